@@ -1,0 +1,1 @@
+"""Clinical values: the matrix of a cohort, its simulation, its scaling."""

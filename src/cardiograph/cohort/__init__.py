@@ -1,0 +1,1 @@
+"""From a table of patients to a checked, grouped and split cohort."""

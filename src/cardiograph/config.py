@@ -1,0 +1,233 @@
+"""RunConfig: everything that decides a run, in small frozen sections; read from TOML, written back whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cardiograph.errors import ConfigError
+from cardiograph.schema import ClinicalVariable
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and closed to names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class VariableConfig(Section):
+    """A clinical variable beyond the five, or one of the five with other limits."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Column name, lower case.")
+    title: str = Field("", description="Name for people; the column name by default.")
+    unit: str = Field("", description="Unit as printed.")
+    low: float = Field(description="Smallest value allowed.")
+    high: float = Field(description="Largest value allowed.")
+    transform: Literal["identity", "log"] = Field("identity", description="Applied before scaling.")
+    whole: bool = Field(False, description="Only whole numbers.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            message = f"variable {self.name!r}: low {self.low:g} is not below high {self.high:g}"
+            raise ValueError(message)
+        if self.transform == "log" and self.low <= 0:
+            message = f"variable {self.name!r}: a log transform needs low > 0"
+            raise ValueError(message)
+        return self
+
+    def variable(self) -> ClinicalVariable:
+        """The variable as the stages know it."""
+        return ClinicalVariable(
+            self.name, self.title or self.name, self.unit, self.low, self.high, self.transform, self.whole
+        )
+
+
+class CohortConfig(Section):
+    """How the table or folder is read."""
+
+    map: dict[str, str] = Field(default_factory=dict, description="Our name -> the table's column, e.g. bnp = 'NTproBNP'.")
+    convert: dict[str, str] = Field(default_factory=dict, description="Variable -> unit it is written in, e.g. ef = 'percent'.")
+    missing: tuple[str, ...] = Field((), description="Values that mean 'not measured', e.g. '999'; empty cells always do.")
+    decimal: Literal[".", ","] = Field(".", description="Decimal mark of the numbers in a text table.")
+    positive: tuple[str, ...] = Field((), description="Classes that are label 1, for a folder per class or a text label.")
+    variables: tuple[VariableConfig, ...] = Field((), description="Clinical variables beyond the five, or other limits for one.")
+    modality: Literal["auto", "image", "clinical"] = Field("auto", description="Use what the cohort has, or only one block of it.")
+
+
+class PagesConfig(Section):
+    """How pages are read and which part of them is used."""
+
+    view: Literal["grid", "whole", "box"] = Field("grid", description="Find the trace area, take the whole page, or a fixed box.")
+    box: tuple[int, int, int, int] | None = Field(None, description="left, top, right, bottom in pixels, for view = 'box'.")
+    skip_bad: bool = Field(False, description="Go on without pages that cannot be used; the report lists them.")
+    max_pixels: int = Field(100_000_000, gt=0, description="Larger pages are refused before they are decoded.")
+    near_copies: bool = Field(True, description="Group pages that are near-copies of each other, not only equal pixels.")
+
+    @model_validator(mode="after")
+    def _box(self) -> Self:
+        if (self.view == "box") != (self.box is not None):
+            message = "pages.box belongs to view = 'box', and view = 'box' needs it"
+            raise ValueError(message)
+        if self.box is not None:
+            left, top, right, bottom = self.box
+            if min(self.box) < 0 or right - left < 100 or bottom - top < 100:
+                message = f"pages.box is {self.box}; left, top, right, bottom in pixels, at least 100 x 100"
+                raise ValueError(message)
+        return self
+
+
+class SplitConfig(Section):
+    """Shares of the records, in whole groups."""
+
+    train: float = Field(0.64, gt=0, lt=1, description="Share of training records.")
+    val: float = Field(0.16, gt=0, lt=1, description="Share of validation records.")
+    test: float = Field(0.20, gt=0, lt=1, description="Share of test records.")
+
+    @model_validator(mode="after")
+    def _sum(self) -> Self:
+        if abs(self.train + self.val + self.test - 1) > 1e-6:
+            message = f"split shares are {self.train:g} + {self.val:g} + {self.test:g}; they add up to 1"
+            raise ValueError(message)
+        return self
+
+
+class BalanceConfig(Section):
+    """What is done about a minority class, in training rows only. Ranges as in the reference pipeline."""
+
+    mode: Literal["none", "weights", "augment"] = Field("none", description="Nothing, class weights, or augmented copies.")
+    rotation_degrees: float = Field(10, ge=0, le=45, description="Rotation, plus or minus.")
+    shift: float = Field(0.10, ge=0, lt=0.5, description="Horizontal and vertical shift, share of the side, plus or minus.")
+    zoom: float = Field(0.10, ge=0, lt=0.9, description="Zoom, plus or minus.")
+    flip: bool = Field(False, description="Horizontal flip, which reverses time: off unless asked for.")
+
+
+class ClinicalConfig(Section):
+    """Where clinical values come from when the table has none."""
+
+    simulate: Literal["none", "blind", "label"] = Field(
+        "none", description="Draw the five values: blind to the label, or from it (a simulator check, never performance)."
+    )
+
+
+class EncoderConfig(Section):
+    """How a page becomes 512 numbers."""
+
+    weights: str = Field("imagenet", description="'imagenet', 'random', or a file of ResNet18 weights.")
+    engine: Literal["openvino", "torch"] = Field("openvino", description="What runs the encoder.")
+    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto takes bf16 only where it changes nothing that matters.")
+    seed: int = Field(0, ge=0, description="Of random weights.")
+
+
+class FusionConfig(Section):
+    """Weight of each block: its share of the total variance is weight / sum of weights."""
+
+    image: float = Field(1.0, ge=0, description="Weight of the image block.")
+    clinical: float = Field(1.0, ge=0, description="Weight of the clinical block.")
+
+
+class GraphConfig(Section):
+    """Who hears whom."""
+
+    k: int = Field(5, ge=1, le=100, description="Neighbours of each record.")
+    metric: Literal["euclidean", "cosine"] = Field("euclidean", description="Distance in the fused space.")
+
+
+class ModelConfig(Section):
+    """The network and its training."""
+
+    name: Literal["gcn", "gat", "mlp"] = Field("gcn", description="The model that is kept; the others stand beside it.")
+    width: int = Field(128, ge=1, description="Hidden units per layer.")
+    depth: int = Field(2, ge=1, le=6, description="Convolutions.")
+    heads: int = Field(4, ge=1, description="Attention heads of gat; width is divided among them.")
+    dropout: float = Field(0.5, ge=0, lt=1, description="After each hidden layer but the last.")
+    learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
+    weight_decay: float = Field(5e-4, ge=0, description="Of Adam.")
+    epochs: int = Field(300, ge=1, description="At most.")
+    patience: int = Field(40, ge=1, description="Epochs without a lower validation loss before training stops.")
+
+    @model_validator(mode="after")
+    def _heads(self) -> Self:
+        if self.width % self.heads:
+            message = f"model.width {self.width} is not a multiple of model.heads {self.heads}"
+            raise ValueError(message)
+        return self
+
+
+class EvaluationConfig(Section):
+    """How the numbers are made."""
+
+    bootstrap: int = Field(1000, ge=100, description="Resamples of groups for each interval.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
+
+
+class RunConfig(Section):
+    """All that decides a run."""
+
+    outcome: str = Field("positive class", description="What label 1 is called in every text.")
+    seed: int = Field(42, ge=0, description="Of split, simulation, augmentation, training and bootstrap.")
+    cohort: CohortConfig = CohortConfig()
+    pages: PagesConfig = PagesConfig()
+    split: SplitConfig = SplitConfig()
+    balance: BalanceConfig = BalanceConfig()
+    clinical: ClinicalConfig = ClinicalConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    fusion: FusionConfig = FusionConfig()
+    graph: GraphConfig = GraphConfig()
+    model: ModelConfig = ModelConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    def fingerprint(self, *sections: str) -> str:
+        """SHA-256 (hex) of the named sections, or of everything: equal settings, equal fingerprint."""
+        content = self.model_dump(mode="json", include=set(sections) or None)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def to_toml(self) -> str:
+        """The whole configuration as TOML, defaults included."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def load_config(path: Path | None = None, overrides: dict[str, Any] | None = None) -> RunConfig:
+    """Read a configuration and lay ``overrides`` (nested by section) over it.
+
+    Args:
+        path: TOML file; the defaults if None.
+        overrides: ``{"model": {"name": "gat"}}``.
+
+    Raises:
+        ConfigError: The file is missing or not TOML, a key is unknown, a value is not allowed.
+    """
+    content: dict[str, Any] = {}
+    if path is not None:
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            message = f"config {path}: cannot be read ({error.strerror}); give a TOML file, `cardiograph config` writes one"
+            raise ConfigError(message) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            message = f"config {path}: not TOML ({error}); `cardiograph config` writes a valid one"
+            raise ConfigError(message) from error
+    for key, value in (overrides or {}).items():
+        content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from error
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    lines = [f"{path or 'settings'}: {error.error_count()} setting(s) cannot be used"]
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"]) or "(config)"
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"  {key}: no such setting; `cardiograph config` lists them all")
+        else:
+            lines.append(f"  {key} is {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)

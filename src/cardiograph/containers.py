@@ -1,0 +1,244 @@
+"""The nouns that travel between stages; each checks its lengths, shapes and ids when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.schema import ClinicalVariable, Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAIN, VAL, TEST, EXCLUDED = "train", "val", "test", "excluded"
+PARTS = (TRAIN, VAL, TEST)
+"""The parts of a split; an ``excluded`` record is an unlabelled one whose group is validated or tested."""
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """All records of a study.
+
+    Args:
+        table: One row per record (ECG of a patient), in the order of the input, index 0..n-1. Columns ``record_id`` (str,
+            unique), ``patient_id`` (str, or None where not given), ``label`` (int64: 0, 1, -1 unlabelled), ``class_name``
+            (str: the label as the user wrote it), ``ecg`` (str: absolute path, or None), ``split`` (str or None),
+            ``site`` and ``acquired_at`` where given, and a float64 column per clinical variable (NaN: missing).
+        variables: The clinical variables of the cohort, in the order of their columns in the node features.
+        outcome: What the user calls label 1.
+        synthetic: True where patients and labels come from :mod:`cardiograph.synthesis`.
+    """
+
+    table: pd.DataFrame
+    variables: tuple[ClinicalVariable, ...]
+    outcome: str = "positive class"
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        columns = {"record_id", "patient_id", "label", "class_name", "ecg", "split", *(v.name for v in self.variables)}
+        missing = sorted(columns - set(self.table.columns))
+        _require(not missing, f"cohort table lacks {missing}")
+        _require(bool(self.table["record_id"].is_unique), "record ids of a cohort are unique")
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """[records] 0, 1 or -1 (unlabelled)."""
+        return self.table["label"].to_numpy(np.int64)
+
+    @property
+    def record_ids(self) -> NDArray[np.object_]:
+        """[records] unique names."""
+        return self.table["record_id"].to_numpy(object)
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether records have an ECG page."""
+        return bool(self.table["ecg"].notna().any())
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows that must not be parted.
+
+    Args:
+        index: [records] int64 group number, 0..groups-1 in order of first appearance.
+        links: Why records share a group, counted: ``{"patient": 40, "same pixels": 200, "near copy": 12}``; the number of
+            record pairs joined for each reason (links of the spanning forest, not all pairs).
+    """
+
+    index: NDArray[np.int64]
+    links: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.index.max()) + 1 if len(self.index) else 0
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which part each record belongs to.
+
+    Args:
+        part: [records] ``train``, ``val``, ``test`` or ``excluded``.
+        groups: The groups that were kept whole.
+        source: ``drawn`` by this program or ``given`` in the table.
+    """
+
+    part: NDArray[np.str_]
+    groups: Groups
+    source: str
+
+    def __post_init__(self) -> None:
+        _require(len(self.part) == len(self.groups.index), "a split has a part and a group for each record")
+        _require(set(self.part) <= {*PARTS, EXCLUDED}, f"parts are {PARTS} or {EXCLUDED!r}")
+
+    def rows(self, part: str) -> NDArray[np.int64]:
+        """Row numbers of ``part``, ascending."""
+        return np.flatnonzero(self.part == part).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class ClinicalTable:
+    """Clinical values in their units, before any scaling.
+
+    Args:
+        values: [records, variables] float64, NaN where missing.
+        variables: One for each column.
+        provenance: One for each column.
+    """
+
+    values: NDArray[np.float64]
+    variables: tuple[ClinicalVariable, ...]
+    provenance: tuple[Provenance, ...]
+
+    def __post_init__(self) -> None:
+        _require(self.values.ndim == 2, "clinical values are a matrix [records, variables]")
+        _require(self.values.shape[1] == len(self.variables) == len(self.provenance), "a variable and a provenance for each column")
+
+
+@dataclass(frozen=True)
+class ImageEmbeddings:
+    """What the encoder made of the pages.
+
+    Args:
+        values: [records, 512] float32.
+        fingerprint: Of the encoder: weights, preprocessing, view, engine, precision.
+    """
+
+    values: NDArray[np.float32]
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        _require(self.values.ndim == 2 and self.values.dtype == np.float32, "embeddings are a float32 matrix [records, 512]")
+        _require(bool(np.isfinite(self.values).all()), "embeddings are finite")
+
+
+@dataclass(frozen=True)
+class NodeFeatures:
+    """Fused features of records, as the networks and the neighbour search see them.
+
+    Args:
+        values: [records, features] float32, finite.
+        names: One for each feature (``image_17``, ``ef``, ``bnp_missing``).
+        blocks: Column range of each block: ``{"image": (0, 512), "clinical": (512, 517)}``.
+    """
+
+    values: NDArray[np.float32]
+    names: tuple[str, ...]
+    blocks: dict[str, tuple[int, int]]
+
+    def __post_init__(self) -> None:
+        _require(self.values.ndim == 2 and self.values.shape[1] == len(self.names), "a name for each feature")
+        _require(bool(np.isfinite(self.values).all()), "node features are finite")
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The nearest reference records of some records (edges neighbour -> record).
+
+    Args:
+        index: [records, k] int64 rows of the reference, nearest first; -1 pads where fewer exist.
+        distance: [records, k] float32, ascending; infinity where ``index`` is -1.
+    """
+
+    index: NDArray[np.int64]
+    distance: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        _require(self.index.shape == self.distance.shape and self.index.ndim == 2, "indices and distances are [records, k]")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True)
+class PatientGraph:
+    """Reference records and who hears whom among them.
+
+    Args:
+        rows: [reference] row of each reference record in the cohort.
+        neighbours: Of each reference record, among the reference, outside its own group.
+    """
+
+    rows: NDArray[np.int64]
+    neighbours: Neighbourhood
+
+    def __post_init__(self) -> None:
+        _require(len(self.rows) == len(self.neighbours), "a neighbourhood for each reference record")
+        _require(bool((self.neighbours.index < len(self.rows)).all()), "neighbours are reference records")
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A reference record that a prediction leans on.
+
+    Args:
+        record_id: Its name.
+        distance: In the fused space.
+        label: 0, 1 or -1 (unlabelled).
+        clinical: Its clinical values in their units; None where missing.
+    """
+
+    record_id: str
+    distance: float
+    label: int
+    clinical: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one patient.
+
+    Args:
+        probability: Of the outcome, 0..1.
+        positive: Whether ``probability >= threshold``.
+        threshold: Chosen on validation rows.
+        outcome: What label 1 means.
+        neighbours: The similar reference records, nearest first.
+        provenance: What the score rests on, in words.
+        warnings: What the reader should know: values outside the training range, missing values, known page.
+    """
+
+    probability: float
+    positive: bool
+    threshold: float
+    outcome: str
+    neighbours: tuple[Neighbour, ...]
+    provenance: str
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        from dataclasses import asdict
+
+        return asdict(self)

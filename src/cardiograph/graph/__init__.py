@@ -1,0 +1,1 @@
+"""The patient-similarity graph: neighbours among reference records, queries attached to them."""

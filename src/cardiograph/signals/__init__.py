@@ -1,0 +1,1 @@
+"""ECG signals: drawing twelve leads as a page of paper."""

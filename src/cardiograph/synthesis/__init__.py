@@ -1,0 +1,1 @@
+"""Synthetic patients whose truth is known."""
