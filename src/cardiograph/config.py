@@ -51,23 +51,41 @@ class VariableConfig(Section):
 class CohortConfig(Section):
     """How the table or folder is read."""
 
-    map: dict[str, str] = Field(default_factory=dict, description="Our name -> the table's column, e.g. bnp = 'NTproBNP'.")
-    convert: dict[str, str] = Field(default_factory=dict, description="Variable -> unit it is written in, e.g. ef = 'percent'.")
-    missing: tuple[str, ...] = Field((), description="Values that mean 'not measured', e.g. '999'; empty cells always do.")
+    map: dict[str, str] = Field(
+        default_factory=dict, description="Our name -> the table's column, e.g. bnp = 'NTproBNP'."
+    )
+    convert: dict[str, str] = Field(
+        default_factory=dict, description="Variable -> unit it is written in, e.g. ef = 'percent'."
+    )
+    missing: tuple[str, ...] = Field(
+        (), description="Values that mean 'not measured', e.g. '999'; empty cells always do."
+    )
     decimal: Literal[".", ","] = Field(".", description="Decimal mark of the numbers in a text table.")
-    positive: tuple[str, ...] = Field((), description="Classes that are label 1, for a folder per class or a text label.")
-    variables: tuple[VariableConfig, ...] = Field((), description="Clinical variables beyond the five, or other limits for one.")
-    modality: Literal["auto", "image", "clinical"] = Field("auto", description="Use what the cohort has, or only one block of it.")
+    positive: tuple[str, ...] = Field(
+        (), description="Classes that are label 1, for a folder per class or a text label."
+    )
+    variables: tuple[VariableConfig, ...] = Field(
+        (), description="Clinical variables beyond the five, or other limits for one."
+    )
+    modality: Literal["auto", "image", "clinical"] = Field(
+        "auto", description="Use what the cohort has, or only one block of it."
+    )
 
 
 class PagesConfig(Section):
     """How pages are read and which part of them is used."""
 
-    view: Literal["grid", "whole", "box"] = Field("grid", description="Find the trace area, take the whole page, or a fixed box.")
-    box: tuple[int, int, int, int] | None = Field(None, description="left, top, right, bottom in pixels, for view = 'box'.")
+    view: Literal["grid", "whole", "box"] = Field(
+        "grid", description="Find the trace area, take the whole page, or a fixed box."
+    )
+    box: tuple[int, int, int, int] | None = Field(
+        None, description="left, top, right, bottom in pixels, for view = 'box'."
+    )
     skip_bad: bool = Field(False, description="Go on without pages that cannot be used; the report lists them.")
     max_pixels: int = Field(100_000_000, gt=0, description="Larger pages are refused before they are decoded.")
-    near_copies: bool = Field(True, description="Group pages that are near-copies of each other, not only equal pixels.")
+    near_copies: bool = Field(
+        True, description="Group pages that are near-copies of each other, not only equal pixels."
+    )
 
     @model_validator(mode="after")
     def _box(self) -> Self:
@@ -100,9 +118,13 @@ class SplitConfig(Section):
 class BalanceConfig(Section):
     """What is done about a minority class, in training rows only. Ranges as in the reference pipeline."""
 
-    mode: Literal["none", "weights", "augment"] = Field("none", description="Nothing, class weights, or augmented copies.")
+    mode: Literal["none", "weights", "augment"] = Field(
+        "none", description="Nothing, class weights, or augmented copies."
+    )
     rotation_degrees: float = Field(10, ge=0, le=45, description="Rotation, plus or minus.")
-    shift: float = Field(0.10, ge=0, lt=0.5, description="Horizontal and vertical shift, share of the side, plus or minus.")
+    shift: float = Field(
+        0.10, ge=0, lt=0.5, description="Horizontal and vertical shift, share of the side, plus or minus."
+    )
     zoom: float = Field(0.10, ge=0, lt=0.9, description="Zoom, plus or minus.")
     flip: bool = Field(False, description="Horizontal flip, which reverses time: off unless asked for.")
 
@@ -111,7 +133,8 @@ class ClinicalConfig(Section):
     """Where clinical values come from when the table has none."""
 
     simulate: Literal["none", "blind", "label"] = Field(
-        "none", description="Draw the five values: blind to the label, or from it (a simulator check, never performance)."
+        "none",
+        description="Draw the five values: blind to the label, or from it (a simulator check, never performance).",
     )
 
 
@@ -120,7 +143,9 @@ class EncoderConfig(Section):
 
     weights: str = Field("imagenet", description="'imagenet', 'random', or a file of ResNet18 weights.")
     engine: Literal["openvino", "torch"] = Field("openvino", description="What runs the encoder.")
-    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto takes bf16 only where it changes nothing that matters.")
+    precision: Literal["auto", "f32", "bf16"] = Field(
+        "auto", description="auto takes bf16 only where it changes nothing that matters."
+    )
     seed: int = Field(0, ge=0, description="Of random weights.")
 
 
@@ -209,7 +234,9 @@ def load_config(path: Path | None = None, overrides: dict[str, Any] | None = Non
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            message = f"config {path}: cannot be read ({error.strerror}); give a TOML file, `cardiograph config` writes one"
+            message = (
+                f"config {path}: cannot be read ({error.strerror}); give a TOML file, `cardiograph config` writes one"
+            )
             raise ConfigError(message) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             message = f"config {path}: not TOML ({error}); `cardiograph config` writes a valid one"

@@ -123,7 +123,10 @@ class ClinicalTable:
 
     def __post_init__(self) -> None:
         _require(self.values.ndim == 2, "clinical values are a matrix [records, variables]")
-        _require(self.values.shape[1] == len(self.variables) == len(self.provenance), "a variable and a provenance for each column")
+        _require(
+            self.values.shape[1] == len(self.variables) == len(self.provenance),
+            "a variable and a provenance for each column",
+        )
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,9 @@ class ImageEmbeddings:
     fingerprint: str
 
     def __post_init__(self) -> None:
-        _require(self.values.ndim == 2 and self.values.dtype == np.float32, "embeddings are a float32 matrix [records, 512]")
+        _require(
+            self.values.ndim == 2 and self.values.dtype == np.float32, "embeddings are a float32 matrix [records, 512]"
+        )
         _require(bool(np.isfinite(self.values).all()), "embeddings are finite")
 
 
@@ -175,7 +180,9 @@ class Neighbourhood:
     distance: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        _require(self.index.shape == self.distance.shape and self.index.ndim == 2, "indices and distances are [records, k]")
+        _require(
+            self.index.shape == self.distance.shape and self.index.ndim == 2, "indices and distances are [records, k]"
+        )
 
     def __len__(self) -> int:
         return len(self.index)
