@@ -1,1 +1,1 @@
-"""Arrays in, numbers and figures out."""
+"""Arrays in, numbers and the report out: metrics, intervals, calibration, threshold, verdict, figures."""

@@ -1,0 +1,195 @@
+"""One cell of a clinical column: the number it holds, or what is wrong with it and which option mends that."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from cardiograph.cohort.tables import Cell
+from cardiograph.cohort.units import UNITS, Unit, find_unit
+from cardiograph.schema import ClinicalVariable
+
+SENTINELS = frozenset({-1, -9, -99, -999, -9999, 99, 999, 9999, 99999, 888, 8888, 777, 7777})
+MISSING_WORDS = frozenset({"na", "n/a", "nan", "null", "none", "nil", "missing", "unknown", "nd", "-", "--", "?", "."})
+
+_NUMBER = {
+    ".": re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"),
+    ",": re.compile(r"[+-]?([0-9]+(,[0-9]*)?|,[0-9]+)([eE][+-]?[0-9]+)?"),
+}
+_ROMAN = re.compile(r"(?:nyha|class|\s|:|-)*(i{1,3}|iv|[1-4])", re.IGNORECASE)
+_PRESSURE = re.compile(r"([0-9]{2,3})\s*/\s*([0-9]{2,3})")
+_ROMAN_CLASS = {"i": 1.0, "ii": 2.0, "iii": 3.0, "iv": 4.0}
+
+
+@dataclass(frozen=True)
+class CellFault:
+    """Why a cell is not a value of its variable.
+
+    Args:
+        code: Stable name, such as ``decimal_comma``.
+        rule: What is allowed.
+        remedy: What to do, with the option.
+    """
+
+    code: str
+    rule: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the cells of one column are to be read.
+
+    Args:
+        variable: What the column holds.
+        unit: How it is written; the variable's own unit unless the user named another.
+        declared: Whether the user named the unit, so that it may stand behind the number.
+        decimal: Decimal mark of text cells.
+        missing: Texts that mean "not measured".
+    """
+
+    variable: ClinicalVariable
+    unit: Unit
+    declared: bool = False
+    decimal: str = "."
+    missing: frozenset[str] = frozenset()
+
+
+def read_value(cell: Cell, reading: Reading) -> float | CellFault:
+    """The value of a cell in the variable's unit.
+
+    Args:
+        cell: Stripped text, or a number of a typed column.
+        reading: How the column is written.
+
+    Returns:
+        The value, NaN for a missing one, or the fault. Limits are not looked at here.
+    """
+    if cell == "" or is_missing(cell, reading.missing):
+        return math.nan
+    if not isinstance(cell, str):
+        if math.isinf(cell):
+            return CellFault("not_finite", "a finite number", _leave_empty())
+        return float(cell) * reading.unit.factor
+    if reading.unit.form == "roman" and (match := _ROMAN.fullmatch(cell)):
+        text = match.group(1).lower()
+        return _ROMAN_CLASS.get(text) or float(text)
+    if reading.unit.form == "pressure" and (match := _PRESSURE.fullmatch(cell)):
+        return _systolic(float(match.group(1)), float(match.group(2)))
+    value = parse_number(_without_unit(cell, reading), reading.decimal)
+    return diagnose(cell, reading) if value is None else value * reading.unit.factor
+
+
+def is_missing(cell: Cell, missing: frozenset[str]) -> bool:
+    """Whether ``cell`` equals one of the texts or numbers that the user declared as "not measured"."""
+    if not missing:
+        return False
+    if str(cell) in missing:
+        return True
+    number = parse_number(cell) if isinstance(cell, str) else cell
+    return number is not None and any(parse_number(text) == number for text in missing)
+
+
+def parse_number(text: str, decimal: str = ".") -> float | None:
+    """A plain number with this decimal mark, or None: no separators, units, bounds, ``nan`` or ``inf``."""
+    if not _NUMBER[decimal].fullmatch(text):
+        return None
+    value = float(text.replace(",", "."))
+    return value if math.isfinite(value) else None
+
+
+def out_of_range(cell: Cell, value: float, reading: Reading) -> CellFault:
+    """The fault of a number outside the variable's limits, with the most likely way out."""
+    variable = reading.variable
+    number = value / reading.unit.factor
+    rule = f"allowed {variable.allowed}"
+    if number in SENTINELS:
+        return CellFault("sentinel", rule, f"if it means 'not measured': --missing {as_option(cell)}")
+    if not reading.declared:
+        for unit in UNITS.get(variable.name, ()):
+            converted = number * unit.factor
+            if unit.factor != 1 and _plausible(converted, variable):
+                remedy = f"if it is in {unit.name}: --convert {variable.name}={unit.name}"
+                return CellFault("other_unit", rule, remedy)
+    return CellFault("out_of_range", rule, "check the unit or leave the cell empty")
+
+
+def not_whole(reading: Reading) -> CellFault:
+    """The fault of a fraction where only whole numbers are allowed."""
+    rule = f"a whole number, allowed {reading.variable.allowed}"
+    return CellFault("not_whole", rule, "correct it or leave the cell empty")
+
+
+def diagnose(text: str, reading: Reading) -> CellFault:
+    """What is wrong with a text that is not a plain number."""
+    variable = reading.variable
+    number = "a plain number" + (f" in {variable.unit}" if variable.unit else "")
+    plain = text.lower()
+    if plain in MISSING_WORDS:
+        return CellFault("missing_word", number, f"if it means 'not measured': --missing {as_option(text)}")
+    if plain.lstrip("+-") in {"inf", "infinity", "∞"}:
+        return CellFault("not_finite", number, _leave_empty())
+    if plain[0] in "<>≤≥~≈":
+        return CellFault("bound", f"{number}, not a bound", "write the measured value or leave the cell empty")
+    if variable.name == "nyha" and _ROMAN.fullmatch(text):
+        return CellFault("nyha_text", f"{number}, {variable.allowed}", "if it is the class: --convert nyha=roman")
+    if variable.name == "sbp" and _PRESSURE.fullmatch(text):
+        remedy = "to take the first number: --convert sbp=systolic/diastolic"
+        return CellFault("two_pressures", number, remedy)
+    if plain in {"true", "false", "yes", "no", "y", "n"}:
+        return CellFault("boolean", number, "write 1 or 0 if that is what the variable is")
+    return _diagnose_digits(text, reading, number)
+
+
+def _diagnose_digits(text: str, reading: Reading, number: str) -> CellFault:
+    if re.fullmatch(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}([T ].*)?", text):
+        return CellFault("date", f"{number}, not a date", "check that the right column is mapped")
+    separated = r"[+-]?[1-9][0-9]{0,2}([,.' \u00a0\u202f’])[0-9]{3}(\1[0-9]{3})*([.,][0-9]+)?"
+    if re.fullmatch(separated, text):
+        way = "write it without thousands separators"
+        mark = {",": ".", ".": ","}[reading.decimal]
+        if mark in text:
+            way += f", or if '{mark}' is the decimal mark: --decimal {mark}"
+        return CellFault("thousands", number, way)
+    other = {",": ".", ".": ","}[reading.decimal]
+    if parse_number(text, other) is not None:
+        code = "decimal_comma" if other == "," else "decimal_point"
+        return CellFault(code, number, f"if '{other}' is the decimal mark of this table: --decimal {other}")
+    match = re.fullmatch(r"([+-]?[0-9.,]*[0-9])\s*([^0-9\s].*)", text)
+    if match and any(parse_number(match.group(1), mark) is not None for mark in ".,"):
+        unit = find_unit(reading.variable, match.group(2))
+        name = reading.variable.name
+        if unit and unit.form == "number":
+            return CellFault("unit_in_cell", number, f"if the column is in {unit.name}: --convert {name}={unit.name}")
+        return CellFault("unit_in_cell", number, f"write the number alone, in {reading.variable.unit or 'plain digits'}")
+    return CellFault("not_a_number", number, "correct it or leave the cell empty")
+
+
+def _without_unit(text: str, reading: Reading) -> str:
+    """The number before a unit that the user declared; any other text as it is."""
+    match = re.fullmatch(r"([+-]?[0-9.,eE+-]*[0-9.,])\s*([^0-9.,\s].*)", text)
+    if match and reading.declared and reading.unit.spells(match.group(2)):
+        return match.group(1)
+    return text
+
+
+def _systolic(first: float, second: float) -> float | CellFault:
+    if first > second:
+        return first
+    rule = "systolic/diastolic, the first number larger"
+    return CellFault("pressures_swapped", rule, "correct it or leave the cell empty")
+
+
+def _plausible(value: float, variable: ClinicalVariable) -> bool:
+    return variable.low <= value <= variable.high
+
+
+def _leave_empty() -> str:
+    return "leave the cell empty if the value is not known"
+
+
+def as_option(cell: Cell) -> str:
+    """A cell as one would type it behind an option."""
+    text = f"{cell:g}" if isinstance(cell, float) else str(cell)
+    return f"'{text}'" if re.search(r"[^\w.,/%+-]", text) or text.startswith("-") is None else text

@@ -1,0 +1,123 @@
+"""The content of ``metrics.json``: every score with its interval, the baselines, the graph verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cardiograph.config import EvaluationConfig
+from cardiograph.evaluation.bootstrap import Interval, bootstrap_scores, first_of_each, paired_difference
+from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluation.verdict import Contender, graph_verdict
+from cardiograph.schema import Provenance
+
+ONE_EACH = "auroc_one_record_per_patient"
+
+
+def summarise(
+    test: PartPredictions,
+    validation: PartPredictions,
+    models: ModelRoles,
+    *,
+    provenance: Provenance,
+    settings: EvaluationConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Score every model on test and validation records.
+
+    Args:
+        test: Predictions of every model on the test records.
+        validation: The same on the validation records, which chose epoch and threshold.
+        models: Which model plays which part.
+        provenance: Of the headline score, see :func:`headline_provenance`.
+        settings: Number of resamples, confidence.
+        seed: Of the resamples; the same for all models and for the verdict.
+
+    Returns:
+        Plain values, ready for JSON; None where a value is undefined.
+    """
+    on_test = _scores(test, models, settings, seed)
+    on_validation = _scores(validation, models, settings, seed)
+    return {
+        "primary": models.primary,
+        "provenance": provenance,
+        "test": on_test[models.primary],
+        "validation": on_validation[models.primary],
+        "baselines": {name: on_test[name] for name in test.probabilities if name != models.primary},
+        "graph_verdict": _verdict(test, models, settings, seed),
+        "thresholds": {name: float(value) for name, value in models.thresholds.items()},
+        "counts": {"test": _counts(test), "validation": _counts(validation)},
+        "bootstrap": {"resamples": settings.bootstrap, "confidence": settings.confidence, "unit": "group"},
+    }
+
+
+def headline_provenance(provenances: tuple[Provenance, ...], *, synthetic: bool = False) -> Provenance:
+    """The provenance that decides how the headline score is called: that of its weakest column.
+
+    Args:
+        provenances: Of the clinical columns that the model uses; empty for pages alone.
+        synthetic: Whether patients and labels are synthetic.
+    """
+    if "simulated from the label" in provenances:
+        return "simulated from the label"
+    if synthetic or "synthetic patient" in provenances:
+        return "synthetic patient"
+    return "simulated blind to the label" if "simulated blind to the label" in provenances else "measured"
+
+
+Scores = dict[str, dict[str, dict[str, float | None]]]
+
+
+def _scores(part: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> Scores:
+    intervals = _bootstrap(part, models, settings, seed)
+    rows = first_of_each(part.groups)
+    thinned = PartPredictions(
+        part.labels[rows], part.groups[rows], {name: values[rows] for name, values in part.probabilities.items()}
+    )
+    alone = intervals if len(rows) == len(part) else _bootstrap(thinned, models, settings, seed)
+    return {
+        model: {name: interval.as_dict() for name, interval in found.items()}
+        | {ONE_EACH: alone[model]["auroc"].as_dict()}
+        for model, found in intervals.items()
+    }
+
+
+def _bootstrap(
+    part: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int
+) -> dict[str, dict[str, Interval]]:
+    return bootstrap_scores(
+        part.labels,
+        part.probabilities,
+        part.groups,
+        models.thresholds,
+        resamples=settings.bootstrap,
+        confidence=settings.confidence,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+    pair = (test.probabilities[models.graph], test.probabilities[models.baseline])
+    difference = paired_difference(
+        test.labels,
+        pair,
+        test.groups,
+        resamples=settings.bootstrap,
+        confidence=settings.confidence,
+        rng=np.random.default_rng(seed),
+    )
+    contenders = [
+        Contender(name, models.titles.get(name, name), _auroc(test, name)) for name in (models.graph, models.baseline)
+    ]
+    return graph_verdict(difference, *contenders, records=len(test), confidence=settings.confidence)
+
+
+def _auroc(part: PartPredictions, model: str) -> float:
+    from cardiograph.evaluation.metrics import METRICS
+
+    return METRICS["auroc"].function(part.labels, part.probabilities[model], 0.5)
+
+
+def _counts(part: PartPredictions) -> dict[str, int]:
+    return {"records": len(part), "positive": part.positives, "groups": part.group_count}

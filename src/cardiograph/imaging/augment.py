@@ -1,0 +1,130 @@
+"""Augmented copies of a page: chance (:func:`draw_augmentation`) apart from computation (:func:`augment`)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from cardiograph.config import BalanceConfig
+
+TILE_WIDTH = 320
+"""Width of a picture on a contact sheet, pixels."""
+
+CAPTION_HEIGHT = 18
+"""Height of the line above a picture, pixels."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One draw, enough to make the same copy again.
+
+    Args:
+        rotation_degrees: Counter-clockwise, about the centre.
+        shift_x: To the right, share of the width.
+        shift_y: Down, share of the height.
+        zoom: Magnification about the centre; 1 is none.
+        flip: Mirrored left to right before all else; time then runs backwards.
+    """
+
+    rotation_degrees: float
+    shift_x: float
+    shift_y: float
+    zoom: float
+    flip: bool
+
+
+def draw_augmentation(config: BalanceConfig, rng: np.random.Generator) -> Augmentation:
+    """Draw one augmentation, each part uniform in its range.
+
+    Always takes the same count of random numbers, so that switching ``flip`` on does not change the other draws.
+    """
+    rotation, shift_x, shift_y, zoom = rng.uniform(-1, 1, 4)
+    heads = bool(rng.random() < 0.5)
+    return Augmentation(
+        rotation_degrees=float(rotation * config.rotation_degrees),
+        shift_x=float(shift_x * config.shift),
+        shift_y=float(shift_y * config.shift),
+        zoom=float(1 + zoom * config.zoom),
+        flip=config.flip and heads,
+    )
+
+
+def augment(view_pixels: NDArray[np.uint8], augmentation: Augmentation) -> NDArray[np.uint8]:
+    """Apply one affine map; what comes from outside is the nearest edge pixel.
+
+    Args:
+        view_pixels: [h, w, 3] RGB.
+        augmentation: What to apply.
+
+    Returns:
+        [h, w, 3] RGB, the same size.
+    """
+    import cv2
+
+    height, width = view_pixels.shape[:2]
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    angle = np.deg2rad(augmentation.rotation_degrees)
+    # y points down, so a counter-clockwise turn has the sign of the sine reversed
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * augmentation.zoom
+    if augmentation.flip:
+        turn = turn @ np.diag([-1.0, 1.0])
+    shift = np.array([augmentation.shift_x * width, augmentation.shift_y * height])
+    matrix = np.column_stack([turn, centre + shift - turn @ centre])
+    moved = cv2.warpAffine(
+        np.ascontiguousarray(view_pixels),
+        matrix,
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(moved, dtype=np.uint8)
+
+
+def contact_sheet(tiles: Sequence[tuple[str, NDArray[np.uint8]]], columns: int = 4) -> bytes:
+    """Pictures side by side with a caption above each.
+
+    Args:
+        tiles: Caption and [h, w, 3] RGB pixels; sizes may differ.
+        columns: Pictures in a row.
+
+    Returns:
+        A PNG file.
+
+    Raises:
+        ValueError: No tiles, or fewer than one column.
+    """
+    if not tiles or columns < 1:
+        message = f"a contact sheet has at least one tile and one column, not {len(tiles)} and {columns}"
+        raise ValueError(message)
+    pictures = [_thumbnail(pixels) for _, pixels in tiles]
+    cell_height = max(picture.height for picture in pictures) + CAPTION_HEIGHT
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * (TILE_WIDTH + 8) + 8, rows * (cell_height + 8) + 8), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, ((caption, _), picture) in enumerate(zip(tiles, pictures, strict=True)):
+        left = 8 + number % columns * (TILE_WIDTH + 8)
+        top = 8 + number // columns * (cell_height + 8)
+        draw.text((left, top), _shortened(draw, caption), fill=(60, 60, 60))
+        sheet.paste(picture, (left, top + CAPTION_HEIGHT))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _thumbnail(pixels: NDArray[np.uint8]) -> Image.Image:
+    height = max(1, round(pixels.shape[0] * TILE_WIDTH / pixels.shape[1]))
+    return Image.fromarray(pixels).resize((TILE_WIDTH, height), Image.Resampling.BOX)
+
+
+def _shortened(draw: ImageDraw.ImageDraw, caption: str) -> str:
+    if draw.textlength(caption) <= TILE_WIDTH:
+        return caption
+    while caption and draw.textlength(caption + "...") > TILE_WIDTH:
+        caption = caption[:-1]
+    return caption + "..."

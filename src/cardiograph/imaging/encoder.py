@@ -1,0 +1,193 @@
+"""A prepared page becomes 512 numbers: the same ones alone or in a batch, on torch or OpenVINO."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.errors import EngineError
+from cardiograph.threads import available_threads
+
+if TYPE_CHECKING:
+    from cardiograph.imaging.weights import Weights
+
+EMBEDDING_WIDTH = 512
+INPUT_SHAPE = (1, 3, 224, 224)
+
+
+@dataclass(frozen=True)
+class EncoderFacts:
+    """All that decides an embedding; equal facts, equal fingerprint.
+
+    Args:
+        weights_sha256: Of the weights.
+        weights_source: In words (not part of the fingerprint).
+        engine: ``openvino`` or ``torch``.
+        precision: ``f32`` or ``bf16``.
+        preparation: Versions and settings of reading, view and resizing.
+    """
+
+    weights_sha256: str
+    weights_source: str
+    engine: str
+    precision: str
+    preparation: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over everything but the wording of the source."""
+        content = asdict(self) | {"weights_source": ""}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class Engine(Protocol):
+    """Runs the network on one page at a time, so that company cannot change an embedding."""
+
+    def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """[3, 224, 224] pages -> [512] embeddings, in order."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what :func:`load_engine` needs."""
+        ...
+
+
+class TorchEngine:
+    """The network in torch, float32."""
+
+    def __init__(self, weights: Weights) -> None:
+        import torch
+
+        from cardiograph.imaging.weights import build_network
+
+        self._torch = torch
+        self._tensors = weights.tensors
+        self._network = build_network()
+        self._network.load_state_dict(weights.tensors, strict=False)
+
+    def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """[3, 224, 224] pages -> [512] embeddings, in order."""
+        with self._torch.inference_mode():
+            for page in inputs:
+                yield self._network(self._torch.from_numpy(page)[None]).reshape(-1).numpy()
+
+    def save(self, folder: Path) -> None:
+        """Write ``encoder.safetensors``."""
+        from safetensors.torch import save_file
+
+        save_file({name: tensor.contiguous() for name, tensor in self._tensors.items()}, folder / "encoder.safetensors")
+
+
+class OpenVinoEngine:
+    """The network as OpenVINO IR; one thread a request, so that the number of cores cannot change an embedding."""
+
+    def __init__(self, ir: Path, precision: str) -> None:
+        import openvino
+
+        core = openvino.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            message = "precision bf16: this processor has no bfloat16 arithmetic; use precision f32"
+            raise EngineError(message)
+        streams = available_threads()
+        self._openvino = openvino
+        self._ir = ir
+        self._requests = streams
+        self._model = core.compile_model(
+            str(ir),
+            "CPU",
+            {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": streams, "NUM_STREAMS": streams},
+        )
+
+    def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """[3, 224, 224] pages -> [512] embeddings, in order, with a request in flight per core."""
+        done: dict[int, NDArray[np.float32]] = {}
+
+        def keep(request: Any, number: int) -> None:
+            done[number] = request.get_output_tensor(0).data.reshape(-1).copy()
+
+        queue = self._openvino.AsyncInferQueue(self._model, self._requests)
+        queue.set_callback(keep)
+        following = 0
+        for number, page in enumerate(inputs):
+            queue.start_async({0: page[None]}, number)
+            while following in done:
+                yield done.pop(following)
+                following += 1
+        queue.wait_all()
+        while following in done:
+            yield done.pop(following)
+            following += 1
+
+    def save(self, folder: Path) -> None:
+        """Copy ``encoder.xml`` and ``encoder.bin``."""
+        for suffix in (".xml", ".bin"):
+            (folder / f"encoder{suffix}").write_bytes(self._ir.with_suffix(suffix).read_bytes())
+
+
+def make_engine(weights: Weights, engine: str, precision: str, *, cache: Path) -> Engine:
+    """An engine for ``weights``; the OpenVINO IR is converted once and kept in ``cache``.
+
+    Raises:
+        EngineError: The machine or the engine cannot run this precision.
+    """
+    if engine == "torch":
+        if precision != "f32":
+            message = f"engine torch runs f32 only, asked for {precision}; use --engine openvino or --precision f32"
+            raise EngineError(message)
+        return TorchEngine(weights)
+    return OpenVinoEngine(_converted(weights, cache), precision)
+
+
+def load_engine(folder: Path, facts: EncoderFacts) -> Engine:
+    """The engine of a bundle: the one it was built with, or an error; never another."""
+    if facts.engine == "torch":
+        from cardiograph.imaging.weights import load_weights
+
+        return TorchEngine(load_weights(str(folder / "encoder.safetensors"), seed=0, cache=folder))
+    return OpenVinoEngine(folder / "encoder.xml", facts.precision)
+
+
+def supports_bf16() -> bool:
+    """Whether OpenVINO can compute in bfloat16 here."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def probe(engine: Engine) -> NDArray[np.float32]:
+    """The embedding of one fixed input: a bundle keeps it, to notice an engine that no longer computes the same."""
+    rng = np.random.default_rng(20250101)
+    (embedding,) = engine.run([rng.normal(size=INPUT_SHAPE[1:]).astype(np.float32)])
+    return embedding
+
+
+def _converted(weights: Weights, cache: Path) -> Path:
+    folder = cache / "encoders" / weights.sha256
+    target = folder / "encoder.xml"
+    if not target.exists():
+        import openvino
+        import torch
+
+        from cardiograph.imaging.weights import build_network
+
+        network = build_network()
+        network.load_state_dict(weights.tensors, strict=False)
+        model = openvino.convert_model(network, example_input=torch.zeros(INPUT_SHAPE))
+        model.reshape(list(INPUT_SHAPE))
+        staging = cache / "encoders" / f".{weights.sha256}.{np.random.default_rng().integers(1 << 60)}"
+        staging.mkdir(parents=True)
+        openvino.save_model(model, staging / "encoder.xml", compress_to_fp16=False)
+        try:
+            staging.rename(folder)
+        except OSError:  # another process was first; its file is the same
+            for file in staging.iterdir():
+                file.unlink()
+            staging.rmdir()
+    return target

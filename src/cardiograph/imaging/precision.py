@@ -1,0 +1,67 @@
+"""Whether bfloat16 embeddings may stand in for float32 ones: by their error and by the neighbours they keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_RMS_ERROR = 0.05
+MIN_PAGES_KEPT = 0.99
+
+
+@dataclass(frozen=True)
+class PrecisionCheck:
+    """bfloat16 against float32 on check pages.
+
+    Args:
+        pages: How many.
+        rms_error: Largest over the live features of the RMS error, in units of the feature's spread between pages.
+        pages_kept: Share of the pages whose set of ``k`` nearest pages stays the same.
+    """
+
+    pages: int
+    rms_error: float
+    pages_kept: float
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the error is small enough for bfloat16 to be used."""
+        return self.rms_error <= MAX_RMS_ERROR and self.pages_kept >= MIN_PAGES_KEPT
+
+    def __str__(self) -> str:
+        verdict = "allowed" if self.allowed else "refused"
+        return (
+            f"bf16 {verdict} on {self.pages} training pages: RMS error {self.rms_error:.3f} of a feature's spread "
+            f"(at most {MAX_RMS_ERROR}), {self.pages_kept:.1%} of pages keep their neighbours (at least {MIN_PAGES_KEPT:.0%})"
+        )
+
+
+def check_precision(f32: NDArray[np.float32], bf16: NDArray[np.float32], *, k: int, dead: float) -> PrecisionCheck:
+    """Compare embeddings of the same training pages.
+
+    Args:
+        f32: [pages, 512].
+        bf16: [pages, 512].
+        k: Neighbours that have to stay.
+        dead: Features whose spread is under this share of the median spread are left out.
+    """
+    exact, coarse = f32.astype(np.float64), bf16.astype(np.float64)
+    mean, std = exact.mean(0), exact.std(0)
+    live = std > dead * np.median(std)
+    exact, coarse = ((values[:, live] - mean[live]) / std[live] for values in (exact, coarse))
+    rms = np.sqrt(((coarse - exact) ** 2).mean(0)).max()
+    kept = (_neighbours(exact, k) == _neighbours(coarse, k)).all(1).mean()
+    return PrecisionCheck(len(f32), float(rms), float(kept))
+
+
+def _neighbours(values: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+    squared = ((values[:, None] - values[None]) ** 2).sum(2) if len(values) <= 64 else _squared(values)
+    np.fill_diagonal(squared, np.inf)
+    return np.sort(np.argsort(squared, axis=1, kind="stable")[:, :k], axis=1)
+
+
+def _squared(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    norms = (values**2).sum(1)
+    return norms[:, None] + norms[None] - 2 * values @ values.T

@@ -1,0 +1,226 @@
+"""Decode a page: any of five formats and many modes in, 8-bit RGB on white paper, upright, out; or one named fault."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import BmpImagePlugin, Image, ImageChops, ImageFile, ImageOps, JpegImagePlugin
+from PIL import PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from cardiograph.errors import Issue, PageError
+from cardiograph.imaging import quality
+
+FORMATS: dict[str, tuple[tuple[bytes, ...], Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
+    "JPEG": ((b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
+    "PNG": ((b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
+    "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
+    "BMP": ((b"BM",), BmpImagePlugin.BmpImageFile),
+    "WEBP": ((b"RIFF",), WebPImagePlugin.WebPImageFile),
+}
+"""First bytes and decoder of each format. Decoders are called by name, not through ``Image.open``: nothing else is tried,
+and the only limit on the pixel count is ours (Pillow's own warns through a global filter, which threads can't share)."""
+
+OTHER_FORMATS = (
+    (0, b"GIF8", "GIF"),
+    (0, b"%PDF", "PDF"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"\0\0\1\0", "ICO"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"ftyp", "HEIC, AVIF or video"),
+    (128, b"DICM", "DICOM"),
+)
+"""Offset, bytes and name of pictures and documents that a user may take for a page; told by name in the error."""
+
+DECODER_FAULTS = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
+    *(SyntaxError, TypeError, ValueError, struct.error, zlib.error, Warning),
+)
+"""What decoders are known to raise on damaged bytes; ``AssertionError`` stays out: it would be a fault of ours."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A decoded page.
+
+    Args:
+        pixels: [h, w, 3] RGB, upright (EXIF orientation applied), transparency laid on white.
+        file_sha256: Of the file's bytes, hex.
+        format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP`` or ``WEBP``.
+        mode: Pillow's name of the mode that the file is stored in, such as ``RGB``, ``I;16`` or ``CMYK``.
+        width: Of ``pixels``.
+        height: Of ``pixels``.
+    """
+
+    pixels: NDArray[np.uint8]
+    file_sha256: str
+    format: str
+    mode: str
+    width: int
+    height: int
+
+
+def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> Page:
+    """Read and check one page.
+
+    Args:
+        source: A file, or its bytes.
+        name: What the page is called in errors.
+        max_pixels: Larger pages are refused from their header, before anything is decoded.
+
+    Returns:
+        The page; of a TIFF with several pages or an animation, the first.
+
+    Raises:
+        PageError: With one issue, whose code is ``missing``, ``empty``, ``not_an_image``, ``unsupported_format``,
+            ``truncated``, ``too_many_pixels``, ``too_small`` or ``blank``. Nothing else is raised, whatever the bytes.
+    """
+    where = f"page {name}"
+    content = source if isinstance(source, bytes) else _read_file(source, where)
+    kind = _format(content, where)
+    try:
+        image = FORMATS[kind][1](io.BytesIO(content))
+        _refuse(quality.check_pixel_count(where, *image.size, max_pixels))
+        _refuse(quality.check_size(where, *image.size))
+        mode = image.mode
+        image.load()
+        if kind == "PNG":
+            _check_png_rows(content)
+        pixels = np.asarray(_rgb(image))
+    except Image.DecompressionBombError as error:
+        raise _unpack_error(where, max_pixels) from error
+    except _Unsupported as error:
+        issue = Issue(where, "", str(error), "this kind of picture is not read", "save it as 8-bit PNG", _UNSUPPORTED)
+        raise PageError(_HEADLINE, [issue]) from error
+    except DECODER_FAULTS as error:
+        raise PageError(_HEADLINE, [_damaged(where, kind)]) from error
+    _refuse(quality.check_blank(where, pixels))
+    height, width = pixels.shape[:2]
+    return Page(pixels, hashlib.sha256(content).hexdigest(), kind, mode, width, height)
+
+
+_HEADLINE = "A page cannot be used."
+_UNSUPPORTED = "unsupported_format"
+_ALLOWED = "pages are JPEG, PNG, TIFF, BMP or WebP"
+
+
+class _Unsupported(Exception):
+    """A picture that is whole, but whose pixels have no meaning that we could rely on."""
+
+
+def _refuse(issue: Issue | None) -> None:
+    if issue is not None:
+        raise PageError(_HEADLINE, [issue])
+
+
+def _damaged(where: str, kind: str) -> Issue:
+    rule = f"a {kind} file ends where its header says"
+    return Issue(where, "", f"cut short or damaged ({kind})", rule, "copy or export it again", "truncated")
+
+
+def _unpack_error(where: str, max_pixels: int) -> PageError:
+    rule = f"at most {max_pixels:,} pixels are decoded"
+    return PageError(_HEADLINE, [Issue(where, "", "too large", rule, "scale the page down", "too_many_pixels")])
+
+
+def _read_file(path: Path, where: str) -> bytes:
+    remedy = "check the path in the table; relative paths start at the table's folder"
+    try:
+        if path.is_file():
+            return path.read_bytes()
+        value = "not a file" if path.exists() else "not there"
+    except (OSError, ValueError) as error:
+        value = f"not readable ({getattr(error, 'strerror', None) or error})"
+    raise PageError(_HEADLINE, [Issue(where, "", value, "a page is a file that can be read", remedy, "missing")])
+
+
+def _format(content: bytes, where: str) -> str:
+    if not content:
+        rule = "a page holds a picture"
+        _refuse(Issue(where, "", "empty (0 bytes)", rule, "copy or export the file again", "empty"))
+    for kind, (starts, _) in FORMATS.items():
+        if content.startswith(starts) and (kind != "WEBP" or content[8:12] == b"WEBP"):
+            return kind
+    for offset, start, title in OTHER_FORMATS:
+        if content[offset : offset + len(start)] == start:
+            _refuse(Issue(where, "", f"a {title} file", _ALLOWED, "save it as PNG", _UNSUPPORTED))
+    start = content[:8].hex(" ")
+    remedy = "check that the file is a picture; its name does not count"
+    raise PageError(_HEADLINE, [Issue(where, "", f"not an image (starts with {start})", _ALLOWED, remedy, "not_an_image")])
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Upright 8-bit RGB on white. The order matters: transparency and polarity belong to the stored mode."""
+    if image.mode.startswith(("I", "F")):
+        image = Image.fromarray(_eight_bits(image))
+    elif image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        image = ImageChops.invert(image)  # Pillow takes every CMYK JPEG for an Adobe one, which is stored inverted
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
+        layers = upright.convert("RGBA")
+        paper = Image.new("RGBA", layers.size, "white")
+        return Image.alpha_composite(paper, layers).convert("RGB")
+    if upright.mode in ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"):
+        return upright.convert("RGB")
+    message = f"in {upright.mode} colours"
+    raise _Unsupported(message)
+
+
+def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
+    """Grey of more than 8 bits by its nominal range; never stretched to what one page happens to hold.
+
+    16-bit grey: 0..65535, as both TIFF and PNG define it. 32-bit integers: the same, since scanners and older software
+    widen 16-bit grey so; more is refused. Floating point: 0..1, or 0..255 where a value exceeds 1; more is refused.
+    """
+    values = np.asarray(image)
+    if image.mode == "F":
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= 255):
+            message = f"floating point from {low:g} to {high:g} (read: 0..1 or 0..255)"
+            raise _Unsupported(message)
+        levels = values * (255.0 if high <= 1 else 1.0)
+    else:
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high > 65535:
+            message = f"32-bit grey from {low} to {high} (read: 0..65535)"
+            raise _Unsupported(message)
+        levels = values / 257.0
+    white_is_zero = image.format == "TIFF" and getattr(image, "tag_v2", {}).get(262) == 0
+    if white_is_zero:
+        levels = 255.0 - levels
+    return np.round(levels).astype(np.uint8)
+
+
+def _check_png_rows(content: bytes) -> None:
+    """Raise ``ValueError`` where the image data of a PNG holds fewer rows than its header says.
+
+    Pillow fills such rows with black. Source: PNG specification (W3C, third edition), 7.2 and 8.1 (passes of Adam7).
+    """
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", content[16:29])
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    steps = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    expected = 0
+    for left, top, across, down in steps if interlaced else [(0, 0, 1, 1)]:
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        expected += rows * (1 + -(-columns * bits // 8)) if columns > 0 else 0
+    found, position, unpack = 0, 8, zlib.decompressobj()
+    while position + 8 <= len(content) and found < expected:
+        length, kind = struct.unpack(">I4s", content[position : position + 8])
+        if kind == b"IDAT":
+            waiting = content[position + 8 : position + 8 + length]
+            while waiting and found < expected:
+                found += len(unpack.decompress(waiting, 1 << 20))  # in parts: a hostile file may unpack to gigabytes
+                waiting = unpack.unconsumed_tail
+        position += length + 12
+    if found < expected:
+        message = f"{found} of {expected} bytes of image data"
+        raise ValueError(message)

@@ -1,0 +1,151 @@
+"""ResNet18 weights: from the hub by pinned revision and checksum, from a file, or seeded at random. Never a substitute."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cardiograph.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+HUB_REPOSITORY = "timm/resnet18.tv_in1k"
+HUB_REVISION = "bbd144b3e5565108aad885f145491d11bc6ce807"
+HUB_FILE = "model.safetensors"
+HUB_BYTES = 46_807_446
+HUB_SHA256 = "694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81"
+"""torchvision's IMAGENET1K_V1 weights of ResNet18 as the timm collection holds them (BSD-3-Clause)."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Parameters of a ResNet18 without its last layer.
+
+    Args:
+        tensors: By torchvision's parameter names.
+        sha256: Of the file, or of the tensors where there is no file.
+        source: In words, for the report.
+    """
+
+    tensors: dict[str, Tensor]
+    sha256: str
+    source: str
+
+
+def build_network() -> nn.Module:
+    """ResNet18 for [n, 3, 224, 224] images without its last layer: 512 values each, in evaluation mode."""
+    from monai.networks.nets import resnet18
+
+    network: nn.Module = resnet18(
+        pretrained=False,
+        spatial_dims=2,
+        n_input_channels=3,
+        feed_forward=False,
+        shortcut_type="B",
+        bias_downsample=False,
+    )
+    return network.eval()
+
+
+def load_weights(spec: str, *, seed: int, cache: Path) -> Weights:
+    """Find the weights that ``spec`` names.
+
+    Args:
+        spec: ``imagenet``, ``random``, or the path of a ``.safetensors`` or ``.pth`` file.
+        seed: Of random weights.
+        cache: Folder in which ``imagenet`` looks for a file put there by hand before it asks the hub.
+
+    Raises:
+        WeightsError: The file cannot be had, is not what it should be, or does not fit a ResNet18.
+    """
+    if spec == "random":
+        return _random(seed)
+    if spec != "imagenet":
+        return _from_file(Path(spec), f"file {Path(spec).name}")
+    by_hand = cache / "weights" / "resnet18.tv_in1k.safetensors"
+    path = by_hand if by_hand.exists() else _download(by_hand)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != HUB_SHA256:
+        message = (
+            f"weights {path}: SHA-256 is {digest}, expected {HUB_SHA256} ({HUB_REPOSITORY} at {HUB_REVISION}); "
+            "delete the file and fetch it again"
+        )
+        raise WeightsError(message)
+    return _from_file(path, f"ImageNet, IMAGENET1K_V1 ({HUB_REPOSITORY} at {HUB_REVISION[:8]})")
+
+
+def _download(by_hand: Path) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(HUB_REPOSITORY, HUB_FILE, revision=HUB_REVISION, etag_timeout=10))
+    except (OSError, ValueError) as error:  # the hub's own errors derive from these two
+        reason = str(error).strip().splitlines()[0][:200]
+        message = (
+            f"ImageNet weights cannot be fetched from the model hub ({type(error).__name__}: {reason}).\n"
+            f"  Either download {HUB_FILE} of {HUB_REPOSITORY} at revision {HUB_REVISION} on a connected machine\n"
+            f"  ({HUB_BYTES:,} bytes, SHA-256 {HUB_SHA256})\n"
+            f"  and put it at {by_hand}\n"
+            "  or pass your own file with --weights FILE,\n"
+            "  or take seeded random weights, a baseline without pretraining, with --weights random."
+        )
+        raise WeightsError(message) from error
+
+
+def _random(seed: int) -> Weights:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tensors = build_network().state_dict()
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return Weights(tensors, digest.hexdigest(), f"random, seed {seed} (not pretrained)")
+
+
+def _from_file(path: Path, source: str) -> Weights:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"weights {path}: cannot be read ({error.strerror}); give 'imagenet', 'random' or a weights file"
+        raise WeightsError(message) from error
+    try:
+        if path.suffix == ".safetensors":
+            tensors = load(content)
+        else:
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("fc.")}
+    except (SafetensorError, RuntimeError, ValueError, EOFError, AttributeError, KeyError, _unpickling()) as error:
+        message = f"weights {path}: not a file of tensors ({type(error).__name__}); .safetensors or a .pth of tensors alone"
+        raise WeightsError(message) from error
+    _check_fit(tensors, path)
+    return Weights(tensors, hashlib.sha256(content).hexdigest(), source)
+
+
+def _unpickling() -> type[Exception]:
+    from pickle import UnpicklingError  # noqa: S403 - only the name of the error: nothing is unpickled here
+
+    return UnpicklingError
+
+
+def _check_fit(tensors: dict[str, Tensor], path: Path) -> None:
+    expected = {name: tuple(t.shape) for name, t in build_network().state_dict().items() if "num_batches" not in name}
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if "num_batches" not in name}
+    wrong = [f"{name} is missing" for name in expected if name not in shapes]
+    wrong += [f"{name} is not of a ResNet18" for name in shapes if name not in expected]
+    wrong += [
+        f"{name} is {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes.get(name, shape) != shape
+    ]
+    wrong += [f"{name} has values that are not finite" for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if wrong:
+        message = f"weights {path}: do not fit a ResNet18 ({'; '.join(wrong[:3])}{' ...' if len(wrong) > 3 else ''})"
+        raise WeightsError(message)

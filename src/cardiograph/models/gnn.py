@@ -1,0 +1,147 @@
+"""GCN, GAT and MLP on fixed neighbour tables: one forward pass for training, test scores and the service.
+
+A record hears its own ``k`` reference neighbours and itself; nobody hears a query. On such a table the layers below are
+PyTorch Geometric's GCNConv and GATv2Conv (a test holds them to 1e-5), without an edge list and without the library.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from cardiograph.config import ModelConfig
+from cardiograph.containers import Neighbourhood
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """Whom records hear, as tensors.
+
+    Args:
+        index: [records, k] int64 rows of the sources; 0 where not valid.
+        valid: [records, k] bool, False for padding.
+        degree: [records] float32, neighbours heard + 1 for the record itself.
+        source_degree: [records, k] float32, the degree of each neighbour.
+    """
+
+    index: Tensor
+    valid: Tensor
+    degree: Tensor
+    source_degree: Tensor
+
+    @classmethod
+    def of(cls, hood: Neighbourhood, reference_degree: Tensor | None = None) -> Self:
+        """From a neighbourhood; ``reference_degree`` [reference] is its own degree where None (the reference graph)."""
+        index = torch.from_numpy(hood.index)
+        valid = index >= 0
+        degree = valid.sum(1).float() + 1
+        index = index.clamp(min=0)
+        return cls(index, valid, degree, (degree if reference_degree is None else reference_degree)[index])
+
+
+class GCNLayer(nn.Module):
+    """Graph convolution ``sum_j x_j W / sqrt(d_i d_j) + b`` over neighbours and self.
+
+    Source: Kipf and Welling, Semi-Supervised Classification with Graph Convolutional Networks, ICLR 2017, equation 2.
+    """
+
+    def __init__(self, width_in: int, width_out: int, heads: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width_in, width_out, bias=False)
+        self.bias = nn.Parameter(torch.zeros(width_out))
+        nn.init.xavier_uniform_(self.linear.weight)
+
+    def forward(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+        """[records, in] own states and [sources, in] states -> [records, out]."""
+        weight = hearing.valid / (hearing.degree[:, None] * hearing.source_degree).sqrt()
+        heard = (weight[:, :, None] * self.linear(source)[hearing.index]).sum(1)
+        mixed: Tensor = heard + self.linear(own) / hearing.degree[:, None] + self.bias
+        return mixed
+
+
+class GATLayer(nn.Module):
+    """Graph attention, second form: attention over neighbours and self, heads concatenated.
+
+    Source: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, ICLR 2022, equation 7.
+    """
+
+    def __init__(self, width_in: int, width_out: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.width = heads, width_out // heads
+        self.left = nn.Linear(width_in, width_out)
+        self.right = nn.Linear(width_in, width_out)
+        self.attention = nn.Parameter(torch.empty(heads, self.width))
+        self.bias = nn.Parameter(torch.zeros(width_out))
+        for weight in (self.left.weight, self.right.weight, self.attention):
+            nn.init.xavier_uniform_(weight)
+
+    def forward(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+        """[records, in] own states and [sources, in] states -> [records, out]."""
+        records = len(own)
+        heard = self.left(source)[hearing.index]
+        values = torch.cat([heard, self.left(own)[:, None]], dim=1).view(records, -1, self.heads, self.width)
+        asking = self.right(own).view(records, 1, self.heads, self.width)
+        score = (nn.functional.leaky_relu(values + asking, 0.2) * self.attention).sum(-1)
+        valid = torch.cat([hearing.valid, torch.ones(records, 1, dtype=torch.bool)], dim=1)
+        alpha = score.masked_fill(~valid[:, :, None], float("-inf")).softmax(1)
+        mixed: Tensor = (alpha[..., None] * values).sum(1).flatten(1) + self.bias
+        return mixed
+
+
+class SelfLayer(nn.Module):
+    """A linear layer that hears nobody: the same network without the graph."""
+
+    def __init__(self, width_in: int, width_out: int, heads: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width_in, width_out)
+        nn.init.xavier_uniform_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+        """[records, in] own states -> [records, out]."""
+        mixed: Tensor = self.linear(own)
+        return mixed
+
+
+LAYERS: dict[str, type[GCNLayer | GATLayer | SelfLayer]] = {"gcn": GCNLayer, "gat": GATLayer, "mlp": SelfLayer}
+
+
+class Network(nn.Module):
+    """Convolution - ReLU - dropout, ..., convolution - ReLU - linear: two logits per record."""
+
+    def __init__(self, name: str, width_in: int, config: ModelConfig) -> None:
+        super().__init__()
+        widths = [width_in] + [config.width] * config.depth
+        self.layers = nn.ModuleList(
+            LAYERS[name](before, after, config.heads) for before, after in itertools.pairwise(widths)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.width, 2)
+
+    def forward(
+        self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Score records.
+
+        Args:
+            own: [records, features] float32.
+            hearing: Whom each record hears.
+            sources: For each layer the [sources, width] states that are heard; the records' own states where None (the
+                reference graph, whose records hear one another).
+
+        Returns:
+            [records, 2] logits, and each layer's input states: those of the reference are the ``sources`` of a query.
+        """
+        states = []
+        for depth, layer in enumerate(self.layers):
+            states.append(own)
+            heard = own if sources is None else sources[depth]
+            own = layer(own, heard, hearing).relu()
+            if depth < len(self.layers) - 1:
+                own = self.dropout(own)
+        return self.head(own), states

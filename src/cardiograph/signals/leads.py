@@ -1,0 +1,36 @@
+"""The twelve leads: names, order, and the four that follow exactly from leads I and II."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+"""Order of the rows of every 12-lead signal."""
+
+INDEPENDENT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+"""The eight leads that are measured; the others are differences and means of I and II."""
+
+
+def twelve_leads(independent: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Complete eight independent leads to twelve.
+
+    III = II - I (Einthoven); aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2 (Goldberger).
+
+    Args:
+        independent: [8, samples] mV, rows as in ``INDEPENDENT``.
+
+    Returns:
+        [12, samples] mV, rows as in ``LEADS``.
+
+    Raises:
+        ValueError: There are not eight rows.
+
+    Source: W. Einthoven, Arch. ges. Physiol. 150 (1913) 275; E. Goldberger, Am. Heart J. 23 (1942) 483.
+    """
+    if independent.ndim != 2 or len(independent) != len(INDEPENDENT):
+        message = f"independent leads have shape {independent.shape}; needed: [8, samples] in the order {INDEPENDENT}"
+        raise ValueError(message)
+    one, two, chest = independent[0], independent[1], independent[2:]
+    limb = np.stack([one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2])
+    return np.concatenate([limb, chest])

@@ -1,0 +1,143 @@
+"""An electrical-dipole heart: beats, rhythm and noise, seen by twelve leads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.signals.leads import twelve_leads
+from cardiograph.synthesis.waves import Heart, Waves, beat_waves
+
+RATE_HZ: Final = 500.0
+SECONDS: Final = 10.0
+
+DOWER: Final = np.array(
+    [
+        [0.632, -0.235, 0.059],
+        [0.235, 1.066, -0.132],
+        [-0.515, 0.157, -0.917],
+        [0.044, 0.164, -1.387],
+        [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601],
+        [1.125, 0.127, -0.086],
+        [0.831, 0.076, 0.230],
+    ]
+)
+"""[8, 3] mV in leads I, II, V1-V6 per mV of dipole along Frank's x (left), y (down), z (back).
+
+Source: G. E. Dower, H. B. Machado, J. A. Osborne, "On deriving the electrocardiogram from vectorcardiographic leads",
+Clin. Cardiol. 3 (1980) 87-95.
+"""
+
+
+def record_ecg(heart: Heart, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Ten seconds of a heart as an electrocardiograph records them.
+
+    Args:
+        heart: What the ECG shows.
+        rng: Chance: RR intervals, variation from beat to beat, breathing, electrode placement, noise.
+
+    Returns:
+        [12, 5000] mV at 500 Hz, rows as in :data:`cardiograph.signals.leads.LEADS`; Einthoven's and Goldberger's laws hold
+        exactly, noise included.
+    """
+    time = np.arange(round(SECONDS * RATE_HZ)) / RATE_HZ
+    onsets, intervals = _beats(heart, rng)
+    dipole = _dipole(heart, (onsets, intervals), time, rng)
+    if heart.rhythm == "af":
+        dipole += _fibrillation(heart, time, rng)
+    gain = 1 + 0.04 * rng.standard_normal((8, 1))
+    return twelve_leads(gain * (DOWER @ dipole.T) + _electrode_noise(time, rng))
+
+
+def clean_beat(heart: Heart, rate_hz: float = RATE_HZ) -> NDArray[np.float64]:
+    """One beat without any chance, from 0.3 s before the onset of QRS to 0.7 s after it.
+
+    Args:
+        heart: What the beat shows.
+        rate_hz: Samples per second.
+
+    Returns:
+        [12, samples] mV.
+    """
+    time = np.arange(-0.3, 0.7, 1 / rate_hz)
+    return twelve_leads(DOWER @ _loops(beat_waves(heart, 60 / heart.rate), time).T)
+
+
+def _loops(waves: Waves, time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[samples, 3] mV at ``time`` seconds after the onset of QRS."""
+    distance = time[:, None] - waves.centre
+    width = np.where(distance < 0, waves.rise, waves.fall)
+    return np.asarray(np.exp(-0.5 * (distance / width) ** 2) @ waves.vector)
+
+
+def _beats(heart: Heart, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Onset of QRS and RR interval before it, for all beats that touch the recording."""
+    fibrillates = heart.rhythm == "af"
+    mean = 60 / np.clip(heart.rate, 38, 170 if fibrillates else 140)
+    spread = np.clip(heart.rr_spread, 0.003, 0.35)
+    count = int((SECONDS + 3) / mean) + 6
+    if fibrillates:
+        intervals = mean * rng.gamma(spread**-2, spread**2, count)
+    else:
+        # respiratory sinus arrhythmia: a cycle of about 4 s, and a little beside it
+        phase = 2 * np.pi * (np.arange(count) * mean * rng.uniform(0.22, 0.28) + rng.uniform())
+        intervals = mean * (1 + spread * (1.3 * np.sin(phase) + 0.4 * rng.standard_normal(count)))
+    intervals = np.maximum(intervals, 0.36)
+    onsets = np.cumsum(intervals) - 1.5 - rng.uniform(0, mean)
+    near = (onsets > -0.9) & (onsets < SECONDS + 0.4)
+    return onsets[near], intervals[near]
+
+
+def _dipole(
+    heart: Heart,
+    beats: tuple[NDArray[np.float64], NDArray[np.float64]],
+    time: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    dipole = np.zeros((len(time), 3))
+    breath_hz, phase = rng.uniform(0.2, 0.3), rng.uniform(0, 2 * np.pi)
+    mean = 60 / heart.rate
+    for onset, interval in zip(*beats, strict=True):
+        first, last = np.searchsorted(time, (onset - 0.45, onset + 0.8))
+        # QT follows the RR interval only in part from one beat to the next
+        waves = beat_waves(heart, 0.7 * mean + 0.3 * interval)
+        lung = np.sin(2 * np.pi * breath_hz * onset + phase)
+        size = 1 + 0.03 * lung + 0.02 * rng.standard_normal(len(waves.centre))
+        tilt = np.array([[1, 0.03 * lung, 0], [-0.03 * lung, 1, 0.02 * lung], [0, -0.02 * lung, 1]])
+        varied = Waves(waves.centre, waves.rise, waves.fall, size[:, None] * waves.vector @ tilt)
+        dipole[first:last] += _loops(varied, time[first:last] - onset)
+    return dipole
+
+
+def _fibrillation(heart: Heart, time: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Fibrillation waves: 5.5-8 a second, waxing and waning, largest in V1."""
+    speed = 2 * np.pi * np.cumsum(rng.uniform(5.5, 8.0) + 0.8 * _slow(time, 0.9, rng)) / RATE_HZ
+    swell = 1 + 0.35 * _slow(time, 0.6, rng)
+    wave = swell * (np.sin(speed) + 0.35 * np.sin(2 * speed + 0.8) + 0.3 * _slow(time, 11.0, rng))
+    other = swell * np.sin(0.83 * speed + 1.0)
+    height = 0.5 * max(heart.f_wave_mv, 0.0)
+    return height * (np.outer(wave, [-0.15, 0.35, -0.9]) + np.outer(other, [0.25, 0.30, 0.10]))
+
+
+def _slow(time: NDArray[np.float64], limit_hz: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """[samples] a random wave of unit variance with five frequencies up to ``limit_hz``."""
+    hertz, phase = rng.uniform(0.25, 1, 5) * limit_hz, rng.uniform(0, 2 * np.pi, 5)
+    return np.asarray(np.sin(2 * np.pi * hertz * time[:, None] + phase).sum(1) * np.sqrt(2 / 5))
+
+
+def _electrode_noise(time: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """[8, samples] mV: each electrode wanders, hums and picks up muscle; the leads are their differences."""
+    wander, muscle, hum = rng.uniform(0.01, 0.04), rng.uniform(0.002, 0.009), rng.uniform(0, 0.006)
+    common = _slow(time, 0.3, rng)
+    mains = np.sin(2 * np.pi * 50 * time + rng.uniform(0, 2 * np.pi))
+    tremor = rng.standard_normal((9, len(time) + 4))
+    # five samples' mean: an electrocardiograph's low-pass at about 40 Hz
+    smooth = np.stack([np.convolve(row, np.full(5, 5**-0.5), "valid") for row in tremor])
+    own = np.stack([_slow(time, 0.35, rng) for _ in range(9)])
+    share = rng.uniform(-1, 1, (9, 2))
+    electrodes = wander * (0.7 * own + share[:, :1] * common) + muscle * smooth + hum * share[:, 1:] * mains
+    right, left, foot = electrodes[:3]
+    return np.concatenate([[left - right, foot - right], electrodes[3:] - (right + left + foot) / 3])

@@ -1,0 +1,160 @@
+"""One heartbeat as Gaussian loops of a dipole in Frank's axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rhythm = Literal["sinus", "af"]
+Conduction = Literal["normal", "irbbb", "lbbb"]
+
+
+@dataclass(frozen=True)
+class Heart:
+    """All that decides the shape of an ECG, apart from chance from beat to beat and noise.
+
+    Args:
+        rhythm: ``sinus`` or ``af`` (atrial fibrillation).
+        conduction: ``normal``, ``irbbb`` (incomplete right) or ``lbbb`` (left bundle branch block).
+        rate: Beats per minute.
+        pr_ms: From the onset of P to the onset of QRS; of no effect in fibrillation.
+        qrs_ms: Duration of QRS.
+        qtc_ms: QT for a beat a second long (Fridericia: QT = QTc * RR^(1/3)).
+        axis_deg: Direction of the main QRS vector in the frontal plane, 0 to the left, 90 downwards.
+        rotation_deg: Rotation of QRS in the horizontal plane, positive forwards (early transition in the chest leads).
+        voltage: Factor on QRS.
+        infarct_anterior: Loss of anterior forces: 0 none, 1 QS from V1 to V3 or V4.
+        infarct_inferior: Initial forces upwards: 0 none, 1 broad Q in II, III, aVF.
+        t_wave: Factor on the T wave; negative turns it over.
+        st_mv: Shift of ST in the lateral leads, mV.
+        p_terminal: Factor on the second, left atrial half of P; of no effect in fibrillation.
+        rr_spread: Standard deviation of the RR intervals as a share of their mean.
+        f_wave_mv: Height of the fibrillation waves in V1; of no effect in sinus rhythm.
+    """
+
+    rhythm: Rhythm = "sinus"
+    conduction: Conduction = "normal"
+    rate: float = 70.0
+    pr_ms: float = 158.0
+    qrs_ms: float = 92.0
+    qtc_ms: float = 408.0
+    axis_deg: float = 42.0
+    rotation_deg: float = 0.0
+    voltage: float = 1.0
+    infarct_anterior: float = 0.0
+    infarct_inferior: float = 0.0
+    t_wave: float = 1.0
+    st_mv: float = 0.0
+    p_terminal: float = 1.0
+    rr_spread: float = 0.035
+    f_wave_mv: float = 0.08
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Asymmetric Gaussian loops: d(t) = sum_i vector_i * exp(-(t - centre_i)^2 / (2 width_i^2)).
+
+    Source: McSharry et al., IEEE Trans. Biomed. Eng. 50 (2003) 289 (Gaussian waves); Sameni et al., EURASIP J. Adv. Signal
+    Process. (2007) 043407 (the same in three dimensions, as a dipole).
+
+    Args:
+        centre: [waves] s after the onset of QRS.
+        rise: [waves] s, width before the centre.
+        fall: [waves] s, width after it.
+        vector: [waves, 3] mV in Frank's axes: x to the left, y down, z to the back.
+    """
+
+    centre: NDArray[np.float64]
+    rise: NDArray[np.float64]
+    fall: NDArray[np.float64]
+    vector: NDArray[np.float64]
+
+
+# Each row: centre and width as shares of the QRS duration, then x, y, z in mV. Widths are such that what lies
+# outside 0..1 is below 5 % of a wave.
+_NORMAL_QRS = ((0.22, 0.085, -0.15, -0.07, -0.29), (0.43, 0.110, 0.88, 0.78, 0.10), (0.68, 0.110, -0.06, -0.10, 0.76))
+_LEFT_BLOCK_QRS = (
+    (0.22, 0.095, 0.62, 0.22, 0.20),
+    (0.48, 0.130, 0.62, 0.12, 1.05),
+    (0.74, 0.095, 0.78, 0.10, 0.72),
+)
+_RIGHT_DELAY = (0.90, 0.075, -0.34, -0.08, -0.46)
+_ANTERIOR_LOSS = ((0.20, 0.11, -0.10, 0.02, 0.62), (0.44, 0.12, -0.46, 0.05, 0.42))
+_INFERIOR_LOSS = ((0.20, 0.10, -0.04, -0.62, 0.05), (0.48, 0.11, 0.02, -0.22, 0.0))
+_NORMAL_T = np.array([0.25, 0.19, -0.13])
+_LEFT_BLOCK_T = np.array([-0.36, -0.09, -0.42])
+_LATERAL = np.array([0.75, 0.25, 0.30])
+
+
+def _rotated(vector: NDArray[np.float64], frontal_deg: float, horizontal_deg: float) -> NDArray[np.float64]:
+    x, y, z = vector.T
+    a, b = np.deg2rad(frontal_deg), np.deg2rad(horizontal_deg)
+    x, y = x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)
+    return np.stack([x * np.cos(b) + z * np.sin(b), y, z * np.cos(b) - x * np.sin(b)], axis=-1)
+
+
+def _qrs_rows(heart: Heart) -> NDArray[np.float64]:
+    base = np.array(_LEFT_BLOCK_QRS if heart.conduction == "lbbb" else _NORMAL_QRS)
+    vector = base[:, 2:].copy()
+    main = vector[1] if heart.conduction != "lbbb" else vector.mean(0)
+    turn = np.clip(heart.axis_deg, -75, 110) - np.rad2deg(np.arctan2(main[1], main[0]))
+    base[:, 2:] = _rotated(vector, turn, heart.rotation_deg)
+    rows = [base]
+    if heart.conduction == "irbbb":
+        rows.append(np.array([_RIGHT_DELAY]))
+    anterior, inferior = max(heart.infarct_anterior, 0.0), max(heart.infarct_inferior, 0.0)
+    for share, loss in ((anterior, _ANTERIOR_LOSS), (inferior, _INFERIOR_LOSS)):
+        scar = np.array(loss)
+        scar[:, 2:] *= share
+        rows.append(scar)
+    return np.concatenate(rows)
+
+
+def beat_waves(heart: Heart, rr_s: float) -> Waves:
+    """The loops of one beat.
+
+    Args:
+        heart: Shape of the beat.
+        rr_s: Length of the beat in seconds, from which QT follows.
+
+    Returns:
+        Loops with times from the onset of QRS; P lies before it, in sinus rhythm only.
+    """
+    qrs_s = np.clip(heart.qrs_ms, 60, 220) / 1000
+    qt_s = np.clip(heart.qtc_ms, 320, 560) / 1000 * min(max(rr_s, 0.35), 1.6) ** (1 / 3)
+    qrs = _qrs_rows(heart)
+    volts = np.clip(heart.voltage, 0.2, 3.0)
+    rows = [(u * qrs_s, w * qrs_s, w * qrs_s, *(volts * np.array(v))) for u, w, *v in qrs]
+    left_block = heart.conduction == "lbbb"
+    scar = np.array([0, 0, 0.24]) * max(heart.infarct_anterior, 0) - np.array([0, 0.26, 0]) * max(heart.infarct_inferior, 0)
+    t_vector = (_LEFT_BLOCK_T * abs(heart.t_wave) if left_block else _t_vector(heart.t_wave) + scar) * np.sqrt(volts)
+    t_fall = 0.085 * qt_s
+    t_peak = qt_s - 2.4 * t_fall
+    rows.append((t_peak, 1.65 * t_fall, t_fall, *t_vector))
+    st = _LATERAL * heart.st_mv + np.array([0, 0, -0.06]) * max(heart.infarct_anterior, 0)
+    if left_block:
+        st = st + 0.28 * t_vector
+    st_middle = (qrs_s + t_peak) / 2
+    rows.append((st_middle, 0.30 * (t_peak - qrs_s), 0.34 * (t_peak - qrs_s), *st))
+    if heart.rhythm == "sinus":
+        rows += _p_rows(heart)
+    table = np.array(rows)
+    return Waves(table[:, 0], table[:, 1], table[:, 2], table[:, 3:])
+
+
+def _t_vector(share: float) -> NDArray[np.float64]:
+    """A flat or inverted T still points forwards, as in strain: upright in V1 to V2, inverted in I, V5, V6."""
+    return np.asarray(_NORMAL_T * (share, share, 0.5 + 0.5 * abs(share)))
+
+
+def _p_rows(heart: Heart) -> list[tuple[float, ...]]:
+    """P from the right, then the left atrium; 100 ms wide in all, its onset ``pr_ms`` before QRS."""
+    onset = -np.clip(heart.pr_ms, 100, 300) / 1000
+    left = max(heart.p_terminal, 0.0)
+    return [
+        (onset + 0.040, 0.016, 0.018, 0.025, 0.085, -0.040),
+        (onset + 0.070, 0.017, 0.017, 0.055 * left**0.5, 0.045, 0.050 * left),
+    ]

@@ -1,0 +1,23 @@
+"""The thread pools of torch, faiss, BLAS and OpenMP, set together: each alone would take every core."""
+
+from __future__ import annotations
+
+import os
+
+
+def available_threads() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_threads(threads: int | None = None) -> int:
+    """Give every numerical library ``threads`` threads, all cores where None; returns the number."""
+    import faiss
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = threads or available_threads()
+    torch.set_num_threads(threads)
+    faiss.omp_set_num_threads(threads)
+    threadpool_limits(limits=threads)
+    return threads

@@ -1,0 +1,83 @@
+"""The layers on neighbour tables are PyTorch Geometric's on edge lists."""
+
+import numpy as np
+import pytest
+import torch
+
+from cardiograph.config import GraphConfig, ModelConfig
+from cardiograph.containers import Neighbourhood, NodeFeatures
+from cardiograph.graph.attach import attach, build_graph, group_members
+from cardiograph.models.gnn import LAYERS, GATLayer, GCNLayer, Hearing, Network
+
+
+@pytest.fixture
+def ragged():
+    rng = np.random.default_rng(3)
+    index = np.array([rng.choice([j for j in range(12) if j != i], 3, replace=False) for i in range(12)])
+    index[4, 1:] = -1
+    index[7] = -1
+    return Neighbourhood(index, np.where(index < 0, np.inf, 1.0).astype(np.float32))
+
+
+def edges_of(hood):
+    pairs = [(j, i) for i, row in enumerate(hood.index) for j in row if j >= 0]
+    return torch.tensor(pairs).T
+
+
+def test_gcn_layer_is_gcnconv(ragged):
+    geometric = pytest.importorskip("torch_geometric.nn").GCNConv(6, 4)
+    layer = GCNLayer(6, 4, 1)
+    layer.linear.weight.data = geometric.lin.weight.data.clone()
+    layer.bias.data = geometric.bias.data.normal_().clone()
+    x = torch.randn(12, 6)
+    torch.testing.assert_close(layer(x, x, Hearing.of(ragged)), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
+
+
+def test_gat_layer_is_gatv2conv(ragged):
+    geometric = pytest.importorskip("torch_geometric.nn").GATv2Conv(6, 2, heads=3)
+    layer = GATLayer(6, 6, 3)
+    layer.left.load_state_dict(geometric.lin_l.state_dict())
+    layer.right.load_state_dict(geometric.lin_r.state_dict())
+    layer.attention.data = geometric.att.data[0].clone()
+    layer.bias.data = geometric.bias.data.normal_().clone()
+    x = torch.randn(12, 6)
+    torch.testing.assert_close(layer(x, x, Hearing.of(ragged)), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
+
+
+def test_default_gcn_on_complete_tables_is_the_mean_over_six():
+    index = np.array([[(i + step) % 20 for step in range(1, 6)] for i in range(20)])
+    hood = Neighbourhood(index, np.ones(index.shape, np.float32))
+    layer = GCNLayer(3, 2, 1)
+    x = torch.randn(20, 3)
+    mean = torch.stack([x[[i, *index[i]]].mean(0) for i in range(20)])
+    torch.testing.assert_close(layer(x, x, Hearing.of(hood)), layer.linear(mean) + layer.bias)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_query_scores_as_if_it_stood_in_the_whole_graph(name, depth):
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 8)).astype(np.float32)
+    groups = np.arange(40)
+    config = GraphConfig()
+    graph = build_graph(NodeFeatures(values, tuple("abcdefgh"), {"image": (0, 8)}), np.arange(30), groups, config)
+    query = attach(values[:30], values[30:], config, group_members(groups[30:], groups[:30]))
+    whole = Neighbourhood(
+        np.vstack([graph.neighbours.index, query.index]), np.vstack([graph.neighbours.distance, query.distance])
+    )
+    network = Network(name, 8, ModelConfig(width=16, depth=depth)).eval()
+    together, _ = network(torch.from_numpy(values), Hearing.of(whole))
+    reference = Hearing.of(graph.neighbours)
+    _, states = network(torch.from_numpy(values[:30]), reference)
+    alone = torch.cat(
+        [
+            network(
+                torch.from_numpy(values[30 + i : 31 + i]),
+                Hearing.of(Neighbourhood(query.index[i : i + 1], query.distance[i : i + 1]), reference.degree),
+                states,
+            )[0]
+            for i in range(10)
+        ]
+    )
+    torch.testing.assert_close(alone, together[30:], atol=1e-5, rtol=0)
