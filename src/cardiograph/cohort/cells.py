@@ -124,16 +124,16 @@ def not_whole(reading: Reading) -> CellFault:
 def diagnose(text: str, reading: Reading) -> CellFault:
     """What is wrong with a text that is not a plain number."""
     variable = reading.variable
-    number = "a plain number" + (f" in {variable.unit}" if variable.unit else "")
+    number = f"a plain number, {variable.allowed}"
     plain = text.lower()
     if plain in MISSING_WORDS:
         return CellFault("missing_word", number, f"if it means 'not measured': --missing {as_option(text)}")
     if plain.lstrip("+-") in {"inf", "infinity", "∞"}:
         return CellFault("not_finite", number, _leave_empty())
     if plain[0] in "<>≤≥~≈":
-        return CellFault("bound", f"{number}, not a bound", "write the measured value or leave the cell empty")
+        return CellFault("bound", number, "a bound is no value: write the one measured or leave the cell empty")
     if variable.name == "nyha" and _ROMAN.fullmatch(text):
-        return CellFault("nyha_text", f"{number}, {variable.allowed}", "if it is the class: --convert nyha=roman")
+        return CellFault("nyha_text", number, "if it is the class: --convert nyha=roman")
     if variable.name == "sbp" and _PRESSURE.fullmatch(text):
         remedy = "to take the first number: --convert sbp=systolic/diastolic"
         return CellFault("two_pressures", number, remedy)
@@ -144,7 +144,7 @@ def diagnose(text: str, reading: Reading) -> CellFault:
 
 def _diagnose_digits(text: str, reading: Reading, number: str) -> CellFault:
     if re.fullmatch(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}([T ].*)?", text):
-        return CellFault("date", f"{number}, not a date", "check that the right column is mapped")
+        return CellFault("date", number, "this is a date: check that the right column is read (--map)")
     separated = r"[+-]?[1-9][0-9]{0,2}([,.' \u00a0\u202f’])[0-9]{3}(\1[0-9]{3})*([.,][0-9]+)?"
     if re.fullmatch(separated, text):
         way = "write it without thousands separators"
@@ -162,7 +162,9 @@ def _diagnose_digits(text: str, reading: Reading, number: str) -> CellFault:
         name = reading.variable.name
         if unit and unit.form == "number":
             return CellFault("unit_in_cell", number, f"if the column is in {unit.name}: --convert {name}={unit.name}")
-        return CellFault("unit_in_cell", number, f"write the number alone, in {reading.variable.unit or 'plain digits'}")
+        return CellFault(
+            "unit_in_cell", number, f"write the number alone, in {reading.variable.unit or 'plain digits'}"
+        )
     return CellFault("not_a_number", number, "correct it or leave the cell empty")
 
 
@@ -192,4 +194,4 @@ def _leave_empty() -> str:
 def as_option(cell: Cell) -> str:
     """A cell as one would type it behind an option."""
     text = f"{cell:g}" if isinstance(cell, float) else str(cell)
-    return f"'{text}'" if re.search(r"[^\w.,/%+-]", text) or text.startswith("-") is None else text
+    return text if re.fullmatch(r"[\w.,/%+-]+", text) else f"'{text}'"

@@ -35,5 +35,6 @@ def breaches(values: pd.DataFrame, variables: Sequence[ClinicalVariable]) -> Ite
         pandera.DataFrameSchema(columns).validate(values, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases.sort_values("check", key=lambda check: check != "out_of_range", kind="stable")
-        for case in cases.drop_duplicates(["index", "column"]).itertuples():
-            yield int(case.index_), str(case.column), cast(Breach, case.check)
+        cases = cases.drop_duplicates(["index", "column"])
+        for row, name, breach in zip(cases["index"], cases["column"], cases["check"], strict=True):
+            yield int(row), str(name), cast(Breach, breach)

@@ -102,7 +102,7 @@ def reliability_curve(
     bin_of = np.searchsorted(cuts, probabilities, side="left")
     counted = np.bincount(bin_of, minlength=len(cuts) + 1)
     used = counted > 0
-    positives = np.bincount(bin_of, weights=labels, minlength=len(counted))[used]
+    positives = np.bincount(bin_of, weights=labels, minlength=len(counted))[used].astype(np.float64)
     total = np.bincount(bin_of, weights=probabilities, minlength=len(counted))[used]
     count = counted[used].astype(np.int64)
     low, high = wilson(positives, count, confidence=confidence)

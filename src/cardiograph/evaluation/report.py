@@ -2,14 +2,91 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from typing import Any
+
+from cardiograph.evaluation import report_tables as tables
+from cardiograph.evaluation.figures import draw_figures
+from cardiograph.evaluation.metrics import METRICS
 from cardiograph.evaluation.report_content import ReportContent
+from cardiograph.evaluation.wording import WORDINGS, class_names
+
+ISSUES_SHOWN = 2000
+"""Lines of the table of issues; the rest is counted, so that the file opens."""
 
 
 def render_report(content: ReportContent) -> str:
-    """The report as one HTML file."""
-    raise NotImplementedError
+    """Write the report as one HTML file: inline style, figures as data URIs, no script, no outside address.
+
+    Args:
+        content: All that is shown; names may hold any text, all of it is escaped.
+
+    Returns:
+        HTML. The same content gives the same text.
+    """
+    sheet = content.contact_sheet
+    context = _context(content) | {
+        "figures": draw_figures(content),
+        "contact_sheet": "data:image/png;base64," + base64.b64encode(sheet).decode() if sheet else "",
+        "issues_shown": ISSUES_SHOWN,
+        "issue_counts": tables.issue_counts(content),
+        "variable_rows": tables.variable_rows(content.clinical) if content.clinical else [],
+        "graph_facts": tables.graph_facts(content.graph) if content.graph else [],
+        "split_parts": tables.split_parts(content),
+        "class_rows": tables.class_rows(content),
+        "tiles": tables.tiles(content),
+    }
+    return _render("report.html", context)
 
 
 def render_model_card(content: ReportContent) -> str:
-    """The model card as Markdown."""
-    raise NotImplementedError
+    """Write the model card as Markdown: intended use, data, scores with intervals, limits; only what is known.
+
+    Args:
+        content: As for :func:`render_report`; HTML and table marks in names are escaped.
+    """
+    return _render("model_card.md", _context(content))
+
+
+def _context(content: ReportContent) -> dict[str, Any]:
+    return {
+        "content": content,
+        "metrics": content.metrics,
+        "wording": WORDINGS[content.provenance],
+        "names": class_names(content.outcome),
+        "primary": content.models.titles.get(content.models.primary, content.models.primary),
+        "threshold": content.models.thresholds[content.models.primary],
+        "confidence": content.metrics["bootstrap"]["confidence"] * 100,
+        "compared": [METRICS[name].title for name in tables.COMPARED],
+        "metric_rows": tables.metric_rows(content),
+        "model_rows": tables.model_rows(content),
+        "rests_on": tables.rests_on(content),
+        "part_titles": tables.PART_TITLES,
+    }
+
+
+def _render(name: str, context: dict[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("cardiograph.evaluation"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": tables.number,
+        "interval": tables.interval,
+        "markdown": _markdown,
+        "label_name": lambda row, content: tables.label_name(content, row),
+    }
+    return environment.get_template(name).render(context)
+
+
+def _markdown(text: object) -> str:
+    """Text that is only text in Markdown: one line, no HTML, no table or link marks."""
+    line = " ".join(str(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_|\[\]#])", r"\\\1", line)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from cardiograph.errors import EngineError
 from cardiograph.threads import available_threads
 
 if TYPE_CHECKING:
+    import openvino
+
     from cardiograph.imaging.weights import Weights
 
 EMBEDDING_WIDTH = 512
@@ -109,7 +111,7 @@ class OpenVinoEngine:
         """[3, 224, 224] pages -> [512] embeddings, in order, with a request in flight per core."""
         done: dict[int, NDArray[np.float32]] = {}
 
-        def keep(request: Any, number: int) -> None:
+        def keep(request: "openvino.InferRequest", number: int) -> None:
             done[number] = request.get_output_tensor(0).data.reshape(-1).copy()
 
         queue = self._openvino.AsyncInferQueue(self._model, self._requests)

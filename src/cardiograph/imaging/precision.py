@@ -33,8 +33,8 @@ class PrecisionCheck:
     def __str__(self) -> str:
         verdict = "allowed" if self.allowed else "refused"
         return (
-            f"bf16 {verdict} on {self.pages} training pages: RMS error {self.rms_error:.3f} of a feature's spread "
-            f"(at most {MAX_RMS_ERROR}), {self.pages_kept:.1%} of pages keep their neighbours (at least {MIN_PAGES_KEPT:.0%})"
+            f"bf16 {verdict} on {self.pages} training pages: RMS error {self.rms_error:.3f} of a feature's spread (at most "
+            f"{MAX_RMS_ERROR}), {self.pages_kept:.1%} of pages keep their neighbours (at least {MIN_PAGES_KEPT:.0%})"
         )
 
 
@@ -57,11 +57,8 @@ def check_precision(f32: NDArray[np.float32], bf16: NDArray[np.float32], *, k: i
 
 
 def _neighbours(values: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    squared = ((values[:, None] - values[None]) ** 2).sum(2) if len(values) <= 64 else _squared(values)
-    np.fill_diagonal(squared, np.inf)
-    return np.sort(np.argsort(squared, axis=1, kind="stable")[:, :k], axis=1)
-
-
-def _squared(values: NDArray[np.float64]) -> NDArray[np.float64]:
     norms = (values**2).sum(1)
-    return norms[:, None] + norms[None] - 2 * values @ values.T
+    squared = norms[:, None] + norms[None] - 2 * values @ values.T
+    np.fill_diagonal(squared, np.inf)
+    nearest: NDArray[np.int64] = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return np.sort(nearest, axis=1)

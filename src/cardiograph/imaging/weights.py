@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError  # the name of an error: nothing is unpickled without weights_only
 from typing import TYPE_CHECKING
 
 from cardiograph.errors import WeightsError
@@ -37,7 +38,7 @@ class Weights:
 
 def build_network() -> nn.Module:
     """ResNet18 for [n, 3, 224, 224] images without its last layer: 512 values each, in evaluation mode."""
-    from monai.networks.nets import resnet18
+    from monai.networks.nets.resnet import resnet18
 
     network: nn.Module = resnet18(
         pretrained=False,
@@ -79,7 +80,9 @@ def load_weights(spec: str, *, seed: int, cache: Path) -> Weights:
 
 def _download(by_hand: Path) -> Path:
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # its retries are told in one error below
     try:
         return Path(hf_hub_download(HUB_REPOSITORY, HUB_FILE, revision=HUB_REVISION, etag_timeout=10))
     except (OSError, ValueError) as error:  # the hub's own errors derive from these two
@@ -119,22 +122,14 @@ def _from_file(path: Path, source: str) -> Weights:
         message = f"weights {path}: cannot be read ({error.strerror}); give 'imagenet', 'random' or a weights file"
         raise WeightsError(message) from error
     try:
-        if path.suffix == ".safetensors":
-            tensors = load(content)
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
+        safe = path.suffix == ".safetensors"
+        tensors = load(content) if safe else torch.load(path, map_location="cpu", weights_only=True)
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("fc.")}
-    except (SafetensorError, RuntimeError, ValueError, EOFError, AttributeError, KeyError, _unpickling()) as error:
+    except (SafetensorError, RuntimeError, ValueError, EOFError, AttributeError, KeyError, UnpicklingError) as error:
         message = f"weights {path}: not a file of tensors ({type(error).__name__}); .safetensors or a .pth of tensors alone"
         raise WeightsError(message) from error
     _check_fit(tensors, path)
     return Weights(tensors, hashlib.sha256(content).hexdigest(), source)
-
-
-def _unpickling() -> type[Exception]:
-    from pickle import UnpicklingError  # noqa: S403 - only the name of the error: nothing is unpickled here
-
-    return UnpicklingError
 
 
 def _check_fit(tensors: dict[str, Tensor], path: Path) -> None:

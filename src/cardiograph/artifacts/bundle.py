@@ -1,0 +1,190 @@
+"""A model as it is served: network, fusion, scaler, reference records and encoder in one checked folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load, save
+
+from cardiograph.artifacts import files
+from cardiograph.clinical.scaler import ClinicalScaler
+from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
+from cardiograph.errors import RunError
+from cardiograph.fusion import Fusion
+from cardiograph.imaging.encoder import Engine, EncoderFacts
+from cardiograph.models.gnn import Network
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The records that a query can hear, and what tells whether a query is one of them.
+
+    Args:
+        features: [reference, features] float32, fused.
+        states: For each layer of the network, [reference, width] float32 input states.
+        degree: [reference] float32, neighbours heard + 1.
+        labels: [reference] int64 0, 1 or -1.
+        clinical: [reference, variables] float64 in their units, NaN where missing.
+        groups: [reference] int64.
+        record_ids: [reference] names.
+        patient_ids: [reference] names, empty where not given.
+        pixel_hashes: [reference] hex, empty without a page.
+        perceptual_hashes: [reference, bytes] uint8; no columns without pages.
+    """
+
+    features: NDArray[np.float32]
+    states: tuple[NDArray[np.float32], ...]
+    degree: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    clinical: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    record_ids: tuple[str, ...]
+    patient_ids: tuple[str, ...]
+    pixel_hashes: tuple[str, ...]
+    perceptual_hashes: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True)
+class Served:
+    """Settings and facts of a model that its answers need.
+
+    Args:
+        model: Which network, and its sizes.
+        graph: ``k`` and metric.
+        pages: How pages are read.
+        outcome: What label 1 means.
+        provenance: What a score rests on, in words.
+        clinical_provenance: One for each variable.
+        threshold: Chosen on validation records.
+        encoder: None without pages.
+    """
+
+    model: ModelConfig
+    graph: GraphConfig
+    pages: PagesConfig
+    outcome: str
+    provenance: str
+    clinical_provenance: tuple[str, ...]
+    threshold: float
+    encoder: EncoderFacts | None
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """All that scoring a patient needs.
+
+    Args:
+        served: Settings and facts.
+        network: In evaluation mode.
+        fusion: Fitted on training rows.
+        scaler: Fitted on training rows; None without clinical variables.
+        reference: The records that a query can hear.
+    """
+
+    served: Served
+    network: Network
+    fusion: Fusion
+    scaler: ClinicalScaler | None
+    reference: Reference
+
+    def save(self, folder: Path, engine: Engine | None, probe: NDArray[np.float32] | None) -> None:
+        """Write the bundle; ``bundle.json`` with the SHA-256 of every file comes last.
+
+        Args:
+            folder: Where to.
+            engine: The encoder's engine, whose files are written too.
+            probe: [512] what the engine makes of a fixed input.
+        """
+        (folder / "bundle.json").unlink(missing_ok=True)
+        tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+        files.write_bytes(folder / "model.safetensors", save(tensors))
+        files.write_arrays(folder / "fusion.safetensors", self.fusion.arrays())
+        files.write_arrays(folder / "reference.safetensors", _reference_arrays(self.reference))
+        if engine is not None:
+            engine.save(folder)
+        reference = {name: list(getattr(self.reference, name)) for name in _NAMES}
+        files.write_json(folder / "reference.json", reference)
+        served = self.served
+        content: dict[str, Any] = {
+            "schema": SCHEMA,
+            "model": served.model.model_dump(mode="json"),
+            "graph": served.graph.model_dump(mode="json"),
+            "pages": served.pages.model_dump(mode="json"),
+            "outcome": served.outcome,
+            "provenance": served.provenance,
+            "clinical_provenance": list(served.clinical_provenance),
+            "threshold": served.threshold,
+            "encoder": None if served.encoder is None else asdict(served.encoder),
+            "probe": None if probe is None else [float(value) for value in probe],
+            "fusion": {"factors": self.fusion.factors, "clinical_names": list(self.fusion.clinical_names)},
+            "scaler": None if self.scaler is None else self.scaler.to_dict(),
+        }
+        present = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name != "bundle.json")
+        content["sha256"] = {path.name: files.sha256_of(path) for path in present}
+        files.write_json(folder / "bundle.json", content)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read and check a bundle.
+
+        Raises:
+            RunError: A file is missing, differs from its checksum, or is of another schema.
+        """
+        content = read_bundle_facts(folder)
+        served = Served(
+            model=ModelConfig(**content["model"]),
+            graph=GraphConfig(**content["graph"]),
+            pages=PagesConfig(**content["pages"]),
+            outcome=content["outcome"],
+            provenance=content["provenance"],
+            clinical_provenance=tuple(content["clinical_provenance"]),
+            threshold=content["threshold"],
+            encoder=None if content["encoder"] is None else EncoderFacts(**content["encoder"]),
+        )
+        fusion = Fusion.restore(
+            files.read_arrays(folder / "fusion.safetensors"),
+            content["fusion"]["factors"],
+            tuple(content["fusion"]["clinical_names"]),
+        )
+        scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])
+        arrays = files.read_arrays(folder / "reference.safetensors")
+        names = files.read_json(folder / "reference.json")
+        states = tuple(arrays.pop(f"state_{depth}") for depth in range(served.model.depth))
+        fields: dict[str, Any] = {**arrays, "states": states, **{name: tuple(names[name]) for name in _NAMES}}
+        reference = Reference(**fields)
+        network = Network(served.model.name, reference.features.shape[1], served.model)
+        network.load_state_dict(load((folder / "model.safetensors").read_bytes()))
+        return cls(served, network.eval(), fusion, scaler, reference)
+
+
+def read_bundle_facts(folder: Path) -> dict[str, Any]:
+    """``bundle.json``, after the checksum of every file it names was compared."""
+    content = files.read_json(folder / "bundle.json")
+    if content.get("schema") != SCHEMA:
+        message = f"{folder}: bundle of schema {content.get('schema')}, this program reads {SCHEMA}; make the run again"
+        raise RunError(message)
+    for name, expected in content["sha256"].items():
+        path = folder / name
+        if not path.exists() or files.sha256_of(path) != expected:
+            state = "is missing" if not path.exists() else "differs from its checksum"
+            message = f"{path}: {state}; the bundle was changed or copied in part, copy or make it again"
+            raise RunError(message)
+    return content
+
+
+_ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
+_NAMES = ("record_ids", "patient_ids", "pixel_hashes")
+
+
+def _reference_arrays(reference: Reference) -> dict[str, NDArray[Any]]:
+    arrays = {name: getattr(reference, name) for name in _ARRAYS}
+    return arrays | {f"state_{depth}": state for depth, state in enumerate(reference.states)}

@@ -1,0 +1,175 @@
+"""A run folder: locked while it is written, tied to one configuration and one cohort, finished or to be gone on with."""
+
+from __future__ import annotations
+
+import json
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts import files
+from cardiograph.config import RunConfig
+from cardiograph.errors import RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNFINISHED, FINISHED = "unfinished", "finished"
+
+
+class RunDirectory:
+    """The files of one run.
+
+    Args:
+        path: Its folder; made when the run is opened for writing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run's lock, which the operating system gives back even after ``kill -9``.
+
+        Raises:
+            RunError: Another process is writing this run, or the folder cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            message = f"run {self.path}: another process is writing it; wait for it or choose another folder"
+            raise RunError(message) from error
+        except (OSError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+            message = f"run {self.path}: cannot be written ({reason}); choose another folder"
+            raise RunError(message) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def begin(self, config: RunConfig, data_hash: str) -> bool:
+        """Claim the folder for ``config`` and the cohort; True where the run is finished already.
+
+        Raises:
+            RunError: The folder holds another run (the difference is named) or files that are not a run's.
+        """
+        if not (self.path / "run.json").exists():
+            strangers = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+            if set(strangers) - {"config.toml", "log.jsonl"}:
+                names = ", ".join(strangers[:3])
+                message = f"run {self.path}: holds files that are not a run's ({names}); choose a new folder"
+                raise RunError(message)
+            self.write_text("config.toml", config.to_toml())
+            self.write_json("run.json", {"status": UNFINISHED, "data_hash": data_hash})
+            return False
+        there = self.read_json("run.json")
+        differences = _differences(self.config_content(), tomllib.loads(config.to_toml()))
+        if there.get("data_hash") != data_hash:
+            differences.append(f"cohort: SHA-256 {str(there.get('data_hash'))[:12]} there, {data_hash[:12]} now")
+        if differences:
+            message = (
+                f"run {self.path}: belongs to another configuration or cohort; choose another folder or delete it\n  "
+                + "\n  ".join(differences)
+            )
+            raise RunError(message)
+        return there.get("status") == FINISHED
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Write ``run.json`` with the facts of the run: the last file of a run, whose presence makes it one."""
+        self.write_json("run.json", {**self.read_json("run.json"), **facts, "status": FINISHED})
+
+    def require_finished(self) -> None:
+        """Raise RunError unless this is a finished run."""
+        if not (self.path / "run.json").exists() or self.read_json("run.json").get("status") != FINISHED:
+            message = f"run {self.path}: not a finished run; give a folder that `cardiograph run` has finished"
+            raise RunError(message)
+
+    def config_content(self) -> dict[str, Any]:
+        """``config.toml`` as it stands."""
+        try:
+            return tomllib.loads((self.path / "config.toml").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            message = f"run {self.path}: config.toml cannot be read ({error}); make the run again"
+            raise RunError(message) from error
+
+    def config(self) -> RunConfig:
+        """The configuration of the run."""
+        return RunConfig.model_validate(self.config_content())
+
+    def log(self, event: str, **facts: object) -> None:
+        """Append a line to ``log.jsonl``."""
+        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **facts}, default=str)
+        try:
+            with (self.path / "log.jsonl").open("a", encoding="utf-8") as handle:
+                handle.write(line + "\n")
+        except OSError as error:
+            message = (
+                f"run {self.path}: log.jsonl cannot be written ({error.strerror}); make room or choose another folder"
+            )
+            raise RunError(message) from error
+
+    def write_text(self, name: str, content: str) -> None:
+        """Write a text file, whole or not at all."""
+        files.write_bytes(self.path / name, content.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file, whole or not at all."""
+        files.write_bytes(self.path / name, content)
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file, whole or not at all."""
+        files.write_json(self.path / name, content)
+
+    def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write a safetensors file, whole or not at all."""
+        files.write_arrays(self.path / name, arrays)
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a Parquet file, whole or not at all."""
+        with files.written_whole(self.path / name) as temporary:
+            table.to_parquet(temporary, index=False)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file."""
+        return files.read_json(self.path / name)
+
+    def read_arrays(self, name: str) -> dict[str, NDArray[np.generic]]:
+        """Read a safetensors file."""
+        return files.read_arrays(self.path / name)
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """Content of a file, None where there is none."""
+        path = self.path / name
+        return path.read_bytes() if path.exists() else None
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Read a Parquet file."""
+        import pandas as pd
+
+        try:
+            return pd.read_parquet(self.path / name)
+        except (OSError, ValueError) as error:
+            message = f"{self.path / name}: cannot be read ({error}); make the run again"
+            raise RunError(message) from error
+
+
+def _differences(there: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted({*there, *now}):
+        old, new = there.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key}: {old!r} there, {new!r} now")
+    return found

@@ -1,0 +1,89 @@
+"""What is done about a minority class: weights, or a plan of which training rows are copied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.errors import CohortError
+
+
+@dataclass(frozen=True)
+class CopyPlan:
+    """Which records get an augmented copy, once for each copy.
+
+    Args:
+        source: [copies] int64 row of the source record in the cohort; always a labelled training row.
+    """
+
+    source: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights that give both classes the same total weight and the training rows a mean weight of 1.
+
+    Weight of class c: ``n / (2 n_c)``. Probabilities learnt with weights are those of a balanced cohort.
+
+    Args:
+        labels: [training rows] 0, 1 or -1; unlabelled rows do not count.
+
+    Returns:
+        [2] weight of label 0 and of label 1.
+
+    Raises:
+        CohortError: A class is absent.
+    """
+    counts = _class_counts(labels)
+    return np.asarray(counts.sum() / (2.0 * counts))
+
+
+def plan_copies(labels: NDArray[np.int64], train_rows: NDArray[np.int64], rng: np.random.Generator) -> CopyPlan:
+    """Plan copies that grow the minority class of the training rows to the size of the majority class.
+
+    All members serve in turn: each round goes once through the class in a new random order, so no member has two
+    copies more than another.
+
+    Args:
+        labels: [records] of the whole cohort: 0, 1 or -1.
+        train_rows: Rows of the training part; unlabelled ones among them are never copied.
+        rng: Source of chance.
+
+    Returns:
+        The plan, empty where the classes are equal.
+
+    Raises:
+        CohortError: A class is absent from the training rows.
+    """
+    counts = _class_counts(labels[train_rows])
+    members = train_rows[labels[train_rows] == int(np.argmin(counts))]
+    copies = int(counts.max() - counts.min())
+    rounds = [rng.permutation(members) for _ in range(-(-copies // len(members)))]
+    source = np.concatenate([np.empty(0, np.int64), *rounds])[:copies]
+    return CopyPlan(source.astype(np.int64))
+
+
+def loss_weights(n_train: int, copy_source: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Loss weights by which a source and its copies share one unit.
+
+    Args:
+        n_train: Number of labelled training rows.
+        copy_source: [copies] position of each copy's source among these rows, 0..n_train-1 (not the row of the cohort).
+
+    Returns:
+        [n_train + copies] weights, the rows first, then the copies in their order; they sum to ``n_train``.
+    """
+    family = np.bincount(copy_source, minlength=n_train) + 1.0
+    return np.concatenate([1.0 / family, 1.0 / family[copy_source]])
+
+
+def _class_counts(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    counts = np.bincount(labels[labels >= 0], minlength=2)
+    if counts.min() == 0:
+        message = f"training rows hold no record of label {int(np.argmin(counts))}; balancing needs both classes"
+        raise CohortError(message)
+    return counts

@@ -1,0 +1,130 @@
+"""Which column of the table is which of ours: exact names, the user's map, and hints for near misses."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cardiograph.errors import Issue
+
+FIXED = ("patient_id", "ecg", "label", "record_id", "split", "site", "acquired_at")
+"""The columns of a cohort table that are not clinical variables."""
+
+_ALSO_CALLED = {
+    "patient_id": {"patient", "subject", "subjectid", "pid", "mrn"},
+    "ecg": {"image", "imagepath", "ecgpath", "page", "path", "file", "filename", "filepath"},
+    "label": {"target", "outcome", "class", "y", "deathevent", "diagnosis"},
+    "ef": {"lvef", "ejectionfraction", "efpercent", "lvefpercent", "efpct"},
+    "bnp": {"bnppgml", "bnppmoll", "bnpngl", "bnpngml", "brainnatriureticpeptide", "ntprobnp", "probnp"},
+    "nyha": {"nyhaclass", "nyhafc", "functionalclass"},
+    "sbp": {"systolic", "systolicbp", "systolicbloodpressure", "sbpmmhg", "bpsystolic", "bp", "bloodpressure"},
+    "age": {"ageyears", "patientage", "ageatecg"},
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Our columns found in a table.
+
+    Args:
+        source: Our name -> the table's column name.
+        ignored: Columns of the table that nothing reads, as written.
+        issues: Faults of the map and of the names.
+        notes: Columns that look like one of ours but are not read.
+    """
+
+    source: dict[str, str]
+    ignored: tuple[str, ...]
+    issues: tuple[Issue, ...]
+    notes: tuple[str, ...]
+
+
+def match_columns(header: Sequence[str], ours: Sequence[str], mapping: Mapping[str, str]) -> Columns:
+    """Match the header with our names.
+
+    A name that differs from ours in case or punctuation only (``EF``, ``Patient ID``) is a fault, since leaving it
+    aside would lose what the user surely meant; one that only resembles ours gives a note.
+
+    Args:
+        header: Column names as written.
+        ours: All names that this cohort may have.
+        mapping: Our name -> the table's column, given by the user.
+    """
+    issues = list(_map_issues(header, ours, mapping))
+    source = {name: name for name in ours if name in header and name not in mapping}
+    source |= {name: column for name, column in mapping.items() if name in ours and column in header}
+    free = [column for column in dict.fromkeys(header) if column not in source.values()]
+    issues += [_same_letters(name, column) for name, column in _near(free, ours, source, _by_letters)]
+    near = [pair for pair in _near(free, ours, source, _by_meaning) if not _by_letters(*pair)]
+    notes = [f"column {column!r} is not read; did you mean {option(name, column)}?" for name, column in near]
+    ignored = tuple(column or "(no name)" for column in free)
+    return Columns(source, ignored, tuple(issues), tuple(notes))
+
+
+def suggestion(name: str, columns: Columns) -> str:
+    """What to do about our missing column ``name``: the map option for the likeliest column, or a general one."""
+    for column in columns.ignored:
+        if _by_letters(name, column) or _by_meaning(name, column):
+            return f"did you mean {option(name, column)}?"
+    found = ", ".join([*columns.source.values(), *columns.ignored][:20])
+    return f"add it, or name it with --map {name}=COLUMN; the columns are: {found}"
+
+
+def option(name: str, column: str) -> str:
+    """The map option as one would type it."""
+    text = f"{name}={column}"
+    return f"--map {text}" if re.fullmatch(r"[\w.=%-]+", text) else f'--map "{text}"'
+
+
+def _map_issues(header: Sequence[str], ours: Sequence[str], mapping: Mapping[str, str]) -> Iterator[Issue]:
+    used = Counter(mapping.values())
+    for name, column in mapping.items():
+        where, value = option(name, column), ""
+        if name not in ours:
+            rule = f"cardiograph has no column {name!r}; it has {', '.join(ours)}"
+            near = difflib.get_close_matches(name, ours, 1)
+            remedy = f"did you mean {option(near[0], column)}?" if near else "describe it under [[cohort.variables]]"
+            yield Issue(where, "", value, rule, remedy, "map_unknown_name")
+        if column not in header:
+            near = difflib.get_close_matches(column, header, 1, 0.5)
+            rule = f"the table has no column {column!r}"
+            remedy = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(header)}"
+            yield Issue(where, "", value, rule, remedy, "map_missing_column")
+        elif used[column] > 1:
+            names = " and ".join(key for key, other in mapping.items() if other == column)
+            rule = f"column {column!r} is given to {names}"
+            yield Issue(where, "", value, rule, "give each name a column of its own", "map_twice")
+        if name in header and name != column:
+            rule = f"the table has a column {name!r} already"
+            yield Issue(where, "", value, rule, "rename or remove one of the two", "map_target_present")
+
+
+def _near(
+    free: Iterable[str], ours: Sequence[str], source: Mapping[str, str], alike: Callable[[str, str], bool]
+) -> Iterator[tuple[str, str]]:
+    for column in free:
+        name = next((name for name in ours if name not in source and alike(name, column)), None)
+        if name is not None:
+            yield name, column
+
+
+def _same_letters(name: str, column: str) -> Issue:
+    remedy = f"did you mean {option(name, column)}? If it is something else, rename or remove it"
+    return Issue("header", name, f"written {column!r}", f"the name is {name!r} exactly", remedy, "column_name")
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _by_letters(name: str, column: str) -> bool:
+    return _letters(name) == _letters(column)
+
+
+def _by_meaning(name: str, column: str) -> bool:
+    letters = _letters(column)
+    plain = _letters(re.sub(r"[(\[].*", "", column))
+    return bool({letters, plain} & (_ALSO_CALLED.get(name, set()) | {_letters(name)}))

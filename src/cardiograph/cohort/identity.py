@@ -1,0 +1,86 @@
+"""Who and what a row is: record, patient, page, part of a given split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from cardiograph.cohort.cells import MISSING_WORDS
+from cardiograph.containers import PARTS
+from cardiograph.errors import Issue
+
+Where = Callable[[int], str]
+RowIssue = tuple[int, Issue]
+"""A fault and the row it is in; -1 for one of a whole column."""
+
+
+def name_records(patients: Sequence[str], pages: Sequence[str], lines: Sequence[int]) -> list[str]:
+    """Names for records of a table without ``record_id``.
+
+    A record is called as its patient, else as its page is written in the table, else ``row-12`` by its place in the
+    file; the second of the same name becomes ``p17:2``. Rows added at the end leave earlier names as they are.
+
+    Args:
+        patients: [records] empty where not given.
+        pages: [records] as written, empty where not given.
+        lines: [records] places in the file.
+    """
+    seen: Counter[str] = Counter()
+    names = []
+    for patient, page, line in zip(patients, pages, lines, strict=True):
+        name = patient or page or f"row-{line}"
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}:{seen[name]}")
+    return names
+
+
+def record_issues(names: Sequence[str], where: Where) -> Iterator[RowIssue]:
+    """Record ids that are empty or come twice."""
+    first: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if not name:
+            remedy = "name the record, or remove the column to have records named"
+            yield row, Issue(where(row), "record_id", "empty", "each record has a name", remedy, "record_id_empty")
+        elif name in first:
+            rule = f"record ids differ, and {where(first[name])} has it too"
+            yield row, Issue(where(row), "record_id", name[:40], rule, "rename one of the two", "record_id_twice")
+        first.setdefault(name, row)
+
+
+def patient_issues(patients: Sequence[str], where: Where) -> Iterator[RowIssue]:
+    """Words in the place of a patient, which would make one patient of all their rows."""
+    for row, name in enumerate(patients):
+        if name and name.lower() in MISSING_WORDS:
+            rule = "a patient is named, or the cell is empty"
+            yield row, Issue(where(row), "patient_id", name, rule, "leave the cell empty", "patient_id_word")
+
+
+def page_issues(pages: Sequence[str], where: Where) -> Iterator[RowIssue]:
+    """Rows without a page in a cohort of pages."""
+    if not any(pages):
+        rule = "each row has the path of its page"
+        remedy = "fill it in, or remove the column for a cohort without pages"
+        yield -1, Issue("column", "ecg", "empty in every row", rule, remedy, "no_pages")
+        return
+    for row, page in enumerate(pages):
+        if not page:
+            rule = "every record of a cohort of pages has one"
+            remedy = "remove the row, or use the clinical values alone: --modality clinical"
+            yield row, Issue(where(row), "ecg", "empty", rule, remedy, "no_page")
+
+
+def page_paths(pages: Sequence[str], folder: Path) -> list[str | None]:
+    """Absolute paths of the pages, taken from ``folder`` where relative; None where empty."""
+    return [str((folder / page).absolute()) if page else None for page in pages]
+
+
+def split_issues(parts: Sequence[str], where: Where) -> Iterator[RowIssue]:
+    """Parts that have another name, or are missing beside rows that have one; a wholly empty column is none at all."""
+    if not any(parts):
+        return
+    for row, part in enumerate(parts):
+        if part not in PARTS:
+            rule = f"a part is one of {', '.join(PARTS)}, in every row or in none"
+            remedy = "correct it, or remove the split column to have one drawn"
+            yield row, Issue(where(row), "split", part[:40] or "empty", rule, remedy, "split_part")

@@ -1,0 +1,227 @@
+"""A table or a folder of pages becomes a checked cohort, or one error with all its faults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
+from cardiograph.cohort.folder import read_folder
+from cardiograph.cohort.identity import (
+    RowIssue,
+    Where,
+    name_records,
+    page_issues,
+    page_paths,
+    patient_issues,
+    record_issues,
+    split_issues,
+)
+from cardiograph.cohort.labels import class_names, read_labels
+from cardiograph.cohort.measurements import column_issues, column_notes, plan_readings, read_values
+from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
+from cardiograph.config import CohortConfig
+from cardiograph.containers import Cohort
+from cardiograph.errors import CohortError, Issue
+from cardiograph.schema import DEFAULT_VARIABLES, ClinicalVariable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_cohort(path: Path, config: CohortConfig, *, outcome: str) -> Cohort:
+    """Read and check a cohort.
+
+    Units are never guessed, cells never repaired, rows never dropped: whatever cannot be taken as it stands is a named
+    issue, and all issues come in one error, in the order of the input.
+
+    Args:
+        path: CSV, TSV or Parquet table with a row per ECG, or a folder with one folder per class.
+        config: Column map, conversions, missing values, positive classes, further variables, modality.
+        outcome: What label 1 is called.
+
+    Returns:
+        The cohort. ``table.attrs`` tells ``conversions`` (variable, unit, factor, column), ``ignored_columns`` (they
+        are not kept) and ``notes`` (sentences for the report).
+
+    Raises:
+        CohortError: Anything about the input that the user has to mend.
+    """
+    raw = read_folder(path) if path.is_dir() else read_table(path)
+    if not raw.rows:
+        raise CohortError(_headline(raw.name, raw.issues), raw.issues)
+    variables = known_variables(config)
+    columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config)
+    draft = _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config)
+    table, issues = draft.build()
+    if issues:
+        raise CohortError(_headline(raw.name, issues), issues)
+    synthetic, notes = _synthetic(path)
+    table.attrs["notes"] += [*_absent_notes(config, columns), *notes]
+    return Cohort(table, draft.variables, outcome, synthetic)
+
+
+def known_variables(config: CohortConfig) -> tuple[ClinicalVariable, ...]:
+    """The five variables, with the limits the config gives them, then those it adds.
+
+    Raises:
+        CohortError: A variable has the name of a fixed column, or is described twice.
+    """
+    names = [variable.name for variable in config.variables]
+    for name, count in Counter(names).items():
+        if name in FIXED or count > 1:
+            message = (
+                f"variable {name!r} of the configuration is a fixed column or described twice; choose another name"
+            )
+            raise CohortError(message)
+    given = {variable.name: variable.variable() for variable in config.variables}
+    five = [given.pop(variable.name, variable) for variable in DEFAULT_VARIABLES]
+    return (*five, *given.values())
+
+
+def _columns(raw: RawTable, ours: Sequence[str], config: CohortConfig) -> Columns:
+    """Columns of the table, less those of the modality that is not used."""
+    columns = match_columns(raw.header, ours, config.map)
+    unused = {"clinical": {"ecg"}, "image": set(ours) - set(FIXED), "auto": set[str]()}[config.modality]
+    source = {name: column for name, column in columns.source.items() if name not in unused}
+    dropped = tuple(column for name, column in columns.source.items() if name in unused)
+    issues = tuple(issue for issue in columns.issues if issue.column not in unused)
+    notes = tuple(f"column {column!r} is not used: modality = {config.modality!r}" for column in dropped)
+    return Columns(source, columns.ignored + dropped, issues, columns.notes + notes)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A cohort in the making: the raw table, its columns, and the variables among them."""
+
+    raw: RawTable
+    columns: Columns
+    variables: tuple[ClinicalVariable, ...]
+    config: CohortConfig
+
+    def build(self) -> tuple[pd.DataFrame, list[Issue]]:
+        """The table of the cohort, and all faults: of the file, its header, its columns, then row by row."""
+        where = self.places()
+        readings, issues = plan_readings(self.variables, self.config)
+        source = self.columns.source
+        cells = {name: self.raw.column(source[name]) for name in readings}
+        values, located = read_values(cells, readings, where)
+        names = class_names(self.cells("label"), frozenset(self.config.missing))
+        labels, label_issues = read_labels(names, self.config.positive, where)
+        located += label_issues if "label" in source else []
+        located += self.text_issues(where)
+        issues += [*self.absent_columns(), *column_issues(values, readings, source)]
+        order = {name: position for position, name in enumerate(source)}
+        located.sort(key=lambda pair: (pair[0], order.get(pair[1].column, -1)))
+        issues += [issue for _, issue in located]
+        table = self.assemble(names, labels)
+        table[list(values.columns)] = values
+        table.attrs = {
+            "conversions": [
+                {"variable": name, "column": source[name], "unit": reading.unit.name, "factor": reading.unit.factor}
+                for name, reading in readings.items()
+                if reading.declared
+            ],
+            "ignored_columns": list(self.columns.ignored),
+            "notes": [*self.raw.notes, *self.columns.notes, *column_notes(cells, readings, source)],
+        }
+        return table, [*self.raw.issues, *self.columns.issues, *issues]
+
+    def assemble(self, names: Sequence[str], labels: NDArray[np.int64]) -> pd.DataFrame:
+        """The columns of a cohort that are not clinical; absent texts are None."""
+        import pandas as pd
+
+        patients, pages, ids = self.texts("patient_id"), self.texts("ecg"), self.texts("record_id")
+        if "record_id" not in self.columns.source:
+            ids = name_records(patients, pages, self.raw.lines)
+        columns: dict[str, Sequence[str | None]] = {
+            "record_id": ids,
+            "patient_id": patients,
+            "class_name": names,
+            "ecg": page_paths(pages, self.raw.folder),
+            "split": self.texts("split"),
+            **{name: self.texts(name) for name in ("site", "acquired_at") if name in self.columns.source},
+        }
+        optional = set(columns) - {"record_id", "class_name"}
+        table = pd.DataFrame(
+            {
+                name: pd.Series([text or None if name in optional else text for text in texts], dtype=object)
+                for name, texts in columns.items()
+            }
+        )
+        table.insert(2, "label", labels)
+        return table
+
+    def text_issues(self, where: Where) -> list[RowIssue]:
+        """Faults of the columns that hold no numbers."""
+        found: list[RowIssue] = []
+        checks = {"record_id": record_issues, "patient_id": patient_issues, "ecg": page_issues, "split": split_issues}
+        for name, check in checks.items():
+            if name in self.columns.source:
+                found += check(self.texts(name), where)
+        return found
+
+    def absent_columns(self) -> Iterator[Issue]:
+        """Columns without which there is no cohort."""
+        if "label" not in self.columns.source:
+            remedy = suggestion("label", self.columns)
+            yield Issue("header", "label", "absent", "the outcome of each record is needed", remedy, "no_label")
+        if "ecg" not in self.columns.source and not self.variables:
+            rule = "a cohort has pages, clinical values or both"
+            clinical = ", ".join(variable.name for variable in known_variables(self.config))
+            remedy = f"{suggestion('ecg', self.columns)} (clinical columns: {clinical})"
+            yield Issue("header", "ecg", "absent, as is every clinical column", rule, remedy, "no_modality")
+
+    def cells(self, name: str) -> list[Cell]:
+        """The cells of one of our columns; all empty where the table lacks it."""
+        column = self.columns.source.get(name)
+        return [""] * len(self.raw.rows) if column is None else self.raw.column(column)
+
+    def texts(self, name: str) -> list[str]:
+        """The same as texts."""
+        return [as_text(cell) for cell in self.cells(name)]
+
+    def places(self) -> Where:
+        """The place of a row, for people: its line in the file, and its record id where the table names one."""
+        names, lines = self.texts("record_id"), self.raw.lines
+
+        def where(row: int) -> str:
+            return f"row {lines[row]} (record {names[row]!r})" if names[row] else f"row {lines[row]}"
+
+        return where
+
+
+def _headline(name: str, issues: Sequence[Issue]) -> str:
+    counts = Counter(issue.column or issue.where.split()[0] for issue in issues)
+    told = ", ".join(f"{column} {count}" for column, count in counts.most_common(8))
+    return f"{name} cannot be used as a cohort: {len(issues)} fault(s) ({told})"
+
+
+def _absent_notes(config: CohortConfig, columns: Columns) -> Iterator[str]:
+    if "patient_id" not in columns.source:
+        yield "no patient_id: each row counts as a patient of its own, unless its page is a copy of another"
+    for variable in config.variables:
+        if variable.name not in columns.source and config.modality != "image":
+            yield f"variable {variable.name!r} of the configuration has no column in the table"
+
+
+def _synthetic(path: Path) -> tuple[bool, list[str]]:
+    """Whether the table is the untouched output of ``cardiograph synth``, and a note where it once was."""
+    beside = path.parent / "synthetic.json"
+    if path.is_dir() or not beside.is_file():
+        return False, []
+    try:
+        told = json.loads(beside.read_text(encoding="utf-8"))["cohort_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        told = None
+    if told == hashlib.sha256(path.read_bytes()).hexdigest():
+        return True, []
+    return False, [f"{beside.name} lies beside the table but does not belong to it: read as a cohort of real patients"]

@@ -1,0 +1,131 @@
+"""The clinical columns of a table, cell by cell and held against their limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cardiograph.cohort.cells import SENTINELS, CellFault, Reading, as_option, not_whole, out_of_range, read_value
+from cardiograph.cohort.limits import breaches
+from cardiograph.cohort.tables import Cell
+from cardiograph.cohort.units import find_unit, unit_in_header, units_of
+from cardiograph.config import CohortConfig
+from cardiograph.errors import Issue
+from cardiograph.schema import ClinicalVariable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST_FOR_SMELL = 5
+"""Values needed before a whole column is said to look like another unit."""
+
+LOW_BNP = 5.0
+"""pg/mL. A column whose median is lower is no BNP in pg/mL: assays of the clinic start to measure at about 5 to 10."""
+
+
+def plan_readings(
+    variables: Sequence[ClinicalVariable], config: CohortConfig
+) -> tuple[dict[str, Reading], list[Issue]]:
+    """How each column is to be read, and what is wrong with the conversions asked for.
+
+    Args:
+        variables: Those that the cohort has.
+        config: Decimal mark, conversions and missing values.
+    """
+    readings: dict[str, Reading] = {}
+    issues: list[Issue] = []
+    missing = frozenset(config.missing)
+    for variable in variables:
+        units = units_of(variable)
+        named = config.convert.get(variable.name)
+        unit = find_unit(variable, named) if named else units[0]
+        if unit is None:
+            known = ", ".join(unit.name for unit in units)
+            remedy = f"{variable.name} can be written in: {known}"
+            issues.append(_option_issue(variable.name, str(named), "no such unit", remedy, "convert_unknown_unit"))
+        readings[variable.name] = Reading(variable, unit or units[0], named is not None, config.decimal, missing)
+    unread = set(config.convert) - set(readings) if config.modality != "image" else set()
+    for name in sorted(unread):
+        remedy = f"the clinical columns are: {', '.join(readings) or 'none'}"
+        rule = "no such clinical column in this cohort"
+        issues.append(_option_issue(name, config.convert[name], rule, remedy, "convert_unknown_variable"))
+    return readings, issues
+
+
+def read_values(
+    cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading], where: Callable[[int], str]
+) -> tuple[pd.DataFrame, list[tuple[int, Issue]]]:
+    """Values of all clinical columns, and every fault of their cells.
+
+    Args:
+        cells: Variable -> its cells as written.
+        readings: Variable -> how they are written.
+        where: The place of a row, for people.
+
+    Returns:
+        [records, variables] float64 in the variables' units (NaN: missing or at fault), and faults with their rows.
+    """
+    import pandas as pd
+
+    columns: dict[str, list[float]] = {}
+    faults: list[tuple[int, str, CellFault]] = []
+    for name, reading in readings.items():
+        results = [read_value(cell, reading) for cell in cells[name]]
+        faults += [(row, name, result) for row, result in enumerate(results) if isinstance(result, CellFault)]
+        columns[name] = [np.nan if isinstance(result, CellFault) else result for result in results]
+    values = pd.DataFrame(columns, dtype=np.float64)
+    for row, name, breach in breaches(values, [reading.variable for reading in readings.values()]):
+        reading = readings[name]
+        cell = cells[name][row]
+        fault = not_whole(reading) if breach == "not_whole" else out_of_range(cell, columns[name][row], reading)
+        faults.append((row, name, fault))
+    return values, [(row, _cell_issue(where(row), name, cells[name][row], fault)) for row, name, fault in faults]
+
+
+def column_issues(values: pd.DataFrame, readings: Mapping[str, Reading], source: Mapping[str, str]) -> Iterator[Issue]:
+    """What a column as a whole gives away: another unit in its name, values too small for its unit, nothing at all.
+
+    Args:
+        values: [records, variables] in the variables' units.
+        readings: Variable -> how it is written; a declared unit settles the matter.
+        source: Variable -> the table's column name.
+    """
+    for name, reading in readings.items():
+        header, variable = source[name], reading.variable
+        unit = unit_in_header(variable, header)
+        if unit and not reading.declared:
+            rule = f"the name speaks of {unit.name}; {name} is read in {variable.unit or 'plain numbers'}"
+            remedy = f"--convert {name}={unit.name}, or --convert {name}={units_of(variable)[0].name} if it is in that"
+            yield Issue("header", name, header, rule, remedy, "unit_in_header")
+        present = values[name].dropna()
+        small = name == "bnp" and variable.unit == "pg/mL" and len(present) >= FEWEST_FOR_SMELL
+        if small and not reading.declared and present.median() < LOW_BNP:
+            rule = "half of the values are below what a BNP assay measures in pg/mL"
+            remedy = "if the column is in ng/mL: --convert bnp=ng/mL; if it is in pg/mL: --convert bnp=pg/mL"
+            yield Issue("column", name, f"{present.median():g} in the median", rule, remedy, "unit_of_column")
+
+
+def column_notes(
+    cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading], source: Mapping[str, str]
+) -> Iterator[str]:
+    """What may be right but should be seen: repeated sentinel-like values within the limits, NT-proBNP read as BNP."""
+    for name, reading in readings.items():
+        counts = Counter(cell for cell in cells[name] if read_value(cell, reading) in SENTINELS)
+        for cell, count in counts.items():
+            if count > 2:
+                option = f"--missing {as_option(cell)}"
+                yield f"{name} is {cell} in {count} rows: within its limits, but if it means 'not measured': {option}"
+        if name == "bnp" and "pro" in source[name].lower():
+            yield f"column {source[name]!r} is read as BNP: NT-proBNP is another peptide, with values several times higher"
+
+
+def _cell_issue(where: str, name: str, cell: Cell, fault: CellFault) -> Issue:
+    text = f"{cell:g}" if isinstance(cell, float) else str(cell)
+    return Issue(where, name, text if len(text) <= 40 else f"{text[:37]}...", fault.rule, fault.remedy, fault.code)
+
+
+def _option_issue(name: str, value: str, rule: str, remedy: str, code: str) -> Issue:
+    return Issue(f"--convert {name}={value}", "", "", rule, remedy, code)

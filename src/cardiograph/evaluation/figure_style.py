@@ -1,0 +1,117 @@
+"""How figures look: palette, fonts, and the way from a matplotlib figure to an SVG of the same bytes each time."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, SOFT, FAINT = "#1f2a37", "#5b6676", "#d5dae1"
+NEGATIVE, POSITIVE, UNLABELLED = "#0072b2", "#d55e00", "#9aa3af"
+"""Of the classes, everywhere. Source: Okabe and Ito, "Color Universal Design", 2008 (told apart by colour-blind readers)."""
+
+MODEL_LINES: dict[str, tuple[str, str]] = {
+    "gcn": ("#332288", "-"),
+    "gat": ("#117a65", "--"),
+    "mlp": ("#b03060", "-."),
+    "logistic": ("#8a6d00", ":"),
+}
+SPARE_LINES = (("#5b6676", (0, (5, 1))), ("#0f7ba3", (0, (3, 1, 1, 1))), ("#7a4a21", (0, (1, 1))))
+
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": False,
+    "grid.color": "#e9ecf0",
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cardiograph",
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure ready for the page.
+
+    Args:
+        svg: The drawing.
+        alt: What it shows, for who cannot see it.
+        caption: How to read it, with the number of records.
+        wide: Whether it takes the whole width.
+    """
+
+    svg: str
+    alt: str
+    caption: str
+    wide: bool = False
+
+    @property
+    def source(self) -> str:
+        """As a data URI."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
+
+
+def draw(size: tuple[float, float], paint: Callable[[Figure], None]) -> str:
+    """Let ``paint`` fill a figure of ``size`` inches and give it back as SVG.
+
+    The same content gives the same bytes: no date, fixed ids. Text stays text, so files are small.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=size)
+        paint(figure)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def model_line(name: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """Colour and dash of a model: the same in every figure."""
+    spare = [other for other in names if other not in MODEL_LINES]
+    colour, dash = MODEL_LINES.get(name) or SPARE_LINES[spare.index(name) % len(SPARE_LINES)]
+    return {"color": colour, "linestyle": dash}
+
+
+def shown(text: str, length: int = 34) -> str:
+    """Text that a figure can carry: no control characters, which no SVG may hold, and not too long."""
+    clean = "".join(letter if letter.isprintable() else " " for letter in text)
+    clean = "".join(letter for letter in clean if not 0xD800 <= ord(letter) <= 0xDFFF)
+    return clean if len(clean) <= length else clean[: length - 1] + "…"
+
+
+def unit_square(axes: Axes, x: str, y: str) -> None:
+    """Both axes from 0 to 1 at one scale."""
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal")

@@ -1,0 +1,68 @@
+"""How the report calls things: classes, and a headline score of each provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cardiograph.schema import Provenance
+
+UNNAMED = "positive class"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Words for one provenance.
+
+    Args:
+        badge: One or two words.
+        score: What the headline score is called.
+        banner: Heading of the notice at the top; empty where none is needed.
+        explanation: What a reader has to know, a sentence or two.
+        tone: Style of the notice: ``plain``, ``note`` or ``warning``.
+    """
+
+    badge: str
+    score: str
+    banner: str
+    explanation: str
+    tone: str
+
+
+WORDINGS: dict[Provenance, Wording] = {
+    "measured": Wording(
+        "measured",
+        "AUROC on the test records",
+        "",
+        "All values that the model reads were measured.",
+        "plain",
+    ),
+    "simulated blind to the label": Wording(
+        "blind simulation",
+        "AUROC on the test records",
+        "Clinical values were simulated, blind to the label",
+        "They were drawn without looking at the label and carry no information about it; what the score shows comes "
+        "from the pages.",
+        "note",
+    ),
+    "simulated from the label": Wording(
+        "simulator check",
+        "Simulator check: AUROC",
+        "Simulator check: this score measures the simulator",
+        "Clinical values were drawn from the label itself, in the test records too. A model that reads them reads the "
+        "label back. The numbers below show that the programs run; they say nothing about patients.",
+        "warning",
+    ),
+    "synthetic patient": Wording(
+        "synthetic benchmark",
+        "Synthetic benchmark: AUROC",
+        "Synthetic benchmark: these patients were drawn by a program",
+        "Label, page and clinical values of each patient come from one latent state, so the best score possible is "
+        "known. How well a model does here says how near it comes to that ceiling, not how it would do on patients.",
+        "note",
+    ),
+}
+
+
+def class_names(outcome: str) -> tuple[str, str]:
+    """Names for people of label 0 and label 1."""
+    return ("negative class" if outcome == UNNAMED else f"not {outcome}"), outcome

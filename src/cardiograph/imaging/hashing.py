@@ -1,0 +1,147 @@
+"""Two fingerprints of a page: of its exact pixels, and of its traces, which survives copying."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+HASH_VERSION = "1"
+"""Changes whenever the same pixels give another hash."""
+
+BANDS, COLUMNS = 6, 128
+"""Rows and columns of the trace map; 128 columns are 80 ms each on a page with 10 s of rhythm strip."""
+
+NEAR_COPY_THRESHOLD = 0.25
+"""Largest distance of near-copies; chosen in ``docs/concepts/pages.md`` from the shared pages."""
+
+_WIDTH, _HEIGHT = 768, 480
+_BLOCK = 4096
+
+
+def pixel_hash(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 (hex) of shape and pixels: equal for one picture in two files, other for the slightest change.
+
+    Args:
+        pixels: [h, w, 3] RGB.
+    """
+    shape = np.array(pixels.shape, "<i8").tobytes()
+    return hashlib.sha256(shape + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def perceptual_hash(view_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fingerprint of the traces: how much ink stands in each stretch of time, row by row.
+
+    Grid and paper are paler than the ink and fall away; the ink is turned upright and framed, so that margins, scale and
+    a slight turn fall away too; a steep stroke (QRS complex) has much ink in few columns, a baseline little.
+
+    Args:
+        view_pixels: [h, w, 3] RGB.
+
+    Returns:
+        [768] uint8 (6 bands x 128 columns), 128 in the mean; compare with :func:`near_copy_distance` only.
+    """
+    ink = _framed(_upright(_ink(view_pixels)))
+    table = _trace_map(ink)
+    centred = table - table.mean(axis=1, keepdims=True)
+    spread = float(centred.std())
+    levels = 128 + 32 * centred / spread if spread > 0 else np.full_like(centred, 128)
+    return np.clip(np.round(levels), 0, 255).astype(np.uint8).ravel()
+
+
+def near_copy_distance(one: NDArray[np.uint8], many: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Distance of one perceptual hash to many.
+
+    Args:
+        one: [768] uint8.
+        many: [n, 768] uint8.
+
+    Returns:
+        [n] float32: 1 - correlation, 0 for the same traces, about 1 for unrelated ones.
+    """
+    return np.asarray(1 - _unit(many) @ _unit(one[None])[0], np.float32)
+
+
+def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRESHOLD) -> NDArray[np.int64]:
+    """All pairs of near-copies, exactly, block by block: memory grows with n, not with n x n.
+
+    Args:
+        hashes: [n, 768] uint8.
+        threshold: Largest distance.
+
+    Returns:
+        [pairs, 2] int64 rows, first < second.
+    """
+    unit = _unit(hashes)
+    found = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(unit), _BLOCK):
+        block = unit[start : start + _BLOCK]
+        for other in range(start, len(unit), _BLOCK):
+            near = np.argwhere(block @ unit[other : other + _BLOCK].T >= 1 - threshold) + (start, other)
+            found.append(near[near[:, 0] < near[:, 1]])
+    return np.concatenate(found)
+
+
+def _unit(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    centred = hashes.astype(np.float32)
+    centred -= centred.mean(axis=1, keepdims=True)
+    length = np.sqrt((centred * centred).sum(axis=1, keepdims=True))
+    return np.asarray(centred / np.maximum(length, 1e-6), np.float32)
+
+
+def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """[h, w] 0..1: how dark, between paper and the darkest ink; from the brightest channel, in which a grid is pale."""
+    import cv2
+
+    scale = _WIDTH / pixels.shape[1]
+    size = (_WIDTH, max(16, round(pixels.shape[0] * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    red, green, blue = cv2.split(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=method))
+    tone = cv2.max(cv2.max(red, green), blue).astype(np.float32)
+    dark, paper = np.percentile(tone[::2, ::2], [0.5, 60])
+    return np.asarray(np.clip((0.65 * paper + 0.35 * dark - tone) / max(0.5 * (paper - dark), 1), 0, 1), np.float32)
+
+
+def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn the ink so that its baselines are level: the shear whose row sums are the most uneven."""
+    import cv2
+
+    height, width = ink.shape
+    small = cv2.resize(ink, (48, height), interpolation=cv2.INTER_AREA)
+    slopes = np.linspace(-0.035, 0.035, 29)
+    columns = np.arange(48) - 23.5
+    scores = []
+    for slope in slopes:
+        shift = slope * columns * width / 48
+        rows = np.arange(height)[:, None] + np.round(shift).astype(int)
+        sums = small[np.clip(rows, 0, height - 1), np.arange(48)].sum(axis=1)
+        scores.append(float((sums * sums).sum()))
+    slope = slopes[int(np.argmax(scores))]
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), float(np.rad2deg(np.arctan(slope))), 1)
+    return np.asarray(cv2.warpAffine(ink, turn, (width, height), flags=cv2.INTER_LINEAR), np.float32)
+
+
+def _framed(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut to the box that holds the ink but for half a percent on each side, and scale to a fixed size."""
+    import cv2
+
+    bounds = []
+    for axis in (0, 1):
+        mass = np.cumsum(ink.sum(axis=axis))
+        if mass[-1] <= 0:
+            return np.zeros((_HEIGHT, _WIDTH), np.float32)
+        bounds.append(np.searchsorted(mass, [0.005 * mass[-1], 0.995 * mass[-1]]))
+    (left, right), (top, bottom) = bounds
+    inside = ink[top : max(bottom, top + 1) + 1, left : max(right, left + 1) + 1]
+    return np.asarray(cv2.resize(inside, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _trace_map(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[bands, columns]: ink in overlapping bands and columns, high values tempered, slow changes removed."""
+    import cv2
+
+    smooth = cv2.GaussianBlur(ink, (0, 0), sigmaX=4, sigmaY=_HEIGHT / BANDS / 3)
+    table = cv2.resize(smooth, (COLUMNS, BANDS), interpolation=cv2.INTER_AREA)
+    table = np.sqrt(np.maximum(table, 0))
+    return np.asarray(table - cv2.GaussianBlur(table, (0, 0), sigmaX=12, sigmaY=0.01), np.float32)

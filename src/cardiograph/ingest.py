@@ -1,0 +1,207 @@
+"""The pages of a cohort: what is in each file, and its embedding; computed once, kept in the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.cache import PageCache
+from cardiograph.config import PagesConfig
+from cardiograph.containers import Cohort, ImageEmbeddings
+from cardiograph.errors import Issue, PageError
+from cardiograph.imaging.encoder import EMBEDDING_WIDTH, EncoderFacts, Engine
+from cardiograph.imaging.page import Box, crop
+from cardiograph.imaging.prepare import preparation, prepare_page
+from cardiograph.imaging.preprocess import to_input
+from cardiograph.imaging.reading import read_page
+from cardiograph.progress import Progress
+from cardiograph.threads import available_threads
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """What is known of a page after it was read once.
+
+    Args:
+        file_sha256: Of the file.
+        pixel_hash: Of the decoded pixels.
+        perceptual_hash: Hex of the trace fingerprint.
+        box: Left, top, right, bottom of the view in pixels.
+    """
+
+    file_sha256: str
+    pixel_hash: str
+    perceptual_hash: str
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The pages of a cohort, record by record.
+
+    Args:
+        paths: [records] page files.
+        facts: [records].
+        skipped: Pages that could not be used and were left out with their records.
+    """
+
+    paths: tuple[Path, ...]
+    facts: tuple[PageFacts, ...]
+    skipped: tuple[Issue, ...] = ()
+
+    @property
+    def perceptual_hashes(self) -> NDArray[np.uint8]:
+        """[records, bytes] uint8."""
+        return np.array([np.frombuffer(bytes.fromhex(facts.perceptual_hash), np.uint8) for facts in self.facts])
+
+
+def survey_pages(cohort: Cohort, config: PagesConfig, cache: PageCache, progress: Progress) -> tuple[Cohort, Survey]:
+    """Read every page once and note what tells pages apart; find all that cannot be used.
+
+    Args:
+        cohort: With a page for each record.
+        config: View, limits, and whether bad pages are skipped.
+        cache: Knows the pages of earlier runs.
+        progress: Told of each page.
+
+    Returns:
+        The cohort (without the records of bad pages where these are skipped) and the facts of its pages.
+
+    Raises:
+        PageError: All pages that cannot be used, unless ``config.skip_bad``.
+    """
+    paths = [Path(path) for path in cohort.table["ecg"]]
+    names = {path: f"{path.parent.name}/{path.name}" for path in paths}
+    under = preparation(config)
+    known: dict[Path, PageFacts | PageError] = {}
+    progress.start("reading pages", len(names))
+    with ThreadPoolExecutor(available_threads()) as pool:
+        unread: list[Path] = []
+        for path, digest in zip(names, _in_order(pool, _digest, names), strict=True):
+            found = None if digest is None else cache.facts(digest, under)
+            if found is None:
+                unread.append(path)
+            else:
+                known[path] = PageFacts(**found | {"box": tuple(found["box"])})
+                progress.advance()
+
+        def look(path: Path) -> PageFacts | PageError:
+            return _look(path, names[path], config)
+
+        for path, facts in zip(unread, _in_order(pool, look, unread), strict=True):
+            known[path] = facts
+            if isinstance(facts, PageFacts):
+                cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
+            progress.advance()
+    return _without_bad(cohort, paths, known, config)
+
+
+def embed_pages(
+    survey: Survey, config: PagesConfig, encoder: tuple[Engine, EncoderFacts], cache: PageCache, progress: Progress
+) -> ImageEmbeddings:
+    """Embed each different page once.
+
+    Args:
+        survey: Of the cohort's pages.
+        config: Limits of reading.
+        encoder: Engine and what decides its numbers.
+        cache: Takes each embedding as it comes.
+        progress: Told of each different page.
+    """
+    engine, about = encoder
+    different = {facts.pixel_hash: (path, facts) for path, facts in zip(survey.paths, survey.facts, strict=True)}
+    found = {pixels: cache.embedding(about.fingerprint, pixels) for pixels in different}
+    missing = [pixels for pixels, embedding in found.items() if embedding is None]
+    progress.start("embedding pages", len(different))
+    progress.advance(len(different) - len(missing))
+
+    def load(pixels: str) -> NDArray[np.float32]:
+        path, facts = different[pixels]
+        return to_input(read_view(path, facts, config))
+
+    with ThreadPoolExecutor(available_threads()) as pool:
+        for pixels, embedding in zip(missing, engine.run(_in_order(pool, load, missing)), strict=True):
+            cache.keep_embedding(about.fingerprint, pixels, embedding)
+            found[pixels] = embedding
+            progress.advance()
+    values = [found[facts.pixel_hash] for facts in survey.facts]
+    return ImageEmbeddings(np.array(values, np.float32).reshape(-1, EMBEDDING_WIDTH), about.fingerprint)
+
+
+def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.uint8]:
+    """The view of a page that was surveyed, [h, w, 3] RGB.
+
+    Raises:
+        PageError: The file has changed since, or cannot be read any more.
+    """
+    page = read_page(path, name=path.name, max_pixels=config.max_pixels)
+    if page.file_sha256 != facts.file_sha256:
+        rule = "pages stay as they are while a run reads them"
+        issue = Issue(f"page {path.name}", "", "another file than before", rule, "run the command again", "changed")
+        raise PageError("A page changed while it was read.", [issue])
+    return crop(page.pixels, Box(*facts.box))
+
+
+def data_hash(cohort: Cohort, survey: Survey | None) -> str:
+    """SHA-256 (hex) over all that the cohort's table and pages say; where the files lie does not matter."""
+    digest = hashlib.sha256(cohort.table.drop(columns="ecg").to_csv(index=False).encode())
+    for facts in survey.facts if survey is not None else ():
+        digest.update(facts.file_sha256.encode())
+    return digest.hexdigest()
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError:
+        return None  # the reader says what is wrong with it
+
+
+def _look(path: Path, name: str, config: PagesConfig) -> PageFacts | PageError:
+    try:
+        page = prepare_page(path, name=name, config=config)
+    except PageError as error:
+        return error
+    box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
+    return PageFacts(page.file_sha256, page.pixel_hash, page.perceptual_hash.tobytes().hex(), box)
+
+
+def _without_bad(
+    cohort: Cohort, paths: list[Path], known: dict[Path, PageFacts | PageError], config: PagesConfig
+) -> tuple[Cohort, Survey]:
+    issues = tuple(issue for found in known.values() if isinstance(found, PageError) for issue in found.issues)
+    if issues and not config.skip_bad:
+        message = (
+            f"{len(issues)} of {len(known)} pages cannot be used; mend them, or go on without them by --skip-bad-pages"
+        )
+        raise PageError(message, issues)
+    good = [(row, path, found) for row, path in enumerate(paths) if isinstance(found := known[path], PageFacts)]
+    if not good:
+        raise PageError("No page of the cohort can be used.", issues)
+    rows, kept, facts = zip(*good, strict=True)
+    table = cohort.table.iloc[list(rows)].reset_index(drop=True)
+    return dataclasses.replace(cohort, table=table), Survey(kept, facts, issues)
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Results in the order of ``items``, a few ahead of the reader, so that memory stays bounded."""
+    waiting: deque[Future[_Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > 2 * available_threads():
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

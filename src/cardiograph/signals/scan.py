@@ -1,0 +1,105 @@
+"""What a scanner does to a page: a small rotation, blur, tint, uneven light, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.signals.paper import Page
+
+
+@dataclass(frozen=True)
+class ScanStyle:
+    """The parameters of one scan.
+
+    Args:
+        rotation_deg: Counter-clockwise.
+        blur_pixels: Standard deviation of the blur.
+        tint: Factor on red, green and blue.
+        shade: Loss of light from one edge to the opposite one, 0..1.
+        shade_direction_deg: Where the light comes from.
+        noise: Standard deviation in grey levels.
+        quality: Of the JPEG file.
+    """
+
+    rotation_deg: float = 0.0
+    blur_pixels: float = 0.0
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    shade: float = 0.0
+    shade_direction_deg: float = 0.0
+    noise: float = 0.0
+    quality: int = 90
+
+
+def draw_scan_style(rng: np.random.Generator) -> ScanStyle:
+    """A scanner as in an office: rotation up to 1.5 degrees, mostly under one, and slight faults of colour and focus.
+
+    Args:
+        rng: Chance.
+    """
+    warmth, paper = rng.uniform(0, 0.05), rng.uniform(0.94, 1.0)
+    return ScanStyle(
+        rotation_deg=float(np.clip(0.5 * rng.standard_normal(), -1.5, 1.5)),
+        blur_pixels=float(rng.uniform(0.2, 0.65)),
+        tint=(paper, paper * (1 - 0.4 * warmth), paper * (1 - warmth)),
+        shade=float(rng.uniform(0, 0.07)),
+        shade_direction_deg=float(rng.uniform(0, 360)),
+        noise=float(rng.uniform(0.5, 3.0)),
+        quality=int(rng.integers(80, 93)),
+    )
+
+
+def scan_page(page: Page, style: ScanStyle, rng: np.random.Generator) -> Page:
+    """Scan a drawn page.
+
+    Args:
+        page: From :func:`cardiograph.signals.paper.draw_page`.
+        style: The scan's parameters; ``quality`` is for :func:`encode_jpeg`.
+        rng: Chance, for the noise of the sensor.
+
+    Returns:
+        A page of the same size; ``grid_corners`` turn with it.
+    """
+    import cv2
+
+    height, width = page.pixels.shape[:2]
+    pixels, corners = page.pixels, page.grid_corners
+    if style.rotation_deg:
+        # OpenCV's whole coordinates are pixel centres, ours are edges
+        turn = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), style.rotation_deg, 1.0)
+        pixels = cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        corners = (corners - 0.5) @ turn[:, :2].T + turn[:, 2] + 0.5
+    if style.blur_pixels:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), style.blur_pixels)
+    light = _light(height, width, style)
+    shaded = pixels.astype(np.float32) * light[:, :, None] * np.array(style.tint, np.float32)
+    if style.noise:
+        shaded += np.float32(style.noise) * rng.standard_normal((height, width, 1), np.float32)
+    return Page(np.clip(shaded, 0, 255).astype(np.uint8), corners)
+
+
+def _light(height: int, width: int, style: ScanStyle) -> NDArray[np.float32]:
+    """[height, width] share of the light that reaches each pixel."""
+    angle = np.deg2rad(style.shade_direction_deg)
+    across = np.cos(angle) * np.linspace(-0.5, 0.5, width, dtype=np.float32)
+    down = np.sin(angle) * np.linspace(-0.5, 0.5, height, dtype=np.float32)
+    return np.asarray(1 - style.shade * (0.5 + 0.5 * (across[None, :] + down[:, None])), np.float32)
+
+
+def encode_jpeg(page: Page, quality: int) -> bytes:
+    """The page as a JPEG file.
+
+    Args:
+        page: A page.
+        quality: 1..95.
+    """
+    import cv2
+
+    # IMWRITE_JPEG_QUALITY; OpenCV writes blue, green, red
+    done, buffer = cv2.imencode(".jpg", page.pixels[:, :, ::-1], [int(cv2.IMWRITE_JPEG_QUALITY), quality])
+    if not done:
+        message = f"page of {page.pixels.shape} pixels cannot be written as JPEG"
+        raise ValueError(message)
+    return bytes(buffer)

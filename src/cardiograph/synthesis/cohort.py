@@ -1,0 +1,220 @@
+"""Writes a cohort of synthetic patients: table, pages, truth, and what is the best that anyone can do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cardiograph.errors import ConfigError
+from cardiograph.synthesis.patients import Record, draw_record, patient_records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GENERATOR_VERSION: Final = 1
+"""Another number means other patients for the same seed."""
+
+CEILING_DRAWS: Final = 50_000
+_UNFINISHED = "unfinished.json"
+_FINISHED = "synthetic.json"
+_BATCH = 8
+
+
+def write_cohort(
+    out: Path, *, patients: int, seed: int, workers: int = 2, progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Write ``cohort.csv``, ``pages/*.jpg``, ``truth.parquet`` and, last, ``synthetic.json``.
+
+    The same seed gives the same files, whatever ``workers`` is; patient i is the same in every cohort of a seed. A folder
+    that was left unfinished by the same call is gone on with.
+
+    Args:
+        out: A new or empty folder.
+        patients: How many; about 12 % of them have two ECGs.
+        seed: Of everything.
+        workers: Processes that draw pages.
+        progress: Called with pages done and pages in all.
+
+    Returns:
+        The path of ``cohort.csv``.
+
+    Raises:
+        ConfigError: A number is out of range, the folder has other content, or cannot be written.
+    """
+    for name, value, low in (("patients", patients, 1), ("seed", seed, 0), ("workers", workers, 1)):
+        if value < low:
+            message = f"{name} is {value}; allowed: {low} or more"
+            raise ConfigError(message)
+    try:
+        _claim(out, {"generator_version": GENERATOR_VERSION, "patients": patients, "seed": seed})
+        records = [record for number in range(patients) for record in patient_records(seed, number)]
+        _write_pages(out, records, workers, progress)
+        table = _table(records)
+        content = table.to_csv(index=False, lineterminator="\n").encode()
+        _write(out / "cohort.csv", content)
+        _write_truth(out / "truth.parquet", truth_table(records))
+        _write(out / _FINISHED, _describe(patients, seed, table, content))
+        (out / _UNFINISHED).unlink(missing_ok=True)
+    except OSError as error:
+        message = f"{error.filename or out}: cannot be written ({error.strerror}); free space or choose another folder"
+        raise ConfigError(message) from error
+    return out / "cohort.csv"
+
+
+def truth_table(records: Iterable[Record]) -> pd.DataFrame:
+    """Everything that is hidden from a model.
+
+    Args:
+        records: Of :func:`cardiograph.synthesis.patients.patient_records`.
+
+    Returns:
+        A row for each record: ``record_id``, ``patient_id``, ``label``, ``phenotype``, ``severity``, ``pattern``, ``rhythm``,
+        ``conduction``, each latent in its unit (NaN where the rhythm has none), ``nyha``, ``<name>_missing``, and P(label =
+        1) given all variables, the screening ones, the clinical ones, the ECG (``bayes_*``), and all that the table holds.
+    """
+    import pandas as pd
+
+    from cardiograph.synthesis.ceiling import MISSING_SHARE, SETS
+    from cardiograph.synthesis.density import ALL_VARIABLES, join, posterior, posteriors
+    from cardiograph.synthesis.states import PATTERNS, PHENOTYPES, components
+    from cardiograph.synthesis.variables import CONDUCTIONS, LATENTS, RHYTHMS, column
+
+    records = list(records)
+    latents, table = join([record.latents for record in records]), components()
+    columns: dict[str, Any] = {
+        "record_id": [record.record_id for record in records],
+        "patient_id": [record.patient_id for record in records],
+        "label": latents.label,
+        "phenotype": np.array(PHENOTYPES)[table.phenotype[latents.component]],
+        "severity": table.severity[latents.component],
+        "pattern": np.array(list(PATTERNS))[table.pattern[latents.component]],
+        "rhythm": np.array(RHYTHMS)[latents.rhythm],
+        "conduction": np.array(CONDUCTIONS)[latents.conduction],
+    }
+    for place, latent in enumerate(LATENTS):
+        columns[latent.name] = latent.from_gaussian(latents.gaussian[:, place])
+    columns["nyha"] = latents.nyha
+    recorded = latents.gaussian.copy()
+    for name in MISSING_SHARE:
+        columns[f"{name}_missing"] = np.array([name in record.missing for record in records])
+        recorded[columns[f"{name}_missing"], column(name)] = np.nan
+    columns |= {f"bayes_{key}": value for key, value in posteriors(latents, SETS).items()}
+    columns["bayes_recorded"] = posterior(latents.with_gaussian(recorded), ALL_VARIABLES)
+    return pd.DataFrame(columns)
+
+
+def _table(records: list[Record]) -> pd.DataFrame:
+    """The cohort as a user would have it, rounded as instruments do."""
+    import pandas as pd
+
+    from cardiograph.synthesis.variables import LATENTS, column
+
+    decimals = {"ef": 3, "bnp": 1, "nyha": 0, "sbp": 0, "age": 0}
+    units = {latent.name: latent for latent in LATENTS}
+    rows = []
+    for record in records:
+        row: dict[str, Any] = {
+            "record_id": record.record_id,
+            "patient_id": record.patient_id,
+            "ecg": f"pages/{record.record_id}.jpg",
+            "label": int(record.latents.label[0]),
+        }
+        for name, places in decimals.items():
+            if name in record.missing:
+                row[name] = ""
+            elif name == "nyha":
+                row[name] = int(record.latents.nyha[0])
+            else:
+                value = units[name].from_gaussian(record.latents.gaussian[0, column(name)])
+                row[name] = f"{float(value):.{places}f}"
+        rows.append({**row, "site": record.site, "acquired_at": record.acquired_at})
+    return pd.DataFrame(rows)
+
+
+def _claim(out: Path, identity: dict[str, int]) -> None:
+    """Take a new or empty folder, or one left unfinished by the same call."""
+    marker = out / _UNFINISHED
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
+        if not marker.is_file() or json.loads(marker.read_text()) != identity:
+            message = f"{out} is not empty; give a new folder, or remove this one"
+            raise ConfigError(message)
+    else:
+        _write(marker, json.dumps(identity).encode())
+    (out / "pages").mkdir(exist_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _write_truth(path: Path, truth: pd.DataFrame) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    truth.to_parquet(partial, index=False)
+    partial.replace(path)
+
+
+def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes) -> bytes:
+    from cardiograph.synthesis.ceiling import measure_ceilings
+
+    ceilings = asdict(measure_ceilings(CEILING_DRAWS, np.random.default_rng(0)))
+    description = {
+        "synthetic": True,
+        "generator_version": GENERATOR_VERSION,
+        "patients": patients,
+        "records": len(table),
+        "seed": seed,
+        "prevalence": round(float(table["label"].mean()), 6),
+        "cohort_sha256": hashlib.sha256(content).hexdigest(),
+        "ceilings": ceilings,
+        "note": "Ceilings: AUROC of the exact posterior of the label on draws of their own; they do not depend on the seed.",
+    }
+    return (json.dumps(description, indent=2) + "\n").encode()
+
+
+def _write_pages(
+    out: Path, records: list[Record], workers: int, progress: Callable[[int, int], None] | None
+) -> None:
+    tasks = [(out, record) for record in records if not (out / "pages" / f"{record.record_id}.jpg").exists()]
+    done = len(records) - len(tasks)
+    for _ in _each(tasks, min(workers, max(len(tasks) // _BATCH, 1))):
+        done += 1
+        if progress is not None:
+            progress(done, len(records))
+
+
+def _each(tasks: list[tuple[Path, Record]], workers: int) -> Iterator[None]:
+    if workers == 1:
+        yield from map(_write_page, tasks)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+        yield from pool.map(_write_page, tasks, chunksize=_BATCH)
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _write_page(task: tuple[Path, Record]) -> None:
+    out, record = task
+    path = out / "pages" / f"{record.record_id}.jpg"
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(draw_record(record))
+    partial.replace(path)

@@ -1,0 +1,125 @@
+"""Draws from the mixture of states, and the exact posterior of the label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.synthesis.states import Components, components
+from cardiograph.synthesis.variables import ECG_NAMES, NAMES, column
+
+ECG = (*ECG_NAMES, "rhythm", "conduction")
+CLINICAL = ("ef", "bnp", "nyha", "sbp", "age")
+SCREENING = ("nyha", "sbp", "age")
+"""What is known where neither echo nor blood test was done."""
+
+ALL_VARIABLES = (*ECG, *CLINICAL)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Patients, one row each.
+
+    Args:
+        component: [patients] index of the hidden state.
+        gaussian: [patients, latents] on the Gaussian scales, NaN where not defined or not measured.
+        nyha: [patients] 1..4.
+        rhythm: [patients] index into ``RHYTHMS``.
+        conduction: [patients] index into ``CONDUCTIONS``.
+        label: [patients] 0 or 1.
+    """
+
+    component: NDArray[np.int64]
+    gaussian: NDArray[np.float64]
+    nyha: NDArray[np.int64]
+    rhythm: NDArray[np.int64]
+    conduction: NDArray[np.int64]
+    label: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.component)
+
+    def with_gaussian(self, gaussian: NDArray[np.float64]) -> Draws:
+        """The same patients with other latents, such as values missing."""
+        return replace(self, gaussian=gaussian)
+
+
+def join(draws: Sequence[Draws]) -> Draws:
+    """Rows of several draws under one another."""
+    return Draws(*(np.concatenate([getattr(part, field.name) for part in draws]) for field in fields(Draws)))
+
+
+def draw(count: int, rng: np.random.Generator) -> Draws:
+    """Draw independent patients.
+
+    Args:
+        count: How many.
+        rng: Chance.
+    """
+    table = components()
+    state = np.searchsorted(np.cumsum(table.weight)[:-1], rng.random(count), side="right")
+    gaussian = table.mean[state] + table.spread * rng.standard_normal((count, len(NAMES)))
+    nyha = 1 + (rng.random(count)[:, None] > np.cumsum(table.nyha, axis=1)[state][:, :3]).sum(1)
+    return Draws(state, gaussian, nyha, table.rhythm[state], table.conduction[state], table.label[state])
+
+
+def posterior(draws: Draws, variables: Sequence[str]) -> NDArray[np.float64]:
+    """P(label = 1 | the named variables), as :func:`posteriors` for one set of variables."""
+    return posteriors(draws, {"": variables})[""]
+
+
+def posteriors(draws: Draws, sets: Mapping[str, Sequence[str]], *, chunk: int = 4000) -> dict[str, NDArray[np.float64]]:
+    """P(label = 1 | a set of variables), exact: the sum over all hidden states, for several sets at once.
+
+    A clinical value that is NaN is left out, which is exact where it is missing by chance alone. A variable that does not
+    exist in a rhythm tells the rhythm by its absence.
+
+    Args:
+        draws: Patients.
+        sets: Name of each set -> names out of ``ALL_VARIABLES``.
+        chunk: Rows at a time.
+
+    Returns:
+        [patients] probabilities for each set.
+
+    Raises:
+        ValueError: An unknown variable.
+    """
+    names = sorted({name for variables in sets.values() for name in variables})
+    unknown = sorted(set(names) - set(ALL_VARIABLES))
+    if unknown:
+        message = f"no variables {unknown}; known are {', '.join(ALL_VARIABLES)}"
+        raise ValueError(message)
+    table = components()
+    result = {key: np.empty(len(draws)) for key in sets}
+    for start in range(0, len(draws), chunk):
+        rows = slice(start, start + chunk)
+        evidence = {name: _log_likelihood(draws, rows, name, table) for name in names}
+        for key, variables in sets.items():
+            log = np.tile(np.log(table.weight), (len(draws.nyha[rows]), 1))
+            for name in variables:
+                log += evidence[name]
+            likelihood = np.exp(log - log.max(1, keepdims=True))
+            result[key][rows] = likelihood @ table.label / likelihood.sum(1)
+    return result
+
+
+def _log_likelihood(draws: Draws, rows: slice, name: str, table: Components) -> NDArray[np.float64]:
+    """[rows, components], up to a constant of the row."""
+    if name == "nyha":
+        return np.asarray(np.log(table.nyha).T[draws.nyha[rows] - 1])
+    if name in ("rhythm", "conduction"):
+        seen, state = getattr(draws, name)[rows], getattr(table, name)
+        return np.where(seen[:, None] == state, 0.0, -np.inf)
+    place = column(name)
+    seen = draws.gaussian[rows, place, None]
+    mean = table.mean[:, place]
+    density = (seen - mean) ** 2 * (-0.5 / table.spread[place] ** 2)
+    exists = ~np.isnan(mean)
+    unseen = np.isnan(seen)
+    if exists.all():
+        return np.where(unseen, 0.0, density) if unseen.any() else np.asarray(density)
+    return np.where(unseen == exists, -np.inf, np.where(exists, density, 0.0))
