@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import Reference
 from cardiograph.clinical.scaler import ClinicalScaler
+from cardiograph.cohort.balance import loss_weights
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, VAL, ClinicalTable, Neighbourhood, NodeFeatures, PatientGraph, Split
 from cardiograph.fusion import Fusion
@@ -101,7 +102,7 @@ def prepare(material: Material, config: RunConfig) -> Prepared:
         sources = np.concatenate([reference, source])
     hood = Neighbourhood(np.vstack([h.index for h in hoods]), np.vstack([h.distance for h in hoods]))
     train_set = Examples.of(
-        train_values, Hearing.of(hood, hearing.degree), labels[sources], _loss_weights(material, sources)
+        train_values, Hearing.of(hood, hearing.degree), labels[sources], _loss_weights(material, reference)
     )
     val = split.rows(VAL)
     val_hearing = Hearing.of(attached(features.values[val], groups[val]), hearing.degree)
@@ -158,10 +159,10 @@ def reference_of(
     )
 
 
-def _loss_weights(material: Material, sources: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[examples] weight in the loss: of the class, and shared between a record and its copies."""
-    family = np.bincount(sources, minlength=len(material.labels))
-    weights = 1.0 / family[sources]
+def _loss_weights(material: Material, reference: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[reference + copies] weight in the loss: of the class, and shared between a record and its copies."""
+    source = np.zeros(0, np.int64) if material.copies is None else material.copies.source
+    weights = loss_weights(len(reference), np.searchsorted(reference, source))
     if material.class_weights is not None:
-        weights = weights * material.class_weights[material.labels[sources].clip(min=0)]
+        weights = weights * material.class_weights[material.labels[np.concatenate([reference, source])].clip(min=0)]
     return weights

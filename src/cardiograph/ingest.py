@@ -66,6 +66,11 @@ class Survey:
         """[records, bytes] uint8."""
         return np.array([np.frombuffer(bytes.fromhex(facts.perceptual_hash), np.uint8) for facts in self.facts])
 
+    def of(self, rows: Iterable[int]) -> Survey:
+        """The pages of some records."""
+        chosen = list(rows)
+        return Survey(tuple(self.paths[row] for row in chosen), tuple(self.facts[row] for row in chosen))
+
 
 def survey_pages(cohort: Cohort, config: PagesConfig, cache: PageCache, progress: Progress) -> tuple[Cohort, Survey]:
     """Read every page once and note what tells pages apart; find all that cannot be used.

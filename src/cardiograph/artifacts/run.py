@@ -85,9 +85,13 @@ class RunDirectory:
             raise RunError(message)
         return there.get("status") == FINISHED
 
-    def finish(self, facts: Mapping[str, Any]) -> None:
-        """Write ``run.json`` with the facts of the run: the last file of a run, whose presence makes it one."""
-        self.write_json("run.json", {**self.read_json("run.json"), **facts, "status": FINISHED})
+    def record(self, facts: Mapping[str, Any]) -> None:
+        """Add facts to ``run.json``."""
+        self.write_json("run.json", {**self.read_json("run.json"), **facts})
+
+    def finish(self) -> None:
+        """Mark the run as finished, once everything else is written."""
+        self.record({"status": FINISHED})
 
     def require_finished(self) -> None:
         """Raise RunError unless this is a finished run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from cardiograph.cohort.tables import Cell
 from cardiograph.cohort.units import UNITS, Unit, find_unit
@@ -46,7 +47,7 @@ class Reading:
         unit: How it is written; the variable's own unit unless the user named another.
         declared: Whether the user named the unit, so that it may stand behind the number.
         decimal: Decimal mark of text cells.
-        missing: Texts that mean "not measured".
+        missing: Texts or numbers that mean "not measured".
     """
 
     variable: ClinicalVariable
@@ -54,6 +55,18 @@ class Reading:
     declared: bool = False
     decimal: str = "."
     missing: frozenset[str] = frozenset()
+
+    def means_missing(self, cell: Cell) -> bool:
+        """Whether ``cell`` equals one of ``missing``, as text or as a number."""
+        if not self.missing:
+            return False
+        number = parse_number(cell) if isinstance(cell, str) else cell
+        return str(cell) in self.missing or number in self._missing_numbers
+
+    @cached_property
+    def _missing_numbers(self) -> frozenset[float]:
+        numbers = (parse_number(text) for text in self.missing)
+        return frozenset(number for number in numbers if number is not None)
 
 
 def read_value(cell: Cell, reading: Reading) -> float | CellFault:
@@ -66,7 +79,7 @@ def read_value(cell: Cell, reading: Reading) -> float | CellFault:
     Returns:
         The value, NaN for a missing one, or the fault. Limits are not looked at here.
     """
-    if cell == "" or is_missing(cell, reading.missing):
+    if cell == "" or reading.means_missing(cell):
         return math.nan
     if not isinstance(cell, str):
         if math.isinf(cell):
@@ -79,16 +92,6 @@ def read_value(cell: Cell, reading: Reading) -> float | CellFault:
         return _systolic(float(match.group(1)), float(match.group(2)))
     value = parse_number(_without_unit(cell, reading), reading.decimal)
     return diagnose(cell, reading) if value is None else value * reading.unit.factor
-
-
-def is_missing(cell: Cell, missing: frozenset[str]) -> bool:
-    """Whether ``cell`` equals one of the texts or numbers that the user declared as "not measured"."""
-    if not missing:
-        return False
-    if str(cell) in missing:
-        return True
-    number = parse_number(cell) if isinstance(cell, str) else cell
-    return number is not None and any(parse_number(text) == number for text in missing)
 
 
 def parse_number(text: str, decimal: str = ".") -> float | None:

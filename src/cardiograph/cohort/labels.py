@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.cohort.cells import is_missing
 from cardiograph.cohort.identity import RowIssue
 from cardiograph.cohort.tables import Cell, as_text
 from cardiograph.errors import Issue
@@ -17,7 +16,8 @@ from cardiograph.schema import UNLABELLED
 
 def class_names(cells: Sequence[Cell], missing: frozenset[str]) -> list[str]:
     """The label of each record as the user wrote it; empty where not known."""
-    return ["" if is_missing(cell, missing) else as_text(cell) for cell in cells]
+    texts = [as_text(cell) for cell in cells]
+    return ["" if text in missing else text for text in texts]
 
 
 def read_labels(

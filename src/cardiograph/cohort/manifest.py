@@ -131,7 +131,7 @@ class _Draft:
                 if reading.declared
             ],
             "ignored_columns": list(self.columns.ignored),
-            "notes": [*self.raw.notes, *self.columns.notes, *column_notes(cells, readings, source)],
+            "notes": [*self.raw.notes, *self.columns.notes, *column_notes(values, readings, source)],
         }
         return table, [*self.raw.issues, *self.columns.issues, *issues]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cardiograph.cohort.cells import SENTINELS, CellFault, Reading, as_option, not_whole, out_of_range, read_value
+from cardiograph.cohort.cells import SENTINELS, CellFault, Reading, not_whole, out_of_range, read_value
 from cardiograph.cohort.limits import breaches
 from cardiograph.cohort.tables import Cell
 from cardiograph.cohort.units import find_unit, unit_in_header, units_of
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 FEWEST_FOR_SMELL = 5
 """Values needed before a whole column is said to look like another unit."""
+
+FEWEST_SENTINELS = 3
+"""Times that a value such as 999 has to come within its limits before it is remarked upon."""
 
 LOW_BNP = 5.0
 """pg/mL. A column whose median is lower is no BNP in pg/mL: assays of the clinic start to measure at about 5 to 10."""
@@ -108,16 +110,14 @@ def column_issues(values: pd.DataFrame, readings: Mapping[str, Reading], source:
             yield Issue("column", name, f"{present.median():g} in the median", rule, remedy, "unit_of_column")
 
 
-def column_notes(
-    cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading], source: Mapping[str, str]
-) -> Iterator[str]:
+def column_notes(values: pd.DataFrame, readings: Mapping[str, Reading], source: Mapping[str, str]) -> Iterator[str]:
     """What may be right but should be seen: repeated sentinel-like values within the limits, NT-proBNP read as BNP."""
-    for name, reading in readings.items():
-        counts = Counter(cell for cell in cells[name] if read_value(cell, reading) in SENTINELS)
-        for cell, count in counts.items():
-            if count > 2:
-                option = f"--missing {as_option(cell)}"
-                yield f"{name} is {cell} in {count} rows: within its limits, but if it means 'not measured': {option}"
+    for name in readings:
+        counts = values[name].value_counts()
+        for value in sorted(SENTINELS & set(counts.index)):
+            if counts[value] >= FEWEST_SENTINELS:
+                told = f"{name} is {value} in {counts[value]} rows: within its limits"
+                yield f"{told}, but if it means 'not measured': --missing {value}"
         if name == "bnp" and "pro" in source[name].lower():
             yield f"column {source[name]!r} is read as BNP: NT-proBNP is another peptide, with values several times higher"
 

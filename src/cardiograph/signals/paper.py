@@ -179,7 +179,9 @@ def _draw_line(canvas: NDArray[np.uint8], points_mm: NDArray[np.float64], layout
 
     # pixel centres have whole coordinates in OpenCV, edges in ours; 4 fractional bits
     points = points_mm * layout.pixels_per_mm * _OVERSAMPLING - 0.5
-    cv2.polylines(canvas, [np.round(points * 16).astype(np.int32)], False, layout.ink, 2, cv2.LINE_AA, 4)
+    # four hairlines, a pen of 1.2 pixels: OpenCV draws them three times faster than one thick line
+    for shift in ((-0.6, 0), (0.6, 0), (0, -0.6), (0, 0.6)):
+        cv2.polylines(canvas, [np.round((points + shift) * 16).astype(np.int32)], False, layout.ink, 1, cv2.LINE_AA, 4)
 
 
 def _draw_row(

@@ -73,19 +73,23 @@ def scan_page(page: Page, style: ScanStyle, rng: np.random.Generator) -> Page:
         corners = (corners - 0.5) @ turn[:, :2].T + turn[:, 2] + 0.5
     if style.blur_pixels:
         pixels = cv2.GaussianBlur(pixels, (0, 0), style.blur_pixels)
-    light = _light(height, width, style)
-    shaded = pixels.astype(np.float32) * light[:, :, None] * np.array(style.tint, np.float32)
+    light, grain = _light(height, width, style), np.float32(0)
     if style.noise:
-        shaded += np.float32(style.noise) * rng.standard_normal((height, width, 1), np.float32)
-    return Page(np.clip(shaded, 0, 255).astype(np.uint8), corners)
+        grain = np.float32(style.noise) * rng.standard_normal((height, width), np.float32)
+    # one colour at a time: a last axis of three is slow to broadcast over
+    colours = [
+        cv2.convertScaleAbs(np.maximum(colour * (light * np.float32(factor)) + grain, 0))
+        for colour, factor in zip(cv2.split(pixels), style.tint, strict=True)
+    ]
+    return Page(np.asarray(cv2.merge(colours), np.uint8), corners)
 
 
 def _light(height: int, width: int, style: ScanStyle) -> NDArray[np.float32]:
     """[height, width] share of the light that reaches each pixel."""
-    angle = np.deg2rad(style.shade_direction_deg)
-    across = np.cos(angle) * np.linspace(-0.5, 0.5, width, dtype=np.float32)
-    down = np.sin(angle) * np.linspace(-0.5, 0.5, height, dtype=np.float32)
-    return np.asarray(1 - style.shade * (0.5 + 0.5 * (across[None, :] + down[:, None])), np.float32)
+    angle, slope = np.deg2rad(style.shade_direction_deg), 0.5 * style.shade
+    across = 1 - slope - slope * np.cos(angle) * np.linspace(-0.5, 0.5, width, dtype=np.float32)
+    down = slope * np.sin(angle) * np.linspace(-0.5, 0.5, height, dtype=np.float32)
+    return np.asarray(across.astype(np.float32)[None, :] - down.astype(np.float32)[:, None])
 
 
 def encode_jpeg(page: Page, quality: int) -> bytes:
@@ -97,8 +101,8 @@ def encode_jpeg(page: Page, quality: int) -> bytes:
     """
     import cv2
 
-    # IMWRITE_JPEG_QUALITY; OpenCV writes blue, green, red
-    done, buffer = cv2.imencode(".jpg", page.pixels[:, :, ::-1], [int(cv2.IMWRITE_JPEG_QUALITY), quality])
+    # OpenCV writes blue, green, red
+    done, buffer = cv2.imencode(".jpg", cv2.cvtColor(page.pixels, cv2.COLOR_RGB2BGR), [int(cv2.IMWRITE_JPEG_QUALITY), quality])
     if not done:
         message = f"page of {page.pixels.shape} pixels cannot be written as JPEG"
         raise ValueError(message)

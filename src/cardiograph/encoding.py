@@ -1,0 +1,84 @@
+"""Which encoder a run uses: its weights, engine and precision, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from cardiograph.artifacts.cache import PageCache
+from cardiograph.config import RunConfig
+from cardiograph.errors import EngineError
+from cardiograph.fusion import DEAD_SPREAD
+from cardiograph.imaging.encoder import EncoderFacts, Engine, make_engine, supports_bf16
+from cardiograph.imaging.precision import check_precision
+from cardiograph.imaging.prepare import preparation
+from cardiograph.imaging.weights import Weights
+from cardiograph.ingest import Survey, embed_pages
+from cardiograph.progress import Progress
+
+CHECK_PAGES = 128
+"""About how many different training pages bfloat16 is held against float32 on."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The encoder of a run.
+
+    Args:
+        engine: Ready to run.
+        facts: What decides its numbers.
+        why: Why this precision.
+    """
+
+    engine: Engine
+    facts: EncoderFacts
+    why: str
+
+
+def choose_encoder(
+    weights: Weights, config: RunConfig, training: Survey, *, cache: PageCache, folder: Path, progress: Progress
+) -> Encoder:
+    """Make the encoder that the configuration asks for; bfloat16 only where it proves equal on training pages.
+
+    Args:
+        weights: Of the encoder.
+        config: Engine, precision, view.
+        training: Pages of labelled training records, for the check.
+        cache: Of embeddings.
+        folder: Where converted models are kept.
+        progress: Told of check pages.
+
+    Raises:
+        EngineError: bfloat16 was asked for and is not supported here or not exact enough.
+    """
+
+    def encoder(precision: str, why: str) -> Encoder:
+        about = EncoderFacts(
+            weights.sha256, weights.source, config.encoder.engine, precision, preparation(config.pages)
+        )
+        return Encoder(make_engine(weights, config.encoder.engine, precision, cache=folder), about, why)
+
+    wanted = config.encoder.precision
+    if wanted == "f32":
+        return encoder("f32", "asked for")
+    if config.encoder.engine == "torch":
+        if wanted == "bf16":
+            return encoder("bf16", "asked for")  # which is refused there, with the way out
+        return encoder("f32", "the torch engine runs f32 only")
+    if wanted == "auto" and not supports_bf16():
+        return encoder("f32", "this processor has no bfloat16 arithmetic")
+    exact, coarse = encoder("f32", ""), encoder("bf16", "")
+    different = list({facts.pixel_hash: row for row, facts in enumerate(training.facts)}.values())
+    sample = training.of(different[:: max(1, len(different) // CHECK_PAGES)])
+    both = [
+        embed_pages(sample, config.pages, (each.engine, each.facts), cache, progress).values
+        for each in (exact, coarse)
+    ]
+    check = check_precision(*both, k=config.graph.k, dead=DEAD_SPREAD)
+    if check.allowed:
+        return dataclasses.replace(coarse, why=str(check))
+    if wanted == "bf16":
+        message = f"precision bf16: {check}; use precision f32 or auto"
+        raise EngineError(message)
+    return dataclasses.replace(exact, why=str(check))

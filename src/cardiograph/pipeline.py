@@ -1,0 +1,201 @@
+"""A run: the stages in order, from a table of patients to a model, its scores and its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.augmentation import Augmented, augment_pages, sample_sheet
+from cardiograph.clinical.features import clinical_table
+from cardiograph.clinical.simulate import simulate_blind, simulate_from_label
+from cardiograph.cohort.balance import class_weights
+from cardiograph.cohort.duplicates import find_groups
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.cohort.split import check_given_split, draw_split
+from cardiograph.config import RunConfig
+from cardiograph.containers import TRAIN, ClinicalTable, Cohort, Split
+from cardiograph.encoding import Encoder, choose_encoder
+from cardiograph.errors import ConfigError
+from cardiograph.fitting import Material, fit_network, prepare
+from cardiograph.imaging.weights import load_weights
+from cardiograph.ingest import Survey, data_hash, embed_pages, survey_pages
+from cardiograph.models.gnn import LAYERS
+from cardiograph.progress import Progress, Silent
+from cardiograph.recording import Learnt, Studied, record_model, record_scores
+from cardiograph.reporting import write_report
+from cardiograph.threads import set_threads
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Args:
+        path: Its folder.
+        metrics: The content of ``metrics.json``.
+    """
+
+    path: Path
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What every stage has at hand.
+
+    Args:
+        config: Settings of the run.
+        directory: Where results go.
+        cache: Where page facts and embeddings are kept between runs.
+        progress: Told how far the work is.
+        seconds: Of each stage so far.
+    """
+
+    config: RunConfig
+    directory: RunDirectory
+    cache: PageCache
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, steps: int = 1) -> Iterator[None]:
+        """Time a stage, show it, log it."""
+        self.progress.start(name, steps)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+        self.directory.log("stage", name=name, seconds=round(self.seconds[name], 3))
+
+
+def run(
+    source: Path, out: Path, config: RunConfig | None = None, *, progress: Progress | None = None, command: str = ""
+) -> RunResult:
+    """Learn from a cohort and tell how good it is.
+
+    Args:
+        source: Table, or folder with a folder per class.
+        out: Run folder. An unfinished run of this cohort and configuration is gone on with; a finished one is returned.
+        config: Settings; the defaults where None.
+        progress: Told of each stage.
+        command: The command line, for the report.
+
+    Raises:
+        CardiographError: With what is wrong and what to do.
+    """
+    config = config or RunConfig()
+    set_threads()
+    cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+    _check(cohort, config)
+    directory = RunDirectory(out)
+    with directory.locked(), PageCache(cache_folder()) as cache:
+        shop = Workshop(config, directory, cache, progress or Silent())
+        survey = None
+        if cohort.has_pages:
+            cohort, survey = survey_pages(cohort, config.pages, cache, shop.progress)
+        if directory.begin(config, data_hash(cohort, survey)):
+            return RunResult(out, directory.read_json("metrics.json"))
+        studied = _study(cohort, survey, shop)
+        learnt = _learn(studied.material, shop)
+        with shop.stage("scoring"):
+            predictors = record_model(directory, studied, learnt, config)
+            metrics = record_scores(directory, studied, learnt, predictors, config)
+        directory.record({"seconds": shop.seconds, "command": command, "source": source.name})
+        with shop.stage("report"):
+            write_report(directory)
+        directory.finish()
+    return RunResult(out, metrics)
+
+
+def _study(cohort: Cohort, survey: Survey | None, shop: Workshop) -> Studied:
+    """Groups, split, values and embeddings: all that is known before anything is learnt."""
+    config = shop.config
+    with shop.stage("splitting"):
+        split = split_cohort(cohort, survey, config)
+        clinical = clinical_values(cohort, config)
+    if survey is None:
+        return Studied(cohort, None, split, _material(cohort, split, clinical, None, None, config))
+    with shop.stage("embedding"):
+        encoder = _encoder(cohort, survey, split, shop)
+        images = embed_pages(survey, config.pages, (encoder.engine, encoder.facts), shop.cache, shop.progress)
+    augmented: Augmented | None = None
+    if config.balance.mode == "augment":
+        with shop.stage("augmentation"):
+            augmented = augment_pages(cohort, split, survey, encoder, config=config, cache=shop.cache, progress=shop.progress)
+    shop.directory.write_bytes("pages.png", sample_sheet(cohort, split, survey, config, augmented))
+    material = _material(cohort, split, clinical, images.values, augmented, config)
+    return Studied(cohort, survey, split, material, encoder)
+
+
+def _learn(material: Material, shop: Workshop) -> Learnt:
+    """The graph, and every network on the same features."""
+    with shop.stage("linking patients"):
+        prepared = prepare(material, shop.config)
+    networks = {}
+    for name in LAYERS:
+        with shop.stage(f"training {name}", shop.config.model.epochs):
+            networks[name] = fit_network(name, prepared, shop.config, lambda _: shop.progress.advance())
+    return Learnt(prepared, networks)
+
+
+def split_cohort(cohort: Cohort, survey: Survey | None, config: RunConfig) -> Split:
+    """Groups first, then parts: the table's own where it has them, checked, or drawn."""
+    groups = find_groups(
+        patient_ids=list(cohort.table["patient_id"]),
+        pixel_hashes=[None] * len(cohort) if survey is None else [facts.pixel_hash for facts in survey.facts],
+        perceptual_hashes=None if survey is None else survey.perceptual_hashes,
+        near_copies=config.pages.near_copies,
+    )
+    if cohort.table["split"].notna().any():
+        return check_given_split(list(cohort.table["split"]), cohort.labels, groups, list(cohort.record_ids))
+    return draw_split(cohort.labels, groups, config.split, np.random.default_rng([config.seed, 0]))
+
+
+def clinical_values(cohort: Cohort, config: RunConfig) -> ClinicalTable | None:
+    """The cohort's clinical values, or simulated ones; None for pages alone."""
+    rng = np.random.default_rng([config.seed, 1])
+    if config.clinical.simulate == "label":
+        return simulate_from_label(cohort.labels, rng)
+    if config.clinical.simulate == "blind":
+        labels = cohort.labels
+        return simulate_blind(len(cohort), float((labels[labels >= 0] == 1).mean()), rng)
+    return clinical_table(cohort) if cohort.variables else None
+
+
+def _encoder(cohort: Cohort, survey: Survey, split: Split, shop: Workshop) -> Encoder:
+    encoder = shop.config.encoder
+    weights = load_weights(encoder.weights, seed=encoder.seed, cache=cache_folder())
+    labelled = [row for row in split.rows(TRAIN) if cohort.labels[row] >= 0]
+    return choose_encoder(
+        weights, shop.config, survey.of(labelled), cache=shop.cache, folder=cache_folder(), progress=shop.progress
+    )
+
+
+def _material(
+    cohort: Cohort,
+    split: Split,
+    clinical: ClinicalTable | None,
+    image: np.ndarray | None,
+    augmented: Augmented | None,
+    config: RunConfig,
+) -> Material:
+    weights = class_weights(cohort.labels[split.rows(TRAIN)]) if config.balance.mode == "weights" else None
+    return Material(image, clinical, cohort.labels, split, None if augmented is None else augmented.copies, weights)
+
+
+def _check(cohort: Cohort, config: RunConfig) -> None:
+    """Settings that contradict the cohort."""
+    if config.clinical.simulate != "none" and cohort.variables:
+        names = ", ".join(variable.name for variable in cohort.variables)
+        message = f"clinical.simulate: the cohort has clinical columns ({names}); simulate none, or drop them by --modality image"
+        raise ConfigError(message)
+    if config.balance.mode == "augment" and not cohort.has_pages:
+        message = "balance.mode = 'augment' turns pages, and this cohort has none; use 'none' or 'weights'"
+        raise ConfigError(message)
