@@ -13,7 +13,8 @@ import numpy as np
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.augmentation import Augmented, augment_pages, sample_sheet
+from cardiograph.stages.augmentation import Augmented, augment_pages, sample_sheet
+from cardiograph.stages.ceiling import synthetic_ceiling
 from cardiograph.clinical.features import clinical_table
 from cardiograph.clinical.simulate import simulate_blind, simulate_from_label
 from cardiograph.cohort.balance import class_weights
@@ -22,15 +23,15 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.split import check_given_split, draw_split
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, ClinicalTable, Cohort, Split
-from cardiograph.encoding import Encoder, choose_encoder
+from cardiograph.stages.encoding import Encoder, choose_encoder
 from cardiograph.errors import ConfigError
-from cardiograph.fitting import Material, fit_network, prepare
+from cardiograph.stages.fitting import Material, fit_network, prepare
 from cardiograph.imaging.weights import load_weights
-from cardiograph.ingest import Survey, data_hash, embed_pages, survey_pages
+from cardiograph.stages.ingest import Survey, data_hash, embed_pages, survey_pages
 from cardiograph.models.gnn import LAYERS
 from cardiograph.progress import Progress, Silent
-from cardiograph.recording import Learnt, Studied, record_model, record_scores
-from cardiograph.reporting import write_report
+from cardiograph.stages.recording import Learnt, Studied, record_model, record_scores
+from cardiograph.stages.reporting import write_report
 from cardiograph.threads import set_threads
 
 
@@ -107,7 +108,8 @@ def run(
         with shop.stage("scoring"):
             predictors = record_model(directory, studied, learnt, config)
             metrics = record_scores(directory, studied, learnt, predictors, config)
-        directory.record({"seconds": shop.seconds, "command": command, "source": source.name})
+        ceiling = synthetic_ceiling(source, studied)
+        directory.record({"seconds": shop.seconds, "command": command, "source": source.name, "ceiling": ceiling})
         with shop.stage("report"):
             write_report(directory)
         directory.finish()

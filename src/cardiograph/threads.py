@@ -1,4 +1,4 @@
-"""The thread pools of torch, faiss, BLAS and OpenMP, set together: each alone would take every core."""
+"""The thread pools of torch, faiss, OpenCV, BLAS and OpenMP, set together: each alone would take every core."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ def available_threads() -> int:
 
 
 def set_threads(threads: int | None = None) -> int:
-    """Give every numerical library ``threads`` threads, all cores where None; returns the number."""
+    """Give every numerical library ``threads`` threads, all cores where None; returns the number.
+
+    OpenCV gets one: pages are worked on side by side.
+    """
+    import cv2
     import faiss
     import torch
     from threadpoolctl import threadpool_limits
@@ -20,4 +24,5 @@ def set_threads(threads: int | None = None) -> int:
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     threadpool_limits(limits=threads)
+    cv2.setNumThreads(1)
     return threads

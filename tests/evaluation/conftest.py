@@ -113,7 +113,7 @@ def made_png() -> bytes:
     return buffer.getvalue()
 
 
-def made_content(records: int = 690, *, resamples: int = 200, seed: int = 0) -> ReportContent:
+def made_content(records: int = 690, *, resamples: int = 1000, seed: int = 0) -> ReportContent:
     rng = np.random.default_rng(seed)
     test, validation = made_part(int(records * 0.2), rng), made_part(int(records * 0.16), rng)
     models = ModelRoles("gcn", "gcn", "mlp", TITLES, dict.fromkeys(TITLES, 0.42))
@@ -141,7 +141,7 @@ def made_content(records: int = 690, *, resamples: int = 200, seed: int = 0) -> 
         fusion_shares={"image": 0.5, "clinical": 0.5},
         issues=(
             Issue("page scans/7.jpg", "ecg", "", "a whole image", "export the page again", "truncated"),
-            Issue("page scans/19.jpg", "ecg", "64 x 80 px", "at least 100 x 100 px", "scan at a higher resolution", "too_small"),
+            Issue("page scans/19.jpg", "ecg", "64 x 80 px", "at least 100 x 100 px", "scan it larger", "too_small"),
         ),
         notes=("bnp: 83 gaps filled with the median of the training records, with an indicator bnp_missing.",),
         reproduction=Reproduction(
@@ -157,7 +157,7 @@ def made_content(records: int = 690, *, resamples: int = 200, seed: int = 0) -> 
 
 @pytest.fixture(scope="session")
 def content() -> ReportContent:
-    return made_content()
+    return made_content(320, resamples=100)
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def parse_number(text: str, decimal: str = ".") -> float | None:
 def out_of_range(cell: Cell, value: float, reading: Reading) -> CellFault:
     """The fault of a number outside the variable's limits, with the most likely way out."""
     variable = reading.variable
-    number = value / reading.unit.factor
+    number = round(value / reading.unit.factor, 6)
     rule = f"allowed {variable.allowed}"
     if number in SENTINELS:
         return CellFault("sentinel", rule, f"if it means 'not measured': --missing {as_option(cell)}")
@@ -159,7 +159,7 @@ def _diagnose_digits(text: str, reading: Reading, number: str) -> CellFault:
     if parse_number(text, other) is not None:
         code = "decimal_comma" if other == "," else "decimal_point"
         return CellFault(code, number, f"if '{other}' is the decimal mark of this table: --decimal {other}")
-    match = re.fullmatch(r"([+-]?[0-9.,]*[0-9])\s*([^0-9\s].*)", text)
+    match = re.fullmatch(r"([+-]?[0-9.,]*[0-9])\s*((?![eE][0-9])[^\W\d_].*|[%/°].*)", text)
     if match and any(parse_number(match.group(1), mark) is not None for mark in ".,"):
         unit = find_unit(reading.variable, match.group(2))
         name = reading.variable.name

@@ -27,11 +27,13 @@ def name_records(patients: Sequence[str], pages: Sequence[str], lines: Sequence[
         lines: [records] places in the file.
     """
     seen: Counter[str] = Counter()
-    names = []
+    given, names = {*patients, *pages}, []
     for patient, page, line in zip(patients, pages, lines, strict=True):
-        name = patient or page or f"row-{line}"
-        seen[name] += 1
-        names.append(name if seen[name] == 1 else f"{name}:{seen[name]}")
+        first = name = patient or page or f"row-{line}"
+        seen[first] += 1
+        while seen[first] > 1 and (name := f"{first}:{seen[first]}") in given:
+            seen[first] += 1
+        names.append(name)
     return names
 
 
@@ -54,6 +56,15 @@ def patient_issues(patients: Sequence[str], where: Where) -> Iterator[RowIssue]:
         if name and name.lower() in MISSING_WORDS:
             rule = "a patient is named, or the cell is empty"
             yield row, Issue(where(row), "patient_id", name, rule, "leave the cell empty", "patient_id_word")
+
+
+def patient_notes(patients: Sequence[str]) -> Iterator[str]:
+    """Patients that may be one under two spellings, and would then stand on both sides of a split."""
+    spellings: dict[str, str] = {}
+    for name in dict.fromkeys(patients):
+        first = spellings.setdefault("".join(name.casefold().split()).lstrip("0"), name)
+        if first != name:
+            yield f"patients {first!r} and {name!r} count as two; if they are one, write them alike"
 
 
 def page_issues(pages: Sequence[str], where: Where) -> Iterator[RowIssue]:

@@ -22,6 +22,7 @@ from cardiograph.cohort.identity import (
     page_issues,
     page_paths,
     patient_issues,
+    patient_notes,
     record_issues,
     split_issues,
 )
@@ -131,7 +132,7 @@ class _Draft:
                 if reading.declared
             ],
             "ignored_columns": list(self.columns.ignored),
-            "notes": [*self.raw.notes, *self.columns.notes, *column_notes(values, readings, source)],
+            "notes": [*self.notes(), *column_notes(values, readings, source)],
         }
         return table, [*self.raw.issues, *self.columns.issues, *issues]
 
@@ -159,6 +160,14 @@ class _Draft:
         )
         table.insert(2, "label", labels)
         return table
+
+    def notes(self) -> Iterator[str]:
+        """What is no fault but should be seen."""
+        yield from (*self.raw.notes, *self.columns.notes)
+        repeated = len(self.raw.rows) - len(set(self.raw.rows))
+        if repeated:
+            yield f"{repeated} row(s) are equal to an earlier one in every column; all are kept"
+        yield from patient_notes(self.texts("patient_id"))
 
     def text_issues(self, where: Where) -> list[RowIssue]:
         """Faults of the columns that hold no numbers."""

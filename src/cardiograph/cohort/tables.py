@@ -58,6 +58,9 @@ def read_table(path: Path) -> RawTable:
         CohortError: The file is missing, unreadable, empty, of another kind, not UTF-8, or separated by another mark.
     """
     kind = path.suffix.lower()
+    if not path.exists():
+        message = f"{path}: no such file or folder; check the path"
+        raise CohortError(message)
     if kind not in DELIMITERS and kind not in PARQUET:
         message = f"{path.name}: not a cohort table; give CSV, TSV, Parquet or a folder with one folder per class"
         raise CohortError(message)

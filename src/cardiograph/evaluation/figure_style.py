@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,8 @@ def draw(size: tuple[float, float], paint: Callable[[Figure], None]) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=size)
         paint(figure)
         buffer = io.StringIO()
@@ -108,7 +110,6 @@ def model_line(name: str, names: tuple[str, ...]) -> dict[str, Any]:
 def shown(text: str, length: int = 34) -> str:
     """Text that a figure can carry: no control characters, which no SVG may hold, and not too long."""
     clean = "".join(letter if letter.isprintable() else " " for letter in text)
-    clean = "".join(letter for letter in clean if not 0xD800 <= ord(letter) <= 0xDFFF)
     return clean if len(clean) <= length else clean[: length - 1] + "…"
 
 

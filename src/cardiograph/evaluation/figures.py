@@ -16,9 +16,10 @@ def draw_figures(content: ReportContent) -> dict[str, Picture]:
     if 0 < content.test.positives < len(content.test):
         pictures["roc"] = figures_scores.roc(content)
         pictures["precision_recall"] = figures_scores.precision_recall(content)
-    pictures["calibration"] = figures_scores.calibration(content)
-    pictures["probabilities"] = figures_scores.probabilities_by_outcome(content)
-    pictures["confusion"] = figures_scores.confusion_matrix(content)
+    if len(content.test):
+        pictures["calibration"] = figures_scores.calibration(content)
+        pictures["probabilities"] = figures_scores.probabilities_by_outcome(content)
+        pictures["confusion"] = figures_scores.confusion_matrix(content)
     if content.curves:
         pictures["learning"] = figures_cohort.learning_curves(content)
     if content.clinical is not None and content.clinical.variables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,11 +65,9 @@ def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
 
 def correlation(content: ReportContent, clinical: ClinicalContent) -> Picture:
     """Spearman correlation of the clinical variables and the label."""
-    names = [shown(variable.title, 26) for variable in clinical.variables] + [shown(content.outcome, 26)]
-    label = np.where(clinical.labels >= 0, clinical.labels, np.nan)
-    values = np.column_stack([clinical.values, label])
-    matrix, fewest = spearman(values)
-    size = 2.3 + 0.52 * len(names)
+    titles, matrix, fewest = correlations(content, clinical)
+    names = [shown(title, 26) for title in titles]
+    size = 1.9 + 0.42 * len(names)
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -92,6 +91,13 @@ def correlation(content: ReportContent, clinical: ClinicalContent) -> Picture:
         "Rank correlation of the clinical variables and the outcome",
         f"Spearman rank correlation over the records that have both values (at least {fewest} for each pair, all parts).",
     )
+
+
+def correlations(content: ReportContent, clinical: ClinicalContent) -> tuple[list[str], NDArray[np.float64], int]:
+    """Names, rank correlations and the fewest records of a pair, of all variables and then the label."""
+    label = np.where(clinical.labels >= 0, clinical.labels, np.nan)
+    matrix, fewest = spearman(np.column_stack([clinical.values, label]))
+    return [*(variable.title for variable in clinical.variables), content.outcome], matrix, fewest
 
 
 def spearman(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
@@ -148,39 +154,40 @@ def learning_curves(content: ReportContent) -> Picture:
 def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
     """The map of records with their links."""
     names = class_names(content.outcome)
+    kinds = ((-1, UNLABELLED, "unlabelled"), (0, NEGATIVE, names[0]), (1, POSITIVE, names[1]))
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.add_patch(_edge_patch(graph))
-        kinds = ((-1, UNLABELLED, "unlabelled"), (0, NEGATIVE, names[0]), (1, POSITIVE, names[1]))
-        for query, marker, size, part in ((False, "o", 20, "reference"), (True, "D", 26, "query")):
+        for patch in _links(graph):
+            axes.add_patch(patch)
+        for query, marker, part in ((False, "o", "reference"), (True, "D", "query")):
             for label, colour, name in kinds:
                 chosen = (graph.labels == label) & (graph.query == query)
-                if chosen.any():
-                    axes.scatter(
-                        graph.xy[chosen, 0],
-                        graph.xy[chosen, 1],
-                        s=size,
-                        c="white" if query else colour,
-                        marker=marker,
-                        linewidths=1.3,
-                        edgecolors=colour if query else "white",
-                        zorder=3,
-                        label=f"{shown(name, 26)}, {part} ({int(chosen.sum())})",
-                    )
-        axes.set(aspect="equal", xticks=[], yticks=[])
+                axes.scatter(
+                    graph.xy[chosen, 0],
+                    graph.xy[chosen, 1],
+                    s=24 if query else 30,
+                    c="white" if query else colour,
+                    edgecolors=colour if query else "white",
+                    marker=marker,
+                    linewidths=1.5 if query else 0.6,
+                    zorder=3,
+                    label=f"{shown(name, 32)}, {part} ({int(chosen.sum())})" if chosen.any() else None,
+                )
+        axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8.5)
+        figure.legend(loc="outside upper left", ncols=2, fontsize=9)
 
     sampled = (
-        "" if len(graph.xy) >= graph.records else f", a sample of {graph.records} reference records and the queries"
+        f", a sample of the {graph.records} reference records with queries" if graph.records > len(graph.xy) else ""
     )
     return Picture(
-        draw((9.6, 6.4), paint),
+        draw((9.6, 6.8), paint),
         "Map of the patient graph with its links",
         f"{len(graph.xy)} records{sampled}. A link joins a record with one of its {graph.k} nearest reference records "
-        f"({graph.metric} distance of the fused features). Filled: reference (training); hollow: query, which hears "
-        "reference records and is heard by nobody. Distances on the map (t-SNE) are not to scale.",
+        f"({graph.metric} distance of the fused features); it has a class's colour where both ends are of that class and "
+        "is grey otherwise. Filled: reference (training); hollow: query, which hears reference records and is heard by "
+        "nobody. The map (t-SNE) keeps near records near; far distances mean nothing.",
         wide=True,
     )
 
@@ -212,6 +219,7 @@ def _histogram(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64
             axes.axvline(float(np.median(chosen)), 0, 0.1, color=colour, linewidth=2.2)
     if log and low > 0:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(bottom=0)
 
 
@@ -221,14 +229,21 @@ def _curve_pair(axes: Axes, train: NDArray[np.float64], val: NDArray[np.float64]
     axes.axvline(curve.best_epoch + 1, color=INK, linewidth=0.9, linestyle=(0, (3, 2)), label="kept")
 
 
-def _edge_patch(graph: GraphContent) -> Patch:
-    """All links as one path, which keeps the file small."""
+def _links(graph: GraphContent) -> Iterator[Patch]:
+    """Links within each class and the others, each kind as one path, which keeps the file small."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
-    ends = graph.xy[graph.edges.T.reshape(-1)]
-    codes = np.tile([Path.MOVETO, Path.LINETO], graph.edges.shape[1])
-    return PathPatch(Path(ends, codes), facecolor="none", edgecolor="#aab2bd", linewidth=0.45, alpha=0.6, zorder=1)
+    source, target = graph.labels[graph.edges]
+    for colour, chosen in (
+        ("#8b94a1", (source != target) | (source < 0)),
+        (NEGATIVE, (source == 0) & (target == 0)),
+        (POSITIVE, (source == 1) & (target == 1)),
+    ):
+        if chosen.any():
+            ends = graph.xy[graph.edges[:, chosen].T.reshape(-1)]
+            codes = np.tile([Path.MOVETO, Path.LINETO], int(chosen.sum()))
+            yield PathPatch(Path(ends, codes), facecolor="none", edgecolor=colour, linewidth=0.5, alpha=0.32, zorder=1)
 
 
 def _patch(colour: str, label: str) -> Patch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BAND_RESAMPLES = 400
-SQUARE = (4.7, 4.6)
+SQUARE = (4.7, 5.2)
 
 
 def model_order(content: ReportContent) -> list[str]:
@@ -72,8 +73,8 @@ def roc(content: ReportContent) -> Picture:
             false, true, _ = roc_curve(test.labels, test.probabilities[name], drop_intermediate=False)
             _model_curve(axes, content, name, (false, true), key="auroc")
         unit_square(axes, "1 - specificity", "sensitivity")
-        axes.set_title("Records ranked: positives found against false alarms")
-        _legend(axes, "lower right")
+        axes.set_title("Positives found against false alarms")
+        _legend(figure, axes)
 
     return Picture(
         draw(SQUARE, paint),
@@ -106,7 +107,7 @@ def precision_recall(content: ReportContent) -> Picture:
             _model_curve(axes, content, name, (recall[::-1], precision[::-1]), key="auprc", drawstyle="steps-pre")
         unit_square(axes, "sensitivity (recall)", "positive predictive value (precision)")
         axes.set_title("Of those called positive, how many are")
-        _legend(axes, "lower left" if prevalence > 0.35 else "upper right")
+        _legend(figure, axes)
 
     return Picture(
         draw(SQUARE, paint),
@@ -149,10 +150,10 @@ def calibration(content: ReportContent) -> Picture:
             label=[shown(name) for name in class_names(content.outcome)],
         )
         bottom.set(xlabel="probability given", ylabel="records")
-        _legend(bottom, "upper right")
+        _legend(figure, bottom)
 
     return Picture(
-        draw((4.7, 5.0), paint),
+        draw((4.7, 5.2), paint),
         f"Reliability curve of {title_of(content, primary)} on the test records",
         f"{len(curve.count)} bins of about {int(np.median(curve.count))} records each, of {counted(test)}; bars: 95 % "
         "Wilson intervals, which take records as independent. On the dotted line probabilities mean what they say.",
@@ -175,12 +176,12 @@ def probabilities_by_outcome(content: ReportContent) -> Picture:
             axes.stairs(share, bins, color=colour, linewidth=1.4, label=f"{shown(names[label])} (n = {len(values)})")
         axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (4, 2)), label=f"threshold {threshold:.3f}")
         axes.set(xlim=(0, 1), xlabel=f"probability of {shown(content.outcome)}", ylabel="share of the class")
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.28)
+        axes.set_ylim(bottom=0)
         axes.set_title("How far the classes are apart")
-        _legend(axes, "upper center")
+        _legend(figure, axes)
 
     return Picture(
-        draw((4.7, 4.0), paint),
+        draw((4.7, 5.2), paint),
         "Distribution of the probability in each class of the test records",
         f"Probabilities of {title_of(content, primary)} on {counted(test)}; each class adds up to 1.",
     )
@@ -192,7 +193,7 @@ def confusion_matrix(content: ReportContent) -> Picture:
     threshold = content.models.thresholds[primary]
     counts = confusion(test.labels, test.probabilities[primary], threshold)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [shown(name, 24) for name in class_names(content.outcome)]
+    names = [textwrap.fill(shown(name, 40), 18) for name in class_names(content.outcome)]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -202,7 +203,8 @@ def confusion_matrix(content: ReportContent) -> Picture:
             axes.text(column, row - 0.06, str(counts[row, column]), ha="center", va="bottom", size=20, color=ink)
             axes.text(column, row + 0.08, f"{shares[row, column] * 100:.1f} % of row", ha="center", va="top", color=ink)
         axes.set_xticks([0, 1], [f"called\n{name}" for name in names])
-        axes.set_yticks([0, 1], names, rotation=90, va="center")
+        axes.set_yticks([0, 1], names, rotation=90, va="center", ha="center")
+        axes.tick_params(axis="y", pad=16)
         axes.set(ylabel="truth")
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
@@ -278,15 +280,15 @@ def headline(content: ReportContent) -> Picture:
             axes.plot([low, high], [0, 0], color=colour, linewidth=7, solid_capstyle="butt", alpha=0.45)
         if value is not None:
             axes.plot(value, 0, "o", color=colour, markersize=11, markeredgecolor="white", markeredgewidth=1.5)
-        axes.set(xlim=(start - 0.02, 1.02), ylim=(-1, 1), yticks=[])
+        axes.set(xlim=(start - 0.02, 1.02), ylim=(-0.5, 0.5), yticks=[])
         axes.set_xticks(
             [start, 0.75 if start else 0.5, 1], ["0.5 coin" if start else "0", "0.75" if start else "0.5 coin", "1"]
         )
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        axes.tick_params(length=0, labelsize=9)
+        axes.tick_params(length=0, labelsize=9, pad=1)
 
-    return Picture(draw((4.6, 0.85), paint), "The AUROC and its interval on a scale up to 1", "")
+    return Picture(draw((4.6, 0.62), paint), "The AUROC and its interval on a scale up to 1", "")
 
 
 def _model_curve(
@@ -304,9 +306,10 @@ def _model_curve(
     axes.plot(*points, label=label, linewidth=2.4 if bold else 1.3, zorder=3 if bold else 2, **line)
 
 
-def _legend(axes: Axes, place: Any) -> None:  # noqa: ANN401 - matplotlib spells out every corner
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Under the axes, where it covers nothing; the primary model first."""
     handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], loc=place)
+    figure.legend(handles[::-1], labels[::-1], loc="outside lower left")
 
 
 def _short(interval: dict[str, float | None] | None) -> str:

@@ -12,6 +12,8 @@ SMALL = 30
 def graph_layout(features: NDArray[np.float32], rng_seed: int) -> NDArray[np.float64]:
     """A deterministic map of records; near records of the feature space come out near each other.
 
+    One thread only: sums of several come in any order, and on busy cores they are slower.
+
     Distances on the map are not to scale, and far ones mean nothing.
 
     Args:
@@ -25,6 +27,7 @@ def graph_layout(features: NDArray[np.float32], rng_seed: int) -> NDArray[np.flo
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     count, width = features.shape
     if count < 3 or width < 2:
@@ -33,8 +36,9 @@ def graph_layout(features: NDArray[np.float32], rng_seed: int) -> NDArray[np.flo
     reduced = PCA(components, svd_solver="full").fit_transform(features.astype(np.float64))
     if count >= SMALL:
         perplexity = min(30.0, (count - 1) / 4)
-        embedding = TSNE(2, perplexity=perplexity, init="pca", random_state=rng_seed, max_iter=500)
-        reduced = embedding.fit_transform(reduced)
+        embedding = TSNE(2, perplexity=perplexity, init="pca", random_state=rng_seed, max_iter=400)
+        with threadpool_limits(1):
+            reduced = embedding.fit_transform(reduced)
     return _fitted(np.asarray(reduced[:, :2], dtype=np.float64))
 
 

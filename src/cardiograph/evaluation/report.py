@@ -31,9 +31,11 @@ def render_report(content: ReportContent) -> str:
         "contact_sheet": "data:image/png;base64," + base64.b64encode(sheet).decode() if sheet else "",
         "issues_shown": ISSUES_SHOWN,
         "issue_counts": tables.issue_counts(content),
+        "strongest": tables.strongest_pairs(content),
         "variable_rows": tables.variable_rows(content.clinical) if content.clinical else [],
         "graph_facts": tables.graph_facts(content.graph) if content.graph else [],
         "split_parts": tables.split_parts(content),
+        "counts": tables.decisions(content).tolist(),
         "class_rows": tables.class_rows(content),
         "tiles": tables.tiles(content),
     }
@@ -82,7 +84,8 @@ def _render(name: str, context: dict[str, Any]) -> str:
         "markdown": _markdown,
         "label_name": lambda row, content: tables.label_name(content, row),
     }
-    return environment.get_template(name).render(context)
+    text = environment.get_template(name).render(context)
+    return text.encode("utf-8", "replace").decode()  # a file name that is no UTF-8 must not spoil the report
 
 
 def _markdown(text: object) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cardiograph.evaluation.figures_cohort import correlations
 from cardiograph.evaluation.figures_scores import model_order, scores_of, title_of
 from cardiograph.evaluation.metrics import METRICS, confusion, score
 from cardiograph.evaluation.report_content import ClinicalContent, GraphContent, ReportContent, SplitRow
@@ -46,8 +49,8 @@ def metric_rows(content: ReportContent) -> list[Row]:
     ]  # fmt: skip
     if ONE_EACH in test:
         one_each: Row = {
-            "title": "AUROC, one record per group",
-            "meaning": "the first record of each group only, so that nobody counts twice",
+            "title": "AUROC, one record per patient",
+            "meaning": "the first record of each patient (group) only, so that nobody counts twice",
             "test": test[ONE_EACH],
             "validation": validation.get(ONE_EACH),
             "best": "1",
@@ -73,7 +76,7 @@ def class_rows(content: ReportContent) -> list[Row]:
     """The classification report: precision, recall and F1 of each class at the threshold."""
     test, primary = content.test, content.models.primary
     threshold = content.models.thresholds[primary]
-    counts = confusion(test.labels, test.probabilities[primary], threshold)
+    counts = decisions(content)
     found = score(test.labels, test.probabilities[primary], threshold)
     pairs = ((found["npv"], found["specificity"]), (found["ppv"], found["sensitivity"]))
     names = class_names(content.outcome)
@@ -84,6 +87,12 @@ def class_rows(content: ReportContent) -> list[Row]:
     ]  # fmt: skip
     mean = {key: float(np.mean([row[key] for row in rows])) for key in ("precision", "recall", "f1")}
     return [*rows, {"name": "mean of the classes", **mean, "records": len(test)}]
+
+
+def decisions(content: ReportContent) -> NDArray[np.int64]:
+    """[2, 2] test records by true label (rows) and the primary model's decision (columns)."""
+    primary = content.models.primary
+    return confusion(content.test.labels, content.test.probabilities[primary], content.models.thresholds[primary])
 
 
 def split_parts(content: ReportContent) -> list[Row]:
@@ -116,6 +125,19 @@ def variable_rows(clinical: ClinicalContent) -> list[Row]:
         }
         for place, variable in enumerate(clinical.variables)
     ]
+
+
+def strongest_pairs(content: ReportContent) -> list[Row]:
+    """The pairs of variables, outcome included, with the largest rank correlation, at most six."""
+    if content.clinical is None:
+        return []
+    names, matrix, _ = correlations(content, content.clinical)
+    pairs: list[Row] = [
+        {"first": names[a], "second": names[b], "value": float(matrix[a, b])}
+        for a, b in itertools.combinations(range(len(names)), 2)
+        if np.isfinite(matrix[a, b])
+    ]
+    return sorted(pairs, key=lambda pair: -abs(pair["value"]))[:6]
 
 
 def graph_facts(graph: GraphContent) -> list[tuple[str, str]]:
@@ -163,12 +185,13 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
     ]
     if content.clinical is not None and content.clinical.variables:
         kinds = Counter(content.clinical.provenance)
-        rows.append(
-            ("Clinical values", "; ".join(f"{count} variable(s) {kind}" for kind, count in kinds.items()) + ".")
-        )
+        rows.append(("Clinical values", ", ".join(f"{count} {kind}" for kind, count in kinds.items()) + "."))
         rows.append(
             ("Distributions and correlations", "Records of all parts; they describe, nothing was learnt from them.")
         )
+    if len(content.fusion_shares) > 1:
+        shares = ", ".join(f"{block} {share * 100:.0f} %" for block, share in content.fusion_shares.items())
+        rows.append(("Blocks", f"Share of the features' total variance: {shares}."))
     if content.encoder is not None:
         rows.append(("Page features", f"Encoder weights {content.encoder.weights}, not trained on these pages."))
     return rows
@@ -196,9 +219,10 @@ def _harmonic(a: float, b: float) -> float:
     return 2 * a * b / (a + b) if a + b > 0 else (math.nan if math.isnan(a + b) else 0.0)
 
 
-def _quartiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+def _quartiles(values: NDArray[np.float64]) -> str:
     present = values[np.isfinite(values)]
     if not len(present):
         return "-"
     low, middle, high = np.quantile(present, [0.25, 0.5, 0.75])
-    return f"{middle:.4g} ({low:.4g} to {high:.4g})"
+    digits = int(np.clip(2 - np.floor(np.log10(max(abs(high), 1e-6))), 0, 4))
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

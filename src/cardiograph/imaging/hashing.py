@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 HASH_VERSION = "1"
 """Changes whenever the same pixels give another hash."""
 
-BANDS, COLUMNS = 6, 128
-"""Rows and columns of the trace map; 128 columns are 80 ms each on a page with 10 s of rhythm strip."""
+BANDS, COLUMNS = 16, 96
+"""Rows and columns of the trace map: one column is about 0.1 s of a page with 10 s of rhythm strip."""
 
-NEAR_COPY_THRESHOLD = 0.25
-"""Largest distance of near-copies; chosen in ``docs/concepts/pages.md`` from the shared pages."""
+NEAR_COPY_THRESHOLD = 0.045
+"""Largest distance of near-copies; ``docs/concepts/pages.md`` tells how it was chosen on the shared pages."""
 
-_WIDTH, _HEIGHT, _CORE = 768, 480, 0.75
+_WIDTH, _HEIGHT = 768, 480
 _BLOCK = 4096
 
 
@@ -40,7 +40,7 @@ def perceptual_hash(view_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         view_pixels: [h, w, 3] RGB.
 
     Returns:
-        [768] uint8 (6 bands x 128 columns), 128 in the mean; compare with :func:`near_copy_distance` only.
+        [1536] uint8 (16 bands x 96 columns), 128 in the mean; compare with :func:`near_copy_distance` only.
     """
     ink = _framed(_upright(_ink(view_pixels)))
     table = _trace_map(ink)
@@ -54,8 +54,8 @@ def near_copy_distance(one: NDArray[np.uint8], many: NDArray[np.uint8]) -> NDArr
     """Distance of one perceptual hash to many.
 
     Args:
-        one: [768] uint8.
-        many: [n, 768] uint8.
+        one: [1536] uint8.
+        many: [n, 1536] uint8.
 
     Returns:
         [n] float32: 1 - correlation, 0 for the same traces, about 1 for unrelated ones.
@@ -67,7 +67,7 @@ def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRE
     """All pairs of near-copies, exactly, block by block: memory grows with n, not with n x n.
 
     Args:
-        hashes: [n, 768] uint8.
+        hashes: [n, 1536] uint8.
         threshold: Largest distance.
 
     Returns:
@@ -123,30 +123,31 @@ def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _framed(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale to a fixed size by where the ink lies, so that cut or added margins change nothing.
+    """Scale to a fixed size by where the traces lie, so that margins and the exact box of the view change nothing.
 
-    The places that 8 % and 92 % of the ink lie left of and above span ``_CORE`` of the result: they stand in the thick of
-    the traces, so that a line of header that comes in or goes hardly moves them.
+    Rows count by the square of their ink: baselines decide, and a line of header that comes in or goes does not.
     """
     import cv2
 
     scale, shift = [], []
-    for axis, size in ((0, _WIDTH), (1, _HEIGHT)):
-        mass = np.cumsum(ink.sum(axis=axis, dtype=np.float64))
+    for axis, size, power, cut, edge in ((0, _WIDTH, 1, 0.005, 0.02), (1, _HEIGHT, 2, 0.02, 0.10)):
+        amount = cv2.GaussianBlur(ink.sum(axis=axis)[None], (0, 0), sigmaX=axis * 2 + 0.01)[0]
+        mass = np.cumsum(amount.astype(np.float64) ** power)
         if mass[-1] <= 0:
             return np.zeros((_HEIGHT, _WIDTH), np.float32)
-        first, last = np.interp([0.08 * mass[-1], 0.92 * mass[-1]], mass, np.arange(len(mass)))
-        scale.append(_CORE * size / max(last - first, 1.0))
-        shift.append(0.5 * size - scale[-1] * 0.5 * (first + last))
+        first, last = np.interp([cut * mass[-1], (1 - cut) * mass[-1]], mass, np.arange(len(mass)))
+        margin = edge * (last - first)
+        scale.append(size / max(last - first + 2 * margin, 1.0))
+        shift.append((margin - first) * scale[-1])
     matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
     return np.asarray(cv2.warpAffine(ink, matrix, (_WIDTH, _HEIGHT), flags=cv2.INTER_LINEAR), np.float32)
 
 
 def _trace_map(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[bands, columns]: ink in overlapping bands and columns, high values tempered, slow changes removed."""
+    """[bands, columns]: ink in overlapping cells, high values tempered, slow changes along a row removed."""
     import cv2
 
-    smooth = cv2.GaussianBlur(ink, (0, 0), sigmaX=4, sigmaY=_HEIGHT / BANDS / 3)
+    smooth = cv2.GaussianBlur(ink, (0, 0), sigmaX=3, sigmaY=6)
     table = cv2.resize(smooth, (COLUMNS, BANDS), interpolation=cv2.INTER_AREA)
-    table = np.sqrt(np.maximum(table, 0))
-    return np.asarray(table - cv2.GaussianBlur(table, (0, 0), sigmaX=12, sigmaY=0.01), np.float32)
+    table = np.maximum(table, 0) ** 0.7
+    return np.asarray(table - cv2.GaussianBlur(table, (0, 0), sigmaX=4, sigmaY=0.01), np.float32)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.signals.leads import LEADS
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
 
 MM_PER_SECOND = 25.0
 MM_PER_MV = 10.0
@@ -149,8 +152,8 @@ def _paper(layout: PaperLayout) -> NDArray[np.uint8]:
     for row in range(len(layout.rows)):
         x, y = layout.trace_origin_mm(row)
         # 5 mm wide and 1 mV high: 0.2 s, the standard calibration pulse
-        steps = [(-9, 0), (-8, 0), (-8, -MM_PER_MV), (-3, -MM_PER_MV), (-3, 0), (-2, 0)]
-        _draw_line(canvas, np.array(steps) + (x, y), layout)
+        pulse = [(-9, 0), (-8, 0), (-8, -MM_PER_MV), (-3, -MM_PER_MV), (-3, 0), (-2, 0)]
+        _draw_line(canvas, np.array(pulse) + np.array([x, y]), layout)
     _write_lead_names(canvas, layout)
     canvas.setflags(write=False)
     return canvas
@@ -179,13 +182,16 @@ def _draw_line(canvas: NDArray[np.uint8], points_mm: NDArray[np.float64], layout
 
     # pixel centres have whole coordinates in OpenCV, edges in ours; 4 fractional bits
     points = points_mm * layout.pixels_per_mm * _OVERSAMPLING - 0.5
-    # four hairlines, a pen of 1.2 pixels: OpenCV draws them three times faster than one thick line
-    for shift in ((-0.6, 0), (0.6, 0), (0, -0.6), (0, 0.6)):
+    # four hairlines, a pen of 1.4 pixels of the page: OpenCV draws them three times faster than one thick line
+    for shift in ((-0.9, 0), (0.9, 0), (0, -0.9), (0, 0.9)):
         cv2.polylines(canvas, [np.round((points + shift) * 16).astype(np.int32)], False, layout.ink, 1, cv2.LINE_AA, 4)
 
 
 def _draw_row(
-    canvas: NDArray[np.uint8], signal: NDArray[np.float64], rate_hz: float, place: tuple[PaperLayout, int, tuple[str, ...]]
+    canvas: NDArray[np.uint8],
+    signal: NDArray[np.float64],
+    rate_hz: float,
+    place: tuple[PaperLayout, int, tuple[str, ...]],
 ) -> None:
     layout, row, leads = place
     x0, y0 = layout.trace_origin_mm(row)
@@ -238,7 +244,7 @@ def _write_header(canvas: NDArray[np.uint8], layout: PaperLayout, header: tuple[
 
 
 @lru_cache(maxsize=8)
-def _font(pixels: int) -> Any:
+def _font(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     from PIL import ImageFont
 
     return ImageFont.load_default(size=pixels)

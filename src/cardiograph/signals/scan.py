@@ -20,7 +20,7 @@ class ScanStyle:
         tint: Factor on red, green and blue.
         shade: Loss of light from one edge to the opposite one, 0..1.
         shade_direction_deg: Where the light comes from.
-        noise: Standard deviation in grey levels.
+        noise: Standard deviation in grey levels, of uniform noise.
         quality: Of the JPEG file.
     """
 
@@ -46,8 +46,8 @@ def draw_scan_style(rng: np.random.Generator) -> ScanStyle:
         tint=(paper, paper * (1 - 0.4 * warmth), paper * (1 - warmth)),
         shade=float(rng.uniform(0, 0.07)),
         shade_direction_deg=float(rng.uniform(0, 360)),
-        noise=float(rng.uniform(0.5, 3.0)),
-        quality=int(rng.integers(80, 93)),
+        noise=float(rng.uniform(0.3, 2.0)),
+        quality=int(rng.integers(75, 91)),
     )
 
 
@@ -65,17 +65,21 @@ def scan_page(page: Page, style: ScanStyle, rng: np.random.Generator) -> Page:
     import cv2
 
     height, width = page.pixels.shape[:2]
-    pixels, corners = page.pixels, page.grid_corners
+    pixels, corners = np.asarray(page.pixels), page.grid_corners
     if style.rotation_deg:
         # OpenCV's whole coordinates are pixel centres, ours are edges
         turn = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), style.rotation_deg, 1.0)
-        pixels = cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        pixels = np.asarray(
+            cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+            np.uint8,
+        )
         corners = (corners - 0.5) @ turn[:, :2].T + turn[:, 2] + 0.5
     if style.blur_pixels:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), style.blur_pixels)
-    light, grain = _light(height, width, style), np.float32(0)
+        pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), style.blur_pixels), np.uint8)
+    light = _light(height, width, style)
+    grain = np.zeros((1, 1), np.float32)
     if style.noise:
-        grain = np.float32(style.noise) * rng.standard_normal((height, width), np.float32)
+        grain = np.float32(style.noise * 12**0.5) * (rng.random((height, width), np.float32) - np.float32(0.5))
     # one colour at a time: a last axis of three is slow to broadcast over
     colours = [
         cv2.convertScaleAbs(np.maximum(colour * (light * np.float32(factor)) + grain, 0))
@@ -102,7 +106,9 @@ def encode_jpeg(page: Page, quality: int) -> bytes:
     import cv2
 
     # OpenCV writes blue, green, red
-    done, buffer = cv2.imencode(".jpg", cv2.cvtColor(page.pixels, cv2.COLOR_RGB2BGR), [int(cv2.IMWRITE_JPEG_QUALITY), quality])
+    done, buffer = cv2.imencode(
+        ".jpg", cv2.cvtColor(page.pixels, cv2.COLOR_RGB2BGR), [int(cv2.IMWRITE_JPEG_QUALITY), quality]
+    )
     if not done:
         message = f"page of {page.pixels.shape} pixels cannot be written as JPEG"
         raise ValueError(message)

@@ -32,7 +32,6 @@ class Ceilings:
         screening: ECG, NYHA class, systolic pressure and age.
         clinical: The five clinical variables.
         ecg: The ECG.
-        single: Each variable by itself.
     """
 
     patients: int
@@ -42,27 +41,49 @@ class Ceilings:
     screening: float
     clinical: float
     ecg: float
-    single: dict[str, float]
 
 
 def measure_ceilings(patients: int, rng: np.random.Generator) -> Ceilings:
     """Draw patients and score them with the exact posterior.
 
     Args:
-        patients: How many; the standard error of an AUROC is about 0.3 / sqrt(patients).
+        patients: How many; the standard error of an AUROC is about 0.35 / sqrt(patients).
         rng: Chance.
     """
     draws = draw(patients, rng)
-    sets = {**SETS, **{name: (name,) for name in ALL_VARIABLES}}
-    scores = {key: auroc(draws.label, score) for key, score in posteriors(draws, sets).items()}
+    scores = {key: auroc(draws.label, score) for key, score in posteriors(draws, SETS).items()}
     gaps = posterior(with_gaps(draws, rng), ALL_VARIABLES)
-    return Ceilings(
-        patients=patients,
-        prevalence=float(draws.label.mean()),
-        all_with_gaps=auroc(draws.label, gaps),
-        single={name: scores.pop(name) for name in ALL_VARIABLES},
-        **scores,
-    )
+    return Ceilings(patients, float(draws.label.mean()), all_with_gaps=auroc(draws.label, gaps), **scores)
+
+
+@dataclass(frozen=True)
+class Single:
+    """What one variable says by itself.
+
+    Args:
+        raw: AUROC of its value, in the better direction; a rhythm without the variable counts as its median.
+        posterior: AUROC of the exact posterior given this variable alone.
+    """
+
+    raw: float
+    posterior: float
+
+
+def measure_single_variables(patients: int, rng: np.random.Generator) -> dict[str, Single]:
+    """Each variable of :data:`cardiograph.synthesis.density.ALL_VARIABLES` by itself.
+
+    Args:
+        patients: How many to draw.
+        rng: Chance.
+    """
+    draws = draw(patients, rng)
+    scores = posteriors(draws, {name: (name,) for name in ALL_VARIABLES})
+    result = {}
+    for name, score in scores.items():
+        value = getattr(draws, name) if name in ("nyha", "rhythm", "conduction") else draws.gaussian[:, column(name)]
+        raw = auroc(draws.label, np.nan_to_num(value.astype(float), nan=float(np.nanmedian(value))))
+        result[name] = Single(max(raw, 1 - raw), auroc(draws.label, score))
+    return result
 
 
 def with_gaps(draws: Draws, rng: np.random.Generator) -> Draws:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cardiograph.errors import ConfigError
 from cardiograph.synthesis.patients import Record, draw_record, patient_records
+from cardiograph.synthesis.truth import cohort_table, truth_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ def write_cohort(
         _claim(out, {"generator_version": GENERATOR_VERSION, "patients": patients, "seed": seed})
         records = [record for number in range(patients) for record in patient_records(seed, number)]
         _write_pages(out, records, workers, progress)
-        table = _table(records)
+        table = cohort_table(records)
         content = table.to_csv(index=False, lineterminator="\n").encode()
         _write(out / "cohort.csv", content)
         _write_truth(out / "truth.parquet", truth_table(records))
@@ -66,76 +67,6 @@ def write_cohort(
         message = f"{error.filename or out}: cannot be written ({error.strerror}); free space or choose another folder"
         raise ConfigError(message) from error
     return out / "cohort.csv"
-
-
-def truth_table(records: Iterable[Record]) -> pd.DataFrame:
-    """Everything that is hidden from a model.
-
-    Args:
-        records: Of :func:`cardiograph.synthesis.patients.patient_records`.
-
-    Returns:
-        A row for each record: ``record_id``, ``patient_id``, ``label``, ``phenotype``, ``severity``, ``pattern``, ``rhythm``,
-        ``conduction``, each latent in its unit (NaN where the rhythm has none), ``nyha``, ``<name>_missing``, and P(label =
-        1) given all variables, the screening ones, the clinical ones, the ECG (``bayes_*``), and all that the table holds.
-    """
-    import pandas as pd
-
-    from cardiograph.synthesis.ceiling import MISSING_SHARE, SETS
-    from cardiograph.synthesis.density import ALL_VARIABLES, join, posterior, posteriors
-    from cardiograph.synthesis.states import PATTERNS, PHENOTYPES, components
-    from cardiograph.synthesis.variables import CONDUCTIONS, LATENTS, RHYTHMS, column
-
-    records = list(records)
-    latents, table = join([record.latents for record in records]), components()
-    columns: dict[str, Any] = {
-        "record_id": [record.record_id for record in records],
-        "patient_id": [record.patient_id for record in records],
-        "label": latents.label,
-        "phenotype": np.array(PHENOTYPES)[table.phenotype[latents.component]],
-        "severity": table.severity[latents.component],
-        "pattern": np.array(list(PATTERNS))[table.pattern[latents.component]],
-        "rhythm": np.array(RHYTHMS)[latents.rhythm],
-        "conduction": np.array(CONDUCTIONS)[latents.conduction],
-    }
-    for place, latent in enumerate(LATENTS):
-        columns[latent.name] = latent.from_gaussian(latents.gaussian[:, place])
-    columns["nyha"] = latents.nyha
-    recorded = latents.gaussian.copy()
-    for name in MISSING_SHARE:
-        columns[f"{name}_missing"] = np.array([name in record.missing for record in records])
-        recorded[columns[f"{name}_missing"], column(name)] = np.nan
-    columns |= {f"bayes_{key}": value for key, value in posteriors(latents, SETS).items()}
-    columns["bayes_recorded"] = posterior(latents.with_gaussian(recorded), ALL_VARIABLES)
-    return pd.DataFrame(columns)
-
-
-def _table(records: list[Record]) -> pd.DataFrame:
-    """The cohort as a user would have it, rounded as instruments do."""
-    import pandas as pd
-
-    from cardiograph.synthesis.variables import LATENTS, column
-
-    decimals = {"ef": 3, "bnp": 1, "nyha": 0, "sbp": 0, "age": 0}
-    units = {latent.name: latent for latent in LATENTS}
-    rows = []
-    for record in records:
-        row: dict[str, Any] = {
-            "record_id": record.record_id,
-            "patient_id": record.patient_id,
-            "ecg": f"pages/{record.record_id}.jpg",
-            "label": int(record.latents.label[0]),
-        }
-        for name, places in decimals.items():
-            if name in record.missing:
-                row[name] = ""
-            elif name == "nyha":
-                row[name] = int(record.latents.nyha[0])
-            else:
-                value = units[name].from_gaussian(record.latents.gaussian[0, column(name)])
-                row[name] = f"{float(value):.{places}f}"
-        rows.append({**row, "site": record.site, "acquired_at": record.acquired_at})
-    return pd.DataFrame(rows)
 
 
 def _claim(out: Path, identity: dict[str, int]) -> None:
@@ -184,9 +115,7 @@ def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes) -> 
     return (json.dumps(description, indent=2) + "\n").encode()
 
 
-def _write_pages(
-    out: Path, records: list[Record], workers: int, progress: Callable[[int, int], None] | None
-) -> None:
+def _write_pages(out: Path, records: list[Record], workers: int, progress: Callable[[int, int], None] | None) -> None:
     tasks = [(out, record) for record in records if not (out / "pages" / f"{record.record_id}.jpg").exists()]
     done = len(records) - len(tasks)
     for _ in _each(tasks, min(workers, max(len(tasks) // _BATCH, 1))):

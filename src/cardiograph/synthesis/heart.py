@@ -119,7 +119,8 @@ def _fibrillation(heart: Heart, time: NDArray[np.float64], rng: np.random.Genera
     wave = swell * (np.sin(speed) + 0.35 * np.sin(2 * speed + 0.8) + 0.3 * _slow(time, 11.0, rng))
     other = swell * np.sin(0.83 * speed + 1.0)
     height = 0.5 * max(heart.f_wave_mv, 0.0)
-    return height * (np.outer(wave, [-0.15, 0.35, -0.9]) + np.outer(other, [0.25, 0.30, 0.10]))
+    waves = height * (np.outer(wave, [-0.15, 0.35, -0.9]) + np.outer(other, [0.25, 0.30, 0.10]))
+    return np.asarray(waves)
 
 
 def _slow(time: NDArray[np.float64], limit_hz: float, rng: np.random.Generator) -> NDArray[np.float64]:

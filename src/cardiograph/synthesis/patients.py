@@ -58,7 +58,7 @@ class Record:
     @property
     def heart(self) -> Heart:
         """What the ECG shows."""
-        values = {}
+        values: dict[str, float] = {}
         for latent, gaussian in zip(LATENTS, self.latents.gaussian[0], strict=True):
             if latent.kind == "ecg" and not np.isnan(gaussian):
                 values[latent.name] = float(latent.from_gaussian(gaussian))

@@ -35,7 +35,7 @@ def _pattern(worse: dict[str, float] | None = None, conduction: str = "normal", 
     return Pattern(MappingProxyType(medians), MappingProxyType(worse or {}), conduction)
 
 
-_STRAIN = {"rate": 0.05, "qtc_ms": 7.0, "p_terminal": 0.10}
+_STRAIN = {"rate": 0.04, "qtc_ms": 6.0, "p_terminal": 0.08}
 PATTERNS = MappingProxyType(
     {
         "normal": _pattern(),
@@ -63,8 +63,9 @@ PATTERNS = MappingProxyType(
         "left bundle branch block": _pattern(
             {**_STRAIN, "qrs_ms": 7.0},
             "lbbb",
-            qrs_ms=144,
+            qrs_ms=146,
             axis_deg=2,
+            rotation_deg=-6,
             pr_ms=178,
             qtc_ms=440,
             p_terminal=1.2,
@@ -254,10 +255,10 @@ def components() -> Components:
     for condition in conditions():
         for number, (name, pattern) in enumerate(PATTERNS.items()):
             for rhythm, share in enumerate((1 - condition.fibrillation, condition.fibrillation)):
-                weight = condition.weight * condition.patterns.get(name, 0.0) * share
-                if weight > 0:
+                share_of_all = condition.weight * condition.patterns.get(name, 0.0) * share
+                if share_of_all > 0:
                     mean = _mean(condition, pattern, RHYTHMS[rhythm])
-                    rows.append((weight, condition, number, rhythm, CONDUCTIONS.index(pattern.conduction), mean))
+                    rows.append((share_of_all, condition, number, rhythm, CONDUCTIONS.index(pattern.conduction), mean))
     weight = np.array([row[0] for row in rows])
     severity = np.array([row[1].severity for row in rows])
     return Components(

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.synthesis.waves import Conduction, Rhythm
+
 
 @dataclass(frozen=True)
 class Latent:
@@ -83,8 +85,8 @@ LATENTS: tuple[Latent, ...] = (
 NAMES = tuple(latent.name for latent in LATENTS)
 CLINICAL_NAMES = tuple(latent.name for latent in LATENTS if latent.kind == "clinical")
 ECG_NAMES = tuple(latent.name for latent in LATENTS if latent.kind == "ecg")
-RHYTHMS = ("sinus", "af")
-CONDUCTIONS = ("normal", "irbbb", "lbbb")
+RHYTHMS: tuple[Rhythm, ...] = ("sinus", "af")
+CONDUCTIONS: tuple[Conduction, ...] = ("normal", "irbbb", "lbbb")
 
 
 def column(name: str) -> int:

@@ -23,7 +23,7 @@ class Heart:
         pr_ms: From the onset of P to the onset of QRS; of no effect in fibrillation.
         qrs_ms: Duration of QRS.
         qtc_ms: QT for a beat a second long (Fridericia: QT = QTc * RR^(1/3)).
-        axis_deg: Direction of the main QRS vector in the frontal plane, 0 to the left, 90 downwards.
+        axis_deg: Direction of the main QRS vector on the limb leads, 0 to the left, 90 downwards.
         rotation_deg: Rotation of QRS in the horizontal plane, positive forwards (early transition in the chest leads).
         voltage: Factor on QRS.
         infarct_anterior: Loss of anterior forces: 0 none, 1 QS from V1 to V3 or V4.
@@ -77,9 +77,9 @@ class Waves:
 # outside 0..1 is below 5 % of a wave.
 _NORMAL_QRS = ((0.22, 0.085, -0.15, -0.07, -0.29), (0.43, 0.110, 0.88, 0.78, 0.10), (0.68, 0.110, -0.06, -0.10, 0.76))
 _LEFT_BLOCK_QRS = (
-    (0.22, 0.095, 0.62, 0.22, 0.20),
-    (0.48, 0.130, 0.62, 0.12, 1.05),
-    (0.74, 0.095, 0.78, 0.10, 0.72),
+    (0.22, 0.100, 0.62, 0.22, 0.32),
+    (0.48, 0.135, 0.60, 0.12, 0.88),
+    (0.74, 0.100, 0.74, 0.10, 0.78),
 )
 _RIGHT_DELAY = (0.90, 0.075, -0.34, -0.08, -0.46)
 _ANTERIOR_LOSS = ((0.20, 0.11, -0.10, 0.02, 0.62), (0.44, 0.12, -0.46, 0.05, 0.42))
@@ -96,11 +96,21 @@ def _rotated(vector: NDArray[np.float64], frontal_deg: float, horizontal_deg: fl
     return np.stack([x * np.cos(b) + z * np.sin(b), y, z * np.cos(b) - x * np.sin(b)], axis=-1)
 
 
+def _frontal_direction(axis_deg: float) -> float:
+    """Angle in Frank's frontal plane whose projection on leads I and aVF has the axis asked for.
+
+    Dower's I and aVF are 0.632 x - 0.235 y and -0.081 x + 1.184 y; an axis is arctan(2 aVF / (sqrt(3) I)).
+    """
+    axis = np.deg2rad(np.clip(axis_deg, -80, 115))
+    one, foot = np.cos(axis), np.sin(axis) * np.sqrt(3) / 2
+    return float(np.rad2deg(np.arctan2(0.081 * one + 0.632 * foot, 1.184 * one + 0.235 * foot)))
+
+
 def _qrs_rows(heart: Heart) -> NDArray[np.float64]:
     base = np.array(_LEFT_BLOCK_QRS if heart.conduction == "lbbb" else _NORMAL_QRS)
     vector = base[:, 2:].copy()
     main = vector[1] if heart.conduction != "lbbb" else vector.mean(0)
-    turn = np.clip(heart.axis_deg, -75, 110) - np.rad2deg(np.arctan2(main[1], main[0]))
+    turn = _frontal_direction(heart.axis_deg) - np.rad2deg(np.arctan2(main[1], main[0]))
     base[:, 2:] = _rotated(vector, turn, heart.rotation_deg)
     rows = [base]
     if heart.conduction == "irbbb":
@@ -129,7 +139,9 @@ def beat_waves(heart: Heart, rr_s: float) -> Waves:
     volts = np.clip(heart.voltage, 0.2, 3.0)
     rows = [(u * qrs_s, w * qrs_s, w * qrs_s, *(volts * np.array(v))) for u, w, *v in qrs]
     left_block = heart.conduction == "lbbb"
-    scar = np.array([0, 0, 0.24]) * max(heart.infarct_anterior, 0) - np.array([0, 0.26, 0]) * max(heart.infarct_inferior, 0)
+    scar = np.array([0, 0, 0.24]) * max(heart.infarct_anterior, 0) - np.array([0, 0.26, 0]) * max(
+        heart.infarct_inferior, 0
+    )
     t_vector = (_LEFT_BLOCK_T * abs(heart.t_wave) if left_block else _t_vector(heart.t_wave) + scar) * np.sqrt(volts)
     t_fall = 0.085 * qt_s
     t_peak = qt_s - 2.4 * t_fall

@@ -18,14 +18,14 @@ from cardiograph.artifacts.bundle import ModelBundle, Served
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, TRAIN, VAL, Cohort, Split
-from cardiograph.encoding import Encoder
+from cardiograph.stages.encoding import Encoder
 from cardiograph.evaluation.decision import youden_threshold
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluation.summary import headline_provenance, summarise
-from cardiograph.fitting import Material, Prepared, reference_of
+from cardiograph.stages.fitting import Material, Prepared, reference_of
 from cardiograph.imaging.encoder import probe
 from cardiograph.inference import Predictor, Queries, Scores
-from cardiograph.ingest import Survey
+from cardiograph.stages.ingest import Survey
 from cardiograph.models.baselines import logistic_probabilities
 from cardiograph.models.gnn import Network
 from cardiograph.models.training import History

@@ -14,7 +14,7 @@ from cardiograph.imaging.encoder import EncoderFacts, Engine, make_engine, suppo
 from cardiograph.imaging.precision import check_precision
 from cardiograph.imaging.prepare import preparation
 from cardiograph.imaging.weights import Weights
-from cardiograph.ingest import Survey, embed_pages
+from cardiograph.stages.ingest import Survey, embed_pages
 from cardiograph.progress import Progress
 
 CHECK_PAGES = 128
@@ -70,7 +70,7 @@ def choose_encoder(
         return encoder("f32", "this processor has no bfloat16 arithmetic")
     exact, coarse = encoder("f32", ""), encoder("bf16", "")
     different = list({facts.pixel_hash: row for row, facts in enumerate(training.facts)}.values())
-    sample = training.of(different[:: max(1, len(different) // CHECK_PAGES)])
+    sample = training.of(different[:: max(1, -(-len(different) // CHECK_PAGES))])
     both = [
         embed_pages(sample, config.pages, (each.engine, each.facts), cache, progress).values
         for each in (exact, coarse)

@@ -11,12 +11,12 @@ from cardiograph.artifacts.cache import PageCache
 from cardiograph.cohort.balance import plan_copies
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, Cohort, Split
-from cardiograph.encoding import Encoder
-from cardiograph.fitting import Copies
+from cardiograph.stages.encoding import Encoder
+from cardiograph.stages.fitting import Copies
 from cardiograph.imaging.augment import Augmentation, augment, contact_sheet, draw_augmentation
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 from cardiograph.imaging.preprocess import to_input
-from cardiograph.ingest import Survey, read_view
+from cardiograph.stages.ingest import Survey, read_view
 from cardiograph.progress import Progress
 
 _TILES = 8

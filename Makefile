@@ -1,0 +1,51 @@
+# Everything runs in .venv, made with any Python >= 3.11 and the pinned versions of constraints.txt.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help install demo test slow check bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; none was found"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(STAMP): .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(STAMP)-test: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(STAMP)-dev: $(STAMP)-test
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(STAMP) ## the package in .venv
+
+demo: $(STAMP) ## the whole way on 600 synthetic patients, offline
+	$(BIN)/cardiograph demo
+
+test: $(STAMP)-test ## the default test suite
+	$(BIN)/python -m pytest -m 'not slow'
+
+slow: $(STAMP)-test ## the tests marked slow
+	$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)-dev ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)-test ## every benchmark, results as JSON under benchmarks/results
+	@mkdir -p benchmarks/results
+	@for script in benchmarks/*.py; do echo "$$script"; \
+		$(BIN)/python $$script > benchmarks/results/$$(basename $$script .py).json || exit 1; done
+
+clean: ## remove .venv and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -1,0 +1,281 @@
+"""The command line; each command turns its options into a call of the library."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from cardiograph.errors import CardiographError, ConfigError
+
+EPILOG = (
+    "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
+    "6 encoder weights, 7 engine or precision, 1 anything else."
+)
+
+app = typer.Typer(
+    name="cardiograph",
+    help="Predict heart failure from ECG pages and clinical values over a graph of similar patients, and say honestly how well.\n\n"
+    "Start with `cardiograph demo`; then `cardiograph run COHORT --out RUN` on your own table or folder, "
+    "`cardiograph predict RUN --ecg page.jpg --ef 0.34 ...` for one patient. For research use.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write the result (or the error) to stdout as one JSON object.")]
+
+
+@app.command(epilog="Example: cardiograph synth cohort/ --patients 600 --seed 1 && cardiograph run cohort/cohort.csv --out runs/first")
+def synth(
+    out: Annotated[Path, typer.Argument(help="A new folder for cohort.csv, pages/ and the truth.")],
+    patients: Annotated[int, typer.Option(help="How many; about one in eight has two ECGs.")] = 600,
+    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Draw synthetic patients whose truth is known: ECG pages, clinical values, labels, and the best score possible."""
+    from cardiograph import console
+
+    table = _synthesise(out, patients, seed)
+    if as_json:
+        console.show_json({"cohort": str(table), "patients": patients, "seed": seed})
+    else:
+        typer.echo(f"cohort: {table}\nnext:   cardiograph run {shlex.quote(str(table))} --out runs/first")
+
+
+@app.command(
+    epilog="Examples: cardiograph run cohort.csv --out runs/a --map bnp=NTproBNP --convert ef=percent | "
+    "cardiograph run pages/ --positive heart_failure --out runs/b | cardiograph run cohort.csv --config my.toml"
+)
+def run(  # noqa: PLR0913 - a command has its options
+    cohort: Annotated[Path, typer.Argument(help="Table (CSV, TSV, Parquet; one row per ECG), or a folder with a folder per class.")],
+    out: Annotated[Optional[Path], typer.Option(help="Run folder; runs/NAME by default. Unfinished: goes on. Finished: shows it.")] = None,
+    config: Annotated[Optional[Path], typer.Option(help="Settings in TOML; `cardiograph config` writes them all with their meaning.")] = None,
+    weights: Annotated[Optional[str], typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")] = None,
+    positive: Annotated[Optional[str], typer.Option(help="Classes that are label 1, separated by commas.")] = None,
+    outcome: Annotated[Optional[str], typer.Option(help="What label 1 means, in your words.")] = None,
+    map_: Annotated[Optional[list[str]], typer.Option("--map", help="OURS=THEIRS, such as bnp=NTproBNP; may be given again.")] = None,
+    convert: Annotated[Optional[list[str]], typer.Option(help="VARIABLE=UNIT it is written in, such as ef=percent; may be given again.")] = None,
+    missing: Annotated[Optional[list[str]], typer.Option(help="A value that means 'not measured', such as 999; may be given again.")] = None,
+    decimal: Annotated[Optional[str], typer.Option(help="Decimal mark of the table: . or ,")] = None,
+    modality: Annotated[Optional[str], typer.Option(help="auto, image or clinical.")] = None,
+    simulate: Annotated[Optional[str], typer.Option(help="none, blind or label: draw clinical values where the cohort has none.")] = None,
+    page: Annotated[Optional[str], typer.Option(help="grid (find the trace area), whole, or box (from the config).")] = None,
+    skip_bad_pages: Annotated[bool, typer.Option("--skip-bad-pages", help="Go on without pages that cannot be used; the report lists them.")] = False,
+    balance: Annotated[Optional[str], typer.Option(help="none, weights or augment.")] = None,
+    model: Annotated[Optional[str], typer.Option(help="gcn, gat or mlp: the one that is kept; the others stand beside it.")] = None,
+    engine: Annotated[Optional[str], typer.Option(help="openvino or torch.")] = None,
+    precision: Annotated[Optional[str], typer.Option(help="auto, f32 or bf16.")] = None,
+    seed: Annotated[Optional[int], typer.Option(help="Of split, simulation, training and intervals.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn from a cohort: checks, split by group, embeddings, graph, networks, scores with intervals, report."""
+    options: dict[str, dict[str, Any]] = {
+        "cohort": {
+            "positive": None if positive is None else [name.strip() for name in positive.split(",")],
+            "map": _pairs("--map", map_),
+            "convert": _pairs("--convert", convert),
+            "missing": missing,
+            "decimal": decimal,
+            "modality": modality,
+        },
+        "clinical": {"simulate": simulate},
+        "pages": {"view": page, "skip_bad": skip_bad_pages or None},
+        "balance": {"mode": balance},
+        "model": {"name": model},
+        "encoder": {"weights": weights, "engine": engine, "precision": precision},
+    }
+    overrides: dict[str, Any] = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in options.items()
+    }
+    overrides |= {key: value for key, value in {"outcome": outcome, "seed": seed}.items() if value is not None}
+    _run(cohort, out or Path("runs") / cohort.resolve().stem, config, overrides, as_json=as_json)
+
+
+@app.command(
+    epilog="Examples: cardiograph predict runs/a --ecg page.jpg --ef 0.34 --bnp 463 --nyha 3 --sbp 132 --age 70 | "
+    "cardiograph predict runs/a --table new_patients.csv --out answers.csv"
+)
+def predict(  # noqa: PLR0913 - a command has its options
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    ecg: Annotated[Optional[Path], typer.Option(help="The patient's ECG page.")] = None,
+    ef: Annotated[Optional[float], typer.Option(help="Ejection fraction, 0.05-0.90 (a fraction).")] = None,
+    bnp: Annotated[Optional[float], typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None,
+    nyha: Annotated[Optional[float], typer.Option(help="NYHA class, 1-4.")] = None,
+    sbp: Annotated[Optional[float], typer.Option(help="Systolic blood pressure, mmHg.")] = None,
+    age: Annotated[Optional[float], typer.Option(help="Age, years.")] = None,
+    value: Annotated[Optional[list[str]], typer.Option(help="NAME=NUMBER of another variable of the model; may be given again.")] = None,
+    patient_id: Annotated[Optional[str], typer.Option(help="Leaves out reference records of the same patient.")] = None,
+    table: Annotated[Optional[Path], typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a patient, or a table of them, with a finished run: probability, class, and the similar records it leans on."""
+    from cardiograph import console
+
+    named = {"ef": ef, "bnp": bnp, "nyha": nyha, "sbp": sbp, "age": age}
+    clinical = {name: number for name, number in named.items() if number is not None}
+    clinical |= {name: _number("--value", name, number) for name, number in (_pairs("--value", value) or {}).items()}
+    if table is not None:
+        if ecg is not None or clinical or patient_id is not None:
+            message = "--table scores the patients of a file; it goes without --ecg, --patient-id and values"
+            raise ConfigError(message)
+        _predict_table(run, table, out, as_json=as_json)
+        return
+    from cardiograph.inference import Predictor
+
+    prediction = Predictor.load(run).predict(ecg, clinical, patient_id=patient_id)
+    if as_json:
+        console.show_json(prediction.as_dict())
+    else:
+        console.show_prediction(prediction)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write report.html and model_card.md of a finished run again, and show its scores."""
+    from cardiograph import console
+    from cardiograph.artifacts.run import RunDirectory
+    from cardiograph.stages.reporting import write_report
+
+    directory = RunDirectory(run)
+    directory.require_finished()
+    with directory.locked():
+        write_report(directory)
+    _show(run, directory.read_json("metrics.json"), as_json=as_json, console=console)
+
+
+@app.command()
+def config(
+    out: Annotated[Optional[Path], typer.Option(help="Write here instead of to stdout.")] = None,
+    check: Annotated[Optional[Path], typer.Option(help="Check this TOML file instead, and write it back whole.")] = None,
+) -> None:
+    """Write every setting with its meaning and default as TOML, ready to edit."""
+    from cardiograph.artifacts.files import write_bytes
+    from cardiograph.config import load_config
+    from cardiograph.config_text import commented_toml
+
+    text = commented_toml(load_config(check))
+    if out is None:
+        sys.stdout.write(text)
+    elif out.exists():
+        message = f"{out}: exists already; choose another name"
+        raise ConfigError(message)
+    else:
+        write_bytes(out, text.encode())
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the cohort and the run.")] = Path("demo"),
+    patients: Annotated[int, typer.Option(help="How many synthetic patients.")] = 600,
+    seed: Annotated[int, typer.Option(help="Of the patients.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """The whole way on synthetic patients, offline: draw them, learn, score, report. A minute or three."""
+    table = out / "cohort" / "cohort.csv"
+    if not (table.parent / "synthetic.json").exists():
+        _synthesise(table.parent, patients, seed)
+    overrides = {"outcome": "heart failure (synthetic)", "encoder": {"weights": "random"}}
+    _run(table, out / "run", None, overrides, as_json=as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: errors that are the user's to mend become a message and an exit status."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        app(arguments)
+    except CardiographError as error:
+        from cardiograph import console
+
+        console.show_error(error, as_json="--json" in arguments)
+        sys.exit(error.exit_code)
+
+
+def _synthesise(out: Path, patients: int, seed: int) -> Path:
+    from cardiograph import console
+    from cardiograph.synthesis.cohort import write_cohort
+    from cardiograph.threads import available_threads
+
+    with console.bars() as shown:
+        shown.start("drawing pages", patients)
+        done = 0
+
+        def told(pages: int, total: int) -> None:
+            nonlocal done
+            shown.progress.update(shown.progress.tasks[-1].id, total=total)
+            shown.advance(pages - done)
+            done = pages
+
+        return write_cohort(out, patients=patients, seed=seed, workers=available_threads(), progress=told)
+
+
+def _run(cohort: Path, out: Path, config: Path | None, overrides: dict[str, Any], *, as_json: bool) -> None:
+    from cardiograph import console
+    from cardiograph.config import load_config
+    from cardiograph.pipeline import run as run_pipeline
+
+    settings = load_config(config, overrides)
+    command = shlex.join(["cardiograph", *sys.argv[1:]])
+    with console.bars() as shown:
+        result = run_pipeline(cohort, out, settings, progress=shown, command=command)
+    _show(result.path, result.metrics, as_json=as_json, console=console)
+
+
+def _show(run: Path, metrics: dict[str, Any], *, as_json: bool, console: Any) -> None:  # noqa: ANN401 - a module
+    from cardiograph.stages.recording import TITLES
+
+    if as_json:
+        console.show_json({"run": str(run), "report": str(run / "report.html"), "metrics": metrics})
+    else:
+        console.show_result(metrics, TITLES, str(run / "report.html"))
+
+
+def _predict_table(run: Path, table: Path, out: Path | None, *, as_json: bool) -> None:
+    from cardiograph import console
+    from cardiograph.scoring import score_table
+
+    with console.bars() as shown:
+        answers = score_table(run, table, progress=shown)
+    if out is not None:
+        from cardiograph.artifacts.files import write_bytes
+
+        write_bytes(out, answers.to_csv(index=False).encode())
+        typer.echo(f"answers: {out}", err=True)
+    elif as_json:
+        console.show_json({"predictions": answers.to_dict("records")})
+    else:
+        sys.stdout.write(answers.to_csv(index=False))
+
+
+def _pairs(option: str, texts: list[str] | None) -> dict[str, str] | None:
+    if texts is None:
+        return None
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            message = f"{option} {text!r}: expected NAME=VALUE, such as {option} bnp=NTproBNP"
+            raise ConfigError(message)
+        if name in pairs:
+            message = f"{option}: {name!r} is given twice"
+            raise ConfigError(message)
+        pairs[name] = value
+    return pairs
+
+
+def _number(option: str, name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        message = f"{option} {name}={text}: not a number"
+        raise ConfigError(message) from error

@@ -1,0 +1,1 @@
+"""The stages of a run that join the parts: pages in, encoder, augmentation, fitting, scores, report."""

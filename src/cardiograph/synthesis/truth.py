@@ -1,0 +1,126 @@
+"""Synthetic records as tables: what a model gets, and what is hidden from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.synthesis.ceiling import MISSING_SHARE, SETS
+from cardiograph.synthesis.density import ALL_VARIABLES, join, posterior, posteriors
+from cardiograph.synthesis.patients import Record
+from cardiograph.synthesis.states import PATTERNS, PHENOTYPES, components
+from cardiograph.synthesis.variables import CONDUCTIONS, LATENTS, RHYTHMS, column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CLASSES = {"rhythm": RHYTHMS, "conduction": CONDUCTIONS, "nyha": (1, 2, 3, 4)}
+
+
+def truth_table(records: Iterable[Record]) -> pd.DataFrame:
+    """Everything that is hidden from a model.
+
+    Args:
+        records: Of :func:`cardiograph.synthesis.patients.patient_records`.
+
+    Returns:
+        A row for each record: ``record_id``, ``patient_id``, ``label``, ``phenotype``, ``severity``, ``pattern``,
+        ``rhythm``, ``conduction``, each latent in its unit (NaN where the rhythm has none), ``nyha``,
+        ``<name>_missing``, and P(label = 1) given all variables, the screening ones, the clinical ones, the ECG
+        (``bayes_*``), and all variables but those missing from the table (``bayes_recorded``).
+    """
+    import pandas as pd
+
+    records = list(records)
+    latents, table = join([record.latents for record in records]), components()
+    columns: dict[str, Any] = {
+        "record_id": [record.record_id for record in records],
+        "patient_id": [record.patient_id for record in records],
+        "label": latents.label,
+        "phenotype": np.array(PHENOTYPES)[table.phenotype[latents.component]],
+        "severity": table.severity[latents.component],
+        "pattern": np.array(list(PATTERNS))[table.pattern[latents.component]],
+        "rhythm": np.array(RHYTHMS)[latents.rhythm],
+        "conduction": np.array(CONDUCTIONS)[latents.conduction],
+    }
+    for place, latent in enumerate(LATENTS):
+        columns[latent.name] = latent.from_gaussian(latents.gaussian[:, place])
+    columns["nyha"] = latents.nyha
+    recorded = latents.gaussian.copy()
+    for name in MISSING_SHARE:
+        columns[f"{name}_missing"] = np.array([name in record.missing for record in records])
+        recorded[columns[f"{name}_missing"], column(name)] = np.nan
+    columns |= {f"bayes_{key}": value for key, value in posteriors(latents, SETS).items()}
+    columns["bayes_recorded"] = posterior(latents.with_gaussian(recorded), ALL_VARIABLES)
+    return pd.DataFrame(columns)
+
+
+def latent_matrix(
+    truth: pd.DataFrame, records: Sequence[str], *, variables: Sequence[str] = ALL_VARIABLES
+) -> NDArray[np.float64]:
+    """The true latents as regressors, for the best that a linear model could do.
+
+    Args:
+        truth: From :func:`truth_table`, or ``truth.parquet``.
+        records: Record ids, in the order wanted.
+        variables: Names out of :data:`cardiograph.synthesis.density.ALL_VARIABLES`.
+
+    Returns:
+        [records, columns] each latent on its Gaussian scale (logarithm or logit), a healthy heart's value where the rhythm
+        has none, and an indicator for each class but the first of rhythm, conduction and NYHA.
+
+    Raises:
+        ValueError: A record that the truth does not hold.
+    """
+    known = truth.set_index("record_id")
+    unknown = [record for record in records if record not in known.index]
+    if unknown:
+        message = f"truth has no record {unknown[0]!r} ({len(unknown)} such); give the truth table of the same cohort"
+        raise ValueError(message)
+    rows = known.loc[list(records)]
+    columns: list[NDArray[np.float64]] = []
+    for latent in LATENTS:
+        if latent.name in variables:
+            values = rows[latent.name].to_numpy(np.float64)
+            columns.append(latent.to_gaussian(np.where(np.isnan(values), latent.median, values)))
+    for name, classes in _CLASSES.items():
+        if name in variables:
+            columns += [np.asarray(rows[name] == value, np.float64) for value in classes[1:]]
+    return np.stack(columns, axis=1)
+
+
+def cohort_table(records: Iterable[Record]) -> pd.DataFrame:
+    """The cohort as a user would have it, rounded as instruments do.
+
+    Args:
+        records: Of :func:`cardiograph.synthesis.patients.patient_records`.
+
+    Returns:
+        ``record_id``, ``patient_id``, ``ecg``, ``label``, the five clinical variables (text, empty where missing), ``site``
+        and ``acquired_at``.
+    """
+    import pandas as pd
+
+    decimals = {"ef": 3, "bnp": 1, "nyha": 0, "sbp": 0, "age": 0}
+    units = {latent.name: latent for latent in LATENTS}
+    rows = []
+    for record in records:
+        row: dict[str, Any] = {
+            "record_id": record.record_id,
+            "patient_id": record.patient_id,
+            "ecg": f"pages/{record.record_id}.jpg",
+            "label": int(record.latents.label[0]),
+        }
+        for name, places in decimals.items():
+            if name in record.missing:
+                row[name] = ""
+            elif name == "nyha":
+                row[name] = int(record.latents.nyha[0])
+            else:
+                value = units[name].from_gaussian(record.latents.gaussian[0, column(name)])
+                row[name] = f"{float(value):.{places}f}"
+        rows.append({**row, "site": record.site, "acquired_at": record.acquired_at})
+    return pd.DataFrame(rows)

@@ -1,0 +1,69 @@
+"""Columns are matched by their exact names; near misses are asked about, never taken."""
+
+import pytest
+
+from cardiograph.cohort.columns import FIXED, match_columns, suggestion
+
+OURS = (*FIXED, "ef", "bnp", "nyha", "sbp", "age")
+
+
+def test_exact_names_and_mapped_ones_are_found():
+    columns = match_columns(["patient_id", "Death", "ef", "ward"], OURS, {"label": "Death"})
+    assert columns.source == {"patient_id": "patient_id", "ef": "ef", "label": "Death"}
+    assert columns.ignored == ("ward",)
+    assert columns.issues == ()
+
+
+@pytest.mark.parametrize(
+    ("mapping", "code", "told"),
+    [
+        ({"efx": "A"}, "map_unknown_name", "did you mean --map ef=A?"),
+        ({"glucose": "A"}, "map_unknown_name", "[[cohort.variables]]"),
+        ({"bnp": "NTproBN"}, "map_missing_column", "did you mean 'NTproBNP'?"),
+        ({"ef": "A", "bnp": "A"}, "map_twice", "ef and bnp"),
+        ({"label": "A"}, "map_target_present", "the table has a column 'label' already"),
+    ],
+)
+def test_a_map_that_cannot_be_followed_is_a_fault(mapping, code, told):
+    columns = match_columns(["label", "A", "NTproBNP"], OURS, mapping)
+    assert {issue.code for issue in columns.issues} == {code}
+    assert told in str(columns.issues[0])
+
+
+def test_mapping_a_name_to_itself_is_no_fault():
+    assert match_columns(["label", "ef"], OURS, {"ef": "ef"}).issues == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "name"), [("EF", "ef"), ("Patient ID", "patient_id"), ("Sbp", "sbp"), ("Label", "label")]
+)
+def test_a_name_in_other_letters_is_a_fault_with_the_option(column, name):
+    (issue,) = match_columns([column], OURS, {}).issues
+    assert issue.code == "column_name"
+    assert f"{name}={column}" in issue.remedy
+
+
+@pytest.mark.parametrize(
+    ("column", "hint"),
+    [
+        ("Ejection_Fraction", "--map ef=Ejection_Fraction"),
+        ("NTproBNP", "--map bnp=NTproBNP"),
+        ("BNP (pmol/L)", '--map "bnp=BNP (pmol/L)"'),
+        ("subject_id", "--map patient_id=subject_id"),
+        ("image", "--map ecg=image"),
+    ],
+)
+def test_a_name_of_the_same_meaning_is_hinted_at(column, hint):
+    columns = match_columns([column], OURS, {})
+    assert columns.issues == ()
+    assert hint in columns.notes[0]
+
+
+def test_a_resemblance_to_a_column_that_is_there_says_nothing():
+    assert match_columns(["ecg", "image", "file"], OURS, {}).notes == ()
+
+
+def test_a_missing_column_is_suggested_from_what_is_there():
+    columns = match_columns(["Death_Event", "x"], OURS, {})
+    assert suggestion("label", columns) == "did you mean --map label=Death_Event?"
+    assert "the columns are: Death_Event, x" in suggestion("ecg", columns)

@@ -1,0 +1,32 @@
+"""The how-to names every unit, limit and column that the code knows."""
+
+from pathlib import Path
+
+import pytest
+
+from cardiograph.cohort.columns import FIXED
+from cardiograph.cohort.units import UNITS
+from cardiograph.config import CohortConfig
+from cardiograph.schema import DEFAULT_VARIABLES
+
+TEXT = (Path(__file__).parents[2] / "docs/how-to/cohort-table.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("told", [f"{name}={unit.name}" for name, units in UNITS.items() for unit in units])
+def test_every_unit_is_told(told):
+    assert told in TEXT
+
+
+@pytest.mark.parametrize("name", [*FIXED, *(variable.name for variable in DEFAULT_VARIABLES)])
+def test_every_column_is_told(name):
+    assert f"`{name}`" in TEXT
+
+
+@pytest.mark.parametrize("key", sorted(set(CohortConfig.model_fields) - {"variables"}))
+def test_every_option_is_told(key):
+    assert f"--{key} " in TEXT
+
+
+def test_the_example_table_is_a_cohort(read):
+    example = TEXT.split("```csv\n")[1].split("```")[0]
+    assert read(example).labels.tolist() == [1, 1, 0, -1]

@@ -1,0 +1,68 @@
+"""A folder per class is a cohort; what is no page is named."""
+
+import pytest
+
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.config import CohortConfig
+from cardiograph.errors import CohortError
+
+
+@pytest.fixture
+def pages(tmp_path):
+    for name in ("normal/b.PNG", "normal/a.jpg", "mi/1.tif", "mi/deep/2.webp", "normal/.DS_Store", "mi/Thumbs.db"):
+        file = tmp_path / "pages" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    return tmp_path / "pages"
+
+
+def read(folder, *positive, **settings):
+    return read_cohort(folder, CohortConfig(positive=positive, **settings), outcome="infarction")
+
+
+def test_class_folders_and_files_come_in_sorted_order(pages):
+    cohort = read(pages, "mi")
+    assert list(cohort.record_ids) == ["mi/1.tif", "mi/deep/2.webp", "normal/a.jpg", "normal/b.PNG"]
+    assert cohort.labels.tolist() == [1, 1, 0, 0]
+    assert cohort.table["class_name"].tolist() == ["mi", "mi", "normal", "normal"]
+    assert cohort.table["ecg"][1] == str(pages / "mi/deep/2.webp")
+    assert cohort.variables == ()
+
+
+def test_files_that_are_no_pages_are_named(pages):
+    (pages / "mi/notes.txt").write_text("x")
+    (pages / "loose.png").write_bytes(b"x")
+    (pages / "README.txt").write_text("x")
+    with pytest.raises(CohortError) as caught:
+        read(pages, "mi")
+    assert [issue.where for issue in caught.value.issues] == ["file loose.png", "file mi/notes.txt"]
+
+
+def test_a_readme_beside_the_classes_is_noted(pages):
+    (pages / "README.txt").write_text("x")
+    assert any("README.txt" in note for note in read(pages, "mi").table.attrs["notes"])
+
+
+def test_positive_has_to_name_classes_that_are_there(pages):
+    with pytest.raises(CohortError, match="the classes found are mi, normal"):
+        read(pages, "infarction")
+    with pytest.raises(CohortError, match="did you mean --positive normal"):
+        read(pages, "Normal")
+    with pytest.raises(CohortError, match="--positive CLASS"):
+        read(pages)
+    with pytest.raises(CohortError, match="records of both labels"):
+        read(pages, "mi", "normal")
+
+
+def test_empty_folders_are_named(pages, tmp_path):
+    (pages / "empty").mkdir()
+    with pytest.raises(CohortError, match="folder empty; holds no page"):
+        read(pages, "mi")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(CohortError, match="no folder per class"):
+        read(tmp_path / "nothing", "mi")
+
+
+def test_a_folder_has_no_clinical_values(pages):
+    with pytest.raises(CohortError, match="pages, clinical values or both"):
+        read(pages, "mi", modality="clinical")

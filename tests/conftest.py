@@ -1,0 +1,52 @@
+"""What tests share: a cache of their own, the shared data where it is there, a small synthetic cohort and a run on it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory):
+    """No test reads or fills the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["CARDIOGRAPH_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of shared data."""
+    folder = Path(os.environ.get("CARDIOGRAPH_SHARED", REPOSITORY.parent / "shared"))
+    if not (folder / "data" / "ecg-pages").is_dir():
+        pytest.skip(f"shared data absent: {folder / 'data'} (set CARDIOGRAPH_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings():
+    """Settings that keep a run short."""
+    return {
+        "encoder": {"weights": "random"},
+        "model": {"epochs": 60, "patience": 15},
+        "evaluation": {"bootstrap": 200},
+    }
+
+
+@pytest.fixture(scope="session")
+def cohort_table(tmp_path_factory):
+    """Table of a synthetic cohort of 80 patients."""
+    from cardiograph.synthesis.cohort import write_cohort
+
+    return write_cohort(tmp_path_factory.mktemp("synthetic") / "cohort", patients=80, seed=3, workers=2)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory, cohort_table, settings):
+    """A run on the synthetic cohort, pages and clinical values."""
+    from cardiograph.config import load_config
+    from cardiograph.pipeline import run
+
+    return run(cohort_table, tmp_path_factory.mktemp("runs") / "both", load_config(None, settings)).path

@@ -1,0 +1,145 @@
+"""What the report says of a patient is what predict says, alone or in a crowd."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from cardiograph.inference import Predictor, Query
+
+VARIABLES = ("ef", "bnp", "nyha", "sbp", "age")
+
+
+@pytest.fixture(scope="module")
+def told(finished_run):
+    """Test records with what the report used."""
+    predictions = pd.read_parquet(finished_run / "predictions.parquet")
+    cohort = pd.read_parquet(finished_run / "cohort.parquet")
+    return predictions.merge(cohort, on="record_id", suffixes=("", "_cohort"))
+
+
+@pytest.fixture(scope="module")
+def predictor(finished_run):
+    return Predictor.load(finished_run)
+
+
+def query(row):
+    return Query(Path(row.ecg), {name: getattr(row, name) for name in VARIABLES}, row.record_id, row.patient_id)
+
+
+def test_predict_gives_the_probability_of_the_report(predictor, told):
+    for row in told.head(12).itertuples():
+        answer = predictor.predict(row.ecg, {name: getattr(row, name) for name in VARIABLES})
+        assert answer.probability == pytest.approx(row.probability_gcn, abs=1e-5)
+
+
+def test_one_patient_of_many_gets_the_answer_it_gets_alone(predictor, told):
+    rows = list(told.itertuples())
+    crowd = [query(rows[number % len(rows)]) for number in range(200)]
+    answers = list(predictor.predict_many(crowd))
+    (alone,) = predictor.predict_many([crowd[137]])
+    assert answers[137].probability == pytest.approx(alone.probability, abs=1e-5)
+    assert [n.record_id for n in answers[137].neighbours] == [n.record_id for n in alone.neighbours]
+
+
+def test_a_score_ignores_the_order_of_the_others(predictor, told):
+    rows = [query(row) for row in told.itertuples()]
+    forward = [answer.probability for answer in predictor.predict_many(rows)]
+    backward = [answer.probability for answer in predictor.predict_many(rows[::-1])][::-1]
+    np.testing.assert_allclose(forward, backward, atol=1e-5)
+
+
+def test_a_page_of_the_reference_is_scored_without_its_group(predictor, finished_run):
+    cohort = pd.read_parquet(finished_run / "cohort.parquet")
+    split = pd.read_parquet(finished_run / "split.parquet")
+    reference = cohort[(split["part"] == "train").to_numpy()]
+    own_group = dict(zip(split["record_id"], split["group"], strict=True))
+    row = next(reference.itertuples())
+    answer = predictor.predict(row.ecg, {})
+    assert any("this page is in the reference" in warning for warning in answer.warnings)
+    assert all(own_group[n.record_id] != own_group[row.record_id] for n in answer.neighbours)
+
+
+def test_a_patient_of_the_reference_is_scored_without_its_records(predictor, told, finished_run):
+    cohort = pd.read_parquet(finished_run / "cohort.parquet").set_index("record_id")
+    row = next(told.itertuples())
+    first = predictor.predict(row.ecg, {}).neighbours[0].record_id
+    patient = cohort.loc[first, "patient_id"]
+    answer = predictor.predict(row.ecg, {}, patient_id=patient)
+    assert first not in {n.record_id for n in answer.neighbours}
+    assert any("this patient is in the reference" in warning for warning in answer.warnings)
+
+
+def test_serving_loads_no_training_library():
+    import subprocess
+    import sys
+
+    heavy = ["monai", "torch_geometric", "sklearn", "pandas", "matplotlib", "scipy"]
+    code = f"import sys, cardiograph.inference; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_predicting_loads_no_training_library(finished_run, told):
+    import subprocess
+    import sys
+
+    heavy = ["monai", "torch_geometric", "sklearn", "pandas", "matplotlib", "scipy"]
+    code = (
+        f"import sys; from cardiograph.inference import Predictor; p = Predictor.load({str(finished_run)!r})\n"
+        f"p.predict({told.ecg[0]!r}, {{'ef': 0.4}}); print([m for m in {heavy} if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_values_out_of_range_and_unknown_ones_are_refused(predictor, told):
+    from cardiograph.errors import InputError
+
+    for clinical, code in (({"ef": 45.0}, "out_of_range"), ({"creatinine": 1.0}, "unknown_variable"), ({"nyha": 2.5}, "out_of_range")):
+        with pytest.raises(InputError) as caught:
+            predictor.predict(told.ecg[0], clinical)
+        assert caught.value.issues[0].code == code
+        assert caught.value.issues[0].column == next(iter(clinical))
+
+
+def test_missing_and_unusual_values_are_said(predictor, told):
+    answer = predictor.predict(told.ecg[0], {"ef": 0.06, "nyha": 2})
+    assert any(warning.startswith("ef is 0.06") for warning in answer.warnings)
+    assert any(warning.startswith("not given: bnp, sbp, age") for warning in answer.warnings)
+
+
+def test_a_changed_bundle_is_not_loaded(finished_run, tmp_path):
+    import shutil
+
+    from cardiograph.errors import RunError
+
+    shutil.copytree(finished_run / "bundle", tmp_path / "bundle")
+    weights = tmp_path / "bundle" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(RunError, match="differs from its checksum"):
+        Predictor.load(tmp_path)
+
+
+def test_an_engine_that_computes_other_numbers_is_refused(finished_run, tmp_path):
+    import json
+    import shutil
+
+    from cardiograph.errors import EngineError
+
+    shutil.copytree(finished_run / "bundle", tmp_path / "bundle")
+    facts = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    facts["probe"] = [value * 1.01 for value in facts["probe"]]
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(facts))
+    with pytest.raises(EngineError, match="other numbers"):
+        Predictor.load(tmp_path)
+
+
+def test_prediction_is_plain_json(predictor, told):
+    import json
+
+    answer = predictor.predict(told.ecg[0], {"ef": 0.4})
+    content = json.loads(json.dumps(answer.as_dict(), allow_nan=False))
+    assert content["probability"] == answer.probability
+    assert dataclasses.is_dataclass(answer) and len(content["neighbours"]) == 5

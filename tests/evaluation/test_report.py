@@ -1,0 +1,201 @@
+import base64
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from cardiograph.config import EvaluationConfig
+from cardiograph.errors import Issue
+from cardiograph.evaluation.figure_style import Picture
+from cardiograph.evaluation.figures_cohort import spearman
+from cardiograph.evaluation.predictions import PartPredictions
+from cardiograph.evaluation.report import render_model_card, render_report
+from cardiograph.evaluation.report_content import CeilingContent
+from cardiograph.evaluation.summary import summarise
+
+HOSTILE = "<script>alert('x')</script> $\\frac{a}$ & \"q\" | `\x07\udcff"
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Tags in order, visible text, addresses; notes tags that are never closed."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.text, self.addresses, self.ids = [], [], [], [], []
+        self.feed(html)
+        self.words = " ".join(" ".join(self.text).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def report(content):
+    return render_report(content)
+
+
+@pytest.fixture
+def words_only(monkeypatch):
+    """Figures are slow; tests of the text do without."""
+
+    def blank(content):
+        names = ("headline", "forest", *(("learning",) if content.curves else ()))
+        return dict.fromkeys(names, Picture("<svg/>", "", ""))
+
+    monkeypatch.setattr("cardiograph.evaluation.report.draw_figures", blank)
+
+
+def drawings(html):
+    """Every SVG of a report."""
+    found = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", html)
+    return [base64.b64decode(text).decode() for text in found]
+
+
+def test_report_is_one_small_file_without_network_or_script(report):
+    page = Page(report)
+    assert not page.open
+    assert "script" not in page.tags
+    assert all(address.startswith(("data:image/", "#")) for address in page.addresses)
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
+    assert not re.search(r"https?://(?!www\.w3\.org|purl\.org|creativecommons)", report)
+    assert len(report) < 3_000_000
+
+
+def test_report_is_the_same_text_each_time(report, content):
+    assert render_report(content) == report
+
+
+def test_report_says_what_the_run_found(report, content):
+    words = Page(report).words
+    auroc = content.metrics["test"]["auroc"]
+    for text in (
+        f"{auroc['value']:.3f}",
+        f"95 % interval {auroc['low']:.3f} to {auroc['high']:.3f}",
+        content.metrics["graph_verdict"]["sentence"],
+        f"GCN on {len(content.test)} test records",
+        "patient (96 links)",
+        "page scans/7.jpg",
+        "bnp: 83 gaps filled",
+        "14 of 512",
+        "bf16 moved 3 of 100 pages",
+        "not reduced ejection fraction",
+        "Scores count each record once",
+        "resamples of whole groups",
+        "cardiograph run cohort.csv",
+    ):
+        assert text in words, text
+
+
+def test_all_figures_are_svg_that_parses(report):
+    assert len(drawings(report)) == 11
+    for drawing in drawings(report):
+        ET.fromstring(drawing)  # noqa: S314
+    assert 'alt=""' not in report
+
+
+def test_hostile_names_are_text_everywhere(changed):
+    content = changed(outcome=HOSTILE, title=HOSTILE, notes=(HOSTILE,), issues=(Issue(*[HOSTILE] * 6),))
+    html = render_report(content)
+    assert "script" not in Page(html).tags
+    assert "alert('x')" in Page(html).words.replace("&#39;", "'")
+    assert len(drawings(html)) == 11
+    for drawing in drawings(html):
+        assert "script" not in {element.tag for element in ET.fromstring(drawing).iter()}  # noqa: S314
+        assert "mathdefault" not in drawing
+    card = render_model_card(content)
+    assert "<script" not in card
+    html.encode()
+    card.encode()
+
+
+@pytest.mark.usefixtures("words_only")
+def test_simulator_check_is_never_called_performance(changed):
+    content = changed(provenance="simulated from the label", outcome="positive class")
+    for text in (Page(render_report(content)).words, render_model_card(content)):
+        assert "Simulator check: this score measures the simulator" in text
+        assert "performance" not in text.lower()
+        assert "heart failure" not in text.lower()
+
+
+@pytest.mark.usefixtures("words_only")
+def test_synthetic_benchmark_prints_its_ceiling(changed):
+    ceiling = CeilingContent(0.921, 0.905)
+    words = Page(render_report(changed(provenance="synthetic patient", ceiling=ceiling))).words
+    assert "Synthetic benchmark: AUROC" in words
+    assert "The ceiling on these records is 0.921" in words
+    assert "reaches 0.905" in words
+    assert "whole synthetic population" not in words
+
+
+@pytest.mark.usefixtures("words_only")
+def test_pages_alone_and_clinical_alone_have_no_empty_sections(changed):
+    pages = Page(render_report(changed(clinical=None, contact_sheet=None, fusion_shares={})))
+    assert "clinical" not in pages.ids
+    assert "pages" in pages.ids
+    clinical = Page(
+        render_report(changed(encoder=None, contact_sheet=None, graph=None, curves={}, notes=(), issues=()))
+    )
+    assert not {"pages", "graph", "training"} & set(clinical.ids)
+    assert "clinical" in clinical.ids
+    assert "not used" not in clinical.words.lower()
+
+
+def test_one_class_among_the_test_records_is_undefined_and_still_renders(content):
+    rows = np.flatnonzero(content.test.labels == 0)
+    probabilities = {name: values[rows] for name, values in content.test.probabilities.items()}
+    test = PartPredictions(content.test.labels[rows], content.test.groups[rows], probabilities)
+    metrics = summarise(
+        test,
+        content.validation,
+        content.models,
+        provenance="measured",
+        settings=EvaluationConfig(bootstrap=100),
+        seed=0,
+    )
+    words = Page(render_report(replace(content, test=test, metrics=metrics))).words
+    assert "undefined" in words
+    assert "ROC and precision-recall are undefined" in words
+
+
+@pytest.mark.usefixtures("words_only")
+def test_long_lists_of_issues_are_counted(changed):
+    issues = tuple(Issue(f"row {n}", "ef", "9", "0.05-0.9", "check", "out_of_range") for n in range(2100))
+    words = Page(render_report(changed(issues=issues))).words
+    assert "Not used: 2100" in words
+    assert "The first 2000 of 2100" in words
+    assert "out of range: 2100" in words
+
+
+def test_model_card_states_use_data_scores_and_limits(content):
+    card = render_model_card(content)
+    for text in ("Research only", "| test | normal |", "| AUROC | 0.", "## Limits", "| GCN (kept) |"):
+        assert text in card, text
+    assert re.search(r"\| Model \|[^\n]*\n\|---\|", card)
+
+
+def test_spearman_is_pairwise_complete():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(50, 3))
+    values[:20, 0] = np.nan
+    values[:, 2] = 1
+    matrix, fewest = spearman(values)
+    assert fewest == 30
+    assert matrix[0, 1] == pytest.approx(spearmanr(values[20:, 0], values[20:, 1]).statistic)
+    assert np.isnan(matrix[0, 2])
