@@ -242,7 +242,7 @@ def _show(run: Path, metrics: dict[str, Any], *, as_json: bool, console: Any) ->
 
 def _predict_table(run: Path, table: Path, out: Path | None, *, as_json: bool) -> None:
     from cardiograph import console
-    from cardiograph.scoring import score_table
+    from cardiograph.stages.scoring import score_table
 
     with console.bars() as shown:
         answers = score_table(run, table, progress=shown)

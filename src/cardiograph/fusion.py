@@ -62,7 +62,7 @@ class Fusion:
             mean, std = mean[kept], std[kept]
         widths = {"image": int(kept.sum()), "clinical": len(clinical_names)}
         weights = {"image": config.image, "clinical": config.clinical}
-        weights = {block: weights[block] for block, width in widths.items() if width}
+        weights = {block: weights[block] for block, width in widths.items() if width and weights[block] > 0}
         total = sum(weights.values())
         if not total:
             message = (

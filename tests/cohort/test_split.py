@@ -118,6 +118,14 @@ def test_large_groups_go_to_every_part_in_their_turn():
     assert 0.15 < np.mean(tested) < 0.25
 
 
+def test_large_groups_leave_the_shares_exact_since_small_ones_come_after_them():
+    keys = np.concatenate([np.repeat(np.arange(12), 16), np.arange(12, 212)])
+    labels = np.concatenate([np.ones(192, int), np.arange(200) % 2])
+    for seed in range(30):
+        counts = Counter(draw(labels, grouped(keys), seed).part[labels == 1])
+        assert counts == {"train": 187, "val": 47, "test": 58}
+
+
 @pytest.mark.parametrize(("labels", "told"), [([0] * 10 + [1, 1], "label 0 is in 10 group(s) and label 1 in 2")])
 def test_too_few_groups_of_a_class_are_counted(labels, told):
     with pytest.raises(CohortError) as caught:

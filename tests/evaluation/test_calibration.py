@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
@@ -60,6 +62,17 @@ def test_equal_probabilities_have_no_slope():
 def test_certain_and_wrong_is_finite():
     found = recalibration(np.array([0, 1, 0, 1, 1]), np.array([1.0, 0.0, 0.2, 0.9, 1.0]))
     assert math.isfinite(found.slope)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 1e-4, 0.2, 0.5, 0.9, 1.0])), min_size=4, max_size=40)
+)
+def test_overlapping_classes_always_have_a_slope(case):
+    labels, probabilities = np.array([y for y, _ in case]), np.array([p for _, p in case])
+    negative, positive = probabilities[labels == 0], probabilities[labels == 1]
+    overlap = len(negative) and len(positive)
+    overlap = overlap and positive.min() < negative.max() and negative.min() < positive.max()
+    assert math.isfinite(recalibration(labels, probabilities).slope) == bool(overlap)
 
 
 def test_reliability_bins_keep_all_records_and_part_no_ties():

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_cohort(path: Path, config: CohortConfig, *, outcome: str) -> Cohort:
+def read_cohort(path: Path, config: CohortConfig, *, outcome: str, labelled: bool = True) -> Cohort:
     """Read and check a cohort.
 
     Units are never guessed, cells never repaired, rows never dropped: whatever cannot be taken as it stands is a named
@@ -48,6 +48,7 @@ def read_cohort(path: Path, config: CohortConfig, *, outcome: str) -> Cohort:
         path: CSV, TSV or Parquet table with a row per ECG, or a folder with one folder per class.
         config: Column map, conversions, missing values, positive classes, further variables, modality.
         outcome: What label 1 is called.
+        labelled: False for patients who are only to be scored: labels and split are not looked at.
 
     Returns:
         The cohort. ``table.attrs`` tells ``conversions`` (variable, unit, factor, column), ``ignored_columns`` (they
@@ -60,8 +61,8 @@ def read_cohort(path: Path, config: CohortConfig, *, outcome: str) -> Cohort:
     if not raw.rows:
         raise CohortError(_headline(raw.name, raw.issues), raw.issues)
     variables = known_variables(config)
-    columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config)
-    draft = _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config)
+    columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config, labelled=labelled)
+    draft = _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled)
     table, issues = draft.build()
     if issues:
         raise CohortError(_headline(raw.name, issues), issues)
@@ -88,10 +89,12 @@ def known_variables(config: CohortConfig) -> tuple[ClinicalVariable, ...]:
     return (*five, *given.values())
 
 
-def _columns(raw: RawTable, ours: Sequence[str], config: CohortConfig) -> Columns:
-    """Columns of the table, less those of the modality that is not used."""
+def _columns(raw: RawTable, ours: Sequence[str], config: CohortConfig, *, labelled: bool) -> Columns:
+    """Columns of the table, less those of the modality that is not used, and less labels that are not asked for."""
     columns = match_columns(raw.header, ours, config.map)
     unused = {"clinical": {"ecg"}, "image": set(ours) - set(FIXED), "auto": set[str]()}[config.modality]
+    if not labelled:
+        unused |= {"label", "split"}
     source = {name: column for name, column in columns.source.items() if name not in unused}
     dropped = tuple(column for name, column in columns.source.items() if name in unused)
     issues = tuple(issue for issue in columns.issues if issue.column not in unused)
@@ -107,6 +110,7 @@ class _Draft:
     columns: Columns
     variables: tuple[ClinicalVariable, ...]
     config: CohortConfig
+    labelled: bool
 
     def build(self) -> tuple[pd.DataFrame, list[Issue]]:
         """The table of the cohort, and all faults: of the file, its header, its columns, then row by row."""
@@ -180,7 +184,7 @@ class _Draft:
 
     def absent_columns(self) -> Iterator[Issue]:
         """Columns without which there is no cohort."""
-        if "label" not in self.columns.source:
+        if self.labelled and "label" not in self.columns.source:
             remedy = suggestion("label", self.columns)
             yield Issue("header", "label", "absent", "the outcome of each record is needed", remedy, "no_label")
         if "ecg" not in self.columns.source and not self.variables:

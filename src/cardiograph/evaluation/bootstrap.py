@@ -7,7 +7,7 @@ records of a patient are not independent (Davison and Hinkley, "Bootstrap Method
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,7 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     resamples: int,
     confidence: float,
     rng: np.random.Generator,
+    names: Sequence[str] = tuple(METRICS),
 ) -> dict[str, dict[str, Interval]]:
     """Every metric of every model with its interval; all models see the same resamples.
 
@@ -88,6 +89,7 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
         resamples: Number of bootstrap samples.
         confidence: Of the interval, such as 0.95.
         rng: Source of chance.
+        names: The metrics wanted.
 
     Returns:
         Model -> metric -> interval. Low and high are NaN where the metric is undefined in more than 10 % of resamples.
@@ -95,18 +97,19 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     Raises:
         ValueError: Labels or probabilities are not what they should be.
     """
-    drawn: dict[str, dict[str, list[Floats]]] = {model: {name: [] for name in METRICS} for model in probabilities}
+    drawn: dict[str, dict[str, list[Floats]]] = {model: {name: [] for name in names} for model in probabilities}
     for values in probabilities.values():
         check(labels, values)
     for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
         for model, values in probabilities.items():
-            for name, found in weighted_scores(labels, values, weights, threshold=thresholds[model]).items():
-                drawn[model][name].append(found)
+            found = weighted_scores(labels, values, weights, threshold=thresholds[model], names=names)
+            for name, each in found.items():
+                drawn[model][name].append(each)
     result: dict[str, dict[str, Interval]] = {}
     for model, values in probabilities.items():
         whole = score(labels, values, thresholds[model])
         result[model] = {
-            name: percentile_interval(whole[name], np.concatenate(drawn[model][name]), confidence) for name in METRICS
+            name: percentile_interval(whole[name], np.concatenate(drawn[model][name]), confidence) for name in names
         }
     return result
 

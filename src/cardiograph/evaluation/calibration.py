@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 CLIP = 1e-6
 """Probabilities are kept this far from 0 and 1 before their logit is taken."""
-STEPS, TOLERANCE, LONGEST_STEP = 60, 1e-8, 2.0
+STEPS, TOLERANCE, LONGEST_STEP, SMALLEST = 60, 1e-8, 2.0, 1e-12
+"""Of Newton's method: iterations, mean gradient at the end, length of a step, smallest divisor."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,9 @@ def recalibrations(
     """
     clipped = np.clip(probabilities, CLIP, 1 - CLIP)
     logits = np.log(clipped / (1 - clipped))
-    undefined = ~_both_classes(labels, weights)
-    slope = _fit(labels, logits, weights, free_slope=True)
-    intercept = _fit(labels, logits, weights, free_slope=False)
-    slope[undefined | ~_overlap(labels, logits, weights)] = np.nan
-    intercept[undefined] = np.nan
+    both = _both_classes(labels, weights)
+    slope = _fits(labels, logits, weights, defined=both & _overlap(labels, logits, weights), free_slope=True)
+    intercept = _fits(labels, logits, weights, defined=both, free_slope=False)
     return slope, intercept
 
 
@@ -151,23 +150,49 @@ def _overlap(labels: NDArray[np.int64], logits: NDArray[np.float64], weights: ND
     return overlap
 
 
-def _fit(
-    labels: NDArray[np.int64], logits: NDArray[np.float64], weights: NDArray[np.float64], *, free_slope: bool
+def _fits(
+    labels: NDArray[np.int64],
+    logits: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    *,
+    defined: NDArray[np.bool_],
+    free_slope: bool,
 ) -> NDArray[np.float64]:
-    """Newton's method for ``a + b logit``, one fit per row of ``weights``; b where ``free_slope``, else a with b = 1."""
-    total = np.maximum(weights.sum(axis=1), 1)
-    a, b = np.zeros(len(weights)), np.zeros(len(weights)) if free_slope else np.ones(len(weights))
-    converged = np.zeros(len(weights), dtype=bool)
+    """One fit per row of ``weights`` where ``defined``, else NaN; all start from the fit of their mean, which is near."""
+    result = np.full(len(weights), np.nan)
+    if defined.any():
+        chosen = weights[defined]
+        near = _newton(
+            labels, logits, chosen.mean(axis=0, keepdims=True), (0.0, 0.0 if free_slope else 1.0), free_slope=free_slope
+        )
+        a, b = _newton(labels, logits, chosen, (float(near[0][0]), float(near[1][0])), free_slope=free_slope)
+        result[defined] = b if free_slope else a
+    return result
+
+
+def _newton(
+    labels: NDArray[np.int64],
+    logits: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    start: tuple[float, float],
+    *,
+    free_slope: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A and b of ``a + b logit`` by Newton's method, b held where not ``free_slope``; NaN where it does not converge."""
+    from scipy.special import expit
+
+    total = weights.sum(axis=1)
+    a, b = (np.full(len(weights), value) for value in start)
     for _ in range(STEPS):
-        fitted = 1 / (1 + np.exp(-np.clip(a[:, None] + b[:, None] * logits, -50, 50)))
-        error, curve = weights * (labels - fitted), weights * fitted * (1 - fitted)
+        fitted = expit(a[:, None] + b[:, None] * logits)
+        error, curve = weights * (labels - fitted), weights * (fitted * (1 - fitted))
         g0, h00 = error.sum(axis=1), curve.sum(axis=1)
         g1, h01, h11 = (error @ logits, curve @ logits, curve @ logits**2) if free_slope else (0.0, 0.0, 1.0)
-        converged = np.hypot(g0, g1) <= TOLERANCE * total
-        if converged.all():
-            break
-        determinant = np.maximum(h00 * h11 - h01 * h01, 1e-12)
+        open_rows = np.hypot(g0, g1) > TOLERANCE * total
+        if not open_rows.any():
+            return a, b
+        determinant = np.maximum(h00 * h11 - h01 * h01, SMALLEST)
         step_a, step_b = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
-        shrink = np.minimum(1, LONGEST_STEP / np.maximum(np.hypot(step_a, step_b), 1e-12))
+        shrink = np.minimum(1, LONGEST_STEP / np.maximum(np.hypot(step_a, step_b), SMALLEST))
         a, b = a + shrink * step_a, b + shrink * step_b * free_slope
-    return np.where(converged, b if free_slope else a, np.nan)
+    return np.where(open_rows, np.nan, a), np.where(open_rows, np.nan, b)

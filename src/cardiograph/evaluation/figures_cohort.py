@@ -178,15 +178,14 @@ def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
         axes.spines[:].set_visible(False)
         figure.legend(loc="outside upper left", ncols=2, fontsize=9)
 
-    sampled = (
-        f", a sample of the {graph.records} reference records with queries" if graph.records > len(graph.xy) else ""
-    )
+    drawn = int((~graph.query).sum())
+    sampled = f" ({drawn} of {graph.records} reference records, drawn at random)" if drawn < graph.records else ""
     return Picture(
         draw((9.6, 6.8), paint),
         "Map of the patient graph with its links",
-        f"{len(graph.xy)} records{sampled}. A link joins a record with one of its {graph.k} nearest reference records "
-        f"({graph.metric} distance of the fused features); it has a class's colour where both ends are of that class and "
-        "is grey otherwise. Filled: reference (training); hollow: query, which hears reference records and is heard by "
+        f"{len(graph.xy)} records{sampled}. A link joins a record with one of its {graph.k} nearest reference records, "
+        f"where that is drawn ({graph.metric} distance of the fused features); it has a class's colour where both ends are "
+        "of that class and is grey otherwise. Filled: reference (training); hollow: query, which hears reference records and is heard by "
         "nobody. The map (t-SNE) keeps near records near; far distances mean nothing.",
         wide=True,
     )

@@ -301,7 +301,7 @@ def _model_curve(
     **line: Any,  # noqa: ANN401
 ) -> None:
     bold = name == content.models.primary
-    label = f"{shown(title_of(content, name), 22)}  {_short(scores_of(content, name).get(key))}"
+    label = f"{shown(title_of(content, name))}  {_short(scores_of(content, name).get(key))}"
     line |= model_line(name, tuple(model_order(content)))
     axes.plot(*points, label=label, linewidth=2.4 if bold else 1.3, zorder=3 if bold else 2, **line)
 

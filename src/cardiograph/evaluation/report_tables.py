@@ -16,6 +16,7 @@ from cardiograph.evaluation.figures_scores import model_order, scores_of, title_
 from cardiograph.evaluation.metrics import METRICS, confusion, score
 from cardiograph.evaluation.report_content import ClinicalContent, GraphContent, ReportContent, SplitRow
 from cardiograph.evaluation.summary import ONE_EACH
+from cardiograph.evaluation.verdict import WORTH_HAVING
 from cardiograph.evaluation.wording import class_names
 
 Row = dict[str, Any]
@@ -178,6 +179,11 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
             f"{bootstrap['resamples']} resamples of whole groups, drawn separately among groups with and without a "
             f"positive record; the central {bootstrap['confidence'] * 100:g} %. They hold for other patients of the same "
             "kind, not for another hospital, and not for training again.",
+        ),
+        (
+            "Graph verdict",
+            f"Difference in AUROC on the same resamples for both models. Helped: the whole interval lies above 0. Did not "
+            f"help: the interval excludes a gain of more than {WORTH_HAVING:g}. Undecided: neither.",
         ),
         ("Epoch", f"Chosen on {validation}: lowest loss."),
         ("Threshold", f"{threshold:.4f}, chosen on {validation}: largest sensitivity + specificity (Youden)."),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cardiograph.config import EvaluationConfig
 from cardiograph.evaluation.bootstrap import Interval, bootstrap_scores, first_of_each, paired_difference
+from cardiograph.evaluation.metrics import METRICS
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluation.verdict import Contender, graph_verdict
 from cardiograph.schema import Provenance
@@ -75,7 +77,7 @@ def _scores(part: PartPredictions, models: ModelRoles, settings: EvaluationConfi
     thinned = PartPredictions(
         part.labels[rows], part.groups[rows], {name: values[rows] for name, values in part.probabilities.items()}
     )
-    alone = intervals if len(rows) == len(part) else _bootstrap(thinned, models, settings, seed)
+    alone = intervals if len(rows) == len(part) else _bootstrap(thinned, models, settings, seed, names=("auroc",))
     return {
         model: {name: interval.as_dict() for name, interval in found.items()}
         | {ONE_EACH: alone[model]["auroc"].as_dict()}
@@ -84,7 +86,12 @@ def _scores(part: PartPredictions, models: ModelRoles, settings: EvaluationConfi
 
 
 def _bootstrap(
-    part: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int
+    part: PartPredictions,
+    models: ModelRoles,
+    settings: EvaluationConfig,
+    seed: int,
+    *,
+    names: Sequence[str] = tuple(METRICS),
 ) -> dict[str, dict[str, Interval]]:
     return bootstrap_scores(
         part.labels,
@@ -94,6 +101,7 @@ def _bootstrap(
         resamples=settings.bootstrap,
         confidence=settings.confidence,
         rng=np.random.default_rng(seed),
+        names=names,
     )
 
 
@@ -114,8 +122,6 @@ def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConf
 
 
 def _auroc(part: PartPredictions, model: str) -> float:
-    from cardiograph.evaluation.metrics import METRICS
-
     return METRICS["auroc"].function(part.labels, part.probabilities[model], 0.5)
 
 

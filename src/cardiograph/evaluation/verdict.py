@@ -48,9 +48,9 @@ def graph_verdict(
     """
     helps = _decide(difference)
     finding = {
-        "yes": f"On these {records} test records the graph ({graph_model.title}) helped",
-        "no": f"On these {records} test records the graph ({graph_model.title}) did not help",
-        "undecided": f"These {records} test records cannot tell whether the graph ({graph_model.title}) helps",
+        "yes": f"On these {records} test records the graph ({_short(graph_model)}) helped",
+        "no": f"On these {records} test records the graph ({_short(graph_model)}) did not help",
+        "undecided": f"These {records} test records cannot tell whether the graph ({_short(graph_model)}) helps",
     }[helps]
     return {
         "helps": helps,
@@ -69,11 +69,16 @@ def _decide(difference: Interval) -> Helps:
     return "no" if difference.high <= WORTH_HAVING else "undecided"
 
 
+def _short(contender: Contender) -> str:
+    """The title without a remark in brackets, which would stand in brackets again."""
+    return contender.title.split(" (")[0]
+
+
 def _figures(difference: Interval, graph_model: Contender, baseline: Contender, confidence: float) -> str:
     if difference.value != difference.value:
         return "AUROC is undefined, because only one class is present"
     return (
         f"AUROC {graph_model.auroc:.3f} against {baseline.auroc:.3f} of the same features without it "
-        f"({baseline.title}; difference {difference.value:+.3f}, {confidence * 100:g} % interval "
+        f"({_short(baseline)}; difference {difference.value:+.3f}, {confidence * 100:g} % interval "
         f"{difference.low:+.3f} to {difference.high:+.3f})"
     )

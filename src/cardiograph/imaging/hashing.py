@@ -17,6 +17,9 @@ NEAR_COPY_THRESHOLD = 0.045
 """Largest distance of near-copies; ``docs/concepts/pages.md`` tells how it was chosen on the shared pages."""
 
 _WIDTH, _HEIGHT = 768, 480
+_MAX_TURN = 0.035
+"""Steepest turn that is undone: 2 degrees."""
+
 _BLOCK = 4096
 
 
@@ -97,8 +100,9 @@ def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     scale = _WIDTH / pixels.shape[1]
     size = (_WIDTH, max(16, round(pixels.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    red, green, blue = cv2.split(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=method))
-    tone = cv2.max(cv2.max(red, green), blue).astype(np.float32)
+    red, green, blue = cv2.split(np.ascontiguousarray(pixels))
+    brightest = cv2.max(cv2.max(red, green), blue)
+    tone = cv2.resize(brightest, size, interpolation=method).astype(np.float32)
     dark, paper = np.percentile(tone[::2, ::2], [0.5, 60])
     return np.asarray(np.clip((0.65 * paper + 0.35 * dark - tone) / max(0.5 * (paper - dark), 1), 0, 1), np.float32)
 
@@ -109,14 +113,14 @@ def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
     height, width = ink.shape
     small = cv2.resize(ink, (48, height), interpolation=cv2.INTER_AREA)
-    slopes = np.linspace(-0.035, 0.035, 29)
-    columns = np.arange(48) - 23.5
+    reach = int(_MAX_TURN * width / 2) + 1
+    columns = np.pad(small.T, ((0, 0), (reach, reach)))
+    slopes = np.linspace(-_MAX_TURN, _MAX_TURN, 29)
     scores = []
     for slope in slopes:
-        shift = slope * columns * width / 48
-        rows = np.arange(height)[:, None] + np.round(shift).astype(int)
-        sums = small[np.clip(rows, 0, height - 1), np.arange(48)].sum(axis=1)
-        scores.append(float((sums * sums).sum()))
+        shifts = reach + np.round(slope * (np.arange(48) - 23.5) * width / 48).astype(int)
+        sums = sum(column[shift : shift + height] for column, shift in zip(columns, shifts, strict=True))
+        scores.append(float(np.square(sums).sum()))
     slope = slopes[int(np.argmax(scores))]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), float(np.rad2deg(np.arctan(slope))), 1)
     return np.asarray(cv2.warpAffine(ink, turn, (width, height), flags=cv2.INTER_LINEAR), np.float32)
@@ -147,7 +151,8 @@ def _trace_map(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     """[bands, columns]: ink in overlapping cells, high values tempered, slow changes along a row removed."""
     import cv2
 
-    smooth = cv2.GaussianBlur(ink, (0, 0), sigmaX=3, sigmaY=6)
+    reduced = cv2.resize(ink, (_WIDTH // 4, _HEIGHT // 3), interpolation=cv2.INTER_AREA)
+    smooth = cv2.GaussianBlur(reduced, (0, 0), sigmaX=0.75, sigmaY=2)
     table = cv2.resize(smooth, (COLUMNS, BANDS), interpolation=cv2.INTER_AREA)
     table = np.maximum(table, 0) ** 0.7
     return np.asarray(table - cv2.GaussianBlur(table, (0, 0), sigmaX=4, sigmaY=0.01), np.float32)

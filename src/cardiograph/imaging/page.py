@@ -16,6 +16,9 @@ PAGE_VERSION = "1"
 WORKING_SIDE = 1100
 """Longer side in pixels of the copy on which the grid is sought; 1 mm of a full page is then about 4 pixels."""
 
+MILLIMETRE = 4
+"""Pixels of 1 mm on the working copy of a full page."""
+
 MIN_SHARE = 0.08
 """Smallest share of the page that a grid covers."""
 
@@ -30,8 +33,8 @@ MIN_PEAK = 0.1
 
 _HEADLINE = "The view of a page cannot be used."
 
-Channel = NDArray[np.float32]
-"""[h, w] float32, one channel of the working copy."""
+Channel = NDArray[np.uint8]
+"""[h, w] of the working copy: a tone 0..255, or a mask of 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +118,14 @@ def find_grid(pixels: NDArray[np.uint8]) -> Box:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         pixels = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
     red, green, blue = cv2.split(np.ascontiguousarray(pixels))
-    tone = cv2.min(cv2.min(red, green), blue).astype(np.float32)
-    paper = _paper_mask(cv2.max(cv2.max(red, green), blue))
-    rough = _solid_area(tone, paper)
-    if rough is None or not _repeats(tone, paper, rough):
+    ink = _ink_mask(cv2.max(cv2.max(red, green), blue))
+    tone = _without_ink(cv2.min(cv2.min(red, green), blue), ink)
+    rough = _grid_area(tone, ink)
+    if rough is None:
         rule = "the trace area is found by its printed grid"
         remedy = "use `--page whole`, or give pages.box (left, top, right, bottom)"
         raise PageError(_HEADLINE, [Issue("page", "", "without an ECG grid", rule, remedy, "no_grid")])
-    left, top, right, bottom = _edges(tone, paper, rough)
+    left, top, right, bottom = _edges(tone, ink, rough)
     return Box(
         max(0, round(left / scale)),
         max(0, round(top / scale)),
@@ -131,77 +134,106 @@ def find_grid(pixels: NDArray[np.uint8]) -> Box:
     )
 
 
-def _paper_mask(brightest: NDArray[np.uint8]) -> Channel:
-    """1 on paper and grid, 0 on ink and within three pixels of it; ink is dark in every channel, a grid is not."""
+def _ink_mask(brightest: Channel) -> Channel:
+    """1 on ink and within three pixels of it, 0 on paper and grid; ink is dark in every channel, a grid is not."""
     import cv2
 
     dark, paper = np.percentile(brightest[::3, ::3], [0.2, 50])
     ink = brightest < min(dark + 0.5 * (paper - dark), 0.6 * paper)
-    return np.asarray(1 - cv2.dilate(ink.astype(np.uint8), np.ones((7, 7), np.uint8)), np.float32)
+    return np.asarray(cv2.dilate(ink.view(np.uint8), np.ones((7, 7), np.uint8)), np.uint8)
 
 
-def _mean(values: Channel, weights: Channel, side: int) -> Channel:
-    """Weighted mean over a square window; 0 where nothing weighs."""
+def _without_ink(tone: Channel, ink: Channel) -> Channel:
+    """The page as if nothing were written on it: ink takes the tone of the brightest paper near by."""
     import cv2
 
-    window = (side | 1, side | 1)
-    total = cv2.max(cv2.blur(weights, window), 1e-3)
-    return np.asarray(cv2.divide(cv2.blur(cv2.multiply(values, weights), window), total), np.float32)
+    paper = cv2.dilate(np.where(ink, np.uint8(0), tone), np.ones((15, 15), np.uint8))
+    return np.where(ink, paper, tone)
 
 
-def _local_contrast(tone: Channel, paper: Channel) -> Channel:
+def _local_contrast(tone: Channel, ink: Channel) -> NDArray[np.float32]:
     """Mean deviation of the paper from its surroundings, on a copy reduced by ``REDUCTION``."""
     import cv2
 
-    deviation = cv2.multiply(cv2.absdiff(tone, _mean(tone, paper, max(tone.shape) // 60)), paper)
-    size = (max(1, tone.shape[1] // REDUCTION), max(1, tone.shape[0] // REDUCTION))
-    weights = cv2.resize(paper, size, interpolation=cv2.INTER_AREA)
-    amount = cv2.resize(deviation, size, interpolation=cv2.INTER_AREA)
-    return _mean(cv2.divide(amount, cv2.max(weights, 1e-3)), weights, max(size) // 36)
+    wide = max(tone.shape) // 60 | 1
+    deviation = np.where(ink, np.uint8(0), cv2.absdiff(tone, cv2.blur(tone, (wide, wide))))
+    width, height = tone.shape[1] // REDUCTION, tone.shape[0] // REDUCTION
+    whole = np.s_[: height * REDUCTION, : width * REDUCTION]
+    reduced = [cv2.resize(part[whole].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+               for part in (deviation, 1 - ink)]
+    side = max(width, height) // 36 | 1
+    amount, weight = (cv2.blur(part, (side, side)) for part in reduced)
+    return np.asarray(amount / np.maximum(weight, 1e-3), np.float32)
 
 
-def _solid_area(tone: Channel, paper: Channel) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of the largest area of high contrast, narrow strips removed."""
-    import cv2
-
-    contrast = _local_contrast(tone, paper)
-    threshold = _two_classes(contrast.ravel())
-    if threshold is None:
-        return None
-    side = max(contrast.shape)
-    # a frame of nothing round the picture, so that closing and opening treat its borders as any other place
-    textured = np.pad((contrast > threshold).astype(np.uint8), side // 10)
-    textured = cv2.morphologyEx(textured, cv2.MORPH_CLOSE, np.ones((side // 40, side // 40), np.uint8))
-    textured = cv2.morphologyEx(textured, cv2.MORPH_OPEN, np.ones((side // 14, side // 14), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(textured)
-    if len(stats) < 2:
-        return None
-    left, top, width, height, area = (int(value) for value in max(stats[1:], key=lambda row: row[4]))
-    if area < MIN_SHARE * contrast.size or area < 0.7 * width * height:
-        return None
-    left, top = left - side // 10, top - side // 10
-    grown = [REDUCTION * edge for edge in (left, top, left + width, top + height)]
-    return grown[0], grown[1], min(grown[2], tone.shape[1]), min(grown[3], tone.shape[0])
+def _grid_area(tone: Channel, ink: Channel) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom, roughly; None where nothing looks like a grid."""
+    contrast = _local_contrast(tone, ink)
+    for share in (25, 5):  # of the page in per cent, that the grid has at least
+        threshold = _two_classes(contrast, 100 - share)
+        area = None if threshold is None else _solid_area(contrast > threshold)
+        if area is not None:
+            left, top, right, bottom = (REDUCTION * edge for edge in area)
+            area = left, top, min(right, tone.shape[1]), min(bottom, tone.shape[0])
+            if _repeats(tone, area):
+                return area
+    return None
 
 
-def _two_classes(values: Channel) -> float | None:
-    """The level between margin and grid by two-means; half the mean where the page is all grid."""
-    low, high = (float(level) for level in np.percentile(values, [2, 90]))
+def _two_classes(contrast: NDArray[np.float32], percentile: float) -> float | None:
+    """The level between margin and grid, by two-means of the logarithm; half the mean where the page is all grid.
+
+    What stands far above ``percentile`` is text or frame, and counts as grid.
+    """
+    values = np.log(np.maximum(contrast, 0.05))
+    low, high = (float(level) for level in np.percentile(values, [2, percentile]))
+    values = np.minimum(values, high + np.log(1.3))
     for _ in range(12):
         above = values > (low + high) / 2
         if above.all() or not above.any():
             break
         low, high = float(values[~above].mean()), float(values[above].mean())
-    if high < 0.8:  # grey levels: less is the noise of plain paper
+    if high < np.log(0.8):  # grey levels: less is the noise of plain paper
         return None
-    return high / 2 if high < 1.8 * low else (low + high) / 2
+    return float(np.exp(high)) / 2 if high - low < np.log(2) else float(np.exp((low + high) / 2))
 
 
-def _repeats(tone: Channel, paper: Channel, area: tuple[int, int, int, int]) -> bool:
+def _solid_area(textured: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom of the largest textured area, narrow strips and attached blocks of text left out."""
+    import cv2
+
+    side = max(textured.shape)
+    border = side // 10
+    # a frame of nothing round the picture, so that closing and opening treat its borders as any other place
+    solid = np.pad(textured.astype(np.uint8), border)
+    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((side // 40 + 1, side // 40 + 1), np.uint8))
+    solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((side // 14 + 1, side // 14 + 1), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
+    if count < 2:
+        return None
+    largest = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    rows, columns = (_extent(largest.sum(axis=axis)) for axis in (1, 0))
+    inside = largest[slice(*rows), slice(*columns)]
+    if inside.size < MIN_SHARE * textured.size or inside.mean() < 0.8:
+        return None
+    left, top = max(0, columns[0] - border), max(0, rows[0] - border)
+    return left, top, columns[1] - border, rows[1] - border
+
+
+def _extent(amounts: NDArray[np.int64]) -> tuple[int, int]:
+    """First and one past the last place with more than half of the most."""
+    full = np.flatnonzero(amounts > 0.5 * amounts.max())
+    return int(full[0]), int(full[-1]) + 1
+
+
+def _repeats(tone: Channel, area: tuple[int, int, int, int]) -> bool:
     """Whether most parts of the area repeat themselves along both axes, as lines or dots do and photographs don't."""
+    import cv2
+
     left, top, right, bottom = area
-    side = max(32, max(tone.shape) // 7)
-    flat = (tone - _mean(tone, paper, max(tone.shape) // 30)) * paper
+    side = max(32, max(tone.shape) // 7 // 32 * 32)
+    wide = max(tone.shape) // 30 | 1
+    flat = cv2.subtract(tone, cv2.blur(tone, (wide, wide)), dtype=cv2.CV_32F)
     votes = []
     for y in np.linspace(top, max(top, bottom - side), 2).astype(int):
         for x in np.linspace(left, max(left, right - side), 4).astype(int):
@@ -209,15 +241,19 @@ def _repeats(tone: Channel, paper: Channel, area: tuple[int, int, int, int]) -> 
     return float(np.mean(votes)) >= 0.5
 
 
-def _repeats_both_ways(tile: Channel) -> bool:
-    correlation = np.fft.irfft2(np.abs(np.fft.rfft2(tile)) ** 2, s=tile.shape)
+def _repeats_both_ways(tile: NDArray[np.float32]) -> bool:
+    import cv2
+
+    spectrum = cv2.dft(tile, flags=cv2.DFT_COMPLEX_OUTPUT)
+    power = np.square(spectrum).sum(axis=2)
+    correlation = cv2.dft(power, flags=cv2.DFT_INVERSE)  # power is even, so its transform is real
     if correlation[0, 0] <= 0:
         return False
     correlation = correlation / correlation[0, 0]
     return all(_peak(table) > MIN_PEAK for table in (correlation, correlation.T))
 
 
-def _peak(correlation: Channel) -> float:
+def _peak(correlation: NDArray[np.float32]) -> float:
     """How far the correlation along the first row rises again after it fell; the row may lean by ``MAX_SLOPE``."""
     lags = np.arange(1, correlation.shape[1] // 2)
     shifts = np.arange(-3, 4)[:, None]
@@ -226,30 +262,28 @@ def _peak(correlation: Channel) -> float:
     return float(np.max(along - np.minimum.accumulate(along)))
 
 
-def _edges(tone: Channel, paper: Channel, area: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
+def _edges(tone: Channel, ink: Channel, area: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of the upright box round the four fitted edges."""
     left, top, right, bottom = area
     height, width = tone.shape
-    first = _edge(tone, paper, (left, top, bottom))
-    above = _edge(tone.T, paper.T, (top, left, right))
-    last = width - _edge(tone[:, ::-1], paper[:, ::-1], (width - right, top, bottom))
-    below = height - _edge(tone[::-1].T, paper[::-1].T, (height - bottom, left, right))
+    first = _edge(tone, ink, (left, top, bottom))
+    above = _edge(tone.T, ink.T, (top, left, right))
+    last = width - _edge(tone[:, ::-1], ink[:, ::-1], (width - right, top, bottom))
+    below = height - _edge(tone[::-1].T, ink[::-1].T, (height - bottom, left, right))
     return first, above, last, below
 
 
-def _edge(tone: Channel, paper: Channel, place: tuple[int, int, int]) -> float:
+def _edge(tone: Channel, ink: Channel, place: tuple[int, int, int]) -> float:
     """The outermost column of the grid's left edge, which runs near column ``place[0]`` from row to row."""
     rough, top, bottom = place
     reach = max(8, max(tone.shape) // 28)
     begin, end = max(0, rough - reach), min(tone.shape[1], rough + 2 * reach)
     rows, columns = [], []
     for upper, lower in _strips(top, bottom):
-        weights = paper[upper:lower, begin:end]
-        total = weights.sum(axis=0)
-        # darkness against the brightest paper near by, on average over the strip
-        part = tone[upper:lower, begin:end]
-        darkness = (np.percentile(part, 90) - part) * weights
-        profile = np.where(total > 0.2 * len(weights), darkness.sum(axis=0) / np.maximum(total, 1), np.nan)
+        paper = 1 - ink[upper:lower, begin:end]
+        total = paper.sum(axis=0, dtype=np.float32)
+        shade = -(tone[upper:lower, begin:end] * paper).sum(axis=0, dtype=np.float32) / np.maximum(total, 1)
+        profile = np.where(total > 0.2 * len(paper), shade, np.nan)
         column = _first_rise(profile, reach)
         if column is not None:
             rows.append((upper + lower) / 2)
@@ -265,18 +299,21 @@ def _strips(top: int, bottom: int) -> list[tuple[int, int]]:
     return list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
 
-def _first_rise(profile: Channel, reach: int) -> float | None:
+def _first_rise(profile: NDArray[np.float32], reach: int) -> float | None:
     """Where margin turns into grid: the cut that leaves the smallest squared error to one level on each side."""
     known = ~np.isnan(profile)
     if known[:reach].sum() < 3 or known[-reach:].sum() < 3:
         return None
-    outside = float(np.nanpercentile(profile[:reach], 20))
-    inside = float(np.nanmean(profile[-reach:]))
+    # between two lines the level of the line before holds, so that the grid is one level and not a comb
+    lines = np.lib.stride_tricks.sliding_window_view(np.pad(profile, (MILLIMETRE, 0), mode="edge"), MILLIMETRE + 1)
+    levels = np.fmax.reduce(lines, axis=1)
+    outside = float(np.nanpercentile(levels[:reach], 20))
+    inside = float(np.nanmean(levels[-reach:]))
     if not inside > outside:
         return None
     # above the level of the grid all is alike: a strong frame or a smear of text must not outweigh the rest
-    levels = np.where(known, np.clip(profile, outside, inside), (outside + inside) / 2)
-    gain = np.cumsum(levels - (outside + inside) / 2)
+    middle = (outside + inside) / 2
+    gain = np.cumsum(np.clip(np.nan_to_num(levels, nan=middle), outside, inside) - middle)
     return float(np.argmin(np.concatenate([[0.0], gain])))
 
 

@@ -139,7 +139,7 @@ class Condition:
     nyha: tuple[float, float, float, float]
 
 
-_NYHA = ((0.58, 0.29, 0.11, 0.02), (0.46, 0.35, 0.16, 0.03), (0.32, 0.37, 0.25, 0.06), (0.20, 0.35, 0.33, 0.12))
+_NYHA = ((0.58, 0.29, 0.11, 0.02), (0.46, 0.35, 0.16, 0.03), (0.34, 0.37, 0.23, 0.06), (0.22, 0.36, 0.31, 0.11))
 _BNP_FACTOR = (1.0, 1.35, 2.2, 3.7)
 _WEIGHTS = MappingProxyType(
     {
@@ -155,7 +155,7 @@ _ECG_SHOWS = MappingProxyType(
     {
         "ischaemic": ({"anterior infarct": 0.55, "inferior infarct": 0.45}, (0.48, 0.60, 0.72), (0.03, 0.09, 0.16)),
         "dilated": ({"left bundle branch block": 0.60, "dilated": 0.40}, (0.46, 0.64, 0.78), (0.04, 0.14, 0.24)),
-        "hypertensive": ({"hypertrophy with strain": 1.0}, (0.40, 0.54, 0.68), (0.04, 0.13, 0.22)),
+        "hypertensive": ({"hypertrophy with strain": 1.0}, (0.44, 0.56, 0.68), (0.04, 0.13, 0.22)),
         "fibrillating": ({"nonspecific T": 1.0}, (0.30, 0.40, 0.50), (0.62, 0.76, 0.84)),
         "infiltrative": ({"low voltage": 1.0}, (0.40, 0.58, 0.72), (0.06, 0.16, 0.26)),
     }

@@ -1,0 +1,87 @@
+"""Both engines give the same 512 numbers, alone or in a batch."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from cardiograph.errors import EngineError
+from cardiograph.imaging.encoder import EncoderFacts, load_engine, make_engine, probe, supports_bf16
+from cardiograph.imaging.precision import check_precision
+from cardiograph.imaging.weights import load_weights
+
+
+@pytest.fixture(scope="module")
+def weights(cache_folder):
+    return load_weights("random", seed=0, cache=cache_folder)
+
+
+@pytest.fixture(scope="module")
+def engines(weights, cache_folder):
+    return {name: make_engine(weights, name, "f32", cache=cache_folder) for name in ("torch", "openvino")}
+
+
+@pytest.fixture(scope="module")
+def pages():
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=(3, 224, 224)).astype(np.float32) for _ in range(7)]
+
+
+def test_engines_agree(engines, pages):
+    torch_values, openvino_values = (np.array(list(engine.run(pages))) for engine in engines.values())
+    assert torch_values.shape == (7, 512)
+    np.testing.assert_allclose(openvino_values, torch_values, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_a_page_alone_gets_what_it_gets_in_company(engines, pages, name):
+    together = list(engines[name].run(pages))
+    for page, expected in zip(pages[::-1], together[::-1], strict=True):
+        (alone,) = engines[name].run([page])
+        np.testing.assert_array_equal(alone, expected)
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_a_saved_engine_computes_the_same(engines, weights, tmp_path, name):
+    engines[name].save(tmp_path)
+    facts = EncoderFacts(weights.sha256, weights.source, name, "f32", "")
+    np.testing.assert_array_equal(probe(load_engine(tmp_path, facts)), probe(engines[name]))
+
+
+def test_the_fingerprint_follows_all_that_decides_an_embedding():
+    facts = EncoderFacts("sha", "in words", "torch", "f32", "page=1")
+    for change in ({"weights_sha256": "x"}, {"engine": "openvino"}, {"precision": "bf16"}, {"preparation": "page=2"}):
+        assert dataclasses.replace(facts, **change).fingerprint != facts.fingerprint
+    assert dataclasses.replace(facts, weights_source="other words").fingerprint == facts.fingerprint
+
+
+def test_torch_refuses_bf16(weights, cache_folder):
+    with pytest.raises(EngineError, match="engine torch runs f32 only"):
+        make_engine(weights, "torch", "bf16", cache=cache_folder)
+
+
+def test_openvino_refuses_bf16_where_the_processor_has_none(weights, cache_folder):
+    if supports_bf16():
+        assert make_engine(weights, "openvino", "bf16", cache=cache_folder) is not None
+    else:
+        with pytest.raises(EngineError, match="no bfloat16"):
+            make_engine(weights, "openvino", "bf16", cache=cache_folder)
+
+
+def test_precision_check_accepts_equal_and_refuses_coarse_embeddings():
+    rng = np.random.default_rng(0)
+    exact = rng.normal(size=(80, 40)).astype(np.float32)
+    assert check_precision(exact, exact, k=5, dead=0.01).allowed
+    assert check_precision(exact, exact + 0.001 * rng.normal(size=exact.shape).astype(np.float32), k=5, dead=0.01).rms_error < 0.01
+    coarse = check_precision(exact, exact + 0.3 * rng.normal(size=exact.shape).astype(np.float32), k=5, dead=0.01)
+    assert not coarse.allowed
+    assert coarse.rms_error == pytest.approx(0.4, abs=0.1)  # the largest of forty features around 0.3
+    assert coarse.pages_kept < 0.99
+
+
+def test_precision_check_ignores_dead_features():
+    rng = np.random.default_rng(0)
+    exact = rng.normal(size=(80, 40)).astype(np.float32)
+    exact[:, 3] = 1
+    coarse = exact.copy()
+    coarse[:, 3] += rng.normal(size=80).astype(np.float32)
+    assert check_precision(exact, coarse, k=5, dead=0.01).allowed
