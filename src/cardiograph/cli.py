@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ EPILOG = (
 
 app = typer.Typer(
     name="cardiograph",
-    help="Predict heart failure from ECG pages and clinical values over a graph of similar patients, and say honestly how well.\n\n"
+    help="Predict heart failure from ECG pages and clinical values over a graph of similar patients, and say how well.\n\n"
     "Start with `cardiograph demo`; then `cardiograph run COHORT --out RUN` on your own table or folder, "
     "`cardiograph predict RUN --ecg page.jpg --ef 0.34 ...` for one patient. For research use.",
     epilog=EPILOG,
@@ -31,7 +31,9 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result (or the error) to stdout as one JSON object.")]
 
 
-@app.command(epilog="Example: cardiograph synth cohort/ --patients 600 --seed 1 && cardiograph run cohort/cohort.csv --out runs/first")
+@app.command(
+    epilog="Example: cardiograph synth cohort/ --patients 600 --seed 1 && cardiograph run cohort/cohort.csv --out runs/first"
+)
 def synth(
     out: Annotated[Path, typer.Argument(help="A new folder for cohort.csv, pages/ and the truth.")],
     patients: Annotated[int, typer.Option(help="How many; about one in eight has two ECGs.")] = 600,
@@ -53,25 +55,48 @@ def synth(
     "cardiograph run pages/ --positive heart_failure --out runs/b | cardiograph run cohort.csv --config my.toml"
 )
 def run(  # noqa: PLR0913 - a command has its options
-    cohort: Annotated[Path, typer.Argument(help="Table (CSV, TSV, Parquet; one row per ECG), or a folder with a folder per class.")],
-    out: Annotated[Optional[Path], typer.Option(help="Run folder; runs/NAME by default. Unfinished: goes on. Finished: shows it.")] = None,
-    config: Annotated[Optional[Path], typer.Option(help="Settings in TOML; `cardiograph config` writes them all with their meaning.")] = None,
-    weights: Annotated[Optional[str], typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")] = None,
-    positive: Annotated[Optional[str], typer.Option(help="Classes that are label 1, separated by commas.")] = None,
-    outcome: Annotated[Optional[str], typer.Option(help="What label 1 means, in your words.")] = None,
-    map_: Annotated[Optional[list[str]], typer.Option("--map", help="OURS=THEIRS, such as bnp=NTproBNP; may be given again.")] = None,
-    convert: Annotated[Optional[list[str]], typer.Option(help="VARIABLE=UNIT it is written in, such as ef=percent; may be given again.")] = None,
-    missing: Annotated[Optional[list[str]], typer.Option(help="A value that means 'not measured', such as 999; may be given again.")] = None,
-    decimal: Annotated[Optional[str], typer.Option(help="Decimal mark of the table: . or ,")] = None,
-    modality: Annotated[Optional[str], typer.Option(help="auto, image or clinical.")] = None,
-    simulate: Annotated[Optional[str], typer.Option(help="none, blind or label: draw clinical values where the cohort has none.")] = None,
-    page: Annotated[Optional[str], typer.Option(help="grid (find the trace area), whole, or box (from the config).")] = None,
-    skip_bad_pages: Annotated[bool, typer.Option("--skip-bad-pages", help="Go on without pages that cannot be used; the report lists them.")] = False,
-    balance: Annotated[Optional[str], typer.Option(help="none, weights or augment.")] = None,
-    model: Annotated[Optional[str], typer.Option(help="gcn, gat or mlp: the one that is kept; the others stand beside it.")] = None,
-    engine: Annotated[Optional[str], typer.Option(help="openvino or torch.")] = None,
-    precision: Annotated[Optional[str], typer.Option(help="auto, f32 or bf16.")] = None,
-    seed: Annotated[Optional[int], typer.Option(help="Of split, simulation, training and intervals.")] = None,
+    cohort: Annotated[
+        Path, typer.Argument(help="Table (CSV, TSV, Parquet; one row per ECG), or a folder with a folder per class.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; runs/NAME by default. Unfinished: goes on. Finished: shows it.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings in TOML; `cardiograph config` writes them all with their meaning.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")
+    ] = None,
+    positive: Annotated[str | None, typer.Option(help="Classes that are label 1, separated by commas.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="What label 1 means, in your words.")] = None,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="OURS=THEIRS, such as bnp=NTproBNP; may be given again.")
+    ] = None,
+    convert: Annotated[
+        list[str] | None,
+        typer.Option(help="VARIABLE=UNIT it is written in, such as ef=percent; may be given again."),
+    ] = None,
+    missing: Annotated[
+        list[str] | None, typer.Option(help="A value that means 'not measured', such as 999; may be given again.")
+    ] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal mark of the table: . or ,")] = None,
+    modality: Annotated[str | None, typer.Option(help="auto, image or clinical.")] = None,
+    simulate: Annotated[
+        str | None, typer.Option(help="none, blind or label: draw clinical values where the cohort has none.")
+    ] = None,
+    page: Annotated[
+        str | None, typer.Option(help="grid (find the trace area), whole, or box (from the config).")
+    ] = None,
+    skip_bad_pages: Annotated[
+        bool, typer.Option("--skip-bad-pages", help="Go on without pages that cannot be used; the report lists them.")
+    ] = False,
+    balance: Annotated[str | None, typer.Option(help="none, weights or augment.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="gcn, gat or mlp: the one that is kept; the others stand beside it.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="openvino or torch.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, f32 or bf16.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of split, simulation, training and intervals.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn from a cohort: checks, split by group, embeddings, graph, networks, scores with intervals, report."""
@@ -104,16 +129,20 @@ def run(  # noqa: PLR0913 - a command has its options
 )
 def predict(  # noqa: PLR0913 - a command has its options
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    ecg: Annotated[Optional[Path], typer.Option(help="The patient's ECG page.")] = None,
-    ef: Annotated[Optional[float], typer.Option(help="Ejection fraction, 0.05-0.90 (a fraction).")] = None,
-    bnp: Annotated[Optional[float], typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None,
-    nyha: Annotated[Optional[float], typer.Option(help="NYHA class, 1-4.")] = None,
-    sbp: Annotated[Optional[float], typer.Option(help="Systolic blood pressure, mmHg.")] = None,
-    age: Annotated[Optional[float], typer.Option(help="Age, years.")] = None,
-    value: Annotated[Optional[list[str]], typer.Option(help="NAME=NUMBER of another variable of the model; may be given again.")] = None,
-    patient_id: Annotated[Optional[str], typer.Option(help="Leaves out reference records of the same patient.")] = None,
-    table: Annotated[Optional[Path], typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
+    ecg: Annotated[Path | None, typer.Option(help="The patient's ECG page.")] = None,
+    ef: Annotated[float | None, typer.Option(help="Ejection fraction, 0.05-0.90 (a fraction).")] = None,
+    bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None,
+    nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None,
+    sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None,
+    age: Annotated[float | None, typer.Option(help="Age, years.")] = None,
+    value: Annotated[
+        list[str] | None, typer.Option(help="NAME=NUMBER of another variable of the model; may be given again.")
+    ] = None,
+    patient_id: Annotated[str | None, typer.Option(help="Leaves out reference records of the same patient.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a patient, or a table of them, with a finished run: probability, class, and the similar records it leans on."""
@@ -156,8 +185,8 @@ def report(
 
 @app.command()
 def config(
-    out: Annotated[Optional[Path], typer.Option(help="Write here instead of to stdout.")] = None,
-    check: Annotated[Optional[Path], typer.Option(help="Check this TOML file instead, and write it back whole.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write here instead of to stdout.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Check this TOML file instead, and write it back whole.")] = None,
 ) -> None:
     """Write every setting with its meaning and default as TOML, ready to edit."""
     from cardiograph.artifacts.files import write_bytes

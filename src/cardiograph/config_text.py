@@ -25,7 +25,7 @@ def commented_toml(config: RunConfig) -> str:
             value = section.model_dump(mode="json")[key]
             comment = f"# {about.description}"
             if value is None or value in ({}, []):
-                example = {dict: "{}", list: "[]"}.get(type(value), "...")
+                example = "..." if value is None else str(value)
                 lines += [comment, f"# {key} = {example}"]
             elif isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
                 tables += [comment, tomli_w.dumps({name: {key: value}}).replace(f"[{name}]\n", "", 1).rstrip()]

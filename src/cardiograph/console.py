@@ -24,8 +24,15 @@ class Bars:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-        from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         self.progress = Progress(
             SpinnerColumn(finished_text="[green]done"),
@@ -128,7 +135,8 @@ def show_prediction(prediction: Prediction) -> None:
     console = Console()
     answer = "at or above" if prediction.positive else "below"
     console.print(
-        f"[bold]{escape(prediction.outcome)}: {prediction.probability:.3f}[/] ({answer} the threshold {prediction.threshold:.3f})",
+        f"[bold]{escape(prediction.outcome)}: {prediction.probability:.3f}[/] "
+        f"({answer} the threshold {prediction.threshold:.3f})",
         highlight=False,
     )
     for warning in prediction.warnings:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] - scikit-learn has no types
+class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Patient-similarity graph over ECG pages and clinical values.
 
     ``fit`` makes a whole run in ``folder``: it splits off validation and test records by group itself, so the report there

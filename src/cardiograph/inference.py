@@ -19,11 +19,13 @@ from cardiograph.imaging.encoder import Engine, load_engine, probe
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
 from cardiograph.imaging.prepare import PreparedPage, prepare_page
 from cardiograph.models.gnn import Hearing
+from cardiograph.schema import ClinicalVariable
 
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe's embedding before an engine counts as another one."""
 
-_CHUNK = 256
+_CHUNK = 32
+"""Pages held in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,10 @@ class Predictor:
         expected = np.array(read_bundle_facts(folder)["probe"])
         drift = np.abs(probe(engine) - expected).max() / np.abs(expected).max()
         if drift > PROBE_TOLERANCE:
-            message = f"{run}: the encoder computes other numbers here than where the model was made (by {drift:.1e} of the scale)"
+            message = (
+                f"{run}: the encoder computes other numbers here than where the model was made (by {drift:.1e} of the "
+                "scale); serve it on such a machine with such versions, or make the run again here"
+            )
             raise EngineError(message)
         return cls(bundle, engine)
 
@@ -188,60 +193,40 @@ class Predictor:
         return [int(row) for row in np.flatnonzero(distance <= NEAR_COPY_THRESHOLD)]
 
     def _predict_chunk(self, chunk: Sequence[Query]) -> Iterator[Prediction]:
-        values = np.array([self._values(query) for query in chunk]).reshape(len(chunk), -1)
-        pages = [self._page(query) for query in chunk]
+        read = [self._read(query) for query in chunk]
+        issues = [issue for _, _, found in read for issue in found]
+        if issues:
+            message = f"{sum(bool(found) for _, _, found in read)} of {len(chunk)} patients cannot be scored."
+            raise InputError(message if len(chunk) > 1 else "This patient cannot be scored.", issues)
+        pages = [page for page, _, _ in read if page is not None]
+        values = np.array([values for _, values, _ in read]).reshape(len(chunk), -1)
         queries = Queries(
-            image=self._embed([page for page in pages if page is not None]),
+            image=None if self._engine is None else np.stack(list(self._engine.run(page.input for page in pages))),
             clinical=values,
             patient_ids=[query.patient_id for query in chunk],
-            pixel_hashes=[None if page is None else page.pixel_hash for page in pages],
-            perceptual_hashes=np.stack([page.perceptual_hash for page in pages if page is not None])
-            if pages[0]
-            else None,
+            pixel_hashes=[page.pixel_hash for page in pages] or [None] * len(chunk),
+            perceptual_hashes=np.stack([page.perceptual_hash for page in pages]) if pages else None,
         )
         scores = self.score(queries)
         for number in range(len(chunk)):
             yield self._prediction(scores, number, values[number])
 
-    def _embed(self, pages: Sequence[PreparedPage]) -> NDArray[np.float32] | None:
-        if self._engine is None:
-            return None
-        return np.stack(list(self._engine.run(page.input for page in pages)))
-
-    def _page(self, query: Query) -> PreparedPage | None:
-        if self._engine is None:
-            if query.page is not None:
-                raise _refused(
-                    query,
-                    "ecg",
-                    "given",
-                    "this model was trained without pages",
-                    "leave the page out",
-                    "no_image_block",
-                )
-            return None
+    def _read(self, query: Query) -> tuple[PreparedPage | None, list[float], list[Issue]]:
+        """The page and the values of a patient, and all that is wrong with them."""
+        variables = () if self.bundle.scaler is None else self.bundle.scaler.variables
+        given = {name: float(value) for name, value in query.clinical.items() if value is not None and value == value}
+        issues = list(_value_issues(query.name, given, variables))
+        values = [given.get(variable.name, np.nan) for variable in variables]
+        if (query.page is None) != (self._engine is None):
+            issues.append(_page_issue(query))
+            return None, values, issues
         if query.page is None:
-            raise _refused(
-                query, "ecg", "missing", "this model was trained with pages", "give an ECG page", "missing_page"
-            )
+            return None, values, issues
         name = query.page.name if isinstance(query.page, Path) else query.name
-        return prepare_page(query.page, name=name, config=self.bundle.served.pages)
-
-    def _values(self, query: Query) -> list[float]:
-        scaler = self.bundle.scaler
-        variables = {} if scaler is None else {variable.name: variable for variable in scaler.variables}
-        for name, value in query.clinical.items():
-            if value is None or np.isnan(value):
-                continue
-            if name not in variables:
-                rule = f"this model knows {', '.join(variables) or 'no clinical values'}"
-                raise _refused(query, name, f"{value:g}", rule, "leave it out", "unknown_variable")
-            variable = variables[name]
-            if not variable.low <= value <= variable.high or (variable.whole and value != int(value)):
-                rule = f"allowed {variable.allowed}{', whole numbers' if variable.whole else ''}"
-                raise _refused(query, name, f"{value:g}", rule, "check the unit or leave the value out", "out_of_range")
-        given = {name: value for name, value in query.clinical.items() if value is not None}
-        return [float(given.get(name, np.nan)) for name in variables]
+        try:
+            return prepare_page(query.page, name=name, config=self.bundle.served.pages), values, issues
+        except InputError as error:
+            return None, values, [*issues, *error.issues]
 
     def _prediction(self, scores: Scores, number: int, values: NDArray[np.float64]) -> Prediction:
         served = self.bundle.served
@@ -287,6 +272,24 @@ def _rows_by(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
     return rows
 
 
-def _refused(query: Query, column: str, value: str, rule: str, remedy: str, code: str) -> InputError:  # noqa: PLR0913
-    issue = Issue(query.name, column, value, rule, remedy, code)
-    return InputError("This patient cannot be scored.", [issue])
+def _value_issues(name: str, given: Mapping[str, float], variables: Sequence[ClinicalVariable]) -> Iterator[Issue]:
+    known = {variable.name: variable for variable in variables}
+    for column, value in given.items():
+        if column not in known:
+            rule = f"this model knows {', '.join(known) or 'no clinical values'}"
+            yield Issue(name, column, f"{value:g}", rule, "leave it out", "unknown_variable")
+            continue
+        variable = known[column]
+        if not variable.low <= value <= variable.high or (variable.whole and not value.is_integer()):
+            rule = f"allowed {variable.allowed}{', whole numbers' if variable.whole else ''}"
+            yield Issue(name, column, f"{value:g}", rule, "check the unit or leave the value out", "out_of_range")
+
+
+def _page_issue(query: Query) -> Issue:
+    if query.page is None:
+        return Issue(
+            query.name, "ecg", "missing", "this model was trained with pages", "give an ECG page", "missing_page"
+        )
+    return Issue(
+        query.name, "ecg", "given", "this model was trained without pages", "leave the page out", "unused_page"
+    )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +10,6 @@ import numpy as np
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.stages.augmentation import Augmented, augment_pages, sample_sheet
-from cardiograph.stages.ceiling import synthetic_ceiling
 from cardiograph.clinical.features import clinical_table
 from cardiograph.clinical.simulate import simulate_blind, simulate_from_label
 from cardiograph.cohort.balance import class_weights
@@ -23,15 +18,17 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.split import check_given_split, draw_split
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, ClinicalTable, Cohort, Split
-from cardiograph.stages.encoding import Encoder, choose_encoder
 from cardiograph.errors import ConfigError
-from cardiograph.stages.fitting import Material, fit_network, prepare
-from cardiograph.imaging.weights import load_weights
-from cardiograph.stages.ingest import Survey, data_hash, embed_pages, survey_pages
 from cardiograph.models.gnn import LAYERS
 from cardiograph.progress import Progress, Silent
+from cardiograph.stages.augmentation import Augmented, augment_pages, sample_sheet
+from cardiograph.stages.ceiling import synthetic_ceiling
+from cardiograph.stages.encoding import choose_encoder
+from cardiograph.stages.fitting import Material, fit_network, prepare
+from cardiograph.stages.ingest import Survey, data_hash, embed_pages, survey_pages
 from cardiograph.stages.recording import Learnt, Studied, record_model, record_scores
 from cardiograph.stages.reporting import write_report
+from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
 
 
@@ -46,34 +43,6 @@ class RunResult:
 
     path: Path
     metrics: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What every stage has at hand.
-
-    Args:
-        config: Settings of the run.
-        directory: Where results go.
-        cache: Where page facts and embeddings are kept between runs.
-        progress: Told how far the work is.
-        seconds: Of each stage so far.
-    """
-
-    config: RunConfig
-    directory: RunDirectory
-    cache: PageCache
-    progress: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str, steps: int = 1) -> Iterator[None]:
-        """Time a stage, show it, log it."""
-        self.progress.start(name, steps)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start
-        self.directory.log("stage", name=name, seconds=round(self.seconds[name], 3))
 
 
 def run(
@@ -100,7 +69,7 @@ def run(
         shop = Workshop(config, directory, cache, progress or Silent())
         survey = None
         if cohort.has_pages:
-            cohort, survey = survey_pages(cohort, config.pages, cache, shop.progress)
+            cohort, survey = survey_pages(cohort, shop)
         if directory.begin(config, data_hash(cohort, survey)):
             return RunResult(out, directory.read_json("metrics.json"))
         studied = _study(cohort, survey, shop)
@@ -125,12 +94,13 @@ def _study(cohort: Cohort, survey: Survey | None, shop: Workshop) -> Studied:
     if survey is None:
         return Studied(cohort, None, split, _material(cohort, split, clinical, None, None, config))
     with shop.stage("embedding"):
-        encoder = _encoder(cohort, survey, split, shop)
-        images = embed_pages(survey, config.pages, (encoder.engine, encoder.facts), shop.cache, shop.progress)
+        labelled = [row for row in split.rows(TRAIN) if cohort.labels[row] >= 0]
+        encoder = choose_encoder(survey.of(labelled), shop)
+        images = embed_pages(survey, encoder.engine, encoder.facts.fingerprint, shop)
     augmented: Augmented | None = None
     if config.balance.mode == "augment":
         with shop.stage("augmentation"):
-            augmented = augment_pages(cohort, split, survey, encoder, config=config, cache=shop.cache, progress=shop.progress)
+            augmented = augment_pages(cohort, split, survey, encoder, shop)
     shop.directory.write_bytes("pages.png", sample_sheet(cohort, split, survey, config, augmented))
     material = _material(cohort, split, clinical, images.values, augmented, config)
     return Studied(cohort, survey, split, material, encoder)
@@ -171,15 +141,6 @@ def clinical_values(cohort: Cohort, config: RunConfig) -> ClinicalTable | None:
     return clinical_table(cohort) if cohort.variables else None
 
 
-def _encoder(cohort: Cohort, survey: Survey, split: Split, shop: Workshop) -> Encoder:
-    encoder = shop.config.encoder
-    weights = load_weights(encoder.weights, seed=encoder.seed, cache=cache_folder())
-    labelled = [row for row in split.rows(TRAIN) if cohort.labels[row] >= 0]
-    return choose_encoder(
-        weights, shop.config, survey.of(labelled), cache=shop.cache, folder=cache_folder(), progress=shop.progress
-    )
-
-
 def _material(
     cohort: Cohort,
     split: Split,
@@ -196,7 +157,7 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
     """Settings that contradict the cohort."""
     if config.clinical.simulate != "none" and cohort.variables:
         names = ", ".join(variable.name for variable in cohort.variables)
-        message = f"clinical.simulate: the cohort has clinical columns ({names}); simulate none, or drop them by --modality image"
+        message = f"clinical.simulate: the cohort has clinical columns ({names}); drop them by --modality image, or don't simulate"
         raise ConfigError(message)
     if config.balance.mode == "augment" and not cohort.has_pages:
         message = "balance.mode = 'augment' turns pages, and this cohort has none; use 'none' or 'weights'"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from cardiograph.inference import Predictor, Query
 
 VARIABLES = ("ef", "bnp", "nyha", "sbp", "age")
@@ -95,7 +96,11 @@ def test_predicting_loads_no_training_library(finished_run, told):
 def test_values_out_of_range_and_unknown_ones_are_refused(predictor, told):
     from cardiograph.errors import InputError
 
-    for clinical, code in (({"ef": 45.0}, "out_of_range"), ({"creatinine": 1.0}, "unknown_variable"), ({"nyha": 2.5}, "out_of_range")):
+    for clinical, code in (
+        ({"ef": 45.0}, "out_of_range"),
+        ({"creatinine": 1.0}, "unknown_variable"),
+        ({"nyha": 2.5}, "out_of_range"),
+    ):
         with pytest.raises(InputError) as caught:
             predictor.predict(told.ecg[0], clinical)
         assert caught.value.issues[0].code == code

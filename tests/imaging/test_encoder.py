@@ -71,7 +71,12 @@ def test_precision_check_accepts_equal_and_refuses_coarse_embeddings():
     rng = np.random.default_rng(0)
     exact = rng.normal(size=(80, 40)).astype(np.float32)
     assert check_precision(exact, exact, k=5, dead=0.01).allowed
-    assert check_precision(exact, exact + 0.001 * rng.normal(size=exact.shape).astype(np.float32), k=5, dead=0.01).rms_error < 0.01
+    assert (
+        check_precision(
+            exact, exact + 0.001 * rng.normal(size=exact.shape).astype(np.float32), k=5, dead=0.01
+        ).rms_error
+        < 0.01
+    )
     coarse = check_precision(exact, exact + 0.3 * rng.normal(size=exact.shape).astype(np.float32), k=5, dead=0.01)
     assert not coarse.allowed
     assert coarse.rms_error == pytest.approx(0.4, abs=0.1)  # the largest of forty features around 0.3

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from cardiograph.config import GraphConfig, ModelConfig, RunConfig
 from cardiograph.containers import Groups, Split
 from cardiograph.models.baselines import logistic_probabilities
@@ -48,7 +49,9 @@ def test_poisoned_test_rows_move_nothing(name):
     poisoned.image[-20:] = 1e6
     first, _ = fit_network(name, prepare(clean, CONFIG), CONFIG)
     second, _ = fit_network(name, prepare(poisoned, CONFIG), CONFIG)
-    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
 
 
 def test_no_reference_record_hears_its_own_group():
@@ -72,7 +75,9 @@ def test_copies_are_in_the_loss_but_never_heard_and_share_their_sources_weight()
         assert (groups[prepared.graph.rows[heard]] != groups[row]).all()
     weights = prepared.train_set.weights
     assert weights.sum() == pytest.approx(reference)
-    np.testing.assert_allclose(weights[[2, 7, reference, reference + 1, reference + 2]], [1 / 3, 1 / 2, 1 / 3, 1 / 3, 1 / 2])
+    np.testing.assert_allclose(
+        weights[[2, 7, reference, reference + 1, reference + 2]], [1 / 3, 1 / 2, 1 / 3, 1 / 3, 1 / 2]
+    )
     without = prepare(plain, CONFIG)
     np.testing.assert_array_equal(prepared.graph.neighbours.index, without.graph.neighbours.index)
     np.testing.assert_array_equal(prepared.val_set.features, without.val_set.features)

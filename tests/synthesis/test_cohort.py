@@ -173,7 +173,8 @@ def test_latents_as_regressors_follow_the_records_asked_for(many):
     wanted = truth["record_id"].to_numpy()[[7, 3, 250]]
     matrix = latent_matrix(truth, list(wanted))
     assert matrix.shape == (3, 18 + 1 + 2 + 3)
-    assert np.isfinite(latent_matrix(truth, list(truth["record_id"]))).all()
+    assert np.isfinite(latent_matrix(truth)).all()
+    assert np.array_equal(latent_matrix(truth)[[7, 3, 250]], matrix)
     ages = truth.set_index("record_id").loc[wanted, "age"].to_numpy()
     share = (ages - 18) / 82
     assert np.allclose(latent_matrix(truth, list(wanted), variables=("age",))[:, 0], np.log(share / (1 - share)))

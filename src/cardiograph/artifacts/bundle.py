@@ -15,7 +15,7 @@ from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
 from cardiograph.errors import RunError
 from cardiograph.fusion import Fusion
-from cardiograph.imaging.encoder import Engine, EncoderFacts
+from cardiograph.imaging.encoder import EncoderFacts, Engine
 from cardiograph.models.gnn import Network
 
 SCHEMA = 1

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts import files
@@ -148,7 +147,7 @@ class RunDirectory:
         """Read a JSON file."""
         return files.read_json(self.path / name)
 
-    def read_arrays(self, name: str) -> dict[str, NDArray[np.generic]]:
+    def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Read a safetensors file."""
         return files.read_arrays(self.path / name)
 

@@ -184,9 +184,9 @@ def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
         draw((9.6, 6.8), paint),
         "Map of the patient graph with its links",
         f"{len(graph.xy)} records{sampled}. A link joins a record with one of its {graph.k} nearest reference records, "
-        f"where that is drawn ({graph.metric} distance of the fused features); it has a class's colour where both ends are "
-        "of that class and is grey otherwise. Filled: reference (training); hollow: query, which hears reference records and is heard by "
-        "nobody. The map (t-SNE) keeps near records near; far distances mean nothing.",
+        f"where that is drawn ({graph.metric} distance of the fused features); it has the colour of a class where both "
+        "ends are of that class and is grey otherwise. Filled: reference (training); hollow: query, which hears "
+        "reference records and is heard by nobody. The map (t-SNE) keeps near records near; far distances mean nothing.",
         wide=True,
     )
 

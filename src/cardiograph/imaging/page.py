@@ -264,27 +264,29 @@ def _peak(correlation: NDArray[np.float32]) -> float:
 
 def _edges(tone: Channel, ink: Channel, area: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of the upright box round the four fitted edges."""
-    left, top, right, bottom = area
+    reach = max(8, max(tone.shape) // 28)
+    # a margin of bright paper round the page gives an edge to a grid that runs off it, too
+    tone = np.pad(tone, reach, constant_values=int(np.percentile(tone[::3, ::3], 98)))
+    ink = np.pad(ink, reach)
+    left, top, right, bottom = (edge + reach for edge in area)
     height, width = tone.shape
-    first = _edge(tone, ink, (left, top, bottom))
-    above = _edge(tone.T, ink.T, (top, left, right))
-    last = width - _edge(tone[:, ::-1], ink[:, ::-1], (width - right, top, bottom))
-    below = height - _edge(tone[::-1].T, ink[::-1].T, (height - bottom, left, right))
-    return first, above, last, below
+    first = _edge(tone, ink, (left, top, bottom), reach)
+    above = _edge(tone.T, ink.T, (top, left, right), reach)
+    last = width - _edge(tone[:, ::-1], ink[:, ::-1], (width - right, top, bottom), reach)
+    below = height - _edge(tone[::-1].T, ink[::-1].T, (height - bottom, left, right), reach)
+    return first - reach, above - reach, last - reach, below - reach
 
 
-def _edge(tone: Channel, ink: Channel, place: tuple[int, int, int]) -> float:
+def _edge(tone: Channel, ink: Channel, place: tuple[int, int, int], reach: int) -> float:
     """The outermost column of the grid's left edge, which runs near column ``place[0]`` from row to row."""
     rough, top, bottom = place
-    reach = max(8, max(tone.shape) // 28)
-    begin, end = max(0, rough - reach), min(tone.shape[1], rough + 2 * reach)
+    begin, end = rough - reach, min(tone.shape[1], rough + 2 * reach)
     rows, columns = [], []
     for upper, lower in _strips(top, bottom):
         paper = 1 - ink[upper:lower, begin:end]
         total = paper.sum(axis=0, dtype=np.float32)
         shade = -(tone[upper:lower, begin:end] * paper).sum(axis=0, dtype=np.float32) / np.maximum(total, 1)
-        profile = np.where(total > 0.2 * len(paper), shade, np.nan)
-        column = _first_rise(profile, reach)
+        column = _first_rise(np.where(total > 0.2 * len(paper), shade, np.nan), reach)
         if column is not None:
             rows.append((upper + lower) / 2)
             columns.append(begin + column)

@@ -79,10 +79,11 @@ def load_weights(spec: str, *, seed: int, cache: Path) -> Weights:
 
 
 def _download(by_hand: Path) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import logging
+    import logging
 
-    logging.set_verbosity_error()  # its retries are told in one error below
+    from huggingface_hub import hf_hub_download
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are told in one error below
     try:
         return Path(hf_hub_download(HUB_REPOSITORY, HUB_FILE, revision=HUB_REVISION, etag_timeout=10))
     except (OSError, ValueError) as error:  # the hub's own errors derive from these two
@@ -126,7 +127,9 @@ def _from_file(path: Path, source: str) -> Weights:
         tensors = load(content) if safe else torch.load(path, map_location="cpu", weights_only=True)
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("fc.")}
     except (SafetensorError, RuntimeError, ValueError, EOFError, AttributeError, KeyError, UnpicklingError) as error:
-        message = f"weights {path}: not a file of tensors ({type(error).__name__}); .safetensors or a .pth of tensors alone"
+        message = (
+            f"weights {path}: not a file of tensors ({type(error).__name__}); .safetensors or a .pth of tensors alone"
+        )
         raise WeightsError(message) from error
     _check_fit(tensors, path)
     return Weights(tensors, hashlib.sha256(content).hexdigest(), source)
@@ -140,7 +143,9 @@ def _check_fit(tensors: dict[str, Tensor], path: Path) -> None:
     wrong += [
         f"{name} is {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes.get(name, shape) != shape
     ]
-    wrong += [f"{name} has values that are not finite" for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    wrong += [
+        f"{name} has values that are not finite" for name, tensor in tensors.items() if not tensor.isfinite().all()
+    ]
     if wrong:
         message = f"weights {path}: do not fit a ResNet18 ({'; '.join(wrong[:3])}{' ...' if len(wrong) > 3 else ''})"
         raise WeightsError(message)

@@ -7,17 +7,16 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.cache import PageCache
 from cardiograph.cohort.balance import plan_copies
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, Cohort, Split
-from cardiograph.stages.encoding import Encoder
-from cardiograph.stages.fitting import Copies
 from cardiograph.imaging.augment import Augmentation, augment, contact_sheet, draw_augmentation
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 from cardiograph.imaging.preprocess import to_input
+from cardiograph.stages.encoding import Encoder
+from cardiograph.stages.fitting import Copies
 from cardiograph.stages.ingest import Survey, read_view
-from cardiograph.progress import Progress
+from cardiograph.stages.workshop import Workshop
 
 _TILES = 8
 
@@ -35,17 +34,9 @@ class Augmented:
     draws: tuple[Augmentation, ...]
 
 
-def augment_pages(
-    cohort: Cohort,
-    split: Split,
-    survey: Survey,
-    encoder: Encoder,
-    *,
-    config: RunConfig,
-    cache: PageCache,
-    progress: Progress,
-) -> Augmented:
+def augment_pages(cohort: Cohort, split: Split, survey: Survey, encoder: Encoder, shop: Workshop) -> Augmented:
     """Augment members of the minority class of the training rows until the classes are equal, and embed the copies."""
+    config, cache, progress = shop.config, shop.cache, shop.progress
     rng = np.random.default_rng([config.seed, 2])
     plan = plan_copies(cohort.labels, split.rows(TRAIN), rng)
     draws = [draw_augmentation(config.balance, rng) for _ in plan.source]
@@ -64,9 +55,7 @@ def augment_pages(
     return Augmented(Copies(plan.source, image), tuple(draws))
 
 
-def sample_sheet(
-    cohort: Cohort, split: Split, survey: Survey, config: RunConfig, augmented: Augmented | None
-) -> bytes:
+def sample_sheet(cohort: Cohort, split: Split, survey: Survey, config: RunConfig, augmented: Augmented | None) -> bytes:
     """A PNG of what the encoder sees: training records beside their copies, or training records of both classes."""
     ids = cohort.record_ids
     tiles: list[tuple[str, NDArray[np.uint8]]] = []

@@ -39,7 +39,9 @@ def synthetic_ceiling(source: Path, studied: Studied) -> dict[str, Any] | None:
     truth = pd.read_parquet(truth_file).set_index("record_id").loc[ids].reset_index()
     latents, labels = latent_matrix(truth), studied.cohort.labels
     train, test = studied.rows(TRAIN), studied.rows(TEST)
-    regression = LogisticRegressionCV(Cs=PENALTIES, cv=5, scoring="neg_log_loss", max_iter=5000, l1_ratios=(0,), use_legacy_attributes=False)
+    regression = LogisticRegressionCV(
+        Cs=PENALTIES, cv=5, scoring="neg_log_loss", max_iter=5000, l1_ratios=(0,), use_legacy_attributes=False
+    )
     model = make_pipeline(StandardScaler(), regression).fit(latents[train], labels[train])
     ceilings = json.loads((source.parent / "synthetic.json").read_text(encoding="utf-8"))["ceilings"]
     return {

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
-from cardiograph.artifacts.cache import PageCache
-from cardiograph.config import RunConfig
 from cardiograph.errors import EngineError
 from cardiograph.fusion import DEAD_SPREAD
 from cardiograph.imaging.encoder import EncoderFacts, Engine, make_engine, supports_bf16
 from cardiograph.imaging.precision import check_precision
 from cardiograph.imaging.prepare import preparation
-from cardiograph.imaging.weights import Weights
+from cardiograph.imaging.weights import load_weights
 from cardiograph.stages.ingest import Survey, embed_pages
-from cardiograph.progress import Progress
+from cardiograph.stages.workshop import Workshop
 
 CHECK_PAGES = 128
 """About how many different training pages bfloat16 is held against float32 on."""
@@ -36,22 +33,19 @@ class Encoder:
     why: str
 
 
-def choose_encoder(
-    weights: Weights, config: RunConfig, training: Survey, *, cache: PageCache, folder: Path, progress: Progress
-) -> Encoder:
+def choose_encoder(training: Survey, shop: Workshop) -> Encoder:
     """Make the encoder that the configuration asks for; bfloat16 only where it proves equal on training pages.
 
     Args:
-        weights: Of the encoder.
-        config: Engine, precision, view.
         training: Pages of labelled training records, for the check.
-        cache: Of embeddings.
-        folder: Where converted models are kept.
-        progress: Told of check pages.
+        shop: Settings, cache and progress.
 
     Raises:
+        WeightsError: The weights cannot be had.
         EngineError: bfloat16 was asked for and is not supported here or not exact enough.
     """
+    config, folder = shop.config, shop.cache.folder
+    weights = load_weights(config.encoder.weights, seed=config.encoder.seed, cache=folder)
 
     def encoder(precision: str, why: str) -> Encoder:
         about = EncoderFacts(
@@ -72,8 +66,7 @@ def choose_encoder(
     different = list({facts.pixel_hash: row for row, facts in enumerate(training.facts)}.values())
     sample = training.of(different[:: max(1, -(-len(different) // CHECK_PAGES))])
     both = [
-        embed_pages(sample, config.pages, (each.engine, each.facts), cache, progress).values
-        for each in (exact, coarse)
+        embed_pages(sample, config.pages, (each.engine, each.facts), cache, progress).values for each in (exact, coarse)
     ]
     check = check_precision(*both, k=config.graph.k, dead=DEAD_SPREAD)
     if check.allowed:

@@ -14,16 +14,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.cache import PageCache
 from cardiograph.config import PagesConfig
 from cardiograph.containers import Cohort, ImageEmbeddings
 from cardiograph.errors import Issue, PageError
-from cardiograph.imaging.encoder import EMBEDDING_WIDTH, EncoderFacts, Engine
+from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine
 from cardiograph.imaging.page import Box, crop
 from cardiograph.imaging.prepare import preparation, prepare_page
 from cardiograph.imaging.preprocess import to_input
 from cardiograph.imaging.reading import read_page
-from cardiograph.progress import Progress
+from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import available_threads
 
 _Item = TypeVar("_Item")
@@ -72,21 +71,20 @@ class Survey:
         return Survey(tuple(self.paths[row] for row in chosen), tuple(self.facts[row] for row in chosen))
 
 
-def survey_pages(cohort: Cohort, config: PagesConfig, cache: PageCache, progress: Progress) -> tuple[Cohort, Survey]:
+def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
     """Read every page once and note what tells pages apart; find all that cannot be used.
 
     Args:
         cohort: With a page for each record.
-        config: View, limits, and whether bad pages are skipped.
-        cache: Knows the pages of earlier runs.
-        progress: Told of each page.
+        shop: Its settings tell the view, the limits, and whether bad pages are skipped.
 
     Returns:
         The cohort (without the records of bad pages where these are skipped) and the facts of its pages.
 
     Raises:
-        PageError: All pages that cannot be used, unless ``config.skip_bad``.
+        PageError: All pages that cannot be used, unless they are to be skipped.
     """
+    config, cache, progress = shop.config.pages, shop.cache, shop.progress
     paths = [Path(path) for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths}
     under = preparation(config)
@@ -113,21 +111,18 @@ def survey_pages(cohort: Cohort, config: PagesConfig, cache: PageCache, progress
     return _without_bad(cohort, paths, known, config)
 
 
-def embed_pages(
-    survey: Survey, config: PagesConfig, encoder: tuple[Engine, EncoderFacts], cache: PageCache, progress: Progress
-) -> ImageEmbeddings:
-    """Embed each different page once.
+def embed_pages(survey: Survey, engine: Engine, fingerprint: str, shop: Workshop) -> ImageEmbeddings:
+    """Embed each different page once; the cache takes each embedding as it comes.
 
     Args:
         survey: Of the cohort's pages.
-        config: Limits of reading.
-        encoder: Engine and what decides its numbers.
-        cache: Takes each embedding as it comes.
-        progress: Told of each different page.
+        engine: Of the encoder.
+        fingerprint: Of the encoder.
+        shop: Settings, cache and progress.
     """
-    engine, about = encoder
+    config, cache, progress = shop.config.pages, shop.cache, shop.progress
     different = {facts.pixel_hash: (path, facts) for path, facts in zip(survey.paths, survey.facts, strict=True)}
-    found = {pixels: cache.embedding(about.fingerprint, pixels) for pixels in different}
+    found = {pixels: cache.embedding(fingerprint, pixels) for pixels in different}
     missing = [pixels for pixels, embedding in found.items() if embedding is None]
     progress.start("embedding pages", len(different))
     progress.advance(len(different) - len(missing))
@@ -138,11 +133,11 @@ def embed_pages(
 
     with ThreadPoolExecutor(available_threads()) as pool:
         for pixels, embedding in zip(missing, engine.run(_in_order(pool, load, missing)), strict=True):
-            cache.keep_embedding(about.fingerprint, pixels, embedding)
+            cache.keep_embedding(fingerprint, pixels, embedding)
             found[pixels] = embedding
             progress.advance()
     values = [found[facts.pixel_hash] for facts in survey.facts]
-    return ImageEmbeddings(np.array(values, np.float32).reshape(-1, EMBEDDING_WIDTH), about.fingerprint)
+    return ImageEmbeddings(np.array(values, np.float32).reshape(-1, EMBEDDING_WIDTH), fingerprint)
 
 
 def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.uint8]:
@@ -155,7 +150,8 @@ def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.u
     if page.file_sha256 != facts.file_sha256:
         rule = "pages stay as they are while a run reads them"
         issue = Issue(f"page {path.name}", "", "another file than before", rule, "run the command again", "changed")
-        raise PageError("A page changed while it was read.", [issue])
+        message = "A page changed while it was read."
+        raise PageError(message, [issue])
     return crop(page.pixels, Box(*facts.box))
 
 
@@ -195,7 +191,8 @@ def _without_bad(
         raise PageError(message, issues)
     good = [(row, path, found) for row, path in enumerate(paths) if isinstance(found := known[path], PageFacts)]
     if not good:
-        raise PageError("No page of the cohort can be used.", issues)
+        message = "No page of the cohort can be used."
+        raise PageError(message, issues)
     rows, kept, facts = zip(*good, strict=True)
     table = cohort.table.iloc[list(rows)].reset_index(drop=True)
     return dataclasses.replace(cohort, table=table), Survey(kept, facts, issues)

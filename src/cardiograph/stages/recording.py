@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,22 +17,33 @@ from cardiograph.artifacts.bundle import ModelBundle, Served
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, TRAIN, VAL, Cohort, Split
-from cardiograph.stages.encoding import Encoder
 from cardiograph.evaluation.decision import youden_threshold
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluation.summary import headline_provenance, summarise
-from cardiograph.stages.fitting import Material, Prepared, reference_of
 from cardiograph.imaging.encoder import probe
 from cardiograph.inference import Predictor, Queries, Scores
-from cardiograph.stages.ingest import Survey
 from cardiograph.models.baselines import logistic_probabilities
 from cardiograph.models.gnn import Network
 from cardiograph.models.training import History
 from cardiograph.schema import Provenance
+from cardiograph.stages.encoding import Encoder
+from cardiograph.stages.fitting import Material, Prepared, reference_of
+from cardiograph.stages.ingest import Survey
 
 TITLES = {"gcn": "GCN", "gat": "GAT", "mlp": "MLP (no graph)", "logistic": "Logistic regression (no graph)"}
 WITHOUT_GRAPH = ("mlp", "logistic")
-PACKAGES = ("cardiograph", "torch", "openvino", "monai", "faiss-cpu", "numpy", "scipy", "scikit-learn", "pandas", "pillow")
+PACKAGES = (
+    "cardiograph",
+    "torch",
+    "openvino",
+    "monai",
+    "faiss-cpu",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "pillow",
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,9 @@ def record_scores(
 ) -> dict[str, Any]:
     """Score validation and test records with every model, and write tables, metrics and facts."""
     parts = {part: studied.rows(part) for part in (VAL, TEST)}
-    scores = {name: {part: p.score(studied.queries(rows)) for part, rows in parts.items()} for name, p in predictors.items()}
+    scores = {
+        name: {part: p.score(studied.queries(rows)) for part, rows in parts.items()} for name, p in predictors.items()
+    }
     probabilities = {name: {part: s.probabilities for part, s in found.items()} for name, found in scores.items()}
     logistic = _logistic(studied, learnt)
     probabilities["logistic"] = {part: logistic[rows] for part, rows in parts.items()}
@@ -284,12 +296,15 @@ def _facts(studied: Studied, learnt: Learnt, roles: ModelRoles, config: RunConfi
         "roles": asdict(roles),
         "curves": {name: asdict(history) for name, (_, history) in learnt.networks.items()},
         "fusion": learnt.prepared.fusion.facts(),
-        "encoder": None if encoder is None else asdict(encoder.facts) | {"why": encoder.why, "fingerprint": encoder.facts.fingerprint},
+        "encoder": None
+        if encoder is None
+        else asdict(encoder.facts) | {"why": encoder.why, "fingerprint": encoder.facts.fingerprint},
         "skipped": [] if studied.survey is None else [asdict(issue) for issue in studied.survey.skipped],
         "notes": list(cohort.table.attrs.get("notes", [])),
         "conversions": list(cohort.table.attrs.get("conversions", [])),
         "copies": 0 if studied.material.copies is None else len(studied.material.copies.source),
         "reference": len(learnt.prepared.graph.rows),
         "seeds": {"run": config.seed, "random weights": config.encoder.seed},
-        "versions": {"python": platform.python_version(), "platform": platform.platform()} | {p: version(p) for p in PACKAGES},
+        "versions": {"python": platform.python_version(), "platform": platform.platform()}
+        | {p: version(p) for p in PACKAGES},
     }

@@ -152,6 +152,7 @@ def _encoder(facts: dict[str, Any], view: str) -> EncoderContent | None:
 
 def _notes(facts: dict[str, Any]) -> list[str]:
     notes = [
-        f"{each['variable']} was converted from {each['unit']} (column {each['column']!r})" for each in facts["conversions"]
+        f"{each['variable']} was converted from {each['unit']} (column {each['column']!r})"
+        for each in facts["conversions"]
     ]
-    return notes + facts["notes"]
+    return [*notes, *facts["notes"]]

@@ -73,7 +73,7 @@ def _claim(out: Path, identity: dict[str, int]) -> None:
     """Take a new or empty folder, or one left unfinished by the same call."""
     marker = out / _UNFINISHED
     out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()):
+    if any(path.suffix != ".partial" for path in out.iterdir()):
         if not marker.is_file() or json.loads(marker.read_text()) != identity:
             message = f"{out} is not empty; give a new folder, or remove this one"
             raise ConfigError(message)

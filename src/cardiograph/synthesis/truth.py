@@ -59,13 +59,13 @@ def truth_table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def latent_matrix(
-    truth: pd.DataFrame, records: Sequence[str], *, variables: Sequence[str] = ALL_VARIABLES
+    truth: pd.DataFrame, records: Sequence[str] | None = None, *, variables: Sequence[str] = ALL_VARIABLES
 ) -> NDArray[np.float64]:
     """The true latents as regressors, for the best that a linear model could do.
 
     Args:
         truth: From :func:`truth_table`, or ``truth.parquet``.
-        records: Record ids, in the order wanted.
+        records: Record ids, in the order wanted; every record of the truth in its order if None.
         variables: Names out of :data:`cardiograph.synthesis.density.ALL_VARIABLES`.
 
     Returns:
@@ -76,11 +76,12 @@ def latent_matrix(
         ValueError: A record that the truth does not hold.
     """
     known = truth.set_index("record_id")
+    records = list(known.index if records is None else records)
     unknown = [record for record in records if record not in known.index]
     if unknown:
         message = f"truth has no record {unknown[0]!r} ({len(unknown)} such); give the truth table of the same cohort"
         raise ValueError(message)
-    rows = known.loc[list(records)]
+    rows = known.loc[records]
     columns: list[NDArray[np.float64]] = []
     for latent in LATENTS:
         if latent.name in variables:

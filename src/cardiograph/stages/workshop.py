@@ -1,0 +1,41 @@
+"""What every stage of a run has at hand: settings, run folder, cache, progress, clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from cardiograph.artifacts.cache import PageCache
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.config import RunConfig
+from cardiograph.progress import Progress
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What every stage has at hand.
+
+    Args:
+        config: Settings of the run.
+        directory: Where results go.
+        cache: Where page facts, embeddings and converted encoders are kept between runs.
+        progress: Told how far the work is.
+        seconds: Of each stage so far.
+    """
+
+    config: RunConfig
+    directory: RunDirectory
+    cache: PageCache
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, steps: int = 1) -> Iterator[None]:
+        """Time a stage, show it, log it."""
+        self.progress.start(name, steps)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+        self.directory.log("stage", name=name, seconds=round(self.seconds[name], 3))
