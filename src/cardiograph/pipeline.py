@@ -19,6 +19,7 @@ from cardiograph.cohort.split import check_given_split, draw_split
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, ClinicalTable, Cohort, Split
 from cardiograph.errors import ConfigError
+from cardiograph.imaging.weights import find_weights
 from cardiograph.models.gnn import LAYERS
 from cardiograph.progress import Progress, Silent
 from cardiograph.stages.augmentation import Augmented, augment_pages, sample_sheet
@@ -65,6 +66,8 @@ def run(
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     _check(cohort, config)
     directory = RunDirectory(out)
+    if cohort.has_pages and config.encoder.weights != "random" and not directory.finished:
+        find_weights(config.encoder.weights, cache=cache_folder())  # before an hour of reading pages, not after it
     with directory.locked(), PageCache(cache_folder()) as cache:
         shop = Workshop(config, directory, cache, progress or Silent())
         survey = None
@@ -157,7 +160,7 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
     """Settings that contradict the cohort."""
     if config.clinical.simulate != "none" and cohort.variables:
         names = ", ".join(variable.name for variable in cohort.variables)
-        message = f"clinical.simulate: the cohort has clinical columns ({names}); drop them by --modality image, or don't simulate"
+        message = f"clinical.simulate: the cohort has clinical columns ({names}); drop them by --modality image"
         raise ConfigError(message)
     if config.balance.mode == "augment" and not cohort.has_pages:
         message = "balance.mode = 'augment' turns pages, and this cohort has none; use 'none' or 'weights'"

@@ -92,9 +92,14 @@ class RunDirectory:
         """Mark the run as finished, once everything else is written."""
         self.record({"status": FINISHED})
 
+    @property
+    def finished(self) -> bool:
+        """Whether this is a finished run."""
+        return (self.path / "run.json").exists() and self.read_json("run.json").get("status") == FINISHED
+
     def require_finished(self) -> None:
         """Raise RunError unless this is a finished run."""
-        if not (self.path / "run.json").exists() or self.read_json("run.json").get("status") != FINISHED:
+        if not self.finished:
             message = f"run {self.path}: not a finished run; give a folder that `cardiograph run` has finished"
             raise RunError(message)
 

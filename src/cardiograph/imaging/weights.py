@@ -64,8 +64,23 @@ def load_weights(spec: str, *, seed: int, cache: Path) -> Weights:
     """
     if spec == "random":
         return _random(seed)
+    path = find_weights(spec, cache=cache)
+    if spec == "imagenet":
+        return _from_file(path, f"ImageNet, IMAGENET1K_V1 ({HUB_REPOSITORY} at {HUB_REVISION[:8]})")
+    return _from_file(path, f"file {path.name}")
+
+
+def find_weights(spec: str, *, cache: Path) -> Path:
+    """The file that ``imagenet`` or a path names, fetched and checked where it is ``imagenet``.
+
+    Raises:
+        WeightsError: There is none, or it is not the pinned one.
+    """
     if spec != "imagenet":
-        return _from_file(Path(spec), f"file {Path(spec).name}")
+        if not Path(spec).is_file():
+            message = f"weights {spec}: no such file; give 'imagenet', 'random' or a weights file"
+            raise WeightsError(message)
+        return Path(spec)
     by_hand = cache / "weights" / "resnet18.tv_in1k.safetensors"
     path = by_hand if by_hand.exists() else _download(by_hand)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -75,7 +90,7 @@ def load_weights(spec: str, *, seed: int, cache: Path) -> Weights:
             "delete the file and fetch it again"
         )
         raise WeightsError(message)
-    return _from_file(path, f"ImageNet, IMAGENET1K_V1 ({HUB_REPOSITORY} at {HUB_REVISION[:8]})")
+    return path
 
 
 def _download(by_hand: Path) -> Path:
