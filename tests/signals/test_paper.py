@@ -146,6 +146,12 @@ def test_an_unknown_lead_is_refused():
         PaperLayout(rows=(("V9",),))
 
 
+@pytest.mark.parametrize("wrong", [{"row_mm": 8}, {"pixels_per_mm": 0.5}, {"margins_mm": (0, -1, 0, 0)}])
+def test_an_impossible_layout_is_refused(wrong):
+    with pytest.raises(ValueError, match="a layout needs"):
+        PaperLayout(**wrong)
+
+
 def test_an_empty_page_is_not_changed_by_drawing_on_its_copy():
     before = draw_page(FLAT, RATE).pixels
     draw_page(np.ones((12, 5000)), RATE, header=("X",))

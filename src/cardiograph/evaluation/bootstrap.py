@@ -95,23 +95,21 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
         Model -> metric -> interval. Low and high are NaN where the metric is undefined in more than 10 % of resamples.
 
     Raises:
-        ValueError: Labels or probabilities are not what they should be.
+        ValueError: See :func:`cardiograph.evaluation.metrics.check`.
     """
+    wholes = {model: score(labels, values, thresholds[model]) for model, values in probabilities.items()}
     drawn: dict[str, dict[str, list[Floats]]] = {model: {name: [] for name in names} for model in probabilities}
-    for values in probabilities.values():
-        check(labels, values)
     for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
         for model, values in probabilities.items():
             found = weighted_scores(labels, values, weights, threshold=thresholds[model], names=names)
             for name, each in found.items():
                 drawn[model][name].append(each)
-    result: dict[str, dict[str, Interval]] = {}
-    for model, values in probabilities.items():
-        whole = score(labels, values, thresholds[model])
-        result[model] = {
+    return {
+        model: {
             name: percentile_interval(whole[name], np.concatenate(drawn[model][name]), confidence) for name in names
         }
-    return result
+        for model, whole in wholes.items()
+    }
 
 
 def paired_difference(

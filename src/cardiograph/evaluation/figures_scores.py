@@ -122,7 +122,6 @@ def calibration(content: ReportContent) -> Picture:
     test, primary = content.test, content.models.primary
     probabilities = test.probabilities[primary]
     curve = reliability_curve(test.labels, probabilities)
-    colour = model_line(primary, tuple(model_order(content)))["color"]
 
     def paint(figure: Figure) -> None:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(4.2, 1))
@@ -132,7 +131,7 @@ def calibration(content: ReportContent) -> Picture:
             curve.predicted,
             curve.observed,
             errors,
-            color=colour,
+            color=model_line(primary, tuple(model_order(content)))["color"],
             marker="o",
             markersize=4.5,
             capsize=0,
@@ -228,27 +227,7 @@ def forest(content: ReportContent) -> Picture:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for place, (name, auroc) in enumerate(rows):
-            line, low, high = model_line(name, tuple(names)), auroc["low"], auroc["high"]
-            bold = place == 0
-            if low is not None:
-                axes.plot(
-                    [low, high],
-                    [place, place],
-                    color=line["color"],
-                    linewidth=3.4 if bold else 2,
-                    solid_capstyle="round",
-                    alpha=0.55,
-                )
-            axes.plot(auroc["value"], place, "o", color=line["color"], markersize=9 if bold else 7)
-            axes.annotate(
-                f"{auroc['value']:.3f}",
-                (auroc["value"], place),
-                (0, 8),
-                textcoords="offset points",
-                ha="center",
-                size=8.5,
-                weight="bold" if bold else "normal",
-            )
+            _forest_row(axes, place, auroc, colour=model_line(name, tuple(names))["color"])
         _ceiling_lines(axes, content, len(rows))
         axes.set_yticks(range(len(rows)), [shown(title_of(content, name)) for name, _ in rows], size=9, color=INK)
         axes.set(ylim=(len(rows) - 0.4, -0.75), xlabel="AUROC on the test records")
@@ -263,6 +242,29 @@ def forest(content: ReportContent) -> Picture:
         f"AUROC on {counted(content.test)} with {confidence:g} % intervals; all models saw the same resamples. Intervals "
         "that overlap can hide a clear paired difference: for the graph, read the verdict.",
         wide=True,
+    )
+
+
+def _forest_row(axes: Axes, place: int, auroc: dict[str, Any], *, colour: str) -> None:
+    bold = place == 0
+    if auroc["low"] is not None:
+        axes.plot(
+            [auroc["low"], auroc["high"]],
+            [place, place],
+            color=colour,
+            linewidth=3.4 if bold else 2,
+            solid_capstyle="round",
+            alpha=0.55,
+        )
+    axes.plot(auroc["value"], place, "o", color=colour, markersize=9 if bold else 7)
+    axes.annotate(
+        f"{auroc['value']:.3f}",
+        (auroc["value"], place),
+        (0, 8),
+        textcoords="offset points",
+        ha="center",
+        size=8.5,
+        weight="bold" if bold else "normal",
     )
 
 

@@ -50,7 +50,7 @@ def perceptual_hash(view_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     centred = table - table.mean(axis=1, keepdims=True)
     spread = float(centred.std())
     levels = 128 + 32 * centred / spread if spread > 0 else np.full_like(centred, 128)
-    return np.clip(np.round(levels), 0, 255).astype(np.uint8).ravel()
+    return np.asarray(np.clip(np.round(levels), 0, 255), np.uint8).ravel()
 
 
 def near_copy_distance(one: NDArray[np.uint8], many: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -81,7 +81,8 @@ def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRE
     for start in range(0, len(unit), _BLOCK):
         block = unit[start : start + _BLOCK]
         for other in range(start, len(unit), _BLOCK):
-            near = np.argwhere(block @ unit[other : other + _BLOCK].T >= 1 - threshold) + (start, other)
+            near = np.argwhere(block @ unit[other : other + _BLOCK].T >= 1 - threshold)
+            near += np.array([start, other])
             found.append(near[near[:, 0] < near[:, 1]])
     return np.concatenate(found)
 

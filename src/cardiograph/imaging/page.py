@@ -28,7 +28,7 @@ MAX_SLOPE = 0.05
 REDUCTION = 4
 """The working copy is reduced by this factor once more where only areas matter."""
 
-MIN_PEAK = 0.1
+MIN_PEAK = 0.15
 """Smallest rise of the autocorrelation at the period of the grid."""
 
 _HEADLINE = "The view of a page cannot be used."
@@ -116,10 +116,11 @@ def find_grid(pixels: NDArray[np.uint8]) -> Box:
     scale = min(1.0, WORKING_SIDE / max(height, width))
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        pixels = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
+        reduced = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(reduced, np.uint8)
     red, green, blue = cv2.split(np.ascontiguousarray(pixels))
-    ink = _ink_mask(cv2.max(cv2.max(red, green), blue))
-    tone = _without_ink(cv2.min(cv2.min(red, green), blue), ink)
+    ink = _ink_mask(np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8))
+    tone = _without_ink(np.asarray(cv2.min(cv2.min(red, green), blue), np.uint8), ink)
     rough = _grid_area(tone, ink)
     if rough is None:
         rule = "the trace area is found by its printed grid"
@@ -159,8 +160,10 @@ def _local_contrast(tone: Channel, ink: Channel) -> NDArray[np.float32]:
     deviation = np.where(ink, np.uint8(0), cv2.absdiff(tone, cv2.blur(tone, (wide, wide))))
     width, height = tone.shape[1] // REDUCTION, tone.shape[0] // REDUCTION
     whole = np.s_[: height * REDUCTION, : width * REDUCTION]
-    reduced = [cv2.resize(part[whole].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-               for part in (deviation, 1 - ink)]
+    reduced = [
+        cv2.resize(part[whole].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        for part in (deviation, 1 - ink)
+    ]
     side = max(width, height) // 36 | 1
     amount, weight = (cv2.blur(part, (side, side)) for part in reduced)
     return np.asarray(amount / np.maximum(weight, 1e-3), np.float32)
@@ -206,9 +209,9 @@ def _solid_area(textured: NDArray[np.bool_]) -> tuple[int, int, int, int] | None
     border = side // 10
     # a frame of nothing round the picture, so that closing and opening treat its borders as any other place
     solid = np.pad(textured.astype(np.uint8), border)
-    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((side // 40 + 1, side // 40 + 1), np.uint8))
-    solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((side // 14 + 1, side // 14 + 1), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
+    closed = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((side // 40 + 1, side // 40 + 1), np.uint8))
+    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((side // 14 + 1, side // 14 + 1), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     if count < 2:
         return None
     largest = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
@@ -227,30 +230,26 @@ def _extent(amounts: NDArray[np.int64]) -> tuple[int, int]:
 
 
 def _repeats(tone: Channel, area: tuple[int, int, int, int]) -> bool:
-    """Whether most parts of the area repeat themselves along both axes, as lines or dots do and photographs don't."""
+    """Whether the area repeats itself along both axes, as lines or dots do and photographs don't.
+
+    The autocorrelation is the mean over tiles: of a grid it has the same peaks in each, of anything else chance ones.
+    """
     import cv2
 
     left, top, right, bottom = area
     side = max(32, max(tone.shape) // 7 // 32 * 32)
-    wide = max(tone.shape) // 30 | 1
-    flat = cv2.subtract(tone, cv2.blur(tone, (wide, wide)), dtype=cv2.CV_32F)
-    votes = []
-    for y in np.linspace(top, max(top, bottom - side), 2).astype(int):
-        for x in np.linspace(left, max(left, right - side), 4).astype(int):
-            votes.append(_repeats_both_ways(flat[y : min(y + side, bottom), x : min(x + side, right)]))
-    return float(np.mean(votes)) >= 0.5
-
-
-def _repeats_both_ways(tile: NDArray[np.float32]) -> bool:
-    import cv2
-
-    spectrum = cv2.dft(tile, flags=cv2.DFT_COMPLEX_OUTPUT)
-    power = np.square(spectrum).sum(axis=2)
-    correlation = cv2.dft(power, flags=cv2.DFT_INVERSE)  # power is even, so its transform is real
-    if correlation[0, 0] <= 0:
+    if min(right - left, bottom - top) < side:
         return False
-    correlation = correlation / correlation[0, 0]
-    return all(_peak(table) > MIN_PEAK for table in (correlation, correlation.T))
+    wide = max(tone.shape) // 30 | 1
+    flat = np.asarray(cv2.subtract(tone, cv2.blur(tone, (wide, wide)), dtype=cv2.CV_32F), np.float32)
+    power = np.zeros((side, side), np.float32)
+    for y in np.linspace(top, bottom - side, 3).astype(int):
+        for x in np.linspace(left, right - side, 4).astype(int):
+            spectrum = cv2.dft(flat[y : y + side, x : x + side], flags=cv2.DFT_COMPLEX_OUTPUT)
+            power += np.square(spectrum).sum(axis=2)
+    correlation = np.asarray(cv2.dft(power, flags=cv2.DFT_INVERSE), np.float32)  # power is even: the result is real
+    correlation /= max(float(correlation[0, 0]), 1e-6)
+    return min(_peak(correlation), _peak(correlation.T)) > MIN_PEAK
 
 
 def _peak(correlation: NDArray[np.float32]) -> float:
@@ -269,7 +268,7 @@ def _edges(tone: Channel, ink: Channel, area: tuple[int, int, int, int]) -> tupl
     inner, reach = tone, max(8, max(tone.shape) // 28)
     # a margin of paper as bright as the nearest gives an edge to a grid that runs off the page, too
     bright = cv2.dilate(tone, np.ones((15, 15), np.uint8))
-    tone = cv2.copyMakeBorder(bright, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    tone = np.array(cv2.copyMakeBorder(bright, reach, reach, reach, reach, cv2.BORDER_REPLICATE), np.uint8)
     tone[reach:-reach, reach:-reach] = inner
     ink = np.pad(ink, reach)
     left, top, right, bottom = (edge + reach for edge in area)

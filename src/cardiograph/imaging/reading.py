@@ -12,8 +12,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, Image, ImageChops, ImageFile, ImageOps, JpegImagePlugin
-from PIL import PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageChops,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging import quality
@@ -98,7 +107,7 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
         pixels = np.asarray(_rgb(image))
     except Image.DecompressionBombError as error:
         raise _unpack_error(where, max_pixels) from error
-    except _Unsupported as error:
+    except _UnsupportedError as error:
         issue = Issue(where, "", str(error), "this kind of picture is not read", "save it as 8-bit PNG", _UNSUPPORTED)
         raise PageError(_HEADLINE, [issue]) from error
     except DECODER_FAULTS as error:
@@ -113,7 +122,7 @@ _UNSUPPORTED = "unsupported_format"
 _ALLOWED = "pages are JPEG, PNG, TIFF, BMP or WebP"
 
 
-class _Unsupported(Exception):
+class _UnsupportedError(Exception):
     """A picture that is whole, but whose pixels have no meaning that we could rely on."""
 
 
@@ -150,12 +159,14 @@ def _format(content: bytes, where: str) -> str:
     for kind, (starts, _) in FORMATS.items():
         if content.startswith(starts) and (kind != "WEBP" or content[8:12] == b"WEBP"):
             return kind
-    for offset, start, title in OTHER_FORMATS:
-        if content[offset : offset + len(start)] == start:
+    for offset, mark, title in OTHER_FORMATS:
+        if content[offset : offset + len(mark)] == mark:
             _refuse(Issue(where, "", f"a {title} file", _ALLOWED, "save it as PNG", _UNSUPPORTED))
-    start = content[:8].hex(" ")
+    first = content[:8].hex(" ")
     remedy = "check that the file is a picture; its name does not count"
-    raise PageError(_HEADLINE, [Issue(where, "", f"not an image (starts with {start})", _ALLOWED, remedy, "not_an_image")])
+    raise PageError(
+        _HEADLINE, [Issue(where, "", f"not an image (starts with {first})", _ALLOWED, remedy, "not_an_image")]
+    )
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -172,7 +183,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if upright.mode in ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"):
         return upright.convert("RGB")
     message = f"in {upright.mode} colours"
-    raise _Unsupported(message)
+    raise _UnsupportedError(message)
 
 
 def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
@@ -186,13 +197,13 @@ def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
         low, high = float(values.min()), float(values.max())
         if not (low >= 0 and high <= 255):
             message = f"floating point from {low:g} to {high:g} (read: 0..1 or 0..255)"
-            raise _Unsupported(message)
+            raise _UnsupportedError(message)
         levels = values * (255.0 if high <= 1 else 1.0)
     else:
         low, high = int(values.min()), int(values.max())
         if low < 0 or high > 65535:
             message = f"32-bit grey from {low} to {high} (read: 0..65535)"
-            raise _Unsupported(message)
+            raise _UnsupportedError(message)
         levels = values / 257.0
     white_is_zero = image.format == "TIFF" and getattr(image, "tag_v2", {}).get(262) == 0
     if white_is_zero:

@@ -33,8 +33,8 @@ class PaperLayout:
     Args:
         rows: Leads of each row, left to right; a row shares ``seconds`` equally among its leads and time runs on.
         seconds: Of signal in each row.
-        row_mm: Distance between the baselines of two rows.
-        grid_mm: Margins left, top, right, bottom between the edge of the page and the grid.
+        row_mm: Distance between the baselines of two rows, 12 or more.
+        margins_mm: Left, top, right, bottom, between the edge of the page and the grid.
         pixels_per_mm: Scale of the drawn page.
         grid: ``lines`` or ``dots``.
         paper: Colour of the page; with ``minor``, ``major``, ``frame`` and ``ink`` for the 1 mm and 5 mm grid, the frame
@@ -58,8 +58,10 @@ class PaperLayout:
         if unknown or not self.rows:
             message = f"layout rows name leads {unknown or 'none at all'}; allowed: {', '.join(LEADS)}"
             raise ValueError(message)
-        if self.pixels_per_mm < 1 or min(self.margins_mm) < 0 or self.row_mm <= 0 or self.seconds <= 0:
-            message = "a layout needs positive lengths and at least 1 pixel per millimetre"
+        if self.pixels_per_mm < 1 or min(self.margins_mm) < 0 or self.row_mm < 12 or self.seconds <= 0:
+            message = (
+                "a layout needs 1 pixel per millimetre, rows of 12 mm (1 mV and its baseline), margins of 0 mm or more"
+            )
             raise ValueError(message)
 
     @property
@@ -87,7 +89,7 @@ class PaperLayout:
     def trace_origin_mm(self, row: int) -> tuple[float, float]:
         """Where second 0 of ``row`` at 0 mV lies, from the top left corner of the page."""
         left, top = self.margins_mm[0], self.margins_mm[1]
-        return left + 10.0, top + (row + 0.6) * self.row_mm
+        return left + 10.0, top + max(0.6 * self.row_mm, MM_PER_MV + 1) + row * self.row_mm
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -64,7 +66,7 @@ def write_cohort(
         _write(out / _FINISHED, _describe(patients, seed, table, content))
         (out / _UNFINISHED).unlink(missing_ok=True)
     except OSError as error:
-        message = f"{error.filename or out}: cannot be written ({error.strerror}); free space or choose another folder"
+        message = f"{error.filename or out}: cannot be written ({error.strerror or error}); free space or choose another folder"
         raise ConfigError(message) from error
     return out / "cohort.csv"
 
@@ -129,16 +131,24 @@ def _each(tasks: list[tuple[Path, Record]], workers: int) -> Iterator[None]:
         yield from map(_write_page, tasks)
         return
     from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
 
-    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker) as pool:
         yield from pool.map(_write_page, tasks, chunksize=_BATCH)
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
+    """One thread for each process, and an end with the parent: a killed parent leaves no worker behind."""
     import cv2
 
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _write_page(task: tuple[Path, Record]) -> None:
