@@ -1,5 +1,8 @@
 import hashlib
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -85,6 +88,31 @@ def test_a_killed_run_is_gone_on_with(written, tmp_path, monkeypatch):
         write_cohort(tmp_path / "cut", patients=PATIENTS, seed=6, workers=1)
     write_cohort(tmp_path / "cut", patients=PATIENTS, seed=5, workers=1)
     assert files(tmp_path / "cut") == files(written[0].parent)
+
+
+_COMMAND = """
+import sys
+from pathlib import Path
+from cardiograph.synthesis.cohort import write_cohort
+
+if __name__ == "__main__":
+    write_cohort(Path(sys.argv[1]), patients=60, seed=8, workers=2)
+"""
+
+
+@pytest.mark.slow
+def test_killed_without_warning_it_leaves_a_folder_to_go_on_with(tmp_path):
+    (tmp_path / "command.py").write_text(_COMMAND)
+    process = subprocess.Popen([sys.executable, str(tmp_path / "command.py"), str(tmp_path / "out")])
+    while not list((tmp_path / "out").glob("pages/*.jpg")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "out/synthetic.json").exists()
+    write_cohort(tmp_path / "out", patients=60, seed=8, workers=1)
+    write_cohort(tmp_path / "whole", patients=60, seed=8, workers=2)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
 def test_a_finished_or_foreign_folder_is_left_alone(written, tmp_path):

@@ -66,7 +66,8 @@ def write_cohort(
         _write(out / _FINISHED, _describe(patients, seed, table, content))
         (out / _UNFINISHED).unlink(missing_ok=True)
     except OSError as error:
-        message = f"{error.filename or out}: cannot be written ({error.strerror or error}); free space or choose another folder"
+        reason = error.strerror or error
+        message = f"{error.filename or out}: cannot be written ({reason}); free space or choose another folder"
         raise ConfigError(message) from error
     return out / "cohort.csv"
 

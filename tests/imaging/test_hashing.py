@@ -1,0 +1,120 @@
+"""Copies of a page are near it, other pages are not, whatever is done to paper and grid."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from cardiograph.imaging.hashing import (
+    BANDS,
+    COLUMNS,
+    NEAR_COPY_THRESHOLD,
+    near_copy_distance,
+    near_copy_pairs,
+    perceptual_hash,
+    pixel_hash,
+)
+from cardiograph.imaging.page import crop, find_grid
+
+
+def encoded(pixels, kind="JPEG", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    with Image.open(buffer) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def scaled(pixels, factor):
+    size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def turned(pixels, degrees):
+    height, width = pixels.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    return cv2.warpAffine(pixels, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+COPIES = {
+    "quality 50": lambda p: encoded(p, quality=50),
+    "png": lambda p: encoded(p, "PNG"),
+    "half": lambda p: scaled(p, 0.5),
+    "one and a half": lambda p: scaled(p, 1.5),
+    "margins cut": lambda p: p[12:-8, 20:-10],
+    "pale": lambda p: (p * 0.6 + 90).astype(np.uint8),
+    "tinted": lambda p: (p * np.array([1, 0.93, 0.8])).astype(np.uint8),
+    "grey": lambda p: np.repeat(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2),
+    "turned": lambda p: turned(p, 1.0),
+    "turned back": lambda p: turned(p, -1.0),
+    "all at once": lambda p: encoded(scaled(turned((p * 0.9).astype(np.uint8), 0.7), 0.8), quality=60),
+}
+
+
+def page_hash(pixels):
+    return perceptual_hash(crop(pixels, find_grid(pixels)))
+
+
+def shared_pages(shared, step):
+    for file in sorted((shared / "data" / "ecg-pages" / "images").glob("*.jpg"))[::step]:
+        with Image.open(file) as image:
+            yield np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_copies_of_shared_pages_are_near(shared, copy):
+    for page in shared_pages(shared, 150):
+        distance = near_copy_distance(page_hash(page), page_hash(COPIES[copy](page))[None])[0]
+        assert distance <= NEAR_COPY_THRESHOLD / 1.5
+
+
+def test_different_shared_pages_are_not_near(shared):
+    hashes = np.stack([page_hash(page) for page in shared_pages(shared, 20)])
+    assert len(near_copy_pairs(hashes, 1.5 * NEAR_COPY_THRESHOLD)) == 0
+
+
+@pytest.mark.slow
+def test_no_two_of_all_shared_pages_are_near(shared):
+    hashes = np.stack([page_hash(page) for page in shared_pages(shared, 1)])
+    assert len(hashes) == 367
+    assert len(near_copy_pairs(hashes)) == 0
+
+
+def test_pixel_hash_knows_shape_and_every_pixel():
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    assert pixel_hash(pixels) == pixel_hash(pixels.copy())
+    assert pixel_hash(pixels) == pixel_hash(np.asfortranarray(pixels))
+    assert pixel_hash(pixels) != pixel_hash(pixels.reshape(30, 20, 3))
+    other = pixels.copy()
+    other[19, 29, 2] ^= 1
+    assert pixel_hash(pixels) != pixel_hash(other)
+    assert len(pixel_hash(pixels)) == 64
+
+
+def test_a_page_without_ink_has_a_hash():
+    value = perceptual_hash(np.full((200, 300, 3), 255, np.uint8))
+    assert value.shape == (BANDS * COLUMNS,)
+    assert value.dtype == np.uint8
+    assert np.isfinite(near_copy_distance(value, value[None])).all()
+
+
+def test_distance_is_one_minus_correlation():
+    hashes = np.random.default_rng(0).integers(0, 255, (6, BANDS * COLUMNS), dtype=np.uint8)
+    expected = 1 - np.corrcoef(hashes.astype(float))[0]
+    assert near_copy_distance(hashes[0], hashes) == pytest.approx(expected, abs=1e-5)
+
+
+def test_pairs_are_all_pairs_across_blocks(monkeypatch):
+    monkeypatch.setattr("cardiograph.imaging.hashing._BLOCK", 7)
+    rng = np.random.default_rng(1)
+    hashes = rng.integers(0, 255, (5, BANDS * COLUMNS))[rng.integers(0, 5, 30)]
+    hashes = np.clip(hashes + rng.integers(-9, 9, hashes.shape), 0, 255).astype(np.uint8)
+    expected = [
+        (first, second)
+        for first in range(30)
+        for second in range(first + 1, 30)
+        if near_copy_distance(hashes[first], hashes[second : second + 1])[0] <= NEAR_COPY_THRESHOLD
+    ]
+    assert sorted(map(tuple, near_copy_pairs(hashes).tolist())) == expected
+    assert len(expected) > 10
