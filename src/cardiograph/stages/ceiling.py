@@ -8,10 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from cardiograph.containers import TEST, TRAIN
+from cardiograph.containers import TEST, TRAIN, VAL
 from cardiograph.stages.recording import Studied
 
 PENALTIES = np.logspace(-3, 2, 11)
+
+_KNOWN = {
+    "both": ("recorded", "all_with_gaps", "the page's and the recorded clinical values"),
+    "image": ("ecg", "ecg", "the page's values alone"),
+    "clinical": ("clinical", "clinical", "the clinical values alone, complete"),
+}
+"""What the model may read -> column of the truth, name of the population's ceiling, and these in words."""
 
 
 def synthetic_ceiling(source: Path, studied: Studied) -> dict[str, Any] | None:
@@ -22,31 +29,36 @@ def synthetic_ceiling(source: Path, studied: Studied) -> dict[str, Any] | None:
         studied: The cohort and its split.
 
     Returns:
-        None where the cohort is not synthetic or its truth is not there.
+        None where the cohort is not synthetic, its truth is not there, or its values were simulated anew.
     """
     truth_file = source.parent / "truth.parquet"
-    if not studied.cohort.synthetic or not truth_file.exists():
+    simulated = any(each.startswith("simulated") for each in studied.provenances)
+    if not studied.cohort.synthetic or not truth_file.exists() or simulated:
         return None
     import pandas as pd
-    from sklearn.linear_model import LogisticRegressionCV
-    from sklearn.metrics import roc_auc_score
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss, roc_auc_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    from cardiograph.synthesis.density import ALL_VARIABLES, CLINICAL, ECG
     from cardiograph.synthesis.truth import latent_matrix
 
-    ids = list(studied.cohort.record_ids)
-    truth = pd.read_parquet(truth_file).set_index("record_id").loc[ids].reset_index()
-    latents, labels = latent_matrix(truth), studied.cohort.labels
-    train, test = studied.rows(TRAIN), studied.rows(TEST)
-    regression = LogisticRegressionCV(
-        Cs=PENALTIES, cv=5, scoring="neg_log_loss", max_iter=5000, l1_ratios=(0,), use_legacy_attributes=False
-    )
-    model = make_pipeline(StandardScaler(), regression).fit(latents[train], labels[train])
+    read = "both" if studied.survey and studied.provenances else "image" if studied.survey else "clinical"
+    variables = {"both": ALL_VARIABLES, "image": ECG, "clinical": CLINICAL}[read]
+    column, population, words = _KNOWN[read]
+    truth = pd.read_parquet(truth_file).set_index("record_id").loc[list(studied.cohort.record_ids)].reset_index()
+    latents, labels = latent_matrix(truth, variables=variables), studied.cohort.labels
+    train, val, test = (studied.rows(part) for part in (TRAIN, VAL, TEST))
+    models = [
+        make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=5000)).fit(latents[train], labels[train])
+        for penalty in PENALTIES
+    ]
+    best = min(models, key=lambda model: log_loss(labels[val], model.predict_proba(latents[val])[:, 1]))
     ceilings = json.loads((source.parent / "synthetic.json").read_text(encoding="utf-8"))["ceilings"]
     return {
-        "bayes_auroc": float(roc_auc_score(labels[test], truth["bayes_all"].to_numpy()[test])),
-        "latent_auroc": float(roc_auc_score(labels[test], model.predict_proba(latents[test])[:, 1])),
-        "population_auroc": ceilings["all"],
-        "note": "the exact posterior of the label given all true latent values, measured and hidden",
+        "bayes_auroc": float(roc_auc_score(labels[test], truth[f"bayes_{column}"].to_numpy()[test])),
+        "latent_auroc": float(roc_auc_score(labels[test], best.predict_proba(latents[test])[:, 1])),
+        "population_auroc": ceilings[population],
+        "note": f"The ceiling is the exact posterior of the label given {words}.",
     }
