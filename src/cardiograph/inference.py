@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle, read_bundle_facts
 from cardiograph.containers import Neighbour, Neighbourhood, Prediction
-from cardiograph.errors import EngineError, InputError, Issue, RunError
+from cardiograph.errors import EngineError, InputError, Issue, PageError, RunError
 from cardiograph.graph.attach import attach
 from cardiograph.imaging.encoder import Engine, load_engine, probe
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
@@ -24,6 +24,7 @@ from cardiograph.schema import ClinicalVariable
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe's embedding before an engine counts as another one."""
 
+_HEADLINE = "This patient cannot be scored."
 _CHUNK = 32
 """Pages held in memory at a time."""
 
@@ -196,8 +197,9 @@ class Predictor:
         read = [self._read(query) for query in chunk]
         issues = [issue for _, _, found in read for issue in found]
         if issues:
-            message = f"{sum(bool(found) for _, _, found in read)} of {len(chunk)} patients cannot be scored."
-            raise InputError(message if len(chunk) > 1 else "This patient cannot be scored.", issues)
+            count = sum(bool(found) for _, _, found in read)
+            message = f"{count} of {len(chunk)} patients cannot be scored." if len(chunk) > 1 else _HEADLINE
+            raise (PageError if all(issue.where.startswith("page ") for issue in issues) else InputError)(message, issues)
         pages = [page for page, _, _ in read if page is not None]
         values = np.array([values for _, values, _ in read]).reshape(len(chunk), -1)
         queries = Queries(

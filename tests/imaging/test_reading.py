@@ -73,6 +73,7 @@ def test_a_file_and_its_bytes_are_one_page(tmp_path):
     assert np.array_equal(one.pixels, other.pixels)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("kind", WHOLE)
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
 def test_a_cut_file_is_found(kind, share):

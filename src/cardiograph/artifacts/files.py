@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from cardiograph.errors import RunError
 
 
+_TEMPORARY = ".partial"
+
+
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
     """A temporary path beside ``target`` that takes its name when the block ends well, and goes away otherwise.
@@ -27,7 +30,7 @@ def written_whole(target: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_TEMPORARY, dir=target.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -43,6 +46,12 @@ def written_whole(target: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what writes that were killed have left behind; for the holder of the folder's lock."""
+    for path in folder.rglob(f".*{_TEMPORARY}"):
+        path.unlink()
 
 
 def write_bytes(target: Path, content: bytes) -> None:

@@ -53,6 +53,7 @@ class RunDirectory:
             message = f"run {self.path}: cannot be written ({reason}); choose another folder"
             raise RunError(message) from error
         try:
+            files.remove_temporaries(self.path)
             yield
         finally:
             lock.release()

@@ -52,7 +52,7 @@ def share_of_marks(pixels: NDArray[np.uint8]) -> float:
         pixels: [h, w, 3] RGB.
 
     Returns:
-        0..1. A pink or grey grid does not count, so an empty sheet has nearly none.
+        0..1. Pale grid lines do not count, so an empty sheet has nearly none.
 
     Source:
         Luminance weights of ITU-R BT.601.
@@ -63,7 +63,7 @@ def share_of_marks(pixels: NDArray[np.uint8]) -> float:
 
 
 def check_blank(where: str, pixels: NDArray[np.uint8]) -> Issue | None:
-    """Whether anything is drawn on the page: an empty sheet, with or without a pale grid, is blank."""
+    """Whether anything is drawn on the page: an empty sheet, with or without pale grid lines, is blank."""
     share = share_of_marks(pixels)
     if share >= MIN_MARKS:
         return None

@@ -1,0 +1,5 @@
+"""``python -m cardiograph``."""
+
+from cardiograph.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""A run that is killed goes on where it was and ends with the same numbers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from cardiograph.config import load_config
+from cardiograph.pipeline import run
+
+
+@pytest.fixture
+def command(tmp_path, cohort_table, settings):
+    """The run of ``finished_run`` as a command of its own, with an empty cache."""
+    import tomli_w
+
+    (tmp_path / "settings.toml").write_text(tomli_w.dumps(settings))
+    out = tmp_path / "run"
+    line = [sys.executable, "-m", "cardiograph", "run", cohort_table, "--out", out, "--config", tmp_path / "settings.toml"]
+    return [str(part) for part in line], out, {**os.environ, "CARDIOGRAPH_CACHE": str(tmp_path / "cache")}
+
+
+def killed_when(condition, line, environment):
+    """Start the command, kill it as soon as ``condition`` holds; whether it was killed in time."""
+    with subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        for _ in range(6000):
+            if condition() or process.poll() is not None:
+                break
+            time.sleep(0.02)
+        in_time = process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    return in_time
+
+
+@pytest.mark.slow
+def test_killed_at_every_stage_it_ends_with_the_same_metrics(command, finished_run):
+    line, out, environment = command
+    cache = out.parent / "cache" / "pages.sqlite-wal"
+
+    def logged(stage):
+        return lambda: (out / "log.jsonl").exists() and f'"name": "{stage}"' in (out / "log.jsonl").read_text()
+
+    conditions = {
+        "reading pages": lambda: cache.exists() and cache.stat().st_size > 60_000,
+        "embedding": logged("splitting"),
+        "middle of embedding": lambda: cache.exists() and cache.stat().st_size > 500_000,
+        "training": logged("linking patients"),
+        "second network": logged("training gcn"),
+        "scoring": logged("training mlp"),
+        "writing the bundle": lambda: (out / "bundle" / "model.safetensors").exists(),
+        "writing the results": lambda: (out / "metrics.json").exists(),
+        "report": logged("scoring"),
+        "finishing": lambda: (out / "report.html").exists(),
+    }
+    killed = [name for name, condition in conditions.items() if killed_when(condition, line, environment)]
+    assert len(killed) >= 6, killed
+    subprocess.run(line, env=environment, check=True, capture_output=True)
+    assert (out / "metrics.json").read_bytes() == (finished_run / "metrics.json").read_bytes()
+    assert json.loads((out / "run.json").read_text())["status"] == "finished"
+    assert [path.name for path in out.rglob(".*")] == [".lock"]
+
+
+def test_the_same_command_again_returns_the_finished_run(finished_run, cohort_table, settings):
+    before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.name != ".lock"}
+    result = run(cohort_table, finished_run, load_config(None, settings))
+    assert result.metrics == json.loads((finished_run / "metrics.json").read_text())
+    assert before == {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.name != ".lock"}
+
+
+def test_a_full_disk_is_an_error_and_no_finished_run(tmp_path, cohort_table, settings, cache_folder):
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from cardiograph.pipeline import run; from cardiograph.config import load_config\n"
+        "from cardiograph.errors import CardiographError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        f"try: run(Path(sys.argv[1]), Path(sys.argv[2]), load_config(None, {settings!r}))\n"
+        "except CardiographError as error: print(type(error).__name__, error)"
+    )
+    arguments = [sys.executable, "-c", code, cohort_table, tmp_path / "run"]
+    told = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    assert told.startswith("RunError"), told
+    assert "make room" in told
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "unfinished"
+    assert not [path for path in (tmp_path / "run").iterdir() if path.stat().st_size > 200_000]

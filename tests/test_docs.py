@@ -1,0 +1,375 @@
+"""What the pages say is what the program does: commands parse, code runs, tables are complete, links lead somewhere."""
+
+import ast
+import csv
+import json
+import re
+import shlex
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from cardiograph import errors
+from cardiograph.cli import app, main
+from cardiograph.config import RunConfig, Section, VariableConfig
+from cardiograph.evaluation.metrics import METRICS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
+REFERENCE = {page.stem: TEXTS[page] for page in PAGES if page.parent.name == "reference"}
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`\n]+)`")
+
+
+def named(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page, language):
+    return [body for kind, body in FENCE.findall(TEXTS[page]) if kind == language]
+
+
+def prose(page):
+    return FENCE.sub("", TEXTS[page])
+
+
+def section(text, heading):
+    """The part of a page under a heading, up to the next one of its rank or above."""
+    rank, _, rest = text.partition(f"{heading}\n")[1:] and (heading.split()[0], *text.partition(f"{heading}\n")[1:])
+    assert rest, f"no heading {heading!r}"
+    return re.split(rf"^#{{1,{len(rank)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text):
+    """Tables of a text: first cell -> all cells, backquotes removed."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip().replace("`", "") for cell in line.strip("| ").split(" | ")] for line in lines]
+    return {row[0]: row for row in cells}
+
+
+# Commands
+
+
+def commands():
+    from typer.main import get_command
+
+    return get_command(app).commands
+
+
+def written_commands():
+    for page in PAGES:
+        for body in blocks(page, "sh"):
+            for line in body.replace("\\\n", " ").splitlines():
+                if line.startswith("cardiograph "):
+                    yield pytest.param(line, id=f"{named(page)}: {line}")
+
+
+def spoken_commands():
+    for page in PAGES:
+        for span in dict.fromkeys(SPAN.findall(prose(page))):
+            if re.match(r"cardiograph [a-z]", span) and not span.startswith("cardiograph."):
+                yield pytest.param(span, id=f"{named(page)}: {span}")
+
+
+def options_of(command):
+    return {name for parameter in command.params for name in parameter.opts if name.startswith("--")} | {"--help"}
+
+
+@pytest.mark.parametrize("line", written_commands())
+def test_every_command_in_a_block_parses(line):
+    _, *words = shlex.split(line)
+    if words[0] in ("--help", "-h"):
+        return
+    commands()[words[0]].make_context(words[0], words[1:])
+
+
+@pytest.mark.parametrize("span", spoken_commands())
+def test_every_command_in_a_sentence_has_its_options(span):
+    _, name, *words = span.split()
+    assert {word for word in words if word.startswith("--")} <= options_of(commands()[name])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_option_in_a_sentence_exists(page):
+    known = set().union(*(options_of(command) for command in commands().values()))
+    spoken = {span.split()[0] for span in SPAN.findall(prose(page)) if re.match(r"--[a-z]", span)}
+    assert spoken <= known | {"--install-completion", "--show-completion"}
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_the_reference_has_every_option_and_no_other(name):
+    table = rows(section(REFERENCE["cli"], f"## `cardiograph {name}`"))
+    assert {option for option in table if option.startswith("--")} == options_of(commands()[name]) - {"--help"}
+
+
+def test_the_reference_has_every_exit_status():
+    statuses = {error.exit_code for error in vars(errors).values() if hasattr(error, "exit_code")}
+    assert {int(key) for key in rows(section(REFERENCE["cli"], "## Exit status")) if key.isdigit()} == statuses | {0}
+    table = rows(REFERENCE["errors"])
+    for name, error in vars(errors).items():
+        if hasattr(error, "exit_code"):
+            assert table[name][1] == str(error.exit_code)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_make_target_exists(page):
+    targets = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    written = {line.split()[1] for body in blocks(page, "sh") for line in body.splitlines() if line.startswith("make ")}
+    spoken = {span.split()[1] for span in SPAN.findall(prose(page)) if span.startswith("make ")}
+    assert written | spoken <= targets
+
+
+# Settings
+
+
+def config_tables():
+    reference = REFERENCE["config"]
+    plain = {
+        key: field
+        for key, field in RunConfig.model_fields.items()
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section))
+    }
+    yield pytest.param(plain, section(reference, "## Top of the file"), id="top")
+    for key, field in RunConfig.model_fields.items():
+        if key not in plain:
+            text = section(reference, f"## `[{key}]`").split("\n### ")[0]
+            yield pytest.param(field.annotation.model_fields, text, id=key)
+    yield pytest.param(
+        VariableConfig.model_fields, section(reference, "### `[[cohort.variables]]`"), id="cohort.variables"
+    )
+
+
+def default_as_toml(field):
+    import tomli_w
+
+    default = field.get_default(call_default_factory=True)
+    if default is None or default is PydanticUndefined:
+        return "-"
+    return "{}" if default == {} else tomli_w.dumps({"key": default}).strip().removeprefix("key = ")
+
+
+@pytest.mark.parametrize(("fields", "text"), config_tables())
+def test_the_reference_has_every_setting_with_its_default_and_limits(fields, text):
+    table = rows(text)
+    assert set(table) - {"key"} == set(fields)
+    for key, field in fields.items():
+        _, default, allowed, meaning = table[key]
+        assert default == default_as_toml(field), key
+        for choice in typing.get_args(field.annotation) if "Literal" in str(field.annotation) else ():
+            assert f'"{choice}"' in allowed, key
+        for limit in (getattr(about, sign, None) for about in field.metadata for sign in ("gt", "ge", "lt", "le")):
+            assert limit is None or f" {limit:g}" in allowed, key
+        assert meaning
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_toml_block_is_a_configuration(page, tmp_path):
+    from cardiograph.config import load_config
+
+    for number, body in enumerate(blocks(page, "toml")):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(body, encoding="utf-8")
+        load_config(path)
+
+
+# Codes of issues
+
+ISSUE_CODE = {"Issue": 5, "CellFault": 0, "_option_issue": 4}
+"""Which argument of each call is the code."""
+
+
+def codes_in(source):
+    """Every code that an issue of this module can have."""
+    tree = ast.parse(source)
+    assigned = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            texts = {part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)}
+            assigned.setdefault(node.targets[0].id, set()).update(texts)
+    for node in ast.walk(tree):
+        position = ISSUE_CODE.get(getattr(getattr(node, "func", None), "id", ""))
+        if position is None or len(node.args) <= position:
+            continue
+        code = node.args[position]
+        if isinstance(code, ast.Constant):
+            yield code.value
+        elif isinstance(code, ast.Name):
+            yield from (text for text in assigned.get(code.id, ()) if re.fullmatch("[a-z_]{3,}", str(text)))
+
+
+def test_the_reference_has_every_code_of_an_issue_and_no_other():
+    written = {code for path in (ROOT / "src").rglob("*.py") for code in codes_in(path.read_text(encoding="utf-8"))}
+    tables = REFERENCE["errors"].partition("## The file and its header")[2]
+    listed = {key for key in rows(tables) if re.fullmatch("[a-z_]+", key)} - {"code"}
+    assert len(written) > 40
+    assert listed == written
+
+
+# What a run leaves behind
+
+
+def test_the_reference_has_every_file_of_a_run(finished_run):
+    reference = REFERENCE["run-folder"]
+    for path in [*finished_run.iterdir(), *(finished_run / "bundle").iterdir()]:
+        assert f"`{path.name}{'/' if path.is_dir() else ''}`" in reference, path.name
+
+
+def test_the_reference_has_every_key_of_metrics_and_facts(finished_run):
+    reference = REFERENCE["run-folder"]
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    table = section(reference, "## `metrics.json`")
+    assert set(rows(table)) - {"key"} == set(metrics)
+    for name in {*METRICS, *metrics["test"], *metrics["graph_verdict"], *metrics["bootstrap"]}:
+        assert f"`{name}`" in table
+    facts = section(reference, "## `run.json`")
+    for key in json.loads((finished_run / "run.json").read_text()):
+        assert f"`{key}`" in facts
+    bundle = section(reference, "## `bundle/`")
+    for key in json.loads((finished_run / "bundle" / "reference.json").read_text()):
+        assert f"`{key}`" in bundle
+
+
+def test_the_reference_has_every_column_of_a_run(finished_run):
+    import pandas as pd
+
+    text = section(REFERENCE["run-folder"], "## Tables")
+    for path in finished_run.glob("*.parquet"):
+        clinical = {"ef", "bnp", "nyha", "sbp", "age"} if path.stem == "cohort" else set()
+        for column in set(pd.read_parquet(path).columns) - clinical:
+            assert f"`{column}`" in text, (path.name, column)
+
+
+def test_the_how_to_has_the_pinned_weights():
+    from cardiograph.imaging import weights
+
+    text = TEXTS[ROOT / "docs/how-to/offline-weights.md"]
+    pinned = (weights.HUB_REPOSITORY, weights.HUB_REVISION, weights.HUB_FILE, weights.HUB_SHA256)
+    assert all(f"`{value}`" in text for value in pinned)
+    assert f"{weights.HUB_BYTES:,} bytes" in text
+
+
+# Code and commands, run
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, cohort_table, finished_run):
+    """A folder with the names that the pages use: ``cohort.csv``, ``page.jpg``, ``my.toml``, a finished ``runs/first``."""
+    for path in cohort_table.parent.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "page.jpg").symlink_to(next((cohort_table.parent / "pages").iterdir()))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "first").symlink_to(finished_run)
+    (tmp_path / "my.toml").write_bytes((finished_run / "config.toml").read_bytes())
+    with cohort_table.open(newline="") as file:
+        patients = list(csv.DictReader(file))[:3]
+    with (tmp_path / "new_patients.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [name for name in patients[0] if name != "label"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(patients)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
+def test_the_python_of_a_page_runs(page, place, capsys):
+    code = compile("\n".join(blocks(page, "python")), str(page), "exec")
+    exec(code, {"__name__": "page"})  # noqa: S102 - the page is ours
+    assert capsys.readouterr().out.strip()
+
+
+def test_the_readme_uses_python_in_ten_lines():
+    (block,) = blocks(ROOT / "README.md", "python")
+    assert len(block.splitlines()) <= 10
+
+
+def readme_commands(name):
+    lines = [line for body in blocks(ROOT / "README.md", "sh") for line in body.splitlines()]
+    spans = SPAN.findall(prose(ROOT / "README.md"))
+    return [shlex.split(line)[1:] for line in [*lines, *spans] if line.startswith(f"cardiograph {name}")]
+
+
+def test_the_readme_scores_a_patient_as_shown(place, capsys):
+    one, many = readme_commands("predict")
+    main_of(one)
+    told = capsys.readouterr().out
+    shown = next(body for kind, body in FENCE.findall(TEXTS[ROOT / "README.md"]) if "what it leans on" in body)
+    for words in ("the threshold", "what it leans on", "similar record", "distance", "label", "rests on:"):
+        assert words in told
+        assert words in shown
+    main_of(many)
+    with (place / "answers.csv").open(newline="") as file:
+        answers = list(csv.DictReader(file))
+    assert len(answers) == 3
+    table = rows(TEXTS[ROOT / "docs/how-to/predict-many.md"])
+    assert list(answers[0]) == [key for key in table if key != "column"]
+
+
+def test_the_reference_has_every_key_of_an_answer(place, capsys):
+    main_of(["predict", "runs/first", "--ecg", "page.jpg", "--ef", "0.4", "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    table = rows(section(REFERENCE["cli"], "## `cardiograph predict`"))
+    assert set(answer) <= set(table)
+    assert all(key in table["neighbours"][1] for key in answer["neighbours"][0])
+
+
+def main_of(arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["config"], ["config", "--out", "my.toml"]], ids=" ".join)
+def test_cheap_commands_of_the_pages_run(arguments, tmp_path):
+    program = [sys.executable, "-c", "from cardiograph.cli import main; main()"]
+    done = subprocess.run([*program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or (tmp_path / "my.toml").stat().st_size > 1000
+
+
+# Links, pictures, length, what must not stand there
+
+
+def anchors(page):
+    titles = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"https?:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), target
+
+
+def test_every_page_is_in_the_index():
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / target.split("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", TEXTS[index])}
+    assert {page for page in PAGES if page.parent.parent == index.parent} <= linked
+
+
+def test_pictures_are_small_and_used():
+    text = "".join(TEXTS.values())
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert picture.stat().st_size < 300_000
+        assert f"images/{picture.name})" in text
+
+
+def test_the_readme_is_short():
+    assert len(TEXTS[ROOT / "README.md"].splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_no_page_names_a_machine(page):
+    text = TEXTS[page]
+    assert not re.findall(r"(?<![\w.~/)\]}$:-])/[a-z]+/[\w./-]+", text), "an absolute path"
+    assert not re.findall(r"https?://(?!doi\.org/)\S+", text), "an address: name the source instead"
+    assert not re.findall(r"(?i)\b(?:\d{1,3}\.){3}\d{1,3}\b|index-url|\.internal\b|\.local\b", text)
