@@ -111,7 +111,7 @@ class OpenVinoEngine:
         """[3, 224, 224] pages -> [512] embeddings, in order, with a request in flight per core."""
         done: dict[int, NDArray[np.float32]] = {}
 
-        def keep(request: "openvino.InferRequest", number: int) -> None:
+        def keep(request: openvino.InferRequest, number: int) -> None:
             done[number] = request.get_output_tensor(0).data.reshape(-1).copy()
 
         queue = self._openvino.AsyncInferQueue(self._model, self._requests)
