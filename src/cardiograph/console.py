@@ -113,14 +113,14 @@ def show_result(metrics: Mapping[str, Any], titles: Mapping[str, str], report: s
         title=f"{counts['records']} test records, {counts['positive']} positive, {counts['groups']} groups "
         f"({_basis(metrics['provenance'])})"
     )
-    table.add_column("model")
-    names = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier", "balanced_accuracy": "balanced accuracy"}
-    for name in names.values():
-        table.add_column(name, justify="right")
+    names = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier", "balanced_accuracy": "bal. acc."}
+    for name in ("model", *names.values()):
+        table.add_column(name, no_wrap=True, justify="left" if name == "model" else "right")
     rows = {metrics["primary"]: metrics["test"], **metrics["baselines"]}
     for model, scores in rows.items():
-        cells = [_cell(scores.get(name)) for name in names]
-        table.add_row(titles.get(model, model), *cells, style="bold" if model == metrics["primary"] else "")
+        cells = [_cell(scores.get(name), interval=name in ("auroc", "auprc")) for name in names]
+        title = titles.get(model, model).partition(" (")[0]
+        table.add_row(title, *cells, style="bold" if model == metrics["primary"] else "")
     console.print(table)
     console.print(escape(metrics["graph_verdict"]["sentence"]), highlight=False)
     console.print(f"report: {escape(report)}", highlight=False, soft_wrap=True)
@@ -156,8 +156,8 @@ def _basis(provenance: str) -> str:
     return words.get(provenance, provenance)
 
 
-def _cell(score: Mapping[str, float | None] | None) -> str:
+def _cell(score: Mapping[str, float | None] | None, *, interval: bool) -> str:
     if score is None or score["value"] is None:
         return "-"
-    interval = "" if score["low"] is None else f" ({score['low']:.3f}-{score['high']:.3f})"
-    return f"{score['value']:.3f}{interval}"
+    told = f"{score['value']:.3f}"
+    return told if not interval or score["low"] is None else f"{told} ({score['low']:.3f}-{score['high']:.3f})"

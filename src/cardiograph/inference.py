@@ -199,7 +199,9 @@ class Predictor:
         if issues:
             count = sum(bool(found) for _, _, found in read)
             message = f"{count} of {len(chunk)} patients cannot be scored." if len(chunk) > 1 else _HEADLINE
-            raise (PageError if all(issue.where.startswith("page ") for issue in issues) else InputError)(message, issues)
+            raise (PageError if all(issue.where.startswith("page ") for issue in issues) else InputError)(
+                message, issues
+            )
         pages = [page for page, _, _ in read if page is not None]
         values = np.array([values for _, values, _ in read]).reshape(len(chunk), -1)
         queries = Queries(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ from cardiograph.stages.ceiling import synthetic_ceiling
 from cardiograph.stages.encoding import choose_encoder
 from cardiograph.stages.fitting import Material, fit_network, prepare
 from cardiograph.stages.ingest import Survey, data_hash, embed_pages, survey_pages
-from cardiograph.stages.recording import Learnt, Studied, record_model, record_scores
+from cardiograph.stages.recording import record_model, record_scores
 from cardiograph.stages.reporting import write_report
+from cardiograph.stages.studied import Learnt, Studied
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
 
@@ -72,7 +74,9 @@ def run(
         shop = Workshop(config, directory, cache, progress or Silent())
         survey = None
         if cohort.has_pages:
+            start = time.perf_counter()  # not a stage yet: the folder is claimed when the pages are known
             cohort, survey = survey_pages(cohort, shop)
+            shop.seconds["reading pages"] = time.perf_counter() - start
         if directory.begin(config, data_hash(cohort, survey)):
             return RunResult(out, directory.read_json("metrics.json"))
         studied = _study(cohort, survey, shop)

@@ -99,12 +99,24 @@ def test_flipping_a_record_s_own_label_leaves_its_features_and_edges():
     np.testing.assert_array_equal(first.graph.neighbours.index, second.graph.neighbours.index)
 
 
-def test_logistic_regression_learns_and_ignores_test_rows():
+def test_logistic_regression_learns_from_training_records_only():
     plain = material()
-    train, val = plain.split.rows("train"), plain.split.rows("val")
-    first = logistic_probabilities(plain.image, plain.labels, train, val)
     test = plain.split.rows("test")
-    assert ((first[test] > 0.5) == plain.labels[test]).mean() > 0.7
-    labels = plain.labels.copy()
-    labels[test] = 1 - labels[test]
-    np.testing.assert_array_equal(logistic_probabilities(plain.image, labels, train, val), first)
+    prepared = prepare(plain, CONFIG)
+    first = logistic_probabilities(prepared.train_set, prepared.val_set, prepared.features.values[test])
+    assert ((first > 0.5) == plain.labels[test]).mean() > 0.7
+    plain.labels[test] = 1 - plain.labels[test]
+    again = prepare(plain, CONFIG)
+    np.testing.assert_array_equal(
+        logistic_probabilities(again.train_set, again.val_set, again.features.values[test]), first
+    )
+
+
+def test_logistic_regression_counts_a_source_and_its_copies_once():
+    source = np.array([2, 2, 7])
+    plain = material()
+    same = prepare(material(copies=Copies(source, plain.image[source])), CONFIG)
+    alone = prepare(plain, CONFIG)
+    first = logistic_probabilities(alone.train_set, alone.val_set, alone.features.values)
+    second = logistic_probabilities(same.train_set, same.val_set, same.features.values)
+    np.testing.assert_allclose(second, first, atol=1e-3)

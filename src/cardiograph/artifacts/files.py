@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from cardiograph.errors import RunError
 
-
 _TEMPORARY = ".partial"
 
 

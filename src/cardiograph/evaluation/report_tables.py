@@ -191,7 +191,9 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
     ]
     if content.clinical is not None and content.clinical.variables:
         kinds = Counter(content.clinical.provenance)
-        rows.append(("Clinical values", ", ".join(f"{count} {kind}" for kind, count in kinds.items()) + "."))
+        rows.append(
+            ("Clinical values", "; ".join(f"{count} of {kinds.total()}: {kind}" for kind, count in kinds.items()) + ".")
+        )
         rows.append(
             ("Distributions and correlations", "Records of all parts; they describe, nothing was learnt from them.")
         )

@@ -5,26 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.models.training import Examples
+
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Inverse strengths of the L2 penalty that are tried; validation log loss chooses."""
 
 
 def logistic_probabilities(
-    features: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    train: NDArray[np.int64],
-    val: NDArray[np.int64],
-    *,
-    weights: NDArray[np.float64] | None = None,
+    train_set: Examples, val_set: Examples, features: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Probability of label 1 for every record, from an L2 logistic regression fitted on labelled training rows.
+    """Probability of label 1 from an L2 logistic regression on the very examples that the networks learn from.
 
     Args:
-        features: [records, features] float32.
-        labels: [records] 0, 1 or -1.
-        train: Training rows; unlabelled ones are left out.
-        val: Validation rows, which choose the penalty by log loss.
-        weights: [train] weight of each training row, all 1 where None.
+        train_set: Features, labels and loss weights; whom a record hears is not looked at.
+        val_set: Chooses the penalty by log loss.
+        features: [records, features] to be scored.
 
     Returns:
         [records] float64 probabilities.
@@ -32,15 +27,12 @@ def logistic_probabilities(
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    weights = np.ones(len(train)) if weights is None else weights
-    used = labels[train] >= 0
-    rows, weights = train[used], weights[used]
-    wide = features.astype(np.float64)
-    best, lowest = np.full(len(labels), np.nan), np.inf
-    for penalty in PENALTIES:
-        model = LogisticRegression(C=penalty, max_iter=2000).fit(wide[rows], labels[rows], sample_weight=weights)
-        probabilities = model.predict_proba(wide)[:, 1]
-        loss = log_loss(labels[val], probabilities[val], labels=[0, 1])
-        if loss < lowest:
-            best, lowest = probabilities, loss
-    return best
+    weights = train_set.weights.numpy()
+    used = weights > 0
+    x, y = train_set.features.numpy()[used].astype(np.float64), train_set.labels.numpy()[used]
+    x_val, y_val = val_set.features.numpy().astype(np.float64), val_set.labels.numpy()
+    judged = y_val >= 0
+    models = [LogisticRegression(C=c, max_iter=2000).fit(x, y, sample_weight=weights[used]) for c in PENALTIES]
+    losses = [log_loss(y_val[judged], model.predict_proba(x_val[judged])[:, 1], labels=[0, 1]) for model in models]
+    best = models[int(np.argmin(losses))]
+    return np.asarray(best.predict_proba(features.astype(np.float64))[:, 1])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cardiograph.containers import TEST, TRAIN, VAL
-from cardiograph.stages.recording import Studied
+from cardiograph.stages.studied import Studied
 
 PENALTIES = np.logspace(-3, 2, 11)
 

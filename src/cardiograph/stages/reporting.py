@@ -45,7 +45,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
         else "What the encoder sees of training records drawn at random, before scaling to 224 x 224 pixels."
     )
     return ReportContent(
-        title=directory.path.resolve().name,
+        title=f"{facts['source']} ({directory.path.resolve().name})",
         outcome=facts["outcome"],
         created=facts["created"],
         provenance=facts["provenance"],
@@ -155,4 +155,6 @@ def _notes(facts: dict[str, Any]) -> list[str]:
         f"{each['variable']} was converted from {each['unit']} (column {each['column']!r})"
         for each in facts["conversions"]
     ]
+    if facts["ignored_columns"]:
+        notes.append(f"columns of the table that are not used: {', '.join(facts['ignored_columns'])}")
     return [*notes, *facts["notes"]]

@@ -1,0 +1,45 @@
+"""The part of the patient graph that the report draws, and facts about all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.config import RunConfig
+from cardiograph.containers import TEST
+from cardiograph.inference import Scores
+from cardiograph.stages.studied import Learnt, Studied
+
+DRAWN_REFERENCE, DRAWN_QUERIES = 320, 80
+
+
+def drawn_graph(studied: Studied, learnt: Learnt, test: Scores, config: RunConfig) -> dict[str, NDArray[Any]]:
+    """A sample of the graph on a 2-D map, and facts about all of it."""
+    from cardiograph.evaluation.layout import graph_layout
+
+    graph, labels = learnt.prepared.graph, studied.cohort.labels
+    rng = np.random.default_rng([config.seed, 4])
+    reference = np.sort(rng.permutation(len(graph.rows))[:DRAWN_REFERENCE])
+    rows = studied.rows(TEST)
+    queries = np.sort(rng.permutation(len(rows))[:DRAWN_QUERIES])
+    node = np.full(len(graph.rows), -1)
+    node[reference] = np.arange(len(reference))
+    index = np.vstack([graph.neighbours.index[reference], test.neighbours.index[queries]])
+    position, rank = np.nonzero(index >= 0)
+    source = node[index[position, rank]]
+    shown = np.concatenate([graph.rows[reference], rows[queries]])
+    index_all = graph.neighbours.index
+    valid = index_all >= 0
+    own, other = labels[graph.rows][:, None], labels[graph.rows][index_all.clip(min=0)]
+    judged = valid & (own >= 0) & (other >= 0)
+    share = (labels[graph.rows][labels[graph.rows] >= 0] == 1).mean()
+    return {
+        "xy": graph_layout(learnt.prepared.features.values[shown], config.seed),
+        "edges": np.stack([source, position])[:, source >= 0],
+        "labels": labels[shown],
+        "query": np.repeat([0, 1], [len(reference), len(queries)]).astype(np.uint8),
+        "heard_by": np.bincount(index_all[valid], minlength=len(graph.rows)),
+        "agreement": np.array([(own == other)[judged].mean() if judged.any() else np.nan, share**2 + (1 - share) ** 2]),
+    }

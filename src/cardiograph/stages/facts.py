@@ -1,0 +1,87 @@
+"""The facts of a run for ``run.json``: what it rests on, what was filled in or left out, with which versions."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from cardiograph.config import RunConfig
+from cardiograph.containers import EXCLUDED
+from cardiograph.evaluation.predictions import ModelRoles
+from cardiograph.stages.studied import Learnt, Studied
+
+PACKAGES = (
+    "cardiograph",
+    "torch",
+    "openvino",
+    "monai",
+    "faiss-cpu",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "pillow",
+)
+
+
+def run_facts(studied: Studied, learnt: Learnt, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
+    """What the report tells beside the scores, ready for JSON."""
+    cohort, encoder = studied.cohort, studied.encoder
+    clinical = studied.material.clinical
+    return {
+        "created": time.strftime("%Y-%m-%d %H:%M %Z"),
+        "outcome": cohort.outcome,
+        "provenance": studied.provenance,
+        "variables": [] if clinical is None else [asdict(variable) for variable in clinical.variables],
+        "clinical_provenance": list(studied.provenances),
+        "ignored_columns": list(cohort.table.attrs.get("ignored_columns", [])),
+        "split": {"source": studied.split.source, "links": studied.split.groups.links},
+        "roles": asdict(roles),
+        "curves": {name: asdict(history) for name, (_, history) in learnt.networks.items()},
+        "fusion": learnt.prepared.fusion.facts(),
+        "encoder": None
+        if encoder is None
+        else asdict(encoder.facts) | {"why": encoder.why, "fingerprint": encoder.facts.fingerprint},
+        "skipped": [] if studied.survey is None else [asdict(issue) for issue in studied.survey.skipped],
+        "notes": [*cohort.table.attrs.get("notes", []), *_notes(studied, learnt)],
+        "conversions": list(cohort.table.attrs.get("conversions", [])),
+        "copies": 0 if studied.material.copies is None else len(studied.material.copies.source),
+        "reference": len(learnt.prepared.graph.rows),
+        "seeds": {"run": config.seed, "random weights": config.encoder.seed},
+        "versions": {"python": platform.python_version(), "platform": platform.platform()}
+        | {p: version(p) for p in PACKAGES},
+    }
+
+
+def _notes(studied: Studied, learnt: Learnt) -> Iterator[str]:
+    """What was filled in, left out or changed, a sentence each."""
+    part, labels = studied.split.part, studied.cohort.labels
+    unlabelled, excluded = int((labels < 0).sum()), int((part == EXCLUDED).sum())
+    if unlabelled:
+        yield (
+            f"{unlabelled} records are unlabelled: {unlabelled - excluded} are heard as neighbours, {excluded} were left "
+            "out because their group is validated or tested"
+        )
+    clinical, scaler = studied.material.clinical, learnt.prepared.scaler
+    if clinical is not None and scaler is not None:
+        gaps = np.isnan(clinical.values).sum(axis=0)
+        for variable, missing, indicator in zip(clinical.variables, gaps, scaler.has_gaps, strict=True):
+            if missing:
+                told = (
+                    "and an indicator column says so"
+                    if indicator
+                    else "without an indicator: training rows have no gap"
+                )
+                yield f"{variable.name} is missing in {missing} records; the median of the training rows stands in, {told}"
+    if studied.material.copies is not None:
+        copies = len(studied.material.copies.source)
+        yield f"{copies} augmented copies were added to the training records, none to the others"
+    if studied.material.class_weights is not None:
+        negative, positive = studied.material.class_weights
+        yield f"the loss weighs classes {negative:.2f} to {positive:.2f}: probabilities are those of a balanced cohort"
