@@ -40,7 +40,7 @@ def cohort_table(tmp_path_factory):
     """Table of a synthetic cohort of 80 patients."""
     from cardiograph.synthesis.cohort import write_cohort
 
-    return write_cohort(tmp_path_factory.mktemp("synthetic") / "cohort", patients=80, seed=3, workers=2)
+    return write_cohort(tmp_path_factory.mktemp("synthetic") / "cohort", patients=70, seed=3, workers=2)
 
 
 @pytest.fixture(scope="session")

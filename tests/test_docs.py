@@ -40,9 +40,10 @@ def prose(page):
 
 def section(text, heading):
     """The part of a page under a heading, up to the next one of its rank or above."""
-    rank, _, rest = text.partition(f"{heading}\n")[1:] and (heading.split()[0], *text.partition(f"{heading}\n")[1:])
-    assert rest, f"no heading {heading!r}"
-    return re.split(rf"^#{{1,{len(rank)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    _, found, rest = text.partition(f"\n{heading}\n")
+    assert found, f"no heading {heading!r}"
+    rank = len(heading.split()[0])
+    return re.split(rf"^#{{1,{rank}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def rows(text):
@@ -80,7 +81,7 @@ def options_of(command):
     return {name for parameter in command.params for name in parameter.opts if name.startswith("--")} | {"--help"}
 
 
-@pytest.mark.parametrize("line", written_commands())
+@pytest.mark.parametrize("line", [*written_commands()])
 def test_every_command_in_a_block_parses(line):
     _, *words = shlex.split(line)
     if words[0] in ("--help", "-h"):
@@ -88,7 +89,7 @@ def test_every_command_in_a_block_parses(line):
     commands()[words[0]].make_context(words[0], words[1:])
 
 
-@pytest.mark.parametrize("span", spoken_commands())
+@pytest.mark.parametrize("span", [*spoken_commands()])
 def test_every_command_in_a_sentence_has_its_options(span):
     _, name, *words = span.split()
     assert {word for word in words if word.startswith("--")} <= options_of(commands()[name])
@@ -153,7 +154,7 @@ def default_as_toml(field):
     return "{}" if default == {} else tomli_w.dumps({"key": default}).strip().removeprefix("key = ")
 
 
-@pytest.mark.parametrize(("fields", "text"), config_tables())
+@pytest.mark.parametrize(("fields", "text"), [*config_tables()])
 def test_the_reference_has_every_setting_with_its_default_and_limits(fields, text):
     table = rows(text)
     assert set(table) - {"key"} == set(fields)

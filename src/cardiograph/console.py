@@ -119,7 +119,7 @@ def show_result(metrics: Mapping[str, Any], titles: Mapping[str, str], report: s
     rows = {metrics["primary"]: metrics["test"], **metrics["baselines"]}
     for model, scores in rows.items():
         cells = [_cell(scores.get(name), interval=name in ("auroc", "auprc")) for name in names]
-        title = titles.get(model, model).partition(" (")[0]
+        title = titles.get(model, model).partition(" ")[0]
         table.add_row(title, *cells, style="bold" if model == metrics["primary"] else "")
     console.print(table)
     console.print(escape(metrics["graph_verdict"]["sentence"]), highlight=False)

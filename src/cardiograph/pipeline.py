@@ -81,12 +81,12 @@ def run(
             return RunResult(out, directory.read_json("metrics.json"))
         studied = _study(cohort, survey, shop)
         learnt = _learn(studied.material, shop)
-        with shop.stage("scoring"):
+        with shop.stage("scoring", 1):
             predictors = record_model(directory, studied, learnt, config)
             metrics = record_scores(directory, studied, learnt, predictors, config)
         ceiling = synthetic_ceiling(source, studied)
         directory.record({"seconds": shop.seconds, "command": command, "source": source.name, "ceiling": ceiling})
-        with shop.stage("report"):
+        with shop.stage("report", 1):
             write_report(directory)
         directory.finish()
     return RunResult(out, metrics)
@@ -95,7 +95,7 @@ def run(
 def _study(cohort: Cohort, survey: Survey | None, shop: Workshop) -> Studied:
     """Groups, split, values and embeddings: all that is known before anything is learnt."""
     config = shop.config
-    with shop.stage("splitting"):
+    with shop.stage("splitting", 1):
         split = split_cohort(cohort, survey, config)
         clinical = clinical_values(cohort, config)
     if survey is None:
@@ -115,7 +115,7 @@ def _study(cohort: Cohort, survey: Survey | None, shop: Workshop) -> Studied:
 
 def _learn(material: Material, shop: Workshop) -> Learnt:
     """The graph, and every network on the same features."""
-    with shop.stage("linking patients"):
+    with shop.stage("linking patients", 1):
         prepared = prepare(material, shop.config)
     networks = {}
     for name in LAYERS:

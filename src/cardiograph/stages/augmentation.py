@@ -15,7 +15,7 @@ from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 from cardiograph.imaging.preprocess import to_input
 from cardiograph.stages.encoding import Encoder
 from cardiograph.stages.fitting import Copies
-from cardiograph.stages.ingest import Survey, read_view
+from cardiograph.stages.ingest import Survey, embed_all, read_view
 from cardiograph.stages.workshop import Workshop
 
 _TILES = 8
@@ -36,23 +36,21 @@ class Augmented:
 
 def augment_pages(cohort: Cohort, split: Split, survey: Survey, encoder: Encoder, shop: Workshop) -> Augmented:
     """Augment members of the minority class of the training rows until the classes are equal, and embed the copies."""
-    config, cache, progress = shop.config, shop.cache, shop.progress
-    rng = np.random.default_rng([config.seed, 2])
-    plan = plan_copies(cohort.labels, split.rows(TRAIN), rng)
-    draws = [draw_augmentation(config.balance, rng) for _ in plan.source]
-    progress.start("augmenting pages", len(plan))
-    image = np.zeros((len(plan), EMBEDDING_WIDTH), np.float32)
-    for number, (row, draw) in enumerate(zip(plan.source, draws, strict=True)):
-        facts = survey.facts[row]
-        key = f"{facts.pixel_hash}:augmented:{astuple(draw)}"
-        found = cache.embedding(encoder.facts.fingerprint, key)
-        if found is None:
-            page = to_input(augment(read_view(survey.paths[row], facts, config.pages), draw))
-            (found,) = encoder.engine.run([page])
-            cache.keep_embedding(encoder.facts.fingerprint, key, found)
-        image[number] = found
-        progress.advance()
-    return Augmented(Copies(plan.source, image), tuple(draws))
+    rng = np.random.default_rng([shop.config.seed, 2])
+    source = plan_copies(cohort.labels, split.rows(TRAIN), rng).source
+    draws = tuple(draw_augmentation(shop.config.balance, rng) for _ in source)
+    keys = [
+        f"{survey.facts[row].pixel_hash}:augmented:{astuple(draw)}" for row, draw in zip(source, draws, strict=True)
+    ]
+    made_of = dict(zip(keys, zip(source, draws, strict=True), strict=True))
+
+    def load(key: str) -> NDArray[np.float32]:
+        row, draw = made_of[key]
+        return to_input(augment(read_view(survey.paths[row], survey.facts[row], shop.config.pages), draw))
+
+    found = embed_all("augmenting pages", keys, load, (encoder.engine, encoder.facts.fingerprint), shop)
+    image = np.array([found[key] for key in keys], np.float32).reshape(-1, EMBEDDING_WIDTH)
+    return Augmented(Copies(source, image), draws)
 
 
 def sample_sheet(cohort: Cohort, split: Split, survey: Survey, config: RunConfig, augmented: Augmented | None) -> bytes:

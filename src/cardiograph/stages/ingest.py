@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,24 +120,48 @@ def embed_pages(survey: Survey, engine: Engine, fingerprint: str, shop: Workshop
         fingerprint: Of the encoder.
         shop: Settings, cache and progress.
     """
-    config, cache, progress = shop.config.pages, shop.cache, shop.progress
     different = {facts.pixel_hash: (path, facts) for path, facts in zip(survey.paths, survey.facts, strict=True)}
-    found = {pixels: cache.embedding(fingerprint, pixels) for pixels in different}
-    missing = [pixels for pixels, embedding in found.items() if embedding is None]
-    progress.start("embedding pages", len(different))
-    progress.advance(len(different) - len(missing))
 
     def load(pixels: str) -> NDArray[np.float32]:
         path, facts = different[pixels]
-        return to_input(read_view(path, facts, config))
+        return to_input(read_view(path, facts, shop.config.pages))
 
-    with ThreadPoolExecutor(available_threads()) as pool:
-        for pixels, embedding in zip(missing, engine.run(_in_order(pool, load, missing)), strict=True):
-            cache.keep_embedding(fingerprint, pixels, embedding)
-            found[pixels] = embedding
-            progress.advance()
+    found = embed_all("embedding pages", list(different), load, (engine, fingerprint), shop)
     values = [found[facts.pixel_hash] for facts in survey.facts]
     return ImageEmbeddings(np.array(values, np.float32).reshape(-1, EMBEDDING_WIDTH), fingerprint)
+
+
+def embed_all(
+    stage: str,
+    keys: Sequence[str],
+    load: Callable[[str], NDArray[np.float32]],
+    encoder: tuple[Engine, str],
+    shop: Workshop,
+) -> dict[str, NDArray[np.float32]]:
+    """Embed what the cache does not know yet; it takes each embedding as it comes.
+
+    Args:
+        stage: What the progress bar says.
+        keys: Different names of inputs in the cache.
+        load: Makes the [3, 224, 224] input of a key; several at once, in threads.
+        encoder: Engine and fingerprint.
+        shop: Cache and progress.
+
+    Returns:
+        Key -> [512] embedding.
+    """
+    engine, fingerprint = encoder
+    known = {key: shop.cache.embedding(fingerprint, key) for key in keys}
+    found = {key: embedding for key, embedding in known.items() if embedding is not None}
+    missing = [key for key in keys if key not in found]
+    shop.progress.start(stage, len(keys))
+    shop.progress.advance(len(found))
+    with ThreadPoolExecutor(available_threads()) as pool:
+        for key, embedding in zip(missing, engine.run(_in_order(pool, load, missing)), strict=True):
+            shop.cache.keep_embedding(fingerprint, key, embedding)
+            found[key] = embedding
+            shop.progress.advance()
+    return found
 
 
 def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.uint8]:

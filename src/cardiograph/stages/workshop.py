@@ -32,9 +32,10 @@ class Workshop:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str, steps: int = 1) -> Iterator[None]:
-        """Time a stage, show it, log it."""
-        self.progress.start(name, steps)
+    def stage(self, name: str, steps: int = 0) -> Iterator[None]:
+        """Time a stage and log it; show it, too, where it has steps (one without shows its own)."""
+        if steps:
+            self.progress.start(name, steps)
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
