@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -212,8 +213,16 @@ def demo(
 ) -> None:
     """The whole way on synthetic patients, offline: draw them, learn, score, report. A minute or three."""
     table = out / "cohort" / "cohort.csv"
-    if not (table.parent / "synthetic.json").exists():
+    told = table.parent / "synthetic.json"
+    if not told.exists():
         _synthesise(table.parent, patients, seed)
+    drawn = json.loads(told.read_text(encoding="utf-8"))
+    if (drawn["patients"], drawn["seed"]) != (patients, seed):
+        message = (
+            f"{out}: holds {drawn['patients']} patients of seed {drawn['seed']}, asked for {patients} of seed {seed}; "
+            "choose another folder by --out, or remove this one"
+        )
+        raise ConfigError(message)
     overrides = {"outcome": "heart failure (synthetic)", "encoder": {"weights": "random"}}
     _run(table, out / "run", None, overrides, as_json=as_json)
 

@@ -24,9 +24,10 @@ class Fusion:
         kept: [image features] bool, False for a dead feature; empty without images.
         mean: [kept] float64, of the image features in training rows.
         std: [kept] float64.
-        factors: What each block is multiplied by: ``sqrt(share * width_total / width_block)``, so that a block's share of
-            the total variance is its weight and a feature has unit variance on average.
-        clinical_names: Names of the clinical columns, which come standardised; empty without clinical values.
+        factors: What each block is multiplied by: ``sqrt(share * width_total / variance_block)``, so that a block's share
+            of the total variance is its weight and a feature has unit variance on average.
+        clinical_names: Names of the clinical columns, which come scaled; empty without clinical values.
+        shares: Share of each block in the total variance of the training rows.
     """
 
     kept: NDArray[np.bool_]
@@ -34,12 +35,13 @@ class Fusion:
     std: NDArray[np.float64]
     factors: dict[str, float]
     clinical_names: tuple[str, ...]
+    shares: dict[str, float]
 
     @classmethod
     def fit(
         cls,
         image: NDArray[np.float32] | None,
-        clinical_names: tuple[str, ...],
+        clinical: tuple[NDArray[np.float64], tuple[str, ...]] | None,
         rows: NDArray[np.int64],
         config: FusionConfig,
     ) -> Self:
@@ -47,7 +49,7 @@ class Fusion:
 
         Args:
             image: [records, 512] embeddings, or None for a clinical-only cohort.
-            clinical_names: Names of the standardised clinical columns, empty for an image-only cohort.
+            clinical: [records, columns] scaled clinical values and the columns' names, or None for pages alone.
             rows: Training rows.
             config: Block weights.
 
@@ -60,25 +62,27 @@ class Fusion:
             mean, std = train.mean(0), train.std(0)
             kept = std > DEAD_SPREAD * np.median(std)
             mean, std = mean[kept], std[kept]
-        widths = {"image": int(kept.sum()), "clinical": len(clinical_names)}
+        values, names = (np.zeros((0, 0)), ()) if clinical is None else clinical
+        widths = {"image": int(kept.sum()), "clinical": len(names)}
+        variances = {"image": float(kept.sum()), "clinical": float(values[rows].var(0).sum()) if len(names) else 0.0}
         weights = {"image": config.image, "clinical": config.clinical}
-        weights = {block: weights[block] for block, width in widths.items() if width and weights[block] > 0}
-        total = sum(weights.values())
-        if not total:
+        weights = {block: weight for block, weight in weights.items() if variances[block] and weight > 0}
+        if not weights:
             message = (
                 f"fusion: no block to use (widths {widths}, weights {config.model_dump()}); give one a weight above 0"
             )
             raise ConfigError(message)
-        width = sum(widths.values())
-        factors = {block: float(np.sqrt(weight / total * width / widths[block])) for block, weight in weights.items()}
-        return cls(kept, mean, std, factors, clinical_names)
+        shares = {block: weight / sum(weights.values()) for block, weight in weights.items()}
+        width = sum(widths[block] for block in weights)
+        factors = {block: float(np.sqrt(share * width / variances[block])) for block, share in shares.items()}
+        return cls(kept, mean, std, factors, names, shares)
 
     def transform(self, image: NDArray[np.float32] | None, clinical: NDArray[np.float64] | None) -> NodeFeatures:
         """Fuse records.
 
         Args:
             image: [records, 512] embeddings; ignored without an image block.
-            clinical: [records, columns] standardised; ignored without a clinical block.
+            clinical: [records, columns] scaled; ignored without a clinical block.
         """
         parts: list[NDArray[np.float64]] = []
         names: list[str] = []
@@ -96,10 +100,9 @@ class Fusion:
     def facts(self) -> dict[str, Any]:
         """What was decided, for the report and the bundle: widths, shares of the variance, factors, dead features."""
         widths = {"image": int(self.kept.sum()), "clinical": len(self.clinical_names)}
-        width = sum(widths[block] for block in self.factors)
         return {
             "widths": {block: widths[block] for block in self.factors},
-            "shares": {block: factor**2 * widths[block] / width for block, factor in self.factors.items()},
+            "shares": self.shares,
             "factors": self.factors,
             "dead_image_features": [int(column) for column in np.flatnonzero(~self.kept)],
         }
@@ -109,8 +112,12 @@ class Fusion:
         return {"kept": self.kept.astype(np.uint8), "mean": self.mean, "std": self.std}
 
     @classmethod
-    def restore(
-        cls, arrays: dict[str, NDArray[Any]], factors: dict[str, float], clinical_names: tuple[str, ...]
-    ) -> Self:
-        """The inverse of :meth:`arrays` and :meth:`facts`."""
-        return cls(arrays["kept"].astype(bool), arrays["mean"], arrays["std"], factors, clinical_names)
+    def restore(cls, arrays: dict[str, NDArray[Any]], recorded: dict[str, Any]) -> Self:
+        """The inverse of :meth:`arrays` and :meth:`recorded`."""
+        names = tuple(recorded["clinical_names"])
+        kept = arrays["kept"].astype(bool)
+        return cls(kept, arrays["mean"], arrays["std"], recorded["factors"], names, recorded["shares"])
+
+    def recorded(self) -> dict[str, Any]:
+        """What beside the arrays a bundle keeps, ready for JSON."""
+        return {"factors": self.factors, "clinical_names": list(self.clinical_names), "shares": self.shares}

@@ -179,8 +179,9 @@ class Predictor:
             matches = {
                 "this patient": self._by_patient.get(queries.patient_ids[number] or "", []),
                 "this page": self._by_pixels.get(queries.pixel_hashes[number] or "", []),
-                "a near-copy of this page": self._near_copies(queries, number),
             }
+            if not matches["this page"]:
+                matches["a near-copy of this page"] = self._near_copies(queries, number)
             groups = {int(self.bundle.reference.groups[row]) for found in matches.values() for row in found}
             rows.append(np.array(sorted(row for group in groups for row in self._members[group]), np.int64))
             reasons.append(tuple(reason for reason, found in matches.items() if found))

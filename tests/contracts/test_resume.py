@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from cardiograph.config import load_config
 from cardiograph.pipeline import run
 
@@ -19,7 +20,17 @@ def command(tmp_path, cohort_table, settings):
 
     (tmp_path / "settings.toml").write_text(tomli_w.dumps(settings))
     out = tmp_path / "run"
-    line = [sys.executable, "-m", "cardiograph", "run", cohort_table, "--out", out, "--config", tmp_path / "settings.toml"]
+    line = [
+        sys.executable,
+        "-m",
+        "cardiograph",
+        "run",
+        cohort_table,
+        "--out",
+        out,
+        "--config",
+        tmp_path / "settings.toml",
+    ]
     return [str(part) for part in line], out, {**os.environ, "CARDIOGRAPH_CACHE": str(tmp_path / "cache")}
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from cardiograph.errors import EngineError
 from cardiograph.imaging.encoder import EncoderFacts, load_engine, make_engine, probe, supports_bf16
 from cardiograph.imaging.precision import check_precision

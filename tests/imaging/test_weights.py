@@ -4,10 +4,11 @@ import hashlib
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from cardiograph.errors import WeightsError
 from cardiograph.imaging import weights as module
 from cardiograph.imaging.weights import build_network, load_weights
-from safetensors.torch import save_file
 
 
 @pytest.fixture(scope="module")

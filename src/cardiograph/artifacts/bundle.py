@@ -125,7 +125,7 @@ class ModelBundle:
             "threshold": served.threshold,
             "encoder": None if served.encoder is None else asdict(served.encoder),
             "probe": None if probe is None else [float(value) for value in probe],
-            "fusion": {"factors": self.fusion.factors, "clinical_names": list(self.fusion.clinical_names)},
+            "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
         }
         present = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name != "bundle.json")
@@ -150,11 +150,7 @@ class ModelBundle:
             threshold=content["threshold"],
             encoder=None if content["encoder"] is None else EncoderFacts(**content["encoder"]),
         )
-        fusion = Fusion.restore(
-            files.read_arrays(folder / "fusion.safetensors"),
-            content["fusion"]["factors"],
-            tuple(content["fusion"]["clinical_names"]),
-        )
+        fusion = Fusion.restore(files.read_arrays(folder / "fusion.safetensors"), content["fusion"])
         scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])
         arrays = files.read_arrays(folder / "reference.safetensors")
         names = files.read_json(folder / "reference.json")

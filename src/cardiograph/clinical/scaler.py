@@ -22,13 +22,14 @@ class ClinicalScaler:
 
     A value goes through ``log`` where its variable says so, then a missing one becomes the median, then mean and
     standard deviation are removed. Each variable with gaps in the training rows has an indicator (1: missing) behind
-    the variables, standardised like them, so that every column of the block has unit variance in the training rows.
+    the variables. Indicators are centred, but keep their unit: standardised, a gap of one record in twenty would lie
+    further from the rest than any value, and patients would be called similar for what was not measured.
 
     Args:
         variables: In the order of the columns.
         medians: [variables] of the present training values, after the transform.
         means: [variables + indicators] after transform and imputation.
-        stds: [variables + indicators] population standard deviations; 1 where a column does not vary.
+        stds: [variables + indicators] population standard deviations; 1 for indicators and where a column does not vary.
         has_gaps: [variables] whether a training row lacks the value.
         constant: [variables + indicators] whether the training rows hold a single value, so that the column tells nothing.
         low: [variables] smallest training value, in the variable's unit.
@@ -76,7 +77,7 @@ class ClinicalScaler:
             variables=table.variables,
             medians=medians,
             means=block.mean(axis=0),
-            stds=np.where(constant, 1.0, block.std(axis=0)),
+            stds=np.where(constant | (np.arange(block.shape[1]) >= len(table.variables)), 1.0, block.std(axis=0)),
             has_gaps=has_gaps,
             constant=constant,
             low=np.nanmin(values, axis=0),

@@ -65,4 +65,6 @@ WORDINGS: dict[Provenance, Wording] = {
 
 def class_names(outcome: str) -> tuple[str, str]:
     """Names for people of label 0 and label 1."""
-    return ("negative class" if outcome == UNNAMED else f"not {outcome}"), outcome
+    if outcome == UNNAMED:
+        return "negative class", outcome
+    return outcome.removeprefix("not ") if outcome.startswith("not ") else f"not {outcome}", outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,7 +99,6 @@ class OpenVinoEngine:
             message = "precision bf16: this processor has no bfloat16 arithmetic; use precision f32"
             raise EngineError(message)
         streams = available_threads()
-        self._openvino = openvino
         self._ir = ir
         self._requests = streams
         self._model = core.compile_model(
@@ -108,29 +108,33 @@ class OpenVinoEngine:
         )
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """[3, 224, 224] pages -> [512] embeddings, in order, with a request in flight per core."""
-        done: dict[int, NDArray[np.float32]] = {}
+        """[3, 224, 224] pages -> [512] embeddings, in order, with a request in flight per core.
 
-        def keep(request: openvino.InferRequest, number: int) -> None:
-            done[number] = request.get_output_tensor(0).data.reshape(-1).copy()
-
-        queue = self._openvino.AsyncInferQueue(self._model, self._requests)
-        queue.set_callback(keep)
-        following = 0
-        for number, page in enumerate(inputs):
-            queue.start_async({0: page[None]}, number)
-            while following in done:
-                yield done.pop(following)
-                following += 1
-        queue.wait_all()
-        while following in done:
-            yield done.pop(following)
-            following += 1
+        Requests are waited for, never called back: a callback's end needs Python's lock, which the thread that drops the
+        engine may hold while it waits for that very callback.
+        """
+        free = [self._model.create_infer_request() for _ in range(self._requests)]
+        busy: deque[openvino.InferRequest] = deque()
+        for page in inputs:
+            if not free:
+                yield _finished(busy[0])
+                free.append(busy.popleft())
+            request = free.pop()
+            request.start_async({0: page[None]})
+            busy.append(request)
+        for request in busy:
+            yield _finished(request)
 
     def save(self, folder: Path) -> None:
         """Copy ``encoder.xml`` and ``encoder.bin``."""
         for suffix in (".xml", ".bin"):
             (folder / f"encoder{suffix}").write_bytes(self._ir.with_suffix(suffix).read_bytes())
+
+
+def _finished(request: openvino.InferRequest) -> NDArray[np.float32]:
+    request.wait()
+    embedding: NDArray[np.float32] = request.get_output_tensor(0).data.reshape(-1).copy()
+    return embedding
 
 
 def make_engine(weights: Weights, engine: str, precision: str, *, cache: Path) -> Engine:

@@ -13,7 +13,7 @@ HASH_VERSION = "1"
 BANDS, COLUMNS = 16, 96
 """Rows and columns of the trace map: one column is about 0.1 s of a page with 10 s of rhythm strip."""
 
-NEAR_COPY_THRESHOLD = 0.03
+NEAR_COPY_THRESHOLD = 0.025
 """Largest distance of near-copies; ``docs/concepts/pages.md`` tells how it was chosen on the shared pages."""
 
 _WIDTH, _HEIGHT = 768, 480

@@ -65,7 +65,10 @@ def choose_encoder(training: Survey, shop: Workshop) -> Encoder:
     exact, coarse = encoder("f32", ""), encoder("bf16", "")
     different = list({facts.pixel_hash: row for row, facts in enumerate(training.facts)}.values())
     sample = training.of(different[:: max(1, -(-len(different) // CHECK_PAGES))])
-    both = [embed_pages(sample, each.engine, each.facts.fingerprint, shop).values for each in (exact, coarse)]
+    both = [
+        embed_pages(sample, each.engine, each.facts.fingerprint, shop, stage=f"checking {each.facts.precision}").values
+        for each in (exact, coarse)
+    ]
     check = check_precision(*both, k=config.graph.k, dead=DEAD_SPREAD)
     if check.allowed:
         return dataclasses.replace(coarse, why=str(check))

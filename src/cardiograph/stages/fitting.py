@@ -81,9 +81,9 @@ def prepare(material: Material, config: RunConfig) -> Prepared:
     reference = split.rows(TRAIN)
     labelled = reference[labels[reference] >= 0]
     scaler = None if material.clinical is None else ClinicalScaler.fit(material.clinical, labelled)
-    names = () if scaler is None else scaler.names
-    fusion = Fusion.fit(material.image, names, labelled, config.fusion)
     clinical = None if scaler is None or material.clinical is None else scaler.transform(material.clinical.values)
+    named = None if scaler is None or clinical is None else (clinical, scaler.names)
+    fusion = Fusion.fit(material.image, named, labelled, config.fusion)
     features = fusion.transform(material.image, clinical)
     groups = split.groups.index
     graph = build_graph(features, reference, groups, config.graph)

@@ -111,7 +111,9 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
     return _without_bad(cohort, paths, known, config)
 
 
-def embed_pages(survey: Survey, engine: Engine, fingerprint: str, shop: Workshop) -> ImageEmbeddings:
+def embed_pages(
+    survey: Survey, engine: Engine, fingerprint: str, shop: Workshop, *, stage: str = "embedding pages"
+) -> ImageEmbeddings:
     """Embed each different page once; the cache takes each embedding as it comes.
 
     Args:
@@ -119,6 +121,7 @@ def embed_pages(survey: Survey, engine: Engine, fingerprint: str, shop: Workshop
         engine: Of the encoder.
         fingerprint: Of the encoder.
         shop: Settings, cache and progress.
+        stage: What the progress bar says.
     """
     different = {facts.pixel_hash: (path, facts) for path, facts in zip(survey.paths, survey.facts, strict=True)}
 
@@ -126,7 +129,7 @@ def embed_pages(survey: Survey, engine: Engine, fingerprint: str, shop: Workshop
         path, facts = different[pixels]
         return to_input(read_view(path, facts, shop.config.pages))
 
-    found = embed_all("embedding pages", list(different), load, (engine, fingerprint), shop)
+    found = embed_all(stage, list(different), load, (engine, fingerprint), shop)
     values = [found[facts.pixel_hash] for facts in survey.facts]
     return ImageEmbeddings(np.array(values, np.float32).reshape(-1, EMBEDDING_WIDTH), fingerprint)
 
