@@ -31,10 +31,10 @@ demo: $(STAMP) ## the whole way on 600 synthetic patients, offline
 	$(BIN)/cardiograph demo
 
 test: $(STAMP)-test ## the default test suite
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 slow: $(STAMP)-test ## the tests marked slow
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 check: $(STAMP)-dev ## lint, format, types, import contracts
 	$(BIN)/ruff check .
