@@ -68,10 +68,12 @@ def run(
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     _check(cohort, config)
     directory = RunDirectory(out)
+    progress = progress or Silent()
     if cohort.has_pages and config.encoder.weights != "random" and not directory.finished:
+        progress.start("finding weights", 1)
         find_weights(config.encoder.weights, cache=cache_folder())  # before an hour of reading pages, not after it
     with directory.locked(), PageCache(cache_folder()) as cache:
-        shop = Workshop(config, directory, cache, progress or Silent())
+        shop = Workshop(config, directory, cache, progress)
         survey = None
         if cohort.has_pages:
             start = time.perf_counter()  # not a stage yet: the folder is claimed when the pages are known
