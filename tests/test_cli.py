@@ -137,8 +137,8 @@ def test_faults_of_a_table_come_all_at_once_with_the_way_out(tmp_path):
         ("3", "nyha"): "--convert nyha=roman",
         ("3", "sbp"): "--convert sbp=systolic/diastolic",
         ("4", "ef"): "--decimal ,",
-        ("4", "sbp"): "--missing 999",
-        ("5", "age"): "--missing -9",
+        ("4", "sbp"): "--missing sbp=999",
+        ("5", "age"): "--missing age=-9",
     }.items():
         assert remedy in found[place], place
     assert not (tmp_path / "run").exists()

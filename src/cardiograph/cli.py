@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -78,7 +79,8 @@ def run(  # noqa: PLR0913 - a command has its options
         typer.Option(help="VARIABLE=UNIT it is written in, such as ef=percent; may be given again."),
     ] = None,
     missing: Annotated[
-        list[str] | None, typer.Option(help="A value that means 'not measured', such as 999; may be given again.")
+        list[str] | None,
+        typer.Option(help="COLUMN=VALUE that means 'not measured', such as sbp=999; may be given again."),
     ] = None,
     decimal: Annotated[str | None, typer.Option(help="Decimal mark of the table: . or ,")] = None,
     modality: Annotated[str | None, typer.Option(help="auto, image or clinical.")] = None,
@@ -151,7 +153,11 @@ def predict(  # noqa: PLR0913 - a command has its options
 
     named = {"ef": ef, "bnp": bnp, "nyha": nyha, "sbp": sbp, "age": age}
     clinical = {name: number for name, number in named.items() if number is not None}
-    clinical |= {name: _number("--value", name, number) for name, number in (_pairs("--value", value) or {}).items()}
+    for name, text in (_pairs("--value", value) or {}).items():
+        if name in clinical:
+            message = f"--value {name}={text}: {name} is given by --{name}, too"
+            raise ConfigError(message)
+        clinical[name] = _number("--value", name, text)
     if table is not None:
         if ecg is not None or clinical or patient_id is not None:
             message = "--table scores the patients of a file; it goes without --ecg, --patient-id and values"
@@ -160,11 +166,12 @@ def predict(  # noqa: PLR0913 - a command has its options
         return
     from cardiograph.inference import Predictor
 
-    prediction = Predictor.load(run).predict(ecg, clinical, patient_id=patient_id)
+    predictor = Predictor.load(run)
+    prediction = predictor.predict(ecg, clinical, patient_id=patient_id)
     if as_json:
         console.show_json(prediction.as_dict())
     else:
-        console.show_prediction(prediction)
+        console.show_prediction(prediction, heard=predictor.bundle.served.model.name != "mlp")
 
 
 @app.command()
@@ -284,13 +291,15 @@ def _predict_table(run: Path, table: Path, out: Path | None, *, as_json: bool) -
 
     with console.bars() as shown:
         answers = score_table(run, table, progress=shown)
+    for note in answers.attrs["notes"]:
+        typer.echo(f"note: {note}", err=True)
     if out is not None:
         from cardiograph.artifacts.files import write_bytes
 
         write_bytes(out, answers.to_csv(index=False).encode())
         typer.echo(f"answers: {out}", err=True)
     elif as_json:
-        console.show_json({"predictions": answers.to_dict("records")})
+        console.show_json({"predictions": answers.to_dict("records"), "notes": answers.attrs["notes"]})
     else:
         sys.stdout.write(answers.to_csv(index=False))
 
@@ -313,7 +322,10 @@ def _pairs(option: str, texts: list[str] | None) -> dict[str, str] | None:
 
 def _number(option: str, name: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        message = f"{option} {name}={text}: not a number"
-        raise ConfigError(message) from error
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not math.isfinite(number):
+        message = f"{option} {name}={text}: not a number; leave out what is not known"
+        raise ConfigError(message)
+    return number

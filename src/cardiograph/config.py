@@ -58,7 +58,7 @@ class CohortConfig(Section):
         default_factory=dict, description="Variable -> unit it is written in, e.g. ef = 'percent'."
     )
     missing: tuple[str, ...] = Field(
-        (), description="Values that mean 'not measured', e.g. '999'; empty cells always do."
+        (), description="Values that mean 'not measured': 'sbp=999' in one column, '999' in all; empty cells always do."
     )
     decimal: Literal[".", ","] = Field(".", description="Decimal mark of the numbers in a text table.")
     positive: tuple[str, ...] = Field(

@@ -126,8 +126,8 @@ def show_result(metrics: Mapping[str, Any], titles: Mapping[str, str], report: s
     console.print(f"report: {escape(report)}", highlight=False, soft_wrap=True)
 
 
-def show_prediction(prediction: Prediction) -> None:
-    """One patient's answer."""
+def show_prediction(prediction: Prediction, *, heard: bool) -> None:
+    """One patient's answer; ``heard`` tells whether the model listens to similar records."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -142,7 +142,13 @@ def show_prediction(prediction: Prediction) -> None:
     for warning in prediction.warnings:
         console.print(f"[yellow]note:[/] {escape(warning)}", highlight=False)
     columns = list(prediction.neighbours[0].clinical) if prediction.neighbours else []
-    table = Table("similar record", "distance", "label", *columns, title="what it leans on")
+    table = Table(
+        "similar record",
+        "distance",
+        "label",
+        *columns,
+        title="what it leans on" if heard else "similar records (this model does not use them)",
+    )
     for neighbour in prediction.neighbours:
         values = ["-" if value is None else f"{value:g}" for value in neighbour.clinical.values()]
         label = "unlabelled" if neighbour.label < 0 else str(neighbour.label)

@@ -63,7 +63,7 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         queries = (
             Query(
                 page=Path(row["ecg"]) if "ecg" in row and self.predictor_.bundle.served.encoder else None,
-                clinical={name: float(row[name]) for name in names},
+                clinical={name: row[name] for name in names},
                 name=f"row {number}",
                 patient_id=row.get("patient_id"),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.bundle import ModelBundle, read_bundle_facts
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.files import read_json
 from cardiograph.containers import Neighbour, Neighbourhood, Prediction
 from cardiograph.errors import EngineError, InputError, Issue, PageError, RunError
 from cardiograph.graph.attach import attach
@@ -24,9 +26,16 @@ from cardiograph.schema import ClinicalVariable
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe's embedding before an engine counts as another one."""
 
+SAME = 1e-6
+"""Distance in the fused space below which two records are one."""
+
 _HEADLINE = "This patient cannot be scored."
 _CHUNK = 32
 """Pages held in memory at a time."""
+
+
+_Read = tuple[PreparedPage | None, list[float], list[Issue]]
+"""A patient's page, values in the model's variables, and all that is wrong with them."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +46,13 @@ class Query:
         page: The ECG page, as a path or the content of a file; None for a model without pages.
         clinical: Variable -> value in its unit; absent, None or NaN is missing.
         name: For errors.
-        patient_id: Where known: the patient's own reference records are then left out.
+        patient_id: Where known: the patient's own reference records are then left out. A whole number is its text.
     """
 
     page: Path | bytes | None = None
     clinical: Mapping[str, float | None] = field(default_factory=dict)
     name: str = "patient"
-    patient_id: str | None = None
+    patient_id: str | float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Queries:
 
     image: NDArray[np.float32] | None
     clinical: NDArray[np.float64]
-    patient_ids: Sequence[str | None]
+    patient_ids: Sequence[str | float | None]
     pixel_hashes: Sequence[str | None]
     perceptual_hashes: NDArray[np.uint8] | None
 
@@ -110,6 +119,9 @@ class Predictor:
             EngineError: The encoder's engine, precision or result is not available here; no other is taken instead.
         """
         folder = Path(run)
+        if (folder / "run.json").exists() and read_json(folder / "run.json").get("status") != "finished":
+            message = f"{run}: the run is unfinished; the same `cardiograph run` goes on with it"
+            raise RunError(message)
         folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
         if not (folder / "bundle.json").exists():
             message = f"{run}: no model here; give a folder that `cardiograph run` has finished"
@@ -118,7 +130,7 @@ class Predictor:
         if bundle.served.encoder is None:
             return cls(bundle)
         engine = load_engine(folder, bundle.served.encoder)
-        expected = np.array(read_bundle_facts(folder)["probe"])
+        expected = np.array(bundle.served.probe)
         drift = np.abs(probe(engine) - expected).max() / np.abs(expected).max()
         if drift > PROBE_TOLERANCE:
             message = (
@@ -133,7 +145,7 @@ class Predictor:
         page: Path | str | bytes | None = None,
         clinical: Mapping[str, float | None] | None = None,
         *,
-        patient_id: str | None = None,
+        patient_id: str | float | None = None,
     ) -> Prediction:
         """Score one patient.
 
@@ -149,15 +161,18 @@ class Predictor:
         return next(iter(self.predict_many([Query(source, clinical or {}, patient_id=patient_id)])))
 
     def predict_many(self, queries: Iterable[Query]) -> Iterator[Prediction]:
-        """Score patients, in order; each gets the answer it would get alone."""
-        chunk: list[Query] = []
-        for query in queries:
-            chunk.append(query)
-            if len(chunk) == _CHUNK:
-                yield from self._predict_chunk(chunk)
-                chunk = []
-        if chunk:
-            yield from self._predict_chunk(chunk)
+        """Score patients, in order; each gets the answer it would get alone.
+
+        Raises:
+            InputError: With the faults of this patient and of all that follow; nobody after it is scored.
+        """
+        waiting = iter(queries)
+        while chunk := list(itertools.islice(waiting, _CHUNK)):
+            read = [self._read(query) for query in chunk]
+            if any(found for _, _, found in read):
+                read += [(None, [], self._read(query)[2]) for query in waiting]
+                raise _faults([found for _, _, found in read if found], len(read))
+            yield from self._predict_chunk(chunk, read)
 
     def score(self, queries: Queries) -> Scores:
         """Score embedded patients: the arithmetic behind every probability this project prints."""
@@ -177,7 +192,7 @@ class Predictor:
         rows, reasons = [], []
         for number in range(len(queries)):
             matches = {
-                "this patient": self._by_patient.get(queries.patient_ids[number] or "", []),
+                "this patient": self._by_patient.get(_name(queries.patient_ids[number]), []),
                 "this page": self._by_pixels.get(queries.pixel_hashes[number] or "", []),
             }
             if not matches["this page"]:
@@ -194,15 +209,7 @@ class Predictor:
         distance = near_copy_distance(queries.perceptual_hashes[number], hashes)
         return [int(row) for row in np.flatnonzero(distance <= NEAR_COPY_THRESHOLD)]
 
-    def _predict_chunk(self, chunk: Sequence[Query]) -> Iterator[Prediction]:
-        read = [self._read(query) for query in chunk]
-        issues = [issue for _, _, found in read for issue in found]
-        if issues:
-            count = sum(bool(found) for _, _, found in read)
-            message = f"{count} of {len(chunk)} patients cannot be scored." if len(chunk) > 1 else _HEADLINE
-            raise (PageError if all(issue.where.startswith("page ") for issue in issues) else InputError)(
-                message, issues
-            )
+    def _predict_chunk(self, chunk: Sequence[Query], read: Sequence[_Read]) -> Iterator[Prediction]:
         pages = [page for page, _, _ in read if page is not None]
         values = np.array([values for _, values, _ in read]).reshape(len(chunk), -1)
         queries = Queries(
@@ -216,7 +223,7 @@ class Predictor:
         for number in range(len(chunk)):
             yield self._prediction(scores, number, values[number])
 
-    def _read(self, query: Query) -> tuple[PreparedPage | None, list[float], list[Issue]]:
+    def _read(self, query: Query) -> _Read:
         """The page and the values of a patient, and all that is wrong with them."""
         variables = () if self.bundle.scaler is None else self.bundle.scaler.variables
         given = {name: float(value) for name, value in query.clinical.items() if value is not None and value == value}
@@ -244,6 +251,8 @@ class Predictor:
             if missing:
                 warnings.append(f"not given: {', '.join(missing)}; the median of the training records stands in")
         hood = scores.neighbours
+        if hood.distance[number, 0] < SAME and hood.index[number, 0] >= 0:
+            warnings.append("a reference record has the very same values; it may be this patient")
         probability = float(scores.probabilities[number])
         return Prediction(
             probability=probability,
@@ -275,6 +284,20 @@ def _rows_by(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
         if key != "":
             rows.setdefault(key, []).append(row)
     return rows
+
+
+def _faults(found: Sequence[Sequence[Issue]], patients: int) -> InputError:
+    issues = [issue for each in found for issue in each]
+    message = _HEADLINE if patients == 1 else f"{len(found)} of the last {patients} patients cannot be scored."
+    only_pages = all(issue.where.startswith("page ") for issue in issues)
+    return (PageError if only_pages else InputError)(message, issues)
+
+
+def _name(patient_id: str | float | None) -> str:
+    """A patient's id as the cohort's reader writes it; empty where there is none."""
+    if isinstance(patient_id, float):
+        return "" if np.isnan(patient_id) else f"{patient_id:.0f}" if patient_id.is_integer() else repr(patient_id)
+    return "" if patient_id is None else str(patient_id)
 
 
 def _value_issues(name: str, given: Mapping[str, float], variables: Sequence[ClinicalVariable]) -> Iterator[Issue]:

@@ -65,6 +65,11 @@ def run(
     """
     config = config or RunConfig()
     set_threads()
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        message = (
+            f"run {out}: lies inside the cohort {source}, where it would be read as a class; choose another folder"
+        )
+        raise ConfigError(message)
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     _check(cohort, config)
     directory = RunDirectory(out)
@@ -79,14 +84,15 @@ def run(
             start = time.perf_counter()  # not a stage yet: the folder is claimed when the pages are known
             cohort, survey = survey_pages(cohort, shop)
             shop.seconds["reading pages"] = time.perf_counter() - start
+        split = split_cohort(cohort, survey, config)  # before the folder is claimed: a cohort may not allow a split
         if directory.begin(config, data_hash(cohort, survey)):
             return RunResult(out, directory.read_json("metrics.json"))
-        studied = _study(cohort, survey, shop)
+        studied = _study(cohort, survey, split, shop)
         learnt = _learn(studied.material, shop)
         with shop.stage("scoring", 1):
             predictors = record_model(directory, studied, learnt, config)
             metrics = record_scores(directory, studied, learnt, predictors, config)
-        ceiling = synthetic_ceiling(source, studied)
+        ceiling = synthetic_ceiling(source, studied, learnt)
         directory.record({"seconds": shop.seconds, "command": command, "source": source.name, "ceiling": ceiling})
         with shop.stage("report", 1):
             write_report(directory)
@@ -94,12 +100,10 @@ def run(
     return RunResult(out, metrics)
 
 
-def _study(cohort: Cohort, survey: Survey | None, shop: Workshop) -> Studied:
-    """Groups, split, values and embeddings: all that is known before anything is learnt."""
+def _study(cohort: Cohort, survey: Survey | None, split: Split, shop: Workshop) -> Studied:
+    """Values and embeddings: all that is known before anything is learnt."""
     config = shop.config
-    with shop.stage("splitting", 1):
-        split = split_cohort(cohort, survey, config)
-        clinical = clinical_values(cohort, config)
+    clinical = clinical_values(cohort, split, config)
     if survey is None:
         return Studied(cohort, None, split, _material(cohort, split, clinical, None, None, config))
     with shop.stage("embedding"):
@@ -132,6 +136,7 @@ def split_cohort(cohort: Cohort, survey: Survey | None, config: RunConfig) -> Sp
         patient_ids=list(cohort.table["patient_id"]),
         pixel_hashes=[None] * len(cohort) if survey is None else [facts.pixel_hash for facts in survey.facts],
         perceptual_hashes=None if survey is None else survey.perceptual_hashes,
+        values=clinical_table(cohort).values,
         near_copies=config.pages.near_copies,
     )
     if cohort.table["split"].notna().any():
@@ -139,13 +144,13 @@ def split_cohort(cohort: Cohort, survey: Survey | None, config: RunConfig) -> Sp
     return draw_split(cohort.labels, groups, config.split, np.random.default_rng([config.seed, 0]))
 
 
-def clinical_values(cohort: Cohort, config: RunConfig) -> ClinicalTable | None:
+def clinical_values(cohort: Cohort, split: Split, config: RunConfig) -> ClinicalTable | None:
     """The cohort's clinical values, or simulated ones; None for pages alone."""
     rng = np.random.default_rng([config.seed, 1])
     if config.clinical.simulate == "label":
         return simulate_from_label(cohort.labels, rng)
     if config.clinical.simulate == "blind":
-        labels = cohort.labels
+        labels = cohort.labels[split.rows(TRAIN)]
         return simulate_blind(len(cohort), float((labels[labels >= 0] == 1).mean()), rng)
     return clinical_table(cohort) if cohort.variables else None
 

@@ -153,3 +153,13 @@ def test_serving_it_needs_numpy_only():
         "sys.exit(bool({'pandas', 'sklearn', 'scipy', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_variable_that_never_varied_says_nothing_of_anyone(table):
+    values = table.values.copy()
+    values[TRAIN, 3] = 120
+    scaler = ClinicalScaler.fit(measured(values), TRAIN)
+    other = values[:1].copy()
+    other[0, 3] = 200
+    np.testing.assert_array_equal(scaler.transform(other)[:, 3], [0])
+    assert any("sbp is 200" in warning for warning in scaler.outside(other[0]))

@@ -24,7 +24,7 @@ def test_links_are_counted_by_the_first_reason():
         perceptual_hashes=hashes([0, 0, 0, 1, 1, 2]),
     )
     assert groups.index.tolist() == [0, 0, 0, 1, 1, 2]
-    assert groups.links == {"patient": 1, "same pixels": 1, "near copy": 1}
+    assert groups.links == {"patient": 1, "same pixels": 1, "same values": 0, "near copy": 1}
     assert len(groups) == 3
 
 
@@ -46,14 +46,12 @@ def test_near_copies_can_be_left_alone():
     assert len(find_groups(patient_ids=[None, None], **pages, near_copies=False)) == 2
 
 
-def test_a_mask_says_which_rows_have_a_page():
-    groups = find_groups(
-        patient_ids=[None] * 3,
-        pixel_hashes=[None] * 3,
-        perceptual_hashes=hashes([0, 0, 0]),
-        has_page=np.array([True, False, True]),
-    )
-    assert groups.index.tolist() == [0, 1, 0]
+def test_equal_values_join_records_that_nothing_else_tells_apart():
+    values = np.array([[1, 2, 3.0], [1, 2, 3], [1, 2, 4], [1, 2, 3], [1, 2, np.nan], [1, 2, np.nan]])
+    patients = [None, None, None, "p", None, None]
+    groups = find_groups(patient_ids=patients, pixel_hashes=[None] * 6, perceptual_hashes=None, values=values)
+    assert groups.index.tolist() == [0, 0, 1, 2, 3, 4]  # two values are too few, a named patient is told apart
+    assert groups.links["same values"] == 1
 
 
 def test_lengths_are_checked_and_nothing_is_fine():

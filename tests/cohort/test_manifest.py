@@ -238,7 +238,7 @@ def test_a_table_beside_its_own_synthetic_json_is_synthetic(read, tmp_path):
 
 def test_repeated_sentinels_within_the_limits_are_remarked_upon(read):
     text = "label,bnp\n1,999\n0,999\n1,999\n0,80\n1,90\n"
-    assert "--missing 999" in " ".join(read(text).table.attrs["notes"])
+    assert "--missing bnp=999" in " ".join(read(text).table.attrs["notes"])
 
 
 def test_equal_rows_and_patients_of_two_spellings_are_remarked_upon(read):
@@ -321,3 +321,17 @@ def test_the_manifest_of_the_shared_pages_is_a_cohort(shared):
     assert cohort.table["ecg"].nunique() == 367
     assert (cohort.labels == 0).sum() == 212
     assert cohort.variables == ()
+
+
+def test_a_missing_value_named_for_a_column_leaves_the_others_alone(read):
+    text = "label,nyha,age\n1,99,99\n0,2,50\n1,1,60\n"
+    told = read(text, missing=["nyha=99"]).table
+    assert told["nyha"].isna().tolist() == [True, False, False]
+    assert told["age"].tolist() == [99, 50, 60]
+    assert "nyha: 1 cells hold a value that --missing declares as not measured" in told.attrs["notes"]
+
+
+def test_a_missing_zero_does_not_empty_the_labels(read):
+    told = read("label,bnp\n1,0\n0,80\n1,90\n0,100\n", missing=["0"]).table
+    assert told["label"].tolist() == [1, 0, 1, 0]
+    assert told["bnp"].isna().tolist() == [True, False, False, False]

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.cohort.split import check_given_split, describe_split, draw_split
+from cardiograph.cohort.split import check_given_split, draw_split
 from cardiograph.config import CohortConfig, SplitConfig
 from cardiograph.containers import PARTS, Groups
 from cardiograph.errors import CohortError
@@ -175,19 +175,3 @@ def test_a_given_split_without_a_class_in_a_part_is_refused():
         check_given_split(
             ["train", "train", "val", "test", "test"], np.array([0, 1, 0, 0, 1]), grouped(np.arange(5)), list("abcde")
         )
-
-
-def test_the_description_counts_records_patients_groups_and_shares():
-    parts = ["train", "train", "train", "val", "val", "test", "test", "test"]
-    labels = np.array([0, 0, 1, 0, 1, 0, 1, -1])
-    patients = ["p", "p", "q", "r", None, "s", "t", "t"]
-    split = check_given_split(parts, labels, grouped([0, 0, 1, 2, 3, 4, 5, 5]), list("abcdefgh"))
-    rows = {(row["part"], row["label"]): row for row in describe_split(split, labels, patients)}
-    assert rows["train", "0"] == {
-        "part": "train", "label": "0", "records": 2, "patients": 1, "groups": 1, "share": 0.5,
-    }  # fmt: skip
-    assert rows["val", "1"]["patients"] == 0
-    assert rows["test", "labelled"]["share"] == pytest.approx(2 / 7)
-    assert rows["excluded", "unlabelled"]["records"] == 1
-    assert ("train", "unlabelled") not in rows
-    assert all(row["patients"] is None for row in describe_split(split, labels, [None] * 8))

@@ -74,6 +74,42 @@ def test_a_patient_of_the_reference_is_scored_without_its_records(predictor, tol
     assert any("this patient is in the reference" in warning for warning in answer.warnings)
 
 
+@pytest.mark.parametrize("given", [17, 17.0, "17"])
+def test_a_patient_id_is_the_same_as_number_and_as_text(finished_run, given, predictor, told):
+    import dataclasses as dc
+
+    reference = predictor.bundle.reference
+    nearest = predictor.predict(told.ecg[0], {}).neighbours[0].record_id
+    row = reference.record_ids.index(nearest)
+    ids = tuple("17" if number == row else "" for number in range(len(reference)))
+    renamed = dc.replace(predictor.bundle, reference=dc.replace(reference, patient_ids=ids))
+    again = Predictor(renamed, predictor._engine).predict(told.ecg[0], {}, patient_id=given)
+    assert nearest not in {neighbour.record_id for neighbour in again.neighbours}
+
+
+def test_an_unfinished_run_is_not_served(finished_run, tmp_path):
+    import json
+    import shutil
+
+    from cardiograph.errors import RunError
+
+    shutil.copytree(finished_run, tmp_path / "run")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps(facts | {"status": "unfinished"}))
+    with pytest.raises(RunError, match="the run is unfinished"):
+        Predictor.load(tmp_path / "run")
+
+
+def test_faults_of_all_patients_of_a_crowd_come_at_once(predictor, told):
+    from cardiograph.errors import PageError
+
+    crowd = [query(row) for row in told.head(3).itertuples()]
+    bad = [Query(b"not a picture", {}, name) for name in ("a", "b")]
+    with pytest.raises(PageError) as caught:
+        list(predictor.predict_many([*crowd[:2], bad[0], *[crowd[2]] * 40, bad[1]]))
+    assert [issue.where for issue in caught.value.issues] == ["page a", "page b"]
+
+
 def test_serving_loads_no_training_library():
     import subprocess
     import sys

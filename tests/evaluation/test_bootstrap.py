@@ -161,3 +161,12 @@ def test_a_thousand_resamples_of_four_models_take_seconds():
         labels, models, groups, dict.fromkeys("abcd", 0.5), resamples=250, confidence=0.95, rng=np.random.default_rng(0)
     )
     assert time.process_time() - start < 10
+
+
+def test_few_groups_give_no_interval():
+    labels, scores = np.array([1, 0]), np.array([0.9, 0.1])
+    found = bootstrap_scores(
+        labels, {"m": scores}, np.arange(2), {"m": 0.5}, resamples=100, confidence=0.95, rng=np.random.default_rng(0)
+    )["m"]["auroc"]
+    assert found.value == 1
+    assert np.isnan(found.low) and np.isnan(found.high)

@@ -6,6 +6,7 @@ import torch
 
 from cardiograph.config import GraphConfig, ModelConfig, RunConfig
 from cardiograph.containers import Groups, Split
+from cardiograph.errors import ConfigError
 from cardiograph.models.baselines import logistic_probabilities
 from cardiograph.models.gnn import LAYERS
 from cardiograph.stages.fitting import Copies, Material, fit_network, prepare
@@ -120,3 +121,9 @@ def test_logistic_regression_counts_a_source_and_its_copies_once():
     first = logistic_probabilities(alone.train_set, alone.val_set, alone.features.values)
     second = logistic_probabilities(same.train_set, same.val_set, same.features.values)
     np.testing.assert_allclose(second, first, atol=1e-3)
+
+
+def test_a_training_that_diverges_says_so():
+    config = RunConfig(model=ModelConfig(width=16, epochs=5, learning_rate=1e30), graph=GraphConfig(k=3))
+    with pytest.raises(ConfigError, match=r"training of gcn diverged.*learning_rate"):
+        fit_network("gcn", prepare(material(), config), config)

@@ -85,9 +85,9 @@ def test_bad_pages_stop_the_run_and_are_all_listed(frame, learn, tmp_path):
     Image.new("RGB", (99, 100), "white").save(tmp_path / "small.png")
     bad = ["cut.jpg", "notes.jpg", "blank.png", "small.png", "gone.jpg"]
     frame.loc[: len(bad) - 1, "ecg"] = [str(tmp_path / name) for name in bad]
-    with pytest.raises(PageError, match=r"5 of \d+ pages cannot be used.*--skip-bad-pages") as caught:
+    with pytest.raises(PageError, match=r"pages of 5 of \d+ records cannot be used.*--skip-bad-pages") as caught:
         learn(frame)
-    codes = {issue.where.rsplit("/", 1)[1]: issue.code for issue in caught.value.issues}
+    codes = {issue.where.rsplit("/", 1)[1].split()[0]: issue.code for issue in caught.value.issues}
     assert codes["cut.jpg"] == "truncated"
     assert codes["blank.png"] == "blank"
     assert codes["small.png"] == "too_small"
@@ -225,3 +225,45 @@ def test_the_uci_cohort_runs_with_its_example_settings(shared, tmp_path):
     assert told["provenance"] == "measured"
     assert told["test"]["auroc"]["value"] > 0.5
     assert told["counts"]["test"]["records"] == 60
+
+
+def test_a_run_inside_a_folder_cohort_is_refused(tmp_path):
+    (tmp_path / "cohort" / "sick").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="lies inside the cohort"):
+        run(tmp_path / "cohort", tmp_path / "cohort" / "run")
+
+
+def test_a_cohort_that_cannot_be_split_leaves_the_folder_free(learn, tmp_path):
+    table = pd.DataFrame({"patient_id": ["p"] * 8, "label": [0, 1] * 4, "ef": np.linspace(0.2, 0.6, 8)})
+    with pytest.raises(CohortError):
+        learn(table)
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_noise_with_every_row_three_times_does_not_look_like_knowledge(learn):
+    rng = np.random.default_rng(1)
+    names = ("ef", "bnp", "sbp")
+    table = pd.DataFrame(dict(zip(names, rng.random((3, 80)), strict=True)))
+    table = table.assign(ef=0.2 + 0.5 * table["ef"], bnp=20 + 500 * table["bnp"], sbp=90 + 80 * table["sbp"])
+    table["label"] = rng.integers(0, 2, 80)
+    folder = learn(pd.concat([table] * 3))
+    assert facts(folder)["split"]["links"]["same values"] == 160
+    told = json.loads((folder / "metrics.json").read_text())
+    assert told["test"]["auroc"]["low"] < 0.5 < told["test"]["auroc"]["high"]
+
+
+def test_patients_to_be_scored_need_neither_label_nor_every_column(shared, tmp_path):
+    import tomllib
+
+    from cardiograph.stages.scoring import score_table
+
+    example = tomllib.loads((Path(__file__).parents[2] / "configs" / "uci.toml").read_text())
+    example |= {"evaluation": {"bootstrap": 100}, "model": {"epochs": 20}}
+    source = shared / "data" / "uci-heart-failure" / "heart_failure_clinical_records.csv"
+    run(source, tmp_path / "uci", load_config(None, example))
+    pd.read_csv(source).head(4).drop(columns=["Death_Event", "Ejection_Fraction"]).to_csv(
+        tmp_path / "new.csv", index=False
+    )
+    answers = score_table(tmp_path / "uci", tmp_path / "new.csv")
+    assert answers["probability"].between(0, 1).all()
+    assert answers["warnings"].str.contains("not given: ef").all()

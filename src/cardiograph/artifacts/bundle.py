@@ -66,6 +66,7 @@ class Served:
         clinical_provenance: One for each variable.
         threshold: Chosen on validation records.
         encoder: None without pages.
+        probe: [512] what the encoder's engine made of a fixed input; empty without pages.
     """
 
     model: ModelConfig
@@ -76,6 +77,7 @@ class Served:
     clinical_provenance: tuple[str, ...]
     threshold: float
     encoder: EncoderFacts | None
+    probe: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,12 @@ class ModelBundle:
     scaler: ClinicalScaler | None
     reference: Reference
 
-    def save(self, folder: Path, engine: Engine | None, probe: NDArray[np.float32] | None) -> None:
+    def save(self, folder: Path, engine: Engine | None) -> None:
         """Write the bundle; ``bundle.json`` with the SHA-256 of every file comes last.
 
         Args:
             folder: Where to.
             engine: The encoder's engine, whose files are written too.
-            probe: [512] what the engine makes of a fixed input.
         """
         (folder / "bundle.json").unlink(missing_ok=True)
         tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
@@ -124,7 +125,7 @@ class ModelBundle:
             "clinical_provenance": list(served.clinical_provenance),
             "threshold": served.threshold,
             "encoder": None if served.encoder is None else asdict(served.encoder),
-            "probe": None if probe is None else [float(value) for value in probe],
+            "probe": list(served.probe),
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
         }
@@ -149,6 +150,7 @@ class ModelBundle:
             clinical_provenance=tuple(content["clinical_provenance"]),
             threshold=content["threshold"],
             encoder=None if content["encoder"] is None else EncoderFacts(**content["encoder"]),
+            probe=tuple(content["probe"]),
         )
         fusion = Fusion.restore(files.read_arrays(folder / "fusion.safetensors"), content["fusion"])
         scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])

@@ -31,7 +31,8 @@ class ClinicalScaler:
         means: [variables + indicators] after transform and imputation.
         stds: [variables + indicators] population standard deviations; 1 for indicators and where a column does not vary.
         has_gaps: [variables] whether a training row lacks the value.
-        constant: [variables + indicators] whether the training rows hold a single value, so that the column tells nothing.
+        constant: [variables + indicators] whether the training rows hold a single value: nothing was learnt about any
+            other, so the column is 0 for every record.
         low: [variables] smallest training value, in the variable's unit.
         high: [variables] largest training value, in the variable's unit.
     """
@@ -103,7 +104,7 @@ class ClinicalScaler:
             ValueError: A value is infinite, or not above 0 where a log is taken.
         """
         block = _block(_transform(values, self.variables), self.medians, self.has_gaps)
-        return np.asarray((block - self.means) / self.stds)
+        return np.where(self.constant, 0.0, (block - self.means) / self.stds)
 
     def outside(self, values: Floats) -> tuple[str, ...]:
         """A sentence for each value of one record that lies outside what the training rows held.

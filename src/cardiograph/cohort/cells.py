@@ -108,7 +108,7 @@ def out_of_range(cell: Cell, value: float, reading: Reading) -> CellFault:
     number = round(value / reading.unit.factor, 6)
     rule = f"allowed {variable.allowed}"
     if number in SENTINELS:
-        return CellFault("sentinel", rule, f"if it means 'not measured': --missing {as_option(cell)}")
+        return CellFault("sentinel", rule, _declare(reading, cell))
     if not reading.declared:
         for unit in UNITS.get(variable.name, ()):
             converted = number * unit.factor
@@ -130,7 +130,7 @@ def diagnose(text: str, reading: Reading) -> CellFault:
     number = f"a plain number, {variable.allowed}"
     plain = text.lower()
     if plain in MISSING_WORDS:
-        return CellFault("missing_word", number, f"if it means 'not measured': --missing {as_option(text)}")
+        return CellFault("missing_word", number, _declare(reading, text))
     if plain.lstrip("+-") in {"inf", "infinity", "∞"}:
         return CellFault("not_finite", number, _leave_empty())
     if plain[0] in "<>≤≥~≈":
@@ -198,3 +198,7 @@ def as_option(cell: Cell) -> str:
     """A cell as one would type it behind an option."""
     text = f"{cell:g}" if isinstance(cell, float) else str(cell)
     return text if re.fullmatch(r"[\w.,/%+-]+", text) else f"'{text}'"
+
+
+def _declare(reading: Reading, cell: Cell) -> str:
+    return f"if it means 'not measured': --missing {reading.variable.name}={as_option(cell)}"

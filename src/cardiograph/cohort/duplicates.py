@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cardiograph.containers import Groups
 from cardiograph.imaging.hashing import near_copy_pairs
 
-PATIENT, SAME_PIXELS, NEAR_COPY = "patient", "same pixels", "near copy"
+PATIENT, SAME_PIXELS, SAME_VALUES, NEAR_COPY = "patient", "same pixels", "same values", "near copy"
 """The reasons for a link, strongest first; two records that are already together are not linked again."""
 
 
@@ -19,7 +19,7 @@ def find_groups(
     patient_ids: Sequence[str | None],
     pixel_hashes: Sequence[str | None],
     perceptual_hashes: NDArray[np.uint8] | None,
-    has_page: NDArray[np.bool_] | None = None,
+    values: NDArray[np.float64] | None = None,
     near_copies: bool = True,
 ) -> Groups:
     """Group the records of a cohort; groups are the connected components of all links.
@@ -31,7 +31,8 @@ def find_groups(
         pixel_hashes: [records] of the decoded page, None where a record has none.
         perceptual_hashes: [records, bytes] of the view; None where no record has a page. Rows of records
             without a page are not looked at.
-        has_page: [records] which rows of ``perceptual_hashes`` count; those with a pixel hash by default.
+        values: [records, variables] clinical values. Records with neither patient nor page are linked where all their
+            values are equal, if there are at least :data:`FEWEST_VALUES`: with fewer, patients are alike by chance.
         near_copies: Whether near-copies are linked at all.
 
     Returns:
@@ -44,22 +45,25 @@ def find_groups(
     if len(pixel_hashes) != count or (perceptual_hashes is not None and len(perceptual_hashes) != count):
         message = "a patient id, a pixel hash and a perceptual hash for each record"
         raise ValueError(message)
-    if has_page is None:
-        has_page = np.array([value is not None for value in pixel_hashes], bool)
     forest = _Forest(count)
     links = {
         PATIENT: _link_equal(forest, patient_ids),
         SAME_PIXELS: _link_equal(forest, pixel_hashes),
+        SAME_VALUES: 0 if values is None else _link_equal(forest, _value_keys(patient_ids, pixel_hashes, values)),
         NEAR_COPY: 0,
     }
     if near_copies and perceptual_hashes is not None:
-        rows = _one_of_each(pixel_hashes, np.flatnonzero(has_page))
+        rows = _one_of_each(pixel_hashes, np.flatnonzero([pixels is not None for pixels in pixel_hashes]))
         pairs = rows[near_copy_pairs(perceptual_hashes[rows])]
         links[NEAR_COPY] = sum(forest.join(int(first), int(second)) for first, second in pairs)
     roots = [forest.root(row) for row in range(count)]
     numbers: dict[int, int] = {}
     index = np.array([numbers.setdefault(root, len(numbers)) for root in roots], np.int64)
     return Groups(index, links)
+
+
+FEWEST_VALUES = 3
+"""Clinical values that a record has to have before equal ones make it a copy."""
 
 
 class _Forest:
@@ -89,6 +93,16 @@ def _link_equal(forest: _Forest, keys: Sequence[Hashable | None]) -> int:
         if key is not None:
             links += forest.join(first_row.setdefault(key, row), row)
     return links
+
+
+def _value_keys(
+    patient_ids: Sequence[str | None], pixel_hashes: Sequence[str | None], values: NDArray[np.float64]
+) -> list[bytes | None]:
+    """What tells records apart that have neither patient nor page; None for all others."""
+    enough = (~np.isnan(values)).sum(axis=1) >= FEWEST_VALUES
+    unnamed = [patient is None and page is None for patient, page in zip(patient_ids, pixel_hashes, strict=True)]
+    plain = np.where(np.isnan(values), np.nan, values + 0.0)  # one NaN, one zero
+    return [row.tobytes() if told and free else None for row, told, free in zip(plain, enough, unnamed, strict=True)]
 
 
 def _one_of_each(pixel_hashes: Sequence[str | None], rows: NDArray[np.int64]) -> NDArray[np.int64]:

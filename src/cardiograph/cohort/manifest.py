@@ -27,7 +27,14 @@ from cardiograph.cohort.identity import (
     split_issues,
 )
 from cardiograph.cohort.labels import class_names, read_labels
-from cardiograph.cohort.measurements import column_issues, column_notes, plan_readings, read_values
+from cardiograph.cohort.measurements import (
+    column_issues,
+    column_notes,
+    emptied_notes,
+    missing_values,
+    plan_readings,
+    read_values,
+)
 from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
 from cardiograph.config import CohortConfig
 from cardiograph.containers import Cohort
@@ -60,6 +67,8 @@ def read_cohort(path: Path, config: CohortConfig, *, outcome: str, labelled: boo
     raw = read_folder(path) if path.is_dir() else read_table(path)
     if not raw.rows:
         raise CohortError(_headline(raw.name, raw.issues), raw.issues)
+    if not labelled:
+        config = _for_queries(config, raw.header)
     variables = known_variables(config)
     columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config, labelled=labelled)
     draft = _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled)
@@ -69,6 +78,14 @@ def read_cohort(path: Path, config: CohortConfig, *, outcome: str, labelled: boo
     synthetic, notes = _synthetic(path)
     table.attrs["notes"] += [*_absent_notes(config, columns), *notes]
     return Cohort(table, draft.variables, outcome, synthetic)
+
+
+def _for_queries(config: CohortConfig, header: Sequence[str]) -> CohortConfig:
+    """The settings without what they say of columns that patients to be scored need not have."""
+    mapping = {name: column for name, column in config.map.items() if column in header}
+    present = {*mapping, *header}
+    convert = {name: unit for name, unit in config.convert.items() if name in present}
+    return config.model_copy(update={"map": mapping, "convert": convert})
 
 
 def known_variables(config: CohortConfig) -> tuple[ClinicalVariable, ...]:
@@ -119,7 +136,7 @@ class _Draft:
         source = self.columns.source
         cells = {name: self.raw.column(source[name]) for name in readings}
         values, located = read_values(cells, readings, where)
-        names = class_names(self.cells("label"), frozenset(self.config.missing))
+        names = class_names(self.cells("label"), missing_values(self.config, "label") - {"0", "1"})
         labels, label_issues = read_labels(names, self.config.positive, where)
         located += label_issues if "label" in source else []
         located += self.text_issues(where)
@@ -136,7 +153,7 @@ class _Draft:
                 if reading.declared
             ],
             "ignored_columns": list(self.columns.ignored),
-            "notes": [*self.notes(), *column_notes(values, readings, source)],
+            "notes": [*self.notes(), *emptied_notes(cells, readings), *column_notes(values, readings, source)],
         }
         return table, [*self.raw.issues, *self.columns.issues, *issues]
 

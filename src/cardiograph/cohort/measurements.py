@@ -39,7 +39,6 @@ def plan_readings(
     """
     readings: dict[str, Reading] = {}
     issues: list[Issue] = []
-    missing = frozenset(config.missing)
     for variable in variables:
         units = units_of(variable)
         named = config.convert.get(variable.name)
@@ -48,13 +47,21 @@ def plan_readings(
             known = ", ".join(unit.name for unit in units)
             remedy = f"{variable.name} can be written in: {known}"
             issues.append(_option_issue(variable.name, str(named), "no such unit", remedy, "convert_unknown_unit"))
-        readings[variable.name] = Reading(variable, unit or units[0], named is not None, config.decimal, missing)
+        readings[variable.name] = Reading(
+            variable, unit or units[0], named is not None, config.decimal, missing_values(config, variable.name)
+        )
     unread = set(config.convert) - set(readings) if config.modality != "image" else set()
     for name in sorted(unread):
         remedy = f"the clinical columns are: {', '.join(readings) or 'none'}"
         rule = "no such clinical column in this cohort"
         issues.append(_option_issue(name, config.convert[name], rule, remedy, "convert_unknown_variable"))
     return readings, issues
+
+
+def missing_values(config: CohortConfig, name: str) -> frozenset[str]:
+    """What means "not measured" in a column: the values named for it (``sbp=999``) and those named for none."""
+    named = [text.partition("=") for text in config.missing]
+    return frozenset(value if equals else column for column, equals, value in named if not equals or column == name)
 
 
 def read_values(
@@ -117,9 +124,17 @@ def column_notes(values: pd.DataFrame, readings: Mapping[str, Reading], source: 
         for value in sorted(SENTINELS & set(counts.index)):
             if counts[value] >= FEWEST_SENTINELS:
                 told = f"{name} is {value} in {counts[value]} rows: within its limits"
-                yield f"{told}, but if it means 'not measured': --missing {value}"
+                yield f"{told}, but if it means 'not measured': --missing {name}={value}"
         if name == "bnp" and "pro" in source[name].lower():
             yield f"column {source[name]!r} is read as BNP: NT-proBNP is another peptide, with values several times higher"
+
+
+def emptied_notes(cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading]) -> Iterator[str]:
+    """How many cells of each column the user's missing values have emptied."""
+    for name, reading in readings.items():
+        emptied = sum(cell != "" and reading.means_missing(cell) for cell in cells[name]) if reading.missing else 0
+        if emptied:
+            yield f"{name}: {emptied} cells hold a value that --missing declares as not measured"
 
 
 def _cell_issue(where: str, name: str, cell: Cell, fault: CellFault) -> Issue:

@@ -79,45 +79,6 @@ def check_given_split(
     return Split(_exclude(part, labels), groups, "given")
 
 
-def describe_split(
-    split: Split, labels: NDArray[np.int64], patient_ids: Sequence[str | None]
-) -> list[dict[str, str | int | float | None]]:
-    """The realised split as table rows.
-
-    Args:
-        split: Drawn or given.
-        labels: [records] 0, 1 or -1 (unlabelled).
-        patient_ids: [records] patient of each record, None where not known.
-
-    Returns:
-        A row for each part and class with ``part``, ``label`` (``0``, ``1``, ``unlabelled``, and ``labelled`` for both
-        classes together), ``records``, ``patients`` (known ones; None where none is known), ``groups`` and ``share``
-        (of all records in the cohort with that label, 0..1). Rows without records are left out, but not those of 0 and 1 in
-        the three parts.
-    """
-    patients = np.array(["" if name is None else str(name) for name in patient_ids], dtype=object)
-    known = bool((patients != "").any())
-    kinds = {"0": labels == 0, "1": labels == 1, "labelled": labels >= 0, "unlabelled": labels == UNLABELLED}
-    rows: list[dict[str, str | int | float | None]] = []
-    for part in (*PARTS, EXCLUDED):
-        for label, mask in kinds.items():
-            chosen = mask & (split.part == part)
-            count = int(chosen.sum())
-            if count == 0 and (part == EXCLUDED or label == "unlabelled"):
-                continue
-            rows.append(
-                {
-                    "part": part,
-                    "label": label,
-                    "records": count,
-                    "patients": len(set(patients[chosen]) - {""}) if known else None,
-                    "groups": len(np.unique(split.groups.index[chosen])),
-                    "share": count / max(int(mask.sum()), 1),
-                }
-            )
-    return rows
-
-
 def _group_counts(labels: NDArray[np.int64], groups: Groups) -> Counts:
     """[groups, 2] labelled records of each class."""
     counts = np.zeros((len(groups), 2), dtype=np.int64)

@@ -25,6 +25,10 @@ UNDEFINED_AT_MOST = 0.10
 """Where a metric is undefined in more resamples than this share, no interval is given."""
 
 
+FEWEST_GROUPS = 5
+"""Groups with a positive record, and groups without, below which no interval is given."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """A value on all records and its percentile interval; NaN where undefined."""
@@ -97,6 +101,7 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     Raises:
         ValueError: See :func:`cardiograph.evaluation.metrics.check`.
     """
+    few = too_few_groups(labels, groups)
     wholes = {model: score(labels, values, thresholds[model]) for model, values in probabilities.items()}
     drawn: dict[str, dict[str, list[Floats]]] = {model: {name: [] for name in names} for model in probabilities}
     for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
@@ -106,7 +111,8 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
                 drawn[model][name].append(each)
     return {
         model: {
-            name: percentile_interval(whole[name], np.concatenate(drawn[model][name]), confidence) for name in names
+            name: percentile_interval(whole[name], np.concatenate(drawn[model][name]), confidence, few=few)
+            for name in names
         }
         for model, whole in wholes.items()
     }
@@ -141,11 +147,23 @@ def paired_difference(
             for values in probabilities
         )
         differences.append(a - b)
-    return percentile_interval(first - second, np.concatenate(differences), confidence)
+    few = too_few_groups(labels, groups)
+    return percentile_interval(first - second, np.concatenate(differences), confidence, few=few)
 
 
-def percentile_interval(value: float, drawn: Floats, confidence: float) -> Interval:
-    """The central ``confidence`` share of ``drawn`` around ``value``; resamples without a value are left out."""
+def too_few_groups(labels: Labels, groups: NDArray[np.int64]) -> bool:
+    """Whether a stratum has groups, but fewer than :data:`FEWEST_GROUPS`: too few to show how far a score may be off."""
+    positive = len(np.unique(groups[labels == 1]))
+    return any(0 < count < FEWEST_GROUPS for count in (positive, len(np.unique(groups)) - positive))
+
+
+def percentile_interval(value: float, drawn: Floats, confidence: float, *, few: bool = False) -> Interval:
+    """The central ``confidence`` share of ``drawn`` around ``value``; resamples without a value are left out.
+
+    There is no interval where ``few`` groups were resampled.
+    """
+    if few:
+        return Interval(value, math.nan, math.nan)
     usable = drawn[np.isfinite(drawn)]
     if not math.isfinite(value) or len(usable) < (1 - UNDEFINED_AT_MOST) * len(drawn) or not len(usable):
         return Interval(value, math.nan, math.nan)

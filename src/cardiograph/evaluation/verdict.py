@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,6 +65,8 @@ def graph_verdict(
 
 
 def _decide(difference: Interval) -> Helps:
+    if math.isnan(difference.low):
+        return "undecided"
     if difference.low > 0:
         return "yes"
     return "no" if difference.high <= WORTH_HAVING else "undecided"
@@ -77,8 +80,12 @@ def _short(contender: Contender) -> str:
 def _figures(difference: Interval, graph_model: Contender, baseline: Contender, confidence: float) -> str:
     if difference.value != difference.value:
         return "AUROC is undefined, because only one class is present"
+    interval = (
+        "too few groups for an interval"
+        if math.isnan(difference.low)
+        else f"{confidence * 100:g} % interval {difference.low:+.3f} to {difference.high:+.3f}"
+    )
     return (
         f"AUROC {graph_model.auroc:.3f} against {baseline.auroc:.3f} of the same features without it "
-        f"({_short(baseline)}; difference {difference.value:+.3f}, {confidence * 100:g} % interval "
-        f"{difference.low:+.3f} to {difference.high:+.3f})"
+        f"({_short(baseline)}; difference {difference.value:+.3f}, {interval})"
     )

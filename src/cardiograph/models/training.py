@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from cardiograph.config import ModelConfig
+from cardiograph.errors import ConfigError
 from cardiograph.models.gnn import Hearing, Network
 from cardiograph.threads import available_threads, torch_threads
 
@@ -89,6 +90,9 @@ def train(
         config: Sizes and optimiser.
         seed: Same seed, same weights (bit for bit on one machine).
         progress: Called with each finished epoch.
+
+    Raises:
+        ConfigError: The training diverged.
     """
     history: list[tuple[float, float, float, float]] = []
     best_loss, best_epoch, best_state = float("inf"), 0, {}
@@ -118,6 +122,10 @@ def train(
                 progress(epoch + 1)
             if epoch - best_epoch >= config.patience:
                 break
+    if not best_state:
+        rate = f"{config.learning_rate:g}"
+        message = f"training of {name} diverged: no finite validation loss; lower model.learning_rate ({rate})"
+        raise ConfigError(message)
     network.load_state_dict(best_state)
     network.eval()
     train_loss, val_losses, train_accuracy, val_accuracy = zip(*history, strict=True)

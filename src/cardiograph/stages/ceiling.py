@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cardiograph.containers import TEST, TRAIN, VAL
-from cardiograph.stages.studied import Studied
+from cardiograph.stages.studied import Learnt, Studied
 
 PENALTIES = np.logspace(-3, 2, 11)
 
@@ -21,12 +21,13 @@ _KNOWN = {
 """What the model may read -> column of the truth, name of the population's ceiling, and these in words."""
 
 
-def synthetic_ceiling(source: Path, studied: Studied) -> dict[str, Any] | None:
+def synthetic_ceiling(source: Path, studied: Studied, learnt: Learnt) -> dict[str, Any] | None:
     """AUROC on the test records of the true posterior, and of logistic regression on the true latents.
 
     Args:
         source: Table of a synthetic cohort, with ``truth.parquet`` and ``synthetic.json`` beside it.
         studied: The cohort and its split.
+        learnt: Whose blocks tell what the model reads.
 
     Returns:
         None where the cohort is not synthetic, its truth is not there, or its values were simulated anew.
@@ -44,7 +45,8 @@ def synthetic_ceiling(source: Path, studied: Studied) -> dict[str, Any] | None:
     from cardiograph.synthesis.density import ALL_VARIABLES, CLINICAL, ECG
     from cardiograph.synthesis.truth import latent_matrix
 
-    read = "both" if studied.survey and studied.provenances else "image" if studied.survey else "clinical"
+    blocks = learnt.prepared.fusion.shares
+    read = "both" if len(blocks) == 2 else next(iter(blocks))
     variables = {"both": ALL_VARIABLES, "image": ECG, "clinical": CLINICAL}[read]
     column, population, words = _KNOWN[read]
     truth = pd.read_parquet(truth_file).set_index("record_id").loc[list(studied.cohort.record_ids)].reset_index()

@@ -49,7 +49,7 @@ def run_facts(studied: Studied, learnt: Learnt, roles: ModelRoles, config: RunCo
         if encoder is None
         else asdict(encoder.facts) | {"why": encoder.why, "fingerprint": encoder.facts.fingerprint},
         "skipped": [] if studied.survey is None else [asdict(issue) for issue in studied.survey.skipped],
-        "notes": [*cohort.table.attrs.get("notes", []), *_notes(studied, learnt)],
+        "notes": [*cohort.table.attrs.get("notes", []), *_record_notes(studied), *_value_notes(studied, learnt)],
         "conversions": list(cohort.table.attrs.get("conversions", [])),
         "copies": 0 if studied.material.copies is None else len(studied.material.copies.source),
         "reference": len(learnt.prepared.graph.rows),
@@ -59,15 +59,28 @@ def run_facts(studied: Studied, learnt: Learnt, roles: ModelRoles, config: RunCo
     }
 
 
-def _notes(studied: Studied, learnt: Learnt) -> Iterator[str]:
-    """What was filled in, left out or changed, a sentence each."""
+def _record_notes(studied: Studied) -> Iterator[str]:
+    """Which records were left out, or are not what they seem, a sentence each."""
     part, labels = studied.split.part, studied.cohort.labels
     unlabelled, excluded = int((labels < 0).sum()), int((part == EXCLUDED).sum())
+    skipped = 0 if studied.survey is None else len(studied.survey.skipped)
+    if skipped:
+        yield f"{skipped} records were left out because their page cannot be used; they are listed below"
+    if studied.survey is not None:
+        pages = [facts.pixel_hash for facts in studied.survey.facts]
+        classes = {(page, label) for page, label in zip(pages, labels.tolist(), strict=True) if label >= 0}
+        both = len(classes) - len({page for page, _ in classes})
+        if both:
+            yield f"{both} pages stand under both labels: the same picture cannot be both"
     if unlabelled:
         yield (
             f"{unlabelled} records are unlabelled: {unlabelled - excluded} are heard as neighbours, {excluded} were left "
             "out because their group is validated or tested"
         )
+
+
+def _value_notes(studied: Studied, learnt: Learnt) -> Iterator[str]:
+    """What was filled in or weighted, a sentence each."""
     clinical, scaler = studied.material.clinical, learnt.prepared.scaler
     if clinical is not None and scaler is not None:
         gaps = np.isnan(clinical.values).sum(axis=0)
@@ -79,6 +92,10 @@ def _notes(studied: Studied, learnt: Learnt) -> Iterator[str]:
                     else "without an indicator: training rows have no gap"
                 )
                 yield f"{variable.name} is missing in {missing} records; the median of the training rows stands in, {told}"
+    if scaler is not None:
+        constant = [name for name, same in zip(scaler.names, scaler.constant, strict=True) if same]
+        if constant:
+            yield f"the same in all training rows, so nothing was learnt from: {', '.join(constant)}"
     if studied.material.copies is not None:
         copies = len(studied.material.copies.source)
         yield f"{copies} augmented copies were added to the training records, none to the others"

@@ -210,10 +210,16 @@ def _look(path: Path, name: str, config: PagesConfig) -> PageFacts | PageError:
 def _without_bad(
     cohort: Cohort, paths: list[Path], known: dict[Path, PageFacts | PageError], config: PagesConfig
 ) -> tuple[Cohort, Survey]:
-    issues = tuple(issue for found in known.values() if isinstance(found, PageError) for issue in found.issues)
+    issues = tuple(
+        dataclasses.replace(issue, where=f"{issue.where} (record {record!r})")
+        for path, record in zip(paths, cohort.record_ids, strict=True)
+        if isinstance(found := known[path], PageError)
+        for issue in found.issues
+    )
     if issues and not config.skip_bad:
         message = (
-            f"{len(issues)} of {len(known)} pages cannot be used; mend them, or go on without them by --skip-bad-pages"
+            f"the pages of {len(issues)} of {len(paths)} records cannot be used; mend them, or go on without these records "
+            "by --skip-bad-pages"
         )
         raise PageError(message, issues)
     good = [(row, path, found) for row, path in enumerate(paths) if isinstance(found := known[path], PageFacts)]

@@ -42,8 +42,8 @@ def record_model(directory: RunDirectory, studied: Studied, learnt: Learnt, conf
         predictors[name] = Predictor(bundle)
         if name == config.model.name:
             engine = None if studied.encoder is None else studied.encoder.engine
-            bundle.save(directory.path / "bundle", engine, None if engine is None else probe(engine))
-            predictors[name] = Predictor.load(directory.path)
+            bundle.save(directory.path / "bundle", engine)
+            predictors[name] = Predictor.load(directory.path / "bundle")
     return predictors
 
 
@@ -66,6 +66,7 @@ def _bundle(name: str, network: Network, studied: Studied, learnt: Learnt, confi
         clinical_provenance=studied.provenances,
         threshold=0.5,
         encoder=None if studied.encoder is None else studied.encoder.facts,
+        probe=() if studied.encoder is None else tuple(float(value) for value in probe(studied.encoder.engine)),
     )
     return ModelBundle(served, network, prepared.fusion, prepared.scaler, reference)
 

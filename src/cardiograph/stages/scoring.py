@@ -27,7 +27,7 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
 
     Returns:
         A row per record: ``record_id``, ``probability``, ``positive``, ``threshold``, ``neighbours`` (record ids, nearest
-        first) and ``warnings``, the last two joined by semicolons.
+        first) and ``warnings``, the last two joined by semicolons. ``attrs["notes"]`` tells what was not read.
 
     Raises:
         CardiographError: The run, the table, or a page cannot be used.
@@ -54,6 +54,11 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
         )
         for row in patients.table.to_dict("records")
     )
+    unused = [variable.name for variable in patients.variables if variable.name not in known]
+    unused += ["ecg"] if patients.has_pages and not with_pages else []
+    notes = list(patients.table.attrs["notes"])
+    if unused:
+        notes.append(f"the model does not read these columns: {', '.join(unused)}")
     progress.start("scoring patients", len(patients))
     rows = []
     for record_id, answer in zip(patients.record_ids, predictor.predict_many(queries), strict=True):
@@ -68,4 +73,6 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
             }
         )
         progress.advance()
-    return pd.DataFrame(rows)
+    answers = pd.DataFrame(rows)
+    answers.attrs["notes"] = notes
+    return answers
