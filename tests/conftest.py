@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER.startswith("gw") and hasattr(os, "sched_setaffinity"):
+    # a core for each worker: thread pools that share the cores wait for each other longer than they work
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(WORKER[2:]) % len(cores)]})
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -40,7 +46,7 @@ def cohort_table(tmp_path_factory):
     """Table of a synthetic cohort of 80 patients."""
     from cardiograph.synthesis.cohort import write_cohort
 
-    return write_cohort(tmp_path_factory.mktemp("synthetic") / "cohort", patients=70, seed=3, workers=2)
+    return write_cohort(tmp_path_factory.mktemp("synthetic") / "cohort", patients=60, seed=3, workers=2)
 
 
 @pytest.fixture(scope="session")

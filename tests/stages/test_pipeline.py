@@ -60,11 +60,13 @@ def test_clinical_values_simulated_from_the_label_are_a_simulator_check(frame, l
     assert facts(folder)["fusion"]["shares"]["clinical"] == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_clinical_values_simulated_blind_say_so(frame, learn):
     folder = learn(frame[["record_id", "patient_id", "ecg", "label"]], clinical={"simulate": "blind"})
     assert json.loads((folder / "metrics.json").read_text())["provenance"] == "simulated blind to the label"
 
 
+@pytest.mark.slow
 def test_a_folder_per_class(frame, learn, tmp_path):
     for label, name in ((0, "healthy"), (1, "sick")):
         (tmp_path / "pages" / name).mkdir(parents=True)
@@ -127,6 +129,7 @@ def test_copies_of_a_page_never_part(frame, learn):
     assert (group[heard["record_id"]].to_numpy() != group[heard["neighbour"]].to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_a_given_split_is_honoured_and_checked(frame, learn, finished_run, tmp_path):
     drawn = pd.read_parquet(finished_run / "split.parquet").set_index("record_id")["part"]
     frame["split"] = drawn[frame["record_id"]].to_numpy()
@@ -142,6 +145,7 @@ def test_a_given_split_is_honoured_and_checked(frame, learn, finished_run, tmp_p
         learn(frame)
 
 
+@pytest.mark.slow
 def test_unlabelled_records_are_heard_unless_their_group_is_tested(frame, learn):
     second = frame["patient_id"].duplicated()
     frame.loc[second, "label"] = pd.NA
@@ -155,6 +159,7 @@ def test_unlabelled_records_are_heard_unless_their_group_is_tested(frame, learn)
     assert not set(predictions["record_id"]) & set(unlabelled["record_id"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["weights", "augment"])
 def test_balancing_touches_training_records_only(frame, learn, finished_run, mode):
     folder = learn(frame, balance={"mode": mode})
@@ -215,6 +220,7 @@ def test_simulating_beside_measured_values_is_refused(frame, learn):
         learn(frame, clinical={"simulate": "label"})
 
 
+@pytest.mark.slow
 def test_the_uci_cohort_runs_with_its_example_settings(shared, tmp_path):
     import tomllib
 
