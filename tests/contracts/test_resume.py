@@ -35,13 +35,15 @@ def command(tmp_path, cohort_table, settings):
 
 
 def killed_when(condition, line, environment):
-    """Start the command, kill it as soon as ``condition`` holds; whether it was killed in time."""
+    """Start the command, kill it as soon as ``condition`` comes to hold; whether it was killed at that moment."""
+    if condition():
+        return False  # left by the process before: nothing would be learnt from a kill at the start
     with subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         for _ in range(6000):
             if condition() or process.poll() is not None:
                 break
             time.sleep(0.02)
-        in_time = process.poll() is None
+        in_time = process.poll() is None and condition()
         process.send_signal(signal.SIGKILL)
     return in_time
 
