@@ -70,6 +70,9 @@ class CohortConfig(Section):
     modality: Literal["auto", "image", "clinical"] = Field(
         "auto", description="Use what the cohort has, or only one block of it."
     )
+    label_definition: tuple[str, ...] = Field(
+        (), description="Columns by which the label was defined, e.g. 'ef'; the audit blocks a model that reads them."
+    )
 
 
 class PagesConfig(Section):
@@ -191,12 +194,21 @@ class EvaluationConfig(Section):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
 
 
+class AuditConfig(Section):
+    """What is done about the findings of the audit that a run makes first."""
+
+    accept: tuple[str, ...] = Field(
+        (), description="Codes of blocking findings to go on with; they stand at the top of the report."
+    )
+
+
 class RunConfig(Section):
     """All that decides a run."""
 
     outcome: str = Field("positive class", description="What label 1 is called in every text.")
     seed: int = Field(42, ge=0, description="Of split, simulation, augmentation, training and bootstrap.")
     cohort: CohortConfig = CohortConfig()
+    audit: AuditConfig = AuditConfig()
     pages: PagesConfig = PagesConfig()
     split: SplitConfig = SplitConfig()
     balance: BalanceConfig = BalanceConfig()

@@ -70,6 +70,12 @@ class PageError(InputError):
     exit_code = 4
 
 
+class AuditError(InputError):
+    """Findings of the audit that make a score worthless; each issue is one of them."""
+
+    exit_code = 1
+
+
 class RunError(CardiographError):
     """A run folder that is locked, belongs to another run, is damaged or cannot be written."""
 

@@ -13,7 +13,7 @@ from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.hashing import HASH_VERSION, perceptual_hash, pixel_hash
 from cardiograph.imaging.page import PAGE_VERSION, Box, select_view
 from cardiograph.imaging.preprocess import PREPROCESS_VERSION, to_input
-from cardiograph.imaging.reading import read_page
+from cardiograph.imaging.reading import Page, read_page
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,7 @@ class PreparedPage:
         file_sha256: Of the file.
         pixel_hash: Of all decoded pixels of the page.
         perceptual_hash: [bytes] uint8, of the traces in the view.
-        width: Of the page in pixels.
-        height: Of the page in pixels.
-        format: Such as ``JPEG``.
+        page: The whole page.
         box: The view on the page.
         view: [h, w, 3] RGB uint8.
     """
@@ -34,9 +32,7 @@ class PreparedPage:
     file_sha256: str
     pixel_hash: str
     perceptual_hash: NDArray[np.uint8]
-    width: int
-    height: int
-    format: str
+    page: Page
     box: Box
     view: NDArray[np.uint8]
 
@@ -73,9 +69,7 @@ def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> Pre
         file_sha256=page.file_sha256,
         pixel_hash=pixel_hash(page.pixels),
         perceptual_hash=perceptual_hash(view),
-        width=page.width,
-        height=page.height,
-        format=page.format,
+        page=page,
         box=box,
         view=view,
     )

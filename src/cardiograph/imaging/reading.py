@@ -68,6 +68,8 @@ class Page:
         mode: Pillow's name of the mode that the file is stored in, such as ``RGB``, ``I;16`` or ``CMYK``.
         width: Of ``pixels``.
         height: Of ``pixels``.
+        file_bytes: Size of the file.
+        quantisation: Mean of the luminance table of a JPEG, the larger the coarser; None for other formats.
     """
 
     pixels: NDArray[np.uint8]
@@ -76,6 +78,8 @@ class Page:
     mode: str
     width: int
     height: int
+    file_bytes: int
+    quantisation: float | None
 
 
 def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> Page:
@@ -101,6 +105,7 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
         _refuse(quality.check_pixel_count(where, *image.size, max_pixels))
         _refuse(quality.check_size(where, *image.size))
         mode = image.mode
+        tables = getattr(image, "quantization", None)
         image.load()
         if kind == "PNG":
             _check_png_rows(content)
@@ -114,7 +119,8 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
         raise PageError(_HEADLINE, [_damaged(where, kind)]) from error
     _refuse(quality.check_blank(where, pixels))
     height, width = pixels.shape[:2]
-    return Page(pixels, hashlib.sha256(content).hexdigest(), kind, mode, width, height)
+    coarseness = float(np.mean(next(iter(tables.values())))) if tables else None
+    return Page(pixels, hashlib.sha256(content).hexdigest(), kind, mode, width, height, len(content), coarseness)
 
 
 _HEADLINE = "A page cannot be used."

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from cardiograph.imaging.page import Box, crop
 from cardiograph.imaging.prepare import preparation, prepare_page
 from cardiograph.imaging.preprocess import to_input
 from cardiograph.imaging.reading import read_page
+from cardiograph.imaging.traits import TRAITS_VERSION, PageTraits, page_traits
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import available_threads
 
@@ -38,12 +39,21 @@ class PageFacts:
         pixel_hash: Of the decoded pixels.
         perceptual_hash: Hex of the trace fingerprint.
         box: Left, top, right, bottom of the view in pixels.
+        traits: What the page tells beside its traces.
     """
 
     file_sha256: str
     pixel_hash: str
     perceptual_hash: str
     box: tuple[int, int, int, int]
+    traits: PageTraits
+
+    @classmethod
+    def restore(cls, kept: dict[str, Any]) -> Self:
+        """From what ``dataclasses.asdict`` wrote, by way of JSON."""
+        grid = kept["traits"]["grid"]
+        traits = PageTraits(**kept["traits"] | {"grid": None if grid is None else tuple(grid)})
+        return cls(**kept | {"box": tuple(kept["box"]), "traits": traits})
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
     config, cache, progress = shop.config.pages, shop.cache, shop.progress
     paths = [Path(path) for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths}
-    under = preparation(config)
+    under = f"{preparation(config)} traits={TRAITS_VERSION}"
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names))
     with ThreadPoolExecutor(available_threads()) as pool:
@@ -97,7 +107,7 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
             if found is None:
                 unread.append(path)
             else:
-                known[path] = PageFacts(**found | {"box": tuple(found["box"])})
+                known[path] = PageFacts.restore(found)
                 progress.advance()
 
         def look(path: Path) -> PageFacts | PageError:
@@ -204,7 +214,8 @@ def _look(path: Path, name: str, config: PagesConfig) -> PageFacts | PageError:
     except PageError as error:
         return error
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
-    return PageFacts(page.file_sha256, page.pixel_hash, page.perceptual_hash.tobytes().hex(), box)
+    traits = page_traits(page.page, page.box if config.view == "grid" else None)
+    return PageFacts(page.file_sha256, page.pixel_hash, page.perceptual_hash.tobytes().hex(), box, traits)
 
 
 def _without_bad(

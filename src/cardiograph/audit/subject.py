@@ -1,0 +1,76 @@
+"""What an audit looks at: a cohort that was read, its pages, the split to be judged, and nothing that was learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.containers import ClinicalTable, Cohort, Groups
+from cardiograph.errors import Issue
+from cardiograph.imaging.traits import PageTraits
+
+
+@dataclass(frozen=True)
+class AuditedPages:
+    """The pages of a cohort, record by record.
+
+    Args:
+        names: [records] file name with its folder.
+        traits: [records].
+        pixel_hashes: [records] equal for equal pixels.
+        perceptual_hashes: [records, bytes] uint8, of the traces.
+        skipped: Faults of pages that cannot be used; their records are not in the cohort any more.
+    """
+
+    names: Sequence[str]
+    traits: Sequence[PageTraits]
+    pixel_hashes: Sequence[str]
+    perceptual_hashes: NDArray[np.uint8]
+    skipped: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A cohort under audit.
+
+    Args:
+        name: Of the table or folder.
+        cohort: Its records.
+        pages: None for a cohort without pages.
+        groups: Rows that must not be parted: patients and copies.
+        part: [records] ``train``, ``val``, ``test`` or ``excluded`` of the split to be judged; None where none can be drawn.
+        split: That split in words: ``given in the table``, ``drawn by group``, ``a random split of rows``.
+        clinical: The values that a model would read, measured or simulated; None without.
+        unread: Columns of the table that nothing reads: name -> [records] cells as written (text or number, "" for empty).
+        near_copies: Whether near-copies are told apart from strangers at all.
+        skip_bad: Whether bad pages are left out (True) or stop a run (False).
+        label_definition: Columns by which the user says that the label was defined.
+        accepted: Codes of blocking findings that the user accepts.
+        seed: Of cross-validation and resampling.
+    """
+
+    name: str
+    cohort: Cohort
+    pages: AuditedPages | None
+    groups: Groups
+    part: NDArray[np.str_] | None
+    split: str
+    clinical: ClinicalTable | None
+    unread: Mapping[str, Sequence[str | int | float]] = field(default_factory=dict)
+    near_copies: bool = True
+    skip_bad: bool = False
+    label_definition: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    seed: int = 42
+
+    @property
+    def labelled(self) -> NDArray[np.int64]:
+        """Rows whose label is known."""
+        return np.flatnonzero(self.cohort.labels >= 0)
+
+    def ids(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[str, ...]:
+        """Record ids of rows."""
+        return tuple(str(self.cohort.record_ids[row]) for row in rows)
