@@ -35,18 +35,22 @@ class Cohort:
         variables: The clinical variables of the cohort, in the order of their columns in the node features.
         outcome: What the user calls label 1.
         synthetic: True where patients and labels come from :mod:`cardiograph.synthesis`.
+        unread: The columns of the input that are not in ``table``, cells as written, row by row; None without any. No model
+            ever sees them; the audit does.
     """
 
     table: pd.DataFrame
     variables: tuple[ClinicalVariable, ...]
     outcome: str = "positive class"
     synthetic: bool = False
+    unread: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         columns = {"record_id", "patient_id", "label", "class_name", "ecg", "split", *(v.name for v in self.variables)}
         missing = sorted(columns - set(self.table.columns))
         _require(not missing, f"cohort table lacks {missing}")
         _require(bool(self.table["record_id"].is_unique), "record ids of a cohort are unique")
+        _require(self.unread is None or len(self.unread) == len(self.table), "unread columns have the table's rows")
 
     def __len__(self) -> int:
         return len(self.table)

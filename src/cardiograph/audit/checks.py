@@ -5,6 +5,9 @@ from __future__ import annotations
 from cardiograph.audit.findings import Audit
 from cardiograph.audit.subject import Subject
 
+AUDIT_VERSION = "1"
+"""Changes whenever the same cohort gives other findings."""
+
 
 def examine(subject: Subject) -> Audit:
     """Look at a cohort before anything is learnt from it.

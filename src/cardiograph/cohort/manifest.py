@@ -77,7 +77,7 @@ def read_cohort(path: Path, config: CohortConfig, *, outcome: str, labelled: boo
         raise CohortError(_headline(raw.name, issues), issues)
     synthetic, notes = _synthetic(path)
     table.attrs["notes"] += [*_absent_notes(config, columns), *notes]
-    return Cohort(table, draft.variables, outcome, synthetic)
+    return Cohort(table, draft.variables, outcome, synthetic, draft.unread())
 
 
 def _for_queries(config: CohortConfig, header: Sequence[str]) -> CohortConfig:
@@ -181,6 +181,14 @@ class _Draft:
         )
         table.insert(2, "label", labels)
         return table
+
+    def unread(self) -> pd.DataFrame | None:
+        """The columns that nothing reads, as they are written."""
+        import pandas as pd
+
+        names = [name for name in self.columns.ignored if name in self.raw.header]
+        columns = {name: pd.Series(self.raw.column(name), dtype=object) for name in names}
+        return pd.DataFrame(columns) if columns else None
 
     def notes(self) -> Iterator[str]:
         """What is no fault but should be seen."""

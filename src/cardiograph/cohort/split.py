@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cardiograph.config import SplitConfig
 from cardiograph.containers import EXCLUDED, PARTS, TEST, TRAIN, VAL, Groups, Split
-from cardiograph.errors import CohortError, Issue
+from cardiograph.errors import CohortError
 from cardiograph.schema import UNLABELLED
 
 Counts = NDArray[np.int64]
@@ -45,29 +45,18 @@ def draw_split(labels: NDArray[np.int64], groups: Groups, config: SplitConfig, r
     return Split(_exclude(part, labels), groups, "drawn")
 
 
-def check_given_split(
-    parts: Sequence[str], labels: NDArray[np.int64], groups: Groups, record_ids: Sequence[str]
-) -> Split:
-    """Take the split of the table, after checking that it keeps groups whole and can be learnt and tested on.
+def given_split(parts: Sequence[str], labels: NDArray[np.int64], groups: Groups) -> Split:
+    """Take the split of the table; whether it keeps groups whole is for the audit to say.
 
     Args:
         parts: [records] ``train``, ``val`` or ``test``.
         labels: [records] 0, 1 or -1 (unlabelled).
-        groups: Rows that must not be parted.
-        record_ids: [records] names, for the error.
+        groups: Rows that should not be parted.
 
     Raises:
-        CohortError: A group straddles parts (an issue for each), or a part lacks a class.
+        CohortError: A part lacks a class.
     """
     part = np.array(parts, dtype=str)
-    codes = np.array([PARTS.index(name) for name in parts], dtype=np.int64)
-    lowest, highest = np.full(len(groups), len(PARTS)), np.full(len(groups), -1)
-    np.minimum.at(lowest, groups.index, codes)
-    np.maximum.at(highest, groups.index, codes)
-    issues = [_straddles(part, groups, int(group), record_ids) for group in np.flatnonzero(lowest < highest)]
-    if issues:
-        message = f"the given split parts {len(issues)} group(s) of records that belong together"
-        raise CohortError(message, issues)
     for name in PARTS:
         found = set(labels[part == name].tolist()) - {UNLABELLED}
         if found != {0, 1}:
@@ -159,16 +148,3 @@ def _one_each(counts: Counts, order: Counts, rng: np.random.Generator) -> dict[i
 
 def _exclude(part: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray[np.str_]:
     return np.where((labels == UNLABELLED) & (part != TRAIN), EXCLUDED, part).astype(str)
-
-
-def _straddles(part: NDArray[np.str_], groups: Groups, group: int, record_ids: Sequence[str]) -> Issue:
-    rows = np.flatnonzero(groups.index == group)
-    shown = [f"{record_ids[row]} ({part[row]})" for row in rows[:6]] + (["..."] if len(rows) > 6 else [])
-    return Issue(
-        f"group of {len(rows)} records",
-        "split",
-        ", ".join(shown),
-        "records of one patient, or copies of one page, are in one part",
-        "give them the same part, or remove the split column to have one drawn",
-        "straddling_group",
-    )

@@ -1,4 +1,4 @@
-"""Augmented copies of training pages, and the contact sheet that shows what the encoder sees."""
+"""Augmented copies of training pages."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.balance import plan_copies
-from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, Cohort, Split
-from cardiograph.imaging.augment import Augmentation, augment, contact_sheet, draw_augmentation
+from cardiograph.imaging.augment import Augmentation, augment, draw_augmentation
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 from cardiograph.imaging.preprocess import to_input
 from cardiograph.stages.encoding import Encoder
 from cardiograph.stages.fitting import Copies
 from cardiograph.stages.ingest import Survey, embed_all, read_view
 from cardiograph.stages.workshop import Workshop
-
-_TILES = 8
 
 
 @dataclass(frozen=True)
@@ -51,25 +48,3 @@ def augment_pages(cohort: Cohort, split: Split, survey: Survey, encoder: Encoder
     found = embed_all("augmenting pages", keys, load, (encoder.engine, encoder.facts.fingerprint), shop)
     image = np.array([found[key] for key in keys], np.float32).reshape(-1, EMBEDDING_WIDTH)
     return Augmented(Copies(source, image), draws)
-
-
-def sample_sheet(cohort: Cohort, split: Split, survey: Survey, config: RunConfig, augmented: Augmented | None) -> bytes:
-    """A PNG of what the encoder sees: training records beside their copies, or training records of both classes."""
-    ids = cohort.record_ids
-    tiles: list[tuple[str, NDArray[np.uint8]]] = []
-
-    def view(row: int) -> NDArray[np.uint8]:
-        return read_view(survey.paths[row], survey.facts[row], config.pages)
-
-    if augmented is not None and augmented.draws:
-        pairs = list(zip(augmented.copies.source, augmented.draws, strict=True))
-        for row, draw in pairs[: _TILES // 2]:
-            pixels = view(int(row))
-            tiles += [(str(ids[row]), pixels), (f"copy, {draw.rotation_degrees:+.1f} degrees", augment(pixels, draw))]
-        return contact_sheet(tiles)
-    train = split.rows(TRAIN)
-    for label in (0, 1):
-        rows = train[cohort.labels[train] == label]
-        for row in np.random.default_rng([config.seed, 3]).permutation(rows)[: _TILES // 2]:
-            tiles.append((f"{ids[row]} ({cohort.table['class_name'][row]})", view(int(row))))
-    return contact_sheet(tiles)

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST
-from cardiograph.inference import Scores
-from cardiograph.stages.studied import Learnt, Studied
+from cardiograph.stages.studied import Learnt, PartScores, Studied
 
 DRAWN_REFERENCE, DRAWN_QUERIES = 320, 80
 
 
-def drawn_graph(studied: Studied, learnt: Learnt, test: Scores, config: RunConfig) -> dict[str, NDArray[Any]]:
+def drawn_graph(studied: Studied, learnt: Learnt, test: PartScores, config: RunConfig) -> dict[str, NDArray[Any]]:
     """A sample of the graph on a 2-D map, and facts about all of it."""
     from cardiograph.evaluation.layout import graph_layout
 
@@ -24,12 +23,18 @@ def drawn_graph(studied: Studied, learnt: Learnt, test: Scores, config: RunConfi
     reference = np.sort(rng.permutation(len(graph.rows))[:DRAWN_REFERENCE])
     rows = studied.rows(TEST)
     queries = np.sort(rng.permutation(len(rows))[:DRAWN_QUERIES])
-    node = np.full(len(graph.rows), -1)
-    node[reference] = np.arange(len(reference))
-    index = np.vstack([graph.neighbours.index[reference], test.neighbours.index[queries]])
-    position, rank = np.nonzero(index >= 0)
-    source = node[index[position, rank]]
     shown = np.concatenate([graph.rows[reference], rows[queries]])
+    node = np.full(len(labels), -1)
+    node[shown] = np.arange(len(shown))
+    heard = (
+        (graph.neighbours.index[reference], graph.rows, 0),
+        (test.neighbours.index[queries], test.sources, len(reference)),
+    )
+    edges = []
+    for index, sources, first in heard:
+        position, rank = np.nonzero(index >= 0)
+        edges.append(np.stack([node[sources[index[position, rank]]], first + position]))
+    drawn = np.hstack(edges)
     index_all = graph.neighbours.index
     valid = index_all >= 0
     own, other = labels[graph.rows][:, None], labels[graph.rows][index_all.clip(min=0)]
@@ -37,7 +42,7 @@ def drawn_graph(studied: Studied, learnt: Learnt, test: Scores, config: RunConfi
     share = (labels[graph.rows][labels[graph.rows] >= 0] == 1).mean()
     return {
         "xy": graph_layout(learnt.prepared.features.values[shown], config.seed),
-        "edges": np.stack([source, position])[:, source >= 0],
+        "edges": drawn[:, drawn[0] >= 0],
         "labels": labels[shown],
         "query": np.repeat([0, 1], [len(reference), len(queries)]).astype(np.uint8),
         "heard_by": np.bincount(index_all[valid], minlength=len(graph.rows)),

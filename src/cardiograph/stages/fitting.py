@@ -75,23 +75,38 @@ class Prepared:
     val_set: Examples
 
 
-def prepare(material: Material, config: RunConfig) -> Prepared:
-    """Fit scaler and fusion on labelled training rows, link the reference records, attach validation records."""
+def prepare(
+    material: Material,
+    config: RunConfig,
+    *,
+    fuse: Callable[..., Fusion] = Fusion.fit,
+    link: Callable[..., PatientGraph] = build_graph,
+    join: Callable[..., Neighbourhood] = attach,
+) -> Prepared:
+    """Fit scaler and fusion on labelled training rows, link the reference records, attach validation records.
+
+    Args:
+        material: Values, labels and split.
+        config: Block weights, neighbours, metric.
+        fuse: Makes node features of the blocks; as ``Fusion.fit``.
+        link: Makes the graph of the reference records; as ``build_graph``.
+        join: Finds whom copies and validation records hear; as ``attach``.
+    """
     labels, split = material.labels, material.split
     reference = split.rows(TRAIN)
     labelled = reference[labels[reference] >= 0]
     scaler = None if material.clinical is None else ClinicalScaler.fit(material.clinical, labelled)
     clinical = None if scaler is None or material.clinical is None else scaler.transform(material.clinical.values)
     named = None if scaler is None or clinical is None else (clinical, scaler.names)
-    fusion = Fusion.fit(material.image, named, labelled, config.fusion)
+    fusion = fuse(material.image, named, labelled, config.fusion)
     features = fusion.transform(material.image, clinical)
     groups = split.groups.index
-    graph = build_graph(features, reference, groups, config.graph)
+    graph = link(features, reference, groups, config.graph)
     hearing = Hearing.of(graph.neighbours)
 
     def attached(values: NDArray[np.float32], of_groups: NDArray[np.int64]) -> Neighbourhood:
         forbidden = group_members(of_groups, groups[reference])
-        return attach(features.values[reference], values, config.graph, forbidden)
+        return join(features.values[reference], values, config.graph, forbidden)
 
     train_values, hoods, sources = features.values[reference], [graph.neighbours], reference
     if material.copies is not None:

@@ -239,7 +239,8 @@ def _without_bad(
         raise PageError(message, issues)
     rows, kept, facts = zip(*good, strict=True)
     table = cohort.table.iloc[list(rows)].reset_index(drop=True)
-    return dataclasses.replace(cohort, table=table), Survey(kept, facts, issues)
+    unread = None if cohort.unread is None else cohort.unread.iloc[list(rows)].reset_index(drop=True)
+    return dataclasses.replace(cohort, table=table, unread=unread), Survey(kept, facts, issues)
 
 
 def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers import Cohort, Split
+from cardiograph.containers import Cohort, Neighbourhood, Split
 from cardiograph.evaluation.summary import headline_provenance
 from cardiograph.inference import Queries
 from cardiograph.models.gnn import Network
 from cardiograph.models.training import History
 from cardiograph.schema import Provenance
+from cardiograph.stages.augmentation import Augmented
 from cardiograph.stages.encoding import Encoder
 from cardiograph.stages.fitting import Material, Prepared
 from cardiograph.stages.ingest import Survey
@@ -29,6 +30,7 @@ class Studied:
         split: Parts and groups.
         material: Embeddings and values.
         encoder: Of the pages, or None.
+        augmented: Copies of training pages and how they were made, or None.
     """
 
     cohort: Cohort
@@ -36,6 +38,7 @@ class Studied:
     split: Split
     material: Material
     encoder: Encoder | None = None
+    augmented: Augmented | None = None
 
     def rows(self, part: str) -> NDArray[np.int64]:
         """Labelled rows of a part."""
@@ -63,6 +66,21 @@ class Studied:
     def provenance(self) -> Provenance:
         """What the headline score rests on."""
         return headline_provenance(self.provenances, synthetic=self.cohort.synthetic)
+
+
+@dataclass(frozen=True)
+class PartScores:
+    """What a network says of some records of the cohort.
+
+    Args:
+        probabilities: [records] float64 of the outcome.
+        neighbours: Whom each one heard.
+        sources: [heard records] row in the cohort of each record that ``neighbours`` speaks of.
+    """
+
+    probabilities: NDArray[np.float64]
+    neighbours: Neighbourhood
+    sources: NDArray[np.int64]
 
 
 @dataclass(frozen=True)

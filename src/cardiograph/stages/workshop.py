@@ -19,16 +19,16 @@ class Workshop:
 
     Args:
         config: Settings of the run.
-        directory: Where results go.
         cache: Where page facts, embeddings and converted encoders are kept between runs.
         progress: Told how far the work is.
+        directory: Where results go; None for work that is no run.
         seconds: Of each stage so far.
     """
 
     config: RunConfig
-    directory: RunDirectory
     cache: PageCache
     progress: Progress
+    directory: RunDirectory | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -39,4 +39,5 @@ class Workshop:
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
-        self.directory.log("stage", name=name, seconds=round(self.seconds[name], 3))
+        if self.directory is not None:
+            self.directory.log("stage", name=name, seconds=round(self.seconds[name], 3))

@@ -1,0 +1,42 @@
+"""Groups of a cohort, and its split: the table's own, or one drawn by group."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cardiograph.clinical.features import clinical_table
+from cardiograph.cohort.duplicates import find_groups
+from cardiograph.cohort.split import draw_split, given_split
+from cardiograph.config import RunConfig
+from cardiograph.containers import Cohort, Groups, Split
+from cardiograph.stages.ingest import Survey
+
+
+def group_records(cohort: Cohort, survey: Survey | None, config: RunConfig) -> Groups:
+    """The records that must not be parted: one patient, or copies of one page."""
+    return find_groups(
+        patient_ids=list(cohort.table["patient_id"]),
+        pixel_hashes=[None] * len(cohort) if survey is None else [facts.pixel_hash for facts in survey.facts],
+        perceptual_hashes=None if survey is None else survey.perceptual_hashes,
+        values=clinical_table(cohort).values,
+        near_copies=config.pages.near_copies,
+    )
+
+
+def split_records(cohort: Cohort, groups: Groups, config: RunConfig) -> Split:
+    """Train, validation and test: the table's own where it has them, or whole groups drawn by the run's seed."""
+    if has_split(cohort):
+        return given_split(list(cohort.table["split"]), cohort.labels, groups)
+    return draw_split(cohort.labels, groups, config.split, np.random.default_rng([config.seed, 0]))
+
+
+def split_rows(cohort: Cohort, config: RunConfig) -> Split:
+    """What must not be done, to be judged or measured: rows drawn one by one, whatever they have in common."""
+    alone = Groups(np.arange(len(cohort), dtype=np.int64))
+    split = draw_split(cohort.labels, alone, config.split, np.random.default_rng([config.seed, 0]))
+    return Split(split.part, alone, "drawn")
+
+
+def has_split(cohort: Cohort) -> bool:
+    """Whether the table brings its own split."""
+    return bool(cohort.table["split"].notna().any())

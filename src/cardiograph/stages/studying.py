@@ -1,0 +1,61 @@
+"""From a split cohort to what a model is learnt from: clinical values, embeddings, copies, weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cardiograph.clinical.features import clinical_table
+from cardiograph.clinical.simulate import simulate_blind, simulate_from_label
+from cardiograph.cohort.balance import class_weights
+from cardiograph.config import RunConfig
+from cardiograph.containers import TRAIN, ClinicalTable, Cohort, Split
+from cardiograph.stages.augmentation import Augmented, augment_pages
+from cardiograph.stages.encoding import choose_encoder
+from cardiograph.stages.fitting import Material
+from cardiograph.stages.ingest import Survey, embed_pages
+from cardiograph.stages.studied import Studied
+from cardiograph.stages.workshop import Workshop
+
+
+def clinical_values(cohort: Cohort, split: Split, config: RunConfig) -> ClinicalTable | None:
+    """The cohort's clinical values, or simulated ones; None for pages alone."""
+    rng = np.random.default_rng([config.seed, 1])
+    if config.clinical.simulate == "label":
+        return simulate_from_label(cohort.labels, rng)
+    if config.clinical.simulate == "blind":
+        labels = cohort.labels[split.rows(TRAIN)]
+        return simulate_blind(len(cohort), float((labels[labels >= 0] == 1).mean()), rng)
+    return clinical_table(cohort) if cohort.variables else None
+
+
+def study(
+    cohort: Cohort, survey: Survey | None, split: Split, clinical: ClinicalTable | None, shop: Workshop
+) -> Studied:
+    """Values and embeddings: all that is known before anything is learnt."""
+    config = shop.config
+    if survey is None:
+        return Studied(cohort, None, split, material_of(cohort, split, clinical, config))
+    with shop.stage("embedding"):
+        labelled = [row for row in split.rows(TRAIN) if cohort.labels[row] >= 0]
+        encoder = choose_encoder(survey.of(labelled), shop)
+        images = embed_pages(survey, encoder.engine, encoder.facts.fingerprint, shop)
+    augmented: Augmented | None = None
+    if config.balance.mode == "augment":
+        with shop.stage("augmentation"):
+            augmented = augment_pages(cohort, split, survey, encoder, shop)
+    material = material_of(cohort, split, clinical, config, image=images.values, augmented=augmented)
+    return Studied(cohort, survey, split, material, encoder, augmented)
+
+
+def material_of(
+    cohort: Cohort,
+    split: Split,
+    clinical: ClinicalTable | None,
+    config: RunConfig,
+    *,
+    image: np.ndarray | None = None,
+    augmented: Augmented | None = None,
+) -> Material:
+    """What a model is learnt from, with class weights where the configuration asks for them."""
+    weights = class_weights(cohort.labels[split.rows(TRAIN)]) if config.balance.mode == "weights" else None
+    return Material(image, clinical, cohort.labels, split, None if augmented is None else augmented.copies, weights)
