@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -231,20 +231,41 @@ class RunConfig(Section):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
-def load_config(path: Path | None = None, overrides: dict[str, Any] | None = None) -> RunConfig:
+_Kind = TypeVar("_Kind", bound=RunConfig)
+
+
+@overload
+def load_config(path: Path | None = None, overrides: dict[str, Any] | None = None) -> RunConfig: ...
+
+
+@overload
+def load_config(
+    path: Path | None, overrides: dict[str, Any] | None, *, kind: type[_Kind], base: dict[str, Any]
+) -> _Kind: ...
+
+
+def load_config(
+    path: Path | None = None,
+    overrides: dict[str, Any] | None = None,
+    *,
+    kind: type[RunConfig] = RunConfig,
+    base: dict[str, Any] | None = None,
+) -> RunConfig:
     """Read a configuration and lay ``overrides`` (nested by section) over it.
 
     Args:
         path: TOML file; the defaults if None.
         overrides: ``{"model": {"name": "gat"}}``.
+        kind: The class of the configuration: a study may have sections of its own.
+        base: Lies below the file, nested like ``overrides``.
 
     Raises:
         ConfigError: The file is missing or not TOML, a key is unknown, a value is not allowed.
     """
-    content: dict[str, Any] = {}
+    content = dict(base or {})
     if path is not None:
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = _laid_over(content, tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             message = (
                 f"config {path}: cannot be read ({error.strerror}); give a TOML file, `cardiograph config` writes one"
@@ -253,12 +274,19 @@ def load_config(path: Path | None = None, overrides: dict[str, Any] | None = Non
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             message = f"config {path}: not TOML ({error}); `cardiograph config` writes a valid one"
             raise ConfigError(message) from error
-    for key, value in (overrides or {}).items():
-        content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
     try:
-        return RunConfig.model_validate(content)
+        return kind.model_validate(_laid_over(content, overrides or {}))
     except ValidationError as error:
         raise ConfigError(_explain(error, path)) from error
+
+
+def _laid_over(content: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """One level deep: sections are merged, what else is there is replaced."""
+    merged = dict(content)
+    for key, value in above.items():
+        below = merged.get(key)
+        merged[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

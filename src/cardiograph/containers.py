@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -190,6 +191,15 @@ class Neighbourhood:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @classmethod
+    def stacked(cls, hoods: Sequence[Neighbourhood]) -> Neighbourhood:
+        """The rows of several, as wide as the widest."""
+        width = max(hood.index.shape[1] for hood in hoods)
+        pads = [((0, 0), (0, width - hood.index.shape[1])) for hood in hoods]
+        index = [np.pad(hood.index, pad, constant_values=-1) for hood, pad in zip(hoods, pads, strict=True)]
+        distance = [np.pad(hood.distance, pad, constant_values=np.inf) for hood, pad in zip(hoods, pads, strict=True)]
+        return cls(np.vstack(index), np.vstack(distance))
 
 
 @dataclass(frozen=True)

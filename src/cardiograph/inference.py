@@ -82,14 +82,19 @@ class Scores:
     """What the network says of queries.
 
     Args:
-        probabilities: [queries] float64 of the outcome.
+        by_class: [queries, classes] float64 probabilities, two classes but in studies.
         neighbours: The reference records each one heard.
         known: [queries] why reference records were left out, empty where none were.
     """
 
-    probabilities: NDArray[np.float64]
+    by_class: NDArray[np.float64]
     neighbours: Neighbourhood
     known: tuple[tuple[str, ...], ...]
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """[queries] of the outcome."""
+        return self.by_class[:, 1]
 
 
 class Predictor:
@@ -184,8 +189,8 @@ class Predictor:
         with torch.inference_mode():
             own = torch.from_numpy(features.values)
             logits, _ = bundle.network(own, Hearing.of(hood, self._degree), self._states)
-            probabilities = logits.double().softmax(1)[:, 1].numpy()
-        return Scores(probabilities, hood, known)
+            by_class = logits.double().softmax(1).numpy()
+        return Scores(by_class, hood, known)
 
     def _forbidden(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
         """Rows of the groups that a query belongs to, by patient, pixels or likeness, and these reasons."""

@@ -113,8 +113,9 @@ class RunDirectory:
             raise RunError(message) from error
 
     def config(self) -> RunConfig:
-        """The configuration of the run."""
-        return RunConfig.model_validate(self.config_content())
+        """The configuration of the run, less the sections of the study that made it."""
+        content = self.config_content()
+        return RunConfig.model_validate({key: value for key, value in content.items() if key in RunConfig.model_fields})
 
     def log(self, event: str, **facts: object) -> None:
         """Append a line to ``log.jsonl``."""

@@ -112,16 +112,16 @@ LAYERS: dict[str, type[GCNLayer | GATLayer | SelfLayer]] = {"gcn": GCNLayer, "ga
 
 
 class Network(nn.Module):
-    """Convolution - ReLU - dropout, ..., convolution - ReLU - linear: two logits per record."""
+    """Convolution - ReLU - dropout, ..., convolution - ReLU - linear: a logit per record and class, two as it is served."""
 
-    def __init__(self, name: str, width_in: int, config: ModelConfig) -> None:
+    def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
         super().__init__()
         widths = [width_in] + [config.width] * config.depth
         self.layers = nn.ModuleList(
             LAYERS[name](before, after, config.heads) for before, after in itertools.pairwise(widths)
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.width, 2)
+        self.head = nn.Linear(config.width, classes)
 
     def forward(
         self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None
@@ -135,7 +135,7 @@ class Network(nn.Module):
                 reference graph, whose records hear one another).
 
         Returns:
-            [records, 2] logits, and each layer's input states: those of the reference are the ``sources`` of a query.
+            [records, classes] logits, and each layer's input states: those of the reference are the ``sources`` of a query.
         """
         states = []
         for depth, layer in enumerate(self.layers):

@@ -72,13 +72,14 @@ class History:
     best: int
 
 
-def train(
+def train(  # noqa: PLR0913 - two sets and the knobs of a training
     name: str,
     train_set: Examples,
     val_set: Examples,
     *,
     config: ModelConfig,
     seed: int,
+    classes: int = 2,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Network, History]:
     """Fit a network and keep the weights of the epoch with the lowest validation loss.
@@ -89,6 +90,7 @@ def train(
         val_set: Validation records, attached to the reference records.
         config: Sizes and optimiser.
         seed: Same seed, same weights (bit for bit on one machine).
+        classes: Different labels.
         progress: Called with each finished epoch.
 
     Raises:
@@ -99,7 +101,7 @@ def train(
     threads = 1 if len(train_set.labels) < SMALL else available_threads()
     with torch.random.fork_rng(devices=[]), torch_threads(threads):
         torch.manual_seed(seed)
-        network = Network(name, train_set.features.shape[1], config)
+        network = Network(name, train_set.features.shape[1], config, classes=classes)
         optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         for epoch in range(config.epochs):
             network.train()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.cohort.balance import plan_copies
-from cardiograph.containers import TRAIN, Cohort, Split
 from cardiograph.imaging.augment import Augmentation, augment, draw_augmentation
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 from cardiograph.imaging.preprocess import to_input
@@ -31,11 +30,31 @@ class Augmented:
     draws: tuple[Augmentation, ...]
 
 
-def augment_pages(cohort: Cohort, split: Split, survey: Survey, encoder: Encoder, shop: Workshop) -> Augmented:
-    """Augment members of the minority class of the training rows until the classes are equal, and embed the copies."""
-    rng = np.random.default_rng([shop.config.seed, 2])
-    source = plan_copies(cohort.labels, split.rows(TRAIN), rng).source
-    draws = tuple(draw_augmentation(shop.config.balance, rng) for _ in source)
+def augment_pages(
+    source: NDArray[np.int64], survey: Survey, encoder: Encoder, shop: Workshop, *, variety: int | None = None
+) -> Augmented:
+    """Make augmented copies of pages and embed them.
+
+    How the n-th copy of a page looks depends on seed, page and n alone: another split asks for copies that are known.
+
+    Args:
+        source: [copies] row of the source record of each copy, as :func:`cardiograph.cohort.balance.plan_copies` plans it.
+        survey: Of the cohort's pages.
+        encoder: Of the run.
+        shop: Settings, cache and progress.
+        variety: Different copies of one page at most; further ones repeat them.
+    """
+    seen: Counter[str] = Counter()
+    draws = []
+    for row in source:
+        page = survey.facts[row].pixel_hash
+        number = seen[page] if variety is None else seen[page] % variety
+        seen[page] += 1
+        draws.append(
+            draw_augmentation(
+                shop.config.balance, np.random.default_rng([shop.config.seed, 2, int(page[:12], 16), number])
+            )
+        )
     keys = [
         f"{survey.facts[row].pixel_hash}:augmented:{astuple(draw)}" for row, draw in zip(source, draws, strict=True)
     ]
@@ -45,6 +64,6 @@ def augment_pages(cohort: Cohort, split: Split, survey: Survey, encoder: Encoder
         row, draw = made_of[key]
         return to_input(augment(read_view(survey.paths[row], survey.facts[row], shop.config.pages), draw))
 
-    found = embed_all("augmenting pages", keys, load, (encoder.engine, encoder.facts.fingerprint), shop)
+    found = embed_all("augmenting pages", list(made_of), load, (encoder.engine, encoder.facts.fingerprint), shop)
     image = np.array([found[key] for key in keys], np.float32).reshape(-1, EMBEDDING_WIDTH)
-    return Augmented(Copies(source, image), draws)
+    return Augmented(Copies(source, image), tuple(draws))

@@ -34,7 +34,9 @@ class Encoder:
 
 
 def choose_encoder(training: Survey, shop: Workshop) -> Encoder:
-    """Make the encoder that the configuration asks for; bfloat16 only where it proves equal on training pages.
+    """The encoder that the configuration asks for; bfloat16 only where it proves equal on training pages.
+
+    A workshop chooses once for each encoder and view: a study keeps what the training pages of its first split decided.
 
     Args:
         training: Pages of labelled training records, for the check.
@@ -44,6 +46,14 @@ def choose_encoder(training: Survey, shop: Workshop) -> Encoder:
         WeightsError: The weights cannot be had.
         EngineError: bfloat16 was asked for and is not supported here or not exact enough.
     """
+    key = f"{shop.config.fingerprint('encoder', 'graph')} {preparation(shop.config.pages)}"
+    if key not in shop.encoders:
+        shop.encoders[key] = _make(training, shop)
+    chosen: Encoder = shop.encoders[key]
+    return chosen
+
+
+def _make(training: Survey, shop: Workshop) -> Encoder:
     config, folder = shop.config, shop.cache.folder
     weights = load_weights(config.encoder.weights, seed=config.encoder.seed, cache=folder)
 

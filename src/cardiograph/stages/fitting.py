@@ -115,10 +115,8 @@ def prepare(
         train_values = np.vstack([train_values, copied])
         hoods.append(attached(copied, groups[source]))
         sources = np.concatenate([reference, source])
-    hood = Neighbourhood(np.vstack([h.index for h in hoods]), np.vstack([h.distance for h in hoods]))
-    train_set = Examples.of(
-        train_values, Hearing.of(hood, hearing.degree), labels[sources], _loss_weights(material, reference)
-    )
+    heard = Hearing.of(Neighbourhood.stacked(hoods), hearing.degree)
+    train_set = Examples.of(train_values, heard, labels[sources], _loss_weights(material, reference))
     val = split.rows(VAL)
     val_hearing = Hearing.of(attached(features.values[val], groups[val]), hearing.degree)
     val_set = Examples.of(features.values[val], val_hearing, labels[val])
@@ -126,10 +124,16 @@ def prepare(
 
 
 def fit_network(
-    name: str, prepared: Prepared, config: RunConfig, progress: Callable[[int], None] | None = None
+    name: str,
+    prepared: Prepared,
+    config: RunConfig,
+    progress: Callable[[int], None] | None = None,
+    *,
+    classes: int = 2,
 ) -> tuple[Network, History]:
-    """Train one network on the prepared examples."""
-    return train(name, prepared.train_set, prepared.val_set, config=config.model, seed=config.seed, progress=progress)
+    """Train one network on the prepared examples; ``classes`` is how many labels they have."""
+    examples = (prepared.train_set, prepared.val_set)
+    return train(name, *examples, config=config.model, seed=config.seed, classes=classes, progress=progress)
 
 
 def reference_of(

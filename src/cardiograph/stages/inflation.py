@@ -61,8 +61,8 @@ def _auroc(studied: Studied, split: Split, config: RunConfig) -> float:
     weights = class_weights(labels[split.rows(TRAIN)]) if balanced else None
     material = dataclasses.replace(studied.material, split=split, copies=None, class_weights=weights)
     resplit = dataclasses.replace(studied, split=split, material=material, augmented=None)
-    scores, _ = fit_and_score(resplit, config)
-    return score(labels[resplit.rows(TEST)], scores.probabilities, 0.5)["auroc"]
+    found = fit_and_score(resplit, config).test.probabilities
+    return score(labels[resplit.rows(TEST)], found, 0.5)["auroc"]
 
 
 def _told(found: np.ndarray, config: RunConfig) -> dict[str, Any]:

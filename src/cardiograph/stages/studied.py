@@ -73,14 +73,19 @@ class PartScores:
     """What a network says of some records of the cohort.
 
     Args:
-        probabilities: [records] float64 of the outcome.
+        by_class: [records, classes] float64 probabilities.
         neighbours: Whom each one heard.
         sources: [heard records] row in the cohort of each record that ``neighbours`` speaks of.
     """
 
-    probabilities: NDArray[np.float64]
+    by_class: NDArray[np.float64]
     neighbours: Neighbourhood
     sources: NDArray[np.int64]
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """[records] of the outcome."""
+        return self.by_class[:, 1]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from cardiograph.clinical.features import clinical_table
 from cardiograph.clinical.simulate import simulate_blind, simulate_from_label
-from cardiograph.cohort.balance import class_weights
+from cardiograph.cohort.balance import class_weights, plan_copies
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, ClinicalTable, Cohort, Split
 from cardiograph.stages.augmentation import Augmented, augment_pages
@@ -41,8 +41,9 @@ def study(
         images = embed_pages(survey, encoder.engine, encoder.facts.fingerprint, shop)
     augmented: Augmented | None = None
     if config.balance.mode == "augment":
+        plan = plan_copies(cohort.labels, split.rows(TRAIN), np.random.default_rng([config.seed, 2]))
         with shop.stage("augmentation"):
-            augmented = augment_pages(cohort, split, survey, encoder, shop)
+            augmented = augment_pages(plan.source, survey, encoder, shop)
     material = material_of(cohort, split, clinical, config, image=images.values, augmented=augmented)
     return Studied(cohort, survey, split, material, encoder, augmented)
 

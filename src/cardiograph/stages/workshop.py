@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.artifacts.run import RunDirectory
@@ -23,6 +24,7 @@ class Workshop:
         progress: Told how far the work is.
         directory: Where results go; None for work that is no run.
         seconds: Of each stage so far.
+        encoders: Encoders that were made, by what decides them: a study makes each once.
     """
 
     config: RunConfig
@@ -30,6 +32,7 @@ class Workshop:
     progress: Progress
     directory: RunDirectory | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    encoders: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str, steps: int = 0) -> Iterator[None]:

@@ -1,0 +1,173 @@
+"""One cohort, read and embedded once, on which many trials are made with faults and without."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.cache import PageCache
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.config import RunConfig
+from cardiograph.containers import TEST, VAL, Cohort, Groups
+from cardiograph.evaluation.decision import youden_threshold
+from cardiograph.evaluation.metrics import score
+from cardiograph.evaluation.predictions import PartPredictions
+from cardiograph.progress import Progress, Silent
+from cardiograph.schema import UNLABELLED
+from cardiograph.stages.ingest import Survey, survey_pages
+from cardiograph.stages.protocol import Protocol
+from cardiograph.stages.splitting import group_records
+from cardiograph.stages.studied import Studied
+from cardiograph.stages.studying import clinical_values
+from cardiograph.stages.trial import fit_and_score
+from cardiograph.stages.workshop import Workshop
+from cardiograph.studies.faults import Faults, FaultyConfig, with_faults
+from cardiograph.studies.faulty_records import Pool
+from cardiograph.studies.thesis_faults import protocol_of
+
+Modality = Literal["image", "clinical", "both"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The scores of one trial on its test records.
+
+    Args:
+        auroc: 0..1.
+        balanced_accuracy: At the threshold chosen on validation records.
+        class_accuracy: Share of test records whose class, as the user wrote it, is found; None for two classes.
+    """
+
+    auroc: float
+    balanced_accuracy: float
+    class_accuracy: float | None = None
+
+
+class Laboratory:
+    """A cohort under study.
+
+    Args:
+        source: Table or folder.
+        config: Settings of the sound runs.
+        cache: Of pages and embeddings.
+        progress: Told of the reading and embedding of pages.
+        pool: Augmented copies that all trials share.
+    """
+
+    def __init__(
+        self, source: Path, config: RunConfig, cache: PageCache, progress: Progress | None = None, *, pool: Pool
+    ) -> None:
+        self.config, self.pool = config, pool
+        self.cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+        self._cache, self._progress, self._encoders = cache, progress or Silent(), dict[str, object]()
+        self._surveys: dict[str, tuple[Cohort, Survey]] = {}
+        self._groups: dict[tuple[int, bool], Groups] = {}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names of labelled records, as the user wrote them."""
+        table = self.cohort.table
+        return tuple(sorted(set(table["class_name"][table["label"] != UNLABELLED])))
+
+    def settings(self, config: RunConfig, faults: Faults, modality: Modality, seed: int) -> RunConfig:
+        """The configuration of a trial.
+
+        Args:
+            config: Its settings apart from faults, modality and seed.
+            faults: Switched on.
+            modality: What the model reads; clinical values are simulated blind to the label where the cohort has none.
+            seed: Of split, simulation and training.
+        """
+        simulate = "none" if modality == "image" or self.cohort.variables else "blind"
+        update = {
+            "seed": seed,
+            "clinical": config.clinical.model_copy(update={"simulate": simulate}),
+            "cohort": config.cohort.model_copy(update={"modality": "auto" if modality == "both" else modality}),
+        }
+        return with_faults(config.model_copy(update=update), faults)
+
+    def study(self, config: RunConfig) -> tuple[Studied, Protocol]:
+        """Split the cohort and embed its pages as a configuration asks; what is known is not computed again."""
+        faults = config.faults if isinstance(config, FaultyConfig) else Faults()
+        protocol = protocol_of(faults, pool=self.pool)
+        shop = Workshop(config, self._cache, self._progress, encoders=self._encoders)
+        cohort, survey = self._surveyed(protocol, shop)
+        split = protocol.split(cohort, self._grouped(cohort, survey), config)
+        return protocol.study(cohort, survey, split, clinical_values(cohort, split, config), shop), protocol
+
+    def trial(self, config: RunConfig, *, name: str = "", by_class: bool = False) -> Measured:
+        """Learn and score one network.
+
+        Args:
+            config: From :meth:`settings`.
+            name: Of the network; the configured one if empty.
+            by_class: Whether a second network learns the classes, where there are more than two.
+        """
+        studied, protocol = self.study(config)
+        found = fit_and_score(studied, config, protocol, name=name)
+        parts = {VAL: found.validation.probabilities, TEST: found.test.probabilities}
+        measured = self.measure(studied, parts, protocol)
+        if not by_class or len(self.classes) <= 2:
+            return measured
+        targets = _codes(studied.cohort, self.classes)
+        guessed = fit_and_score(studied, config, protocol, name=name, targets=targets).test.by_class.argmax(axis=1)
+        right = float((guessed == targets[studied.rows(TEST)]).mean())
+        return dataclasses.replace(measured, class_accuracy=right)
+
+    def measure(self, studied: Studied, probabilities: dict[str, NDArray[np.float64]], protocol: Protocol) -> Measured:
+        """Scores of the test records, with the threshold of the validation records.
+
+        Args:
+            studied: Labels and split.
+            probabilities: ``val`` and ``test`` -> [labelled records] of the outcome.
+            protocol: Says what the positive class is.
+        """
+        labels, groups = studied.cohort.labels, studied.split.groups.index
+        judged = {
+            part: protocol.present(
+                PartPredictions(labels[studied.rows(part)], groups[studied.rows(part)], {"model": values})
+            )
+            for part, values in probabilities.items()
+        }
+        threshold = youden_threshold(judged[VAL].labels, judged[VAL].probabilities["model"])
+        scores = score(judged[TEST].labels, judged[TEST].probabilities["model"], threshold)
+        return Measured(scores["auroc"], scores["balanced_accuracy"])
+
+    def _surveyed(self, protocol: Protocol, shop: Workshop) -> tuple[Cohort, Survey | None]:
+        """The records and pages of a configuration: by its modality, its view, and what becomes of bad pages."""
+        modality = shop.config.cohort.modality
+        if modality == "clinical" or not self.cohort.has_pages:
+            return self.cohort, None
+        key = f"{shop.config.fingerprint('pages')} {protocol.survey.__name__}"
+        if key not in self._surveys:
+            self._surveys[key] = protocol.survey(self.cohort, shop)
+        cohort, survey = self._surveys[key]
+        if modality == "image":
+            cohort = dataclasses.replace(cohort, variables=())
+        return cohort, survey
+
+    def _grouped(self, cohort: Cohort, survey: Survey | None) -> Groups:
+        """True groups by the cohort's own view, whatever the encoder of a trial sees."""
+        own, pages = cohort, survey
+        if self.cohort.has_pages:
+            if "own view" not in self._surveys:
+                shop = Workshop(self.config, self._cache, self._progress)
+                self._surveys["own view"] = survey_pages(self.cohort, shop)
+            if len(self._surveys["own view"][0]) == len(cohort):
+                own, pages = self._surveys["own view"]
+        key = (len(own), pages is None)
+        if key not in self._groups:
+            self._groups[key] = group_records(own, pages, self.config)
+        return self._groups[key]
+
+
+def _codes(cohort: Cohort, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """[records] number of the class, -1 where unlabelled."""
+    number = {name: code for code, name in enumerate(classes)}
+    names = zip(cohort.table["class_name"], cohort.labels, strict=True)
+    return np.array([UNLABELLED if label < 0 else number[name] for name, label in names], np.int64)
