@@ -12,25 +12,24 @@ from typing import Annotated, Any
 
 import typer
 
+from cardiograph import cli_options as options
 from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
     "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
-    "6 encoder weights, 7 engine or precision, 1 anything else."
+    "6 encoder weights, 7 engine or precision, 1 the audit blocks, or anything else."
 )
 
 app = typer.Typer(
     name="cardiograph",
     help="Predict heart failure from ECG pages and clinical values over a graph of similar patients, and say how well.\n\n"
-    "Start with `cardiograph demo`; then `cardiograph run COHORT --out RUN` on your own table or folder, "
-    "`cardiograph predict RUN --ecg page.jpg --ef 0.34 ...` for one patient. For research use.",
+    "Start with `cardiograph demo`; then `cardiograph audit COHORT` and `cardiograph run COHORT --out RUN` on your own table "
+    "or folder, `cardiograph predict RUN --ecg page.jpg --ef 0.34 ...` for one patient. For research use.",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Write the result (or the error) to stdout as one JSON object.")]
 
 
 @app.command(
@@ -40,7 +39,7 @@ def synth(
     out: Annotated[Path, typer.Argument(help="A new folder for cohort.csv, pages/ and the truth.")],
     patients: Annotated[int, typer.Option(help="How many; about one in eight has two ECGs.")] = 600,
     seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 0,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Draw synthetic patients whose truth is known: ECG pages, clinical values, labels, and the best score possible."""
     from cardiograph import console
@@ -57,73 +56,88 @@ def synth(
     "cardiograph run pages/ --positive heart_failure --out runs/b | cardiograph run cohort.csv --config my.toml"
 )
 def run(  # noqa: PLR0913 - a command has its options
-    cohort: Annotated[
-        Path, typer.Argument(help="Table (CSV, TSV, Parquet; one row per ECG), or a folder with a folder per class.")
-    ],
+    context: typer.Context,
+    cohort: options.CohortArgument,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; runs/NAME by default. Unfinished: goes on. Finished: shows it.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings in TOML; `cardiograph config` writes them all with their meaning.")
-    ] = None,
+    config: options.ConfigFile = None,
     weights: Annotated[
         str | None, typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")
     ] = None,
-    positive: Annotated[str | None, typer.Option(help="Classes that are label 1, separated by commas.")] = None,
-    outcome: Annotated[str | None, typer.Option(help="What label 1 means, in your words.")] = None,
-    map_: Annotated[
-        list[str] | None, typer.Option("--map", help="OURS=THEIRS, such as bnp=NTproBNP; may be given again.")
-    ] = None,
-    convert: Annotated[
-        list[str] | None,
-        typer.Option(help="VARIABLE=UNIT it is written in, such as ef=percent; may be given again."),
-    ] = None,
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(help="COLUMN=VALUE that means 'not measured', such as sbp=999; may be given again."),
-    ] = None,
-    decimal: Annotated[str | None, typer.Option(help="Decimal mark of the table: . or ,")] = None,
-    modality: Annotated[str | None, typer.Option(help="auto, image or clinical.")] = None,
-    simulate: Annotated[
-        str | None, typer.Option(help="none, blind or label: draw clinical values where the cohort has none.")
-    ] = None,
-    page: Annotated[
-        str | None, typer.Option(help="grid (find the trace area), whole, or box (from the config).")
-    ] = None,
-    skip_bad_pages: Annotated[
-        bool, typer.Option("--skip-bad-pages", help="Go on without pages that cannot be used; the report lists them.")
-    ] = False,
+    positive: options.Positive = None,
+    outcome: options.Outcome = None,
+    map_: options.Map = None,
+    convert: options.Convert = None,
+    missing: options.Missing = None,
+    decimal: options.Decimal = None,
+    modality: options.Modality = None,
+    label_definition: options.LabelDefinition = None,
+    accept: options.Accept = None,
+    simulate: options.Simulate = None,
+    view: options.View = None,
+    skip_bad_pages: options.SkipBadPages = False,
     balance: Annotated[str | None, typer.Option(help="none, weights or augment.")] = None,
     model: Annotated[
         str | None, typer.Option(help="gcn, gat or mlp: the one that is kept; the others stand beside it.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="openvino or torch.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, f32 or bf16.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of split, simulation, training and intervals.")] = None,
-    as_json: AsJson = False,
+    seed: options.Seed = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Learn from a cohort: checks, split by group, embeddings, graph, networks, scores with intervals, report."""
-    options: dict[str, dict[str, Any]] = {
-        "cohort": {
-            "positive": None if positive is None else [name.strip() for name in positive.split(",")],
-            "map": _pairs("--map", map_),
-            "convert": _pairs("--convert", convert),
-            "missing": missing,
-            "decimal": decimal,
-            "modality": modality,
-        },
-        "clinical": {"simulate": simulate},
-        "pages": {"view": page, "skip_bad": skip_bad_pages or None},
-        "balance": {"mode": balance},
-        "model": {"name": model},
-        "encoder": {"weights": weights, "engine": engine, "precision": precision},
-    }
-    overrides: dict[str, Any] = {
-        section: {key: value for key, value in values.items() if value is not None}
-        for section, values in options.items()
-    }
-    overrides |= {key: value for key, value in {"outcome": outcome, "seed": seed}.items() if value is not None}
+    """Learn from a cohort: audit, split by group, embeddings, graph, networks, scores with intervals, report."""
+    overrides = options.config_overrides(context.params)
     _run(cohort, out or Path("runs") / cohort.resolve().stem, config, overrides, as_json=as_json)
+
+
+@app.command(
+    epilog="Examples: cardiograph audit cohort.csv --map bnp=NTproBNP | cardiograph audit pages/ --positive heart_failure | "
+    "cardiograph audit cohort.csv --label-definition ef --json. Exit status 1 where something blocks."
+)
+def audit(  # noqa: PLR0913 - a command has its options
+    context: typer.Context,
+    cohort: options.CohortArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for audit.html and audit.json; audits/NAME by default. Written anew.")
+    ] = None,
+    config: options.ConfigFile = None,
+    positive: options.Positive = None,
+    outcome: options.Outcome = None,
+    map_: options.Map = None,
+    convert: options.Convert = None,
+    missing: options.Missing = None,
+    decimal: options.Decimal = None,
+    modality: options.Modality = None,
+    label_definition: options.LabelDefinition = None,
+    accept: options.Accept = None,
+    simulate: options.Simulate = None,
+    view: options.View = None,
+    skip_bad_pages: options.SkipBadPages = False,
+    seed: options.Seed = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find what would make a score on this cohort worthless, before anything is learnt from it."""
+    from cardiograph import console
+    from cardiograph.artifacts.files import write_bytes, write_json
+    from cardiograph.audit.page import audit_page
+    from cardiograph.config import load_config
+    from cardiograph.stages.auditing import audit_cohort
+
+    folder = out or Path("audits") / cohort.resolve().stem
+    if cohort.is_dir() and folder.resolve().is_relative_to(cohort.resolve()):
+        message = f"audit {folder}: lies inside the cohort {cohort}, where it would be read as a class; choose another by --out"
+        raise ConfigError(message)
+    with console.bars() as shown:
+        found = audit_cohort(cohort, load_config(config, options.config_overrides(context.params)), progress=shown)
+    write_bytes(folder / "audit.html", audit_page(found).encode())
+    write_json(folder / "audit.json", found.as_dict())
+    if as_json:
+        console.show_json(found.as_dict())
+    else:
+        console.show_audit(found, str(folder / "audit.html"))
+    if found.blocks:
+        raise typer.Exit(1)
 
 
 @app.command(
@@ -146,14 +160,14 @@ def predict(  # noqa: PLR0913 - a command has its options
         Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Score a patient, or a table of them, with a finished run: probability, class, and the similar records it leans on."""
     from cardiograph import console
 
     named = {"ef": ef, "bnp": bnp, "nyha": nyha, "sbp": sbp, "age": age}
     clinical = {name: number for name, number in named.items() if number is not None}
-    for name, text in (_pairs("--value", value) or {}).items():
+    for name, text in options.pairs("--value", value or ()).items():
         if name in clinical:
             message = f"--value {name}={text}: {name} is given by --{name}, too"
             raise ConfigError(message)
@@ -177,7 +191,7 @@ def predict(  # noqa: PLR0913 - a command has its options
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write report.html and model_card.md of a finished run again, and show its scores."""
     from cardiograph import console
@@ -216,7 +230,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the cohort and the run.")] = Path("demo"),
     patients: Annotated[int, typer.Option(help="How many synthetic patients.")] = 600,
     seed: Annotated[int, typer.Option(help="Of the patients.")] = 1,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """The whole way on synthetic patients, offline: draw them, learn, score, report. A minute or three."""
     table = out / "cohort" / "cohort.csv"
@@ -302,22 +316,6 @@ def _predict_table(run: Path, table: Path, out: Path | None, *, as_json: bool) -
         console.show_json({"predictions": answers.to_dict("records"), "notes": answers.attrs["notes"]})
     else:
         sys.stdout.write(answers.to_csv(index=False))
-
-
-def _pairs(option: str, texts: list[str] | None) -> dict[str, str] | None:
-    if texts is None:
-        return None
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            message = f"{option} {text!r}: expected NAME=VALUE, such as {option} bnp=NTproBNP"
-            raise ConfigError(message)
-        if name in pairs:
-            message = f"{option}: {name!r} is given twice"
-            raise ConfigError(message)
-        pairs[name] = value
-    return pairs
 
 
 def _number(option: str, name: str, text: str) -> float:

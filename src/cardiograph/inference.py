@@ -129,7 +129,8 @@ class Predictor:
             raise RunError(message)
         folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
         if not (folder / "bundle.json").exists():
-            message = f"{run}: no model here; give a folder that `cardiograph run` has finished"
+            kept = "this run kept no model, its report says why" if (folder / "run.json").exists() else "no model here"
+            message = f"{run}: {kept}; give a folder that `cardiograph run` has finished"
             raise RunError(message)
         bundle = ModelBundle.load(folder)
         if bundle.served.encoder is None:

@@ -107,7 +107,7 @@ def run(
         with shop.stage("scoring", 1):
             predictors = record_model(directory, studied, learnt, config, protocol)
             metrics = record_scores(directory, studied, learnt, predictors, config, protocol)
-        if protocol is SOUND:
+        if not protocol.cautions:
             with shop.stage("inflation"):
                 metrics["inflation"] = measure_inflation(studied, config, progress)
             directory.write_json("metrics.json", metrics)
