@@ -23,8 +23,8 @@ EPILOG = (
 app = typer.Typer(
     name="cardiograph",
     help="Predict heart failure from ECG pages and clinical values over a graph of similar patients, and say how well.\n\n"
-    "Start with `cardiograph demo`; then `cardiograph audit COHORT` and `cardiograph run COHORT --out RUN` on your own table "
-    "or folder, `cardiograph predict RUN --ecg page.jpg --ef 0.34 ...` for one patient. For research use.",
+    "Start with `cardiograph demo`; then `cardiograph audit COHORT` and `cardiograph run COHORT --out RUN` on your own "
+    "table or folder, `cardiograph predict RUN --ecg page.jpg --ef 0.34 ...` for one patient. For research use.",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -126,10 +126,11 @@ def audit(  # noqa: PLR0913 - a command has its options
 
     folder = out or Path("audits") / cohort.resolve().stem
     if cohort.is_dir() and folder.resolve().is_relative_to(cohort.resolve()):
-        message = f"audit {folder}: lies inside the cohort {cohort}, where it would be read as a class; choose another by --out"
+        message = f"audit {folder}: lies inside the cohort {cohort}, where it would be read as a class; choose another --out"
         raise ConfigError(message)
+    settings = load_config(config, options.config_overrides(context.params))
     with console.bars() as shown:
-        found = audit_cohort(cohort, load_config(config, options.config_overrides(context.params)), progress=shown)
+        found = audit_cohort(cohort, settings, progress=shown)
     write_bytes(folder / "audit.html", audit_page(found).encode())
     write_json(folder / "audit.json", found.as_dict())
     if as_json:

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.cohort.split import check_given_split, draw_split
+from cardiograph.cohort.split import draw_split, given_split
 from cardiograph.config import CohortConfig, SplitConfig
 from cardiograph.containers import PARTS, Groups
 from cardiograph.errors import CohortError
@@ -157,21 +157,11 @@ def test_the_copies_of_the_shared_pages_do_not_wreck_the_shares(shared):
 def test_a_given_split_is_taken_as_it_is():
     parts = ["train", "train", "val", "val", "test", "test", "test"]
     labels = np.array([0, 1, 0, 1, 0, 1, -1])
-    split = check_given_split(parts, labels, grouped(np.arange(7)), list("abcdefg"))
+    split = given_split(parts, labels, grouped(np.arange(7)))
     assert split.part.tolist() == [*parts[:6], "excluded"]
     assert split.source == "given"
 
 
-def test_each_group_that_straddles_a_given_split_is_named_with_its_records():
-    parts = ["train", "val", "val", "test", "test", "train", "test", "train"]
-    keys = [0, 0, 1, 2, 2, 3, 4, 4]
-    with pytest.raises(CohortError) as caught:
-        check_given_split(parts, np.array([0, 1] * 4), grouped(keys), list("abcdefgh"))
-    assert [issue.value for issue in caught.value.issues] == ["a (train), b (val)", "g (test), h (train)"]
-
-
 def test_a_given_split_without_a_class_in_a_part_is_refused():
     with pytest.raises(CohortError, match="no labelled record of class 1 in 'val'"):
-        check_given_split(
-            ["train", "train", "val", "test", "test"], np.array([0, 1, 0, 0, 1]), grouped(np.arange(5)), list("abcde")
-        )
+        given_split(["train", "train", "val", "test", "test"], np.array([0, 1, 0, 0, 1]), grouped(np.arange(5)))

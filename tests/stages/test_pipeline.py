@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cardiograph.config import load_config
-from cardiograph.errors import CohortError, ConfigError, PageError, WeightsError
+from cardiograph.errors import AuditError, CohortError, ConfigError, PageError, WeightsError
 from cardiograph.inference import Predictor
 from cardiograph.pipeline import run
 
@@ -141,8 +141,14 @@ def test_a_given_split_is_honoured_and_checked(frame, learn, finished_run, tmp_p
     twice = frame[frame["patient_id"].duplicated(keep=False)].index[0]
     frame.loc[twice, "split"] = "test" if frame["split"][twice] != "test" else "train"
     shutil.rmtree(tmp_path / "run")
-    with pytest.raises(CohortError, match="parts 1 group"):
+    with pytest.raises(AuditError) as caught:
         learn(frame)
+    assert [issue.code for issue in caught.value.issues] == ["split_parts_groups"]
+    assert not (tmp_path / "run" / "run.json").exists()
+
+    accepted = learn(frame, audit={"accept": ["split_parts_groups"]})
+    assert facts(accepted)["cautions"][0].startswith("Accepted: ")
+    assert "Accepted: " in (accepted / "report.html").read_text()
 
 
 @pytest.mark.slow

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import re
 from typing import Any
 
 from cardiograph.evaluation import report_tables as tables
 from cardiograph.evaluation.figures import draw_figures
 from cardiograph.evaluation.metrics import METRICS
+from cardiograph.evaluation.report_audit import audit_rows
 from cardiograph.evaluation.report_content import ReportContent
+from cardiograph.evaluation.report_template import fill
 from cardiograph.evaluation.wording import WORDINGS, class_names
 
 ISSUES_SHOWN = 2000
@@ -39,7 +40,7 @@ def render_report(content: ReportContent) -> str:
         "class_rows": tables.class_rows(content),
         "tiles": tables.tiles(content),
     }
-    return _render("report.html", context)
+    return fill("report.html", context)
 
 
 def render_model_card(content: ReportContent) -> str:
@@ -48,14 +49,17 @@ def render_model_card(content: ReportContent) -> str:
     Args:
         content: As for :func:`render_report`; HTML and table marks in names are escaped.
     """
-    return _render("model_card.md", _context(content))
+    return fill("model_card.md", _context(content))
 
 
 def _context(content: ReportContent) -> dict[str, Any]:
     return {
         "content": content,
         "metrics": content.metrics,
+        "audit": None if content.audit is None else audit_rows(content.audit),
+        "inflation": content.metrics.get("inflation"),
         "wording": WORDINGS[content.provenance],
+        "tone": "warning" if content.cautions else WORDINGS[content.provenance].tone,
         "names": class_names(content.outcome),
         "primary": content.models.titles.get(content.models.primary, content.models.primary),
         "threshold": content.models.thresholds[content.models.primary],
@@ -66,30 +70,3 @@ def _context(content: ReportContent) -> dict[str, Any]:
         "rests_on": tables.rests_on(content),
         "part_titles": tables.PART_TITLES,
     }
-
-
-def _render(name: str, context: dict[str, Any]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("cardiograph.evaluation"),
-        autoescape=select_autoescape(("html",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": tables.number,
-        "interval": tables.interval,
-        "markdown": _markdown,
-        "label_name": lambda row, content: tables.label_name(content, row),
-    }
-    text = environment.get_template(name).render(context)
-    return text.encode("utf-8", "replace").decode()  # a file name that is no UTF-8 must not spoil the report
-
-
-def _markdown(text: object) -> str:
-    """Text that is only text in Markdown: one line, no HTML, no table or link marks."""
-    line = " ".join(str(text).split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_|\[\]#])", r"\\\1", line)

@@ -192,6 +192,8 @@ class ReportContent:
         issues: Pages and values that were left out, all of them.
         notes: What was accepted, imputed, converted or dropped, a sentence each.
         ceiling: For a synthetic cohort.
+        cautions: What a reader has to know before any number, a sentence each; at the very top.
+        audit: The content of ``audit.json``; None for a run without one.
         reproduction: What is needed to make the run again.
     """
 
@@ -216,4 +218,6 @@ class ReportContent:
     issues: tuple[Issue, ...] = ()
     notes: tuple[str, ...] = ()
     ceiling: CeilingContent | None = None
+    cautions: tuple[str, ...] = ()
+    audit: Mapping[str, Any] | None = None
     reproduction: Reproduction = field(default_factory=Reproduction)

@@ -31,6 +31,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return "undefined" if value is None or math.isnan(value) else f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def signed(value: float) -> str:
+    """A difference for people, with its sign."""
+    return ("" if value < 0 else "+") + number(value)
+
+
 def interval(found: Score, digits: int = 3) -> str:
     """``0.812 (0.741 to 0.874)``."""
     if not found or found["value"] is None:
@@ -189,6 +194,16 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
         ("Threshold", f"{threshold:.4f}, chosen on {validation}: largest sensitivity + specificity (Youden)."),
         ("Scaling, filling gaps, block weights, graph, network", f"{train} training records."),
     ]
+    meter = content.metrics.get("inflation", {})
+    if "difference" in meter:
+        rows.append(
+            (
+                "Inflation meter",
+                f"{meter['seeds']} pairs of splits of all records, one by row and one by group, of the same shares; the kept "
+                "model learnt anew each time, without augmented copies. Its interval is that of resampled splits "
+                "(Nadeau and Bengio), which overlap.",
+            )
+        )
     if content.clinical is not None and content.clinical.variables:
         kinds = Counter(content.clinical.provenance)
         rows.append(

@@ -1,4 +1,4 @@
-"""How the report calls things: classes, and a headline score of each provenance."""
+"""How pages call things: classes, a headline score of each provenance, the findings of an audit."""
 
 from __future__ import annotations
 
@@ -61,6 +61,19 @@ WORDINGS: dict[Provenance, Wording] = {
         "note",
     ),
 }
+
+
+ACCEPTED = "accepted"
+SEVERITY_TITLES = {"block": "blocks", ACCEPTED: "accepted", "warn": "warning", "note": "note"}
+"""Severity of a finding -> its title; ``accepted`` is a blocking one that the user lets pass."""
+
+UNSEEN = (
+    "It reads the table and its pages, not the study. It cannot tell whether the labels are right, whom the study left "
+    "out, or whether two names are one patient. A column that was filled in after the outcome is found by its name or "
+    "by what it does, not for certain; a copy that was changed much may pass for another page. It says nothing about "
+    "another hospital. Nothing found is no proof that a score will mean something."
+)
+"""What no audit sees."""
 
 
 def class_names(outcome: str) -> tuple[str, str]:

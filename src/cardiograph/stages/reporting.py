@@ -66,6 +66,8 @@ def report_content(directory: RunDirectory) -> ReportContent:
         issues=tuple(Issue(**issue) for issue in facts["skipped"]),
         notes=tuple(_notes(facts)),
         ceiling=None if facts.get("ceiling") is None else CeilingContent(**facts["ceiling"]),
+        cautions=tuple(facts.get("cautions", ())),  # older runs have none, and no audit
+        audit=directory.read_json("audit.json") if (directory.path / "audit.json").exists() else None,
         reproduction=Reproduction(
             config_toml=config.to_toml(),
             seconds=facts.get("seconds", {}),
