@@ -126,7 +126,9 @@ def audit(  # noqa: PLR0913 - a command has its options
 
     folder = out or Path("audits") / cohort.resolve().stem
     if cohort.is_dir() and folder.resolve().is_relative_to(cohort.resolve()):
-        message = f"audit {folder}: lies inside the cohort {cohort}, where it would be read as a class; choose another --out"
+        message = (
+            f"audit {folder}: lies inside the cohort {cohort}, where it would be read as a class; choose another --out"
+        )
         raise ConfigError(message)
     settings = load_config(config, options.config_overrides(context.params))
     with console.bars() as shown:
@@ -195,7 +197,6 @@ def report(
     as_json: options.AsJson = False,
 ) -> None:
     """Write report.html and model_card.md of a finished run again, and show its scores."""
-    from cardiograph import console
     from cardiograph.artifacts.run import RunDirectory
     from cardiograph.stages.reporting import write_report
 
@@ -203,7 +204,7 @@ def report(
     directory.require_finished()
     with directory.locked():
         write_report(directory)
-    _show(run, directory.read_json("metrics.json"), as_json=as_json, console=console)
+    _show(run, directory.read_json("metrics.json"), as_json=as_json)
 
 
 @app.command()
@@ -288,16 +289,20 @@ def _run(cohort: Path, out: Path, config: Path | None, overrides: dict[str, Any]
     command = shlex.join(["cardiograph", *sys.argv[1:]])
     with console.bars() as shown:
         result = run_pipeline(cohort, out, settings, progress=shown, command=command)
-    _show(result.path, result.metrics, as_json=as_json, console=console)
+    _show(result.path, result.metrics, as_json=as_json)
 
 
-def _show(run: Path, metrics: dict[str, Any], *, as_json: bool, console: Any) -> None:  # noqa: ANN401 - a module
+def _show(run: Path, metrics: dict[str, Any], *, as_json: bool) -> None:
+    from cardiograph import console
+    from cardiograph.artifacts.run import RunDirectory
     from cardiograph.stages.recording import TITLES
 
+    cautions = RunDirectory(run).read_json("run.json").get("cautions", [])
     if as_json:
-        console.show_json({"run": str(run), "report": str(run / "report.html"), "metrics": metrics})
+        told = {"run": str(run), "report": str(run / "report.html"), "metrics": metrics, "cautions": cautions}
+        console.show_json(told)
     else:
-        console.show_result(metrics, TITLES, str(run / "report.html"))
+        console.show_result(metrics, TITLES, str(run / "report.html"), cautions=cautions)
 
 
 def _predict_table(run: Path, table: Path, out: Path | None, *, as_json: bool) -> None:

@@ -28,7 +28,7 @@ from cardiograph.stages.recording import record_model, record_scores
 from cardiograph.stages.reporting import write_report
 from cardiograph.stages.splitting import group_records
 from cardiograph.stages.studied import Learnt
-from cardiograph.stages.studying import clinical_values
+from cardiograph.stages.values import clinical_values
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
 

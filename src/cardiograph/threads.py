@@ -13,11 +13,7 @@ def available_threads() -> int:
 
 
 def set_threads(threads: int | None = None) -> int:
-    """Give every numerical library ``threads`` threads, all cores where None; returns the number.
-
-    OpenCV gets one: pages are worked on side by side.
-    """
-    import cv2
+    """Give every numerical library ``threads`` threads, all cores where None; returns the number."""
     import faiss
     import torch
     from threadpoolctl import threadpool_limits
@@ -26,8 +22,15 @@ def set_threads(threads: int | None = None) -> int:
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     threadpool_limits(limits=threads)
-    cv2.setNumThreads(1)
+    one_thread_a_page()
     return threads
+
+
+def one_thread_a_page() -> None:
+    """Give OpenCV one thread: pages are worked on side by side. Enough for work that only reads pages."""
+    import cv2
+
+    cv2.setNumThreads(1)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def probe_rows(audit: Mapping[str, Any]) -> Row:
     probes = audit["probes"]
     if not probes:
         return {}
-    lowest = min(0.4, *(probe["auroc"] if probe["low"] is None else probe["low"] for probe in probes))
+    lowest: float = min(0.4, *(probe["auroc"] if probe["low"] is None else probe["low"] for probe in probes))
     start = max(0.0, math.floor(lowest * 10) / 10)
 
     def place(value: float) -> float:

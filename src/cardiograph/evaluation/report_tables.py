@@ -199,9 +199,9 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
         rows.append(
             (
                 "Inflation meter",
-                f"{meter['seeds']} pairs of splits of all records, one by row and one by group, of the same shares; the kept "
-                "model learnt anew each time, without augmented copies. Its interval is that of resampled splits "
-                "(Nadeau and Bengio), which overlap.",
+                f"{meter['seeds']} pairs of splits of all records, one of rows and one of groups, in the same shares; the "
+                "kept model learnt anew on each, without augmented copies. The interval allows for splits that overlap "
+                "(Nadeau and Bengio 2003).",
             )
         )
     if content.clinical is not None and content.clinical.variables:

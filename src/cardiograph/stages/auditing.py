@@ -21,9 +21,9 @@ from cardiograph.errors import CohortError, Issue, PageError
 from cardiograph.progress import Progress, Silent
 from cardiograph.stages.ingest import Survey, data_hash, survey_pages
 from cardiograph.stages.splitting import group_records, has_split, split_records, split_rows
-from cardiograph.stages.studying import clinical_values
+from cardiograph.stages.values import clinical_values
 from cardiograph.stages.workshop import Workshop
-from cardiograph.threads import set_threads
+from cardiograph.threads import one_thread_a_page
 
 
 def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Progress | None = None) -> Audit:
@@ -42,7 +42,7 @@ def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Pro
     """
     config = config or RunConfig()
     check_codes(config.audit.accept)
-    set_threads()
+    one_thread_a_page()
     try:
         cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     except CohortError as error:

@@ -16,7 +16,8 @@ from cardiograph.stages.augmentation import Augmented, augment_pages
 from cardiograph.stages.encoding import Encoder, choose_encoder
 from cardiograph.stages.ingest import Survey, embed_pages
 from cardiograph.stages.studied import Studied
-from cardiograph.stages.studying import clinical_values, material_of, study
+from cardiograph.stages.studying import material_of, study
+from cardiograph.stages.values import clinical_values
 from cardiograph.stages.workshop import Workshop
 from cardiograph.studies.faults import Faults
 

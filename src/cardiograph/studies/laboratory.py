@@ -23,8 +23,8 @@ from cardiograph.stages.ingest import Survey, survey_pages
 from cardiograph.stages.protocol import Protocol
 from cardiograph.stages.splitting import group_records
 from cardiograph.stages.studied import Studied
-from cardiograph.stages.studying import clinical_values
 from cardiograph.stages.trial import fit_and_score
+from cardiograph.stages.values import clinical_values
 from cardiograph.stages.workshop import Workshop
 from cardiograph.studies.faults import Faults, FaultyConfig, with_faults
 from cardiograph.studies.faulty_records import Pool
