@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from cardiograph.audit.findings import Audit
+from collections.abc import Iterator
+
+from cardiograph.audit.circular import probe_columns
+from cardiograph.audit.copies import check_copies
+from cardiograph.audit.counts import count_files
+from cardiograph.audit.files import check_files
+from cardiograph.audit.findings import Audit, Finding, Probe, sort_findings
+from cardiograph.audit.late import check_late
+from cardiograph.audit.shortcuts import probe_shortcuts
+from cardiograph.audit.size import check_size, size_facts
 from cardiograph.audit.subject import Subject
+from cardiograph.audit.tables import check_table
 
 AUDIT_VERSION = "1"
 """Changes whenever the same cohort gives other findings."""
@@ -18,4 +28,28 @@ def examine(subject: Subject) -> Audit:
     Returns:
         Findings, gravest first, what the label is predicted from, and what this number of records can show.
     """
-    raise NotImplementedError
+    size = size_facts(subject)
+    found = list(_look(subject))
+    findings = [*(each for each in found if isinstance(each, Finding)), *check_size(size)]
+    files, different, classes = count_files(subject)
+    return Audit(
+        cohort=subject.name,
+        records=len(subject.cohort),
+        files=files,
+        different=different,
+        classes=classes,
+        split=subject.split,
+        findings=sort_findings(findings),
+        probes=tuple(each for each in found if isinstance(each, Probe)),
+        size=size,
+        accepted=subject.accepted,
+    )
+
+
+def _look(subject: Subject) -> Iterator[Finding | Probe]:
+    yield from check_files(subject)
+    yield from check_copies(subject)
+    yield from check_late(subject)
+    yield from probe_shortcuts(subject)
+    yield from probe_columns(subject)
+    yield from check_table(subject)

@@ -70,6 +70,20 @@ def simulate_blind(n: int, prevalence: float, rng: np.random.Generator) -> Clini
     return _table(_draw(hidden, rng), "simulated blind to the label")
 
 
+def class_distributions(label: int, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Values of ``n`` records of one class, for comparison: what these five columns look like when they are simulated.
+
+    Args:
+        label: 0 or 1.
+        n: Records.
+        rng: Source of chance.
+
+    Returns:
+        [n, 5] ``ef, bnp, nyha, sbp, age``.
+    """
+    return _draw(np.full(n, label, np.int64), rng)
+
+
 def _draw(diseased: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
     """[records, 5] values, clipped first and rounded afterwards."""
     ef = rng.normal(_EF_MEAN[diseased], _EF_SD[diseased])

@@ -1,0 +1,126 @@
+"""Page files: those that cannot be used, and those that are not like the rest."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+
+import numpy as np
+
+from cardiograph.audit.findings import Finding
+from cardiograph.audit.subject import AuditedPages, Subject
+
+USUAL = 0.8
+"""Share of the pages that have to be alike before another one is odd."""
+
+SHAPE_APART, SCALE_APART, PLACE_APART = 0.05, 1.5, 0.08
+"""From which ratio of side ratios, ratio of widths, and shift of a grid edge (share of the side) a page is odd."""
+
+_RECORD = re.compile(r"\(record '(.*)'\)$")
+
+
+def check_files(subject: Subject) -> Iterator[Finding]:
+    """Findings about page files."""
+    if subject.pages is None:
+        return
+    yield from _unusable(subject.pages, skip_bad=subject.skip_bad)
+    yield from _odd_sizes(subject, subject.pages)
+    yield from _odd_layouts(subject, subject.pages)
+    yield from _odd_formats(subject, subject.pages)
+    missing = [row for row, traits in enumerate(subject.pages.traits) if traits.grid is None]
+    if missing:
+        yield Finding(
+            "no_grid_found",
+            "note",
+            f"On {len(missing)} of {len(subject.cohort)} pages no ECG grid was found; their margins were not probed.",
+            "look at these pages; a page without a grid may be no ECG",
+            subject.ids(missing),
+        )
+
+
+def _unusable(pages: AuditedPages, *, skip_bad: bool) -> Iterator[Finding]:
+    """One finding for each kind of fault."""
+    kinds = defaultdict(list)
+    for issue in pages.skipped:
+        kinds[issue.code].append(issue)
+    for code, issues in kinds.items():
+        named = [_RECORD.search(issue.where) for issue in issues]
+        rows = tuple(found.group(1) if found else issue.where for found, issue in zip(named, issues, strict=True))
+        left_out = "they are left out" if skip_bad else "a run stops on them"
+        yield Finding(
+            code,
+            "warn" if skip_bad else "block",
+            f"The pages of {len(issues)} record(s) cannot be used, and {left_out}; the first: {issues[0].where} is "
+            f"{issues[0].value or 'at fault'} ({issues[0].rule}).",
+            f"{issues[0].remedy}; or go on without these records by --skip-bad-pages",
+            rows,
+        )
+
+
+def _odd_sizes(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+    width = np.array([traits.width for traits in pages.traits], float)
+    height = np.array([traits.height for traits in pages.traits], float)
+    shape = width / height
+    other_shape = np.abs(np.log(shape / np.median(shape))) > np.log1p(SHAPE_APART)
+    other_scale = np.abs(np.log(width / np.median(width))) > np.log(SCALE_APART)
+    odd = np.flatnonzero(other_shape | other_scale)
+    sizes = Counter(f"{int(w)} x {int(h)}" for w, h in zip(width, height, strict=True))
+    common, count = sizes.most_common(1)[0]
+    if len(odd) and len(odd) <= (1 - USUAL) * len(width):
+        rare = ", ".join(dict.fromkeys(f"{int(width[row])} x {int(height[row])}" for row in odd[:3]))
+        yield Finding(
+            "odd_page_size",
+            "warn",
+            f"{len(odd)} page(s) have another shape or scale than the rest ({rare} px; {common} on {count} pages).",
+            "see whether they come from another device or paper; a device that goes with a label is a shortcut",
+            subject.ids(odd),
+        )
+    elif len(odd):
+        yield _mixed("mixed_page_sizes", f"Pages come in {len(sizes)} sizes, of very different shape or scale", common)
+
+
+def _odd_layouts(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+    found = [row for row, traits in enumerate(pages.traits) if traits.grid is not None]
+    if len(found) < 5:  # too few to call one of them odd
+        return
+    sides = [(pages.traits[row].width, pages.traits[row].height) * 2 for row in found]
+    place = np.array([pages.traits[row].grid for row in found], float) / np.array(sides, float)
+    apart = np.abs(place - np.median(place, axis=0)).max(axis=1)
+    odd = np.array(found)[apart > PLACE_APART]
+    if len(odd) and len(odd) <= (1 - USUAL) * len(found):
+        yield Finding(
+            "odd_page_layout",
+            "warn",
+            f"On {len(odd)} page(s) the grid lies elsewhere than on the rest (an edge off by more than "
+            f"{PLACE_APART * 100:g} % of the side).",
+            "see whether they are cropped or come from another device",
+            subject.ids(odd),
+        )
+    elif len(odd):
+        yield _mixed("mixed_page_layouts", f"On {len(odd)} of {len(found)} pages the grid lies elsewhere", "layout")
+
+
+def _odd_formats(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+    kinds = [f"{traits.format}, {traits.mode}" for traits in pages.traits]
+    odd = _minority(kinds)
+    if odd:
+        common = Counter(kinds).most_common(1)[0][0]
+        rare = ", ".join(dict.fromkeys(kinds[row] for row in odd))
+        yield Finding(
+            "odd_page_format",
+            "note",
+            f"{len(odd)} page(s) are stored in another way than the most common one ({rare}; most common {common}).",
+            "see the shortcut probe of image files: a format must not go with a label",
+            subject.ids(odd),
+        )
+
+
+def _minority(kinds: Sequence[Hashable]) -> list[int]:
+    """Rows that are not of the most common kind."""
+    common = Counter(kinds).most_common(1)[0][0]
+    return [row for row, kind in enumerate(kinds) if kind != common]
+
+
+def _mixed(code: str, text: str, common: str) -> Finding:
+    return Finding(code, "note", f"{text} (most common: {common}).", "see the shortcut probe of image files")

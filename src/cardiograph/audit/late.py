@@ -1,0 +1,153 @@
+"""Columns that are known only after the outcome, by their names and by what they do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.audit.findings import Finding
+from cardiograph.audit.probes import rank_probe, told
+from cardiograph.audit.subject import Subject
+
+LATE_WORDS = frozenset(
+    {
+        *("followup", "survival", "survived", "survivor", "death", "died", "dead", "deceased", "mortality", "dod"),
+        *("discharge", "discharged", "readmission", "readmitted", "outcome", "censor", "censored", "censoring", "tte"),
+    }
+)
+"""Words in a column's name that speak of what comes after."""
+
+EARLIER_WORDS = frozenset({"prior", "previous", "history", "family", "before", "baseline", "risk"})
+"""Words that take the other ones back: a family history of death is known beforehand."""
+
+TIME_WORDS = frozenset({"time", "day", "days", "week", "weeks", "month", "months", "duration", "tstop", "stop"})
+"""Words of a length of time, which may be that to the event."""
+
+FEWEST = 5
+"""Records of each label needed before the behaviour of a column is judged."""
+
+SHORTER = 0.65
+"""AUROC from which a length of time that is shorter for label 1 looks like the time to an event."""
+
+Cells = Sequence[str | int | float]
+
+
+def check_late(subject: Subject) -> Iterator[Finding]:
+    """A finding for each column, read or not, that seems to be known only after the outcome."""
+    read: dict[str, Cells] = {}
+    if subject.clinical is not None and set(subject.clinical.provenance) <= {"measured", "synthetic patient"}:
+        names = [variable.name for variable in subject.clinical.variables]
+        read = {
+            name: ["" if np.isnan(value) else float(value) for value in subject.clinical.values[:, column]]
+            for column, name in enumerate(names)
+        }
+    for columns, severity in ((read, "block"), (subject.unread, "warn")):
+        yield from _columns(subject, columns, blocking=severity == "block")
+
+
+def _columns(subject: Subject, columns: Mapping[str, Cells], *, blocking: bool) -> Iterator[Finding]:
+    for name, cells in columns.items():
+        reasons = [reason for reason in (_by_name(name), *_by_behaviour(subject, name, cells)) if reason]
+        if not reasons:
+            continue
+        use = "The model would read it." if blocking else "Nothing reads it, and so it must stay."
+        action = (
+            "leave it out: at the time of the ECG nobody knows it"
+            if blocking
+            else "do not map it to a variable of the model"
+        )
+        yield Finding(
+            "late_column",
+            "block" if blocking else "warn",
+            f"Column {name!r} seems to be known only after the outcome: {'; '.join(reasons)}. {use}",
+            action,
+            column=name,
+        )
+
+
+def words_of(name: str) -> list[str]:
+    """Lower-case words of a column name: ``DaysToDeath``, ``days_to_death`` and ``Days to death`` alike."""
+    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    words = re.findall(r"[a-z]+", apart.lower())
+    return re.sub(r"\bfollow up\b", "followup", " ".join(words)).split()
+
+
+def _by_name(name: str) -> str:
+    words = words_of(name)
+    if EARLIER_WORDS & set(words):
+        return ""
+    late = LATE_WORDS & set(words)
+    if late:
+        return f"its name speaks of {' and '.join(sorted(late))}"
+    bare = [word for word in words if word not in ("in", "d", "days", "months", "years")]
+    if bare == ["time"] or any(
+        pair == ("time", "to") or pair == ("days", "to") for pair in zip(words, words[1:], strict=False)
+    ):
+        return "its name is that of a time to an event or of follow-up"
+    return ""
+
+
+def _by_behaviour(subject: Subject, name: str, cells: Cells) -> Iterator[str]:
+    rows = subject.labelled
+    labels = subject.cohort.labels[rows]
+    if min((labels == 0).sum(), (labels == 1).sum()) < FEWEST:
+        return
+    given = [cells[row] for row in rows]
+    filled = np.array([cell not in ("", None) for cell in given])
+    yield _one_sided(filled, labels)
+    if filled.all() and len(set(given)) == 2 and len(set(zip(given, labels.tolist(), strict=True))) == 2:
+        yield "its two values are the label under other names"
+    if "acquired_at" in subject.cohort.table:
+        yield _later(given, list(subject.cohort.table["acquired_at"].to_numpy(object)[rows]))
+    if TIME_WORDS & set(words_of(name)):
+        yield _shorter(_numbers(given), labels, subject.groups.index[rows], seed=subject.seed)
+
+
+def _one_sided(filled: NDArray[np.bool_], labels: NDArray[np.int64]) -> str:
+    """Filled for one label and never for the other."""
+    for label in (0, 1):
+        inside, outside = filled[labels == label], filled[labels != label]
+        if inside.sum() >= FEWEST and inside.mean() > 0.5 and not outside.any():
+            return f"it is filled in {inside.sum()} of {len(inside)} records of label {label} and in none of the others"
+    return ""
+
+
+def _later(cells: Cells, acquired: Sequence[str | None]) -> str:
+    """A date after the ECG."""
+    import pandas as pd
+
+    texts = [cell if isinstance(cell, str) and re.match(r"\d{4}-\d{2}-\d{2}", cell) else None for cell in cells]
+    own = pd.to_datetime(pd.Series(texts, dtype=object), errors="coerce", format="ISO8601", utc=True)
+    ecg = pd.to_datetime(pd.Series(acquired, dtype=object), errors="coerce", format="ISO8601", utc=True)
+    both = own.notna() & ecg.notna()
+    after = int((own[both] > ecg[both]).sum())
+    if both.sum() < FEWEST or after < 0.5 * both.sum():
+        return ""
+    return f"its date is later than acquired_at in {after} of {int(both.sum())} records"
+
+
+def _shorter(values: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.int64], *, seed: int) -> str:
+    """A length of time that ends early where label is 1, as the time to an event does."""
+    known = np.isfinite(values)
+    values, labels, groups = values[known], labels[known], groups[known]
+    if len(np.unique(values)) < 10 or len(np.unique(labels)) < 2 or (values < 0).any():
+        return ""
+    probe = rank_probe(-values, labels, groups, seed=seed, name="", shortcut=True, how="")
+    if probe.auroc < SHORTER or probe.low is None or probe.low <= 0.5:
+        return ""
+    medians = [float(np.median(values[labels == label])) for label in (1, 0)]
+    return f"it is shorter for label 1 (median {medians[0]:g} against {medians[1]:g}; {told(probe)}), as a time to the event is"
+
+
+def _numbers(cells: Cells) -> NDArray[np.float64]:
+    """NaN where a cell is no plain number."""
+    found = np.full(len(cells), np.nan)
+    for row, cell in enumerate(cells):
+        try:
+            found[row] = float(cell) if cell != "" else np.nan
+        except ValueError:
+            continue
+    return np.where(np.isfinite(found), found, np.nan)

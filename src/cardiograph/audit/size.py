@@ -1,0 +1,146 @@
+"""What this number of records can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cardiograph.audit.findings import Finding
+from cardiograph.audit.subject import Subject
+from cardiograph.config import SplitConfig
+from cardiograph.containers import TEST
+from cardiograph.imaging.encoder import EMBEDDING_WIDTH
+
+ASSUMED_AUROC = 0.8
+"""What the expected interval is computed for."""
+
+WANTED = 0.05
+"""Half width of an interval that is worth having."""
+
+FEW_PER_COLUMN = 10
+"""Events per clinical column below which a model is likely to fit noise. A rule of thumb, which no fixed number can replace:
+Riley et al., Calculating the sample size required for developing a clinical prediction model, BMJ 2020,
+doi:10.1136/bmj.m441."""
+
+_Z = 1.959963984540054
+
+
+def hanley_mcneil(auroc: float, positives: float, negatives: float) -> float:
+    """Standard error of an AUROC.
+
+    Args:
+        auroc: Assumed, 0..1.
+        positives: Independent positive cases, above 0.
+        negatives: Independent negative cases, above 0.
+
+    Source: Hanley and McNeil, The Meaning and Use of the Area under a ROC Curve, Radiology 143, 1982,
+        doi:10.1148/radiology.143.1.7063747.
+    """
+    q1, q2 = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
+    spread = auroc * (1 - auroc) + (positives - 1) * (q1 - auroc**2) + (negatives - 1) * (q2 - auroc**2)
+    return math.sqrt(spread / (positives * negatives))
+
+
+def needed(prevalence: float, *, auroc: float = ASSUMED_AUROC, half_width: float = WANTED) -> int:
+    """Smallest number of independent test cases whose AUROC has a 95 % interval of plus or minus ``half_width``.
+
+    Args:
+        prevalence: Share of positive cases, above 0 and below 1.
+        auroc: Assumed.
+        half_width: Wanted.
+    """
+    low, high = 2, 4
+
+    def enough(n: int) -> bool:
+        positives = prevalence * n
+        return min(positives, n - positives) >= 1 and _Z * hanley_mcneil(auroc, positives, n - positives) <= half_width
+
+    while not enough(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def size_facts(subject: Subject) -> dict[str, Any]:
+    """Plain numbers: records, groups and events, in all and in the test part, and what they can show."""
+    labels, index = subject.cohort.labels, subject.groups.index
+    groups = {label: len(np.unique(index[labels == label])) for label in (0, 1)}
+    columns = 0 if subject.clinical is None else len(subject.clinical.variables)
+    facts: dict[str, Any] = {
+        "records": len(subject.cohort),
+        "labelled": int((labels >= 0).sum()),
+        "positive": int((labels == 1).sum()),
+        "negative": int((labels == 0).sum()),
+        "groups": len(subject.groups),
+        "positive_groups": groups[1],
+        "negative_groups": groups[0],
+        "clinical_columns": columns,
+        "image_features": 0 if subject.pages is None else EMBEDDING_WIDTH,
+        "events": min(groups.values()),
+        "events_per_clinical_column": min(groups.values()) / columns if columns else None,
+        "events_per_input": None,
+        "test_positive_groups": None,
+        "test_negative_groups": None,
+        "expected_half_width": None,
+        "needed_test_groups": None,
+        "assumed_auroc": ASSUMED_AUROC,
+    }
+    inputs = columns + facts["image_features"]
+    facts["events_per_input"] = facts["events"] / inputs if inputs else None
+    if min(groups.values()) == 0:
+        return facts
+    test = _test_groups(subject, groups)
+    facts["test_positive_groups"], facts["test_negative_groups"] = test[1], test[0]
+    facts["needed_test_groups"] = needed(groups[1] / sum(groups.values()))
+    if min(test) > 0:
+        facts["expected_half_width"] = _Z * hanley_mcneil(ASSUMED_AUROC, test[1], test[0])
+    return facts
+
+
+def check_size(facts: dict[str, Any]) -> Iterator[Finding]:
+    """Findings about the number of records.
+
+    Args:
+        facts: From :func:`size_facts`.
+    """
+    events, columns = facts["events"], facts["clinical_columns"]
+    per_column = facts["events_per_clinical_column"]
+    if events == 0:
+        yield Finding(
+            "one_class",
+            "warn",
+            "One of the two labels is absent: nothing can be learnt or scored.",
+            "add the other class",
+        )
+        return
+    if per_column is not None and per_column < FEW_PER_COLUMN:
+        yield Finding(
+            "few_events",
+            "warn",
+            f"There are {events} independent cases of the rarer label for {columns} clinical columns: {per_column:.1f} each, "
+            f"fewer than {FEW_PER_COLUMN}.",
+            "use fewer columns, or add cases; expect that scores fall on other patients",
+        )
+    half = facts["expected_half_width"]
+    if half is not None:
+        n = facts["test_positive_groups"] + facts["test_negative_groups"]
+        yield Finding(
+            "interval_width",
+            "warn" if half > WANTED else "note",
+            f"An AUROC of {ASSUMED_AUROC:g} on {n} independent test cases ({facts['test_positive_groups']} positive) comes with "
+            f"a 95 % interval of about +-{half:.2f}; for +-{WANTED:g} the test part needs {facts['needed_test_groups']} cases.",
+            "read scores with their intervals; a difference smaller than that cannot be seen",
+        )
+
+
+def _test_groups(subject: Subject, groups: dict[int, int]) -> list[int]:
+    """Independent negative and positive cases of the test part that is judged, or of the share that one would have."""
+    if subject.part is None:
+        return [round(SplitConfig().test * groups[label]) for label in (0, 1)]
+    labels, index = subject.cohort.labels, subject.groups.index
+    return [len(np.unique(index[(subject.part == TEST) & (labels == label)])) for label in (0, 1)]
