@@ -15,8 +15,9 @@ from pydantic_core import PydanticUndefined
 
 from cardiograph import errors
 from cardiograph.cli import app, main
-from cardiograph.config import RunConfig, Section, VariableConfig
+from cardiograph.config import Section, VariableConfig
 from cardiograph.evaluation.metrics import METRICS
+from cardiograph.studies.faults import FaultyConfig, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -132,11 +133,11 @@ def config_tables():
     reference = REFERENCE["config"]
     plain = {
         key: field
-        for key, field in RunConfig.model_fields.items()
+        for key, field in FaultyConfig.model_fields.items()
         if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section))
     }
     yield pytest.param(plain, section(reference, "## Top of the file"), id="top")
-    for key, field in RunConfig.model_fields.items():
+    for key, field in FaultyConfig.model_fields.items():
         if key not in plain:
             text = section(reference, f"## `[{key}]`").split("\n### ")[0]
             yield pytest.param(field.annotation.model_fields, text, id=key)
@@ -170,12 +171,10 @@ def test_the_reference_has_every_setting_with_its_default_and_limits(fields, tex
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_toml_block_is_a_configuration(page, tmp_path):
-    from cardiograph.config import load_config
-
     for number, body in enumerate(blocks(page, "toml")):
         path = tmp_path / f"{number}.toml"
         path.write_text(body, encoding="utf-8")
-        load_config(path)
+        load_settings(path, {})
 
 
 # Codes of issues

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +16,20 @@ from cardiograph.audit.subject import Subject
 LATE_WORDS = frozenset(
     {
         *("followup", "survival", "survived", "survivor", "death", "died", "dead", "deceased", "mortality", "dod"),
-        *("discharge", "discharged", "readmission", "readmitted", "outcome", "censor", "censored", "censoring", "tte"),
+        *(
+            "discharge",
+            "discharged",
+            "readmission",
+            "readmitted",
+            "outcome",
+            "event",
+            "stay",
+            "los",
+            "censor",
+            "censored",
+            "censoring",
+            "tte",
+        ),
     }
 )
 """Words in a column's name that speak of what comes after."""
@@ -83,9 +97,8 @@ def _by_name(name: str) -> str:
     if late:
         return f"its name speaks of {' and '.join(sorted(late))}"
     bare = [word for word in words if word not in ("in", "d", "days", "months", "years")]
-    if bare == ["time"] or any(
-        pair == ("time", "to") or pair == ("days", "to") for pair in zip(words, words[1:], strict=False)
-    ):
+    pairs = {("time", "to"), ("days", "to"), ("months", "to")}
+    if bare == ["time"] or pairs & set(itertools.pairwise(words)):
         return "its name is that of a time to an event or of follow-up"
     return ""
 
@@ -115,13 +128,15 @@ def _one_sided(filled: NDArray[np.bool_], labels: NDArray[np.int64]) -> str:
     return ""
 
 
-def _later(cells: Cells, acquired: Sequence[str | None]) -> str:
+def _later(cells: Cells, acquired: Sequence[object]) -> str:
     """A date after the ECG."""
     import pandas as pd
 
     texts = [cell if isinstance(cell, str) and re.match(r"\d{4}-\d{2}-\d{2}", cell) else None for cell in cells]
     own = pd.to_datetime(pd.Series(texts, dtype=object), errors="coerce", format="ISO8601", utc=True)
-    ecg = pd.to_datetime(pd.Series(acquired, dtype=object), errors="coerce", format="ISO8601", utc=True)
+    ecg = pd.to_datetime(
+        pd.Series([str(cell) for cell in acquired], dtype=object), errors="coerce", format="ISO8601", utc=True
+    )
     both = own.notna() & ecg.notna()
     after = int((own[both] > ecg[both]).sum())
     if both.sum() < FEWEST or after < 0.5 * both.sum():
@@ -139,7 +154,8 @@ def _shorter(values: NDArray[np.float64], labels: NDArray[np.int64], groups: NDA
     if probe.auroc < SHORTER or probe.low is None or probe.low <= 0.5:
         return ""
     medians = [float(np.median(values[labels == label])) for label in (1, 0)]
-    return f"it is shorter for label 1 (median {medians[0]:g} against {medians[1]:g}; {told(probe)}), as a time to the event is"
+    shorter = f"it is shorter for label 1 (median {medians[0]:g} against {medians[1]:g}; {told(probe)})"
+    return f"{shorter}, as a time to the event is"
 
 
 def _numbers(cells: Cells) -> NDArray[np.float64]:

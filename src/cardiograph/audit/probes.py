@@ -139,4 +139,4 @@ def _linear(width: int, rows: int, seed: int) -> object:
 def _forest(seed: int) -> object:
     from sklearn.ensemble import RandomForestClassifier
 
-    return RandomForestClassifier(100, min_samples_leaf=5, random_state=seed)
+    return RandomForestClassifier(60, min_samples_leaf=5, random_state=seed)

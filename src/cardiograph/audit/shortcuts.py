@@ -119,7 +119,10 @@ def _files(pages: AuditedPages) -> Suspect:
             ]
         )
     kinds = _one_hot([f"{traits.format} {traits.mode}" for traits in pages.traits])
-    remedy = "see whether classes come from different scanners or programs; convert all pages in the same way"
+    remedy = (
+        "see whether classes come from different scanners or programs; if all come from one, size and brightness tell of "
+        "the traces themselves"
+    )
     name = "image files (size, format, compression, brightness)"
     features = np.hstack([np.array(rows, np.float64).reshape(len(rows), -1), kinds])
     return Suspect("shortcut_file", name, features, np.ones(len(rows), bool), remedy, interactions=True)
@@ -136,6 +139,8 @@ def _dates(cells: list[str | None]) -> NDArray[np.float64]:
     """[records, 1] days; NaN where the text is no date in ISO 8601."""
     import pandas as pd
 
-    moments = pd.to_datetime(pd.Series(cells, dtype=object), errors="coerce", format="ISO8601", utc=True)
+    moments = pd.to_datetime(
+        pd.Series([str(cell) for cell in cells], dtype=object), errors="coerce", format="ISO8601", utc=True
+    )
     days = (moments - pd.Timestamp("2000-01-01", tz="UTC")) / pd.Timedelta(days=1)
     return np.asarray(days.to_numpy(np.float64)[:, None])

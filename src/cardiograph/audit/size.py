@@ -122,8 +122,8 @@ def check_size(facts: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "few_events",
             "warn",
-            f"There are {events} independent cases of the rarer label for {columns} clinical columns: {per_column:.1f} each, "
-            f"fewer than {FEW_PER_COLUMN}.",
+            f"There are {events} independent cases of the rarer label for {columns} clinical columns: {per_column:.1f} "
+            f"each, fewer than {FEW_PER_COLUMN}.",
             "use fewer columns, or add cases; expect that scores fall on other patients",
         )
     half = facts["expected_half_width"]
@@ -132,8 +132,9 @@ def check_size(facts: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "interval_width",
             "warn" if half > WANTED else "note",
-            f"An AUROC of {ASSUMED_AUROC:g} on {n} independent test cases ({facts['test_positive_groups']} positive) comes with "
-            f"a 95 % interval of about +-{half:.2f}; for +-{WANTED:g} the test part needs {facts['needed_test_groups']} cases.",
+            f"An AUROC of {ASSUMED_AUROC:g} on {n} independent test cases ({facts['test_positive_groups']} positive) comes "
+            f"with a 95 % interval of about +-{half:.2f}; for +-{WANTED:g} the test part needs "
+            f"{facts['needed_test_groups']} cases.",
             "read scores with their intervals; a difference smaller than that cannot be seen",
         )
 

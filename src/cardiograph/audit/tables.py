@@ -46,14 +46,11 @@ def _remarks(subject: Subject) -> Iterator[Finding]:
     """What the reader of the table had to say."""
     for note in subject.cohort.table.attrs.get("notes", []):
         sentinel = "if it means 'not measured'" in note
-        yield Finding(
-            "sentinel_values" if sentinel else "table_note",
-            "warn" if sentinel else "note",
-            f"{note}.",
-            "declare it by --missing, or leave it if it is a measurement"
-            if sentinel
-            else "nothing, if that is as it should be",
-        )
+        if sentinel:
+            remedy = "declare it by --missing, or leave it if it is a measurement"
+            yield Finding("sentinel_values", "warn", f"{note}.", remedy)
+        else:
+            yield Finding("table_note", "note", f"{note}.", "nothing, if that is as it should be")
     for each in subject.cohort.table.attrs.get("conversions", []):
         yield Finding(
             "unit_converted",
@@ -66,8 +63,8 @@ def _remarks(subject: Subject) -> Iterator[Finding]:
 
 def _near_rows(subject: Subject, values: NDArray[np.float64]) -> Iterator[Finding]:
     """Records of different groups whose values are all nearly equal, more of them than chance explains."""
-    spread = np.nanstd(values, axis=0) if len(values) else np.zeros(values.shape[1])
-    varying = np.isfinite(spread) & (spread > 0)
+    spread = np.array([column[~np.isnan(column)].std() if (~np.isnan(column)).any() else 0.0 for column in values.T])
+    varying = spread > 0
     if varying.sum() < FEWEST_VARIABLES:
         return
     scaled = values[:, varying] / spread[varying]

@@ -1,0 +1,69 @@
+"""Pages that cannot be used, and pages that are not like the rest."""
+
+import dataclasses
+
+import pytest
+
+from cardiograph.audit.files import check_files
+from cardiograph.errors import Issue
+
+
+def found(subject):
+    return {finding.code: finding for finding in check_files(subject)}
+
+
+def among(traits, count=20, **changes):
+    return [traits()] * count + [traits(**changes)]
+
+
+def whole(subject, pages, looks):
+    return subject([0, 1] * (len(looks) // 2) + [0] * (len(looks) % 2), pages=pages(range(len(looks)), looks))
+
+
+def test_like_pages_are_not_remarked_upon(subject, pages, traits):
+    looks = [
+        traits(width=1100 + row, file_bytes=50_000 + 999 * row, grid=(30 + row, 140, 1090, 760)) for row in range(20)
+    ]
+    assert not found(whole(subject, pages, looks))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"width": 780, "height": 1100}, "odd_page_size"),
+        ({"width": 2200, "height": 1560, "grid": (60, 280, 2180, 1520)}, "odd_page_size"),
+        ({"grid": (300, 140, 1090, 760)}, "odd_page_layout"),
+        ({"format": "PNG", "quantisation": None}, "odd_page_format"),
+        ({"mode": "L"}, "odd_page_format"),
+        ({"grid": None, "margins": ""}, "no_grid_found"),
+    ],
+)
+def test_an_odd_page_is_named(subject, pages, traits, changes, code):
+    told = found(whole(subject, pages, among(traits, **changes)))
+    assert told[code].rows == ("r20",)
+
+
+def test_half_and_half_is_no_oddity(subject, pages, traits):
+    looks = [traits()] * 10 + [traits(width=2200, height=1000)] * 10
+    told = found(whole(subject, pages, looks))
+    assert "odd_page_size" not in told
+    assert told["mixed_page_sizes"].severity == "note"
+
+
+def test_pages_that_cannot_be_used_are_one_finding_a_kind(subject, pages):
+    def issue(name, code):
+        return Issue(
+            f"page {name} (record '{name}')", "", "cut short", "a file ends where it says", "copy it again", code
+        )
+
+    bad = [issue("a", "truncated"), issue("b, c", "truncated"), issue("d", "blank")]
+    strict = subject([0, 1], pages=pages("xy", skipped=bad))
+    told = found(strict)
+    assert told["truncated"].rows == ("a", "b, c")
+    assert {finding.severity for finding in told.values()} == {"block"}
+    assert "--skip-bad-pages" in told["blank"].action
+    assert {f.severity for f in found(dataclasses.replace(strict, skip_bad=True)).values()} == {"warn"}
+
+
+def test_a_cohort_without_pages_has_no_files(subject):
+    assert not found(subject([0, 1]))

@@ -1,0 +1,93 @@
+"""Columns known only after the outcome are found by name and by behaviour, and others are left in peace."""
+
+import numpy as np
+import pytest
+
+from cardiograph.audit.late import check_late
+from cardiograph.config import load_config
+from cardiograph.stages.auditing import audit_cohort
+
+LABELS = np.arange(60) % 2
+
+
+def late(subject):
+    return {finding.column: finding for finding in check_late(subject)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["time", "Time", "time_days", "follow_up", "FollowUpDays", "followup", "days_to_death", "TimeToEvent", "died",
+     "death_date", "DEATH_EVENT", "survival_months", "Discharge status", "30_day_mortality", "readmitted", "outcome"],
+)  # fmt: skip
+def test_late_by_name(subject, name):
+    assert set(late(subject(LABELS, unread={name: ["x"] * 60}))) == {name}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "age",
+        "sex",
+        "family_history_of_death",
+        "previous_event",
+        "prothrombin_time",
+        "acquisition_time",
+        "ef",
+        "timestamp",
+    ]
+    + ["creatinine", "mortality_risk", "sodium", "deadline_free", "smoking", "birthday"],
+)  # fmt: skip
+def test_not_late_by_name(subject, name):
+    assert not late(subject(LABELS, unread={name: ["x"] * 60}))
+
+
+def test_filled_for_one_label_only(subject):
+    cells = [f"{row}" if label else "" for row, label in enumerate(LABELS)]
+    assert "30 of 30 records of label 1" in late(subject(LABELS, unread={"note": cells}))["note"].text
+    cells[0] = "7"
+    assert not late(subject(LABELS, unread={"note": cells}))
+
+
+def test_a_date_after_the_ecg(subject):
+    columns = {"acquired_at": ["2024-03-01"] * 60}
+    later = subject(LABELS, columns=columns, unread={"seen": ["2024-09-30"] * 60, "born": ["1950-01-01"] * 60})
+    assert set(late(later)) == {"seen"}
+
+
+def test_a_length_of_time_that_ends_early_for_label_1(subject, rng):
+    days = [str(value) for value in rng.integers(1, 100, 60) + 90 * (1 - LABELS)]
+    assert "shorter for label 1" in late(subject(LABELS, unread={"obs_days": days}))["obs_days"].text
+    assert not late(subject(LABELS, unread={"obs_days": list(rng.permutation(days))}))
+    assert not late(subject(LABELS, unread={"ef_percent": days}))
+
+
+def test_the_label_under_another_name(subject):
+    cells = ["yes" if label else "no" for label in LABELS]
+    assert "label under other names" in late(subject(LABELS, unread={"hf": cells}))["hf"].text
+    assert not late(subject(LABELS, unread={"hf": ["no", *cells[1:-1], "no"]}))
+
+
+def test_a_column_that_is_read_blocks(subject, rng):
+    values = rng.normal(70, 5, 60)
+    values[LABELS == 0] = np.nan
+    (finding,) = check_late(subject(LABELS, values=values, names=("age",)))
+    assert (finding.severity, finding.column) == ("block", "age")
+    (unread,) = check_late(subject(LABELS, unread={"age": ["" if np.isnan(v) else v for v in values]}))
+    assert unread.severity == "warn"
+
+
+def test_time_in_the_heart_failure_table_is_late_and_nothing_else(shared):
+    from pathlib import Path
+
+    table = next((shared / "data" / "uci-heart-failure").glob("*.csv"))
+    audit = audit_cohort(table, load_config(Path(__file__).parents[2] / "configs" / "uci.toml"))
+    found = [finding for finding in audit.findings if finding.code == "late_column"]
+    assert [(finding.column, finding.severity) for finding in found] == [("Time", "warn")]
+    assert "median 44.5 against 172; AUROC 0.84" in found[0].text
+
+    reads_it = load_config(
+        Path(__file__).parents[2] / "configs" / "uci.toml",
+        {"cohort": {"map": {"label": "Death_Event", "age": "Age", "followup": "Time"}, "convert": {},
+                    "variables": [{"name": "followup", "low": 0, "high": 400}]}},
+    )  # fmt: skip
+    assert [finding.column for finding in audit_cohort(table, reads_it).blocks] == ["followup"]

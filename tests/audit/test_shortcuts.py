@@ -1,0 +1,71 @@
+"""What should not know the label is found out where it does, and left alone where it does not."""
+
+import numpy as np
+import pytest
+
+from cardiograph.audit.findings import Finding
+from cardiograph.audit.shortcuts import probe_shortcuts
+
+LABELS = np.arange(120) % 2
+
+
+def codes(subject):
+    return {each.code for each in probe_shortcuts(subject) if isinstance(each, Finding)}
+
+
+def margins(levels):
+    return [np.asarray(row, np.uint8).tobytes().hex() for row in levels]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_header_that_knows_the_label(subject, pages, traits, rng, known):
+    levels = rng.integers(200, 255, (120, 1536))
+    if known:
+        levels[LABELS == 1, 40:60] -= 60
+    looks = [traits(margins=text) for text in margins(levels)]
+    assert ("shortcut_header" in codes(subject(LABELS, pages=pages(range(120), looks)))) == known
+
+
+@pytest.mark.parametrize("trait", ["file_bytes", "quantisation", "brightness", "format"])
+def test_files_that_know_the_label(subject, pages, traits, rng, trait):
+    values = {
+        "file_bytes": [int(v) for v in rng.normal(50_000 + 9_000 * LABELS, 3000)],
+        "quantisation": [12.0 + 3 * label for label in LABELS],
+        "brightness": list(rng.normal(220 - 8 * LABELS, 3)),
+        "format": ["PNG" if label else "JPEG" for label in LABELS],
+    }[trait]
+    assert codes(subject(LABELS, pages=pages(range(120), [traits(**{trait: value}) for value in values]))) == {
+        "shortcut_file"
+    }
+    shuffled = rng.permutation(np.array(values, dtype=object))
+    assert not codes(subject(LABELS, pages=pages(range(120), [traits(**{trait: value}) for value in shuffled])))
+
+
+def test_a_site_that_knows_the_label(subject, rng):
+    site = np.where(rng.random(120) < 0.9, np.where(LABELS == 1, "A", "B"), None)
+    assert codes(subject(LABELS, columns={"site": site})) == {"shortcut_site"}
+    assert not codes(subject(LABELS, columns={"site": rng.permutation(site)}))
+
+
+def test_a_date_that_knows_the_label(subject, rng):
+    days = np.array([f"{2019 + 3 * label}-0{1 + row % 9}-11" for row, label in enumerate(LABELS)])
+    assert codes(subject(LABELS, columns={"acquired_at": days})) == {"shortcut_acquired_at"}
+    assert not codes(subject(LABELS, columns={"acquired_at": rng.permutation(days)}))
+    assert not codes(subject(LABELS, columns={"acquired_at": np.array(["11.1.19 ?"] * 120)}))  # not guessed
+
+
+def test_gaps_that_know_the_label(subject, rng):
+    values = rng.normal(120, 10, (120, 1))
+    gaps = np.where(rng.random((120, 1)) < 0.15 + 0.6 * LABELS[:, None], np.nan, values)
+    assert codes(subject(LABELS, values=gaps, names=("sbp",))) == {"shortcut_missingness"}
+    assert not codes(subject(LABELS, values=rng.permutation(gaps), names=("sbp",)))
+    assert not codes(subject(LABELS, values=values, names=("sbp",)))
+
+
+def test_a_shortcut_inside_a_patient_is_none(subject, rng):
+    """Every patient has a site of its own: what is learnt of one says nothing of another."""
+    from cardiograph.containers import Groups
+
+    patients = np.arange(120) // 4
+    labels = patients % 2
+    assert not codes(subject(labels, columns={"site": patients.astype(str)}, groups=Groups(patients)))
