@@ -67,11 +67,7 @@ def test_no_cohort_breaks_it(subject, pages, traits, data):
             values=values if data.draw(st.booleans()) else None,
             names=("ef", "nyha", "age"),
             pages=pages(hashes, looks) if data.draw(st.booleans()) else None,
-            groups=Groups(
-                np.unique(data.draw(st.lists(st.integers(0, 5), min_size=count, max_size=count)), return_inverse=True)[
-                    1
-                ]
-            ),
+            groups=Groups(np.unique(keys, return_inverse=True)[1]),
             part=np.array(data.draw(st.lists(st.sampled_from([*PARTS, "excluded"]), min_size=count, max_size=count))),
             unread=unread,
             columns={"site": [None, *"ab"][:1] * count, "acquired_at": unread["x"]},

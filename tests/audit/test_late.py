@@ -34,9 +34,14 @@ def test_late_by_name(subject, name):
         "acquisition_time",
         "ef",
         "timestamp",
-    ]
-    + ["creatinine", "mortality_risk", "sodium", "deadline_free", "smoking", "birthday"],
-)  # fmt: skip
+        "creatinine",
+        "mortality_risk",
+        "sodium",
+        "deadline_free",
+        "smoking",
+        "birthday",
+    ],
+)
 def test_not_late_by_name(subject, name):
     assert not late(subject(LABELS, unread={name: ["x"] * 60}))
 

@@ -16,20 +16,8 @@ from cardiograph.audit.subject import Subject
 LATE_WORDS = frozenset(
     {
         *("followup", "survival", "survived", "survivor", "death", "died", "dead", "deceased", "mortality", "dod"),
-        *(
-            "discharge",
-            "discharged",
-            "readmission",
-            "readmitted",
-            "outcome",
-            "event",
-            "stay",
-            "los",
-            "censor",
-            "censored",
-            "censoring",
-            "tte",
-        ),
+        *("discharge", "discharged", "readmission", "readmitted", "outcome", "event", "stay", "los"),
+        *("censor", "censored", "censoring", "tte"),
     }
 )
 """Words in a column's name that speak of what comes after."""
