@@ -1,8 +1,10 @@
 """The commands as a user meets them: help, results, errors and what they exit with."""
 
+import html
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,9 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cardiograph import console
+from cardiograph.audit.findings import Audit, Finding, Probe
 from cardiograph.cli import main
+from cardiograph.cli_options import config_overrides
 from cardiograph.config import RunConfig, load_config
 from cardiograph.config_text import commented_toml
+from cardiograph.errors import ConfigError
 
 
 def call(*arguments):
@@ -52,7 +58,7 @@ def config_file(tmp_path, **sections):
     return path
 
 
-@pytest.mark.parametrize("command", ["synth", "run", "predict", "report", "config", "demo"])
+@pytest.mark.parametrize("command", ["synth", "audit", "run", "predict", "report", "config", "demo"])
 def test_every_command_has_help_that_says_what_it_does(command):
     status, told = call(command, "--help")
     assert status == 0
@@ -91,6 +97,163 @@ def test_config_does_not_overwrite(tmp_path):
 
 def failed_status(*arguments):
     return call(*arguments)[0]
+
+
+def test_options_become_settings_and_what_is_not_given_overrides_nothing():
+    given = {"positive": "a, b", "map_": ["bnp=NT=x"], "accept": ["late_column"], "skip_bad_pages": True, "seed": 0}
+    assert config_overrides({**given, "out": "x", "as_json": True}) == {
+        "cohort": {"positive": ["a", "b"], "map": {"bnp": "NT=x"}},
+        "audit": {"accept": ["late_column"]},
+        "pages": {"skip_bad": True},
+        "seed": 0,
+    }
+    nothing = {"positive": None, "missing": [], "map_": (), "skip_bad_pages": False, "seed": None}
+    assert config_overrides(nothing) == {}
+    assert config_overrides({"decimal": "", "seed": 0}) == {"cohort": {"decimal": ""}, "seed": 0}
+
+
+def test_an_option_lies_over_the_file_and_the_rest_of_the_file_holds(table, tmp_path):
+    renamed = pd.read_csv(table).rename(columns={"ef": "EF", "label": "Death"})
+    renamed.to_csv(tmp_path / "renamed.csv", index=False)
+    config = config_file(tmp_path, cohort={"map": {"ef": "EF", "label": "Death"}, "missing": ["7"]})
+    status, found = audited(tmp_path / "renamed.csv", "--out", tmp_path, "--config", config, "--seed", "0")
+    assert (status, found["records"]) == (0, 120)
+    assert audited(tmp_path / "renamed.csv", "--out", tmp_path, "--config", config, "--map", "ef=EF")[0] == 1
+
+
+def audited(*arguments):
+    """Exit status of an audit and its JSON."""
+    status, told = call("audit", *arguments, "--json")
+    return status, json.loads(told)
+
+
+def test_an_audit_is_one_json_object_and_two_files(table, tmp_path):
+    out = tmp_path / "audit"
+    out.mkdir()
+    (out / "audit.html").write_text("an older one")
+    status, found = audited(table, "--out", out)
+    assert status == 0
+    assert (found["files"], found["records"]) == (0, 120)
+    assert all({"code", "severity", "rows", "text", "action"} <= finding.keys() for finding in found["findings"])
+    assert found == json.loads((out / "audit.json").read_text())
+    page = (out / "audit.html").read_text()
+    assert "Nothing blocks" in page and all(finding["code"] in page for finding in found["findings"])
+
+
+def test_files_and_different_images_are_told_by_class(cohort_table, tmp_path):
+    _, found = audited(cohort_table, "--out", tmp_path)
+    rows = pd.read_csv(cohort_table)
+    assert found["files"] == len(rows)
+    assert sum(count["files"] for count in found["classes"].values()) == len(rows)
+    assert all(1 <= count["different"] <= count["files"] for count in found["classes"].values())
+
+
+def test_an_audit_that_blocks_exits_with_1_until_its_code_is_accepted(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, found = audited(table, "--label-definition", "ef")
+    assert status == 1
+    assert [f["column"] for f in found["findings"] if f["severity"] == "block"] == ["ef"]
+    assert json.loads((tmp_path / "audits" / "cohort" / "audit.json").read_text()) == found
+    status, accepted = audited(table, "--label-definition", "ef", "--accept", "defines_label")
+    assert status == 0
+    assert accepted["accepted"] == ["defines_label"]
+    assert "defines_label" in [finding["code"] for finding in accepted["findings"]]
+
+
+def test_a_table_that_cannot_be_read_is_an_audit_that_blocks(tmp_path):
+    (tmp_path / "bad.csv").write_text("patient_id,label,ef\na,1,45\nb,0,60\nc,x,0.5\n")
+    status, found = audited(tmp_path / "bad.csv", "--out", tmp_path)
+    assert status == 1
+    faults = {(finding["column"], finding["code"]): finding["rows"] for finding in found["findings"]}
+    assert faults == {("ef", "other_unit"): ["row 2", "row 3"], ("label", "label"): ["row 4"]}
+    assert "cannot be read before that is mended" in (tmp_path / "audit.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "text"),
+    [
+        (["--accept", "exact_copies"], 2, "split_parts_groups"),
+        (["--decimal", "x"], 2, "cohort.decimal"),
+    ],
+)
+def test_an_audit_refuses_settings_it_cannot_use(table, tmp_path, arguments, status, text):
+    code, error = audited(table, "--out", tmp_path / "audit", *arguments)
+    assert code == status
+    assert text in error["error"]
+    assert not (tmp_path / "audit").exists()
+
+
+def test_an_audit_does_not_write_into_the_folder_it_reads(tmp_path):
+    (tmp_path / "pages" / "ill").mkdir(parents=True)
+    status, error = audited(tmp_path / "pages", "--out", tmp_path / "pages" / "audit")
+    assert status == 2
+    assert "inside the cohort" in error["error"]
+
+
+def test_a_run_that_the_audit_stops_tells_the_findings_and_leaves_nothing(table, tmp_path, capsys):
+    arguments = ["run", table, "--out", tmp_path / "run", "--label-definition", "ef"]
+    status, error = failed(*arguments)
+    assert status == error["exit_code"] == 1
+    assert [(issue["code"], issue["column"]) for issue in error["issues"]] == [("defines_label", "ef")]
+    assert "--accept defines_label" in error["error"]
+    assert not (tmp_path / "run" / "run.json").exists()
+    capsys.readouterr()
+    assert call(*arguments)[0] == 1
+    told = capsys.readouterr().err
+    assert "defines_label" in told and "what to do:" in told and "cardiograph audit" in told
+
+
+def test_what_was_accepted_stands_at_the_top_of_terminal_report_and_model_card(table, tmp_path):
+    arguments = ["--label-definition", "ef", "--accept", "defines_label", "--config", config_file(tmp_path)]
+    status, told = call("run", table, "--out", tmp_path / "run", *arguments)
+    assert status == 0
+    assert told.startswith("caution: Accepted:")
+    assert "nothing to inflate" in told
+    caution = json.loads(call("report", tmp_path / "run", "--json")[1])["cautions"][0]
+    for name, first in {"report.html": "What this is</h2>", "model_card.md": "Outcome (label 1)"}.items():
+        text = html.unescape((tmp_path / "run" / name).read_text()).replace("\\", "")
+        assert 0 < text.index(caution) < text.index(first)
+        assert "defines_label" in text
+
+
+def test_a_run_of_an_older_version_is_still_reported(finished_run, tmp_path):
+    older = shutil.copytree(finished_run, tmp_path / "older")
+    (older / "audit.json").unlink()
+    facts, metrics = (json.loads((older / name).read_text()) for name in ("run.json", "metrics.json"))
+    del facts["cautions"], metrics["inflation"]
+    (older / "run.json").write_text(json.dumps(facts))
+    (older / "metrics.json").write_text(json.dumps(metrics))
+    status, told = call("report", older)
+    assert status == 0
+    assert "AUROC" in told and "inflat" not in told
+    assert 'id="audit"' not in (older / "report.html").read_text()
+
+
+def test_a_report_tells_the_inflation_meter_and_the_audit(finished_run):
+    told = json.loads(call("report", finished_run, "--json")[1])
+    text = html.unescape((finished_run / "report.html").read_text())
+    assert told["metrics"]["inflation"]["sentence"] in text
+    assert 'id="audit"' in text and "drawn by this run" in text
+    assert told["cautions"] == []
+
+
+def test_the_terminal_shows_all_of_an_audit_and_no_control_characters(capsys):
+    hostile = "\x1b[31m[red]a\nb\r|"
+    finding = Finding("late_column", "block", f"Text {hostile}", f"Do {hostile}", (hostile, *"bcdefg"), "x")
+    probe = Probe(f"probe {hostile}", 0.7, 0.6, 0.8, 12, f"how {hostile}", shortcut=True)
+    classes = {f"class {hostile}": {"files": 5, "different": 3}}
+    split = f"split {hostile}"
+    console.show_audit(Audit("c", 5, 5, 3, classes, split, (finding,), (probe,)), f"out/{hostile}")
+    told = capsys.readouterr().out
+    assert "\x1b" not in told and "\r" not in told
+    assert told.count("[red]a b") == 8
+    for text in ("late_column", "blocks", "what to do: Do", "and 3 more", "0.700 (0.600 to 0.800)", "1 finding blocks"):
+        assert text in told, text
+
+
+def test_an_error_keeps_its_lines_and_loses_control_characters(capsys):
+    console.show_error(ConfigError("first \x1b[31m\n  second"), as_json=False)
+    assert capsys.readouterr().err == "error: first  [31m\n  second\n"
 
 
 def test_clinical_only_run_report_and_predict(table, tmp_path):

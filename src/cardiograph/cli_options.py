@@ -87,7 +87,7 @@ def config_overrides(parameters: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: An option that is no NAME=VALUE, or names something twice.
     """
-    given = {name: value for name, value in parameters.items() if value not in (None, False) and value != []}
+    given = {name: value for name, value in parameters.items() if _is_given(value)}
     overrides: dict[str, Any] = {name: given[name] for name in TOP if name in given}
     for name, (section, key) in SETTINGS.items():
         if name in given:
@@ -112,6 +112,11 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
             raise ConfigError(message)
         found[name] = value
     return found
+
+
+def _is_given(value: object) -> bool:
+    """Nought and an empty text are given: the settings judge them."""
+    return not (value is None or value is False or value in ([], ()))
 
 
 def _parsed(name: str, value: Any) -> Any:  # noqa: ANN401 - an option's value, of any kind

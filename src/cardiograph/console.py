@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from cardiograph.errors import AuditError, CardiographError, InputError, Issue
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import TaskID
+    from rich.table import Table
 
     from cardiograph.audit.findings import Audit
     from cardiograph.containers import Prediction
@@ -92,10 +92,12 @@ def show_error(error: CardiographError, *, as_json: bool) -> None:
     lines = "\n".join(plain(line) for line in headline.split("\n"))
     console.print(f"[bold red]error:[/] {lines}", highlight=False, soft_wrap=True)
     if isinstance(error, AuditError):
-        _show_table(console, ("code", "what", "rows", "what to do"), [_blocked(issue) for issue in issues])
+        console.print(_findings([_finding(issue) for issue in issues]))
         console.print("`cardiograph audit` with the same options tells all rows, and what does not block.")
     elif issues:
-        _show_table(console, ("where", "column", "value", "allowed", "what to do", "code"), [_fault(i) for i in issues])
+        console.print(_faults(issues))
+        if len(issues) > ISSUES_SHOWN:
+            console.print(f"... and {len(issues) - ISSUES_SHOWN} more; --json lists them all")
 
 
 def show_json(content: Mapping[str, Any]) -> None:
@@ -139,23 +141,17 @@ def show_audit(audit: Audit, page: str) -> None:
 
     from cardiograph.evaluation.report_audit import audit_rows
 
-    rows, console = audit_rows(audit.as_dict()), Console()
-    findings = [
-        (f"[{COLOURS[row['kind']]}]{row['title']}[/]", plain(row["code"]), plain(row["text"]), _ids(row["rows"]),
-         plain(row["action"]))
-        for row in rows["findings"]
-    ]  # fmt: skip
-    if findings:
-        _show_table(console, ("", "code", "what", "rows", "what to do"), findings)
-    if rows["classes"]:
-        classes = [(plain(row["name"]), str(row["files"]), str(row["different"])) for row in rows["classes"]]
-        _show_table(console, ("class", "files", "different images"), classes)
-    if rows["probes"]:
-        _show_table(console, ("what predicts the label", "AUROC", "records", "how"), _probes(rows["probes"]))
-    for title, value in rows["size"]:
+    told, console = audit_rows(audit.as_dict()), Console()
+    if told["findings"]:
+        console.print(_findings(told["findings"]))
+    if told["classes"]:
+        console.print(_classes(told["classes"]))
+    if told["probes"]:
+        console.print(_probes(told["probes"]))
+    for title, value in told["size"]:
         console.print(f"{plain(title)}: {plain(value)}", highlight=False)
-    console.print(f"split that was judged: {plain(rows['split'])}", highlight=False)
-    console.print(f"[{TONES[rows['tone']]}]{plain(rows['verdict'])}[/]", highlight=False)
+    console.print(f"split that was judged: {plain(told['split'])}", highlight=False)
+    console.print(f"[{TONES[told['tone']]}]{plain(told['verdict'])}[/]", highlight=False)
     console.print(f"page: {plain(page)}", highlight=False, soft_wrap=True)
 
 
@@ -196,23 +192,42 @@ def plain(text: str) -> str:
     return escape("".join(letter if letter.isprintable() else " " for letter in text))
 
 
-def _show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _faults(issues: Sequence[Issue]) -> Table:
     from rich.table import Table
 
-    table = Table(*columns, show_lines=True)
-    for row in rows[:ISSUES_SHOWN]:
-        table.add_row(*row)
-    console.print(table)
-    if len(rows) > ISSUES_SHOWN:
-        console.print(f"... and {len(rows) - ISSUES_SHOWN} more; --json lists them all")
+    table = Table("where", "column", "value", "allowed", "what to do", "code", show_lines=True)
+    for issue in issues[:ISSUES_SHOWN]:
+        row = (issue.where, issue.column, issue.value, issue.rule, issue.remedy, issue.code)
+        table.add_row(*(plain(text) for text in row))
+    return table
 
 
-def _fault(issue: Issue) -> tuple[str, ...]:
-    return tuple(plain(text) for text in (issue.where, issue.column, issue.value, issue.rule, issue.remedy, issue.code))
+def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
+    """Severity above code, and beside them the finding, what to do, and the first rows, one below the other."""
+    from rich.table import Table
+
+    table = Table("finding", "what, and what to do", show_lines=True)
+    table.columns[0].no_wrap = True
+    table.columns[1].overflow = "fold"
+    for finding in findings:
+        said = [plain(finding["text"]), f"[dim]what to do:[/] {plain(finding['action'])}"]
+        if finding["rows"]:
+            said.append(f"[dim]records:[/] {_ids(finding['rows'])}")
+        table.add_row(f"[{COLOURS[finding['kind']]}]{finding['title']}[/]\n{plain(finding['code'])}", "\n".join(said))
+    return table
 
 
-def _blocked(issue: Issue) -> tuple[str, ...]:
-    return tuple(plain(text) for text in (issue.code, issue.rule, issue.value, issue.remedy))
+def _finding(issue: Issue) -> dict[str, Any]:
+    """A blocking finding as it comes back in an error; its rows are shortened already."""
+    rows = [issue.value] if issue.value else []
+    return {
+        "kind": "block",
+        "title": "blocks",
+        "code": issue.code,
+        "text": issue.rule,
+        "action": issue.remedy,
+        "rows": rows,
+    }
 
 
 def _ids(ids: Sequence[str]) -> str:
@@ -220,16 +235,34 @@ def _ids(ids: Sequence[str]) -> str:
     return ", ".join(plain(each) for each in ids[:IDS_SHOWN]) + rest
 
 
-def _probes(probes: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Rows of the table of probes; what should not know the label and does is marked."""
+def _classes(classes: Sequence[Mapping[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table("class")
+    for heading in ("files", "different images"):
+        table.add_column(heading, justify="right")
+    for row in classes:
+        style = "bold" if row["total"] else ""
+        table.add_row(plain(row["name"]), str(row["files"]), str(row["different"]), style=style)
+    return table
+
+
+def _probes(probes: Mapping[str, Any]) -> Table:
+    """What should not know the label and does is coloured."""
+    from rich.table import Table
+
     from cardiograph.evaluation.report_tables import interval
 
-    rows: list[tuple[str, ...]] = []
-    for probe in (probe for block in probes["blocks"] for probe in block["rows"]):
-        mark = "[yellow]" if probe["shortcut"] and probe["shows"] else "[default]"
-        name, score = f"{mark}{plain(probe['name'])}[/]", f"{mark}{interval(probe['score'])}[/]"
-        rows.append((name, score, str(probe["records"]), plain(probe["how"])))
-    return rows
+    table = Table("the label is predicted from")
+    for heading in ("AUROC", "records"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("how")
+    for block in probes["blocks"]:
+        table.add_section()
+        for probe in block["rows"]:
+            row = (plain(probe["name"]), interval(probe["score"]), str(probe["records"]), plain(probe["how"]))
+            table.add_row(*row, style="yellow" if probe["shortcut"] and probe["shows"] else "")
+    return table
 
 
 def _basis(provenance: str) -> str:

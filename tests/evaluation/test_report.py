@@ -1,12 +1,13 @@
 import base64
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from cardiograph.audit.findings import Finding, Probe
 from cardiograph.config import EvaluationConfig
 from cardiograph.errors import Issue
 from cardiograph.evaluation.figure_style import Picture
@@ -202,3 +203,91 @@ def test_spearman_is_pairwise_complete():
     assert fewest == 30
     assert matrix[0, 1] == pytest.approx(spearmanr(values[20:, 0], values[20:, 1]).statistic)
     assert np.isnan(matrix[0, 2])
+
+
+AUDIT = {
+    "cohort": "c.csv",
+    "records": 4,
+    "files": 4,
+    "different": 3,
+    "split": "drawn by this run",
+    "accepted": ["late_column"],
+    "classes": {"ill": {"files": 2, "different": 1}, "well": {"files": 2, "different": 2}},
+    "size": {},
+    "findings": [
+        asdict(Finding("late_column", "block", "time is late.", "Drop it.", column="time")),
+        asdict(Finding("exact_copies", "warn", "Copies.", "Count.", ("p1", "p2"))),
+    ],
+    "probes": [asdict(Probe("site", 0.7, 0.6, 0.8, 4, "by group", shortcut=True))],
+}
+METER = {
+    "by_row": 0.861, "by_group": 0.802, "model": "gcn", "seeds": 5, "sentence": "By row it would score 0.861.",
+    "difference": {"value": 0.059, "low": -0.021, "high": 0.139},
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("words_only")
+def test_cautions_stand_above_everything_else(changed):
+    cautioned = changed(cautions=("Fault mirrored_ecg is switched on.", "Accepted: time is late."))
+    words = Page(render_report(cautioned)).words
+    assert (
+        words.index("Fault mirrored_ecg") < words.index("Accepted: time is late.") < words.index("What this is A model")
+    )
+    assert "are never parted" not in words
+    card = render_model_card(cautioned)
+    assert card.index("Accepted: time is late.") < card.index("Outcome (label 1)")
+    calm = Page(render_report(changed())).words
+    assert "Before any number" not in calm and "are never parted" in calm
+    assert "Before any number" not in render_model_card(changed())
+
+
+@pytest.mark.usefixtures("words_only")
+def test_the_inflation_meter_stands_beside_the_headline_and_in_numbers(changed, content):
+    measured = changed(metrics={**content.metrics, "inflation": METER})
+    words = Page(render_report(measured)).words
+    headline, _, rest = words.partition("AUPRC")
+    assert "+0.059 By row it would score 0.861." in headline
+    assert "whole groups, as in this run 0.802" in rest
+    assert "+0.059 (−0.021 to +0.139)" in rest
+    assert "Inflation meter: By row it would score 0.861." in render_model_card(measured)
+
+
+@pytest.mark.usefixtures("words_only")
+def test_nothing_to_inflate_is_a_sentence_and_an_older_run_says_nothing(changed, content):
+    alone = changed(metrics={**content.metrics, "inflation": {"sentence": "nothing to inflate."}})
+    words = Page(render_report(alone)).words
+    assert "nothing to inflate." in words and "Inflation meter: what" not in words
+    assert "nothing to inflate." in render_model_card(alone)
+    assert "naive" not in Page(render_report(changed())).words
+    assert "Inflation" not in render_model_card(changed())
+
+
+@pytest.mark.usefixtures("words_only")
+def test_the_audit_is_told_with_all_rows_and_an_older_run_has_none(changed):
+    page = Page(render_report(changed(audit=AUDIT)))
+    assert "audit" in page.ids
+    for text in (
+        "drawn by this run. 1 blocking finding accepted; nothing else blocks. Beside that: 1 warning.",
+        "accepted late_column column time time is late. What to do: Drop it.",
+        "warning exact_copies Copies. What to do: Count. 2 records p1 p2",
+        "site by group, 4 records 0.700 0.600 to 0.800",
+        "ill 2 1 2.00",
+    ):
+        assert text in page.words, text
+    card = render_model_card(changed(audit=AUDIT))
+    assert "- **accepted** `late_column` (column time): time is late. Drop it." in card
+    assert "| site (should not know it) | 0.700 (0.600 to 0.800) | 4 |" in card
+    assert "audit" not in Page(render_report(changed())).ids
+    assert "## Audit" not in render_model_card(changed())
+
+
+@pytest.mark.usefixtures("words_only")
+def test_hostile_text_of_an_audit_is_text_in_report_and_model_card(changed):
+    finding = {**AUDIT["findings"][0], "text": HOSTILE, "action": HOSTILE, "rows": [HOSTILE], "column": HOSTILE + "\n|"}
+    probe = {**AUDIT["probes"][0], "name": HOSTILE + "\n| 1 | 2 |", "how": HOSTILE}
+    hostile = changed(audit={**AUDIT, "findings": [finding], "probes": [probe], "split": HOSTILE}, cautions=(HOSTILE,))
+    assert "script" not in Page(render_report(hostile)).tags
+    card = render_model_card(hostile)
+    assert "<script" not in card
+    rows = [line for line in card.splitlines() if "alert" in line and line.startswith("|")]
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in rows] == [4]

@@ -19,13 +19,13 @@ def audit_rows(audit: Mapping[str, Any]) -> Row:
         audit: The content of ``audit.json``.
     """
     return {
-        "split": audit["split"],
+        "split": audit["split"].rstrip("."),
         "verdict": audit_verdict(audit),
         "tone": audit_tone(audit),
         "findings": finding_rows(audit),
         "classes": class_pages(audit),
         "probes": probe_rows(audit),
-        "size": size_facts(audit["size"]),
+        "size": size_rows(audit["size"]),
         "unseen": UNSEEN,
     }
 
@@ -37,13 +37,13 @@ def audit_verdict(audit: Mapping[str, Any]) -> str:
     beside = f" Beside that: {' and '.join(others)}." if others else ""
     if kinds["block"]:
         verb = "blocks" if kinds["block"] == 1 else "block"
-        return (
-            f"{counted(kinds['block'], 'finding')} {verb}: a score on this cohort, read and split like this, would mean "
-            f"nothing.{beside}"
-        )
+        why = "a score on this cohort, read and split like this, would mean nothing"
+        if not audit["records"]:
+            why = "the cohort cannot be read before that is mended"
+        return f"{counted(kinds['block'], 'finding')} {verb}: {why}.{beside}"
     if kinds[ACCEPTED]:
         return f"{counted(kinds[ACCEPTED], 'blocking finding')} accepted; nothing else blocks.{beside}"
-    return f"Nothing blocks.{beside}" if others else "Nothing was found."
+    return f"Nothing blocks; {' and '.join(others)}." if others else "Nothing was found."
 
 
 def audit_tone(audit: Mapping[str, Any]) -> str:
@@ -92,12 +92,47 @@ def probe_rows(audit: Mapping[str, Any]) -> Row:
         {"title": title, "rows": [row(probe) for probe in probes if probe["shortcut"] is shortcut]}
         for shortcut, title in titles.items()
     ]
-    return {"start": f"{start:.1f}", "half": place(0.5), "blocks": [block for block in blocks if block["rows"]]}
+    found = [block for block in blocks if block["rows"]]
+    clinical = not all(probe["shortcut"] for probe in probes)
+    return {"start": f"{start:.1f}", "half": place(0.5), "blocks": found, "clinical": clinical}
 
 
-def size_facts(size: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What this number of records can show, a title and a value each."""
-    return [(name.replace("_", " "), str(value)) for name, value in size.items()]
+def size_rows(size: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What this number of records can show, a title and a value each; see ``cardiograph.audit.size``."""
+    if not size:
+        return []
+    rows = [
+        ("Records", f"{size['records']}: {size['positive']} positive, {size['negative']} negative, "
+         f"{size['records'] - size['labelled']} unlabelled"),
+        ("Independent groups", f"{size['groups']}: {size['positive_groups']} with a positive record, "
+         f"{size['negative_groups']} with a negative one"),
+        ("Events", f"{size['events']}: groups of the rarer label{_shared(size)}"),
+    ]  # fmt: skip
+    if size["expected_half_width"] is not None:
+        cases = size["test_positive_groups"] + size["test_negative_groups"]
+        rows.append(
+            (
+                "Interval to expect",
+                f"about ±{size['expected_half_width']:.2f} around an AUROC of {size['assumed_auroc']:g}, on "
+                f"{cases} independent test cases ({size['test_positive_groups']} positive)",
+            )
+        )
+    if size["needed_test_groups"] is not None:
+        needed = f"{size['needed_test_groups']} independent ones, at the same share of positive cases"
+        rows.append(("Test cases for ±0.05", needed))
+    return rows
+
+
+def _shared(size: Mapping[str, Any]) -> str:
+    """Events for each column and each input value."""
+    columns, pixels = size["clinical_columns"], size["image_features"]
+    told = []
+    if columns:
+        told.append(f"{size['events_per_clinical_column']:.1f} for each of {counted(columns, 'clinical column')}")
+    if pixels:
+        inputs = f"{columns + pixels} input values" if columns else f"{pixels} image values"
+        told.append(f"{size['events_per_input']:.2f} for each of {inputs}")
+    return "".join(f"; {each}" for each in told)
 
 
 def counted(number: int, noun: str) -> str:
