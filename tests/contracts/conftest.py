@@ -1,0 +1,102 @@
+"""Small problems with every kind of row, for contracts that hold for every model."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cardiograph.config import load_config
+from cardiograph.containers import ClinicalTable, Cohort, Groups
+from cardiograph.inference import Predictor
+from cardiograph.models.gnn import LAYERS
+from cardiograph.schema import DEFAULT_VARIABLES
+from cardiograph.stages.bundling import make_bundle
+from cardiograph.stages.fitting import Copies, Material, fit_network, prepare
+from cardiograph.stages.splitting import split_records
+from cardiograph.stages.studied import Studied
+
+MODELS = tuple(LAYERS)
+"""Every network there is: one that is added is held to the contracts by itself."""
+
+CONFIG = load_config(None, {"model": {"epochs": 12, "patience": 12, "width": 16}, "seed": 3})
+
+
+def make_problem(seed=0, groups=40, copies=2, signal=1.0, labels_of_groups=None, same_values=False):
+    """Records in groups of equal pages with their own clinical values: a cohort, split and ready to be learnt from."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(groups), copies)
+    of_group = np.arange(groups) % 2 if labels_of_groups is None else labels_of_groups
+    labels = of_group[group].astype(np.int64)
+    pages = rng.normal(size=(groups, 24)).astype(np.float32)
+    pages[:, 0] += signal * of_group
+    clinical = np.column_stack(
+        [
+            rng.uniform(0.2, 0.7, len(group)),
+            rng.lognormal(5, 0.5, len(group)),
+            rng.integers(1, 5, len(group)),
+            rng.normal(120, 15, len(group)),
+            rng.normal(60, 10, len(group)),
+        ]
+    )
+    clinical[rng.random(clinical.shape) < 0.1] = np.nan
+    clinical[:, 2] = np.nan_to_num(clinical[:, 2], nan=2)
+    if same_values:
+        clinical = clinical[np.arange(groups)][group]
+    table = pd.DataFrame(
+        {
+            "record_id": [f"r{row}" for row in range(len(group))],
+            "patient_id": [f"p{number}" for number in group],
+            "label": labels,
+            "class_name": labels.astype(str),
+            "ecg": None,
+            "split": None,
+        }
+    )
+    for column, variable in enumerate(DEFAULT_VARIABLES):
+        table[variable.name] = clinical[:, column]
+    cohort = Cohort(table, DEFAULT_VARIABLES)
+    split = split_records(cohort, Groups(group.astype(np.int64)), CONFIG)
+    table_of_values = ClinicalTable(clinical, DEFAULT_VARIABLES, ("measured",) * 5)
+    material = Material(pages[group], table_of_values, labels, split)
+    return Studied(cohort, None, split, material)
+
+
+def with_copies(studied, count=10):
+    """The same, with augmented copies of training records."""
+    source = np.sort(studied.rows("train")[:count])
+    noise = np.random.default_rng(9).normal(0, 0.05, (count, studied.material.image.shape[1]))
+    image = (studied.material.image[source] + noise).astype(np.float32)
+    return with_material(studied, copies=Copies(source, image))
+
+
+def with_material(studied, **changes):
+    return dataclasses.replace(studied, material=dataclasses.replace(studied.material, **changes))
+
+
+def learn(studied, name="gcn", config=CONFIG):
+    """Features, graph and examples; a network; and the predictor that serves it."""
+    prepared = prepare(studied.material, config)
+    network, _ = fit_network(name, prepared, config)
+    return prepared, network, Predictor(make_bundle(name, network, studied, prepared, config))
+
+
+@pytest.fixture
+def problem():
+    return make_problem
+
+
+@pytest.fixture(scope="session")
+def studied():
+    return make_problem()
+
+
+@pytest.fixture(scope="session", params=MODELS)
+def model(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def learnt(studied, model):
+    """A model on the small problem: prepared, network, predictor."""
+    return learn(studied, model)

@@ -1,0 +1,176 @@
+"""What is fitted does not move with rows it must not see, and a label never reaches its own record's score."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.contracts.conftest import CONFIG, MODELS, learn, make_problem, with_copies, with_material
+
+from cardiograph.cohort.duplicates import find_groups
+from cardiograph.cohort.split import draw_split
+from cardiograph.config import SplitConfig
+from cardiograph.containers import ClinicalTable
+from cardiograph.errors import CohortError
+from cardiograph.evaluation.metrics import score
+from cardiograph.models.baselines import logistic_probabilities
+from cardiograph.models.gnn import Hearing
+from cardiograph.stages.fitting import prepare
+from cardiograph.stages.splitting import split_rows
+from cardiograph.stages.trial import fit_and_score, nameless
+
+
+def poisoned(studied, part, every=1):
+    """All values of a part (or of every second row) at 1e6 and its labels turned round."""
+    rows = studied.split.rows(part)[::every]
+    material = studied.material
+    image, values, labels = material.image.copy(), material.clinical.values.copy(), material.labels.copy()
+    image[rows], values[rows] = 1e6, 1e6
+    labels[rows] = 1 - labels[rows]
+    clinical = ClinicalTable(values, material.clinical.variables, material.clinical.provenance)
+    return with_material(studied, image=image, clinical=clinical, labels=labels)
+
+
+def fitted_before_training(prepared):
+    """Scaler with its imputation, block weights with what they dropped, features and graph of the reference."""
+    yield "scaler", prepared.scaler.to_dict()
+    yield "fusion", {name: array.tolist() for name, array in prepared.fusion.arrays().items()}
+    yield "block weights", prepared.fusion.recorded()
+    yield "rows", prepared.graph.rows.tolist()
+    yield "neighbours", prepared.graph.neighbours.index.tolist()
+    yield "distances", prepared.graph.neighbours.distance.tolist()
+    yield "features", prepared.features.values[prepared.graph.rows].tolist()
+    yield "training examples", prepared.train_set.features.tolist()
+    yield "training weights", prepared.train_set.weights.tolist()
+
+
+def scores_of(predictor, studied, part):
+    return predictor.score(studied.queries(studied.rows(part))).probabilities
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+@pytest.mark.parametrize("copies", [False, True])
+def test_poisoned_rows_move_nothing_that_is_fitted_on_training_rows(studied, part, copies):
+    start = with_copies(studied) if copies else studied
+    clean, dirty = (learn(each)[0] for each in (start, poisoned(start, part)))
+    assert dict(fitted_before_training(clean)) == dict(fitted_before_training(dirty))
+
+
+def test_poisoned_test_rows_move_no_network_and_no_score(studied, learnt, model):
+    _, network, predictor = learnt
+    dirty = poisoned(studied, "test")
+    again = learn(dirty, model)
+    for name, weight in network.state_dict().items():
+        assert torch.equal(weight, again[1].state_dict()[name]), name
+    for part in ("train", "val"):
+        np.testing.assert_array_equal(scores_of(predictor, studied, part), scores_of(again[2], dirty, part))
+
+
+def test_poisoned_test_rows_move_no_logistic_regression(studied):
+    values = studied.split.rows("val")
+    found = []
+    for each in (studied, poisoned(studied, "test")):
+        prepared = learn(each)[0]
+        features = prepared.features.values[values]
+        found.append(logistic_probabilities(prepared.train_set, prepared.val_set, features))
+    np.testing.assert_array_equal(*found)
+
+
+def test_poisoned_training_rows_do_move_it(studied):
+    """The poison is one: where it may be seen it changes everything."""
+    clean, dirty = (dict(fitted_before_training(learn(each)[0])) for each in (studied, poisoned(studied, "train", 2)))
+    assert all(clean[name] != dirty[name] for name in ("scaler", "fusion", "block weights", "features"))
+
+
+def test_its_own_label_does_not_reach_a_record_s_logit(studied, learnt):
+    """Labels are in the loss alone: at given weights no logit moves with any label."""
+    prepared, network, predictor = learnt
+    hearing = Hearing.of(prepared.graph.neighbours)
+    features = torch.from_numpy(prepared.features.values[prepared.graph.rows])
+    with torch.inference_mode():
+        before, _ = network(features, hearing)
+    row = int(studied.rows("test")[0])
+    flipped = studied.material.labels.copy()
+    flipped[[row, int(prepared.graph.rows[0])]] ^= 1
+    cohort_flipped = with_material(studied, labels=flipped)
+    again = learn(studied, "gcn")[0]
+    assert torch.equal(hearing.index, Hearing.of(again.graph.neighbours).index)
+    with torch.inference_mode():
+        after, _ = network(features, Hearing.of(again.graph.neighbours))
+    assert torch.equal(before, after)
+    np.testing.assert_array_equal(
+        predictor.score(studied.queries(np.array([row]))).by_class,
+        predictor.score(cohort_flipped.queries(np.array([row]))).by_class,
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), copies=st.integers(1, 4), groups=st.integers(12, 40))
+def test_no_edge_lies_inside_a_group(seed, copies, groups):
+    whole = with_copies(make_problem(seed, groups, copies), count=3)
+    prepared = learn(whole)[0]
+    index = whole.split.groups.index
+    reference = prepared.graph.rows
+    heard = prepared.graph.neighbours.index
+    assert ((heard < 0) | (index[reference][heard] != index[reference][:, None])).all()
+    sources = np.concatenate([reference, whole.material.copies.source])
+    train = prepared.train_set.hearing
+    assert (~train.valid.numpy() | (index[reference][train.index.numpy()] != index[sources][:, None])).all()
+    val = prepared.val_set.hearing
+    rows = whole.split.rows("val")
+    assert (~val.valid.numpy() | (index[reference][val.index.numpy()] != index[rows][:, None])).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_groups_are_disjoint_for_any_cohort(data):
+    count = data.draw(st.integers(12, 60))
+    name = st.one_of(st.none(), st.sampled_from([f"n{number}" for number in range(count)]))
+    patients = data.draw(st.lists(name, min_size=count, max_size=count))
+    pixels = data.draw(st.lists(name, min_size=count, max_size=count))
+    labels = np.array(data.draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=count, max_size=count)))
+    groups = find_groups(patient_ids=patients, pixel_hashes=pixels, perceptual_hashes=None)
+    try:
+        split = draw_split(labels, groups, SplitConfig(), np.random.default_rng(data.draw(st.integers(0, 99))))
+    except CohortError:
+        return  # fewer than three groups of a class
+    parts = {name: set(groups.index[split.part == name]) for name in ("train", "val", "test")}
+    assert not parts["train"] & parts["val"] | parts["train"] & parts["test"] | parts["val"] & parts["test"]
+    for keys in (patients, pixels):
+        for key in set(keys) - {None}:
+            rows = [row for row, other in enumerate(keys) if other == key and split.part[row] != "excluded"]
+            assert len(set(split.part[rows])) <= 1
+
+
+def permuted_aurocs(model, seeds, *, by_row):
+    """Test AUROC of noise with copies, its labels dealt out anew to whole groups."""
+    for seed in seeds:
+        of_group = np.random.default_rng(seed).permutation(np.arange(36) % 2)
+        eager = CONFIG.model.model_copy(update={"epochs": 60, "patience": 60, "learning_rate": 0.01, "dropout": 0.0})
+        config = CONFIG.model_copy(update={"seed": seed, "model": eager})
+        noise = make_problem(5, groups=36, copies=3, signal=0, labels_of_groups=of_group, same_values=True)
+        if by_row:
+            split = split_rows(noise.cohort, config)
+            noise = dataclasses.replace(with_material(nameless(noise), split=split), split=split)
+        rows = noise.rows("test")
+        if model == "logistic":
+            prepared = prepare(noise.material, config)
+            values = logistic_probabilities(prepared.train_set, prepared.val_set, prepared.features.values)[rows]
+        else:
+            values = fit_and_score(noise, config, name=model).test.probabilities
+        yield score(noise.cohort.labels[rows], values, 0.5)["auroc"]
+
+
+@pytest.mark.parametrize("name", [*MODELS, "logistic"])
+def test_labels_permuted_by_group_cannot_be_predicted(name):
+    found = list(permuted_aurocs(name, range(20), by_row=False))
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(20)
+
+
+@pytest.mark.parametrize("name", [*MODELS, "logistic"])
+def test_the_permutation_test_can_fail(name):
+    """The same noise with its copies on both sides of the split looks like knowledge."""
+    found = list(permuted_aurocs(name, range(10), by_row=True))
+    assert np.mean(found) - 3 * np.std(found, ddof=1) / np.sqrt(10) > 0.5

@@ -1,0 +1,145 @@
+"""A query is scored as if it were alone, and leaves the reference as it was; a saved model is the same model."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tests.contracts.conftest import learn, make_problem, with_copies
+
+from cardiograph.config import load_config
+from cardiograph.inference import Predictor
+from cardiograph.pipeline import run
+
+
+def score(predictor, studied, rows):
+    return predictor.score(studied.queries(np.asarray(rows)))
+
+
+def test_a_score_ignores_the_other_queries_their_number_and_order(studied, learnt):
+    predictor, rows = learnt[2], studied.rows("test")
+    together = score(predictor, studied, rows)
+    for position, row in enumerate(rows):
+        alone = score(predictor, studied, [row])
+        np.testing.assert_allclose(alone.by_class[0], together.by_class[position], atol=1e-6)
+        np.testing.assert_array_equal(alone.neighbours.index[0], together.neighbours.index[position])
+    order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(rows)), 3))
+    crowd = score(predictor, studied, rows[order])
+    np.testing.assert_allclose(crowd.by_class, together.by_class[order], atol=1e-6)
+
+
+def test_an_outrageous_query_changes_nobody_else(studied, learnt):
+    predictor, rows = learnt[2], studied.rows("test")
+    queries = studied.queries(rows)
+    image, clinical = queries.image.copy(), queries.clinical.copy()
+    image[0], clinical[0] = 1e6, 1e6
+    wild = predictor.score(dataclasses.replace(queries, image=image, clinical=clinical))
+    np.testing.assert_allclose(wild.by_class[1:], predictor.score(queries).by_class[1:], atol=1e-6)
+
+
+def test_queries_leave_the_reference_as_it_was(studied, learnt):
+    predictor = learnt[2]
+    reference = predictor.bundle.reference
+    before = [array.copy() for array in (reference.features, reference.degree, *reference.states)]
+    weights = [weight.clone() for weight in predictor.bundle.network.state_dict().values()]
+    training = score(predictor, studied, studied.rows("train")).by_class
+    score(predictor, studied, np.tile(studied.rows("test"), 5))
+    after = (reference.features, reference.degree, *reference.states)
+    assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+    now = predictor.bundle.network.state_dict().values()
+    assert all(torch.equal(old, new) for old, new in zip(weights, now, strict=True))
+    np.testing.assert_array_equal(score(predictor, studied, studied.rows("train")).by_class, training)
+
+
+def test_a_query_of_a_reference_group_is_scored_without_it(studied, learnt):
+    """By patient id: the answer does not move with anything that is known of this patient."""
+    predictor, index = learnt[2], studied.split.groups.index
+    row = int(studied.rows("train")[0])
+    found = score(predictor, studied, [row])
+    heard = predictor.bundle.reference.groups[found.neighbours.index[0]]
+    assert index[row] not in heard
+    assert found.known == (("this patient",),)
+
+
+def test_a_saved_model_is_the_same_model(studied, learnt, tmp_path):
+    predictor, rows = learnt[2], studied.rows("test")
+    predictor.bundle.save(tmp_path, None)
+    loaded = Predictor.load(tmp_path)
+    first, second = score(predictor, studied, rows), score(loaded, studied, rows)
+    np.testing.assert_array_equal(first.by_class, second.by_class)
+    np.testing.assert_array_equal(first.neighbours.index, second.neighbours.index)
+    assert first.known == second.known
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_copies_come_from_training_records_and_hear_none_of_their_group(seed):
+    studied = with_copies(make_problem(seed))
+    prepared = learn(studied)[0]
+    source, index = studied.material.copies.source, studied.split.groups.index
+    assert set(source) <= set(studied.split.rows("train"))
+    reference = prepared.graph.rows
+    heard = prepared.train_set.hearing
+    copies = slice(len(reference), None)
+    assert len(heard.index) == len(reference) + len(source)
+    apart = index[reference][heard.index[copies].numpy()] != index[source][:, None]
+    assert (apart | ~heard.valid[copies].numpy()).all()
+    assert prepared.train_set.labels[copies].tolist() == studied.material.labels[source].tolist()
+    assert len(prepared.graph.rows) == len(studied.split.rows("train"))  # a copy is never a neighbour
+
+
+@pytest.mark.slow
+def test_augmentation_of_a_run_never_crosses_its_split(cohort_table, settings, tmp_path, monkeypatch):
+    """What the augmentation stage hands on is made of training records alone."""
+    from cardiograph.stages import studying
+
+    seen = []
+    plain = studying.augment_pages
+
+    def watched(source, *arguments, **options):
+        seen.append(plain(source, *arguments, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(studying, "augment_pages", watched)
+    config = load_config(None, {**settings, "balance": {"mode": "augment"}, "seed": 11})
+    result = run(cohort_table, tmp_path / "run", config)
+    split = pd.read_parquet(result.path / "split.parquet")
+    (augmented,) = seen
+    assert len(augmented.copies.source) > 0
+    assert set(split["part"].to_numpy()[augmented.copies.source]) == {"train"}
+    groups = split["group"].to_numpy()
+    assert not set(groups[augmented.copies.source]) & set(groups[split["part"].isin(["val", "test"])])
+
+
+def test_serving_loads_no_training_code(finished_run):
+    run_facts = json.loads((finished_run / "bundle" / "bundle.json").read_text())
+    values = {"ef": 0.4, "bnp": 300.0}
+    page = pd.read_parquet(finished_run / "cohort.parquet")["ecg"][0]
+    program = (
+        "import sys; from cardiograph.inference import Predictor;"
+        f"Predictor.load({str(finished_run)!r}).predict({page!r}, {values!r});"
+        "print('\\n'.join(name for name in sys.modules if name.startswith('cardiograph')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert run_facts["encoder"] is not None
+    assert "cardiograph.graph.attach" in loaded
+    assert not {name for name in loaded if name.startswith(training_only())}
+
+
+def training_only():
+    """What the import contract forbids to serving."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (serving,) = [each for each in contracts if each["type"] == "forbidden"]
+    return tuple(serving["forbidden_modules"])
+
+
+def test_the_import_contract_names_all_training_only_code():
+    stems = "imaging.augment cohort.balance clinical.simulate models.training stages pipeline studies audit"
+    assert set(training_only()) >= {f"cardiograph.{stem}" for stem in stems.split()}
