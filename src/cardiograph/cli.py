@@ -8,17 +8,21 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cardiograph import cli_options as options
+from cardiograph.cli_studies import ladder
 from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
     "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
     "6 encoder weights, 7 engine or precision, 1 the audit blocks, or anything else."
 )
+
+if TYPE_CHECKING:
+    from cardiograph.config import RunConfig
 
 app = typer.Typer(
     name="cardiograph",
@@ -62,6 +66,7 @@ def run(  # noqa: PLR0913 - a command has its options
         Path | None, typer.Option(help="Run folder; runs/NAME by default. Unfinished: goes on. Finished: shows it.")
     ] = None,
     config: options.ConfigFile = None,
+    preset: options.Preset = None,
     weights: Annotated[
         str | None, typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")
     ] = None,
@@ -87,8 +92,10 @@ def run(  # noqa: PLR0913 - a command has its options
     as_json: options.AsJson = False,
 ) -> None:
     """Learn from a cohort: audit, split by group, embeddings, graph, networks, scores with intervals, report."""
-    overrides = options.config_overrides(context.params)
-    _run(cohort, out or Path("runs") / cohort.resolve().stem, config, overrides, as_json=as_json)
+    from cardiograph.studies.faults import load_settings
+
+    settings = load_settings(config, options.config_overrides(context.params), preset=preset)
+    _run(cohort, out or Path("runs") / cohort.resolve().stem, settings, as_json=as_json)
 
 
 @app.command(
@@ -141,6 +148,12 @@ def audit(  # noqa: PLR0913 - a command has its options
         console.show_audit(found, str(folder / "audit.html"))
     if found.blocks:
         raise typer.Exit(1)
+
+
+app.command(
+    epilog="Examples: cardiograph ladder pages/ --positive sick --weights random --quick | "
+    "cardiograph ladder cohort.csv --seeds 5"
+)(ladder)
 
 
 @app.command(
@@ -211,13 +224,14 @@ def report(
 def config(
     out: Annotated[Path | None, typer.Option(help="Write here instead of to stdout.")] = None,
     check: Annotated[Path | None, typer.Option(help="Check this TOML file instead, and write it back whole.")] = None,
+    preset: options.Preset = None,
 ) -> None:
     """Write every setting with its meaning and default as TOML, ready to edit."""
     from cardiograph.artifacts.files import write_bytes
-    from cardiograph.config import load_config
     from cardiograph.config_text import commented_toml
+    from cardiograph.studies.faults import load_settings
 
-    text = commented_toml(load_config(check))
+    text = commented_toml(load_settings(check, {}, preset=preset))
     if out is None:
         sys.stdout.write(text)
     elif out.exists():
@@ -246,8 +260,10 @@ def demo(
             "choose another folder by --out, or remove this one"
         )
         raise ConfigError(message)
-    overrides = {"outcome": "heart failure (synthetic)", "encoder": {"weights": "random"}}
-    _run(table, out / "run", None, overrides, as_json=as_json)
+    from cardiograph.config import load_config
+
+    settings = load_config(None, {"outcome": "heart failure (synthetic)", "encoder": {"weights": "random"}})
+    _run(table, out / "run", settings, as_json=as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -280,15 +296,13 @@ def _synthesise(out: Path, patients: int, seed: int) -> Path:
         return write_cohort(out, patients=patients, seed=seed, workers=available_threads(), progress=told)
 
 
-def _run(cohort: Path, out: Path, config: Path | None, overrides: dict[str, Any], *, as_json: bool) -> None:
+def _run(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool) -> None:
     from cardiograph import console
-    from cardiograph.config import load_config
-    from cardiograph.pipeline import run as run_pipeline
+    from cardiograph.studies.configured import run_as_configured
 
-    settings = load_config(config, overrides)
     command = shlex.join(["cardiograph", *sys.argv[1:]])
     with console.bars() as shown:
-        result = run_pipeline(cohort, out, settings, progress=shown, command=command)
+        result = run_as_configured(cohort, out, settings, progress=shown, command=command)
     _show(result.path, result.metrics, as_json=as_json)
 
 

@@ -18,6 +18,10 @@ CohortArgument = Annotated[
 ConfigFile = Annotated[
     Path | None, typer.Option(help="Settings in TOML; `cardiograph config` writes them all with their meaning.")
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="thesis: the reference pipeline with all its faults, below the config file. For study."),
+]
 Positive = Annotated[str | None, typer.Option(help="Classes that are label 1, separated by commas.")]
 Outcome = Annotated[str | None, typer.Option(help="What label 1 means, in your words.")]
 Map = Annotated[Again, typer.Option("--map", help="OURS=THEIRS, such as bnp=NTproBNP; may be given again.")]

@@ -12,7 +12,7 @@ def commented_toml(config: RunConfig) -> str:
     """Every setting of ``config`` with its meaning; a key without a value stands commented out."""
     lines = ["# Settings of a cardiograph run; what is left out has its default.", ""]
     sections = {}
-    for key, about in RunConfig.model_fields.items():
+    for key, about in type(config).model_fields.items():
         value = getattr(config, key)
         if isinstance(value, BaseModel):
             sections[key] = value

@@ -57,6 +57,8 @@ def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Pro
                 cohort, survey = survey_pages(cohort, Workshop(lenient, cache, progress or Silent()))
             except PageError as error:  # not one page can be used
                 return _unreadable(source.name, error.issues)
+        if progress is not None:
+            progress.start("audit", 1)
         split, words = _split_to_judge(cohort, survey, config)
         return _examined(source, _Found(cohort, survey, split, words), config, cache)
 
@@ -148,6 +150,12 @@ def _content_key(found: _Found, config: RunConfig) -> str:
     return digest.hexdigest()
 
 
+def _fault(issue: Issue) -> str:
+    """An issue without its remedy, which is the finding's action."""
+    subject = f"{issue.where}: {issue.column}" if issue.column else issue.where
+    return f"{subject} is {issue.value}; {issue.rule}" if issue.value else f"{subject}; {issue.rule}"
+
+
 def _unreadable(name: str, issues: Sequence[Issue]) -> Audit:
     """An audit that ended before it began: the faults of the table, or of all pages, one finding for each kind."""
     kinds: dict[tuple[str, str], list[Issue]] = defaultdict(list)
@@ -157,7 +165,7 @@ def _unreadable(name: str, issues: Sequence[Issue]) -> Audit:
         Finding(
             code,
             "block",
-            f"{len(found)} fault(s), the first: {found[0]}",
+            f"{len(found)} fault(s), the first: {_fault(found[0])}.",
             found[0].remedy,
             rows=tuple(issue.where for issue in found),
             column=column,

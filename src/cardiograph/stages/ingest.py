@@ -194,7 +194,7 @@ def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.u
 
 def data_hash(cohort: Cohort, survey: Survey | None) -> str:
     """SHA-256 (hex) over all that the cohort's table and pages say; where the files lie does not matter."""
-    digest = hashlib.sha256(cohort.table.drop(columns="ecg").to_csv(index=False).encode())
+    digest = hashlib.sha256(cohort.table.drop(columns="ecg").to_csv(index=False).encode("utf-8", "surrogateescape"))
     for facts in survey.facts if survey is not None else ():
         digest.update(facts.file_sha256.encode())
     return digest.hexdigest()
