@@ -210,6 +210,34 @@ def test_the_reference_has_every_code_of_an_issue_and_no_other():
     assert listed == written
 
 
+# Findings of the audit
+
+
+def finding_codes():
+    """Every code that a finding of the audit can have, from the calls that make one."""
+    for path in (ROOT / "src/cardiograph/audit").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            name = getattr(getattr(node, "func", None), "id", "")
+            if name in ("Finding", "_mixed", "Suspect") and isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value
+    yield from ("shortcut_site", "shortcut_acquired_at")  # from a table of columns
+
+
+def test_the_reference_has_every_code_of_a_finding_and_no_other():
+    text = REFERENCE["audit"].partition("## `audit.json`")[0]
+    listed = {code for row in rows(text) for code in re.findall(r"[a-z]+(?:_[a-z]+)+", row)}
+    assert listed == set(finding_codes())
+
+
+def test_the_reference_has_every_key_of_an_audit(finished_run):
+    table = rows(section(REFERENCE["audit"], "## `audit.json`"))
+    keys = {key for row in table for key in row.split(", ")} - {"key"}
+    audit = json.loads((finished_run / "audit.json").read_text())
+    assert keys == set(audit)
+    assert all(f"`{key}`" in REFERENCE["audit"] for key in {*audit["findings"][0], *audit["probes"][0]})
+
+
 # What a run leaves behind
 
 

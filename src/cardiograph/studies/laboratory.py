@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -21,16 +23,18 @@ from cardiograph.progress import Progress, Silent
 from cardiograph.schema import UNLABELLED
 from cardiograph.stages.ingest import Survey, survey_pages
 from cardiograph.stages.protocol import Protocol
-from cardiograph.stages.splitting import group_records
+from cardiograph.stages.splitting import group_records, has_split
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.trial import fit_and_score
 from cardiograph.stages.values import clinical_values
 from cardiograph.stages.workshop import Workshop
 from cardiograph.studies.faults import Faults, FaultyConfig, with_faults
 from cardiograph.studies.faulty_records import Pool
-from cardiograph.studies.thesis_faults import protocol_of
+from cardiograph.studies.thesis_faults import protocol_of, survey_with_zeros
 
 Modality = Literal["image", "clinical", "both"]
+Relabel = Callable[[Cohort, Groups, int], Cohort]
+"""Cohort, true groups and seed -> the cohort with other labels: for controls."""
 
 
 @dataclass(frozen=True)
@@ -40,39 +44,60 @@ class Measured:
     Args:
         auroc: 0..1.
         balanced_accuracy: At the threshold chosen on validation records.
-        class_accuracy: Share of test records whose class, as the user wrote it, is found; None for two classes.
+        sensitivity: At that threshold.
+        specificity: At that threshold.
+        class_accuracy: Share of test records whose class, as the user wrote it, is found; None where not measured.
     """
 
     auroc: float
     balanced_accuracy: float
+    sensitivity: float
+    specificity: float
     class_accuracy: float | None = None
 
 
 class Laboratory:
-    """A cohort under study.
+    """A cohort under study. The table's own split is not used: each seed draws one.
 
     Args:
         source: Table or folder.
         config: Settings of the sound runs.
         cache: Of pages and embeddings.
-        progress: Told of the reading and embedding of pages.
+        progress: Told of the reading and embedding of pages; may be exchanged later.
         pool: Augmented copies that all trials share.
+
+    Raises:
+        CardiographError: The cohort cannot be used.
     """
 
     def __init__(
         self, source: Path, config: RunConfig, cache: PageCache, progress: Progress | None = None, *, pool: Pool
     ) -> None:
-        self.config, self.pool = config, pool
-        self.cohort = read_cohort(source, config.cohort, outcome=config.outcome)
-        self._cache, self._progress, self._encoders = cache, progress or Silent(), dict[str, object]()
+        self.source, self.config, self.pool, self.progress = source, config, pool, progress or Silent()
+        cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+        self.had_split = has_split(cohort)
+        self.cohort = dataclasses.replace(cohort, table=cohort.table.assign(split=None))
+        self._cache, self._encoders = cache, dict[str, object]()
         self._surveys: dict[str, tuple[Cohort, Survey]] = {}
-        self._groups: dict[tuple[int, bool], Groups] = {}
+        self._groups: dict[int, Groups] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names of labelled records, as the user wrote them."""
         table = self.cohort.table
         return tuple(sorted(set(table["class_name"][table["label"] != UNLABELLED])))
+
+    @cached_property
+    def own(self) -> tuple[Cohort, Survey | None]:
+        """The records of a sound run, and their pages in the view of the settings."""
+        if not self.cohort.has_pages:
+            return self.cohort, None
+        return survey_pages(self.cohort, self._shop(self.config))
+
+    @property
+    def groups(self) -> Groups:
+        """True groups of the records of a sound run, whatever the encoder of a trial sees."""
+        return self._grouped(self.own[0])
 
     def settings(self, config: RunConfig, faults: Faults, modality: Modality, seed: int) -> RunConfig:
         """The configuration of a trial.
@@ -91,24 +116,45 @@ class Laboratory:
         }
         return with_faults(config.model_copy(update=update), faults)
 
-    def study(self, config: RunConfig) -> tuple[Studied, Protocol]:
-        """Split the cohort and embed its pages as a configuration asks; what is known is not computed again."""
+    def study(
+        self, config: RunConfig, *, protocol: Protocol | None = None, relabel: Relabel | None = None
+    ) -> tuple[Studied, Protocol]:
+        """Split the cohort and embed its pages as a configuration asks; what is known is not computed again.
+
+        Args:
+            config: From :meth:`settings`.
+            protocol: The steps; those of the configuration's faults by default.
+            relabel: Gives the records other labels before they are split.
+        """
         faults = config.faults if isinstance(config, FaultyConfig) else Faults()
-        protocol = protocol_of(faults, pool=self.pool)
-        shop = Workshop(config, self._cache, self._progress, encoders=self._encoders)
+        protocol = protocol or protocol_of(faults, pool=self.pool)
+        shop = self._shop(config)
         cohort, survey = self._surveyed(protocol, shop)
-        split = protocol.split(cohort, self._grouped(cohort, survey), config)
+        groups = self._grouped(cohort)
+        if relabel is not None:
+            cohort = relabel(cohort, groups, config.seed)
+        split = protocol.split(cohort, groups, config)
         return protocol.study(cohort, survey, split, clinical_values(cohort, split, config), shop), protocol
 
-    def trial(self, config: RunConfig, *, name: str = "", by_class: bool = False) -> Measured:
+    def trial(
+        self,
+        config: RunConfig,
+        *,
+        name: str = "",
+        by_class: bool = False,
+        protocol: Protocol | None = None,
+        relabel: Relabel | None = None,
+    ) -> Measured:
         """Learn and score one network.
 
         Args:
             config: From :meth:`settings`.
             name: Of the network; the configured one if empty.
             by_class: Whether a second network learns the classes, where there are more than two.
+            protocol: As for :meth:`study`.
+            relabel: As for :meth:`study`.
         """
-        studied, protocol = self.study(config)
+        studied, protocol = self.study(config, protocol=protocol, relabel=relabel)
         found = fit_and_score(studied, config, protocol, name=name)
         parts = {VAL: found.validation.probabilities, TEST: found.test.probabilities}
         measured = self.measure(studied, parts, protocol)
@@ -136,34 +182,34 @@ class Laboratory:
         }
         threshold = youden_threshold(judged[VAL].labels, judged[VAL].probabilities["model"])
         scores = score(judged[TEST].labels, judged[TEST].probabilities["model"], threshold)
-        return Measured(scores["auroc"], scores["balanced_accuracy"])
+        names = ("auroc", "balanced_accuracy", "sensitivity", "specificity")
+        return Measured(*(scores[name] for name in names))
+
+    def _shop(self, config: RunConfig) -> Workshop:
+        return Workshop(config, self._cache, self.progress, encoders=self._encoders)
 
     def _surveyed(self, protocol: Protocol, shop: Workshop) -> tuple[Cohort, Survey | None]:
         """The records and pages of a configuration: by its modality, its view, and what becomes of bad pages."""
-        modality = shop.config.cohort.modality
-        if modality == "clinical" or not self.cohort.has_pages:
-            return self.cohort, None
-        key = f"{shop.config.fingerprint('pages')} {protocol.survey.__name__}"
+        cohort, survey = self.own
+        if survey is None or shop.config.cohort.modality == "clinical":
+            return cohort, None
+        everyone = cohort if protocol.survey is survey_pages else self.cohort
+        key = f"{shop.config.fingerprint('pages')} {len(everyone)}"
         if key not in self._surveys:
-            self._surveys[key] = protocol.survey(self.cohort, shop)
+            self._surveys[key] = protocol.survey(everyone, shop)
         cohort, survey = self._surveys[key]
-        if modality == "image":
+        if shop.config.cohort.modality == "image":
             cohort = dataclasses.replace(cohort, variables=())
         return cohort, survey
 
-    def _grouped(self, cohort: Cohort, survey: Survey | None) -> Groups:
-        """True groups by the cohort's own view, whatever the encoder of a trial sees."""
-        own, pages = cohort, survey
-        if self.cohort.has_pages:
-            if "own view" not in self._surveys:
-                shop = Workshop(self.config, self._cache, self._progress)
-                self._surveys["own view"] = survey_pages(self.cohort, shop)
-            if len(self._surveys["own view"][0]) == len(cohort):
-                own, pages = self._surveys["own view"]
-        key = (len(own), pages is None)
-        if key not in self._groups:
-            self._groups[key] = group_records(own, pages, self.config)
-        return self._groups[key]
+    def _grouped(self, cohort: Cohort) -> Groups:
+        """True groups by the cohort's own view; more records than ``own`` has are those of pages that cannot be read."""
+        if len(cohort) not in self._groups:
+            own, pages = self.own
+            if len(cohort) != len(own):
+                own, pages = survey_with_zeros(self.cohort, self._shop(self.config))
+            self._groups[len(cohort)] = group_records(own, pages, self.config)
+        return self._groups[len(cohort)]
 
 
 def _codes(cohort: Cohort, classes: tuple[str, ...]) -> NDArray[np.int64]:

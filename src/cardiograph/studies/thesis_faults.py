@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from cardiograph.config import FusionConfig, GraphConfig
-from cardiograph.containers import Cohort, Neighbourhood, NodeFeatures, PatientGraph
+from cardiograph.containers import VAL, Cohort, Neighbourhood, NodeFeatures, PatientGraph
 from cardiograph.evaluation.predictions import PartPredictions
 from cardiograph.fusion import Fusion
 from cardiograph.graph.attach import attach, build_graph, group_members
@@ -68,9 +68,10 @@ def protocol_of(faults: Faults, *, pool: Pool | None = None) -> Protocol:
     if faults.unscaled_blocks:
         steps["fuse"] = concatenate
     if faults.reversed_edges:
-        steps["link"], steps["join"] = link_backwards, join_backwards
+        backwards = Backwards()
+        steps["link"], steps["join"] = backwards.link, backwards.join
     if faults.on():
-        steps["score"] = _scoring(faults)
+        steps["score"] = _scoring(faults, steps.get("link", build_graph), steps.get("join", attach))
         steps["cautions"] = tuple(f"Fault {name} is switched on: {CAUTIONS[name]}." for name in faults.on())
     if faults.positive_is_normal:
         steps["present"] = turned_round
@@ -113,31 +114,40 @@ def concatenate(
     return Fusion(np.ones(width, bool), np.zeros(width), np.ones(width), dict.fromkeys(shares, 1.0), names, shares)
 
 
-def link_backwards(
-    features: NodeFeatures, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
-) -> PatientGraph:
-    """``reversed_edges``: each training record hears those who list it, nobody if none does."""
-    listed = build_graph(features, rows, groups, config).neighbours
-    listing, rank = np.nonzero(listed.index >= 0)
-    return PatientGraph(
-        rows, _table(listed.index[listing, rank], listing, listed.distance[listing, rank], count=len(rows))
-    )
+class Backwards:
+    """``reversed_edges``: each record hears those who list it, nobody if none does.
 
+    How far the list of each record reaches is known from the last graph that was linked; records that join are put among
+    its records.
+    """
 
-def join_backwards(
-    reference: NDArray[np.float32],
-    queries: NDArray[np.float32],
-    config: GraphConfig,
-    forbidden: Sequence[NDArray[np.int64]],
-) -> Neighbourhood:
-    """``reversed_edges``: each query, put among the reference alone, hears those who would list it."""
-    own = [np.array([row]) for row in range(len(reference))]
-    reach = nearest(reference, reference, k=config.k, metric=config.metric, forbidden=own).distance[:, -1]
-    everyone = nearest(reference, queries, k=len(reference), metric=config.metric, forbidden=forbidden)
-    query, rank = np.nonzero(everyone.index >= 0)
-    source, distance = everyone.index[query, rank], everyone.distance[query, rank]
-    near = distance < reach[source]
-    return _table(query[near], source[near], distance[near], count=len(queries))
+    def __init__(self) -> None:
+        self._reach: NDArray[np.float32] = np.zeros(0, np.float32)
+
+    def link(
+        self, features: NodeFeatures, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
+    ) -> PatientGraph:
+        """In place of ``build_graph``."""
+        listed = build_graph(features, rows, groups, config).neighbours
+        self._reach = listed.distance[:, -1]
+        listing, rank = np.nonzero(listed.index >= 0)
+        return PatientGraph(
+            rows, _table(listed.index[listing, rank], listing, listed.distance[listing, rank], count=len(rows))
+        )
+
+    def join(
+        self,
+        reference: NDArray[np.float32],
+        queries: NDArray[np.float32],
+        config: GraphConfig,
+        forbidden: Sequence[NDArray[np.int64]],
+    ) -> Neighbourhood:
+        """In place of ``attach``: each query, put among the linked records alone, hears those who would list it."""
+        everyone = nearest(reference, queries, k=len(reference), metric=config.metric, forbidden=forbidden)
+        query, rank = np.nonzero(everyone.index >= 0)
+        source, distance = everyone.index[query, rank], everyone.distance[query, rank]
+        near = distance < self._reach[source]
+        return _table(query[near], source[near], distance[near], count=len(queries))
 
 
 def turned_round(predictions: PartPredictions) -> PartPredictions:
@@ -161,38 +171,49 @@ def _table(
 
 
 def _scoring(
-    faults: Faults,
+    faults: Faults, link: Callable[..., PatientGraph], join: Callable[..., Neighbourhood]
 ) -> Callable[[Predictor, Studied, Prepared, NDArray[np.int64]], PartScores]:
     """How records are scored: by the predictor, which knows no ids here, or through a graph that is at fault."""
-    link = link_backwards if faults.reversed_edges else build_graph
-    join = join_backwards if faults.reversed_edges else attach
 
     def score(predictor: Predictor, studied: Studied, prepared: Prepared, rows: NDArray[np.int64]) -> PartScores:
         network, features = predictor.bundle.network, prepared.features
         groups, config = studied.split.groups.index, predictor.bundle.served.graph
-        val = studied.rows("val")
-        apart = faults.separate_test_graph or (faults.patient_in_validation_graph and np.array_equal(rows, val))
-        if apart:
+        val = studied.rows(VAL)
+        if faults.separate_test_graph or (faults.patient_in_validation_graph and np.array_equal(rows, val)):
             hood = link(features, rows, groups, config).neighbours
-            return PartScores(_probabilities(network, features.values[rows], Hearing.of(hood)), hood, rows)
+            with torch.inference_mode():
+                logits, _ = network(torch.from_numpy(features.values[rows]), Hearing.of(hood))
+            return PartScores(_softmax(logits), hood, rows)
         if not (faults.patient_in_validation_graph or faults.reversed_edges):
             return score_queries(predictor, nameless(studied), prepared, rows)
-        sources = val if faults.patient_in_validation_graph else prepared.graph.rows
-        graph = Hearing.of(link(features, sources, groups, config).neighbours)
-        with torch.inference_mode():
-            _, states = network(torch.from_numpy(features.values[sources]), graph)
-        forbidden = group_members(groups[rows], groups[sources])
-        hood = join(features.values[sources], features.values[rows], config, forbidden)
-        hearing = Hearing.of(hood, graph.degree)
-        return PartScores(_probabilities(network, features.values[rows], hearing, states), hood, sources)
+        heard = val if faults.patient_in_validation_graph else prepared.graph.rows
+        graph = link(features, heard, groups, config)
+        forbidden = group_members(groups[rows], groups[heard])
+        hood = join(features.values[heard], features.values[rows], config, forbidden)
+        return scores_through(network, features, graph, rows, hood)
 
     return score
 
 
-def _probabilities(
-    network: Network, values: NDArray[np.float32], hearing: Hearing, states: list[torch.Tensor] | None = None
-) -> NDArray[np.float64]:
+def scores_through(
+    network: Network, features: NodeFeatures, graph: PatientGraph, rows: NDArray[np.int64], hood: Neighbourhood
+) -> PartScores:
+    """Score records that hear the records of a graph.
+
+    Args:
+        network: Trained.
+        features: Of all records.
+        graph: Whose records are heard.
+        rows: [records] to be scored.
+        hood: Whom each of them hears, by position in ``graph.rows``.
+    """
+    heard = Hearing.of(graph.neighbours)
     with torch.inference_mode():
-        logits, _ = network(torch.from_numpy(values), hearing, states)
-        found: NDArray[np.float64] = logits.double().softmax(1).numpy()
+        _, states = network(torch.from_numpy(features.values[graph.rows]), heard)
+        logits, _ = network(torch.from_numpy(features.values[rows]), Hearing.of(hood, heard.degree), states)
+    return PartScores(_softmax(logits), hood, graph.rows)
+
+
+def _softmax(logits: torch.Tensor) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = logits.double().softmax(1).numpy()
     return found

@@ -1,0 +1,152 @@
+"""Controls beside a ladder: what a score has to be when there is nothing to be learnt, or less than the model has."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.config import GraphConfig, RunConfig
+from cardiograph.containers import TEST, VAL, Cohort, Groups, Neighbourhood, NodeFeatures, PatientGraph
+from cardiograph.graph.attach import group_members
+from cardiograph.imaging.traits import MARGIN_SHAPE
+from cardiograph.inference import Predictor
+from cardiograph.models.baselines import logistic_probabilities
+from cardiograph.stages.fitting import Prepared, prepare
+from cardiograph.stages.ingest import Survey
+from cardiograph.stages.protocol import SOUND
+from cardiograph.stages.studied import PartScores, Studied
+from cardiograph.studies.faults import Faults
+from cardiograph.studies.laboratory import Laboratory, Measured
+from cardiograph.studies.thesis_faults import protocol_of, scores_through
+
+Control = Callable[[Laboratory, RunConfig], Measured]
+
+WHITE = 255
+
+
+def permuted_labels(lab: Laboratory, config: RunConfig) -> Measured:
+    """The labels mean nothing: whole groups exchange theirs before anything is split."""
+    return lab.trial(config, relabel=exchange_labels)
+
+
+def exchange_labels(cohort: Cohort, groups: Groups, seed: int) -> Cohort:
+    """Groups exchange labels and classes; a group of several labels gets one. Unlabelled records stay so.
+
+    Args:
+        cohort: Its records.
+        groups: The true ones.
+        seed: Of the permutation.
+    """
+    labelled = np.flatnonzero(cohort.labels >= 0)
+    _, first, member = np.unique(groups.index[labelled], return_index=True, return_inverse=True)
+    giver = labelled[first][np.random.default_rng([seed, 6]).permutation(len(first))][member]
+    table = cohort.table.copy()
+    for column in ("label", "class_name"):
+        values = table[column].to_numpy(copy=True)
+        values[labelled] = cohort.table[column].to_numpy()[giver]
+        table[column] = values
+    return dataclasses.replace(cohort, table=table)
+
+
+def header_only(lab: Laboratory, config: RunConfig) -> Measured:
+    """Logistic regression on the grey levels of the page margins, header and footer, and nothing else."""
+    studied, _ = lab.study(config)
+    if studied.survey is None:
+        message = "header_only needs pages"
+        raise ValueError(message)
+    material = dataclasses.replace(studied.material, image=margins(studied.survey), clinical=None, copies=None)
+    return _logistic(lab, studied, prepare(material, config))
+
+
+def margins(survey: Survey) -> NDArray[np.float32]:
+    """[records, 1536] grey of header and footer, 0..255; white where no grid was found."""
+    blank = np.full(2 * MARGIN_SHAPE[0] * MARGIN_SHAPE[1], WHITE, np.uint8)
+    levels = [facts.traits.margin_levels for facts in survey.facts]
+    return np.array([blank if level is None else level for level in levels], np.float32)
+
+
+def logistic(lab: Laboratory, config: RunConfig) -> Measured:
+    """Logistic regression on the same node features."""
+    studied, _ = lab.study(config)
+    return _logistic(lab, studied, prepare(studied.material, config))
+
+
+def without_graph(lab: Laboratory, config: RunConfig) -> Measured:
+    """The same network hearing nobody."""
+    return lab.trial(config, name="mlp")
+
+
+def as_it_is(lab: Laboratory, config: RunConfig) -> Measured:
+    """A sound trial of another configuration."""
+    return lab.trial(config)
+
+
+def rewired_edges(lab: Laboratory, config: RunConfig) -> Measured:
+    """Each record and each query hears as many random reference records of other groups instead of the nearest."""
+    edges = RandomEdges(np.random.default_rng([config.seed, 7]))
+    sound = protocol_of(Faults(), pool=lab.pool)
+    return lab.trial(config, protocol=dataclasses.replace(sound, link=edges.link, join=edges.join, score=edges.score))
+
+
+class RandomEdges:
+    """Steps of a protocol in which chance decides who hears whom.
+
+    Args:
+        rng: Source of chance.
+    """
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def link(
+        self, features: NodeFeatures, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
+    ) -> PatientGraph:
+        """In place of ``build_graph``."""
+        return PatientGraph(rows, self._drawn(len(rows), group_members(groups[rows], groups[rows]), config.k))
+
+    def join(
+        self,
+        reference: NDArray[np.float32],
+        queries: NDArray[np.float32],
+        config: GraphConfig,
+        forbidden: Sequence[NDArray[np.int64]],
+    ) -> Neighbourhood:
+        """In place of ``attach``."""
+        return self._drawn(len(reference), forbidden, config.k)
+
+    def score(self, predictor: Predictor, studied: Studied, prepared: Prepared, rows: NDArray[np.int64]) -> PartScores:
+        """Through the graph that was learnt on."""
+        groups, heard = studied.split.groups.index, prepared.graph.rows
+        hood = self._drawn(len(heard), group_members(groups[rows], groups[heard]), predictor.bundle.served.graph.k)
+        return scores_through(predictor.bundle.network, prepared.features, prepared.graph, rows, hood)
+
+    def _drawn(self, reference: int, forbidden: Sequence[NDArray[np.int64]], k: int) -> Neighbourhood:
+        index = np.full((len(forbidden), k), -1, np.int64)
+        for row, banned in enumerate(forbidden):
+            allowed = np.setdiff1d(np.arange(reference), banned)
+            chosen = self._rng.choice(allowed, min(k, len(allowed)), replace=False)
+            index[row, : len(chosen)] = chosen
+        return Neighbourhood(index, np.where(index >= 0, 0, np.inf).astype(np.float32))
+
+
+def _logistic(lab: Laboratory, studied: Studied, prepared: Prepared) -> Measured:
+    parts = {}
+    for part in (VAL, TEST):
+        values = prepared.features.values[studied.rows(part)]
+        parts[part] = logistic_probabilities(prepared.train_set, prepared.val_set, values)
+    return lab.measure(studied, parts, SOUND)
+
+
+CONTROLS: dict[str, Control] = {
+    "permuted_labels": permuted_labels,
+    "header_by_row": header_only,
+    "header_by_group": header_only,
+    "clinical_only": as_it_is,
+    "without_graph": without_graph,
+    "logistic": logistic,
+    "rewired_edges": rewired_edges,
+}
+"""By name; two of them differ in their configuration alone."""

@@ -1,0 +1,168 @@
+"""The ladder: from the published protocol to ours, a fault at a time, on many seeds; resumable, trial by trial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.config import RunConfig
+from cardiograph.errors import ConfigError
+from cardiograph.imaging.weights import find_weights
+from cardiograph.progress import Progress, Silent
+from cardiograph.stages.ingest import data_hash
+from cardiograph.studies.controls import CONTROLS
+from cardiograph.studies.faulty_records import Pool
+from cardiograph.studies.laboratory import Laboratory, Measured
+from cardiograph.studies.ladder_page import write_results
+from cardiograph.studies.ladder_plan import Plan, Step, make_plan
+from cardiograph.studies.ladder_result import LadderResult
+from cardiograph.studies.ladder_summary import Scores, summarise
+from cardiograph.studies.trial_log import TrialLog, trial_key
+from cardiograph.threads import set_threads
+
+VERSION = 1
+"""Changes whenever the same trial gives other scores; trials of another version are made again."""
+
+SEEDS, QUICK_SEEDS, QUICK_COPIES = 10, 2, 64
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is tried.
+
+    Args:
+        seeds: Splits, simulations and trainings of each step.
+        copies: Different augmented copies of the pages of a class, about; None for as many as are asked for.
+        quick: Whether it is called quick.
+    """
+
+    seeds: int = SEEDS
+    copies: int | None = None
+    quick: bool = False
+
+    @classmethod
+    def of(cls, seeds: int | None, *, quick: bool) -> Extent:
+        """What the options ask for.
+
+        Raises:
+            ConfigError: Fewer than two seeds, which have no interval.
+        """
+        if seeds is not None and seeds < 2:
+            message = f"--seeds {seeds}: a difference needs two seeds at least; 10 is the default"
+            raise ConfigError(message)
+        if quick:
+            return cls(seeds or QUICK_SEEDS, QUICK_COPIES, quick=True)
+        return cls(seeds or SEEDS)
+
+
+def climb(
+    source: Path,
+    out: Path,
+    config: RunConfig,
+    extent: Extent,
+    *,
+    progress: Progress | None = None,
+    command: str = "",
+) -> LadderResult:
+    """Make every trial of a ladder that is not there yet, and write its results.
+
+    Args:
+        source: Table, or folder with a folder per class.
+        out: Folder of the ladder; one of this cohort and configuration is gone on with, whatever its seeds.
+        config: Settings of the sound runs; its seed is the first.
+        extent: How much is tried.
+        progress: Told of pages, then of trials.
+        command: The command line, for the page.
+
+    Raises:
+        CardiographError: With what is wrong and what to do.
+    """
+    set_threads()
+    start, progress = time.perf_counter(), progress or Silent()
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        message = (
+            f"ladder {out}: lies inside the cohort {source}, where it would be read as a class; choose another --out"
+        )
+        raise ConfigError(message)
+    directory = RunDirectory(out)
+    with directory.locked(), PageCache(cache_folder()) as cache:
+        lab = Laboratory(source, config, cache, progress, pool=Pool(config.seed, extent.copies))
+        if lab.cohort.has_pages and config.encoder.weights != "random":
+            progress.start("finding weights", 1)
+            find_weights(config.encoder.weights, cache=cache_folder())
+        plan = make_plan(lab)
+        data = data_hash(*lab.own)
+        directory.begin(config, data)
+        log = TrialLog(out / "trials.jsonl")
+        scores = _all_trials(lab, plan, log, extent, data)
+        result = summarise(lab, plan, scores, quick=extent.quick)
+        about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
+        write_results(directory, result, about)
+        directory.record({"seconds": time.perf_counter() - start, "command": command, "source": source.name})
+        directory.finish()
+    return result
+
+
+def _all_trials(lab: Laboratory, plan: Plan, log: TrialLog, extent: Extent, data: str) -> Scores:
+    """Scores of each step, seed by seed; what the log knows is not made again."""
+    seeds = range(lab.config.seed, lab.config.seed + extent.seeds)
+    planned = [(step, seed, _key(lab, step, seed, data)) for seed in seeds for step in plan.steps]
+    missing = {key for _, _, key in planned if log.find(key) is None}
+    _read_views(lab, [(step, seed) for step, seed, key in planned if key in missing])
+    lab.progress.start("trials", len(planned))
+    lab.progress.advance(sum(key not in missing for _, _, key in planned))
+    scores: Scores = {step.key: [] for step in plan.steps}
+    with _quiet(lab) as shown:
+        for step, seed, key in planned:
+            found = log.find(key)
+            if found is None:
+                start = time.perf_counter()
+                found = _trial(lab, step, seed)
+                seconds = round(time.perf_counter() - start, 3)
+                log.keep(key, found, {"step": step.key, "seed": seed, "seconds": seconds})
+            if key in missing:
+                shown.advance()
+            scores[step.key].append(found)
+    return scores
+
+
+def _read_views(lab: Laboratory, trials: Sequence[tuple[Step, int]]) -> None:
+    """Read and embed the pages in each view that trials need, while bars of their own are shown."""
+    views: dict[str, RunConfig] = {}
+    for step, seed in trials:
+        config = lab.settings(step.config, step.faults, step.modality, seed)
+        views.setdefault(config.fingerprint("pages"), config)
+    for config in views.values():
+        lab.study(config)
+
+
+def _trial(lab: Laboratory, step: Step, seed: int) -> Measured:
+    config = lab.settings(step.config, step.faults, step.modality, seed)
+    if step.name in CONTROLS:
+        return CONTROLS[step.name](lab, config)
+    return lab.trial(config, by_class=step.by_class)
+
+
+def _key(lab: Laboratory, step: Step, seed: int, data: str) -> str:
+    """Equal for trials that are the same, whatever step they belong to."""
+    config = lab.settings(step.config, step.faults, step.modality, seed)
+    control = step.name if step.name in CONTROLS else ""
+    return trial_key(
+        version=VERSION, data=data, config=config.model_dump(mode="json"), control=control, by_class=step.by_class,
+        pool=asdict(lab.pool),
+    )  # fmt: skip
+
+
+@contextmanager
+def _quiet(lab: Laboratory) -> Iterator[Progress]:
+    """One bar for all trials: those of their pages would take its place."""
+    shown, lab.progress = lab.progress, Silent()
+    try:
+        yield shown
+    finally:
+        lab.progress = shown

@@ -1,0 +1,71 @@
+"""Finished trials, written one by one: what was killed goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cardiograph.artifacts.files import write_bytes
+from cardiograph.errors import RunError
+from cardiograph.studies.laboratory import Measured
+
+
+def trial_key(**facts: object) -> str:
+    """SHA-256 (hex) of all that decides a trial, given as plain values."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+class TrialLog:
+    """A file with a line of JSON for each finished trial.
+
+    Args:
+        path: Of the file; made with the first trial. A last line that was cut short is forgotten.
+
+    Raises:
+        RunError: Another line cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, Measured] = {}
+        if not path.exists():
+            return
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                entry = json.loads(line)
+                self._known[entry["key"]] = Measured(**entry["scores"])
+            except (ValueError, TypeError, KeyError) as error:
+                message = f"{path}, line {number}: no finished trial ({error}); delete the line to have it made again"
+                raise RunError(message) from error
+        if whole != content:
+            write_bytes(path, whole)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, key: str) -> Measured | None:
+        """The scores of a trial, None where it was not made yet."""
+        return self._known.get(key)
+
+    def keep(self, key: str, scores: Measured, about: Mapping[str, Any]) -> None:
+        """Write a finished trial.
+
+        Args:
+            key: From :func:`trial_key`.
+            scores: Of its test records.
+            about: For a reader of the file: step, seed, seconds.
+        """
+        line = json.dumps({**about, "scores": asdict(scores), "key": key}, allow_nan=False)
+        try:
+            with self._path.open("a", encoding="utf-8") as handle:
+                handle.write(line + "\n")
+        except OSError as error:
+            message = f"{self._path}: cannot be written ({error.strerror}); make room or choose another folder"
+            raise RunError(message) from error
+        self._known[key] = scores
