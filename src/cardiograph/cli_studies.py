@@ -29,6 +29,9 @@ def ladder(  # noqa: PLR0913 - a command has its options
     quick: Annotated[
         bool, typer.Option("--quick", help="Two seeds and fewer augmented copies: a first look, minutes.")
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that make trials side by side; one a core, four at most, by default.")
+    ] = None,
     positive: options.Positive = None,
     outcome: options.Outcome = None,
     map_: options.Map = None,
@@ -49,7 +52,7 @@ def ladder(  # noqa: PLR0913 - a command has its options
     folder = out or Path("ladders") / cohort.resolve().stem
     settings = load_config(config, options.config_overrides(context.params))
     command = shlex.join(["cardiograph", *sys.argv[1:]])
-    extent = Extent.of(seeds, quick=quick)
+    extent = Extent.of(seeds, quick=quick, workers=workers)
     with console.bars() as shown:
         result = climb(cohort, folder, settings, extent, progress=shown, command=command)
     if as_json:

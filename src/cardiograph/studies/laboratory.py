@@ -21,6 +21,7 @@ from cardiograph.evaluation.metrics import score
 from cardiograph.evaluation.predictions import PartPredictions
 from cardiograph.progress import Progress, Silent
 from cardiograph.schema import UNLABELLED
+from cardiograph.stages.encoding import choose_encoder
 from cardiograph.stages.ingest import Survey, survey_pages
 from cardiograph.stages.protocol import Protocol
 from cardiograph.stages.splitting import group_records, has_split
@@ -98,6 +99,22 @@ class Laboratory:
     def groups(self) -> Groups:
         """True groups of the records of a sound run, whatever the encoder of a trial sees."""
         return self._grouped(self.own[0])
+
+    def settle_precision(self) -> None:
+        """Decide the encoder's precision once, on all labelled pages in the own view: no step may change it.
+
+        Random weights are too coarse in bfloat16 (pages look alike to them), so that nothing is tried there.
+        """
+        cohort, survey = self.own
+        if survey is None or self.config.encoder.precision != "auto":
+            return
+        precision = "f32"
+        if self.config.encoder.weights != "random":
+            precision = choose_encoder(
+                survey.of(np.flatnonzero(cohort.labels >= 0)), self._shop(self.config)
+            ).facts.precision
+        encoder = self.config.encoder.model_copy(update={"precision": precision})
+        self.config = self.config.model_copy(update={"encoder": encoder})
 
     def settings(self, config: RunConfig, faults: Faults, modality: Modality, seed: int) -> RunConfig:
         """The configuration of a trial.

@@ -17,12 +17,13 @@ from cardiograph.progress import Progress, Silent
 from cardiograph.stages.ingest import data_hash
 from cardiograph.studies.controls import CONTROLS
 from cardiograph.studies.faulty_records import Pool
-from cardiograph.studies.laboratory import Laboratory, Measured
+from cardiograph.studies.laboratory import Laboratory
 from cardiograph.studies.ladder_page import write_results
 from cardiograph.studies.ladder_plan import Plan, Step, make_plan
 from cardiograph.studies.ladder_result import LadderResult
 from cardiograph.studies.ladder_summary import Scores, summarise
 from cardiograph.studies.trial_log import TrialLog, trial_key
+from cardiograph.studies.trials import Trial, make_trials
 from cardiograph.threads import set_threads
 
 VERSION = 1
@@ -39,25 +40,30 @@ class Extent:
         seeds: Splits, simulations and trainings of each step.
         copies: Different augmented copies of the pages of a class, about; None for as many as are asked for.
         quick: Whether it is called quick.
+        workers: Processes; None for one a core.
     """
 
     seeds: int = SEEDS
     copies: int | None = None
     quick: bool = False
+    workers: int | None = None
 
     @classmethod
-    def of(cls, seeds: int | None, *, quick: bool) -> Extent:
+    def of(cls, seeds: int | None, *, quick: bool, workers: int | None = None) -> Extent:
         """What the options ask for.
 
         Raises:
-            ConfigError: Fewer than two seeds, which have no interval.
+            ConfigError: Fewer than two seeds, which have no interval, or no worker.
         """
         if seeds is not None and seeds < 2:
             message = f"--seeds {seeds}: a difference needs two seeds at least; 10 is the default"
             raise ConfigError(message)
+        if workers is not None and workers < 1:
+            message = f"--workers {workers}: at least 1, which is this process alone"
+            raise ConfigError(message)
         if quick:
-            return cls(seeds or QUICK_SEEDS, QUICK_COPIES, quick=True)
-        return cls(seeds or SEEDS)
+            return cls(seeds or QUICK_SEEDS, QUICK_COPIES, quick=True, workers=workers)
+        return cls(seeds or SEEDS, workers=workers)
 
 
 def climb(
@@ -95,6 +101,7 @@ def climb(
         if lab.cohort.has_pages and config.encoder.weights != "random":
             progress.start("finding weights", 1)
             find_weights(config.encoder.weights, cache=cache_folder())
+        lab.settle_precision()
         plan = make_plan(lab)
         data = data_hash(*lab.own)
         directory.begin(config, data)
@@ -109,43 +116,33 @@ def climb(
 
 
 def _all_trials(lab: Laboratory, plan: Plan, log: TrialLog, extent: Extent, data: str) -> Scores:
-    """Scores of each step, seed by seed; what the log knows is not made again."""
+    """Scores of each step, seed by seed; what the log knows is not made again, and what is the same is made once."""
     seeds = range(lab.config.seed, lab.config.seed + extent.seeds)
-    planned = [(step, seed, _key(lab, step, seed, data)) for seed in seeds for step in plan.steps]
-    missing = {key for _, _, key in planned if log.find(key) is None}
-    _read_views(lab, [(step, seed) for step, seed, key in planned if key in missing])
-    lab.progress.start("trials", len(planned))
-    lab.progress.advance(sum(key not in missing for _, _, key in planned))
-    scores: Scores = {step.key: [] for step in plan.steps}
+    trials = [Trial(step, seed, _key(lab, step, seed, data)) for seed in seeds for step in plan.steps]
+    different = {trial.key: trial for trial in trials}
+    missing = [trial for trial in different.values() if trial.key not in log.known]
+    _read_views(lab, missing)
+    lab.progress.start("trials", len(different))
+    lab.progress.advance(len(different) - len(missing))
     with _quiet(lab) as shown:
-        for step, seed, key in planned:
-            found = log.find(key)
-            if found is None:
-                start = time.perf_counter()
-                found = _trial(lab, step, seed)
-                seconds = round(time.perf_counter() - start, 3)
-                log.keep(key, found, {"step": step.key, "seed": seed, "seconds": seconds})
-            if key in missing:
-                shown.advance()
-            scores[step.key].append(found)
+        for made in make_trials(lab, missing, workers=extent.workers):
+            about = {"step": made.trial.step.key, "seed": made.trial.seed, "seconds": round(made.seconds, 3)}
+            log.keep(made.trial.key, made.scores, about)
+            shown.advance()
+    scores: Scores = {step.key: [] for step in plan.steps}
+    for trial in trials:
+        scores[trial.step.key].append(log.known[trial.key])
     return scores
 
 
-def _read_views(lab: Laboratory, trials: Sequence[tuple[Step, int]]) -> None:
+def _read_views(lab: Laboratory, trials: Sequence[Trial]) -> None:
     """Read and embed the pages in each view that trials need, while bars of their own are shown."""
     views: dict[str, RunConfig] = {}
-    for step, seed in trials:
-        config = lab.settings(step.config, step.faults, step.modality, seed)
+    for trial in trials:
+        config = lab.settings(trial.step.config, trial.step.faults, trial.step.modality, trial.seed)
         views.setdefault(config.fingerprint("pages"), config)
     for config in views.values():
         lab.study(config)
-
-
-def _trial(lab: Laboratory, step: Step, seed: int) -> Measured:
-    config = lab.settings(step.config, step.faults, step.modality, seed)
-    if step.name in CONTROLS:
-        return CONTROLS[step.name](lab, config)
-    return lab.trial(config, by_class=step.by_class)
 
 
 def _key(lab: Laboratory, step: Step, seed: int, data: str) -> str:
@@ -153,9 +150,13 @@ def _key(lab: Laboratory, step: Step, seed: int, data: str) -> str:
     config = lab.settings(step.config, step.faults, step.modality, seed)
     control = step.name if step.name in CONTROLS else ""
     return trial_key(
-        version=VERSION, data=data, config=config.model_dump(mode="json"), control=control, by_class=step.by_class,
+        version=VERSION,
+        data=data,
+        config=config.model_dump(mode="json"),
+        control=control,
+        by_class=step.by_class,
         pool=asdict(lab.pool),
-    )  # fmt: skip
+    )
 
 
 @contextmanager

@@ -25,13 +25,16 @@ class TrialLog:
     Args:
         path: Of the file; made with the first trial. A last line that was cut short is forgotten.
 
+    Attributes:
+        known: Key -> scores of the finished trials.
+
     Raises:
         RunError: Another line cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, Measured] = {}
+        self.known: dict[str, Measured] = {}
         if not path.exists():
             return
         content = path.read_bytes()
@@ -39,19 +42,12 @@ class TrialLog:
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 entry = json.loads(line)
-                self._known[entry["key"]] = Measured(**entry["scores"])
+                self.known[entry["key"]] = Measured(**entry["scores"])
             except (ValueError, TypeError, KeyError) as error:
                 message = f"{path}, line {number}: no finished trial ({error}); delete the line to have it made again"
                 raise RunError(message) from error
         if whole != content:
             write_bytes(path, whole)
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def find(self, key: str) -> Measured | None:
-        """The scores of a trial, None where it was not made yet."""
-        return self._known.get(key)
 
     def keep(self, key: str, scores: Measured, about: Mapping[str, Any]) -> None:
         """Write a finished trial.
@@ -68,4 +64,4 @@ class TrialLog:
         except OSError as error:
             message = f"{self._path}: cannot be written ({error.strerror}); make room or choose another folder"
             raise RunError(message) from error
-        self._known[key] = scores
+        self.known[key] = scores
