@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from cardiograph.artifacts.cache import PageCache
+from cardiograph.audit.circular import filled
 from cardiograph.audit.copies import page_clusters
 from cardiograph.audit.probes import cross_validated_auroc
 from cardiograph.audit.subject import AuditedPages
@@ -143,7 +144,7 @@ def main() -> None:
         "load_before": os.getloadavg()[0],
     }
     labels = np.arange(20_000) % 2
-    values = simulate_from_label(labels, np.random.default_rng(0)).values
+    values = filled(simulate_from_label(labels, np.random.default_rng(0)))
     simulated = cross_validated_auroc(values, labels, np.arange(20_000), seed=0, name="", shortcut=False)
     result["simulator_auroc"] = None if simulated is None else round(simulated.auroc, 4)
     with tempfile.TemporaryDirectory() as folder:

@@ -219,7 +219,7 @@ def finding_codes():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             name = getattr(getattr(node, "func", None), "id", "")
-            if name in ("Finding", "_mixed", "Suspect") and isinstance(node.args[0], ast.Constant):
+            if name in ("Finding", "_mixed", "Suspect") and node.args and isinstance(node.args[0], ast.Constant):
                 yield node.args[0].value
     yield from ("shortcut_site", "shortcut_acquired_at")  # from a table of columns
 
