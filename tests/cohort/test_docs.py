@@ -24,7 +24,7 @@ def test_every_column_is_told(name):
 
 @pytest.mark.parametrize("key", sorted(set(CohortConfig.model_fields) - {"variables"}))
 def test_every_option_is_told(key):
-    assert f"--{key} " in TEXT
+    assert f"--{key.replace('_', '-')} " in TEXT
 
 
 def test_the_example_table_is_a_cohort(read):
