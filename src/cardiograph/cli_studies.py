@@ -12,7 +12,11 @@ import typer
 from cardiograph import cli_options as options
 
 if TYPE_CHECKING:
-    from cardiograph.studies.ladder_result import Block, LadderResult
+    from rich.table import Table
+
+    from cardiograph.studies.ladder_result import Block, LadderResult, Row
+
+SHORT = {"balanced_accuracy": "bal. acc.", "class_accuracy": "class acc."}
 
 
 def ladder(  # noqa: PLR0913 - a command has its options
@@ -70,8 +74,8 @@ def show_ladder(result: LadderResult, folder: Path) -> None:
     console = Console()
     for title, blocks, change in (
         ("ladder", result.ladders, "change"),
-        ("each fault alone", result.alone, "change to the sound path"),
-        ("controls", (result.controls,), "change to ours"),
+        ("each fault alone", result.alone, "to the sound path"),
+        ("controls", (result.controls,), "to ours"),
     ):
         for block in blocks:
             console.print(_table(block, f"{title}: {block.title}", change))
@@ -80,23 +84,29 @@ def show_ladder(result: LadderResult, folder: Path) -> None:
     console.print(f"page: {plain(str(folder / 'ladder.html'))}", highlight=False, soft_wrap=True)
 
 
-def _table(block: Block, title: str, change: str) -> object:
+def _table(block: Block, title: str, change: str) -> Table:
+    from rich import box
     from rich.table import Table
 
     from cardiograph.console import plain
-    from cardiograph.studies.ladder_result import METRICS
-    from cardiograph.studies.ladder_words import span
 
-    table = Table(title=plain(title), title_justify="left")
-    table.add_column("step")
+    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("step", min_width=22)
     others = [metric for metric in block.metrics if metric != "auroc"]
-    for heading in ("AUROC", change, *(METRICS[metric].lower() for metric in others)):
+    for heading in ("AUROC", change, *(SHORT[metric] for metric in others)):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in block.rows:
         if row.why_not:
             table.add_row(plain(row.title), "n/a", "", *[""] * len(others), style="dim")
             continue
-        moved = span(row.changes["auroc"], sign=True) if row.changes else ""
         told = [f"{row.scores[metric].value:.3f}" if metric in row.scores else "" for metric in others]
-        table.add_row(plain(row.title), f"{row.scores['auroc'].value:.3f}", moved, *told)
+        table.add_row(plain(row.title), f"{row.scores['auroc'].value:.3f}", _change(row), *told)
     return table
+
+
+def _change(row: Row) -> str:
+    if "auroc" not in row.changes:
+        return ""
+    found = row.changes["auroc"]
+    told = f"{found.value:+.3f} ({found.low:+.2f} to {found.high:+.2f})"
+    return f"[bold]{told}[/]" if found.low > 0 or found.high < 0 else told

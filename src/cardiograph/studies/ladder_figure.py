@@ -11,6 +11,7 @@ import numpy as np
 from cardiograph.evaluation.figure_style import INK, SOFT, STYLE, Picture, draw, shown
 from cardiograph.evaluation.report_tables import number
 from cardiograph.studies.ladder_result import METRICS, Block, Facts, LadderResult, Row
+from cardiograph.studies.ladder_words import FEW_SEEDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,23 +25,33 @@ LOOKS: dict[str, tuple[str, str, float]] = {
 """Metric -> colour, marker and its size."""
 
 DPI = 200
-SPREAD = 0.24
-"""Distance between the lanes of two metrics, in rows."""
+SPREAD = 0.18
+"""Distance of the lanes of two metrics from the middle of a row, in rows."""
+
+PANELS: tuple[tuple[str, ...], ...] = (("auroc",), ("balanced_accuracy", "class_accuracy"))
+"""Metrics that share a panel, from above."""
+
+TITLES: dict[str, str] = {
+    "image": "Pages alone",
+    "clinical": "Clinical values alone",
+    "both": "Pages and clinical values",
+}
 
 
 def staircase(result: LadderResult) -> Picture:
-    """Both ladders side by side."""
-    facts, metrics = result.facts, _metrics(result.ladders)
-    names = ", ".join(METRICS[metric] for metric in metrics)
+    """Both ladders side by side, AUROC above and accuracies below."""
+    facts = result.facts
     ends = "; ".join(
         f"{block.title}: AUROC {number(block.rows[0].scores['auroc'].value)} at the top, "
         f"{number(block.rows[-1].scores['auroc'].value)} at the bottom"
         for block in result.ladders
     )
+    few = facts.seeds < FEW_SEEDS
+    bars = "bars span the seeds" if few else f"bars are {facts.confidence * 100:g} % intervals, faint dots single seeds"
     caption = (
-        f"Read from the top: each row takes one more fault away. Marks are means of {facts.seeds} seeds, bars "
-        f"{facts.confidence * 100:g} % intervals ({names}); the dashed lines are chance: 0.5, and for class accuracy the "
-        f"share of the largest class. {facts.records} records in {facts.groups} groups."
+        f"Read from the top: each row takes one more fault away. Marks are means of {facts.seeds} seeds; {bars}. Dashed: "
+        f"chance, 0.5{'; dotted: the share of the largest class' if _has_classes(result) else ''}. n/a: see the tables. "
+        f"{facts.records} records in {facts.groups} groups."
     )
     return Picture(draw(_size(result.ladders), _painter(result)), f"Staircase of scores. {ends}.", caption, wide=True)
 
@@ -59,61 +70,63 @@ def staircase_png(result: LadderResult) -> bytes:
 
 
 def _size(blocks: Sequence[Block]) -> tuple[float, float]:
-    return (3.2 + 3.6 * len(blocks), 1.3 + 0.4 * len(blocks[0].rows))
+    return (3.2 + 3.6 * len(blocks), len(PANELS) * (0.9 + 0.29 * len(blocks[0].rows)))
 
 
-def _metrics(blocks: Sequence[Block]) -> tuple[str, ...]:
-    return tuple(metric for metric in LOOKS if any(metric in block.metrics for block in blocks))
+def _has_classes(result: LadderResult) -> bool:
+    return "class_accuracy" in result.ladders[0].metrics
 
 
 def _painter(result: LadderResult) -> Callable[[Figure], None]:
     def paint(figure: Figure) -> None:
-        every = figure.subplots(1, len(result.ladders), sharey=True, squeeze=False)[0]
-        low = _lowest(result.ladders)
-        for axes, block in zip(every, result.ladders, strict=True):
-            _one_ladder(axes, block, result.facts)
-            axes.set(xlim=(low, 1.02), ylim=(len(block.rows) - 0.4, -0.6))
+        panels = figure.subplots(len(PANELS), len(result.ladders), sharey=True, squeeze=False)
+        for metrics, line in zip(PANELS, panels, strict=True):
+            for axes, block in zip(line, result.ladders, strict=True):
+                _one_ladder(axes, block, [metric for metric in metrics if metric in block.metrics], result.facts)
+        for axes, block in zip(panels[0], result.ladders, strict=True):
+            axes.set_title(TITLES[block.name])
         titles = [shown(row.title, 52) for row in result.ladders[0].rows]
-        every[0].set_yticks(range(len(titles)), titles)
-        every[0].tick_params(axis="y", labelsize=8.5, labelcolor=INK)
-        handles, labels = every[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower right", ncols=len(labels))
+        panels[0, 0].set(ylim=(len(titles) - 0.4, -0.6))
+        panels[0, 0].set_yticks(range(len(titles)), titles)
+        if _has_classes(result):
+            figure.legend(*panels[1, 0].get_legend_handles_labels(), loc="outside lower right", ncols=2)
+        for axes in panels[:, 0]:
+            axes.tick_params(axis="y", labelsize=8.5, labelcolor=INK)
 
     return paint
 
 
-def _one_ladder(axes: Axes, block: Block, facts: Facts) -> None:
-    lanes = np.linspace(-1, 1, len(block.metrics)) * SPREAD if len(block.metrics) > 1 else np.zeros(1)
+def _one_ladder(axes: Axes, block: Block, metrics: Sequence[str], facts: Facts) -> None:
+    lanes = np.linspace(-1, 1, len(metrics)) * SPREAD if len(metrics) > 1 else np.zeros(1)
     for place, row in enumerate(block.rows):
-        if not row.scores:
-            axes.text(0.5, place, "n/a", color=SOFT, ha="center", va="center", fontsize=7.5, style="italic")
         if place % 2:
             axes.axhspan(place - 0.5, place + 0.5, color="#f5f6f8", zorder=0, lw=0)
-    for lane, metric in zip(lanes, block.metrics, strict=True):
-        _stairs(axes, block.rows, metric, lane)
-    axes.axvline(facts.chance["auroc"], color=SOFT, lw=1, ls="--", zorder=1)
-    if "class_accuracy" in block.metrics:
-        axes.axvline(facts.chance["class_accuracy"], color=LOOKS["class_accuracy"][0], lw=0.8, ls=(0, (1, 2)), zorder=1)
-    axes.set_title(block.title)
-    axes.set_xlabel("score")
+        if not row.scores:
+            axes.text(0.02, place, "n/a", color=SOFT, va="center", fontsize=7.5, style="italic")
+        elif metrics == ["auroc"]:
+            told = number(row.scores["auroc"].value)
+            axes.text(1.01, place, told, color=INK, va="center", fontsize=7.5, transform=axes.get_yaxis_transform())
+    for lane, metric in zip(lanes, metrics, strict=True):
+        _stairs(axes, block.rows, metric, lane, few=facts.seeds < FEW_SEEDS)
+    axes.axvline(0.5, color=SOFT, lw=1, ls="--", zorder=1)
+    if "class_accuracy" in metrics:
+        axes.axvline(facts.chance["class_accuracy"], color=LOOKS["class_accuracy"][0], lw=1, ls=":", zorder=1)
+    axes.set(xlim=(0, 1))
+    axes.set_xlabel(" / ".join(METRICS[metric] for metric in metrics))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
 
 
-def _stairs(axes: Axes, rows: Sequence[Row], metric: str, lane: float) -> None:
+def _stairs(axes: Axes, rows: Sequence[Row], metric: str, lane: float, *, few: bool) -> None:
     colour, marker, size = LOOKS[metric]
     places = [place for place, row in enumerate(rows) if metric in row.scores]
+    values = np.array([rows[place].scores[metric].value for place in places])
+    heights = np.array(places) + lane
+    each = [np.array(rows[place].trials[metric]) for place in places]
     found = [rows[place].scores[metric] for place in places]
-    values, heights = np.array([each.value for each in found]), np.array(places) + lane
-    reach = np.array([[each.value - each.low, each.high - each.value] for each in found]).T
-    axes.step(values, heights, where="post", color=colour, lw=1, alpha=0.45, zorder=2)
-    axes.errorbar(
-        values, heights, xerr=reach, fmt=marker, ms=size, color=colour, ecolor=colour, elinewidth=1.1,
-        label=METRICS[metric], zorder=3,
-    )  # fmt: skip
-
-
-def _lowest(blocks: Sequence[Block]) -> float:
-    """Left end of the axis: the lowest interval, yet at least a little below chance, and never below 0."""
-    lows = [row.scores[metric].low for block in blocks for row in block.rows for metric in block.metrics if row.scores]
-    return float(np.clip(np.floor((min(lows) - 0.02) * 10) / 10, 0, 0.4))
+    ends = [(one.min(), one.max()) if few else (score.low, score.high) for one, score in zip(each, found, strict=True)]
+    axes.step(values, heights, where="post", color=colour, lw=1.2, alpha=0.5, zorder=2)
+    for height, (low, high), one in zip(heights, ends, each, strict=True):
+        axes.plot([low, high], [height, height], color=colour, lw=1.1, zorder=3, solid_capstyle="butt")
+        axes.plot(one, np.full(len(one), height), ls="none", marker=".", ms=2.6, color=colour, alpha=0.45, zorder=3)
+    axes.plot(values, heights, ls="none", marker=marker, ms=size, color=colour, label=METRICS[metric], zorder=4)

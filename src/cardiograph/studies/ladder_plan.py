@@ -37,7 +37,7 @@ TITLES: dict[str, str] = {
     "patient_in_validation_graph": "New patients attached to training records",
     "silent_zero_image": "Unreadable pages left out, not zeros",
     "positive_is_normal": "The outcome is the positive class",
-    OURS: "Our settings (no fault: training, augmentation)",
+    OURS: "Our own training settings (no fault)",
     SOUND: "Sound path",
 }
 """What is done in a step that takes the fault away."""
