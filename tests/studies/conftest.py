@@ -1,0 +1,98 @@
+"""A small cohort of pages with copies, a laboratory on it whose encoder costs nothing, and a table of clinical values."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cardiograph.artifacts.cache import PageCache
+from cardiograph.config import load_config
+from cardiograph.stages import encoding
+from cardiograph.studies.faulty_records import Pool
+from cardiograph.studies.laboratory import Laboratory
+
+CLASSES = ("normal", "infarction", "old infarction")
+FAST = {"width": 16, "epochs": 12, "patience": 12}
+
+
+class Means:
+    """Stands in for the encoder: 512 means over the view."""
+
+    def run(self, inputs):
+        for page in inputs:
+            yield page[0, :224, :224].reshape(16, 14, 32, 7).mean(axis=(1, 3)).ravel().astype(np.float32)
+
+
+@pytest.fixture
+def cheap_encoder(monkeypatch):
+    """No network, no compilation."""
+    monkeypatch.setattr(encoding, "make_engine", lambda *_, **__: Means())
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory):
+    """Folder of 18 drawn pages of 18 patients."""
+    from cardiograph.synthesis.cohort import write_cohort
+
+    write_cohort(tmp_path_factory.mktemp("pages") / "drawn", patients=18, seed=5, workers=1)
+    return sorted((tmp_path_factory.getbasetemp()).glob("pages*/drawn/pages/*.jpg"))[:18]
+
+
+@pytest.fixture(scope="session")
+def page_table(pages, tmp_path_factory):
+    """18 different pages in three classes; the first six are there three times: 30 records."""
+    rows = [*range(18), *range(6), *range(6)]
+    table = pd.DataFrame(
+        {
+            "ecg": [str(pages[row]) for row in rows],
+            "label": [CLASSES[0] if row % 3 else CLASSES[1 + row % 2] for row in rows],
+        }
+    )
+    path = tmp_path_factory.mktemp("cohort") / "pages.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def page_settings(**sections):
+    base = {"cohort": {"positive": list(CLASSES[1:])}, "encoder": {"weights": "random"}, "model": FAST}
+    for name, section in sections.items():
+        base[name] = {**base.get(name, {}), **section}
+    return load_config(None, base)
+
+
+@pytest.fixture
+def make_lab(page_table, cheap_encoder, cache_folder):
+    """Make a laboratory on the pages."""
+    caches = []
+
+    def make(source=page_table, pool=None, **sections):
+        caches.append(PageCache(cache_folder))
+        lab = Laboratory(source, page_settings(**sections), caches[-1], pool=pool or Pool(0, 8))
+        lab.settle_precision()
+        return lab
+
+    return make
+
+
+@pytest.fixture
+def lab(make_lab):
+    return make_lab()
+
+
+@pytest.fixture(scope="session")
+def values_table(tmp_path_factory):
+    """90 records of 60 patients with clinical values that tell the label, no pages; a split of its own."""
+    rng = np.random.default_rng(0)
+    patient = np.concatenate([np.arange(60), np.arange(30)])
+    label = patient % 2
+    table = pd.DataFrame(
+        {
+            "patient_id": [f"p{number}" for number in patient],
+            "label": label,
+            "ef": np.clip(rng.normal(0.58 - 0.1 * label, 0.07), 0.2, 0.75).round(3),
+            "age": np.clip(rng.normal(60 + 5 * label, 9), 30, 90).round(),
+            "split": np.where(patient % 5 == 0, "test", np.where(patient % 5 == 1, "val", "train")),
+        }
+    )
+    path = tmp_path_factory.mktemp("cohort") / "values.csv"
+    table.to_csv(path, index=False)
+    return path

@@ -1,0 +1,111 @@
+"""Controls know nothing that they should not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cardiograph.config import GraphConfig
+from cardiograph.containers import Groups
+from cardiograph.studies.controls import (
+    CONTROLS,
+    RandomEdges,
+    exchange_labels,
+    header_only,
+    margins,
+    permuted_labels,
+)
+from cardiograph.studies.faults import Faults
+
+
+def test_whole_groups_exchange_labels(lab):
+    cohort, groups = lab.own[0], lab.groups
+    found = exchange_labels(cohort, groups, 1)
+    for group in range(len(groups)):
+        rows = np.flatnonzero(groups.index == group)
+        assert len(set(found.labels[rows])) == len(set(found.table["class_name"][rows])) == 1
+    first = np.unique(groups.index, return_index=True)[1]
+    assert sorted(found.table["class_name"][first]) == sorted(cohort.table["class_name"][first])
+    assert (found.labels != cohort.labels).any()
+    pairs = set(zip(cohort.table["class_name"], cohort.labels, strict=True))
+    assert set(zip(found.table["class_name"], found.labels, strict=True)) == pairs
+
+
+def test_unlabelled_records_stay_unlabelled(lab):
+    cohort, groups = lab.own[0], lab.groups
+    labels = cohort.labels.copy()
+    labels[:4] = -1
+    cohort = dataclasses.replace(cohort, table=cohort.table.assign(label=labels))
+    assert np.flatnonzero(exchange_labels(cohort, groups, 1).labels < 0).tolist() == [0, 1, 2, 3]
+
+
+def test_another_seed_exchanges_otherwise(lab):
+    found = [exchange_labels(lab.own[0], lab.groups, seed).labels.tolist() for seed in (1, 1, 2)]
+    assert found[0] == found[1] != found[2]
+
+
+def test_random_edges_keep_the_degree_and_stay_outside_a_group():
+    groups = np.repeat(np.arange(6), 2)
+    edges = RandomEdges(np.random.default_rng(0))
+    graph = edges.link(None, np.arange(12), groups, GraphConfig(k=3))
+    index = graph.neighbours.index
+    assert (index >= 0).all()
+    assert all(len(set(row)) == 3 and not set(groups[row]) & {groups[place]} for place, row in enumerate(index))
+    hood = edges.join(np.zeros((12, 2)), np.zeros((1, 2)), GraphConfig(k=3), [np.arange(10)])
+    assert sorted(hood.index[0]) == [-1, 10, 11]  # as many as there are
+
+
+def test_random_edges_are_another_graph_than_the_nearest(lab):
+    config = lab.settings(lab.config, Faults(), "image", 1)
+    assert CONTROLS["rewired_edges"](lab, config) != lab.trial(config)
+    assert CONTROLS["rewired_edges"](lab, config) == CONTROLS["rewired_edges"](lab, config)
+
+
+def test_the_header_control_sees_the_margins_and_nothing_else(lab, monkeypatch):
+    from cardiograph.studies import controls
+
+    seen = []
+    monkeypatch.setattr(
+        controls, "prepare", lambda material, config: seen.append(material) or (_ for _ in ()).throw(KeyError)
+    )
+    with pytest.raises(KeyError):
+        header_only(lab, lab.settings(lab.config, Faults(), "image", 1))
+    np.testing.assert_array_equal(seen[0].image, margins(lab.own[1]))
+    assert seen[0].image.shape == (30, 1536)
+    assert seen[0].clinical is None
+
+
+def test_a_page_without_a_grid_has_white_margins(lab):
+    survey = lab.own[1]
+    facts = dataclasses.replace(survey.facts[0], traits=dataclasses.replace(survey.facts[0].traits, margins=""))
+    found = margins(dataclasses.replace(survey, facts=(facts, *survey.facts[1:])))
+    assert (found[0] == 255).all()
+    assert (found[1] < 255).any()
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_every_control_gives_scores(lab, name):
+    modality = "clinical" if name == "clinical_only" else "image"
+    found = CONTROLS[name](lab, lab.settings(lab.config, Faults(), modality, 2))
+    assert 0 <= found.auroc <= 1
+    assert found.balanced_accuracy == pytest.approx((found.sensitivity + found.specificity) / 2)
+
+
+@pytest.mark.slow
+def test_twenty_permutations_score_half(shared, make_lab):
+    """On noise in place of pages any cohort does; here the shared table gives groups of eight copies."""
+    lab = make_lab(
+        shared / "data" / "ecg-pages" / "manifest.csv",
+        cohort={
+            "map": {"ecg": "image", "label": "class"},
+            "positive": ["abnormal_heartbeat", "history_of_mi", "myocardial_infarction"],
+        },
+    )
+    found = [permuted_labels(lab, lab.settings(lab.config, Faults(), "image", seed)).auroc for seed in range(20)]
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(20)
+
+
+def test_groups_of_one_label_are_what_the_permutation_is_made_for(lab):
+    alone = Groups(np.arange(30))
+    found = exchange_labels(lab.own[0], alone, 3)
+    assert sorted(found.labels) == sorted(lab.own[0].labels)
