@@ -172,7 +172,7 @@ def test_our_settings_are_tried_once_for_ladder_and_controls(climbed):
 
 
 def test_another_configuration_or_cohort_in_the_folder_is_refused(climbed, values_table, tmp_path):
-    with pytest.raises(RunError, match="graph.k"):
+    with pytest.raises(RunError, match=r"graph\.k"):
         climb(values_table, climbed[1], values_settings(graph={"k": 3}), HERE)
     other = tmp_path / "values.csv"
     other.write_text(values_table.read_text().replace("p0,", "q0,"))
@@ -224,6 +224,7 @@ def test_processes_come_to_the_scores_of_one(climbed, values_table, tmp_path):
             assert row.trials == same.trials
 
 
+@pytest.mark.slow
 def test_pages_climb_both_ladders(page_table, cheap_encoder, tmp_path):
     found = climb(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), HERE)
     assert [block.name for block in found.ladders] == ["image", "both"]

@@ -1,5 +1,7 @@
 """The plan takes one fault away at a time and says why it leaves one out."""
 
+import itertools
+
 import pytest
 from tests.studies.conftest import CLASSES, page_settings
 
@@ -24,7 +26,7 @@ def test_each_step_of_a_ladder_takes_one_fault_away_in_the_order_of_the_table(la
         assert [step.name for step in steps] == [START, *FAULTS, OURS]
         assert {step.modality for step in steps} == {modality}
         run = [step for step in steps if not step.why_not]
-        for before, after in zip(run[:-1], run[1:-1], strict=False):
+        for before, after in itertools.pairwise(run[:-1]):
             assert set(before.faults.on()) - set(after.faults.on()) == {after.name}
         assert run[-2].faults == run[-1].faults == Faults()
 

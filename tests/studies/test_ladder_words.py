@@ -80,8 +80,13 @@ def test_notes_tell_what_a_reader_has_to_know_first():
 def test_the_reading_counts_what_cannot_be_told():
     rows = (BEFORE, row("header_in_view", 0.7, -0.1, -0.15, -0.05), row("ours", 0.71, 0.01, -0.1, 0.1))
     told = " ".join(
-        reading([Block("image", "Pages alone", rows, Interval(-0.09, -0.2, 0.02))], Block("controls", "", ()), FACTS)
+        reading(
+            [Block("image", "Pages alone", rows, Interval(-0.09, -0.2, 0.02))],
+            [Block("image", "Pages alone", (BEFORE, row("duplicates_across_split", 0.95, 0.15, 0.1, 0.2)))],
+            FACTS,
+        )
     )
+    assert "by themselves: duplicates_across_split (+0.150 (+0.100 to +0.200))" in told
     assert "from 0.800 with all faults to 0.710 with none" in told
     assert "steps that lower AUROC beyond chance: header_in_view (−0.100)" in told
     assert "1 of 2 steps cannot be told from chance" in told

@@ -119,8 +119,8 @@ def _all_trials(lab: Laboratory, plan: Plan, log: TrialLog, extent: Extent, data
     """Scores of each step, seed by seed; what the log knows is not made again, and what is the same is made once."""
     seeds = range(lab.config.seed, lab.config.seed + extent.seeds)
     trials = [Trial(step, seed, _key(lab, step, seed, data)) for seed in seeds for step in plan.steps]
-    different = {trial.key: trial for trial in trials}
-    missing = [trial for trial in different.values() if trial.key not in log.known]
+    different = {trial.key: trial for trial in reversed(trials)}  # of two that are the same, the first gives the name
+    missing = [trial for trial in reversed(different.values()) if trial.key not in log.known]
     _read_views(lab, missing)
     lab.progress.start("trials", len(different))
     lab.progress.advance(len(different) - len(missing))

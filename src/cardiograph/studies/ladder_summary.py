@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -49,7 +50,7 @@ def summarise(lab: Laboratory, plan: Plan, scores: Scores, *, quick: bool) -> La
         make.beside_first(plan.controls, words.of_control),
     )
     notes = words.notes(facts, had_split=lab.had_split)
-    return LadderResult(facts, ladders, alone, controls, notes, words.reading(ladders, controls, facts))
+    return LadderResult(facts, ladders, alone, controls, notes, words.reading(ladders, alone, facts))
 
 
 def facts_of(lab: Laboratory, *, seeds: int, quick: bool) -> Facts:
@@ -115,7 +116,7 @@ class _Rows:
             for metric, values in found.items()
             if metric in earlier
         }
-        scores = {metric: self._interval(values) for metric, values in found.items()}
+        scores = {metric: _clipped(self._interval(values)) for metric, values in found.items()}
         trials = {metric: tuple(values.tolist()) for metric, values in found.items()}
         row = Row(step.name, step.title, step.why_not, scores, changes, trials)
         return dataclasses.replace(row, sentence=sentence(row, before, self._facts))
@@ -124,6 +125,12 @@ class _Rows:
         return resampled_interval(
             values, train=self._split.train, test=self._split.test, confidence=self._facts.confidence
         )
+
+
+def _clipped(found: Interval) -> Interval:
+    """A t interval may leave the range that a score has."""
+    low, high = (min(max(end, 0.0), 1.0) if math.isfinite(end) else end for end in (found.low, found.high))
+    return Interval(found.value, low, high)
 
 
 def _by_metric(trials: Sequence[Measured]) -> dict[str, NDArray[np.float64]]:

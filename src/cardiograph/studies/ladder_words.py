@@ -115,9 +115,9 @@ def notes(facts: Facts, *, had_split: bool) -> tuple[str, ...]:
     return tuple(_notes(facts, had_split=had_split))
 
 
-def reading(ladders: Sequence[Block], controls: Block, facts: Facts) -> tuple[str, ...]:
+def reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> tuple[str, ...]:
     """What all rows together say."""
-    return tuple(_reading(ladders, controls, facts))
+    return tuple(_reading(ladders, alone, facts))
 
 
 def _notes(facts: Facts, *, had_split: bool) -> Iterator[str]:
@@ -144,7 +144,7 @@ def _notes(facts: Facts, *, had_split: bool) -> Iterator[str]:
         yield "Made with --quick: few seeds, and augmented copies that repeat after the first 64 or so of a class."
 
 
-def _reading(ladders: Sequence[Block], controls: Block, facts: Facts) -> Iterator[str]:
+def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> Iterator[str]:
     for block in ladders:
         steps = [row for row in block.rows if row.changes]
         overall = block.overall
@@ -164,6 +164,11 @@ def _reading(ladders: Sequence[Block], controls: Block, facts: Facts) -> Iterato
         unclear = sum(not _tells(row.changes["auroc"]) for row in steps)
         if unclear:
             yield f"{block.title}: {unclear} of {len(steps)} steps cannot be told from chance with {facts.seeds} seeds."
+    for block in alone:
+        telling = [row for row in block.rows if row.changes and _tells(row.changes["auroc"])]
+        if telling:
+            named = ", ".join(f"{row.title} ({span(row.changes['auroc'], sign=True)})" for row in telling)
+            yield f"{block.title}, faults that move the AUROC of the sound path beyond chance by themselves: {named}."
     yield (
         "What a step is worth depends on what is still wrong when it is taken: a fault that destroys the score hides all "
         "that come after it. The table of faults added alone shows each without the others."
