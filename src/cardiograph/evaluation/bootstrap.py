@@ -111,7 +111,9 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
                 drawn[model][name].append(each)
     return {
         model: {
-            name: percentile_interval(whole[name], np.concatenate(drawn[model][name]), confidence, few=few)
+            name: percentile_interval(
+                whole[name], np.concatenate(drawn[model][name]), confidence, few=few, centred=METRICS[name].centred
+            )
             for name in names
         }
         for model, whole in wholes.items()
@@ -157,16 +159,21 @@ def too_few_groups(labels: Labels, groups: NDArray[np.int64]) -> bool:
     return any(0 < count < FEWEST_GROUPS for count in (positive, len(np.unique(groups)) - positive))
 
 
-def percentile_interval(value: float, drawn: Floats, confidence: float, *, few: bool = False) -> Interval:
+def percentile_interval(
+    value: float, drawn: Floats, confidence: float, *, few: bool = False, centred: bool = False
+) -> Interval:
     """The central ``confidence`` share of ``drawn`` around ``value``; resamples without a value are left out.
 
-    There is no interval where ``few`` groups were resampled.
+    There is no interval where ``few`` groups were resampled. A ``centred`` score counts the noise of resampling as error, so
+    its resamples, whose median would lie above the value, are moved onto it, and not below 0.
     """
     if few:
         return Interval(value, math.nan, math.nan)
     usable = drawn[np.isfinite(drawn)]
     if not math.isfinite(value) or len(usable) < (1 - UNDEFINED_AT_MOST) * len(drawn) or not len(usable):
         return Interval(value, math.nan, math.nan)
+    if centred:
+        usable = np.maximum(usable - np.median(usable) + value, 0)
     low, high = np.quantile(usable, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value, float(low), float(high))
 

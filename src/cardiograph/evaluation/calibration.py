@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.evaluation.equal_mass import BINS, bin_of_each
+
 CLIP = 1e-6
 """Probabilities are kept this far from 0 and 1 before their logit is taken."""
 STEPS, TOLERANCE, LONGEST_STEP, SMALLEST = 60, 1e-8, 2.0, 1e-12
@@ -86,20 +88,18 @@ def recalibrations(
 
 
 def reliability_curve(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], *, bins: int = 10, confidence: float = 0.95
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], *, bins: int = BINS, confidence: float = 0.95
 ) -> ReliabilityCurve:
     """Records in bins of about equal size, from low to high probability; equal probabilities stay in one bin.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: [n] 0..1.
-        bins: At most this many, and never fewer than about 10 records a bin.
+        bins: At most this many, and never fewer than about 10 records a bin: the bins of the calibration error.
         confidence: Of the Wilson intervals, which take records as independent.
     """
-    wanted = max(1, min(bins, len(labels) // 10))
-    cuts = np.unique(np.quantile(probabilities, np.arange(1, wanted) / wanted)) if len(labels) else np.empty(0)
-    bin_of = np.searchsorted(cuts, probabilities, side="left")
-    counted = np.bincount(bin_of, minlength=len(cuts) + 1)
+    bin_of = bin_of_each(probabilities, bins=bins)
+    counted = np.bincount(bin_of, minlength=1)
     used = counted > 0
     positives = np.bincount(bin_of, weights=labels, minlength=len(counted))[used].astype(np.float64)
     total = np.bincount(bin_of, weights=probabilities, minlength=len(counted))[used]

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.evaluation.brier import calibration_error
 from cardiograph.evaluation.calibration import recalibration
 
 Labels = NDArray[np.int64]
@@ -30,6 +31,7 @@ class Metric:
         range: Smallest and largest value possible.
         needs_threshold: Whether it looks at the decision ``probability >= threshold``.
         meaning: One line for people.
+        centred: Whether resampling by itself makes it larger, so that its resamples are moved onto the value.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Metric:
     range: tuple[float, float]
     needs_threshold: bool
     meaning: str
+    centred: bool = False
 
 
 def check(labels: Labels, probabilities: Probabilities) -> None:
@@ -111,6 +114,10 @@ def _slope(labels: Labels, probabilities: Probabilities, _threshold: float) -> f
 
 def _intercept(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
     return recalibration(labels, probabilities).intercept
+
+
+def _ece(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
+    return calibration_error(labels, probabilities)
 
 
 def _two_classes(labels: Labels) -> bool:
@@ -191,6 +198,10 @@ METRICS: dict[str, Metric] = {
         Metric(
             "calibration_intercept", "Calibration intercept", _intercept, "target", 0, (-_INF, _INF), False,
             "below 0: probabilities too high on the whole; above 0: too low",
+        ),
+        Metric(
+            "ece", "Expected calibration error", _ece, "lower", 0, (0, 1), False,
+            "mean distance of said from seen in ten bins; true probabilities do not reach 0 on few records", centred=True,
         ),
     )
 }  # fmt: skip

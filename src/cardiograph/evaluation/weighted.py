@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.evaluation.brier import calibration_errors
 from cardiograph.evaluation.calibration import recalibrations
 from cardiograph.evaluation.metrics import METRICS
 
@@ -44,6 +45,8 @@ def weighted_scores(
         if {"calibration_slope", "calibration_intercept"} & set(names):
             slope, intercept = recalibrations(labels, probabilities, weights)
             found |= {"calibration_slope": slope, "calibration_intercept": intercept}
+        if "ece" in names:
+            found["ece"] = calibration_errors(labels, probabilities, weights)
     return {name: found[name] for name in names}
 
 
