@@ -21,6 +21,7 @@ from cardiograph.evaluation.report_content import (
     Reproduction,
     SplitRow,
 )
+from cardiograph.evaluation.subgroups import groupings_of, subgroup_scores
 from cardiograph.evaluation.summary import summarise
 from cardiograph.schema import DEFAULT_VARIABLES
 
@@ -121,6 +122,12 @@ def made_content(records: int = 690, *, resamples: int = 1000, seed: int = 0) ->
     metrics = summarise(
         test, validation, models, provenance="measured", settings=EvaluationConfig(bootstrap=resamples), seed=1
     )
+    sex = rng.choice(np.array(["f", "m", ""]), len(test), p=[0.5, 0.45, 0.05])
+    columns = {"sex": sex, "age": rng.normal(62, 12, len(test)), "bnp": rng.lognormal(4.8, 0.8, len(test))}
+    metrics["subgroups"] = subgroup_scores(
+        test.labels, test.probabilities["gcn"], test.groups, groupings_of(columns),
+        threshold=0.42, resamples=resamples, confidence=0.95, seed=1,
+    )  # fmt: skip
     return ReportContent(
         title="first run",
         outcome="reduced ejection fraction",

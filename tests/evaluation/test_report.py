@@ -105,7 +105,7 @@ def test_report_says_what_the_run_found(report, content):
 
 
 def test_all_figures_are_svg_that_parses(report):
-    assert len(drawings(report)) == 11
+    assert len(drawings(report)) == 12
     for drawing in drawings(report):
         ET.fromstring(drawing)  # noqa: S314
     assert 'alt=""' not in report
@@ -116,7 +116,7 @@ def test_hostile_names_are_text_everywhere(changed):
     html = render_report(content)
     assert "script" not in Page(html).tags
     assert "alert('x')" in Page(html).words.replace("&#39;", "'")
-    assert len(drawings(html)) == 11
+    assert len(drawings(html)) == 12
     for drawing in drawings(html):
         assert "script" not in {element.tag for element in ET.fromstring(drawing).iter()}  # noqa: S314
         assert "mathdefault" not in drawing
@@ -174,6 +174,42 @@ def test_one_class_among_the_test_records_is_undefined_and_still_renders(content
     words = Page(render_report(healthy)).words
     assert "undefined" in words
     assert "ROC and precision-recall are undefined" in words
+
+
+def test_the_pack_of_scores_stands_in_the_report(content):
+    page = Page(render_report(content))
+    assert {"calibration", "distributions", "decision-curve", "subgroups", "tripod"} <= set(page.ids)
+    parts = content.metrics["brier_parts"]["gcn"]
+    for text in (
+        f"Resolution how far the bins' shares of positives lie apart; more is better −{parts['resolution']:.4f}",
+        f"true probabilities would show {parts['ece_by_chance']:.3f} on as many records",
+        "thirds of the test records",
+        "0.10 " + f"{content.metrics['net_benefit']['models']['gcn']['value'][9]:.3f}",
+        "yours to write",
+    ):
+        assert text in page.words, text
+    card = render_model_card(content)
+    for text in ("## Intended use", "## Provenance", "## Subgroups", "## Limits", "| sex | f |"):
+        assert text in card, text
+    assert "Not examined: scores in subgroups" not in card
+
+
+@pytest.mark.usefixtures("words_only")
+def test_a_run_without_the_pack_has_no_empty_sections(changed, content):
+    new = ("net_benefit", "brier_parts", "subgroups", "delong")
+    old = changed(metrics={key: value for key, value in content.metrics.items() if key not in new})
+    page = Page(render_report(old))
+    assert not {"decision-curve", "subgroups"} & set(page.ids)
+    assert "What the Brier score is made of" not in page.words
+    assert "Not examined: scores in subgroups" in render_model_card(old)
+
+
+@pytest.mark.usefixtures("words_only")
+def test_the_rule_of_the_threshold_is_told_as_it_was(changed):
+    other = changed(threshold_chosen="the highest that finds 90 % of the positives")
+    words = Page(render_report(other)).words
+    assert "the highest that finds 90 % of the positives" in words and "Youden" not in words
+    assert "Youden" not in render_model_card(other)
 
 
 @pytest.mark.usefixtures("words_only")

@@ -71,6 +71,28 @@ def test_metrics_hold_every_score_of_every_model(content):
     }
 
 
+def test_metrics_hold_the_decision_curve_and_the_parts_of_the_brier_score(content):
+    metrics = content.metrics
+    models = {metrics["primary"], *metrics["baselines"]}
+    assert set(metrics["net_benefit"]["models"]) == set(metrics["brier_parts"]) == models
+    for name, parts in metrics["brier_parts"].items():
+        scores = metrics["test"] if name == metrics["primary"] else metrics["baselines"][name]
+        assert parts["brier"] == pytest.approx(scores["brier"]["value"])
+        assert 0 < parts["ece_by_chance"] < 0.2
+    assert "are not independent" in metrics["delong"]["refused"]
+
+
+def test_delong_is_made_where_each_record_is_a_group():
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 40)
+    part = PartPredictions(labels, np.arange(80), {"gcn": rng.random(80), "mlp": rng.random(80)})
+    models = ModelRoles("gcn", "gcn", "mlp", {"gcn": "GCN", "mlp": "MLP"}, {"gcn": 0.5, "mlp": 0.5})
+    found = summarise(part, part, models, provenance="measured", settings=EvaluationConfig(bootstrap=100), seed=0)
+    assert found["delong"]["refused"] is None
+    assert found["delong"]["difference"] == pytest.approx(found["graph_verdict"]["difference"]["value"])
+    assert found["delong"]["low"] < found["delong"]["difference"] < found["delong"]["high"]
+
+
 def test_one_record_per_patient_equals_all_where_each_has_one():
     rng = np.random.default_rng(0)
     labels = np.tile([0, 1], 20)

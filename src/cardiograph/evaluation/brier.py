@@ -103,7 +103,7 @@ def calibration_error(labels: Labels, probabilities: Floats, *, bins: int = BINS
     return float(calibration_errors(labels, probabilities, np.ones((1, len(labels))), bins=bins)[0])
 
 
-def error_by_chance(probabilities: Floats, rng: np.random.Generator, *, draws: int = 500, bins: int = BINS) -> float:
+def error_by_chance(probabilities: Floats, rng: np.random.Generator, *, draws: int = 200, bins: int = BINS) -> float:
     """The calibration error that these probabilities would show on average if they were true.
 
     Args:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +57,7 @@ STYLE: Any = {
     "lines.linewidth": 1.6,
     "svg.fonttype": "none",
     "svg.hashsalt": "cardiograph",
+    "pdf.fonttype": 42,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
 }
@@ -70,12 +72,14 @@ class Picture:
         alt: What it shows, for who cannot see it.
         caption: How to read it, with the number of records.
         wide: Whether it takes the whole width.
+        figure: What was drawn, for other formats; None where only the drawing is left.
     """
 
     svg: str
     alt: str
     caption: str
     wide: bool = False
+    figure: Figure | None = field(default=None, repr=False, compare=False)
 
     @property
     def source(self) -> str:
@@ -83,20 +87,61 @@ class Picture:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
+def picture(
+    size: tuple[float, float], paint: Callable[[Figure], None], alt: str, caption: str, *, wide: bool = False
+) -> Picture:
+    """Let ``paint`` fill a figure of ``size`` inches, and keep it with its words.
+
+    Args:
+        size: Width and height, inches.
+        paint: Draws into the empty figure.
+        alt: See :class:`Picture`.
+        caption: See :class:`Picture`.
+        wide: See :class:`Picture`.
+    """
+    with _styled():
+        figure = _painted(size, paint)
+        svg = _saved(figure, "svg").decode()
+        figure.set_layout_engine("none")  # it is laid out now; a second time costs as much as the drawing
+        return Picture(svg, alt, caption, wide, figure)
+
+
+def as_pdf(figure: Figure) -> bytes:
+    """The figure as PDF with text that can be edited; the same figure gives the same bytes: no date, no program."""
+    with _styled():
+        return _saved(figure, "pdf")
+
+
 def draw(size: tuple[float, float], paint: Callable[[Figure], None]) -> str:
     """Let ``paint`` fill a figure of ``size`` inches and give it back as SVG.
 
     The same content gives the same bytes: no date, fixed ids. Text stays text, so files are small.
     """
+    with _styled():
+        return _saved(_painted(size, paint), "svg").decode()
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
     import matplotlib as mpl
-    from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = Figure(figsize=size)
-        paint(figure)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        yield
+
+
+def _painted(size: tuple[float, float], paint: Callable[[Figure], None]) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size)
+    paint(figure)
+    return figure
+
+
+def _saved(figure: Figure, kind: Literal["svg", "pdf"]) -> bytes:
+    undated = {"svg": ("Date", "Creator"), "pdf": ("CreationDate", "Creator", "Producer")}[kind]
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, metadata=dict.fromkeys(undated))
     return buffer.getvalue()
 
 
@@ -116,3 +161,10 @@ def shown(text: str, length: int = 34) -> str:
 def unit_square(axes: Axes, x: str, y: str) -> None:
     """Both axes from 0 to 1 at one scale."""
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal")
+
+
+def legend(figure: Figure, *axes: Axes, columns: int = 1) -> None:
+    """Under the axes, where it covers nothing; what was drawn last comes first."""
+    pairs = [pair for each in axes for pair in reversed([*zip(*each.get_legend_handles_labels(), strict=True)])]
+    handles, labels = zip(*pairs, strict=True) if pairs else ((), ())
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns)

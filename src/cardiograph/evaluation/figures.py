@@ -1,10 +1,15 @@
-"""Which figures a report has."""
+"""Which figures a report has, and the same as files."""
 
 from __future__ import annotations
 
-from cardiograph.evaluation import figures_cohort, figures_scores
-from cardiograph.evaluation.figure_style import Picture
+from collections.abc import Mapping
+
+from cardiograph.evaluation import figures_calibration, figures_cohort, figures_decision, figures_scores
+from cardiograph.evaluation.figure_style import Picture, as_pdf
 from cardiograph.evaluation.report_content import ReportContent
+
+NOT_A_FILE = ("headline",)
+"""Drawings that mean nothing outside the page."""
 
 
 def draw_figures(content: ReportContent) -> dict[str, Picture]:
@@ -13,12 +18,15 @@ def draw_figures(content: ReportContent) -> dict[str, Picture]:
     ROC and precision-recall need both classes among the test records.
     """
     pictures = {"headline": figures_scores.headline(content), "forest": figures_scores.forest(content)}
+    benefit = content.metrics.get("net_benefit")  # older runs have none
     if 0 < content.test.positives < len(content.test):
         pictures["roc"] = figures_scores.roc(content)
         pictures["precision_recall"] = figures_scores.precision_recall(content)
+        if benefit is not None:
+            pictures["decision_curve"] = figures_decision.decision_curve(content, benefit)
     if len(content.test):
-        pictures["calibration"] = figures_scores.calibration(content)
-        pictures["probabilities"] = figures_scores.probabilities_by_outcome(content)
+        pictures["calibration"] = figures_calibration.calibration(content)
+        pictures["probabilities"] = figures_calibration.probabilities_by_outcome(content)
         pictures["confusion"] = figures_scores.confusion_matrix(content)
     if content.curves:
         pictures["learning"] = figures_cohort.learning_curves(content)
@@ -28,3 +36,19 @@ def draw_figures(content: ReportContent) -> dict[str, Picture]:
     if content.graph is not None and len(content.graph.xy):
         pictures["graph"] = figures_cohort.patient_graph(content, content.graph)
     return pictures
+
+
+def figure_files(pictures: Mapping[str, Picture]) -> dict[str, bytes]:
+    """Each figure as a vector drawing in both formats that journals take; the same figures give the same bytes.
+
+    Args:
+        pictures: From :func:`draw_figures`.
+
+    Returns:
+        ``roc.svg``, ``roc.pdf``, ... -> content.
+    """
+    files: dict[str, bytes] = {}
+    for name, picture in pictures.items():
+        if name not in NOT_A_FILE and picture.figure is not None:
+            files |= {f"{name}.svg": picture.svg.encode(), f"{name}.pdf": as_pdf(picture.figure)}
+    return files

@@ -15,7 +15,7 @@ from cardiograph.evaluation.figure_style import (
     SOFT,
     UNLABELLED,
     Picture,
-    draw,
+    picture,
     shown,
 )
 from cardiograph.evaluation.report_content import ClinicalContent, GraphContent, LearningCurve, ReportContent
@@ -54,8 +54,9 @@ def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
         figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=9)
 
     labelled = int((clinical.labels >= 0).sum())
-    return Picture(
-        draw((3.3 * columns, 0.4 + 2.5 * rows), paint),
+    return picture(
+        (3.3 * columns, 0.4 + 2.5 * rows),
+        paint,
         "Distribution of each clinical variable by class",
         f"{labelled} labelled records of all parts; each class adds up to 1, short vertical lines mark medians, missing "
         "values are left out.",
@@ -86,8 +87,9 @@ def correlation(content: ReportContent, clinical: ClinicalContent) -> Picture:
         figure.colorbar(image, ax=axes, shrink=0.7, aspect=16, ticks=[-1, -0.5, 0, 0.5, 1]).outline.set_visible(False)
         axes.set_title("What goes with what")
 
-    return Picture(
-        draw((size + 0.9, size), paint),
+    return picture(
+        (size + 0.9, size),
+        paint,
         "Rank correlation of the clinical variables and the outcome",
         f"Spearman rank correlation over the records that have both values (at least {fewest} for each pair, all parts).",
     )
@@ -142,8 +144,9 @@ def learning_curves(content: ReportContent) -> Picture:
         figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=9)
 
     kept = ", ".join(f"{content.models.titles[name]} epoch {curve.best_epoch + 1}" for name, curve in curves.items())
-    return Picture(
-        draw((max(4.8, 3.2 * len(curves)), 0.5 + 2.2 * (1 + accuracy)), paint),
+    return picture(
+        (max(4.8, 3.2 * len(curves)), 0.5 + 2.2 * (1 + accuracy)),
+        paint,
         "Loss and accuracy by epoch, training and validation",
         f"Kept: {kept}; the epoch with the lowest validation loss ({len(content.validation)} records), which is why "
         "validation scores flatter.",
@@ -180,8 +183,9 @@ def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
 
     drawn = int((~graph.query).sum())
     sampled = f" ({drawn} of {graph.records} reference records, drawn at random)" if drawn < graph.records else ""
-    return Picture(
-        draw((9.6, 6.8), paint),
+    return picture(
+        (9.6, 6.8),
+        paint,
         "Map of the patient graph with its links",
         f"{len(graph.xy)} records{sampled}. A link joins a record with one of its {graph.k} nearest reference records, "
         f"where that is drawn ({graph.metric} distance of the fused features); it has the colour of a class where both "

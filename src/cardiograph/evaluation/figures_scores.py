@@ -1,4 +1,4 @@
-"""Figures of the scores: ROC, precision-recall, calibration, decisions, probabilities, models side by side."""
+"""Figures of the scores: ROC, precision-recall, decisions, models side by side."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.evaluation.bootstrap import group_weights
-from cardiograph.evaluation.calibration import reliability_curve
 from cardiograph.evaluation.figure_style import (
     FAINT,
     INK,
-    NEGATIVE,
-    POSITIVE,
     SOFT,
     Picture,
-    draw,
+    legend,
     model_line,
+    picture,
     shown,
     unit_square,
 )
@@ -74,10 +72,11 @@ def roc(content: ReportContent) -> Picture:
             _model_curve(axes, content, name, (false, true), key="auroc")
         unit_square(axes, "1 - specificity", "sensitivity")
         axes.set_title("Positives found against false alarms")
-        _legend(figure, axes)
+        legend(figure, axes)
 
-    return Picture(
-        draw(SQUARE, paint),
+    return picture(
+        SQUARE,
+        paint,
         "ROC curves of all models on the test records",
         f"ROC on {counted(test)}. Bold: {title_of(content, names[0])}, the model kept; the shaded band is its pointwise "
         f"bootstrap interval over groups. In the legend: AUROC with interval. Diagonal: a coin.",
@@ -107,82 +106,14 @@ def precision_recall(content: ReportContent) -> Picture:
             _model_curve(axes, content, name, (recall[::-1], precision[::-1]), key="auprc", drawstyle="steps-pre")
         unit_square(axes, "sensitivity (recall)", "positive predictive value (precision)")
         axes.set_title("Of those called positive, how many are")
-        _legend(figure, axes)
+        legend(figure, axes)
 
-    return Picture(
-        draw(SQUARE, paint),
+    return picture(
+        SQUARE,
+        paint,
         "Precision-recall curves of all models on the test records",
         f"Precision and recall on {counted(test)}. In the legend: average precision with interval. Dotted: what chance "
         "gives.",
-    )
-
-
-def calibration(content: ReportContent) -> Picture:
-    """Reliability curve of the primary model over a histogram of its probabilities."""
-    test, primary = content.test, content.models.primary
-    probabilities = test.probabilities[primary]
-    curve = reliability_curve(test.labels, probabilities)
-
-    def paint(figure: Figure) -> None:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(4.2, 1))
-        top.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
-        errors = np.vstack([curve.observed - curve.low, curve.high - curve.observed]).clip(0)
-        top.errorbar(
-            curve.predicted,
-            curve.observed,
-            errors,
-            color=model_line(primary, tuple(model_order(content)))["color"],
-            marker="o",
-            markersize=4.5,
-            capsize=0,
-            elinewidth=1.1,
-            linewidth=1.2,
-        )
-        top.set(xlim=(-0.01, 1.01), ylim=(-0.02, 1.02), ylabel="share that was positive")
-        top.set_title("What was said against what happened")
-        bins = np.linspace(0, 1, 26)
-        bottom.hist(
-            [probabilities[test.labels == 0], probabilities[test.labels == 1]],
-            bins=bins.tolist(),
-            stacked=True,
-            color=[NEGATIVE, POSITIVE],
-            label=[shown(name) for name in class_names(content.outcome)],
-        )
-        bottom.set(xlabel="probability given", ylabel="records")
-        _legend(figure, bottom)
-
-    return Picture(
-        draw((4.7, 5.2), paint),
-        f"Reliability curve of {title_of(content, primary)} on the test records",
-        f"{len(curve.count)} bins of about {int(np.median(curve.count))} records each, of {counted(test)}; bars: 95 % "
-        "Wilson intervals, which take records as independent. On the dotted line probabilities mean what they say.",
-    )
-
-
-def probabilities_by_outcome(content: ReportContent) -> Picture:
-    """Histograms of the probability, by true class."""
-    test, primary = content.test, content.models.primary
-    threshold = content.models.thresholds[primary]
-    names = class_names(content.outcome)
-
-    def paint(figure: Figure) -> None:
-        axes = figure.subplots()
-        bins = np.linspace(0, 1, 26)
-        for label, colour in ((0, NEGATIVE), (1, POSITIVE)):
-            values = test.probabilities[primary][test.labels == label]
-            share = np.histogram(values, bins)[0] / max(1, len(values))
-            axes.stairs(share, bins, fill=True, color=colour, alpha=0.3)
-            axes.stairs(share, bins, color=colour, linewidth=1.4, label=f"{shown(names[label])} (n = {len(values)})")
-        axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (4, 2)), label=f"threshold {threshold:.3f}")
-        axes.set(xlim=(0, 1), xlabel=f"probability of {shown(content.outcome)}", ylabel="share of the class")
-        axes.set_ylim(bottom=0)
-        axes.set_title("How far the classes are apart")
-        _legend(figure, axes)
-
-    return Picture(
-        draw((4.7, 5.2), paint),
-        "Distribution of the probability in each class of the test records",
-        f"Probabilities of {title_of(content, primary)} on {counted(test)}; each class adds up to 1.",
     )
 
 
@@ -210,8 +141,9 @@ def confusion_matrix(content: ReportContent) -> Picture:
         axes.tick_params(length=0)
         axes.set_title(f"Decisions at threshold {threshold:.3f}")
 
-    return Picture(
-        draw((4.4, 4.0), paint),
+    return picture(
+        (4.4, 4.0),
+        paint,
         f"Confusion matrix: {counts[0, 0]} true negative, {counts[0, 1]} false positive, {counts[1, 0]} false negative, "
         f"{counts[1, 1]} true positive",
         f"{title_of(content, primary)} on {counted(test)}. The threshold was chosen on validation records.",
@@ -236,8 +168,9 @@ def forest(content: ReportContent) -> Picture:
         axes.tick_params(axis="y", length=0)
 
     confidence = content.metrics["bootstrap"]["confidence"] * 100
-    return Picture(
-        draw((9.6, 1.1 + 0.55 * max(1, len(rows))), paint),
+    return picture(
+        (9.6, 1.1 + 0.55 * max(1, len(rows))),
+        paint,
         "AUROC of each model with its interval",
         f"AUROC on {counted(content.test)} with {confidence:g} % intervals; all models saw the same resamples. Intervals "
         "that overlap can hide a clear paired difference: for the graph, read the verdict.",
@@ -290,7 +223,7 @@ def headline(content: ReportContent) -> Picture:
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0, labelsize=9, pad=1)
 
-    return Picture(draw((4.6, 0.62), paint), "The AUROC and its interval on a scale up to 1", "")
+    return picture((4.6, 0.62), paint, "The AUROC and its interval on a scale up to 1", "")
 
 
 def _model_curve(
@@ -303,23 +236,19 @@ def _model_curve(
     **line: Any,  # noqa: ANN401
 ) -> None:
     bold = name == content.models.primary
-    label = f"{shown(title_of(content, name))}  {_short(scores_of(content, name).get(key))}"
+    label = f"{shown(title_of(content, name))}  {in_short(scores_of(content, name).get(key))}"
     line |= model_line(name, tuple(model_order(content)))
     axes.plot(*points, label=label, linewidth=2.4 if bold else 1.3, zorder=3 if bold else 2, **line)
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
-    """Under the axes, where it covers nothing; the primary model first."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside lower left")
-
-
-def _short(interval: dict[str, float | None] | None) -> str:
+def in_short(interval: dict[str, float | None] | None) -> str:
+    """``0.812 (0.74-0.87)``, for a legend."""
     if not interval or interval["value"] is None:
         return "undefined"
     if interval["low"] is None or interval["high"] is None:
         return f"{interval['value']:.3f}"
-    return f"{interval['value']:.3f} ({interval['low']:.2f}-{interval['high']:.2f})"
+    between = " to " if interval["low"] < 0 else "-"
+    return f"{interval['value']:.3f} ({interval['low']:.2f}{between}{interval['high']:.2f})"
 
 
 def _ceiling_lines(axes: Axes, content: ReportContent, rows: int) -> None:

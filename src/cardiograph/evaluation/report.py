@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 from cardiograph.evaluation import report_tables as tables
+from cardiograph.evaluation.figure_style import Picture
 from cardiograph.evaluation.figures import draw_figures
 from cardiograph.evaluation.metrics import METRICS
 from cardiograph.evaluation.report_audit import audit_rows
 from cardiograph.evaluation.report_content import ReportContent
+from cardiograph.evaluation.report_scores import score_context
 from cardiograph.evaluation.report_template import fill
+from cardiograph.evaluation.tripod import checklist
 from cardiograph.evaluation.wording import WORDINGS, class_names
 
 ISSUES_SHOWN = 2000
 """Lines of the table of issues; the rest is counted, so that the file opens."""
 
 
-def render_report(content: ReportContent) -> str:
+def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None = None) -> str:
     """Write the report as one HTML file: inline style, figures as data URIs, no script, no outside address.
 
     Args:
         content: All that is shown; names may hold any text, all of it is escaped.
+        pictures: From :func:`cardiograph.evaluation.figures.draw_figures`, where they are drawn already.
 
     Returns:
         HTML. The same content gives the same text.
     """
     sheet = content.contact_sheet
     context = _context(content) | {
-        "figures": draw_figures(content),
+        "figures": draw_figures(content) if pictures is None else pictures,
+        "sections": checklist(content),
         "contact_sheet": "data:image/png;base64," + base64.b64encode(sheet).decode() if sheet else "",
         "issues_shown": ISSUES_SHOWN,
         "issue_counts": tables.issue_counts(content),
@@ -69,4 +75,5 @@ def _context(content: ReportContent) -> dict[str, Any]:
         "model_rows": tables.model_rows(content),
         "rests_on": tables.rests_on(content),
         "part_titles": tables.PART_TITLES,
+        **score_context(content),
     }

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.errors import Issue
+from cardiograph.evaluation.decision import YOUDEN_IN_WORDS
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
 from cardiograph.schema import ClinicalVariable, Provenance
 
@@ -195,6 +196,7 @@ class ReportContent:
         cautions: What a reader has to know before any number, a sentence each; at the very top.
         audit: The content of ``audit.json``; None for a run without one.
         reproduction: What is needed to make the run again.
+        threshold_chosen: How, see :func:`cardiograph.evaluation.decision.rule_in_words`.
     """
 
     title: str
@@ -221,3 +223,4 @@ class ReportContent:
     cautions: tuple[str, ...] = ()
     audit: Mapping[str, Any] | None = None
     reproduction: Reproduction = field(default_factory=Reproduction)
+    threshold_chosen: str = YOUDEN_IN_WORDS

@@ -191,7 +191,7 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
             f"help: the interval excludes a gain of more than {WORTH_HAVING:g}. Undecided: neither.",
         ),
         ("Epoch", f"Chosen on {validation}: lowest loss."),
-        ("Threshold", f"{threshold:.4f}, chosen on {validation}: largest sensitivity + specificity (Youden)."),
+        ("Threshold", f"{threshold:.4f}, chosen on {validation}: {content.threshold_chosen}."),
         ("Scaling, filling gaps, block weights, graph, network", f"{train} training records."),
     ]
     meter = content.metrics.get("inflation", {})

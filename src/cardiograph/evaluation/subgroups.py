@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluation.bootstrap import FEWEST_GROUPS, bootstrap_scores
+from cardiograph.evaluation.bootstrap import FEWEST_GROUPS, Interval, bootstrap_scores
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -67,8 +67,8 @@ def group_by(name: str, values: Sequence[object] | NDArray[Any]) -> Grouping | N
         texts = [names[band] if there else "" for band, there in zip(band_of, present, strict=True)]
         order = [names[band] for band in range(len(cuts) + 1)]
     elif numbers is not None:
-        texts = [f"{number:g}" if there else "" for number, there in zip(numbers, present, strict=True)]
-        order = [f"{number:g}" for number in np.unique(numbers[present])]
+        texts = [_printed(number) if there else "" for number, there in zip(numbers, present, strict=True)]
+        order = [_printed(number) for number in np.unique(numbers[present])]
     else:
         order = sorted(set(texts) - {""})
     levels = tuple(level for level in order if level in set(texts))
@@ -93,7 +93,8 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
     """Discrimination, decisions and calibration of one model in each level of each grouping.
 
     Differences between levels are **not** tested: many are looked at, and some will differ by chance. A level in which fewer
-    than :data:`cardiograph.evaluation.bootstrap.FEWEST_GROUPS` groups have a positive record, or have none, has counts only.
+    than :data:`cardiograph.evaluation.bootstrap.FEWEST_GROUPS` groups have a positive record, or have none, has counts only;
+    a score on which all resamples agree has no interval.
 
     Args:
         labels: [n] 0 or 1, of the test records.
@@ -128,7 +129,7 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
                     rng=np.random.default_rng(seed),
                     names=SCORES,
                 )["model"]
-                scores = {name: interval.as_dict() for name, interval in intervals.items()}
+                scores = {name: _with_spread(interval).as_dict() for name, interval in intervals.items()}
             levels.append({"level": level, **counts, "too_few": few, "scores": scores})
         found[grouping.name] = {"cut": grouping.cut, "levels": levels}
     return found
@@ -138,6 +139,11 @@ def groupings_of(columns: Mapping[str, Sequence[object] | NDArray[Any]]) -> list
     """Every column that parts the records, see :func:`group_by`."""
     found = (group_by(name, values) for name, values in columns.items())
     return [grouping for grouping in found if grouping is not None]
+
+
+def _with_spread(interval: Interval) -> Interval:
+    """Without its ends where all resamples agree, as they do where all positives were found: that is no certainty."""
+    return Interval(interval.value, math.nan, math.nan) if interval.low == interval.high else interval
 
 
 def _too_few(labels: Labels, groups: NDArray[np.int64]) -> bool:
@@ -155,7 +161,8 @@ def _numbers(texts: Sequence[str]) -> Floats | None:
         numbers = np.array([float(text) if text else math.nan for text in texts])
     except ValueError:
         return None
-    return numbers if np.isfinite(numbers).any() and not np.isinf(numbers).any() else None
+    usable = np.isfinite(numbers).any() and not np.isinf(numbers).any()
+    return numbers + 0.0 if usable else None  # -0 becomes 0
 
 
 def _cuts(name: str, numbers: Floats) -> tuple[tuple[float, ...], str]:
@@ -177,8 +184,11 @@ def _band_names(
         ends = [f"{low:g} to {high - 1:g}" for low, high in itertools.pairwise(cuts)]
         return [f"below {cuts[0]:g}", *ends, f"{cuts[-1]:g} and above"]
     held = [numbers[present & (band_of == band)] for band in range(len(cuts) + 1)]
-    for digits in (4, 6, 10):
-        names = [f"{each.min():.{digits}g} to {each.max():.{digits}g}" for each in held]
-        if len(set(names)) == len(names):
-            break
-    return names
+    names = [f"{each.min():.4g} to {each.max():.4g}" for each in held]
+    alike = len(set(names)) < len(names)
+    return [f"{_printed(each.min())} to {_printed(each.max())}" for each in held] if alike else names
+
+
+def _printed(number: float) -> str:
+    """The shortest text that is this number and no other."""
+    return np.format_float_positional(number, trim="-")

@@ -1,15 +1,21 @@
-"""The content of ``metrics.json``: every score with its interval, the baselines, the graph verdict."""
+"""The content of ``metrics.json``: every score with its interval, the baselines, the graph verdict, the decision curve."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.config import EvaluationConfig
 from cardiograph.evaluation.bootstrap import Interval, bootstrap_scores, first_of_each, paired_difference
+from cardiograph.evaluation.brier import brier_parts, error_by_chance
+from cardiograph.evaluation.delong import delong_test
 from cardiograph.evaluation.metrics import METRICS
+from cardiograph.evaluation.net_benefit import decision_curve
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluation.verdict import Contender, graph_verdict
 from cardiograph.schema import Provenance
@@ -48,6 +54,9 @@ def summarise(
         "validation": on_validation[models.primary],
         "baselines": {name: on_test[name] for name in test.probabilities if name != models.primary},
         "graph_verdict": _verdict(test, models, settings, seed),
+        "delong": _delong(test, models, settings),
+        "net_benefit": _net_benefit(test, settings, seed),
+        "brier_parts": {name: _brier_parts(test.labels, values, seed) for name, values in test.probabilities.items()},
         "thresholds": {name: float(value) for name, value in models.thresholds.items()},
         "counts": {"test": _counts(test), "validation": _counts(validation)},
         "bootstrap": {"resamples": settings.bootstrap, "confidence": settings.confidence, "unit": "group"},
@@ -119,6 +128,36 @@ def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConf
         Contender(name, models.titles.get(name, name), _auroc(test, name)) for name in (models.graph, models.baseline)
     ]
     return graph_verdict(difference, *contenders, records=len(test), confidence=settings.confidence)
+
+
+def _delong(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig) -> dict[str, Any]:
+    """The verdict's pair by DeLong's test, or the reason why not."""
+    pair = (test.probabilities[models.graph], test.probabilities[models.baseline])
+    named = {"graph_model": models.graph, "baseline": models.baseline}
+    try:
+        found = delong_test(test.labels, pair, test.groups, confidence=settings.confidence)
+    except ValueError as error:
+        return {**named, "refused": str(error)}
+    values = {name: value if math.isfinite(value) else None for name, value in asdict(found).items()}
+    return {**named, "refused": None, **values}
+
+
+def _net_benefit(test: PartPredictions, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+    return decision_curve(
+        test.labels,
+        test.probabilities,
+        test.groups,
+        resamples=settings.bootstrap,
+        confidence=settings.confidence,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def _brier_parts(labels: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int) -> dict[str, Any]:
+    by_chance = error_by_chance(probabilities, np.random.default_rng(seed)) if len(labels) else math.nan
+    return brier_parts(labels, probabilities).as_dict() | {
+        "ece_by_chance": by_chance if math.isfinite(by_chance) else None
+    }
 
 
 def _auroc(part: PartPredictions, model: str) -> float:

@@ -21,6 +21,7 @@ from cardiograph.stages.drawn_graph import drawn_graph
 from cardiograph.stages.facts import run_facts
 from cardiograph.stages.protocol import Protocol
 from cardiograph.stages.studied import Learnt, PartScores, Studied
+from cardiograph.stages.subgrouping import score_subgroups
 
 TITLES = {"gcn": "GCN", "gat": "GAT", "mlp": "MLP (no graph)", "logistic": "Logistic regression (no graph)"}
 WITHOUT_GRAPH = ("mlp", "logistic")
@@ -85,6 +86,7 @@ def record_scores(
         settings=config.evaluation,
         seed=config.seed,
     )
+    metrics["subgroups"] = score_subgroups(studied, predictions[TEST], roles, config)
     _write_tables(directory, studied, predictions, scores[config.model.name])
     directory.write_json("metrics.json", metrics)
     directory.write_arrays("graph.safetensors", drawn_graph(studied, learnt, scores[config.model.name][TEST], config))

@@ -9,6 +9,8 @@ import numpy as np
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, VAL
 from cardiograph.errors import Issue
+from cardiograph.evaluation.figures import draw_figures, figure_files
+from cardiograph.evaluation.methods import render_methods
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluation.report import render_model_card, render_report
 from cardiograph.evaluation.report_content import (
@@ -21,14 +23,20 @@ from cardiograph.evaluation.report_content import (
     Reproduction,
     SplitRow,
 )
+from cardiograph.evaluation.tripod import render_tripod
 from cardiograph.schema import ClinicalVariable
 
 
 def write_report(directory: RunDirectory) -> None:
-    """Write ``report.html`` and ``model_card.md`` from the other files of the run."""
+    """Write report, model card, TRIPOD+AI checklist, methods and figures from the other files of the run."""
     content = report_content(directory)
-    directory.write_text("report.html", render_report(content))
+    pictures = draw_figures(content)
+    directory.write_text("report.html", render_report(content, pictures))
     directory.write_text("model_card.md", render_model_card(content))
+    directory.write_text("tripod_ai.md", render_tripod(content))
+    directory.write_text("methods.md", render_methods(content))
+    for name, drawing in figure_files(pictures).items():
+        directory.write_bytes(f"figures/{name}", drawing)
 
 
 def report_content(directory: RunDirectory) -> ReportContent:
