@@ -10,7 +10,7 @@ import numpy as np
 from cardiograph.evaluation.figures_scores import title_of
 from cardiograph.evaluation.metrics import METRICS
 from cardiograph.evaluation.report_content import ReportContent
-from cardiograph.evaluation.report_tables import number
+from cardiograph.evaluation.report_tables import number, signed
 from cardiograph.evaluation.subgroups import SCORES
 from cardiograph.evaluation.wording import class_names
 
@@ -95,11 +95,24 @@ def subgroup_rows(content: ReportContent) -> list[Row]:
     return rows
 
 
+def delong_sentence(content: ReportContent) -> str:
+    """The verdict's difference by DeLong's test; empty where it was not made or is undefined."""
+    found = content.metrics.get("delong", {"refused": "an older run"})
+    if found["refused"] or found["p"] is None:
+        return ""
+    low, high = (signed(found[key]) for key in ("low", "high"))
+    return (
+        f"By DeLong's test, which takes each record as a patient of its own: {signed(found['difference'])} ({low} to "
+        f"{high}), p = {found['p']:.3f}."
+    )
+
+
 def score_context(content: ReportContent) -> Row:
     """All of this module's rows by the names that the templates use."""
     baseline = content.models.baseline
     return {
         "brier_rows": brier_rows(content),
+        "delong": delong_sentence(content),
         "ece_by_chance": ece_by_chance(content),
         "benefit_rows": benefit_rows(content),
         "without_graph": "" if baseline == content.models.primary else title_of(content, baseline),

@@ -52,6 +52,7 @@ def metric_rows(content: ReportContent) -> list[Row]:
         {"title": metric.title, "meaning": metric.meaning, "test": test.get(name), "validation": validation.get(name),
          "best": f"{metric.best:g}", "threshold": metric.needs_threshold}
         for name, metric in METRICS.items()
+        if name in test  # older runs lack the newer ones
     ]  # fmt: skip
     if ONE_EACH in test:
         one_each: Row = {
