@@ -22,6 +22,14 @@ def cache_folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_fonts():
+    """Fonts of PDF figures as outlines: to cut them down to their letters takes longer than to draw."""
+    from cardiograph.evaluation.figure_style import STYLE
+
+    STYLE["pdf.fonttype"] = 3
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder of shared data."""
