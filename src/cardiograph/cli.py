@@ -84,7 +84,7 @@ def run(  # noqa: PLR0913 - a command has its options
     skip_bad_pages: options.SkipBadPages = False,
     balance: Annotated[str | None, typer.Option(help="none, weights or augment.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="gcn, gat or mlp: the one that is kept; the others stand beside it.")
+        str | None, typer.Option(help="sign, gcn, gat, sage, mlp, logistic or knn_vote: the one that is kept.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="openvino or torch.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, f32 or bf16.")] = None,
@@ -195,13 +195,14 @@ def predict(  # noqa: PLR0913 - a command has its options
         _predict_table(run, table, out, as_json=as_json)
         return
     from cardiograph.inference import Predictor
+    from cardiograph.models.titles import WITHOUT_GRAPH
 
     predictor = Predictor.load(run)
     prediction = predictor.predict(ecg, clinical, patient_id=patient_id)
     if as_json:
         console.show_json(prediction.as_dict())
     else:
-        console.show_prediction(prediction, heard=predictor.bundle.served.model.name != "mlp")
+        console.show_prediction(prediction, heard=predictor.bundle.served.model.name not in WITHOUT_GRAPH)
 
 
 @app.command()
@@ -309,7 +310,7 @@ def _run(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool) -> None
 def _show(run: Path, metrics: dict[str, Any], *, as_json: bool) -> None:
     from cardiograph import console
     from cardiograph.artifacts.run import RunDirectory
-    from cardiograph.stages.recording import TITLES
+    from cardiograph.models.titles import TITLES
 
     cautions = RunDirectory(run).read_json("run.json").get("cautions", [])
     if as_json:

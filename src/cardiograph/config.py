@@ -157,23 +157,52 @@ class FusionConfig(Section):
 
     image: float = Field(1.0, ge=0, description="Weight of the image block.")
     clinical: float = Field(1.0, ge=0, description="Weight of the clinical block.")
+    image_components: int = Field(
+        0, ge=0, description="Principal components that the image block is reduced to, at most n/5; 0 keeps all values."
+    )
+    unlabelled: bool = Field(
+        False, description="Whether unlabelled training records, too, teach mean, spread and principal components."
+    )
 
 
 class GraphConfig(Section):
     """Who hears whom."""
 
     k: int = Field(5, ge=1, le=100, description="Neighbours of each record.")
-    metric: Literal["euclidean", "cosine"] = Field("euclidean", description="Distance in the fused space.")
+    metric: Literal["euclidean", "cosine"] = Field("euclidean", description="Distance in that space.")
+    space: Literal["fused", "image", "clinical", "learnt"] = Field(
+        "fused",
+        description="Where neighbours are sought: all features, a block, or what moves the risk (cross-fitted).",
+    )
+
+
+ModelName = Literal["sign", "gcn", "gat", "sage", "mlp", "logistic", "knn_vote"]
+"""Models that can be kept and served."""
 
 
 class ModelConfig(Section):
-    """The network and its training."""
+    """The model and its training."""
 
-    name: Literal["gcn", "gat", "mlp"] = Field("gcn", description="The model that is kept; the others stand beside it.")
-    width: int = Field(128, ge=1, description="Hidden units per layer.")
-    depth: int = Field(2, ge=1, le=6, description="Convolutions.")
+    name: ModelName = Field("sign", description="The model that is kept; those of `beside` stand beside it.")
+    beside: tuple[ModelName, ...] = Field(
+        ("gcn", "mlp", "logistic", "knn_vote"), description="Trained on the same features, for comparison."
+    )
+    width: int = Field(
+        128, ge=1, description="Hidden units per layer; sign has them in each member divided by members."
+    )
+    depth: int = Field(2, ge=1, le=6, description="Convolutions; sign hears neighbours over as many hops.")
     heads: int = Field(4, ge=1, description="Attention heads of gat; width is divided among them.")
+    members: int = Field(
+        8, ge=1, description="Networks of sign whose logits are averaged; width is divided among them."
+    )
     dropout: float = Field(0.5, ge=0, lt=1, description="After each hidden layer but the last.")
+    modality_dropout: float = Field(
+        0.1, ge=0, lt=1, description="Share of training records that hide a block in each epoch, where there are two."
+    )
+    votes: bool = Field(
+        False, description="Whether the labels of the neighbours are an input; a record's own never is."
+    )
+    batch: int = Field(2048, ge=16, description="Records in a step of sign; the other networks take the whole graph.")
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
     weight_decay: float = Field(5e-4, ge=0, description="Of Adam.")
     epochs: int = Field(300, ge=1, description="At most.")
@@ -184,6 +213,9 @@ class ModelConfig(Section):
         if self.width % self.heads:
             message = f"model.width {self.width} is not a multiple of model.heads {self.heads}"
             raise ValueError(message)
+        if self.width % self.members:
+            message = f"model.width {self.width} is not a multiple of model.members {self.members}"
+            raise ValueError(message)
         return self
 
 
@@ -192,6 +224,20 @@ class EvaluationConfig(Section):
 
     bootstrap: int = Field(1000, ge=100, description="Resamples of groups for each interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
+    calibration: Literal["auto", "none", "temperature", "platt", "isotonic", "venn_abers"] = Field(
+        "auto", description="How scores become probabilities, learnt on validation records; auto chooses by log loss."
+    )
+    conformal: float = Field(0.90, gt=0.5, lt=1, description="Coverage of the conformal sets in each class.")
+    novelty: float = Field(
+        0.99, gt=0.5, lt=1, description="Share of training records within the limit of the novelty gate."
+    )
+    threshold_rule: Literal["youden", "sensitivity", "net_benefit"] = Field(
+        "youden", description="How validation records choose the threshold."
+    )
+    sensitivity: float = Field(0.90, gt=0, lt=1, description="For threshold_rule = 'sensitivity': at least this.")
+    net_benefit_at: float = Field(
+        0.20, gt=0, lt=1, description="For threshold_rule = 'net_benefit': the risk at which you would act."
+    )
 
 
 class AuditConfig(Section):

@@ -161,15 +161,46 @@ class NodeFeatures:
         values: [records, features] float32, finite.
         names: One for each feature (``image_17``, ``ef``, ``bnp_missing``).
         blocks: Column range of each block: ``{"image": (0, 512), "clinical": (512, 517)}``.
+        present: [records, blocks] whether the record has a block, in the order of ``blocks``; an absent one is all 0.
     """
 
     values: NDArray[np.float32]
     names: tuple[str, ...]
     blocks: dict[str, tuple[int, int]]
+    present: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         _require(self.values.ndim == 2 and self.values.shape[1] == len(self.names), "a name for each feature")
         _require(bool(np.isfinite(self.values).all()), "node features are finite")
+        _require(self.present.shape == (len(self.values), len(self.blocks)), "presence is [records, blocks]")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where records lie for the search of neighbours.
+
+    Args:
+        values: [records, coordinates] float32, finite; 0 in a block that a record lacks.
+        present: [records, blocks] whether the record has a block.
+        blocks: Column range of each block.
+        scales: Median distance of training records in each block, which makes blocks comparable where one is absent.
+    """
+
+    values: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    blocks: tuple[tuple[int, int], ...]
+    scales: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _require(self.present.shape == (len(self.values), len(self.blocks)), "presence is [records, blocks]")
+        _require(len(self.scales) == len(self.blocks), "a scale for each block")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def of(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Places:
+        """The places of some records."""
+        return Places(self.values[rows], self.present[rows], self.blocks, self.scales)
 
 
 @dataclass(frozen=True)
@@ -248,6 +279,12 @@ class Prediction:
         neighbours: The similar reference records, nearest first.
         provenance: What the score rests on, in words.
         warnings: What the reader should know: values outside the training range, missing values, known page.
+        missing: Blocks that the patient does not have: ``image``, ``clinical``.
+        low: Lower end of the Venn-Abers interval of the probability; None with too few validation records.
+        high: Upper end.
+        decision: By the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``, or ``too few``
+            (validation records of a class).
+        novelty: Share of training records that lie nearer to their neighbours than this patient; None where not judged.
     """
 
     probability: float
@@ -257,6 +294,11 @@ class Prediction:
     neighbours: tuple[Neighbour, ...]
     provenance: str
     warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    decision: str = "too few"
+    novelty: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +28,8 @@ class Fusion:
             of the total variance is its weight and a feature has unit variance on average.
         clinical_names: Names of the clinical columns, which come scaled; empty without clinical values.
         shares: Share of each block in the total variance of the training rows.
+        axes: [kept, components] float64 principal axes of the standardised image features; no columns where the features
+            themselves are used.
     """
 
     kept: NDArray[np.bool_]
@@ -36,6 +38,7 @@ class Fusion:
     factors: dict[str, float]
     clinical_names: tuple[str, ...]
     shares: dict[str, float]
+    axes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
     @classmethod
     def fit(
@@ -48,23 +51,30 @@ class Fusion:
         """Learn mean, spread, dead features and block factors from ``rows``.
 
         Args:
-            image: [records, 512] embeddings, or None for a clinical-only cohort.
-            clinical: [records, columns] scaled clinical values and the columns' names, or None for pages alone.
+            image: [records, 512] embeddings, or None for a clinical-only cohort; NaN where a record has no page.
+            clinical: [records, columns] scaled clinical values and the columns' names, or None for pages alone; NaN where a
+                record has no clinical value.
             rows: Training rows.
-            config: Block weights.
+            config: Block weights, and whether the image block is reduced.
 
         Raises:
             ConfigError: Every block is absent or has weight 0.
         """
-        kept, mean, std = np.zeros(0, bool), np.zeros(0), np.zeros(0)
+        kept, mean, std, axes = np.zeros(0, bool), np.zeros(0), np.zeros(0), np.zeros((0, 0))
+        widths, variances = {"image": 0, "clinical": 0}, {"image": 0.0, "clinical": 0.0}
         if image is not None:
             train = image[rows].astype(np.float64)
+            train = train[~np.isnan(train).any(1)]
             mean, std = train.mean(0), train.std(0)
             kept = std > DEAD_SPREAD * np.median(std)
             mean, std = mean[kept], std[kept]
+            widths["image"], variances["image"] = int(kept.sum()), float(kept.sum())
+            if config.image_components:
+                axes, spread = _principal((train[:, kept] - mean) / std, config.image_components)
+                widths["image"], variances["image"] = len(spread), float(spread.sum())
         values, names = (np.zeros((0, 0)), ()) if clinical is None else clinical
-        widths = {"image": int(kept.sum()), "clinical": len(names)}
-        variances = {"image": float(kept.sum()), "clinical": float(values[rows].var(0).sum()) if len(names) else 0.0}
+        if len(names):
+            widths["clinical"], variances["clinical"] = len(names), float(np.nanvar(values[rows], axis=0).sum())
         weights = {"image": config.image, "clinical": config.clinical}
         weights = {block: weight for block, weight in weights.items() if variances[block] and weight > 0}
         if not weights:
@@ -75,32 +85,46 @@ class Fusion:
         shares = {block: weight / sum(weights.values()) for block, weight in weights.items()}
         width = sum(widths[block] for block in weights)
         factors = {block: float(np.sqrt(share * width / variances[block])) for block, share in shares.items()}
-        return cls(kept, mean, std, factors, names, shares)
+        return cls(kept, mean, std, factors, names, shares, axes)
 
     def transform(self, image: NDArray[np.float32] | None, clinical: NDArray[np.float64] | None) -> NodeFeatures:
         """Fuse records.
 
         Args:
-            image: [records, 512] embeddings; ignored without an image block.
-            clinical: [records, columns] scaled; ignored without a clinical block.
+            image: [records, 512] embeddings, NaN without a page; ignored without an image block.
+            clinical: [records, columns] scaled, NaN without any value; ignored without a clinical block.
+
+        Returns:
+            Features, an absent block being all 0: the mean of the training records.
         """
         parts: list[NDArray[np.float64]] = []
-        names: list[str] = []
-        blocks: dict[str, tuple[int, int]] = {}
-        if "image" in self.factors and image is not None:
-            parts.append((image[:, self.kept] - self.mean) / self.std * self.factors["image"])
-            names += [f"image_{column}" for column in np.flatnonzero(self.kept)]
-            blocks["image"] = (0, len(names))
-        if "clinical" in self.factors and clinical is not None:
-            blocks["clinical"] = (len(names), len(names) + len(self.clinical_names))
+        names, blocks = self.layout
+        if "image" in blocks and image is not None:
+            standard = (image[:, self.kept] - self.mean) / self.std
+            parts.append((standard @ self.axes if self.axes.shape[1] else standard) * self.factors["image"])
+        if "clinical" in blocks and clinical is not None:
             parts.append(clinical * self.factors["clinical"])
-            names += self.clinical_names
-        return NodeFeatures(np.hstack(parts).astype(np.float32), tuple(names), blocks)
+        present = np.stack([~np.isnan(part).any(1) for part in parts], axis=1)
+        return NodeFeatures(np.nan_to_num(np.hstack(parts), nan=0.0).astype(np.float32), names, blocks, present)
+
+    @property
+    def layout(self) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
+        """Names of the node features, and the columns of each block."""
+        columns = [f"image_{column}" for column in np.flatnonzero(self.kept)]
+        if self.axes.shape[1]:
+            columns = [f"image_component_{column}" for column in range(self.axes.shape[1])]
+        names = {"image": tuple(columns), "clinical": self.clinical_names}
+        used = [block for block in names if block in self.factors]
+        ends = np.cumsum([0, *(len(names[block]) for block in used)]).tolist()
+        blocks = {block: (ends[number], ends[number + 1]) for number, block in enumerate(used)}
+        return tuple(name for block in used for name in names[block]), blocks
 
     def facts(self) -> dict[str, Any]:
         """What was decided, for the report and the bundle: widths, shares of the variance, factors, dead features."""
-        widths = {"image": int(self.kept.sum()), "clinical": len(self.clinical_names)}
+        image = self.axes.shape[1] or int(self.kept.sum())
+        widths = {"image": image, "clinical": len(self.clinical_names)}
         return {
+            "image_components": self.axes.shape[1],
             "widths": {block: widths[block] for block in self.factors},
             "shares": self.shares,
             "factors": self.factors,
@@ -109,15 +133,25 @@ class Fusion:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The fitted arrays, for the bundle."""
-        return {"kept": self.kept.astype(np.uint8), "mean": self.mean, "std": self.std}
+        return {"kept": self.kept.astype(np.uint8), "mean": self.mean, "std": self.std, "axes": self.axes}
 
     @classmethod
     def restore(cls, arrays: dict[str, NDArray[Any]], recorded: dict[str, Any]) -> Self:
         """The inverse of :meth:`arrays` and :meth:`recorded`."""
         names = tuple(recorded["clinical_names"])
         kept = arrays["kept"].astype(bool)
-        return cls(kept, arrays["mean"], arrays["std"], recorded["factors"], names, recorded["shares"])
+        shares, axes = recorded["shares"], arrays["axes"]
+        return cls(kept, arrays["mean"], arrays["std"], recorded["factors"], names, shares, axes)
 
     def recorded(self) -> dict[str, Any]:
         """What beside the arrays a bundle keeps, ready for JSON."""
         return {"factors": self.factors, "clinical_names": list(self.clinical_names), "shares": self.shares}
+
+
+def _principal(standard: NDArray[np.float64], wanted: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Principal axes [features, components] of training records and their variances; at most a fifth as many as records."""
+    _, singular, axes = np.linalg.svd(standard, full_matrices=False)
+    components = max(1, min(wanted, len(standard) // 5, int((singular > 1e-6 * singular[0]).sum())))
+    largest = np.abs(axes[:components]).argmax(1)
+    signs = np.sign(axes[np.arange(components), largest])  # the sign of an axis is a matter of the library's build
+    return (axes[:components] * signs[:, None]).T, singular[:components] ** 2 / len(standard)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,14 +15,17 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.files import read_json
-from cardiograph.containers import Neighbour, Neighbourhood, Prediction
+from cardiograph.containers import Neighbour, Neighbourhood, NodeFeatures, Prediction
 from cardiograph.errors import EngineError, InputError, Issue, PageError, RunError
-from cardiograph.graph.attach import attach
-from cardiograph.imaging.encoder import Engine, load_engine, probe
+from cardiograph.graph.attach import attach, heard_votes, label_prior
+from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
 from cardiograph.imaging.prepare import PreparedPage, prepare_page
 from cardiograph.models.gnn import Hearing
 from cardiograph.schema import ClinicalVariable
+from cardiograph.uncertainty.calibrators import Calibrator
+from cardiograph.uncertainty.conformal import tie_break
+from cardiograph.uncertainty.together import Told, Uncertainty
 
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe's embedding before an engine counts as another one."""
@@ -60,18 +64,18 @@ class Queries:
     """Patients whose pages are embedded and whose values are checked.
 
     Args:
-        image: [queries, 512] embeddings, or None.
+        image: [queries, 512] embeddings, NaN where a patient has no page; None for a model without pages.
         clinical: [queries, variables] in the model's variables and their units, NaN where missing.
         patient_ids: [queries] or None where not given.
         pixel_hashes: [queries] or None without a page.
-        perceptual_hashes: [queries, bytes] or None.
+        perceptual_hashes: [queries] uint8 [bytes], or None without a page.
     """
 
     image: NDArray[np.float32] | None
     clinical: NDArray[np.float64]
     patient_ids: Sequence[str | float | None]
     pixel_hashes: Sequence[str | None]
-    perceptual_hashes: NDArray[np.uint8] | None
+    perceptual_hashes: Sequence[NDArray[np.uint8] | None]
 
     def __len__(self) -> int:
         return len(self.patient_ids)
@@ -82,14 +86,20 @@ class Scores:
     """What the network says of queries.
 
     Args:
-        by_class: [queries, classes] float64 probabilities, two classes but in studies.
+        by_class: [queries, classes] float64 probabilities, calibrated where there are two classes: all but in studies.
+        raw: [queries] float64 difference of the logits before calibration; 0 with more classes.
         neighbours: The reference records each one heard.
         known: [queries] why reference records were left out, empty where none were.
+        told: Intervals, sets and novelty; None with more classes.
+        lacking: [queries] blocks that the query does not have, such as ``("image",)``.
     """
 
     by_class: NDArray[np.float64]
+    raw: NDArray[np.float64]
     neighbours: Neighbourhood
     known: tuple[tuple[str, ...], ...]
+    told: Told | None
+    lacking: tuple[tuple[str, ...], ...]
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -109,11 +119,19 @@ class Predictor:
         self.bundle = bundle
         self._engine = engine
         reference = bundle.reference
+        names, blocks = bundle.fusion.layout
+        placed = bundle.space.place(NodeFeatures(reference.features, names, blocks, reference.present))
+        if reference.places is not None:
+            placed = dataclasses.replace(placed, values=reference.places)
+        self._places, self._blocks = placed, tuple(blocks)
+        self._prior = label_prior(reference.labels)
+        self._uncertainty = bundle.uncertainty or Uncertainty(Calibrator("none", {}))
         self._degree = torch.from_numpy(reference.degree)
         self._states = [torch.from_numpy(state) for state in reference.states]
         self._members = _rows_by(reference.groups.tolist())
         self._by_patient = _rows_by(reference.patient_ids)
         self._by_pixels = _rows_by(reference.pixel_hashes)
+        self._paged = np.flatnonzero([bool(pixels) for pixels in reference.pixel_hashes])
 
     @classmethod
     def load(cls, run: Path | str) -> Self:
@@ -186,12 +204,28 @@ class Predictor:
         clinical = None if bundle.scaler is None else bundle.scaler.transform(queries.clinical)
         features = bundle.fusion.transform(queries.image, clinical)
         forbidden, known = self._forbidden(queries)
-        hood = attach(bundle.reference.features, features.values, bundle.served.graph, forbidden)
+        hood = attach(self._places, bundle.space.place(features), bundle.served.graph, forbidden)
+        votes = heard_votes(hood, bundle.reference.labels, prior=self._prior)
         with torch.inference_mode():
             own = torch.from_numpy(features.values)
-            logits, _ = bundle.network(own, Hearing.of(hood, self._degree), self._states)
-            by_class = logits.double().softmax(1).numpy()
-        return Scores(by_class, hood, known)
+            logits, _ = bundle.network(own, Hearing.of(hood, self._degree, votes), self._states)
+        logits = logits.double()
+        lacking = tuple(
+            tuple(block for block, has in zip(self._blocks, row, strict=True) if not has) for row in features.present
+        )
+        if logits.shape[1] != 2:
+            return Scores(logits.softmax(1).numpy(), np.zeros(len(queries)), hood, known, None, lacking)
+        raw = (logits[:, 1] - logits[:, 0]).numpy()
+        told = self._uncertainty.tell(raw, _ties(queries), self._distances(hood, lacking))
+        by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
+        return Scores(by_class, raw, hood, known, told, lacking)
+
+    def _distances(self, hood: Neighbourhood, lacking: Sequence[tuple[str, ...]]) -> NDArray[np.float64]:
+        """[queries] mean distance to the neighbours; NaN where it is another distance than that of training records."""
+        found = mean_distance(hood)
+        if self._places.present.all():
+            found[[bool(blocks) for blocks in lacking]] = np.nan
+        return found
 
     def _forbidden(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
         """Rows of the groups that a query belongs to, by patient, pixels or likeness, and these reasons."""
@@ -209,25 +243,34 @@ class Predictor:
         return rows, tuple(reasons)
 
     def _near_copies(self, queries: Queries, number: int) -> list[int]:
-        hashes = self.bundle.reference.perceptual_hashes
-        if queries.perceptual_hashes is None or not hashes.shape[1] or not self.bundle.served.pages.near_copies:
+        hashes, own = self.bundle.reference.perceptual_hashes, queries.perceptual_hashes[number]
+        if own is None or not hashes.shape[1] or not self.bundle.served.pages.near_copies:
             return []
-        distance = near_copy_distance(queries.perceptual_hashes[number], hashes)
-        return [int(row) for row in np.flatnonzero(distance <= NEAR_COPY_THRESHOLD)]
+        distance = near_copy_distance(own, hashes)
+        return [int(row) for row in self._paged[distance[self._paged] <= NEAR_COPY_THRESHOLD]]
 
     def _predict_chunk(self, chunk: Sequence[Query], read: Sequence[_Read]) -> Iterator[Prediction]:
-        pages = [page for page, _, _ in read if page is not None]
+        pages = [page for page, _, _ in read]
         values = np.array([values for _, values, _ in read]).reshape(len(chunk), -1)
         queries = Queries(
-            image=None if self._engine is None else np.stack(list(self._engine.run(page.input for page in pages))),
+            image=None if self._engine is None else self._embedded(self._engine, pages),
             clinical=values,
             patient_ids=[query.patient_id for query in chunk],
-            pixel_hashes=[page.pixel_hash for page in pages] or [None] * len(chunk),
-            perceptual_hashes=np.stack([page.perceptual_hash for page in pages]) if pages else None,
+            pixel_hashes=[None if page is None else page.pixel_hash for page in pages],
+            perceptual_hashes=[None if page is None else page.perceptual_hash for page in pages],
         )
         scores = self.score(queries)
         for number in range(len(chunk)):
             yield self._prediction(scores, number, values[number])
+
+    @staticmethod
+    def _embedded(engine: Engine, pages: Sequence[PreparedPage | None]) -> NDArray[np.float32]:
+        """[pages, 512] embeddings, NaN where there is no page."""
+        found = np.full((len(pages), EMBEDDING_WIDTH), np.nan, np.float32)
+        rows = [row for row, page in enumerate(pages) if page is not None]
+        for row, embedding in zip(rows, engine.run(page.input for page in pages if page is not None), strict=True):
+            found[row] = embedding
+        return found
 
     def _read(self, query: Query) -> _Read:
         """The page and the values of a patient, and all that is wrong with them."""
@@ -235,10 +278,12 @@ class Predictor:
         given = {name: float(value) for name, value in query.clinical.items() if value is not None and value == value}
         issues = list(_value_issues(query.name, given, variables))
         values = [given.get(variable.name, np.nan) for variable in variables]
-        if (query.page is None) != (self._engine is None):
-            issues.append(_page_issue(query))
+        if query.page is not None and self._engine is None:
+            issues.append(_unused_page(query))
             return None, values, issues
         if query.page is None:
+            if not np.isfinite(values).any():
+                issues.append(_nothing_known(query, with_pages=self._engine is not None))
             return None, values, issues
         name = query.page.name if isinstance(query.page, Path) else query.name
         try:
@@ -251,11 +296,17 @@ class Predictor:
         warnings = [
             f"{reason} is in the reference; it was scored without that group" for reason in scores.known[number]
         ]
-        if self.bundle.scaler is not None:
+        lacking = scores.lacking[number]
+        if self.bundle.scaler is not None and "clinical" not in lacking:
             warnings += self.bundle.scaler.outside(values)
             missing = self.bundle.scaler.missing(values)
             if missing:
                 warnings.append(f"not given: {', '.join(missing)}; the median of the training records stands in")
+        warnings += [f"scored without {_BLOCKS[block]}: neighbours are those of the rest alone" for block in lacking]
+        told = scores.told
+        if told is not None and told.novel[number]:
+            share = f"{told.novelty[number] * 100:.1f} %"
+            warnings.append(f"unlike the training records: {share} of them lie nearer to their neighbours")
         hood = scores.neighbours
         if hood.distance[number, 0] < SAME and hood.index[number, 0] >= 0:
             warnings.append("a reference record has the very same values; it may be this patient")
@@ -272,6 +323,8 @@ class Predictor:
             ),
             provenance=served.provenance,
             warnings=tuple(warnings),
+            missing=lacking,
+            **({} if told is None else _certainty(told, number)),
         )
 
     def _neighbour(self, row: int, distance: float) -> Neighbour:
@@ -282,6 +335,20 @@ class Predictor:
             for name, value in zip(names, reference.clinical[row], strict=True)
         }
         return Neighbour(reference.record_ids[row], distance, int(reference.labels[row]), clinical)
+
+
+_BLOCKS = {"image": "an ECG page", "clinical": "clinical values"}
+
+
+def _certainty(told: Told, number: int) -> dict[str, Any]:
+    """What of :class:`Told` stands in an answer."""
+    low, high, novelty = (float(each[number]) for each in (told.low, told.high, told.novelty))
+    return {
+        "low": None if np.isnan(low) else low,
+        "high": None if np.isnan(high) else high,
+        "decision": told.decisions[number],
+        "novelty": None if np.isnan(novelty) else novelty,
+    }
 
 
 def _rows_by(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
@@ -319,11 +386,27 @@ def _value_issues(name: str, given: Mapping[str, float], variables: Sequence[Cli
             yield Issue(name, column, f"{value:g}", rule, "check the unit or leave the value out", "out_of_range")
 
 
-def _page_issue(query: Query) -> Issue:
-    if query.page is None:
-        return Issue(
-            query.name, "ecg", "missing", "this model was trained with pages", "give an ECG page", "missing_page"
-        )
+def _unused_page(query: Query) -> Issue:
     return Issue(
         query.name, "ecg", "given", "this model was trained without pages", "leave the page out", "unused_page"
     )
+
+
+def _nothing_known(query: Query, *, with_pages: bool) -> Issue:
+    wanted = "an ECG page or a clinical value" if with_pages else "a clinical value"
+    return Issue(query.name, "", "", f"a score needs {wanted}", f"give {wanted}", "nothing_known")
+
+
+def mean_distance(hood: Neighbourhood) -> NDArray[np.float64]:
+    """[records] mean distance to the neighbours, infinite where there is none."""
+    near = hood.index >= 0
+    count = near.sum(1)
+    total = np.where(near, hood.distance, 0).sum(1, dtype=np.float64)
+    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(hood), np.inf), where=count > 0)
+    return mean
+
+
+def _ties(queries: Queries) -> NDArray[np.float64]:
+    """[queries] 0..1, the same whenever the same patient is asked about."""
+    keys = zip(queries.pixel_hashes, np.asarray(queries.clinical, np.float64), strict=True)
+    return np.array([tie_break(f"{pixels} {values.tolist()}") for pixels, values in keys])

@@ -15,7 +15,8 @@ from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import ConfigError
 from cardiograph.imaging.weights import find_weights
-from cardiograph.models.gnn import LAYERS
+from cardiograph.models.catalogue import Model
+from cardiograph.models.training import History
 from cardiograph.progress import Progress, Silent
 from cardiograph.stages.auditing import audit_run
 from cardiograph.stages.ceiling import synthetic_ceiling
@@ -130,8 +131,8 @@ def _learn(material: Material, shop: Workshop, protocol: Protocol) -> Learnt:
     """The graph, and every network on the same features."""
     with shop.stage("linking patients", 1):
         prepared = prepare(material, shop.config, fuse=protocol.fuse, link=protocol.link, join=protocol.join)
-    networks = {}
-    for name in LAYERS:
+    networks: dict[str, tuple[Model, History]] = {}
+    for name in dict.fromkeys((shop.config.model.name, *shop.config.model.beside)):
         with shop.stage(f"training {name}", shop.config.model.epochs):
             networks[name] = fit_network(name, prepared, shop.config, lambda _: shop.progress.advance())
     return Learnt(prepared, networks)

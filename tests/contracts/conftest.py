@@ -9,14 +9,14 @@ import pytest
 from cardiograph.config import load_config
 from cardiograph.containers import ClinicalTable, Cohort, Groups
 from cardiograph.inference import Predictor
-from cardiograph.models.gnn import LAYERS
+from cardiograph.models.titles import SERVABLE
 from cardiograph.schema import DEFAULT_VARIABLES
 from cardiograph.stages.bundling import make_bundle
 from cardiograph.stages.fitting import Copies, Material, fit_network, prepare
 from cardiograph.stages.splitting import split_records
 from cardiograph.stages.studied import Studied
 
-MODELS = tuple(LAYERS)
+MODELS = SERVABLE
 """Every network there is: one that is added is held to the contracts by itself."""
 
 CONFIG = load_config(None, {"model": {"epochs": 12, "patience": 12, "width": 16}, "seed": 3})

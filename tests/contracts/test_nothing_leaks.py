@@ -15,9 +15,7 @@ from cardiograph.config import SplitConfig
 from cardiograph.containers import ClinicalTable
 from cardiograph.errors import CohortError
 from cardiograph.evaluation.metrics import score
-from cardiograph.models.baselines import logistic_probabilities
 from cardiograph.models.gnn import Hearing
-from cardiograph.stages.fitting import prepare
 from cardiograph.stages.splitting import split_rows
 from cardiograph.stages.trial import fit_and_score, nameless
 
@@ -66,16 +64,6 @@ def test_poisoned_test_rows_move_no_network_and_no_score(studied, learnt, model)
         assert torch.equal(weight, again[1].state_dict()[name]), name
     for part in ("train", "val"):
         np.testing.assert_array_equal(scores_of(predictor, studied, part), scores_of(again[2], dirty, part))
-
-
-def test_poisoned_test_rows_move_no_logistic_regression(studied):
-    values = studied.split.rows("val")
-    found = []
-    for each in (studied, poisoned(studied, "test")):
-        prepared = learn(each)[0]
-        features = prepared.features.values[values]
-        found.append(logistic_probabilities(prepared.train_set, prepared.val_set, features))
-    np.testing.assert_array_equal(*found)
 
 
 def test_poisoned_training_rows_do_move_it(studied):
@@ -155,21 +143,17 @@ def permuted_aurocs(model, seeds, *, by_row):
             split = split_rows(noise.cohort, config)
             noise = dataclasses.replace(with_material(nameless(noise), split=split), split=split)
         rows = noise.rows("test")
-        if model == "logistic":
-            prepared = prepare(noise.material, config)
-            values = logistic_probabilities(prepared.train_set, prepared.val_set, prepared.features.values)[rows]
-        else:
-            values = fit_and_score(noise, config, name=model).test.probabilities
+        values = fit_and_score(noise, config, name=model).test.probabilities
         yield score(noise.cohort.labels[rows], values, 0.5)["auroc"]
 
 
-@pytest.mark.parametrize("name", [*MODELS, "logistic"])
+@pytest.mark.parametrize("name", MODELS)
 def test_labels_permuted_by_group_cannot_be_predicted(name):
     found = list(permuted_aurocs(name, range(20), by_row=False))
     assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(20)
 
 
-@pytest.mark.parametrize("name", [*MODELS, "logistic"])
+@pytest.mark.parametrize("name", MODELS)
 def test_the_permutation_test_can_fail(name):
     """The same noise with its copies on both sides of the split looks like knowledge."""
     found = list(permuted_aurocs(name, range(10), by_row=True))

@@ -15,10 +15,12 @@ from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
 from cardiograph.errors import RunError
 from cardiograph.fusion import Fusion
+from cardiograph.graph.space import Space
 from cardiograph.imaging.encoder import EncoderFacts, Engine
-from cardiograph.models.gnn import Network
+from cardiograph.models.catalogue import Model, build
+from cardiograph.uncertainty.together import Uncertainty
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Reference:
 
     Args:
         features: [reference, features] float32, fused.
+        present: [reference, blocks] bool, whether a record has a block.
+        places: [reference, coordinates] float32 in a learnt space, cross-fitted; None where features tell the place.
         states: For each layer of the network, [reference, width] float32 input states.
         degree: [reference] float32, neighbours heard + 1.
         labels: [reference] int64 0, 1 or -1.
@@ -39,6 +43,8 @@ class Reference:
     """
 
     features: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    places: NDArray[np.float32] | None
     states: tuple[NDArray[np.float32], ...]
     degree: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -89,14 +95,18 @@ class ModelBundle:
         network: In evaluation mode.
         fusion: Fitted on training rows.
         scaler: Fitted on training rows; None without clinical variables.
+        space: Where neighbours are sought.
         reference: The records that a query can hear.
+        uncertainty: How scores become probabilities, intervals and sets; None where nothing was fitted.
     """
 
     served: Served
-    network: Network
+    network: Model
     fusion: Fusion
     scaler: ClinicalScaler | None
+    space: Space
     reference: Reference
+    uncertainty: Uncertainty | None = None
 
     def save(self, folder: Path, engine: Engine | None) -> None:
         """Write the bundle; ``bundle.json`` with the SHA-256 of every file comes last.
@@ -109,7 +119,10 @@ class ModelBundle:
         tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
         files.write_bytes(folder / "model.safetensors", save(tensors))
         files.write_arrays(folder / "fusion.safetensors", self.fusion.arrays())
+        files.write_arrays(folder / "space.safetensors", self.space.arrays())
         files.write_arrays(folder / "reference.safetensors", _reference_arrays(self.reference))
+        if self.uncertainty is not None:
+            files.write_json(folder / "uncertainty.json", self.uncertainty.to_dict())
         if engine is not None:
             engine.save(folder)
         reference = {name: list(getattr(self.reference, name)) for name in _NAMES}
@@ -156,12 +169,17 @@ class ModelBundle:
         scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])
         arrays = files.read_arrays(folder / "reference.safetensors")
         names = files.read_json(folder / "reference.json")
-        states = tuple(arrays.pop(f"state_{depth}") for depth in range(served.model.depth))
-        fields: dict[str, Any] = {**arrays, "states": states, **{name: tuple(names[name]) for name in _NAMES}}
+        count = sum(name.startswith("state_") for name in arrays)
+        states = tuple(arrays.pop(f"state_{number}") for number in range(count))
+        fields: dict[str, Any] = {"places": None, **arrays, "present": arrays["present"].astype(bool), "states": states}
+        fields |= {name: tuple(names[name]) for name in _NAMES}
         reference = Reference(**fields)
-        network = Network(served.model.name, reference.features.shape[1], served.model)
+        network = build(served.model.name, reference.features.shape[1], served.model)
         network.load_state_dict(load((folder / "model.safetensors").read_bytes()))
-        return cls(served, network.eval(), fusion, scaler, reference)
+        space = Space.restore(files.read_arrays(folder / "space.safetensors"))
+        kept = folder / "uncertainty.json"
+        uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.exists() else None
+        return cls(served, network.eval(), fusion, scaler, space, reference, uncertainty)
 
 
 def read_bundle_facts(folder: Path) -> dict[str, Any]:
@@ -185,4 +203,7 @@ _NAMES = ("record_ids", "patient_ids", "pixel_hashes")
 
 def _reference_arrays(reference: Reference) -> dict[str, NDArray[Any]]:
     arrays = {name: getattr(reference, name) for name in _ARRAYS}
+    arrays["present"] = reference.present.astype(np.uint8)
+    if reference.places is not None:
+        arrays["places"] = reference.places
     return arrays | {f"state_{depth}": state for depth, state in enumerate(reference.states)}

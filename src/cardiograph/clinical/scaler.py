@@ -58,8 +58,9 @@ class ClinicalScaler:
             CohortError: A variable has no value in these rows, or one that its transform does not allow.
         """
         values = table.values[rows]
+        values = values[~np.isnan(values).all(1)]
         present = np.count_nonzero(~np.isnan(values), axis=0)
-        has_gaps: NDArray[np.bool_] = present < len(rows)
+        has_gaps: NDArray[np.bool_] = present < len(values)
         for variable, count in zip(table.variables, present, strict=True):
             if count == 0:
                 message = (
@@ -98,13 +99,16 @@ class ClinicalScaler:
             values: [records, variables] in the variables' units, NaN where missing.
 
         Returns:
-            [records, variables + indicators] finite.
+            [records, variables + indicators] finite; NaN throughout for a record without any value, which has no clinical
+            block.
 
         Raises:
             ValueError: A value is infinite, or not above 0 where a log is taken.
         """
         block = _block(_transform(values, self.variables), self.medians, self.has_gaps)
-        return np.where(self.constant, 0.0, (block - self.means) / self.stds)
+        scaled = np.where(self.constant, 0.0, (block - self.means) / self.stds)
+        scaled[np.isnan(values).all(1)] = np.nan
+        return scaled
 
     def outside(self, values: Floats) -> tuple[str, ...]:
         """A sentence for each value of one record that lies outside what the training rows held.

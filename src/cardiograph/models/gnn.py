@@ -1,7 +1,8 @@
-"""GCN, GAT and MLP on fixed neighbour tables: one forward pass for training, test scores and the service.
+"""GCN, GAT, GraphSAGE and MLP on fixed neighbour tables: one forward pass for training, test scores and the service.
 
 A record hears its own ``k`` reference neighbours and itself; nobody hears a query. On such a table the layers below are
-PyTorch Geometric's GCNConv and GATv2Conv (a test holds them to 1e-5), without an edge list and without the library.
+PyTorch Geometric's GCNConv, GATv2Conv and SAGEConv (a test holds them to 1e-5),
+without an edge list and without the library.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cardiograph.config import ModelConfig
@@ -27,21 +30,42 @@ class Hearing:
         valid: [records, k] bool, False for padding.
         degree: [records] float32, neighbours heard + 1 for the record itself.
         source_degree: [records, k] float32, the degree of each neighbour.
+        votes: [records] float32 log odds of the neighbours' labels, see
+            :func:`cardiograph.graph.attach.heard_votes`; 0 where no labels were given.
     """
 
     index: Tensor
     valid: Tensor
     degree: Tensor
     source_degree: Tensor
+    votes: Tensor
 
     @classmethod
-    def of(cls, hood: Neighbourhood, reference_degree: Tensor | None = None) -> Self:
-        """From a neighbourhood; ``reference_degree`` [reference] is its own degree where None (the reference graph)."""
+    def of(
+        cls,
+        hood: Neighbourhood,
+        reference_degree: Tensor | None = None,
+        votes: NDArray[np.float32] | None = None,
+    ) -> Self:
+        """From a neighbourhood.
+
+        Args:
+            hood: Whom each record hears.
+            reference_degree: [reference] degree of the sources; their own where None (the reference graph).
+            votes: [records] of their neighbours.
+        """
         index = torch.from_numpy(hood.index)
         valid = index >= 0
         degree = valid.sum(1).float() + 1
         index = index.clamp(min=0)
-        return cls(index, valid, degree, (degree if reference_degree is None else reference_degree)[index])
+        heard = torch.zeros(len(index)) if votes is None else torch.from_numpy(votes)
+        return cls(index, valid, degree, (degree if reference_degree is None else reference_degree)[index], heard)
+
+    def mean(self, source: Tensor) -> Tensor:
+        """[sources, width] states -> [records, width] mean over the neighbours; 0 where there is none."""
+        total = (source[self.index] * self.valid[:, :, None]).sum(1)
+        mean: Tensor = total / (self.degree - 1).clamp(min=1)[:, None]
+        return mean
 
 
 class GCNLayer(nn.Module):
@@ -93,6 +117,26 @@ class GATLayer(nn.Module):
         return mixed
 
 
+class SAGELayer(nn.Module):
+    """GraphSAGE with the mean as aggregator: ``W x_i + V mean_j x_j + b``.
+
+    Source: Hamilton, Ying and Leskovec, Inductive Representation Learning on Large Graphs, NeurIPS 2017, algorithm 1.
+    """
+
+    def __init__(self, width_in: int, width_out: int, heads: int) -> None:
+        super().__init__()
+        self.own = nn.Linear(width_in, width_out)
+        self.heard = nn.Linear(width_in, width_out, bias=False)
+        nn.init.xavier_uniform_(self.own.weight)
+        nn.init.zeros_(self.own.bias)
+        nn.init.xavier_uniform_(self.heard.weight)
+
+    def forward(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+        """[records, in] own states and [sources, in] states -> [records, out]."""
+        mixed: Tensor = self.own(own) + self.heard(hearing.mean(source))
+        return mixed
+
+
 class SelfLayer(nn.Module):
     """A linear layer that hears nobody: the same network without the graph."""
 
@@ -108,11 +152,20 @@ class SelfLayer(nn.Module):
         return mixed
 
 
-LAYERS: dict[str, type[GCNLayer | GATLayer | SelfLayer]] = {"gcn": GCNLayer, "gat": GATLayer, "mlp": SelfLayer}
+LAYERS: dict[str, type[GCNLayer | GATLayer | SAGELayer | SelfLayer]] = {
+    "gcn": GCNLayer,
+    "gat": GATLayer,
+    "sage": SAGELayer,
+    "mlp": SelfLayer,
+}
 
 
 class Network(nn.Module):
-    """Convolution - ReLU - dropout, ..., convolution - ReLU - linear: a logit per record and class, two as it is served."""
+    """Convolution - ReLU - dropout, ..., convolution - ReLU - linear: a logit per record and class, two as it is served.
+
+    With ``config.votes`` the last layer sees the votes of the record's own neighbours, too. They never enter a state: what a
+    neighbour heard may hold this record's label.
+    """
 
     def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
         super().__init__()
@@ -121,7 +174,8 @@ class Network(nn.Module):
             LAYERS[name](before, after, config.heads) for before, after in itertools.pairwise(widths)
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.width, classes)
+        self.votes = config.votes and name != "mlp"
+        self.head = nn.Linear(config.width + int(self.votes), classes)
 
     def forward(
         self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None
@@ -144,4 +198,6 @@ class Network(nn.Module):
             own = layer(own, heard, hearing).relu()
             if depth < len(self.layers) - 1:
                 own = self.dropout(own)
+        if self.votes:
+            own = torch.cat([own, hearing.votes[:, None]], dim=1)
         return self.head(own), states

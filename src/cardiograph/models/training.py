@@ -1,4 +1,4 @@
-"""Full-batch training on the reference graph, stopped by the loss of validation records attached as queries."""
+"""Training on the reference graph, stopped by the loss of validation records attached as queries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from torch.nn.functional import cross_entropy
 
 from cardiograph.config import ModelConfig
 from cardiograph.errors import ConfigError
-from cardiograph.models.gnn import Hearing, Network
+from cardiograph.models.baselines import KnnVote, Logistic
+from cardiograph.models.catalogue import Model, build
+from cardiograph.models.gnn import Hearing
+from cardiograph.models.logistic import fit_logistic
+from cardiograph.models.sign import Sign
 from cardiograph.threads import available_threads, torch_threads
 
 SMALL = 20_000
@@ -30,12 +34,14 @@ class Examples:
         hearing: Whom each hears among the reference records.
         labels: [records] int64; -1 is heard but never in the loss.
         weights: [records] float32 weight in the loss; 0 leaves a record out.
+        blocks: Column range of each block of the features.
     """
 
     features: Tensor
     hearing: Hearing
     labels: Tensor
     weights: Tensor
+    blocks: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(
@@ -44,16 +50,31 @@ class Examples:
         hearing: Hearing,
         labels: NDArray[np.int64],
         weights: NDArray[np.float64] | None = None,
+        *,
+        blocks: tuple[tuple[int, int], ...] = (),
     ) -> Examples:
         """From arrays; unlabelled records get weight 0."""
         weight = np.ones(len(labels)) if weights is None else weights
         weight = np.where(labels < 0, 0.0, weight)
-        return cls(torch.from_numpy(features), hearing, torch.from_numpy(labels), torch.from_numpy(weight).float())
+        tensors = torch.from_numpy(labels), torch.from_numpy(weight).float()
+        return cls(torch.from_numpy(features), hearing, *tensors, blocks)
 
-    def loss(self, logits: Tensor) -> Tensor:
-        """Weighted mean cross-entropy of the labelled records."""
-        each = cross_entropy(logits, self.labels.clamp(min=0), reduction="none")
-        return (each * self.weights).sum() / self.weights.sum()
+    def loss(self, logits: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Weighted mean cross-entropy of the labelled records.
+
+        Args:
+            logits: [records, classes], or [records, members, classes] where each member has its own loss.
+            rows: Of the records; all where None.
+        """
+        labels, weights = (each if rows is None else each[rows] for each in (self.labels, self.weights))
+        labels = labels.clamp(min=0)
+        if logits.ndim == 3:
+            members = logits.shape[1]
+            flat = cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(members), reduction="none")
+            each = flat.view(-1, members).mean(1)
+        else:
+            each = cross_entropy(logits, labels, reduction="none")
+        return (each * weights).sum() / weights.sum()
 
     def accuracy(self, logits: Tensor) -> float:
         """Share of the labelled records (weight above 0) whose larger logit is right."""
@@ -81,11 +102,15 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     seed: int,
     classes: int = 2,
     progress: Callable[[int], None] | None = None,
-) -> tuple[Network, History]:
-    """Fit a network and keep the weights of the epoch with the lowest validation loss.
+) -> tuple[Model, History]:
+    """Fit a model and keep the weights of the epoch with the lowest validation loss.
+
+    Logistic regression chooses its penalty by that loss, and the votes of neighbours have nothing to learn: their history
+    is a single epoch. SIGN begins as that logistic regression, its epoch 0, which is kept where nothing
+    is better.
 
     Args:
-        name: ``gcn``, ``gat`` or ``mlp``.
+        name: One of :data:`cardiograph.models.titles.SERVABLE`.
         train_set: The reference records first, then augmented copies, which hear reference records like a query does.
         val_set: Validation records, attached to the reference records.
         config: Sizes and optimiser.
@@ -96,47 +121,97 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     Raises:
         ConfigError: The training diverged.
     """
-    history: list[tuple[float, float, float, float]] = []
-    best_loss, best_epoch, best_state = float("inf"), 0, {}
     threads = 1 if len(train_set.labels) < SMALL else available_threads()
     with torch.random.fork_rng(devices=[]), torch_threads(threads):
         torch.manual_seed(seed)
-        network = Network(name, train_set.features.shape[1], config, classes=classes)
-        optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        for epoch in range(config.epochs):
-            network.train()
-            optimiser.zero_grad()
-            torch.autograd.backward(train_set.loss(network(train_set.features, train_set.hearing)[0]))
-            optimiser.step()
-            train_logits, val_logits = _logits(network, train_set, val_set)
-            val_loss = float(val_set.loss(val_logits))
-            history.append(
-                (
-                    float(train_set.loss(train_logits)),
-                    val_loss,
-                    train_set.accuracy(train_logits),
-                    val_set.accuracy(val_logits),
-                )
-            )
-            if val_loss < best_loss:
-                best_loss, best_epoch, best_state = val_loss, epoch, copy.deepcopy(network.state_dict())
-            if progress is not None:
-                progress(epoch + 1)
-            if epoch - best_epoch >= config.patience:
-                break
-    if not best_state:
+        network = build(name, train_set.features.shape[1], config, classes=classes)
+        if isinstance(network, Logistic | Sign):
+            coefficients, intercepts = fit_logistic(train_set, val_set, classes=classes)
+            with torch.no_grad():
+                network.linear.weight.copy_(coefficients)
+                network.linear.bias.copy_(intercepts)
+        log = _Log(network, train_set, val_set)
+        if isinstance(network, Logistic | KnnVote | Sign):
+            log.note(0)
+        if not isinstance(network, Logistic | KnnVote):
+            _descend(network, log, config, progress)
+    if not log.best_state:
         rate = f"{config.learning_rate:g}"
         message = f"training of {name} diverged: no finite validation loss; lower model.learning_rate ({rate})"
         raise ConfigError(message)
-    network.load_state_dict(best_state)
+    network.load_state_dict(log.best_state)
     network.eval()
-    train_loss, val_losses, train_accuracy, val_accuracy = zip(*history, strict=True)
-    return network, History(train_loss, val_losses, train_accuracy, val_accuracy, best_epoch)
+    return network, log.history()
 
 
-def _logits(network: Network, train_set: Examples, val_set: Examples) -> tuple[Tensor, Tensor]:
-    network.eval()
-    with torch.no_grad():
-        train_logits, states = network(train_set.features, train_set.hearing)
-        val_logits, _ = network(val_set.features, val_set.hearing, states)
-    return train_logits, val_logits
+class _Log:
+    """Learning curves, and the weights of the best epoch so far."""
+
+    def __init__(self, network: Model, train_set: Examples, val_set: Examples) -> None:
+        self.network, self.train_set, self.val_set = network, train_set, val_set
+        self.best_loss, self.best_epoch = float("inf"), 0
+        self.best_state: dict[str, Tensor] = {}
+        self._curves: list[tuple[float, float, float, float]] = []
+
+    def note(self, epoch: int) -> None:
+        """Judge the network as it is after an epoch."""
+        train_set, val_set = self.train_set, self.val_set
+        self.network.eval()
+        with torch.no_grad():
+            train_logits, states = self.network(train_set.features, train_set.hearing)
+            val_logits, _ = self.network(val_set.features, val_set.hearing, states)
+        val_loss = float(val_set.loss(val_logits))
+        losses = float(train_set.loss(train_logits)), val_loss
+        self._curves.append((*losses, train_set.accuracy(train_logits), val_set.accuracy(val_logits)))
+        if val_loss < self.best_loss:
+            self.best_loss, self.best_epoch = val_loss, epoch
+            self.best_state = copy.deepcopy(self.network.state_dict())
+
+    def history(self) -> History:
+        """The curves of all epochs."""
+        train_loss, val_loss, train_accuracy, val_accuracy = zip(*self._curves, strict=True)
+        return History(train_loss, val_loss, train_accuracy, val_accuracy, self.best_epoch)
+
+
+def _descend(network: Model, log: _Log, config: ModelConfig, progress: Callable[[int], None] | None) -> None:
+    """Adam until the validation loss has not fallen for ``patience`` epochs."""
+    train_set = log.train_set
+    optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    means = network.heard(train_set.features, train_set.hearing) if isinstance(network, Sign) else []
+    first = len(log.best_state) > 0
+    for epoch in range(int(first), config.epochs + int(first)):
+        network.train()
+        seen = _with_hidden_blocks(train_set, config.modality_dropout)
+        for rows in _batches(train_set, config.batch) if isinstance(network, Sign) else [None]:
+            optimiser.zero_grad()
+            if isinstance(network, Sign) and rows is not None:
+                logits = network.scored(seen[rows], [mean[rows] for mean in means], train_set.hearing.votes[rows])
+            else:
+                logits = network(seen, train_set.hearing)[0]
+            torch.autograd.backward(train_set.loss(logits, rows))
+            optimiser.step()
+        log.note(epoch)
+        if progress is not None:
+            progress(epoch + 1 - int(first))
+        if epoch - log.best_epoch >= config.patience:
+            break
+
+
+def _batches(train_set: Examples, size: int) -> list[Tensor]:
+    """Rows that are in the loss, shuffled, in steps of about ``size``."""
+    rows = torch.nonzero(train_set.weights > 0).flatten()
+    if len(rows) <= size:
+        return [rows]
+    return list(rows[torch.randperm(len(rows))].chunk(-(-len(rows) // size)))
+
+
+def _with_hidden_blocks(train_set: Examples, share: float) -> Tensor:
+    """The features, one block of a share of the records hidden: what a record without it looks like."""
+    if share == 0 or len(train_set.blocks) < 2:
+        return train_set.features
+    hidden = torch.rand(len(train_set.features)) < share
+    which = torch.randint(len(train_set.blocks), (len(hidden),))
+    seen = train_set.features.clone()
+    for number, (start, stop) in enumerate(train_set.blocks):
+        seen[hidden & (which == number), start:stop] = 0
+    return seen

@@ -6,13 +6,13 @@ from cardiograph.artifacts.bundle import ModelBundle, Served
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN
 from cardiograph.imaging.encoder import probe
-from cardiograph.models.gnn import Network
+from cardiograph.models.catalogue import Model
 from cardiograph.stages.fitting import Prepared, reference_of
 from cardiograph.stages.studied import Studied
 
 
-def make_bundle(name: str, network: Network, studied: Studied, prepared: Prepared, config: RunConfig) -> ModelBundle:
-    """The bundle of a network, its threshold still at 0.5.
+def make_bundle(name: str, network: Model, studied: Studied, prepared: Prepared, config: RunConfig) -> ModelBundle:
+    """The bundle of a network, not calibrated yet and its threshold still at 0.5.
 
     Args:
         name: Of the network, such as ``gcn``.
@@ -41,7 +41,7 @@ def make_bundle(name: str, network: Network, studied: Studied, prepared: Prepare
         encoder=None if studied.encoder is None else studied.encoder.facts,
         probe=() if studied.encoder is None else tuple(float(value) for value in probe(studied.encoder.engine)),
     )
-    return ModelBundle(served, network, prepared.fusion, prepared.scaler, reference)
+    return ModelBundle(served, network, prepared.fusion, prepared.scaler, prepared.space, reference)
 
 
 def _provenance_sentence(studied: Studied) -> str:

@@ -13,10 +13,12 @@ from cardiograph.artifacts.bundle import Reference
 from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.cohort.balance import loss_weights
 from cardiograph.config import RunConfig
-from cardiograph.containers import TRAIN, VAL, ClinicalTable, Neighbourhood, NodeFeatures, PatientGraph, Split
+from cardiograph.containers import TRAIN, VAL, ClinicalTable, Neighbourhood, NodeFeatures, PatientGraph, Places, Split
 from cardiograph.fusion import Fusion
-from cardiograph.graph.attach import attach, build_graph, group_members
-from cardiograph.models.gnn import Hearing, Network
+from cardiograph.graph.attach import attach, build_graph, group_members, heard_votes, label_prior
+from cardiograph.graph.space import Space
+from cardiograph.models.catalogue import Model
+from cardiograph.models.gnn import Hearing
 from cardiograph.models.training import Examples, History, train
 
 
@@ -38,7 +40,7 @@ class Material:
     """What a model is learnt from.
 
     Args:
-        image: [records, 512] embeddings, or None.
+        image: [records, 512] embeddings, NaN where a record has no page; None without an image block.
         clinical: Values in their units, or None.
         labels: [records] 0, 1 or -1.
         split: Parts and groups.
@@ -62,6 +64,8 @@ class Prepared:
         scaler: None without clinical values.
         fusion: Block weights and standardisation.
         features: Of all records of the cohort.
+        space: Where neighbours are sought.
+        places: Of all records of the cohort; in a learnt space those of training records are cross-fitted.
         graph: Of the reference records.
         train_set: Reference records, then copies.
         val_set: Labelled validation records, attached to the reference.
@@ -70,6 +74,8 @@ class Prepared:
     scaler: ClinicalScaler | None
     fusion: Fusion
     features: NodeFeatures
+    space: Space
+    places: Places
     graph: PatientGraph
     train_set: Examples
     val_set: Examples
@@ -93,34 +99,40 @@ def prepare(
         join: Finds whom copies and validation records hear; as ``attach``.
     """
     labels, split = material.labels, material.split
-    reference = split.rows(TRAIN)
+    reference, groups = split.rows(TRAIN), split.groups.index
     labelled = reference[labels[reference] >= 0]
-    scaler = None if material.clinical is None else ClinicalScaler.fit(material.clinical, labelled)
+    teaching = reference if config.fusion.unlabelled else labelled
+    scaler = None if material.clinical is None else ClinicalScaler.fit(material.clinical, teaching)
     clinical = None if scaler is None or material.clinical is None else scaler.transform(material.clinical.values)
     named = None if scaler is None or clinical is None else (clinical, scaler.names)
-    fusion = fuse(material.image, named, labelled, config.fusion)
+    fusion = fuse(material.image, named, teaching, config.fusion)
     features = fusion.transform(material.image, clinical)
-    groups = split.groups.index
-    graph = link(features, reference, groups, config.graph)
-    hearing = Hearing.of(graph.neighbours)
+    space, fold = Space.fit(features, labels, labelled, groups, config.graph)
+    places = space.place(features, fold)
+    graph = link(places, reference, groups, config.graph)
+    prior, blocks = label_prior(labels[reference]), tuple(features.blocks.values())
+    degree = Hearing.of(graph.neighbours).degree
 
-    def attached(values: NDArray[np.float32], of_groups: NDArray[np.int64]) -> Neighbourhood:
-        forbidden = group_members(of_groups, groups[reference])
-        return join(features.values[reference], values, config.graph, forbidden)
+    def attached(queries: Places, of_groups: NDArray[np.int64]) -> Neighbourhood:
+        return join(places.of(reference), queries, config.graph, group_members(of_groups, groups[reference]))
+
+    def heard(hood: Neighbourhood) -> Hearing:
+        return Hearing.of(hood, degree, heard_votes(hood, labels[reference], prior=prior))
 
     train_values, hoods, sources = features.values[reference], [graph.neighbours], reference
     if material.copies is not None:
         source = material.copies.source
-        copied = fusion.transform(material.copies.image, None if clinical is None else clinical[source]).values
-        train_values = np.vstack([train_values, copied])
-        hoods.append(attached(copied, groups[source]))
+        copied = fusion.transform(material.copies.image, None if clinical is None else clinical[source])
+        train_values = np.vstack([train_values, copied.values])
+        hoods.append(attached(space.place(copied, fold[source]), groups[source]))
         sources = np.concatenate([reference, source])
-    heard = Hearing.of(Neighbourhood.stacked(hoods), hearing.degree)
-    train_set = Examples.of(train_values, heard, labels[sources], _loss_weights(material, reference))
+    weights = _loss_weights(material, reference)
+    hearing = heard(Neighbourhood.stacked(hoods))
+    train_set = Examples.of(train_values, hearing, labels[sources], weights, blocks=blocks)
     val = split.rows(VAL)
-    val_hearing = Hearing.of(attached(features.values[val], groups[val]), hearing.degree)
-    val_set = Examples.of(features.values[val], val_hearing, labels[val])
-    return Prepared(scaler, fusion, features, graph, train_set, val_set)
+    val_hearing = heard(attached(places.of(val), groups[val]))
+    val_set = Examples.of(features.values[val], val_hearing, labels[val], blocks=blocks)
+    return Prepared(scaler, fusion, features, space, places, graph, train_set, val_set)
 
 
 def fit_network(
@@ -130,15 +142,15 @@ def fit_network(
     progress: Callable[[int], None] | None = None,
     *,
     classes: int = 2,
-) -> tuple[Network, History]:
-    """Train one network on the prepared examples; ``classes`` is how many labels they have."""
+) -> tuple[Model, History]:
+    """Train one model on the prepared examples; ``classes`` is how many labels they have."""
     examples = (prepared.train_set, prepared.val_set)
     return train(name, *examples, config=config.model, seed=config.seed, classes=classes, progress=progress)
 
 
 def reference_of(
     prepared: Prepared,
-    network: Network,
+    network: Model,
     material: Material,
     *,
     record_ids: NDArray[np.object_],
@@ -156,7 +168,9 @@ def reference_of(
         pages: Pixel hashes [records] and perceptual hashes [records, bytes], or None without pages.
     """
     rows = prepared.graph.rows
-    hearing = Hearing.of(prepared.graph.neighbours)
+    labels = material.labels[rows]
+    votes = heard_votes(prepared.graph.neighbours, labels, prior=label_prior(labels))
+    hearing = Hearing.of(prepared.graph.neighbours, votes=votes)
     values = prepared.features.values[rows]
     with torch.inference_mode():
         _, states = network(torch.from_numpy(values), hearing)
@@ -166,9 +180,11 @@ def reference_of(
     clinical = np.zeros((len(record_ids), 0)) if material.clinical is None else material.clinical.values
     return Reference(
         features=values,
+        present=prepared.features.present[rows],
+        places=prepared.places.of(rows).values if len(prepared.space.weights) > 1 else None,
         states=tuple(state.numpy() for state in states),
         degree=hearing.degree.numpy(),
-        labels=material.labels[rows],
+        labels=labels,
         clinical=clinical[rows],
         groups=material.split.groups.index[rows],
         record_ids=tuple(str(record_ids[row]) for row in rows),

@@ -48,6 +48,11 @@ class PageFacts:
     box: tuple[int, int, int, int]
     traits: PageTraits
 
+    @property
+    def likeness(self) -> NDArray[np.uint8]:
+        """[bytes] uint8 trace fingerprint."""
+        return np.frombuffer(bytes.fromhex(self.perceptual_hash), np.uint8)
+
     @classmethod
     def restore(cls, kept: dict[str, Any]) -> Self:
         """From what ``dataclasses.asdict`` wrote, by way of JSON."""
@@ -73,7 +78,7 @@ class Survey:
     @property
     def perceptual_hashes(self) -> NDArray[np.uint8]:
         """[records, bytes] uint8."""
-        return np.array([np.frombuffer(bytes.fromhex(facts.perceptual_hash), np.uint8) for facts in self.facts])
+        return np.array([facts.likeness for facts in self.facts])
 
     def of(self, rows: Iterable[int]) -> Survey:
         """The pages of some records."""

@@ -25,7 +25,7 @@ from cardiograph.stages.workshop import Workshop
 def score_queries(predictor: Predictor, studied: Studied, prepared: Prepared, rows: NDArray[np.int64]) -> PartScores:
     """Score records as new patients: each hears reference records alone, by the predictor that serves."""
     scores = predictor.score(studied.queries(rows))
-    return PartScores(scores.by_class, scores.neighbours, prepared.graph.rows)
+    return PartScores(scores.by_class, scores.neighbours, prepared.graph.rows, scores)
 
 
 def as_they_are(predictions: PartPredictions) -> PartPredictions:

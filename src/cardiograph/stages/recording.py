@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,20 +10,17 @@ import numpy as np
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, VAL
-from cardiograph.evaluation.decision import youden_threshold
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluation.summary import summarise
 from cardiograph.inference import Predictor
-from cardiograph.models.baselines import logistic_probabilities
+from cardiograph.models.titles import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
 from cardiograph.stages.bundling import make_bundle
+from cardiograph.stages.calibrating import calibrated, threshold_of
 from cardiograph.stages.drawn_graph import drawn_graph
 from cardiograph.stages.facts import run_facts
 from cardiograph.stages.protocol import Protocol
 from cardiograph.stages.studied import Learnt, PartScores, Studied
 from cardiograph.stages.subgrouping import score_subgroups
-
-TITLES = {"gcn": "GCN", "gat": "GAT", "mlp": "MLP (no graph)", "logistic": "Logistic regression (no graph)"}
-WITHOUT_GRAPH = ("mlp", "logistic")
 
 
 def record_model(
@@ -36,12 +32,9 @@ def record_model(
     cautions is not kept.
     """
     predictors = {}
-    val = studied.rows(VAL)
     for name, (network, _) in learnt.networks.items():
         bundle = make_bundle(name, network, studied, learnt.prepared, config)
-        validation = protocol.score(Predictor(bundle), studied, learnt.prepared, val).probabilities
-        threshold = youden_threshold(studied.cohort.labels[val], validation)
-        bundle = dataclasses.replace(bundle, served=dataclasses.replace(bundle.served, threshold=threshold))
+        bundle = calibrated(bundle, studied, learnt.prepared, config, protocol)
         predictors[name] = Predictor(bundle)
         if name == config.model.name and not protocol.cautions:
             engine = None if studied.encoder is None else studied.encoder.engine
@@ -65,19 +58,17 @@ def record_scores(
         for name, predictor in predictors.items()
     }
     probabilities = {name: {part: s.probabilities for part, s in found.items()} for name, found in scores.items()}
-    logistic = logistic_probabilities(prepared.train_set, prepared.val_set, prepared.features.values)
-    probabilities["logistic"] = {part: logistic[rows] for part, rows in parts.items()}
     predictions = {
         part: protocol.present(
             PartPredictions(
                 studied.cohort.labels[rows],
                 studied.split.groups.index[rows],
-                {name: probabilities[name][part] for name in TITLES},
+                {name: probabilities[name][part] for name in probabilities},
             )
         )
         for part, rows in parts.items()
     }
-    roles = choose_roles(predictions[VAL], config.model.name)
+    roles = choose_roles(predictions[VAL], config)
     metrics = summarise(
         predictions[TEST],
         predictions[VAL],
@@ -94,18 +85,20 @@ def record_scores(
     return metrics
 
 
-def choose_roles(validation: PartPredictions, primary: str) -> ModelRoles:
+def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
     """Which model stands for the graph and which for the same features without it: by validation log loss."""
     from sklearn.metrics import log_loss
 
     loss = {name: log_loss(validation.labels, p, labels=[0, 1]) for name, p in validation.probabilities.items()}
-    graphs = [name for name in loss if name not in WITHOUT_GRAPH]
+    graphs, primary = [name for name in loss if name in GRAPH_MODELS], config.model.name
     return ModelRoles(
         primary=primary,
-        graph=primary if primary in graphs else min(graphs, key=loss.__getitem__),
-        baseline=min(WITHOUT_GRAPH, key=loss.__getitem__),
-        titles=TITLES,
-        thresholds={name: youden_threshold(validation.labels, p) for name, p in validation.probabilities.items()},
+        graph=primary if primary in graphs or not graphs else min(graphs, key=loss.__getitem__),
+        baseline=min((name for name in loss if name in WITHOUT_GRAPH), key=loss.__getitem__),
+        titles={name: title for name, title in TITLES.items() if name in loss},
+        thresholds={
+            name: threshold_of(validation.labels, p, config.evaluation) for name, p in validation.probabilities.items()
+        },
     )
 
 
@@ -135,7 +128,8 @@ def _write_tables(
     for part, found in predictions.items():
         rows = studied.rows(part)
         frame = pd.DataFrame({"record_id": ids[rows], "part": part, "group": found.groups, "label": found.labels})
-        frames.append(frame.assign(**{f"probability_{name}": p for name, p in found.probabilities.items()}))
+        frame = frame.assign(**{f"probability_{name}": p for name, p in found.probabilities.items()})
+        frames.append(frame.assign(**_certainty(scores[part])))
         hood = scores[part].neighbours
         position, rank = np.nonzero(hood.index >= 0)
         sources = scores[part].sources[hood.index[position, rank]]
@@ -145,3 +139,12 @@ def _write_tables(
     directory.write_table("neighbours.parquet", pd.concat(heard, ignore_index=True))
     if studied.material.image is not None:
         directory.write_arrays("embeddings.safetensors", {"image": studied.material.image})
+
+
+def _certainty(found: PartScores) -> dict[str, Any]:
+    """What beside the probability is told of each record by the kept model."""
+    if found.scores is None or found.scores.told is None:
+        return {}
+    told = found.scores.told
+    intervals = {"score": found.scores.raw, "low": told.low, "high": told.high}
+    return {**intervals, "decision": list(told.decisions), "novelty": told.novelty, "novel": told.novel}

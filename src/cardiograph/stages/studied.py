@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cardiograph.containers import Cohort, Neighbourhood, Split
 from cardiograph.evaluation.summary import headline_provenance
-from cardiograph.inference import Queries
-from cardiograph.models.gnn import Network
+from cardiograph.inference import Queries, Scores
+from cardiograph.models.catalogue import Model
 from cardiograph.models.training import History
 from cardiograph.schema import Provenance
 from cardiograph.stages.augmentation import Augmented
@@ -48,13 +48,13 @@ class Studied:
     def queries(self, rows: NDArray[np.int64]) -> Queries:
         """Records as the predictor takes them."""
         material, patients = self.material, list(self.cohort.table["patient_id"])
-        hashes = None if self.survey is None else self.survey.perceptual_hashes[rows]
+        facts = [None if self.survey is None else self.survey.facts[row] for row in rows]
         return Queries(
             image=None if material.image is None else material.image[rows],
             clinical=np.zeros((len(rows), 0)) if material.clinical is None else material.clinical.values[rows],
             patient_ids=[patients[row] for row in rows],
-            pixel_hashes=[None if self.survey is None else self.survey.facts[row].pixel_hash for row in rows],
-            perceptual_hashes=hashes,
+            pixel_hashes=[None if each is None else each.pixel_hash or None for each in facts],
+            perceptual_hashes=[None if each is None or not each.pixel_hash else each.likeness for each in facts],
         )
 
     @property
@@ -76,11 +76,13 @@ class PartScores:
         by_class: [records, classes] float64 probabilities.
         neighbours: Whom each one heard.
         sources: [heard records] row in the cohort of each record that ``neighbours`` speaks of.
+        scores: Of the predictor, with raw scores and what is told of them; None where a study went round it.
     """
 
     by_class: NDArray[np.float64]
     neighbours: Neighbourhood
     sources: NDArray[np.int64]
+    scores: Scores | None = None
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -98,4 +100,4 @@ class Learnt:
     """
 
     prepared: Prepared
-    networks: Mapping[str, tuple[Network, History]]
+    networks: Mapping[str, tuple[Model, History]]

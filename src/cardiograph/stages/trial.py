@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import TEST, VAL
-from cardiograph.inference import Predictor
+from cardiograph.containers import TEST, VAL, Neighbourhood
+from cardiograph.inference import Predictor, Scores
+from cardiograph.models.baselines import fit_boosting
 from cardiograph.stages.bundling import make_bundle
+from cardiograph.stages.calibrating import calibrated, learn_uncertainty
 from cardiograph.stages.fitting import Prepared, fit_network, prepare
 from cardiograph.stages.protocol import SOUND, Protocol
 from cardiograph.stages.studied import PartScores, Studied
@@ -52,7 +54,7 @@ def fit_and_score(
         studied: Embeddings, values, labels and split.
         config: Settings; its seed is that of training.
         protocol: The steps; the sound ones by default.
-        name: Of the network; the configured one if empty.
+        name: Of the model, ``boosting`` included, which no bundle can hold; the configured one if empty.
         targets: [records] classes 0..classes-1 to be learnt instead of the labels, -1 where there is none.
     """
     name = name or config.model.name
@@ -60,8 +62,42 @@ def fit_and_score(
     if targets is not None:
         material = dataclasses.replace(material, labels=targets)
     prepared = prepare(material, config, fuse=protocol.fuse, link=protocol.link, join=protocol.join)
+    if name == "boosting":
+        return _boosted(studied, prepared, config)
     classes = 2 if targets is None else int(targets.max()) + 1
     network, _ = fit_network(name, prepared, config, classes=classes)
-    predictor = Predictor(make_bundle(name, network, unnamed, prepared, config))
+    bundle = make_bundle(name, network, unnamed, prepared, config)
+    if classes == 2:
+        bundle = calibrated(bundle, unnamed, prepared, config, protocol)
+    predictor = Predictor(bundle)
     validation, test = (protocol.score(predictor, unnamed, prepared, studied.rows(part)) for part in (VAL, TEST))
     return Trial(validation, test, prepared)
+
+
+def _boosted(studied: Studied, prepared: Prepared, config: RunConfig) -> Trial:
+    """Boosted trees on the same node features, calibrated like the rest."""
+    train_set, features, labels = prepared.train_set, prepared.features.values, studied.material.labels
+    used = (train_set.weights > 0).numpy()
+    val = studied.rows(VAL)
+    trees = fit_boosting(
+        train_set.features.numpy()[used], train_set.labels.numpy()[used], features[val], labels[val], seed=config.seed
+    )
+    raw = {part: _logit(trees.probabilities(features[studied.rows(part)])) for part in (VAL, TEST)}
+    uncertainty = learn_uncertainty(
+        raw[VAL], labels[val], studied.split.groups.index[val], config.evaluation, seed=config.seed
+    )
+    parts = {}
+    for part, scores in raw.items():
+        count = len(scores)
+        told = uncertainty.tell(scores, np.full(count, 0.5), np.full(count, np.nan))
+        by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
+        nobody = Neighbourhood(np.full((count, 1), -1, np.int64), np.full((count, 1), np.inf, np.float32))
+        found = Scores(by_class, scores, nobody, ((),) * count, told, ((),) * count)
+        parts[part] = PartScores(by_class, nobody, prepared.graph.rows, found)
+    return Trial(parts[VAL], parts[TEST], prepared)
+
+
+def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped = np.clip(probabilities, 1e-6, 1 - 1e-6)
+    logits: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return logits

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import GraphConfig, RunConfig
-from cardiograph.containers import TEST, VAL, Cohort, Groups, Neighbourhood, NodeFeatures, PatientGraph
+from cardiograph.containers import TEST, VAL, Cohort, Groups, Neighbourhood, PatientGraph, Places
 from cardiograph.graph.attach import group_members
 from cardiograph.imaging.traits import MARGIN_SHAPE
 from cardiograph.inference import Predictor
-from cardiograph.models.baselines import logistic_probabilities
-from cardiograph.stages.fitting import Prepared, prepare
+from cardiograph.stages.fitting import Prepared
 from cardiograph.stages.ingest import Survey
 from cardiograph.stages.protocol import SOUND
 from cardiograph.stages.studied import PartScores, Studied
+from cardiograph.stages.trial import fit_and_score
 from cardiograph.studies.faults import Faults
 from cardiograph.studies.laboratory import Laboratory, Measured
 from cardiograph.studies.thesis_faults import protocol_of, scores_through
@@ -58,7 +58,8 @@ def header_only(lab: Laboratory, config: RunConfig) -> Measured:
         message = "header_only needs pages"
         raise ValueError(message)
     material = dataclasses.replace(studied.material, image=margins(studied.survey), clinical=None, copies=None)
-    return _logistic(lab, studied, prepare(material, config))
+    found = fit_and_score(dataclasses.replace(studied, material=material), config, name="logistic")
+    return lab.measure(studied, {VAL: found.validation.probabilities, TEST: found.test.probabilities}, SOUND)
 
 
 def margins(survey: Survey) -> NDArray[np.float32]:
@@ -70,8 +71,7 @@ def margins(survey: Survey) -> NDArray[np.float32]:
 
 def logistic(lab: Laboratory, config: RunConfig) -> Measured:
     """Logistic regression on the same node features."""
-    studied, _ = lab.study(config)
-    return _logistic(lab, studied, prepare(studied.material, config))
+    return lab.trial(config, name="logistic")
 
 
 def without_graph(lab: Laboratory, config: RunConfig) -> Measured:
@@ -102,15 +102,15 @@ class RandomEdges:
         self._rng = rng
 
     def link(
-        self, features: NodeFeatures, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
+        self, places: Places, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
     ) -> PatientGraph:
         """In place of ``build_graph``."""
         return PatientGraph(rows, self._drawn(len(rows), group_members(groups[rows], groups[rows]), config.k))
 
     def join(
         self,
-        reference: NDArray[np.float32],
-        queries: NDArray[np.float32],
+        reference: Places,
+        queries: Places,
         config: GraphConfig,
         forbidden: Sequence[NDArray[np.int64]],
     ) -> Neighbourhood:
@@ -121,7 +121,8 @@ class RandomEdges:
         """Through the graph that was learnt on."""
         groups, heard = studied.split.groups.index, prepared.graph.rows
         hood = self._drawn(len(heard), group_members(groups[rows], groups[heard]), predictor.bundle.served.graph.k)
-        return scores_through(predictor.bundle.network, prepared.features, prepared.graph, rows, hood)
+        labels = studied.material.labels
+        return scores_through(predictor.bundle.network, prepared.features, prepared.graph, rows, hood, labels=labels)
 
     def _drawn(self, reference: int, forbidden: Sequence[NDArray[np.int64]], k: int) -> Neighbourhood:
         index = np.full((len(forbidden), k), -1, np.int64)
@@ -130,14 +131,6 @@ class RandomEdges:
             chosen = self._rng.choice(allowed, min(k, len(allowed)), replace=False)
             index[row, : len(chosen)] = chosen
         return Neighbourhood(index, np.where(index >= 0, 0, np.inf).astype(np.float32))
-
-
-def _logistic(lab: Laboratory, studied: Studied, prepared: Prepared) -> Measured:
-    parts = {}
-    for part in (VAL, TEST):
-        values = prepared.features.values[studied.rows(part)]
-        parts[part] = logistic_probabilities(prepared.train_set, prepared.val_set, values)
-    return lab.measure(studied, parts, SOUND)
 
 
 CONTROLS: dict[str, Control] = {

@@ -52,7 +52,15 @@ class FaultyConfig(RunConfig):
 THESIS: dict[str, Any] = {
     "audit": {"accept": ["split_parts_groups", "copies_with_different_labels"]},
     "balance": {"mode": "augment"},
-    "model": {"name": "gcn", "epochs": 30, "patience": 30, "weight_decay": 0.0},
+    "model": {
+        "name": "gcn",
+        "beside": ["gat", "mlp", "logistic"],
+        "epochs": 30,
+        "patience": 30,
+        "weight_decay": 0.0,
+        "modality_dropout": 0.0,
+    },
+    "evaluation": {"calibration": "none"},
     "faults": dict.fromkeys(FAULTS, True),
 }
 """The reference pipeline as overrides of the defaults: its settings, its faults, and the audit codes it has to accept."""

@@ -16,14 +16,15 @@ import torch
 from numpy.typing import NDArray
 
 from cardiograph.config import FusionConfig, GraphConfig
-from cardiograph.containers import VAL, Cohort, Neighbourhood, NodeFeatures, PatientGraph
+from cardiograph.containers import VAL, Cohort, Neighbourhood, NodeFeatures, PatientGraph, Places
 from cardiograph.evaluation.predictions import PartPredictions
 from cardiograph.fusion import Fusion
-from cardiograph.graph.attach import attach, build_graph, group_members
-from cardiograph.graph.knn import nearest
+from cardiograph.graph.attach import attach, build_graph, group_members, heard_votes, label_prior
+from cardiograph.graph.knn import nearest_places
 from cardiograph.imaging.traits import PageTraits
 from cardiograph.inference import Predictor
-from cardiograph.models.gnn import Hearing, Network
+from cardiograph.models.catalogue import Model
+from cardiograph.models.gnn import Hearing
 from cardiograph.stages.fitting import Prepared
 from cardiograph.stages.ingest import PageFacts, Survey, survey_pages
 from cardiograph.stages.protocol import SOUND, Protocol, score_queries
@@ -125,10 +126,10 @@ class Backwards:
         self._reach: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def link(
-        self, features: NodeFeatures, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
+        self, places: Places, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
     ) -> PatientGraph:
         """In place of ``build_graph``."""
-        listed = build_graph(features, rows, groups, config).neighbours
+        listed = build_graph(places, rows, groups, config).neighbours
         self._reach = listed.distance[:, -1]
         listing, rank = np.nonzero(listed.index >= 0)
         return PatientGraph(
@@ -137,13 +138,13 @@ class Backwards:
 
     def join(
         self,
-        reference: NDArray[np.float32],
-        queries: NDArray[np.float32],
+        reference: Places,
+        queries: Places,
         config: GraphConfig,
         forbidden: Sequence[NDArray[np.int64]],
     ) -> Neighbourhood:
         """In place of ``attach``: each query, put among the linked records alone, hears those who would list it."""
-        everyone = nearest(reference, queries, k=len(reference), metric=config.metric, forbidden=forbidden)
+        everyone = nearest_places(reference, queries, k=len(reference), metric=config.metric, forbidden=forbidden)
         query, rank = np.nonzero(everyone.index >= 0)
         source, distance = everyone.index[query, rank], everyone.distance[query, rank]
         near = distance < self._reach[source]
@@ -176,27 +177,33 @@ def _scoring(
     """How records are scored: by the predictor, which knows no ids here, or through a graph that is at fault."""
 
     def score(predictor: Predictor, studied: Studied, prepared: Prepared, rows: NDArray[np.int64]) -> PartScores:
-        network, features = predictor.bundle.network, prepared.features
+        network, features, places = predictor.bundle.network, prepared.features, prepared.places
         groups, config = studied.split.groups.index, predictor.bundle.served.graph
         val = studied.rows(VAL)
         if faults.separate_test_graph or (faults.patient_in_validation_graph and np.array_equal(rows, val)):
-            hood = link(features, rows, groups, config).neighbours
+            hood = link(places, rows, groups, config).neighbours
             with torch.inference_mode():
                 logits, _ = network(torch.from_numpy(features.values[rows]), Hearing.of(hood))
             return PartScores(_softmax(logits), hood, rows)
         if not (faults.patient_in_validation_graph or faults.reversed_edges):
             return score_queries(predictor, nameless(studied), prepared, rows)
         heard = val if faults.patient_in_validation_graph else prepared.graph.rows
-        graph = link(features, heard, groups, config)
+        graph = link(places, heard, groups, config)
         forbidden = group_members(groups[rows], groups[heard])
-        hood = join(features.values[heard], features.values[rows], config, forbidden)
+        hood = join(places.of(heard), places.of(rows), config, forbidden)
         return scores_through(network, features, graph, rows, hood)
 
     return score
 
 
 def scores_through(
-    network: Network, features: NodeFeatures, graph: PatientGraph, rows: NDArray[np.int64], hood: Neighbourhood
+    network: Model,
+    features: NodeFeatures,
+    graph: PatientGraph,
+    rows: NDArray[np.int64],
+    hood: Neighbourhood,
+    *,
+    labels: NDArray[np.int64] | None = None,
 ) -> PartScores:
     """Score records that hear the records of a graph.
 
@@ -206,11 +213,15 @@ def scores_through(
         graph: Whose records are heard.
         rows: [records] to be scored.
         hood: Whom each of them hears, by position in ``graph.rows``.
+        labels: [records] of all records, for a model that listens to those of neighbours.
     """
-    heard = Hearing.of(graph.neighbours)
+    heard, votes = Hearing.of(graph.neighbours), None
+    if labels is not None:
+        known = labels[graph.rows]
+        votes = heard_votes(hood, known, prior=label_prior(known))
     with torch.inference_mode():
         _, states = network(torch.from_numpy(features.values[graph.rows]), heard)
-        logits, _ = network(torch.from_numpy(features.values[rows]), Hearing.of(hood, heard.degree), states)
+        logits, _ = network(torch.from_numpy(features.values[rows]), Hearing.of(hood, heard.degree, votes), states)
     return PartScores(_softmax(logits), hood, graph.rows)
 
 
