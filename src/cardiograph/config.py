@@ -149,6 +149,10 @@ class EncoderConfig(Section):
     precision: Literal["auto", "f32", "bf16"] = Field(
         "auto", description="auto takes bf16 only where it changes nothing that matters."
     )
+    readout: Literal["auto", "final", "texture"] = Field(
+        "auto",
+        description="The mean of the last layer, or moments of the first three stages; auto takes these for random weights.",
+    )
     seed: int = Field(0, ge=0, description="Of random weights.")
 
 

@@ -18,6 +18,7 @@ from cardiograph.threads import available_threads
 
 if TYPE_CHECKING:
     import openvino
+    from torch import nn
 
     from cardiograph.imaging.weights import Weights
 
@@ -35,6 +36,7 @@ class EncoderFacts:
         engine: ``openvino`` or ``torch``.
         precision: ``f32`` or ``bf16``.
         preparation: Versions and settings of reading, view and resizing.
+        readout: ``final`` or ``texture``.
     """
 
     weights_sha256: str
@@ -42,6 +44,7 @@ class EncoderFacts:
     engine: str
     precision: str
     preparation: str
+    readout: str = "final"
 
     @property
     def fingerprint(self) -> str:
@@ -65,15 +68,12 @@ class Engine(Protocol):
 class TorchEngine:
     """The network in torch, float32."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, readout: str = "final") -> None:
         import torch
-
-        from cardiograph.imaging.weights import build_network
 
         self._torch = torch
         self._tensors = weights.tensors
-        self._network = build_network()
-        self._network.load_state_dict(weights.tensors, strict=False)
+        self._network = _loaded(weights, readout)
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         """[3, 224, 224] pages -> [512] embeddings, in order."""
@@ -137,7 +137,7 @@ def _finished(request: openvino.InferRequest) -> NDArray[np.float32]:
     return embedding
 
 
-def make_engine(weights: Weights, engine: str, precision: str, *, cache: Path) -> Engine:
+def make_engine(weights: Weights, engine: str, precision: str, *, cache: Path, readout: str = "final") -> Engine:
     """An engine for ``weights``; the OpenVINO IR is converted once and kept in ``cache``.
 
     Raises:
@@ -147,8 +147,8 @@ def make_engine(weights: Weights, engine: str, precision: str, *, cache: Path) -
         if precision != "f32":
             message = f"engine torch runs f32 only, asked for {precision}; use --engine openvino or --precision f32"
             raise EngineError(message)
-        return TorchEngine(weights)
-    return OpenVinoEngine(_converted(weights, cache), precision)
+        return TorchEngine(weights, readout)
+    return OpenVinoEngine(_converted(weights, readout, cache), precision)
 
 
 def load_engine(folder: Path, facts: EncoderFacts) -> Engine:
@@ -156,7 +156,8 @@ def load_engine(folder: Path, facts: EncoderFacts) -> Engine:
     if facts.engine == "torch":
         from cardiograph.imaging.weights import load_weights
 
-        return TorchEngine(load_weights(str(folder / "encoder.safetensors"), seed=0, cache=folder))
+        weights = load_weights(str(folder / "encoder.safetensors"), seed=0, cache=folder)
+        return TorchEngine(weights, facts.readout)
     return OpenVinoEngine(folder / "encoder.xml", facts.precision)
 
 
@@ -174,20 +175,26 @@ def probe(engine: Engine) -> NDArray[np.float32]:
     return embedding
 
 
-def _converted(weights: Weights, cache: Path) -> Path:
-    folder = cache / "encoders" / weights.sha256
+def _loaded(weights: Weights, readout: str) -> nn.Module:
+    from cardiograph.imaging.readout import with_readout
+    from cardiograph.imaging.weights import build_network
+
+    network = build_network()
+    network.load_state_dict(weights.tensors, strict=False)
+    return with_readout(network, readout)
+
+
+def _converted(weights: Weights, readout: str, cache: Path) -> Path:
+    name = f"{weights.sha256}-{readout}"
+    folder = cache / "encoders" / name
     target = folder / "encoder.xml"
     if not target.exists():
         import openvino
         import torch
 
-        from cardiograph.imaging.weights import build_network
-
-        network = build_network()
-        network.load_state_dict(weights.tensors, strict=False)
-        model = openvino.convert_model(network, example_input=torch.zeros(INPUT_SHAPE))
+        model = openvino.convert_model(_loaded(weights, readout), example_input=torch.zeros(INPUT_SHAPE))
         model.reshape(list(INPUT_SHAPE))
-        staging = cache / "encoders" / f".{weights.sha256}.{np.random.default_rng().integers(1 << 60)}"
+        staging = cache / "encoders" / f".{name}.{np.random.default_rng().integers(1 << 60)}"
         staging.mkdir(parents=True)
         openvino.save_model(model, staging / "encoder.xml", compress_to_fp16=False)
         try:

@@ -61,11 +61,16 @@ def _make(training: Survey, shop: Workshop) -> Encoder:
     config, folder = shop.config, shop.cache.folder
     weights = load_weights(config.encoder.weights, seed=config.encoder.seed, cache=folder)
 
+    readout = config.encoder.readout
+    if readout == "auto":
+        readout = "texture" if config.encoder.weights == "random" else "final"
+
     def encoder(precision: str, why: str) -> Encoder:
         about = EncoderFacts(
-            weights.sha256, weights.source, config.encoder.engine, precision, preparation(config.pages)
+            weights.sha256, weights.source, config.encoder.engine, precision, preparation(config.pages), readout
         )
-        return Encoder(make_engine(weights, config.encoder.engine, precision, cache=folder), about, why)
+        engine = make_engine(weights, config.encoder.engine, precision, cache=folder, readout=readout)
+        return Encoder(engine, about, why)
 
     wanted = config.encoder.precision
     if wanted == "f32":

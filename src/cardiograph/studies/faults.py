@@ -60,6 +60,7 @@ THESIS: dict[str, Any] = {
         "weight_decay": 0.0,
         "modality_dropout": 0.0,
     },
+    "encoder": {"readout": "final"},
     "evaluation": {"calibration": "none"},
     "faults": dict.fromkeys(FAULTS, True),
 }
