@@ -57,6 +57,7 @@ def test_random_edges_keep_the_degree_and_stay_outside_a_group():
 
 def test_random_edges_are_another_graph_than_the_nearest(lab):
     config = lab.settings(lab.config, Faults(), "image", 1)
+    config = config.model_copy(update={"model": config.model.model_copy(update={"name": "gcn"})})
     assert CONTROLS["rewired_edges"](lab, config) != lab.trial(config)
     assert CONTROLS["rewired_edges"](lab, config) == CONTROLS["rewired_edges"](lab, config)
 
@@ -65,9 +66,13 @@ def test_the_header_control_sees_the_margins_and_nothing_else(lab, monkeypatch):
     from cardiograph.studies import controls
 
     seen = []
-    monkeypatch.setattr(
-        controls, "prepare", lambda material, config: seen.append(material) or (_ for _ in ()).throw(KeyError)
-    )
+
+    def watched(studied, config, *, name):
+        seen.append(studied.material)
+        assert name == "logistic"
+        raise KeyError
+
+    monkeypatch.setattr(controls, "fit_and_score", watched)
     with pytest.raises(KeyError):
         header_only(lab, lab.settings(lab.config, Faults(), "image", 1))
     np.testing.assert_array_equal(seen[0].image, margins(lab.own[1]))

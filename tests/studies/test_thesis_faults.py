@@ -11,7 +11,7 @@ from tests.studies.conftest import page_settings
 
 import cardiograph
 from cardiograph.config import FusionConfig, GraphConfig
-from cardiograph.containers import TEST, TRAIN, VAL, NodeFeatures
+from cardiograph.containers import TEST, TRAIN, VAL, Places
 from cardiograph.evaluation.metrics import score
 from cardiograph.evaluation.predictions import PartPredictions
 from cardiograph.stages.protocol import SOUND
@@ -24,8 +24,8 @@ SIX = np.array([[0.0, 0], [1, 0], [2.5, 0], [0, 4], [1.5, 4.2], [9, 9]], np.floa
 APART = np.arange(6)
 
 
-def features_of(points):
-    return NodeFeatures(points, tuple(f"x{column}" for column in range(points.shape[1])), {})
+def places_of(points):
+    return Places(points, np.ones((len(points), 1), bool), ((0, points.shape[1]),), (1.0,))
 
 
 def sources_of(hood):
@@ -44,21 +44,21 @@ def one_fault(name):
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_reversed_edges_are_those_of_the_matrix_read_the_wrong_way(k):
-    graph = Backwards().link(features_of(SIX), APART, APART, GraphConfig(k=k))
+    graph = Backwards().link(places_of(SIX), APART, APART, GraphConfig(k=k))
     assert sources_of(graph.neighbours) == read_as_published(SIX, k)
     assert sources_of(graph.neighbours)[5] == set()  # the far one lists others and is listed by nobody
 
 
 def test_reversed_edges_come_nearest_first():
-    found = Backwards().link(features_of(SIX), APART, APART, GraphConfig(k=3)).neighbours.distance
+    found = Backwards().link(places_of(SIX), APART, APART, GraphConfig(k=3)).neighbours.distance
     assert (np.diff(np.where(np.isfinite(found), found, 1e9), axis=1) >= 0).all()
 
 
 def test_a_query_hears_backwards_those_who_would_list_it():
     query = np.array([[0.4, 0.3], [20, 20]], np.float32)
     backwards = Backwards()
-    backwards.link(features_of(SIX), APART, APART, GraphConfig(k=2))
-    hood = backwards.join(SIX, query, GraphConfig(k=2), [np.zeros(0, np.int64)] * 2)
+    backwards.link(places_of(SIX), APART, APART, GraphConfig(k=2))
+    hood = backwards.join(places_of(SIX), places_of(query), GraphConfig(k=2), [np.zeros(0, np.int64)] * 2)
     for row, place in enumerate(query):
         everyone = np.vstack([SIX, place])
         assert sources_of(hood)[row] == read_as_published(everyone, 2)[6]
@@ -68,9 +68,9 @@ def test_a_query_hears_backwards_those_who_would_list_it():
 def test_reversed_edges_stay_outside_a_group():
     groups = np.array([0, 0, 1, 1, 2, 2])
     backwards = Backwards()
-    graph = backwards.link(features_of(SIX), APART, groups, GraphConfig(k=2))
+    graph = backwards.link(places_of(SIX), APART, groups, GraphConfig(k=2))
     assert all(groups[row] not in groups[list(heard)] for row, heard in enumerate(sources_of(graph.neighbours)))
-    hood = backwards.join(SIX, SIX[:1], GraphConfig(k=2), [np.array([0, 1])])
+    hood = backwards.join(places_of(SIX), places_of(SIX[:1]), GraphConfig(k=2), [np.array([0, 1])])
     assert not sources_of(hood)[0] & {0, 1}
 
 
@@ -111,7 +111,8 @@ def test_every_fault_has_a_caution_and_gives_it():
 
 def scored(lab, name, seed=3, k=2):
     config = lab.settings(lab.config, one_fault(name), "image", seed)
-    config = config.model_copy(update={"graph": GraphConfig(k=k)})
+    gcn = config.model.model_copy(update={"name": "gcn"})
+    config = config.model_copy(update={"graph": GraphConfig(k=k), "model": gcn})
     studied, protocol = lab.study(config)
     return studied, config, protocol
 

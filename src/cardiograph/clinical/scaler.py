@@ -58,7 +58,7 @@ class ClinicalScaler:
             CohortError: A variable has no value in these rows, or one that its transform does not allow.
         """
         values = table.values[rows]
-        values = values[~np.isnan(values).all(1)]
+        values = values[~_nothing(values)]
         present = np.count_nonzero(~np.isnan(values), axis=0)
         has_gaps: NDArray[np.bool_] = present < len(values)
         for variable, count in zip(table.variables, present, strict=True):
@@ -107,7 +107,7 @@ class ClinicalScaler:
         """
         block = _block(_transform(values, self.variables), self.medians, self.has_gaps)
         scaled = np.where(self.constant, 0.0, (block - self.means) / self.stds)
-        scaled[np.isnan(values).all(1)] = np.nan
+        scaled[_nothing(values)] = np.nan
         return scaled
 
     def outside(self, values: Floats) -> tuple[str, ...]:
@@ -167,6 +167,12 @@ def _transform(values: Floats, variables: tuple[ClinicalVariable, ...]) -> Float
         if variable.transform == "log":
             result[:, column] = np.log(result[:, column])
     return result
+
+
+def _nothing(values: Floats) -> NDArray[np.bool_]:
+    """[records] whether a record lacks every value."""
+    nothing: NDArray[np.bool_] = np.isnan(values).all(1) & (values.shape[1] > 0)
+    return nothing
 
 
 def _block(transformed: Floats, medians: Floats, has_gaps: NDArray[np.bool_]) -> Floats:
