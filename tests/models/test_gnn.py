@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from cardiograph.config import GraphConfig, ModelConfig
-from cardiograph.containers import Neighbourhood, NodeFeatures
-from cardiograph.graph.attach import attach, build_graph, group_members
-from cardiograph.models.gnn import LAYERS, GATLayer, GCNLayer, Hearing, Network
+from cardiograph.containers import Neighbourhood, Places
+from cardiograph.graph.attach import attach, build_graph, group_members, heard_votes
+from cardiograph.models.catalogue import build
+from cardiograph.models.gnn import GATLayer, GCNLayer, Hearing, SAGELayer
+from cardiograph.models.titles import SERVABLE
 
 
 @pytest.fixture
@@ -44,6 +46,16 @@ def test_gat_layer_is_gatv2conv(ragged):
     torch.testing.assert_close(layer(x, x, Hearing.of(ragged)), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
 
 
+def test_sage_layer_is_sageconv(ragged):
+    geometric = pytest.importorskip("torch_geometric.nn").SAGEConv(6, 4)
+    layer = SAGELayer(6, 4, 1)
+    layer.own.weight.data = geometric.lin_r.weight.data.clone()
+    layer.heard.weight.data = geometric.lin_l.weight.data.clone()
+    layer.own.bias.data = geometric.lin_l.bias.data.normal_().clone()
+    x = torch.randn(12, 6)
+    torch.testing.assert_close(layer(x, x, Hearing.of(ragged)), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
+
+
 def test_default_gcn_on_complete_tables_is_the_mean_over_six():
     index = np.array([[(i + step) % 20 for step in range(1, 6)] for i in range(20)])
     hood = Neighbourhood(index, np.ones(index.shape, np.float32))
@@ -53,7 +65,7 @@ def test_default_gcn_on_complete_tables_is_the_mean_over_six():
     torch.testing.assert_close(layer(x, x, Hearing.of(hood)), layer.linear(mean) + layer.bias)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", SERVABLE)
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_a_query_scores_as_if_it_stood_in_the_whole_graph(name, depth):
     torch.manual_seed(0)
@@ -61,20 +73,37 @@ def test_a_query_scores_as_if_it_stood_in_the_whole_graph(name, depth):
     values = rng.normal(size=(40, 8)).astype(np.float32)
     groups = np.arange(40)
     config = GraphConfig()
-    graph = build_graph(NodeFeatures(values, tuple("abcdefgh"), {"image": (0, 8)}), np.arange(30), groups, config)
-    query = attach(values[:30], values[30:], config, group_members(groups[30:], groups[:30]))
+    labels = rng.integers(-1, 2, 30)
+    places = Places(values, np.ones((40, 1), bool), ((0, 8),), (1.0,))
+    graph = build_graph(places, np.arange(30), groups, config)
+    query = attach(
+        places.of(np.arange(30)), places.of(np.arange(30, 40)), config, group_members(groups[30:], groups[:30])
+    )
     whole = Neighbourhood(
         np.vstack([graph.neighbours.index, query.index]), np.vstack([graph.neighbours.distance, query.distance])
     )
-    network = Network(name, 8, ModelConfig(width=16, depth=depth)).eval()
-    together, _ = network(torch.from_numpy(values), Hearing.of(whole))
-    reference = Hearing.of(graph.neighbours)
+    network = build(name, 8, ModelConfig(width=16, depth=depth, votes=True)).eval()
+    for weight in network.parameters():  # gates, votes and output of sign begin at 0, where nothing could go wrong
+        torch.nn.init.normal_(weight, std=0.3)
+
+    def votes(hood):
+        return heard_votes(hood, labels, prior=0.4)
+
+    def one(hood, row):
+        return Neighbourhood(hood.index[row : row + 1], hood.distance[row : row + 1])
+
+    together, _ = network(torch.from_numpy(values), Hearing.of(whole, votes=votes(whole)))
+    reference = Hearing.of(graph.neighbours, votes=votes(graph.neighbours))
     _, states = network(torch.from_numpy(values[:30]), reference)
     alone = torch.cat(
         [
             network(
                 torch.from_numpy(values[30 + i : 31 + i]),
-                Hearing.of(Neighbourhood(query.index[i : i + 1], query.distance[i : i + 1]), reference.degree),
+                Hearing.of(
+                    Neighbourhood(query.index[i : i + 1], query.distance[i : i + 1]),
+                    reference.degree,
+                    votes(query)[i : i + 1],
+                ),
                 states,
             )[0]
             for i in range(10)

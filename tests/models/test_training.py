@@ -1,14 +1,18 @@
 """Training: reproducible, stopped by validation, deaf to what it may not hear."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from cardiograph.config import GraphConfig, ModelConfig, RunConfig
 from cardiograph.containers import Groups, Split
 from cardiograph.errors import ConfigError
-from cardiograph.models.baselines import logistic_probabilities
-from cardiograph.models.gnn import LAYERS
+from cardiograph.models.logistic import PENALTIES
+from cardiograph.models.titles import SERVABLE
 from cardiograph.stages.fitting import Copies, Material, fit_network, prepare
 
 CONFIG = RunConfig(model=ModelConfig(width=16, epochs=40, patience=10), graph=GraphConfig(k=3))
@@ -23,7 +27,7 @@ def material(seed=0, copies=None, records=90):
     return Material(image, None, labels, Split(part, groups, "drawn"), copies)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", SERVABLE)
 def test_same_seed_same_weights(name):
     prepared = prepare(material(), CONFIG)
     first, again = (fit_network(name, prepared, CONFIG)[0].state_dict() for _ in range(2))
@@ -44,7 +48,7 @@ def test_the_kept_epoch_is_the_one_with_the_lowest_validation_loss():
     assert len(history.val_loss) <= min(CONFIG.model.epochs, history.best + CONFIG.model.patience + 1)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", SERVABLE)
 def test_poisoned_test_rows_move_nothing(name):
     clean, poisoned = material(), material()
     poisoned.image[-20:] = 1e6
@@ -100,17 +104,37 @@ def test_flipping_a_record_s_own_label_leaves_its_features_and_edges():
     np.testing.assert_array_equal(first.graph.neighbours.index, second.graph.neighbours.index)
 
 
+def logistic_probabilities(prepared, rows=slice(None)):
+    network, _ = fit_network("logistic", prepared, CONFIG)
+    with torch.inference_mode():
+        return network(torch.from_numpy(prepared.features.values[rows]), None)[0].softmax(1)[:, 1].numpy()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_logistic_regression_is_scikit_learn_s_at_the_penalty_that_validates_best(weighted):
+    plain = material()
+    if weighted:
+        plain = dataclasses.replace(plain, class_weights=np.array([0.7, 1.6]))
+    prepared = prepare(plain, CONFIG)
+    train, val = plain.split.rows("train"), plain.split.rows("val")
+    x = prepared.features.values.astype(np.float64)
+    weights = np.array([0.7, 1.6])[plain.labels[train]] if weighted else None
+    models = [LogisticRegression(C=c, max_iter=20_000, tol=1e-8) for c in PENALTIES]
+    oracles = [model.fit(x[train], plain.labels[train], weights) for model in models]
+    losses = [log_loss(plain.labels[val], oracle.predict_proba(x[val])) for oracle in oracles]
+    expected = oracles[int(np.argmin(losses))].predict_proba(x)[:, 1]
+    np.testing.assert_allclose(logistic_probabilities(prepared), expected, atol=2e-3)
+
+
 def test_logistic_regression_learns_from_training_records_only():
     plain = material()
     test = plain.split.rows("test")
     prepared = prepare(plain, CONFIG)
-    first = logistic_probabilities(prepared.train_set, prepared.val_set, prepared.features.values[test])
+    first = logistic_probabilities(prepared, test)
     assert ((first > 0.5) == plain.labels[test]).mean() > 0.7
     plain.labels[test] = 1 - plain.labels[test]
     again = prepare(plain, CONFIG)
-    np.testing.assert_array_equal(
-        logistic_probabilities(again.train_set, again.val_set, again.features.values[test]), first
-    )
+    np.testing.assert_array_equal(logistic_probabilities(again, test), first)
 
 
 def test_logistic_regression_counts_a_source_and_its_copies_once():
@@ -118,8 +142,7 @@ def test_logistic_regression_counts_a_source_and_its_copies_once():
     plain = material()
     same = prepare(material(copies=Copies(source, plain.image[source])), CONFIG)
     alone = prepare(plain, CONFIG)
-    first = logistic_probabilities(alone.train_set, alone.val_set, alone.features.values)
-    second = logistic_probabilities(same.train_set, same.val_set, same.features.values)
+    first, second = logistic_probabilities(alone), logistic_probabilities(same)
     np.testing.assert_allclose(second, first, atol=1e-3)
 
 

@@ -42,7 +42,7 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
     solver = "newton-cholesky" if x.shape[1] <= WIDE else "lbfgs"
     best, best_loss = None, np.inf
     for c in PENALTIES:
-        model = LogisticRegression(C=c, max_iter=2000, solver=solver).fit(x, y, sample_weight=weights[used])
+        model = LogisticRegression(C=c, max_iter=2000, tol=1e-6, solver=solver).fit(x, y, sample_weight=weights[used])
         loss = float(log_loss(y_val[judged], model.predict_proba(x_val[judged]), labels=known))
         if loss < best_loss:
             best, best_loss = model, loss
