@@ -25,6 +25,10 @@ $(STAMP)-dev: $(STAMP)-test
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+$(STAMP)-bench: $(STAMP)-test
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
 install: $(STAMP) ## the package in .venv
 
 demo: $(STAMP) ## the whole way on 600 synthetic patients, offline
@@ -42,7 +46,7 @@ check: $(STAMP)-dev ## lint, format, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP)-test ## every benchmark, results as JSON under benchmarks/results
+bench: $(STAMP)-bench ## every benchmark, results as JSON under benchmarks/results
 	@mkdir -p benchmarks/results
 	@for script in benchmarks/*.py; do echo "$$script"; \
 		$(BIN)/python $$script > benchmarks/results/$$(basename $$script .py).json || exit 1; done

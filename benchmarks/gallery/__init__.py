@@ -1,0 +1,55 @@
+"""Pictures that are no ECG page, made offline: found in installed packages, or drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from zlib import crc32
+
+import numpy as np
+
+from gallery import drawn, found, fresh, lookalikes, papers, plotted, texts
+from gallery.source import Pixels, Source
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the gallery.
+
+    Args:
+        kind: Family, such as ``text`` or ``plot``.
+        source: Recipe or file; all pictures of a source are in the same half.
+        half: ``tuning``, ``scoring``, or ``fresh`` for what was made after the first limits.
+        number: Of the picture within its source.
+        pixels: [h, w, 3] RGB.
+    """
+
+    kind: str
+    source: str
+    half: str
+    number: int
+    pixels: Pixels
+
+
+def other_pictures() -> Iterator[Picture]:
+    """Every picture that is counted; the sources of a kind alternate between the halves."""
+    yield from _pictures({**found.KINDS, **texts.KINDS, **papers.KINDS, **plotted.KINDS, **drawn.KINDS})
+
+
+def fresh_pictures() -> Iterator[Picture]:
+    """Recipes of their own, made after the first limits."""
+    yield from (replace(picture, half="fresh") for picture in _pictures(fresh.KINDS))
+
+
+def look_alikes() -> Iterator[Picture]:
+    """Records of other signals on the paper of an ECG: told apart, not counted."""
+    yield from _pictures(lookalikes.KINDS)
+
+
+def _pictures(kinds: dict[str, tuple[Source, ...]]) -> Iterator[Picture]:
+    for kind, sources in kinds.items():
+        for place, source in enumerate(sources):
+            half = "scoring" if place % 2 else "tuning"
+            for number in range(source.copies):
+                rng = np.random.default_rng([crc32(f"{kind} {source.name}".encode()), number])
+                yield Picture(kind, source.name, half, number, source.draw(rng))
