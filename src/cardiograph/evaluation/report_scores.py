@@ -107,11 +107,25 @@ def delong_sentence(content: ReportContent) -> str:
     )
 
 
+def certainty_rows(content: ReportContent) -> Row | None:
+    """How probabilities were calibrated, and how conformal sets and novelty gate fared; None for runs without."""
+    found = content.metrics.get("certainty")
+    if not found:
+        return None
+    losses = sorted(found["calibration"]["log_loss"].items(), key=lambda pair: pair[1])
+    negative, positive = class_names(content.outcome)
+    coverage = [(name, found["conformal"]["coverage"][label]) for label, name in (("1", positive), ("0", negative))]
+    decisions = {"positive": f"{positive} alone", "negative": f"{negative} alone"}
+    told = [(decisions.get(name, name), count) for name, count in found["conformal"]["decisions"].items()]
+    return {**found, "losses": losses, "covered": coverage, "told": told}
+
+
 def score_context(content: ReportContent) -> Row:
     """All of this module's rows by the names that the templates use."""
     baseline = content.models.baseline
     return {
         "brier_rows": brier_rows(content),
+        "certainty": certainty_rows(content),
         "delong": delong_sentence(content),
         "ece_by_chance": ece_by_chance(content),
         "benefit_rows": benefit_rows(content),

@@ -16,6 +16,7 @@ from cardiograph.inference import Predictor
 from cardiograph.models.titles import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
 from cardiograph.stages.bundling import make_bundle
 from cardiograph.stages.calibrating import calibrated, threshold_of
+from cardiograph.stages.certainty import certainty_of
 from cardiograph.stages.drawn_graph import drawn_graph
 from cardiograph.stages.facts import run_facts
 from cardiograph.stages.protocol import Protocol
@@ -78,6 +79,10 @@ def record_scores(
         seed=config.seed,
     )
     metrics["subgroups"] = score_subgroups(studied, predictions[TEST], roles, config)
+    kept = config.model.name
+    metrics["certainty"] = certainty_of(
+        predictors[kept], scores[kept][TEST].scores, predictions[TEST].labels, config.evaluation
+    )
     _write_tables(directory, studied, predictions, scores[config.model.name])
     directory.write_json("metrics.json", metrics)
     directory.write_arrays("graph.safetensors", drawn_graph(studied, learnt, scores[config.model.name][TEST], config))
@@ -114,7 +119,7 @@ def _write_tables(
     table = cohort.table.copy()
     table.attrs = {}
     if studied.survey is not None:
-        table["pixel_hash"] = [facts.pixel_hash for facts in studied.survey.facts]
+        table["pixel_hash"] = [each or "" for each in studied.survey.pixel_hashes]
     clinical = studied.material.clinical
     if clinical is not None:
         for column, variable in enumerate(clinical.variables):

@@ -9,6 +9,7 @@ import numpy as np
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, VAL
 from cardiograph.errors import Issue
+from cardiograph.evaluation.decision import rule_in_words
 from cardiograph.evaluation.figures import draw_figures, figure_files
 from cardiograph.evaluation.methods import render_methods
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
@@ -62,6 +63,11 @@ def report_content(directory: RunDirectory) -> ReportContent:
         test=parts[TEST],
         validation=parts[VAL],
         split=_split_rows(cohort.assign(part=split["part"], group=split["group"])),
+        threshold_chosen=rule_in_words(
+            config.evaluation.threshold_rule,
+            sensitivity=config.evaluation.sensitivity,
+            net_benefit_at=config.evaluation.net_benefit_at,
+        ),
         curves={name: _curve(curve) for name, curve in facts["curves"].items()},
         split_source=facts["split"]["source"],
         group_links=facts["split"]["links"],
