@@ -2,7 +2,7 @@
 
 usage: python benchmarks/page_scores.py [--shared ../shared] [--weights 5] [--repeats 3] [--readout texture]
 
-The different pages (367), normal against the rest; encoders with seeded random weights; repeats of five folds of whole groups
+The different pages (367), normal against the rest; seeded random weights; repeats of five folds of whole groups
 (near-copies stay together), a fifth of what is not tested validates. Balanced accuracy at the threshold of the validation
 records. Prints one JSON object: means over weight seeds of the means over folds, the spread between weight seeds, and paired
 differences with the corrected resampled t interval.
