@@ -7,11 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cardiograph.artifacts.files import write_bytes
 from cardiograph.errors import RunError
 from cardiograph.studies.laboratory import Measured
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Scores = TypeVar("_Scores", bound="DataclassInstance")
 
 
 def trial_key(**facts: object) -> str:
@@ -19,11 +24,12 @@ def trial_key(**facts: object) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-class TrialLog:
+class LineLog(Generic[_Scores]):
     """A file with a line of JSON for each finished trial.
 
     Args:
         path: Of the file; made with the first trial. A last line that was cut short is forgotten.
+        kind: The dataclass of the scores of a trial.
 
     Attributes:
         known: Key -> scores of the finished trials.
@@ -32,9 +38,9 @@ class TrialLog:
         RunError: Another line cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[_Scores]) -> None:
         self._path = path
-        self.known: dict[str, Measured] = {}
+        self.known: dict[str, _Scores] = {}
         if not path.exists():
             return
         content = path.read_bytes()
@@ -42,14 +48,14 @@ class TrialLog:
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 entry = json.loads(line)
-                self.known[entry["key"]] = Measured(**entry["scores"])
+                self.known[entry["key"]] = kind(**entry["scores"])
             except (ValueError, TypeError, KeyError) as error:
                 message = f"{path}, line {number}: no finished trial ({error}); delete the line to have it made again"
                 raise RunError(message) from error
         if whole != content:
             write_bytes(path, whole)
 
-    def keep(self, key: str, scores: Measured, about: Mapping[str, Any]) -> None:
+    def keep(self, key: str, scores: _Scores, about: Mapping[str, Any]) -> None:
         """Write a finished trial.
 
         Args:
@@ -65,3 +71,14 @@ class TrialLog:
             message = f"{self._path}: cannot be written ({error.strerror}); make room or choose another folder"
             raise RunError(message) from error
         self.known[key] = scores
+
+
+class TrialLog(LineLog[Measured]):
+    """The trials of a ladder.
+
+    Args:
+        path: As for :class:`LineLog`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, Measured)

@@ -6,15 +6,23 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.config import RunConfig
 from cardiograph.errors import RunError
 from cardiograph.studies.controls import CONTROLS
+from cardiograph.studies.faulty_records import Pool
 from cardiograph.studies.laboratory import Laboratory, Measured
 from cardiograph.studies.ladder_plan import Step
 from cardiograph.threads import available_threads, set_threads
+
+_Bench = TypeVar("_Bench")
+_Task = TypeVar("_Task")
+_Done = TypeVar("_Done")
 
 MOST_WORKERS = 4
 """Processes at most: each holds an encoder and the features of the cohort, about 1 GiB."""
@@ -61,38 +69,57 @@ def make_trials(lab: Laboratory, trials: Sequence[Trial], *, workers: int | None
     Raises:
         CardiographError: With what is wrong and what to do.
     """
-    workers = min(workers or min(available_threads(), MOST_WORKERS), len(trials))
+    yield from side_by_side(lab, trials, _make, (_laboratory, (lab.source, lab.config, lab.pool)), workers=workers)
+
+
+def side_by_side(
+    bench: _Bench,
+    tasks: Sequence[_Task],
+    work: Callable[[_Bench, _Task], _Done],
+    opener: tuple[Callable[..., _Bench], tuple[object, ...]],
+    *,
+    workers: int | None = None,
+) -> Iterator[_Done]:
+    """Work on tasks in this process or in several; results come as they are finished.
+
+    Args:
+        bench: What the work needs, in this process.
+        tasks: To be worked on.
+        work: A function of a module, of bench and task.
+        opener: Makes the bench of another process, and its arguments.
+        workers: As for :func:`make_trials`.
+    """
+    workers = min(workers or min(available_threads(), MOST_WORKERS), len(tasks))
     if workers <= 1:
-        yield from (_make(lab, trial) for trial in trials)
+        yield from (work(bench, task) for task in tasks)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start, (lab.source, lab.config, lab.pool)) as pool:
+    with ProcessPoolExecutor(workers, context, _start, opener) as pool:
         try:
-            for future in as_completed([pool.submit(_make_here, trial) for trial in trials]):
+            for future in as_completed([pool.submit(_work_here, work, task) for task in tasks]):
                 yield future.result()
         except BrokenProcessPool as error:
             message = (
-                "a process of the ladder was ended from outside, for want of memory perhaps; finished trials are kept: "
-                "run the same command again, with --workers 1"
+                "a process of the study was ended from outside, for want of memory perhaps; what is finished is kept: "
+                "run the same command again, with one process (ladder: --workers 1, compare: --jobs 1)"
             )
             raise RunError(message) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-_HERE: list[Laboratory] = []
-"""The laboratory of a worker process, empty elsewhere."""
+_HERE: list[Any] = []
+"""The bench of a worker process, empty elsewhere."""
 
 
-def _start(*about: object) -> None:
+def _start(opener: Callable[..., object], about: tuple[object, ...]) -> None:
     """One thread for each process, and an end with the parent: a killed parent leaves no worker behind."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     set_threads(1)
-    source, config, pool = about
-    _HERE.append(Laboratory(source, config, PageCache(cache_folder()), pool=pool))  # type: ignore[arg-type]
+    _HERE.append(opener(*about))
 
 
 def _end_with_parent() -> None:
@@ -102,8 +129,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _make_here(trial: Trial) -> Made:
-    return _make(_HERE[0], trial)
+def _work_here(work: Callable[[Any, _Task], _Done], task: _Task) -> _Done:
+    return work(_HERE[0], task)
+
+
+def _laboratory(source: Path, config: RunConfig, pool: Pool) -> Laboratory:
+    return Laboratory(source, config, PageCache(cache_folder()), pool=pool)
 
 
 def _make(lab: Laboratory, trial: Trial) -> Made:

@@ -1,0 +1,87 @@
+"""Repeated k-fold cross-validation in which whole groups are dealt, class by class, and each fold has its own validation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.containers import EXCLUDED, TEST, TRAIN, VAL, Groups, Split
+from cardiograph.errors import ConfigError
+from cardiograph.schema import UNLABELLED
+
+Labels = NDArray[np.int64]
+
+VALIDATION_PARTS = 5
+"""What is not tested is dealt into this many parts, the first of which validates: 20 % of it."""
+
+
+def deal_groups(labels: Labels, groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> Labels:
+    """Deal whole groups into folds of about equally many labelled records of each class.
+
+    Groups come in random order, the large ones first; each goes to the fold whose classes it fills least beyond the others
+    (smallest growth of the summed squared shares), ties by chance. A group without a labelled record is dealt to none.
+
+    Args:
+        labels: [records] 0, 1 or -1 (unlabelled).
+        groups: [records] group of each, any integers.
+        count: Folds.
+        rng: Source of chance.
+
+    Returns:
+        [records] fold of each, -1 where its group has no labelled record.
+    """
+    _, member = np.unique(groups, return_inverse=True)
+    sizes = np.zeros((int(member.max()) + 1, 2))
+    labelled = labels >= 0
+    np.add.at(sizes, (member[labelled], labels[labelled]), 1)
+    shares = sizes / np.maximum(sizes.sum(axis=0), 1)
+    order = rng.permutation(len(sizes))
+    order = order[np.argsort(-sizes[order].sum(axis=1), kind="stable")]
+    held = np.zeros((count, 2))
+    fold = np.full(len(sizes), -1, np.int64)
+    for group, chance in zip(order, rng.random((len(order), count)), strict=True):
+        if not sizes[group].any():
+            continue
+        growth = ((held + shares[group]) ** 2 - held**2).sum(axis=1)
+        fold[group] = np.lexsort((chance, np.round(growth, 12)))[0]
+        held[fold[group]] += shares[group]
+    dealt: Labels = fold[member]
+    return dealt
+
+
+def fold_split(labels: Labels, groups: Groups, folds: int, place: tuple[int, int], *, seed: int) -> Split:
+    """The parts of one fold: it is the test part, a fifth of the rest validates, what is left teaches.
+
+    Unlabelled records teach where their group has no labelled one, or is taught from; else they are excluded.
+
+    Args:
+        labels: [records] 0, 1 or -1 (unlabelled).
+        groups: Rows that must not be parted.
+        folds: In each repeat.
+        place: Repeat and fold, both from 0.
+        seed: Of all repeats; the same seed, the same folds, whatever else is asked for.
+
+    Raises:
+        ConfigError: A part would lack a class.
+    """
+    repeat, number = place
+    dealt = deal_groups(labels, groups.index, folds, np.random.default_rng([seed, repeat, 8]))
+    part = np.full(len(labels), TRAIN, dtype="<U8")
+    rest = np.flatnonzero(dealt != number)
+    inner = deal_groups(
+        labels[rest], groups.index[rest], VALIDATION_PARTS, np.random.default_rng([seed, repeat, number, 9])
+    )
+    part[dealt == number] = TEST
+    part[rest[inner == 0]] = VAL
+    for name in (TRAIN, VAL, TEST):
+        found = set(labels[part == name].tolist()) - {UNLABELLED}
+        if found != {0, 1}:
+            holders = [len(np.unique(groups.index[labels == label])) for label in (0, 1)]
+            message = (
+                f"--folds {folds}: a fold has no labelled record of both classes in its {name} part; label 0 is in "
+                f"{holders[0]} group(s) and label 1 in {holders[1]}, and {folds + VALIDATION_PARTS} of each are enough: "
+                "choose fewer folds or add patients of the rarer class"
+            )
+            raise ConfigError(message)
+    part[(labels == UNLABELLED) & (part != TRAIN)] = EXCLUDED
+    return Split(part.astype(str), groups, "drawn")

@@ -1,0 +1,195 @@
+"""From fits to tables: leaderboard, differences to the best baseline, verdicts, curves."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+import numpy as np
+
+from cardiograph.containers import TRAIN
+from cardiograph.evaluation.bootstrap import Interval
+from cardiograph.evaluation.net_benefit import treat_all
+from cardiograph.models.titles import BASELINES, GRAPH_MODELS
+from cardiograph.studies.compare_bench import Bench, Place
+from cardiograph.studies.compare_curves import keep_labels
+from cardiograph.studies.compare_extent import Extent
+from cardiograph.studies.compare_grid import DEFAULT, title_of
+from cardiograph.studies.compare_pairs import (
+    Fits,
+    Pair,
+    delong_of,
+    differences_of,
+    labels_of_test,
+    mean_of,
+    scores_of,
+)
+from cardiograph.studies.compare_result import CompareFacts, Difference, Point, Row, Verdict, benefit_name
+from cardiograph.studies.compare_trial import LABELS_KEPT, PLAIN, Fitted, Task, best_baseline
+from cardiograph.studies.compare_words import verdict_of
+from cardiograph.studies.laboratory import Modality
+
+AS_IT_IS = "as configured"
+"""The settings of a model that chose none."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The fits of a comparison, and how they are told.
+
+    Args:
+        bench: The cohort.
+        facts: What was compared on what.
+        fits: Every fit.
+        extent: How much was compared.
+    """
+
+    bench: Bench
+    facts: CompareFacts
+    fits: Fits
+    extent: Extent
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Repeats and folds."""
+        return self.extent.places
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Compared."""
+        return self.extent.models
+
+    def leaderboard(self) -> tuple[Row, ...]:
+        """A line for each model and modality, the highest AUROC first."""
+        rows = []
+        for modality in self.facts.modalities:
+            lines = [self._row(modality, model) for model in self.models]
+            rows += sorted(lines, key=lambda row: -row.scores["auroc"].value)
+        return tuple(rows)
+
+    def differences(self) -> tuple[Difference, ...]:
+        """Default and graph models against the best baseline of each fold."""
+        judged = [model for model in self.models if model in (DEFAULT, *GRAPH_MODELS)]
+        return tuple(self._difference(modality, model) for modality in self.facts.modalities for model in judged)
+
+    def verdicts(self, differences: Iterable[Difference]) -> tuple[Verdict, ...]:
+        """One for each modality, from its difference of the default and the control of random edges."""
+        title = title_of(DEFAULT, self.bench.config)
+        found = []
+        for each in differences:
+            if each.model != DEFAULT:
+                continue
+            default = self._task(each.modality, DEFAULT)
+            control = None
+            if replace(default, place=self.places[0], rewired=True) in self.fits:
+                rewired = self._of(replace(default, rewired=True))
+                edges = self._changes(zip(self._of(default), rewired, strict=True))["auroc"]
+                beside = self._changes(zip(rewired, self._best(default), strict=True))["auroc"]
+                control = (edges, beside)
+            found.append(verdict_of(self.facts, title, each.modality, each.changes["auroc"], control))
+        return tuple(found)
+
+    def curve(self, kind: str, shares: Sequence[float], modality: Modality) -> tuple[Point, ...]:
+        """Default and best baseline over the shares of a condition."""
+        points = []
+        for share in shares:
+            condition = PLAIN if kind != LABELS_KEPT and not share else (kind, share)
+            default = replace(
+                self._task(modality, DEFAULT), tuned=self.extent.tuned and kind != LABELS_KEPT, condition=condition
+            )
+            own, best = self._of(default), self._best(default)
+            points.append(
+                Point(
+                    share,
+                    fmean(self._labelled(modality, place, kind, share) for place in self.places),
+                    self._auroc(own),
+                    self._auroc(best),
+                    self._changes(zip(own, best, strict=True)),
+                )
+            )
+        return tuple(points)
+
+    def _row(self, modality: Modality, model: str) -> Row:
+        found = self._of(self._task(modality, model))
+        each = [
+            scores_of(labels_of_test(self.bench, place), fitted, self.facts.thresholds)
+            for place, fitted in zip(self.places, found, strict=True)
+        ]
+        values = {name: [scores[name] for scores in each] for name in each[0]}
+        settings = Counter(in_words(fitted) for fitted in found)
+        return Row(
+            modality,
+            model,
+            title_of(model, self.bench.config),
+            {name: self._mean(scores) for name, scores in values.items()},
+            {name: sum(not math.isfinite(value) for value in scores) for name, scores in values.items()},
+            self._mean([fitted.seconds for fitted in found]),
+            max(fitted.peak_mib for fitted in found),
+            dict(settings.most_common()),
+        )
+
+    def _difference(self, modality: Modality, model: str) -> Difference:
+        task = self._task(modality, model)
+        pairs = list(zip(self._of(task), self._best(task), strict=True))
+        chosen = Counter(self._best_names(task))
+        told = delong_of(self.bench, pairs[0], self.facts.confidence) if self.bench.given is not None else None
+        return Difference(
+            modality,
+            model,
+            title_of(model, self.bench.config),
+            self._changes(pairs),
+            dict(chosen.most_common()),
+            None if told is None else told.p,
+        )
+
+    def _task(self, modality: Modality, model: str) -> Task:
+        """Of no fold in particular."""
+        return Task(modality, (0, 0), model, tuned=self.extent.tuned)
+
+    def _of(self, task: Task) -> list[Fitted]:
+        """The fits of a task in every fold."""
+        return [self.fits[replace(task, place=place)] for place in self.places]
+
+    def _best_names(self, like: Task) -> list[str]:
+        names = [name for name in BASELINES if name in self.models]
+        return [
+            best_baseline({name: self.fits[replace(like, place=place, model=name, rewired=False)] for name in names})
+            for place in self.places
+        ]
+
+    def _best(self, like: Task) -> list[Fitted]:
+        """In every fold the baseline that its validation records prefer, under the same modality and condition."""
+        return [
+            self.fits[replace(like, place=place, model=name, rewired=False)]
+            for place, name in zip(self.places, self._best_names(like), strict=True)
+        ]
+
+    def _changes(self, pairs: Iterable[Pair]) -> dict[str, Interval]:
+        return differences_of(self.bench, self.places, list(pairs), self.facts.confidence)
+
+    def _auroc(self, found: Sequence[Fitted]) -> Interval:
+        each = zip(self.places, found, strict=True)
+        return self._mean([scores_of(labels_of_test(self.bench, place), one, ())["auroc"] for place, one in each])
+
+    def _mean(self, values: Sequence[float]) -> Interval:
+        return mean_of(self.bench, values, self.facts.confidence)
+
+    def _labelled(self, modality: Modality, place: Place, kind: str, share: float) -> int:
+        studied = self.bench.studied(modality, place)
+        if kind == LABELS_KEPT:
+            studied = keep_labels(studied, share, np.random.default_rng([self.bench.config.seed, *place, 10]))
+        return int((studied.material.labels[studied.split.rows(TRAIN)] >= 0).sum())
+
+
+def in_words(fitted: Fitted) -> str:
+    """The settings that were chosen: ``fusion.image_components = 64``."""
+    return ", ".join(f"{key} = {value}" for key, value in fitted.setting.items()) or AS_IT_IS
+
+
+def treated_all(bench: Bench, places: Sequence[Place], thresholds: Sequence[float]) -> dict[str, float]:
+    """Metric -> mean net benefit of acting on everybody."""
+    each = np.array([treat_all(labels_of_test(bench, place), np.array(thresholds)) for place in places])
+    return {benefit_name(at): float(value) for at, value in zip(thresholds, each.mean(axis=0), strict=True)}
