@@ -1,79 +1,186 @@
-"""The scikit-learn face: fit on a table of patients, predict probabilities; behind it stand a run and its predictor."""
+"""The scikit-learn face: arrays in, probabilities out, by the code that makes and serves a run."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from cardiograph.config import load_config
-from cardiograph.inference import Predictor, Query
-from cardiograph.pipeline import run
-
-if TYPE_CHECKING:
-    import pandas as pd
+from cardiograph.config import RunConfig, load_config
+from cardiograph.containers import TRAIN, VAL, Groups
+from cardiograph.errors import CardiographError
+from cardiograph.schema import UNLABELLED
+from cardiograph.stages.arrays import Blocks, learn_arrays, split_groups, study_arrays
 
 
 class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Patient-similarity graph over ECG pages and clinical values.
+    """Patient-similarity graph over arrays: embeddings, values of a table, or both.
 
-    ``fit`` makes a whole run in ``folder``: it splits off validation and test records by group itself, so the report there
-    is honest; hand it all records that may be learnt from, and keep others for ``predict_proba``.
+    ``fit`` holds out whole groups of the rows it is given; they choose epoch and penalty and calibrate the probabilities.
+    Where a class is in too few groups for that, the training rows stand in and nothing is calibrated. Two classes only.
+    Rows of ``fit`` are neighbours of whatever is predicted later: predicting them again is no test, they hear themselves.
+    Use ``cross_val_predict`` with ``GroupKFold``.
 
     Args:
-        folder: Run folder; made new, or finished if it is this run.
-        settings: Nested as in the TOML file, such as ``{"encoder": {"weights": "random"}, "seed": 1}``.
+        model: ``sign``, ``gcn``, ``gat``, ``sage``, ``mlp``, ``logistic`` or ``knn_vote``.
+        k: Neighbours of each row.
+        space: Where neighbours are sought: ``fused``, ``image``, ``clinical`` or ``learnt``.
+        votes: Whether the labels of the neighbours are an input.
+        image_columns: How many leading columns are the image block, such as an embedding; None where all columns are one
+            clinical block. A gap in a clinical column is filled by the median of the training rows, and an indicator added;
+            a row with a gap in the image block has no image.
+        image_components: Principal components that the image block is reduced to; 0 keeps all values.
+        validation: Share of the groups that ``fit`` holds out, 0 to below 1.
+        epochs: At most.
+        random_state: Draws the held-out groups and the first weights.
+        unlabelled: A value of ``y`` that is no class but means "not known": such rows are heard and never learnt from.
 
     Attributes:
-        classes_: 0 and 1.
-        metrics_: The content of ``metrics.json``.
-        predictor_: The predictor that also scored the report's test records.
+        classes_: The two classes, sorted.
+        n_features_in_: Columns of ``X``.
+        feature_names_in_: Their names, where ``X`` had any.
+        held_out_: [rows] whether ``fit`` held the row out; nobody where the training rows stood in.
+        threshold_: The threshold that held-out rows choose (Youden); ``predict`` takes 0.5, as scikit-learn expects.
+        predictor_: The :class:`cardiograph.inference.Predictor` behind every probability.
     """
 
-    def __init__(self, folder: str | Path = "runs/estimator", settings: dict[str, Any] | None = None) -> None:
-        self.folder = folder
-        self.settings = settings
+    def __init__(  # noqa: PLR0913 - scikit-learn's parameters are flat
+        self,
+        model: str = "sign",
+        k: int = 5,
+        space: str = "fused",
+        votes: bool = False,
+        image_columns: int | None = None,
+        image_components: int = 0,
+        validation: float = 0.2,
+        epochs: int = 300,
+        random_state: int | np.random.RandomState | None = None,
+        unlabelled: Any = None,  # noqa: ANN401 - a class may be of any kind
+    ) -> None:
+        self.model = model
+        self.k = k
+        self.space = space
+        self.votes = votes
+        self.image_columns = image_columns
+        self.image_components = image_components
+        self.validation = validation
+        self.epochs = epochs
+        self.random_state = random_state
+        self.unlabelled = unlabelled
 
-    def fit(self, X: pd.DataFrame, y: Sequence[int] | NDArray[np.int64]) -> Self:  # noqa: N803 - scikit-learn's name
-        """Make a run.
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn has no types
+        """Gaps are allowed, more than two classes are not."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:  # noqa: ANN401, N803 - their names
+        """Learn from rows.
 
         Args:
-            X: A row per ECG, columns as in a cohort table (``patient_id``, ``ecg`` as absolute path, ``ef``, ...).
-            y: [records] 0, 1, or -1 where unlabelled.
+            X: [rows, columns] numbers, NaN where missing.
+            y: [rows] one of two classes, or ``unlabelled``.
+            groups: [rows] rows of one group, such as a patient, are never parted and never neighbours of each other; each
+                row is a group of its own where None.
+
+        Raises:
+            ValueError: Values, labels, groups or parameters that cannot be used.
         """
-        folder = Path(self.folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        table = folder.parent / f"{folder.name}.cohort.csv"
-        labels = ["" if label == -1 else str(int(label)) for label in y]
-        X.assign(label=labels).to_csv(table, index=False)
-        result = run(table, folder, load_config(None, self.settings))
-        self.classes_ = np.array([0, 1])
-        self.metrics_ = result.metrics
-        self.predictor_ = Predictor.load(folder)
+        values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
+        labels = self._encoded(column_or_1d(y))
+        of_rows = np.arange(len(labels)) if groups is None else _groups(groups, len(labels))
+        config, blocks = self._config(), self._blocks()
+        rng = np.random.default_rng(config.seed)
+        split = split_groups(labels, Groups(_in_order(of_rows)), self.validation, rng)
+        blocks, empty = blocks.known(values[split.part == TRAIN])
+        if empty:
+            warnings.warn(f"columns without a value in any training row are left out: {', '.join(empty)}", stacklevel=2)
+        if blocks.image and np.isnan(values[:, : blocks.image]).any(1)[split.part == TRAIN].all():
+            message = "image_columns: no training row has its whole image block; give rows without gaps in it"
+            raise ValueError(message)
+        try:
+            predictor = learn_arrays(study_arrays(values, labels, split, blocks), config)
+        except CardiographError as error:
+            raise ValueError(str(error)) from error
+        self._blocks_in, self.predictor_ = blocks, predictor
+        self.held_out_ = split.part == VAL
+        self.threshold_ = predictor.bundle.served.threshold
         return self
 
-    def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
-        """[records, 2] probabilities of the negative class and of the outcome."""
-        scaler = self.predictor_.bundle.scaler
-        names = [] if scaler is None else [v.name for v in scaler.variables if v.name in X]
-        queries = (
-            Query(
-                page=Path(row["ecg"]) if "ecg" in row and self.predictor_.bundle.served.encoder else None,
-                clinical={name: row[name] for name in names},
-                name=f"row {number}",
-                patient_id=row.get("patient_id"),
-            )
-            for number, row in enumerate(X.to_dict("records"))
-        )
-        positive = np.array([prediction.probability for prediction in self.predictor_.predict_many(queries)])
-        return np.column_stack([1 - positive, positive])
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: ANN401, N803
+        """[rows, 2] probability of each of ``classes_``."""
+        check_is_fitted(self)
+        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        return self.predictor_.score(self._blocks_in.queries(values)).by_class
 
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:  # noqa: N803
-        """[records] 0 or 1, at the threshold chosen on validation records."""
-        threshold = self.predictor_.bundle.served.threshold
-        classes: NDArray[np.int64] = (self.predict_proba(X)[:, 1] >= threshold).astype(np.int64)
-        return classes
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401, N803
+        """[rows] the likelier class."""
+        likelier = self.predict_proba(X).argmax(1)
+        chosen: NDArray[Any] = self.classes_[likelier]
+        return chosen
+
+    def _encoded(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        """[rows] 0, 1 or -1; and ``classes_``."""
+        known = np.ones(len(y), bool) if self.unlabelled is None else np.array([each != self.unlabelled for each in y])
+        check_classification_targets(y[known])
+        classes = np.unique(y[known])
+        if len(classes) > 2:
+            message = (
+                f"Only binary classification is supported. The type of the target is multiclass, {classes.tolist()}."
+            )
+            raise ValueError(message)
+        if len(classes) < 2:
+            message = f"y holds {len(classes)} class ({classes.tolist()}), two are needed; give rows of both"
+            raise ValueError(message)
+        self.classes_ = classes
+        labels = np.full(len(y), UNLABELLED, np.int64)
+        labels[known] = np.searchsorted(classes, y[known])
+        return labels
+
+    def _config(self) -> RunConfig:
+        if not isinstance(self.validation, float | int) or not 0 <= self.validation < 1:
+            message = f"validation is {self.validation!r}; the share of groups held out is 0 to below 1"
+            raise ValueError(message)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        settings = {
+            "seed": seed,
+            "model": {"name": self.model, "votes": self.votes, "epochs": self.epochs},
+            "graph": {"k": self.k, "space": self.space},
+            "fusion": {"image_components": self.image_components},
+        }
+        try:
+            return load_config(None, settings)
+        except CardiographError as error:
+            raise ValueError(str(error)) from error
+
+    def _blocks(self) -> Blocks:
+        count = self.n_features_in_
+        image = 0 if self.image_columns is None else self.image_columns
+        if not isinstance(image, Integral) or not 0 <= image <= count:
+            message = f"image_columns is {self.image_columns!r}; X has {count} columns"
+            raise ValueError(message)
+        names = getattr(self, "feature_names_in_", [f"x{column}" for column in range(count)])
+        return Blocks.of([str(name) for name in names], int(image))
+
+
+def _groups(groups: Sequence[Any], rows: int) -> NDArray[Any]:
+    found = column_or_1d(groups)
+    if len(found) != rows:
+        message = f"groups has {len(found)} values, X has {rows} rows; give one for each"
+        raise ValueError(message)
+    return np.asarray(found)
+
+
+def _in_order(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """[rows] group numbers in order of first appearance."""
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first)).astype(np.int64)[inverse.ravel()]

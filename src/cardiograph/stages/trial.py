@@ -65,13 +65,26 @@ def fit_and_score(
     if name == "boosting":
         return _boosted(studied, prepared, config)
     classes = 2 if targets is None else int(targets.max()) + 1
-    network, _ = fit_network(name, prepared, config, classes=classes)
-    bundle = make_bundle(name, network, unnamed, prepared, config)
-    if classes == 2:
-        bundle = calibrated(bundle, unnamed, prepared, config, protocol)
-    predictor = Predictor(bundle)
+    predictor = fit_predictor(name, unnamed, prepared, config, protocol, classes=classes)
     validation, test = (protocol.score(predictor, unnamed, prepared, studied.rows(part)) for part in (VAL, TEST))
     return Trial(validation, test, prepared)
+
+
+def fit_predictor(
+    name: str,
+    studied: Studied,
+    prepared: Prepared,
+    config: RunConfig,
+    protocol: Protocol = SOUND,
+    *,
+    classes: int = 2,
+) -> Predictor:
+    """Learn a network, bundle it, and calibrate it where there are two classes and validation records to do so."""
+    network, _ = fit_network(name, prepared, config, classes=classes)
+    bundle = make_bundle(name, network, studied, prepared, config)
+    if classes == 2 and len(studied.rows(VAL)):
+        bundle = calibrated(bundle, studied, prepared, config, protocol)
+    return Predictor(bundle)
 
 
 def _boosted(studied: Studied, prepared: Prepared, config: RunConfig) -> Trial:
