@@ -1,0 +1,124 @@
+"""How near the default comes to what can be known, by number of synthetic patients and by what it reads.
+
+usage: python benchmarks/synthetic_scale.py [--cohort FOLDER] [--patients 5000] [--sizes 600 2000 5000]
+
+One cohort of 5,000 patients (seed 7; drawn anew unless --cohort names a folder of `cardiograph synth`), the first ones for
+the smaller sizes; random encoder weights. Five folds of whole groups for each size. Beside the default on clinical values,
+pages and both stand logistic regression on the true latents that the clinical values carry, on the same folds, and the exact
+posterior of the same test records. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.config import RunConfig, load_config
+from cardiograph.containers import TEST, TRAIN, VAL, ClinicalTable, Groups
+from cardiograph.evaluation.resampled import resampled_interval
+from cardiograph.stages.studied import Studied
+from cardiograph.stages.trial import fit_and_score, nameless
+from cardiograph.studies.compare_folds import fold_split
+from cardiograph.studies.faults import Faults
+from cardiograph.studies.faulty_records import Pool
+from cardiograph.studies.laboratory import Laboratory
+from cardiograph.synthesis.cohort import write_cohort
+from cardiograph.synthesis.density import CLINICAL
+from cardiograph.synthesis.truth import latent_matrix
+from cardiograph.threads import set_threads
+
+FOLDS = 5
+READS = ("clinical", "image", "both")
+
+
+def first_records(studied: Studied, rows: np.ndarray) -> Studied:
+    """Some records of a cohort, as a cohort."""
+    material, cohort = studied.material, studied.cohort
+    table = cohort.table.iloc[rows].reset_index(drop=True)
+    _, index = np.unique(studied.split.groups.index[rows], return_inverse=True)
+    split = dataclasses.replace(studied.split, part=studied.split.part[rows], groups=Groups(index.astype(np.int64)))
+    clinical = material.clinical
+    if clinical is not None:
+        clinical = ClinicalTable(clinical.values[rows], clinical.variables, clinical.provenance)
+    image = None if material.image is None else material.image[rows]
+    kept = dataclasses.replace(material, image=image, clinical=clinical, labels=material.labels[rows], split=split)
+    return dataclasses.replace(studied, cohort=dataclasses.replace(cohort, table=table), material=kept, split=split)
+
+
+def of_fold(studied: Studied, config: RunConfig, truth: pd.DataFrame, fold: int) -> dict[str, float]:
+    """AUROC of everything on one fold."""
+    labels = studied.cohort.labels
+    split = fold_split(labels, studied.split.groups, FOLDS, (0, fold), seed=config.seed)
+    material = dataclasses.replace(studied.material, split=split)
+    blocks = {
+        "clinical": dataclasses.replace(material, image=None),
+        "image": dataclasses.replace(material, clinical=None),
+        "both": material,
+    }
+    test = split.rows(TEST)
+    found = {}
+    for name in READS:
+        each = dataclasses.replace(studied, split=split, material=blocks[name])
+        found[name] = float(roc_auc_score(labels[test], fit_and_score(each, config).test.probabilities))
+    rows = truth.set_index("record_id").loc[list(studied.cohort.record_ids)].reset_index()
+    latents = latent_matrix(rows, variables=CLINICAL)
+    learnt = np.concatenate([split.rows(TRAIN), split.rows(VAL)])
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(latents[learnt], labels[learnt])
+    found["true clinical latents"] = float(roc_auc_score(labels[test], model.predict_proba(latents[test])[:, 1]))
+    for name, column in (("clinical", "clinical"), ("image", "ecg"), ("both", "recorded")):
+        found[f"posterior, {name}"] = float(roc_auc_score(labels[test], rows[f"bayes_{column}"].to_numpy()[test]))
+    return found
+
+
+def told(values: np.ndarray) -> list[float]:
+    """Mean over folds, and the corrected resampled t interval."""
+    found = resampled_interval(values, train=0.64, test=0.2)
+    return [round(each, 4) for each in (found.value, found.low, found.high)]
+
+
+def main() -> None:
+    """Measure, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cohort", type=Path, help="folder of `cardiograph synth`; drawn anew by default")
+    parser.add_argument("--patients", type=int, default=5000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[600, 2000, 5000])
+    options = parser.parse_args()
+    set_threads()
+    config = load_config(None, {"encoder": {"weights": "random"}})
+    result: dict[str, Any] = {"machine": {"processor": platform.processor() or platform.machine()}, "sizes": {}}
+    with tempfile.TemporaryDirectory() as folder, PageCache(cache_folder()) as cache:
+        source = options.cohort or Path(folder) / "cohort"
+        if options.cohort is None:
+            write_cohort(source, patients=options.patients, seed=7)
+        lab = Laboratory(source / "cohort.csv", config, cache, pool=Pool(0))
+        whole = nameless(lab.study(lab.settings(config, Faults(), "both", config.seed))[0])
+        truth = pd.read_parquet(source / "truth.parquet")
+        number = truth.set_index("record_id").loc[list(whole.cohort.record_ids), "patient_id"].str[1:].astype(int)
+        for size in options.sizes:
+            studied = first_records(whole, np.flatnonzero(number.to_numpy() < size))
+            folds = [of_fold(studied, config, truth, fold) for fold in range(FOLDS)]
+            values = {name: np.array([each[name] for each in folds]) for name in folds[0]}
+            gains = {
+                "both - clinical": values["both"] - values["clinical"],
+                "clinical - true clinical latents": values["clinical"] - values["true clinical latents"],
+                **{f"{name} - its ceiling": values[name] - values[f"posterior, {name}"] for name in READS},
+            }
+            result["sizes"][size] = {name: told(each) for name, each in (values | gains).items()}
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
