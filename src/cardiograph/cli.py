@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cardiograph import cli_options as options
-from cardiograph.cli_studies import ladder
+from cardiograph.cli_evaluate import evaluate
+from cardiograph.cli_studies import compare, ladder
 from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
@@ -155,6 +156,12 @@ app.command(
     "cardiograph ladder cohort.csv --seeds 5"
 )(ladder)
 
+app.command(
+    epilog="Examples: cardiograph compare cohort.csv --weights random --quick | "
+    "cardiograph compare cohort.csv --models default,gcn,logistic --scarcity --missingness | "
+    "cardiograph compare cohort.csv --own-split"
+)(compare)
+
 
 @app.command(
     epilog="Examples: cardiograph predict runs/a --ecg page.jpg --ef 0.34 --bnp 463 --nyha 3 --sbp 132 --age 70 | "
@@ -203,6 +210,12 @@ def predict(  # noqa: PLR0913 - a command has its options
         console.show_json(prediction.as_dict())
     else:
         console.show_prediction(prediction, heard=predictor.bundle.served.model.name not in WITHOUT_GRAPH)
+
+
+app.command(
+    epilog="Examples: cardiograph evaluate runs/a other_hospital.csv | "
+    "cardiograph evaluate runs/a other_hospital.csv --map bnp=NTproBNP --convert ef=percent --skip-unlabelled"
+)(evaluate)
 
 
 @app.command()

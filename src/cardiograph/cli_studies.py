@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ import typer
 from cardiograph import cli_options as options
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
+    from cardiograph.evaluation.bootstrap import Interval
+    from cardiograph.studies.compare_result import CompareResult, Point
     from cardiograph.studies.ladder_result import Block, LadderResult, Row
 
 SHORT = {"balanced_accuracy": "bal. acc.", "class_accuracy": "class acc."}
@@ -63,6 +67,145 @@ def ladder(  # noqa: PLR0913 - a command has its options
         console.show_json({"ladder": str(folder), "page": str(folder / "ladder.html"), **result.as_dict()})
     else:
         show_ladder(result, folder)
+
+
+def compare(  # noqa: PLR0913 - a command has its options
+    context: typer.Context,
+    cohort: options.CohortArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the comparison; compares/NAME by default. Unfinished: goes on.")
+    ] = None,
+    config: options.ConfigFile = None,
+    weights: Annotated[
+        str | None, typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            help="Which, separated by commas: default (always), sign, gcn, gat, sage, mlp, logistic, knn_vote, boosting."
+        ),
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="Parts that are tested in turn; whole groups, by class. 5.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="How often folds are dealt; 5, or 1 with --quick.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One repeat; the default and the baselines: a first look.")
+    ] = False,
+    no_tuning: Annotated[
+        bool, typer.Option("--no-tuning", help="No model chooses its settings on validation records.")
+    ] = False,
+    net_benefit_at: Annotated[
+        str | None, typer.Option(help="Risks at which you would act, separated by commas; 0.1,0.2,0.3.")
+    ] = None,
+    scarcity: Annotated[
+        bool, typer.Option("--scarcity", help="Also with 5, 10, 25, 50 and 100 % of the training labels.")
+    ] = False,
+    missingness: Annotated[
+        bool, typer.Option("--missingness", help="Also with 0, 25, 50 and 75 % of BNP and EF blanked.")
+    ] = False,
+    own_split: Annotated[
+        bool,
+        typer.Option(
+            "--own-split", help="The table's column split in place of folds; differences in AUROC by DeLong's test."
+        ),
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes that fit side by side; one a core, four at most, by default.")
+    ] = None,
+    positive: options.Positive = None,
+    outcome: options.Outcome = None,
+    map_: options.Map = None,
+    convert: options.Convert = None,
+    missing: options.Missing = None,
+    decimal: options.Decimal = None,
+    modality: options.Modality = None,
+    view: options.View = None,
+    skip_bad_pages: options.SkipBadPages = False,
+    seed: options.Seed = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Hold the graph against models without it: folds of whole groups, settings chosen inside each, and a verdict."""
+    from cardiograph import console
+    from cardiograph.config import load_config
+    from cardiograph.studies.compare import compare as make_comparison
+    from cardiograph.studies.compare_extent import Asked, extent_of
+
+    folder = out or Path("compares") / cohort.resolve().stem
+    settings = load_config(config, options.config_overrides(context.params))
+    command = shlex.join(["cardiograph", *sys.argv[1:]])
+    asked = Asked(models, folds, repeats, net_benefit_at, jobs)
+    extent = extent_of(asked, quick=quick, tuned=not no_tuning, curves=(scarcity, missingness), own_split=own_split)
+    with console.bars() as shown:
+        result = make_comparison(cohort, folder, settings, extent, progress=shown, command=command)
+    if as_json:
+        console.show_json({"compare": str(folder), "page": str(folder / "compare.html"), **result.as_dict()})
+    else:
+        show_comparison(result, folder)
+
+
+def show_comparison(result: CompareResult, folder: Path) -> None:
+    """Leaderboard, differences, curves, verdicts, and where the page lies."""
+    from rich.console import Console
+
+    from cardiograph.console import plain
+
+    console = Console()
+    _show_scores(console, result)
+    for title, points in (("labels kept", result.scarcity), ("BNP and EF blanked", result.missingness)):
+        if points:
+            console.print(_points(points, title))
+    for said in (*(verdict.sentence for verdict in result.verdicts), *result.notes):
+        console.print(f"- {plain(said)}", highlight=False)
+    console.print(f"page: {plain(str(folder / 'compare.html'))}", highlight=False, soft_wrap=True)
+
+
+def _show_scores(console: Console, result: CompareResult) -> None:
+    from cardiograph.console import plain
+    from cardiograph.studies.compare_words import READS
+
+    for modality in result.facts.modalities:
+        table = _empty(f"leaderboard: {READS[modality]}", "model", ("AUROC", "AUPRC", "Brier", "slope", "s/fit"))
+        for row in result.rows:
+            if row.modality == modality:
+                told = [f"{row.scores[name].value:.3f}" for name in ("auprc", "brier")]
+                slope = f"{row.scores['calibration_slope'].value:.2f}"
+                auroc = _with_ends(row.scores["auroc"], sign=False)
+                table.add_row(plain(row.title), auroc, *told, slope, f"{row.seconds.value:.2f}")
+        console.print(table)
+    table = _empty("less the best baseline of each fold", "model", ("AUROC", "Brier"))
+    for each in result.differences:
+        changes = [_with_ends(each.changes[name]) for name in ("auroc", "brier")]
+        table.add_row(plain(f"{each.title}, {READS[each.modality]}"), *changes)
+    console.print(table)
+
+
+def _points(points: tuple[Point, ...], title: str) -> Table:
+    table = _empty(title, "share", ("default", "best baseline", "difference in AUROC"))
+    for point in points:
+        told = [f"{found.value:.3f}" for found in (point.default, point.baseline)]
+        table.add_row(f"{point.share * 100:g} %", *told, _with_ends(point.changes["auroc"]))
+    return table
+
+
+def _empty(title: str, first: str, headings: tuple[str, ...]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from cardiograph.console import plain
+
+    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column(first, min_width=14)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _with_ends(found: Interval, *, sign: bool = True) -> str:
+    """Value and interval; bold where it is a difference without 0 in it."""
+    form = "+.3f" if sign else ".3f"
+    told = f"{found.value:{form}}"
+    if math.isfinite(found.low):
+        told += f" ({found.low:{form[:-2]}2f} to {found.high:{form[:-2]}2f})"
+    return f"[bold]{told}[/]" if sign and (found.low > 0 or found.high < 0) else told
 
 
 def show_ladder(result: LadderResult, folder: Path) -> None:

@@ -84,8 +84,9 @@ def _notes(facts: CompareFacts, *, had_split: bool) -> Iterator[str]:
             yield "The table brings its own split; it is not used here, since folds are drawn. --own-split uses it."
     if facts.tuned:
         yield (
-            "Every model but the default chose its settings inside each fold, by the log loss of that fold's validation "
-            "records, and so was the best baseline chosen; test records were scored, and looked at by nothing that chooses."
+            "The default has the settings of the configuration. A model with a choice made it inside each fold, by the log "
+            "loss of that fold's validation records; so was the best baseline chosen. Nothing that chooses looks at "
+            "test records."
         )
     else:
         yield "No settings were chosen (--no-tuning): every model has those of the configuration."
