@@ -18,6 +18,7 @@ from cardiograph.artifacts.files import read_json
 from cardiograph.containers import Neighbour, Neighbourhood, NodeFeatures, Prediction
 from cardiograph.errors import EngineError, InputError, Issue, PageError, RunError
 from cardiograph.graph.attach import attach, heard_votes, label_prior
+from cardiograph.imaging.ecg_gate import ecg_evidence, not_an_ecg
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
 from cardiograph.imaging.prepare import PreparedPage, prepare_page
@@ -164,6 +165,11 @@ class Predictor:
             raise EngineError(message)
         return cls(bundle, engine)
 
+    @property
+    def engine(self) -> Engine | None:
+        """Of the encoder, for a cohort whose pages are embedded beforehand; None for a model without pages."""
+        return self._engine
+
     def predict(
         self,
         page: Path | str | bytes | None = None,
@@ -286,10 +292,18 @@ class Predictor:
                 issues.append(_nothing_known(query, with_pages=self._engine is not None))
             return None, values, issues
         name = query.page.name if isinstance(query.page, Path) else query.name
+        pages = self.bundle.served.pages
         try:
-            return prepare_page(query.page, name=name, config=self.bundle.served.pages), values, issues
+            page = prepare_page(query.page, name=name, config=pages)
+            reason = not_an_ecg(ecg_evidence(page.view)) if pages.gate else None
         except InputError as error:
             return None, values, [*issues, *error.issues]
+        if reason is not None:
+            remedy = (
+                "check that the file is a printed ECG (pages.gate = false in the run's settings scores any picture)"
+            )
+            issues.append(Issue(f"page {name}", "", "", reason, remedy, "not_an_ecg"))
+        return page, values, issues
 
     def _prediction(self, scores: Scores, number: int, values: NDArray[np.float64]) -> Prediction:
         served = self.bundle.served
