@@ -152,7 +152,16 @@ def default_as_toml(field):
     default = field.get_default(call_default_factory=True)
     if default is None or default is PydanticUndefined:
         return "-"
-    return "{}" if default == {} else tomli_w.dumps({"key": default}).strip().removeprefix("key = ")
+    if default == {}:
+        return "{}"
+    written = tomli_w.dumps({"key": default}).strip().removeprefix("key = ")
+    return re.sub(r",\s*\]", "]", re.sub(r"\[\s+", "[", re.sub(r"\n\s*", " ", written)))
+
+
+def choices_of(annotation):
+    """The words that a key may hold, or that the entries of its list may be."""
+    first = typing.get_origin(annotation) is tuple
+    return typing.get_args(typing.get_args(annotation)[0] if first else annotation)
 
 
 @pytest.mark.parametrize(("fields", "text"), [*config_tables()])
@@ -162,7 +171,7 @@ def test_the_reference_has_every_setting_with_its_default_and_limits(fields, tex
     for key, field in fields.items():
         _, default, allowed, meaning = table[key]
         assert default == default_as_toml(field), key
-        for choice in typing.get_args(field.annotation) if "Literal" in str(field.annotation) else ():
+        for choice in choices_of(field.annotation) if "Literal" in str(field.annotation) else ():
             assert f'"{choice}"' in allowed, key
         for limit in (getattr(about, sign, None) for about in field.metadata for sign in ("gt", "ge", "lt", "le")):
             assert limit is None or f" {limit:g}" in allowed, key
