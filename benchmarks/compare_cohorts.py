@@ -1,7 +1,7 @@
 """Whether the graph earns its place on four cohorts: the default against the best baseline of each fold.
 
 usage: python benchmarks/compare_cohorts.py [--shared ../shared] [--out compares/benchmark] [--cohort NAME ...]
-       [--repeats 20] [--jobs 2]
+       [--repeats 20] [--jobs 2] [--richest-only]
 
 full       600 synthetic patients, seed 7, all five clinical values
 screening  the same pages with NYHA, SBP and age alone: what is known before blood is drawn
@@ -118,8 +118,9 @@ def main() -> None:
     parser.add_argument("--cohort", choices=COHORTS, nargs="+", default=list(COHORTS))
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=None)
+    parser.add_argument("--richest-only", action="store_true", help="leave out image and clinical where there are both")
     options = parser.parse_args()
-    extent = Extent(models=QUICK, repeats=options.repeats, workers=options.jobs)
+    extent = Extent(models=QUICK, repeats=options.repeats, workers=options.jobs, richest_only=options.richest_only)
     result: dict[str, Any] = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "load_before": os.getloadavg()[0],

@@ -73,11 +73,15 @@ def compare(
             find_weights(config.encoder.weights, cache=cache_folder())
         lab.settle_precision()
         bench = make_bench(lab, extent.folds, own_split=extent.own_split)
+        if extent.richest_only:
+            bench = dataclasses.replace(bench, studies={bench.richest: bench.any_study})
         if extent.missingness:
             refuse_without_blanked(bench.any_study)
         data = data_hash(*lab.own)
         directory.begin(config, data)
+        set_threads(1)  # small fits: threads would wait for each other, and each process comes to the same figures
         fits = _all_fits(bench, extent, LineLog(out / "fits.jsonl", Fitted), data, progress)
+        set_threads()
         result = _summarised(bench, lab, extent, fits)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
         write_results(directory, result, about)

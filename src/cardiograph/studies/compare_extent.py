@@ -27,6 +27,7 @@ class Extent:
         own_split: Whether the table's split is used in place of folds.
         quick: Whether it is called quick.
         workers: Processes; None for one a core.
+        richest_only: Whether only the modality that knows most is read.
     """
 
     models: tuple[str, ...] = MODELS
@@ -39,6 +40,7 @@ class Extent:
     own_split: bool = False
     quick: bool = False
     workers: int | None = None
+    richest_only: bool = False
 
     @property
     def places(self) -> tuple[Place, ...]:

@@ -12,7 +12,7 @@ from cardiograph.schema import UNLABELLED
 Labels = NDArray[np.int64]
 
 VALIDATION_PARTS = 5
-"""What is not tested is dealt into this many parts, the first of which validates: 20 % of it."""
+"""What is not tested is dealt into this many parts; the first that has both classes validates: 20 % of it."""
 
 
 def deal_groups(labels: Labels, groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> Labels:
@@ -72,7 +72,7 @@ def fold_split(labels: Labels, groups: Groups, folds: int, place: tuple[int, int
         labels[rest], groups.index[rest], VALIDATION_PARTS, np.random.default_rng([seed, repeat, number, 9])
     )
     part[dealt == number] = TEST
-    part[rest[inner == 0]] = VAL
+    part[rest[inner == _validating(labels[rest], inner)]] = VAL
     for name in (TRAIN, VAL, TEST):
         found = set(labels[part == name].tolist()) - {UNLABELLED}
         if found != {0, 1}:
@@ -85,3 +85,9 @@ def fold_split(labels: Labels, groups: Groups, folds: int, place: tuple[int, int
             raise ConfigError(message)
     part[(labels == UNLABELLED) & (part != TRAIN)] = EXCLUDED
     return Split(part.astype(str), groups, "drawn")
+
+
+def _validating(labels: Labels, inner: Labels) -> int:
+    """The first part with both classes; the first where there is none."""
+    both = (number for number in range(VALIDATION_PARTS) if {0, 1} <= set(labels[inner == number].tolist()))
+    return next(both, 0)
