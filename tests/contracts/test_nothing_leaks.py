@@ -15,6 +15,7 @@ from cardiograph.config import SplitConfig
 from cardiograph.containers import ClinicalTable
 from cardiograph.errors import CohortError
 from cardiograph.evaluation.metrics import score
+from cardiograph.graph.attach import heard_votes, label_prior
 from cardiograph.models.gnn import Hearing
 from cardiograph.stages.splitting import split_rows
 from cardiograph.stages.trial import fit_and_score, nameless
@@ -158,3 +159,69 @@ def test_the_permutation_test_can_fail(name):
     """The same noise with its copies on both sides of the split looks like knowledge."""
     found = list(permuted_aurocs(name, range(10), by_row=True))
     assert np.mean(found) - 3 * np.std(found, ddof=1) / np.sqrt(10) > 0.5
+
+
+LISTENING = CONFIG.model_copy(
+    update={
+        "graph": CONFIG.graph.model_copy(update={"space": "learnt"}),
+        "model": CONFIG.model.model_copy(update={"votes": True}),
+        "fusion": CONFIG.fusion.model_copy(update={"image_components": 6}),
+    }
+)
+"""Everything that looks at labels, or learns from rows, switched on."""
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_votes_never_bring_a_record_its_own_label(studied, name):
+    """Over all hops: with its own label turned round, a record's logit stays bit for bit; those who hear it may move."""
+    prepared, network, _ = learn(studied, name, LISTENING)
+    labels = studied.material.labels[prepared.graph.rows]
+    features = torch.from_numpy(prepared.features.values[prepared.graph.rows])
+
+    def logits(known):
+        votes = heard_votes(prepared.graph.neighbours, known, prior=label_prior(labels))
+        with torch.inference_mode():
+            return network(features, Hearing.of(prepared.graph.neighbours, votes=votes))[0]
+
+    before, moved = logits(labels), 0
+    for row in range(0, len(labels), 7):
+        turned = labels.copy()
+        turned[row] = 1 - turned[row]
+        after = logits(turned)
+        assert torch.equal(before[row], after[row])
+        moved += int(not torch.equal(before, after))
+    assert bool(moved) == (name not in {"mlp", "logistic"} and bool(network_listens(network)))
+
+
+def network_listens(network):
+    """Whether votes have a weight that training moved (SIGN's begins at 0) or are all there is."""
+    vote = getattr(network, "vote", None)
+    return vote is None or bool((vote[0] != vote[1]).item())
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_poisoned_rows_move_no_component_and_no_learnt_place(studied, part):
+    clean, dirty = (learn(each, "sign", LISTENING)[0] for each in (studied, poisoned(studied, part)))
+    assert dict(fitted_before_training(clean)) == dict(fitted_before_training(dirty))
+    for name, array in clean.space.arrays().items():
+        np.testing.assert_array_equal(array, dirty.space.arrays()[name])
+    rows = clean.graph.rows
+    np.testing.assert_array_equal(clean.places.of(rows).values, dirty.places.of(rows).values)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_poisoned_test_rows_move_no_calibration(studied, name):
+    clean, dirty = (fit_and_score(each, LISTENING, name=name) for each in (studied, poisoned(studied, "test")))
+    np.testing.assert_array_equal(clean.validation.probabilities, dirty.validation.probabilities)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_learnt_space_and_votes_are_kept_with_the_model(studied, name, tmp_path):
+    from cardiograph.inference import Predictor
+
+    predictor = learn(studied, name, LISTENING)[2]
+    predictor.bundle.save(tmp_path, None)
+    queries = studied.queries(studied.rows("test"))
+    first, second = predictor.score(queries), Predictor.load(tmp_path).score(queries)
+    np.testing.assert_array_equal(first.by_class, second.by_class)
+    np.testing.assert_array_equal(first.neighbours.index, second.neighbours.index)
