@@ -262,7 +262,7 @@ def test_clinical_only_run_report_and_predict(table, tmp_path):
     assert status == 0
     result = json.loads(told)
     assert result["metrics"]["test"]["auroc"]["value"] > 0.75
-    assert {"gat", "mlp", "logistic"} == set(result["metrics"]["baselines"])
+    assert {"gcn", "mlp", "logistic", "knn_vote"} == set(result["metrics"]["baselines"])
     again, told = call("run", table, "--out", out, "--config", config_file(tmp_path), "--json")
     assert again == 0 and json.loads(told) == result
     (out / "report.html").unlink()
@@ -346,7 +346,9 @@ def test_predict_refuses_what_the_model_does_not_know(finished_run, cohort_table
     status, error = failed("predict", finished_run, "--ecg", page, "--ef", "45", "--value", "creatinine=1.1")
     assert status == 3
     assert {issue["code"] for issue in error["issues"]} == {"out_of_range", "unknown_variable"}
-    assert failed("predict", finished_run, "--ef", "0.4")[1]["issues"][0]["code"] == "missing_page"
+    assert failed("predict", finished_run)[1]["issues"][0]["code"] == "nothing_known"
+    status, told = call("predict", finished_run, "--ef", "0.4", "--json")
+    assert (status, json.loads(told)["missing"]) == (0, ["image"])
     assert failed("predict", finished_run, "--ecg", page, "--table", "t.csv")[0] == 2
 
 

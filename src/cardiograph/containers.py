@@ -68,7 +68,7 @@ class Cohort:
 
     @property
     def has_pages(self) -> bool:
-        """Whether records have an ECG page."""
+        """Whether some records have an ECG page."""
         return bool(self.table["ecg"].notna().any())
 
 
@@ -139,7 +139,7 @@ class ImageEmbeddings:
     """What the encoder made of the pages.
 
     Args:
-        values: [records, 512] float32.
+        values: [records, 512] float32, NaN throughout where a record has no page.
         fingerprint: Of the encoder: weights, preprocessing, view, engine, precision.
     """
 
@@ -150,7 +150,10 @@ class ImageEmbeddings:
         _require(
             self.values.ndim == 2 and self.values.dtype == np.float32, "embeddings are a float32 matrix [records, 512]"
         )
-        _require(bool(np.isfinite(self.values).all()), "embeddings are finite")
+        absent = np.isnan(self.values).all(1)
+        _require(
+            bool(np.isfinite(self.values[~absent]).all()), "embeddings are finite, or NaN throughout without a page"
+        )
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ def make_pages(hashes, traits=None, likeness=None, skipped=()):
     rng = np.random.default_rng(0)
     looks = {name: rng.integers(0, 255, 1536, np.uint8) for name in dict.fromkeys(hashes)}
     return AuditedPages(
-        names=[f"pages/{row}.jpg" for row in range(count)],
         traits=traits or [make_traits()] * count,
         pixel_hashes=list(hashes),
         perceptual_hashes=np.array([looks[name] for name in hashes]) if likeness is None else likeness,

@@ -147,7 +147,7 @@ def test_parquet_numbers_are_held_against_the_same_limits(tmp_path):
         ("row 2", "ef", "not_finite"),
         ("row 2", "nyha", "out_of_range"),
     ]
-    frame = pd.DataFrame({"patient_id": [7, 8], "label": [True, False], "ef": [0.4, None]})
+    frame = pd.DataFrame({"patient_id": [7, 8], "label": [True, False], "ef": [0.4, 0.5]})
     frame.to_parquet(tmp_path / "c.parquet")
     cohort = read_cohort(tmp_path / "c.parquet", CohortConfig(positive=("True",)), outcome="x")
     assert cohort.labels.tolist() == [1, 0]
@@ -165,17 +165,31 @@ def test_the_modality_chooses_the_blocks(read, modality, pages, count):
 
 def test_faults_of_an_unused_block_do_not_matter(read):
     text = "label,ecg,ef\n1,,45\n0,a.png,0.4\n"
-    with pytest.raises(CohortError, match="ecg is empty"):
+    with pytest.raises(CohortError, match="ef is 45"):
         read(text)
     assert len(read(text.replace("45", "0.45"), modality="clinical")) == 2
     assert len(read(text.replace(",,", ",b.png,"), modality="image", convert={"ef": "percent"})) == 2
 
 
-def test_a_row_without_a_page_among_pages_is_named(faults):
-    error = faults("patient_id,label,ecg,ef\np1,1,a.png,0.4\np2,0,,0.5\n")
+def test_a_record_without_a_page_is_known_by_its_values(read):
+    told = read("patient_id,label,ecg,ef\np1,1,a.png,\np2,0,,0.5\n").table
+    assert told["ecg"].isna().tolist() == [False, True]
+    assert told["ef"].isna().tolist() == [True, False]
+
+
+def test_records_with_neither_page_nor_value_are_all_named(faults):
+    error = faults("patient_id,label,ecg,ef\np1,1,a.png,0.4\np2,0,,\np3,1,,0.5\np4,0,,\n")
+    assert [(issue.where, issue.code) for issue in error.issues] == [
+        ("row 3", "nothing_known"),
+        ("row 5", "nothing_known"),
+    ]
+    assert "clinical value" in error.issues[0].rule
+
+
+def test_among_pages_alone_each_record_needs_one(faults):
+    error = faults("patient_id,label,ecg,ef\np1,1,a.png,0.4\np2,0,,0.5\n", modality="image")
     (issue,) = error.issues
     assert (issue.where, issue.column, issue.code) == ("row 3", "ecg", "no_page")
-    assert "--modality clinical" in issue.remedy
 
 
 @pytest.mark.parametrize(
@@ -332,6 +346,6 @@ def test_a_missing_value_named_for_a_column_leaves_the_others_alone(read):
 
 
 def test_a_missing_zero_does_not_empty_the_labels(read):
-    told = read("label,bnp\n1,0\n0,80\n1,90\n0,100\n", missing=["0"]).table
+    told = read("label,bnp,age\n1,0,70\n0,80,60\n1,90,50\n0,100,40\n", missing=["0"]).table
     assert told["label"].tolist() == [1, 0, 1, 0]
     assert told["bnp"].isna().tolist() == [True, False, False, False]

@@ -203,6 +203,8 @@ def test_run_files_hold_no_pickle(finished_run):
     suffixes = {path.suffix for path in finished_run.rglob("*") if path.is_file()}
     assert suffixes <= {
         "",
+        ".svg",
+        ".pdf",
         ".toml",
         ".parquet",
         ".safetensors",

@@ -32,7 +32,7 @@ def check_copies(subject: Subject) -> Iterator[Finding]:
 def page_clusters(pages: AuditedPages, *, near_copies: bool = True) -> Groups:
     """[records] clusters of copies, whatever patient they are filed under."""
     return find_groups(
-        patient_ids=[None] * len(pages.names),
+        patient_ids=[None] * len(pages.traits),
         pixel_hashes=pages.pixel_hashes,
         perceptual_hashes=pages.perceptual_hashes,
         near_copies=near_copies,
@@ -40,8 +40,10 @@ def page_clusters(pages: AuditedPages, *, near_copies: bool = True) -> Groups:
 
 
 def _exact(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
-    _, index, counts = np.unique(np.array(pages.pixel_hashes), return_inverse=True, return_counts=True)
-    rows = np.flatnonzero(counts[index] > 1)
+    with_page = np.array([row for row, _ in pages.known], np.int64)
+    hashes = np.array([pages.pixel_hashes[row] for row in with_page])
+    _, index, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    rows = with_page[counts[index] > 1]
     if len(rows):
         yield Finding(
             "exact_copies",

@@ -28,12 +28,12 @@ def check_files(subject: Subject) -> Iterator[Finding]:
     yield from _odd_sizes(subject, subject.pages)
     yield from _odd_layouts(subject, subject.pages)
     yield from _odd_formats(subject, subject.pages)
-    missing = [row for row, traits in enumerate(subject.pages.traits) if traits.grid is None]
+    missing = [row for row, traits in subject.pages.known if traits.grid is None]
     if missing:
         yield Finding(
             "no_grid_found",
             "note",
-            f"On {len(missing)} of {len(subject.cohort)} pages no ECG grid was found; their margins were not probed.",
+            f"On {len(missing)} of {len(subject.pages.known)} pages no ECG grid was found; their margins were not probed.",
             "look at these pages; a page without a grid may be no ECG",
             subject.ids(missing),
         )
@@ -59,8 +59,9 @@ def _unusable(pages: AuditedPages, *, skip_bad: bool) -> Iterator[Finding]:
 
 
 def _odd_sizes(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
-    width = np.array([traits.width for traits in pages.traits], float)
-    height = np.array([traits.height for traits in pages.traits], float)
+    rows = np.array([row for row, _ in pages.known], np.int64)
+    width = np.array([traits.width for _, traits in pages.known], float)
+    height = np.array([traits.height for _, traits in pages.known], float)
     shape = width / height
     other_shape = np.abs(np.log(shape / np.median(shape))) > np.log1p(SHAPE_APART)
     other_scale = np.abs(np.log(width / np.median(width))) > np.log(SCALE_APART)
@@ -74,20 +75,20 @@ def _odd_sizes(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
             "warn",
             f"{len(odd)} page(s) have another shape or scale than the rest ({rare} px; {common} on {count} pages).",
             "see whether they come from another device or paper; a device that goes with a label is a shortcut",
-            subject.ids(odd),
+            subject.ids(rows[odd]),
         )
     elif len(odd):
         yield _mixed("mixed_page_sizes", f"Pages come in {len(sizes)} sizes, of very different shape or scale", common)
 
 
 def _odd_layouts(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
-    found = [row for row, traits in enumerate(pages.traits) if traits.grid is not None]
+    found = [(row, traits) for row, traits in pages.known if traits.grid is not None]
     if len(found) < 5:  # too few to call one of them odd
         return
-    sides = [(pages.traits[row].width, pages.traits[row].height) * 2 for row in found]
-    place = np.array([pages.traits[row].grid for row in found], float) / np.array(sides, float)
+    sides = [(traits.width, traits.height) * 2 for _, traits in found]
+    place = np.array([traits.grid for _, traits in found], float) / np.array(sides, float)
     apart = np.abs(place - np.median(place, axis=0)).max(axis=1)
-    odd = np.array(found)[apart > PLACE_APART]
+    odd = np.array([row for row, _ in found])[apart > PLACE_APART]
     if len(odd) and len(odd) <= (1 - USUAL) * len(found):
         yield Finding(
             "odd_page_layout",
@@ -102,7 +103,7 @@ def _odd_layouts(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
 
 
 def _odd_formats(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
-    kinds = [f"{traits.format}, {traits.mode}" for traits in pages.traits]
+    kinds = [f"{traits.format}, {traits.mode}" for _, traits in pages.known]
     odd = _minority(kinds)
     if odd:
         common = Counter(kinds).most_common(1)[0][0]
@@ -112,12 +113,12 @@ def _odd_formats(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
             "note",
             f"{len(odd)} page(s) are stored in another way than the most common one ({rare}; most common {common}).",
             "see the shortcut probe of image files: a format must not go with a label",
-            subject.ids(odd),
+            subject.ids([pages.known[place][0] for place in odd]),
         )
 
 
 def _minority(kinds: Sequence[Hashable]) -> list[int]:
-    """Rows that are not of the most common kind."""
+    """Places of those that are not of the most common kind."""
     common = Counter(kinds).most_common(1)[0][0]
     return [row for row, kind in enumerate(kinds) if kind != common]
 

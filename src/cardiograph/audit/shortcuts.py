@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cardiograph.audit.findings import Finding, Probe
 from cardiograph.audit.probes import cross_validated_auroc, told
 from cardiograph.audit.subject import AuditedPages, Subject
+from cardiograph.containers import ClinicalTable
 
 WORTH_TELLING = 0.6
 """AUROC from which a shortcut whose interval excludes chance is a warning."""
@@ -85,17 +86,27 @@ def suspects(subject: Subject) -> Iterator[Suspect]:
             known = everyone if column == "site" else np.isfinite(features[:, 0])
             yield Suspect(code, f"column {column!r}", features, known, remedy, interactions=column != "site")
     if subject.clinical is not None:
-        gaps = np.isnan(subject.clinical.values)
-        some = (gaps.sum(0) >= FEWEST_GAPS) & ((~gaps).sum(0) >= FEWEST_GAPS)
-        names = [v.name for v, used in zip(subject.clinical.variables, some, strict=True) if used]
-        remedy = "see why these values are missing; a test that is ordered for the sick tells who was thought sick"
-        told_names = f"gaps of the clinical columns ({', '.join(names)})"
-        yield Suspect("shortcut_missingness", told_names, gaps[:, some].astype(float), everyone, remedy)
+        yield _gaps(subject, subject.clinical)
+
+
+def _gaps(subject: Subject, clinical: ClinicalTable) -> Suspect:
+    """Which values, and which pages, are missing."""
+    page = np.zeros(len(subject.cohort), bool)
+    if subject.pages is not None:
+        page = np.array([traits is None for traits in subject.pages.traits], bool)
+    gaps = np.column_stack([np.isnan(clinical.values), page])
+    some = (gaps.sum(0) >= FEWEST_GAPS) & ((~gaps).sum(0) >= FEWEST_GAPS)
+    names = [v.name for v, used in zip(clinical.variables, some[:-1], strict=True) if used]
+    told_names = [f"clinical columns ({', '.join(names)})"] if names else []
+    told_names += ["ECG pages"] if some[-1] else []
+    remedy = "see why these values are missing; a test that is ordered for the sick tells who was thought sick"
+    name = f"gaps of the {' and the '.join(told_names)}"
+    return Suspect("shortcut_missingness", name, gaps[:, some].astype(float), np.ones(len(page), bool), remedy)
 
 
 def header(pages: AuditedPages) -> Suspect:
     """Printed header and footer."""
-    found = [traits.margin_levels for traits in pages.traits]
+    found = [None if traits is None else traits.margin_levels for traits in pages.traits]
     width = next((len(levels) for levels in found if levels is not None), 0)
     blank = np.full(width, 255, np.uint8)
     features = np.array([blank if levels is None else levels for levels in found], np.float64).reshape(len(found), -1)
@@ -107,7 +118,7 @@ def header(pages: AuditedPages) -> Suspect:
 def _files(pages: AuditedPages) -> Suspect:
     """Size, format, compression and brightness of the picture files."""
     rows = []
-    for traits in pages.traits:
+    for _, traits in pages.known:
         pixels = traits.width * traits.height
         rows.append(
             [
@@ -118,14 +129,17 @@ def _files(pages: AuditedPages) -> Suspect:
                 traits.brightness,
             ]
         )
-    kinds = _one_hot([f"{traits.format} {traits.mode}" for traits in pages.traits])
+    kinds = _one_hot([f"{traits.format} {traits.mode}" for _, traits in pages.known])
     remedy = (
         "see whether classes come from different scanners or programs; if all come from one, size and brightness tell of "
         "the traces themselves"
     )
     name = "image files (size, format, compression, brightness)"
-    features = np.hstack([np.array(rows, np.float64).reshape(len(rows), -1), kinds])
-    return Suspect("shortcut_file", name, features, np.ones(len(rows), bool), remedy, interactions=True)
+    told = np.hstack([np.array(rows, np.float64).reshape(len(rows), -1), kinds])
+    known = np.array([traits is not None for traits in pages.traits], bool)
+    features = np.zeros((len(known), told.shape[1]))
+    features[known] = told
+    return Suspect("shortcut_file", name, features, known, remedy, interactions=True)
 
 
 def _one_hot(cells: list[str | None]) -> NDArray[np.float64]:

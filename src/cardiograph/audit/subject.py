@@ -18,18 +18,21 @@ class AuditedPages:
     """The pages of a cohort, record by record.
 
     Args:
-        names: [records] file name with its folder.
-        traits: [records].
-        pixel_hashes: [records] equal for equal pixels.
-        perceptual_hashes: [records, bytes] uint8, of the traces.
+        traits: [records], None without a page.
+        pixel_hashes: [records] equal for equal pixels, None without a page.
+        perceptual_hashes: [records, bytes] uint8, of the traces; not looked at without a page.
         skipped: Faults of pages that cannot be used; their records are not in the cohort any more.
     """
 
-    names: Sequence[str]
-    traits: Sequence[PageTraits]
-    pixel_hashes: Sequence[str]
+    traits: Sequence[PageTraits | None]
+    pixel_hashes: Sequence[str | None]
     perceptual_hashes: NDArray[np.uint8]
     skipped: tuple[Issue, ...] = ()
+
+    @property
+    def known(self) -> list[tuple[int, PageTraits]]:
+        """Row and traits of each record that has a page."""
+        return [(row, traits) for row, traits in enumerate(self.traits) if traits is not None]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,13 @@ def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(counts.sum() / (2.0 * counts))
 
 
-def plan_copies(labels: NDArray[np.int64], train_rows: NDArray[np.int64], rng: np.random.Generator) -> CopyPlan:
+def plan_copies(
+    labels: NDArray[np.int64],
+    train_rows: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    paged: NDArray[np.bool_] | None = None,
+) -> CopyPlan:
     """Plan copies that grow the minority class of the training rows to the size of the majority class.
 
     All members serve in turn: each round goes once through the class in a new random order, so no member has two
@@ -52,15 +58,21 @@ def plan_copies(labels: NDArray[np.int64], train_rows: NDArray[np.int64], rng: n
         labels: [records] of the whole cohort: 0, 1 or -1.
         train_rows: Rows of the training part; unlabelled ones among them are never copied.
         rng: Source of chance.
+        paged: [records] whether a record has a page that can be copied; all where None.
 
     Returns:
         The plan, empty where the classes are equal.
 
     Raises:
-        CohortError: A class is absent from the training rows.
+        CohortError: A class is absent from the training rows, or no record of the minority class has a page.
     """
     counts = _class_counts(labels[train_rows])
-    members = train_rows[labels[train_rows] == int(np.argmin(counts))]
+    minority = int(np.argmin(counts))
+    members = train_rows[labels[train_rows] == minority]
+    members = members if paged is None else members[paged[members]]
+    if not len(members):
+        message = f"no training record of label {minority} has a page to be copied; use balance.mode = 'weights'"
+        raise CohortError(message)
     copies = int(counts.max() - counts.min())
     rounds = [rng.permutation(members) for _ in range(-(-copies // len(members)))]
     source = np.concatenate([np.empty(0, np.int64), *rounds])[:copies]

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cardiograph.cohort.cells import MISSING_WORDS
 from cardiograph.containers import PARTS
 from cardiograph.errors import Issue
@@ -67,18 +70,52 @@ def patient_notes(patients: Sequence[str]) -> Iterator[str]:
             yield f"patients {first!r} and {name!r} count as two; if they are one, write them alike"
 
 
-def page_issues(pages: Sequence[str], where: Where) -> Iterator[RowIssue]:
-    """Rows without a page in a cohort of pages."""
+def page_issues(pages: Sequence[str], where: Where, *, modality: str) -> Iterator[RowIssue]:
+    """Rows without a page where nothing but pages is read, and an ``ecg`` column without any page.
+
+    Args:
+        pages: [records] as written, empty where not given.
+        where: The place of a row, for people.
+        modality: ``image`` where pages alone are read because the settings say so; ``pages`` where the table has nothing
+            else; ``both`` where a record may have clinical values instead.
+    """
     if not any(pages):
-        rule = "each row has the path of its page"
+        rule = "each row has the path of its page" if modality != "both" else "some rows have the path of their page"
         remedy = "fill it in, or remove the column for a cohort without pages"
         yield -1, Issue("column", "ecg", "empty in every row", rule, remedy, "no_pages")
         return
+    if modality == "both":
+        return
+    remedy = {
+        "image": "remove the row, or let its clinical values stand in: --modality auto",
+        "pages": "fill it in, or remove the row; clinical columns would let its values stand in",
+    }[modality]
     for row, page in enumerate(pages):
         if not page:
-            rule = "every record of a cohort of pages has one"
-            remedy = "remove the row, or use the clinical values alone: --modality clinical"
+            rule = "every record of a cohort of pages alone has one"
             yield row, Issue(where(row), "ecg", "empty", rule, remedy, "no_page")
+
+
+def unknown_issues(
+    known: NDArray[np.bool_], where: Where, *, variables: Sequence[str], with_pages: bool
+) -> Iterator[RowIssue]:
+    """Rows of which nothing is known: neither a page nor a clinical value.
+
+    Args:
+        known: [records] whether a record has anything, cells at fault included.
+        where: The place of a row, for people.
+        variables: Names of the clinical columns, at least one.
+        with_pages: Whether the table has a column of pages.
+    """
+    columns = ", ".join(variables)
+    if with_pages:
+        rule = f"a record has a page (ecg), a clinical value ({columns}) or both"
+        remedy = "fill in the path of the page or what was measured, or remove the row"
+    else:
+        rule = f"a record has at least one clinical value ({columns})"
+        remedy = "fill in what was measured, or remove the row"
+    for row in np.flatnonzero(~known).tolist():
+        yield row, Issue(where(row), "", "", rule, remedy, "nothing_known")
 
 
 def page_paths(pages: Sequence[str], folder: Path) -> list[str | None]:

@@ -25,6 +25,7 @@ from cardiograph.cohort.identity import (
     patient_notes,
     record_issues,
     split_issues,
+    unknown_issues,
 )
 from cardiograph.cohort.labels import class_names, read_labels
 from cardiograph.cohort.measurements import (
@@ -49,7 +50,8 @@ def read_cohort(path: Path, config: CohortConfig, *, outcome: str, labelled: boo
     """Read and check a cohort.
 
     Units are never guessed, cells never repaired, rows never dropped: whatever cannot be taken as it stands is a named
-    issue, and all issues come in one error, in the order of the input.
+    issue, and all issues come in one error, in the order of the input. In a table with pages and clinical columns a
+    record may lack either, but not both.
 
     Args:
         path: CSV, TSV or Parquet table with a row per ECG, or a folder with one folder per class.
@@ -136,6 +138,7 @@ class _Draft:
         source = self.columns.source
         cells = {name: self.raw.column(source[name]) for name in readings}
         values, located = read_values(cells, readings, where)
+        located += list(self.unknown_records(values, located, where))
         names = class_names(self.cells("label"), missing_values(self.config, "label") - {"0", "1"})
         labels, label_issues = read_labels(names, self.config.positive, where)
         located += label_issues if "label" in source else []
@@ -201,11 +204,23 @@ class _Draft:
     def text_issues(self, where: Where) -> list[RowIssue]:
         """Faults of the columns that hold no numbers."""
         found: list[RowIssue] = []
-        checks = {"record_id": record_issues, "patient_id": patient_issues, "ecg": page_issues, "split": split_issues}
+        checks = {"record_id": record_issues, "patient_id": patient_issues, "split": split_issues}
         for name, check in checks.items():
             if name in self.columns.source:
                 found += check(self.texts(name), where)
+        if "ecg" in self.columns.source and (self.labelled or not self.variables):
+            modality = "image" if self.config.modality == "image" else "both" if self.variables else "pages"
+            found += page_issues(self.texts("ecg"), where, modality=modality)
         return found
+
+    def unknown_records(self, values: pd.DataFrame, located: Sequence[RowIssue], where: Where) -> Iterator[RowIssue]:
+        """Rows with neither page nor clinical value, where a record may lack one of them."""
+        if not self.variables:
+            return
+        known = values.notna().any(axis=1).to_numpy(bool) | np.array([bool(page) for page in self.texts("ecg")])
+        known[[row for row, _ in located]] = True  # a cell at fault is told already
+        names = [variable.name for variable in self.variables]
+        yield from unknown_issues(known, where, variables=names, with_pages="ecg" in self.columns.source)
 
     def absent_columns(self) -> Iterator[Issue]:
         """Columns without which there is no cohort."""

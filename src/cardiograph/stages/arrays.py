@@ -60,8 +60,8 @@ class Blocks:
         if not len(self.clinical):
             return None
         variables = tuple(ClinicalVariable(name, name, "", -np.inf, np.inf) for name in self.names)
-        measured: tuple[Provenance, ...] = ("measured",) * len(variables)
-        return ClinicalTable(values[:, self.clinical], variables, measured)
+        origin: Provenance = "measured"
+        return ClinicalTable(values[:, self.clinical], variables, (origin,) * len(variables))
 
     def queries(self, values: Floats) -> Queries:
         """Rows as patients that nobody knows by name."""

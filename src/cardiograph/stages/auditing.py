@@ -112,9 +112,8 @@ def _subject(name: str, found: _Found, config: RunConfig) -> Subject:
     pages = None
     if survey is not None:
         pages = AuditedPages(
-            names=[f"{path.parent.name}/{path.name}" for path in survey.paths],
-            traits=[facts.traits for facts in survey.facts],
-            pixel_hashes=[facts.pixel_hash for facts in survey.facts],
+            traits=[None if facts is None else facts.traits for facts in survey.facts],
+            pixel_hashes=survey.pixel_hashes,
             perceptual_hashes=survey.perceptual_hashes,
             skipped=survey.skipped,
         )
@@ -143,7 +142,7 @@ def _content_key(found: _Found, config: RunConfig) -> str:
     skipped = () if found.survey is None else found.survey.skipped
     remarks = json.dumps([found.cohort.table.attrs, found.words, [str(issue) for issue in skipped]], sort_keys=True)
     unread = "" if found.cohort.unread is None else found.cohort.unread.to_csv(index=False)
-    names = "" if found.survey is None else "\n".join(path.name for path in found.survey.paths)
+    names = "" if found.survey is None else "\n".join("" if path is None else path.name for path in found.survey.paths)
     for text in (config.fingerprint(*settings), remarks, unread, names):
         digest.update(text.encode("utf-8", "surrogateescape"))
     digest.update(part)

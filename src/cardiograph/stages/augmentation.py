@@ -38,7 +38,8 @@ def augment_pages(
     How the n-th copy of a page looks depends on seed, page and n alone: another split asks for copies that are known.
 
     Args:
-        source: [copies] row of the source record of each copy, as :func:`cardiograph.cohort.balance.plan_copies` plans it.
+        source: [copies] row of the source record of each copy, as :func:`cardiograph.cohort.balance.plan_copies` plans it;
+            each has a page.
         survey: Of the cohort's pages.
         encoder: Of the run.
         shop: Settings, cache and progress.
@@ -47,7 +48,7 @@ def augment_pages(
     seen: Counter[str] = Counter()
     draws = []
     for row in source:
-        page = survey.facts[row].pixel_hash
+        page = survey.page(row)[1].pixel_hash
         number = seen[page] if variety is None else seen[page] % variety
         seen[page] += 1
         draws.append(
@@ -56,13 +57,13 @@ def augment_pages(
             )
         )
     keys = [
-        f"{survey.facts[row].pixel_hash}:augmented:{astuple(draw)}" for row, draw in zip(source, draws, strict=True)
+        f"{survey.page(row)[1].pixel_hash}:augmented:{astuple(draw)}" for row, draw in zip(source, draws, strict=True)
     ]
     made_of = dict(zip(keys, zip(source, draws, strict=True), strict=True))
 
     def load(key: str) -> NDArray[np.float32]:
         row, draw = made_of[key]
-        return to_input(augment(read_view(survey.paths[row], survey.facts[row], shop.config.pages), draw))
+        return to_input(augment(read_view(*survey.page(row), shop.config.pages), draw))
 
     found = embed_all("augmenting pages", list(made_of), load, (encoder.engine, encoder.facts.fingerprint), shop)
     image = np.array([found[key] for key in keys], np.float32).reshape(-1, EMBEDDING_WIDTH)

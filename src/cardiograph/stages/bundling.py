@@ -28,7 +28,7 @@ def make_bundle(name: str, network: Model, studied: Studied, prepared: Prepared,
         studied.material,
         record_ids=cohort.record_ids,
         patient_ids=list(cohort.table["patient_id"]),
-        pages=None if survey is None else ([facts.pixel_hash for facts in survey.facts], survey.perceptual_hashes),
+        pages=None if survey is None else ([each or "" for each in survey.pixel_hashes], survey.perceptual_hashes),
     )
     served = Served(
         model=config.model.model_copy(update={"name": name}),

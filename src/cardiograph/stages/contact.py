@@ -27,7 +27,7 @@ def sample_sheet(studied: Studied, config: RunConfig) -> bytes:
     tiles: list[tuple[str, NDArray[np.uint8]]] = []
 
     def view(row: int) -> NDArray[np.uint8]:
-        return read_view(survey.paths[row], survey.facts[row], config.pages)
+        return read_view(*survey.page(row), config.pages)
 
     if augmented is not None and augmented.draws:
         pairs = list(zip(augmented.copies.source, augmented.draws, strict=True))
@@ -36,7 +36,9 @@ def sample_sheet(studied: Studied, config: RunConfig) -> bytes:
             told = f"copy, {draw.rotation_degrees:+.1f} degrees"
             tiles += [(str(cohort.record_ids[row]), pixels), (told, augment(pixels, draw))]
         return contact_sheet(tiles)
-    train = np.array([row for row in studied.split.rows(TRAIN) if survey.facts[row].box[2]])  # a page that can be shown
+    shown = np.array([facts is not None and facts.box[2] > 0 for facts in survey.facts])  # a page that can be shown
+    train = studied.split.rows(TRAIN)
+    train = train[shown[train]]
     for label in (0, 1):
         rows = train[cohort.labels[train] == label]
         for row in np.random.default_rng([config.seed, 3]).permutation(rows)[: _TILES // 2]:

@@ -84,7 +84,7 @@ def _make(training: Survey, shop: Workshop) -> Encoder:
     if wanted == "auto" and config.encoder.weights == "random":
         return encoder("f32", TOO_COARSE)
     exact, coarse = encoder("f32", ""), encoder("bf16", "")
-    different = list({facts.pixel_hash: row for row, facts in enumerate(training.facts)}.values())
+    different = list({pixels: row for row, pixels in enumerate(training.pixel_hashes) if pixels is not None}.values())
     sample = training.of(different[:: max(1, -(-len(different) // CHECK_PAGES))])
     both = [
         embed_pages(sample, each.engine, each.facts.fingerprint, shop, stage=f"checking {each.facts.precision}").values

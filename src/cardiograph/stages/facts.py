@@ -67,11 +67,12 @@ def _record_notes(studied: Studied) -> Iterator[str]:
     if skipped:
         yield f"{skipped} records were left out because their page cannot be used; they are listed below"
     if studied.survey is not None:
-        pages = [facts.pixel_hash for facts in studied.survey.facts]
-        classes = {(page, label) for page, label in zip(pages, labels.tolist(), strict=True) if label >= 0}
+        pages = studied.survey.pixel_hashes
+        classes = {(page, label) for page, label in zip(pages, labels.tolist(), strict=True) if page and label >= 0}
         both = len(classes) - len({page for page, _ in classes})
         if both:
             yield f"{both} pages stand under both labels: the same picture cannot be both"
+    yield from _absent_blocks(studied)
     if unlabelled:
         yield (
             f"{unlabelled} records are unlabelled: {unlabelled - excluded} are heard as neighbours, {excluded} were left "
@@ -79,11 +80,23 @@ def _record_notes(studied: Studied) -> Iterator[str]:
         )
 
 
+def _absent_blocks(studied: Studied) -> Iterator[str]:
+    """How many records lack a page, or every clinical value."""
+    clinical, told = studied.material.clinical, []
+    pages = 0 if studied.survey is None else int((~studied.survey.paged).sum())
+    values = 0 if clinical is None else int(np.isnan(clinical.values).all(1).sum())
+    told += [f"{pages} records have no page"] if pages else []
+    told += [f"{values} records have no clinical values"] if values else []
+    if told:
+        yield f"{'; '.join(told)}: they are scored from what they have"
+
+
 def _value_notes(studied: Studied, learnt: Learnt) -> Iterator[str]:
     """What was filled in or weighted, a sentence each."""
     clinical, scaler = studied.material.clinical, learnt.prepared.scaler
     if clinical is not None and scaler is not None:
-        gaps = np.isnan(clinical.values).sum(axis=0)
+        known = clinical.values[~np.isnan(clinical.values).all(1)]  # nothing stands in for a block that is absent
+        gaps = np.isnan(known).sum(axis=0)
         for variable, missing, indicator in zip(clinical.variables, gaps, scaler.has_gaps, strict=True):
             if missing:
                 told = (

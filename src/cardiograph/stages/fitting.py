@@ -165,7 +165,8 @@ def reference_of(
         material: What it was learnt from.
         record_ids: [records] names.
         patient_ids: [records] names or None.
-        pages: Pixel hashes [records] and perceptual hashes [records, bytes], or None without pages.
+        pages: Pixel hashes [records] (empty without a page) and perceptual hashes [records, bytes], or None where nobody
+            has a page.
     """
     rows = prepared.graph.rows
     labels = material.labels[rows]

@@ -66,19 +66,43 @@ class Survey:
     """The pages of a cohort, record by record.
 
     Args:
-        paths: [records] page files.
-        facts: [records].
+        paths: [records] page files, None where a record has no page.
+        facts: [records], None where a record has no page.
         skipped: Pages that could not be used and were left out with their records.
     """
 
-    paths: tuple[Path, ...]
-    facts: tuple[PageFacts, ...]
+    paths: tuple[Path | None, ...]
+    facts: tuple[PageFacts | None, ...]
     skipped: tuple[Issue, ...] = ()
 
     @property
+    def paged(self) -> NDArray[np.bool_]:
+        """[records] whether a record has a page."""
+        return np.array([facts is not None for facts in self.facts], bool)
+
+    @property
+    def pixel_hashes(self) -> list[str | None]:
+        """[records] of the decoded pixels, None without a page."""
+        return [None if facts is None else facts.pixel_hash for facts in self.facts]
+
+    @property
     def perceptual_hashes(self) -> NDArray[np.uint8]:
-        """[records, bytes] uint8."""
-        return np.array([facts.likeness for facts in self.facts])
+        """[records, bytes] uint8; zeros, which are like nothing, without a page."""
+        known = [None if facts is None else facts.likeness for facts in self.facts]
+        width = next((len(each) for each in known if each is not None), 0)
+        return np.array([np.zeros(width, np.uint8) if each is None else each for each in known], np.uint8)
+
+    def page(self, row: int) -> tuple[Path, PageFacts]:
+        """File and facts of the page of a record.
+
+        Raises:
+            ValueError: The record has none.
+        """
+        path, facts = self.paths[row], self.facts[row]
+        if path is None or facts is None:
+            message = f"record {row} has no page"
+            raise ValueError(message)
+        return path, facts
 
     def of(self, rows: Iterable[int]) -> Survey:
         """The pages of some records."""
@@ -90,18 +114,19 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
     """Read every page once and note what tells pages apart; find all that cannot be used.
 
     Args:
-        cohort: With a page for each record.
+        cohort: With pages; a record may have none.
         shop: Its settings tell the view, the limits, and whether bad pages are skipped.
 
     Returns:
-        The cohort (without the records of bad pages where these are skipped) and the facts of its pages.
+        The cohort (without the records of bad pages where these are skipped) and the facts of its pages. A record whose
+        page is bad is left out whole, even if it has clinical values: it is not what the table says it is.
 
     Raises:
         PageError: All pages that cannot be used, unless they are to be skipped.
     """
     config, cache, progress = shop.config.pages, shop.cache, shop.progress
-    paths = [Path(path) for path in cohort.table["ecg"]]
-    names = {path: f"{path.parent.name}/{path.name}" for path in paths}
+    paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
+    names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
     under = f"{preparation(config)} traits={TRAITS_VERSION}"
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names))
@@ -137,16 +162,23 @@ def embed_pages(
         fingerprint: Of the encoder.
         shop: Settings, cache and progress.
         stage: What the progress bar says.
+
+    Returns:
+        A row for each record, NaN where it has no page.
     """
-    different = {facts.pixel_hash: (path, facts) for path, facts in zip(survey.paths, survey.facts, strict=True)}
+    rows = np.flatnonzero(survey.paged).tolist()
+    pages = [survey.page(row) for row in rows]
+    different = {facts.pixel_hash: (path, facts) for path, facts in pages}
 
     def load(pixels: str) -> NDArray[np.float32]:
         path, facts = different[pixels]
         return to_input(read_view(path, facts, shop.config.pages))
 
     found = embed_all(stage, list(different), load, (engine, fingerprint), shop)
-    values = [found[facts.pixel_hash] for facts in survey.facts]
-    return ImageEmbeddings(np.array(values, np.float32).reshape(-1, EMBEDDING_WIDTH), fingerprint)
+    values = np.full((len(survey.facts), EMBEDDING_WIDTH), np.nan, np.float32)
+    for row, (_, facts) in zip(rows, pages, strict=True):
+        values[row] = found[facts.pixel_hash]
+    return ImageEmbeddings(values, fingerprint)
 
 
 def embed_all(
@@ -201,7 +233,7 @@ def data_hash(cohort: Cohort, survey: Survey | None) -> str:
     """SHA-256 (hex) over all that the cohort's table and pages say; where the files lie does not matter."""
     digest = hashlib.sha256(cohort.table.drop(columns="ecg").to_csv(index=False).encode("utf-8", "surrogateescape"))
     for facts in survey.facts if survey is not None else ():
-        digest.update(facts.file_sha256.encode())
+        digest.update(b"no page" if facts is None else facts.file_sha256.encode())
     return digest.hexdigest()
 
 
@@ -224,12 +256,13 @@ def _look(path: Path, name: str, config: PagesConfig) -> PageFacts | PageError:
 
 
 def _without_bad(
-    cohort: Cohort, paths: list[Path], known: dict[Path, PageFacts | PageError], config: PagesConfig
+    cohort: Cohort, paths: list[Path | None], known: dict[Path, PageFacts | PageError], config: PagesConfig
 ) -> tuple[Cohort, Survey]:
+    everything = [None if path is None else known[path] for path in paths]
     issues = tuple(
         dataclasses.replace(issue, where=f"{issue.where} (record {record!r})")
-        for path, record in zip(paths, cohort.record_ids, strict=True)
-        if isinstance(found := known[path], PageError)
+        for found, record in zip(everything, cohort.record_ids, strict=True)
+        if isinstance(found, PageError)
         for issue in found.issues
     )
     if issues and not config.skip_bad:
@@ -238,8 +271,8 @@ def _without_bad(
             "by --skip-bad-pages"
         )
         raise PageError(message, issues)
-    good = [(row, path, found) for row, path in enumerate(paths) if isinstance(found := known[path], PageFacts)]
-    if not good:
+    good = [(row, paths[row], found) for row, found in enumerate(everything) if not isinstance(found, PageError)]
+    if not any(found is not None for _, _, found in good):
         message = "No page of the cohort can be used."
         raise PageError(message, issues)
     rows, kept, facts = zip(*good, strict=True)

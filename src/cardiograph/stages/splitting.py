@@ -16,7 +16,7 @@ def group_records(cohort: Cohort, survey: Survey | None, config: RunConfig) -> G
     """The records that must not be parted: one patient, or copies of one page."""
     return find_groups(
         patient_ids=list(cohort.table["patient_id"]),
-        pixel_hashes=[None] * len(cohort) if survey is None else [facts.pixel_hash for facts in survey.facts],
+        pixel_hashes=[None] * len(cohort) if survey is None else survey.pixel_hashes,
         perceptual_hashes=None if survey is None else survey.perceptual_hashes,
         values=clinical_table(cohort).values,
         near_copies=config.pages.near_copies,

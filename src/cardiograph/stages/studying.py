@@ -7,6 +7,7 @@ import numpy as np
 from cardiograph.cohort.balance import class_weights, plan_copies
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN, ClinicalTable, Cohort, Split
+from cardiograph.errors import CohortError
 from cardiograph.stages.augmentation import Augmented, augment_pages
 from cardiograph.stages.encoding import choose_encoder
 from cardiograph.stages.fitting import Material
@@ -23,12 +24,19 @@ def study(
     if survey is None:
         return Studied(cohort, None, split, material_of(cohort, split, clinical, config))
     with shop.stage("embedding"):
-        labelled = [row for row in split.rows(TRAIN) if cohort.labels[row] >= 0]
+        labelled = np.flatnonzero((split.part == TRAIN) & (cohort.labels >= 0) & survey.paged)
+        if not len(labelled):
+            message = (
+                "no labelled training record has a page, so nothing can be learnt about pages; add pages, draw another "
+                "split (--seed), or use the clinical values alone: --modality clinical"
+            )
+            raise CohortError(message)
         encoder = choose_encoder(survey.of(labelled), shop)
         images = embed_pages(survey, encoder.engine, encoder.facts.fingerprint, shop)
     augmented: Augmented | None = None
     if config.balance.mode == "augment":
-        plan = plan_copies(cohort.labels, split.rows(TRAIN), np.random.default_rng([config.seed, 2]))
+        rng = np.random.default_rng([config.seed, 2])
+        plan = plan_copies(cohort.labels, split.rows(TRAIN), rng, paged=survey.paged)
         with shop.stage("augmentation"):
             augmented = augment_pages(plan.source, survey, encoder, shop)
     material = material_of(cohort, split, clinical, config, image=images.values, augmented=augmented)

@@ -63,10 +63,13 @@ def header_only(lab: Laboratory, config: RunConfig) -> Measured:
 
 
 def margins(survey: Survey) -> NDArray[np.float32]:
-    """[records, 1536] grey of header and footer, 0..255; white where no grid was found."""
-    blank = np.full(2 * MARGIN_SHAPE[0] * MARGIN_SHAPE[1], WHITE, np.uint8)
-    levels = [facts.traits.margin_levels for facts in survey.facts]
-    return np.array([blank if level is None else level for level in levels], np.float32)
+    """[records, 1536] grey of header and footer, 0..255; white where no grid was found, NaN without a page."""
+    width = 2 * MARGIN_SHAPE[0] * MARGIN_SHAPE[1]
+    found = np.full((len(survey.facts), width), WHITE, np.float32)
+    for row, facts in enumerate(survey.facts):
+        levels = np.nan if facts is None else facts.traits.margin_levels
+        found[row] = found[row] if levels is None else levels
+    return found
 
 
 def logistic(lab: Laboratory, config: RunConfig) -> Measured:

@@ -51,11 +51,12 @@ def study_with_faults(faults: Faults, pool: Pool | None = None) -> Study:
         if survey is None:
             return study(cohort, None, split, clinical, shop)
         with shop.stage("embedding"):
-            readable = np.array([bool(facts.file_sha256) for facts in survey.facts])
+            readable = np.array([facts is not None and bool(facts.file_sha256) for facts in survey.facts], bool)
             train = split.rows(TRAIN)
             rows = train[readable[train] & (cohort.labels[train] >= 0)]
             encoder = choose_encoder(survey.of(rows), shop)
             image = np.zeros((len(cohort), EMBEDDING_WIDTH), np.float32)
+            image[~survey.paged] = np.nan
             fingerprint = encoder.facts.fingerprint
             image[readable] = embed_pages(survey.of(np.flatnonzero(readable)), encoder.engine, fingerprint, shop).values
         if shop.config.balance.mode != "augment":
@@ -83,7 +84,7 @@ def _augmented(
 ) -> Augmented:
     if pool is None:
         return augment_pages(source, survey, encoder, shop)
-    pages = len({survey.facts[row].pixel_hash for row in source})
+    pages = len({survey.page(row)[1].pixel_hash for row in source})
     variety = None if pool.different is None or not pages else -(-pool.different // pages)
     seeded = dataclasses.replace(shop, config=shop.config.model_copy(update={"seed": pool.seed}))
     return augment_pages(source, survey, encoder, seeded, variety=variety)
@@ -153,7 +154,9 @@ def _rebuilt(
     if survey is not None:
         survey = survey.of(rows)
         named = [
-            facts if row < kept else dataclasses.replace(facts, pixel_hash=f"{facts.pixel_hash} copy {row}")
+            facts
+            if facts is None or row < kept
+            else dataclasses.replace(facts, pixel_hash=f"{facts.pixel_hash} copy {row}")
             for row, facts in enumerate(survey.facts)
         ]
         survey = dataclasses.replace(survey, facts=tuple(named))

@@ -86,12 +86,12 @@ def survey_with_zeros(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
     if len(good) == len(cohort):
         return cohort, survey
     known = dict(zip(good.record_ids, zip(survey.paths, survey.facts, strict=True), strict=True))
-    nothing = "00" * (len(survey.facts[0].perceptual_hash) // 2)
+    nothing = "00" * survey.perceptual_hashes.shape[1]
     none = PageTraits(0, "", "", 1, 1, None, 255.0, None, "")
     pages = []
     for record, path in zip(cohort.record_ids, cohort.table["ecg"], strict=True):
         blank = PageFacts("", f"unreadable {path}", nothing, (0, 0, 0, 0), none)
-        pages.append(known.get(record, (Path(path), blank)))
+        pages.append(known[record] if record in known else (Path(path), blank))
     paths, facts = zip(*pages, strict=True)
     return cohort, Survey(paths, facts, survey.skipped)
 

@@ -1,0 +1,206 @@
+"""A labelled second cohort scored by a finished run as it serves, and what these scores are worth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cardiograph.artifacts import files
+from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.config import RunConfig, load_config
+from cardiograph.errors import ConfigError
+from cardiograph.evaluation.predictions import ModelRoles
+from cardiograph.inference import Predictor
+from cardiograph.models.titles import TITLES
+from cardiograph.progress import Progress, Silent
+from cardiograph.stages.external_cohort import (
+    labelled_records,
+    left_out_notes,
+    reading_notes,
+    seen_by_run,
+    study_cohort,
+)
+from cardiograph.stages.external_page import external_page
+from cardiograph.stages.external_scores import Answered, cautions, comparison, score_answers
+from cardiograph.stages.ingest import data_hash
+from cardiograph.stages.studied import Studied
+from cardiograph.stages.subgrouping import score_subgroups
+from cardiograph.stages.workshop import Workshop
+from cardiograph.threads import set_threads
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGE, RESULT, TABLE = "evaluation.html", "evaluation.json", "predictions.csv"
+
+
+@dataclass(frozen=True)
+class External:
+    """An evaluation on a second cohort.
+
+    Args:
+        path: Its folder.
+        content: The content of ``evaluation.json``.
+    """
+
+    path: Path
+    content: dict[str, Any]
+
+
+def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort is read
+    run: Path,
+    source: Path,
+    out: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    skip_unlabelled: bool = False,
+    progress: Progress | None = None,
+    command: str = "",
+) -> External:
+    """Score a second cohort with the model of a finished run, and write what the scores are worth.
+
+    Nothing is learnt or chosen on the cohort: scaling, graph, calibration, threshold and the limit of novelty are those of
+    the run. The run's settings read the cohort, too, where ``overrides`` have no others.
+
+    Args:
+        run: Folder of a finished run.
+        source: Table, or folder with a folder per class, with a label for each record.
+        out: Where the page, the numbers and the answers go; ``evaluations/NAME`` by default, NAME being the cohort's.
+        overrides: Settings nested by section, such as ``{"cohort": {"map": {"bnp": "NTproBNP"}}}``; each replaces the run's.
+        skip_unlabelled: Leave out records without a label instead of refusing them.
+        progress: Told of each stage.
+        command: The command line, for the page.
+
+    Raises:
+        CardiographError: The run, the cohort, a page or a setting cannot be used.
+    """
+    set_threads()
+    progress = progress or Silent()
+    directory, folder = RunDirectory(run), out or Path("evaluations") / source.resolve().stem
+    directory.require_finished()
+    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        message = (
+            f"evaluation {folder}: lies inside the cohort {source}, where it would be read as a class; choose another"
+        )
+        raise ConfigError(message)
+    config = _config(directory, overrides or {})
+    predictor = Predictor.load(run)
+    cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+    labelled = labelled_records(cohort, skip=skip_unlabelled)
+    with PageCache(cache_folder()) as cache:
+        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress))
+    identity = {
+        "run": run.resolve().name,
+        "bundle": files.sha256_of(run / "bundle" / "bundle.json"),
+        "data_hash": data_hash(studied.cohort, studied.survey),
+    }
+    _claim(folder, identity)
+    progress.start("scoring", 1)
+    answered = _answered(predictor, studied, directory)
+    content = {
+        **identity,
+        "cohort": source.name,
+        "created": time.strftime("%Y-%m-%d %H:%M %Z"),
+        "version": version("cardiograph"),
+        "command": command,
+        **_content(predictor, studied, answered, config, directory.read_json("metrics.json")),
+    }
+    content["notes"] += left_out_notes(cohort, labelled, studied)
+    table = _table(predictor, studied, answered)
+    files.write_bytes(folder / TABLE, table.to_csv(index=False).encode("utf-8", "surrogateescape"))
+    files.write_bytes(folder / PAGE, external_page(content, answered.part).encode())
+    files.write_json(folder / RESULT, content)
+    return External(folder, content)
+
+
+def _config(directory: RunDirectory, overrides: Mapping[str, Any]) -> RunConfig:
+    """The run's settings with others laid over them."""
+    base = directory.config().model_dump(mode="json", exclude_none=True)
+    return load_config(None, dict(overrides), kind=RunConfig, base=base)
+
+
+def _content(
+    predictor: Predictor, studied: Studied, answered: Answered, config: RunConfig, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What ``evaluation.json`` tells of the scores; ``metrics`` are the run's own."""
+    found = score_answers(answered, config.evaluation, config.seed)
+    found["subgroups"] = score_subgroups(studied, answered.part, _roles(answered), config)
+    return {
+        "outcome": predictor.bundle.served.outcome,
+        "provenance": studied.provenance,
+        "model": answered.model,
+        "threshold": answered.threshold,
+        "cautions": cautions(found),
+        "comparison": comparison(found["scores"], metrics["test"]),
+        "notes": reading_notes(studied, predictor, metrics["provenance"]),
+        "skipped": [] if studied.survey is None else [asdict(issue) for issue in studied.survey.skipped],
+        **found,
+        "internal": {"counts": metrics["counts"]["test"], "scores": metrics["test"]},
+    }
+
+
+def _claim(folder: Path, identity: Mapping[str, str]) -> None:
+    """Make sure that the folder is new, or holds an evaluation of the same model on the same cohort."""
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if not there:
+        return
+    if RESULT not in there:
+        message = f"evaluation {folder}: holds other files ({', '.join(there[:3])}); choose a new folder by --out"
+        raise ConfigError(message)
+    before = files.read_json(folder / RESULT)
+    if any(before.get(name) != value for name, value in identity.items()):
+        told = f"run {before.get('run')!r} on cohort {before.get('cohort')!r}"
+        message = f"evaluation {folder}: holds that of another model or cohort ({told}); choose another folder by --out"
+        raise ConfigError(message)
+
+
+def _answered(predictor: Predictor, studied: Studied, directory: RunDirectory) -> Answered:
+    served = predictor.bundle.served
+    scores = predictor.score(studied.queries(np.arange(len(studied.cohort))))
+    seen = seen_by_run(studied, directory)
+    return Answered(
+        model=served.model.name,
+        threshold=served.threshold,
+        labels=studied.cohort.labels,
+        groups=studied.split.groups.index,
+        scores=scores,
+        uncertainty=predictor.bundle.uncertainty,
+        met=tuple(
+            tuple(f"{reason} is in the reference" for reason in known) + other
+            for known, other in zip(scores.known, seen, strict=True)
+        ),
+    )
+
+
+def _roles(answered: Answered) -> ModelRoles:
+    name = answered.model
+    return ModelRoles(name, name, name, {name: TITLES[name]}, {name: answered.threshold})
+
+
+def _table(predictor: Predictor, studied: Studied, answered: Answered) -> pd.DataFrame:
+    """A row for each record, with all that is said of it."""
+    import pandas as pd
+
+    scores, names = answered.scores, predictor.bundle.reference.record_ids
+    frame = pd.DataFrame({"record_id": studied.cohort.record_ids, "group": answered.groups, "label": answered.labels})
+    frame["probability"] = scores.probabilities
+    frame["positive"] = scores.probabilities >= answered.threshold
+    if scores.told is not None:
+        told: dict[str, Any] = {
+            "low": scores.told.low,
+            "high": scores.told.high,
+            "decision": list(scores.told.decisions),
+        }
+        frame = frame.assign(**told, novelty=scores.told.novelty, novel=scores.told.novel)
+    frame["neighbours"] = ["; ".join(names[row] for row in hood if row >= 0) for hood in scores.neighbours.index]
+    frame["met"] = ["; ".join(reasons) for reasons in answered.met]
+    frame["lacking"] = ["; ".join(blocks) for blocks in scores.lacking]
+    return frame

@@ -1,0 +1,157 @@
+"""A second cohort as a model takes it: its labelled records, their pages and values, and which the run has met."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.containers import TEST, TRAIN, ClinicalTable, Cohort, Split
+from cardiograph.errors import CohortError, Issue
+from cardiograph.imaging.encoder import EMBEDDING_WIDTH
+from cardiograph.inference import Predictor
+from cardiograph.schema import Provenance
+from cardiograph.stages.fitting import Material
+from cardiograph.stages.ingest import Survey, embed_pages, survey_pages
+from cardiograph.stages.splitting import group_records
+from cardiograph.stages.studied import Studied
+from cardiograph.stages.workshop import Workshop
+
+
+def labelled_records(cohort: Cohort, *, skip: bool) -> Cohort:
+    """The cohort without unlabelled records.
+
+    Raises:
+        CohortError: There are some and they are not to be skipped.
+    """
+    rows = np.flatnonzero(cohort.labels >= 0)
+    absent = np.flatnonzero(cohort.labels < 0)
+    if not len(absent):
+        return cohort
+    if not skip:
+        rule = "an evaluation compares the score with what happened"
+        remedy = "fill in the outcome, or leave such records out by --skip-unlabelled"
+        issues = [
+            Issue(f"record {record!r}", "label", "empty", rule, remedy, "unlabelled")
+            for record in cohort.record_ids[absent]
+        ]
+        message = f"{len(absent)} of {len(cohort)} records have no label, so that their score cannot be judged"
+        raise CohortError(message, issues)
+    table = cohort.table.iloc[rows].reset_index(drop=True)
+    table.attrs = cohort.table.attrs
+    unread = None if cohort.unread is None else cohort.unread.iloc[rows].reset_index(drop=True)
+    return dataclasses.replace(cohort, table=table, unread=unread)
+
+
+def study_cohort(cohort: Cohort, predictor: Predictor, shop: Workshop) -> Studied:
+    """Pages and values as the model takes them; every record is a test record.
+
+    Raises:
+        PageError: Pages that cannot be used.
+        CohortError: Records of which the model is told nothing.
+    """
+    served, survey, image = predictor.bundle.served, None, None
+    if served.encoder is not None and cohort.has_pages:
+        cohort, survey = survey_pages(cohort, shop)
+    if served.encoder is not None:
+        image = _embeddings(cohort, survey, predictor, shop)
+    groups = group_records(cohort, survey, shop.config)
+    split = Split(np.full(len(cohort), TEST), groups, "given")
+    clinical = _clinical(cohort, predictor)
+    studied = Studied(cohort, survey, split, Material(image, clinical, cohort.labels, split))
+    _require_known(studied)
+    return studied
+
+
+def _embeddings(cohort: Cohort, survey: Survey | None, predictor: Predictor, shop: Workshop) -> NDArray[np.float32]:
+    """[records, 512] NaN without a page."""
+    encoder, engine = predictor.bundle.served.encoder, predictor.engine
+    if survey is None or encoder is None or engine is None:
+        return np.full((len(cohort), EMBEDDING_WIDTH), np.nan, np.float32)
+    return embed_pages(survey, engine, encoder.fingerprint, shop).values
+
+
+def _clinical(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
+    """The model's variables, NaN in a column that the cohort lacks."""
+    scaler = predictor.bundle.scaler
+    if scaler is None:
+        return None
+    there = {variable.name for variable in cohort.variables}
+    nothing = np.full(len(cohort), np.nan)
+    columns = [cohort.table[v.name].to_numpy(np.float64) if v.name in there else nothing for v in scaler.variables]
+    origin: Provenance = "synthetic patient" if cohort.synthetic else "measured"
+    return ClinicalTable(np.stack(columns, axis=1), scaler.variables, (origin,) * len(columns))
+
+
+def _require_known(studied: Studied) -> None:
+    """Refuse records of which the model is told nothing."""
+    material = studied.material
+    unknown = np.ones(len(studied.cohort), bool)
+    if material.image is not None:
+        unknown &= np.isnan(material.image).any(1)
+    if material.clinical is not None:
+        unknown &= np.isnan(material.clinical.values).all(1)
+    blocks = {"an ECG page": material.image is not None, "a clinical value": material.clinical is not None}
+    wanted = " or ".join(name for name, used in blocks.items() if used)
+    issues = [
+        Issue(
+            f"record {record!r}",
+            "",
+            "",
+            f"a score needs {wanted}",
+            f"give {wanted}, or remove the row",
+            "nothing_known",
+        )
+        for record in studied.cohort.record_ids[unknown]
+    ]
+    if issues:
+        message = f"{len(issues)} of {len(unknown)} records have nothing that this model reads"
+        raise CohortError(message, issues)
+
+
+def seen_by_run(studied: Studied, directory: RunDirectory) -> list[tuple[str, ...]]:
+    """[records] reasons why a record is one of the run's validation or test records: by patient or by page."""
+    table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
+    apart = table[(split["part"] != TRAIN).to_numpy()]
+    patients = {str(name) for name in apart["patient_id"] if name}
+    pages = {str(pixels) for pixels in apart["pixel_hash"] if pixels} if "pixel_hash" in apart else set[str]()
+    asked = studied.queries(np.arange(len(studied.cohort)))
+    named = zip(asked.patient_ids, asked.pixel_hashes, strict=True)
+    where = "is among the run's validation or test records"
+    return [
+        tuple(
+            f"{what} {where}"
+            for what, known in (("this patient", patient in patients), ("this page", pixels in pages))
+            if known
+        )
+        for patient, pixels in named
+    ]
+
+
+def reading_notes(studied: Studied, predictor: Predictor, learnt_from: str) -> list[str]:
+    """What was converted, not read or is lacking, a sentence each; ``learnt_from`` is the provenance of the run's scores."""
+    cohort, bundle = studied.cohort, predictor.bundle
+    attrs = cohort.table.attrs
+    notes = [f"{each['variable']} was converted from {each['unit']}" for each in attrs.get("conversions", [])]
+    notes += attrs.get("notes", [])
+    if learnt_from != studied.provenance:
+        notes.append(f"the run's own scores rest on values called {learnt_from!r}, these on {studied.provenance!r}")
+    wanted = [] if bundle.scaler is None else [variable.name for variable in bundle.scaler.variables]
+    there = [variable.name for variable in cohort.variables]
+    lacking = [name for name in wanted if name not in there]
+    if lacking:
+        notes.append(f"the cohort lacks columns that the model reads: {', '.join(lacking)}")
+    unused = [name for name in there if name not in wanted]
+    unused += ["ecg"] if cohort.has_pages and bundle.served.encoder is None else []
+    if unused:
+        notes.append(f"the model does not read these columns: {', '.join(unused)}")
+    return notes
+
+
+def left_out_notes(cohort: Cohort, labelled: Cohort, studied: Studied) -> list[str]:
+    """How many records were left out, and why."""
+    unlabelled, bad = len(cohort) - len(labelled), len(labelled) - len(studied.cohort)
+    notes = [f"{unlabelled} records without a label were left out"] if unlabelled else []
+    return [*notes, *([f"{bad} records were left out because their page cannot be used"] if bad else [])]
