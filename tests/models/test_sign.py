@@ -7,6 +7,7 @@ from tests.models.test_training import CONFIG, material
 
 from cardiograph.config import ModelConfig
 from cardiograph.containers import Neighbourhood
+from cardiograph.models import sign_start
 from cardiograph.models.gnn import Hearing
 from cardiograph.models.sign import Sign
 from cardiograph.stages.fitting import fit_network, prepare
@@ -37,11 +38,13 @@ def test_with_closed_gates_it_is_an_mlp_beside_a_linear_layer(hearing):
     network, x = fresh(), torch.randn(4, 3)
     torch.nn.init.zeros_(network.gates)
     hidden = (x @ network.hops[0]).view(4, 4, 2) + network.bias
-    expected = torch.einsum("nmw,mwc->nmc", hidden.relu(), network.out).mean(1) + network.linear(x)
+    linear = network.linear(torch.cat([x, *network.heard(x, hearing)], dim=1))
+    expected = torch.einsum("nmw,mwc->nmc", hidden.relu(), network.out).mean(1) + linear
     torch.testing.assert_close(network(x, hearing)[0], expected)
 
 
-def test_as_it_begins_it_is_the_logistic_regression_of_the_same_records():
+def test_as_it_begins_it_is_the_logistic_regression_of_the_same_records(monkeypatch):
+    monkeypatch.setattr(sign_start, "CERTAIN", float("inf"))  # whatever the neighbours know
     prepared = prepare(material(), CONFIG)
     still = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"epochs": 1, "learning_rate": 1e-12})})
     networks = [fit_network(name, prepared, still)[0] for name in ("sign", "logistic")]

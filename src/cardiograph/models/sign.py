@@ -17,11 +17,12 @@ from cardiograph.models.gnn import Hearing
 
 
 class Sign(nn.Module):
-    """``z = x L + mean over members of relu(x W_0 + g_1 m_1 W_1 + g_2 m_2 W_2 + b) V + c``.
+    """``z = [x m_1 m_2] L + mean over members of relu(x W_0 + g_1 m_1 W_1 + g_2 m_2 W_2 + b) V + c``.
 
     ``x`` are the record's own features, ``m_1`` the mean of its neighbours' features, ``m_2`` the mean of their ``m_1``.
-    With the gates ``g`` at 0, where they begin, it is an MLP; with ``V`` at 0, where it begins, a logistic regression, whose
-    coefficients ``L`` and ``c`` are taken over from one. So neighbours are listened to only as far as they lower the loss.
+    With the gates ``g`` at 0, where they begin, it is an MLP beside a linear path; with ``V`` at 0, where it begins, a
+    logistic regression, whose coefficients ``L`` and ``c`` are taken over from one
+    (:mod:`cardiograph.models.sign_start`). So neighbours are listened to only as far as they lower the loss.
 
     Source: Frasca, Rossi, Eynard, Chamberlain, Bronstein and Monti, SIGN: Scalable Inception Graph Neural Networks, ICML
     workshop on graph representation learning, 2020 (the means); the gates and the linear path are additions.
@@ -39,7 +40,7 @@ class Sign(nn.Module):
         self.bias = nn.Parameter(torch.zeros(members, width))
         self.out = nn.Parameter(torch.zeros(members, width, classes))
         self.vote = nn.Parameter(torch.zeros(classes))
-        self.linear = nn.Linear(width_in, classes)
+        self.linear = nn.Linear(width_in * (config.depth + 1), classes)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
@@ -65,7 +66,8 @@ class Sign(nn.Module):
         for gate, weight, mean in zip(self.gates, list(self.hops)[1:], means, strict=True):
             hidden = hidden + gate[:, None] * (mean @ weight).view(-1, members, width)
         hidden = dropout(hidden.relu(), self.rate, self.training)
-        logits: Tensor = torch.einsum("nmw,mwc->nmc", hidden, self.out) + self.linear(own)[:, None]
+        logits: Tensor = torch.einsum("nmw,mwc->nmc", hidden, self.out)
+        logits = logits + self.linear(torch.cat([own, *means], dim=1))[:, None]
         return logits + votes[:, None, None] * self.vote if self.votes else logits
 
     def forward(

@@ -19,6 +19,7 @@ from cardiograph.models.catalogue import Model, build
 from cardiograph.models.gnn import Hearing
 from cardiograph.models.logistic import fit_logistic
 from cardiograph.models.sign import Sign
+from cardiograph.models.sign_start import begin
 from cardiograph.threads import available_threads, torch_threads
 
 SMALL = 20_000
@@ -106,8 +107,8 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     """Fit a model and keep the weights of the epoch with the lowest validation loss.
 
     Logistic regression chooses its penalty by that loss, and the votes of neighbours have nothing to learn: their history
-    is a single epoch. SIGN begins as that logistic regression, its epoch 0, which is kept where nothing
-    is better.
+    is a single epoch. SIGN begins as a logistic regression, its epoch 0, which is kept where nothing is
+    better.
 
     Args:
         name: One of :data:`cardiograph.models.titles.SERVABLE`.
@@ -125,7 +126,9 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     with torch.random.fork_rng(devices=[]), torch_threads(threads):
         torch.manual_seed(seed)
         network = build(name, train_set.features.shape[1], config, classes=classes)
-        if isinstance(network, Logistic | Sign):
+        if isinstance(network, Sign):
+            begin(network, train_set, val_set, classes=classes)
+        elif isinstance(network, Logistic):
             coefficients, intercepts = fit_logistic(train_set, val_set, classes=classes)
             with torch.no_grad():
                 network.linear.weight.copy_(coefficients)
