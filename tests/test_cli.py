@@ -274,7 +274,7 @@ def test_clinical_only_run_report_and_predict(table, tmp_path):
     status, told = call("predict", out, "--table", table, "--json")
     answers = {row["record_id"]: row["probability"] for row in json.loads(told)["predictions"]}
     used = pd.read_parquet(out / "predictions.parquet")
-    np.testing.assert_allclose([answers[i] for i in used["record_id"]], used["probability_gcn"], atol=1e-5)
+    np.testing.assert_allclose([answers[i] for i in used["record_id"]], used["probability_sign"], atol=1e-5)
 
 
 def test_predict_table_writes_a_file_and_needs_no_labels(table, finished_run, tmp_path, cohort_table):

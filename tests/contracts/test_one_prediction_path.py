@@ -32,7 +32,7 @@ def query(row):
 def test_predict_gives_the_probability_of_the_report(predictor, told):
     for row in told.head(12).itertuples():
         answer = predictor.predict(row.ecg, {name: getattr(row, name) for name in VARIABLES})
-        assert answer.probability == pytest.approx(row.probability_gcn, abs=1e-5)
+        assert answer.probability == pytest.approx(row.probability_sign, abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [40, pytest.param(200, marks=pytest.mark.slow)])
