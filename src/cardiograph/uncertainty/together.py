@@ -13,7 +13,7 @@ from cardiograph.uncertainty.conformal import ConformalSets, answer
 from cardiograph.uncertainty.novelty import NoveltyGate
 from cardiograph.uncertainty.venn_abers import VennAbers
 
-DECIMALS = 7
+DECIMALS = 5
 """To which scores are rounded before they are looked up: a batch and one record differ by less in float32."""
 
 
