@@ -20,7 +20,7 @@ from cardiograph.models.gnn import Hearing
 from cardiograph.models.logistic import fit_logistic
 from cardiograph.models.sign import Sign
 from cardiograph.models.sign_start import begin
-from cardiograph.threads import available_threads, torch_threads
+from cardiograph.threads import available_threads, one_blas_thread, torch_threads
 
 SMALL = 20_000
 """Below this many records one thread trains: with two, an epoch over 431 records took 14 times longer on a busy machine."""
@@ -123,7 +123,7 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
         ConfigError: The training diverged.
     """
     threads = 1 if len(train_set.labels) < SMALL else available_threads()
-    with torch.random.fork_rng(devices=[]), torch_threads(threads):
+    with torch.random.fork_rng(devices=[]), torch_threads(threads), one_blas_thread():
         torch.manual_seed(seed)
         network = build(name, train_set.features.shape[1], config, classes=classes)
         if isinstance(network, Sign):
