@@ -41,6 +41,9 @@ def evaluate(  # noqa: PLR0913 - a command has its options
     skip_unlabelled: Annotated[
         bool, typer.Option("--skip-unlabelled", help="Leave out records without a label instead of refusing them.")
     ] = False,
+    other_ids: Annotated[
+        bool, typer.Option("--other-ids", help="Patient ids of this cohort name other people than those of the run.")
+    ] = False,
     skip_bad_pages: options.SkipBadPages = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -56,6 +59,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
             out,
             overrides=options.config_overrides(context.params),
             skip_unlabelled=skip_unlabelled,
+            other_ids=other_ids,
             progress=shown,
             command=command,
         )

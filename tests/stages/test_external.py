@@ -141,6 +141,19 @@ def test_records_of_training_are_told_and_scored_without_their_group(finished_ru
     assert without == pytest.approx(roc_auc_score(new["label"], new["probability"]))
 
 
+def test_patients_that_are_numbered_alike_can_be_told_apart(finished_run, other, other_cohort, tmp_path):
+    rows = pd.read_csv(other_cohort)
+    rows["ecg"] = [str(other_cohort.parent / page) for page in rows["ecg"]]
+    rows["patient_id"] = rows["patient_id"].str.removeprefix("other ")
+    path = written(rows, tmp_path)
+    found = evaluate_cohort(finished_run, path, tmp_path / "alike").content
+    assert found["met"]["reasons"]["this patient is in the reference"] > 10
+    assert "--other-ids" in found["cautions"][0]
+    found = evaluate_cohort(finished_run, path, tmp_path / "apart", other_ids=True).content
+    assert found["met"]["records"] == 0
+    assert found["scores"] == other.content["scores"]
+
+
 def test_names_and_units_of_the_second_cohort_can_be_others(finished_run, other, other_cohort, tmp_path):
     rows = pd.read_csv(other_cohort)
     rows["ecg"] = [str(other_cohort.parent / page) for page in rows["ecg"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     *,
     overrides: Mapping[str, Any] | None = None,
     skip_unlabelled: bool = False,
+    other_ids: bool = False,
     progress: Progress | None = None,
     command: str = "",
 ) -> External:
@@ -76,6 +77,8 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         out: Where the page, the numbers and the answers go; ``evaluations/NAME`` by default, NAME being the cohort's.
         overrides: Settings nested by section, such as ``{"cohort": {"map": {"bnp": "NTproBNP"}}}``; each replaces the run's.
         skip_unlabelled: Leave out records without a label instead of refusing them.
+        other_ids: Patient ids of the cohort name other people than the same ids of the run: they group the cohort's records,
+            and only pages tell whether the run has met one.
         progress: Told of each stage.
         command: The command line, for the page.
 
@@ -104,7 +107,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     }
     _claim(folder, identity)
     progress.start("scoring", 1)
-    answered = _answered(predictor, studied, directory)
+    answered = _answered(predictor, studied, directory, other_ids=other_ids)
     content = {
         **identity,
         "cohort": source.name,
@@ -162,10 +165,12 @@ def _claim(folder: Path, identity: Mapping[str, str]) -> None:
         raise ConfigError(message)
 
 
-def _answered(predictor: Predictor, studied: Studied, directory: RunDirectory) -> Answered:
-    served = predictor.bundle.served
-    scores = predictor.score(studied.queries(np.arange(len(studied.cohort))))
-    seen = seen_by_run(studied, directory)
+def _answered(predictor: Predictor, studied: Studied, directory: RunDirectory, *, other_ids: bool) -> Answered:
+    served, count = predictor.bundle.served, len(studied.cohort)
+    queries = studied.queries(np.arange(count))
+    if other_ids:
+        queries = replace(queries, patient_ids=[None] * count)
+    scores, seen = predictor.score(queries), seen_by_run(queries, directory)
     return Answered(
         model=served.model.name,
         threshold=served.threshold,

@@ -11,7 +11,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, TRAIN, ClinicalTable, Cohort, Split
 from cardiograph.errors import CohortError, Issue
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH
-from cardiograph.inference import Predictor
+from cardiograph.inference import Predictor, Queries
 from cardiograph.schema import Provenance
 from cardiograph.stages.fitting import Material
 from cardiograph.stages.ingest import Survey, embed_pages, survey_pages
@@ -111,13 +111,12 @@ def _require_known(studied: Studied) -> None:
         raise CohortError(message, issues)
 
 
-def seen_by_run(studied: Studied, directory: RunDirectory) -> list[tuple[str, ...]]:
-    """[records] reasons why a record is one of the run's validation or test records: by patient or by page."""
+def seen_by_run(asked: Queries, directory: RunDirectory) -> list[tuple[str, ...]]:
+    """[queries] reasons why a record is one of the run's validation or test records: by patient or by page."""
     table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
     apart = table[(split["part"] != TRAIN).to_numpy()]
     patients = {str(name) for name in apart["patient_id"] if name}
     pages = {str(pixels) for pixels in apart["pixel_hash"] if pixels} if "pixel_hash" in apart else set[str]()
-    asked = studied.queries(np.arange(len(studied.cohort)))
     named = zip(asked.patient_ids, asked.pixel_hashes, strict=True)
     where = "is among the run's validation or test records"
     return [

@@ -132,7 +132,12 @@ def _cautions(found: Mapping[str, Any]) -> Iterator[str]:
         told += ". Those of the reference are scored without their group, but this is no external validation of them"
         if met["scores_without"]:
             told += f"; without all of them the AUROC is {interval(met['scores_without']['auroc'])}"
-        yield told + ". Patient ids are compared as written: where two hospitals number alike, rename one's."
+        told += (
+            "."
+            if not any("patient" in reason for reason in met["reasons"])
+            else (". Patient ids are compared as written: where two hospitals number alike, give --other-ids.")
+        )
+        yield told
     for block, name in (("image", "an ECG page"), ("clinical", "any clinical value")):
         if block in lacking:
             yield f"{lacking[block]} of {total} records have not {name}: they are scored from the rest."
