@@ -347,7 +347,8 @@ def _predict_table(run: Path, table: Path, out: Path | None, *, as_json: bool) -
         write_bytes(out, answers.to_csv(index=False).encode())
         typer.echo(f"answers: {out}", err=True)
     elif as_json:
-        console.show_json({"predictions": answers.to_dict("records"), "notes": answers.attrs["notes"]})
+        told = answers.astype(object).where(answers.notna(), None)  # JSON has no NaN
+        console.show_json({"predictions": told.to_dict("records"), "notes": answers.attrs["notes"]})
     else:
         sys.stdout.write(answers.to_csv(index=False))
 

@@ -23,6 +23,13 @@ IDS_SHOWN = 4
 """Record ids of a finding; the page and the JSON have all of them."""
 
 COLOURS = {"block": "bold red", "accepted": "magenta", "warn": "yellow", "note": "cyan"}
+DECISIONS = {
+    "can't tell": "can't tell: both answers are possible",
+    "unlike both": "unlike both: neither answer fits what validation records were like",
+    "too few": "none: too few validation records to say how sure this is",
+}
+"""Decisions that say more in words; ``positive`` and ``negative`` speak for themselves."""
+BLOCKS = {"image": "the ECG page", "clinical": "clinical values"}
 TONES = {"warning": "bold red", "note": "yellow", "plain": "green"}
 
 
@@ -162,11 +169,17 @@ def show_prediction(prediction: Prediction, *, heard: bool) -> None:
 
     console = Console()
     answer = "at or above" if prediction.positive else "below"
+    interval = ""
+    if prediction.low is not None and prediction.high is not None:
+        interval = f", between {prediction.low:.3f} and {prediction.high:.3f}"
     console.print(
-        f"[bold]{plain(prediction.outcome)}: {prediction.probability:.3f}[/] "
+        f"[bold]{plain(prediction.outcome)}: {prediction.probability:.3f}[/]{interval} "
         f"({answer} the threshold {prediction.threshold:.3f})",
         highlight=False,
     )
+    console.print(f"decision: {plain(DECISIONS.get(prediction.decision, prediction.decision))}", highlight=False)
+    if prediction.missing:
+        console.print(f"missing: {plain(', '.join(BLOCKS.get(b, b) for b in prediction.missing))}", highlight=False)
     for warning in prediction.warnings:
         console.print(f"[yellow]note:[/] {plain(warning)}", highlight=False)
     columns = list(prediction.neighbours[0].clinical) if prediction.neighbours else []

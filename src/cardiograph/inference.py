@@ -287,9 +287,9 @@ class Predictor:
         if query.page is not None and self._engine is None:
             issues.append(_unused_page(query))
             return None, values, issues
+        if not self._knows(query, values):
+            issues.append(_nothing_known(query, self._blocks))
         if query.page is None:
-            if not np.isfinite(values).any():
-                issues.append(_nothing_known(query, with_pages=self._engine is not None))
             return None, values, issues
         name = query.page.name if isinstance(query.page, Path) else query.name
         pages = self.bundle.served.pages
@@ -304,6 +304,11 @@ class Predictor:
             )
             issues.append(Issue(f"page {name}", "", "", reason, remedy, "not_an_ecg"))
         return page, values, issues
+
+    def _knows(self, query: Query, values: Sequence[float]) -> bool:
+        """Whether a patient has any of the blocks that the features are made of: one of weight 0 is not."""
+        has = {"image": query.page is not None, "clinical": bool(np.isfinite(values).any())}
+        return any(has[block] for block in self._blocks)
 
     def _prediction(self, scores: Scores, number: int, values: NDArray[np.float64]) -> Prediction:
         served = self.bundle.served
@@ -406,8 +411,8 @@ def _unused_page(query: Query) -> Issue:
     )
 
 
-def _nothing_known(query: Query, *, with_pages: bool) -> Issue:
-    wanted = "an ECG page or a clinical value" if with_pages else "a clinical value"
+def _nothing_known(query: Query, blocks: Sequence[str]) -> Issue:
+    wanted = " or ".join({"image": "an ECG page", "clinical": "a clinical value"}[block] for block in blocks)
     return Issue(query.name, "", "", f"a score needs {wanted}", f"give {wanted}", "nothing_known")
 
 

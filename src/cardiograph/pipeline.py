@@ -147,3 +147,16 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
     if config.balance.mode == "augment" and not cohort.has_pages:
         message = "balance.mode = 'augment' turns pages, and this cohort has none; use 'none' or 'weights'"
         raise ConfigError(message)
+    names = [variable.name for variable in cohort.variables]
+    kept = {
+        "image": (config.fusion.clinical, cohort.table["ecg"].notna(), "no page"),
+        "clinical": (config.fusion.image, cohort.table[names].notna().any(axis=1), "no clinical value"),
+    }
+    if cohort.has_pages and names:
+        for block, (other, known, words) in kept.items():
+            if other == 0 and not known.all():
+                message = (
+                    f"{int((~known).sum())} records have {words}, and the weights of [fusion] leave nothing but the "
+                    f"{block} block; remove these records, or give both blocks a weight above 0"
+                )
+                raise ConfigError(message)

@@ -22,8 +22,11 @@ MODELS = SERVABLE
 CONFIG = load_config(None, {"model": {"epochs": 12, "patience": 12, "width": 16}, "seed": 3})
 
 
-def make_problem(seed=0, groups=40, copies=2, signal=1.0, labels_of_groups=None, same_values=False):
-    """Records in groups of equal pages with their own clinical values: a cohort, split and ready to be learnt from."""
+def make_problem(seed=0, groups=40, copies=2, signal=1.0, labels_of_groups=None, same_values=False, absent=0.0):
+    """Records in groups of equal pages with their own clinical values: a cohort, split and ready to be learnt from.
+
+    ``absent`` is the share of records that lack their page, and of others that lack every clinical value.
+    """
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(groups), copies)
     of_group = np.arange(groups) % 2 if labels_of_groups is None else labels_of_groups
@@ -58,14 +61,19 @@ def make_problem(seed=0, groups=40, copies=2, signal=1.0, labels_of_groups=None,
     cohort = Cohort(table, DEFAULT_VARIABLES)
     split = split_records(cohort, Groups(group.astype(np.int64)), CONFIG)
     table_of_values = ClinicalTable(clinical, DEFAULT_VARIABLES, ("measured",) * 5)
-    material = Material(pages[group], table_of_values, labels, split)
+    image = pages[group]
+    lacking = np.random.default_rng([seed, 1]).random(len(group))
+    image[lacking < absent] = np.nan
+    clinical[lacking > 1 - absent] = np.nan
+    material = Material(image, table_of_values, labels, split)
     return Studied(cohort, None, split, material)
 
 
 def with_copies(studied, count=10):
     """The same, with augmented copies of training records."""
-    source = np.sort(studied.rows("train")[:count])
-    noise = np.random.default_rng(9).normal(0, 0.05, (count, studied.material.image.shape[1]))
+    train = studied.rows("train")
+    source = np.sort(train[~np.isnan(studied.material.image[train]).any(1)][:count])
+    noise = np.random.default_rng(9).normal(0, 0.05, (len(source), studied.material.image.shape[1]))
     image = (studied.material.image[source] + noise).astype(np.float32)
     return with_material(studied, copies=Copies(source, image))
 

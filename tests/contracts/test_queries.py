@@ -27,11 +27,11 @@ def test_a_score_ignores_the_other_queries_their_number_and_order(studied, learn
     together = score(predictor, studied, rows)
     for position, row in enumerate(rows):
         alone = score(predictor, studied, [row])
-        np.testing.assert_allclose(alone.by_class[0], together.by_class[position], atol=1e-6)
+        np.testing.assert_allclose(alone.by_class[0], together.by_class[position], atol=1e-5)
         np.testing.assert_array_equal(alone.neighbours.index[0], together.neighbours.index[position])
     order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(rows)), 3))
     crowd = score(predictor, studied, rows[order])
-    np.testing.assert_allclose(crowd.by_class, together.by_class[order], atol=1e-6)
+    np.testing.assert_allclose(crowd.by_class, together.by_class[order], atol=1e-5)
 
 
 def test_an_outrageous_query_changes_nobody_else(studied, learnt):
@@ -40,7 +40,7 @@ def test_an_outrageous_query_changes_nobody_else(studied, learnt):
     image, clinical = queries.image.copy(), queries.clinical.copy()
     image[0], clinical[0] = 1e6, 1e6
     wild = predictor.score(dataclasses.replace(queries, image=image, clinical=clinical))
-    np.testing.assert_allclose(wild.by_class[1:], predictor.score(queries).by_class[1:], atol=1e-6)
+    np.testing.assert_allclose(wild.by_class[1:], predictor.score(queries).by_class[1:], atol=1e-5)
 
 
 def test_queries_leave_the_reference_as_it_was(studied, learnt):

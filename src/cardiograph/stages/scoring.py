@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
+from cardiograph.containers import Prediction
 from cardiograph.inference import Predictor, Query
 from cardiograph.progress import Progress, Silent
 from cardiograph.threads import set_threads
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> pd.DataFrame:
     """Score every patient of a table.
 
-    The run's own settings read the table: its column map, conversions and missing values. Labels are not looked at.
+    The run's own settings read the table: its column map, conversions and missing values. Labels are not looked at. A
+    patient without a page, or without any value, is scored from what there is.
 
     Args:
         run: Folder of a finished run.
@@ -26,8 +28,10 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
         progress: Told of each patient.
 
     Returns:
-        A row per record: ``record_id``, ``probability``, ``positive``, ``threshold``, ``neighbours`` (record ids, nearest
-        first) and ``warnings``, the last two joined by semicolons. ``attrs["notes"]`` tells what was not read.
+        A row per record: ``record_id``, ``probability``, ``low``, ``high``, ``positive``, ``threshold``, ``decision``,
+        ``novelty``, ``missing`` (blocks), ``neighbours`` (record ids, nearest first) and ``warnings``, the last three
+        joined by semicolons. ``low``, ``high`` and ``novelty`` are NaN where not told. ``attrs["notes"]`` tells what was
+        not read.
 
     Raises:
         CardiographError: The run, the table, or a page cannot be used.
@@ -62,17 +66,24 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
     progress.start("scoring patients", len(patients))
     rows = []
     for record_id, answer in zip(patients.record_ids, predictor.predict_many(queries), strict=True):
-        rows.append(
-            {
-                "record_id": record_id,
-                "probability": answer.probability,
-                "positive": answer.positive,
-                "threshold": answer.threshold,
-                "neighbours": "; ".join(neighbour.record_id for neighbour in answer.neighbours),
-                "warnings": "; ".join(answer.warnings),
-            }
-        )
+        rows.append({"record_id": record_id, **_told(answer)})
         progress.advance()
     answers = pd.DataFrame(rows)
     answers.attrs["notes"] = notes
     return answers
+
+
+def _told(answer: Prediction) -> dict[str, Any]:
+    """An answer as the cells of a row."""
+    return {
+        "probability": answer.probability,
+        "low": answer.low,
+        "high": answer.high,
+        "positive": answer.positive,
+        "threshold": answer.threshold,
+        "decision": answer.decision,
+        "novelty": answer.novelty,
+        "missing": "; ".join(answer.missing),
+        "neighbours": "; ".join(neighbour.record_id for neighbour in answer.neighbours),
+        "warnings": "; ".join(answer.warnings),
+    }
