@@ -175,7 +175,11 @@ class ModelBundle:
         fields |= {name: tuple(names[name]) for name in _NAMES}
         reference = Reference(**fields)
         network = build(served.model.name, reference.features.shape[1], served.model)
-        network.load_state_dict(load((folder / "model.safetensors").read_bytes()))
+        try:
+            network.load_state_dict(load((folder / "model.safetensors").read_bytes()))
+        except RuntimeError as error:  # a model of the same name from another version of the program
+            message = f"{folder}: made by a version whose {served.model.name} is another network; make the run again"
+            raise RunError(message) from error
         space = Space.restore(files.read_arrays(folder / "space.safetensors"))
         kept = folder / "uncertainty.json"
         uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.exists() else None

@@ -18,13 +18,14 @@ INK, SOFT, FAINT = "#1f2a37", "#5b6676", "#d5dae1"
 NEGATIVE, POSITIVE, UNLABELLED = "#0072b2", "#d55e00", "#9aa3af"
 """Of the classes, everywhere. Source: Okabe and Ito, "Color Universal Design", 2008 (told apart by colour-blind readers)."""
 
-MODEL_LINES: dict[str, tuple[str, str]] = {
-    "gcn": ("#332288", "-"),
+MODEL_LINES: dict[str, tuple[str, Any]] = {
+    "sign": ("#332288", "-"),
+    "gcn": ("#0f7ba3", (0, (3, 1, 1, 1))),
     "gat": ("#117a65", "--"),
     "mlp": ("#b03060", "-."),
     "logistic": ("#8a6d00", ":"),
 }
-SPARE_LINES = (("#5b6676", (0, (5, 1))), ("#0f7ba3", (0, (3, 1, 1, 1))), ("#7a4a21", (0, (1, 1))))
+SPARE_LINES = (("#5b6676", (0, (5, 1))), ("#7a4a21", (0, (1, 1))))
 
 STYLE: Any = {
     "font.family": "sans-serif",
