@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.contracts.conftest import MODELS, learn, make_problem, with_copies
+from sklearn.metrics import roc_auc_score
+from tests.contracts.conftest import CONFIG, MODELS, learn, make_problem, with_copies
 from tests.contracts.test_nothing_leaks import (  # noqa: F401 - run here on the fixtures below
     test_its_own_label_does_not_reach_a_record_s_logit,
     test_poisoned_rows_move_nothing_that_is_fitted_on_training_rows,
@@ -28,6 +29,31 @@ def studied():
 @pytest.fixture(scope="module", params=MODELS)
 def learnt(studied, request):
     return learn(studied, request.param)
+
+
+def test_what_is_there_is_learnt_from():
+    """Pages that tell the label: known records without one are scored at chance, the others nearly right."""
+    studied = make_problem(groups=150, copies=1, signal=6.0, absent=0.3)
+    rows = studied.rows("test")
+    config = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"epochs": 60, "patience": 20})})
+    scores = learn(studied, "sign", config)[2].score(studied.queries(rows)).probabilities
+    paged = ~np.isnan(studied.material.image[rows]).any(1)
+    labels = studied.cohort.labels[rows]
+    assert roc_auc_score(labels[paged], scores[paged]) > 0.9
+    assert roc_auc_score(labels, scores) > 0.75
+
+
+@pytest.mark.parametrize("graph", [{"space": "learnt"}, {"space": "image"}, {"metric": "cosine"}])
+def test_every_space_takes_records_without_a_block(studied, graph):
+    config = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update=graph)})
+    found = learn(studied, "sign", config)[2].score(studied.queries(studied.rows("test")))
+    assert ((found.by_class >= 0) & (found.by_class <= 1)).all()
+    assert {(), ("image",), ("clinical",)} == set(found.lacking)
+    if graph == {"space": "image"}:  # who has no page has no place there
+        assert all(
+            (found.neighbours.index[row] < 0).all() == (not_there == ("image",))
+            for row, not_there in enumerate(found.lacking)
+        )
 
 
 @pytest.fixture(scope="module")
