@@ -26,11 +26,11 @@ def make_traits(**changes):
 
 
 def make_pages(hashes, traits=None, likeness=None, skipped=()):
-    count = len(hashes)
     rng = np.random.default_rng(0)
     looks = {name: rng.integers(0, 255, 1536, np.uint8) for name in dict.fromkeys(hashes)}
+    looks[None] = np.zeros(1536, np.uint8)  # a record without a page
     return AuditedPages(
-        traits=traits or [make_traits()] * count,
+        traits=traits or [None if name is None else make_traits() for name in hashes],
         pixel_hashes=list(hashes),
         perceptual_hashes=np.array([looks[name] for name in hashes]) if likeness is None else likeness,
         skipped=tuple(skipped),

@@ -32,6 +32,17 @@ def test_exact_copies(subject, pages):
     assert not found(subject([0, 1, 1], pages=pages("abc")))
 
 
+def test_records_without_a_page_are_no_files_and_no_copies(subject, pages):
+    whole = subject([0, 0, 0, 1, 1, 1], pages=pages([None, None, "a", "a", "b", None]))
+    assert count_files(whole)[:2] == (3, 2)
+    assert count_files(whole)[2]["0"] == {"files": 1, "different": 1, "records": 3}
+    told = found(whole)
+    assert told["exact_copies"].rows == ("r2", "r3")
+    assert told["exact_copies"].text.startswith("3 files hold 2 different images: 2 files")
+    assert "near_copies" not in told
+    assert told["copies_with_different_labels"].rows == ("r2", "r3")
+
+
 def test_near_copies_by_their_traces(subject, pages, rng):
     looks = rng.integers(0, 255, (4, 1536), np.uint8)
     looks[3] = np.clip(looks[0].astype(int) + rng.integers(-5, 6, 1536), 0, 255)

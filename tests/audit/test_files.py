@@ -67,3 +67,14 @@ def test_pages_that_cannot_be_used_are_one_finding_a_kind(subject, pages):
 
 def test_a_cohort_without_pages_has_no_files(subject):
     assert not found(subject([0, 1]))
+
+
+def test_records_without_a_page_are_passed_over(subject, pages, traits):
+    looks = [None, *among(traits, width=780, height=1100), None]
+    finding = found(whole(subject, pages, looks))["odd_page_size"]
+    assert finding.rows == ("r21",)
+    told = found(whole(subject, pages, [None, *among(traits, grid=None, margins="")]))
+    assert told["no_grid_found"].text.startswith("On 1 of 21 pages")
+    assert told["no_grid_found"].rows == ("r21",)
+    odd = found(whole(subject, pages, [None, *among(traits, mode="L")]))["odd_page_format"]
+    assert odd.rows == ("r21",)

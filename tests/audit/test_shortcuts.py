@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cardiograph.audit.findings import Finding
+from cardiograph.audit.findings import Finding, Probe
 from cardiograph.audit.shortcuts import probe_shortcuts
 
 LABELS = np.arange(120) % 2
@@ -60,6 +60,33 @@ def test_gaps_that_know_the_label(subject, rng):
     assert codes(subject(LABELS, values=gaps, names=("sbp",))) == {"shortcut_missingness"}
     assert not codes(subject(LABELS, values=rng.permutation(gaps), names=("sbp",)))
     assert not codes(subject(LABELS, values=values, names=("sbp",)))
+
+
+def test_pages_that_are_missing_for_one_label(subject, pages, traits, rng):
+    values = rng.normal(120, 10, (120, 1))
+    gone = rng.random(120) < 0.15 + 0.6 * LABELS
+    for missing, expected in ((gone, {"shortcut_missingness"}), (rng.permutation(gone), set())):
+        there = pages(
+            [None if absent else row for row, absent in enumerate(missing)],
+            [None if absent else traits() for absent in missing],
+        )
+        told = subject(LABELS, values=values, names=("sbp",), pages=there)
+        assert codes(told) == expected
+        (name,) = [each.name for each in probe_shortcuts(told) if isinstance(each, Probe) and "gaps" in each.name]
+        assert name == "gaps of the ECG pages"
+
+
+def test_a_shortcut_of_pages_is_sought_where_there_are_pages(subject, pages, traits, rng):
+    gone = rng.random(120) < 0.2
+    looks = [
+        None if absent else traits(brightness=220.0 - 9 * label) for absent, label in zip(gone, LABELS, strict=True)
+    ]
+    told = subject(LABELS, pages=pages([None if absent else row for row, absent in enumerate(gone)], looks))
+    (probe,) = [
+        each for each in probe_shortcuts(told) if isinstance(each, Probe) and each.name.startswith("image files")
+    ]
+    assert probe.records == (~gone).sum()
+    assert probe.auroc > 0.9
 
 
 def test_a_shortcut_inside_a_patient_is_none(subject, rng):

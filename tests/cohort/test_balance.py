@@ -59,3 +59,15 @@ def test_balancing_needs_both_classes():
         class_weights(np.array([0, 0, -1]))
     with pytest.raises(CohortError, match="no record of label 0"):
         plan_copies(np.array([1, 1, 0]), np.array([0, 1]), np.random.default_rng(0))
+
+
+def test_records_without_a_page_are_not_copied_but_count():
+    labels, rows = np.array([0] * 6 + [1] * 3), np.arange(9)
+    paged = np.ones(9, bool)
+    paged[[0, 7]] = False
+    plan = plan_copies(labels, rows, np.random.default_rng(0), paged=paged)
+    assert len(plan) == 3
+    assert set(plan.source.tolist()) == {6, 8}
+    with pytest.raises(CohortError, match="no training record of label 1 has a page"):
+        plan_copies(labels, rows, np.random.default_rng(0), paged=labels == 0)
+    assert not len(plan_copies(labels[3:], rows[:6], np.random.default_rng(0), paged=np.zeros(6, bool)))

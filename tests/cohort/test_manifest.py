@@ -187,6 +187,44 @@ def test_records_with_neither_page_nor_value_are_all_named(faults):
     assert "clinical value" in error.issues[0].rule
 
 
+def test_in_a_cohort_of_values_each_record_needs_one(faults, read):
+    error = faults("patient_id,label,ef,bnp\np1,1,0.4,\np2,0,,\np3,0,,999\n", missing=["bnp=999"])
+    assert [(issue.where, issue.code) for issue in error.issues] == [
+        ("row 3", "nothing_known"),
+        ("row 4", "nothing_known"),
+    ]
+    assert "at least one clinical value (ef, bnp)" in error.issues[0].rule
+    assert "remove the row" in error.issues[0].remedy
+
+
+def test_a_cell_at_fault_is_told_once(faults):
+    error = faults("label,ecg,ef\n1,a.png,0.4\n0,,45\n")
+    assert [issue.code for issue in error.issues] == ["other_unit"]
+
+
+def test_the_modality_decides_what_counts_as_known(faults, read):
+    text = "label,ecg,ef\n1,a.png,0.4\n0,b.png,\n"
+    assert [issue.code for issue in faults(text, modality="clinical").issues] == ["nothing_known"]
+    assert len(read(text, modality="image")) == len(read(text)) == 2
+
+
+def test_a_table_of_pages_without_clinical_columns_needs_every_page(faults):
+    (issue,) = faults("label,ecg\n1,a.png\n0,\n").issues
+    assert (issue.where, issue.code) == ("row 3", "no_page")
+
+
+def test_patients_to_be_scored_may_lack_the_page(tmp_path):
+    (tmp_path / "new.csv").write_text("record_id,ecg,ef\na,,0.4\nb,p.png,\n")
+    cohort = read_cohort(tmp_path / "new.csv", CohortConfig(), outcome="x", labelled=False)
+    assert cohort.table["ecg"].isna().tolist() == [True, False]
+    (tmp_path / "new.csv").write_text("record_id,ecg,ef\na,,0.4\nb,,0.5\n")
+    assert not read_cohort(tmp_path / "new.csv", CohortConfig(), outcome="x", labelled=False).has_pages
+    (tmp_path / "new.csv").write_text("record_id,ecg,ef\na,,0.4\nb,,\nc,,\n")
+    with pytest.raises(CohortError) as caught:
+        read_cohort(tmp_path / "new.csv", CohortConfig(), outcome="x", labelled=False)
+    assert [issue.where for issue in caught.value.issues] == ["row 3 (record 'b')", "row 4 (record 'c')"]
+
+
 def test_among_pages_alone_each_record_needs_one(faults):
     error = faults("patient_id,label,ecg,ef\np1,1,a.png,0.4\np2,0,,0.5\n", modality="image")
     (issue,) = error.issues

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from cardiograph.cli import main
+from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import load_config
-from cardiograph.errors import CohortError, ConfigError, InputError
+from cardiograph.errors import CohortError, ConfigError, InputError, PageError
 from cardiograph.inference import Predictor, Query
 from cardiograph.pipeline import run
 from cardiograph.stages.scoring import score_table
@@ -234,3 +235,53 @@ def test_a_study_of_one_modality_keeps_all_records(partial, short, tmp_path, cac
         for modality in ("image", "clinical", "both"):
             found = lab.trial(lab.settings(config, Faults(), modality, 1))
             assert 0 <= found.auroc <= 1
+
+
+def surveyed(frame, tmp_path, cache_folder, **pages):
+    from cardiograph.artifacts.cache import PageCache
+    from cardiograph.progress import Silent
+    from cardiograph.stages.ingest import survey_pages
+    from cardiograph.stages.workshop import Workshop
+
+    frame.to_csv(tmp_path / "some.csv", index=False)
+    config = load_config(None, {"pages": pages})
+    cohort = read_cohort(tmp_path / "some.csv", config.cohort, outcome="x")
+    with PageCache(cache_folder) as cache:
+        return survey_pages(cohort, Workshop(config, cache, Silent()))
+
+
+def test_a_survey_has_a_row_for_each_record(whole, tmp_path, cache_folder):
+    from cardiograph.config import RunConfig
+    from cardiograph.imaging.hashing import near_copy_distance
+    from cardiograph.stages.ingest import data_hash
+    from cardiograph.stages.splitting import group_records
+
+    two_classes = whole.groupby("label").head(3).reset_index(drop=True).assign(patient_id=None)
+    frame = two_classes.assign(ecg=two_classes["ecg"].where(two_classes.index.isin([1, 2, 4])))
+    frame.loc[4, "ecg"] = frame.loc[2, "ecg"]
+    cohort, survey = surveyed(frame, tmp_path, cache_folder)
+    assert survey.paged.tolist() == [False, True, True, False, True, False]
+    assert [each is None for each in survey.pixel_hashes] == (~survey.paged).tolist()
+    distance = near_copy_distance(survey.perceptual_hashes[0], survey.perceptual_hashes)
+    np.testing.assert_array_equal(distance, 1)  # like nothing, and like no other record without a page
+    with pytest.raises(ValueError, match="record 3 has no page"):
+        survey.page(3)
+    index = group_records(cohort, survey, RunConfig()).index
+    assert index[2] == index[4]
+    assert len(np.unique(index)) == 5
+    moved = frame.assign(ecg=frame["ecg"].iloc[[1, 0, 2, 3, 4, 5]].to_numpy())
+    other = surveyed(moved, tmp_path, cache_folder)
+    assert data_hash(*other) != data_hash(cohort, survey)  # another record lacks the page
+
+
+def test_a_bad_page_is_no_absent_page(whole, tmp_path, cache_folder):
+    """What cannot be read is told and left out with its record, values or not; who has none stays."""
+
+    (tmp_path / "bad.jpg").write_bytes(b"not a picture")
+    frame = whole.groupby("label").head(3).reset_index(drop=True)
+    frame.loc[0, "ecg"], frame.loc[1, "ecg"] = np.nan, str(tmp_path / "bad.jpg")
+    with pytest.raises(PageError, match="the pages of 1 of 6 records"):
+        surveyed(frame, tmp_path, cache_folder)
+    cohort, survey = surveyed(frame, tmp_path, cache_folder, skip_bad=True)
+    assert list(cohort.record_ids) == [name for row, name in enumerate(frame["record_id"]) if row != 1]
+    assert survey.paged.tolist() == [False, True, True, True, True]

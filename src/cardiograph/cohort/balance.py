@@ -70,11 +70,11 @@ def plan_copies(
     minority = int(np.argmin(counts))
     members = train_rows[labels[train_rows] == minority]
     members = members if paged is None else members[paged[members]]
-    if not len(members):
+    copies = int(counts.max() - counts.min())
+    if copies and not len(members):
         message = f"no training record of label {minority} has a page to be copied; use balance.mode = 'weights'"
         raise CohortError(message)
-    copies = int(counts.max() - counts.min())
-    rounds = [rng.permutation(members) for _ in range(-(-copies // len(members)))]
+    rounds = [rng.permutation(members) for _ in range(-(-copies // max(len(members), 1)))]
     source = np.concatenate([np.empty(0, np.int64), *rounds])[:copies]
     return CopyPlan(source.astype(np.int64))
 
