@@ -79,7 +79,6 @@ def near_copies(files: list[Path], folder: Path) -> dict[str, object]:
     traits = [page_traits(page.page, page.box) for page in pages]
     clusters = page_clusters(
         AuditedPages(
-            [str(number) for number in source],
             traits,
             [page.pixel_hash for page in pages],
             np.array([page.perceptual_hash for page in pages]),

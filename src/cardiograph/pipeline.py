@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.audit.findings import check_codes
@@ -147,16 +149,22 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
     if config.balance.mode == "augment" and not cohort.has_pages:
         message = "balance.mode = 'augment' turns pages, and this cohort has none; use 'none' or 'weights'"
         raise ConfigError(message)
-    names = [variable.name for variable in cohort.variables]
-    kept = {
-        "image": (config.fusion.clinical, cohort.table["ecg"].notna(), "no page"),
-        "clinical": (config.fusion.image, cohort.table[names].notna().any(axis=1), "no clinical value"),
-    }
-    if cohort.has_pages and names:
-        for block, (other, known, words) in kept.items():
-            if other == 0 and not known.all():
-                message = (
-                    f"{int((~known).sum())} records have {words}, and the weights of [fusion] leave nothing but the "
-                    f"{block} block; remove these records, or give both blocks a weight above 0"
-                )
-                raise ConfigError(message)
+    if cohort.has_pages and cohort.variables:
+        _check_weights(cohort, config)
+
+
+def _check_weights(cohort: Cohort, config: RunConfig) -> None:
+    """A record that lacks the only block with a weight has nothing left to be known by."""
+    columns = cohort.table[[variable.name for variable in cohort.variables]].to_numpy(np.float64)
+    without_page = int(cohort.table["ecg"].isna().sum())
+    without_values = int(np.isnan(columns).all(axis=1).sum())
+    for weight, count, words, block in (
+        (config.fusion.clinical, without_page, "no page", "image"),
+        (config.fusion.image, without_values, "no clinical value", "clinical"),
+    ):
+        if weight == 0 and count:
+            message = (
+                f"{count} records have {words}, and the weights of [fusion] leave nothing but the {block} block; remove "
+                "these records, or give both blocks a weight above 0"
+            )
+            raise ConfigError(message)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.config import RunConfig
+from cardiograph.config import ModelConfig, RunConfig
 from cardiograph.errors import ConfigError
 from cardiograph.imaging.weights import find_weights
 from cardiograph.progress import Progress, Silent
@@ -95,6 +95,7 @@ def climb(
             f"ladder {out}: lies inside the cohort {source}, where it would be read as a class; choose another --out"
         )
         raise ConfigError(message)
+    config = with_reference_network(config)
     directory = RunDirectory(out)
     with directory.locked(), PageCache(cache_folder()) as cache:
         lab = Laboratory(source, config, cache, progress, pool=Pool(config.seed, extent.copies))
@@ -113,6 +114,16 @@ def climb(
         directory.record({"seconds": time.perf_counter() - start, "command": command, "source": source.name})
         directory.finish()
     return result
+
+
+def with_reference_network(config: RunConfig) -> RunConfig:
+    """The settings with the reference's network and readout where others are the default: steps differ in faults alone."""
+    update: dict[str, object] = {}
+    if config.model.name == ModelConfig().name:
+        update["model"] = config.model.model_copy(update={"name": "gcn"})
+    if config.encoder.readout == "auto":
+        update["encoder"] = config.encoder.model_copy(update={"readout": "final"})
+    return config.model_copy(update=update)
 
 
 def _all_trials(lab: Laboratory, plan: Plan, log: TrialLog, extent: Extent, data: str) -> Scores:
