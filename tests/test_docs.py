@@ -333,8 +333,8 @@ def readme_commands(name):
 def test_the_readme_scores_a_patient_as_shown(place, capsys):
     one, many = readme_commands("predict")
     main_of(one)
-    told = capsys.readouterr().out
     shown = next(body for kind, body in FENCE.findall(TEXTS[ROOT / "README.md"]) if "what it leans on" in body)
+    told, shown = (" ".join(text.split()) for text in (capsys.readouterr().out, shown))
     for words in ("the threshold", "what it leans on", "similar record", "distance", "label", "rests on:"):
         assert words in told
         assert words in shown
