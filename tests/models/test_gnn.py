@@ -26,13 +26,18 @@ def edges_of(hood):
     return torch.tensor(pairs).T
 
 
+def mixed(layer, x, hood):
+    hearing = Hearing.of(hood)
+    return layer(x, layer.heard(x, x, hearing), hearing)
+
+
 def test_gcn_layer_is_gcnconv(ragged):
     geometric = pytest.importorskip("torch_geometric.nn").GCNConv(6, 4)
     layer = GCNLayer(6, 4, 1)
     layer.linear.weight.data = geometric.lin.weight.data.clone()
     layer.bias.data = geometric.bias.data.normal_().clone()
     x = torch.randn(12, 6)
-    torch.testing.assert_close(layer(x, x, Hearing.of(ragged)), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(mixed(layer, x, ragged), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
 
 
 def test_gat_layer_is_gatv2conv(ragged):
@@ -43,17 +48,17 @@ def test_gat_layer_is_gatv2conv(ragged):
     layer.attention.data = geometric.att.data[0].clone()
     layer.bias.data = geometric.bias.data.normal_().clone()
     x = torch.randn(12, 6)
-    torch.testing.assert_close(layer(x, x, Hearing.of(ragged)), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(mixed(layer, x, ragged), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
 
 
 def test_sage_layer_is_sageconv(ragged):
     geometric = pytest.importorskip("torch_geometric.nn").SAGEConv(6, 4)
     layer = SAGELayer(6, 4, 1)
     layer.own.weight.data = geometric.lin_r.weight.data.clone()
-    layer.heard.weight.data = geometric.lin_l.weight.data.clone()
+    layer.neighbours.weight.data = geometric.lin_l.weight.data.clone()
     layer.own.bias.data = geometric.lin_l.bias.data.normal_().clone()
     x = torch.randn(12, 6)
-    torch.testing.assert_close(layer(x, x, Hearing.of(ragged)), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(mixed(layer, x, ragged), geometric(x, edges_of(ragged)), atol=1e-5, rtol=0)
 
 
 def test_default_gcn_on_complete_tables_is_the_mean_over_six():
@@ -62,7 +67,33 @@ def test_default_gcn_on_complete_tables_is_the_mean_over_six():
     layer = GCNLayer(3, 2, 1)
     x = torch.randn(20, 3)
     mean = torch.stack([x[[i, *index[i]]].mean(0) for i in range(20)])
-    torch.testing.assert_close(layer(x, x, Hearing.of(hood)), layer.linear(mean) + layer.bias)
+    torch.testing.assert_close(mixed(layer, x, hood), layer.linear(mean) + layer.bias)
+
+
+def test_gradients_reach_whoever_is_heard(ragged):
+    hearing = Hearing.of(ragged)
+    x = torch.randn(14, 3, dtype=torch.float64, requires_grad=True)  # two sources more than anyone hears
+    weight = torch.rand(12, 3, dtype=torch.float64) * hearing.valid
+    plain = (weight[:, :, None] * x[hearing.index]).sum(1)
+    torch.testing.assert_close(hearing.weighted_sum(x, weight), plain)
+    assert torch.autograd.gradcheck(lambda source: hearing.weighted_sum(source, weight), x)
+
+
+def test_nobody_heard_is_zero():
+    hearing = Hearing.of(Neighbourhood(np.zeros((4, 0), np.int64), np.zeros((4, 0), np.float32)))
+    x = torch.randn(4, 3, requires_grad=True)
+    hearing.mean(x).sum().backward()
+    assert not hearing.mean(x).any()
+    assert not x.grad.any()
+
+
+@pytest.mark.parametrize("name", SERVABLE)
+def test_what_was_heard_may_be_handed_in(ragged, name):
+    hearing = Hearing.of(ragged, votes=np.zeros(12, np.float32))
+    network, x = build(name, 6, ModelConfig(width=16)).eval(), torch.randn(12, 6)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    assert torch.equal(network(x, hearing, heard=network.heard(x, hearing))[0], network(x, hearing)[0])
 
 
 @pytest.mark.parametrize("name", SERVABLE)

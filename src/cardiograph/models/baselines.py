@@ -20,8 +20,16 @@ class Logistic(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width_in, classes)
 
+    def heard(self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Nothing."""
+        return []
+
     def forward(
-        self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None
+        self,
+        own: Tensor,
+        hearing: Hearing,
+        sources: Sequence[Tensor] | None = None,
+        heard: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
         return self.linear(own), []
@@ -35,8 +43,16 @@ class KnnVote(nn.Module):
         self.classes = classes
         self.scale = nn.Parameter(torch.ones(()), requires_grad=False)
 
+    def heard(self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Nothing."""
+        return []
+
     def forward(
-        self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None
+        self,
+        own: Tensor,
+        hearing: Hearing,
+        sources: Sequence[Tensor] | None = None,
+        heard: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
         votes = hearing.votes * self.scale

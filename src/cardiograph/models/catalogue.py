@@ -8,7 +8,10 @@ from cardiograph.models.gnn import LAYERS, Network
 from cardiograph.models.sign import Sign
 
 Model = Network | Sign | Logistic | KnnVote
-"""``model(own, hearing, sources) -> (logits, states)``: what training, test scores and serving call."""
+"""``model(own, hearing, sources) -> (logits, states)``: what training, test scores and serving call.
+
+``model.heard(own, hearing, sources)`` is the part that no weight decides; training computes it once and hands it in.
+"""
 
 
 def build(name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> Model:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
 from cardiograph.config import ModelConfig
 from cardiograph.containers import Neighbourhood
@@ -63,9 +65,53 @@ class Hearing:
 
     def mean(self, source: Tensor) -> Tensor:
         """[sources, width] states -> [records, width] mean over the neighbours; 0 where there is none."""
-        total = (source[self.index] * self.valid[:, :, None]).sum(1)
-        mean: Tensor = total / (self.degree - 1).clamp(min=1)[:, None]
-        return mean
+        total = self.weighted_sum(source, self.valid.to(source.dtype))
+        return total / (self.degree - 1).clamp(min=1)[:, None]
+
+    def convolved(self, own: Tensor, source: Tensor) -> Tensor:
+        """[records, width] and [sources, width] states -> [records, width] ``sum_j x_j / sqrt(d_i d_j)`` with self."""
+        return self.weighted_sum(source, self._convolution.to(source.dtype)) + own / self.degree[:, None]
+
+    def weighted_sum(self, source: Tensor, weight: Tensor) -> Tensor:
+        """[sources, width] states, [records, k] weights -> [records, width] sum over the neighbours.
+
+        Nothing of the size records x k x width is made, neither here nor for the gradient.
+        """
+        total: Tensor = _WeightedSum.apply(source, weight, self)  # type: ignore[no-untyped-call]
+        return total
+
+    @cached_property
+    def _convolution(self) -> Tensor:
+        weight: Tensor = self.valid / (self.degree[:, None] * self.source_degree).sqrt()
+        return weight
+
+    @cached_property
+    def _by_source(self) -> Tensor:
+        """[records * k] places of the flattened table, sorted by whom they hear."""
+        return torch.argsort(self.index.flatten(), stable=True)
+
+
+class _WeightedSum(torch.autograd.Function):
+    """Sum over fixed neighbours; its gradient is the same sum over the listeners of each source."""
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, weight: Tensor, hearing: Hearing) -> Tensor:  # noqa: ANN401 - torch's
+        ctx.weight, ctx.hearing, ctx.sources = weight, hearing, len(source)
+        records, k = hearing.index.shape
+        return _bags(source, hearing.index.flatten(), torch.arange(records) * k, weight.flatten())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401 - torch's
+        hearing, (gradient,) = ctx.hearing, gradients
+        order, k = hearing._by_source, hearing.index.shape[1]
+        counts = torch.bincount(hearing.index.flatten(), minlength=ctx.sources)
+        weight = ctx.weight.flatten()[order]
+        return _bags(gradient.contiguous(), order // max(k, 1), counts.cumsum(0) - counts, weight), None, None
+
+
+def _bags(table: Tensor, rows: Tensor, starts: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sums of rows of a table, one sum from each start to the next."""
+    return embedding_bag(rows, table, starts, mode="sum", per_sample_weights=weight)
 
 
 class GCNLayer(nn.Module):
@@ -80,11 +126,13 @@ class GCNLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width_out))
         nn.init.xavier_uniform_(self.linear.weight)
 
-    def forward(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
-        """[records, in] own states and [sources, in] states -> [records, out]."""
-        weight = hearing.valid / (hearing.degree[:, None] * hearing.source_degree).sqrt()
-        heard = (weight[:, :, None] * self.linear(source)[hearing.index]).sum(1)
-        mixed: Tensor = heard + self.linear(own) / hearing.degree[:, None] + self.bias
+    def heard(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+        """[records, in] own states and [sources, in] states -> [records, in] their sum, before any weight."""
+        return hearing.convolved(own, source)
+
+    def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
+        """What :meth:`heard` gave -> [records, out]."""
+        mixed: Tensor = self.linear(heard) + self.bias
         return mixed
 
 
@@ -104,11 +152,15 @@ class GATLayer(nn.Module):
         for weight in (self.left.weight, self.right.weight, self.attention):
             nn.init.xavier_uniform_(weight)
 
-    def forward(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+    def heard(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+        """[sources, in] states as they are: who is listened to depends on the weights."""
+        return source
+
+    def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
         """[records, in] own states and [sources, in] states -> [records, out]."""
         records = len(own)
-        heard = self.left(source)[hearing.index]
-        values = torch.cat([heard, self.left(own)[:, None]], dim=1).view(records, -1, self.heads, self.width)
+        neighbours = self.left(heard)[hearing.index]
+        values = torch.cat([neighbours, self.left(own)[:, None]], dim=1).view(records, -1, self.heads, self.width)
         asking = self.right(own).view(records, 1, self.heads, self.width)
         score = (nn.functional.leaky_relu(values + asking, 0.2) * self.attention).sum(-1)
         valid = torch.cat([hearing.valid, torch.ones(records, 1, dtype=torch.bool)], dim=1)
@@ -126,14 +178,18 @@ class SAGELayer(nn.Module):
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
         self.own = nn.Linear(width_in, width_out)
-        self.heard = nn.Linear(width_in, width_out, bias=False)
+        self.neighbours = nn.Linear(width_in, width_out, bias=False)
         nn.init.xavier_uniform_(self.own.weight)
         nn.init.zeros_(self.own.bias)
-        nn.init.xavier_uniform_(self.heard.weight)
+        nn.init.xavier_uniform_(self.neighbours.weight)
 
-    def forward(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
-        """[records, in] own states and [sources, in] states -> [records, out]."""
-        mixed: Tensor = self.own(own) + self.heard(hearing.mean(source))
+    def heard(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+        """[sources, in] states -> [records, in] mean over the neighbours."""
+        return hearing.mean(source)
+
+    def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
+        """[records, in] own states and means of the neighbours -> [records, out]."""
+        mixed: Tensor = self.own(own) + self.neighbours(heard)
         return mixed
 
 
@@ -146,7 +202,11 @@ class SelfLayer(nn.Module):
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+    def heard(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+        """[records, in] own states: nobody is heard."""
+        return own
+
+    def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
         """[records, in] own states -> [records, out]."""
         mixed: Tensor = self.linear(own)
         return mixed
@@ -177,8 +237,16 @@ class Network(nn.Module):
         self.votes = config.votes and name != "mlp"
         self.head = nn.Linear(config.width + int(self.votes), classes)
 
+    def heard(self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """What enters the first layer: no weight decides it, so that training computes it once."""
+        return [self.layers[0].heard(own, own if sources is None else sources[0], hearing)]  # type: ignore[operator]
+
     def forward(
-        self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None
+        self,
+        own: Tensor,
+        hearing: Hearing,
+        sources: Sequence[Tensor] | None = None,
+        heard: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records.
 
@@ -187,15 +255,19 @@ class Network(nn.Module):
             hearing: Whom each record hears.
             sources: For each layer the [sources, width] states that are heard; the records' own states where None (the
                 reference graph, whose records hear one another).
+            heard: What :meth:`heard` gave for these records; computed where None.
 
         Returns:
             [records, classes] logits, and each layer's input states: those of the reference are the ``sources`` of a query.
         """
-        states = []
+        states: list[Tensor] = []
+        (entering,) = self.heard(own, hearing, sources) if heard is None else heard
         for depth, layer in enumerate(self.layers):
             states.append(own)
-            heard = own if sources is None else sources[depth]
-            own = layer(own, heard, hearing).relu()
+            if depth > 0:
+                source = own if sources is None else sources[depth]
+                entering = layer.heard(own, source, hearing)  # type: ignore[operator]
+            own = layer(own, entering, hearing).relu()
             if depth < len(self.layers) - 1:
                 own = self.dropout(own)
         if self.votes:

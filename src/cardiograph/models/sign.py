@@ -71,8 +71,12 @@ class Sign(nn.Module):
         return logits + votes[:, None, None] * self.vote if self.votes else logits
 
     def forward(
-        self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None
+        self,
+        own: Tensor,
+        hearing: Hearing,
+        sources: Sequence[Tensor] | None = None,
+        heard: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
-        means = self.heard(own, hearing, sources)
+        means = self.heard(own, hearing, sources) if heard is None else heard
         return self.scored(own, means, hearing.votes).mean(1), [own, *means[:-1]]

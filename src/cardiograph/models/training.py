@@ -155,14 +155,18 @@ class _Log:
         self.best_loss, self.best_epoch = float("inf"), 0
         self.best_state: dict[str, Tensor] = {}
         self._curves: list[tuple[float, float, float, float]] = []
+        self.heard = network.heard(train_set.features, train_set.hearing)
+        self._val_heard: list[Tensor] | None = None
 
     def note(self, epoch: int) -> None:
         """Judge the network as it is after an epoch."""
         train_set, val_set = self.train_set, self.val_set
         self.network.eval()
         with torch.no_grad():
-            train_logits, states = self.network(train_set.features, train_set.hearing)
-            val_logits, _ = self.network(val_set.features, val_set.hearing, states)
+            train_logits, states = self.network(train_set.features, train_set.hearing, heard=self.heard)
+            if self._val_heard is None:
+                self._val_heard = self.network.heard(val_set.features, val_set.hearing, states)
+            val_logits, _ = self.network(val_set.features, val_set.hearing, states, self._val_heard)
         val_loss = float(val_set.loss(val_logits))
         losses = float(train_set.loss(train_logits)), val_loss
         self._curves.append((*losses, train_set.accuracy(train_logits), val_set.accuracy(val_logits)))
@@ -180,7 +184,6 @@ def _descend(network: Model, log: _Log, config: ModelConfig, progress: Callable[
     """Adam until the validation loss has not fallen for ``patience`` epochs."""
     train_set = log.train_set
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    means = network.heard(train_set.features, train_set.hearing) if isinstance(network, Sign) else []
     first = len(log.best_state) > 0
     for epoch in range(int(first), config.epochs + int(first)):
         network.train()
@@ -188,9 +191,10 @@ def _descend(network: Model, log: _Log, config: ModelConfig, progress: Callable[
         for rows in _batches(train_set, config.batch) if isinstance(network, Sign) else [None]:
             optimiser.zero_grad()
             if isinstance(network, Sign) and rows is not None:
-                logits = network.scored(seen[rows], [mean[rows] for mean in means], train_set.hearing.votes[rows])
+                logits = network.scored(seen[rows], [mean[rows] for mean in log.heard], train_set.hearing.votes[rows])
             else:
-                logits = network(seen, train_set.hearing)[0]
+                heard = log.heard if seen is train_set.features else None
+                logits = network(seen, train_set.hearing, heard=heard)[0]
             torch.autograd.backward(train_set.loss(logits, rows))
             optimiser.step()
         log.note(epoch)
