@@ -1,5 +1,6 @@
 """Means, differences and verdicts are what a hand computes from the fits."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -13,7 +14,7 @@ from cardiograph.evaluation.bootstrap import Interval
 from cardiograph.evaluation.delong import delong_test
 from cardiograph.studies.compare import _facts, tasks_of
 from cardiograph.studies.compare_extent import Extent
-from cardiograph.studies.compare_pairs import labels_of_test
+from cardiograph.studies.compare_pairs import labels_of_test, mean_of
 from cardiograph.studies.compare_summary import Summary
 from cardiograph.studies.compare_words import judge
 
@@ -128,6 +129,13 @@ def test_a_score_that_no_fold_defines_is_undefined_and_counted(summary):
     assert row.undefined["calibration_slope"] == 6
     assert math.isnan(row.scores["calibration_slope"].value)
     assert row.undefined["auroc"] == 0
+
+
+def test_the_interval_of_a_score_stays_in_its_range(summary):
+    spread = [0.6, 1.0, 0.7, 1.0]
+    free, held = (mean_of(summary.bench, spread, 0.95, name) for name in ("", "auroc"))
+    assert free.high > 1
+    assert held == dataclasses.replace(free, high=1.0)
 
 
 def test_one_split_of_one_record_each_has_delongs_interval():

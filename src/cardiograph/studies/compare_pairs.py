@@ -36,13 +36,20 @@ def scores_of(labels: NDArray[np.int64], fitted: Fitted, thresholds: Sequence[fl
     return found | {benefit_name(at): float(each) for at, each in zip(thresholds, benefits, strict=True)}
 
 
-def mean_of(bench: Bench, values: Sequence[float], confidence: float) -> Interval:
-    """Mean over the folds in which a score is defined, with the corrected resampled t interval; one fold has no interval."""
+def mean_of(bench: Bench, values: Sequence[float], confidence: float, metric: str = "") -> Interval:
+    """Mean over the folds in which a score is defined, with the corrected resampled t interval; one fold has no interval.
+
+    Few folds make an interval wide; that of a metric does not leave the metric's range.
+    """
     defined = np.array([value for value in values if math.isfinite(value)])
     if not len(defined):
         return Interval(math.nan, math.nan, math.nan)
     train, test = bench.shares
-    return resampled_interval(defined, train=train, test=test, confidence=confidence)
+    found = resampled_interval(defined, train=train, test=test, confidence=confidence)
+    if metric not in METRICS:
+        return found
+    low, high = np.clip([found.low, found.high], *METRICS[metric].range)
+    return Interval(found.value, float(low), float(high))
 
 
 def differences_of(

@@ -124,7 +124,7 @@ class Summary:
             modality,
             model,
             title_of(model, self.bench.config),
-            {name: self._mean(scores) for name, scores in values.items()},
+            {name: self._mean(scores, name) for name, scores in values.items()},
             {name: sum(not math.isfinite(value) for value in scores) for name, scores in values.items()},
             self._mean([fitted.seconds for fitted in found]),
             max(fitted.peak_mib for fitted in found),
@@ -172,10 +172,11 @@ class Summary:
 
     def _auroc(self, found: Sequence[Fitted]) -> Interval:
         each = zip(self.places, found, strict=True)
-        return self._mean([scores_of(labels_of_test(self.bench, place), one, ())["auroc"] for place, one in each])
+        scores = [scores_of(labels_of_test(self.bench, place), one, ())["auroc"] for place, one in each]
+        return self._mean(scores, "auroc")
 
-    def _mean(self, values: Sequence[float]) -> Interval:
-        return mean_of(self.bench, values, self.facts.confidence)
+    def _mean(self, values: Sequence[float], metric: str = "") -> Interval:
+        return mean_of(self.bench, values, self.facts.confidence, metric)
 
     def _labelled(self, modality: Modality, place: Place, kind: str, share: float) -> int:
         studied = self.bench.studied(modality, place)
