@@ -125,7 +125,7 @@ def spearman(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
 
 
 def learning_curves(content: ReportContent) -> Picture:
-    """Loss and accuracy of each network by epoch."""
+    """Loss and accuracy by epoch of each model that is learnt in epochs."""
     curves = {name: content.curves[name] for name in content.models.titles if name in content.curves}
     accuracy = any(len(curve.val_accuracy) for curve in curves.values())
 

@@ -68,7 +68,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
             sensitivity=config.evaluation.sensitivity,
             net_benefit_at=config.evaluation.net_benefit_at,
         ),
-        curves={name: _curve(curve) for name, curve in facts["curves"].items()},
+        curves={name: _curve(curve) for name, curve in facts["curves"].items() if len(curve["val_loss"]) > 1},
         split_source=facts["split"]["source"],
         group_links=facts["split"]["links"],
         clinical=_clinical(facts, cohort, split),
