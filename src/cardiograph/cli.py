@@ -14,6 +14,7 @@ import typer
 
 from cardiograph import cli_options as options
 from cardiograph.cli_evaluate import evaluate
+from cardiograph.cli_extend import extend
 from cardiograph.cli_studies import compare, ladder
 from cardiograph.errors import CardiographError, ConfigError
 
@@ -216,6 +217,11 @@ app.command(
     epilog="Examples: cardiograph evaluate runs/a other_hospital.csv | "
     "cardiograph evaluate runs/a other_hospital.csv --map bnp=NTproBNP --convert ef=percent --skip-unlabelled"
 )(evaluate)
+
+app.command(
+    epilog="Examples: cardiograph extend runs/a new_patients.csv --out runs/a2 | "
+    "cardiograph extend runs/a registry.csv --out runs/a2 --skip-known"
+)(extend)
 
 
 @app.command()

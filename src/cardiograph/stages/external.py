@@ -16,7 +16,7 @@ from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
-from cardiograph.errors import ConfigError
+from cardiograph.errors import ConfigError, RunError
 from cardiograph.evaluation.predictions import ModelRoles
 from cardiograph.inference import Predictor
 from cardiograph.models.titles import TITLES
@@ -96,6 +96,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         raise ConfigError(message)
     config = _config(directory, overrides or {})
     predictor = Predictor.load(run)
+    required_threshold(predictor, run)
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
@@ -122,6 +123,18 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     files.write_bytes(folder / PAGE, external_page(content, answered.part).encode())
     files.write_json(folder / RESULT, content)
     return External(folder, content)
+
+
+def required_threshold(predictor: Predictor, run: Path) -> float:
+    """The threshold of a run; RunError where it is void."""
+    threshold = predictor.bundle.served.threshold
+    if threshold is None:
+        message = (
+            f"run {run}: was extended, so that its calibration and threshold are void; make them anew by --renew, on "
+            "labelled patients that the run has not met"
+        )
+        raise RunError(message)
+    return threshold
 
 
 def _config(directory: RunDirectory, overrides: Mapping[str, Any]) -> RunConfig:
@@ -167,13 +180,14 @@ def _claim(folder: Path, identity: Mapping[str, str]) -> None:
 
 def _answered(predictor: Predictor, studied: Studied, directory: RunDirectory, *, other_ids: bool) -> Answered:
     served, count = predictor.bundle.served, len(studied.cohort)
+    threshold = required_threshold(predictor, directory.path)
     queries = studied.queries(np.arange(count))
     if other_ids:
         queries = replace(queries, patient_ids=[None] * count)
     scores, seen = predictor.score(queries), seen_by_run(queries, directory)
     return Answered(
         model=served.model.name,
-        threshold=served.threshold,
+        threshold=threshold,
         labels=studied.cohort.labels,
         groups=studied.split.groups.index,
         scores=scores,
