@@ -231,10 +231,11 @@ def report(
 ) -> None:
     """Write report.html and model_card.md of a finished run again, and show its scores."""
     from cardiograph.artifacts.run import RunDirectory
-    from cardiograph.stages.reporting import write_report
+    from cardiograph.stages.reporting import require_trained, write_report
 
     directory = RunDirectory(run)
     directory.require_finished()
+    require_trained(directory)
     with directory.locked():
         write_report(directory)
     _show(run, directory.read_json("metrics.json"), as_json=as_json)

@@ -133,14 +133,15 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         if _finished(directory, identity):
             return Extension(out, directory.read_json("run.json")["extended"])
         known = known_records(base, predictor.bundle)
-        added = _matched(read, survey, known, predictor, shop, skip_known=skip_known)
+        learnt_from = base.read_json("run.json")["provenance"]
+        added = _matched(read, survey, known, predictor, shop, skip_known=skip_known, learnt_from=learnt_from)
         directory.begin(base.config(), hashed)
         directory.record({"extended": identity})
         added = _embedded(added, predictor, shop)
         with shop.stage("linking patients", 1):
             bundle = widened(predictor.bundle, _newcomers(added, predictor), where=added.where)
         facts = identity | {
-            "run": run.resolve().name,
+            "extends": run.resolve().name,
             "cohort": source.name,
             "created": time.strftime("%Y-%m-%d %H:%M %Z"),
             **_counts(cohort, added, predictor, bundle),
@@ -230,7 +231,14 @@ def _where(numbers: Mapping[str, int], name: str) -> str:
 
 
 def _matched(
-    cohort: Cohort, survey: Survey | None, known: Known, predictor: Predictor, shop: Workshop, *, skip_known: bool
+    cohort: Cohort,
+    survey: Survey | None,
+    known: Known,
+    predictor: Predictor,
+    shop: Workshop,
+    *,
+    skip_known: bool,
+    learnt_from: str,
 ) -> _Addition:
     """The records with their groups among those of the run.
 
@@ -258,7 +266,7 @@ def _matched(
         raise CohortError(message, [issue for _, issue in joined.issues])
     require_known(studied)
     names, renamed = _new_names([str(name) for name in studied.cohort.record_ids], known.members.record_ids)
-    notes = reading_notes(studied, predictor, studied.provenance)
+    notes = reading_notes(studied, predictor, learnt_from)
     if renamed:
         notes.append(f"{renamed} records have a name that the run has already; they are called NAME:2 and so on")
     return _Addition(studied, joined, names, skipped, tuple(notes), numbers)

@@ -200,7 +200,7 @@ def _links(new: Members, known: Known, *, near_copies: bool) -> list[dict[int, s
         for row in np.flatnonzero([pixels is not None for pixels in new.pixel_hashes]).tolist():
             near = near_copy_distance(new.likeness[row], likeness) <= NEAR_COPY_THRESHOLD
             for group in known.groups[paged[near]].tolist():
-                found[row].setdefault(group, "near-copy of its page")
+                found[row].setdefault(group, "page (a near-copy)")
     return found
 
 
@@ -211,24 +211,18 @@ def _by_identity(known: Known) -> dict[Hashable, str]:
 
 def _held_out(place: str, links: dict[int, str], apart: set[int]) -> Issue:
     reasons = [reason for group, reason in links.items() if group in apart]
-    value = f"a record whose {reasons[0]} is" if reasons else "in one group with a record that is"
-    rule = (
-        "validation and test records of the run judged the model, and nothing that leans on them can be judged by them"
-    )
-    remedy = "remove the record, or leave all such records out by --skip-known"
-    return Issue(
-        place, "", f"{value} among the run's validation or test records", rule, remedy,
-        "held_out",
-    )  # fmt: skip
+    value = f"known by its {reasons[0]}" if reasons else "in one group with a record that is known"
+    rule = "the run's validation and test records judged the model: it may not lean on them, nor on their group"
+    remedy = "remove the record; --skip-known leaves out all such"
+    return Issue(place, "", value, rule, remedy, "held_out")
 
 
 def _two_groups(place: str, count: int) -> Issue:
-    rule = f"it belongs to {count} groups of the reference at once, whose records hear each other already"
+    rule = f"it joins {count} groups of the reference, whose records hear each other already"
     remedy = "correct the patient id or the page, remove the record, or make the run again from all records"
     return Issue(place, "", "", rule, remedy, "joins_groups")
 
 
 def _in_reference(place: str, name: str) -> Issue:
-    rule = f"the reference has it as {name!r}: the same patient and page, or the same values where there is no page"
-    remedy = "remove the record, or leave all such records out by --skip-known"
-    return Issue(place, "", "", rule, remedy, "in_reference")
+    rule = f"the reference has it, as {name!r}"
+    return Issue(place, "", "", rule, "remove the record; --skip-known leaves out all such", "in_reference")

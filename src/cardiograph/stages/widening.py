@@ -76,7 +76,7 @@ def widened(bundle: ModelBundle, new: Newcomers, *, where: Where) -> ModelBundle
     )
     groups = np.concatenate([old.groups, new.groups])
     hood = attach(places, added, bundle.served.graph, group_members(new.groups, groups))
-    degree = np.concatenate([old.degree, Hearing.of(hood).degree.numpy()])
+    degree = np.concatenate([old.degree, (hood.index >= 0).sum(1).astype(np.float32) + 1])
     reference = Reference(
         features=np.vstack([old.features, features.values]),
         present=np.vstack([old.present, features.present]),
@@ -92,7 +92,8 @@ def widened(bundle: ModelBundle, new: Newcomers, *, where: Where) -> ModelBundle
         perceptual_hashes=np.vstack([old.perceptual_hashes, new.perceptual_hashes]),
     )
     prior = label_prior(old.labels) if bundle.served.prior is None else bundle.served.prior
-    served = dataclasses.replace(bundle.served, prior=prior, threshold=None)
+    told = f"{bundle.served.provenance}; {len(added)} reference records added since"
+    served = dataclasses.replace(bundle.served, prior=prior, threshold=None, provenance=told)
     return dataclasses.replace(bundle, served=served, reference=reference, uncertainty=None)
 
 
