@@ -15,14 +15,15 @@ from cardiograph.graph.attach import group_members
 from cardiograph.inference import Predictor, Queries, Query
 from cardiograph.pipeline import run
 from cardiograph.stages.extending import extend_run
+from cardiograph.synthesis.cohort import write_cohort
 
 VARIABLES = ["ef", "bnp", "nyha", "sbp", "age"]
 COLUMNS = ["record_id", "patient_id", "label", "ecg", *VARIABLES]
 
 
 def rows_of(table):
-    """A cohort's rows with absolute paths of the pages."""
-    rows = pd.read_csv(table)
+    """A cohort's first record of each patient, with absolute paths of the pages."""
+    rows = pd.read_csv(table).drop_duplicates("patient_id", ignore_index=True)
     rows["ecg"] = [str(table.parent / page) for page in rows["ecg"]]
     return rows
 
@@ -61,6 +62,15 @@ def extended(finished_run, other_cohort, tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundles(finished_run, extended):
     return ModelBundle.load(finished_run / "bundle"), ModelBundle.load(extended.path / "bundle")
+
+
+@pytest.fixture(scope="module")
+def further_cohort(tmp_path_factory):
+    """A third cohort, of patients that neither of the others has."""
+    table = write_cohort(tmp_path_factory.mktemp("further") / "cohort", patients=24, seed=12, workers=1)
+    rows = pd.read_csv(table)
+    rows["patient_id"], rows["record_id"] = "third " + rows["patient_id"], "third " + rows["record_id"]
+    return written(rows, table.parent, "renamed.csv")
 
 
 # What stays, and what comes in
@@ -124,20 +134,14 @@ def test_a_query_near_a_new_record_hears_it(extended, other_cohort):
     assert rows.loc[3, "record_id"] == heard[0]
 
 
-def test_the_share_that_votes_start_from_is_the_old_one(finished_run, other_cohort, bundles, tmp_path):
+def test_the_share_that_votes_start_from_is_the_old_one(finished_run, other_cohort, further_cohort, bundles, tmp_path):
     positive = rows_of(other_cohort).assign(label=1)
     made = extend_run(finished_run, written(positive, tmp_path), tmp_path / "out")
     old = bundles[0].reference.labels
     expected = ((old == 1).sum() + 1) / ((old >= 0).sum() + 2)
     assert ModelBundle.load(made.path / "bundle").served.prior == pytest.approx(expected, abs=0)
-    again = extend_run(made.path, written(part_of_run_of_nobody(other_cohort), tmp_path, "third.csv"), tmp_path / "two")
+    again = extend_run(made.path, written(rows_of(further_cohort), tmp_path, "third.csv"), tmp_path / "two")
     assert ModelBundle.load(again.path / "bundle").served.prior == pytest.approx(expected, abs=0)
-
-
-def part_of_run_of_nobody(other_cohort):
-    """Two rows of patients without a name whose pages no run has: those of the cohort before."""
-    rows = rows_of(other_cohort).head(2)
-    return rows.assign(record_id=["n1", "n2"], patient_id=["n1", "n2"], ecg="", ef=[0.31, 0.62]).drop(columns="ecg")
 
 
 # Groups
@@ -328,17 +332,15 @@ def test_the_extended_run_is_left_as_it_was(finished_run, other_cohort, tmp_path
     assert before == {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
 
 
-def test_an_extended_run_can_be_extended(extended, other_cohort, cohort_table, tmp_path):
-    rows = rows_of(other_cohort).head(3)
+def test_an_extended_run_can_be_extended(extended, other_cohort, further_cohort, bundles, tmp_path):
     with pytest.raises(CohortError) as caught:
-        extend_run(extended.path, written(rows, tmp_path), tmp_path / "out")
+        extend_run(extended.path, written(rows_of(other_cohort).head(3), tmp_path), tmp_path / "out")
     assert codes(caught) == {"in_reference"}
-    further = rows.assign(record_id=list("abc"), patient_id=["a", "b", rows.loc[0, "patient_id"]]).drop(columns="ecg")
-    further["ecg"] = rows_of(cohort_table)["ecg"].tail(3).to_list()
-    further["ecg"] = further["ecg"].where(further["record_id"] == "none", other=rows["ecg"])
-    with pytest.raises(CohortError) as caught:
-        extend_run(extended.path, written(further, tmp_path), tmp_path / "out")
-    assert codes(caught) == {"joins_groups"}
+    made = extend_run(extended.path, further_cohort, tmp_path / "out")
+    first, second = bundles[1].reference, ModelBundle.load(made.path / "bundle").reference
+    for before, after in zip(first.states, second.states, strict=True):
+        assert after[: len(first)].tobytes() == before.tobytes()
+    assert len(second) == len(first) + len(pd.read_csv(further_cohort))
 
 
 # Inputs

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.artifacts import files
 from cardiograph.artifacts.bundle import ModelBundle
@@ -38,7 +39,7 @@ from cardiograph.stages.ingest import Survey, data_hash
 from cardiograph.stages.joining import SKIPPED, Joined, Known, Members, join, known_records
 from cardiograph.stages.splitting import group_records
 from cardiograph.stages.studied import Studied
-from cardiograph.stages.widening import Newcomers, widened
+from cardiograph.stages.widening import Newcomers, require_complete, widened
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
 
@@ -68,11 +69,6 @@ class _Addition:
     names: tuple[str, ...]
     skipped: dict[str, int]
     notes: tuple[str, ...]
-    numbers: Mapping[str, int]
-
-    def where(self, row: int) -> str:
-        """The place of a record, for people."""
-        return _where(self.numbers, str(self.studied.cohort.record_ids[row]))
 
 
 def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
@@ -119,6 +115,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     )
     predictor = Predictor.load(run)
     cohort = _named(read_cohort(source, config.cohort, outcome=config.outcome, one_class=True), ids_of)
+    numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
     bundle_hash = files.sha256_of(_bundle(run))
     with directory.locked(), PageCache(cache_folder()) as cache:
         shop = Workshop(config, cache, progress, directory)
@@ -133,19 +130,22 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         if _finished(directory, identity):
             return Extension(out, directory.read_json("run.json")["extended"])
         known = known_records(base, predictor.bundle)
-        learnt_from = base.read_json("run.json")["provenance"]
-        added = _matched(read, survey, known, predictor, shop, skip_known=skip_known, learnt_from=learnt_from)
+        added = _matched((read, survey), known, predictor, shop, numbers=numbers, skip_known=skip_known)
         directory.begin(base.config(), hashed)
         directory.record({"extended": identity})
         added = _embedded(added, predictor, shop)
         with shop.stage("linking patients", 1):
-            bundle = widened(predictor.bundle, _newcomers(added, predictor), where=added.where)
+            bundle = widened(predictor.bundle, _newcomers(added, predictor))
         facts = identity | {
             "extends": run.resolve().name,
             "cohort": source.name,
             "created": time.strftime("%Y-%m-%d %H:%M %Z"),
             **_counts(cohort, added, predictor, bundle),
-            "notes": [*added.notes, *([] if known.complete else [OLDER_RUN])],
+            "notes": [
+                *reading_notes(added.studied, predictor, base.read_json("run.json")["provenance"]),
+                *added.notes,
+                *([] if known.complete else [OLDER_RUN]),
+            ],
             "renewed": None,
         }
         with shop.stage("writing", 1):
@@ -231,14 +231,13 @@ def _where(numbers: Mapping[str, int], name: str) -> str:
 
 
 def _matched(
-    cohort: Cohort,
-    survey: Survey | None,
+    read: tuple[Cohort, Survey | None],
     known: Known,
     predictor: Predictor,
     shop: Workshop,
     *,
+    numbers: Mapping[str, int],
     skip_known: bool,
-    learnt_from: str,
 ) -> _Addition:
     """The records with their groups among those of the run.
 
@@ -246,7 +245,7 @@ def _matched(
         CohortError: Records that may not become reference records, or none that may.
     """
     shop.progress.start("matching records", 1)
-    numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
+    cohort, survey = read
     kept = np.arange(len(cohort))
     studied, joined = _joined(cohort, survey, known, predictor, shop, numbers)
     skipped: dict[str, int] = {}
@@ -265,11 +264,24 @@ def _matched(
         message = f"{len(joined.issues)} of {len(cohort)} records cannot become reference records of this run"
         raise CohortError(message, [issue for _, issue in joined.issues])
     require_known(studied)
+    require_complete(
+        predictor.bundle, _blocks(studied), where=lambda row: _where(numbers, studied.cohort.record_ids[row])
+    )
     names, renamed = _new_names([str(name) for name in studied.cohort.record_ids], known.members.record_ids)
-    notes = reading_notes(studied, predictor, learnt_from)
+    notes = []
     if renamed:
         notes.append(f"{renamed} records have a name that the run has already; they are called NAME:2 and so on")
-    return _Addition(studied, joined, names, skipped, tuple(notes), numbers)
+    return _Addition(studied, joined, names, skipped, tuple(notes))
+
+
+def _blocks(studied: Studied) -> dict[str, NDArray[np.bool_]]:
+    """Block -> [records] whether a record has it."""
+    found = {"image": np.zeros(len(studied.cohort), bool), "clinical": np.zeros(len(studied.cohort), bool)}
+    if studied.material.image is not None:
+        found["image"] = np.asarray(~np.isnan(studied.material.image).any(1))
+    if studied.material.clinical is not None:
+        found["clinical"] = np.asarray(~np.isnan(studied.material.clinical.values).all(1))
+    return found
 
 
 def _joined(

@@ -13,7 +13,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.duplicates import value_keys
 from cardiograph.containers import ADDED, TRAIN, Groups
 from cardiograph.errors import Issue
-from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
+from cardiograph.imaging.hashing import near_copies_between
 
 Where = Callable[[int], str]
 
@@ -195,12 +195,9 @@ def _links(new: Members, known: Known, *, near_copies: bool) -> list[dict[int, s
             if key is not None and key in group_of:
                 found[row].setdefault(group_of[key], reason)
     if near_copies and new.likeness is not None and there.likeness is not None:
-        paged = np.flatnonzero([pixels is not None for pixels in there.pixel_hashes])
-        likeness = there.likeness[paged]
-        for row in np.flatnonzero([pixels is not None for pixels in new.pixel_hashes]).tolist():
-            near = near_copy_distance(new.likeness[row], likeness) <= NEAR_COPY_THRESHOLD
-            for group in known.groups[paged[near]].tolist():
-                found[row].setdefault(group, "page (a near-copy)")
+        asked, told = (np.flatnonzero([pixels is not None for pixels in side.pixel_hashes]) for side in (new, there))
+        for row, other in near_copies_between(new.likeness[asked], there.likeness[told]).tolist():
+            found[asked[row]].setdefault(int(known.groups[told[other]]), "page (a near-copy)")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,7 @@ class Newcomers:
     perceptual_hashes: NDArray[np.uint8]
 
 
-def widened(bundle: ModelBundle, new: Newcomers, *, where: Where) -> ModelBundle:
+def widened(bundle: ModelBundle, new: Newcomers) -> ModelBundle:
     """The bundle with more reference records; nothing is fitted.
 
     Features, states, degrees and labels of the old records stay, bit for bit, and so does the share of label 1 that votes
@@ -52,12 +53,7 @@ def widened(bundle: ModelBundle, new: Newcomers, *, where: Where) -> ModelBundle
 
     Args:
         bundle: Of the run.
-        new: See there.
-        where: The place of a new record, for people.
-
-    Raises:
-        CohortError: Records that lack a block, where every old reference record has all blocks: distances would then be
-            other distances, for everybody.
+        new: See there; they passed :func:`require_complete`.
     """
     old, space = bundle.reference, bundle.space
     clinical = None if bundle.scaler is None else bundle.scaler.transform(new.clinical)
@@ -67,7 +63,6 @@ def widened(bundle: ModelBundle, new: Newcomers, *, where: Where) -> ModelBundle
     if old.places is not None:
         placed = dataclasses.replace(placed, values=old.places)
     added = space.place(features)
-    _require_complete(placed, added, [name for name, used in zip(blocks, space.used, strict=True) if used], where)
     places = Places(
         np.vstack([placed.values, added.values]),
         np.vstack([placed.present, added.present]),
@@ -113,16 +108,27 @@ def _states(bundle: ModelBundle, own: NDArray[np.float32], hearing: Hearing) -> 
     return tuple(torch.cat(pair).numpy() for pair in zip(old, new, strict=True))
 
 
-def _require_complete(old: Places, added: Places, blocks: list[str], where: Where) -> None:
-    if not old.present.all():
+def require_complete(bundle: ModelBundle, has: Mapping[str, NDArray[np.bool_]], *, where: Where) -> None:
+    """Refuse records that lack a block where every reference record has all: the distances of all would be others.
+
+    Args:
+        bundle: Of the run.
+        has: Block -> [records] whether a record has it.
+        where: The place of a new record, for people.
+
+    Raises:
+        CohortError: There are such records.
+    """
+    used = bundle.space.used
+    if not bundle.reference.present[:, used].all():
         return
     words = {"image": "an ECG page", "clinical": "clinical values"}
+    blocks = [name for name, wanted in zip(bundle.fusion.layout[1], used, strict=True) if wanted]
+    complete = np.asarray(np.stack([has[block] for block in blocks]).all(axis=0))
     needed = " and ".join(words[block] for block in blocks)
     rule = f"every reference record has {needed}, and one without would change the distances of all"
     remedy = "give what is lacking, remove the record, or make the run again from all records"
-    issues = [
-        Issue(where(row), "", "", rule, remedy, "incomplete") for row in np.flatnonzero(~added.present.all(1)).tolist()
-    ]
+    issues = [Issue(where(row), "", "", rule, remedy, "incomplete") for row in np.flatnonzero(~complete).tolist()]
     if issues:
-        message = f"{len(issues)} of {len(added)} records lack what every reference record has"
+        message = f"{len(issues)} of {len(complete)} records lack what every reference record has"
         raise CohortError(message, issues)
