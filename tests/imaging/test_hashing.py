@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cardiograph.imaging import hashing
 from cardiograph.imaging.hashing import (
     BANDS,
     COLUMNS,

@@ -149,6 +149,14 @@ class ModelBundle:
         content["sha256"] = {path.name: files.sha256_of(path) for path in present}
         files.write_json(folder / "bundle.json", content)
 
+    def save_renewed(self, folder: Path) -> None:
+        """Write threshold and uncertainty into a saved bundle whose other files stay; ``bundle.json`` comes last."""
+        content, kept = read_bundle_facts(folder), folder / "uncertainty.json"
+        if self.uncertainty is not None:
+            files.write_json(kept, self.uncertainty.to_dict())
+            content["sha256"][kept.name] = files.sha256_of(kept)
+        files.write_json(folder / "bundle.json", content | {"threshold": self.served.threshold})
+
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read and check a bundle.
@@ -186,7 +194,7 @@ class ModelBundle:
             raise RunError(message) from error
         space = Space.restore(files.read_arrays(folder / "space.safetensors"))
         kept = folder / "uncertainty.json"
-        uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.exists() else None
+        uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.name in content["sha256"] else None
         return cls(served, network.eval(), fusion, scaler, space, reference, uncertainty)
 
 

@@ -153,6 +153,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
             directory.record(
                 {
                     "extended": facts,
+                    "before": _before(base),
                     "reference": len(bundle.reference),
                     **_facts(base, command),
                     "seconds": shop.seconds,
@@ -368,6 +369,17 @@ def _counts(cohort: Cohort, added: _Addition, predictor: Predictor, bundle: Mode
         "joined": added.joined.joined,
         "reference": {"before": len(predictor.bundle.reference), "after": len(bundle.reference)},
     }
+
+
+def _before(base: RunDirectory) -> dict[str, Any]:
+    """Scores of the run that was extended, on its own test records: of the last one in a row that had some."""
+    if (base.path / "metrics.json").exists():
+        metrics = base.read_json("metrics.json")
+        return {name: metrics[name] for name in ("provenance", "test")} | {
+            "counts": {"test": metrics["counts"]["test"]}
+        }
+    before: dict[str, Any] = base.read_json("run.json")["before"]
+    return before
 
 
 def _facts(base: RunDirectory, command: str) -> dict[str, Any]:

@@ -20,6 +20,10 @@ from cardiograph.stages.studied import Studied
 from cardiograph.stages.workshop import Workshop
 
 
+RENEWED_BY = "renewed.parquet"
+"""Table of a renewed run: the patients and pages that its calibration and threshold were learnt from."""
+
+
 def labelled_records(cohort: Cohort, *, skip: bool) -> Cohort:
     """The cohort without unlabelled records.
 
@@ -127,21 +131,19 @@ def require_known(studied: Studied) -> None:
 
 
 def seen_by_run(asked: Queries, directory: RunDirectory) -> list[tuple[str, ...]]:
-    """[queries] reasons why a record is one of the run's validation or test records: by patient or by page."""
+    """[queries] reasons why a record is one of the run's validation or test records, or of those that renewed it."""
     table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
-    apart = table[(~split["part"].isin((TRAIN, ADDED))).to_numpy()]
-    patients = {str(name) for name in apart["patient_id"] if name}
-    pages = {str(pixels) for pixels in apart["pixel_hash"] if pixels} if "pixel_hash" in apart else set[str]()
-    named = zip(asked.patient_ids, asked.pixel_hashes, strict=True)
-    where = "is among the run's validation or test records"
-    return [
-        tuple(
-            f"{what} {where}"
-            for what, known in (("this patient", patient in patients), ("this page", pixels in pages))
-            if known
-        )
-        for patient, pixels in named
-    ]
+    apart = {"validation or test records": table[(~split["part"].isin((TRAIN, ADDED))).to_numpy()]}
+    if (directory.path / RENEWED_BY).exists():
+        apart["records that renewed it"] = directory.read_table(RENEWED_BY)
+    found: list[tuple[str, ...]] = [()] * len(asked)
+    for where, rows in apart.items():
+        patients = {str(name) for name in rows["patient_id"] if name}
+        pages = {str(pixels) for pixels in rows["pixel_hash"] if pixels} if "pixel_hash" in rows else set[str]()
+        for number, (patient, pixels) in enumerate(zip(asked.patient_ids, asked.pixel_hashes, strict=True)):
+            named = {"this patient": patient in patients, "this page": pixels in pages}
+            found[number] += tuple(f"{what} is among the run's {where}" for what, known in named.items() if known)
+    return found
 
 
 def reading_notes(studied: Studied, predictor: Predictor, learnt_from: str) -> list[str]:

@@ -195,10 +195,14 @@ def _links(new: Members, known: Known, *, near_copies: bool) -> list[dict[int, s
             if key is not None and key in group_of:
                 found[row].setdefault(group_of[key], reason)
     if near_copies and new.likeness is not None and there.likeness is not None:
-        asked, told = (np.flatnonzero([pixels is not None for pixels in side.pixel_hashes]) for side in (new, there))
-        for row, other in near_copies_between(new.likeness[asked], there.likeness[told]).tolist():
-            found[asked[row]].setdefault(int(known.groups[told[other]]), "page (a near-copy)")
+        mine, theirs = (_paged(side) for side in (new, there))
+        for row, other in near_copies_between(new.likeness[mine], there.likeness[theirs]).tolist():
+            found[mine[row]].setdefault(int(known.groups[theirs[other]]), "page (a near-copy)")
     return found
+
+
+def _paged(members: Members) -> NDArray[np.int64]:
+    return np.flatnonzero([pixels is not None for pixels in members.pixel_hashes]).astype(np.int64)
 
 
 def _by_identity(known: Known) -> dict[Hashable, str]:
