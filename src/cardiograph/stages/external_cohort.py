@@ -19,7 +19,6 @@ from cardiograph.stages.splitting import group_records
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.workshop import Workshop
 
-
 RENEWED_BY = "renewed.parquet"
 """Table of a renewed run: the patients and pages that its calibration and threshold were learnt from."""
 
