@@ -14,6 +14,7 @@ import typer
 
 from cardiograph import cli_options as options
 from cardiograph.cli_evaluate import evaluate
+from cardiograph.cli_extend import extend
 from cardiograph.cli_studies import compare, ladder
 from cardiograph.errors import CardiographError, ConfigError
 
@@ -217,6 +218,11 @@ app.command(
     "cardiograph evaluate runs/a other_hospital.csv --map bnp=NTproBNP --convert ef=percent --skip-unlabelled"
 )(evaluate)
 
+app.command(
+    epilog="Examples: cardiograph extend runs/a new_patients.csv --out runs/a2 | "
+    "cardiograph extend runs/a registry.csv --out runs/a2 --skip-known"
+)(extend)
+
 
 @app.command()
 def report(
@@ -225,10 +231,11 @@ def report(
 ) -> None:
     """Write report.html and model_card.md of a finished run again, and show its scores."""
     from cardiograph.artifacts.run import RunDirectory
-    from cardiograph.stages.reporting import write_report
+    from cardiograph.stages.reporting import require_trained, write_report
 
     directory = RunDirectory(run)
     directory.require_finished()
+    require_trained(directory)
     with directory.locked():
         write_report(directory)
     _show(run, directory.read_json("metrics.json"), as_json=as_json)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cardiograph import cli_options as options
+from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardiograph.stages.external import External
@@ -44,25 +45,35 @@ def evaluate(  # noqa: PLR0913 - a command has its options
     other_ids: Annotated[
         bool, typer.Option("--other-ids", help="Patient ids of this cohort name other people than those of the run.")
     ] = False,
+    renew: Annotated[
+        bool,
+        typer.Option(
+            "--renew",
+            help="For an extended run: fit calibration, threshold and sets anew on one half of the cohort, drawn by group, "
+            "write them into the run, and score the other half.",
+        ),
+    ] = False,
     skip_bad_pages: options.SkipBadPages = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Score a second, labelled cohort with a finished run as it serves, and say how well: external validation."""
     from cardiograph import console
     from cardiograph.stages.external import PAGE, evaluate_cohort
+    from cardiograph.stages.renewing import renew_run
 
-    command = shlex.join(["cardiograph", *sys.argv[1:]])
+    if renew and other_ids:
+        message = "--renew compares patients with the reference, and --other-ids forbids it; write the ids otherwise"
+        raise ConfigError(message)
+    given: dict[str, Any] = {
+        "overrides": options.config_overrides(context.params),
+        "skip_unlabelled": skip_unlabelled,
+        "command": shlex.join(["cardiograph", *sys.argv[1:]]),
+    }
     with console.bars() as shown:
-        result = evaluate_cohort(
-            run,
-            cohort,
-            out,
-            overrides=options.config_overrides(context.params),
-            skip_unlabelled=skip_unlabelled,
-            other_ids=other_ids,
-            progress=shown,
-            command=command,
-        )
+        if renew:
+            result = renew_run(run, cohort, out, progress=shown, **given)
+        else:
+            result = evaluate_cohort(run, cohort, out, other_ids=other_ids, progress=shown, **given)
     if as_json:
         console.show_json({"evaluation": str(result.path), "page": str(result.path / PAGE), **result.content})
     else:

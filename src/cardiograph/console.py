@@ -26,6 +26,7 @@ COLOURS = {"block": "bold red", "accepted": "magenta", "warn": "yellow", "note":
 DECISIONS = {
     "can't tell": "can't tell: both answers are possible",
     "unlike both": "unlike both: neither answer fits what validation records were like",
+    "void": "void: the run was extended and not renewed",
     "too few": "none: too few validation records to say how sure this is",
 }
 """Decisions that say more in words; ``positive`` and ``negative`` speak for themselves."""
@@ -168,13 +169,14 @@ def show_prediction(prediction: Prediction, *, heard: bool) -> None:
     from rich.table import Table
 
     console = Console()
-    answer = "at or above" if prediction.positive else "below"
+    told = "the threshold is void"
+    if prediction.threshold is not None:
+        told = f"{'at or above' if prediction.positive else 'below'} the threshold {prediction.threshold:.3f}"
     interval = ""
     if prediction.low is not None and prediction.high is not None:
         interval = f", between {prediction.low:.3f} and {prediction.high:.3f}"
     console.print(
-        f"[bold]{plain(prediction.outcome)}: {prediction.probability:.3f}[/]{interval} "
-        f"({answer} the threshold {prediction.threshold:.3f})",
+        f"[bold]{plain(prediction.outcome)}: {prediction.probability:.3f}[/]{interval} ({told})",
         highlight=False,
     )
     console.print(f"decision: {plain(DECISIONS.get(prediction.decision, prediction.decision))}", highlight=False)

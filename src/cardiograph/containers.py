@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRAIN, VAL, TEST, EXCLUDED = "train", "val", "test", "excluded"
+ADDED = "added"
+"""The part of records that became reference records after training: no split has it, the table of an extended run does."""
 PARTS = (TRAIN, VAL, TEST)
 """The parts of a split; an ``excluded`` record is an unlabelled one whose group is validated or tested."""
 
@@ -276,8 +278,8 @@ class Prediction:
 
     Args:
         probability: Of the outcome, 0..1.
-        positive: Whether ``probability >= threshold``.
-        threshold: Chosen on validation rows.
+        positive: Whether ``probability >= threshold``; None where the threshold is void.
+        threshold: Chosen on validation rows; None where it is void: of an extended run that was not renewed.
         outcome: What label 1 means.
         neighbours: The similar reference records, nearest first.
         provenance: What the score rests on, in words.
@@ -285,14 +287,14 @@ class Prediction:
         missing: Blocks that the patient does not have: ``image``, ``clinical``.
         low: Lower end of the Venn-Abers interval of the probability; None with too few validation records.
         high: Upper end.
-        decision: By the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``, or ``too few``
-            (validation records of a class).
+        decision: By the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``, ``too few``
+            (validation records of a class), or ``void`` with the threshold.
         novelty: Share of training records that lie nearer to their neighbours than this patient; None where not judged.
     """
 
     probability: float
-    positive: bool
-    threshold: float
+    positive: bool | None
+    threshold: float | None
     outcome: str
     neighbours: tuple[Neighbour, ...]
     provenance: str

@@ -34,6 +34,12 @@ PROBE_TOLERANCE = 1e-3
 SAME = 1e-6
 """Distance in the fused space below which two records are one."""
 
+VOID = (
+    "the run was extended, which made calibration, threshold and sets void: the probability is uncalibrated and decides "
+    "nothing; `cardiograph evaluate RUN COHORT --renew` makes them anew"
+)
+"""What stands first in every answer of an extended run that was not renewed."""
+
 _HEADLINE = "This patient cannot be scored."
 _CHUNK = 32
 """Pages held in memory at a time."""
@@ -125,7 +131,8 @@ class Predictor:
         if reference.places is not None:
             placed = dataclasses.replace(placed, values=reference.places)
         self._places, self._blocks = placed, tuple(blocks)
-        self._prior = label_prior(reference.labels)
+        kept = bundle.served.prior
+        self._prior = label_prior(reference.labels) if kept is None else kept
         self._uncertainty = bundle.uncertainty or Uncertainty(Calibrator("none", {}))
         self._degree = torch.from_numpy(reference.degree)
         self._states = [torch.from_numpy(state) for state in reference.states]
@@ -144,7 +151,7 @@ class Predictor:
         """
         folder = Path(run)
         if (folder / "run.json").exists() and read_json(folder / "run.json").get("status") != "finished":
-            message = f"{run}: the run is unfinished; the same `cardiograph run` goes on with it"
+            message = f"{run}: the run is unfinished; the command that began it goes on with it"
             raise RunError(message)
         folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
         if not (folder / "bundle.json").exists():
@@ -323,6 +330,8 @@ class Predictor:
                 warnings.append(f"not given: {', '.join(missing)}; the median of the training records stands in")
         warnings += [f"scored without {_BLOCKS[block]}: neighbours are those of the rest alone" for block in lacking]
         told = scores.told
+        if served.threshold is None:
+            warnings.insert(0, VOID)
         if told is not None and told.novel[number]:
             share = f"{told.novelty[number] * 100:.1f} %"
             warnings.append(f"unlike the training records: {share} of them lie nearer to their neighbours")
@@ -332,7 +341,7 @@ class Predictor:
         probability = float(scores.probabilities[number])
         return Prediction(
             probability=probability,
-            positive=probability >= served.threshold,
+            positive=None if served.threshold is None else probability >= served.threshold,
             threshold=served.threshold,
             outcome=served.outcome,
             neighbours=tuple(
@@ -343,7 +352,7 @@ class Predictor:
             provenance=served.provenance,
             warnings=tuple(warnings),
             missing=lacking,
-            **({} if told is None else _certainty(told, number)),
+            **_certainty(told, number, void=served.threshold is None),
         )
 
     def _neighbour(self, row: int, distance: float) -> Neighbour:
@@ -359,8 +368,12 @@ class Predictor:
 _BLOCKS = {"image": "an ECG page", "clinical": "clinical values"}
 
 
-def _certainty(told: Told, number: int) -> dict[str, Any]:
+def _certainty(told: Told | None, number: int, *, void: bool) -> dict[str, Any]:
     """What of :class:`Told` stands in an answer."""
+    if void:
+        return {"decision": "void"}
+    if told is None:
+        return {}
     low, high, novelty = (float(each[number]) for each in (told.low, told.high, told.novelty))
     return {
         "low": None if np.isnan(low) else low,

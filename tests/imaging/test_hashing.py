@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cardiograph.imaging import hashing
 from cardiograph.imaging.hashing import (
     BANDS,
     COLUMNS,
@@ -118,3 +119,20 @@ def test_pairs_are_all_pairs_across_blocks(monkeypatch):
     ]
     assert sorted(map(tuple, near_copy_pairs(hashes).tolist())) == expected
     assert len(expected) > 10
+
+
+def test_near_copies_between_two_sets_are_those_that_the_distance_finds(monkeypatch):
+    monkeypatch.setattr(hashing, "_BLOCK", 7)
+    rng = np.random.default_rng(0)
+    others = rng.integers(0, 256, (30, 1536), dtype=np.uint8)
+    some = rng.integers(0, 256, (17, 1536), dtype=np.uint8)
+    some[[2, 9, 16]] = others[[29, 0, 8]]
+    found = {tuple(pair) for pair in hashing.near_copies_between(some, others).tolist()}
+    assert found == {(2, 29), (9, 0), (16, 8)}
+    wide = {tuple(pair) for pair in hashing.near_copies_between(some, others, 0.98).tolist()}
+    expected = {
+        (row, other)
+        for row in range(len(some))
+        for other in np.flatnonzero(hashing.near_copy_distance(some[row], others) <= 0.98).tolist()
+    }
+    assert wide == expected and len(wide) > 3

@@ -16,7 +16,6 @@ from cardiograph.inference import Predictor, Query, Scores
 from cardiograph.pipeline import run
 from cardiograph.stages.external import evaluate_cohort
 from cardiograph.stages.external_scores import Answered, cautions, score_answers
-from cardiograph.synthesis.cohort import write_cohort
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
 from cardiograph.uncertainty.together import Told, Uncertainty
@@ -42,19 +41,6 @@ def own_tests(finished_run, tmp_path_factory):
     """The run's own test records, evaluated as if they were another cohort."""
     folder = tmp_path_factory.mktemp("own")
     return evaluate_cohort(finished_run, written(part_of_run(finished_run, "test"), folder), folder / "out")
-
-
-@pytest.fixture(scope="module")
-def other_cohort(tmp_path_factory):
-    """Other patients of the same kind, numbered otherwise."""
-    table = write_cohort(tmp_path_factory.mktemp("other") / "cohort", patients=50, seed=11, workers=2)
-    rows = pd.read_csv(table)
-    rows["patient_id"] = "other " + rows["patient_id"].astype(str)
-    if "record_id" in rows:
-        rows["record_id"] = "other " + rows["record_id"].astype(str)
-    rows["ward"] = np.where(np.arange(len(rows)) % 2, "east", "west")
-    rows.to_csv(table.parent / "renamed.csv", index=False)
-    return table.parent / "renamed.csv"
 
 
 @pytest.fixture(scope="module")

@@ -70,9 +70,10 @@ class Served:
         outcome: What label 1 means.
         provenance: What a score rests on, in words.
         clinical_provenance: One for each variable.
-        threshold: Chosen on validation records.
+        threshold: Chosen on validation records; None where it is void: of an extended run that was not renewed.
         encoder: None without pages.
         probe: [512] what the encoder's engine made of a fixed input; empty without pages.
+        prior: Share of label 1 that votes start from; None: that of the reference records, which were not extended.
     """
 
     model: ModelConfig
@@ -81,9 +82,10 @@ class Served:
     outcome: str
     provenance: str
     clinical_provenance: tuple[str, ...]
-    threshold: float
+    threshold: float | None
     encoder: EncoderFacts | None
     probe: tuple[float, ...] = ()
+    prior: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,21 @@ class ModelBundle:
             "threshold": served.threshold,
             "encoder": None if served.encoder is None else asdict(served.encoder),
             "probe": list(served.probe),
+            "prior": served.prior,
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
         }
         present = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name != "bundle.json")
         content["sha256"] = {path.name: files.sha256_of(path) for path in present}
         files.write_json(folder / "bundle.json", content)
+
+    def save_renewed(self, folder: Path) -> None:
+        """Write threshold and uncertainty into a saved bundle whose other files stay; ``bundle.json`` comes last."""
+        content, kept = read_bundle_facts(folder), folder / "uncertainty.json"
+        if self.uncertainty is not None:
+            files.write_json(kept, self.uncertainty.to_dict())
+            content["sha256"][kept.name] = files.sha256_of(kept)
+        files.write_json(folder / "bundle.json", content | {"threshold": self.served.threshold})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -164,6 +175,7 @@ class ModelBundle:
             threshold=content["threshold"],
             encoder=None if content["encoder"] is None else EncoderFacts(**content["encoder"]),
             probe=tuple(content["probe"]),
+            prior=content.get("prior"),
         )
         fusion = Fusion.restore(files.read_arrays(folder / "fusion.safetensors"), content["fusion"])
         scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])
@@ -182,7 +194,7 @@ class ModelBundle:
             raise RunError(message) from error
         space = Space.restore(files.read_arrays(folder / "space.safetensors"))
         kept = folder / "uncertainty.json"
-        uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.exists() else None
+        uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.name in content["sha256"] else None
         return cls(served, network.eval(), fusion, scaler, space, reference, uncertainty)
 
 

@@ -49,7 +49,7 @@ def find_groups(
     links = {
         PATIENT: _link_equal(forest, patient_ids),
         SAME_PIXELS: _link_equal(forest, pixel_hashes),
-        SAME_VALUES: 0 if values is None else _link_equal(forest, _value_keys(patient_ids, pixel_hashes, values)),
+        SAME_VALUES: 0 if values is None else _link_equal(forest, value_keys(patient_ids, pixel_hashes, values)),
         NEAR_COPY: 0,
     }
     if near_copies and perceptual_hashes is not None:
@@ -95,10 +95,16 @@ def _link_equal(forest: _Forest, keys: Sequence[Hashable | None]) -> int:
     return links
 
 
-def _value_keys(
+def value_keys(
     patient_ids: Sequence[str | None], pixel_hashes: Sequence[str | None], values: NDArray[np.float64]
 ) -> list[bytes | None]:
-    """What tells records apart that have neither patient nor page; None for all others."""
+    """What tells records apart that have neither patient nor page; None for all others.
+
+    Args:
+        patient_ids: [records] None where not given.
+        pixel_hashes: [records] None without a page.
+        values: [records, variables] NaN where missing.
+    """
     enough = (~np.isnan(values)).sum(axis=1) >= FEWEST_VALUES
     unnamed = [patient is None and page is None for patient, page in zip(patient_ids, pixel_hashes, strict=True)]
     plain = np.where(np.isnan(values), np.nan, values + 0.0)  # one NaN, one zero

@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_cohort(path: Path, config: CohortConfig, *, outcome: str, labelled: bool = True) -> Cohort:
+def read_cohort(
+    path: Path, config: CohortConfig, *, outcome: str, labelled: bool = True, one_class: bool = False
+) -> Cohort:
     """Read and check a cohort.
 
     Units are never guessed, cells never repaired, rows never dropped: whatever cannot be taken as it stands is a named
@@ -58,6 +60,7 @@ def read_cohort(path: Path, config: CohortConfig, *, outcome: str, labelled: boo
         config: Column map, conversions, missing values, positive classes, further variables, modality.
         outcome: What label 1 is called.
         labelled: False for patients who are only to be scored: labels and split are not looked at.
+        one_class: Whether records of one class, or of none, will do: nothing is learnt from them.
 
     Returns:
         The cohort. ``table.attrs`` tells ``conversions`` (variable, unit, factor, column), ``ignored_columns`` (they
@@ -75,6 +78,8 @@ def read_cohort(path: Path, config: CohortConfig, *, outcome: str, labelled: boo
     columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config, labelled=labelled)
     draft = _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled)
     table, issues = draft.build()
+    if one_class:
+        issues = [issue for issue in issues if issue.code not in ("one_class", "no_labels")]
     if issues:
         raise CohortError(_headline(raw.name, issues), issues)
     synthetic, notes = _synthetic(path)

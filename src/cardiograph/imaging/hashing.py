@@ -87,6 +87,29 @@ def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRE
     return np.concatenate(found)
 
 
+def near_copies_between(
+    some: NDArray[np.uint8], others: NDArray[np.uint8], threshold: float = NEAR_COPY_THRESHOLD
+) -> NDArray[np.int64]:
+    """All near-copies of some pages among others, exactly, block by block.
+
+    Args:
+        some: [n, 1536] uint8.
+        others: [m, 1536] uint8.
+        threshold: Largest distance.
+
+    Returns:
+        [pairs, 2] int64: row of ``some``, row of ``others``.
+    """
+    asked = _unit(some)
+    found = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(others), _BLOCK):
+        told = _unit(others[start : start + _BLOCK])
+        for first in range(0, len(asked), _BLOCK):
+            near = np.argwhere(asked[first : first + _BLOCK] @ told.T >= 1 - threshold)
+            found.append(near + np.array([first, start]))
+    return np.concatenate(found)
+
+
 def _unit(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
     centred = hashes.astype(np.float32)
     centred -= centred.mean(axis=1, keepdims=True)

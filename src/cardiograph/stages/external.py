@@ -16,7 +16,7 @@ from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
-from cardiograph.errors import ConfigError
+from cardiograph.errors import ConfigError, RunError
 from cardiograph.evaluation.predictions import ModelRoles
 from cardiograph.inference import Predictor
 from cardiograph.models.titles import TITLES
@@ -94,8 +94,9 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
             f"evaluation {folder}: lies inside the cohort {source}, where it would be read as a class; choose another"
         )
         raise ConfigError(message)
-    config = _config(directory, overrides or {})
+    config = run_settings(directory, overrides or {})
     predictor = Predictor.load(run)
+    required_threshold(predictor, run)
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
@@ -105,32 +106,48 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         "bundle": files.sha256_of(run / "bundle" / "bundle.json"),
         "data_hash": data_hash(studied.cohort, studied.survey),
     }
-    _claim(folder, identity)
+    claim(folder, identity)
     progress.start("scoring", 1)
-    answered = _answered(predictor, studied, directory, other_ids=other_ids)
+    answered = answered_by(predictor, studied, directory, other_ids=other_ids)
     content = {
         **identity,
         "cohort": source.name,
         "created": time.strftime("%Y-%m-%d %H:%M %Z"),
         "version": version("cardiograph"),
         "command": command,
-        **_content(predictor, studied, answered, config, directory.read_json("metrics.json")),
+        **told_of(predictor, studied, answered, config, directory.read_json("metrics.json")),
     }
     content["notes"] += left_out_notes(cohort, labelled, studied)
-    table = _table(predictor, studied, answered)
-    files.write_bytes(folder / TABLE, table.to_csv(index=False).encode("utf-8", "surrogateescape"))
-    files.write_bytes(folder / PAGE, external_page(content, answered.part).encode())
-    files.write_json(folder / RESULT, content)
+    write_evaluation(folder, content, answers_table(predictor, studied, answered), answered)
     return External(folder, content)
 
 
-def _config(directory: RunDirectory, overrides: Mapping[str, Any]) -> RunConfig:
+def write_evaluation(folder: Path, content: dict[str, Any], table: pd.DataFrame, answered: Answered) -> None:
+    """Write answers, page and numbers; the numbers come last."""
+    files.write_bytes(folder / TABLE, table.to_csv(index=False).encode("utf-8", "surrogateescape"))
+    files.write_bytes(folder / PAGE, external_page(content, answered.part).encode())
+    files.write_json(folder / RESULT, content)
+
+
+def required_threshold(predictor: Predictor, run: Path) -> float:
+    """The threshold of a run; RunError where it is void."""
+    threshold = predictor.bundle.served.threshold
+    if threshold is None:
+        message = (
+            f"run {run}: was extended, so that its calibration and threshold are void; make them anew by --renew, on "
+            "labelled patients that the run has not met"
+        )
+        raise RunError(message)
+    return threshold
+
+
+def run_settings(directory: RunDirectory, overrides: Mapping[str, Any]) -> RunConfig:
     """The run's settings with others laid over them."""
     base = directory.config().model_dump(mode="json", exclude_none=True)
     return load_config(None, dict(overrides), kind=RunConfig, base=base)
 
 
-def _content(
+def told_of(
     predictor: Predictor, studied: Studied, answered: Answered, config: RunConfig, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What ``evaluation.json`` tells of the scores; ``metrics`` are the run's own."""
@@ -150,7 +167,7 @@ def _content(
     }
 
 
-def _claim(folder: Path, identity: Mapping[str, str]) -> None:
+def claim(folder: Path, identity: Mapping[str, str]) -> None:
     """Make sure that the folder is new, or holds an evaluation of the same model on the same cohort."""
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if not there:
@@ -165,15 +182,17 @@ def _claim(folder: Path, identity: Mapping[str, str]) -> None:
         raise ConfigError(message)
 
 
-def _answered(predictor: Predictor, studied: Studied, directory: RunDirectory, *, other_ids: bool) -> Answered:
+def answered_by(predictor: Predictor, studied: Studied, directory: RunDirectory, *, other_ids: bool) -> Answered:
+    """What the model says of the records of a cohort, and which of them the run has met."""
     served, count = predictor.bundle.served, len(studied.cohort)
+    threshold = required_threshold(predictor, directory.path)
     queries = studied.queries(np.arange(count))
     if other_ids:
         queries = replace(queries, patient_ids=[None] * count)
     scores, seen = predictor.score(queries), seen_by_run(queries, directory)
     return Answered(
         model=served.model.name,
-        threshold=served.threshold,
+        threshold=threshold,
         labels=studied.cohort.labels,
         groups=studied.split.groups.index,
         scores=scores,
@@ -190,7 +209,7 @@ def _roles(answered: Answered) -> ModelRoles:
     return ModelRoles(name, name, name, {name: TITLES[name]}, {name: answered.threshold})
 
 
-def _table(predictor: Predictor, studied: Studied, answered: Answered) -> pd.DataFrame:
+def answers_table(predictor: Predictor, studied: Studied, answered: Answered) -> pd.DataFrame:
     """A row for each record, with all that is said of it."""
     import pandas as pd
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.containers import TEST, TRAIN, ClinicalTable, Cohort, Split
+from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Split
 from cardiograph.errors import CohortError, Issue
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 from cardiograph.inference import Predictor, Queries
@@ -18,6 +18,9 @@ from cardiograph.stages.ingest import Survey, embed_pages, survey_pages
 from cardiograph.stages.splitting import group_records
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.workshop import Workshop
+
+RENEWED_BY = "renewed.parquet"
+"""Table of a renewed run: the patients and pages that its calibration and threshold were learnt from."""
 
 
 def labelled_records(cohort: Cohort, *, skip: bool) -> Cohort:
@@ -39,10 +42,26 @@ def labelled_records(cohort: Cohort, *, skip: bool) -> Cohort:
         ]
         message = f"{len(absent)} of {len(cohort)} records have no label, so that their score cannot be judged"
         raise CohortError(message, issues)
+    return some_records(cohort, rows)
+
+
+def some_records(cohort: Cohort, rows: NDArray[np.int64]) -> Cohort:
+    """Some records of a cohort, in this order."""
     table = cohort.table.iloc[rows].reset_index(drop=True)
     table.attrs = cohort.table.attrs
     unread = None if cohort.unread is None else cohort.unread.iloc[rows].reset_index(drop=True)
     return dataclasses.replace(cohort, table=table, unread=unread)
+
+
+def read_pages(cohort: Cohort, predictor: Predictor, shop: Workshop) -> tuple[Cohort, Survey | None]:
+    """The pages of a cohort where the model reads pages, and the cohort without the bad ones where these are skipped.
+
+    Raises:
+        PageError: Pages that cannot be used.
+    """
+    if predictor.bundle.served.encoder is None or not cohort.has_pages:
+        return cohort, None
+    return survey_pages(cohort, shop)
 
 
 def study_cohort(cohort: Cohort, predictor: Predictor, shop: Workshop) -> Studied:
@@ -52,20 +71,19 @@ def study_cohort(cohort: Cohort, predictor: Predictor, shop: Workshop) -> Studie
         PageError: Pages that cannot be used.
         CohortError: Records of which the model is told nothing.
     """
-    served, survey, image = predictor.bundle.served, None, None
-    if served.encoder is not None and cohort.has_pages:
-        cohort, survey = survey_pages(cohort, shop)
-    if served.encoder is not None:
-        image = _embeddings(cohort, survey, predictor, shop)
+    cohort, survey = read_pages(cohort, predictor, shop)
+    image = None
+    if predictor.bundle.served.encoder is not None:
+        image = embeddings(cohort, survey, predictor, shop)
     groups = group_records(cohort, survey, shop.config)
     split = Split(np.full(len(cohort), TEST), groups, "given")
-    clinical = _clinical(cohort, predictor)
+    clinical = model_values(cohort, predictor)
     studied = Studied(cohort, survey, split, Material(image, clinical, cohort.labels, split))
-    _require_known(studied)
+    require_known(studied)
     return studied
 
 
-def _embeddings(cohort: Cohort, survey: Survey | None, predictor: Predictor, shop: Workshop) -> NDArray[np.float32]:
+def embeddings(cohort: Cohort, survey: Survey | None, predictor: Predictor, shop: Workshop) -> NDArray[np.float32]:
     """[records, 512] NaN without a page."""
     encoder, engine = predictor.bundle.served.encoder, predictor.engine
     if survey is None or encoder is None or engine is None:
@@ -73,7 +91,7 @@ def _embeddings(cohort: Cohort, survey: Survey | None, predictor: Predictor, sho
     return embed_pages(survey, engine, encoder.fingerprint, shop).values
 
 
-def _clinical(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
+def model_values(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
     """The model's variables, NaN in a column that the cohort lacks."""
     scaler = predictor.bundle.scaler
     if scaler is None:
@@ -85,7 +103,7 @@ def _clinical(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
     return ClinicalTable(np.stack(columns, axis=1), scaler.variables, (origin,) * len(columns))
 
 
-def _require_known(studied: Studied) -> None:
+def require_known(studied: Studied) -> None:
     """Refuse records of which the model is told nothing."""
     material = studied.material
     unknown = np.ones(len(studied.cohort), bool)
@@ -112,21 +130,19 @@ def _require_known(studied: Studied) -> None:
 
 
 def seen_by_run(asked: Queries, directory: RunDirectory) -> list[tuple[str, ...]]:
-    """[queries] reasons why a record is one of the run's validation or test records: by patient or by page."""
+    """[queries] reasons why a record is one of the run's validation or test records, or of those that renewed it."""
     table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
-    apart = table[(split["part"] != TRAIN).to_numpy()]
-    patients = {str(name) for name in apart["patient_id"] if name}
-    pages = {str(pixels) for pixels in apart["pixel_hash"] if pixels} if "pixel_hash" in apart else set[str]()
-    named = zip(asked.patient_ids, asked.pixel_hashes, strict=True)
-    where = "is among the run's validation or test records"
-    return [
-        tuple(
-            f"{what} {where}"
-            for what, known in (("this patient", patient in patients), ("this page", pixels in pages))
-            if known
-        )
-        for patient, pixels in named
-    ]
+    apart = {"validation or test records": table[(~split["part"].isin((TRAIN, ADDED))).to_numpy()]}
+    if (directory.path / RENEWED_BY).exists():
+        apart["records that renewed it"] = directory.read_table(RENEWED_BY)
+    found: list[tuple[str, ...]] = [()] * len(asked)
+    for where, rows in apart.items():
+        patients = {str(name) for name in rows["patient_id"] if name}
+        pages = {str(pixels) for pixels in rows["pixel_hash"] if pixels} if "pixel_hash" in rows else set[str]()
+        for number, (patient, pixels) in enumerate(zip(asked.patient_ids, asked.pixel_hashes, strict=True)):
+            named = {"this patient": patient in patients, "this page": pixels in pages}
+            found[number] += tuple(f"{what} is among the run's {where}" for what, known in named.items() if known)
+    return found
 
 
 def reading_notes(studied: Studied, predictor: Predictor, learnt_from: str) -> list[str]:

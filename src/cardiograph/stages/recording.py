@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
@@ -143,7 +144,10 @@ def _write_tables(
     directory.write_table("predictions.parquet", pd.concat(frames, ignore_index=True))
     directory.write_table("neighbours.parquet", pd.concat(heard, ignore_index=True))
     if studied.material.image is not None:
-        directory.write_arrays("embeddings.safetensors", {"image": studied.material.image})
+        arrays: dict[str, NDArray[Any]] = {"image": studied.material.image}
+        if studied.survey is not None:
+            arrays["likeness"] = studied.survey.perceptual_hashes
+        directory.write_arrays("embeddings.safetensors", arrays)
 
 
 def _certainty(found: PartScores) -> dict[str, Any]:

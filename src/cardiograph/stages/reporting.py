@@ -8,7 +8,7 @@ import numpy as np
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, VAL
-from cardiograph.errors import Issue
+from cardiograph.errors import Issue, RunError
 from cardiograph.evaluation.decision import rule_in_words
 from cardiograph.evaluation.figures import draw_figures, figure_files
 from cardiograph.evaluation.methods import render_methods
@@ -38,6 +38,16 @@ def write_report(directory: RunDirectory) -> None:
     directory.write_text("methods.md", render_methods(content))
     for name, drawing in figure_files(pictures).items():
         directory.write_bytes(f"figures/{name}", drawing)
+
+
+def require_trained(directory: RunDirectory) -> None:
+    """Raise RunError for an extended run: it trained nothing that a report could tell of."""
+    if "extended" in directory.read_json("run.json"):
+        message = (
+            f"run {directory.path}: an extended run has no report; look at that of the run it extends, and at the page of "
+            "`cardiograph evaluate`"
+        )
+        raise RunError(message)
 
 
 def report_content(directory: RunDirectory) -> ReportContent:
