@@ -219,7 +219,13 @@ def _list_by_list(  # noqa: PLR0913 - one step of a search, with all its setting
 
 
 def _alone(
-    lists: Lists, reference: NDArray[np.float32], query: NDArray[np.float32], *, k: int, metric: str, banned: NDArray[np.int64]
+    lists: Lists,
+    reference: NDArray[np.float32],
+    query: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str,
+    banned: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
     """[k] rows and squared distances of one query [1, coordinates]; None where its lists have too few members to hear.
 
