@@ -219,7 +219,8 @@ def _read_reference(folder: Path, content: dict[str, Any]) -> Reference:
     fields: dict[str, Any] = {"places": None, **arrays, "present": arrays["present"].astype(bool), "states": states}
     fields |= {name: tuple(names[name]) for name in _NAMES}
     if content["lists"] is not None:
-        fields["lists"] = Lists(**files.map_arrays(folder / _LISTS), **content["lists"])
+        of_lists: dict[str, Any] = {**files.map_arrays(folder / _LISTS), **content["lists"]}
+        fields["lists"] = Lists(**of_lists)
     return Reference(**fields)
 
 

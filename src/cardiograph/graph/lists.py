@@ -135,8 +135,8 @@ def nearest_by_lists(
             )
             parts.append(start + np.flatnonzero(~settled))
         open_rows = np.concatenate(parts)
-    short = []
-    for row in open_rows:
+    short: list[int] = []
+    for row in open_rows.tolist():
         alone = _alone(lists, reference, asked[row : row + 1], k=k, metric=metric, banned=banned[row])
         if alone is None:
             short.append(row)

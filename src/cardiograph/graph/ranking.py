@@ -126,4 +126,5 @@ def _allowed(
     keys = np.sort(owner * reference + np.concatenate([*forbidden]))
     asked = rows + np.arange(len(rows))[:, None] * reference
     place = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
-    return allowed & (keys[place] != asked)
+    free: NDArray[np.bool_] = allowed & (keys[place] != asked)
+    return free
