@@ -179,6 +179,9 @@ class GraphConfig(Section):
         "fused",
         description="Where neighbours are sought: all features, a block, or what moves the risk (cross-fitted).",
     )
+    exact_up_to: int = Field(
+        50_000, ge=1, description="Reference records up to which neighbours are exact; above, by inverted lists."
+    )
 
 
 ModelName = Literal["sign", "gcn", "gat", "sage", "mlp", "logistic", "knn_vote"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,11 @@ PARTS = (TRAIN, VAL, TEST)
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
+
+
+def _finite(values: NDArray[np.float32]) -> bool:
+    """Whether all values are finite, looked at in pieces: a mask for a million records would take half a gigabyte."""
+    return all(bool(np.isfinite(values[start : start + 8192]).all()) for start in range(0, len(values), 8192))
 
 
 @dataclass(frozen=True)
@@ -176,8 +182,55 @@ class NodeFeatures:
 
     def __post_init__(self) -> None:
         _require(self.values.ndim == 2 and self.values.shape[1] == len(self.names), "a name for each feature")
-        _require(bool(np.isfinite(self.values).all()), "node features are finite")
+        _require(_finite(self.values), "node features are finite")
         _require(self.present.shape == (len(self.values), len(self.blocks)), "presence is [records, blocks]")
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Inverted lists: each reference record stands in the list of its nearest centroid, and a query looks into a few lists.
+
+    Args:
+        centroids: [lists, coordinates] float32.
+        rows: [reference] int64 rows of the reference, list after list, ascending in each.
+        starts: [lists + 1] int64, where each list begins in ``rows``.
+        probes: Lists that a query looks into.
+        recall: Share of the true neighbours that were found, on a sample of reference records.
+        sampled: Records in that sample.
+        raised: Whether more lists had to be looked into than at first, for the sake of recall.
+    """
+
+    centroids: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    probes: int
+    recall: float
+    sampled: int
+    raised: bool
+
+    def __post_init__(self) -> None:
+        _require(len(self.starts) == len(self.centroids) + 1, "each list has a centroid and a start")
+        _require(int(self.starts[-1]) == len(self.rows), "each reference record stands in a list")
+        _require(1 <= self.probes <= len(self.centroids), "a query looks into at least one list, at most into all")
+
+    def members(self, number: int) -> NDArray[np.int64]:
+        """Rows of the reference records in a list."""
+        return self.rows[self.starts[number] : self.starts[number + 1]]
+
+    @cached_property
+    def lengths(self) -> NDArray[np.float64]:
+        """[lists] squared length of each centroid."""
+        lengths: NDArray[np.float64] = (self.centroids.astype(np.float64) ** 2).sum(1)
+        return lengths
+
+    @property
+    def sentence(self) -> str:
+        """How neighbours were found, in words."""
+        effort = " (raised until recall was high enough)" if self.raised else ""
+        return (
+            f"neighbours were found by inverted lists, {self.probes:,} of {len(self.centroids):,} looked into{effort}; "
+            f"recall {self.recall:.4f} on {self.sampled:,} sampled records"
+        )
 
 
 @dataclass(frozen=True)
@@ -189,12 +242,14 @@ class Places:
         present: [records, blocks] whether the record has a block.
         blocks: Column range of each block.
         scales: Median distance of training records in each block, which makes blocks comparable where one is absent.
+        lists: Of reference records, for an approximate search; None where the search is exact.
     """
 
     values: NDArray[np.float32]
     present: NDArray[np.bool_]
     blocks: tuple[tuple[int, int], ...]
     scales: tuple[float, ...]
+    lists: Lists | None = None
 
     def __post_init__(self) -> None:
         _require(self.present.shape == (len(self.values), len(self.blocks)), "presence is [records, blocks]")
@@ -203,8 +258,13 @@ class Places:
     def __len__(self) -> int:
         return len(self.values)
 
+    @cached_property
+    def complete(self) -> bool:
+        """Whether every record has every block."""
+        return bool(self.present.all())
+
     def of(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Places:
-        """The places of some records."""
+        """The places of some records, without lists."""
         return Places(self.values[rows], self.present[rows], self.blocks, self.scales)
 
 
@@ -245,10 +305,12 @@ class PatientGraph:
     Args:
         rows: [reference] row of each reference record in the cohort.
         neighbours: Of each reference record, among the reference, outside its own group.
+        lists: By which they were found, and queries find theirs; None where the search is exact.
     """
 
     rows: NDArray[np.int64]
     neighbours: Neighbourhood
+    lists: Lists | None = None
 
     def __post_init__(self) -> None:
         _require(len(self.rows) == len(self.neighbours), "a neighbourhood for each reference record")

@@ -20,8 +20,8 @@ from cardiograph.errors import EngineError, InputError, Issue, PageError, RunErr
 from cardiograph.graph.attach import attach, heard_votes, label_prior
 from cardiograph.imaging.ecg_gate import ecg_evidence, not_an_ecg
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
-from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
 from cardiograph.imaging.prepare import PreparedPage, prepare_page
+from cardiograph.known_pages import KnownPages
 from cardiograph.models.gnn import Hearing
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.calibrators import Calibrator
@@ -130,7 +130,7 @@ class Predictor:
         placed = bundle.space.place(NodeFeatures(reference.features, names, blocks, reference.present))
         if reference.places is not None:
             placed = dataclasses.replace(placed, values=reference.places)
-        self._places, self._blocks = placed, tuple(blocks)
+        self._places, self._blocks = dataclasses.replace(placed, lists=reference.lists), tuple(blocks)
         kept = bundle.served.prior
         self._prior = label_prior(reference.labels) if kept is None else kept
         self._uncertainty = bundle.uncertainty or Uncertainty(Calibrator("none", {}))
@@ -140,6 +140,8 @@ class Predictor:
         self._by_patient = _rows_by(reference.patient_ids)
         self._by_pixels = _rows_by(reference.pixel_hashes)
         self._paged = np.flatnonzero([bool(pixels) for pixels in reference.pixel_hashes])
+        near_copies = bundle.served.pages.near_copies and reference.perceptual_hashes.shape[1] > 0
+        self._pages = KnownPages(reference.perceptual_hashes, self._paged) if near_copies else None
 
     @classmethod
     def load(cls, run: Path | str) -> Self:
@@ -236,7 +238,7 @@ class Predictor:
     def _distances(self, hood: Neighbourhood, lacking: Sequence[tuple[str, ...]]) -> NDArray[np.float64]:
         """[queries] mean distance to the neighbours; NaN where it is another distance than that of training records."""
         found = mean_distance(hood)
-        if self._places.present.all():
+        if self._places.complete:
             found[[bool(blocks) for blocks in lacking]] = np.nan
         return found
 
@@ -256,11 +258,8 @@ class Predictor:
         return rows, tuple(reasons)
 
     def _near_copies(self, queries: Queries, number: int) -> list[int]:
-        hashes, own = self.bundle.reference.perceptual_hashes, queries.perceptual_hashes[number]
-        if own is None or not hashes.shape[1] or not self.bundle.served.pages.near_copies:
-            return []
-        distance = near_copy_distance(own, hashes)
-        return [int(row) for row in self._paged[distance[self._paged] <= NEAR_COPY_THRESHOLD]]
+        own = queries.perceptual_hashes[number]
+        return [] if own is None or self._pages is None else self._pages.near_copies(own)
 
     def _predict_chunk(self, chunk: Sequence[Query], read: Sequence[_Read]) -> Iterator[Prediction]:
         pages = [page for page, _, _ in read]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from cardiograph.graph.attach import group_members
-from cardiograph.graph.knn import nearest
+from cardiograph.graph.exact import nearest
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])

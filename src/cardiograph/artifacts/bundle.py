@@ -13,6 +13,7 @@ from safetensors.torch import load, save
 from cardiograph.artifacts import files
 from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
+from cardiograph.containers import Lists
 from cardiograph.errors import RunError
 from cardiograph.fusion import Fusion
 from cardiograph.graph.space import Space
@@ -20,7 +21,7 @@ from cardiograph.imaging.encoder import EncoderFacts, Engine
 from cardiograph.models.catalogue import Model, build
 from cardiograph.uncertainty.together import Uncertainty
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Reference:
         features: [reference, features] float32, fused.
         present: [reference, blocks] bool, whether a record has a block.
         places: [reference, coordinates] float32 in a learnt space, cross-fitted; None where features tell the place.
-        states: For each layer of the network, [reference, width] float32 input states.
+        states: For each layer of the network, [reference, width] float32 input states; the first are the features.
         degree: [reference] float32, neighbours heard + 1.
         labels: [reference] int64 0, 1 or -1.
         clinical: [reference, variables] float64 in their units, NaN where missing.
@@ -40,6 +41,7 @@ class Reference:
         patient_ids: [reference] names, empty where not given.
         pixel_hashes: [reference] hex, empty without a page.
         perceptual_hashes: [reference, bytes] uint8; no columns without pages.
+        lists: By which a query finds its neighbours; None where the search is exact.
     """
 
     features: NDArray[np.float32]
@@ -54,6 +56,7 @@ class Reference:
     patient_ids: tuple[str, ...]
     pixel_hashes: tuple[str, ...]
     perceptual_hashes: NDArray[np.uint8]
+    lists: Lists | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -123,6 +126,11 @@ class ModelBundle:
         files.write_arrays(folder / "fusion.safetensors", self.fusion.arrays())
         files.write_arrays(folder / "space.safetensors", self.space.arrays())
         files.write_arrays(folder / "reference.safetensors", _reference_arrays(self.reference))
+        lists = self.reference.lists
+        if lists is None:
+            (folder / _LISTS).unlink(missing_ok=True)
+        else:
+            files.write_arrays(folder / _LISTS, {name: getattr(lists, name) for name in _LIST_ARRAYS})
         if self.uncertainty is not None:
             files.write_json(folder / "uncertainty.json", self.uncertainty.to_dict())
         if engine is not None:
@@ -144,6 +152,8 @@ class ModelBundle:
             "prior": served.prior,
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
+            "states": len(self.reference.states),
+            "lists": None if lists is None else {name: getattr(lists, name) for name in _LIST_FACTS},
         }
         present = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name != "bundle.json")
         content["sha256"] = {path.name: files.sha256_of(path) for path in present}
@@ -179,13 +189,7 @@ class ModelBundle:
         )
         fusion = Fusion.restore(files.read_arrays(folder / "fusion.safetensors"), content["fusion"])
         scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])
-        arrays = files.read_arrays(folder / "reference.safetensors")
-        names = files.read_json(folder / "reference.json")
-        count = sum(name.startswith("state_") for name in arrays)
-        states = tuple(arrays.pop(f"state_{number}") for number in range(count))
-        fields: dict[str, Any] = {"places": None, **arrays, "present": arrays["present"].astype(bool), "states": states}
-        fields |= {name: tuple(names[name]) for name in _NAMES}
-        reference = Reference(**fields)
+        reference = _read_reference(folder, content)
         network = build(served.model.name, reference.features.shape[1], served.model)
         try:
             network.load_state_dict(load((folder / "model.safetensors").read_bytes()))
@@ -214,7 +218,22 @@ def read_bundle_facts(folder: Path) -> dict[str, Any]:
 
 
 _ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
+_LISTS = "lists.safetensors"
+_LIST_ARRAYS, _LIST_FACTS = ("centroids", "rows", "starts"), ("probes", "recall", "sampled", "raised")
 _NAMES = ("record_ids", "patient_ids", "pixel_hashes")
+
+
+def _read_reference(folder: Path, content: dict[str, Any]) -> Reference:
+    """The reference records, their large arrays left on the disk."""
+    arrays, names = files.map_arrays(folder / "reference.safetensors"), files.read_json(folder / "reference.json")
+    later = [arrays.pop(f"state_{depth}") for depth in range(1, content["states"])]
+    states = (arrays["features"], *later) if content["states"] else ()
+    fields: dict[str, Any] = {"places": None, **arrays, "present": arrays["present"].astype(bool), "states": states}
+    fields |= {name: tuple(names[name]) for name in _NAMES}
+    if content["lists"] is not None:
+        of_lists: dict[str, Any] = {**files.map_arrays(folder / _LISTS), **content["lists"]}
+        fields["lists"] = Lists(**of_lists)
+    return Reference(**fields)
 
 
 def _reference_arrays(reference: Reference) -> dict[str, NDArray[Any]]:
@@ -222,4 +241,5 @@ def _reference_arrays(reference: Reference) -> dict[str, NDArray[Any]]:
     arrays["present"] = reference.present.astype(np.uint8)
     if reference.places is not None:
         arrays["places"] = reference.places
-    return arrays | {f"state_{depth}": state for depth, state in enumerate(reference.states)}
+    later = enumerate(reference.states[1:], start=1)  # the first states are the features
+    return arrays | {f"state_{depth}": state for depth, state in later}

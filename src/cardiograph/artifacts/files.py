@@ -65,10 +65,11 @@ def write_json(target: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as safetensors."""
-    from safetensors.numpy import save
+    """Write arrays as safetensors, without a copy of them in memory where they are contiguous."""
+    from safetensors.numpy import save_file
 
-    write_bytes(target, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    with written_whole(target) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -85,6 +86,38 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except (OSError, SafetensorError) as error:
         message = f"{path}: cannot be read ({error}); make the run again"
         raise RunError(message) from error
+
+
+def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Safetensors as arrays that lie on the disk and come into memory where they are looked at.
+
+    Whoever writes into one changes his own copy alone.
+
+    Raises:
+        RunError: The file is missing or damaged.
+    """
+    try:
+        with path.open("rb") as handle:
+            length = int.from_bytes(handle.read(8), "little")
+            header = json.loads(handle.read(length))
+        header.pop("__metadata__", None)
+        return {name: _mapped(path, 8 + length, **facts) for name, facts in header.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{path}: cannot be read ({error}); make the run again"
+        raise RunError(message) from error
+
+
+_DTYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
+
+
+def _mapped(path: Path, start: int, *, dtype: str, shape: list[int], data_offsets: list[int]) -> NDArray[Any]:
+    kind, (first, last) = np.dtype(_DTYPES[dtype]), data_offsets
+    if last - first != kind.itemsize * int(np.prod(shape)) or start + last > path.stat().st_size:
+        message = "an array does not fit into its place"
+        raise ValueError(message)
+    if first == last:
+        return np.zeros(shape, kind)
+    return np.asarray(np.memmap(path, kind, mode="c", offset=start + first, shape=tuple(shape)))
 
 
 def read_json(path: Path) -> dict[str, Any]:

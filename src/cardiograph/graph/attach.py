@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from cardiograph.config import GraphConfig
 from cardiograph.containers import Neighbourhood, PatientGraph, Places
 from cardiograph.graph.knn import nearest_places
+from cardiograph.graph.lists import fit_lists
 
 
 def build_graph(
@@ -17,15 +19,21 @@ def build_graph(
 ) -> PatientGraph:
     """Link each reference record to its nearest reference records of other groups.
 
+    Above ``config.exact_up_to`` reference records, all of them complete, neighbours are found by inverted lists, which the
+    graph keeps for its queries.
+
     Args:
         places: Of all records.
         rows: [reference] rows of the reference records.
         groups: [records] group of each record.
-        config: ``k`` and metric.
+        config: ``k``, metric, and up to how many records the search is exact.
     """
     reference = places.of(rows)
     forbidden = group_members(groups[rows], groups[rows])
-    return PatientGraph(rows, attach(reference, reference, config, forbidden))
+    if len(rows) > config.exact_up_to and reference.complete:
+        lists = fit_lists(reference.values, forbidden, k=config.k, metric=config.metric)
+        reference = dataclasses.replace(reference, lists=lists)
+    return PatientGraph(rows, attach(reference, reference, config, forbidden), reference.lists)
 
 
 def attach(
@@ -34,7 +42,7 @@ def attach(
     """The reference records that each query hears.
 
     Args:
-        reference: Of the reference records.
+        reference: Of the reference records, with their lists where the graph has some.
         queries: Of the queries.
         config: ``k`` and metric.
         forbidden: For each query, the reference rows of its own group.

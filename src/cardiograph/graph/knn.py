@@ -1,4 +1,4 @@
-"""Exact nearest reference records, the same for a query alone and among others."""
+"""Nearest reference records, exact or by inverted lists, the same for a query alone and among others."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.containers import Neighbourhood, Places
-
-_MARGIN = 8
-_CHUNK = 1024
+from cardiograph.graph.exact import nearest
+from cardiograph.graph.lists import nearest_by_lists
+from cardiograph.graph.ranking import unit
 
 
 def nearest_places(
@@ -25,7 +25,8 @@ def nearest_places(
 
     Where every reference record is complete, distances are those of :func:`nearest` over the blocks that the query has.
     Where some reference record lacks a block, the distance of two records is the mean of their distances in the blocks
-    that both have, each divided by the block's scale; records without a common block are no neighbours.
+    that both have, each divided by the block's scale; records without a common block are no neighbours. Both are exact.
+    Queries with all blocks look into the lists of the reference, where it has some.
 
     Args:
         reference: Of the reference records.
@@ -34,7 +35,7 @@ def nearest_places(
         metric: ``euclidean`` or ``cosine``.
         forbidden: For each query, the reference rows it may not hear.
     """
-    if not reference.present.all():
+    if not reference.complete:
         return _nearest_by_block(reference, queries, k=k, metric=metric, forbidden=forbidden)
     index = np.full((len(queries), k), -1, np.int64)
     distance = np.full((len(queries), k), np.inf, np.float32)
@@ -44,13 +45,16 @@ def nearest_places(
         columns = np.concatenate([np.arange(*each) for each in ranges]) if ranges else np.zeros(0, np.int64)
         if not len(columns):
             continue
-        found = nearest(
-            reference.values if pattern.all() else reference.values[:, columns],
-            queries.values[rows] if pattern.all() else queries.values[rows][:, columns],
-            k=k,
-            metric=metric,
-            forbidden=None if forbidden is None else [forbidden[row] for row in rows],
-        )
+        banned = None if forbidden is None else [forbidden[row] for row in rows]
+        if not pattern.all():
+            known, asked = reference.values[:, columns], queries.values[rows][:, columns]
+            found = nearest(known, asked, k=k, metric=metric, forbidden=banned)
+        elif reference.lists is None:
+            found = nearest(reference.values, queries.values[rows], k=k, metric=metric, forbidden=banned)
+        else:
+            found = nearest_by_lists(
+                reference.lists, reference.values, queries.values[rows], k=k, metric=metric, forbidden=banned
+            )
         index[rows], distance[rows] = found.index, found.distance
     return Neighbourhood(index, distance)
 
@@ -69,7 +73,7 @@ def _nearest_by_block(
     known = [reference.values[:, start:stop] for start, stop in reference.blocks]
     asked = [queries.values[:, start:stop] for start, stop in queries.blocks]
     if metric == "cosine":
-        known, asked = [_unit(each) for each in known], [_unit(each) for each in asked]
+        known, asked = [unit(each) for each in known], [unit(each) for each in asked]
     for row in range(len(queries)):
         total, shared = np.zeros(len(reference)), np.zeros(len(reference))
         for number, scale in enumerate(reference.scales):
@@ -86,89 +90,3 @@ def _nearest_by_block(
         order = order[np.isfinite(mean[order])]
         index[row, : len(order)], distance[row, : len(order)] = order, mean[order]
     return Neighbourhood(index, distance)
-
-
-def nearest(
-    reference: NDArray[np.float32],
-    queries: NDArray[np.float32],
-    *,
-    k: int,
-    metric: str = "euclidean",
-    forbidden: Sequence[NDArray[np.int64]] | None = None,
-) -> Neighbourhood:
-    """Find the ``k`` nearest reference records of each query.
-
-    faiss proposes candidates in float32, whose rounding depends on the size of the batch; distances of the candidates are
-    computed again in float64 and ties broken by reference row, and candidates are added until the next one cannot belong.
-    So the answer for a query does not depend on the other queries.
-
-    Args:
-        reference: [reference, features] float32.
-        queries: [queries, features] float32.
-        k: Neighbours wanted; fewer come back (padded with -1) where the reference has fewer allowed records.
-        metric: ``euclidean``, or ``cosine`` (1 - cosine similarity).
-        forbidden: For each query, the reference rows it may not hear (its own group).
-
-    Returns:
-        Neighbourhood of the queries.
-    """
-    if metric == "cosine":
-        reference, queries = _unit(reference), _unit(queries)
-    index = np.full((len(queries), k), -1, np.int64)
-    distance = np.full((len(queries), k), np.inf, np.float32)
-    norm = float((reference.astype(np.float64) ** 2).sum(1).max()) if len(reference) else 0.0
-    banned = np.array([len(rows) for rows in forbidden] if forbidden is not None else np.zeros(len(queries)), np.int64)
-    pending = np.arange(len(queries))
-    extra = _MARGIN
-    while len(pending) and len(reference):
-        unsettled = []
-        for chunk in np.array_split(pending, range(_CHUNK, len(pending), _CHUNK)):
-            wanted = min(len(reference), k + int(banned[chunk].max(initial=0)) + extra)
-            rows = [forbidden[query] for query in chunk] if forbidden is not None else None
-            found, squared, complete = _rank(reference, queries[chunk], wanted, rows, norm, k)
-            index[chunk], distance[chunk] = found, squared
-            unsettled.append(chunk[~complete])
-        pending = np.concatenate(unsettled)
-        extra *= 4
-    if metric == "cosine":
-        finite = np.isfinite(distance)
-        distance[finite] = distance[finite] ** 2 / 2
-    return Neighbourhood(index, distance)
-
-
-def _rank(
-    reference: NDArray[np.float32],
-    queries: NDArray[np.float32],
-    wanted: int,
-    forbidden: Sequence[NDArray[np.int64]] | None,
-    norm: float,
-    k: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-    import faiss
-
-    _, candidates = faiss.knn(np.ascontiguousarray(queries), np.ascontiguousarray(reference), wanted)
-    candidates = np.sort(candidates.astype(np.int64), axis=1)
-    squared = np.empty(candidates.shape)
-    own = queries.astype(np.float64)
-    for column in range(wanted):
-        squared[:, column] = ((reference[candidates[:, column]] - own) ** 2).sum(1)
-    farthest = squared.max(1)
-    if forbidden is not None:
-        for row, banned in enumerate(forbidden):
-            if len(banned):
-                squared[row, np.isin(candidates[row], banned)] = np.inf
-    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
-    best = np.take_along_axis(squared, order, axis=1)
-    found = np.where(np.isfinite(best), np.take_along_axis(candidates, order, axis=1), -1)
-    slack = 1e-5 * (norm + (own**2).sum(1))
-    enough = (found >= 0).sum(1) == k
-    complete = (wanted == len(reference)) | (enough & (best.max(1, initial=0) + slack < farthest))
-    pad = k - found.shape[1]
-    found = np.pad(found, ((0, 0), (0, pad)), constant_values=-1)
-    best = np.pad(np.sqrt(best), ((0, 0), (0, pad)), constant_values=np.inf)
-    return found, best.astype(np.float32), complete
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return (vectors / np.where(length == 0, 1, length)).astype(np.float32)

@@ -93,10 +93,11 @@ class Space:
         """Where records lie.
 
         Args:
-            features: Of the records.
+            features: Of the records; where all columns are used as they are, the places share their memory.
             fold: [records] of :meth:`fit`; queries where None.
         """
-        values = features.values[:, self.columns]
+        every = np.array_equal(self.columns, np.arange(features.values.shape[1]))
+        values = features.values if every else features.values[:, self.columns]
         if len(self.weights) > 1:
             chosen = self.weights[-1] if fold is None else self.weights[fold]
             values = (values * chosen).astype(np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import EXCLUDED
+from cardiograph.containers import EXCLUDED, PatientGraph
 from cardiograph.evaluation.predictions import ModelRoles
 from cardiograph.stages.studied import Learnt, Studied
 
@@ -49,14 +49,29 @@ def run_facts(studied: Studied, learnt: Learnt, roles: ModelRoles, config: RunCo
         if encoder is None
         else asdict(encoder.facts) | {"why": encoder.why, "fingerprint": encoder.facts.fingerprint},
         "skipped": [] if studied.survey is None else [asdict(issue) for issue in studied.survey.skipped],
-        "notes": [*cohort.table.attrs.get("notes", []), *_record_notes(studied), *_value_notes(studied, learnt)],
+        "notes": [
+            *cohort.table.attrs.get("notes", []),
+            *_record_notes(studied),
+            *_graph_notes(learnt),
+            *_value_notes(studied, learnt),
+        ],
         "conversions": list(cohort.table.attrs.get("conversions", [])),
         "copies": 0 if studied.material.copies is None else len(studied.material.copies.source),
         "reference": len(learnt.prepared.graph.rows),
+        "graph": _graph_facts(learnt.prepared.graph),
         "seeds": {"run": config.seed, "random weights": config.encoder.seed},
         "versions": {"python": platform.python_version(), "platform": platform.platform()}
         | {p: version(p) for p in PACKAGES},
     }
+
+
+def _graph_facts(graph: PatientGraph) -> dict[str, Any]:
+    """How neighbours were found."""
+    lists = graph.lists
+    if lists is None:
+        return {"search": "exact"}
+    told = {"lists": len(lists.centroids), "probes": lists.probes, "raised": lists.raised}
+    return {"search": "inverted lists", **told, "recall": lists.recall, "sampled": lists.sampled}
 
 
 def _record_notes(studied: Studied) -> Iterator[str]:
@@ -78,6 +93,13 @@ def _record_notes(studied: Studied) -> Iterator[str]:
             f"{unlabelled} records are unlabelled: {unlabelled - excluded} are heard as neighbours, {excluded} were left "
             "out because their group is validated or tested"
         )
+
+
+def _graph_notes(learnt: Learnt) -> Iterator[str]:
+    """How neighbours were found, where it was not by an exact search."""
+    lists = learnt.prepared.graph.lists
+    if lists is not None:
+        yield lists.sentence
 
 
 def _absent_blocks(studied: Studied) -> Iterator[str]:

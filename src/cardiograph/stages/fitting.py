@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -113,8 +114,10 @@ def prepare(
     prior, blocks = label_prior(labels[reference]), tuple(features.blocks.values())
     degree = Hearing.of(graph.neighbours).degree
 
+    heard_places = dataclasses.replace(places.of(reference), lists=graph.lists)
+
     def attached(queries: Places, of_groups: NDArray[np.int64]) -> Neighbourhood:
-        return join(places.of(reference), queries, config.graph, group_members(of_groups, groups[reference]))
+        return join(heard_places, queries, config.graph, group_members(of_groups, groups[reference]))
 
     def heard(hood: Neighbourhood) -> Hearing:
         return Hearing.of(hood, degree, heard_votes(hood, labels[reference], prior=prior))
@@ -192,6 +195,7 @@ def reference_of(
         patient_ids=tuple(str(patient_ids[row] or "") for row in rows),
         pixel_hashes=tuple(pixel_hashes[row] for row in rows),
         perceptual_hashes=likeness[rows],
+        lists=prepared.graph.lists,
     )
 
 

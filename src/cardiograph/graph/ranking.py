@@ -1,0 +1,130 @@
+"""From candidates that were proposed in float32 to the nearest ones in float64, ties by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MARGIN = 4
+"""Candidates beyond those wanted and forbidden: what comes after them tells that nothing was missed."""
+
+_PIECE = 8192
+"""Rows that are looked at in float64 at a time."""
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Candidates for each query by distances in float32, which are off by their rounding.
+
+    Args:
+        rows: [queries, candidates] int64 rows of the reference, -1 for none.
+        squared: [queries, candidates] float32 squared distances, ascending; infinity for none.
+        slack: [queries] float64, by how much a squared distance may be off.
+        exhaustive: Whether there are no other candidates.
+    """
+
+    rows: NDArray[np.int64]
+    squared: NDArray[np.float32]
+    slack: NDArray[np.float64]
+    exhaustive: bool
+
+
+def nearest_of(
+    proposals: Proposals,
+    reference: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str = "euclidean",
+    forbidden: Sequence[NDArray[np.int64]] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+    """The ``k`` nearest candidates of each query that it may hear, by squared distance in float64, ties by row.
+
+    Distances are computed again for those candidates alone that the rounding leaves in question.
+
+    Returns:
+        [queries, k] rows (-1 pads), [queries, k] squared distances (infinity pads), and for each query whether no other
+        candidate can belong to them.
+    """
+    allowed = _allowed(proposals.rows, forbidden, len(reference))
+    rough = np.where(allowed, proposals.squared, np.inf).astype(np.float64)
+    width = rough.shape[1]
+    kth = np.partition(rough, k - 1, axis=1)[:, k - 1] if width >= k else np.full(len(rough), np.inf)
+    limit = kth + 2 * proposals.slack
+    settled = (proposals.squared[:, -1] > limit) | proposals.exhaustive
+    query, place = np.nonzero(allowed & (rough <= limit[:, None]) & settled[:, None])
+    exact = np.full(rough.shape, np.inf)
+    exact[query, place] = squared_distances(reference, proposals.rows[query, place], queries, query, metric)
+    order = np.lexsort((proposals.rows, exact), axis=1)[:, :k]
+    best = np.take_along_axis(exact, order, axis=1)
+    rows = np.where(np.isfinite(best), np.take_along_axis(proposals.rows, order, axis=1), -1)
+    pad = ((0, 0), (0, k - rows.shape[1]))
+    return np.pad(rows, pad, constant_values=-1), np.pad(best, pad, constant_values=np.inf), settled
+
+
+def squared_distances(
+    reference: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    queries: NDArray[np.float32],
+    asked: NDArray[np.int64],
+    metric: str = "euclidean",
+) -> NDArray[np.float64]:
+    """[pairs] float64 between ``reference[rows]`` and ``queries[asked]``: of each pair the same in any company.
+
+    With ``cosine`` queries are unit vectors already, reference records are made so.
+    """
+    found = np.empty(len(rows))
+    for start in range(0, len(rows), _PIECE):
+        piece = slice(start, start + _PIECE)
+        known = reference[rows[piece]]
+        apart = (unit(known) if metric == "cosine" else known).astype(np.float64)
+        apart -= queries[asked[piece]]
+        found[piece] = np.einsum("ij,ij->i", apart, apart)
+    return found
+
+
+def squared_lengths(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[rows] float64, computed in pieces."""
+    found = np.empty(len(values))
+    for start in range(0, len(values), _PIECE):
+        piece = values[start : start + _PIECE].astype(np.float64)
+        found[start : start + _PIECE] = np.einsum("ij,ij->i", piece, piece)
+    return found
+
+
+def unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1; a row of zeros stays."""
+    length = np.sqrt(squared_lengths(values))
+    length[length == 0] = 1
+    found = np.empty(values.shape, np.float32)
+    for start in range(0, len(values), _PIECE):
+        piece = slice(start, start + _PIECE)
+        found[piece] = values[piece] / length[piece, None]
+    return found
+
+
+def rounding(lengths: NDArray[np.float64], longest: float) -> NDArray[np.float64]:
+    """[queries] by how much a squared distance in float32 may be off, from squared lengths of queries and reference."""
+    slack: NDArray[np.float64] = 1e-5 * (longest + lengths)
+    return slack
+
+
+def _allowed(
+    rows: NDArray[np.int64], forbidden: Sequence[NDArray[np.int64]] | None, reference: int
+) -> NDArray[np.bool_]:
+    """[queries, candidates] whether there is a candidate and the query may hear it."""
+    allowed: NDArray[np.bool_] = rows >= 0
+    if forbidden is None:
+        return allowed
+    counts = np.array([len(banned) for banned in forbidden], np.int64)
+    if not counts.any():
+        return allowed
+    owner = np.repeat(np.arange(len(rows)), counts)
+    keys = np.sort(owner * reference + np.concatenate([*forbidden]))
+    asked = rows + np.arange(len(rows))[:, None] * reference
+    place = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
+    free: NDArray[np.bool_] = allowed & (keys[place] != asked)
+    return free

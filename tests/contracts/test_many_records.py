@@ -1,0 +1,60 @@
+"""The contracts hold where neighbours are found by inverted lists: one index for training, test records and queries."""
+
+import numpy as np
+import pytest
+from tests.contracts.conftest import CONFIG, learn, make_problem
+
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.inference import Predictor
+from cardiograph.stages.facts import _graph_facts, _graph_notes
+from cardiograph.stages.studied import Learnt
+
+LISTED = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update={"exact_up_to": 100})})
+
+
+@pytest.fixture(scope="module", params=["sign", "gcn", "knn_vote"])
+def listed(request):
+    studied = make_problem(groups=120)
+    return studied, *learn(studied, request.param, LISTED)
+
+
+def test_a_score_ignores_the_other_queries(listed):
+    studied, prepared, _, predictor = listed
+    assert prepared.graph.lists is not None
+    rows = studied.rows("test")
+    together = predictor.score(studied.queries(rows))
+    for position, row in enumerate(rows):
+        alone = predictor.score(studied.queries(np.array([row])))
+        np.testing.assert_array_equal(alone.neighbours.index[0], together.neighbours.index[position])
+        np.testing.assert_array_equal(alone.neighbours.distance[0], together.neighbours.distance[position])
+        np.testing.assert_allclose(alone.by_class[0], together.by_class[position], atol=1e-5)
+
+
+def test_nobody_hears_the_own_group_and_training_records_hear_what_they_would_as_queries(listed):
+    studied, prepared, _, predictor = listed
+    rows, index = prepared.graph.rows, studied.split.groups.index
+    found = predictor.score(studied.queries(rows)).neighbours
+    assert (index[rows][found.index] != index[rows][:, None]).all()
+    np.testing.assert_array_equal(found.index, prepared.graph.neighbours.index)
+
+
+def test_a_saved_model_is_the_same_model_and_looks_into_the_same_lists(listed, tmp_path):
+    studied, prepared, _, predictor = listed
+    predictor.bundle.save(tmp_path, None)
+    loaded = Predictor.load(tmp_path)
+    first, second = (each.score(studied.queries(studied.rows("test"))) for each in (predictor, loaded))
+    np.testing.assert_array_equal(first.by_class, second.by_class)
+    np.testing.assert_array_equal(first.neighbours.index, second.neighbours.index)
+    kept = ModelBundle.load(tmp_path).reference
+    np.testing.assert_array_equal(kept.lists.rows, prepared.graph.lists.rows)
+    assert (kept.lists.probes, kept.lists.recall) == (prepared.graph.lists.probes, prepared.graph.lists.recall)
+    if kept.states:
+        assert kept.states[0] is kept.features
+
+
+def test_how_neighbours_were_found_is_told(listed):
+    _, prepared, network, _ = listed
+    facts = _graph_facts(prepared.graph)
+    assert facts["search"] == "inverted lists" and facts["recall"] >= 0.99
+    (told,) = _graph_notes(Learnt(prepared, {"x": (network, None)}))
+    assert f"{facts['probes']} of {facts['lists']} looked into" in told
