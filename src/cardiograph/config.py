@@ -210,7 +210,12 @@ class ModelConfig(Section):
     votes: bool = Field(
         False, description="Whether the labels of the neighbours are an input; a record's own never is."
     )
-    batch: int = Field(2048, ge=16, description="Records in a step of sign; the other networks take the whole graph.")
+    batch: int = Field(2048, ge=16, description="Records in a step of sign, and of other networks on a large graph.")
+    full_batch_up_to: int = Field(
+        200_000,
+        ge=0,
+        description="Training records up to which networks other than sign take the whole graph in a step.",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
     weight_decay: float = Field(5e-4, ge=0, description="Of Adam.")
     epochs: int = Field(300, ge=1, description="At most.")

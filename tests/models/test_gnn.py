@@ -141,3 +141,31 @@ def test_a_query_scores_as_if_it_stood_in_the_whole_graph(name, depth):
         ]
     )
     torch.testing.assert_close(alone, together[30:], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("name", ["gcn", "gat", "sage", "mlp"])
+def test_a_batch_has_the_gradient_of_its_records_in_the_whole_graph(name, depth, hidden):
+    torch.manual_seed(0)
+    rng = np.random.default_rng(5)
+    index = np.array([rng.choice(60, 3, replace=False) for _ in range(60)])
+    index[9, 1:] = -1
+    hearing = Hearing.of(Neighbourhood(index, np.ones(index.shape, np.float32)), votes=np.zeros(60, np.float32))
+    network = build(name, 8, ModelConfig(width=16, depth=depth, votes=True)).eval()
+    rows, x = torch.from_numpy(rng.permutation(60)[:12]), torch.randn(60, 8)
+
+    def hide(features):
+        return features * torch.tensor([1.0] * 5 + [0.0] * 3)
+
+    seen = hide(x) if hidden else x
+    whole = network(seen, hearing)[0][rows]
+    batch = network.scored(rows, x, hearing, network.heard(x, hearing), hide if hidden else None)
+    torch.testing.assert_close(batch, whole, atol=1e-5, rtol=0)
+    weights = list(network.parameters())
+    for found, expected in zip(
+        torch.autograd.grad(batch.square().sum(), weights),
+        torch.autograd.grad(whole.square().sum(), weights),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

@@ -11,6 +11,8 @@ from sklearn.metrics import log_loss
 from cardiograph.config import GraphConfig, ModelConfig, RunConfig
 from cardiograph.containers import Groups, Split
 from cardiograph.errors import ConfigError
+from cardiograph.models import sign_start
+from cardiograph.models.gnn import Hearing
 from cardiograph.models.logistic import PENALTIES
 from cardiograph.models.titles import SERVABLE
 from cardiograph.stages.fitting import Copies, Material, fit_network, prepare
@@ -150,3 +152,24 @@ def test_a_training_that_diverges_says_so():
     config = RunConfig(model=ModelConfig(width=16, epochs=5, learning_rate=1e30), graph=GraphConfig(k=3))
     with pytest.raises(ConfigError, match=r"training of gcn diverged.*learning_rate"):
         fit_network("gcn", prepare(material(), config), config)
+
+
+@pytest.mark.parametrize("name", ["gcn", "sage", "gat"])
+def test_a_graph_too_large_for_one_step_is_learnt_in_batches(name):
+    prepared = prepare(material(), CONFIG)
+    small = CONFIG.model.model_copy(update={"full_batch_up_to": 0, "batch": 16, "epochs": 30})
+    network, history = fit_network(name, prepared, CONFIG.model_copy(update={"model": small}))
+    assert min(history.val_loss) < history.val_loss[0]
+    x = torch.from_numpy(prepared.features.values[prepared.graph.rows])
+    with torch.inference_mode():
+        whole = network(x, Hearing.of(prepared.graph.neighbours))[0]
+    assert torch.isfinite(whole).all()
+
+
+def test_the_start_of_sign_is_learnt_from_some_of_very_many_records(monkeypatch):
+    prepared = prepare(material(), CONFIG)
+    every, _ = fit_network("sign", prepared, CONFIG)
+    monkeypatch.setattr(sign_start, "MOST", 40)
+    some, history = fit_network("sign", prepared, CONFIG)
+    assert not torch.equal(every.linear.weight, some.linear.weight)
+    assert min(history.val_loss) < 0.69

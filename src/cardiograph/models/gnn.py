@@ -8,8 +8,8 @@ without an edge list and without the library.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -21,6 +21,9 @@ from torch.nn.functional import embedding_bag
 
 from cardiograph.config import ModelConfig
 from cardiograph.containers import Neighbourhood
+
+PIECE = 65_536
+"""Records whose neighbours GAT unfolds at once where no gradient is wanted."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,20 @@ class Hearing:
         """[records, width] and [sources, width] states -> [records, width] ``sum_j x_j / sqrt(d_i d_j)`` with self."""
         return self.weighted_sum(source, self._convolution.to(source.dtype)) + own / self.degree[:, None]
 
+    def of_rows(self, rows: Tensor | slice) -> Hearing:
+        """Whom some of the records hear."""
+        return Hearing(*(each[rows] for each in (self.index, self.valid, self.degree, self.source_degree, self.votes)))
+
+    def reached(self, rows: Tensor) -> Tensor:
+        """[sources] rows of some records and of whom they hear, ascending, each once."""
+        reached: Tensor = torch.unique(torch.cat([rows, self.index[rows][self.valid[rows]]]))
+        return reached
+
+    def among(self, rows: Tensor, sources: Tensor) -> Hearing:
+        """Whom some records hear, as places among ``sources`` (ascending; all that they hear are there)."""
+        some = self.of_rows(rows)
+        return replace(some, index=torch.searchsorted(sources, some.index).clamp(max=len(sources) - 1))
+
     def weighted_sum(self, source: Tensor, weight: Tensor) -> Tensor:
         """[sources, width] states, [records, k] weights -> [records, width] sum over the neighbours.
 
@@ -120,6 +137,8 @@ class GCNLayer(nn.Module):
     Source: Kipf and Welling, Semi-Supervised Classification with Graph Convolutional Networks, ICLR 2017, equation 2.
     """
 
+    hears, sums_first = True, True
+
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
         self.linear = nn.Linear(width_in, width_out, bias=False)
@@ -142,6 +161,8 @@ class GATLayer(nn.Module):
     Source: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, ICLR 2022, equation 7.
     """
 
+    hears, sums_first = True, False
+
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
         self.heads, self.width = heads, width_out // heads
@@ -158,9 +179,16 @@ class GATLayer(nn.Module):
 
     def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
         """[records, in] own states and [sources, in] states -> [records, out]."""
+        known = self.left(heard)
+        if torch.is_grad_enabled() or len(own) <= PIECE:
+            return self._attended(own, known, hearing)
+        parts = [slice(start, start + PIECE) for start in range(0, len(own), PIECE)]
+        return torch.cat([self._attended(own[part], known, hearing.of_rows(part)) for part in parts])
+
+    def _attended(self, own: Tensor, known: Tensor, hearing: Hearing) -> Tensor:
         records = len(own)
-        neighbours = self.left(heard)[hearing.index]
-        values = torch.cat([neighbours, self.left(own)[:, None]], dim=1).view(records, -1, self.heads, self.width)
+        values = torch.cat([known[hearing.index], self.left(own)[:, None]], dim=1)
+        values = values.view(records, -1, self.heads, self.width)
         asking = self.right(own).view(records, 1, self.heads, self.width)
         score = (nn.functional.leaky_relu(values + asking, 0.2) * self.attention).sum(-1)
         valid = torch.cat([hearing.valid, torch.ones(records, 1, dtype=torch.bool)], dim=1)
@@ -174,6 +202,8 @@ class SAGELayer(nn.Module):
 
     Source: Hamilton, Ying and Leskovec, Inductive Representation Learning on Large Graphs, NeurIPS 2017, algorithm 1.
     """
+
+    hears, sums_first = True, True
 
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
@@ -195,6 +225,8 @@ class SAGELayer(nn.Module):
 
 class SelfLayer(nn.Module):
     """A linear layer that hears nobody: the same network without the graph."""
+
+    hears, sums_first = False, True
 
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
@@ -270,6 +302,54 @@ class Network(nn.Module):
             own = layer(own, entering, hearing).relu()
             if depth < len(self.layers) - 1:
                 own = self.dropout(own)
-        if self.votes:
-            own = torch.cat([own, hearing.votes[:, None]], dim=1)
-        return self.head(own), states
+        return self._headed(own, hearing.votes), states
+
+    def scored(
+        self,
+        rows: Tensor,
+        own: Tensor,
+        hearing: Hearing,
+        heard: Sequence[Tensor] | None = None,
+        hide: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """[rows, classes] logits of some records of the reference graph, from those that they hear over all layers alone.
+
+        The same numbers as :meth:`forward` gives, with no more work than these records need: no neighbour is left out.
+
+        Args:
+            rows: [rows] of the records.
+            own: [records, features] of all records.
+            hearing: Whom each record hears.
+            heard: What :meth:`heard` gave for all records.
+            hide: Takes from the features of records what is not to be seen; ``heard`` is then not used.
+        """
+        needed = [rows]  # records whose output a layer has to give, the first layer's first
+        for layer in list(self.layers)[1:]:
+            needed.insert(0, hearing.reached(needed[0]) if layer.hears else needed[0])
+        state: Tensor = self.layers[0](*self._inputs(needed[0], own, hearing, heard, hide)).relu()
+        for layer, sources, records in zip(list(self.layers)[1:], needed, needed[1:], strict=False):
+            state, local = self.dropout(state), hearing.among(records, sources)
+            mine = state if records is sources else state[torch.searchsorted(sources, records)]
+            state = layer(mine, layer.heard(mine, state, local), local).relu()  # type: ignore[operator]
+        return self._headed(state, hearing.votes[rows])
+
+    def _inputs(
+        self,
+        records: Tensor,
+        own: Tensor,
+        hearing: Hearing,
+        heard: Sequence[Tensor] | None,
+        hide: Callable[[Tensor], Tensor] | None,
+    ) -> tuple[Tensor, Tensor, Hearing]:
+        """What the first layer takes for some records."""
+        layer = self.layers[0]
+        if heard is not None and hide is None and layer.sums_first:
+            return own[records], heard[0][records], hearing.of_rows(records)
+        sources = hearing.reached(records)
+        known = own[sources] if hide is None else hide(own[sources])
+        mine, local = known[torch.searchsorted(sources, records)], hearing.among(records, sources)
+        return mine, layer.heard(mine, known, local), local  # type: ignore[operator]
+
+    def _headed(self, states: Tensor, votes: Tensor) -> Tensor:
+        logits: Tensor = self.head(torch.cat([states, votes[:, None]], dim=1) if self.votes else states)
+        return logits

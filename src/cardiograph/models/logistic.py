@@ -39,11 +39,12 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
     # of two classes Newton's method takes a thirtieth of the time; of more its matrix has classes x directions rows
     solver, tolerance = ("newton-cholesky", 1e-6) if len(known) == 2 else ("lbfgs", 1e-4)
     basis = _basis(x)
+    seen, judged_x = (x, x_val[judged]) if basis is None else (x @ basis, x_val[judged] @ basis)
     best, best_loss = None, np.inf
     for c in PENALTIES:
         model = LogisticRegression(C=c, max_iter=2000, tol=tolerance, solver=solver)
-        model.fit(x @ basis, y, sample_weight=weights[used])
-        loss = float(log_loss(y_val[judged], model.predict_proba(x_val[judged] @ basis), labels=known))
+        model.fit(seen, y, sample_weight=weights[used])
+        loss = float(log_loss(y_val[judged], model.predict_proba(judged_x), labels=known))
         if loss < best_loss:
             best, best_loss = model, loss
     if best is None:
@@ -52,19 +53,19 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
     coefficients = np.zeros((classes, x.shape[1]))
     intercepts = np.zeros(classes) if len(known) == classes else np.full(classes, -30.0)
     rows = known if len(known) > 2 else known[1:]  # two classes: one row of coefficients, for the second
-    coefficients[rows], intercepts[rows] = best.coef_ @ basis.T, best.intercept_
+    coefficients[rows], intercepts[rows] = best.coef_ if basis is None else best.coef_ @ basis.T, best.intercept_
     if len(known) == 2:
         intercepts[known[0]] = 0.0
     return torch.from_numpy(coefficients).float(), torch.from_numpy(intercepts).float()
 
 
-def _basis(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[features, directions] orthonormal directions that the records span, where there are fewer of these than features.
+def _basis(x: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """[features, directions] orthonormal directions that the records span, None where there are as many as features.
 
     An L2 penalty does not mind a rotation, and what no record spans has coefficient 0: the same fit, in fewer columns.
     """
     if len(x) >= x.shape[1]:
-        return np.eye(x.shape[1])
+        return None
     _, singular, directions = np.linalg.svd(x, full_matrices=False)
     kept: NDArray[np.float64] = directions[singular > 1e-9 * max(singular[0], 1e-300)].T
-    return kept if kept.shape[1] else np.eye(x.shape[1])
+    return kept if kept.shape[1] else None

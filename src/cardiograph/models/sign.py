@@ -15,6 +15,9 @@ from torch.nn.functional import dropout
 from cardiograph.config import ModelConfig
 from cardiograph.models.gnn import Hearing
 
+PIECE = 65_536
+"""Records that are scored at once."""
+
 
 class Sign(nn.Module):
     """``z = [x m_1 m_2] L + mean over members of relu(x W_0 + g_1 m_1 W_1 + g_2 m_2 W_2 + b) V + c``.
@@ -79,4 +82,6 @@ class Sign(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
         means = self.heard(own, hearing, sources) if heard is None else heard
-        return self.scored(own, means, hearing.votes).mean(1), [own, *means[:-1]]
+        parts = [slice(start, start + PIECE) for start in range(0, max(len(own), 1), PIECE)]
+        logits = [self.scored(own[part], [mean[part] for mean in means], hearing.votes[part]) for part in parts]
+        return torch.cat(logits).mean(1), [own, *means[:-1]]

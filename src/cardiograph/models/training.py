@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from cardiograph.config import ModelConfig
 from cardiograph.errors import ConfigError
 from cardiograph.models.baselines import KnnVote, Logistic
 from cardiograph.models.catalogue import Model, build
-from cardiograph.models.gnn import Hearing
+from cardiograph.models.gnn import Hearing, Network
 from cardiograph.models.logistic import fit_logistic
 from cardiograph.models.sign import Sign
 from cardiograph.models.sign_start import begin
@@ -126,14 +126,14 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     with torch.random.fork_rng(devices=[]), torch_threads(threads), one_blas_thread():
         torch.manual_seed(seed)
         network = build(name, train_set.features.shape[1], config, classes=classes)
+        log = _Log(network, train_set, val_set)
         if isinstance(network, Sign):
-            begin(network, train_set, val_set, classes=classes)
+            begin(network, train_set, val_set, log.heard, classes=classes)
         elif isinstance(network, Logistic):
             coefficients, intercepts = fit_logistic(train_set, val_set, classes=classes)
             with torch.no_grad():
                 network.linear.weight.copy_(coefficients)
                 network.linear.bias.copy_(intercepts)
-        log = _Log(network, train_set, val_set)
         if isinstance(network, Logistic | KnnVote | Sign):
             log.note(0)
         if not isinstance(network, Logistic | KnnVote):
@@ -180,21 +180,16 @@ class _Log:
         return History(train_loss, val_loss, train_accuracy, val_accuracy, self.best_epoch)
 
 
-def _descend(network: Model, log: _Log, config: ModelConfig, progress: Callable[[int], None] | None) -> None:
+def _descend(network: Network | Sign, log: _Log, config: ModelConfig, progress: Callable[[int], None] | None) -> None:
     """Adam until the validation loss has not fallen for ``patience`` epochs."""
     train_set = log.train_set
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    large = len(train_set.labels) > config.full_batch_up_to
     first = len(log.best_state) > 0
     for epoch in range(int(first), config.epochs + int(first)):
         network.train()
-        seen = _with_hidden_blocks(train_set, config.modality_dropout)
-        for rows in _batches(train_set, config.batch) if isinstance(network, Sign) else [None]:
+        for rows, logits in _steps(network, log, config, large=large):
             optimiser.zero_grad()
-            if isinstance(network, Sign) and rows is not None:
-                logits = network.scored(seen[rows], [mean[rows] for mean in log.heard], train_set.hearing.votes[rows])
-            else:
-                heard = log.heard if seen is train_set.features else None
-                logits = network(seen, train_set.hearing, heard=heard)[0]
             torch.autograd.backward(train_set.loss(logits, rows))
             optimiser.step()
         log.note(epoch)
@@ -202,6 +197,31 @@ def _descend(network: Model, log: _Log, config: ModelConfig, progress: Callable[
             progress(epoch + 1 - int(first))
         if epoch - log.best_epoch >= config.patience:
             break
+
+
+def _steps(
+    network: Network | Sign, log: _Log, config: ModelConfig, *, large: bool
+) -> Iterator[tuple[Tensor | None, Tensor]]:
+    """Rows and logits of each step of an epoch: minibatches of SIGN and of large graphs, all records of other graphs.
+
+    In a large graph blocks are hidden batch by batch, so that the features are never copied as a whole.
+    """
+    train_set = log.train_set
+    hides = config.modality_dropout > 0 and len(train_set.blocks) > 1
+
+    def hide(features: Tensor) -> Tensor:
+        return _with_hidden_blocks(features, train_set.blocks, config.modality_dropout)
+
+    seen = hide(train_set.features) if hides and not large else train_set.features
+    if isinstance(network, Network) and not large:
+        yield None, network(seen, train_set.hearing, heard=None if hides else log.heard)[0]
+        return
+    for rows in _batches(train_set, config.batch):
+        if isinstance(network, Sign):
+            own = hide(seen[rows]) if hides and large else seen[rows]
+            yield rows, network.scored(own, [mean[rows] for mean in log.heard], train_set.hearing.votes[rows])
+        else:
+            yield rows, network.scored(rows, seen, train_set.hearing, log.heard, hide if hides else None)
 
 
 def _batches(train_set: Examples, size: int) -> list[Tensor]:
@@ -212,13 +232,11 @@ def _batches(train_set: Examples, size: int) -> list[Tensor]:
     return list(rows[torch.randperm(len(rows))].chunk(-(-len(rows) // size)))
 
 
-def _with_hidden_blocks(train_set: Examples, share: float) -> Tensor:
+def _with_hidden_blocks(features: Tensor, blocks: tuple[tuple[int, int], ...], share: float) -> Tensor:
     """The features, one block of a share of the records hidden: what a record without it looks like."""
-    if share == 0 or len(train_set.blocks) < 2:
-        return train_set.features
-    hidden = torch.rand(len(train_set.features)) < share
-    which = torch.randint(len(train_set.blocks), (len(hidden),))
-    seen = train_set.features.clone()
-    for number, (start, stop) in enumerate(train_set.blocks):
+    hidden = torch.rand(len(features)) < share
+    which = torch.randint(len(blocks), (len(hidden),))
+    seen = features.clone()
+    for number, (start, stop) in enumerate(blocks):
         seen[hidden & (which == number), start:stop] = 0
     return seen

@@ -81,7 +81,7 @@ class Uncertainty:
         novelty, novel = np.full(count, np.nan), np.zeros(count, bool)
         judged = ~np.isnan(distances)
         if self.novelty is not None and judged.any():
-            novelty[judged] = self.novelty.percentile(distances[judged])
+            novelty[judged] = self.novelty.percentile(distances[judged]) / 100
             novel[judged] = self.novelty.novel(distances[judged])
         return Told(self.calibrator.apply(scores), low, high, decisions, p_values, novelty, novel)
 
