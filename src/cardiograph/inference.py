@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from cardiograph.errors import EngineError, InputError, Issue, PageError, RunErr
 from cardiograph.graph.attach import attach, heard_votes, label_prior
 from cardiograph.imaging.ecg_gate import ecg_evidence, not_an_ecg
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
-from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
+from cardiograph.imaging.likeness import KnownTraces
 from cardiograph.imaging.prepare import PreparedPage, prepare_page
 from cardiograph.models.gnn import Hearing
 from cardiograph.schema import ClinicalVariable
@@ -249,11 +250,18 @@ class Predictor:
         return rows, tuple(reasons)
 
     def _near_copies(self, queries: Queries, number: int) -> list[int]:
-        hashes, own = self.bundle.reference.perceptual_hashes, queries.perceptual_hashes[number]
-        if own is None or not hashes.shape[1] or not self.bundle.served.pages.near_copies:
+        own = queries.perceptual_hashes[number]
+        if own is None or self._traces is None:
             return []
-        distance = near_copy_distance(own, hashes)
-        return [int(row) for row in self._paged[distance[self._paged] <= NEAR_COPY_THRESHOLD]]
+        return [int(row) for row in self._paged[self._traces.near_copies(own)]]
+
+    @cached_property
+    def _traces(self) -> KnownTraces | None:
+        """Of the reference records with a page, in their order; None where near-copies do not count."""
+        hashes = self.bundle.reference.perceptual_hashes
+        if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
+            return None
+        return KnownTraces(hashes if len(self._paged) == len(hashes) else hashes[self._paged])
 
     def _predict_chunk(self, chunk: Sequence[Query], read: Sequence[_Read]) -> Iterator[Prediction]:
         pages = [page for page, _, _ in read]
