@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, unit_hashes
+from cardiograph.threads import one_blas_thread
 
 COARSE = 64
-"""Numbers kept of each known page."""
+"""Pages, spread through the known ones, whose directions are looked along; as many numbers are kept of each known page."""
 
-_SAMPLE = 128
-"""Pages whose main directions are taken."""
 _BLOCK = 4096
 _SLACK = 1e-3
 """Above the rounding of float32 sums: what is this near to the limit is looked at in full."""
@@ -20,8 +19,8 @@ _SLACK = 1e-3
 class KnownTraces:
     """Perceptual hashes in which near-copies are sought.
 
-    A hash is a vector u of length 1. Of each known one its part p in the main directions of a sample is kept, and the length
-    r of the rest. By the inequality of Cauchy and Schwarz the correlation of two hashes is at most p1 p2 + r1 r2: where that
+    A hash is a vector u of length 1. Of each known one its part p in the space of a few of them is kept, and the length r of
+    the rest. By the inequality of Cauchy and Schwarz the correlation of two hashes is at most p1 p2 + r1 r2: where that
     is too low, nothing is missed by not looking on; what remains is compared in full. The directions decide the speed alone.
 
     Args:
@@ -32,8 +31,9 @@ class KnownTraces:
 
     def __init__(self, hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRESHOLD) -> None:
         self._hashes, self._threshold = hashes, threshold
-        sample = unit_hashes(hashes[:: max(1, -(-len(hashes) // _SAMPLE))])
-        self._directions = _main_directions(sample)
+        sample = unit_hashes(hashes[:: max(1, -(-len(hashes) // COARSE))])
+        with one_blas_thread():  # so small a matrix is waited for by a second thread longer than it is worked on
+            self._directions = np.asarray(np.linalg.qr(sample.T)[0], np.float32)
         self._parts = np.empty((len(hashes), self._directions.shape[1]), np.float32)
         self._rests = np.empty(len(hashes), np.float32)
         for start in range(0, len(hashes), _BLOCK):
@@ -56,12 +56,3 @@ class KnownTraces:
         parts = unit @ self._directions
         rests = np.sqrt(np.maximum(np.square(unit).sum(axis=1) - np.square(parts).sum(axis=1), 0))
         return parts, rests
-
-
-def _main_directions(sample: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[bytes, directions] orthonormal columns that hold the most of the sample, at most :data:`COARSE`."""
-    if not len(sample):
-        return np.zeros((sample.shape[1], 0), np.float32)
-    _, vectors = np.linalg.eigh(sample @ sample.T)
-    directions, _ = np.linalg.qr(sample.T @ vectors[:, ::-1][:, :COARSE])
-    return np.asarray(directions, np.float32)
