@@ -143,6 +143,20 @@ def show_result(
     console.print(f"report: {plain(report)}", highlight=False, soft_wrap=True)
 
 
+def show_seconds(seconds: Mapping[str, float]) -> None:
+    """How long each stage of a run took, and all of them together."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True)
+    table.add_column("stage", "together", min_width=20)
+    table.add_column("seconds", f"{sum(seconds.values()):.1f}", justify="right")
+    for stage, each in seconds.items():
+        table.add_row(plain(stage), f"{each:.1f}")
+    Console().print(table)
+
+
 def show_audit(audit: Audit, page: str) -> None:
     """The findings of an audit, files and different pages, what predicts the label, size, and where the page lies."""
     from rich.console import Console

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,8 +21,8 @@ from cardiograph.errors import EngineError, InputError, Issue, PageError, RunErr
 from cardiograph.graph.attach import attach, heard_votes, label_prior
 from cardiograph.imaging.ecg_gate import ecg_evidence, not_an_ecg
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
+from cardiograph.imaging.likeness import KnownTraces
 from cardiograph.imaging.prepare import PreparedPage, prepare_page
-from cardiograph.known_pages import KnownPages
 from cardiograph.models.gnn import Hearing
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.calibrators import Calibrator
@@ -140,8 +141,6 @@ class Predictor:
         self._by_patient = _rows_by(reference.patient_ids)
         self._by_pixels = _rows_by(reference.pixel_hashes)
         self._paged = np.flatnonzero([bool(pixels) for pixels in reference.pixel_hashes])
-        near_copies = bundle.served.pages.near_copies and reference.perceptual_hashes.shape[1] > 0
-        self._pages = KnownPages(reference.perceptual_hashes, self._paged) if near_copies else None
 
     @classmethod
     def load(cls, run: Path | str) -> Self:
@@ -259,7 +258,17 @@ class Predictor:
 
     def _near_copies(self, queries: Queries, number: int) -> list[int]:
         own = queries.perceptual_hashes[number]
-        return [] if own is None or self._pages is None else self._pages.near_copies(own)
+        if own is None or self._traces is None:
+            return []
+        return [int(row) for row in self._paged[self._traces.near_copies(own)]]
+
+    @cached_property
+    def _traces(self) -> KnownTraces | None:
+        """Of the reference records with a page, in their order; None where near-copies do not count."""
+        hashes = self.bundle.reference.perceptual_hashes
+        if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
+            return None
+        return KnownTraces(hashes if len(self._paged) == len(hashes) else hashes[self._paged])
 
     def _predict_chunk(self, chunk: Sequence[Query], read: Sequence[_Read]) -> Iterator[Prediction]:
         pages = [page for page, _, _ in read]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,12 @@ class RunResult:
     Args:
         path: Its folder.
         metrics: The content of ``metrics.json``.
+        seconds: Of each stage, in the order they ran; empty where the run was finished before.
     """
 
     path: Path
     metrics: dict[str, Any]
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def run(
@@ -90,7 +92,7 @@ def run(
         shop = Workshop(config, cache, progress, directory)
         survey = None
         if cohort.has_pages:
-            start = time.perf_counter()  # not a stage yet: the folder is claimed when the pages are known
+            start = time.perf_counter()  # no stage yet: the folder is claimed when pages and audit are known
             cohort, survey = protocol.survey(cohort, shop)
             shop.seconds["reading pages"] = time.perf_counter() - start
         # before the folder is claimed: a cohort may not allow a split, and the audit may stop the run
@@ -98,8 +100,10 @@ def run(
         split = protocol.split(cohort, groups, config)
         clinical = clinical_values(cohort, split, config)
         progress.start("audit", 1)
+        start = time.perf_counter()
         audit = audit_run(source, cohort, survey, split, config)
         audit.require_sound()
+        shop.seconds["audit"] = time.perf_counter() - start
         if directory.begin(config, data_hash(cohort, survey)):
             return RunResult(out, directory.read_json("metrics.json"))
         directory.write_json("audit.json", audit.as_dict())
@@ -126,7 +130,7 @@ def run(
         with shop.stage("report", 1):
             write_report(directory)
         directory.finish()
-    return RunResult(out, metrics)
+    return RunResult(out, metrics, shop.seconds)
 
 
 def _learn(material: Material, shop: Workshop, protocol: Protocol) -> Learnt:

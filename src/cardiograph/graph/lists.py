@@ -63,17 +63,40 @@ def fit_lists(
     )
     means.train(unit(values[teachers]) if metric == "cosine" else values[teachers])
     centroids = np.asarray(means.centroids, np.float32).reshape(count, -1)
-    own = np.concatenate(
-        [
-            faiss.knn(_placed(values[start : start + _ROWS], metric), centroids, 1)[1][:, 0]
-            for start in range(0, len(values), _ROWS)
-        ]
-    )
+    own = _nearest_centroid(values, centroids, metric)
     rows = np.argsort(own, kind="stable").astype(np.int64)
     starts = np.searchsorted(own[rows], np.arange(count + 1)).astype(np.int64)
     lists = Lists(centroids, rows, starts, min(FIRST_PROBES, count), 0.0, 0, raised=False)
     sample = np.sort(rng.permutation(len(values))[:SAMPLE])
     return _with_recall(lists, values, sample, [forbidden[row] for row in sample], k=k, metric=metric)
+
+
+def lengthened(lists: Lists, added: NDArray[np.float32], metric: str = "euclidean") -> Lists:
+    """The lists with more records in them, each in that of its nearest centroid; centroids and probes stay.
+
+    Args:
+        lists: Of the reference.
+        added: [records, coordinates] float32 that follow the reference's rows.
+        metric: ``euclidean`` or ``cosine``.
+    """
+    count = len(lists.centroids)
+    own = np.repeat(np.arange(count), np.diff(lists.starts))
+    own = np.concatenate([own, _nearest_centroid(added, lists.centroids, metric)])
+    rows = np.concatenate([lists.rows, len(lists.rows) + np.arange(len(added))])
+    order = np.argsort(own, kind="stable")
+    starts = np.searchsorted(own[order], np.arange(count + 1)).astype(np.int64)
+    return dataclasses.replace(lists, rows=rows[order], starts=starts)
+
+
+def _nearest_centroid(values: NDArray[np.float32], centroids: NDArray[np.float32], metric: str) -> NDArray[np.int64]:
+    """[records] number of the nearest centroid."""
+    import faiss
+
+    found = [
+        faiss.knn(_placed(values[start : start + _ROWS], metric), centroids, 1)[1][:, 0]
+        for start in range(0, len(values), _ROWS)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *found])
 
 
 def _with_recall(

@@ -63,7 +63,7 @@ def near_copy_distance(one: NDArray[np.uint8], many: NDArray[np.uint8]) -> NDArr
     Returns:
         [n] float32: 1 - correlation, 0 for the same traces, about 1 for unrelated ones.
     """
-    return np.asarray(1 - _unit(many) @ _unit(one[None])[0], np.float32)
+    return np.asarray(1 - unit_hashes(many) @ unit_hashes(one[None])[0], np.float32)
 
 
 def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRESHOLD) -> NDArray[np.int64]:
@@ -76,7 +76,7 @@ def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRE
     Returns:
         [pairs, 2] int64 rows, first < second.
     """
-    unit = _unit(hashes)
+    unit = unit_hashes(hashes)
     found = [np.empty((0, 2), np.int64)]
     for start in range(0, len(unit), _BLOCK):
         block = unit[start : start + _BLOCK]
@@ -100,17 +100,18 @@ def near_copies_between(
     Returns:
         [pairs, 2] int64: row of ``some``, row of ``others``.
     """
-    asked = _unit(some)
+    asked = unit_hashes(some)
     found = [np.empty((0, 2), np.int64)]
     for start in range(0, len(others), _BLOCK):
-        told = _unit(others[start : start + _BLOCK])
+        told = unit_hashes(others[start : start + _BLOCK])
         for first in range(0, len(asked), _BLOCK):
             near = np.argwhere(asked[first : first + _BLOCK] @ told.T >= 1 - threshold)
             found.append(near + np.array([first, start]))
     return np.concatenate(found)
 
 
-def _unit(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
+def unit_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """[n, 1536] uint8 as vectors of mean 0 and length 1, whose products are correlations; an even hash stays 0."""
     centred = hashes.astype(np.float32)
     centred -= centred.mean(axis=1, keepdims=True)
     length = np.sqrt((centred * centred).sum(axis=1, keepdims=True))

@@ -35,7 +35,7 @@ def to_input(view_pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     height, width = view_pixels.shape[:2]
     method = cv2.INTER_AREA if min(height, width) >= INPUT_SIZE else cv2.INTER_LINEAR
-    values = view_pixels.astype(np.float32) / np.float32(255)
+    values = cv2.LUT(view_pixels, np.arange(256, dtype=np.float32) / np.float32(255))
     scaled = np.asarray(cv2.resize(values, (INPUT_SIZE, INPUT_SIZE), interpolation=method), np.float32)
     standardised = (scaled - np.array(IMAGENET_MEAN, np.float32)) / np.array(IMAGENET_STD, np.float32)
     return np.ascontiguousarray(standardised.transpose(2, 0, 1), dtype=np.float32)

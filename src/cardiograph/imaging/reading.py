@@ -181,14 +181,14 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray(_eight_bits(image))
     elif image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
         image = ImageChops.invert(image)  # Pillow takes every CMYK JPEG for an Adobe one, which is stored inverted
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
-        layers = upright.convert("RGBA")
+    ImageOps.exif_transpose(image, in_place=True)  # without orientation nothing is copied
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        layers = image.convert("RGBA")
         paper = Image.new("RGBA", layers.size, "white")
         return Image.alpha_composite(paper, layers).convert("RGB")
-    if upright.mode in ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"):
-        return upright.convert("RGB")
-    message = f"in {upright.mode} colours"
+    if image.mode in ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"):
+        return image if image.mode == "RGB" else image.convert("RGB")
+    message = f"in {image.mode} colours"
     raise _UnsupportedError(message)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cardiograph.artifacts.bundle import ModelBundle, Served
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN
-from cardiograph.imaging.encoder import probe
 from cardiograph.models.catalogue import Model
 from cardiograph.stages.fitting import Prepared, reference_of
 from cardiograph.stages.studied import Studied
@@ -39,7 +38,7 @@ def make_bundle(name: str, network: Model, studied: Studied, prepared: Prepared,
         clinical_provenance=studied.provenances,
         threshold=0.5,
         encoder=None if studied.encoder is None else studied.encoder.facts,
-        probe=() if studied.encoder is None else tuple(float(value) for value in probe(studied.encoder.engine)),
+        probe=() if studied.encoder is None else studied.encoder.probe,
     )
     return ModelBundle(served, network, prepared.fusion, prepared.scaler, prepared.space, reference)
 

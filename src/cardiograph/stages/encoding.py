@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 from cardiograph.errors import EngineError
 from cardiograph.fusion import DEAD_SPREAD
-from cardiograph.imaging.encoder import EncoderFacts, Engine, make_engine, supports_bf16
+from cardiograph.imaging.encoder import EncoderFacts, Engine, make_engine, probe, supports_bf16
 from cardiograph.imaging.precision import check_precision
 from cardiograph.imaging.prepare import preparation
 from cardiograph.imaging.weights import load_weights
@@ -35,6 +36,11 @@ class Encoder:
     engine: Engine
     facts: EncoderFacts
     why: str
+
+    @cached_property
+    def probe(self) -> tuple[float, ...]:
+        """Its embedding of one fixed input, for the bundles of all networks on it."""
+        return tuple(float(value) for value in probe(self.engine))
 
 
 def choose_encoder(training: Survey, shop: Workshop) -> Encoder:

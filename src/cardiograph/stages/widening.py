@@ -14,6 +14,7 @@ from cardiograph.artifacts.bundle import ModelBundle, Reference
 from cardiograph.containers import NodeFeatures, Places
 from cardiograph.errors import CohortError, Issue
 from cardiograph.graph.attach import attach, group_members, label_prior
+from cardiograph.graph.lists import lengthened
 from cardiograph.models.gnn import Hearing
 from cardiograph.stages.joining import Where
 
@@ -68,6 +69,7 @@ def widened(bundle: ModelBundle, new: Newcomers) -> ModelBundle:
         np.vstack([placed.present, added.present]),
         placed.blocks,
         placed.scales,
+        None if old.lists is None else lengthened(old.lists, added.values, bundle.served.graph.metric),
     )
     groups = np.concatenate([old.groups, new.groups])
     hood = attach(places, added, bundle.served.graph, group_members(new.groups, groups))
@@ -85,6 +87,7 @@ def widened(bundle: ModelBundle, new: Newcomers) -> ModelBundle:
         patient_ids=old.patient_ids + new.patient_ids,
         pixel_hashes=old.pixel_hashes + new.pixel_hashes,
         perceptual_hashes=np.vstack([old.perceptual_hashes, new.perceptual_hashes]),
+        lists=places.lists,
     )
     prior = label_prior(old.labels) if bundle.served.prior is None else bundle.served.prior
     told = f"{bundle.served.provenance}; {len(added)} reference records added since"

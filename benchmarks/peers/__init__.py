@@ -1,0 +1,1 @@
+"""Other ways of working, written for comparison: slow on purpose, and no part of the package."""
