@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cardiograph.containers import Neighbourhood
@@ -12,6 +13,9 @@ from cardiograph.graph.bounds import principal_axes
 from cardiograph.graph.ranking import MARGIN, Proposals, nearest_of, rounding, squared_lengths, unit
 
 _CHUNK = 4096
+
+_GROUP = 16
+"""Records whose smallest distance is taken first."""
 
 _MANY = 512
 """Queries and records from which a search in few dimensions is worth its preparation."""
@@ -54,6 +58,9 @@ def nearest(
     banned = np.array([len(rows) for rows in forbidden] if forbidden is not None else np.zeros(len(queries)), np.int64)
     axes = principal_axes(reference) if min(len(queries), len(reference)) >= _MANY else None
     lowered = None if axes is None else (axes.lowered(reference), axes.lowered(queries))
+    if lowered is not None:  # a centre far from the origin makes lengths longer
+        low = [squared_lengths(each) for each in lowered]
+        slack = np.maximum(slack, rounding(low[1], float(low[0].max())))
     pending, extra = np.arange(len(queries)), MARGIN if lowered is None else 4 * MARGIN
     while len(pending) and len(reference):
         if lowered is not None and extra > 64 * MARGIN:
@@ -83,5 +90,35 @@ def _proposals(
 ) -> Proposals:
     import faiss
 
+    if len(queries) > _GROUP and len(reference) > 4 * _GROUP * wanted:
+        rows, squared = _by_groups(reference, queries, wanted)
+        return Proposals(rows, squared, slack, exhaustive=False)
     squared, rows = faiss.knn(np.ascontiguousarray(queries), np.ascontiguousarray(reference), wanted)
     return Proposals(rows.astype(np.int64), squared, slack, wanted == len(reference))
+
+
+def _by_groups(
+    reference: NDArray[np.float32], queries: NDArray[np.float32], wanted: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """[queries, wanted] rows and squared distances, ascending.
+
+    The nearest ``wanted`` stand in the groups with the ``wanted`` smallest minima, and minima cost less than an order.
+    """
+    known, asked = torch.from_numpy(np.ascontiguousarray(reference)), torch.from_numpy(np.ascontiguousarray(queries))
+    groups = -(-len(known) // _GROUP)
+    lengths, own = (known * known).sum(1), (asked * asked).sum(1)
+    rows, squared = torch.empty(len(asked), wanted, dtype=torch.int64), torch.empty(len(asked), wanted)
+    block = max(_GROUP, min(256, 4_000_000 // len(known)))
+    table = torch.full((block, groups * _GROUP), torch.inf)
+    members = torch.arange(_GROUP) * groups
+    for start in range(0, len(asked), block):
+        some = asked[start : start + block]
+        rough = table[: len(some)]
+        rough[:, : len(known)] = torch.addmm(lengths[None], some, known.T, alpha=-2)
+        smallest = rough.view(len(some), _GROUP, groups).amin(1)
+        chosen = smallest.topk(wanted, dim=1, largest=False, sorted=False).indices
+        candidates = (chosen[:, :, None] + members).flatten(1)
+        near = rough.gather(1, candidates).topk(wanted, dim=1, largest=False)
+        rows[start : start + block] = candidates.gather(1, near.indices)
+        squared[start : start + block] = near.values + own[start : start + block, None]
+    return rows.numpy(), squared.numpy()
