@@ -108,7 +108,7 @@ def _by_groups(
     groups = -(-len(known) // _GROUP)
     lengths, own = (known * known).sum(1), (asked * asked).sum(1)
     rows, squared = torch.empty(len(asked), wanted, dtype=torch.int64), torch.empty(len(asked), wanted)
-    block = max(_GROUP, min(256, 4_000_000 // len(known)))
+    block = max(_GROUP, min(256, 600_000 // len(known)))  # a table that stays in the cache
     table = torch.full((block, groups * _GROUP), torch.inf)
     members = torch.arange(_GROUP) * groups
     for start in range(0, len(asked), block):
