@@ -2,10 +2,10 @@
 
 usage: python benchmarks/one_patient.py [--records 100000] [--million] [--queries 1000] [--no-rebuild]
 
-A bundle is made of synthetic node features (see graph_scale.py) and a graph convolution with fresh weights, saved, and loaded
-from the disk. Each query is scored alone by ``Predictor.score``: scaling, search, network. Prints one JSON object: p50 and p99
-in milliseconds, recall of the five neighbours, and how many times longer it takes to link all records and the patient by
-scikit-learn and to run the network over all of them. Two threads on both sides.
+A bundle is made of synthetic node features (see graph_scale.py) and a graph convolution with fresh weights, saved, and
+loaded from the disk. Each query is scored alone by ``Predictor.score``: scaling, search, network. Prints one JSON object:
+p50 and p99 in milliseconds, recall of the five neighbours, and how many times longer it takes to link all records and the
+patient by scikit-learn and to run the network over all of them. Two threads on both sides.
 """
 
 from __future__ import annotations
