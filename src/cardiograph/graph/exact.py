@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from cardiograph.containers import Neighbourhood
 from cardiograph.graph.bounds import principal_axes
 from cardiograph.graph.ranking import MARGIN, Proposals, nearest_of, rounding, squared_lengths, unit
+from cardiograph.threads import torch_threads
 
 _CHUNK = 4096
 
 _GROUP = 16
 """Records whose smallest distance is taken first."""
+
+_NARROW = 128
+"""Coordinates below which the products are so small that threads would wait for each other."""
 
 _MANY = 512
 """Queries and records from which a search in few dimensions is worth its preparation."""
@@ -91,7 +95,9 @@ def _proposals(
     import faiss
 
     if len(queries) > _GROUP and len(reference) > 4 * _GROUP * wanted:
-        rows, squared = _by_groups(reference, queries, wanted)
+        threads = 1 if reference.shape[1] < _NARROW else torch.get_num_threads()
+        with torch_threads(threads):
+            rows, squared = _by_groups(reference, queries, wanted)
         return Proposals(rows, squared, slack, exhaustive=False)
     squared, rows = faiss.knn(np.ascontiguousarray(queries), np.ascontiguousarray(reference), wanted)
     return Proposals(rows.astype(np.int64), squared, slack, wanted == len(reference))
