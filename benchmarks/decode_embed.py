@@ -6,7 +6,8 @@ Both use two threads and the same random weights, on the same files; rounds take
 opens, resizes and embeds one page after another (torch, float32; `benchmarks/peers/thesis_pipeline.py`). Ours is what a run
 does with an empty cache: `survey` reads each page, finds its grid and hashes it (the thesis has no such step), `embed`
 reads it again, crops, scales and embeds. `embed` is what the thesis' way is held against; `whole` is both. bfloat16 is
-forced for the measurement: a run refuses it for random weights, since they do not tell pages apart in it. The bound is what two cores
+forced for the measurement: a run refuses it for random weights, since they do not tell pages apart in it.
+The bound is what two cores
 cannot go below: half the CPU seconds of decoding alone and of the encoder alone. Prints one JSON object.
 """
 
