@@ -263,6 +263,12 @@ class Places:
         """Whether every record has every block."""
         return bool(self.present.all())
 
+    @cached_property
+    def longest(self) -> float:
+        """Largest squared length of a record's coordinates."""
+        pieces = (self.values[start : start + 8192].astype(np.float64) for start in range(0, len(self), 8192))
+        return max((float(np.einsum("ij,ij->i", piece, piece).max()) for piece in pieces), default=0.0)
+
     def of(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Places:
         """The places of some records, without lists."""
         return Places(self.values[rows], self.present[rows], self.blocks, self.scales)

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cardiograph.containers import Neighbourhood
+from cardiograph.graph.bounds import principal_axes
 from cardiograph.graph.ranking import MARGIN, Proposals, nearest_of, rounding, squared_lengths, unit
+from cardiograph.threads import torch_threads
 
 _CHUNK = 4096
+
+_GROUP = 16
+"""Records whose smallest distance is taken first."""
+
+_NARROW = 128
+"""Coordinates below which the products are so small that threads would wait for each other."""
+
+_MANY = 512
+"""Queries and records from which a search in few dimensions is worth its preparation."""
 
 
 def nearest(
@@ -20,12 +32,14 @@ def nearest(
     k: int,
     metric: str = "euclidean",
     forbidden: Sequence[NDArray[np.int64]] | None = None,
+    longest: float | None = None,
 ) -> Neighbourhood:
     """Find the ``k`` nearest reference records of each query.
 
     faiss proposes candidates in float32, whose rounding depends on the size of the batch; distances of the candidates are
     computed again in float64 and ties broken by reference row, and candidates are added until the next one cannot belong.
-    So the answer for a query does not depend on the other queries.
+    So the answer for a query does not depend on the other queries. For many queries, candidates are proposed by bounds below
+    their distances, in few dimensions, where the reference has some that hold nearly all of its variance.
 
     Args:
         reference: [reference, features] float32.
@@ -33,6 +47,7 @@ def nearest(
         k: Neighbours wanted; fewer come back (padded with -1) where the reference has fewer allowed records.
         metric: ``euclidean``, or ``cosine`` (1 - cosine similarity).
         forbidden: For each query, the reference rows it may not hear (its own group).
+        longest: Largest squared length in the reference, where known; for ``cosine`` it is not looked at.
 
     Returns:
         Neighbourhood of the queries.
@@ -41,17 +56,28 @@ def nearest(
         reference, queries = unit(reference), unit(queries)
     index = np.full((len(queries), k), -1, np.int64)
     squared = np.full((len(queries), k), np.inf)
-    slack = rounding(squared_lengths(queries), float(squared_lengths(reference).max(initial=0)))
+    if longest is None or metric == "cosine":
+        longest = float(squared_lengths(reference).max(initial=0))
+    slack = rounding(squared_lengths(queries), longest)
     banned = np.array([len(rows) for rows in forbidden] if forbidden is not None else np.zeros(len(queries)), np.int64)
-    pending, extra = np.arange(len(queries)), MARGIN
+    axes = principal_axes(reference) if min(len(queries), len(reference)) >= _MANY else None
+    lowered = None if axes is None else (axes.lowered(reference), axes.lowered(queries))
+    if lowered is not None:  # a centre far from the origin makes lengths longer
+        low = [squared_lengths(each) for each in lowered]
+        slack = np.maximum(slack, rounding(low[1], float(low[0].max())))
+    pending, extra = np.arange(len(queries)), MARGIN if lowered is None else 4 * MARGIN
     while len(pending) and len(reference):
+        if lowered is not None and extra > 64 * MARGIN:
+            lowered, extra = None, MARGIN
+        known, asked = (reference, queries) if lowered is None else lowered
         unsettled = []
         for chunk in np.array_split(pending, range(_CHUNK, len(pending), _CHUNK)):
             wanted = min(len(reference), k + int(banned[chunk].max(initial=0)) + extra)
             rows = [forbidden[query] for query in chunk] if forbidden is not None else None
-            asked = queries[chunk]
-            proposals = _proposals(reference, asked, wanted, slack[chunk])
-            index[chunk], squared[chunk], settled = nearest_of(proposals, reference, asked, k=k, forbidden=rows)
+            proposals = _proposals(known, asked[chunk], wanted, slack[chunk])
+            index[chunk], squared[chunk], settled = nearest_of(
+                proposals, reference, queries[chunk], k=k, forbidden=rows
+            )
             unsettled.append(chunk[~settled])
         pending = np.concatenate(unsettled)
         extra *= 4
@@ -68,5 +94,37 @@ def _proposals(
 ) -> Proposals:
     import faiss
 
+    if len(queries) > _GROUP and len(reference) > 4 * _GROUP * wanted:
+        threads = 1 if reference.shape[1] < _NARROW else torch.get_num_threads()
+        with torch_threads(threads):
+            rows, squared = _by_groups(reference, queries, wanted)
+        return Proposals(rows, squared, slack, exhaustive=False)
     squared, rows = faiss.knn(np.ascontiguousarray(queries), np.ascontiguousarray(reference), wanted)
     return Proposals(rows.astype(np.int64), squared, slack, wanted == len(reference))
+
+
+def _by_groups(
+    reference: NDArray[np.float32], queries: NDArray[np.float32], wanted: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """[queries, wanted] rows and squared distances, ascending.
+
+    The nearest ``wanted`` stand in the groups with the ``wanted`` smallest minima, and minima cost less than an order.
+    """
+    known, asked = torch.from_numpy(np.ascontiguousarray(reference)), torch.from_numpy(np.ascontiguousarray(queries))
+    groups = -(-len(known) // _GROUP)
+    lengths, own = (known * known).sum(1), (asked * asked).sum(1)
+    rows, squared = torch.empty(len(asked), wanted, dtype=torch.int64), torch.empty(len(asked), wanted)
+    block = max(_GROUP, min(256, 600_000 // len(known)))  # a table that stays in the cache
+    table = torch.full((block, groups * _GROUP), torch.inf)
+    members = torch.arange(_GROUP) * groups
+    for start in range(0, len(asked), block):
+        some = asked[start : start + block]
+        rough = table[: len(some)]
+        rough[:, : len(known)] = torch.addmm(lengths[None], some, known.T, alpha=-2)
+        smallest = rough.view(len(some), _GROUP, groups).amin(1)
+        chosen = smallest.topk(wanted, dim=1, largest=False, sorted=False).indices
+        candidates = (chosen[:, :, None] + members).flatten(1)
+        near = rough.gather(1, candidates).topk(wanted, dim=1, largest=False)
+        rows[start : start + block] = candidates.gather(1, near.indices)
+        squared[start : start + block] = near.values + own[start : start + block, None]
+    return rows.numpy(), squared.numpy()

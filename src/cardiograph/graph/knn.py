@@ -50,7 +50,8 @@ def nearest_places(
             known, asked = reference.values[:, columns], queries.values[rows][:, columns]
             found = nearest(known, asked, k=k, metric=metric, forbidden=banned)
         elif reference.lists is None:
-            found = nearest(reference.values, queries.values[rows], k=k, metric=metric, forbidden=banned)
+            known, asked = reference.values, queries.values[rows]
+            found = nearest(known, asked, k=k, metric=metric, forbidden=banned, longest=reference.longest)
         else:
             found = nearest_by_lists(
                 reference.lists, reference.values, queries.values[rows], k=k, metric=metric, forbidden=banned

@@ -17,12 +17,12 @@ _PIECE = 8192
 
 @dataclass(frozen=True)
 class Proposals:
-    """Candidates for each query by distances in float32, which are off by their rounding.
+    """Candidates for each query by distances in float32, which are off by their rounding, or by bounds below them.
 
     Args:
         rows: [queries, candidates] int64 rows of the reference, -1 for none.
-        squared: [queries, candidates] float32 squared distances, ascending; infinity for none.
-        slack: [queries] float64, by how much a squared distance may be off.
+        squared: [queries, candidates] float32 squared distances, or bounds below them, ascending; infinity for none.
+        slack: [queries] float64, by how much one may be too large.
         exhaustive: Whether there are no other candidates.
     """
 
@@ -43,7 +43,7 @@ def nearest_of(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
     """The ``k`` nearest candidates of each query that it may hear, by squared distance in float64, ties by row.
 
-    Distances are computed again for those candidates alone that the rounding leaves in question.
+    Distances are computed again for the first ``k`` and those that may be nearer than one of these.
 
     Returns:
         [queries, k] rows (-1 pads), [queries, k] squared distances (infinity pads), and for each query whether no other
@@ -51,13 +51,18 @@ def nearest_of(
     """
     allowed = _allowed(proposals.rows, forbidden, len(reference))
     rough = np.where(allowed, proposals.squared, np.inf).astype(np.float64)
-    width = rough.shape[1]
-    kth = np.partition(rough, k - 1, axis=1)[:, k - 1] if width >= k else np.full(len(rough), np.inf)
-    limit = kth + 2 * proposals.slack
-    settled = (proposals.squared[:, -1] > limit) | proposals.exhaustive
-    query, place = np.nonzero(allowed & (rough <= limit[:, None]) & settled[:, None])
     exact = np.full(rough.shape, np.inf)
-    exact[query, place] = squared_distances(reference, proposals.rows[query, place], queries, query, metric)
+
+    def look(wanted: NDArray[np.bool_]) -> None:
+        query, place = np.nonzero(wanted)
+        exact[query, place] = squared_distances(reference, proposals.rows[query, place], queries, query, metric)
+
+    first = allowed & (allowed.cumsum(1) <= k)
+    look(first)
+    enough = first.sum(1) == k
+    limit = np.where(enough, np.where(first, exact, 0).max(1, initial=0), np.inf) + proposals.slack
+    settled = (proposals.squared[:, -1] > limit) | proposals.exhaustive
+    look(allowed & ~first & (rough <= limit[:, None]) & settled[:, None])
     order = np.lexsort((proposals.rows, exact), axis=1)[:, :k]
     best = np.take_along_axis(exact, order, axis=1)
     rows = np.where(np.isfinite(best), np.take_along_axis(proposals.rows, order, axis=1), -1)

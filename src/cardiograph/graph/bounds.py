@@ -1,0 +1,57 @@
+"""Bounds below distances, in a few dimensions that hold nearly all variance of the records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HELD = 0.999
+"""Share of the variance that the axes hold."""
+
+_SAMPLE, _PIECE = 2048, 4096
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Orthonormal axes through a centre.
+
+    Args:
+        centre: [coordinates] float64.
+        axes: [coordinates, axes] float64.
+    """
+
+    centre: NDArray[np.float64]
+    axes: NDArray[np.float64]
+
+    def lowered(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[records, axes + 1]: records on the axes, and how far they lie from the space that the axes span.
+
+        Two records are at least as far apart as their lowered ones, by Pythagoras and the triangle inequality.
+        """
+        found = np.empty((len(values), self.axes.shape[1] + 1), np.float32)
+        for start in range(0, len(values), _PIECE):
+            centred = values[start : start + _PIECE] - self.centre
+            on_axes = centred @ self.axes
+            rest = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", on_axes, on_axes)
+            found[start : start + _PIECE, :-1] = on_axes
+            found[start : start + _PIECE, -1] = np.sqrt(np.maximum(rest, 0))
+        return found
+
+
+def principal_axes(values: NDArray[np.float32]) -> Axes | None:
+    """Axes that hold :data:`HELD` of the variance of a sample of records; None where these are not few.
+
+    Args:
+        values: [records, coordinates] float32.
+    """
+    sample = values[:: max(1, len(values) // _SAMPLE)][:_SAMPLE].astype(np.float64)
+    centre = sample.mean(0)
+    sample -= centre
+    variances, axes = np.linalg.eigh(sample.T @ sample)
+    held = np.cumsum(variances[::-1])
+    if not held[-1] > 0:
+        return None
+    count = int(np.searchsorted(held, HELD * held[-1])) + 1
+    return Axes(centre, np.ascontiguousarray(axes[:, ::-1][:, :count])) if 4 * count <= values.shape[1] else None
