@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.files import read_json
@@ -136,6 +138,7 @@ class Predictor:
         self._prior = label_prior(reference.labels) if kept is None else kept
         self._uncertainty = bundle.uncertainty or Uncertainty(Calibrator("none", {}))
         self._degree = torch.from_numpy(reference.degree)
+        self._network = copy.deepcopy(bundle.network).double()
         self._states = [torch.from_numpy(state) for state in reference.states]
         self._members = _rows_by(reference.groups.tolist())
         self._by_patient = _rows_by(reference.patient_ids)
@@ -220,10 +223,7 @@ class Predictor:
         forbidden, known = self._forbidden(queries)
         hood = attach(self._places, bundle.space.place(features), bundle.served.graph, forbidden)
         votes = heard_votes(hood, bundle.reference.labels, prior=self._prior)
-        with torch.inference_mode():
-            own = torch.from_numpy(features.values)
-            logits, _ = bundle.network(own, Hearing.of(hood, self._degree, votes), self._states)
-        logits = logits.double()
+        logits = self._logits(torch.from_numpy(features.values), Hearing.of(hood, self._degree, votes))
         lacking = tuple(
             tuple(block for block, has in zip(self._blocks, row, strict=True) if not has) for row in features.present
         )
@@ -233,6 +233,20 @@ class Predictor:
         told = self._uncertainty.tell(raw, _ties(queries), self._distances(hood, lacking))
         by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
         return Scores(by_class, raw, hood, known, told, lacking)
+
+    def _logits(self, own: Tensor, hearing: Hearing) -> Tensor:
+        """[queries, classes] in float64, whose rounding is far below what is told: a batch and one query give the same.
+
+        Of the reference no more than the neighbours is widened.
+        """
+        rows = torch.unique(hearing.index[hearing.valid])
+        if not len(rows):
+            rows = torch.zeros(1, dtype=torch.int64)
+        place = torch.searchsorted(rows, hearing.index).clamp(max=len(rows) - 1)
+        local = dataclasses.replace(hearing, index=place, votes=hearing.votes.double())
+        with torch.inference_mode():
+            logits: Tensor = self._network(own.double(), local, [state[rows].double() for state in self._states])[0]
+        return logits
 
     def _distances(self, hood: Neighbourhood, lacking: Sequence[tuple[str, ...]]) -> NDArray[np.float64]:
         """[queries] mean distance to the neighbours; NaN where it is another distance than that of training records."""

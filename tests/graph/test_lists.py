@@ -135,3 +135,18 @@ def test_a_reference_with_absent_blocks_and_a_query_without_one_are_searched_exa
 def test_lists_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="each reference record stands in a list"):
         Lists(np.zeros((2, 3), np.float32), np.arange(5), np.array([0, 2, 4]), 1, 1.0, 5, raised=False)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_added_records_stand_in_the_lists_of_their_nearest_centroids(metric):
+    values = mixture(1200)
+    before = fit_lists(values[:1000], own(1000), k=5, metric=metric)
+    after = module.lengthened(before, values[1000:], metric)
+    assert np.array_equal(np.sort(after.rows), np.arange(1200))
+    for number in range(len(before.centroids)):
+        members = after.members(number)
+        assert np.array_equal(members[members < 1000], before.members(number))
+    every = dataclasses.replace(after, probes=len(after.centroids))
+    found = nearest_by_lists(every, values, values[1000:], k=5, metric=metric)
+    true = nearest(values, values[1000:], k=5, metric=metric)
+    assert np.array_equal(found.index, true.index)
