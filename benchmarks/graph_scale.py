@@ -13,8 +13,10 @@ import argparse
 import json
 import os
 import resource
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,28 @@ def mixture(records: int, width: int, seed: int) -> np.ndarray:
         values[start : start + count] = inner @ axes
         values[start : start + count] += NOISE * rng.standard_normal((count, width), dtype=np.float32)
     return values
+
+
+class Watch:
+    """The most memory that this process has taken since, beside what it had; looked at a hundred times a second."""
+
+    def __init__(self) -> None:
+        self._before = self._most = self._now()
+        self._ended = threading.Event()
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def most_mb(self) -> int:
+        """End, and tell."""
+        self._ended.set()
+        return round((self._most - self._before) / 1e6)
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.01):
+            self._most = max(self._most, self._now())
+
+    @staticmethod
+    def _now() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:

@@ -7,6 +7,7 @@ import torch
 from cardiograph.config import GraphConfig, ModelConfig
 from cardiograph.containers import Neighbourhood, Places
 from cardiograph.graph.attach import attach, build_graph, group_members, heard_votes
+from cardiograph.models import gnn
 from cardiograph.models.catalogue import build
 from cardiograph.models.gnn import GATLayer, GCNLayer, Hearing, SAGELayer
 from cardiograph.models.titles import SERVABLE
@@ -169,3 +170,19 @@ def test_a_batch_has_the_gradient_of_its_records_in_the_whole_graph(name, depth,
         strict=True,
     ):
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_of_very_many_values_is_dropout(monkeypatch, rate):
+    monkeypatch.setattr(gnn, "MANY", 1000)
+    torch.manual_seed(0)
+    dropout, x = gnn.Dropout(rate), torch.ones(1001, 301, requires_grad=True)
+    seen = dropout(x)
+    assert set(seen.unique().tolist()) == {0.0, torch.tensor(1 / (1 - rate)).item()}
+    assert float((seen == 0).float().mean()) == pytest.approx(rate, abs=0.004)
+    rows, columns = (seen == 0).float().mean(1), (seen == 0).float().mean(0)
+    assert float(rows.std()) == pytest.approx((rate * (1 - rate) / 301) ** 0.5, rel=0.15)
+    assert float(columns.std()) == pytest.approx((rate * (1 - rate) / 1001) ** 0.5, rel=0.25)
+    seen.sum().backward()
+    assert torch.equal(x.grad, seen.detach())
+    assert torch.equal(dropout.eval()(x), x)

@@ -39,7 +39,7 @@ _PER_ROOT, _TEACHERS, _ROUNDS = 2, 40, 8
 _FEW = 8
 """Queries up to which each goes through its lists by itself: less work than list by list."""
 
-_ROWS, _SLOTS = 2048, 20_000_000
+_ROWS, _SLOTS, _AT_ONCE = 2048, 20_000_000, 1024
 
 
 def fit_lists(
@@ -258,9 +258,11 @@ def _alone(
     members = np.sort(members[~np.isin(members, banned)] if len(banned) else members)
     if len(members) < k:
         return None
-    apart = _placed(reference[members], metric)
-    apart -= query
-    rough = np.einsum("ij,ij->i", apart, apart)
+    rough = np.empty(len(members), np.float32)
+    for start in range(0, len(members), _AT_ONCE):  # few enough to stay in the processor's cache
+        apart = _placed(reference.take(members[start : start + _AT_ONCE], axis=0), metric)
+        apart -= query
+        rough[start : start + _AT_ONCE] = np.einsum("ij,ij->i", apart, apart)
     near = members[rough <= np.partition(rough, k - 1)[k - 1] * 1.001]
     squared = squared_distances(reference, near, query, np.zeros(len(near), np.int64), metric)
     order = np.argsort(squared, kind="stable")[:k]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, linear
 
 from cardiograph.config import ModelConfig
 from cardiograph.containers import Neighbourhood
@@ -151,8 +151,7 @@ class GCNLayer(nn.Module):
 
     def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
         """What :meth:`heard` gave -> [records, out]."""
-        mixed: Tensor = self.linear(heard) + self.bias
-        return mixed
+        return linear(heard, self.linear.weight, self.bias)
 
 
 class GATLayer(nn.Module):
@@ -252,6 +251,22 @@ LAYERS: dict[str, type[GCNLayer | GATLayer | SAGELayer | SelfLayer]] = {
 }
 
 
+MANY = 2_000_000
+"""Values from which on :class:`Dropout` draws four of them at once."""
+
+
+class Dropout(nn.Dropout):
+    """Dropout; of very many values 16 bits of a draw decide each, which takes a tenth of the time (rate within 1/65536)."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[records, width] -> the same, a share at 0 and the rest scaled up, in training."""
+        if not self.training or states.numel() < MANY or not 0 < self.p < 1:
+            return super().forward(states)
+        draws = torch.empty(-(-states.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        kept = draws.view(torch.int16)[: states.numel()] >= round(self.p * 65536) - 32768
+        return states * kept.view_as(states).to(states.dtype).div_(1 - self.p)
+
+
 class Network(nn.Module):
     """Convolution - ReLU - dropout, ..., convolution - ReLU - linear: a logit per record and class, two as it is served.
 
@@ -265,7 +280,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(
             LAYERS[name](before, after, config.heads) for before, after in itertools.pairwise(widths)
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.votes = config.votes and name != "mlp"
         self.head = nn.Linear(config.width + int(self.votes), classes)
 
@@ -299,7 +314,7 @@ class Network(nn.Module):
             if depth > 0:
                 source = own if sources is None else sources[depth]
                 entering = layer.heard(own, source, hearing)  # type: ignore[operator]
-            own = layer(own, entering, hearing).relu()
+            own = layer(own, entering, hearing).relu_()
             if depth < len(self.layers) - 1:
                 own = self.dropout(own)
         return self._headed(own, hearing.votes), states

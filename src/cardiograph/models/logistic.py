@@ -40,20 +40,22 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
     solver, tolerance = ("newton-cholesky", 1e-6) if len(known) == 2 else ("lbfgs", 1e-4)
     basis = _basis(x)
     seen, judged_x = (x, x_val[judged]) if basis is None else (x @ basis, x_val[judged] @ basis)
+    # each penalty begins where the one before ended: the same minimum of a convex loss, in half the steps
+    model = LogisticRegression(max_iter=2000, tol=tolerance, solver=solver, warm_start=solver == "newton-cholesky")
     best, best_loss = None, np.inf
     for c in PENALTIES:
-        model = LogisticRegression(C=c, max_iter=2000, tol=tolerance, solver=solver)
-        model.fit(seen, y, sample_weight=weights[used])
+        model.set_params(C=c).fit(seen, y, sample_weight=weights[used])
         loss = float(log_loss(y_val[judged], model.predict_proba(judged_x), labels=known))
         if loss < best_loss:
-            best, best_loss = model, loss
+            best, best_loss = (model.coef_.copy(), model.intercept_.copy()), loss
     if best is None:
         message = "logistic regression: no finite validation loss"
         raise ValueError(message)
+    fitted, shifts = best
     coefficients = np.zeros((classes, x.shape[1]))
     intercepts = np.zeros(classes) if len(known) == classes else np.full(classes, -30.0)
     rows = known if len(known) > 2 else known[1:]  # two classes: one row of coefficients, for the second
-    coefficients[rows], intercepts[rows] = best.coef_ if basis is None else best.coef_ @ basis.T, best.intercept_
+    coefficients[rows], intercepts[rows] = fitted if basis is None else fitted @ basis.T, shifts
     if len(known) == 2:
         intercepts[known[0]] = 0.0
     return torch.from_numpy(coefficients).float(), torch.from_numpy(intercepts).float()
