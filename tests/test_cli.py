@@ -251,6 +251,13 @@ def test_the_terminal_shows_all_of_an_audit_and_no_control_characters(capsys):
         assert text in told, text
 
 
+def test_the_seconds_of_stages_add_up(capsys):
+    console.show_seconds({"reading pages": 1.25, "training sign": 2.5})
+    told = capsys.readouterr().out
+    assert "reading pages" in told and "2.5" in told
+    assert told.splitlines()[-2].split() == ["together", "3.8"]
+
+
 def test_an_error_keeps_its_lines_and_loses_control_characters(capsys):
     console.show_error(ConfigError("first \x1b[31m\n  second"), as_json=False)
     assert capsys.readouterr().err == "error: first  [31m\n  second\n"
@@ -263,6 +270,7 @@ def test_clinical_only_run_report_and_predict(table, tmp_path):
     result = json.loads(told)
     assert result["metrics"]["test"]["auroc"]["value"] > 0.75
     assert {"gcn", "mlp", "logistic", "knn_vote"} == set(result["metrics"]["baselines"])
+    assert {"audit", "linking patients", "training sign", "scoring", "inflation", "report"} <= set(result["seconds"])
     again, told = call("run", table, "--out", out, "--config", config_file(tmp_path), "--json")
     assert again == 0 and json.loads(told) == result
     (out / "report.html").unlink()

@@ -43,7 +43,7 @@ class RunResult:
     Args:
         path: Its folder.
         metrics: The content of ``metrics.json``.
-        seconds: Of each stage, in the order they ran; empty where the run was finished before.
+        seconds: Of each stage, in the order they ran.
     """
 
     path: Path
@@ -105,7 +105,8 @@ def run(
         audit.require_sound()
         shop.seconds["audit"] = time.perf_counter() - start
         if directory.begin(config, data_hash(cohort, survey)):
-            return RunResult(out, directory.read_json("metrics.json"))
+            seconds = directory.read_json("run.json").get("seconds", {})
+            return RunResult(out, directory.read_json("metrics.json"), seconds)
         directory.write_json("audit.json", audit.as_dict())
         studied = protocol.study(cohort, survey, split, clinical, shop)
         if studied.survey is not None:
@@ -129,6 +130,7 @@ def run(
         )
         with shop.stage("report", 1):
             write_report(directory)
+        directory.record({"seconds": shop.seconds})
         directory.finish()
     return RunResult(out, metrics, shop.seconds)
 
