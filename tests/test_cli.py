@@ -253,7 +253,7 @@ def test_the_terminal_shows_all_of_an_audit_and_no_control_characters(capsys):
 
 def test_the_seconds_of_stages_add_up(capsys):
     console.show_seconds({"reading pages": 1.25, "training sign": 2.5})
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     assert "reading pages" in told and "2.5" in told
     assert told.splitlines()[-2].split() == ["together", "3.8"]
 

@@ -144,7 +144,7 @@ def show_result(
 
 
 def show_seconds(seconds: Mapping[str, float]) -> None:
-    """How long each stage of a run took, and all of them together."""
+    """How long each stage of a run took, and all of them together; on stderr, where progress was shown."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -154,7 +154,7 @@ def show_seconds(seconds: Mapping[str, float]) -> None:
     table.add_column("seconds", f"{sum(seconds.values()):.1f}", justify="right")
     for stage, each in seconds.items():
         table.add_row(plain(stage), f"{each:.1f}")
-    Console().print(table)
+    Console(stderr=True).print(table)
 
 
 def show_audit(audit: Audit, page: str) -> None:
