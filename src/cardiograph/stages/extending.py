@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cardiograph.artifacts import files
 from cardiograph.artifacts.bundle import ModelBundle
@@ -21,25 +20,16 @@ from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
-from cardiograph.containers import ADDED, TEST, Cohort, Split
-from cardiograph.errors import CohortError, ConfigError, RunError
+from cardiograph.containers import ADDED, Cohort
+from cardiograph.errors import ConfigError, RunError
 from cardiograph.inference import Predictor
 from cardiograph.progress import Progress, Silent
-from cardiograph.stages.external_cohort import (
-    embeddings,
-    model_values,
-    read_pages,
-    reading_notes,
-    require_known,
-    some_records,
-)
+from cardiograph.stages.admitting import Addition, admit, embedded, newcomers
+from cardiograph.stages.external_cohort import read_pages, reading_notes
 from cardiograph.stages.facts import PACKAGES
-from cardiograph.stages.fitting import Material
-from cardiograph.stages.ingest import Survey, data_hash
-from cardiograph.stages.joining import SKIPPED, Joined, Known, Members, join, known_records
-from cardiograph.stages.splitting import group_records
-from cardiograph.stages.studied import Studied
-from cardiograph.stages.widening import Newcomers, require_complete, widened
+from cardiograph.stages.ingest import data_hash
+from cardiograph.stages.joining import SKIPPED, known_records
+from cardiograph.stages.widening import widened
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
 
@@ -58,17 +48,6 @@ class Extension:
 
     path: Path
     facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Addition:
-    """What is to be added, read and matched with the run's records."""
-
-    studied: Studied
-    joined: Joined
-    names: tuple[str, ...]
-    skipped: dict[str, int]
-    notes: tuple[str, ...]
 
 
 def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
@@ -130,12 +109,12 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         if _finished(directory, identity):
             return Extension(out, directory.read_json("run.json")["extended"])
         known = known_records(base, predictor.bundle)
-        added = _matched((read, survey), known, predictor, shop, numbers=numbers, skip_known=skip_known)
+        added = admit((read, survey), known, predictor, shop, numbers=numbers, skip_known=skip_known)
         directory.begin(base.config(), hashed)
         directory.record({"extended": identity})
-        added = _embedded(added, predictor, shop)
+        added = embedded(added, predictor, shop)
         with shop.stage("linking patients", 1):
-            bundle = widened(predictor.bundle, _newcomers(added, predictor))
+            bundle = widened(predictor.bundle, newcomers(added, predictor))
         facts = identity | {
             "extends": run.resolve().name,
             "cohort": source.name,
@@ -227,136 +206,7 @@ def _short(value: object) -> str:
     return f"SHA-256 {value[:12]}" if isinstance(value, str) and len(value) == 64 else repr(value)
 
 
-def _where(numbers: Mapping[str, int], name: str) -> str:
-    return f"record {name!r} (no. {numbers[name]} of the cohort)"
-
-
-def _matched(
-    read: tuple[Cohort, Survey | None],
-    known: Known,
-    predictor: Predictor,
-    shop: Workshop,
-    *,
-    numbers: Mapping[str, int],
-    skip_known: bool,
-) -> _Addition:
-    """The records with their groups among those of the run.
-
-    Raises:
-        CohortError: Records that may not become reference records, or none that may.
-    """
-    shop.progress.start("matching records", 1)
-    cohort, survey = read
-    kept = np.arange(len(cohort))
-    studied, joined = _joined(cohort, survey, known, predictor, shop, numbers)
-    skipped: dict[str, int] = {}
-    left_out = [(row, issue.code) for row, issue in joined.issues if skip_known and issue.code in SKIPPED]
-    if left_out:
-        skipped = {code: sum(each == code for _, each in left_out) for code in SKIPPED}
-        kept = np.setdiff1d(kept, [row for row, _ in left_out])
-        if not len(kept):
-            message = (
-                f"all {len(cohort)} records are known to the run already, or may not be added; nothing to extend by"
-            )
-            raise CohortError(message, [issue for _, issue in joined.issues])
-        pages = None if survey is None else dataclasses.replace(survey.of(kept.tolist()), skipped=survey.skipped)
-        studied, joined = _joined(some_records(cohort, kept), pages, known, predictor, shop, numbers)
-    if joined.issues:
-        message = f"{len(joined.issues)} of {len(cohort)} records cannot become reference records of this run"
-        raise CohortError(message, [issue for _, issue in joined.issues])
-    require_known(studied)
-    require_complete(
-        predictor.bundle, _blocks(studied), where=lambda row: _where(numbers, studied.cohort.record_ids[row])
-    )
-    names, renamed = _new_names([str(name) for name in studied.cohort.record_ids], known.members.record_ids)
-    notes = []
-    if renamed:
-        notes.append(f"{renamed} records have a name that the run has already; they are called NAME:2 and so on")
-    return _Addition(studied, joined, names, skipped, tuple(notes))
-
-
-def _blocks(studied: Studied) -> dict[str, NDArray[np.bool_]]:
-    """Block -> [records] whether a record has it."""
-    found = {"image": np.zeros(len(studied.cohort), bool), "clinical": np.zeros(len(studied.cohort), bool)}
-    if studied.material.image is not None:
-        found["image"] = np.asarray(~np.isnan(studied.material.image).any(1))
-    if studied.material.clinical is not None:
-        found["clinical"] = np.asarray(~np.isnan(studied.material.clinical.values).all(1))
-    return found
-
-
-def _joined(
-    cohort: Cohort,
-    survey: Survey | None,
-    known: Known,
-    predictor: Predictor,
-    shop: Workshop,
-    numbers: Mapping[str, int],
-) -> tuple[Studied, Joined]:
-    """The records with their values, and where they belong."""
-    own, clinical = group_records(cohort, survey, shop.config), model_values(cohort, predictor)
-    split = Split(np.full(len(cohort), TEST), own, "given")
-    image = None if survey is None else np.zeros((len(cohort), 1), np.float32)
-    if image is not None and survey is not None:
-        image[~survey.paged] = np.nan
-    elif predictor.bundle.served.encoder is not None:
-        image = np.full((len(cohort), 1), np.nan, np.float32)
-    studied = Studied(cohort, survey, split, Material(image, clinical, cohort.labels, split))
-    members = Members(
-        record_ids=[str(name) for name in cohort.record_ids],
-        patient_ids=list(cohort.table["patient_id"]),
-        pixel_hashes=[None] * len(cohort) if survey is None else survey.pixel_hashes,
-        likeness=None if survey is None else survey.perceptual_hashes,
-        values=np.zeros((len(cohort), 0)) if clinical is None else clinical.values,
-    )
-
-    def where(row: int) -> str:
-        return _where(numbers, members.record_ids[row])
-
-    return studied, join(members, own, known, near_copies=predictor.bundle.served.pages.near_copies, where=where)
-
-
-def _new_names(names: Sequence[str], there: Sequence[str]) -> tuple[tuple[str, ...], int]:
-    """Names that the run does not have, and how many were changed for it."""
-    taken, given, found, changed = set(there), set(names), [], 0
-    for name in names:
-        chosen, number = name, 1
-        while chosen in taken or (chosen != name and chosen in given):
-            number += 1
-            chosen = f"{name}:{number}"
-        changed += chosen != name
-        taken.add(chosen)
-        found.append(chosen)
-    return tuple(found), changed
-
-
-def _embedded(added: _Addition, predictor: Predictor, shop: Workshop) -> _Addition:
-    """The records with the embeddings of their pages."""
-    studied = added.studied
-    if predictor.bundle.served.encoder is None:
-        return added
-    image = embeddings(studied.cohort, studied.survey, predictor, shop)
-    material = dataclasses.replace(studied.material, image=image)
-    return dataclasses.replace(added, studied=dataclasses.replace(studied, material=material))
-
-
-def _newcomers(added: _Addition, predictor: Predictor) -> Newcomers:
-    studied, width = added.studied, predictor.bundle.reference.perceptual_hashes.shape[1]
-    cohort, survey, clinical = studied.cohort, studied.survey, studied.material.clinical
-    nothing = np.zeros((len(cohort), width), np.uint8)
-    return Newcomers(
-        image=studied.material.image,
-        clinical=np.zeros((len(cohort), 0)) if clinical is None else clinical.values,
-        labels=cohort.labels,
-        groups=added.joined.groups,
-        record_ids=added.names,
-        patient_ids=tuple(name or "" for name in cohort.table["patient_id"]),
-        pixel_hashes=("",) * len(cohort) if survey is None else tuple(each or "" for each in survey.pixel_hashes),
-        perceptual_hashes=nothing if survey is None or not width else survey.perceptual_hashes,
-    )
-
-
-def _counts(cohort: Cohort, added: _Addition, predictor: Predictor, bundle: ModelBundle) -> dict[str, Any]:
+def _counts(cohort: Cohort, added: Addition, predictor: Predictor, bundle: ModelBundle) -> dict[str, Any]:
     """How many records were read, left out, added, and stand in the reference."""
     studied, labels = added.studied, added.studied.cohort.labels
     pages = 0 if studied.survey is None else len(studied.survey.skipped)
@@ -399,7 +249,7 @@ def _facts(base: RunDirectory, command: str) -> dict[str, Any]:
 
 
 def _write(
-    directory: RunDirectory, base: RunDirectory, bundle: ModelBundle, added: _Addition, predictor: Predictor
+    directory: RunDirectory, base: RunDirectory, bundle: ModelBundle, added: Addition, predictor: Predictor
 ) -> None:
     """Tables of old and new records, and the bundle."""
     import pandas as pd
@@ -422,7 +272,7 @@ def _write(
     bundle.save(directory.path / "bundle", predictor.engine)
 
 
-def _table_rows(added: _Addition, columns: Sequence[str]) -> pd.DataFrame:
+def _table_rows(added: Addition, columns: Sequence[str]) -> pd.DataFrame:
     """The new records as rows of ``cohort.parquet``: the columns that the run's table has."""
     studied = added.studied
     new = studied.cohort.table.copy()

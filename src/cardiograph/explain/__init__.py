@@ -1,0 +1,1 @@
+"""What moved an answer: clinical values, the page, and the neighbours."""

@@ -1,0 +1,7 @@
+"""The one way from a patient to a score, for the report's test records, the command line and the service."""
+
+from cardiograph.inference.answers import Scores, mean_distance
+from cardiograph.inference.predictor import Predictor
+from cardiograph.inference.queries import Queries, Query
+
+__all__ = ["Predictor", "Queries", "Query", "Scores", "mean_distance"]

@@ -1,0 +1,268 @@
+"""Predictor: reads patients, finds whom they hear, and asks the network."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.files import read_json
+from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction
+from cardiograph.errors import EngineError, RunError
+from cardiograph.graph.attach import attach, heard_votes, label_prior
+from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
+from cardiograph.imaging.likeness import KnownTraces
+from cardiograph.imaging.prepare import PreparedPage
+from cardiograph.inference.answers import Scores, answer, mean_distance
+from cardiograph.inference.queries import Attached, Patient, Queries, Query, faults, read_patient
+from cardiograph.models.gnn import Hearing
+from cardiograph.uncertainty.calibrators import Calibrator
+from cardiograph.uncertainty.together import Uncertainty
+
+PROBE_TOLERANCE = 1e-3
+"""Largest relative difference of the probe's embedding before an engine counts as another one."""
+
+_CHUNK = 32
+"""Pages held in memory at a time."""
+
+
+class Predictor:
+    """Scores patients against the reference records of a bundle.
+
+    Args:
+        bundle: The model.
+        engine: Of its encoder; None for a model without pages.
+    """
+
+    def __init__(self, bundle: ModelBundle, engine: Engine | None = None) -> None:
+        self.bundle = bundle
+        self._engine = engine
+        reference = bundle.reference
+        names, blocks = bundle.fusion.layout
+        placed = bundle.space.place(NodeFeatures(reference.features, names, blocks, reference.present))
+        if reference.places is not None:
+            placed = dataclasses.replace(placed, values=reference.places)
+        self._places, self._blocks = dataclasses.replace(placed, lists=reference.lists), tuple(blocks)
+        kept = bundle.served.prior
+        self._prior = label_prior(reference.labels) if kept is None else kept
+        self._uncertainty = bundle.uncertainty or Uncertainty(Calibrator("none", {}))
+        self._degree = torch.from_numpy(reference.degree)
+        self._network = copy.deepcopy(bundle.network).double()
+        self._states = [torch.from_numpy(state) for state in reference.states]
+        self._members = _rows_by(reference.groups.tolist())
+        self._by_patient = _rows_by(reference.patient_ids)
+        self._by_pixels = _rows_by(reference.pixel_hashes)
+        self._paged = np.flatnonzero([bool(pixels) for pixels in reference.pixel_hashes])
+
+    @classmethod
+    def load(cls, run: Path | str) -> Self:
+        """Load the model of a run (its folder, or the ``bundle`` folder in it).
+
+        Raises:
+            RunError: No finished run, or a file that differs from its checksum.
+            EngineError: The encoder's engine, precision or result is not available here; no other is taken instead.
+        """
+        folder = Path(run)
+        if (folder / "run.json").exists() and read_json(folder / "run.json").get("status") != "finished":
+            message = f"{run}: the run is unfinished; the command that began it goes on with it"
+            raise RunError(message)
+        folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
+        if not (folder / "bundle.json").exists():
+            kept = "this run kept no model, its report says why" if (folder / "run.json").exists() else "no model here"
+            message = f"{run}: {kept}; give a folder that `cardiograph run` has finished"
+            raise RunError(message)
+        bundle = ModelBundle.load(folder)
+        if bundle.served.encoder is None:
+            return cls(bundle)
+        engine = load_engine(folder, bundle.served.encoder)
+        expected = np.array(bundle.served.probe)
+        drift = np.abs(probe(engine) - expected).max() / np.abs(expected).max()
+        if drift > PROBE_TOLERANCE:
+            message = (
+                f"{run}: the encoder computes other numbers here than where the model was made (by {drift:.1e} of the "
+                "scale); serve it on such a machine with such versions, or make the run again here"
+            )
+            raise EngineError(message)
+        return cls(bundle, engine)
+
+    @property
+    def engine(self) -> Engine | None:
+        """Of the encoder, for a cohort whose pages are embedded beforehand; None for a model without pages."""
+        return self._engine
+
+    def predict(
+        self,
+        page: Path | str | bytes | None = None,
+        clinical: Mapping[str, float | None] | None = None,
+        *,
+        patient_id: str | float | None = None,
+    ) -> Prediction:
+        """Score one patient.
+
+        Args:
+            page: ECG page: a path or the content of a file; None for a model without pages.
+            clinical: Variable -> value in its unit; what is absent or None is missing.
+            patient_id: Where known: the patient's own reference records are then left out.
+
+        Raises:
+            InputError: The page or a value cannot be used.
+        """
+        source = Path(page) if isinstance(page, str) else page
+        return next(iter(self.predict_many([Query(source, clinical or {}, patient_id=patient_id)])))
+
+    def predict_many(self, queries: Iterable[Query]) -> Iterator[Prediction]:
+        """Score patients, in order; each gets the answer it would get alone.
+
+        Raises:
+            InputError: With the faults of this patient and of all that follow; nobody after it is scored.
+        """
+        waiting = iter(queries)
+        while chunk := list(itertools.islice(waiting, _CHUNK)):
+            read = [self.read(query) for query in chunk]
+            if any(patient.issues for patient in read):
+                read += [Patient(None, [], self.read(query).issues) for query in waiting]
+                raise faults([patient.issues for patient in read if patient.issues], len(read))
+            scores = self.score(self.embed(chunk, read))
+            for number, patient in enumerate(read):
+                yield answer(self.bundle, scores, number, np.array(patient.values))
+
+    def read(self, query: Query) -> Patient:
+        """The page and the values of a patient, and all that is wrong with them."""
+        return read_patient(query, self.bundle, sees=self._engine is not None)
+
+    def embed(self, queries: Sequence[Query], read: Sequence[Patient]) -> Queries:
+        """What the network needs of patients that were read without an issue."""
+        pages = [patient.page for patient in read]
+        return Queries(
+            image=None if self._engine is None else _embedded(self._engine, pages),
+            clinical=np.array([patient.values for patient in read]).reshape(len(read), -1),
+            patient_ids=[query.patient_id for query in queries],
+            pixel_hashes=[None if page is None else page.pixel_hash for page in pages],
+            perceptual_hashes=[None if page is None else page.perceptual_hash for page in pages],
+        )
+
+    def score(self, queries: Queries) -> Scores:
+        """Score embedded patients: the arithmetic behind every probability this project prints."""
+        return self.judge(self.attach(queries), queries.ties)
+
+    def attach(self, queries: Queries) -> Attached:
+        """Fuse embedded patients, and find whom they hear."""
+        features = self.fuse(queries)
+        forbidden, known = self._forbidden(queries)
+        hood = attach(self._places, self.bundle.space.place(features), self.bundle.served.graph, forbidden)
+        return Attached(features, hood, known)
+
+    def fuse(self, queries: Queries) -> NodeFeatures:
+        """Node features of embedded patients."""
+        scaler = self.bundle.scaler
+        return self.bundle.fusion.transform(
+            queries.image, None if scaler is None else scaler.transform(queries.clinical)
+        )
+
+    def judge(self, attached: Attached, ties: NDArray[np.float64]) -> Scores:
+        """Score patients who hear what they hear.
+
+        Args:
+            attached: Features and neighbours.
+            ties: [queries] 0..1, see :attr:`Queries.ties`.
+        """
+        hood, features = attached.neighbours, attached.features
+        logits = self.logits(torch.from_numpy(features.values), hood)
+        lacking = tuple(
+            tuple(block for block, has in zip(self._blocks, row, strict=True) if not has) for row in features.present
+        )
+        if logits.shape[1] != 2:
+            return Scores(logits.softmax(1).numpy(), np.zeros(len(logits)), hood, attached.known, None, lacking)
+        raw = (logits[:, 1] - logits[:, 0]).numpy()
+        told = self._uncertainty.tell(raw, ties, self._distances(hood, lacking))
+        by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
+        return Scores(by_class, raw, hood, attached.known, told, lacking)
+
+    def logits(self, own: Tensor, hood: Neighbourhood) -> Tensor:
+        """[queries, classes] in float64, whose rounding is far below what is told: a batch and one query give the same.
+
+        Of the reference no more than the neighbours is widened. A gradient for ``own`` is kept where it asks for one.
+
+        Args:
+            own: [queries, features].
+            hood: Whom each one hears.
+        """
+        hearing = Hearing.of(hood, self._degree, heard_votes(hood, self.bundle.reference.labels, prior=self._prior))
+        rows = torch.unique(hearing.index[hearing.valid])
+        if not len(rows):
+            rows = torch.zeros(1, dtype=torch.int64)
+        place = torch.searchsorted(rows, hearing.index).clamp(max=len(rows) - 1)
+        local = dataclasses.replace(hearing, index=place, votes=hearing.votes.double())
+        with torch.inference_mode(not own.requires_grad):
+            logits: Tensor = self._network(own.double(), local, [state[rows].double() for state in self._states])[0]
+        return logits
+
+    def _distances(self, hood: Neighbourhood, lacking: Sequence[tuple[str, ...]]) -> NDArray[np.float64]:
+        """[queries] mean distance to the neighbours; NaN where it is another distance than that of training records."""
+        found = mean_distance(hood)
+        if self._places.complete:
+            found[[bool(blocks) for blocks in lacking]] = np.nan
+        return found
+
+    def _forbidden(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
+        """Rows of the groups that a query belongs to, by patient, pixels or likeness, and these reasons."""
+        rows, reasons = [], []
+        for number in range(len(queries)):
+            matches = {
+                "this patient": self._by_patient.get(_name(queries.patient_ids[number]), []),
+                "this page": self._by_pixels.get(queries.pixel_hashes[number] or "", []),
+            }
+            if not matches["this page"]:
+                matches["a near-copy of this page"] = self._near_copies(queries, number)
+            groups = {int(self.bundle.reference.groups[row]) for found in matches.values() for row in found}
+            rows.append(np.array(sorted(row for group in groups for row in self._members[group]), np.int64))
+            reasons.append(tuple(reason for reason, found in matches.items() if found))
+        return rows, tuple(reasons)
+
+    def _near_copies(self, queries: Queries, number: int) -> list[int]:
+        own = queries.perceptual_hashes[number]
+        if own is None or self._traces is None:
+            return []
+        return [int(row) for row in self._paged[self._traces.near_copies(own)]]
+
+    @cached_property
+    def _traces(self) -> KnownTraces | None:
+        """Of the reference records with a page, in their order; None where near-copies do not count."""
+        hashes = self.bundle.reference.perceptual_hashes
+        if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
+            return None
+        return KnownTraces(hashes if len(self._paged) == len(hashes) else hashes[self._paged])
+
+
+def _embedded(engine: Engine, pages: Sequence[PreparedPage | None]) -> NDArray[np.float32]:
+    """[pages, 512] embeddings, NaN where there is no page."""
+    found = np.full((len(pages), EMBEDDING_WIDTH), np.nan, np.float32)
+    rows = [row for row, page in enumerate(pages) if page is not None]
+    for row, embedding in zip(rows, engine.run(page.input for page in pages if page is not None), strict=True):
+        found[row] = embedding
+    return found
+
+
+def _rows_by(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
+    rows: dict[str | int, list[int]] = {}
+    for row, key in enumerate(keys):
+        if key != "":
+            rows.setdefault(key, []).append(row)
+    return rows
+
+
+def _name(patient_id: str | float | None) -> str:
+    """A patient's id as the cohort's reader writes it; empty where there is none."""
+    if isinstance(patient_id, float):
+        return "" if np.isnan(patient_id) else f"{patient_id:.0f}" if patient_id.is_integer() else repr(patient_id)
+    return "" if patient_id is None else str(patient_id)

@@ -1,0 +1,160 @@
+"""Patients to be scored: what is given of them, what is wrong with it, and what the network needs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.containers import Neighbourhood, NodeFeatures
+from cardiograph.errors import InputError, Issue, PageError
+from cardiograph.imaging.ecg_gate import ecg_evidence, not_an_ecg
+from cardiograph.imaging.prepare import PreparedPage, prepare_page
+from cardiograph.schema import ClinicalVariable
+from cardiograph.uncertainty.conformal import tie_break
+
+_HEADLINE = "This patient cannot be scored."
+
+
+@dataclass(frozen=True)
+class Query:
+    """A patient to be scored.
+
+    Args:
+        page: The ECG page, as a path or the content of a file; None for a model without pages.
+        clinical: Variable -> value in its unit; absent, None or NaN is missing.
+        name: For errors.
+        patient_id: Where known: the patient's own reference records are then left out. A whole number is its text.
+    """
+
+    page: Path | bytes | None = None
+    clinical: Mapping[str, float | None] = field(default_factory=dict)
+    name: str = "patient"
+    patient_id: str | float | None = None
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Patients whose pages are embedded and whose values are checked.
+
+    Args:
+        image: [queries, 512] embeddings, NaN where a patient has no page; None for a model without pages.
+        clinical: [queries, variables] in the model's variables and their units, NaN where missing.
+        patient_ids: [queries] or None where not given.
+        pixel_hashes: [queries] or None without a page.
+        perceptual_hashes: [queries] uint8 [bytes], or None without a page.
+    """
+
+    image: NDArray[np.float32] | None
+    clinical: NDArray[np.float64]
+    patient_ids: Sequence[str | float | None]
+    pixel_hashes: Sequence[str | None]
+    perceptual_hashes: Sequence[NDArray[np.uint8] | None]
+
+    def __len__(self) -> int:
+        return len(self.patient_ids)
+
+    @property
+    def ties(self) -> NDArray[np.float64]:
+        """[queries] 0..1, the same whenever the same patient is asked about."""
+        keys = zip(self.pixel_hashes, np.asarray(self.clinical, np.float64), strict=True)
+        return np.array([tie_break(f"{pixels} {values.tolist()}") for pixels, values in keys])
+
+
+@dataclass(frozen=True)
+class Attached:
+    """Embedded patients in the graph.
+
+    Args:
+        features: [queries] node features.
+        neighbours: The reference records each one hears.
+        known: [queries] why reference records were left out, empty where none were.
+    """
+
+    features: NodeFeatures
+    neighbours: Neighbourhood
+    known: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A query that was read.
+
+    Args:
+        page: Ready for the encoder; None without a page, or with a bad one.
+        values: In the model's variables, NaN where not given.
+        issues: All that is wrong; nobody with an issue is scored.
+    """
+
+    page: PreparedPage | None
+    values: list[float]
+    issues: list[Issue]
+
+
+def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
+    """The page and the values of a patient, and all that is wrong with them.
+
+    Args:
+        query: What is given.
+        bundle: The model.
+        sees: Whether there is an engine for pages.
+    """
+    variables = () if bundle.scaler is None else bundle.scaler.variables
+    given = {name: float(value) for name, value in query.clinical.items() if value is not None and value == value}
+    issues = list(_value_issues(query.name, given, variables))
+    values = [given.get(variable.name, np.nan) for variable in variables]
+    if query.page is not None and not sees:
+        return Patient(None, values, [*issues, _unused_page(query)])
+    has = {"image": query.page is not None, "clinical": bool(np.isfinite(values).any())}
+    blocks = tuple(bundle.fusion.layout[1])  # one of weight 0 is none of them
+    if not any(has[block] for block in blocks):
+        issues.append(_nothing_known(query, blocks))
+    if query.page is None:
+        return Patient(None, values, issues)
+    name = query.page.name if isinstance(query.page, Path) else query.name
+    pages = bundle.served.pages
+    try:
+        page = prepare_page(query.page, name=name, config=pages)
+        reason = not_an_ecg(ecg_evidence(page.view)) if pages.gate else None
+    except InputError as error:
+        return Patient(None, values, [*issues, *error.issues])
+    if reason is not None:
+        remedy = "check that the file is a printed ECG (pages.gate = false in the run's settings scores any picture)"
+        issues.append(Issue(f"page {name}", "", "", reason, remedy, "not_an_ecg"))
+    return Patient(page, values, issues)
+
+
+def faults(found: Sequence[Sequence[Issue]], patients: int) -> InputError:
+    """The error of patients that cannot be scored, the last ``patients`` that were read."""
+    issues = [issue for each in found for issue in each]
+    message = _HEADLINE if patients == 1 else f"{len(found)} of the last {patients} patients cannot be scored."
+    only_pages = all(issue.where.startswith("page ") for issue in issues)
+    return (PageError if only_pages else InputError)(message, issues)
+
+
+def _value_issues(name: str, given: Mapping[str, float], variables: Sequence[ClinicalVariable]) -> Iterator[Issue]:
+    known = {variable.name: variable for variable in variables}
+    for column, value in given.items():
+        if column not in known:
+            rule = f"this model knows {', '.join(known) or 'no clinical values'}"
+            yield Issue(name, column, f"{value:g}", rule, "leave it out", "unknown_variable")
+            continue
+        variable = known[column]
+        if not variable.low <= value <= variable.high or (variable.whole and not value.is_integer()):
+            rule = f"allowed {variable.allowed}{', whole numbers' if variable.whole else ''}"
+            yield Issue(name, column, f"{value:g}", rule, "check the unit or leave the value out", "out_of_range")
+
+
+def _unused_page(query: Query) -> Issue:
+    return Issue(
+        query.name, "ecg", "given", "this model was trained without pages", "leave the page out", "unused_page"
+    )
+
+
+def _nothing_known(query: Query, blocks: Sequence[str]) -> Issue:
+    wanted = " or ".join({"image": "an ECG page", "clinical": "a clinical value"}[block] for block in blocks)
+    return Issue(query.name, "", "", f"a score needs {wanted}", f"give {wanted}", "nothing_known")
