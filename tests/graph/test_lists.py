@@ -97,7 +97,9 @@ def test_axes_spare_whole_records_and_change_no_neighbour(metric, noise):
             nearest_by_lists(each, values.view(Reads), queries[[row]], k=5, metric=metric, forbidden=[banned[row]])
             for row in range(40)
         ]
-        counts.append((Reads.taken, np.vstack([one.index for one in found]), np.vstack([one.distance for one in found])))
+        counts.append(
+            (Reads.taken, np.vstack([one.index for one in found]), np.vstack([one.distance for one in found]))
+        )
     np.testing.assert_array_equal(counts[0][1], counts[1][1])
     np.testing.assert_array_equal(counts[0][2], counts[1][2])
     assert counts[0][0] < (counts[1][0] / 4 if not noise else counts[1][0] + 1)
