@@ -97,7 +97,7 @@ def revoke(
     if as_json:
         console.show_json(_told(key))
     else:
-        typer.echo(f"key {key.id} ({console.plain(key.name)}) is revoked")
+        typer.echo(f"key {key.id} is revoked")
 
 
 @audit_log.command(
