@@ -32,7 +32,7 @@ def test_a_prediction_is_read_as_it_was_added(records, entry):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"id": "p1"}, {"model_sha256": "a"}, {"page_sha256": ""}, {"created_at": datetime(2026, 1, 1)}],  # noqa: DTZ001
+    [{"id": "p1"}, {"model_sha256": "a"}, {"page_sha256": ""}, {"created_at": datetime(2026, 1, 1)}],
     ids=lambda fields: next(iter(fields)),
 )
 def test_what_is_no_id_hash_or_time_is_refused(entry, fields):
@@ -108,7 +108,9 @@ def test_old_predictions_go_and_the_log_tells_of_it(records, entry, tamper, monk
     assert records.prune(now - timedelta(days=30)) == 0
     assert [records.get(each.id) for each in old] == [None] * 5
     assert [records.get(each.id) for each in kept] == kept
-    rows = tamper("SELECT subject, details FROM cardiograph_audit_log WHERE event = 'predictions_deleted' ORDER BY number")
+    rows = tamper(
+        "SELECT subject, details FROM cardiograph_audit_log WHERE event = 'predictions_deleted' ORDER BY number"
+    )
     assert [details for _, details in rows] == ['{"count":2}', '{"count":2}', '{"count":1}']
     ids = sorted([old[4].id, old[3].id])  # the oldest two
     assert rows[0].subject == hashlib.sha256("\n".join(ids).encode()).hexdigest()
