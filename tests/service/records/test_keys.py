@@ -47,6 +47,7 @@ def test_another_token_finds_nothing(records):
         f"cg_{'0' * 12}_{secret}",
         f"cg_{key.id}\x00_{secret}",
         "cg_é_\udcff",
+        f"cg_{key.id}_\ud800",
     ]
     assert [each for each in wrong if records.keys.find(each) is not None] == []
 
@@ -108,5 +109,6 @@ def test_a_key_that_makes_no_sense_is_refused(records, name, scopes, days, told)
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked(records):
-    with pytest.raises(ConfigError, match="key 'nobody': there is none"):
-        records.keys.revoke("nobody")
+    for id_ in ("nobody", "0" * 12, "\x00\ud800"):
+        with pytest.raises(ConfigError, match="there is none; `cardiograph keys list` shows all"):
+            records.keys.revoke(id_)

@@ -4,12 +4,15 @@ import hashlib
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from cardiograph.errors import RecordsError
 from cardiograph.service.records import Records, store
+from cardiograph.service.records.address import database_url
 
 
 def test_a_prediction_is_read_as_it_was_added(records, entry):
@@ -27,7 +30,7 @@ def test_a_prediction_is_read_as_it_was_added(records, entry):
     assert records.get(there.id).created_at.isoformat() == "2026-02-28T21:30:00.123456+00:00"
     assert records.get(bare.id) == bare
     assert records.get(bare.id).page is None
-    assert records.get("0" * 32) is None
+    assert [records.get(id_) for id_ in ("0" * 32, "", "p1", "\x00\ud800")] == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -57,6 +60,7 @@ def test_a_prediction_and_its_entry_are_there_both_or_neither(records, entry, ta
 
 ADDS = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import uuid4
 from cardiograph.service.records import PredictionEntry, Records
@@ -116,6 +120,31 @@ def test_old_predictions_go_and_the_log_tells_of_it(records, entry, tamper, monk
     assert rows[0].subject == hashlib.sha256("\n".join(ids).encode()).hexdigest()
     assert records.log.verify().entries == 10
     assert records.log.verify().ok
+
+
+def test_each_prediction_is_deleted_once_whoever_prunes(records, entry, monkeypatch):
+    monkeypatch.setattr(store, "AT_ONCE", 3)
+    for _ in range(12):
+        records.add(entry())
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(records.prune, [datetime.now(UTC)] * 4))
+    assert sum(counts) == 12
+    assert records.log.verify().ok, records.log.verify().reason
+
+
+@pytest.mark.slow
+def test_a_server_that_was_away_is_met_again(postgresql, entry):
+    with Records.open(url := postgresql()) as records:
+        assert records.ready()
+        records.add(entry())
+        engine = create_engine(database_url(url))
+        with engine.begin() as connection:
+            others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+        engine.dispose()
+        assert records.ready()
+        records.add(entry())
+        assert records.log.verify().entries == 2
 
 
 def test_a_deleted_page_is_in_no_file_of_sqlite(tmp_path, entry):

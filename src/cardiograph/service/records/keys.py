@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ SCOPES = ("predict", "read", "metrics")
 
 NAME_LENGTH = 80
 
+_ID = re.compile(r"[0-9a-f]{12}")
 _NOBODY = "0" * 64
 
 
@@ -95,7 +97,7 @@ class Keys:
         mark, _, rest = token.partition("_")
         id_, _, secret = rest.partition("_")
         with self._database.reading() as session:
-            row = session.get(KeyRow, id_) if mark == "cg" and id_.isalnum() and id_.isascii() else None
+            row = session.get(KeyRow, id_) if mark == "cg" and _ID.fullmatch(id_) else None
         same = hmac.compare_digest(_sha256(secret), _NOBODY if row is None else row.secret_sha256)
         if row is None or not same:
             return None
@@ -114,7 +116,7 @@ class Keys:
             ConfigError: There is no such key.
         """
         with self._database.writing() as session:
-            row = session.get(KeyRow, id_, with_for_update=True)
+            row = session.get(KeyRow, id_, with_for_update=True) if _ID.fullmatch(id_) else None
             if row is None:
                 message = f"key {id_!r}: there is none; `cardiograph keys list` shows all"
                 raise ConfigError(message)
@@ -139,7 +141,7 @@ def _check(name: str, scopes: frozenset[str], expires_at: datetime | None, now: 
 
 
 def _sha256(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def _key(row: KeyRow) -> Key:

@@ -122,6 +122,8 @@ class Records:
 
     def get(self, id_: str) -> PredictionEntry | None:
         """A prediction by its id, None where there is none (any more)."""
+        if not _ID.fullmatch(id_):
+            return None
         with self._database.reading() as session:
             row = session.get(PredictionRow, id_, options=[undefer(PredictionRow.page)])
         if row is None:
