@@ -21,7 +21,7 @@ def test_a_prediction_is_read_as_it_was_added(records, entry):
         created_at=datetime(2026, 3, 1, 2, 30, 0, 123456, eastern),
         key_id="de0ca9e61842",
         page=b"\x00\xff page",
-        clinical={"ef": 0.1 + 0.2, "sbp": None},
+        clinical={"ef": 0.1 + 0.2, "sbp": 120.0},
     )
     bare = entry(page_sha256=None)
     records.add(there)
@@ -30,6 +30,9 @@ def test_a_prediction_is_read_as_it_was_added(records, entry):
     assert records.get(there.id).created_at.isoformat() == "2026-02-28T21:30:00.123456+00:00"
     assert records.get(bare.id) == bare
     assert records.get(bare.id).page is None
+    gaps = entry(clinical={"ef": 0.4, "sbp": None, "age": float("nan")})
+    records.add(gaps)
+    assert records.get(gaps.id).clinical == {"ef": 0.4}
     assert [records.get(id_) for id_ in ("0" * 32, "", "p1", "\x00\ud800")] == [None] * 4
 
 
@@ -89,7 +92,7 @@ def test_what_was_told_before_a_kill_is_there_after_it(url):
 
 def test_equal_values_have_an_equal_hmac_and_only_here(records, tmp_path):
     told = records.hmac_of({"ef": 0.4, "sbp": 120})
-    assert told == records.hmac_of({"sbp": 120.0, "ef": 0.4, "age": None})
+    assert told == records.hmac_of({"sbp": 120.0, "ef": 0.4, "age": None, "bnp": float("nan")})
     assert told != records.hmac_of({"ef": 0.4, "sbp": 121})
     assert told != hashlib.sha256(b'["values",{"ef":0.4,"sbp":120.0}]').hexdigest()
     with Records.open(f"sqlite:///{tmp_path}/other.sqlite") as others:

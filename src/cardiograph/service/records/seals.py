@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -27,8 +28,8 @@ class Seals:
         self._secret = secret
 
     def values(self, values: Mapping[str, float | None]) -> str:
-        """64 hex digits of clinical values by name, in any order; one that is None is as one that is not given."""
-        return self._of("values", {name: float(value) for name, value in values.items() if value is not None})
+        """64 hex digits of clinical values by name, in any order; one that is None or NaN is as one that is not given."""
+        return self._of("values", given(values))
 
     def prediction(self, row: PredictionRow) -> str:
         """64 hex digits of a prediction as it was answered; a kept page is in them by its own hash."""
@@ -41,6 +42,11 @@ class Seals:
     def _of(self, kind: str, content: Mapping[str, object]) -> str:
         text = json.dumps([kind, content], sort_keys=True, separators=(",", ":"), allow_nan=False, default=utc_text)
         return hmac.new(self._secret, text.encode("ascii"), hashlib.sha256).hexdigest()
+
+
+def given(values: Mapping[str, float | None]) -> dict[str, float]:
+    """The values that are not missing."""
+    return {name: float(value) for name, value in values.items() if value is not None and not math.isnan(value)}
 
 
 def utc_text(moment: datetime) -> str:

@@ -18,7 +18,7 @@ from cardiograph.service.records.address import database_url
 from cardiograph.service.records.audit_log import AuditLog, append_entry, locked_head
 from cardiograph.service.records.database import Database
 from cardiograph.service.records.keys import Keys
-from cardiograph.service.records.seals import Seals
+from cardiograph.service.records.seals import Seals, given
 from cardiograph.service.records.tables import HeadRow, PredictionRow, SettingRow
 
 AT_ONCE = 500
@@ -40,7 +40,7 @@ class PredictionEntry:
         values_hmac: Of the clinical values, by :meth:`Records.hmac_of`.
         answer: ``Prediction.as_dict()``.
         page: The page's bytes; None unless pages are kept.
-        clinical: The clinical values; None unless pages are kept.
+        clinical: The clinical values; None unless pages are kept. A missing one is not kept.
     """
 
     id: str
@@ -112,7 +112,7 @@ class Records:
             page_sha256=entry.page_sha256,
             values_hmac=entry.values_hmac,
             answer=_json(entry.answer),
-            clinical=None if entry.clinical is None else _json(entry.clinical),
+            clinical=None if entry.clinical is None else _json(given(entry.clinical)),
             page=entry.page,
         )
         details = {"seal": self._seals.prediction(row), "model": entry.model_sha256}
