@@ -9,10 +9,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cardiograph.service.records import Records
+from cardiograph.service.records import Records, verification
 from cardiograph.service.records.audit_log import EVENTS
 
 LOG, HEAD = "cardiograph_audit_log", "cardiograph_audit_head"
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    """Five entries are read in three parts, as very many are."""
+    monkeypatch.setattr(verification, "AT_ONCE", 2)
 
 
 @pytest.fixture
@@ -179,7 +185,7 @@ def test_threads_write_one_chain(records, entry):
 
 APPENDS = """
 import sys
-from cardiograph.service.records import Records
+from cardiograph.service.records import Records, verification
 
 sys.stdin.readline()
 with Records.open(sys.argv[1]) as records:
