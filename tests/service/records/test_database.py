@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -75,6 +76,13 @@ def test_a_wrong_password_is_told_without_it(postgresql):
     wrong = right.set(password=PASSWORD).render_as_string(hide_password=False)
     with pytest.raises(RecordsError, match="password authentication failed") as failed:
         Records.open(wrong)
+    assert PASSWORD not in str(failed.value)
+
+
+def test_a_driver_that_is_not_installed_is_named(environment):
+    environment.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match=r"pip install 'cardiograph\[postgresql\]'") as failed:
+        Records.open(f"postgresql://u:{PASSWORD}@h/x")
     assert PASSWORD not in str(failed.value)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from cardiograph.errors import ConfigError, RecordsError
@@ -116,11 +117,11 @@ class Database:
         """A failure as an error of ours, alone: a server's own text may repeat the values of a row."""
         try:
             yield
-        except SQLAlchemyError as error:
+        except (DBAPIError, PoolTimeout) as error:
             message = f"{shown(self._url)}: {self._reason(error)}; {_REMEDY}"
             raise RecordsError(message) from None
 
-    def _reason(self, error: SQLAlchemyError) -> str:
+    def _reason(self, error: DBAPIError | PoolTimeout) -> str:
         original = getattr(error, "orig", None) or error
         if not (self._sqlite or isinstance(error, OperationalError)):
             return type(original).__name__

@@ -59,14 +59,12 @@ def verify(session: Session, seals: Seals, *, known: tuple[int, str] | None = No
         fault = walk.predictions([row for row in part if row.number <= walk.number]) or fault
         if fault is not None:
             return walk.bad(*fault)
-        session.expunge_all()
     fault = walk.end() or walk.keys() or walk.count()
-    return (
-        walk.bad(*fault) if fault is not None else Verified(walk.number, ok=True, first_bad=None, head_hash=walk.last)
-    )
+    return Verified(walk.number, True, None, walk.last) if fault is None else walk.bad(*fault)
 
 
 Fault = tuple[int | None, str]
+"""Number of the entry, None where none can be named, and what is wrong with it."""
 
 
 @dataclass
@@ -83,7 +81,7 @@ class _Walk:
     key_seals: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def bad(self, number: int | None, reason: str) -> Verified:
-        return Verified(self.number, ok=False, first_bad=number, head_hash=self.last, reason=reason)
+        return Verified(self.number, False, number, self.last, reason)
 
     def chain(self, rows: Sequence[LogRow]) -> Fault | None:
         for row in rows:
