@@ -67,6 +67,7 @@ def test_every_event_can_be_told(records, event):
         (("patient_seen", "a" * 32), {}),
         (("prediction", "Ann Smith"), {}),
         (("prediction", "a" * 32), {"details": {"name": "Ann Smith"}}),
+        (("prediction", "a" * 32), {"details": {"Ann Smith": 1}}),
         (("prediction", "a" * 32), {"key_id": "Ann Smith"}),
     ],
 )

@@ -38,6 +38,7 @@ Event = Literal[
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 _ID = re.compile(r"[0-9a-f]{8,64}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _KEY_ID = re.compile(r"[A-Za-z0-9._@:-]{1,64}")
 
 
@@ -61,7 +62,7 @@ class AuditLog:
             event: What happened.
             subject: Id or hash of what it happened to: 8 to 64 hex digits.
             key_id: Of the API key, or of the person as another identity provider calls it; None for a local command.
-            details: Further ids and hashes (8 to 64 hex digits) and counts, by name.
+            details: Further ids and hashes (8 to 64 hex digits) and counts, by names in small letters.
 
         Raises:
             ValueError: An event that is not known, or something that is no id, hash or count.
@@ -121,10 +122,10 @@ def locked_head(session: Session) -> HeadRow:
 
 
 def _check(event: str, subject: str, key_id: str | None, details: Mapping[str, str | int]) -> None:
-    texts = [subject, *(value for value in details.values() if isinstance(value, str))]
+    texts = [subject, *(value for value in details.values() if not isinstance(value, int))]
     if event not in EVENTS:
         message = f"event {event!r} is not known to the audit log"
-    elif not all(_ID.fullmatch(each) for each in texts):
+    elif not all(_ID.fullmatch(each) for each in texts) or not all(_NAME.fullmatch(name) for name in details):
         message = f"event {event!r}: the audit log takes ids and hashes of 8 to 64 hex digits, and counts"
     elif key_id is not None and not _KEY_ID.fullmatch(key_id):
         message = f"event {event!r}: a key id has 1 to 64 letters, digits or . _ @ : -"

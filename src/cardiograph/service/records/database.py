@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -117,11 +118,11 @@ class Database:
         """A failure as an error of ours, alone: a server's own text may repeat the values of a row."""
         try:
             yield
-        except (DBAPIError, PoolTimeout) as error:
+        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
             message = f"{shown(self._url)}: {self._reason(error)}; {_REMEDY}"
             raise RecordsError(message) from None
 
-    def _reason(self, error: DBAPIError | PoolTimeout) -> str:
+    def _reason(self, error: Exception) -> str:
         original = getattr(error, "orig", None) or error
         if not (self._sqlite or isinstance(error, OperationalError)):
             return type(original).__name__
