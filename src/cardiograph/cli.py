@@ -15,12 +15,14 @@ import typer
 from cardiograph import cli_options as options
 from cardiograph.cli_evaluate import evaluate
 from cardiograph.cli_extend import extend
+from cardiograph.cli_records import audit_log, keys, records
 from cardiograph.cli_studies import compare, ladder
 from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
     "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
-    "6 encoder weights, 7 engine or precision, 1 the audit blocks, or anything else."
+    "6 encoder weights, 7 engine or precision, 8 the database of the service, 1 the audit blocks or its log is broken, "
+    "or anything else."
 )
 
 if TYPE_CHECKING:
@@ -222,6 +224,9 @@ app.command(
     epilog="Examples: cardiograph extend runs/a new_patients.csv --out runs/a2 | "
     "cardiograph extend runs/a registry.csv --out runs/a2 --skip-known"
 )(extend)
+
+for group in (keys, audit_log, records):
+    app.add_typer(group)
 
 
 @app.command()
