@@ -113,7 +113,7 @@ def test_torch_alone_takes_a_graphics_card_where_there_is_one(monkeypatch, there
 def test_a_model_made_on_a_graphics_card_is_not_served_without_one(engines, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     engines["torch"].save(tmp_path)
-    with pytest.raises(EngineError, match="on device cuda.* no such device here; serve it on a machine with one"):
+    with pytest.raises(EngineError, match=r"on device cuda.* no such device here; serve it on a machine with one"):
         load_engine(tmp_path, dataclasses.replace(CPU_FACTS, device="cuda"))
 
 

@@ -83,7 +83,9 @@ class TorchEngine:
         self._device = device
         self._tensors = weights.tensors
         self._network = _loaded(weights, readout).to(device)
-        if device != "cpu":  # for the whole process: set for a page and reset behind it, they would race with other threads
+        if (
+            device != "cpu"
+        ):  # for the whole process: set for a page and reset behind it, they would race with other threads
             cudnn = torch.backends.cudnn
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
 
