@@ -73,7 +73,7 @@ class TorchEngine:
     """The network in torch, float32 in full (no TF32), on one device.
 
     On a graphics card, too, a page is a batch of its own: which kernel a convolution takes, and so the order of its sums,
-    goes by the shape of the batch. Reading a page takes longer than its way through the card.
+    goes by the shape of the batch.
     """
 
     def __init__(self, weights: Weights, readout: str = "final", device: str = "cpu") -> None:
@@ -83,9 +83,8 @@ class TorchEngine:
         self._device = device
         self._tensors = weights.tensors
         self._network = _loaded(weights, readout).to(device)
-        if (
-            device != "cpu"
-        ):  # for the whole process: set for a page and reset behind it, they would race with other threads
+        if device != "cpu":
+            # for the whole process: set for each page and reset behind it, they would race with other threads
             cudnn = torch.backends.cudnn
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
 
