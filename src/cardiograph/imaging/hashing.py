@@ -31,8 +31,9 @@ def pixel_hash(pixels: NDArray[np.uint8]) -> str:
     Args:
         pixels: [h, w, 3] RGB.
     """
-    shape = np.array(pixels.shape, "<i8").tobytes()
-    return hashlib.sha256(shape + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    digest = hashlib.sha256(np.array(pixels.shape, "<i8").tobytes())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
 
 
 def perceptual_hash(view_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
