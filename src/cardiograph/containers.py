@@ -198,6 +198,9 @@ class Lists:
         recall: Share of the true neighbours that were found, on a sample of reference records.
         sampled: Records in that sample.
         raised: Whether more lists had to be looked into than at first, for the sake of recall.
+        centre: [coordinates] float64 where the axes meet.
+        axes: [coordinates, axes] float64, orthonormal; none where records have no few axes that tell them apart.
+        lowered: [reference, axes + 1] float32 records on these axes, in the order of ``rows``: bounds below distances.
     """
 
     centroids: NDArray[np.float32]
@@ -207,8 +210,12 @@ class Lists:
     recall: float
     sampled: int
     raised: bool
+    centre: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    axes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    lowered: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __post_init__(self) -> None:
+        _require(len(self.lowered) in (0, len(self.rows)), "each reference record is lowered, or none is")
         _require(len(self.starts) == len(self.centroids) + 1, "each list has a centroid and a start")
         _require(int(self.starts[-1]) == len(self.rows), "each reference record stands in a list")
         _require(1 <= self.probes <= len(self.centroids), "a query looks into at least one list, at most into all")
@@ -222,6 +229,12 @@ class Lists:
         """[lists] squared length of each centroid."""
         lengths: NDArray[np.float64] = (self.centroids.astype(np.float64) ** 2).sum(1)
         return lengths
+
+    @cached_property
+    def longest_lowered(self) -> float:
+        """Largest squared length of a lowered record."""
+        pieces = (self.lowered[start : start + 65536] for start in range(0, len(self.lowered), 65536))
+        return max((float(np.einsum("ij,ij->i", piece, piece).max()) for piece in pieces), default=0.0)
 
     @property
     def sentence(self) -> str:

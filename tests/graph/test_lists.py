@@ -71,6 +71,40 @@ def test_a_query_alone_hears_what_it_hears_in_company(metric, ties):
         np.testing.assert_array_equal(alone.distance[0], together.distance[row])
 
 
+class Reads(np.ndarray):
+    """An array that counts the rows which are taken from it."""
+
+    taken = 0
+
+    def take(self, rows, axis=None):
+        Reads.taken += len(rows)
+        return np.asarray(self).take(rows, axis=axis)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_axes_spare_whole_records_and_change_no_neighbour(metric, noise):
+    rng, values, queries = np.random.default_rng(5), mixture(4000), mixture(40, seed=4)
+    values = (values + noise * rng.normal(size=values.shape)).astype(np.float32)
+    lists = fit_lists(values, own(4000), k=5, metric=metric)
+    assert len(lists.lowered) == 4000 and lists.axes.shape[1] <= 10
+    plain = dataclasses.replace(lists, lowered=lists.lowered[:0])
+    banned = [np.arange(row, 4000, 7) for row in range(40)]
+    counts = []
+    for each in (lists, plain):
+        Reads.taken = 0
+        found = [
+            nearest_by_lists(each, values.view(Reads), queries[[row]], k=5, metric=metric, forbidden=[banned[row]])
+            for row in range(40)
+        ]
+        counts.append(
+            (Reads.taken, np.vstack([one.index for one in found]), np.vstack([one.distance for one in found]))
+        )
+    np.testing.assert_array_equal(counts[0][1], counts[1][1])
+    np.testing.assert_array_equal(counts[0][2], counts[1][2])
+    assert counts[0][0] < (counts[1][0] / 4 if not noise else counts[1][0] + 1)
+
+
 def test_noise_without_structure_raises_the_effort_until_recall_is_enough():
     values = np.random.default_rng(0).normal(size=(1200, 60)).astype(np.float32)
     lists = fit_lists(values, own(1200), k=5)

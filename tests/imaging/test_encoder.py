@@ -41,6 +41,15 @@ def test_a_page_alone_gets_what_it_gets_in_company(engines, pages, name):
         np.testing.assert_array_equal(alone, expected)
 
 
+def test_a_page_alone_is_not_computed_by_a_way_that_gives_other_numbers(weights, pages, cache_folder, monkeypatch):
+    other = make_engine(weights, "openvino", "f32", cache=cache_folder, readout="texture")
+    engine = make_engine(weights, "openvino", "f32", cache=cache_folder)
+    monkeypatch.setattr(engine, "_requests", 2)
+    monkeypatch.setattr(engine, "_compiled", lambda streams: other._model)
+    (alone,) = engine.run(pages[:1])
+    np.testing.assert_array_equal(alone, next(engine.run(pages[:2])))
+
+
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_a_saved_engine_computes_the_same(engines, weights, tmp_path, name):
     engines[name].save(tmp_path)

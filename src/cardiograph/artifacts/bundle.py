@@ -219,7 +219,8 @@ def read_bundle_facts(folder: Path) -> dict[str, Any]:
 
 _ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
 _LISTS = "lists.safetensors"
-_LIST_ARRAYS, _LIST_FACTS = ("centroids", "rows", "starts"), ("probes", "recall", "sampled", "raised")
+_LIST_ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
+_LIST_FACTS = ("probes", "recall", "sampled", "raised")
 _NAMES = ("record_ids", "patient_ids", "pixel_hashes")
 
 

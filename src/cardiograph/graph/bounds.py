@@ -46,12 +46,36 @@ def principal_axes(values: NDArray[np.float32]) -> Axes | None:
     Args:
         values: [records, coordinates] float32.
     """
+    found = _of_sample(values)
+    if found is None:
+        return None
+    axes, held = found
+    count = int(np.searchsorted(held, HELD)) + 1
+    return _first(axes, count) if 4 * count <= values.shape[1] else None
+
+
+def few_axes(values: NDArray[np.float32], most: int) -> Axes | None:
+    """At most ``most`` axes, a quarter of the coordinates at most, however much variance they hold; None without any.
+
+    Args:
+        values: [records, coordinates] float32.
+        most: Axes.
+    """
+    found, most = _of_sample(values), min(most, values.shape[1] // 4)
+    if found is None or not most:
+        return None
+    return _first(found[0], min(most, int(np.searchsorted(found[1], HELD)) + 1))
+
+
+def _of_sample(values: NDArray[np.float32]) -> tuple[Axes, NDArray[np.float64]] | None:
+    """All principal axes of a sample, the widest first, and the share of variance that the first ones hold."""
     sample = values[:: max(1, len(values) // _SAMPLE)][:_SAMPLE].astype(np.float64)
     centre = sample.mean(0)
     sample -= centre
     variances, axes = np.linalg.eigh(sample.T @ sample)
     held = np.cumsum(variances[::-1])
-    if not held[-1] > 0:
-        return None
-    count = int(np.searchsorted(held, HELD * held[-1])) + 1
-    return Axes(centre, np.ascontiguousarray(axes[:, ::-1][:, :count])) if 4 * count <= values.shape[1] else None
+    return (Axes(centre, axes[:, ::-1]), held / held[-1]) if held[-1] > 0 else None
+
+
+def _first(axes: Axes, count: int) -> Axes:
+    return Axes(axes.centre, np.ascontiguousarray(axes.axes[:, :count]))

@@ -3,7 +3,8 @@
 What a query hears is defined without any other query: the lists of the ``probes`` nearest centroids, and among their
 members the ``k`` nearest that it may hear, distances in float64, ties by row; where these lists have fewer than ``k`` such
 members, the ``k`` nearest of all. Products of float32 matrices only propose, and what their rounding leaves open is decided
-in float64. So a query gets the same neighbours alone and in company.
+in float64. So a query gets the same neighbours alone and in company. A query alone reads few whole records: beside the lists
+stands each record on a few axes, list after list, and whoever is too far away there is not looked at.
 
 Source: Jegou, Douze and Schmid, Product quantization for nearest neighbor search, IEEE TPAMI 33(1), 2011, section IV (the
 inverted file, here without quantisation).
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.containers import Lists, Neighbourhood
+from cardiograph.graph.bounds import Axes, few_axes
 from cardiograph.graph.exact import nearest, neighbourhood
 from cardiograph.graph.ranking import MARGIN, Proposals, nearest_of, rounding, squared_distances, squared_lengths, unit
 
@@ -40,6 +42,9 @@ _FEW = 8
 """Queries up to which each goes through its lists by itself: less work than list by list."""
 
 _ROWS, _SLOTS, _AT_ONCE = 2048, 20_000_000, 1024
+
+_AXES = 64
+"""Axes at most on which records stand beside their list: 260 bytes a record."""
 
 
 def fit_lists(
@@ -67,6 +72,10 @@ def fit_lists(
     rows = np.argsort(own, kind="stable").astype(np.int64)
     starts = np.searchsorted(own[rows], np.arange(count + 1)).astype(np.int64)
     lists = Lists(centroids, rows, starts, min(FIRST_PROBES, count), 0.0, 0, raised=False)
+    axes = few_axes(_placed(values[teachers], metric), _AXES)
+    if axes is not None:
+        lowered = _lowered(axes, values, rows, metric)
+        lists = dataclasses.replace(lists, centre=axes.centre, axes=axes.axes, lowered=lowered)
     sample = np.sort(rng.permutation(len(values))[:SAMPLE])
     return _with_recall(lists, values, sample, [forbidden[row] for row in sample], k=k, metric=metric)
 
@@ -85,7 +94,19 @@ def lengthened(lists: Lists, added: NDArray[np.float32], metric: str = "euclidea
     rows = np.concatenate([lists.rows, len(lists.rows) + np.arange(len(added))])
     order = np.argsort(own, kind="stable")
     starts = np.searchsorted(own[order], np.arange(count + 1)).astype(np.int64)
-    return dataclasses.replace(lists, rows=rows[order], starts=starts)
+    lowered = lists.lowered
+    if len(lowered):
+        new = _lowered(Axes(lists.centre, lists.axes), added, np.arange(len(added)), metric)
+        lowered = np.concatenate([lowered, new])[order]
+    return dataclasses.replace(lists, rows=rows[order], starts=starts, lowered=lowered)
+
+
+def _lowered(axes: Axes, values: NDArray[np.float32], rows: NDArray[np.int64], metric: str) -> NDArray[np.float32]:
+    """[rows, axes + 1] records on the axes, in the order of ``rows``."""
+    found = np.empty((len(rows), axes.axes.shape[1] + 1), np.float32)
+    for start in range(0, len(rows), _ROWS):
+        found[start : start + _ROWS] = axes.lowered(_placed(values[rows[start : start + _ROWS]], metric))
+    return found
 
 
 def _nearest_centroid(values: NDArray[np.float32], centroids: NDArray[np.float32], metric: str) -> NDArray[np.int64]:
@@ -254,9 +275,8 @@ def _alone(
 
     A sum of squared differences in float32 is off by less than a thousandth of itself, so that few members are in question.
     """
-    members = np.concatenate([lists.members(number) for number in probed(lists, query)[0]])
-    members = np.sort(members[~np.isin(members, banned)] if len(banned) else members)
-    if len(members) < k:
+    members = _within_reach(lists, reference, query, k=k, metric=metric, banned=banned)
+    if members is None:
         return None
     rough = np.empty(len(members), np.float32)
     for start in range(0, len(members), _AT_ONCE):  # few enough to stay in the processor's cache
@@ -267,6 +287,36 @@ def _alone(
     squared = squared_distances(reference, near, query, np.zeros(len(near), np.int64), metric)
     order = np.argsort(squared, kind="stable")[:k]
     return near[order], squared[order]
+
+
+def _within_reach(
+    lists: Lists,
+    reference: NDArray[np.float32],
+    query: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str,
+    banned: NDArray[np.int64],
+) -> NDArray[np.int64] | None:
+    """Rows, ascending, of the members that may be among the ``k`` nearest; None where fewer than ``k`` may be heard.
+
+    Whoever lies farther away on the axes than the ``k`` nearest there do in full is none of them.
+    """
+    places = [slice(*lists.starts[number : number + 2]) for number in probed(lists, query)[0]]
+    members = np.concatenate([lists.rows[place] for place in places])
+    heard = ~np.isin(members, banned) if len(banned) else np.ones(len(members), bool)
+    if np.count_nonzero(heard) < k:
+        return None
+    if not len(lists.lowered):
+        return np.sort(members[heard])
+    own = Axes(lists.centre, lists.axes).lowered(query)
+    apart = [lists.lowered[place] - own for place in places]
+    low = np.concatenate([np.einsum("ij,ij->i", each, each) for each in apart])
+    low[~heard] = np.inf
+    first = members[np.argpartition(low, k - 1)[:k]]
+    limit = squared_distances(reference, first, query, np.zeros(k, np.int64), metric).max()
+    slack = rounding(squared_lengths(own), lists.longest_lowered)[0]
+    return np.sort(members[low <= limit + slack])
 
 
 def _placed(values: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
