@@ -15,6 +15,7 @@ import typer
 from cardiograph import cli_options as options
 from cardiograph.cli_evaluate import evaluate
 from cardiograph.cli_extend import extend
+from cardiograph.cli_serve import serve
 from cardiograph.cli_studies import compare, ladder
 from cardiograph.errors import CardiographError, ConfigError
 
@@ -222,6 +223,10 @@ app.command(
     epilog="Examples: cardiograph extend runs/a new_patients.csv --out runs/a2 | "
     "cardiograph extend runs/a registry.csv --out runs/a2 --skip-known"
 )(extend)
+
+app.command(
+    epilog="Examples: cardiograph serve runs/a | cardiograph serve runs/a --host 0.0.0.0 --allow-host ecg.example.org"
+)(serve)
 
 
 @app.command()

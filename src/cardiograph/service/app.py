@@ -94,7 +94,7 @@ def open_records(settings: ServiceSettings) -> Records:
     """The records of a server's settings."""
     from cardiograph.service.records import Records
 
-    return Records.open(settings.database or f"sqlite:///{settings.run / 'records.sqlite'}")
+    return Records.open(settings.database)
 
 
 def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, log: Any) -> Serving:  # noqa: ANN401
