@@ -86,8 +86,8 @@ def create_app(
         required=settings.keys_required,
         rate=RateLimit(settings.requests_per_minute),
     )
-    app.add_middleware(HeadersMiddleware)
     app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
+    app.add_middleware(HeadersMiddleware)
     return app
 
 
