@@ -16,6 +16,8 @@ from starlette.responses import Response
 from cardiograph import __version__
 from cardiograph.inference import Predictor
 from cardiograph.service.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
+from cardiograph.service.document import complete
+from cardiograph.service.forgery import FormTokens
 from cardiograph.service.headers import HeadersMiddleware
 from cardiograph.service.held import HeldQueries
 from cardiograph.service.limits import Accepts, UploadMiddleware
@@ -23,7 +25,6 @@ from cardiograph.service.logs import ObservedMiddleware, json_log
 from cardiograph.service.metrics import Metrics
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.routes import batch, health, model, predictions
-from cardiograph.service.routes.documented import PROBLEM_SCHEMA
 from cardiograph.service.scoring import ScoringPool
 from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
 from cardiograph.service.settings import ServiceSettings
@@ -72,6 +73,7 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.serving = serving
+    app.state.form_tokens = FormTokens()
     app.state.batches = asyncio.Semaphore(settings.batches)
     _add_routes(app, serving)
     app.add_exception_handler(ProblemError, _tell_problem)
@@ -117,20 +119,12 @@ def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, 
 def _add_routes(app: FastAPI, serving: Serving) -> None:
     bundle = serving.predictor.bundle
     variables = () if bundle.scaler is None else bundle.scaler.variables
+    blocks = frozenset(bundle.fusion.layout[1])
     app.include_router(batch.batch(variables))
-    app.include_router(predictions.predictions(variables, takes_pages=bundle.served.encoder is not None))
+    app.include_router(predictions.predictions(variables, blocks))
     app.include_router(model.router)
     app.include_router(health.router)
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = plain()
-        schema = dict(PROBLEM_SCHEMA)
-        document.setdefault("components", {}).setdefault("schemas", {}).update(schema.pop("$defs", {}))
-        document["components"]["schemas"]["Problem"] = schema
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    complete(app)
 
 
 @contextlib.asynccontextmanager
