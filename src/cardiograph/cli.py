@@ -17,6 +17,7 @@ from cardiograph.cli_evaluate import evaluate
 from cardiograph.cli_explain import check_maps, show_explanation
 from cardiograph.cli_extend import extend
 from cardiograph.cli_records import audit_log, keys, records
+from cardiograph.cli_serve import serve
 from cardiograph.cli_studies import compare, ladder
 from cardiograph.errors import CardiographError, ConfigError
 
@@ -244,6 +245,9 @@ app.command(
 
 for group in (keys, audit_log, records):
     app.add_typer(group)
+app.command(
+    epilog="Examples: cardiograph serve runs/a | cardiograph serve runs/a --host 0.0.0.0 --allow-host ecg.example.org"
+)(serve)
 
 
 @app.command()

@@ -1,0 +1,186 @@
+"""Who may ask: the host name, the key and its scope, and how often, all settled before a body is read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import anyio.to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cardiograph.service.forgery import refuse_other_sites
+from cardiograph.service.problems import ProblemError
+from cardiograph.service.refusing import refuse
+
+if TYPE_CHECKING:
+    from cardiograph.service.records import Keys
+
+OPEN_PATH = "/healthz"
+"""The only path that never asks for a key."""
+
+_BUCKETS = 10_000
+"""Callers whose rate is remembered; the one not heard of for longest goes first."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as far as the service has to know.
+
+    Args:
+        key_id: Of the key, or whatever an :class:`Authenticator` calls the caller; None without a key.
+        scopes: What the caller may do: ``predict``, ``read``, ``metrics``.
+    """
+
+    key_id: str | None
+    scopes: frozenset[str]
+
+
+ANYBODY = Caller(None, frozenset({"predict", "read", "metrics"}))
+"""The caller on a machine's own address, where no key is asked for."""
+
+
+class Authenticator(Protocol):
+    """The seam for another identity provider: give one to :func:`cardiograph.service.app.create_app`."""
+
+    def caller(self, headers: Headers) -> Caller | None:
+        """Who sent these headers; None where they prove nothing. Called on a thread; may block."""
+        ...
+
+
+class KeyAuthenticator:
+    """Keys of the records, sent as ``Authorization: Bearer KEY``, or as the password of ``Basic`` by a browser."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def caller(self, headers: Headers) -> Caller | None:
+        """Whose key it is; the comparison with what is kept takes the same time for every wrong one."""
+        token = _token(headers.get("authorization", ""))
+        key = None if token is None else self._keys.find(token)
+        return None if key is None else Caller(key.id, frozenset(key.scopes))
+
+
+def _token(authorization: str) -> str | None:
+    scheme, _, sent = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return sent.strip() or None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(sent, validate=True).decode().partition(":")[2] or None
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def scope_of(method: str, path: str) -> str | None:
+    """The scope that a request needs; None where any key will do."""
+    if path == "/metrics":
+        return "metrics"
+    if method == "POST":
+        return "predict"
+    return "read" if path.startswith("/v1/predictions/") else None
+
+
+class RateLimit:
+    """A bucket of tokens for each caller: a minute's worth at most, refilled evenly.
+
+    Args:
+        per_minute: Tokens.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._full, self._clock = per_minute / 60, float(per_minute), clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_seconds(self, caller: str) -> float:
+        """Take a token; 0 where there was one, else the seconds until there is."""
+        now = self._clock()
+        tokens, then = self._buckets.pop(caller, (self._full, now))
+        tokens = min(self._full, tokens + (now - then) * self._rate)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
+        self._buckets[caller] = (tokens if wait else tokens - 1, now)
+        if len(self._buckets) > _BUCKETS:
+            self._buckets.popitem(last=False)
+        return wait
+
+
+class AccessMiddleware:
+    """Refuses wrong hosts, missing or wrong keys, missing scopes and too many requests.
+
+    Args:
+        app: What comes after.
+        hosts: Names that the service answers to; empty for any.
+        authenticator: None where nobody is known: then only ``required`` matters.
+        required: Whether a key is asked for.
+        rate: Of each key, or each address without one.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Sequence[str],
+        authenticator: Authenticator | None,
+        required: bool,
+        rate: RateLimit,
+    ) -> None:
+        self._app, self._hosts, self._authenticator = app, frozenset(hosts), authenticator
+        self._required, self._rate = required, rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._check(scope)
+        except ProblemError as problem:
+            await refuse(problem, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _check(self, scope: Scope) -> None:
+        headers, path = Headers(scope=scope), scope["path"]
+        if self._hosts and _host_name(headers.get("host", "")) not in self._hosts:
+            message = "This service does not go by that host name; `--allow-host NAME` adds one."
+            raise ProblemError(400, "wrong_host", message)
+        if path == OPEN_PATH:
+            return
+        refuse_other_sites(scope["method"], headers)
+        caller = await self._caller(headers)
+        wait = self._rate.wait_seconds(caller.key_id or (scope.get("client") or ("",))[0])
+        if wait:
+            message = "Too many requests; the limit is for each key."
+            raise ProblemError(429, "too_often", message, headers={"Retry-After": str(int(wait) + 1)})
+        needed = scope_of(scope["method"], path)
+        if needed is not None and needed not in caller.scopes:
+            message = f"This key lacks the scope `{needed}`; make one that has it by `cardiograph keys create`."
+            raise ProblemError(403, "scope_missing", message)
+        scope.setdefault("state", {})["caller"] = caller
+
+    async def _caller(self, headers: Headers) -> Caller:
+        sent = "authorization" in headers
+        if not sent and not self._required:
+            return ANYBODY
+        found = None
+        if self._authenticator is not None:
+            found = await anyio.to_thread.run_sync(self._authenticator.caller, headers)
+        if found is None:
+            message = "No key, or one that is wrong, expired or revoked; send `Authorization: Bearer KEY`."
+            browser = "text/html" in headers.get("accept", "")
+            way = 'Basic realm="cardiograph: any name, the key as password"' if browser else "Bearer"
+            raise ProblemError(401, "no_key", message, headers={"WWW-Authenticate": way})
+        return found
+
+
+def _host_name(host: str) -> str:
+    """A Host header without its port, lower case; an IPv6 address keeps its brackets."""
+    name, colon, port = host.lower().rpartition(":")
+    return name if colon and port.isdigit() and (":" not in name or name.endswith("]")) else host.lower()

@@ -1,0 +1,163 @@
+"""The application: the model loaded once, the routes, and what stands before them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from cardiograph import __version__
+from cardiograph.inference import Predictor
+from cardiograph.service.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
+from cardiograph.service.document import complete, line_schemas
+from cardiograph.service.forgery import FormTokens
+from cardiograph.service.headers import HeadersMiddleware
+from cardiograph.service.held import HeldQueries
+from cardiograph.service.limits import Accepts, UploadMiddleware
+from cardiograph.service.logs import ObservedMiddleware, json_log
+from cardiograph.service.metrics import Metrics
+from cardiograph.service.problems import ProblemError
+from cardiograph.service.routes import batch, health, model, predictions
+from cardiograph.service.scoring import ScoringPool
+from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
+from cardiograph.service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from cardiograph.service.records import Records
+
+ACCEPTS = {
+    predictions.PATH: Accepts(("multipart/form-data", "application/json")),
+    batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
+}
+"""What each path that takes a body reads; a page with a form adds its own."""
+
+_PRUNE_SECONDS = 3600.0
+
+
+def create_app(
+    settings: ServiceSettings,
+    *,
+    predictor: Predictor | None = None,
+    records: Records | None = None,
+    authenticator: Authenticator | None = None,
+    log: Any = None,  # noqa: ANN401 - structlog's loggers have no common type
+) -> FastAPI:
+    """An ASGI application that serves a run.
+
+    Args:
+        settings: Of the server.
+        predictor: Loaded already; by default the model of ``settings.run`` is loaded.
+        records: Opened already; by default those of ``settings.database``.
+        authenticator: Another way to tell who asks; by default the keys of the records.
+        log: A structlog logger; by default lines of JSON on stderr.
+
+    Raises:
+        CardiographError: The run cannot be served here, or the records cannot be opened.
+    """
+    if records is None:
+        records = open_records(settings)
+    serving = _serving(settings, predictor or Predictor.load(settings.run), records, log or json_log())
+    app = FastAPI(
+        title="cardiograph",
+        version=__version__,
+        description=NOTICE,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.serving = serving
+    app.state.form_tokens = FormTokens()
+    app.state.batches = asyncio.Semaphore(settings.batches)
+    _add_routes(app, serving)
+    app.add_exception_handler(ProblemError, _tell_problem)
+    app.add_exception_handler(HTTPException, _tell_http)
+    paths = [path for path in (getattr(route, "path", "") for route in app.routes) if "{" not in path]
+    # the last one added stands first
+    app.add_middleware(UploadMiddleware, settings=settings, accepts=ACCEPTS)
+    app.add_middleware(
+        AccessMiddleware,
+        hosts=settings.hosts,
+        authenticator=authenticator or KeyAuthenticator(records.keys),
+        required=settings.keys_required,
+        rate=RateLimit(settings.requests_per_minute),
+    )
+    app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
+    app.add_middleware(HeadersMiddleware)
+    return app
+
+
+def open_records(settings: ServiceSettings) -> Records:
+    """The records of a server's settings."""
+    from cardiograph.service.records import Records
+
+    return Records.open(settings.database)
+
+
+def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, log: Any) -> Serving:  # noqa: ANN401
+    pool = ScoringPool(workers=settings.workers, waiting=settings.waiting, timeout_seconds=settings.timeout_seconds)
+    sha256 = bundle_sha256(settings.run)
+    outcome = predictor.bundle.served.outcome
+    return Serving(
+        settings=settings,
+        predictor=within_pixels(predictor, settings.max_pixels),
+        records=records,
+        pool=pool,
+        held=HeldQueries(seconds=settings.hold_minutes * 60, room=settings.hold_bytes),
+        metrics=Metrics(model_sha256=sha256, outcome=outcome, waiting=lambda: pool.waiting),
+        log=log,
+        model_sha256=sha256,
+    )
+
+
+def _add_routes(app: FastAPI, serving: Serving) -> None:
+    bundle = serving.predictor.bundle
+    variables = () if bundle.scaler is None else bundle.scaler.variables
+    blocks = frozenset(bundle.fusion.layout[1])
+    app.include_router(batch.batch())
+    app.include_router(predictions.predictions(variables, blocks))
+    app.include_router(model.router)
+    app.include_router(health.router)
+    complete(app, line_schemas(variables))
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    serving: Serving = app.state.serving
+    pruning = asyncio.create_task(_prune(serving))
+    yield
+    pruning.cancel()
+    await asyncio.to_thread(serving.pool.close)
+    serving.records.close()
+
+
+async def _prune(serving: Serving) -> None:
+    """Once an hour: what was held or kept long enough goes."""
+    while True:
+        serving.held.forget_old()
+        days = serving.settings.retention_days
+        if days is not None:
+            with contextlib.suppress(ProblemError):  # told in the log; the next hour tries again
+                await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
+        await asyncio.sleep(_PRUNE_SECONDS)
+
+
+async def _tell_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101
+    return error.response()
+
+
+async def _tell_http(_: Request, error: Exception) -> Response:
+    """Starlette's own refusals (no such path or method) as problems."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    detail = {404: "There is no such path.", 405: "This path has no such method."}.get(error.status_code)
+    problem = ProblemError(
+        error.status_code, "http", detail or "The request cannot be read.", headers=dict(error.headers or {})
+    )
+    return problem.response()

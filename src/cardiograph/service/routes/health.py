@@ -1,0 +1,40 @@
+"""Whether the process is alive, whether it can answer, and its numbers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from cardiograph.service.document import refusals, refusals_at_health
+from cardiograph.service.metrics import CONTENT_TYPE
+from cardiograph.service.problems import ProblemError
+from cardiograph.service.serving import serving_of
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/healthz", summary="Alive", responses=refusals_at_health())
+async def healthz() -> dict[str, str]:
+    """Answers while the process runs; asks for no key."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Able to answer", responses=refusals(503))
+async def readyz(request: Request) -> Response:
+    """Answers 503 while the service stops, or the records cannot be reached."""
+    serving = serving_of(request)
+    if serving.pool.closing or not await serving.with_records(serving.records.ready):
+        message = "The service is stopping, or its records cannot be reached."
+        raise ProblemError(503, "not_ready", message, headers={"Retry-After": "10"})
+    return JSONResponse({"status": "ready"})
+
+
+@router.get(
+    "/metrics",
+    summary="Numbers for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals(403)},
+)
+async def metrics(request: Request) -> Response:
+    """Requests by route and status, seconds, jobs that wait; nothing of a patient."""
+    return Response(serving_of(request).metrics.text(), media_type=CONTENT_TYPE)

@@ -1,0 +1,156 @@
+"""One patient: score, read the answer again, and why it is what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from cardiograph.errors import Issue
+from cardiograph.inference import Query
+from cardiograph.schema import ClinicalVariable
+from cardiograph.service.document import patient_schema, refusals, values_schema
+from cardiograph.service.problems import ProblemError
+from cardiograph.service.schemas import Asked, PredictionAnswer, checked, read_asked, read_json
+from cardiograph.service.serving import Serving, caller_of, serving_of, unless_left
+from cardiograph.service.uploads import parts_of, text_of
+
+PATH = "/v1/predictions"
+PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
+FIELDS = ("page", "values", "patient_id")
+_GONE = Response(status_code=400)
+"""For a client that has left and reads nothing."""
+
+
+def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> APIRouter:
+    """The routes, documented with the variables and the blocks (``image``, ``clinical``) of the model that is served."""
+    router = APIRouter(tags=["predictions"])
+    described: dict[str, Any] = {"responses": {201: {"model": PredictionAnswer, "description": "Scored and recorded."}}}
+    router.add_api_route(
+        PATH,
+        create,
+        methods=["POST"],
+        status_code=201,
+        summary="Score a patient",
+        responses={**described["responses"], **refusals(403, 408, 413, 415, 422, 503)},
+        openapi_extra={"requestBody": _body(variables, blocks)},
+    )
+    router.add_api_route(
+        f"{PATH}/{{prediction_id}}",
+        read,
+        methods=["GET"],
+        summary="Read an answer again",
+        responses={200: {"model": PredictionAnswer}, **refusals(403, 404, 503)},
+    )
+    router.add_api_route(
+        f"{PATH}/{{prediction_id}}/explanation",
+        explanation,
+        methods=["GET"],
+        summary="What moved an answer",
+        responses={
+            200: {"content": {"application/json": {"schema": {"type": "object"}}}},
+            **refusals(403, 404, 410, 503),
+        },
+    )
+    return router
+
+
+async def create(request: Request) -> Response:
+    """Score a page, values, or both. The answer is in the records before it is told."""
+    serving = serving_of(request)
+    query = asked_of(await request.body(), request.headers.get("content-type", ""))
+    entry = await unless_left(request, serving.score(query, caller_of(request)))
+    if entry is None:
+        return _GONE
+    answer = serving.answer(entry)
+    return JSONResponse(answer, 201, headers={"Location": answer["links"]["self"]})
+
+
+async def read(request: Request, prediction_id: str) -> Response:
+    """The answer as it was given."""
+    serving = serving_of(request)
+    entry = await serving.with_records(lambda: serving.records.get(prediction_id))
+    if entry is None:
+        raise _unknown()
+    return JSONResponse(serving.answer(entry))
+
+
+async def explanation(request: Request, prediction_id: str) -> Response:
+    """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
+    serving = serving_of(request)
+    query = await _asked_before(serving, prediction_id)
+    told = await unless_left(request, serving.pool.run(lambda: _explain(serving, query)))
+    return _GONE if told is None else JSONResponse(told)
+
+
+def asked_of(body: bytes, content_type: str) -> Query:
+    """The query of a request's body.
+
+    Raises:
+        ProblemError: It cannot be read.
+    """
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        return read_asked(body, Asked).query()
+    parts = parts_of(body, content_type)
+    unknown = [name for name in parts if name not in FIELDS]
+    if unknown:
+        rule = f"fields are {', '.join(FIELDS)}"
+        issues = [Issue("request", name[:40], "", rule, "leave it out", "unknown_field") for name in unknown]
+        raise ProblemError(422, "bad_request", "The form has other fields than it may have.", issues=issues)
+    parts = {name: content for name, content in parts.items() if content}  # browsers send what was left empty
+    content = {"values": read_json(parts["values"])} if "values" in parts else {}
+    if "patient_id" in parts:
+        content["patient_id"] = text_of(parts["patient_id"])
+    return checked(content, Asked).query(parts.get("page"))
+
+
+async def _asked_before(serving: Serving, prediction_id: str) -> Query:
+    held = serving.held.get(prediction_id)
+    if held is not None:
+        return held
+    entry = await serving.with_records(lambda: serving.records.get(prediction_id))
+    if entry is None:
+        raise _unknown()
+    if entry.clinical is None:
+        message = (
+            f"What was asked is held for {serving.settings.hold_minutes:g} minutes, and kept only with `--keep-pages`; "
+            "send the patient again."
+        )
+        raise ProblemError(410, "not_held", message)
+    return Query(entry.page, entry.clinical)
+
+
+def _explain(serving: Serving, query: Query) -> dict[str, Any]:
+    from cardiograph.explain import explain
+
+    told: dict[str, Any] = explain(serving.predictor, query).as_dict()
+    return told
+
+
+def _unknown() -> ProblemError:
+    return ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
+
+
+def _body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
+    """The request body in OpenAPI: what each kind may hold, and that it has to hold something the model can use."""
+    page = {"type": "string", "format": "binary", "description": "the ECG page: JPEG, PNG, TIFF, BMP or WebP"}
+    some, none = values_schema(variables, one=True), values_schema(variables, one=False)
+    fields = {"values": none, "patient_id": patient_schema(nullable=False)}
+    form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
+    needs = [{"required": ["values"], "properties": {"values": some}}] if "clinical" in blocks else []
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
+    if needs:
+        asked = {"values": some, "patient_id": patient_schema(nullable=True)}
+        schema = {"type": "object", "properties": asked, "required": ["values"], "additionalProperties": False}
+        content["application/json"] = {"schema": schema}
+    if "image" in blocks:
+        form["properties"] = {"page": page, **fields}
+        needs = [{"required": ["page"]}, *needs]
+    form["anyOf"] = needs
+    encoding = {"page": {"contentType": PAGE_TYPES}, "values": {"contentType": "application/json"}}
+    content["multipart/form-data"]["encoding"] = {
+        name: encoding[name] for name in encoding if name in form["properties"]
+    }
+    return {"required": True, "content": content}

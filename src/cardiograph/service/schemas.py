@@ -1,0 +1,152 @@
+"""Requests and answers as types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from cardiograph.errors import Issue
+from cardiograph.inference import Query
+from cardiograph.service.problems import ProblemError
+
+PATIENT = "patient"
+"""What a patient is called in issues: the service knows no name."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Asked(BaseModel):
+    """Body of a request without a page; also each line of a batch, which may have one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    values: dict[str, Number | None] = Field(default_factory=dict)
+    patient_id: str | None = Field(default=None, max_length=200)
+
+    def query(self, page: bytes | None = None) -> Query:
+        """What the predictor is asked."""
+        return Query(page, self.values, PATIENT, self.patient_id)
+
+
+Body = TypeVar("Body", bound=Asked)
+
+
+class AskedLine(Asked):
+    """A line of a batch."""
+
+    id: str | int | None = None
+    page: str | None = None
+
+
+class Neighbour(BaseModel):
+    """A similar reference record."""
+
+    record_id: str
+    distance: float
+    label: int = Field(description="0, 1 or -1 (unlabelled)")
+    clinical: dict[str, float | None]
+
+
+class Told(BaseModel):
+    """The answer of the model."""
+
+    probability: float = Field(ge=0, le=1, description="of the outcome, calibrated")
+    positive: bool | None = Field(description="whether the probability reaches the threshold")
+    threshold: float | None
+    outcome: str
+    neighbours: list[Neighbour]
+    provenance: str
+    warnings: list[str]
+    missing: list[str]
+    low: float | None = Field(description="lower end of the interval of the probability")
+    high: float | None
+    decision: str = Field(description="positive, negative, can't tell, unlike both, too few, or void")
+    novelty: float | None
+
+
+class Model(BaseModel):
+    """Which model answered."""
+
+    sha256: str = Field(description="of its bundle.json")
+    run: str
+    outcome: str
+
+
+class PredictionAnswer(BaseModel):
+    """A scored patient."""
+
+    id: str
+    created_at: str
+    model: Model
+    prediction: Told
+    links: dict[str, str]
+    notice: str
+
+
+class IssueAnswer(BaseModel):
+    """A fault of what was sent."""
+
+    where: str
+    column: str
+    value: str
+    rule: str
+    remedy: str
+    code: str
+
+
+class Problem(BaseModel):
+    """A refusal (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    issues: list[IssueAnswer]
+
+
+def read_asked(content: bytes, kind: type[Body]) -> Body:
+    """A request from its JSON.
+
+    Raises:
+        ProblemError: 400 where it is no JSON, 422 where it is other JSON than asked for.
+    """
+    return checked(read_json(content), kind)
+
+
+def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """JSON as it was sent.
+
+    Raises:
+        ProblemError: 400, where it is none.
+    """
+    try:
+        return from_json(content, allow_inf_nan=False)
+    except ValueError as error:
+        message = "This is not JSON; send an object such as the documentation shows."
+        raise ProblemError(400, "bad_json", message) from error
+
+
+def checked(content: Any, kind: type[Body]) -> Body:  # noqa: ANN401 - any JSON
+    """A request of the fields and types that it may have.
+
+    Raises:
+        ProblemError: 422, where it has others.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        issues = [_issue(fault) for fault in error.errors(include_url=False, include_context=False)]
+        message = "The request has other fields or types than it may have."
+        raise ProblemError(422, "bad_request", message, issues=issues) from error
+
+
+def _issue(fault: Any) -> Issue:  # noqa: ANN401 - pydantic's own mapping
+    place = [str(part) for part in fault["loc"] if part != "function-after"]
+    column = place[1] if len(place) > 1 and place[0] == "values" else ".".join(place)
+    value = fault["input"]
+    shown = str(value)[:40] if isinstance(value, (str, int, float)) else type(value).__name__
+    remedy = "correct it, or leave it out"
+    return Issue("request", column, shown, fault["msg"].lower(), remedy, "wrong_type")

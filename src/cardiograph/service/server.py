@@ -1,0 +1,127 @@
+"""The process that listens: uvicorn, with a limit of time for a request's headers, and an end that finishes what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from cardiograph.errors import ConfigError
+from cardiograph.service.serving import Serving
+
+HEAD_SECONDS = 10.0
+"""From the first byte of a request, or from the connection, to the end of its headers."""
+
+IDLE_SECONDS = 5
+"""How long a connection may rest between requests."""
+
+CONNECTIONS = 512
+"""Connections at a time; above, requests are answered 503 at once."""
+
+
+class PunctualProtocol(H11Protocol):
+    """HTTP/1.1 that hangs up on a client which does not get its headers out in time."""
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for headers."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; once a request is in work, its body has limits of its own."""
+        if self._head is None and not self._working:
+            self._wait_for_head()
+        super().data_received(data)
+        if self._working:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    @property
+    def _working(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait_for_head(self) -> None:
+        self._head = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+
+    def _stop_waiting(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _hang_up(self) -> None:
+        self._head = None
+        if not self._working:
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Serves an application until a signal; then nothing new begins, and what runs is finished.
+
+    Args:
+        app: From :func:`cardiograph.service.app.create_app`.
+        announce: Called with the address once connections are taken.
+    """
+
+    def __init__(self, app: FastAPI, *, announce: Callable[[str], None]) -> None:
+        self._serving: Serving = app.state.serving
+        self._announce = announce
+        settings = self._serving.settings
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                http=PunctualProtocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=int(settings.timeout_seconds) + 5,
+                limit_concurrency=CONNECTIONS,
+            )
+        )
+
+    def listen(self) -> None:
+        """Serve until a signal comes.
+
+        Raises:
+            ConfigError: The address cannot be listened on.
+        """
+        logging.getLogger().addHandler(logging.NullHandler())  # libraries keep quiet: our own lines are the log
+        settings = self._serving.settings
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        try:
+            listening = socket.create_server((settings.host, settings.port), family=family, backlog=256)
+        except OSError as error:
+            message = f"serve: cannot listen on {settings.host} port {settings.port} ({error.strerror}); choose another"
+            raise ConfigError(message) from error
+        self.run(sockets=[listening])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """On SIGTERM and SIGINT: take nothing new, and end well; a second SIGINT ends at once."""
+        self._serving.pool.closing = True
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True

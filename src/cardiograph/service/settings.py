@@ -1,0 +1,65 @@
+"""What the service may be told: where it listens, how much it takes, what it keeps, and for how long."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MIB = 1 << 20
+
+
+class ServiceSettings(BaseModel):
+    """Settings of a server; frozen, every limit with its unit in its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: Path
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    database: str | None = None
+    require_key: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    keep_pages: bool = False
+    retention_days: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=2, ge=1, le=64)
+    waiting: int = Field(default=16, ge=0, le=1000)
+    timeout_seconds: float = Field(default=20.0, gt=0)
+    uploads: int = Field(default=24, ge=1, le=1000)
+    upload_bytes: int = Field(default=8 * MIB, ge=1)
+    body_seconds: float = Field(default=60.0, gt=0)
+    grace_seconds: float = Field(default=5.0, gt=0)
+    bytes_per_second: int = Field(default=8192, ge=1)
+    requests_per_minute: int = Field(default=1200, ge=1)
+    batches: int = Field(default=2, ge=1, le=64)
+    batch_lines: int = Field(default=1000, ge=1)
+    max_pixels: int = Field(default=40_000_000, ge=1)
+    hold_minutes: float = Field(default=10.0, gt=0)
+    hold_bytes: int = Field(default=128 * MIB, ge=0)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return is_loopback(self.host)
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether every route but ``/healthz`` asks for a key."""
+        return self.require_key or not self.loopback
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names by which the service may be called; empty where any will do, which only keys make safe."""
+        own = ("localhost", "127.0.0.1", "[::1]")
+        if self.allowed_hosts:
+            return (*self.allowed_hosts, *own)
+        return own if self.loopback else ()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is this machine's own and no other's."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

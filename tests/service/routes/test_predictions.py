@@ -1,0 +1,90 @@
+"""A patient asked about over HTTP gets the answer that the library gives."""
+
+import pytest
+from tests.service.conftest import picture
+
+
+def test_an_answer_is_that_of_the_library(served, predictor, page, values):
+    answer = served.ask(page, values)
+    assert answer.status_code == 201
+    direct = predictor.predict(page, values).as_dict()
+    told = answer.json()["prediction"]
+    assert told["probability"] == pytest.approx(direct["probability"], abs=1e-12)
+    assert [each["record_id"] for each in told["neighbours"]] == [each["record_id"] for each in direct["neighbours"]]
+    assert told["warnings"] == list(direct["warnings"])
+
+
+def test_an_answer_is_recorded_and_can_be_read_again(served, page, values):
+    answer = served.ask(page, values)
+    entry = served.records.entries[answer.json()["id"]]
+    assert entry.answer["probability"] == answer.json()["prediction"]["probability"]
+    assert (entry.page, entry.clinical) == (None, None)
+    assert served.client.get(answer.headers["Location"]).json() == answer.json()
+    assert served.client.get("/v1/predictions/" + "0" * 32).status_code == 404
+
+
+def test_pages_are_kept_where_asked_for(serve, page, values):
+    served = serve(keep_pages=True)
+    entry = served.records.entries[served.ask(page, values).json()["id"]]
+    assert (entry.page, entry.clinical) == (page, values)
+
+
+def test_values_alone_and_a_page_alone_are_scored(served, page, values):
+    alone = served.client.post("/v1/predictions", json={"values": values})
+    assert (alone.status_code, alone.json()["prediction"]["missing"]) == (201, ["image"])
+    assert served.ask(values=values).json()["prediction"]["probability"] == alone.json()["prediction"]["probability"]
+    assert served.ask(page).json()["prediction"]["missing"] == ["clinical"]
+    assert served.ask(b"", values).json()["prediction"] == alone.json()["prediction"]  # a browser's form without a file
+    assert served.client.post("/v1/predictions", files={"page": page, "more": (None, "")}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("page_", "values_", "status", "code"),
+    [
+        (None, {"ef": 45}, 422, "out_of_range"),
+        (None, {"creatinine": 1}, 422, "unknown_variable"),
+        (None, {"ef": "much"}, 422, "wrong_type"),
+        (None, {"ef": None}, 422, "nothing_known"),
+        (b"%PDF-1.7 ...", {"ef": 0.4}, 415, "unsupported_format"),
+        (b"no picture", {"ef": 0.4}, 415, "not_an_image"),
+        (picture(400, 300), {"ef": 0.4}, 422, "blank"),
+        (picture(8000, 6000), None, 413, "too_many_pixels"),
+        (picture(400, 300)[:200], None, 422, "truncated"),
+    ],
+)
+def test_what_cannot_be_scored_is_named(served, page_, values_, status, code):
+    answer = served.ask(page_, values_)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert code in {issue["code"] for issue in problem["issues"]}
+    assert all(issue["rule"] and issue["remedy"] for issue in problem["issues"])
+    assert not served.records.entries
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b'{"values": {"ef": NaN}}', "application/json", 400),
+        (b'{"values": {"ef": true}}', "application/json", 422),
+        (b'{"wanted": {}}', "application/json", 422),
+        (b"[]", "application/json", 422),
+        (b"--x\r\n", "multipart/form-data; boundary=x", 400),
+        (b"anything", "multipart/form-data", 400),
+        (b"{}", "text/plain", 415),
+        (b"{}", "", 415),
+    ],
+)
+def test_a_body_that_is_none_is_refused(served, content, kind, status):
+    answer = served.client.post("/v1/predictions", content=content, headers={"Content-Type": kind})
+    assert answer.status_code == status, answer.text
+    assert answer.json()["status"] == status
+
+
+def test_nothing_is_answered_that_could_not_be_recorded(served, values):
+    served.records.broken = True
+    answer = served.ask(values=values)
+    assert (answer.status_code, answer.json()["code"]) == (503, "records")
+    assert served.client.get("/readyz").status_code == 503
