@@ -92,3 +92,9 @@ class EngineError(CardiographError):
     """An inference engine or precision that this machine cannot run."""
 
     exit_code = 7
+
+
+class ServiceError(CardiographError):
+    """A service that cannot be reached, is busy, or answers something else than was asked."""
+
+    exit_code = 8
