@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import pytest
 from jsonschema import Draft6Validator
 
+from cardiograph.config import load_config
+from cardiograph.config_text import commented_toml
 from cardiograph.containers import Neighbour, Prediction
 from cardiograph.schema import DEFAULT_VARIABLES, ClinicalVariable
-from cardiograph.service.fhir import ModelFacts, risk_assessment
+from cardiograph.service.fhir import ModelFacts, columns_of, risk_assessment
 from cardiograph.service.fhir_codes import CODES, code_of, percentage
 
 SCHEMA = json.loads(Path(__file__).with_name("fhir_r4").joinpath("schema.json").read_text(encoding="utf-8"))
@@ -163,6 +165,12 @@ def test_another_name_of_the_column_is_bnp(column):
     assert code_of(DEFAULT_VARIABLES[1], {"bnp": column}).code == "30934-4"
 
 
+def test_columns_are_those_that_the_run_mapped(tmp_path):
+    assert columns_of(tmp_path) == {}
+    (tmp_path / "config.toml").write_text(commented_toml(load_config(None, {"cohort": {"map": {"bnp": "NTproBNP"}}})))
+    assert columns_of(tmp_path) == {"bnp": "NTproBNP"}
+
+
 def test_missing_values_have_no_observation():
     resource = checked(
         risk_assessment(entry(clinical={"ef": None, "age": 70, "bnp": float("nan")}, page_sha256=None), FACTS)
@@ -197,6 +205,7 @@ def test_an_answer_of_another_model_tells_no_value():
     assert [each["id"] for each in resource["contained"]] == ["model", "ecg"]
     assert "cd" * 32 in [each["value"] for each in resource["contained"][0]["version"]]
     assert "SIGN" not in json.dumps(resource)
+    assert risk_assessment(entry(model_sha256="cd" * 32), FACTS, clinical=VALUES)["contained"] == resource["contained"]
     assert any("Another model" in text for text in texts(resource))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol, Self, get_args
 
 from cardiograph import __version__
@@ -80,6 +82,15 @@ class ModelFacts:
         served = bundle.served
         variables = () if bundle.scaler is None else bundle.scaler.variables
         return cls(sha256, TITLES[served.model.name], variables, served.clinical_provenance, columns or {})
+
+
+def columns_of(run: Path) -> dict[str, str]:
+    """Which columns of the cohort a run read as which variables (``cohort.map``); empty for a bundle without its run."""
+    settings = run / "config.toml"
+    if not settings.exists():
+        return {}
+    told: dict[str, str] = tomllib.loads(settings.read_text(encoding="utf-8")).get("cohort", {}).get("map", {})
+    return told
 
 
 def risk_assessment(
