@@ -102,7 +102,7 @@ def test_the_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
 
 def test_a_service_that_is_not_there_has_a_status_of_its_own(call):
     status, told = call("predict", "--url", "http://127.0.0.1:9", "--ef", "0.4", "--json")
-    assert status == ServiceError.exit_code == 8
+    assert status == ServiceError.exit_code == 9
     assert "http://127.0.0.1:9: no answer" in json.loads(told)["error"]
 
 

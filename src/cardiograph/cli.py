@@ -21,7 +21,7 @@ from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
     "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
-    "6 encoder weights, 7 engine or precision, 8 the service, 1 the audit blocks, or anything else."
+    "6 encoder weights, 7 engine or precision, 9 a service that is asked, 1 the audit blocks, or anything else."
 )
 
 if TYPE_CHECKING:

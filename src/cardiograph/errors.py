@@ -97,4 +97,4 @@ class EngineError(CardiographError):
 class ServiceError(CardiographError):
     """A service that cannot be reached, is busy, or answers something else than was asked."""
 
-    exit_code = 8
+    exit_code = 9
