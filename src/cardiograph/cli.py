@@ -215,8 +215,10 @@ def predict(  # noqa: PLR0913 - a command has its options
         _predict_table(source, table, out, as_json=as_json)
         return
     from cardiograph.models.titles import WITHOUT_GRAPH
+    from cardiograph.service.asked import Asked
 
-    prediction, network = cli_predict.answer_and_network(source, ecg, clinical, patient_id)
+    asked = Asked(ecg, clinical, patient_id)
+    prediction, network = cli_predict.answer_and_network(source, asked, named=not as_json)
     if as_json:
         console.show_json(prediction.as_dict())
     else:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cardiograph.config import VariableConfig
     from cardiograph.containers import Prediction
     from cardiograph.progress import Progress
+    from cardiograph.service.asked import Asked
     from cardiograph.service.client import ServiceClient
 
 KEY = "CARDIOGRAPH_KEY"
@@ -43,19 +44,16 @@ def run_or_service(run: Path | None, url: str | None, key_file: Path | None) -> 
     return ServiceClient(url, os.environ.get(KEY) or None if key_file is None else _key_in(key_file))
 
 
-def answer_and_network(
-    source: Path | ServiceClient, ecg: Path | None, clinical: Mapping[str, float], patient_id: str | None
-) -> tuple[Prediction, str]:
-    """One patient's answer, and the name of the network that gave it."""
+def answer_and_network(source: Path | ServiceClient, asked: Asked, *, named: bool) -> tuple[Prediction, str]:
+    """One patient's answer, and the name of the network that gave it; empty where it need not be ``named``."""
     if isinstance(source, Path):
         from cardiograph.inference import Predictor
 
         predictor = Predictor.load(source)
-        return predictor.predict(ecg, clinical, patient_id=patient_id), predictor.bundle.served.model.name
-    from cardiograph.service.asked import Asked
-
+        answer = predictor.predict(asked.page, asked.values, patient_id=asked.patient_id)
+        return answer, predictor.bundle.served.model.name
     with source:
-        return source.predict(Asked(ecg, clinical, patient_id)), str(source.model().get("model"))
+        return source.predict(asked), str(source.model().get("model")) if named else ""
 
 
 def table_answers(source: Path | ServiceClient, table: Path, *, progress: Progress) -> pd.DataFrame:

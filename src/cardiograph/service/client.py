@@ -171,7 +171,7 @@ class ServiceClient:
         """
         status, detail = problem.get("status"), problem.get("detail") or problem.get("title") or "no reason given"
         if status in (401, 403):
-            message = f"{self.url}: {detail} (give the key by --key-file, or in CARDIOGRAPH_KEY)"
+            message = f"{self.url}: {detail} The key comes from --key-file, or from CARDIOGRAPH_KEY."
             raise ConfigError(message)
         try:
             issues = [asked.named(Issue(**issue)) for issue in problem.get("issues") or ()]

@@ -149,7 +149,7 @@ def _predictions(answer: Prediction) -> Iterator[dict[str, Any]]:
         "outcome": outcome,
         "probabilityDecimal": percentage(answer.probability),
         "qualitativeRisk": {"text": DECISIONS.get(answer.decision, answer.decision)},
-        "rationale": f"{against}; leans on {len(answer.neighbours)} similar reference records",
+        "rationale": against,
     }
     if answer.low is not None and answer.high is not None:
         low, high = (quantity(percentage(end), "%", "%") for end in (answer.low, answer.high))
