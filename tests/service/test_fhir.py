@@ -138,6 +138,11 @@ def test_a_nyha_class_is_one_of_loincs_answers(value, answer):
     assert of_code(resource, "88020-3")["valueCodeableConcept"]["coding"][0]["code"] == answer
 
 
+def test_a_class_that_settings_added_has_no_answer_of_loinc():
+    resource = checked(risk_assessment(entry(clinical={"nyha": 0.0}), FACTS))
+    assert of_code(resource, "88020-3")["valueQuantity"] == {"value": 0}
+
+
 def test_codes_are_those_of_the_default_variables():
     assert set(CODES) == {variable.name for variable in DEFAULT_VARIABLES}
 

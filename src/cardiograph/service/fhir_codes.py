@@ -127,7 +127,9 @@ def _value(value: float, variable: ClinicalVariable, code: Code | None) -> dict[
     if code is None:
         unit = {"unit": variable.unit} if variable.unit else {}
         return {"valueQuantity": {"value": value, **unit}}
-    if not code.ucum:
-        roman, answer = NYHA_CLASSES[int(value)]
-        return {"valueCodeableConcept": {"coding": [{"system": LOINC, "code": answer}], "text": f"NYHA class {roman}"}}
-    return {"valueQuantity": quantity(percentage(value) if code.per_cent else value, code.unit, code.ucum)}
+    if code.ucum:
+        return {"valueQuantity": quantity(percentage(value) if code.per_cent else value, code.unit, code.ucum)}
+    if value not in NYHA_CLASSES:  # settings may allow others
+        return {"valueQuantity": {"value": value}}
+    roman, answer = NYHA_CLASSES[int(value)]
+    return {"valueCodeableConcept": {"coding": [{"system": LOINC, "code": answer}], "text": f"NYHA class {roman}"}}
