@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cardiograph import cli_options as options
+from cardiograph import cli_predict
 from cardiograph.cli_evaluate import evaluate
 from cardiograph.cli_explain import check_maps, show_explanation
 from cardiograph.cli_extend import extend
@@ -23,13 +24,14 @@ from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
     "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
-    "6 encoder weights, 7 engine or precision, 8 the database of the service, 1 the audit blocks or its log is broken, "
-    "or anything else."
+    "6 encoder weights, 7 engine or precision, 8 the database of the service, 9 a service that is asked, 1 the audit blocks "
+    "or its log is broken, or anything else."
 )
 
 if TYPE_CHECKING:
     from cardiograph.config import RunConfig
     from cardiograph.pipeline import RunResult
+    from cardiograph.service.client import ServiceClient
 
 app = typer.Typer(
     name="cardiograph",
@@ -171,10 +173,13 @@ app.command(
 
 @app.command(
     epilog="Examples: cardiograph predict runs/a --ecg page.jpg --ef 0.34 --bnp 463 --nyha 3 --sbp 132 --age 70 | "
-    "cardiograph predict runs/a --table new_patients.csv --out answers.csv"
+    "cardiograph predict runs/a --table new_patients.csv --out answers.csv | "
+    "cardiograph predict --url https://host --key-file key.txt --ecg page.jpg --ef 0.34"
 )
 def predict(  # noqa: PLR0913 - a command has its options
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of a finished run.", show_default="none, with --url")
+    ] = None,
     ecg: Annotated[Path | None, typer.Option(help="The patient's ECG page.")] = None,
     ef: Annotated[float | None, typer.Option(help="Ejection fraction, 0.05-0.90 (a fraction).")] = None,
     bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None,
@@ -192,11 +197,18 @@ def predict(  # noqa: PLR0913 - a command has its options
     explained: Annotated[
         bool, typer.Option("--explain", help="Also tell what moved the answer: values, page, similar records.")
     ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Ask a running service, such as https://host, instead of a run.")
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="File with the service's key; else CARDIOGRAPH_KEY of the environment.")
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Score a patient, or a table of them, with a finished run: probability, class, and the similar records it leans on."""
     from cardiograph import console
 
+    source = cli_predict.run_or_service(run, url, key_file)
     named = {"ef": ef, "bnp": bnp, "nyha": nyha, "sbp": sbp, "age": age}
     clinical = {name: number for name, number in named.items() if number is not None}
     for name, text in options.pairs("--value", value or ()).items():
@@ -208,25 +220,22 @@ def predict(  # noqa: PLR0913 - a command has its options
         if ecg is not None or clinical or patient_id is not None or explained:
             message = "--table scores the patients of a file; it goes without --ecg, --patient-id, --explain and values"
             raise ConfigError(message)
-        _predict_table(run, table, out, as_json=as_json)
+        _predict_table(source, table, out, as_json=as_json)
         return
-    from cardiograph.inference import Predictor, Query
     from cardiograph.models.titles import WITHOUT_GRAPH
+    from cardiograph.service.asked import Asked
 
-    predictor = Predictor.load(run)
-    explanation = None
+    asked, explanation = Asked(ecg, clinical, patient_id), None
     if explained:
-        from cardiograph.explain import explain
-
-        explanation = explain(predictor, Query(ecg, clinical, patient_id=patient_id))
+        explanation, network = cli_predict.explanation_and_network(source, asked)
         prediction = explanation.prediction
     else:
-        prediction = predictor.predict(ecg, clinical, patient_id=patient_id)
+        prediction, network = cli_predict.answer_and_network(source, asked, named=not as_json)
     if as_json:
         more = {} if explanation is None else {"explanation": explanation.as_dict()}
         console.show_json(prediction.as_dict() | more)
         return
-    console.show_prediction(prediction, heard=predictor.bundle.served.model.name not in WITHOUT_GRAPH)
+    console.show_prediction(prediction, heard=network not in WITHOUT_GRAPH)
     if explanation is not None:
         show_explanation(explanation)
 
@@ -370,12 +379,11 @@ def _show(run: Path, metrics: dict[str, Any], made: RunResult | None = None, *, 
         console.show_result(metrics, TITLES, str(run / "report.html"), cautions=cautions)
 
 
-def _predict_table(run: Path, table: Path, out: Path | None, *, as_json: bool) -> None:
+def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, *, as_json: bool) -> None:
     from cardiograph import console
-    from cardiograph.stages.scoring import score_table
 
     with console.bars() as shown:
-        answers = score_table(run, table, progress=shown)
+        answers = cli_predict.table_answers(source, table, progress=shown)
     for note in answers.attrs["notes"]:
         typer.echo(f"note: {note}", err=True)
     if out is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -353,6 +353,18 @@ class Neighbour:
     clinical: dict[str, float | None]
 
 
+DECISIONS = {
+    "can't tell": "can't tell: both answers are possible",
+    "unlike both": "unlike both: neither answer fits what validation records were like",
+    "void": "void: the run was extended and not renewed",
+    "too few": "none: too few validation records to say how sure this is",
+}
+"""Decisions that say more in words; ``positive`` and ``negative`` speak for themselves."""
+
+ROW = ("probability", "low", "high", "positive", "threshold", "decision", "novelty")
+"""What of a prediction is one cell in a table of answers."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """The answer for one patient.
@@ -391,3 +403,20 @@ class Prediction:
         from dataclasses import asdict
 
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The prediction that :meth:`as_dict` told, as it comes back from JSON.
+
+        Raises:
+            ValueError: A part is missing, or of another type.
+        """
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(cls).validate_python(dict(content))
+
+    def as_row(self) -> dict[str, Any]:
+        """The cells of a table of answers; several of a kind are joined by semicolons."""
+        row = {name: getattr(self, name) for name in ROW}
+        lists = {"missing": self.missing, "neighbours": [each.record_id for each in self.neighbours]}
+        return {**row, **{name: "; ".join(each) for name, each in {**lists, "warnings": self.warnings}.items()}}
