@@ -108,9 +108,9 @@ class TorchEngine:
 
         network, found = copy.deepcopy(self._network), []  # hooks on the network itself would hear other threads, too
         for stage in read_from(network):
-            stage.register_forward_hook(lambda _stage, _inputs, output: found.append(output[0].numpy()))
+            stage.register_forward_hook(lambda _stage, _inputs, output: found.append(output[0].cpu().numpy()))
         with self._torch.inference_mode():
-            network(self._torch.from_numpy(page)[None])
+            network(self._torch.from_numpy(page)[None].to(self._device))
         return tuple(found)
 
     def save(self, folder: Path) -> None:
