@@ -76,6 +76,7 @@ def create_app(
     _add_routes(app, serving)
     app.add_exception_handler(ProblemError, _tell_problem)
     app.add_exception_handler(HTTPException, _tell_http)
+    paths = [path for path in (getattr(route, "path", "") for route in app.routes) if "{" not in path]
     # the last one added stands first
     app.add_middleware(UploadMiddleware, settings=settings, accepts=ACCEPTS)
     app.add_middleware(
@@ -86,7 +87,7 @@ def create_app(
         rate=RateLimit(settings.requests_per_minute),
     )
     app.add_middleware(HeadersMiddleware)
-    app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics)
+    app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
     return app
 
 

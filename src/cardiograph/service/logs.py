@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 import uuid
+from collections.abc import Collection
 from typing import Any, TextIO
 
 import structlog
@@ -40,10 +41,11 @@ class ObservedMiddleware:
         app: What comes after.
         log: From :func:`json_log`.
         metrics: Where answers are counted.
+        paths: Of routes; a request that was refused before it was routed is told by them.
     """
 
-    def __init__(self, app: ASGIApp, *, log: Any, metrics: Metrics) -> None:  # noqa: ANN401
-        self._app, self._log, self._metrics = app, log, metrics
+    def __init__(self, app: ASGIApp, *, log: Any, metrics: Metrics, paths: Collection[str]) -> None:  # noqa: ANN401
+        self._app, self._log, self._metrics, self._paths = app, log, metrics, frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and observe its answer."""
@@ -72,7 +74,8 @@ class ObservedMiddleware:
             self._tell(scope, status, time.perf_counter() - start)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+        asked = scope["path"] if scope["path"] in self._paths else UNKNOWN_ROUTE
+        route = str(getattr(scope.get("route"), "path", asked))
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         state = scope["state"]
         self._metrics.count(route=route, method=method, status=status, seconds=seconds)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from cardiograph.errors import Issue
 from cardiograph.inference import Query
@@ -29,6 +30,9 @@ class Asked(BaseModel):
     def query(self, page: bytes | None = None) -> Query:
         """What the predictor is asked."""
         return Query(page, self.values, PATIENT, self.patient_id)
+
+
+Body = TypeVar("Body", bound=Asked)
 
 
 class AskedLine(Asked):
@@ -105,21 +109,40 @@ class Problem(BaseModel):
     issues: list[IssueAnswer]
 
 
-def read_asked(content: bytes | str, kind: type[Asked] = Asked) -> Asked:
+def read_asked(content: bytes, kind: type[Body]) -> Body:
     """A request from its JSON.
 
     Raises:
         ProblemError: 400 where it is no JSON, 422 where it is other JSON than asked for.
     """
+    return checked(read_json(content), kind)
+
+
+def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """JSON as it was sent.
+
+    Raises:
+        ProblemError: 400, where it is none.
+    """
     try:
-        return kind.model_validate_json(content)
+        return from_json(content, allow_inf_nan=False)
+    except ValueError as error:
+        message = "This is not JSON; send an object such as the documentation shows."
+        raise ProblemError(400, "bad_json", message) from error
+
+
+def checked(content: Any, kind: type[Body]) -> Body:  # noqa: ANN401 - any JSON
+    """A request of the fields and types that it may have.
+
+    Raises:
+        ProblemError: 422, where it has others.
+    """
+    try:
+        return kind.model_validate(content)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False)
-        if faults[0]["type"] == "json_invalid":
-            message = "This is not JSON; send an object such as the documentation shows."
-            raise ProblemError(400, "bad_json", message) from error
+        issues = [_issue(fault) for fault in error.errors(include_url=False, include_context=False)]
         message = "The request has other fields or types than it may have."
-        raise ProblemError(422, "bad_request", message, issues=[_issue(fault) for fault in faults]) from error
+        raise ProblemError(422, "bad_request", message, issues=issues) from error
 
 
 def _issue(fault: Any) -> Issue:  # noqa: ANN401 - pydantic's own mapping

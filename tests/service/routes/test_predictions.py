@@ -65,7 +65,7 @@ def test_what_cannot_be_scored_is_named(served, page_, values_, status, code):
     ("content", "kind", "status"),
     [
         (b"{", "application/json", 400),
-        (b'{"values": {"ef": NaN}}', "application/json", 422),
+        (b'{"values": {"ef": NaN}}', "application/json", 400),
         (b'{"values": {"ef": true}}', "application/json", 422),
         (b'{"wanted": {}}', "application/json", 422),
         (b"[]", "application/json", 422),

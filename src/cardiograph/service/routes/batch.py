@@ -6,13 +6,14 @@ import asyncio
 import base64
 import binascii
 import json
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.access import Caller
@@ -20,11 +21,14 @@ from cardiograph.service.problems import ProblemError
 from cardiograph.service.routes.documented import refusals
 from cardiograph.service.schemas import AskedLine, read_asked, values_schema
 from cardiograph.service.serving import Serving, caller_of, serving_of
+from cardiograph.service.settings import ServiceSettings
 
 PATH = "/v1/predictions/batch"
 MEDIA_TYPE = "application/x-ndjson"
 _VALUES_BYTES = 65_536
 """What a line may have beside its page."""
+_READ_SECONDS = 60
+"""How long a client may leave its answers unread."""
 
 
 def batch(variables: Sequence[ClinicalVariable]) -> APIRouter:
@@ -40,13 +44,13 @@ def batch(variables: Sequence[ClinicalVariable]) -> APIRouter:
         },
         "additionalProperties": False,
     }
-    told = {"type": "object", "description": "`id` and either `prediction` or `problem`, in the order of the lines"}
+    told = {"type": "object", "description": "`id`, `line` (from 1), and either `prediction` or `problem`; in order"}
     router.add_api_route(
         PATH,
         create,
         methods=["POST"],
         summary="Score many patients",
-        response_class=StreamingResponse,
+        response_class=Response,
         responses={
             200: {"description": "A line for each line.", "content": {MEDIA_TYPE: {"schema": told}}},
             **refusals(403, 408, 415, 503),
@@ -66,48 +70,78 @@ async def create(request: Request) -> Response:
     if serving.pool.closing:
         raise ProblemError(503, "stopping", "The service is stopping.", headers={"Retry-After": "5"})
     await gate.acquire()
-    answers = _answers(serving, request, caller_of(request))
+    return _Lines(_answers(serving, request, caller_of(request)), gate)
 
-    async def told() -> AsyncIterator[bytes]:
+
+class _Lines(Response):
+    """Sends lines as they come. Starlette's own streaming answer would read the request beside us, and lose pieces of it."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, answers: AsyncGenerator[dict[str, Any], None], gate: asyncio.Semaphore) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._answers, self._gate = answers, gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async for answer in answers:
-                yield (json.dumps(answer, ensure_ascii=False) + "\n").encode()
+            async with aclosing(self._answers) as answers:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                async for answer in answers:
+                    line = json.dumps(answer, ensure_ascii=False).encode() + b"\n"
+                    async with asyncio.timeout(
+                        _READ_SECONDS
+                    ):  # a client that reads nothing would hold its batch for ever
+                        await send({"type": "http.response.body", "body": line, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
         finally:
-            gate.release()
-
-    return StreamingResponse(told(), media_type=MEDIA_TYPE)
+            self._gate.release()
 
 
-async def _answers(serving: Serving, request: Request, caller: Caller) -> AsyncIterator[dict[str, Any]]:
-    """Answers in the order of the lines, as many in work as there are workers."""
-    working: deque[asyncio.Task[dict[str, Any]]] = deque()
+Work = asyncio.Future[dict[str, Any]]
+
+
+async def _answers(serving: Serving, request: Request, caller: Caller) -> AsyncGenerator[dict[str, Any], None]:
+    """Answers in the order of the lines, each as soon as it is there; the body is read no faster than answers go out."""
+    work: asyncio.Queue[Work | None] = asyncio.Queue(serving.settings.workers)
+    reading = asyncio.create_task(_read(serving, request, caller, work))
     try:
-        async for line in _Lines(serving, request):
-            if len(working) >= serving.settings.workers:
-                yield await working.popleft()
-            working.append(asyncio.create_task(_answer(serving, line, caller)))
-        while working:
-            yield await working.popleft()
-    except ProblemError as problem:  # the body cannot be read further: what was read is answered first
-        while working:
-            yield await working.popleft()
-        yield {"id": None, "problem": problem.content()}
+        while (answer := await work.get()) is not None:
+            yield await answer
     finally:
-        for task in working:
-            task.cancel()
+        reading.cancel()
+        while not work.empty():
+            left = work.get_nowait()
+            if left is not None:
+                left.cancel()
 
 
-async def _answer(serving: Serving, line: bytes, caller: Caller) -> dict[str, Any]:
+async def _read(serving: Serving, request: Request, caller: Caller, work: asyncio.Queue[Work | None]) -> None:
+    number = 0
+    try:
+        async for line in lines_of(request.stream(), serving.settings):
+            number += 1
+            await work.put(asyncio.create_task(_answer(serving, line, number, caller)))
+    except ProblemError as problem:  # the body cannot be read further
+        told: Work = asyncio.get_running_loop().create_future()
+        told.set_result({"id": None, "line": number + 1, "problem": problem.content()})
+        await work.put(told)
+    except ClientDisconnect:
+        pass
+    await work.put(None)
+
+
+async def _answer(serving: Serving, line: bytes, number: int, caller: Caller) -> dict[str, Any]:
     name: str | int | None = None
     try:
         asked = read_asked(line, AskedLine)
-        assert isinstance(asked, AskedLine)  # noqa: S101
         name = asked.id
         entry = await serving.score(asked.query(_page(asked.page)), caller, patient=True)
     except ProblemError as problem:
-        return {"id": name, "problem": problem.content()}
+        return {"id": name, "line": number, "problem": problem.content()}
     answer = serving.answer(entry)
-    return {"id": name, "prediction": answer["prediction"], "recorded": entry.id, "model": answer["model"]}
+    told = {key: answer[key] for key in ("prediction", "model", "links")}
+    return {"id": name, "line": number, **told}
 
 
 def _page(text: str | None) -> bytes | None:
@@ -119,32 +153,33 @@ def _page(text: str | None) -> bytes | None:
         raise ProblemError(422, "bad_request", "`page` is not base64.") from error
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """Lines of a body that arrives in pieces."""
+async def lines_of(body: AsyncIterator[bytes], settings: ServiceSettings) -> AsyncIterator[bytes]:
+    """Lines of a body that arrives in pieces, empty ones left out.
 
-    serving: Serving
-    request: Request
+    Raises:
+        ProblemError: 413, where a line is too long or there are too many.
+    """
+    most = settings.upload_bytes * 4 // 3 + _VALUES_BYTES
+    rest, count = bytearray(), 0
+    async for piece in body:
+        *whole, last = piece.split(b"\n")
+        for part in whole:
+            line = bytes(rest + part).strip()
+            rest.clear()
+            if line:
+                count += 1
+                _check(len(line), count, most, settings)
+                yield line
+        rest += last
+        _check(len(rest), count, most, settings)
+    if rest.strip():
+        _check(len(rest), count + 1, most, settings)
+        yield bytes(rest.strip())
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        most = self.serving.settings.upload_bytes * 4 // 3 + _VALUES_BYTES
-        rest, count = bytearray(), 0
-        async for piece in self.request.stream():
-            rest += piece
-            while (end := rest.find(b"\n")) >= 0:
-                line = bytes(rest[:end]).strip()
-                del rest[: end + 1]
-                if line:
-                    count = self._count(count)
-                    yield line
-            if len(rest) > most:
-                raise ProblemError(413, "line_too_large", f"A line may have {most:,} bytes; nothing after it was read.")
-        if rest.strip():
-            self._count(count)
-            yield bytes(rest.strip())
 
-    def _count(self, count: int) -> int:
-        if count >= self.serving.settings.batch_lines:
-            limit = self.serving.settings.batch_lines
-            raise ProblemError(413, "too_many_lines", f"A batch may have {limit:,} lines; send the rest as another.")
-        return count + 1
+def _check(size: int, count: int, most: int, settings: ServiceSettings) -> None:
+    if size > most:
+        raise ProblemError(413, "line_too_large", f"A line may have {most:,} bytes; nothing after it was read.")
+    if count > settings.batch_lines:
+        message = f"A batch may have {settings.batch_lines:,} lines; send the rest as another."
+        raise ProblemError(413, "too_many_lines", message)

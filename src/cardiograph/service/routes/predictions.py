@@ -13,7 +13,7 @@ from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.routes.documented import refusals
-from cardiograph.service.schemas import PredictionAnswer, read_asked, values_schema
+from cardiograph.service.schemas import Asked, PredictionAnswer, checked, read_asked, read_json, values_schema
 from cardiograph.service.serving import Serving, caller_of, serving_of, unless_left
 from cardiograph.service.uploads import parts_of
 
@@ -92,18 +92,17 @@ def asked_of(body: bytes, content_type: str) -> Query:
         ProblemError: It cannot be read.
     """
     if content_type.partition(";")[0].strip().lower() == "application/json":
-        return read_asked(body).query()
+        return read_asked(body, Asked).query()
     parts = parts_of(body, content_type)
     unknown = [name for name in parts if name not in FIELDS]
     if unknown:
         rule = f"fields are {', '.join(FIELDS)}"
         issues = [Issue("request", name[:40], "", rule, "leave it out", "unknown_field") for name in unknown]
         raise ProblemError(422, "bad_request", "The form has other fields than it may have.", issues=issues)
-    asked = read_asked(b'{"values":' + parts.get("values", b"{}") + b"}")
-    named = parts.get("patient_id")
-    if named is not None:
-        asked = asked.model_copy(update={"patient_id": named.decode(errors="replace")[:200]})
-    return asked.query(parts.get("page"))
+    content = {"values": read_json(parts["values"])} if "values" in parts else {}
+    if "patient_id" in parts:
+        content["patient_id"] = parts["patient_id"].decode(errors="replace")
+    return checked(content, Asked).query(parts.get("page"))
 
 
 async def _asked_before(serving: Serving, prediction_id: str) -> Query:

@@ -1,0 +1,81 @@
+"""Lines in, lines out: each as it would be alone."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+
+from cardiograph.service.problems import ProblemError
+from cardiograph.service.routes.batch import lines_of
+from cardiograph.service.settings import ServiceSettings
+
+KIND = {"Content-Type": "application/x-ndjson"}
+
+
+def lines(*contents):
+    return b"\n".join(each if isinstance(each, bytes) else json.dumps(each).encode() for each in contents)
+
+
+def post(served, *contents):
+    answer = served.client.post("/v1/predictions/batch", content=lines(*contents), headers=KIND)
+    assert answer.status_code == 200
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_a_line_is_answered_as_it_is_alone(served, page, values):
+    text = base64.b64encode(page).decode()
+    asked = [{"id": "a", "page": text, "values": values}, {"id": 2, "values": values}, {"page": text}] * 3
+    told = post(served, *asked)
+    alone = [served.ask(page, values), served.ask(values=values), served.ask(page)] * 3
+    assert [each["id"] for each in told] == ["a", 2, None] * 3
+    for line, single in zip(told, alone, strict=True):
+        expected = single.json()["prediction"]
+        assert line["prediction"]["probability"] == pytest.approx(expected["probability"], abs=1e-12)
+        assert line["prediction"]["low"] == pytest.approx(expected["low"], abs=1e-12)
+        assert line["links"]["self"].rpartition("/")[2] in served.records.entries
+
+
+def test_a_bad_line_does_not_end_the_others(served, values):
+    told = post(
+        served, {"id": 1, "values": values}, b"{", {"id": 3, "page": "???"}, {"values": {"ef": 9}}, {"values": values}
+    )
+    assert [each["line"] for each in told] == [1, 2, 3, 4, 5]
+    assert [each["problem"]["status"] if "problem" in each else 201 for each in told] == [201, 400, 422, 422, 201]
+
+
+def test_there_are_as_many_lines_as_allowed_and_no_more(serve, values):
+    told = post(serve(batch_lines=2), *[{"id": number, "values": values} for number in range(4)])
+    assert [each["id"] for each in told] == [0, 1, None]
+    assert told[-1]["problem"]["code"] == "too_many_lines"
+
+
+def test_only_so_many_batches_run(serve, values):
+    served = serve(batches=1)
+    asyncio.run(served.app.state.batches.acquire())
+    answer = served.client.post("/v1/predictions/batch", content=lines({"values": values}), headers=KIND)
+    assert (answer.status_code, answer.json()["code"]) == (429, "line_full")
+    served.app.state.batches.release()
+    assert post(served, {"values": values})[0]["line"] == 1
+    assert not served.app.state.batches.locked()
+
+
+def collected(*pieces, **limits):
+    async def body():
+        for piece in pieces:
+            yield piece
+
+    async def collect():
+        return [line async for line in lines_of(body(), ServiceSettings(run=".", **limits))]
+
+    return asyncio.run(collect())
+
+
+def test_lines_are_found_wherever_the_pieces_end():
+    assert collected(b"ab", b"c\nd", b"\n\n", b"e\r\nfg") == [b"abc", b"d", b"e", b"fg"]
+
+
+def test_a_line_that_is_too_long_is_refused_before_it_ends():
+    with pytest.raises(ProblemError) as caught:
+        collected(*[b"x" * 40_000] * 3, upload_bytes=3)
+    assert caught.value.code == "line_too_large"

@@ -1,0 +1,158 @@
+"""Who may ask is settled by headers alone, before a body is read."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+
+from cardiograph.service.access import RateLimit, scope_of
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def guarded(serve):
+    served = serve(require_key=True)
+    served.both = served.records.keys.give("cg_both", "predict", "read")
+    served.reader = served.records.keys.give("cg_reader", "read")
+    return served
+
+
+def test_every_path_but_health_asks_for_a_key(guarded):
+    client = guarded.client
+    assert client.get("/healthz").status_code == 200
+    for path in (
+        "/",
+        "/v1/model",
+        "/v1/report",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/nothing",
+        "/v1/predictions/x",
+    ):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), path
+        assert client.get(path, headers=bearer("cg_wrong")).status_code == 401
+    assert client.post("/v1/predictions", json={}).status_code == 401
+
+
+def test_a_scope_is_asked_for(guarded, values):
+    client = guarded.client
+    asked = {"values": values}
+    assert client.post("/v1/predictions", json=asked, headers=bearer(guarded.reader)).status_code == 403
+    answer = client.post("/v1/predictions", json=asked, headers=bearer(guarded.both))
+    assert answer.status_code == 201
+    assert guarded.records.entries[answer.json()["id"]].key_id == "id-0"
+    assert client.get("/metrics", headers=bearer(guarded.reader)).status_code == 403
+    assert client.get("/v1/model", headers=bearer(guarded.reader)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("POST", "/v1/predictions", "predict"),
+        ("POST", "/v1/predictions/batch", "predict"),
+        ("POST", "/", "predict"),
+        ("GET", "/v1/predictions/1", "read"),
+        ("GET", "/v1/predictions/1/explanation", "read"),
+        ("GET", "/metrics", "metrics"),
+        ("GET", "/v1/model", None),
+    ],
+)
+def test_scopes_of_routes(method, path, scope):
+    assert scope_of(method, path) == scope
+
+
+def test_a_browser_may_send_the_key_as_a_password(guarded):
+    sent = base64.b64encode(b"anyone:cg_both").decode()
+    assert guarded.client.get("/v1/model", headers={"Authorization": f"Basic {sent}"}).status_code == 200
+    asked = guarded.client.get("/v1/report", headers={"Accept": "text/html"})
+    assert asked.headers["WWW-Authenticate"].startswith("Basic realm=")
+    for broken in ("Basic", "Basic ???", "Bearer", "Bearer ", "Digest x", "x" * 5000):
+        assert guarded.client.get("/v1/model", headers={"Authorization": broken}).status_code == 401
+
+
+def test_a_wrong_key_is_refused_where_none_is_asked_for(served):
+    assert served.client.get("/v1/model", headers=bearer("cg_wrong")).status_code == 401
+
+
+def test_the_body_of_a_stranger_is_not_read(guarded):
+    """On the wire, the answer is whole before any of the body is taken."""
+    scope = {"type": "http", "method": "POST", "path": "/v1/predictions", "query_string": b"", "state": {}}
+    scope["headers"] = [(b"host", b"localhost"), (b"content-length", b"100"), (b"content-type", b"application/json")]
+    happened = []
+
+    async def receive():
+        happened.append("read")
+        return {"type": "http.request", "body": b"{", "more_body": False}
+
+    async def send(message):
+        happened.append((message["type"], message.get("status"), message.get("more_body")))
+
+    asyncio.run(guarded.app(scope, receive, send))
+    assert happened[0] == ("http.response.start", 401, None)
+    assert happened[1][0] == "http.response.body"
+    assert happened[2:] == ["read", ("http.response.body", None, False)]
+
+
+def test_only_names_of_this_service_are_answered(serve):
+    served = serve(allowed_hosts=("ecg.example",))
+    for host, status in {
+        "localhost": 200,
+        "LOCALHOST:8000": 200,
+        "127.0.0.1:9": 200,
+        "[::1]:8000": 200,
+        "ecg.example": 200,
+        "evil.example": 400,
+        "localhost.evil.example": 400,
+        "localhost@evil": 400,
+        "": 400,
+    }.items():
+        assert served.client.get("/healthz", headers={"Host": host}).status_code == status, host
+
+
+def test_another_provider_can_tell_who_asks(finished_run, predictor, values):
+    from starlette.testclient import TestClient
+    from tests.service.stand_in import MemoryRecords
+
+    from cardiograph.service.access import Caller
+    from cardiograph.service.app import create_app
+    from cardiograph.service.settings import ServiceSettings
+
+    class Proxy:
+        def caller(self, headers):
+            name = headers.get("authorization", "").removeprefix("Bearer ")
+            return Caller(name, frozenset({"predict"})) if name == "ann" else None
+
+    records = MemoryRecords()
+    settings = ServiceSettings(run=finished_run, require_key=True)
+    app = create_app(settings, predictor=predictor, records=records, authenticator=Proxy())
+    with TestClient(app, base_url="http://localhost") as client:
+        answer = client.post("/v1/predictions", json={"values": values}, headers=bearer("ann"))
+        assert records.entries[answer.json()["id"]].key_id == "ann"
+        assert client.post("/v1/predictions", json={"values": values}, headers=bearer("eve")).status_code == 401
+
+
+def test_a_bucket_refills_evenly_and_is_nobody_elses():
+    now = [0.0]
+    rate = RateLimit(60, clock=lambda: now[0])
+    assert [rate.wait_seconds("a") for _ in range(60)] == [0.0] * 60
+    assert rate.wait_seconds("a") == pytest.approx(1.0)
+    assert rate.wait_seconds("b") == 0.0
+    now[0] = 0.5
+    assert rate.wait_seconds("a") == pytest.approx(0.5)
+    now[0] = 1.0
+    assert rate.wait_seconds("a") == 0.0
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(serve):
+    served = serve(requests_per_minute=2)
+    answers = [served.client.get("/v1/model") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 31
+    assert json.loads(answers[-1].text)["code"] == "too_often"
+    assert served.client.get("/healthz").status_code == 200
