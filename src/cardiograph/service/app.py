@@ -22,7 +22,9 @@ from cardiograph.service.limits import Accepts, UploadMiddleware
 from cardiograph.service.logs import ObservedMiddleware, json_log
 from cardiograph.service.metrics import Metrics
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.routes import batch, health, model, predictions
+from cardiograph.service.page_refusals import PageRefusalsMiddleware
+from cardiograph.service.page_site import Site
+from cardiograph.service.routes import batch, health, model, page, predictions
 from cardiograph.service.routes.documented import PROBLEM_SCHEMA
 from cardiograph.service.scoring import ScoringPool
 from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
@@ -34,8 +36,9 @@ if TYPE_CHECKING:
 ACCEPTS = {
     predictions.PATH: Accepts(("multipart/form-data", "application/json")),
     batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
+    page.PATH: Accepts((page.MEDIA_TYPE,)),
 }
-"""What each path that takes a body reads; a page with a form adds its own."""
+"""What each path that takes a body reads."""
 
 _PRUNE_SECONDS = 3600.0
 
@@ -72,6 +75,7 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.serving = serving
+    app.state.site = site = Site(settings, serving.predictor, serving.model_sha256)
     app.state.batches = asyncio.Semaphore(settings.batches)
     _add_routes(app, serving)
     app.add_exception_handler(ProblemError, _tell_problem)
@@ -88,6 +92,7 @@ def create_app(
     )
     app.add_middleware(HeadersMiddleware)
     app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
+    app.add_middleware(PageRefusalsMiddleware, site=site)
     return app
 
 
@@ -121,6 +126,7 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(predictions.predictions(variables, takes_pages=bundle.served.encoder is not None))
     app.include_router(model.router)
     app.include_router(health.router)
+    app.include_router(page.router)
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
