@@ -90,10 +90,12 @@ class Surroundings:
     Args:
         places: Nearest first.
         rings: Radius and distance of each circle.
+        label: Direction of their labels, x and y of the unit circle: between the first two records.
     """
 
     places: tuple[Place, ...]
     rings: tuple[tuple[float, float], ...]
+    label: tuple[float, float]
 
 
 def surroundings(neighbours: Sequence[Mapping[str, Any]]) -> Surroundings:
@@ -105,7 +107,8 @@ def surroundings(neighbours: Sequence[Mapping[str, Any]]) -> Surroundings:
         x, y = MAP_CENTRE + radius * math.cos(angle), MAP_CENTRE + radius * math.sin(angle)
         places.append(Place(number + 1, mark_of(each["label"]), round(x, 1), round(y, 1)))
     rings = ((MAP_RADIUS / 2, far / 2), (MAP_RADIUS, far)) if neighbours else ()
-    return Surroundings(tuple(places), rings)
+    between = math.pi / max(len(neighbours), 2) - math.pi / 2
+    return Surroundings(tuple(places), rings, (math.cos(between), math.sin(between)))
 
 
 def mark_of(label: int) -> str:

@@ -61,8 +61,8 @@ class Site:
 
 
 def percent(share: float) -> str:
-    """0.4831 -> ``48.3 %``."""
-    return f"{100 * share:.1f} %"
+    """0.4831 -> ``48.3 %``, which no line breaks."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def points(effect: float) -> str:

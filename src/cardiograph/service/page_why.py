@@ -80,7 +80,8 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> Why:
     effects = sorted(told["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
     values = [(titles[each["name"]], f"{each['value']:.12g} {each['unit']}".strip(), each["effect"]) for each in effects]
     shares = [("ECG page", "", told["blocks"]["image"]), ("clinical values", "", told["blocks"]["clinical"])]
-    return Why(told, _with_bars(values), _with_bars(shares), **drawn)
+    rows = _with_bars(values + shares)
+    return Why(told, rows[: len(values)], rows[len(values) :], **drawn)
 
 
 def similar(answer: dict[str, Any], explained: Why | None) -> tuple[tuple[Similar, ...], Surroundings]:

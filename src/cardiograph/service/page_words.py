@@ -91,10 +91,12 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     path = run / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     verdict = metrics.get("graph_verdict") or {}
+    simulated = [each for each in bundle.served.clinical_provenance if each != "measured"]
+    provenance = metrics.get("provenance", (simulated or ["measured"])[0])
     return Limits(
         auroc=metrics.get("test", {}).get("auroc"),
         verdict=verdict.get("sentence", ""),
         helps=verdict.get("helps", ""),
-        wording=WORDINGS.get(bundle.served.provenance, WORDINGS["measured"]),  # type: ignore[call-overload]
+        wording=WORDINGS[provenance],
         report=(run / "report.html").is_file(),
     )
