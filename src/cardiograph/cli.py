@@ -14,6 +14,7 @@ import typer
 
 from cardiograph import cli_options as options
 from cardiograph.cli_evaluate import evaluate
+from cardiograph.cli_explain import check_maps, show_explanation
 from cardiograph.cli_extend import extend
 from cardiograph.cli_serve import serve
 from cardiograph.cli_studies import compare, ladder
@@ -185,6 +186,9 @@ def predict(  # noqa: PLR0913 - a command has its options
         Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Also tell what moved the answer: values, page, similar records.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Score a patient, or a table of them, with a finished run: probability, class, and the similar records it leans on."""
@@ -198,21 +202,33 @@ def predict(  # noqa: PLR0913 - a command has its options
             raise ConfigError(message)
         clinical[name] = _number("--value", name, text)
     if table is not None:
-        if ecg is not None or clinical or patient_id is not None:
-            message = "--table scores the patients of a file; it goes without --ecg, --patient-id and values"
+        if ecg is not None or clinical or patient_id is not None or explained:
+            message = "--table scores the patients of a file; it goes without --ecg, --patient-id, --explain and values"
             raise ConfigError(message)
         _predict_table(run, table, out, as_json=as_json)
         return
-    from cardiograph.inference import Predictor
+    from cardiograph.inference import Predictor, Query
     from cardiograph.models.titles import WITHOUT_GRAPH
 
     predictor = Predictor.load(run)
-    prediction = predictor.predict(ecg, clinical, patient_id=patient_id)
-    if as_json:
-        console.show_json(prediction.as_dict())
-    else:
-        console.show_prediction(prediction, heard=predictor.bundle.served.model.name not in WITHOUT_GRAPH)
+    explanation = None
+    if explained:
+        from cardiograph.explain import explain
 
+        explanation = explain(predictor, Query(ecg, clinical, patient_id=patient_id))
+        prediction = explanation.prediction
+    else:
+        prediction = predictor.predict(ecg, clinical, patient_id=patient_id)
+    if as_json:
+        more = {} if explanation is None else {"explanation": explanation.as_dict()}
+        console.show_json(prediction.as_dict() | more)
+        return
+    console.show_prediction(prediction, heard=predictor.bundle.served.model.name not in WITHOUT_GRAPH)
+    if explanation is not None:
+        show_explanation(explanation)
+
+
+app.command(epilog="Example: cardiograph check-maps runs/a --pages 40")(check_maps)
 
 app.command(
     epilog="Examples: cardiograph evaluate runs/a other_hospital.csv | "

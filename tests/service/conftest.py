@@ -31,9 +31,9 @@ def values():
 class Served:
     """A running application, what it keeps, and what it logs."""
 
-    def __init__(self, run, predictor, **changes):
+    def __init__(self, predictor, **changes):
         self.records, self.log = MemoryRecords(), io.StringIO()
-        self.settings = ServiceSettings(run=run, **changes)
+        self.settings = ServiceSettings(**changes)
         self.app = create_app(self.settings, predictor=predictor, records=self.records, log=json_log(self.log))
         self.client = TestClient(self.app, base_url="http://localhost", raise_server_exceptions=False)
 
@@ -49,7 +49,7 @@ def serve(finished_run, predictor):
     running = []
 
     def make(**changes):
-        served = Served(finished_run, predictor, **changes)
+        served = Served(predictor, **({"run": finished_run} | changes))
         served.client.__enter__()
         running.append(served)
         return served

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 
 from cardiograph.artifacts import files
+from cardiograph.artifacts.maps import MapVerdict
 from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
 from cardiograph.containers import Lists
@@ -77,6 +78,7 @@ class Served:
         encoder: None without pages.
         probe: [512] what the encoder's engine made of a fixed input; empty without pages.
         prior: Share of label 1 that votes start from; None: that of the reference records, which were not extended.
+        maps: Whether attention maps mean something; None where it was not checked.
     """
 
     model: ModelConfig
@@ -89,6 +91,7 @@ class Served:
     encoder: EncoderFacts | None
     probe: tuple[float, ...] = ()
     prior: float | None = None
+    maps: MapVerdict | None = None
 
 
 @dataclass(frozen=True)
@@ -146,10 +149,10 @@ class ModelBundle:
             "outcome": served.outcome,
             "provenance": served.provenance,
             "clinical_provenance": list(served.clinical_provenance),
-            "threshold": served.threshold,
             "encoder": None if served.encoder is None else asdict(served.encoder),
             "probe": list(served.probe),
             "prior": served.prior,
+            **self._renewable(),
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
             "states": len(self.reference.states),
@@ -160,12 +163,20 @@ class ModelBundle:
         files.write_json(folder / "bundle.json", content)
 
     def save_renewed(self, folder: Path) -> None:
-        """Write threshold and uncertainty into a saved bundle whose other files stay; ``bundle.json`` comes last."""
+        """Write threshold, uncertainty and verdict on the maps into a saved bundle whose other files stay.
+
+        ``bundle.json`` comes last.
+        """
         content, kept = read_bundle_facts(folder), folder / "uncertainty.json"
         if self.uncertainty is not None:
             files.write_json(kept, self.uncertainty.to_dict())
             content["sha256"][kept.name] = files.sha256_of(kept)
-        files.write_json(folder / "bundle.json", content | {"threshold": self.served.threshold})
+        files.write_json(folder / "bundle.json", content | self._renewable())
+
+    def _renewable(self) -> dict[str, Any]:
+        """What of ``bundle.json`` may be known later than the rest."""
+        maps = self.served.maps
+        return {"threshold": self.served.threshold, "maps": None if maps is None else maps.as_dict()}
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -186,6 +197,7 @@ class ModelBundle:
             encoder=None if content["encoder"] is None else EncoderFacts(**content["encoder"]),
             probe=tuple(content["probe"]),
             prior=content.get("prior"),
+            maps=MapVerdict.from_dict(content["maps"]) if content.get("maps") else None,
         )
         fusion = Fusion.restore(files.read_arrays(folder / "fusion.safetensors"), content["fusion"])
         scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])

@@ -9,8 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers import Neighbourhood, NodeFeatures
+from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction
 from cardiograph.inference import Predictor, Queries, Query, Scores
+from cardiograph.inference.answers import answer
 from cardiograph.inference.queries import Attached, Patient, faults
 
 
@@ -50,6 +51,11 @@ class Case:
     def probability(self) -> float:
         """Of the outcome: the very number of the prediction."""
         return float(self.scores.probabilities[0])
+
+    @property
+    def prediction(self) -> Prediction:
+        """The answer, as :meth:`Predictor.predict` gives it."""
+        return answer(self.predictor.bundle, self.scores, 0, np.array(self.patient.values))
 
     @property
     def raw(self) -> float:

@@ -39,7 +39,8 @@ def page_map(case: Case) -> PageMap:
     """The map of a patient with a page.
 
     The direction is that of the page as a whole: the difference of the logits less that without the page, neighbours being
-    the same.
+    the same. With the readout ``texture`` the share of a mean training page is taken off, evenly: spreads are large on every
+    page, and only what differs from that page moves the estimate. The cells then sum to the first-order effect of the page.
 
     Args:
         case: A patient with a page, of a model with an encoder.
@@ -47,11 +48,14 @@ def page_map(case: Case) -> PageMap:
     Raises:
         ValueError: There is no page.
     """
-    engine, page, encoder = case.predictor.engine, case.patient.page, case.predictor.bundle.served.encoder
-    if engine is None or page is None or encoder is None:
+    bundle, engine, page = case.predictor.bundle, case.predictor.engine, case.patient.page
+    if engine is None or page is None or bundle.served.encoder is None:
         message = "a map needs a page"
         raise ValueError(message)
-    signed = position_map(logit_gradient(case), engine.maps(page.input), encoder.readout)
+    gradient, readout = logit_gradient(case), bundle.served.encoder.readout
+    signed = position_map(gradient, engine.maps(page.input), readout)
+    if readout == "texture":
+        signed -= gradient[bundle.fusion.kept] @ bundle.fusion.mean / signed.size
     without = case.without_blocks(np.array([[False, True]])).raw[0]
     return PageMap(signed, int(np.sign(case.raw - without)))
 
@@ -93,8 +97,8 @@ def position_map(
     Either way the shares of a value sum to ``g`` times the value.
 
     Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017,
-    equations 1 and 2; gradient times activation by position: Draelos and Carin, Use HiResCAM instead of Grad-CAM for faithful
-    explanations of convolutional neural networks, 2020.
+    equations 1 and 2; gradient times activation by position: Draelos and Carin, Use HiResCAM instead of Grad-CAM for
+    faithful explanations of convolutional neural networks, 2020.
 
     Args:
         gradient: [512] by the embedding.

@@ -14,6 +14,7 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cardiograph.service.forgery import refuse_other_sites
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.refusing import refuse
 
@@ -152,6 +153,7 @@ class AccessMiddleware:
             raise ProblemError(400, "wrong_host", message)
         if path == OPEN_PATH:
             return
+        refuse_other_sites(scope["method"], headers)
         caller = await self._caller(headers)
         wait = self._rate.wait_seconds(caller.key_id or (scope.get("client") or ("",))[0])
         if wait:

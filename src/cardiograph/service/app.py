@@ -16,16 +16,17 @@ from starlette.responses import Response
 from cardiograph import __version__
 from cardiograph.inference import Predictor
 from cardiograph.service.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
+from cardiograph.service.document import complete
+from cardiograph.service.forgery import FormTokens
 from cardiograph.service.headers import HeadersMiddleware
 from cardiograph.service.held import HeldQueries
 from cardiograph.service.limits import Accepts, UploadMiddleware
 from cardiograph.service.logs import ObservedMiddleware, json_log
 from cardiograph.service.metrics import Metrics
-from cardiograph.service.problems import ProblemError
 from cardiograph.service.page_refusals import PageRefusalsMiddleware
 from cardiograph.service.page_site import Site
+from cardiograph.service.problems import ProblemError
 from cardiograph.service.routes import batch, health, model, page, predictions
-from cardiograph.service.routes.documented import PROBLEM_SCHEMA
 from cardiograph.service.scoring import ScoringPool
 from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
 from cardiograph.service.settings import ServiceSettings
@@ -75,6 +76,7 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.serving = serving
+    app.state.form_tokens = FormTokens()
     app.state.site = site = Site(settings, serving.predictor, serving.model_sha256)
     app.state.batches = asyncio.Semaphore(settings.batches)
     _add_routes(app, serving)
@@ -90,9 +92,9 @@ def create_app(
         required=settings.keys_required,
         rate=RateLimit(settings.requests_per_minute),
     )
-    app.add_middleware(HeadersMiddleware)
     app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
     app.add_middleware(PageRefusalsMiddleware, site=site)
+    app.add_middleware(HeadersMiddleware)
     return app
 
 
@@ -122,21 +124,13 @@ def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, 
 def _add_routes(app: FastAPI, serving: Serving) -> None:
     bundle = serving.predictor.bundle
     variables = () if bundle.scaler is None else bundle.scaler.variables
+    blocks = frozenset(bundle.fusion.layout[1])
     app.include_router(batch.batch(variables))
-    app.include_router(predictions.predictions(variables, takes_pages=bundle.served.encoder is not None))
+    app.include_router(predictions.predictions(variables, blocks))
     app.include_router(model.router)
     app.include_router(health.router)
     app.include_router(page.router)
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = plain()
-        schema = dict(PROBLEM_SCHEMA)
-        document.setdefault("components", {}).setdefault("schemas", {}).update(schema.pop("$defs", {}))
-        document["components"]["schemas"]["Problem"] = schema
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    complete(app)
 
 
 @contextlib.asynccontextmanager

@@ -35,7 +35,7 @@ def json_log(stream: TextIO | None = None) -> Any:  # noqa: ANN401 - structlog's
 
 
 class ObservedMiddleware:
-    """Outermost: gives each request an id, counts and logs its answer, and turns what went wrong inside into a plain 500.
+    """Gives each request an id, counts and logs its answer, and turns what went wrong inside into a plain 500.
 
     Args:
         app: What comes after.

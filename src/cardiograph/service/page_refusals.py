@@ -9,13 +9,12 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cardiograph.service.headers import ALWAYS
 from cardiograph.service.page_site import Site
 from cardiograph.service.problems import MEDIA_TYPE
 
 
 class PageRefusalsMiddleware:
-    """Outermost: turns problems on their way to a browser into pages that say the same.
+    """Turns problems on their way to a browser into pages that say the same.
 
     Args:
         app: What comes after.
@@ -39,7 +38,7 @@ class PageRefusalsMiddleware:
             elif start is not None:
                 body = self._page(json.loads(message["body"]), Headers(scope=scope))
                 headers = MutableHeaders(scope=start)
-                headers.update(ALWAYS | {"Content-Type": "text/html; charset=utf-8"})
+                headers["Content-Type"] = "text/html; charset=utf-8"
                 if "content-length" in headers:
                     headers["Content-Length"] = str(len(body))
                 await send(start)

@@ -1,4 +1,4 @@
-"""What all pages share: templates, static files, tokens of forms, and what is said of the model."""
+"""What all pages share: templates, static files, and what is said of the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from markupsafe import Markup, escape
 
 from cardiograph.inference import Predictor
 from cardiograph.models.titles import WITHOUT_GRAPH
-from cardiograph.service.page_session import FormTokens
 from cardiograph.service.page_static import StaticFiles
 from cardiograph.service.page_words import BLOCKS, confidence_of, limits_of
 from cardiograph.service.serving import NOTICE
@@ -28,7 +27,7 @@ class Site:
 
     def __init__(self, settings: ServiceSettings, predictor: Predictor, sha256: str) -> None:
         bundle = predictor.bundle
-        self.static, self.tokens = StaticFiles(), FormTokens()
+        self.static = StaticFiles()
         self.variables = () if bundle.scaler is None else bundle.scaler.variables
         self.confidence = confidence_of(bundle)
         self._environment = Environment(

@@ -1,8 +1,7 @@
-"""Requests and answers as types; limits of values come from the model, so the OpenAPI document shows units and ranges."""
+"""Requests and answers as types."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,7 +9,6 @@ from pydantic_core import from_json
 
 from cardiograph.errors import Issue
 from cardiograph.inference import Query
-from cardiograph.schema import ClinicalVariable
 from cardiograph.service.problems import ProblemError
 
 PATIENT = "patient"
@@ -152,23 +150,3 @@ def _issue(fault: Any) -> Issue:  # noqa: ANN401 - pydantic's own mapping
     shown = str(value)[:40] if isinstance(value, (str, int, float)) else type(value).__name__
     remedy = "correct it, or leave it out"
     return Issue("request", column, shown, fault["msg"].lower(), remedy, "wrong_type")
-
-
-def values_schema(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
-    """JSON schema of the clinical values that a model takes: any of them, with unit and range."""
-    return {
-        "type": "object",
-        "description": "Clinical values in their units; leave out, or give as null, what is not known.",
-        "properties": {each.name: _value_schema(each) for each in variables},
-        "additionalProperties": False,
-    }
-
-
-def _value_schema(variable: ClinicalVariable) -> dict[str, Any]:
-    return {
-        "type": ["integer" if variable.whole else "number", "null"],
-        "title": variable.title,
-        "description": f"{variable.title}, {variable.allowed}{', whole numbers' if variable.whole else ''}",
-        "minimum": variable.low,
-        "maximum": variable.high,
-    }

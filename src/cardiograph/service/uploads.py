@@ -56,6 +56,18 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
     return {name: content for name, content in found.items() if content}
 
 
+def text_of(content: bytes) -> str:
+    """A field that is text.
+
+    Raises:
+        ProblemError: 400, where it is not UTF-8.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ProblemError(400, "bad_form", "A field is not text in UTF-8.") from error
+
+
 class _Reader:
     """Collects the parts that the parser tells of."""
 

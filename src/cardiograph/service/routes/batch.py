@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.access import Caller
+from cardiograph.service.document import patient_schema, refusals, values_schema
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.routes.documented import refusals
-from cardiograph.service.schemas import AskedLine, read_asked, values_schema
+from cardiograph.service.schemas import AskedLine, read_asked
 from cardiograph.service.serving import Serving, caller_of, serving_of
 from cardiograph.service.settings import ServiceSettings
 
@@ -39,8 +39,8 @@ def batch(variables: Sequence[ClinicalVariable]) -> APIRouter:
         "properties": {
             "id": {"type": ["string", "integer", "null"], "description": "given back with the answer"},
             "page": {"type": ["string", "null"], "contentEncoding": "base64"},
-            "values": values_schema(variables),
-            "patient_id": {"type": ["string", "null"], "maxLength": 200},
+            "values": values_schema(variables, one=False),
+            "patient_id": patient_schema(nullable=True),
         },
         "additionalProperties": False,
     }

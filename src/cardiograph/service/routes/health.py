@@ -5,15 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from cardiograph.service.document import refusals, refusals_at_health
 from cardiograph.service.metrics import CONTENT_TYPE
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.routes.documented import refusals
 from cardiograph.service.serving import serving_of
 
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/healthz", summary="Alive", responses=refusals())
+@router.get("/healthz", summary="Alive", responses=refusals_at_health())
 async def healthz() -> dict[str, str]:
     """Answers while the process runs; asks for no key."""
     return {"status": "alive"}

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from cardiograph.service.document import refusals
 from cardiograph.service.headers import REPORT_POLICY
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.routes.documented import refusals
 from cardiograph.service.serving import NOTICE, Serving, serving_of
 
 router = APIRouter(tags=["model"])

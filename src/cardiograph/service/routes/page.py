@@ -16,11 +16,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from cardiograph.errors import PageError
 from cardiograph.inference import Query
+from cardiograph.service.forgery import FormTokens
 from cardiograph.service.headers import PAGE_POLICY, REPORT_POLICY
 from cardiograph.service.page_drawings import gauge
 from cardiograph.service.page_form import Typed, fields_of, told, typed_before, typed_of
 from cardiograph.service.page_pictures import scan
-from cardiograph.service.page_session import browser_of, remember
 from cardiograph.service.page_site import Site
 from cardiograph.service.page_static import PREFIX
 from cardiograph.service.page_why import Why, similar, why
@@ -44,6 +44,7 @@ _PREVIEW = 720
 _FORM = "form-"
 """Before the names of pages that are held for a form; no prediction is called so."""
 
+_OLD = "This form was too old, so nothing was sent on. Choose the page again, and send it once more."
 _LOST = "The page that was kept is not held any more; choose it again."
 
 _PREDICTION = re.compile(r"[0-9a-f]{32}")
@@ -77,9 +78,10 @@ async def ask(request: Request) -> Response:
     """Score what was typed and go to its answer; where something is wrong, the form again, with all that was typed."""
     site, serving = _site(request), serving_of(request)
     typed = typed_of(parts_of(await request.body(), request.headers.get("content-type", "")), site.variables)
-    if not site.tokens.proven(request, typed.token):
-        general = "This form is too old, or cookies are switched off. Choose the page again, and send the form once more."
-        return await _form(request, replace(typed, page=None, kept=""), Faults({}, general=general), status=403)
+    try:
+        _tokens(request).check(typed.token, caller_of(request).key_id)
+    except ProblemError as problem:
+        return await _form(request, replace(typed, page=None, kept=""), Faults({}, general=_OLD), status=problem.status)
     typed = _with_kept_page(request, typed)
     wrong = Faults(typed.faults(serving.predictor.bundle), _LOST if typed.kept and typed.page is None else "")
     if wrong.values or wrong.page:
@@ -144,6 +146,11 @@ async def static(request: Request, name: str) -> Response:
     return found
 
 
+def _tokens(request: Request) -> FormTokens:
+    found: FormTokens = request.app.state.form_tokens
+    return found
+
+
 def _site(request: Request) -> Site:
     found: Site = request.app.state.site
     return found
@@ -196,20 +203,19 @@ async def _form(  # noqa: PLR0913 - all that a form may come with
     headers: Mapping[str, str] | None = None,
     answered: Mapping[str, Any] | None = None,
 ) -> Response:
-    site, browser, faults = _site(request), browser_of(request), faults or Faults({})
+    site, faults = _site(request), faults or Faults({})
     content = site.render(
         "patient.html",
         fields=fields_of(site.variables, typed, faults.values),
         typed=typed,
         preview=await _preview(serving_of(request), typed.page),
         faults=faults,
-        token=site.tokens.of(browser),
+        token=_tokens(request).issue(caller_of(request).key_id),
         answered=answered is not None,
         **answered or {},
     )
-    response = HTMLResponse(content, status, headers)
-    remember(request, response, browser)
-    return response
+    # without a referrer, browsers do not say that a form comes from its own site
+    return HTMLResponse(content, status, {**(headers or {}), "Referrer-Policy": "same-origin"})
 
 
 async def _preview(serving: Serving, page: bytes | None) -> str:
@@ -233,7 +239,7 @@ def _with_kept_page(request: Request, typed: Typed) -> Typed:
 
 
 def _held(request: Request, typed: Typed) -> Typed:
-    """The form whose page is held for the next one, under a name that serves once and in this browser only."""
+    """The form whose page is held for the next one, under a name that serves once and this caller only."""
     if typed.page is None:
         return replace(typed, kept="")
     kept = secrets.token_urlsafe(24)
@@ -242,7 +248,7 @@ def _held(request: Request, typed: Typed) -> Typed:
 
 
 def _held_name(request: Request, kept: str) -> str:
-    return _FORM + hashlib.sha256(f"{browser_of(request)} {kept}".encode()).hexdigest()
+    return _FORM + hashlib.sha256(f"{caller_of(request).key_id} {kept}".encode()).hexdigest()
 
 
 def _faults_of(problem: ProblemError) -> Faults:

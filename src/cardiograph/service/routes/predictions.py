@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,11 +11,11 @@ from fastapi.responses import JSONResponse, Response
 from cardiograph.errors import Issue
 from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
+from cardiograph.service.document import patient_schema, refusals, values_schema
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.routes.documented import refusals
-from cardiograph.service.schemas import Asked, PredictionAnswer, checked, read_asked, read_json, values_schema
+from cardiograph.service.schemas import Asked, PredictionAnswer, checked, read_asked, read_json
 from cardiograph.service.serving import Serving, caller_of, serving_of, unless_left
-from cardiograph.service.uploads import parts_of
+from cardiograph.service.uploads import parts_of, text_of
 
 PATH = "/v1/predictions"
 PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
@@ -24,8 +24,8 @@ _GONE = Response(status_code=400)
 """For a client that has left and reads nothing."""
 
 
-def predictions(variables: Sequence[ClinicalVariable], *, takes_pages: bool) -> APIRouter:
-    """The routes, documented with the variables of the model that is served."""
+def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> APIRouter:
+    """The routes, documented with the variables and the blocks (``image``, ``clinical``) of the model that is served."""
     router = APIRouter(tags=["predictions"])
     described: dict[str, Any] = {"responses": {201: {"model": PredictionAnswer, "description": "Scored and recorded."}}}
     router.add_api_route(
@@ -35,7 +35,7 @@ def predictions(variables: Sequence[ClinicalVariable], *, takes_pages: bool) -> 
         status_code=201,
         summary="Score a patient",
         responses={**described["responses"], **refusals(403, 408, 413, 415, 422, 503)},
-        openapi_extra={"requestBody": _body(variables, takes_pages=takes_pages)},
+        openapi_extra={"requestBody": _body(variables, blocks)},
     )
     router.add_api_route(
         f"{PATH}/{{prediction_id}}",
@@ -101,7 +101,7 @@ def asked_of(body: bytes, content_type: str) -> Query:
         raise ProblemError(422, "bad_request", "The form has other fields than it may have.", issues=issues)
     content = {"values": read_json(parts["values"])} if "values" in parts else {}
     if "patient_id" in parts:
-        content["patient_id"] = parts["patient_id"].decode(errors="replace")
+        content["patient_id"] = text_of(parts["patient_id"])
     return checked(content, Asked).query(parts.get("page"))
 
 
@@ -132,22 +132,24 @@ def _unknown() -> ProblemError:
     return ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
 
 
-def _body(variables: Sequence[ClinicalVariable], *, takes_pages: bool) -> dict[str, Any]:
-    """The request body in OpenAPI."""
-    values = values_schema(variables)
-    patient = {"type": "string", "maxLength": 200, "description": "leaves out reference records of this patient"}
+def _body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
+    """The request body in OpenAPI: what each kind may hold, and that it has to hold something the model can use."""
     page = {"type": "string", "format": "binary", "description": "the ECG page: JPEG, PNG, TIFF, BMP or WebP"}
-    fields = {"values": values, "patient_id": patient}
-    form = {"page": page, **fields} if takes_pages else fields
-    return {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": form, "additionalProperties": False},
-                "encoding": {"page": {"contentType": PAGE_TYPES}, "values": {"contentType": "application/json"}},
-            },
-            "application/json": {
-                "schema": {"type": "object", "properties": fields, "additionalProperties": False},
-            },
-        },
+    some, none = values_schema(variables, one=True), values_schema(variables, one=False)
+    fields = {"values": none, "patient_id": patient_schema(nullable=False)}
+    form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
+    needs = [{"required": ["values"], "properties": {"values": some}}] if "clinical" in blocks else []
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
+    if needs:
+        asked = {"values": some, "patient_id": patient_schema(nullable=True)}
+        schema = {"type": "object", "properties": asked, "required": ["values"], "additionalProperties": False}
+        content["application/json"] = {"schema": schema}
+    if "image" in blocks:
+        form["properties"] = {"page": page, **fields}
+        needs = [{"required": ["page"]}, *needs]
+    form["anyOf"] = needs
+    encoding = {"page": {"contentType": PAGE_TYPES}, "values": {"contentType": "application/json"}}
+    content["multipart/form-data"]["encoding"] = {
+        name: encoding[name] for name in encoding if name in form["properties"]
     }
+    return {"required": True, "content": content}

@@ -1,0 +1,23 @@
+def test_alive_and_ready(served):
+    assert served.client.get("/healthz").json() == {"status": "alive"}
+    assert served.client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_a_service_that_stops_is_alive_but_not_ready(served, values):
+    served.app.state.serving.pool.closing = True
+    assert served.client.get("/healthz").status_code == 200
+    answer = served.client.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert served.ask(values=values).status_code == 503
+
+
+def test_every_answer_carries_the_headers(served):
+    for path in ("/healthz", "/v1/model", "/nothing"):
+        headers = served.client.get(path).headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert len(headers["X-Request-ID"]) == 32
+        assert "server" not in headers
+    assert served.client.get("/nothing").json()["status"] == 404
+    assert served.client.put("/healthz").headers["Allow"] == "GET"

@@ -1,0 +1,26 @@
+from cardiograph.schema import DEFAULT_VARIABLES
+
+
+def test_the_model_says_what_it_is(served, finished_run):
+    told = served.client.get("/v1/model").json()
+    assert [(each["name"], each["unit"], each["low"], each["high"]) for each in told["variables"]] == [
+        (each.name, each.unit, each.low, each.high) for each in DEFAULT_VARIABLES
+    ]
+    assert told["sha256"] == served.app.state.serving.model_sha256
+    assert told["takes_pages"]
+    assert told["encoder"]["engine"] == "openvino"
+    assert "research" in told["intended_use"]
+    assert told["card"] == (finished_run / "model_card.md").read_text()
+
+
+def test_the_report_comes_under_a_policy_of_its_own(served, finished_run):
+    answer = served.client.get("/v1/report")
+    assert answer.text == (finished_run / "report.html").read_text()
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "script-src" not in policy and "sandbox" in policy
+
+
+def test_a_bundle_without_its_run_has_no_report(finished_run, predictor, serve):
+    served = serve(run=finished_run / "bundle")
+    assert served.client.get("/v1/report").status_code == 404
+    assert served.client.get("/v1/model").json()["card"] is None
