@@ -39,7 +39,9 @@ class Gauge:
 def gauge(answer: Mapping[str, Any]) -> Gauge:
     """The gauge of an answer, :meth:`Prediction.as_dict`."""
     low, high, threshold = answer["low"], answer["high"], answer["threshold"]
-    tick = None if threshold is None else (*_on_arc(threshold, GAUGE_RADIUS - 20), *_on_arc(threshold, GAUGE_RADIUS + 16))
+    tick = (
+        None if threshold is None else (*_on_arc(threshold, GAUGE_RADIUS - 20), *_on_arc(threshold, GAUGE_RADIUS + 16))
+    )
     return Gauge(
         track=_arc(0, 1),
         band="" if low is None or high is None else _arc(low, high),

@@ -108,9 +108,7 @@ def typed_before(query: Query, kept: str) -> Typed:
     return Typed(texts, str(query.patient_id or ""), page, kept if page else "")
 
 
-def fields_of(
-    variables: Sequence[ClinicalVariable], typed: Typed, faults: Mapping[str, str]
-) -> tuple[FormField, ...]:
+def fields_of(variables: Sequence[ClinicalVariable], typed: Typed, faults: Mapping[str, str]) -> tuple[FormField, ...]:
     """The fields of the clinical values, with what was typed and what is wrong."""
     return tuple(
         FormField(

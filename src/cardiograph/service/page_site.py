@@ -83,5 +83,6 @@ def day(moment: str | datetime) -> str:
 
 def code(text: str) -> Markup:
     """Text in which ``backticks`` set commands apart."""
-    parts = [Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(text.split("`"))]
-    return Markup("").join(parts)
+    parts = text.split("`")
+    told = [Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)]
+    return Markup("").join(told)

@@ -78,7 +78,9 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> Why:
         limit = min(serving.settings.max_pixels, serving.predictor.bundle.served.pages.max_pixels)
         drawn = {"scan": scan(query.page, side=_SIDE, max_pixels=limit), "heat": heat(attention["heat"])}
     effects = sorted(told["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
-    values = [(titles[each["name"]], f"{each['value']:.12g} {each['unit']}".strip(), each["effect"]) for each in effects]
+    values = [
+        (titles[each["name"]], f"{each['value']:.12g} {each['unit']}".strip(), each["effect"]) for each in effects
+    ]
     shares = [("ECG page", "", told["blocks"]["image"]), ("clinical values", "", told["blocks"]["clinical"])]
     rows = _with_bars(values + shares)
     return Why(told, rows[: len(values)], rows[len(values) :], **drawn)

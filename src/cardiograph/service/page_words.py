@@ -56,7 +56,9 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
         confidence: Of the conformal sets, 0..1; None where there are none.
     """
     negative, positive = class_names(answer["outcome"])
-    wrong = "" if confidence is None else f" It is ruled out wrongly for about {100 * (1 - confidence):.0f} in 100 such patients."
+    wrong = ""
+    if confidence is not None:
+        wrong = f" It is ruled out wrongly for about {100 * (1 - confidence):.0f} in 100 such patients."
     decisions = {
         "positive": Decision(f"Points to {positive}", f"“{negative}” can be ruled out.{wrong}", "yes"),
         "negative": Decision(f"Points to {negative}", f"“{positive}” can be ruled out.{wrong}", "no"),

@@ -178,9 +178,7 @@ async def _answer(
     return await _form(request, typed, answered={**context, "trouble": trouble})
 
 
-def _answer_context(
-    site: Site, entry: PredictionEntry, query: Query | None, explained: Why | None
-) -> dict[str, Any]:
+def _answer_context(site: Site, entry: PredictionEntry, query: Query | None, explained: Why | None) -> dict[str, Any]:
     rows, places = similar(entry.answer, explained)
     return {
         "entry": entry,
@@ -194,7 +192,7 @@ def _answer_context(
     }
 
 
-async def _form(  # noqa: PLR0913 - all that a form may come with
+async def _form(
     request: Request,
     typed: Typed,
     faults: Faults | None = None,
