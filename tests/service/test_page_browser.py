@@ -1,4 +1,4 @@
-"""The pages in a browser: with and without scripts, on a phone, in the dark, on paper, and for people who do not see them."""
+"""The pages in a browser: with and without scripts, on a phone, in the dark, on paper, read aloud."""
 
 import dataclasses
 import io
@@ -302,7 +302,7 @@ def test_axe_finds_nothing(visit, address, unsure, page, values, scheme):
     found["refused"] = audited(window)
     hidden = ask(visit(address, color_scheme=scheme, **PHONE), values, page)
     found["phone, map hidden"] = audited(hidden)
-    assert found == dict.fromkeys(found, [])
+    assert not any(found.values()), found
 
 
 def audited(window):
@@ -310,4 +310,5 @@ def audited(window):
     window.evaluate(AXE)
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], "iframes": False}
     found = window.evaluate("options => axe.run(document, options)", options)
+    assert len(found["passes"]) > 20
     return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found["violations"]]
