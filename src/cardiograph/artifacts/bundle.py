@@ -106,6 +106,8 @@ class ModelBundle:
         space: Where neighbours are sought.
         reference: The records that a query can hear.
         uncertainty: How scores become probabilities, intervals and sets; None where nothing was fitted.
+        mean_page: [512, 14, 14] float32, the share of each cell in each value of the embedding of a mean training page, see
+            :mod:`cardiograph.explain.saliency`; None where maps were not checked.
     """
 
     served: Served
@@ -115,6 +117,7 @@ class ModelBundle:
     space: Space
     reference: Reference
     uncertainty: Uncertainty | None = None
+    mean_page: NDArray[np.float32] | None = None
 
     def save(self, folder: Path, engine: Engine | None) -> None:
         """Write the bundle; ``bundle.json`` with the SHA-256 of every file comes last.
@@ -136,6 +139,10 @@ class ModelBundle:
             files.write_arrays(folder / _LISTS, {name: getattr(lists, name) for name in _LIST_ARRAYS})
         if self.uncertainty is not None:
             files.write_json(folder / "uncertainty.json", self.uncertainty.to_dict())
+        if self.mean_page is None:
+            (folder / _MAPS).unlink(missing_ok=True)
+        else:
+            files.write_arrays(folder / _MAPS, {"mean": self.mean_page})
         if engine is not None:
             engine.save(folder)
         reference = {name: list(getattr(self.reference, name)) for name in _NAMES}
@@ -163,7 +170,7 @@ class ModelBundle:
         files.write_json(folder / "bundle.json", content)
 
     def save_renewed(self, folder: Path) -> None:
-        """Write threshold, uncertainty and verdict on the maps into a saved bundle whose other files stay.
+        """Write threshold, uncertainty and what is known of maps into a saved bundle whose other files stay.
 
         ``bundle.json`` comes last.
         """
@@ -171,6 +178,9 @@ class ModelBundle:
         if self.uncertainty is not None:
             files.write_json(kept, self.uncertainty.to_dict())
             content["sha256"][kept.name] = files.sha256_of(kept)
+        if self.mean_page is not None:
+            files.write_arrays(folder / _MAPS, {"mean": self.mean_page})
+            content["sha256"][_MAPS] = files.sha256_of(folder / _MAPS)
         files.write_json(folder / "bundle.json", content | self._renewable())
 
     def _renewable(self) -> dict[str, Any]:
@@ -211,7 +221,8 @@ class ModelBundle:
         space = Space.restore(files.read_arrays(folder / "space.safetensors"))
         kept = folder / "uncertainty.json"
         uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.name in content["sha256"] else None
-        return cls(served, network.eval(), fusion, scaler, space, reference, uncertainty)
+        mean_page = files.read_arrays(folder / _MAPS)["mean"] if _MAPS in content["sha256"] else None
+        return cls(served, network.eval(), fusion, scaler, space, reference, uncertainty, mean_page)
 
 
 def read_bundle_facts(folder: Path) -> dict[str, Any]:
@@ -230,7 +241,7 @@ def read_bundle_facts(folder: Path) -> dict[str, Any]:
 
 
 _ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
-_LISTS = "lists.safetensors"
+_LISTS, _MAPS = "lists.safetensors", "maps.safetensors"
 _LIST_ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
 _LIST_FACTS = ("probes", "recall", "sampled", "raised")
 _NAMES = ("record_ids", "patient_ids", "pixel_hashes")

@@ -1,4 +1,4 @@
-"""Where on the page the network found what raised or lowered the estimate: Grad-CAM on the maps that it reads out."""
+"""Where on the page lies what raised or lowered the estimate: Grad-CAM on the maps that the network reads out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from cardiograph.explain.case import Case
-from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 
 SIDE = 14
 """Rows and columns of a map: those of the network's last stage; finer stages are summed up to it."""
@@ -36,26 +35,20 @@ class PageMap:
 
 
 def page_map(case: Case) -> PageMap:
-    """The map of a patient with a page.
+    """The map of a patient with a page: the gradient times the shares of the page, less those of a mean training page.
 
-    The direction is that of the page as a whole: the difference of the logits less that without the page, neighbours being
-    the same. With the readout ``texture`` the share of a mean training page is taken off, evenly: spreads are large on every
-    page, and only what differs from that page moves the estimate. The cells then sum to the first-order effect of the page.
+    Every page has traces, grid and margins, so what they do to the network on every page moves no estimate: a record without
+    a page counts as a mean one. The cells sum to the first-order effect of the page against it. The direction is that of the
+    page as a whole: the difference of the logits less that without the page, neighbours being the same.
 
     Args:
-        case: A patient with a page, of a model with an encoder.
+        case: A patient with a page, of a model with an encoder. Where its bundle has no mean page, nothing is taken off.
 
     Raises:
         ValueError: There is no page.
     """
-    bundle, engine, page = case.predictor.bundle, case.predictor.engine, case.patient.page
-    if engine is None or page is None or bundle.served.encoder is None:
-        message = "a map needs a page"
-        raise ValueError(message)
-    gradient, readout = logit_gradient(case), bundle.served.encoder.readout
-    signed = position_map(gradient, engine.maps(page.input), readout)
-    if readout == "texture":
-        signed -= gradient[bundle.fusion.kept] @ bundle.fusion.mean / signed.size
+    shares, mean = page_shares(case), case.predictor.bundle.mean_page
+    signed = np.einsum("c,chw->hw", logit_gradient(case), shares if mean is None else shares - mean)
     without = case.without_blocks(np.array([[False, True]])).raw[0]
     return PageMap(signed, int(np.sign(case.raw - without)))
 
@@ -69,72 +62,67 @@ def logit_gradient(case: Case) -> NDArray[np.float64]:
         case: The patient.
     """
     features, fusion = case.attached.features, case.predictor.bundle.fusion
-    if "image" not in features.blocks:
-        return np.zeros(EMBEDDING_WIDTH)
-    with torch.enable_grad():
-        own = torch.from_numpy(features.values).double().requires_grad_()
-        logits = case.predictor.logits(own, case.attached.neighbours)[0]
-        raw = logits[1] - logits[0]
-        if not raw.requires_grad:
-            return np.zeros(EMBEDDING_WIDTH)
-        (gradient,) = torch.autograd.grad(raw, own, allow_unused=True)
-    return np.zeros(EMBEDDING_WIDTH) if gradient is None else fusion.embedding_gradient(gradient[0].numpy())
+    gradient = None
+    if "image" in features.blocks:
+        with torch.enable_grad():
+            own = torch.from_numpy(features.values).double().requires_grad_()
+            logits = case.predictor.logits(own, case.attached.neighbours)[0]
+            raw = logits[1] - logits[0]
+            if raw.requires_grad:
+                (gradient,) = torch.autograd.grad(raw, own, allow_unused=True)
+    return np.zeros(len(fusion.kept)) if gradient is None else fusion.embedding_gradient(gradient[0].numpy())
 
 
-def position_map(
-    gradient: NDArray[np.float64], maps: tuple[NDArray[np.float32], ...], readout: str
-) -> NDArray[np.float64]:
-    """What each cell adds, when each value of the embedding is taken apart by position.
+def page_shares(case: Case) -> NDArray[np.float64]:
+    """[512, 14, 14] the share of each cell of a patient's page in each value of its embedding, which they sum to.
 
-    With ``A`` a channel of ``N`` positions ``p``, ``m`` its mean, ``s`` its standard deviation and ``g`` the gradient of the
-    value that is read out of it, a position adds
+    Args:
+        case: A patient with a page.
 
-    - ``g A_p / N`` for a mean: the map of Grad-CAM, whose weight of a channel is the mean over positions of the gradient,
-      here ``g / N``; before the rectifier, and for the readout ``final``;
-    - ``g (A_p - m)^2 / (N s)`` for a standard deviation. The weight of Grad-CAM would be 0 here, since a spread does not
-      mind a constant. This is gradient times deviation, position by position: ``g (A_p - m) / (N s)`` is the gradient.
+    Raises:
+        ValueError: There is no page.
+    """
+    encoder, engine, page = case.predictor.bundle.served.encoder, case.predictor.engine, case.patient.page
+    if encoder is None or engine is None or page is None:
+        message = "a map needs a page"
+        raise ValueError(message)
+    return shares_of(engine.maps(page.input), encoder.readout)
 
-    Either way the shares of a value sum to ``g`` times the value.
+
+def shares_of(maps: tuple[NDArray[np.float32], ...], readout: str) -> NDArray[np.float64]:
+    """Each value of an embedding, taken apart by position.
+
+    With ``A`` a channel of ``N`` positions ``p``, ``m`` its mean and ``s`` its standard deviation, the share of ``p`` is
+
+    - ``A_p / N`` in a mean. With the gradient ``g`` of a score by that mean, ``sum of g A_p / N`` over the channels is
+      Grad-CAM before its rectifier: the weight of a channel is the mean over positions of the gradient, here ``g / N``.
+    - ``(A_p - m)^2 / (N s)`` in a standard deviation: deviation times ``(A_p - m) / (N s)``, the gradient by the position.
+      The weight of Grad-CAM would be 0, since a spread does not mind a constant; so the product is taken before the
+      sum over positions.
 
     Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017,
     equations 1 and 2; gradient times activation by position: Draelos and Carin, Use HiResCAM instead of Grad-CAM for
     faithful explanations of convolutional neural networks, 2020.
 
     Args:
-        gradient: [512] by the embedding.
         maps: Of the engine, [channels, h, w] each.
-        readout: ``final`` or ``texture``.
-
-    Returns:
-        [14, 14] which sum to the gradient times the embedding.
+        readout: ``final`` (means) or ``texture`` (means of the first map, spreads of all).
     """
-    if readout == "final":
-        return _coarse(_means(gradient, maps[0]))
-    found = _coarse(_means(gradient[: len(maps[0])], maps[0]))
-    start = len(maps[0])
-    for each in maps:
-        found += _coarse(_spreads(gradient[start : start + len(each)], each))
-        start += len(each)
-    return found
+    means = _coarse(maps[0].astype(np.float64) / maps[0][0].size)
+    return means if readout == "final" else np.concatenate([means, *(_coarse(_spreads(each)) for each in maps)])
 
 
-def _means(gradient: NDArray[np.float64], channels: NDArray[np.float32]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = np.einsum("c,chw->hw", gradient, channels, dtype=np.float64) / channels[0].size
-    return found
-
-
-def _spreads(gradient: NDArray[np.float64], channels: NDArray[np.float32]) -> NDArray[np.float64]:
+def _spreads(channels: NDArray[np.float32]) -> NDArray[np.float64]:
     squared = channels.astype(np.float64)
     squared -= squared.mean((1, 2), keepdims=True)
     np.square(squared, out=squared)
-    spread = np.sqrt(squared.mean((1, 2)))
-    weight = np.divide(gradient, spread * channels[0].size, out=np.zeros(len(channels)), where=spread > 0)
-    found: NDArray[np.float64] = np.einsum("c,chw->hw", weight, squared)
+    total = np.sqrt(squared.mean((1, 2), keepdims=True)) * channels[0].size
+    found: NDArray[np.float64] = np.divide(squared, total, out=np.zeros_like(squared), where=total > 0)
     return found
 
 
 def _coarse(fine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[14 n, 14 n] -> [14, 14] sums."""
-    step = len(fine) // SIDE
-    summed: NDArray[np.float64] = fine.reshape(SIDE, step, SIDE, step).sum((1, 3))
+    """[channels, 14 n, 14 n] -> [channels, 14, 14] sums."""
+    step = fine.shape[1] // SIDE
+    summed: NDArray[np.float64] = fine.reshape(len(fine), SIDE, step, SIDE, step).sum((2, 4))
     return summed
