@@ -73,7 +73,7 @@ def serve(  # noqa: PLR0913 - a command has its options
     set_threads(max(1, available_threads() // workers))
     records = open_records(settings)
     require_a_key(settings, records)
-    Server(create_app(settings, records=records), announce=lambda url: _announce(run, url)).run()
+    Server(create_app(settings, records=records), announce=lambda url: _announce(run, url)).listen()
 
 
 def require_a_key(settings: ServiceSettings, records: Records) -> None:

@@ -20,9 +20,9 @@ def test_a_form_comes_back_as_it_was_sent(page, text):
     assert parts_of(body, kind) == {"page": page, "values": text.encode("utf-8", "replace")}
 
 
-def test_a_field_left_empty_is_not_there():
+def test_a_field_left_empty_is_there():
     body, kind = form(page=("", b""), values=(None, b"{}"))
-    assert parts_of(body, kind) == {"values": b"{}"}
+    assert parts_of(body, kind) == {"page": b"", "values": b"{}"}
 
 
 @given(st.binary(max_size=300))

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from cardiograph import __version__
 from cardiograph.inference import Predictor
 from cardiograph.service.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
-from cardiograph.service.document import complete
+from cardiograph.service.document import complete, line_schemas
 from cardiograph.service.forgery import FormTokens
 from cardiograph.service.headers import HeadersMiddleware
 from cardiograph.service.held import HeldQueries
@@ -125,12 +125,12 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     bundle = serving.predictor.bundle
     variables = () if bundle.scaler is None else bundle.scaler.variables
     blocks = frozenset(bundle.fusion.layout[1])
-    app.include_router(batch.batch(variables))
+    app.include_router(batch.batch())
     app.include_router(predictions.predictions(variables, blocks))
     app.include_router(model.router)
     app.include_router(health.router)
     app.include_router(page.router)
-    complete(app)
+    complete(app, line_schemas(variables))
 
 
 @contextlib.asynccontextmanager

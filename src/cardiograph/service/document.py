@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -83,15 +83,43 @@ def patient_schema(*, nullable: bool) -> dict[str, Any]:
     return {"type": ["string", "null"] if nullable else "string", "maxLength": 200, "description": said}
 
 
-def complete(app: FastAPI) -> None:
-    """Make an application's document say what FastAPI doesn't know: how to prove who asks, and how refusals look."""
+def lines(schema: str) -> dict[str, Any]:
+    """JSON schema of lines, which OpenAPI 3.1 can only call a text; each is of the named schema."""
+    return {"type": "string", "description": f"one JSON object a line, each of the schema `{schema}`"}
+
+
+def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
+    """JSON schemas of the lines of a batch, in and out."""
+    name = {"type": ["string", "integer", "null"], "description": "given back with the answer"}
+    line = {
+        "id": name,
+        "page": {"type": ["string", "null"], "contentEncoding": "base64"},
+        "values": values_schema(variables, one=False),
+        "patient_id": patient_schema(nullable=True),
+    }
+    answer = {
+        "id": name,
+        "line": {"type": "integer", "minimum": 1},
+        "prediction": {"$ref": f"{_SCHEMAS}Told"},
+        "model": {"$ref": f"{_SCHEMAS}Model"},
+        "links": {"type": "object", "additionalProperties": {"type": "string"}},
+        "problem": {"$ref": f"{_SCHEMAS}Problem"},
+    }
+    return {
+        "BatchLine": {"type": "object", "properties": line, "additionalProperties": False},
+        "BatchAnswer": {"type": "object", "properties": answer, "required": ["id", "line"]},
+    }
+
+
+def complete(app: FastAPI, further: Mapping[str, Any]) -> None:
+    """Say in a document what FastAPI doesn't know: how to prove who asks, how refusals look, and ``further`` schemas."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = plain()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         problem = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
-        schemas.update(problem.pop("$defs", {}), Problem=problem)
+        schemas.update(further, **problem.pop("$defs", {}), Problem=problem)
         for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own; nothing here answers so
             schemas.pop(name, None)
         document["components"]["securitySchemes"] = {

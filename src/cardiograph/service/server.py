@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -11,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from cardiograph.errors import ConfigError
 from cardiograph.service.serving import Serving
 
 HEAD_SECONDS = 10.0
@@ -93,6 +95,22 @@ class Server(uvicorn.Server):
                 limit_concurrency=CONNECTIONS,
             )
         )
+
+    def listen(self) -> None:
+        """Serve until a signal comes.
+
+        Raises:
+            ConfigError: The address cannot be listened on.
+        """
+        logging.getLogger().addHandler(logging.NullHandler())  # libraries keep quiet: our own lines are the log
+        settings = self._serving.settings
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        try:
+            listening = socket.create_server((settings.host, settings.port), family=family, backlog=256)
+        except OSError as error:
+            message = f"serve: cannot listen on {settings.host} port {settings.port} ({error.strerror}); choose another"
+            raise ConfigError(message) from error
+        self.run(sockets=[listening])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""

@@ -32,7 +32,7 @@ class Part:
 
 
 def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
-    """Fields of a multipart body by name; a field that was left empty is not there.
+    """Fields of a multipart body by name.
 
     Raises:
         ProblemError: 400, where the body is no such form.
@@ -53,7 +53,7 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
         if part.name in found:
             raise ProblemError(400, "bad_form", "A field is there twice; send each once.")
         found[part.name] = bytes(part.content)
-    return {name: content for name, content in found.items() if content}
+    return found
 
 
 def text_of(content: bytes) -> str:

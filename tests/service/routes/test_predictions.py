@@ -34,6 +34,8 @@ def test_values_alone_and_a_page_alone_are_scored(served, page, values):
     assert (alone.status_code, alone.json()["prediction"]["missing"]) == (201, ["image"])
     assert served.ask(values=values).json()["prediction"]["probability"] == alone.json()["prediction"]["probability"]
     assert served.ask(page).json()["prediction"]["missing"] == ["clinical"]
+    assert served.ask(b"", values).json()["prediction"] == alone.json()["prediction"]  # a browser's form without a file
+    assert served.client.post("/v1/predictions", files={"page": page, "more": (None, "")}).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -15,9 +15,8 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from cardiograph.schema import ClinicalVariable
 from cardiograph.service.access import Caller
-from cardiograph.service.document import patient_schema, refusals, values_schema
+from cardiograph.service.document import lines, refusals
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.schemas import AskedLine, read_asked
 from cardiograph.service.serving import Serving, caller_of, serving_of
@@ -31,20 +30,9 @@ _READ_SECONDS = 60
 """How long a client may leave its answers unread."""
 
 
-def batch(variables: Sequence[ClinicalVariable]) -> APIRouter:
-    """The route, documented with the variables of the model that is served."""
+def batch() -> APIRouter:
+    """The route."""
     router = APIRouter(tags=["predictions"])
-    line = {
-        "type": "object",
-        "properties": {
-            "id": {"type": ["string", "integer", "null"], "description": "given back with the answer"},
-            "page": {"type": ["string", "null"], "contentEncoding": "base64"},
-            "values": values_schema(variables, one=False),
-            "patient_id": patient_schema(nullable=True),
-        },
-        "additionalProperties": False,
-    }
-    told = {"type": "object", "description": "`id`, `line` (from 1), and either `prediction` or `problem`; in order"}
     router.add_api_route(
         PATH,
         create,
@@ -52,10 +40,10 @@ def batch(variables: Sequence[ClinicalVariable]) -> APIRouter:
         summary="Score many patients",
         response_class=Response,
         responses={
-            200: {"description": "A line for each line.", "content": {MEDIA_TYPE: {"schema": told}}},
+            200: {"description": "A line for each line.", "content": {MEDIA_TYPE: {"schema": lines("BatchAnswer")}}},
             **refusals(403, 408, 415, 503),
         },
-        openapi_extra={"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": line}}}},
+        openapi_extra={"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": lines("BatchLine")}}}},
     )
     return router
 

@@ -99,6 +99,7 @@ def asked_of(body: bytes, content_type: str) -> Query:
         rule = f"fields are {', '.join(FIELDS)}"
         issues = [Issue("request", name[:40], "", rule, "leave it out", "unknown_field") for name in unknown]
         raise ProblemError(422, "bad_request", "The form has other fields than it may have.", issues=issues)
+    parts = {name: content for name, content in parts.items() if content}  # browsers send what was left empty
     content = {"values": read_json(parts["values"])} if "values" in parts else {}
     if "patient_id" in parts:
         content["patient_id"] = text_of(parts["patient_id"])

@@ -1,0 +1,127 @@
+"""The OpenAPI document is true: thousands of requests drawn from it are answered as it says."""
+
+import base64
+import io
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from PIL import Image
+
+from cardiograph.service.document import _SAID
+
+RATE = 500.0
+PREDICT = "/v1/predictions"
+
+
+def test_every_route_is_documented_with_its_refusals(served):
+    document = served.client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {
+        PREDICT,
+        f"{PREDICT}/batch",
+        f"{PREDICT}/{{prediction_id}}",
+        f"{PREDICT}/{{prediction_id}}/explanation",
+        "/v1/model",
+        "/v1/report",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert set(operation["responses"]) - {str(status) for status in _SAID} <= {"200", "201"}, path
+            assert operation["summary"]
+    variables = document["paths"][PREDICT]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert variables["properties"]["values"]["properties"]["sbp"] == {
+        "type": ["number", "null"],
+        "title": "systolic blood pressure",
+        "description": "systolic blood pressure, 50-300 mmHg",
+        "minimum": 50.0,
+        "maximum": 300.0,
+    }
+
+
+def small_page(seed, kind):
+    """A small page with beats of its own, as a file."""
+    from cardiograph.signals.paper import PaperLayout, draw_page
+
+    rng = np.random.default_rng(seed)
+    seconds = np.arange(5000) / RATE
+    beat = (seconds % rng.uniform(0.7, 0.9)) - 0.3
+    leads = rng.uniform(0.6, 1.2, (12, 1)) * np.exp(-((beat / 0.015) ** 2)) + 0.2 * np.exp(
+        -(((beat - 0.25) / 0.05) ** 2)
+    )
+    file = io.BytesIO()
+    Image.fromarray(draw_page(leads, RATE, layout=PaperLayout(pixels_per_mm=4)).pixels).save(file, kind)
+    return file.getvalue()
+
+
+def is_allowed(case):
+    """Whether a form that was drawn as a wrong one is a right one by another branch of the schema."""
+    if case.media_type != "multipart/form-data" or not isinstance(case.body, dict):
+        return False
+    (body,) = [each for each in case.operation.body if each.media_type == case.media_type]
+    fields = {name: "page" if isinstance(value, bytes) else value for name, value in case.body.items()}
+    return Draft202012Validator(body.raw_schema).is_valid(fields)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Teaches Schemathesis what pages and lines look like."""
+    import schemathesis
+
+    pages = {kind: [small_page(seed, kind) for seed in range(4)] for kind in ("JPEG", "PNG", "WEBP")}
+    for kind, files in pages.items():
+        schemathesis.openapi.media_type(f"image/{kind.lower()}", st.sampled_from(files))
+    schemathesis.openapi.format("binary", st.sampled_from(pages["JPEG"]))
+    page = st.sampled_from([base64.b64encode(files[0]).decode() for files in pages.values()])
+    values = st.fixed_dictionaries({}, optional={"ef": st.floats(0, 1), "sbp": st.floats(0, 400), "age": st.none()})
+    line = st.fixed_dictionaries({"values": values}, optional={"id": st.integers(), "page": page | st.text()})
+    text = line.map(json.dumps) | st.text().map(lambda text: text.replace("\n", " "))
+    lines = st.lists(text, max_size=3).map(lambda each: "\n".join(each).encode())
+    schemathesis.openapi.media_type("application/x-ndjson", lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limits", [{}, {"requests_per_minute": 240, "require_key": True}], ids=["off", "on"])
+def test_what_is_drawn_from_the_document_is_answered_as_it_says(serve, drawn, limits):
+    import schemathesis
+    from schemathesis import GenerationMode
+
+    served = serve(**({"requests_per_minute": 10_000_000} | limits))
+    headers = {"Authorization": f"Bearer {served.records.keys.give('cg_all', 'predict', 'read', 'metrics')}"}
+    schema = schemathesis.openapi.from_asgi("/openapi.json", served.app, headers={"Host": "localhost", **headers})
+    answered = Counter()
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        share = {PREDICT: 400, f"{PREDICT}/batch": 200}.get(operation.path, 60)
+        for mode, cases in ((GenerationMode.POSITIVE, share), (GenerationMode.NEGATIVE, share // 2)):
+            if mode is GenerationMode.NEGATIVE and operation.body.items == [] and "{" not in operation.path:
+                continue  # nothing can be wrong with a request that holds nothing
+
+            @settings(
+                max_examples=cases,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=operation.as_strategy(mode))
+            def answer(case, mode=mode):
+                assume(mode is GenerationMode.POSITIVE or not is_allowed(case))
+                response = case.call_and_validate(base_url="http://localhost", headers=headers)
+                answered[case.operation.path, response.status_code] += 1
+
+            answer()
+    assert sum(answered.values()) >= 1000
+    assert not any(status >= 500 for _, status in answered)
+    predictions = {status: count for (path, status), count in answered.items() if path == PREDICT}
+    if not limits:
+        assert predictions[201] >= 0.3 * sum(predictions.values())
+    else:
+        assert predictions[429]
