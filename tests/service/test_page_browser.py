@@ -206,6 +206,18 @@ def test_all_of_it_without_scripts(visit, address, page, values):
     assert window.locator("#missing").count() == 0
 
 
+def test_back_and_forth(visit, address):
+    window = ask(visit(address), {"ef": 0.4})
+    answered = window.url
+    window.go_back()
+    window.wait_for_selector("main.asking")
+    window.go_forward()
+    window.wait_for_selector("#answer")
+    assert window.url == answered
+    assert window.input_value("#value-ef") == "0.4"
+    assert window.evaluate("sessionStorage.getItem('htmx-history-cache')") is None  # no patient stays in the browser
+
+
 def test_a_page_can_be_dropped(visit, address, page):
     window = visit(address)
     content = window.evaluate_handle(

@@ -124,6 +124,8 @@ async def explanation(request: Request, prediction_id: str) -> Response:
 @router.get("/report")
 async def report(request: Request) -> Response:
     """The run's report in a frame, with a way back."""
+    if not (serving_of(request).settings.run / "report.html").is_file():
+        raise ProblemError(404, "no_report", "This folder holds no report; serve the run's folder, not its bundle.")
     policy = f"{PAGE_POLICY}; frame-src 'self'"
     return HTMLResponse(_site(request).render("report.html"), headers={"Content-Security-Policy": policy})
 
