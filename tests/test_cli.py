@@ -252,10 +252,28 @@ def test_the_terminal_shows_all_of_an_audit_and_no_control_characters(capsys):
 
 
 def test_the_seconds_of_stages_add_up(capsys):
-    console.show_seconds({"reading pages": 1.25, "training sign": 2.5})
+    console.show_seconds({"reading pages": 1.25, "training sign": 2.5}, {"reading pages": 36.04})
     told = capsys.readouterr().err
     assert "reading pages" in told and "2.5" in told
-    assert told.splitlines()[-2].split() == ["together", "3.8"]
+    *_, together, _, pace = told.splitlines()
+    assert together.split() == ["together", "3.8"]
+    assert pace == "reading pages: 36.0 images per second"
+
+
+def test_a_bar_of_images_tells_its_pace_and_others_do_not(capsys):
+    shown, seconds = console.Bars(), [0.0]
+    shown.progress.get_time = lambda: seconds[0]
+    for stage, unit in (("reading pages", "images"), ("training sign", "")):
+        shown.start(stage, 50, unit=unit)
+        shown.advance(40)  # known before: what came at once is no pace
+        for _ in range(10):
+            seconds[0] += 0.25
+            shown.advance()
+    shown.progress.console.width = 150
+    shown.progress.console.print(shown.progress.get_renderable())
+    reading, training = capsys.readouterr().err.splitlines()
+    assert reading.split()[-2:] == ["4.0", "images/s"]
+    assert "/s" not in training
 
 
 def test_an_error_keeps_its_lines_and_loses_control_characters(capsys):

@@ -16,17 +16,20 @@ from cardiograph import cli_options as options
 from cardiograph.cli_evaluate import evaluate
 from cardiograph.cli_explain import check_maps, show_explanation
 from cardiograph.cli_extend import extend
+from cardiograph.cli_records import audit_log, keys, records
 from cardiograph.cli_serve import serve
 from cardiograph.cli_studies import compare, ladder
 from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
     "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
-    "6 encoder weights, 7 engine or precision, 1 the audit blocks, or anything else."
+    "6 encoder weights, 7 engine or precision, 8 the database of the service, 1 the audit blocks or its log is broken, "
+    "or anything else."
 )
 
 if TYPE_CHECKING:
     from cardiograph.config import RunConfig
+    from cardiograph.pipeline import RunResult
 
 app = typer.Typer(
     name="cardiograph",
@@ -244,6 +247,9 @@ app.command(
     epilog="Examples: cardiograph serve runs/a | cardiograph serve runs/a --host 0.0.0.0 --allow-host ecg.example.org"
 )(serve)
 
+for group in (keys, audit_log, records):
+    app.add_typer(group)
+
 
 @app.command()
 def report(
@@ -345,10 +351,10 @@ def _run(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool) -> None
     command = shlex.join(["cardiograph", *sys.argv[1:]])
     with console.bars() as shown:
         result = run_as_configured(cohort, out, settings, progress=shown, command=command)
-    _show(result.path, result.metrics, result.seconds, as_json=as_json)
+    _show(result.path, result.metrics, result, as_json=as_json)
 
 
-def _show(run: Path, metrics: dict[str, Any], seconds: dict[str, float] | None = None, *, as_json: bool) -> None:
+def _show(run: Path, metrics: dict[str, Any], made: RunResult | None = None, *, as_json: bool) -> None:
     from cardiograph import console
     from cardiograph.artifacts.run import RunDirectory
     from cardiograph.models.titles import TITLES
@@ -356,11 +362,12 @@ def _show(run: Path, metrics: dict[str, Any], seconds: dict[str, float] | None =
     cautions = RunDirectory(run).read_json("run.json").get("cautions", [])
     if as_json:
         told = {"run": str(run), "report": str(run / "report.html"), "metrics": metrics, "cautions": cautions}
-        rounded = {stage: round(each, 3) for stage, each in (seconds or {}).items()}
-        console.show_json({**told, "seconds": rounded})
+        paces = {"seconds": made.seconds, "images_per_second": made.images_per_second} if made else {}
+        rounded = {name: {key: round(each, 3) for key, each in pace.items()} for name, pace in paces.items()}
+        console.show_json(told | rounded)
     else:
-        if seconds:
-            console.show_seconds(seconds)
+        if made and made.seconds:
+            console.show_seconds(made.seconds, made.images_per_second)
         console.show_result(metrics, TITLES, str(run / "report.html"), cautions=cautions)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cardiograph.errors import AuditError, CardiographError, InputError, Issue
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import ProgressColumn, TaskID
     from rich.table import Table
 
     from cardiograph.audit.findings import Audit
@@ -35,7 +35,7 @@ TONES = {"warning": "bold red", "note": "yellow", "plain": "green"}
 
 
 class Bars:
-    """Progress bars with the time left, one for each stage."""
+    """Progress bars with the time left, one for each stage, and images a second where images are worked on."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -57,14 +57,15 @@ class Bars:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            _pace(),
             console=Console(stderr=True),
         )
         self._task: TaskID | None = None
 
-    def start(self, stage: str, total: int) -> None:
-        """Finish the bar of the stage before and start another."""
+    def start(self, stage: str, total: int, *, unit: str = "") -> None:
+        """Finish the bar of the stage before and start another; with a unit it tells how many a second."""
         self.finish()
-        self._task = self.progress.add_task(stage, total=total)
+        self._task = self.progress.add_task(stage, total=total, unit=unit)
 
     def advance(self, steps: int = 1) -> None:
         """Move the current bar."""
@@ -76,6 +77,19 @@ class Bars:
         if self._task is not None:
             task = self.progress.tasks[self._task]
             self.progress.update(self._task, total=max(task.completed, 1), completed=max(task.completed, 1))
+
+
+def _pace() -> ProgressColumn:
+    """Steps of a bar with a unit per second, over the last half minute."""
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Pace(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed, unit = task.finished_speed or task.speed, task.fields["unit"]
+            return Text(f"{speed:.1f} {unit}/s" if speed and unit else "")
+
+    return Pace()
 
 
 @contextmanager
@@ -143,8 +157,8 @@ def show_result(
     console.print(f"report: {plain(report)}", highlight=False, soft_wrap=True)
 
 
-def show_seconds(seconds: Mapping[str, float]) -> None:
-    """How long each stage of a run took, and all of them together; on stderr, where progress was shown."""
+def show_seconds(seconds: Mapping[str, float], images_per_second: Mapping[str, float]) -> None:
+    """How long each stage of a run took, and all of them together; how fast pages went; on stderr, as progress."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -154,7 +168,10 @@ def show_seconds(seconds: Mapping[str, float]) -> None:
     table.add_column("seconds", f"{sum(seconds.values()):.1f}", justify="right")
     for stage, each in seconds.items():
         table.add_row(plain(stage), f"{each:.1f}")
-    Console(stderr=True).print(table)
+    console = Console(stderr=True)
+    console.print(table)
+    for work, pace in images_per_second.items():
+        console.print(f"{plain(work)}: {pace:.1f} images per second", highlight=False)
 
 
 def show_audit(audit: Audit, page: str) -> None:

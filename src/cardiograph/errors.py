@@ -92,3 +92,9 @@ class EngineError(CardiographError):
     """An inference engine or precision that this machine cannot run."""
 
     exit_code = 7
+
+
+class RecordsError(CardiographError):
+    """The database of a service: not to be reached, read or written, not there, or of a newer version."""
+
+    exit_code = 8

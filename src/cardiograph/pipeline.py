@@ -26,6 +26,7 @@ from cardiograph.stages.contact import sample_sheet
 from cardiograph.stages.fitting import Material, fit_network, prepare
 from cardiograph.stages.inflation import measure_inflation
 from cardiograph.stages.ingest import data_hash
+from cardiograph.stages.inputs import MEMORY, InputStore
 from cardiograph.stages.protocol import SOUND, Protocol
 from cardiograph.stages.recording import record_model, record_scores
 from cardiograph.stages.reporting import write_report
@@ -44,11 +45,13 @@ class RunResult:
         path: Its folder.
         metrics: The content of ``metrics.json``.
         seconds: Of each stage, in the order they ran.
+        images_per_second: That were read or embedded; empty where the cache knew all pages.
     """
 
     path: Path
     metrics: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
+    images_per_second: dict[str, float] = field(default_factory=dict)
 
 
 def run(
@@ -89,7 +92,7 @@ def run(
         progress.start("finding weights", 1)
         find_weights(config.encoder.weights, cache=cache_folder())  # before an hour of reading pages, not after it
     with directory.locked(), PageCache(cache_folder()) as cache:
-        shop = Workshop(config, cache, progress, directory)
+        shop = Workshop(config, cache, progress, directory, inputs=InputStore(MEMORY))
         survey = None
         if cohort.has_pages:
             start = time.perf_counter()  # no stage yet: the folder is claimed when pages and audit are known
@@ -105,10 +108,12 @@ def run(
         audit.require_sound()
         shop.seconds["audit"] = time.perf_counter() - start
         if directory.begin(config, data_hash(cohort, survey)):
-            seconds = directory.read_json("run.json").get("seconds", {})
-            return RunResult(out, directory.read_json("metrics.json"), seconds)
+            facts = directory.read_json("run.json")
+            paces = facts.get("seconds", {}), facts.get("images_per_second", {})
+            return RunResult(out, directory.read_json("metrics.json"), *paces)
         directory.write_json("audit.json", audit.as_dict())
         studied = protocol.study(cohort, survey, split, clinical, shop)
+        shop.inputs.clear()
         if studied.survey is not None:
             directory.write_bytes("pages.png", sample_sheet(studied, config))
         learnt = _learn(studied.material, shop, protocol)
@@ -122,6 +127,7 @@ def run(
         directory.record(
             {
                 "seconds": shop.seconds,
+                "images_per_second": shop.images_per_second,
                 "command": command,
                 "source": source.name,
                 "ceiling": synthetic_ceiling(source, studied, learnt),
@@ -132,7 +138,7 @@ def run(
             write_report(directory)
         directory.record({"seconds": shop.seconds})
         directory.finish()
-    return RunResult(out, metrics, shop.seconds)
+    return RunResult(out, metrics, shop.seconds, shop.images_per_second)
 
 
 def _learn(material: Material, shop: Workshop, protocol: Protocol) -> Learnt:

@@ -8,8 +8,8 @@ from typing import Protocol
 class Progress(Protocol):
     """Listens to the stages of a run."""
 
-    def start(self, stage: str, total: int) -> None:
-        """A stage of ``total`` steps begins; the one before is over."""
+    def start(self, stage: str, total: int, *, unit: str = "") -> None:
+        """A stage of ``total`` steps begins; the one before is over. With a unit, steps a second are worth telling."""
         ...
 
     def advance(self, steps: int = 1) -> None:
@@ -20,7 +20,7 @@ class Progress(Protocol):
 class Silent:
     """Listens and says nothing."""
 
-    def start(self, stage: str, total: int) -> None:
+    def start(self, stage: str, total: int, *, unit: str = "") -> None:
         """Ignored."""
 
     def advance(self, steps: int = 1) -> None:

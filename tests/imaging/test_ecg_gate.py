@@ -233,6 +233,16 @@ def test_the_evidence_counts_beats_and_traces():
     assert evidence.trace_cover == pytest.approx(0.96, abs=0.01)
 
 
+def test_what_lies_inside_a_loop_of_a_trace_is_no_part_of_it():
+    loop, blot = Image.new("L", (1000, 600)), Image.new("L", (1000, 600))
+    ImageDraw.Draw(loop).line([(200, 300), (500, 150), (800, 300), (500, 450), (200, 300)], fill=255, width=4)
+    ImageDraw.Draw(blot).ellipse((480, 280, 520, 320), fill=255)
+    ring, inside = (np.asarray(each) > 0 for each in (loop, blot))
+    evidence = ecg_evidence(np.repeat(np.where(ring | inside, 0, 255)[..., None], 3, 2).astype(np.uint8))
+    assert evidence.trace_share == ring.sum() / (ring.sum() + inside.sum())
+    assert evidence.traces == 2
+
+
 def test_the_evidence_of_one_view_is_the_same_at_any_time():
     view = grid_view(draw_page(signal(), 500).pixels)
     before = ecg_evidence(view)

@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from cardiograph.errors import EngineError
-from cardiograph.imaging.encoder import EncoderFacts, load_engine, make_engine, probe, supports_bf16
+from cardiograph.imaging.encoder import EncoderFacts, find_device, load_engine, make_engine, probe, supports_bf16
 from cardiograph.imaging.precision import check_precision
 from cardiograph.imaging.weights import load_weights
 
@@ -120,3 +121,49 @@ def test_both_engines_give_the_maps_that_the_embedding_is_read_out_of(weights, c
     assert [each.shape for each in found["torch"]] == sides
     for first, second in zip(*found.values(), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-4)
+
+
+CPU_FACTS = EncoderFacts("sha", "in words", "torch", "f32", "page=1")
+
+
+def test_what_was_embedded_on_a_cpu_keeps_its_fingerprint_and_a_graphics_card_has_another():
+    before_there_were_devices = "9e99c1ebcdfd876dfa682a12ea8b872c4edafe92da83f758ea4e85aaae321a16"
+    assert CPU_FACTS.fingerprint == before_there_were_devices
+    assert dataclasses.replace(CPU_FACTS, device="cuda").fingerprint != before_there_were_devices
+
+
+@pytest.mark.parametrize(("there", "device"), [(True, "cuda"), (False, "cpu")])
+def test_torch_alone_takes_a_graphics_card_where_there_is_one(monkeypatch, there, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert find_device("torch") == device
+    assert find_device("openvino") == "cpu"
+
+
+def test_a_model_made_on_a_graphics_card_is_not_served_without_one(engines, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    engines["torch"].save(tmp_path)
+    with pytest.raises(EngineError, match=r"on device cuda.* no such device here; serve it on a machine with one"):
+        load_engine(tmp_path, dataclasses.replace(CPU_FACTS, device="cuda"))
+
+
+def test_a_model_made_on_a_cpu_stays_there_beside_a_graphics_card(engines, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    engines["torch"].save(tmp_path)
+    np.testing.assert_array_equal(probe(load_engine(tmp_path, CPU_FACTS)), probe(engines["torch"]))
+
+
+def test_off_the_cpu_the_page_goes_where_the_network_is_and_nothing_is_rounded(weights, cache_folder, pages):
+    with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=True):
+        engine = make_engine(weights, "torch", "f32", cache=cache_folder, device="meta")
+        cudnn = torch.backends.cudnn
+        assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (False, True, False)
+    with pytest.raises(NotImplementedError, match="meta"):  # a device that computes shapes and holds no numbers
+        next(engine.run(pages))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_graphics_card_gives_the_same_alone_in_company_and_nearly_on_a_cpu(engines, weights, cache_folder, pages):
+    card = make_engine(weights, "torch", "f32", cache=cache_folder, device="cuda")
+    together = np.array(list(card.run(pages)))
+    np.testing.assert_array_equal(together, [next(card.run([page])) for page in pages])
+    np.testing.assert_allclose(together, np.array(list(engines["torch"].run(pages))), atol=1e-4)

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 import zlib
+from collections import Counter
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -77,7 +78,7 @@ def wrong_bodies():
     for content, kind, status in (
         (b"", "application/json", 400),
         (deep, "application/json", 400),
-        (b'{"values": {"ef": 1e999}}', "application/json", 400),
+        (b'{"values": {"ef": 1e999}}', "application/json", 422),
         (b"\xff\xfe", "application/json", 400),
         (b"x" * 1000, "multipart/form-data; boundary=b", 400),
         (b"--b\r\n" * 10_000, "multipart/form-data; boundary=b", 400),
@@ -102,7 +103,10 @@ def raw(url, head, *pieces, pause=0.0):
                 connection.sendall(piece)
         except OSError:
             pass
-        return connection.recv(1000)
+        try:
+            return connection.recv(1000)
+        except OSError:
+            return b""
 
 
 def head(length, kind="application/json"):
@@ -143,7 +147,7 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
             assert (big.status_code, endless.status_code) == (413, 413)
             sent += 2
         told = []
-        late = head(1000)[:-2] + b"X: " + b"x" * 100_000 + b"\r\n\r\n"
+        late = head(1000)[:-2] + b"X: " + b"x" * 1_000_000 + b"\r\n\r\n"
         senders = [(head(1000), *[b" "] * 12), (b"POST /v1/pre", *[b"d"] * 30), (late,)]
         slow = [partial(lambda pieces: told.append(raw(server.url, *pieces, pause=0.5)), each) for each in senders * 5]
         threads = [threading.Thread(target=sender) for sender in slow]
@@ -153,8 +157,9 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
         assert good() == 201  # the slow hold nobody up
         for thread in threads:
             thread.join()
-        statuses = sorted(answer[9:12] for answer in told)
-        assert statuses == [b""] * 5 + [b"400"] * 5 + [b"408"] * 5
+        statuses = Counter(answer[9:12] for answer in told)
+        assert statuses[b"408"] == 5
+        assert statuses[b"400"] + statuses[b""] == 10  # an answer to endless headers may be lost in their flood
         sent += len(slow)
         for _ in range(20):  # who hangs up in the middle gets nothing and leaves nothing
             place = urlsplit(server.url)
@@ -166,4 +171,5 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
         assert server.peak_mib < 1536
         assert '"status": 500' not in server.log.read_text()
     finally:
-        assert server.stop() == 0
+        status = server.stop()
+    assert status == 0

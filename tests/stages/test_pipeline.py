@@ -281,3 +281,20 @@ def test_patients_to_be_scored_need_neither_label_nor_every_column(shared, tmp_p
     answers = score_table(tmp_path / "uci", tmp_path / "new.csv")
     assert answers["probability"].between(0, 1).all()
     assert answers["warnings"].str.contains("not given: ef").all()
+
+
+@pytest.mark.slow
+def test_a_run_hands_what_it_reads_to_the_encoder_and_lets_go_of_it(frame, learn, monkeypatch, tmp_path):
+    from cardiograph.stages import ingest
+    from cardiograph.stages.inputs import InputStore
+
+    def never(path, *_):
+        raise AssertionError(path)
+
+    cleared = []
+    monkeypatch.setattr(InputStore, "clear", lambda store: cleared.append(len(store)))
+    monkeypatch.setattr(ingest, "read_view", never)
+    monkeypatch.setenv("CARDIOGRAPH_CACHE", str(tmp_path / "cache"))
+    folder = learn(frame)
+    assert cleared == [frame["ecg"].nunique()]
+    assert set(facts(folder)["images_per_second"]) == {"reading pages", "embedding pages"}

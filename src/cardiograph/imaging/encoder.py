@@ -40,6 +40,7 @@ class EncoderFacts:
         precision: ``f32`` or ``bf16``.
         preparation: Versions and settings of reading, view and resizing.
         readout: ``final`` or ``texture``.
+        device: ``cpu``, or ``cuda`` where torch ran on a graphics card.
     """
 
     weights_sha256: str
@@ -48,11 +49,14 @@ class EncoderFacts:
     precision: str
     preparation: str
     readout: str = "final"
+    device: str = "cpu"
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over everything but the wording of the source."""
+        """SHA-256 (hex) over everything but the wording of the source, and the device only where it is not ``cpu``."""
         content = asdict(self) | {"weights_source": ""}
+        if self.device == "cpu":
+            del content["device"]  # what was embedded before there was another device is still found
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -73,20 +77,30 @@ class Engine(Protocol):
 
 
 class TorchEngine:
-    """The network in torch, float32."""
+    """The network in torch, float32 in full (no TF32), on one device.
 
-    def __init__(self, weights: Weights, readout: str = "final") -> None:
+    On a graphics card, too, a page is a batch of its own: which kernel a convolution takes, and so the order of its sums,
+    goes by the shape of the batch.
+    """
+
+    def __init__(self, weights: Weights, readout: str = "final", device: str = "cpu") -> None:
         import torch
 
         self._torch = torch
+        self._device = device
         self._tensors = weights.tensors
-        self._network = _loaded(weights, readout)
+        self._network = _loaded(weights, readout).to(device)
+        if device != "cpu":
+            # for the whole process: set for each page and reset behind it, they would race with other threads
+            cudnn = torch.backends.cudnn
+            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         """[3, 224, 224] pages -> [512] embeddings, in order."""
-        with self._torch.inference_mode():
-            for page in inputs:
-                yield self._network(self._torch.from_numpy(page)[None]).reshape(-1).numpy()
+        for page in inputs:
+            with self._torch.inference_mode():
+                embedding = self._network(self._torch.from_numpy(page)[None].to(self._device))
+            yield embedding.reshape(-1).cpu().numpy()
 
     def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of."""
@@ -207,8 +221,19 @@ def _finished(request: openvino.InferRequest) -> NDArray[np.float32]:
     return embedding
 
 
-def make_engine(weights: Weights, engine: str, precision: str, *, cache: Path, readout: str = "final") -> Engine:
-    """An engine for ``weights``; the OpenVINO IR is converted once and kept in ``cache``.
+def find_device(engine: str) -> str:
+    """Where an engine computes on this machine: ``cuda`` where torch sees such a device, else ``cpu``."""
+    if engine != "torch":
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def make_engine(
+    weights: Weights, engine: str, precision: str, *, cache: Path, readout: str = "final", device: str = "cpu"
+) -> Engine:
+    """An engine for ``weights``; the OpenVINO IR is converted once and kept in ``cache``. ``device`` is torch's.
 
     Raises:
         EngineError: The machine or the engine cannot run this precision.
@@ -217,17 +242,27 @@ def make_engine(weights: Weights, engine: str, precision: str, *, cache: Path, r
         if precision != "f32":
             message = f"engine torch runs f32 only, asked for {precision}; use --engine openvino or --precision f32"
             raise EngineError(message)
-        return TorchEngine(weights, readout)
+        return TorchEngine(weights, readout, device)
     return OpenVinoEngine(_converted(weights, readout, cache), precision)
 
 
 def load_engine(folder: Path, facts: EncoderFacts) -> Engine:
-    """The engine of a bundle: the one it was built with, or an error; never another."""
+    """The engine of a bundle: the one it was built with, on the device it was built on, or an error; never another.
+
+    Raises:
+        EngineError: The machine lacks the device or cannot run the precision.
+    """
     if facts.engine == "torch":
+        if facts.device not in ("cpu", find_device("torch")):
+            message = (
+                f"engine torch on device {facts.device}: the pages of this model were embedded there, and torch sees no "
+                "such device here; serve it on a machine with one, or make the run again here"
+            )
+            raise EngineError(message)
         from cardiograph.imaging.weights import load_weights
 
         weights = load_weights(str(folder / "encoder.safetensors"), seed=0, cache=folder)
-        return TorchEngine(weights, facts.readout)
+        return TorchEngine(weights, facts.readout, facts.device)
     return OpenVinoEngine(folder / "encoder.xml", facts.precision)
 
 

@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.imaging.levels import percentiles
+
 HASH_VERSION = "1"
 """Changes whenever the same pixels give another hash."""
 
@@ -29,8 +31,9 @@ def pixel_hash(pixels: NDArray[np.uint8]) -> str:
     Args:
         pixels: [h, w, 3] RGB.
     """
-    shape = np.array(pixels.shape, "<i8").tobytes()
-    return hashlib.sha256(shape + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    digest = hashlib.sha256(np.array(pixels.shape, "<i8").tobytes())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
 
 
 def perceptual_hash(view_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -127,9 +130,10 @@ def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     red, green, blue = cv2.split(np.ascontiguousarray(pixels))
     brightest = cv2.max(cv2.max(red, green), blue)
-    tone = cv2.resize(brightest, size, interpolation=method).astype(np.float32)
-    dark, paper = np.percentile(tone[::2, ::2], [0.5, 60])
-    return np.asarray(np.clip((0.65 * paper + 0.35 * dark - tone) / max(0.5 * (paper - dark), 1), 0, 1), np.float32)
+    tone = np.asarray(cv2.resize(brightest, size, interpolation=method), np.uint8)
+    dark, paper = percentiles(tone[::2, ::2], 0.5, 60)
+    darkness = np.clip((0.65 * paper + 0.35 * dark - np.arange(256)) / max(0.5 * (paper - dark), 1), 0, 1)
+    return np.asarray(cv2.LUT(tone, darkness.astype(np.float32)), np.float32)
 
 
 def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -141,12 +145,9 @@ def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     reach = int(_MAX_TURN * width / 2) + 1
     columns = np.pad(small.T, ((0, 0), (reach, reach)))
     slopes = np.linspace(-_MAX_TURN, _MAX_TURN, 29)
-    scores = []
-    for slope in slopes:
-        shifts = reach + np.round(slope * (np.arange(48) - 23.5) * width / 48).astype(int)
-        sums = sum(column[shift : shift + height] for column, shift in zip(columns, shifts, strict=True))
-        scores.append(float(np.square(sums).sum()))
-    slope = slopes[int(np.argmax(scores))]
+    shifts = reach + np.round(slopes * (np.arange(48) - 23.5)[:, None] * width / 48).astype(int)
+    sheared = np.lib.stride_tricks.sliding_window_view(columns, height, axis=1)[np.arange(48)[:, None], shifts]
+    slope = slopes[int(np.argmax(np.square(sheared.sum(axis=0)).sum(axis=1)))]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), float(np.rad2deg(np.arctan(slope))), 1)
     return np.asarray(cv2.warpAffine(ink, turn, (width, height), flags=cv2.INTER_LINEAR), np.float32)
 

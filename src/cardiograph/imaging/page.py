@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.config import PagesConfig
 from cardiograph.errors import Issue, PageError
+from cardiograph.imaging.levels import percentiles
 
 PAGE_VERSION = "1"
 """Part of the encoder fingerprint: changes whenever the same page gives another view."""
@@ -143,8 +145,8 @@ def _ink_mask(brightest: Channel) -> Channel:
     """1 on ink and within three pixels of it, 0 on paper and grid; ink is dark in every channel, a grid is not."""
     import cv2
 
-    dark, paper = np.percentile(brightest[::3, ::3], [0.2, 50])
-    ink = brightest < min(dark + 0.58 * (paper - dark), 0.62 * paper)
+    dark, paper = percentiles(brightest[::3, ::3], 0.2, 50)
+    ink = np.asarray(brightest < math.ceil(min(dark + 0.58 * (paper - dark), 0.62 * paper)))
     return np.asarray(cv2.dilate(ink.view(np.uint8), np.ones((7, 7), np.uint8)), np.uint8)
 
 
@@ -152,8 +154,8 @@ def _without_ink(tone: Channel, ink: Channel) -> Channel:
     """The page as if nothing were written on it: ink takes the tone of the brightest paper near by."""
     import cv2
 
-    paper = cv2.dilate(np.where(ink, np.uint8(0), tone), np.ones((15, 15), np.uint8))
-    return np.where(ink, paper, tone)
+    paper = cv2.dilate(tone * (1 - ink), np.ones((15, 15), np.uint8))
+    return np.asarray(cv2.copyTo(paper, ink, tone.copy()), np.uint8)
 
 
 def _local_contrast(tone: Channel, ink: Channel) -> NDArray[np.float32]:
@@ -161,12 +163,13 @@ def _local_contrast(tone: Channel, ink: Channel) -> NDArray[np.float32]:
     import cv2
 
     wide = max(tone.shape) // 60 | 1
-    deviation = np.where(ink, np.uint8(0), cv2.absdiff(tone, cv2.blur(tone, (wide, wide))))
+    paper = 1 - ink
+    deviation = np.asarray(cv2.absdiff(tone, cv2.blur(tone, (wide, wide))), np.uint8) * paper
     width, height = tone.shape[1] // REDUCTION, tone.shape[0] // REDUCTION
     whole = np.s_[: height * REDUCTION, : width * REDUCTION]
     reduced = [
         cv2.resize(part[whole].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-        for part in (deviation, 1 - ink)
+        for part in (deviation, paper)
     ]
     side = max(width, height) // 36 | 1
     amount, weight = (cv2.blur(part, (side, side)) for part in reduced)
@@ -199,7 +202,9 @@ def _two_classes(contrast: NDArray[np.float32], percentile: float) -> float | No
         above = values > (low + high) / 2
         if above.all() or not above.any():
             break
-        low, high = float(values[~above].mean()), float(values[above].mean())
+        before, low, high = (low, high), float(values[~above].mean()), float(values[above].mean())
+        if (low, high) == before:
+            break
     if high < np.log(0.8):  # grey levels: less is the noise of plain paper
         return None
     return float(np.exp(high)) / 2 if high - low < np.log(2) else float(np.exp((low + high) / 2))
@@ -215,10 +220,10 @@ def _solid_area(textured: NDArray[np.bool_]) -> tuple[int, int, int, int] | None
     solid = np.pad(textured.astype(np.uint8), border)
     closed = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((side // 40 + 1, side // 40 + 1), np.uint8))
     opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((side // 14 + 1, side // 14 + 1), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
+    count, labels = cv2.connectedComponents(opened)
     if count < 2:
         return None
-    largest = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     rows, columns = (_extent(largest.sum(axis=axis)) for axis in (1, 0))
     inside = largest[slice(*rows), slice(*columns)]
     if inside.size < MIN_SHARE * textured.size or inside.mean() < 0.8:
@@ -249,8 +254,8 @@ def _repeats(tone: Channel, area: tuple[int, int, int, int]) -> bool:
     power = np.zeros((side, side), np.float32)
     for y in np.linspace(top, bottom - side, 3).astype(int):
         for x in np.linspace(left, right - side, 4).astype(int):
-            spectrum = cv2.dft(flat[y : y + side, x : x + side], flags=cv2.DFT_COMPLEX_OUTPUT)
-            power += np.square(spectrum).sum(axis=2)
+            real, imaginary = cv2.split(cv2.dft(flat[y : y + side, x : x + side], flags=cv2.DFT_COMPLEX_OUTPUT))
+            power += real * real + imaginary * imaginary
     correlation = np.asarray(cv2.dft(power, flags=cv2.DFT_INVERSE), np.float32)  # power is even: the result is real
     correlation /= max(float(correlation[0, 0]), 1e-6)
     return min(_peak(correlation), _peak(correlation.T)) > MIN_PEAK

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import anyio.to_thread
 from starlette.datastructures import Headers
@@ -16,10 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cardiograph.service.forgery import refuse_other_sites
 from cardiograph.service.problems import ProblemError
+from cardiograph.service.records import Keys
 from cardiograph.service.refusing import refuse
-
-if TYPE_CHECKING:
-    from cardiograph.service.records import Keys
 
 OPEN_PATH = "/healthz"
 """The only path that never asks for a key."""

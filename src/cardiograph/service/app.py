@@ -7,13 +7,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cardiograph import __version__
+from cardiograph.errors import RecordsError
 from cardiograph.inference import Predictor
 from cardiograph.service.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
 from cardiograph.service.document import complete, line_schemas
@@ -26,13 +27,11 @@ from cardiograph.service.metrics import Metrics
 from cardiograph.service.page_refusals import PageRefusalsMiddleware
 from cardiograph.service.page_site import Site
 from cardiograph.service.problems import ProblemError
+from cardiograph.service.records import Records
 from cardiograph.service.routes import batch, health, model, page, predictions
 from cardiograph.service.scoring import ScoringPool
 from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
 from cardiograph.service.settings import ServiceSettings
-
-if TYPE_CHECKING:
-    from cardiograph.service.records import Records
 
 ACCEPTS = {
     predictions.PATH: Accepts(("multipart/form-data", "application/json")),
@@ -100,8 +99,6 @@ def create_app(
 
 def open_records(settings: ServiceSettings) -> Records:
     """The records of a server's settings."""
-    from cardiograph.service.records import Records
-
     return Records.open(settings.database)
 
 
@@ -136,10 +133,13 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     serving: Serving = app.state.serving
+    await asyncio.to_thread(serving.records.log.append, "service_started", serving.model_sha256)
     pruning = asyncio.create_task(_prune(serving))
     yield
     pruning.cancel()
     await asyncio.to_thread(serving.pool.close)
+    with contextlib.suppress(RecordsError):
+        await asyncio.to_thread(serving.records.log.append, "service_stopped", serving.model_sha256)
     serving.records.close()
 
 

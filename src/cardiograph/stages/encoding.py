@@ -8,7 +8,7 @@ from functools import cached_property
 
 from cardiograph.errors import EngineError
 from cardiograph.fusion import DEAD_SPREAD
-from cardiograph.imaging.encoder import EncoderFacts, Engine, make_engine, probe, supports_bf16
+from cardiograph.imaging.encoder import EncoderFacts, Engine, find_device, make_engine, probe, supports_bf16
 from cardiograph.imaging.precision import check_precision
 from cardiograph.imaging.prepare import preparation
 from cardiograph.imaging.weights import load_weights
@@ -71,11 +71,13 @@ def _make(training: Survey, shop: Workshop) -> Encoder:
     if readout == "auto":
         readout = "texture" if config.encoder.weights == "random" else "final"
 
+    device = find_device(config.encoder.engine)
+
     def encoder(precision: str, why: str) -> Encoder:
         about = EncoderFacts(
-            weights.sha256, weights.source, config.encoder.engine, precision, preparation(config.pages), readout
+            weights.sha256, weights.source, config.encoder.engine, precision, preparation(config.pages), readout, device
         )
-        engine = make_engine(weights, config.encoder.engine, precision, cache=folder, readout=readout)
+        engine = make_engine(weights, config.encoder.engine, precision, cache=folder, readout=readout, device=device)
         return Encoder(engine, about, why)
 
     wanted = config.encoder.precision

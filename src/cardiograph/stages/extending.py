@@ -28,6 +28,7 @@ from cardiograph.stages.admitting import Addition, admit, embedded, newcomers
 from cardiograph.stages.external_cohort import read_pages, reading_notes
 from cardiograph.stages.facts import PACKAGES
 from cardiograph.stages.ingest import data_hash
+from cardiograph.stages.inputs import MEMORY, InputStore
 from cardiograph.stages.joining import SKIPPED, known_records
 from cardiograph.stages.widening import widened
 from cardiograph.stages.workshop import Workshop
@@ -97,7 +98,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
     bundle_hash = files.sha256_of(_bundle(run))
     with directory.locked(), PageCache(cache_folder()) as cache:
-        shop = Workshop(config, cache, progress, directory)
+        shop = Workshop(config, cache, progress, directory, inputs=InputStore(MEMORY))
         read, survey = read_pages(cohort, predictor, shop)
         hashed = data_hash(read, survey)
         identity = {
@@ -113,6 +114,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         directory.begin(base.config(), hashed)
         directory.record({"extended": identity})
         added = embedded(added, predictor, shop)
+        shop.inputs.clear()
         with shop.stage("linking patients", 1):
             bundle = widened(predictor.bundle, newcomers(added, predictor))
         facts = identity | {
@@ -136,6 +138,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
                     "reference": len(bundle.reference),
                     **_facts(base, command),
                     "seconds": shop.seconds,
+                    "images_per_second": shop.images_per_second,
                 }
             )
         directory.finish()

@@ -31,6 +31,7 @@ from cardiograph.stages.external_cohort import (
 from cardiograph.stages.external_page import external_page
 from cardiograph.stages.external_scores import Answered, cautions, comparison, score_answers
 from cardiograph.stages.ingest import data_hash
+from cardiograph.stages.inputs import MEMORY, InputStore
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.subgrouping import score_subgroups
 from cardiograph.stages.workshop import Workshop
@@ -100,7 +101,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
-        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress))
+        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
     identity = {
         "run": run.resolve().name,
         "bundle": files.sha256_of(run / "bundle" / "bundle.json"),

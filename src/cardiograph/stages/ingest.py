@@ -23,6 +23,7 @@ from cardiograph.imaging.prepare import preparation, prepare_page
 from cardiograph.imaging.preprocess import to_input
 from cardiograph.imaging.reading import read_page
 from cardiograph.imaging.traits import TRAITS_VERSION, PageTraits, page_traits
+from cardiograph.stages.inputs import View
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import available_threads
 
@@ -47,6 +48,11 @@ class PageFacts:
     perceptual_hash: str
     box: tuple[int, int, int, int]
     traits: PageTraits
+
+    @property
+    def view(self) -> View:
+        """What decides the encoder's input."""
+        return self.pixel_hash, self.box
 
     @property
     def likeness(self) -> NDArray[np.uint8]:
@@ -115,7 +121,8 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
 
     Args:
         cohort: With pages; a record may have none.
-        shop: Its settings tell the view, the limits, and whether bad pages are skipped.
+        shop: Its settings tell the view, the limits, and whether bad pages are skipped; its store takes the encoder's inputs
+            of pages that had to be read.
 
     Returns:
         The cohort (without the records of bad pages where these are skipped) and the facts of its pages. A record whose
@@ -129,7 +136,7 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
     under = f"{preparation(config)} traits={TRAITS_VERSION}"
     known: dict[Path, PageFacts | PageError] = {}
-    progress.start("reading pages", len(names))
+    progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
         unread: list[Path] = []
         for path, digest in zip(names, _in_order(pool, _digest, names), strict=True):
@@ -141,13 +148,14 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
                 progress.advance()
 
         def look(path: Path) -> PageFacts | PageError:
-            return _look(path, names[path], config)
+            return _look(path, names[path], shop)
 
-        for path, facts in zip(unread, _in_order(pool, look, unread), strict=True):
-            known[path] = facts
-            if isinstance(facts, PageFacts):
-                cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
-            progress.advance()
+        with shop.paced("reading pages", len(unread)):
+            for path, facts in zip(unread, _in_order(pool, look, unread), strict=True):
+                known[path] = facts
+                if isinstance(facts, PageFacts):
+                    cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
+                progress.advance()
     return _without_bad(cohort, paths, known, config)
 
 
@@ -155,6 +163,8 @@ def embed_pages(
     survey: Survey, engine: Engine, fingerprint: str, shop: Workshop, *, stage: str = "embedding pages"
 ) -> ImageEmbeddings:
     """Embed each different page once; the cache takes each embedding as it comes.
+
+    Inputs that the survey left in the shop's store are used; other pages are read again, a few ahead of the engine.
 
     Args:
         survey: Of the cohort's pages.
@@ -172,7 +182,8 @@ def embed_pages(
 
     def load(pixels: str) -> NDArray[np.float32]:
         path, facts = different[pixels]
-        return to_input(read_view(path, facts, shop.config.pages))
+        ready = shop.inputs.get(facts.view)
+        return to_input(read_view(path, facts, shop.config.pages)) if ready is None else ready
 
     found = embed_all(stage, list(different), load, (engine, fingerprint), shop)
     values = np.full((len(survey.facts), EMBEDDING_WIDTH), np.nan, np.float32)
@@ -204,9 +215,9 @@ def embed_all(
     known = {key: shop.cache.embedding(fingerprint, key) for key in keys}
     found = {key: embedding for key, embedding in known.items() if embedding is not None}
     missing = [key for key in keys if key not in found]
-    shop.progress.start(stage, len(keys))
+    shop.progress.start(stage, len(keys), unit="images")
     shop.progress.advance(len(found))
-    with ThreadPoolExecutor(available_threads()) as pool:
+    with shop.paced(stage, len(missing)), ThreadPoolExecutor(available_threads()) as pool:
         for key, embedding in zip(missing, engine.run(_in_order(pool, load, missing)), strict=True):
             shop.cache.keep_embedding(fingerprint, key, embedding)
             found[key] = embedding
@@ -245,14 +256,17 @@ def _digest(path: Path) -> str | None:
         return None  # the reader says what is wrong with it
 
 
-def _look(path: Path, name: str, config: PagesConfig) -> PageFacts | PageError:
+def _look(path: Path, name: str, shop: Workshop) -> PageFacts | PageError:
+    config = shop.config.pages
     try:
         page = prepare_page(path, name=name, config=config)
     except PageError as error:
         return error
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
     traits = page_traits(page.page, page.box if config.view == "grid" else None)
-    return PageFacts(page.file_sha256, page.pixel_hash, page.perceptual_hash.tobytes().hex(), box, traits)
+    facts = PageFacts(page.file_sha256, page.pixel_hash, page.perceptual_hash.tobytes().hex(), box, traits)
+    shop.inputs.keep(facts.view, lambda: page.input)
+    return facts
 
 
 def _without_bad(

@@ -43,6 +43,7 @@ from cardiograph.stages.external_cohort import (
     study_cohort,
 )
 from cardiograph.stages.ingest import data_hash
+from cardiograph.stages.inputs import MEMORY, InputStore
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
@@ -95,7 +96,7 @@ def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort 
         predictor = Predictor.load(run)
         cohort = read_cohort(source, config.cohort, outcome=config.outcome)
         labelled = labelled_records(cohort, skip=skip_unlabelled)
-        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress))
+        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
         hashed = data_hash(studied.cohort, studied.survey)
         if _renewed_before(facts, hashed, run) and (folder / RESULT).exists():
             return External(folder, files.read_json(folder / RESULT))

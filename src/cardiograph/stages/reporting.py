@@ -167,7 +167,7 @@ def _encoder(facts: dict[str, Any], view: str) -> EncoderContent | None:
     views = {"grid": "the area with the ECG grid", "whole": "the whole page", "box": "a fixed box"}
     return EncoderContent(
         weights=encoder["weights_source"],
-        engine=encoder["engine"],
+        engine=encoder["engine"] + (" on CUDA" if encoder.get("device") == "cuda" else ""),
         precision=encoder["precision"],
         why=encoder["why"],
         dropped=len(facts["fusion"]["dead_image_features"]),

@@ -12,6 +12,7 @@ from cardiograph.artifacts.cache import PageCache
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.progress import Progress
+from cardiograph.stages.inputs import InputStore
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Workshop:
         directory: Where results go; None for work that is no run.
         seconds: Of each stage so far.
         encoders: Encoders that were made, by what decides them: a study makes each once.
+        inputs: What the survey hands on to the embedding; keeps nothing unless it is given room.
+        images_per_second: That were read or embedded, of each such piece of work; what the cache knew does not count.
     """
 
     config: RunConfig
@@ -33,6 +36,8 @@ class Workshop:
     directory: RunDirectory | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     encoders: dict[str, Any] = field(default_factory=dict)
+    inputs: InputStore = field(default_factory=InputStore)
+    images_per_second: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str, steps: int = 0) -> Iterator[None]:
@@ -44,3 +49,11 @@ class Workshop:
         self.seconds[name] = time.perf_counter() - start
         if self.directory is not None:
             self.directory.log("stage", name=name, seconds=round(self.seconds[name], 3))
+
+    @contextmanager
+    def paced(self, work: str, images: int) -> Iterator[None]:
+        """Note how many images a second a piece of work gets through; nothing where there are none to work on."""
+        start = time.perf_counter()
+        yield
+        if images:
+            self.images_per_second[work] = images / (time.perf_counter() - start)

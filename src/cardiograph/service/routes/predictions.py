@@ -13,6 +13,7 @@ from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.document import patient_schema, refusals, values_schema
 from cardiograph.service.problems import ProblemError
+from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.schemas import Asked, PredictionAnswer, checked, read_asked, read_json
 from cardiograph.service.serving import Serving, caller_of, serving_of, unless_left
 from cardiograph.service.uploads import parts_of, text_of
@@ -22,6 +23,8 @@ PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
 FIELDS = ("page", "values", "patient_id")
 _GONE = Response(status_code=400)
 """For a client that has left and reads nothing."""
+_SAME = 1e-9
+"""An explanation is of the answer that was given where its probability differs by no more."""
 
 
 def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> APIRouter:
@@ -71,18 +74,24 @@ async def create(request: Request) -> Response:
 async def read(request: Request, prediction_id: str) -> Response:
     """The answer as it was given."""
     serving = serving_of(request)
-    entry = await serving.with_records(lambda: serving.records.get(prediction_id))
-    if entry is None:
-        raise _unknown()
+    entry = await _recorded(serving, prediction_id)
+    await _note(request, "prediction_read", prediction_id)
     return JSONResponse(serving.answer(entry))
 
 
 async def explanation(request: Request, prediction_id: str) -> Response:
     """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
     serving = serving_of(request)
-    query = await _asked_before(serving, prediction_id)
+    entry = await _recorded(serving, prediction_id)
+    query = _asked_before(serving, entry)
+    await _note(request, "explanation_read", prediction_id)
     told = await unless_left(request, serving.pool.run(lambda: _explain(serving, query)))
-    return _GONE if told is None else JSONResponse(told)
+    if told is None:
+        return _GONE
+    if abs(told["probability"] - entry.answer["probability"]) > _SAME:
+        message = "It was asked with a patient id, which is not kept; send the patient again."
+        raise ProblemError(410, "not_held", message)
+    return JSONResponse(told)
 
 
 def asked_of(body: bytes, content_type: str) -> Query:
@@ -106,13 +115,23 @@ def asked_of(body: bytes, content_type: str) -> Query:
     return checked(content, Asked).query(parts.get("page"))
 
 
-async def _asked_before(serving: Serving, prediction_id: str) -> Query:
-    held = serving.held.get(prediction_id)
-    if held is not None:
-        return held
+async def _recorded(serving: Serving, prediction_id: str) -> PredictionEntry:
     entry = await serving.with_records(lambda: serving.records.get(prediction_id))
     if entry is None:
-        raise _unknown()
+        raise ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
+    return entry
+
+
+async def _note(request: Request, event: Event, prediction_id: str) -> None:
+    """Tell the audit log that something was read, before it is."""
+    serving, key_id = serving_of(request), caller_of(request).key_id
+    await serving.with_records(lambda: serving.records.log.append(event, prediction_id, key_id=key_id))
+
+
+def _asked_before(serving: Serving, entry: PredictionEntry) -> Query:
+    held = serving.held.get(entry.id)
+    if held is not None:
+        return held
     if entry.clinical is None:
         message = (
             f"What was asked is held for {serving.settings.hold_minutes:g} minutes, and kept only with `--keep-pages`; "
@@ -127,10 +146,6 @@ def _explain(serving: Serving, query: Query) -> dict[str, Any]:
 
     told: dict[str, Any] = explain(serving.predictor, query).as_dict()
     return told
-
-
-def _unknown() -> ProblemError:
-    return ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
 
 
 def _body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""API keys: made, found by their token, revoked; at rest only a hash.
+
+A secret has 256 random bits, so nobody finds it by trying and plain SHA-256 is enough: slow hashes are for what people
+think up. When a key was last used is not kept, since that would be a write for each request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from cardiograph.errors import ConfigError
+from cardiograph.service.records.audit_log import append_entry
+from cardiograph.service.records.database import Database
+from cardiograph.service.records.seals import Seals
+from cardiograph.service.records.tables import KeyRow
+
+SCOPES = ("predict", "read", "metrics")
+"""What a key may be good for."""
+
+NAME_LENGTH = 80
+
+_ID = re.compile(r"[0-9a-f]{12}")
+_NOBODY = "0" * 64
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key as it may be shown.
+
+    Args:
+        id: 12 hex digits; part of the token, no secret.
+        name: What its maker calls it.
+        scopes: Of ``SCOPES``.
+        created_at: When.
+        expires_at: From when on it is void; None for never.
+        revoked_at: Since when it is void; None where it is not revoked.
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    def usable(self, now: datetime) -> bool:
+        """Whether it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class Keys:
+    """The keys of a database.
+
+    Args:
+        database: Where they lie.
+        seals: Under the secret of the database.
+    """
+
+    def __init__(self, database: Database, seals: Seals) -> None:
+        self._database, self._seals = database, seals
+
+    def create(self, name: str, scopes: frozenset[str], expires_at: datetime | None) -> tuple[str, Key]:
+        """Make a key.
+
+        Returns:
+            The token ``cg_ID_SECRET``, which is nowhere else from now on, and the key.
+
+        Raises:
+            ConfigError: A name, scope or end that makes no sense.
+        """
+        now = datetime.now(UTC)
+        _check(name, scopes, expires_at, now)
+        id_, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        row = KeyRow(
+            id=id_,
+            name=name,
+            secret_sha256=_sha256(secret),
+            scopes=" ".join(sorted(scopes)),
+            created_at=now,
+            expires_at=expires_at,
+            revoked_at=None,
+        )
+        with self._database.writing() as session:
+            session.add(row)
+            append_entry(session, "key_created", id_, details={"seal": self._seals.key(row)})
+        return f"cg_{id_}_{secret}", _key(row)
+
+    def find(self, token: str) -> Key | None:
+        """The key of a token, None where there is no such key or it is void; the secret is compared in constant time."""
+        mark, _, rest = token.partition("_")
+        id_, _, secret = rest.partition("_")
+        with self._database.reading() as session:
+            row = session.get(KeyRow, id_) if mark == "cg" and _ID.fullmatch(id_) else None
+        same = hmac.compare_digest(_sha256(secret), _NOBODY if row is None else row.secret_sha256)
+        if row is None or not same:
+            return None
+        key = _key(row)
+        return key if key.usable(datetime.now(UTC)) else None
+
+    def list(self) -> tuple[Key, ...]:
+        """All keys, the oldest first, those that are void, too."""
+        with self._database.reading() as session:
+            return tuple(_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at, KeyRow.id)))
+
+    def revoke(self, id_: str) -> Key:
+        """Make a key void from now on; one that is void already stays as it is.
+
+        Raises:
+            ConfigError: There is no such key.
+        """
+        with self._database.writing() as session:
+            row = session.get(KeyRow, id_, with_for_update=True) if _ID.fullmatch(id_) else None
+            if row is None:
+                message = f"key {id_!r}: there is none; `cardiograph keys list` shows all"
+                raise ConfigError(message)
+            if row.revoked_at is None:
+                row.revoked_at = datetime.now(UTC)
+                append_entry(session, "key_revoked", id_, details={"seal": self._seals.key(row)})
+        return _key(row)
+
+
+def _check(name: str, scopes: frozenset[str], expires_at: datetime | None, now: datetime) -> None:
+    unknown = sorted(scopes - set(SCOPES))
+    if not (name.strip() and name.isprintable() and len(name) <= NAME_LENGTH):
+        message = f"key {name[:NAME_LENGTH]!r}: a name has 1 to {NAME_LENGTH} printable characters"
+    elif unknown or not scopes:
+        asked = f"scope {unknown[0]!r} is unknown" if unknown else "it is good for nothing"
+        message = f"key {name!r}: {asked}; choose from {', '.join(SCOPES)}"
+    elif expires_at is not None and expires_at <= now:
+        message = f"key {name!r}: its end lies in the past"
+    else:
+        return
+    raise ConfigError(message)
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def _key(row: KeyRow) -> Key:
+    return Key(row.id, row.name, frozenset(row.scopes.split()), row.created_at, row.expires_at, row.revoked_at)

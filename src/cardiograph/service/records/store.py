@@ -1,0 +1,190 @@
+"""Predictions that were answered: kept, read again, deleted when their time is over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import undefer
+
+from cardiograph.errors import RecordsError
+from cardiograph.service.records.address import database_url
+from cardiograph.service.records.audit_log import AuditLog, append_entry, locked_head
+from cardiograph.service.records.database import Database
+from cardiograph.service.records.keys import Keys
+from cardiograph.service.records.seals import Seals, given
+from cardiograph.service.records.tables import HeadRow, PredictionRow, SettingRow
+
+AT_ONCE = 500
+"""Predictions that are deleted in one transaction, so that others are not kept waiting."""
+
+_ID, _HASH = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class PredictionEntry:
+    """One answered prediction.
+
+    Args:
+        id: 32 hex digits (``uuid4().hex``).
+        created_at: When, with a time zone; kept in UTC to the microsecond.
+        model_sha256: Of the bundle's ``bundle.json``, 64 hex digits.
+        key_id: Of the API key; None without one.
+        page_sha256: Of the page's bytes, 64 hex digits; None without a page.
+        values_hmac: Of the clinical values, by :meth:`Records.hmac_of`.
+        answer: ``Prediction.as_dict()``.
+        page: The page's bytes; None unless pages are kept.
+        clinical: The clinical values; None unless pages are kept. A missing one is not kept.
+    """
+
+    id: str
+    created_at: datetime
+    model_sha256: str
+    key_id: str | None
+    page_sha256: str | None
+    values_hmac: str
+    answer: Mapping[str, Any]
+    page: bytes | None = None
+    clinical: Mapping[str, float | None] | None = None
+
+    def __post_init__(self) -> None:
+        hashes = (self.model_sha256, self.values_hmac, *([self.page_sha256] if self.page_sha256 is not None else []))
+        if not _ID.fullmatch(self.id) or not all(_HASH.fullmatch(each) for each in hashes):
+            message = "a prediction has an id of 32 hex digits and hashes of 64"
+            raise ValueError(message)
+        if self.created_at.tzinfo is None:
+            message = "a prediction's time has a time zone"
+            raise ValueError(message)
+
+
+class Records:
+    """The records of a service; safe for several threads, beside other processes.
+
+    Args:
+        database: Open and up to date.
+
+    Raises:
+        RecordsError: The database has lost its secret.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        with database.reading() as session:
+            secret = session.get(SettingRow, "secret")
+        if secret is None:
+            message = "the records have lost their secret; restore a backup"
+            raise RecordsError(message)
+        self._seals = Seals(bytes.fromhex(secret.value))
+        self.keys = Keys(database, self._seals)
+        self.log = AuditLog(database, self._seals)
+
+    @classmethod
+    def open(cls, url: str | None = None, *, create: bool = True) -> Self:
+        """Open a database and bring its tables up to date.
+
+        Args:
+            url: As :func:`cardiograph.service.records.address.database_url` takes it.
+            create: Whether to make the file or the tables where there are none.
+
+        Raises:
+            ConfigError: The URL is none, or its driver is not installed.
+            RecordsError: The database cannot be used.
+        """
+        return cls(Database(database_url(url), create=create))
+
+    def hmac_of(self, values: Mapping[str, float | None]) -> str:
+        """64 hex digits by which equal clinical values can be told as equal, by who has the database."""
+        return self._seals.values(values)
+
+    def add(self, entry: PredictionEntry) -> None:
+        """Keep a prediction and tell the audit log of it, both or neither; they are on the disk when this returns."""
+        row = PredictionRow(
+            id=entry.id,
+            created_at=entry.created_at,
+            model_sha256=entry.model_sha256,
+            key_id=entry.key_id,
+            page_sha256=entry.page_sha256,
+            values_hmac=entry.values_hmac,
+            answer=_json(entry.answer),
+            clinical=None if entry.clinical is None else _json(given(entry.clinical)),
+            page=entry.page,
+        )
+        details = {"seal": self._seals.prediction(row), "model": entry.model_sha256}
+        with self._database.writing() as session:
+            session.add(row)
+            append_entry(session, "prediction", entry.id, key_id=entry.key_id, details=details)
+
+    def get(self, id_: str) -> PredictionEntry | None:
+        """A prediction by its id, None where there is none (any more)."""
+        if not _ID.fullmatch(id_):
+            return None
+        with self._database.reading() as session:
+            row = session.get(PredictionRow, id_, options=[undefer(PredictionRow.page)])
+        if row is None:
+            return None
+        return PredictionEntry(
+            row.id,
+            row.created_at,
+            row.model_sha256,
+            row.key_id,
+            row.page_sha256,
+            row.values_hmac,
+            json.loads(row.answer),
+            row.page,
+            None if row.clinical is None else json.loads(row.clinical),
+        )
+
+    def prune(self, before: datetime) -> int:
+        """Delete predictions with all that was kept of them; the log stays, and tells how many and a hash of their ids.
+
+        Args:
+            before: Those made earlier go.
+
+        Returns:
+            How many went.
+        """
+        total = 0
+        while count := self._prune_some(before):
+            total += count
+        if total:
+            self._database.forget()
+        return total
+
+    def _prune_some(self, before: datetime) -> int:
+        old = select(PredictionRow.id).where(PredictionRow.created_at < before).order_by(PredictionRow.created_at)
+        with self._database.writing() as session:
+            locked_head(session)  # another process that prunes waits here and then finds these gone
+            ids = sorted(session.scalars(old.limit(AT_ONCE)))
+            if ids:
+                session.execute(delete(PredictionRow).where(PredictionRow.id.in_(ids)))
+                digest = hashlib.sha256("\n".join(ids).encode("ascii")).hexdigest()
+                append_entry(session, "predictions_deleted", digest, details={"count": len(ids)})
+        return len(ids)
+
+    def ready(self) -> bool:
+        """Whether the database answers."""
+        try:
+            with self._database.reading() as session:
+                return session.get(HeadRow, 1) is not None
+        except RecordsError:
+            return False
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)

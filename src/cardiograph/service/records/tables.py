@@ -1,0 +1,103 @@
+"""The tables of the records, as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+VERSION_TABLE = "cardiograph_version"
+"""Where Alembic notes the step that the database is at."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC, to the microsecond; SQLite keeps no time zone, so the zone is put back when it is read."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What is written; a time without a zone could mean anything and is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = "a time of the records has a time zone"
+            raise ValueError(message)
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What is read."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Table(DeclarativeBase):
+    """Base of all; names begin with ``cardiograph_``, since a PostgreSQL database may hold tables of others, too."""
+
+
+class SettingRow(Table):
+    """What belongs to the database and not to a row: ``secret``, 32 random bytes in hex."""
+
+    __tablename__ = "cardiograph_settings"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class PredictionRow(Table):
+    """One answered prediction."""
+
+    __tablename__ = "cardiograph_predictions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    model_sha256: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(String(64))
+    page_sha256: Mapped[str | None] = mapped_column(String(64))
+    values_hmac: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str] = mapped_column(Text)
+    clinical: Mapped[str | None] = mapped_column(Text)
+    page: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+
+
+class KeyRow(Table):
+    """One API key, without its secret."""
+
+    __tablename__ = "cardiograph_keys"
+
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class LogRow(Table):
+    """One entry of the audit log."""
+
+    __tablename__ = "cardiograph_audit_log"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    time: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(String(64))
+    details: Mapped[str] = mapped_column(Text)
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class HeadRow(Table):
+    """The end of the audit log, one row: how many entries there are and the hash of the last one."""
+
+    __tablename__ = "cardiograph_audit_head"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64))

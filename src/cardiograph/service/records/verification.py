@@ -1,0 +1,147 @@
+"""Whether the audit log is whole, and whether the rows it tells of are still what they were."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from cardiograph.service.records.seals import Seals, utc_text
+from cardiograph.service.records.tables import HeadRow, KeyRow, LogRow, PredictionRow
+
+FIRST = "0" * 64
+"""What stands as previous hash in the first entry."""
+
+AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of looking.
+
+    Args:
+        entries: How many form a whole chain, from the first on.
+        ok: Whether there is no fault.
+        first_bad: Number of the first entry with a fault; None without one, or where no entry can be named.
+        head_hash: Hash of the last sound entry: noted elsewhere with ``entries``, it shows if the log is exchanged.
+        reason: What the fault is, in words; empty without one.
+    """
+
+    entries: int
+    ok: bool
+    first_bad: int | None
+    head_hash: str
+    reason: str = ""
+
+
+def entry_hash(row: LogRow) -> str:
+    """64 hex digits of an entry, over all its fields; :mod:`cardiograph.service.records.audit_log` tells the encoding."""
+    content = [row.number, utc_text(row.time), row.event, row.subject, row.key_id, row.details, row.previous]
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
+def verify(session: Session, seals: Seals, *, known: tuple[int, str] | None = None) -> Verified:
+    """Look at every entry, and at the rows that entries are about.
+
+    Args:
+        session: Sees one state of the database.
+        seals: Under the secret of the database.
+        known: Number and hash of an entry, as they were noted elsewhere.
+    """
+    walk = _Walk(session, seals, known)
+    rows = session.scalars(select(LogRow).order_by(LogRow.number).execution_options(yield_per=AT_ONCE))
+    for part in rows.partitions():
+        fault = walk.chain(part)
+        fault = walk.predictions([row for row in part if row.number <= walk.number]) or fault
+        if fault is not None:
+            return walk.bad(*fault)
+    fault = walk.end() or walk.keys() or walk.count()
+    return Verified(walk.number, True, None, walk.last) if fault is None else walk.bad(*fault)
+
+
+Fault = tuple[int | None, str]
+"""Number of the entry, None where none can be named, and what is wrong with it."""
+
+
+@dataclass
+class _Walk:
+    """Where a walk along the log is, and what it has to remember."""
+
+    session: Session
+    seals: Seals
+    known: tuple[int, str] | None
+    number: int = 0
+    last: str = FIRST
+    predicted: int = 0
+    deleted: int = 0
+    key_seals: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def bad(self, number: int | None, reason: str) -> Verified:
+        return Verified(self.number, False, number, self.last, reason)
+
+    def chain(self, rows: Sequence[LogRow]) -> Fault | None:
+        for row in rows:
+            expected = self.number + 1
+            if row.number != expected:
+                return (expected, "is missing") if row.number > expected else (row.number, "stands before the first")
+            if row.hash != entry_hash(row):
+                return expected, "was changed"
+            if row.previous != self.last:
+                return expected, "does not follow from the entry before it"
+            if self.known is not None and expected == self.known[0] and row.hash != self.known[1]:
+                return expected, "has another hash than the one noted elsewhere"
+            self.number, self.last = expected, row.hash
+            self._remember(row)
+        return None
+
+    def _remember(self, row: LogRow) -> None:
+        if row.event == "predictions_deleted":
+            self.deleted += int(_detail(row, "count") or 0)
+        elif row.event in ("key_created", "key_revoked"):
+            self.key_seals[row.subject] = row.number, _detail(row, "seal")
+
+    def predictions(self, rows: Sequence[LogRow]) -> Fault | None:
+        """Those that are there; one that is not may have been deleted, see ``count``."""
+        told = {row.subject: row for row in rows if row.event == "prediction"}
+        self.predicted += len(told)
+        there = self.session.scalars(select(PredictionRow).where(PredictionRow.id.in_(told)))
+        bad = [told[each.id].number for each in there if self.seals.prediction(each) != _detail(told[each.id], "seal")]
+        return (min(bad), "tells of a prediction that was changed since") if bad else None
+
+    def end(self) -> Fault | None:
+        head = self.session.get(HeadRow, 1)
+        if head is None:
+            return None, "the row that keeps the end of the log is missing"
+        if head.number > self.number:
+            return self.number + 1, f"is missing: the log ended with entry {head.number}"
+        if head.number < self.number:
+            return head.number + 1, f"stands behind the end of the log, which is entry {head.number}"
+        if head.hash != self.last:
+            return self.number, "has another hash than the end of the log keeps"
+        if self.known is not None and self.known[0] > self.number:
+            return self.known[0], "is missing: it was noted elsewhere"
+        return None
+
+    def keys(self) -> Fault | None:
+        there = {row.id: row for row in self.session.scalars(select(KeyRow))}
+        strange = sorted(set(there) - set(self.key_seals))
+        if strange:
+            return None, f"no entry tells of key {strange[0]}"
+        for id_, (number, seal) in sorted(self.key_seals.items(), key=lambda each: each[1]):
+            if id_ not in there or self.seals.key(there[id_]) != seal:
+                return number, "tells of a key that was changed or removed since"
+        return None
+
+    def count(self) -> Fault | None:
+        there = self.session.scalar(select(func.count()).select_from(PredictionRow)) or 0
+        if there != self.predicted - self.deleted:
+            return None, f"{there} predictions are kept, {self.predicted - self.deleted} by the log"
+        return None
+
+
+def _detail(row: LogRow, name: str) -> str:
+    return str(json.loads(row.details).get(name, ""))

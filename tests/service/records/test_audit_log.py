@@ -1,0 +1,207 @@
+"""The log is one chain whoever writes, and what is done to it behind its back is found."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+
+from cardiograph.service.records import Records, verification
+from cardiograph.service.records.audit_log import EVENTS
+
+LOG, HEAD = "cardiograph_audit_log", "cardiograph_audit_head"
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    """Five entries are read in three parts, as very many are."""
+    monkeypatch.setattr(verification, "AT_ONCE", 2)
+
+
+@pytest.fixture
+def five(records, entry):
+    """Records with five entries: a start, three predictions, a read."""
+    records.log.append("service_started", "a" * 64)
+    for _ in range(3):
+        records.add(entry())
+    records.log.append("page_read", "d" * 32, key_id="de0ca9e61842", details={"page": "b" * 64, "count": 2})
+    return records
+
+
+def hash_by_hand(number, time, event, subject, key_id, details, previous):
+    moment = datetime.fromisoformat(str(time))
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
+    content = [number, stamp, event, subject, key_id, details, previous]
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+def test_each_entry_has_the_hash_that_the_documentation_tells(five, tamper):
+    rows = tamper(f"SELECT number, time, event, subject, key_id, details, previous, hash FROM {LOG} ORDER BY number")
+    assert [row.number for row in rows] == [1, 2, 3, 4, 5]
+    assert [row.previous for row in rows] == ["0" * 64, *(row.hash for row in rows[:-1])]
+    assert [row.hash for row in rows] == [hash_by_hand(*row[:-1]) for row in rows]
+    assert rows[4].details == '{"count":2,"page":"' + "b" * 64 + '"}'
+    found = five.log.verify()
+    assert (found.entries, found.ok, found.first_bad, found.head_hash) == (5, True, None, rows[4].hash)
+
+
+def test_an_empty_log_is_whole(records):
+    assert records.log.verify().ok
+    assert records.log.verify().entries == 0
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_event_can_be_told(records, event):
+    details = {"count": 0} if event == "predictions_deleted" else {}
+    records.log.append(event, "a" * 32, details=details)
+    assert records.log.verify().entries == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("patient_seen", "a" * 32), {}),
+        (("prediction", "Ann Smith"), {}),
+        (("prediction", "a" * 32), {"details": {"name": "Ann Smith"}}),
+        (("prediction", "a" * 32), {"details": {"Ann Smith": 1}}),
+        (("prediction", "a" * 32), {"key_id": "Ann Smith"}),
+    ],
+)
+def test_only_ids_hashes_and_counts_come_in(records, arguments, options):
+    with pytest.raises(ValueError, match="event '") as refused:
+        records.log.append(*arguments, **options)
+    assert "Ann" not in str(refused.value)
+    assert records.log.verify().entries == 0
+
+
+CHANGES = {
+    "an event": (f"UPDATE {LOG} SET event = 'page_read' WHERE number = 3", 3, "was changed"),
+    "a subject": (f"UPDATE {LOG} SET subject = '{'e' * 32}' WHERE number = 3", 3, "was changed"),
+    "a time": (f"UPDATE {LOG} SET time = '2020-01-01 00:00:00.000000' WHERE number = 1", 1, "was changed"),
+    "a key": (f"UPDATE {LOG} SET key_id = NULL WHERE number = 5", 5, "was changed"),
+    "details": (f"UPDATE {LOG} SET details = '{{}}' WHERE number = 5", 5, "was changed"),
+    "a previous hash": (f"UPDATE {LOG} SET previous = '{'0' * 64}' WHERE number = 4", 4, "was changed"),
+    "a hash": (f"UPDATE {LOG} SET hash = '{'0' * 64}' WHERE number = 4", 4, "was changed"),
+    "the first removed": (f"DELETE FROM {LOG} WHERE number = 1", 1, "is missing"),
+    "one removed": (f"DELETE FROM {LOG} WHERE number = 3", 3, "is missing"),
+    "the last removed": (f"DELETE FROM {LOG} WHERE number >= 4", 4, "is missing: the log ended with entry 5"),
+    "all removed": (f"DELETE FROM {LOG}", 1, "is missing: the log ended with entry 5"),
+    "one before the first": (
+        f"INSERT INTO {LOG} SELECT 0, time, event, subject, key_id, details, previous, hash FROM {LOG} WHERE number = 1",
+        0,
+        "stands before the first",
+    ),
+    "one behind the last": (f"UPDATE {HEAD} SET number = 4", 5, "stands behind the end"),
+    "another end": (f"UPDATE {HEAD} SET hash = '{'0' * 64}'", 5, "has another hash than the end"),
+    "no end": (f"DELETE FROM {HEAD}", None, "the row that keeps the end of the log is missing"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_found_and_the_first_bad_entry_named(five, tamper, change):
+    statement, first_bad, reason = CHANGES[change]
+    tamper(statement)
+    found = five.log.verify()
+    assert not found.ok
+    assert found.first_bad == first_bad
+    assert found.reason.startswith(reason)
+
+
+def test_two_entries_that_changed_places_are_found(five, tamper):
+    for old, new in ((2, 99), (3, 2), (99, 3)):
+        tamper(f"UPDATE {LOG} SET number = :new WHERE number = :old", old=old, new=new)
+    assert (five.log.verify().first_bad, five.log.verify().reason) == (2, "was changed")
+
+
+def rehash(tamper, first):
+    """What a forger does who knows the encoding: every hash from ``first`` on anew, but not the links."""
+    columns = "number, time, event, subject, key_id, details, previous"
+    for row in tamper(f"SELECT {columns} FROM {LOG} WHERE number >= :first", first=first):
+        tamper(f"UPDATE {LOG} SET hash = :hash WHERE number = :number", number=row.number, hash=hash_by_hand(*row))
+
+
+def test_a_changed_entry_with_a_hash_made_anew_breaks_the_link_behind_it(five, tamper):
+    tamper(f"UPDATE {LOG} SET subject = '{'e' * 32}' WHERE number = 1")
+    rehash(tamper, 1)
+    found = five.log.verify()
+    assert (found.first_bad, found.reason) == (2, "does not follow from the entry before it")
+
+
+def test_a_log_forged_as_a_whole_is_found_by_a_hash_that_was_noted_elsewhere(records, tamper):
+    for _ in range(3):
+        records.log.append("page_read", "d" * 32)
+    noted = (records.log.verify().entries, records.log.verify().head_hash)
+    assert records.log.verify(known=noted).ok
+    tamper(f"UPDATE {LOG} SET subject = '{'e' * 32}' WHERE number = 3")
+    rehash(tamper, 3)
+    tamper(f"UPDATE {HEAD} SET hash = (SELECT hash FROM {LOG} WHERE number = 3)")
+    assert records.log.verify().ok
+    assert records.log.verify(known=noted).first_bad == 3
+    tamper(f"DELETE FROM {LOG} WHERE number = 3")
+    tamper(f"UPDATE {HEAD} SET number = 2, hash = (SELECT hash FROM {LOG} WHERE number = 2)")
+    assert records.log.verify().ok
+    assert records.log.verify(known=noted).first_bad == 3
+
+
+@pytest.mark.parametrize(
+    ("statement", "first_bad", "reason"),
+    [
+        ("UPDATE cardiograph_predictions SET answer = '{}'", 2, "tells of a prediction that was changed since"),
+        ("DELETE FROM cardiograph_predictions", None, "0 predictions are kept, 3 by the log"),
+    ],
+    ids=["changed", "removed"],
+)
+def test_predictions_are_still_what_the_log_tells(five, tamper, statement, first_bad, reason):
+    tamper(statement)
+    found = five.log.verify()
+    assert (found.ok, found.first_bad, found.reason) == (False, first_bad, reason)
+
+
+def test_keys_are_still_what_the_log_tells(five, tamper):
+    _, key = five.keys.create("ward", frozenset({"read"}), None)
+    five.keys.revoke(key.id)
+    assert five.log.verify().ok
+    tamper("UPDATE cardiograph_keys SET revoked_at = NULL")
+    assert five.log.verify().first_bad == 7
+    tamper("UPDATE cardiograph_keys SET id = 'eeeeeeeeeeee'")
+    assert five.log.verify().reason == "no entry tells of key eeeeeeeeeeee"
+    tamper("DELETE FROM cardiograph_keys")
+    assert five.log.verify().first_bad == 7
+
+
+def test_threads_write_one_chain(records, entry):
+    def add(_):
+        records.add(entry())
+        records.log.append("page_read", "d" * 32)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(24)))
+    assert records.log.verify().ok, records.log.verify().reason
+    assert records.log.verify().entries == 48
+
+
+APPENDS = """
+import sys
+from cardiograph.service.records import Records, verification
+
+sys.stdin.readline()
+with Records.open(sys.argv[1]) as records:
+    for _ in range(20):
+        records.log.append("page_read", "d" * 32)
+"""
+
+
+def test_processes_make_one_database_and_write_one_chain(url):
+    line = [sys.executable, "-c", APPENDS, url]
+    processes = [subprocess.Popen(line, stdin=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in processes:  # all at once, at a database that is not there yet
+        process.stdin.write("go\n")
+        process.stdin.close()
+    assert [process.wait() for process in processes] == [0] * 2
+    with Records.open(url) as records:
+        assert records.log.verify().ok, records.log.verify().reason
+        assert records.log.verify().entries == 40
