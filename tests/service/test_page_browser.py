@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import uvicorn
-from tests.service.stand_in import MemoryRecords
 
 from cardiograph.artifacts.maps import Gain, MapVerdict
 from cardiograph.inference import Predictor
 from cardiograph.service.app import create_app
 from cardiograph.service.logs import json_log
+from cardiograph.service.records import Records
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.uncertainty.conformal import ConformalSets
 
@@ -57,10 +57,10 @@ def changed(predictor, uncertainty=None, **served):
 
 
 @contextmanager
-def listening(run, predictor):
+def listening(run, predictor, folder):
     """The address of a server."""
-    log = json_log(io.StringIO())
-    app = create_app(ServiceSettings(run=run), predictor=predictor, records=MemoryRecords(), log=log)
+    records, log = Records.open(str(folder / "records.sqlite")), json_log(io.StringIO())
+    app = create_app(ServiceSettings(run=run), predictor=predictor, records=records, log=log)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -72,13 +72,13 @@ def listening(run, predictor):
 
 
 @pytest.fixture(scope="module")
-def address(finished_run, predictor):
-    with listening(finished_run, predictor) as found:
+def address(finished_run, predictor, tmp_path_factory):
+    with listening(finished_run, predictor, tmp_path_factory.mktemp("plain")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def unsure(finished_run, predictor):
+def unsure(finished_run, predictor, tmp_path_factory):
     """A server whose model shows maps, and can never tell."""
     gain = Gain(0.2, 0.1, 0.3)
     scores = np.linspace(-50, 50, 60)
@@ -87,7 +87,7 @@ def unsure(finished_run, predictor):
         {"conformal": ConformalSets(scores, scores, 0.9)},
         maps=MapVerdict(pages=20, deletion=gain, insertion=gain, others=gain, randoms=4, seed=0),
     )
-    with listening(finished_run, model) as found:
+    with listening(finished_run, model, tmp_path_factory.mktemp("unsure")) as found:
         yield found
 
 

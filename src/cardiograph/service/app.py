@@ -28,7 +28,7 @@ from cardiograph.service.page_refusals import PageRefusalsMiddleware
 from cardiograph.service.page_site import Site
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.records import Records
-from cardiograph.service.routes import batch, health, model, page, predictions
+from cardiograph.service.routes import batch, health, model, page, page_files, predictions
 from cardiograph.service.scoring import ScoringPool
 from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
 from cardiograph.service.settings import ServiceSettings
@@ -127,6 +127,7 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(model.router)
     app.include_router(health.router)
     app.include_router(page.router)
+    app.include_router(page_files.router)
     complete(app, line_schemas(variables))
 
 

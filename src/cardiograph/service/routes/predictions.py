@@ -74,23 +74,21 @@ async def create(request: Request) -> Response:
 async def read(request: Request, prediction_id: str) -> Response:
     """The answer as it was given."""
     serving = serving_of(request)
-    entry = await _recorded(serving, prediction_id)
-    await _note(request, "prediction_read", prediction_id)
+    entry = await recorded(serving, prediction_id)
+    await note(request, "prediction_read", prediction_id)
     return JSONResponse(serving.answer(entry))
 
 
 async def explanation(request: Request, prediction_id: str) -> Response:
     """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
     serving = serving_of(request)
-    entry = await _recorded(serving, prediction_id)
-    query = _asked_before(serving, entry)
-    await _note(request, "explanation_read", prediction_id)
+    entry = await recorded(serving, prediction_id)
+    query = asked_before(serving, entry)
+    await note(request, "explanation_read", prediction_id)
     told = await unless_left(request, serving.pool.run(lambda: _explain(serving, query)))
     if told is None:
         return _GONE
-    if abs(told["probability"] - entry.answer["probability"]) > _SAME:
-        message = "It was asked with a patient id, which is not kept; send the patient again."
-        raise ProblemError(410, "not_held", message)
+    refuse_another(entry, told["probability"])
     return JSONResponse(told)
 
 
@@ -115,20 +113,22 @@ def asked_of(body: bytes, content_type: str) -> Query:
     return checked(content, Asked).query(parts.get("page"))
 
 
-async def _recorded(serving: Serving, prediction_id: str) -> PredictionEntry:
+async def recorded(serving: Serving, prediction_id: str) -> PredictionEntry:
+    """An answer of the records; 404 where there is none."""
     entry = await serving.with_records(lambda: serving.records.get(prediction_id))
     if entry is None:
         raise ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
     return entry
 
 
-async def _note(request: Request, event: Event, prediction_id: str) -> None:
+async def note(request: Request, event: Event, prediction_id: str) -> None:
     """Tell the audit log that something was read, before it is."""
     serving, key_id = serving_of(request), caller_of(request).key_id
     await serving.with_records(lambda: serving.records.log.append(event, prediction_id, key_id=key_id))
 
 
-def _asked_before(serving: Serving, entry: PredictionEntry) -> Query:
+def asked_before(serving: Serving, entry: PredictionEntry) -> Query:
+    """What was asked; 410 where it is neither held nor kept."""
     held = serving.held.get(entry.id)
     if held is not None:
         return held
@@ -139,6 +139,13 @@ def _asked_before(serving: Serving, entry: PredictionEntry) -> Query:
         )
         raise ProblemError(410, "not_held", message)
     return Query(entry.page, entry.clinical)
+
+
+def refuse_another(entry: PredictionEntry, probability: float) -> None:
+    """410 where what is explained is not the answer that was given."""
+    if abs(probability - entry.answer["probability"]) > _SAME:
+        message = "It was asked with a patient id, which is not kept; send the patient again."
+        raise ProblemError(410, "not_held", message)
 
 
 def _explain(serving: Serving, query: Query) -> dict[str, Any]:
