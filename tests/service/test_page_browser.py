@@ -57,23 +57,23 @@ def changed(predictor, uncertainty=None, **served):
 
 
 @contextmanager
-def listening(run, predictor, folder):
-    """The address of a server."""
+def listening(run, predictor, folder, **settings):
+    """The address of a server, and its records."""
     records, log = Records.open(str(folder / "records.sqlite")), json_log(io.StringIO())
-    app = create_app(ServiceSettings(run=run), predictor=predictor, records=records, log=log)
+    app = create_app(ServiceSettings(run=run, **settings), predictor=predictor, records=records, log=log)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}", records
     server.should_exit = True
     thread.join()
 
 
 @pytest.fixture(scope="module")
 def address(finished_run, predictor, tmp_path_factory):
-    with listening(finished_run, predictor, tmp_path_factory.mktemp("plain")) as found:
+    with listening(finished_run, predictor, tmp_path_factory.mktemp("plain")) as (found, _):
         yield found
 
 
@@ -87,7 +87,7 @@ def unsure(finished_run, predictor, tmp_path_factory):
         {"conformal": ConformalSets(scores, scores, 0.9)},
         maps=MapVerdict(pages=20, deletion=gain, insertion=gain, others=gain, randoms=4, seed=0),
     )
-    with listening(finished_run, model, tmp_path_factory.mktemp("unsure")) as found:
+    with listening(finished_run, model, tmp_path_factory.mktemp("unsure")) as (found, _):
         yield found
 
 
@@ -234,6 +234,25 @@ def test_a_large_file_is_told_before_it_is_sent(visit, address):
     window = visit(address)
     window.set_input_files("#page", upload(b"x" * (9 << 20)))
     assert "9.0 MiB" in window.inner_text("#page-fault")
+    assert window.evaluate("document.querySelector('#page').files.length") == 0
+
+
+def test_a_service_that_is_gone_loses_nothing(visit, address):
+    window = visit(address)
+    window.route("**/*", lambda route: route.abort())
+    ask(window, {"ef": 0.4}, wait="#said.seen")
+    assert "does not answer" in window.inner_text("#said")
+    assert window.input_value("#value-ef") == "0.4"
+
+
+def test_a_key_is_a_password_of_the_browser(visit, finished_run, predictor, tmp_path):
+    with listening(finished_run, predictor, tmp_path, require_key=True) as (url, records):
+        token, _ = records.keys.create("colleague", frozenset({"predict", "read"}), None)
+        password = {"username": "any", "password": token}
+        window = ask(visit(url, http_credentials=password), {"ef": 0.4})
+        assert window.locator("#answer").count() == 1
+        window = ask(visit(url, http_credentials=password, java_script_enabled=False), {"ef": 0.4}, wait="#answer")
+        assert window.locator("#answer").count() == 1
 
 
 def test_cant_tell_and_a_map_with_a_slider(visit, unsure, page, values):
