@@ -65,24 +65,24 @@ async def form(request: Request) -> Response:
 @router.post(PATH)
 async def ask(request: Request) -> Response:
     """Score what was typed and go to its answer; where something is wrong, the form again, with all that was typed."""
-    site, serving = site_of(request), serving_of(request)
-    typed = typed_of(parts_of(await request.body(), request.headers.get("content-type", "")), site.variables)
+    serving, caller = serving_of(request), caller_of(request)
+    parts = parts_of(await request.body(), request.headers.get("content-type", ""))
+    typed = typed_of(parts, site_of(request).variables)
     try:
-        _tokens(request).check(typed.token, caller_of(request).key_id)
+        _tokens(request).check(typed.token, caller.key_id)
     except ProblemError as problem:
         return await _form(request, replace(typed, page=None, kept=""), Faults({}, general=_OLD), status=problem.status)
-    typed = with_kept_page(typed, serving.held, caller_of(request))
+    typed = with_kept_page(typed, serving.held, caller)
     wrong = Faults(typed.faults(serving.predictor.bundle), _LOST if typed.kept and typed.page is None else "")
     if wrong.values or wrong.page:
-        return await _form(request, keep_page(typed, serving.held, caller_of(request)), wrong, status=422)
+        return await _form(request, keep_page(typed, serving.held, caller), wrong, status=422)
     try:
-        entry = await unless_left(request, serving.score(typed.query, caller_of(request)))
+        entry = await unless_left(request, serving.score(typed.query, caller))
     except ProblemError as problem:
         faults = _faults_of(problem)
-        typed = (
-            replace(typed, page=None, kept="") if faults.page else keep_page(typed, serving.held, caller_of(request))
-        )
-        return await _form(request, typed, faults, status=problem.status, headers=problem.headers)
+        again = replace(typed, page=None) if faults.page else typed
+        again = keep_page(again, serving.held, caller)
+        return await _form(request, again, faults, status=problem.status, headers=problem.headers)
     return _GONE if entry is None else RedirectResponse(f"/predictions/{entry.id}#answer", 303)
 
 
