@@ -4,9 +4,9 @@ usage: python benchmarks/service_load.py [--run RUN --pages FOLDER] [--clients 1
 
 Without a run, one is made on 600 synthetic patients (random weights). What it costs to decode and to encode a page is
 measured first, alone: the ceiling is cores / (CPU seconds of a page), ``share`` is the answers a second over it. Clients are
-processes of their own on the same cores; ``share_less_clients`` leaves out the cores that they took, and ``cpu_share`` is the
-CPU of a page over the server's CPU for an answer, which a busy machine changes least. Each answer is recorded on the disk
-before it is told; nothing is cached. Prints one JSON object.
+processes of their own on the same cores; ``share_less_clients`` leaves out the cores that they took, and ``cpu_share`` is
+the CPU of a page over the server's CPU for an answer, which a busy machine changes least. Each answer is recorded on the
+disk before it is told; nothing is cached. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -105,10 +105,8 @@ def load(server: int, url: str, paths: list[Path], clients: int, seconds: float)
     """What so many clients are told in so many seconds."""
     context = multiprocessing.get_context("spawn")
     told, together = context.Queue(), context.Barrier(clients + 1)
-    asking = [
-        context.Process(target=client, args=(url, paths[number::clients], seconds, together, told))
-        for number in range(clients)
-    ]
+    shares = [(url, paths[number::clients], seconds, together, told) for number in range(clients)]
+    asking = [context.Process(target=client, args=share) for share in shares]
     for process in asking:
         process.start()
     together.wait()

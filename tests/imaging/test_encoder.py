@@ -1,6 +1,7 @@
 """Both engines give the same 512 numbers, alone or in a batch."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -40,6 +41,15 @@ def test_a_page_alone_gets_what_it_gets_in_company(engines, pages, name):
     for page, expected in zip(pages[::-1], together[::-1], strict=True):
         (alone,) = engines[name].run([page])
         np.testing.assert_array_equal(alone, expected)
+
+
+def test_pages_side_by_side_get_what_they_get_in_company(weights, pages, cache_folder):
+    engine = make_engine(weights, "openvino", "f32", cache=cache_folder)
+    expected = list(engine.run(pages))
+    engine.side_by_side()
+    with ThreadPoolExecutor(3) as threads:
+        alone = threads.map(lambda page: next(engine.run([page])), pages)
+        np.testing.assert_array_equal(list(alone), expected)
 
 
 def test_a_page_alone_is_not_computed_by_a_way_that_gives_other_numbers(weights, pages, cache_folder, monkeypatch):

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from cardiograph import __version__
 from cardiograph.errors import RecordsError
+from cardiograph.imaging.encoder import OpenVinoEngine
 from cardiograph.inference import Predictor
 from cardiograph.service.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
 from cardiograph.service.document import complete, line_schemas
@@ -103,6 +104,8 @@ def open_records(settings: ServiceSettings) -> Records:
 
 
 def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, log: Any) -> Serving:  # noqa: ANN401
+    if settings.workers > 1 and isinstance(predictor.engine, OpenVinoEngine):
+        predictor.engine.side_by_side()
     pool = ScoringPool(workers=settings.workers, waiting=settings.waiting, timeout_seconds=settings.timeout_seconds)
     sha256 = bundle_sha256(settings.run)
     outcome = predictor.bundle.served.outcome

@@ -1,8 +1,11 @@
 """A patient asked about over HTTP gets the answer that the library gives."""
 
+import json
+
 import pytest
 from tests.service.conftest import picture
 
+from cardiograph.cli import main
 from cardiograph.errors import RecordsError
 from cardiograph.service.records import Records
 
@@ -15,6 +18,20 @@ def test_an_answer_is_that_of_the_library(served, predictor, page, values):
     assert told["probability"] == pytest.approx(direct["probability"], abs=1e-12)
     assert [each["record_id"] for each in told["neighbours"]] == [each["record_id"] for each in direct["neighbours"]]
     assert told["warnings"] == list(direct["warnings"])
+
+
+def test_an_answer_is_what_the_command_prints(served, finished_run, page, values, tmp_path, capsys):
+    (tmp_path / "page.jpg").write_bytes(page)
+    given = [text for name, value in values.items() for text in (f"--{name}", str(value))]
+    with pytest.raises(SystemExit):
+        main(["predict", str(finished_run), "--ecg", str(tmp_path / "page.jpg"), *given, "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    told = served.ask(page, values).json()["prediction"]
+    for key in ("probability", "low", "high", "threshold", "novelty"):
+        assert told[key] == pytest.approx(printed[key], abs=1e-12)
+    assert {key: told[key] for key in ("positive", "decision", "warnings", "missing", "provenance")} == {
+        key: printed[key] for key in ("positive", "decision", "warnings", "missing", "provenance")
+    }
 
 
 def test_an_answer_is_recorded_and_can_be_read_again(served, page, values):
