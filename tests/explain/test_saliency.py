@@ -1,6 +1,7 @@
 """Maps are Grad-CAM: the gradient of the score by the network's last stage, as torch computes it."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def served(finished_run):
     table, split = (pd.read_parquet(finished_run / f"{name}.parquet") for name in ("cohort", "split"))
     row = next(table[(split["part"] == "test").to_numpy()].itertuples())
     predictor = Predictor.load(finished_run)
-    return predictor, Case.of(predictor, Query(row.ecg, {"ef": row.ef, "age": row.age}, row.record_id))
+    return predictor, Case.of(predictor, Query(Path(row.ecg), {"ef": row.ef, "age": row.age}, row.record_id))
 
 
 def test_a_map_sums_to_the_first_order_effect_of_the_page_against_the_mean_one(served):
