@@ -37,7 +37,7 @@ def test_a_map_of_means_is_grad_cam_by_autograd_through_network_and_score(inputs
     (by_state,) = torch.autograd.grad(score(net(torch.from_numpy(inputs)[None])[0]), kept)
     gradient, state = by_state[0].numpy(), kept[0][0].detach().numpy()
     expected = np.einsum("c,chw->hw", gradient.mean((1, 2)), state)
-    engine = make_engine(weights, "openvino", "f32", cache=cache_folder)
+    engine = make_engine(weights, "torch", "f32", cache=cache_folder)
     (embedding,) = engine.run([inputs])
     own = torch.from_numpy(embedding).requires_grad_()
     (by_embedding,) = torch.autograd.grad(score(own), own)

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cardiograph.artifacts.maps import Gain, MapVerdict
 from cardiograph.cli import main
 from cardiograph.errors import ConfigError, PageError, RunError
 from cardiograph.explain import explain, map_check
 from cardiograph.inference import Predictor, Query
+from cardiograph.stages import map_checking
 from cardiograph.stages.map_checking import check_maps
 
 
@@ -91,12 +93,19 @@ def test_a_check_needs_pages(run):
         check_maps(run)
 
 
-def test_the_command_tells_the_verdict(run, capsys):
+def test_the_command_tells_the_verdict(run, capsys, monkeypatch):
+    verdict = MapVerdict(9, Gain(0.2, 0.1, 0.3), Gain(0.2, -0.1, 0.3), Gain(0.2, float("nan"), float("nan")), 4, 1)
+    asked = []
+    monkeypatch.setattr(map_checking, "check_maps", lambda *given, **named: asked.append((given, named)) or verdict)
     with pytest.raises(SystemExit) as ended:
-        main(["check-maps", str(run), "--pages", "8", "--json"])
+        main(["check-maps", str(run), "--pages", "9", "--seed", "1", "--json"])
     told = json.loads(capsys.readouterr().out)
-    assert ended.value.code == 0 and told["pages"] == 8 and told["shown"] in (True, False)
-    assert told["sentence"].startswith("on 8 held-out pages")
+    assert ended.value.code == 0 and asked[0][0] == (run,)
+    assert (asked[0][1]["pages"], asked[0][1]["seed"]) == (9, 1)
+    assert not told["shown"] and told["sentence"] == verdict.sentence and told["others"]["low"] is None
+    with pytest.raises(SystemExit):
+        main(["check-maps", str(run)])
+    assert capsys.readouterr().out == f"{verdict.sentence}\nmaps are hidden from now on\n"
 
 
 def test_predict_explains(run, capsys):
