@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from cardiograph.service.uploads import parts_of, text_of
 PATH = "/v1/predictions"
 PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
 FIELDS = ("page", "values", "patient_id")
+FHIR = "application/fhir+json"
 _GONE = Response(status_code=400)
 """For a client that has left and reads nothing."""
 _SAME = 1e-9
@@ -30,14 +32,14 @@ _SAME = 1e-9
 def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> APIRouter:
     """The routes, documented with the variables and the blocks (``image``, ``clinical``) of the model that is served."""
     router = APIRouter(tags=["predictions"])
-    described: dict[str, Any] = {"responses": {201: {"model": PredictionAnswer, "description": "Scored and recorded."}}}
+    said = {"model": PredictionAnswer, "content": {FHIR: {"schema": {"type": "object"}}}}
     router.add_api_route(
         PATH,
         create,
         methods=["POST"],
         status_code=201,
         summary="Score a patient",
-        responses={**described["responses"], **refusals(403, 408, 413, 415, 422, 503)},
+        responses={201: {**said, "description": "Scored and recorded."}, **refusals(403, 408, 413, 415, 422, 503)},
         openapi_extra={"requestBody": _body(variables, blocks)},
     )
     router.add_api_route(
@@ -45,7 +47,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         read,
         methods=["GET"],
         summary="Read an answer again",
-        responses={200: {"model": PredictionAnswer}, **refusals(403, 404, 503)},
+        responses={200: said, **refusals(403, 404, 503)},
     )
     router.add_api_route(
         f"{PATH}/{{prediction_id}}/explanation",
@@ -67,8 +69,7 @@ async def create(request: Request) -> Response:
     entry = await unless_left(request, serving.score(query, caller_of(request)))
     if entry is None:
         return _GONE
-    answer = serving.answer(entry)
-    return JSONResponse(answer, 201, headers={"Location": answer["links"]["self"]})
+    return _told(request, entry, 201)
 
 
 async def read(request: Request, prediction_id: str) -> Response:
@@ -76,7 +77,7 @@ async def read(request: Request, prediction_id: str) -> Response:
     serving = serving_of(request)
     entry = await _recorded(serving, prediction_id)
     await _note(request, "prediction_read", prediction_id)
-    return JSONResponse(serving.answer(entry))
+    return _told(request, entry, 200)
 
 
 async def explanation(request: Request, prediction_id: str) -> Response:
@@ -113,6 +114,22 @@ def asked_of(body: bytes, content_type: str) -> Query:
     if "patient_id" in parts:
         content["patient_id"] = text_of(parts["patient_id"])
     return checked(content, Asked).query(parts.get("page"))
+
+
+def _told(request: Request, entry: PredictionEntry, status: int) -> Response:
+    """A recorded prediction, in FHIR where that is asked for."""
+    serving = serving_of(request)
+    answer = serving.answer(entry)
+    headers = {"Location": answer["links"]["self"]} if status == 201 else {}
+    if FHIR not in request.headers.get("accept", ""):
+        return JSONResponse(answer, status, headers=headers)
+    from cardiograph.service.fhir import ModelFacts, columns_of, risk_assessment
+
+    held = serving.held.get(entry.id)
+    columns = columns_of(serving.settings.run)
+    facts = ModelFacts.of(serving.predictor.bundle, sha256=serving.model_sha256, columns=columns)
+    resource = risk_assessment(entry, facts, clinical=None if held is None else held.clinical)
+    return Response(json.dumps(resource), status, headers, FHIR)
 
 
 async def _recorded(serving: Serving, prediction_id: str) -> PredictionEntry:
