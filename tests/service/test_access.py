@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from cardiograph.errors import RecordsError
 from cardiograph.service.access import RateLimit, scope_of
-from cardiograph.service.records import Records
+from cardiograph.service.records import Keys, Records
 
 
 def bearer(token):
@@ -135,6 +136,17 @@ def test_another_provider_can_tell_who_asks(finished_run, predictor, values, tmp
         answer = client.post("/v1/predictions", json={"values": values}, headers=bearer("ann"))
         assert records.get(answer.json()["id"]).key_id == "ann"
         assert client.post("/v1/predictions", json={"values": values}, headers=bearer("eve")).status_code == 401
+
+
+def test_records_that_cannot_be_reached_let_nobody_in(guarded, monkeypatch):
+    def broken(*_):
+        message = "the database is gone"
+        raise RecordsError(message)
+
+    monkeypatch.setattr(Keys, "find", broken)
+    answer = guarded.client.get("/v1/model", headers=bearer(guarded.both))
+    assert (answer.status_code, answer.json()["code"]) == (503, "records")
+    assert "database" not in answer.text
 
 
 def test_a_bucket_refills_evenly_and_is_nobody_elses():

@@ -39,7 +39,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         methods=["POST"],
         status_code=201,
         summary="Score a patient",
-        responses={201: {**said, "description": "Scored and recorded."}, **refusals(403, 408, 413, 415, 422, 503)},
+        responses={201: {**said, "description": "Scored and recorded."}, **refusals(403, 408, 413, 415, 422)},
         openapi_extra={"requestBody": _body(variables, blocks)},
     )
     router.add_api_route(
@@ -47,7 +47,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         read,
         methods=["GET"],
         summary="Read an answer again",
-        responses={200: said, **refusals(403, 404, 503)},
+        responses={200: said, **refusals(403, 404)},
     )
     router.add_api_route(
         f"{PATH}/{{prediction_id}}/explanation",
@@ -56,7 +56,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         summary="What moved an answer",
         responses={
             200: {"content": {"application/json": {"schema": {"type": "object"}}}},
-            **refusals(403, 404, 410, 503),
+            **refusals(403, 404, 410),
         },
     )
     return router
