@@ -53,6 +53,15 @@ def test_a_scope_is_asked_for(guarded, values):
     assert client.get("/v1/model", headers=bearer(guarded.reader)).status_code == 200
 
 
+def test_an_answer_is_there_for_the_key_that_asked(guarded, values):
+    asked = guarded.client.post("/v1/predictions", json={"values": values}, headers=bearer(guarded.both))
+    links = asked.json()["links"]
+    assert guarded.client.get(links["self"], headers=bearer(guarded.both)).json() == asked.json()
+    for link in links.values():
+        assert guarded.client.get(link, headers=bearer(guarded.reader)).status_code == 404
+    assert len(guarded.told("prediction_read")) == 1
+
+
 @pytest.mark.parametrize(
     ("method", "path", "scope"),
     [

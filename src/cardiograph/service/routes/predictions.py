@@ -74,8 +74,7 @@ async def create(request: Request) -> Response:
 
 async def read(request: Request, prediction_id: str) -> Response:
     """The answer as it was given."""
-    serving = serving_of(request)
-    entry = await _recorded(serving, prediction_id)
+    entry = await _recorded(request, prediction_id)
     await _note(request, "prediction_read", prediction_id)
     return _told(request, entry, 200)
 
@@ -83,7 +82,7 @@ async def read(request: Request, prediction_id: str) -> Response:
 async def explanation(request: Request, prediction_id: str) -> Response:
     """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
     serving = serving_of(request)
-    entry = await _recorded(serving, prediction_id)
+    entry = await _recorded(request, prediction_id)
     query = _asked_before(serving, entry)
     await _note(request, "explanation_read", prediction_id)
     told = await unless_left(request, serving.pool.run(lambda: _explain(serving, query)))
@@ -132,9 +131,11 @@ def _told(request: Request, entry: PredictionEntry, status: int) -> Response:
     return Response(json.dumps(resource), status, headers, FHIR)
 
 
-async def _recorded(serving: Serving, prediction_id: str) -> PredictionEntry:
+async def _recorded(request: Request, prediction_id: str) -> PredictionEntry:
+    """A prediction that this caller asked for; that of another key is as good as none."""
+    serving = serving_of(request)
     entry = await serving.with_records(lambda: serving.records.get(prediction_id))
-    if entry is None:
+    if entry is None or entry.key_id != caller_of(request).key_id:
         raise ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
     return entry
 
