@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from cardiograph.errors import RecordsError
 from cardiograph.service.access import RateLimit, scope_of
-from cardiograph.service.records import Records
+from cardiograph.service.records import Keys, Records
 
 
 def bearer(token):
@@ -50,6 +51,15 @@ def test_a_scope_is_asked_for(guarded, values):
     assert guarded.records.get(answer.json()["id"]).key_id == guarded.both.split("_")[1]
     assert client.get("/metrics", headers=bearer(guarded.reader)).status_code == 403
     assert client.get("/v1/model", headers=bearer(guarded.reader)).status_code == 200
+
+
+def test_an_answer_is_there_for_the_key_that_asked(guarded, values):
+    asked = guarded.client.post("/v1/predictions", json={"values": values}, headers=bearer(guarded.both))
+    links = asked.json()["links"]
+    assert guarded.client.get(links["self"], headers=bearer(guarded.both)).json() == asked.json()
+    for link in links.values():
+        assert guarded.client.get(link, headers=bearer(guarded.reader)).status_code == 404
+    assert len(guarded.told("prediction_read")) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,6 +145,17 @@ def test_another_provider_can_tell_who_asks(finished_run, predictor, values, tmp
         answer = client.post("/v1/predictions", json={"values": values}, headers=bearer("ann"))
         assert records.get(answer.json()["id"]).key_id == "ann"
         assert client.post("/v1/predictions", json={"values": values}, headers=bearer("eve")).status_code == 401
+
+
+def test_records_that_cannot_be_reached_let_nobody_in(guarded, monkeypatch):
+    def broken(*_):
+        message = "the database is gone"
+        raise RecordsError(message)
+
+    monkeypatch.setattr(Keys, "find", broken)
+    answer = guarded.client.get("/v1/model", headers=bearer(guarded.both))
+    assert (answer.status_code, answer.json()["code"]) == (503, "records")
+    assert "database" not in answer.text
 
 
 def test_a_bucket_refills_evenly_and_is_nobody_elses():

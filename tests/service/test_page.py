@@ -23,9 +23,9 @@ def field(text, name):
 class Form:
     """A form as a browser without scripts fills it in and sends it."""
 
-    def __init__(self, served):
-        self.client = served.client
-        self.page = served.client.get("/", headers=BROWSER).text
+    def __init__(self, served, key=None):
+        self.client, self.headers = served.client, BROWSER | (key or {})
+        self.page = served.client.get("/", headers=self.headers).text
 
     def send(self, page=None, **values):
         """Send the form that is shown; fields that are not named stay as they are."""
@@ -34,7 +34,7 @@ class Form:
         content |= {"patient_id": "", **values}
         files = {name: (None, text) for name, text in content.items()}
         files["page"] = ("scan.png", page or b"", "image/png")
-        answer = self.client.post("/", files=files, headers=BROWSER)
+        answer = self.client.post("/", files=files, headers=self.headers)
         self.page = answer.text
         return answer
 
@@ -245,6 +245,20 @@ def test_refusals_are_pages_for_people_and_problems_for_programs(serve):
     unread = served.client.get("/predictions/" + "0" * 32, headers=BROWSER | other)
     assert (unread.status_code, "scope" in unread.text) == (403, True)
     assert served.client.get("/predictions/" + "0" * 32, headers=BROWSER | key).status_code == 404
+
+
+def test_a_page_is_there_for_the_key_that_sent_it(serve, page, values):
+    served = serve(require_key=True)
+    own, other = ({"Authorization": f"Bearer {served.key('predict', 'read')}"} for _ in range(2))
+    form = Form(served, own)
+    answer = form.send(page, **typed(values))
+    stranger = Form(served, other)
+    assert served.client.get(answer.url.path, headers=BROWSER | other).status_code == 404
+    assert "not held any more" in stranger.send(**typed(values), kept=field(answer.text, "kept")).text
+    wrong = form.send(page, **typed({**values, "ef": 45}))
+    assert "not held any more" in stranger.send(**typed(values), kept=field(wrong.text, "kept")).text
+    assert "No ECG page" not in form.send(**typed(values)).text
+    assert stranger.send(**typed(values), token=field(wrong.text, "token"), kept="").status_code == 403
 
 
 def test_a_full_line_keeps_the_form_and_the_page(serve, monkeypatch, page, values):

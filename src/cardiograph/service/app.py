@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -41,8 +42,6 @@ ACCEPTS = {
 }
 """What each path that takes a body reads."""
 
-_PRUNE_SECONDS = 3600.0
-
 
 def create_app(
     settings: ServiceSettings,
@@ -73,6 +72,7 @@ def create_app(
         description=NOTICE,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_lifespan,
     )
     app.state.serving = serving
@@ -138,24 +138,24 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     serving: Serving = app.state.serving
     await asyncio.to_thread(serving.records.log.append, "service_started", serving.model_sha256)
-    pruning = asyncio.create_task(_prune(serving))
+    forgetting = asyncio.create_task(_forget(serving))
     yield
-    pruning.cancel()
-    await asyncio.to_thread(serving.pool.close)
+    forgetting.cancel()
+    await serving.pool.close()
     with contextlib.suppress(RecordsError):
         await asyncio.to_thread(serving.records.log.append, "service_stopped", serving.model_sha256)
     serving.records.close()
 
 
-async def _prune(serving: Serving) -> None:
-    """Once an hour: what was held or kept long enough goes."""
-    while True:
+async def _forget(serving: Serving) -> None:
+    """What was held long enough goes each minute, what was kept long enough each hour."""
+    days = serving.settings.retention_days
+    for minute in itertools.count():
         serving.held.forget_old()
-        days = serving.settings.retention_days
-        if days is not None:
+        if days is not None and minute % 60 == 0:
             with contextlib.suppress(ProblemError):  # told in the log; the next hour tries again
                 await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
-        await asyncio.sleep(_PRUNE_SECONDS)
+        await asyncio.sleep(60)
 
 
 async def _tell_problem(_: Request, error: Exception) -> Response:

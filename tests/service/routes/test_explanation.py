@@ -45,14 +45,14 @@ def test_an_answer_is_explained_and_the_log_tells_it(served, page, values):
 
 
 def test_what_is_not_held_any_more_is_gone(serve, page, values):
-    served = serve(hold_bytes=10)
+    served = serve(hold_bytes=1000)
     told = explain(served, ask(served, page, values))
     assert (told.status_code, told.json()["code"]) == (410, "not_held")
     assert served.client.get(f"/v1/predictions/{'0' * 32}/explanation").status_code == 404
 
 
 def test_kept_pages_are_explained_later_unless_a_patient_id_decided(serve, page, values, finished_run):
-    served = serve(hold_bytes=10, keep_pages=True)
+    served = serve(hold_bytes=1000, keep_pages=True)
     answer = ask(served, page, values)
     assert explain(served, answer).json()["probability"] == answer["prediction"]["probability"]
     reference = Predictor.load(finished_run).bundle.reference

@@ -16,7 +16,7 @@ from cardiograph.inference import Query
 from cardiograph.service.forgery import FormTokens
 from cardiograph.service.page_drawings import gauge
 from cardiograph.service.page_form import Typed, fields_of, told, typed_before, typed_of
-from cardiograph.service.page_kept import keep_page, with_kept_page
+from cardiograph.service.page_kept import keep_page, kept_page
 from cardiograph.service.page_pictures import scan
 from cardiograph.service.page_site import Site, site_of
 from cardiograph.service.page_why import Why, similar, why
@@ -72,7 +72,7 @@ async def ask(request: Request) -> Response:
         _tokens(request).check(typed.token, caller.key_id)
     except ProblemError as problem:
         return await _form(request, replace(typed, page=None, kept=""), Faults({}, general=_OLD), status=problem.status)
-    typed = with_kept_page(typed, serving.held, caller)
+    typed = await _with_kept_page(request, typed)
     wrong = Faults(typed.faults(serving.predictor.bundle), _LOST if typed.kept and typed.page is None else "")
     if wrong.values or wrong.page:
         return await _form(request, keep_page(typed, serving.held, caller), wrong, status=422)
@@ -123,12 +123,27 @@ async def _asked(request: Request, prediction_id: str, event: Event) -> tuple[Pr
     if "read" not in caller_of(request).scopes:
         raise ProblemError(403, "scope_missing", "This key lacks the scope `read`, which answers ask for.")
     serving = serving_of(request)
-    entry = await recorded(serving, prediction_id)
+    entry = await recorded(request, prediction_id)
     await note(request, event, prediction_id)
     try:
         return entry, asked_before(serving, entry)
     except ProblemError:
         return entry, None
+
+
+async def _with_kept_page(request: Request, typed: Typed) -> Typed:
+    """The form with the page of the form, or of the answer, before it, where no other was chosen.
+
+    ``kept`` of what is returned says that a page should be there; ``page`` is None where it is not held any more.
+    """
+    if typed.page is not None or typed.drop or not typed.kept:
+        return replace(typed, kept="")
+    serving, caller = serving_of(request), caller_of(request)
+    page: object = kept_page(typed.kept, serving.held, caller)
+    if page is None and "read" in caller.scopes:
+        with suppress(ProblemError):
+            page = asked_before(serving, await recorded(request, typed.kept)).page
+    return replace(typed, page=page if isinstance(page, bytes) else None)
 
 
 async def _answer(

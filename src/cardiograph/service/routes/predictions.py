@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from cardiograph.service.uploads import parts_of, text_of
 PATH = "/v1/predictions"
 PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
 FIELDS = ("page", "values", "patient_id")
+FHIR = "application/fhir+json"
 _GONE = Response(status_code=400)
 """For a client that has left and reads nothing."""
 _SAME = 1e-9
@@ -30,14 +32,14 @@ _SAME = 1e-9
 def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> APIRouter:
     """The routes, documented with the variables and the blocks (``image``, ``clinical``) of the model that is served."""
     router = APIRouter(tags=["predictions"])
-    described: dict[str, Any] = {"responses": {201: {"model": PredictionAnswer, "description": "Scored and recorded."}}}
+    said = {"model": PredictionAnswer, "content": {FHIR: {"schema": {"type": "object"}}}}
     router.add_api_route(
         PATH,
         create,
         methods=["POST"],
         status_code=201,
         summary="Score a patient",
-        responses={**described["responses"], **refusals(403, 408, 413, 415, 422, 503)},
+        responses={201: {**said, "description": "Scored and recorded."}, **refusals(403, 408, 413, 415, 422)},
         openapi_extra={"requestBody": _body(variables, blocks)},
     )
     router.add_api_route(
@@ -45,7 +47,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         read,
         methods=["GET"],
         summary="Read an answer again",
-        responses={200: {"model": PredictionAnswer}, **refusals(403, 404, 503)},
+        responses={200: said, **refusals(403, 404)},
     )
     router.add_api_route(
         f"{PATH}/{{prediction_id}}/explanation",
@@ -54,7 +56,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         summary="What moved an answer",
         responses={
             200: {"content": {"application/json": {"schema": {"type": "object"}}}},
-            **refusals(403, 404, 410, 503),
+            **refusals(403, 404, 410),
         },
     )
     return router
@@ -67,22 +69,20 @@ async def create(request: Request) -> Response:
     entry = await unless_left(request, serving.score(query, caller_of(request)))
     if entry is None:
         return _GONE
-    answer = serving.answer(entry)
-    return JSONResponse(answer, 201, headers={"Location": answer["links"]["self"]})
+    return _told(request, entry, 201)
 
 
 async def read(request: Request, prediction_id: str) -> Response:
     """The answer as it was given."""
-    serving = serving_of(request)
-    entry = await recorded(serving, prediction_id)
+    entry = await recorded(request, prediction_id)
     await note(request, "prediction_read", prediction_id)
-    return JSONResponse(serving.answer(entry))
+    return _told(request, entry, 200)
 
 
 async def explanation(request: Request, prediction_id: str) -> Response:
     """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
     serving = serving_of(request)
-    entry = await recorded(serving, prediction_id)
+    entry = await recorded(request, prediction_id)
     query = asked_before(serving, entry)
     await note(request, "explanation_read", prediction_id)
     told = await unless_left(request, serving.pool.run(lambda: _explain(serving, query)))
@@ -113,10 +113,27 @@ def asked_of(body: bytes, content_type: str) -> Query:
     return checked(content, Asked).query(parts.get("page"))
 
 
-async def recorded(serving: Serving, prediction_id: str) -> PredictionEntry:
-    """An answer of the records; 404 where there is none."""
+def _told(request: Request, entry: PredictionEntry, status: int) -> Response:
+    """A recorded prediction, in FHIR where that is asked for."""
+    serving = serving_of(request)
+    answer = serving.answer(entry)
+    headers = {"Location": answer["links"]["self"]} if status == 201 else {}
+    if FHIR not in request.headers.get("accept", ""):
+        return JSONResponse(answer, status, headers=headers)
+    from cardiograph.service.fhir import ModelFacts, columns_of, risk_assessment
+
+    held = serving.held.get(entry.id)
+    columns = columns_of(serving.settings.run)
+    facts = ModelFacts.of(serving.predictor.bundle, sha256=serving.model_sha256, columns=columns)
+    resource = risk_assessment(entry, facts, clinical=None if held is None else held.clinical)
+    return Response(json.dumps(resource), status, headers, FHIR)
+
+
+async def recorded(request: Request, prediction_id: str) -> PredictionEntry:
+    """A prediction that this caller asked for; that of another key is as good as none."""
+    serving = serving_of(request)
     entry = await serving.with_records(lambda: serving.records.get(prediction_id))
-    if entry is None:
+    if entry is None or entry.key_id != caller_of(request).key_id:
         raise ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
     return entry
 
