@@ -387,8 +387,13 @@ def test_the_readme_scores_a_patient_as_shown(place, capsys):
 
 
 def test_the_reference_has_every_key_of_an_answer(place, capsys):
-    main_of(["predict", "runs/first", "--ecg", "page.jpg", "--ef", "0.4", "--json"])
+    main_of(["predict", "runs/first", "--ecg", "page.jpg", "--ef", "0.4", "--explain", "--json"])
     answer = json.loads(capsys.readouterr().out)
+    explained, told = answer["explanation"], rows(section(REFERENCE["cli"], "## An explanation"))
+    assert set(explained) == set(told) - {"key"}
+    for name, part in explained.items():
+        inner = part[0] if isinstance(part, list) else part
+        assert not isinstance(inner, dict) or all(f"{key}" in " ".join(told[name]) for key in inner)
     table = rows(section(REFERENCE["cli"], "## `cardiograph predict`"))
     assert set(answer) <= set(table)
     assert all(key in table["neighbours"][1] for key in answer["neighbours"][0])

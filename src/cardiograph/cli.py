@@ -252,11 +252,12 @@ app.command(
     "cardiograph extend runs/a registry.csv --out runs/a2 --skip-known"
 )(extend)
 
-for group in (keys, audit_log, records):
-    app.add_typer(group)
 app.command(
     epilog="Examples: cardiograph serve runs/a | cardiograph serve runs/a --host 0.0.0.0 --allow-host ecg.example.org"
 )(serve)
+
+for group in (keys, audit_log, records):
+    app.add_typer(group)
 
 
 @app.command()

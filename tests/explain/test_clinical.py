@@ -107,7 +107,7 @@ def test_block_effects_add_up_and_an_absent_block_has_none(cases):
     for case in cases:
         found = block_effects(case)
         assert found.nobody + found.effects.sum() == pytest.approx(case.probability, abs=1e-9)
-        assert found.nobody == case.bare
+        assert found.nobody == case.without_blocks(np.zeros((1, 2), bool)).probabilities[0]
         for block, effect in zip(("image", "clinical"), found.effects, strict=True):
             seen.add((block, block in case.scores.lacking[0]))
             assert block not in case.scores.lacking[0] or effect == 0

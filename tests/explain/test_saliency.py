@@ -1,6 +1,7 @@
 """Maps are Grad-CAM: the gradient of the score by the network's last stage, as torch computes it."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_a_map_of_means_is_grad_cam_by_autograd_through_network_and_score(inputs
     (by_state,) = torch.autograd.grad(score(net(torch.from_numpy(inputs)[None])[0]), kept)
     gradient, state = by_state[0].numpy(), kept[0][0].detach().numpy()
     expected = np.einsum("c,chw->hw", gradient.mean((1, 2)), state)
-    engine = make_engine(weights, "openvino", "f32", cache=cache_folder)
+    engine = make_engine(weights, "torch", "f32", cache=cache_folder)
     (embedding,) = engine.run([inputs])
     own = torch.from_numpy(embedding).requires_grad_()
     (by_embedding,) = torch.autograd.grad(score(own), own)
@@ -112,7 +113,7 @@ def served(finished_run):
     table, split = (pd.read_parquet(finished_run / f"{name}.parquet") for name in ("cohort", "split"))
     row = next(table[(split["part"] == "test").to_numpy()].itertuples())
     predictor = Predictor.load(finished_run)
-    return predictor, Case.of(predictor, Query(row.ecg, {"ef": row.ef, "age": row.age}, row.record_id))
+    return predictor, Case.of(predictor, Query(Path(row.ecg), {"ef": row.ef, "age": row.age}, row.record_id))
 
 
 def test_a_map_sums_to_the_first_order_effect_of_the_page_against_the_mean_one(served):

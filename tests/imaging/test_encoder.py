@@ -1,6 +1,7 @@
 """Both engines give the same 512 numbers, alone or in a batch."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -40,6 +41,15 @@ def test_a_page_alone_gets_what_it_gets_in_company(engines, pages, name):
     for page, expected in zip(pages[::-1], together[::-1], strict=True):
         (alone,) = engines[name].run([page])
         np.testing.assert_array_equal(alone, expected)
+
+
+def test_pages_side_by_side_get_what_they_get_in_company(weights, pages, cache_folder):
+    engine = make_engine(weights, "openvino", "f32", cache=cache_folder)
+    expected = list(engine.run(pages))
+    engine.side_by_side()
+    with ThreadPoolExecutor(3) as threads:
+        alone = threads.map(lambda page: next(engine.run([page])), pages)
+        np.testing.assert_array_equal(list(alone), expected)
 
 
 def test_a_page_alone_is_not_computed_by_a_way_that_gives_other_numbers(weights, pages, cache_folder, monkeypatch):
@@ -103,6 +113,26 @@ def test_precision_check_ignores_dead_features():
     assert check_precision(exact, coarse, k=5, dead=0.01).allowed
 
 
+@pytest.mark.parametrize("readout", ["final", "texture"])
+def test_both_engines_give_the_maps_that_the_embedding_is_read_out_of(weights, cache_folder, pages, readout):
+    found = {}
+    for name in ("torch", "openvino"):
+        engine = make_engine(weights, name, "f32", cache=cache_folder, readout=readout)
+        (before,) = engine.run(pages[:1])
+        maps = engine.maps(pages[0])
+        means = np.concatenate([each.mean((1, 2)) for each in maps])
+        spreads = np.concatenate([each.std((1, 2)) for each in maps])
+        read_out = means if readout == "final" else np.concatenate([means[:64], spreads])
+        np.testing.assert_allclose(read_out, before, rtol=1e-4, atol=1e-5)
+        (after,) = engine.run(pages[:1])
+        np.testing.assert_array_equal(before, after)
+        found[name] = maps
+    sides = {"final": [(512, 14, 14)], "texture": [(64, 112, 112), (128, 56, 56), (256, 28, 28)]}[readout]
+    assert [each.shape for each in found["torch"]] == sides
+    for first, second in zip(*found.values(), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-4)
+
+
 CPU_FACTS = EncoderFacts("sha", "in words", "torch", "f32", "page=1")
 
 
@@ -147,23 +177,3 @@ def test_a_graphics_card_gives_the_same_alone_in_company_and_nearly_on_a_cpu(eng
     together = np.array(list(card.run(pages)))
     np.testing.assert_array_equal(together, [next(card.run([page])) for page in pages])
     np.testing.assert_allclose(together, np.array(list(engines["torch"].run(pages))), atol=1e-4)
-
-
-@pytest.mark.parametrize("readout", ["final", "texture"])
-def test_both_engines_give_the_maps_that_the_embedding_is_read_out_of(weights, cache_folder, pages, readout):
-    found = {}
-    for name in ("torch", "openvino"):
-        engine = make_engine(weights, name, "f32", cache=cache_folder, readout=readout)
-        (before,) = engine.run(pages[:1])
-        maps = engine.maps(pages[0])
-        means = np.concatenate([each.mean((1, 2)) for each in maps])
-        spreads = np.concatenate([each.std((1, 2)) for each in maps])
-        read_out = means if readout == "final" else np.concatenate([means[:64], spreads])
-        np.testing.assert_allclose(read_out, before, rtol=1e-4, atol=1e-5)
-        (after,) = engine.run(pages[:1])
-        np.testing.assert_array_equal(before, after)
-        found[name] = maps
-    sides = {"final": [(512, 14, 14)], "texture": [(64, 112, 112), (128, 56, 56), (256, 28, 28)]}[readout]
-    assert [each.shape for each in found["torch"]] == sides
-    for first, second in zip(*found.values(), strict=True):
-        np.testing.assert_allclose(first, second, atol=1e-4)

@@ -3,12 +3,14 @@ import json
 
 import pytest
 from PIL import Image
+from sqlalchemy import select
 from starlette.testclient import TestClient
-from tests.service.stand_in import MemoryRecords
 
 from cardiograph.inference import Predictor
 from cardiograph.service.app import create_app
 from cardiograph.service.logs import json_log
+from cardiograph.service.records import Records
+from cardiograph.service.records.tables import LogRow
 from cardiograph.service.settings import ServiceSettings
 
 
@@ -31,11 +33,20 @@ def values():
 class Served:
     """A running application, what it keeps, and what it logs."""
 
-    def __init__(self, predictor, **changes):
-        self.records, self.log = MemoryRecords(), io.StringIO()
+    def __init__(self, predictor, folder, **changes):
+        self.records, self.log = Records.open(str(folder / "records.sqlite")), io.StringIO()
         self.settings = ServiceSettings(**changes)
         self.app = create_app(self.settings, predictor=predictor, records=self.records, log=json_log(self.log))
         self.client = TestClient(self.app, base_url="http://localhost", raise_server_exceptions=False)
+
+    def key(self, *scopes):
+        """The token of a new key."""
+        return self.records.keys.create("test", frozenset(scopes), None)[0]
+
+    def told(self, event):
+        """Entries of the audit log."""
+        with self.records.log._database.reading() as session:
+            return session.scalars(select(LogRow).where(LogRow.event == event)).all()
 
     def ask(self, page=None, values=None, **more):
         files = {} if page is None else {"page": ("scan.jpg", page, "image/jpeg")}
@@ -44,12 +55,12 @@ class Served:
 
 
 @pytest.fixture
-def serve(finished_run, predictor):
+def serve(finished_run, predictor, tmp_path_factory):
     """Makes applications on the small run; each has its own settings."""
     running = []
 
     def make(**changes):
-        served = Served(predictor, **({"run": finished_run} | changes))
+        served = Served(predictor, tmp_path_factory.mktemp("served"), **({"run": finished_run} | changes))
         served.client.__enter__()
         running.append(served)
         return served

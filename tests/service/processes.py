@@ -6,16 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = "import tests.service.stand_in; from cardiograph.cli import main; main()"
+PROGRAM = "from cardiograph.cli import main; main()"
 
 
 class Process:
     """Started with a free port; its log goes to a file in ``folder``."""
 
     def __init__(self, run, folder, *options):
-        paths = os.pathsep.join([str(ROOT), *sys.path])
-        environment = os.environ | {"CARDIOGRAPH_DATABASE": str(folder / "records.sqlite"), "PYTHONPATH": paths}
+        self.database = str(folder / "records.sqlite")
+        environment = os.environ | {"CARDIOGRAPH_DATABASE": self.database}
         self.log = folder / "log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

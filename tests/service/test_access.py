@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from cardiograph.errors import RecordsError
 from cardiograph.service.access import RateLimit, scope_of
+from cardiograph.service.records import Keys, Records
 
 
 def bearer(token):
@@ -16,8 +18,8 @@ def bearer(token):
 @pytest.fixture
 def guarded(serve):
     served = serve(require_key=True)
-    served.both = served.records.keys.give("cg_both", "predict", "read")
-    served.reader = served.records.keys.give("cg_reader", "read")
+    served.both = served.key("predict", "read")
+    served.reader = served.key("read")
     return served
 
 
@@ -46,9 +48,18 @@ def test_a_scope_is_asked_for(guarded, values):
     assert client.post("/v1/predictions", json=asked, headers=bearer(guarded.reader)).status_code == 403
     answer = client.post("/v1/predictions", json=asked, headers=bearer(guarded.both))
     assert answer.status_code == 201
-    assert guarded.records.entries[answer.json()["id"]].key_id == "id-0"
+    assert guarded.records.get(answer.json()["id"]).key_id == guarded.both.split("_")[1]
     assert client.get("/metrics", headers=bearer(guarded.reader)).status_code == 403
     assert client.get("/v1/model", headers=bearer(guarded.reader)).status_code == 200
+
+
+def test_an_answer_is_there_for_the_key_that_asked(guarded, values):
+    asked = guarded.client.post("/v1/predictions", json={"values": values}, headers=bearer(guarded.both))
+    links = asked.json()["links"]
+    assert guarded.client.get(links["self"], headers=bearer(guarded.both)).json() == asked.json()
+    for link in links.values():
+        assert guarded.client.get(link, headers=bearer(guarded.reader)).status_code == 404
+    assert len(guarded.told("prediction_read")) == 1
 
 
 @pytest.mark.parametrize(
@@ -68,7 +79,7 @@ def test_scopes_of_routes(method, path, scope):
 
 
 def test_a_browser_may_send_the_key_as_a_password(guarded):
-    sent = base64.b64encode(b"anyone:cg_both").decode()
+    sent = base64.b64encode(f"anyone:{guarded.both}".encode()).decode()
     assert guarded.client.get("/v1/model", headers={"Authorization": f"Basic {sent}"}).status_code == 200
     asked = guarded.client.get("/v1/report", headers={"Accept": "text/html"})
     assert asked.headers["WWW-Authenticate"].startswith("Basic realm=")
@@ -115,9 +126,8 @@ def test_only_names_of_this_service_are_answered(serve):
         assert served.client.get("/healthz", headers={"Host": host}).status_code == status, host
 
 
-def test_another_provider_can_tell_who_asks(finished_run, predictor, values):
+def test_another_provider_can_tell_who_asks(finished_run, predictor, values, tmp_path):
     from starlette.testclient import TestClient
-    from tests.service.stand_in import MemoryRecords
 
     from cardiograph.service.access import Caller
     from cardiograph.service.app import create_app
@@ -128,13 +138,24 @@ def test_another_provider_can_tell_who_asks(finished_run, predictor, values):
             name = headers.get("authorization", "").removeprefix("Bearer ")
             return Caller(name, frozenset({"predict"})) if name == "ann" else None
 
-    records = MemoryRecords()
+    records = Records.open(str(tmp_path / "records.sqlite"))
     settings = ServiceSettings(run=finished_run, require_key=True)
     app = create_app(settings, predictor=predictor, records=records, authenticator=Proxy())
     with TestClient(app, base_url="http://localhost") as client:
         answer = client.post("/v1/predictions", json={"values": values}, headers=bearer("ann"))
-        assert records.entries[answer.json()["id"]].key_id == "ann"
+        assert records.get(answer.json()["id"]).key_id == "ann"
         assert client.post("/v1/predictions", json={"values": values}, headers=bearer("eve")).status_code == 401
+
+
+def test_records_that_cannot_be_reached_let_nobody_in(guarded, monkeypatch):
+    def broken(*_):
+        message = "the database is gone"
+        raise RecordsError(message)
+
+    monkeypatch.setattr(Keys, "find", broken)
+    answer = guarded.client.get("/v1/model", headers=bearer(guarded.both))
+    assert (answer.status_code, answer.json()["code"]) == (503, "records")
+    assert "database" not in answer.text
 
 
 def test_a_bucket_refills_evenly_and_is_nobody_elses():

@@ -8,6 +8,8 @@ import struct
 import threading
 import time
 import zlib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -44,7 +46,7 @@ def cut(page, rng):
 
 def damaged(page, rng):
     """Files with wrong bits, of wrong kinds, and bombs."""
-    for _ in range(80):
+    for _ in range(110):
         broken = bytearray(page)
         for place in rng.choices(range(2, len(page)), k=200):
             broken[place] ^= 1 << rng.randrange(8)
@@ -63,12 +65,19 @@ def damaged(page, rng):
         yield mark + rng.randbytes(2000), {415}
     for side in (50_000, 100_000, 2**31 - 1):
         yield png_of(side, side), {413}
-    for width, height in ((1, 1), (39_000, 1000), (6000, 6000)):  # within the pixels, and rows that are not there
+    for width, height in ((1, 1), (24_000, 1000), (4900, 4900)):  # within the pixels, and rows that are not there
         yield png_of(width, height, zlib.compress(b"\0" * 1000)), {422}
-    for _ in range(8):  # within the pixels, and whole: a bomb of 108 MB in 0.1 MB
-        yield png_of(6000, 6000, zlib.compress(b"\0" * (6000 * 3 + 1) * 6000)), {422}
+    for _ in range(8):  # within the pixels, and whole: a bomb of 72 MB in 0.1 MB
+        yield png_of(4900, 4900, zlib.compress(b"\0" * (4900 * 3 + 1) * 4900)), {422}
     yield picture(6300, 6300, "TIFF"), {413}  # over 8 MiB
-    yield picture(6400, 6400), {413}  # over 40 million pixels
+    yield picture(6400, 6400), {413}  # over 25 million pixels
+
+
+def largest(page):
+    """A form with the page, as large as pages may be."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(page)).resize((5700, 4380)).save(file, "JPEG", quality=60)
+    return {"page": file.getvalue()}
 
 
 def wrong_bodies():
@@ -77,7 +86,7 @@ def wrong_bodies():
     for content, kind, status in (
         (b"", "application/json", 400),
         (deep, "application/json", 400),
-        (b'{"values": {"ef": 1e999}}', "application/json", 400),
+        (b'{"values": {"ef": 1e999}}', "application/json", 422),
         (b"\xff\xfe", "application/json", 400),
         (b"x" * 1000, "multipart/form-data; boundary=b", 400),
         (b"--b\r\n" * 10_000, "multipart/form-data; boundary=b", 400),
@@ -102,7 +111,10 @@ def raw(url, head, *pieces, pause=0.0):
                 connection.sendall(piece)
         except OSError:
             pass
-        return connection.recv(1000)
+        try:
+            return connection.recv(1000)
+        except OSError:
+            return b""
 
 
 def head(length, kind="application/json"):
@@ -135,6 +147,12 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
                     assert answer.status_code == status, (content[:50], answer.text)
                     sent += 1
         assert good() == 201
+        large = largest(page)
+        with ThreadPoolExecutor(4) as clients:
+            answers = clients.map(
+                lambda _: httpx.post(f"{server.url}/v1/predictions", files=large, timeout=60), range(8)
+            )
+            assert {answer.status_code for answer in answers} == {201}
         for _ in range(5):
             big = httpx.post(f"{server.url}/v1/predictions", files={"page": b"\0" * (50 * MIB)}, timeout=60)
             pieces = (b"\0" * MIB for _ in range(50))
@@ -143,7 +161,7 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
             assert (big.status_code, endless.status_code) == (413, 413)
             sent += 2
         told = []
-        late = head(1000)[:-2] + b"X: " + b"x" * 100_000 + b"\r\n\r\n"
+        late = head(1000)[:-2] + b"X: " + b"x" * 1_000_000 + b"\r\n\r\n"
         senders = [(head(1000), *[b" "] * 12), (b"POST /v1/pre", *[b"d"] * 30), (late,)]
         slow = [partial(lambda pieces: told.append(raw(server.url, *pieces, pause=0.5)), each) for each in senders * 5]
         threads = [threading.Thread(target=sender) for sender in slow]
@@ -153,8 +171,9 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
         assert good() == 201  # the slow hold nobody up
         for thread in threads:
             thread.join()
-        statuses = sorted(answer[9:12] for answer in told)
-        assert statuses == [b""] * 5 + [b"400"] * 5 + [b"408"] * 5
+        statuses = Counter(answer[9:12] for answer in told)
+        assert statuses[b"408"] == 5
+        assert statuses[b"400"] + statuses[b""] == 10  # an answer to endless headers may be lost in their flood
         sent += len(slow)
         for _ in range(20):  # who hangs up in the middle gets nothing and leaves nothing
             place = urlsplit(server.url)
@@ -166,4 +185,5 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
         assert server.peak_mib < 1536
         assert '"status": 500' not in server.log.read_text()
     finally:
-        assert server.stop() == 0
+        status = server.stop()
+    assert status == 0

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from PIL import Image
+from tests.test_docs import REFERENCE, ROOT, rows, section
 
 from cardiograph.service.document import _SAID
 
@@ -44,6 +46,19 @@ def test_every_route_is_documented_with_its_refusals(served):
         "minimum": 50.0,
         "maximum": 300.0,
     }
+
+
+def test_the_reference_has_every_route_status_and_code(served):
+    reference = REFERENCE["http-api"]
+    paths = served.client.get("/openapi.json").json()["paths"]
+    routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert {key for key in rows(reference) if " /" in key} == routes
+    refusals = rows(section(reference, "## Refusals"))
+    assert {int(key) for key in refusals if key.isdigit()} == {*_SAID, 405}
+    source = "".join(path.read_text() for path in (ROOT / "src/cardiograph/service").rglob("*.py"))
+    codes = set(re.findall(r'ProblemError\(\s*(?:\w+\.)*\w+, "(\w+)"', source))
+    told = {code for row in refusals.values() for code in row[1].split(", ")} - {"codes", "---"}
+    assert len(codes) > 15 and told == codes
 
 
 def small_page(seed, kind):
@@ -115,7 +130,7 @@ def test_what_is_drawn_from_the_document_is_answered_as_it_says(serve, drawn, li
     from schemathesis import GenerationMode
 
     served = serve(**({"requests_per_minute": 10_000_000} | limits))
-    headers = {"Authorization": f"Bearer {served.records.keys.give('cg_all', 'predict', 'read', 'metrics')}"}
+    headers = {"Authorization": f"Bearer {served.key('predict', 'read', 'metrics')}"}
     schema = schemathesis.openapi.from_asgi("/openapi.json", served.app, headers={"Host": "localhost", **headers})
     answered = Counter()
 

@@ -23,9 +23,9 @@ def field(text, name):
 class Form:
     """A form as a browser without scripts fills it in and sends it."""
 
-    def __init__(self, served):
-        self.client = served.client
-        self.page = served.client.get("/", headers=BROWSER).text
+    def __init__(self, served, key=None):
+        self.client, self.headers = served.client, BROWSER | (key or {})
+        self.page = served.client.get("/", headers=self.headers).text
 
     def send(self, page=None, **values):
         """Send the form that is shown; fields that are not named stay as they are."""
@@ -34,7 +34,7 @@ class Form:
         content |= {"patient_id": "", **values}
         files = {name: (None, text) for name, text in content.items()}
         files["page"] = ("scan.png", page or b"", "image/png")
-        answer = self.client.post("/", files=files, headers=BROWSER)
+        answer = self.client.post("/", files=files, headers=self.headers)
         self.page = answer.text
         return answer
 
@@ -66,7 +66,7 @@ def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, 
     assert f"{100 * direct.probability:.1f}\N{NO-BREAK SPACE}%" in answer.text
     for neighbour in direct.neighbours:
         assert neighbour.record_id in answer.text
-    (entry,) = served.records.entries.values()
+    entry = served.records.get(answer.url.path.rpartition("/")[2])
     assert entry.answer["probability"] == shown
 
 
@@ -134,7 +134,7 @@ def test_a_form_without_its_token_is_not_scored(form, served, values):
     answer = form.send(**typed(values), token="1.made-up")  # noqa: S106 - no password
     assert answer.status_code == 403
     assert field(answer.text, "value-ef") == "0.34"
-    assert not served.records.entries
+    assert served.told("prediction") == []
     assert form.send(**typed(values)).status_code == 200
 
 
@@ -160,6 +160,24 @@ def test_an_explanation_is_a_part_or_a_whole_page(form, served, predictor, page,
         assert "No map of attention is shown" in text
         for effect in told.neighbours:
             assert f"{100 * effect.probability_without:.1f}\N{NO-BREAK SPACE}%" in text
+
+
+def test_the_audit_log_tells_what_was_read(form, served, values):
+    place = form.send(**typed(values)).url.path
+    served.client.get(f"{place}/explanation", headers=BROWSER)
+    prediction = place.rpartition("/")[2]
+    assert [entry.subject for entry in served.told("prediction_read")] == [prediction]
+    assert [entry.subject for entry in served.told("explanation_read")] == [prediction]
+
+
+def test_another_answer_than_the_one_given_is_not_explained(serve, predictor, page, values):
+    served = serve(hold_bytes=0, keep_pages=True)  # the patient's id is not kept, and it decided who is similar
+    reference = predictor.bundle.reference
+    nearest = reference.record_ids.index(predictor.predict(page, values).neighbours[0].record_id)
+    answer = Form(served).send(page, **typed(values), patient_id=reference.patient_ids[nearest])
+    told = served.client.get(f"{answer.url.path}/explanation", headers=BROWSER).text
+    assert "It was asked with a patient id" in told
+    assert 'id="probability"' in told
 
 
 def test_an_answer_outlives_what_was_asked(serve, values):
@@ -213,9 +231,8 @@ def test_the_report_is_framed_by_our_page_alone(served):
 
 def test_refusals_are_pages_for_people_and_problems_for_programs(serve):
     served = serve(require_key=True, upload_bytes=2000)
-    served.records.keys.give("all", "predict", "read")
-    served.records.keys.give("asks", "predict")
-    key = {"Authorization": "Bearer all"}
+    key = {"Authorization": f"Bearer {served.key('predict', 'read')}"}
+    other = {"Authorization": f"Bearer {served.key('predict')}"}
     bare = served.client.get("/", headers=BROWSER)
     assert (bare.status_code, bare.headers["WWW-Authenticate"][:5]) == (401, "Basic")
     assert "A key is needed" in bare.text
@@ -225,9 +242,23 @@ def test_refusals_are_pages_for_people_and_problems_for_programs(serve):
     assert (large.status_code, "Too large" in large.text) == (413, True)
     part = served.client.get("/nothing", headers=key | {"HX-Request": "true", "HX-Target": "why"})
     assert part.text.lstrip().startswith("<section")
-    unread = served.client.get("/predictions/" + "0" * 32, headers=BROWSER | {"Authorization": "Bearer asks"})
+    unread = served.client.get("/predictions/" + "0" * 32, headers=BROWSER | other)
     assert (unread.status_code, "scope" in unread.text) == (403, True)
     assert served.client.get("/predictions/" + "0" * 32, headers=BROWSER | key).status_code == 404
+
+
+def test_a_page_is_there_for_the_key_that_sent_it(serve, page, values):
+    served = serve(require_key=True)
+    own, other = ({"Authorization": f"Bearer {served.key('predict', 'read')}"} for _ in range(2))
+    form = Form(served, own)
+    answer = form.send(page, **typed(values))
+    stranger = Form(served, other)
+    assert served.client.get(answer.url.path, headers=BROWSER | other).status_code == 404
+    assert "not held any more" in stranger.send(**typed(values), kept=field(answer.text, "kept")).text
+    wrong = form.send(page, **typed({**values, "ef": 45}))
+    assert "not held any more" in stranger.send(**typed(values), kept=field(wrong.text, "kept")).text
+    assert "No ECG page" not in form.send(**typed(values)).text
+    assert stranger.send(**typed(values), token=field(wrong.text, "token"), kept="").status_code == 403
 
 
 def test_a_full_line_keeps_the_form_and_the_page(serve, monkeypatch, page, values):

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import uvicorn
-from tests.service.stand_in import MemoryRecords
 
 from cardiograph.artifacts.maps import Gain, MapVerdict
 from cardiograph.inference import Predictor
 from cardiograph.service.app import create_app
 from cardiograph.service.logs import json_log
+from cardiograph.service.records import Records
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.uncertainty.conformal import ConformalSets
 
@@ -57,28 +57,28 @@ def changed(predictor, uncertainty=None, **served):
 
 
 @contextmanager
-def listening(run, predictor):
-    """The address of a server."""
-    log = json_log(io.StringIO())
-    app = create_app(ServiceSettings(run=run), predictor=predictor, records=MemoryRecords(), log=log)
+def listening(run, predictor, folder, **settings):
+    """The address of a server, and its records."""
+    records, log = Records.open(str(folder / "records.sqlite")), json_log(io.StringIO())
+    app = create_app(ServiceSettings(run=run, **settings), predictor=predictor, records=records, log=log)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}", records
     server.should_exit = True
     thread.join()
 
 
 @pytest.fixture(scope="module")
-def address(finished_run, predictor):
-    with listening(finished_run, predictor) as found:
+def address(finished_run, predictor, tmp_path_factory):
+    with listening(finished_run, predictor, tmp_path_factory.mktemp("plain")) as (found, _):
         yield found
 
 
 @pytest.fixture(scope="module")
-def unsure(finished_run, predictor):
+def unsure(finished_run, predictor, tmp_path_factory):
     """A server whose model shows maps, and can never tell."""
     gain = Gain(0.2, 0.1, 0.3)
     scores = np.linspace(-50, 50, 60)
@@ -87,7 +87,7 @@ def unsure(finished_run, predictor):
         {"conformal": ConformalSets(scores, scores, 0.9)},
         maps=MapVerdict(pages=20, deletion=gain, insertion=gain, others=gain, randoms=4, seed=0),
     )
-    with listening(finished_run, model) as found:
+    with listening(finished_run, model, tmp_path_factory.mktemp("unsure")) as (found, _):
         yield found
 
 
@@ -206,6 +206,18 @@ def test_all_of_it_without_scripts(visit, address, page, values):
     assert window.locator("#missing").count() == 0
 
 
+def test_back_and_forth(visit, address):
+    window = ask(visit(address), {"ef": 0.4})
+    answered = window.url
+    window.go_back()
+    window.wait_for_selector("main.asking")
+    window.go_forward()
+    window.wait_for_selector("#answer")
+    assert window.url == answered
+    assert window.input_value("#value-ef") == "0.4"
+    assert window.evaluate("sessionStorage.getItem('htmx-history-cache')") is None  # no patient stays in the browser
+
+
 def test_a_page_can_be_dropped(visit, address, page):
     window = visit(address)
     content = window.evaluate_handle(
@@ -222,6 +234,25 @@ def test_a_large_file_is_told_before_it_is_sent(visit, address):
     window = visit(address)
     window.set_input_files("#page", upload(b"x" * (9 << 20)))
     assert "9.0 MiB" in window.inner_text("#page-fault")
+    assert window.evaluate("document.querySelector('#page').files.length") == 0
+
+
+def test_a_service_that_is_gone_loses_nothing(visit, address):
+    window = visit(address)
+    window.route("**/*", lambda route: route.abort())
+    ask(window, {"ef": 0.4}, wait="#said.seen")
+    assert "does not answer" in window.inner_text("#said")
+    assert window.input_value("#value-ef") == "0.4"
+
+
+def test_a_key_is_a_password_of_the_browser(visit, finished_run, predictor, tmp_path):
+    with listening(finished_run, predictor, tmp_path, require_key=True) as (url, records):
+        token, _ = records.keys.create("colleague", frozenset({"predict", "read"}), None)
+        password = {"username": "any", "password": token}
+        window = ask(visit(url, http_credentials=password), {"ef": 0.4})
+        assert window.locator("#answer").count() == 1
+        window = ask(visit(url, http_credentials=password, java_script_enabled=False), {"ef": 0.4}, wait="#answer")
+        assert window.locator("#answer").count() == 1
 
 
 def test_cant_tell_and_a_map_with_a_slider(visit, unsure, page, values):

@@ -123,7 +123,7 @@ def test_a_pool_that_stops_finishes_what_is_in_and_takes_nothing(blocked):
         line = pool()
         tasks = [asyncio.create_task(line.run(blocked.job(name))) for name in "ab"]
         await until(lambda: blocked.begun == ["a"])
-        closing = asyncio.create_task(asyncio.to_thread(line.close))
+        closing = asyncio.create_task(line.close())
         await until(lambda: line.closing)
         with pytest.raises(ProblemError) as caught:
             await line.run(blocked.job("c"), patient=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -86,11 +85,6 @@ class Case:
             values[gone, start:stop] = 0
             present[gone, number] = False
         return self.judged(replace(features, values=values, present=present))
-
-    @cached_property
-    def bare(self) -> float:
-        """Probability without page and clinical values, among the same neighbours."""
-        return float(self.without_blocks(np.zeros((1, 2), bool)).probabilities[0])
 
 
 _ORDER = ("image", "clinical")

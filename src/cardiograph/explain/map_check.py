@@ -137,11 +137,9 @@ def judge_maps(gains: NDArray[np.float64], *, seed: int) -> MapVerdict:
     pages, rng = len(gains), np.random.default_rng([seed, 1])
     weights = group_weights(np.zeros(pages, np.int64), np.arange(pages), resamples=RESAMPLES, rng=rng)
     drawn = np.concatenate([each @ gains / pages for each in weights])
-    found = []
-    for value, means in zip(gains.mean(0), drawn.T, strict=True):
-        interval = percentile_interval(float(value), means, 0.95, few=pages < FEWEST_PAGES)
-        found.append(Gain(interval.value, interval.low, interval.high))
-    deletion, insertion, others = found
+    both = zip(gains.mean(0), drawn.T, strict=True)
+    found = [percentile_interval(float(value), means, 0.95, few=pages < FEWEST_PAGES) for value, means in both]
+    deletion, insertion, others = (Gain(each.value, each.low, each.high) for each in found)
     return MapVerdict(pages, deletion, insertion, others, RANDOMS, seed)
 
 

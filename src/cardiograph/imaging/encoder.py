@@ -142,10 +142,14 @@ class OpenVinoEngine:
         """[3, 224, 224] pages -> [512] embeddings, in order, with a request in flight per core."""
         waiting = iter(inputs)
         first = list(itertools.islice(waiting, 2))
-        if len(first) == 1 and self._lone is not None:
-            yield from _in_flight(self._lone, 1, first)
+        if len(first) == 1:
+            yield from _in_flight(self._lone or self._model, 1, first)
         else:
             yield from _in_flight(self._model, self._requests, itertools.chain(first, waiting))
+
+    def side_by_side(self) -> None:
+        """From now on a page by itself takes one thread: for callers that come several at a time and share the cores."""
+        self._lone = None
 
     @cached_property
     def _lone(self) -> openvino.CompiledModel | None:

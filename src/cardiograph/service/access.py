@@ -8,18 +8,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cardiograph.errors import CardiographError
 from cardiograph.service.forgery import refuse_other_sites
 from cardiograph.service.problems import ProblemError
+from cardiograph.service.records import Keys
 from cardiograph.service.refusing import refuse
-
-if TYPE_CHECKING:
-    from cardiograph.service.records import Keys
 
 OPEN_PATH = "/healthz"
 """The only path that never asks for a key."""
@@ -117,7 +116,7 @@ class AccessMiddleware:
     Args:
         app: What comes after.
         hosts: Names that the service answers to; empty for any.
-        authenticator: None where nobody is known: then only ``required`` matters.
+        authenticator: Tells who asks.
         required: Whether a key is asked for.
         rate: Of each key, or each address without one.
     """
@@ -127,7 +126,7 @@ class AccessMiddleware:
         app: ASGIApp,
         *,
         hosts: Sequence[str],
-        authenticator: Authenticator | None,
+        authenticator: Authenticator,
         required: bool,
         rate: RateLimit,
     ) -> None:
@@ -166,12 +165,13 @@ class AccessMiddleware:
         scope.setdefault("state", {})["caller"] = caller
 
     async def _caller(self, headers: Headers) -> Caller:
-        sent = "authorization" in headers
-        if not sent and not self._required:
+        if not self._required and "authorization" not in headers:
             return ANYBODY
-        found = None
-        if self._authenticator is not None:
+        try:
             found = await anyio.to_thread.run_sync(self._authenticator.caller, headers)
+        except CardiographError as error:
+            message = "Keys cannot be looked up now; ask again later."
+            raise ProblemError(503, "records", message, headers={"Retry-After": "10"}) from error
         if found is None:
             message = "No key, or one that is wrong, expired or revoked; send `Authorization: Bearer KEY`."
             browser = "text/html" in headers.get("accept", "")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cardiograph import __version__
+from cardiograph.errors import RecordsError
+from cardiograph.imaging.encoder import OpenVinoEngine
 from cardiograph.inference import Predictor
 from cardiograph.service.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
 from cardiograph.service.document import complete, line_schemas
@@ -26,13 +29,11 @@ from cardiograph.service.metrics import Metrics
 from cardiograph.service.page_refusals import PageRefusalsMiddleware
 from cardiograph.service.page_site import Site
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.routes import batch, health, model, page, predictions
+from cardiograph.service.records import Records
+from cardiograph.service.routes import batch, health, model, page, page_files, predictions
 from cardiograph.service.scoring import ScoringPool
 from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
 from cardiograph.service.settings import ServiceSettings
-
-if TYPE_CHECKING:
-    from cardiograph.service.records import Records
 
 ACCEPTS = {
     predictions.PATH: Accepts(("multipart/form-data", "application/json")),
@@ -40,8 +41,6 @@ ACCEPTS = {
     page.PATH: Accepts((page.MEDIA_TYPE,)),
 }
 """What each path that takes a body reads."""
-
-_PRUNE_SECONDS = 3600.0
 
 
 def create_app(
@@ -73,6 +72,7 @@ def create_app(
         description=NOTICE,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_lifespan,
     )
     app.state.serving = serving
@@ -100,12 +100,12 @@ def create_app(
 
 def open_records(settings: ServiceSettings) -> Records:
     """The records of a server's settings."""
-    from cardiograph.service.records import Records
-
     return Records.open(settings.database)
 
 
 def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, log: Any) -> Serving:  # noqa: ANN401
+    if settings.workers > 1 and isinstance(predictor.engine, OpenVinoEngine):
+        predictor.engine.side_by_side()
     pool = ScoringPool(workers=settings.workers, waiting=settings.waiting, timeout_seconds=settings.timeout_seconds)
     sha256 = bundle_sha256(settings.run)
     outcome = predictor.bundle.served.outcome
@@ -130,28 +130,32 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(model.router)
     app.include_router(health.router)
     app.include_router(page.router)
+    app.include_router(page_files.router)
     complete(app, line_schemas(variables))
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     serving: Serving = app.state.serving
-    pruning = asyncio.create_task(_prune(serving))
+    await asyncio.to_thread(serving.records.log.append, "service_started", serving.model_sha256)
+    forgetting = asyncio.create_task(_forget(serving))
     yield
-    pruning.cancel()
-    await asyncio.to_thread(serving.pool.close)
+    forgetting.cancel()
+    await serving.pool.close()
+    with contextlib.suppress(RecordsError):
+        await asyncio.to_thread(serving.records.log.append, "service_stopped", serving.model_sha256)
     serving.records.close()
 
 
-async def _prune(serving: Serving) -> None:
-    """Once an hour: what was held or kept long enough goes."""
-    while True:
+async def _forget(serving: Serving) -> None:
+    """What was held long enough goes each minute, what was kept long enough each hour."""
+    days = serving.settings.retention_days
+    for minute in itertools.count():
         serving.held.forget_old()
-        days = serving.settings.retention_days
-        if days is not None:
+        if days is not None and minute % 60 == 0:
             with contextlib.suppress(ProblemError):  # told in the log; the next hour tries again
                 await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
-        await asyncio.sleep(_PRUNE_SECONDS)
+        await asyncio.sleep(60)
 
 
 async def _tell_problem(_: Request, error: Exception) -> Response:

@@ -25,7 +25,7 @@ _SAID = {
     503: "Not able to answer now; see Retry-After.",
 }
 _RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
-_EVERYWHERE = (400, 401, 429, 500)
+_EVERYWHERE = (400, 401, 429, 500, 503)
 _AT_HEALTH = (400, 500)
 _SCHEMAS = "#/components/schemas/"
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from cardiograph.inference import Query
 
+_VALUES_BYTES = 1000
+"""What values and an id are taken to need."""
+
 
 @dataclass(frozen=True)
 class _Held:
@@ -22,7 +25,7 @@ class HeldQueries:
 
     Args:
         seconds: How long each is held.
-        room: Bytes of pages held at most.
+        room: Bytes held at most.
         clock: Seconds that only grow.
     """
 
@@ -33,7 +36,7 @@ class HeldQueries:
 
     def put(self, name: str, query: Query) -> None:
         """Hold what was asked under the id of its answer."""
-        size = len(query.page) if isinstance(query.page, bytes) else 0
+        size = _VALUES_BYTES + (len(query.page) if isinstance(query.page, bytes) else 0)
         self._held[name] = _Held(query, self._clock() + self._seconds, size)
         self._size += size
         self.forget_old()

@@ -40,7 +40,7 @@ def gauge(answer: Mapping[str, Any]) -> Gauge:
     """The gauge of an answer, :meth:`Prediction.as_dict`."""
     low, high, threshold = answer["low"], answer["high"], answer["threshold"]
     tick = (
-        None if threshold is None else (*_on_arc(threshold, GAUGE_RADIUS - 20), *_on_arc(threshold, GAUGE_RADIUS + 16))
+        None if threshold is None else (*_on_arc(threshold, GAUGE_RADIUS - 16), *_on_arc(threshold, GAUGE_RADIUS + 16))
     )
     return Gauge(
         track=_arc(0, 1),

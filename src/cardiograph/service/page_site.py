@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from starlette.requests import Request
 
 from cardiograph.inference import Predictor
 from cardiograph.models.titles import WITHOUT_GRAPH
@@ -57,6 +58,12 @@ class Site:
     def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
         """A page."""
         return self._environment.get_template(template).render(context)
+
+
+def site_of(request: Request) -> Site:
+    """What the pages share."""
+    found: Site = request.app.state.site
+    return found
 
 
 def percent(share: float) -> str:

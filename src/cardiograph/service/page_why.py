@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,7 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> Why:
     return Why(told, rows[: len(values)], rows[len(values) :], **drawn)
 
 
-def similar(answer: dict[str, Any], explained: Why | None) -> tuple[tuple[Similar, ...], Surroundings]:
+def similar(answer: Mapping[str, Any], explained: Why | None) -> tuple[tuple[Similar, ...], Surroundings]:
     """The similar records of an answer, and where they lie in the picture."""
     removed = {} if explained is None else {each["record_id"]: each for each in explained.told["neighbours"]}
     records = answer["neighbours"]

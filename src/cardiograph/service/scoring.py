@@ -74,11 +74,11 @@ class ScoringPool:
             message = f"No answer within {self._timeout:g} s; ask again later."
             raise ProblemError(503, "too_slow", message, headers=_later(self._wait_seconds())) from error
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Take no new job, and wait for those that are in."""
         self.closing = True
         self._left.set()
-        self._executor.shutdown(wait=True)
+        await asyncio.to_thread(self._executor.shutdown)
 
     def _timed(self, job: Callable[[], Answer]) -> Answer:
         start = time.perf_counter()

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cardiograph.errors import ConfigError
+from cardiograph.errors import ConfigError, RecordsError
 from cardiograph.service.serving import Serving
 
 HEAD_SECONDS = 10.0
@@ -102,6 +102,7 @@ class Server(uvicorn.Server):
 
         Raises:
             ConfigError: The address cannot be listened on.
+        RecordsError: The records take no entry, so nothing is served.
         """
         logging.getLogger().addHandler(logging.NullHandler())  # libraries keep quiet: our own lines are the log
         settings = self._serving.settings
@@ -112,6 +113,9 @@ class Server(uvicorn.Server):
             message = f"serve: cannot listen on {settings.host} port {settings.port} ({error.strerror}); choose another"
             raise ConfigError(message) from error
         self.run(sockets=[listening])
+        if not self.started:
+            message = "serve: the records took no entry at the start; check that they can be written"
+            raise RecordsError(message)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""

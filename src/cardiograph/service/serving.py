@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -23,11 +23,9 @@ from cardiograph.service.access import Caller
 from cardiograph.service.held import HeldQueries
 from cardiograph.service.metrics import Metrics
 from cardiograph.service.problems import ProblemError, refused
+from cardiograph.service.records import PredictionEntry, Records
 from cardiograph.service.scoring import ScoringPool, unless_gone
 from cardiograph.service.settings import ServiceSettings
-
-if TYPE_CHECKING:
-    from cardiograph.service.records import PredictionEntry, Records
 
 Done = TypeVar("Done")
 
@@ -104,8 +102,6 @@ class Serving:
         }
 
     def _record(self, query: Query, prediction: Prediction, caller: Caller) -> PredictionEntry:
-        from cardiograph.service.records import PredictionEntry
-
         page = query.page if isinstance(query.page, bytes) else None
         keep = self.settings.keep_pages
         entry = PredictionEntry(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -54,10 +55,10 @@ def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress 
             message = f"run {run}: its model reads no pages, so there are no maps to check"
             raise RunError(message)
         known, tested = (_drawn(directory, part, pages, seed) for part in (TRAIN, TEST))
-        shares = _read(predictor, known, page_shares, "reading training pages", progress)
-        bundle = replace(predictor.bundle, mean_page=np.mean(shares, axis=0).astype(np.float32))
+        total = functools.reduce(np.add, _read(predictor, known, page_shares, "reading training pages", progress))
+        bundle = replace(predictor.bundle, mean_page=(total / len(known)).astype(np.float32))
         predictor = Predictor(bundle, predictor.engine)
-        mapped = _read(predictor, tested, MappedPage.of, "reading test pages", progress)
+        mapped = list(_read(predictor, tested, MappedPage.of, "reading test pages", progress))
         progress.start("checking maps", len(mapped))
         gains = []
         for number in range(len(mapped)):
@@ -85,12 +86,11 @@ def _drawn(directory: RunDirectory, part: str, pages: int, seed: int) -> pd.Data
 
 def _read(
     predictor: Predictor, table: pd.DataFrame, take: Callable[[Case], _Taken], stage: str, progress: Progress
-) -> list[_Taken]:
-    """What is taken of each patient; all pages that cannot be used are told at once."""
+) -> Iterator[_Taken]:
+    """What is taken of each patient; all pages that cannot be used are told at once, at the end."""
     scaler = predictor.bundle.scaler
     names = [] if scaler is None else [variable.name for variable in scaler.variables]
     progress.start(stage, len(table))
-    found: list[_Taken] = []
     issues: list[Issue] = []
     for row in table.to_dict("records"):
         query = Query(Path(row["ecg"]), {name: row.get(name) for name in names}, row["record_id"], row["patient_id"])
@@ -98,14 +98,13 @@ def _read(
             case = Case.of(predictor, query)
             _require_same(case, Path(row["ecg"]).name, row.get("pixel_hash"))
             if not issues:
-                found.append(take(case))
+                yield take(case)
         except InputError as error:
             issues += error.issues
         progress.advance()
     if issues:
         message = f"{len(issues)} of {len(table)} pages of the run cannot be used."
         raise PageError(message, issues)
-    return found
 
 
 def _require_same(case: Case, name: str, pixel_hash: str | None) -> None:

@@ -1,7 +1,13 @@
 """A patient asked about over HTTP gets the answer that the library gives."""
 
+import json
+
 import pytest
 from tests.service.conftest import picture
+
+from cardiograph.cli import main
+from cardiograph.errors import RecordsError
+from cardiograph.service.records import Records
 
 
 def test_an_answer_is_that_of_the_library(served, predictor, page, values):
@@ -14,9 +20,23 @@ def test_an_answer_is_that_of_the_library(served, predictor, page, values):
     assert told["warnings"] == list(direct["warnings"])
 
 
+def test_an_answer_is_what_the_command_prints(served, finished_run, page, values, tmp_path, capsys):
+    (tmp_path / "page.jpg").write_bytes(page)
+    given = [text for name, value in values.items() for text in (f"--{name}", str(value))]
+    with pytest.raises(SystemExit):
+        main(["predict", str(finished_run), "--ecg", str(tmp_path / "page.jpg"), *given, "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    told = served.ask(page, values).json()["prediction"]
+    for key in ("probability", "low", "high", "threshold", "novelty"):
+        assert told[key] == pytest.approx(printed[key], abs=1e-12)
+    assert {key: told[key] for key in ("positive", "decision", "warnings", "missing", "provenance")} == {
+        key: printed[key] for key in ("positive", "decision", "warnings", "missing", "provenance")
+    }
+
+
 def test_an_answer_is_recorded_and_can_be_read_again(served, page, values):
     answer = served.ask(page, values)
-    entry = served.records.entries[answer.json()["id"]]
+    entry = served.records.get(answer.json()["id"])
     assert entry.answer["probability"] == answer.json()["prediction"]["probability"]
     assert (entry.page, entry.clinical) == (None, None)
     assert served.client.get(answer.headers["Location"]).json() == answer.json()
@@ -25,7 +45,7 @@ def test_an_answer_is_recorded_and_can_be_read_again(served, page, values):
 
 def test_pages_are_kept_where_asked_for(serve, page, values):
     served = serve(keep_pages=True)
-    entry = served.records.entries[served.ask(page, values).json()["id"]]
+    entry = served.records.get(served.ask(page, values).json()["id"])
     assert (entry.page, entry.clinical) == (page, values)
 
 
@@ -60,7 +80,7 @@ def test_what_cannot_be_scored_is_named(served, page_, values_, status, code):
     assert problem["status"] == status
     assert code in {issue["code"] for issue in problem["issues"]}
     assert all(issue["rule"] and issue["remedy"] for issue in problem["issues"])
-    assert not served.records.entries
+    assert not served.told("prediction")
 
 
 @pytest.mark.parametrize(
@@ -83,8 +103,13 @@ def test_a_body_that_is_none_is_refused(served, content, kind, status):
     assert answer.json()["status"] == status
 
 
-def test_nothing_is_answered_that_could_not_be_recorded(served, values):
-    served.records.broken = True
+def test_nothing_is_answered_that_could_not_be_recorded(served, values, monkeypatch):
+    def broken(*_):
+        message = "the disk is full"
+        raise RecordsError(message)
+
+    monkeypatch.setattr(Records, "add", broken)
+    monkeypatch.setattr(Records, "ready", lambda _: False)
     answer = served.ask(values=values)
     assert (answer.status_code, answer.json()["code"]) == (503, "records")
     assert served.client.get("/readyz").status_code == 503

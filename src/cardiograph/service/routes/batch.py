@@ -41,7 +41,7 @@ def batch() -> APIRouter:
         response_class=Response,
         responses={
             200: {"description": "A line for each line.", "content": {MEDIA_TYPE: {"schema": lines("BatchAnswer")}}},
-            **refusals(403, 408, 415, 503),
+            **refusals(403, 408, 415),
         },
         openapi_extra={"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": lines("BatchLine")}}}},
     )
@@ -91,7 +91,7 @@ Work = asyncio.Future[dict[str, Any]]
 
 async def _answers(serving: Serving, request: Request, caller: Caller) -> AsyncGenerator[dict[str, Any], None]:
     """Answers in the order of the lines, each as soon as it is there; the body is read no faster than answers go out."""
-    work: asyncio.Queue[Work | None] = asyncio.Queue(serving.settings.workers)
+    work: asyncio.Queue[Work | None] = asyncio.Queue(max(1, serving.settings.workers - 1))
     reading = asyncio.create_task(_read(serving, request, caller, work))
     try:
         while (answer := await work.get()) is not None:

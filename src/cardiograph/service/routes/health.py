@@ -19,7 +19,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Able to answer", responses=refusals(503))
+@router.get("/readyz", summary="Able to answer", responses=refusals())
 async def readyz(request: Request) -> Response:
     """Answers 503 while the service stops, or the records cannot be reached."""
     serving = serving_of(request)

@@ -1,15 +1,12 @@
-"""The pages for people: the form, the answer, why it is what it is, and the run's report."""
+"""The pages for people: the form, the answer, and why it is what it is."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -17,21 +14,18 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from cardiograph.errors import PageError
 from cardiograph.inference import Query
 from cardiograph.service.forgery import FormTokens
-from cardiograph.service.headers import PAGE_POLICY, REPORT_POLICY
 from cardiograph.service.page_drawings import gauge
 from cardiograph.service.page_form import Typed, fields_of, told, typed_before, typed_of
+from cardiograph.service.page_kept import keep_page, kept_page
 from cardiograph.service.page_pictures import scan
-from cardiograph.service.page_site import Site
-from cardiograph.service.page_static import PREFIX
+from cardiograph.service.page_site import Site, site_of
 from cardiograph.service.page_why import Why, similar, why
 from cardiograph.service.page_words import decision_of
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.routes.model import report as report_document
+from cardiograph.service.records import Event, PredictionEntry
+from cardiograph.service.routes.predictions import asked_before, note, recorded, refuse_another
 from cardiograph.service.serving import Serving, caller_of, serving_of, unless_left
 from cardiograph.service.uploads import parts_of
-
-if TYPE_CHECKING:
-    from cardiograph.service.records import PredictionEntry
 
 PATH = "/"
 MEDIA_TYPE = "multipart/form-data"
@@ -41,13 +35,8 @@ _GONE = Response(status_code=400)
 _PREVIEW = 720
 """Pixels of the longer side of a page that is shown beside the form."""
 
-_FORM = "form-"
-"""Before the names of pages that are held for a form; no prediction is called so."""
-
 _OLD = "This form was too old, so nothing was sent on. Choose the page again, and send it once more."
 _LOST = "The page that was kept is not held any more; choose it again."
-
-_PREDICTION = re.compile(r"[0-9a-f]{32}")
 
 router = APIRouter(include_in_schema=False)
 
@@ -76,74 +65,52 @@ async def form(request: Request) -> Response:
 @router.post(PATH)
 async def ask(request: Request) -> Response:
     """Score what was typed and go to its answer; where something is wrong, the form again, with all that was typed."""
-    site, serving = _site(request), serving_of(request)
-    typed = typed_of(parts_of(await request.body(), request.headers.get("content-type", "")), site.variables)
+    serving, caller = serving_of(request), caller_of(request)
+    parts = parts_of(await request.body(), request.headers.get("content-type", ""))
+    typed = typed_of(parts, site_of(request).variables)
     try:
-        _tokens(request).check(typed.token, caller_of(request).key_id)
+        _tokens(request).check(typed.token, caller.key_id)
     except ProblemError as problem:
         return await _form(request, replace(typed, page=None, kept=""), Faults({}, general=_OLD), status=problem.status)
-    typed = _with_kept_page(request, typed)
+    typed = await _with_kept_page(request, typed)
     wrong = Faults(typed.faults(serving.predictor.bundle), _LOST if typed.kept and typed.page is None else "")
     if wrong.values or wrong.page:
-        return await _form(request, _held(request, typed), wrong, status=422)
+        return await _form(request, keep_page(typed, serving.held, caller), wrong, status=422)
     try:
-        entry = await unless_left(request, serving.score(typed.query, caller_of(request)))
+        entry = await unless_left(request, serving.score(typed.query, caller))
     except ProblemError as problem:
         faults = _faults_of(problem)
-        typed = replace(typed, page=None, kept="") if faults.page else _held(request, typed)
-        return await _form(request, typed, faults, status=problem.status, headers=problem.headers)
+        again = replace(typed, page=None) if faults.page else typed
+        again = keep_page(again, serving.held, caller)
+        return await _form(request, again, faults, status=problem.status, headers=problem.headers)
     return _GONE if entry is None else RedirectResponse(f"/predictions/{entry.id}#answer", 303)
 
 
 @router.get("/predictions/{prediction_id}")
 async def answer(request: Request, prediction_id: str) -> Response:
     """An answer, beside the form that asked it."""
-    entry, query = await _asked(request, prediction_id)
+    entry, query = await _asked(request, prediction_id, "prediction_read")
     return await _answer(request, entry, query, None)
 
 
 @router.get("/predictions/{prediction_id}/explanation")
 async def explanation(request: Request, prediction_id: str) -> Response:
     """What moved an answer: a part for a page that has the answer already, or all in one page."""
-    site, serving = _site(request), serving_of(request)
-    entry, query = await _asked(request, prediction_id)
-    part, explained, trouble = request.headers.get("hx-target") == "why", None, ""
+    site, serving = site_of(request), serving_of(request)
+    entry, query = await _asked(request, prediction_id, "explanation_read")
+    explained, trouble = None, ""
     if query is not None:
         titles = {each.name: each.title for each in site.variables}
         try:
             explained = await unless_left(request, serving.pool.run(partial(why, serving, query, titles)))
+            if explained is None:
+                return _GONE
+            refuse_another(entry, explained.told["probability"])
         except ProblemError as problem:
-            trouble = str(problem.content()["detail"])
-        if explained is None and not trouble:
-            return _GONE
-    if not part:
+            explained, trouble = None, str(problem.content()["detail"])
+    if request.headers.get("hx-target") != "why":
         return await _answer(request, entry, query, explained, trouble=trouble)
     return HTMLResponse(site.render("why_part.html", **_answer_context(site, entry, query, explained), trouble=trouble))
-
-
-@router.get("/report")
-async def report(request: Request) -> Response:
-    """The run's report in a frame, with a way back."""
-    policy = f"{PAGE_POLICY}; frame-src 'self'"
-    return HTMLResponse(_site(request).render("report.html"), headers={"Content-Security-Policy": policy})
-
-
-@router.get("/report/document")
-async def framed_report(request: Request) -> Response:
-    """The report itself, which our own page may frame."""
-    found = await report_document(request)
-    found.headers["Content-Security-Policy"] = REPORT_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
-    found.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return found
-
-
-@router.get(PREFIX + "{name}")
-async def static(request: Request, name: str) -> Response:
-    """Style, script, icon."""
-    found = _site(request).static.response(name)
-    if found is None:
-        raise ProblemError(404, "http", "There is no such path.")
-    return found
 
 
 def _tokens(request: Request) -> FormTokens:
@@ -151,30 +118,39 @@ def _tokens(request: Request) -> FormTokens:
     return found
 
 
-def _site(request: Request) -> Site:
-    found: Site = request.app.state.site
-    return found
-
-
-async def _asked(request: Request, prediction_id: str) -> tuple[PredictionEntry, Query | None]:
-    """A recorded answer, and what was asked where that is still held or kept."""
+async def _asked(request: Request, prediction_id: str, event: Event) -> tuple[PredictionEntry, Query | None]:
+    """A recorded answer, and what was asked where that is still held or kept; the audit log tells that it was read."""
     if "read" not in caller_of(request).scopes:
         raise ProblemError(403, "scope_missing", "This key lacks the scope `read`, which answers ask for.")
     serving = serving_of(request)
-    entry = await serving.with_records(lambda: serving.records.get(prediction_id))
-    if entry is None:
-        raise ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
-    query = serving.held.get(entry.id)
-    if query is None and entry.clinical is not None:
-        query = Query(entry.page, entry.clinical)
-    return entry, query
+    entry = await recorded(request, prediction_id)
+    await note(request, event, prediction_id)
+    try:
+        return entry, asked_before(serving, entry)
+    except ProblemError:
+        return entry, None
+
+
+async def _with_kept_page(request: Request, typed: Typed) -> Typed:
+    """The form with the page of the form, or of the answer, before it, where no other was chosen.
+
+    ``kept`` of what is returned says that a page should be there; ``page`` is None where it is not held any more.
+    """
+    if typed.page is not None or typed.drop or not typed.kept:
+        return replace(typed, kept="")
+    serving, caller = serving_of(request), caller_of(request)
+    page: object = kept_page(typed.kept, serving.held, caller)
+    if page is None and "read" in caller.scopes:
+        with suppress(ProblemError):
+            page = asked_before(serving, await recorded(request, typed.kept)).page
+    return replace(typed, page=page if isinstance(page, bytes) else None)
 
 
 async def _answer(
     request: Request, entry: PredictionEntry, query: Query | None, explained: Why | None, *, trouble: str = ""
 ) -> Response:
     typed = Typed() if query is None else typed_before(query, entry.id)
-    context = _answer_context(_site(request), entry, query, explained)
+    context = _answer_context(site_of(request), entry, query, explained)
     return await _form(request, typed, answered={**context, "trouble": trouble})
 
 
@@ -201,7 +177,7 @@ async def _form(
     headers: Mapping[str, str] | None = None,
     answered: Mapping[str, Any] | None = None,
 ) -> Response:
-    site, faults = _site(request), faults or Faults({})
+    site, faults = site_of(request), faults or Faults({})
     content = site.render(
         "patient.html",
         fields=fields_of(site.variables, typed, faults.values),
@@ -223,30 +199,6 @@ async def _preview(serving: Serving, page: bytes | None) -> str:
         with suppress(ProblemError, PageError):
             return await serving.pool.run(partial(scan, page, side=_PREVIEW, max_pixels=limit))
     return ""
-
-
-def _with_kept_page(request: Request, typed: Typed) -> Typed:
-    """The form with the page of the form before it, where no other was chosen."""
-    if typed.page is not None or typed.drop or not typed.kept:
-        return replace(typed, kept="")
-    held = serving_of(request).held
-    found = held.take(_held_name(request, typed.kept))
-    if found is None and _PREDICTION.fullmatch(typed.kept) and "read" in caller_of(request).scopes:
-        found = held.get(typed.kept)
-    return replace(typed, page=found.page if found is not None and isinstance(found.page, bytes) else None)
-
-
-def _held(request: Request, typed: Typed) -> Typed:
-    """The form whose page is held for the next one, under a name that serves once and this caller only."""
-    if typed.page is None:
-        return replace(typed, kept="")
-    kept = secrets.token_urlsafe(24)
-    serving_of(request).held.put(_held_name(request, kept), Query(typed.page))
-    return replace(typed, kept=kept)
-
-
-def _held_name(request: Request, kept: str) -> str:
-    return _FORM + hashlib.sha256(f"{caller_of(request).key_id} {kept}".encode()).hexdigest()
 
 
 def _faults_of(problem: ProblemError) -> Faults:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.document import patient_schema, refusals, values_schema
 from cardiograph.service.problems import ProblemError
+from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.schemas import Asked, PredictionAnswer, checked, read_asked, read_json
 from cardiograph.service.serving import Serving, caller_of, serving_of, unless_left
 from cardiograph.service.uploads import parts_of, text_of
@@ -20,21 +22,24 @@ from cardiograph.service.uploads import parts_of, text_of
 PATH = "/v1/predictions"
 PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
 FIELDS = ("page", "values", "patient_id")
+FHIR = "application/fhir+json"
 _GONE = Response(status_code=400)
 """For a client that has left and reads nothing."""
+_SAME = 1e-9
+"""An explanation is of the answer that was given where its probability differs by no more."""
 
 
 def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> APIRouter:
     """The routes, documented with the variables and the blocks (``image``, ``clinical``) of the model that is served."""
     router = APIRouter(tags=["predictions"])
-    described: dict[str, Any] = {"responses": {201: {"model": PredictionAnswer, "description": "Scored and recorded."}}}
+    said = {"model": PredictionAnswer, "content": {FHIR: {"schema": {"type": "object"}}}}
     router.add_api_route(
         PATH,
         create,
         methods=["POST"],
         status_code=201,
         summary="Score a patient",
-        responses={**described["responses"], **refusals(403, 408, 413, 415, 422, 503)},
+        responses={201: {**said, "description": "Scored and recorded."}, **refusals(403, 408, 413, 415, 422)},
         openapi_extra={"requestBody": _body(variables, blocks)},
     )
     router.add_api_route(
@@ -42,7 +47,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         read,
         methods=["GET"],
         summary="Read an answer again",
-        responses={200: {"model": PredictionAnswer}, **refusals(403, 404, 503)},
+        responses={200: said, **refusals(403, 404)},
     )
     router.add_api_route(
         f"{PATH}/{{prediction_id}}/explanation",
@@ -51,7 +56,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         summary="What moved an answer",
         responses={
             200: {"content": {"application/json": {"schema": {"type": "object"}}}},
-            **refusals(403, 404, 410, 503),
+            **refusals(403, 404, 410),
         },
     )
     return router
@@ -64,25 +69,27 @@ async def create(request: Request) -> Response:
     entry = await unless_left(request, serving.score(query, caller_of(request)))
     if entry is None:
         return _GONE
-    answer = serving.answer(entry)
-    return JSONResponse(answer, 201, headers={"Location": answer["links"]["self"]})
+    return _told(request, entry, 201)
 
 
 async def read(request: Request, prediction_id: str) -> Response:
     """The answer as it was given."""
-    serving = serving_of(request)
-    entry = await serving.with_records(lambda: serving.records.get(prediction_id))
-    if entry is None:
-        raise _unknown()
-    return JSONResponse(serving.answer(entry))
+    entry = await recorded(request, prediction_id)
+    await note(request, "prediction_read", prediction_id)
+    return _told(request, entry, 200)
 
 
 async def explanation(request: Request, prediction_id: str) -> Response:
     """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
     serving = serving_of(request)
-    query = await _asked_before(serving, prediction_id)
+    entry = await recorded(request, prediction_id)
+    query = asked_before(serving, entry)
+    await note(request, "explanation_read", prediction_id)
     told = await unless_left(request, serving.pool.run(lambda: _explain(serving, query)))
-    return _GONE if told is None else JSONResponse(told)
+    if told is None:
+        return _GONE
+    refuse_another(entry, told["probability"])
+    return JSONResponse(told)
 
 
 def asked_of(body: bytes, content_type: str) -> Query:
@@ -106,13 +113,42 @@ def asked_of(body: bytes, content_type: str) -> Query:
     return checked(content, Asked).query(parts.get("page"))
 
 
-async def _asked_before(serving: Serving, prediction_id: str) -> Query:
-    held = serving.held.get(prediction_id)
+def _told(request: Request, entry: PredictionEntry, status: int) -> Response:
+    """A recorded prediction, in FHIR where that is asked for."""
+    serving = serving_of(request)
+    answer = serving.answer(entry)
+    headers = {"Location": answer["links"]["self"]} if status == 201 else {}
+    if FHIR not in request.headers.get("accept", ""):
+        return JSONResponse(answer, status, headers=headers)
+    from cardiograph.service.fhir import ModelFacts, columns_of, risk_assessment
+
+    held = serving.held.get(entry.id)
+    columns = columns_of(serving.settings.run)
+    facts = ModelFacts.of(serving.predictor.bundle, sha256=serving.model_sha256, columns=columns)
+    resource = risk_assessment(entry, facts, clinical=None if held is None else held.clinical)
+    return Response(json.dumps(resource), status, headers, FHIR)
+
+
+async def recorded(request: Request, prediction_id: str) -> PredictionEntry:
+    """A prediction that this caller asked for; that of another key is as good as none."""
+    serving = serving_of(request)
+    entry = await serving.with_records(lambda: serving.records.get(prediction_id))
+    if entry is None or entry.key_id != caller_of(request).key_id:
+        raise ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
+    return entry
+
+
+async def note(request: Request, event: Event, prediction_id: str) -> None:
+    """Tell the audit log that something was read, before it is."""
+    serving, key_id = serving_of(request), caller_of(request).key_id
+    await serving.with_records(lambda: serving.records.log.append(event, prediction_id, key_id=key_id))
+
+
+def asked_before(serving: Serving, entry: PredictionEntry) -> Query:
+    """What was asked; 410 where it is neither held nor kept."""
+    held = serving.held.get(entry.id)
     if held is not None:
         return held
-    entry = await serving.with_records(lambda: serving.records.get(prediction_id))
-    if entry is None:
-        raise _unknown()
     if entry.clinical is None:
         message = (
             f"What was asked is held for {serving.settings.hold_minutes:g} minutes, and kept only with `--keep-pages`; "
@@ -122,15 +158,18 @@ async def _asked_before(serving: Serving, prediction_id: str) -> Query:
     return Query(entry.page, entry.clinical)
 
 
+def refuse_another(entry: PredictionEntry, probability: float) -> None:
+    """410 where what is explained is not the answer that was given."""
+    if abs(probability - entry.answer["probability"]) > _SAME:
+        message = "It was asked with a patient id, which is not kept; send the patient again."
+        raise ProblemError(410, "not_held", message)
+
+
 def _explain(serving: Serving, query: Query) -> dict[str, Any]:
     from cardiograph.explain import explain
 
     told: dict[str, Any] = explain(serving.predictor, query).as_dict()
     return told
-
-
-def _unknown() -> ProblemError:
-    return ProblemError(404, "unknown_prediction", "There is no prediction of this id, or not any more.")
 
 
 def _body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:

@@ -4,7 +4,8 @@
 const previewed = new WeakMap();
 
 function preview(drop) {
-  const file = drop.querySelector("input[type=file]").files[0];
+  const input = drop.querySelector("input[type=file]");
+  const file = input.files[0];
   const image = drop.querySelector("[data-chosen]");
   const fault = drop.querySelector("[data-page-fault]");
   URL.revokeObjectURL(previewed.get(image));
@@ -13,6 +14,7 @@ function preview(drop) {
   const large = file && file.size > limit;
   fault.textContent = large ? `This file has ${(file.size / 1048576).toFixed(1)} MiB, more than is taken; scale the page down.` : "";
   fault.hidden = !large;
+  if (large) input.value = "";
   if (!file || large) return;
   const address = URL.createObjectURL(file);
   previewed.set(image, address);
@@ -67,8 +69,8 @@ function arrived(event) {
 // a page dropped beside the zone must not replace this one
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 document.addEventListener("htmx:afterSettle", arrived);
-document.addEventListener("htmx:sendError", () => {
-  document.getElementById("said").textContent = "The service cannot be reached. Nothing was lost; try again.";
+for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => {
+  document.getElementById("said").textContent = "The service does not answer. What you typed is still here; try again.";
   document.getElementById("said").classList.add("seen");
 });
 document.addEventListener("htmx:beforeRequest", () => document.getElementById("said").classList.remove("seen"));

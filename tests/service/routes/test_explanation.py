@@ -1,0 +1,61 @@
+"""Why an answer is what it is, as long as what was asked is known."""
+
+import json
+
+import pytest
+
+import cardiograph.explain
+from cardiograph.inference import Predictor
+
+
+class Explained:
+    """Explains as much as these tests look at."""
+
+    def __init__(self, predictor, query):
+        self.probability = next(iter(predictor.predict_many([query]))).probability
+
+    def as_dict(self):
+        return {"probability": self.probability}
+
+
+@pytest.fixture(autouse=True)
+def explained(monkeypatch):
+    monkeypatch.setattr(cardiograph.explain, "explain", Explained, raising=False)
+
+
+def ask(served, page, values, **fields):
+    files = {
+        "page": page,
+        "values": (None, json.dumps(values)),
+        **{name: (None, text) for name, text in fields.items()},
+    }
+    return served.client.post("/v1/predictions", files=files).json()
+
+
+def explain(served, answer):
+    return served.client.get(answer["links"]["explanation"])
+
+
+def test_an_answer_is_explained_and_the_log_tells_it(served, page, values):
+    answer = ask(served, page, values)
+    told = explain(served, answer)
+    assert (told.status_code, told.json()["probability"]) == (200, answer["prediction"]["probability"])
+    assert [entry.subject for entry in served.told("explanation_read")] == [answer["id"]]
+    assert served.records.log.verify().ok
+
+
+def test_what_is_not_held_any_more_is_gone(serve, page, values):
+    served = serve(hold_bytes=1000)
+    told = explain(served, ask(served, page, values))
+    assert (told.status_code, told.json()["code"]) == (410, "not_held")
+    assert served.client.get(f"/v1/predictions/{'0' * 32}/explanation").status_code == 404
+
+
+def test_kept_pages_are_explained_later_unless_a_patient_id_decided(serve, page, values, finished_run):
+    served = serve(hold_bytes=1000, keep_pages=True)
+    answer = ask(served, page, values)
+    assert explain(served, answer).json()["probability"] == answer["prediction"]["probability"]
+    reference = Predictor.load(finished_run).bundle.reference
+    nearest = reference.record_ids.index(answer["prediction"]["neighbours"][0]["record_id"])
+    named = ask(served, page, values, patient_id=reference.patient_ids[nearest])
+    assert explain(served, named).status_code == 410

@@ -1,0 +1,122 @@
+"""The process: where it listens, what it says, how it ends, and that nothing it answered is lost."""
+
+import json
+import signal
+import socket
+import threading
+
+import httpx
+import pytest
+from tests.service.processes import Process
+
+from cardiograph.cli_serve import require_a_key
+from cardiograph.errors import ConfigError
+from cardiograph.service.records import Records
+from cardiograph.service.settings import ServiceSettings
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "names"),
+    [
+        ("127.0.0.1", False, True),
+        ("::1", False, True),
+        ("localhost", False, True),
+        ("0.0.0.0", True, False),  # noqa: S104
+        ("192.168.1.2", True, False),
+        ("ecg.example", True, False),
+    ],
+)
+def test_only_this_machine_needs_no_key(host, asked, names):
+    settings = ServiceSettings(run=".", host=host)
+    assert (settings.keys_required, bool(settings.hosts)) == (asked, names)
+
+
+def test_another_address_is_refused_without_a_valid_key(tmp_path):
+    with Records.open(str(tmp_path / "records.sqlite")) as records:
+        require_a_key(ServiceSettings(run="."), records)
+        elsewhere = ServiceSettings(run=".", host="192.168.1.2")
+        with pytest.raises(ConfigError, match="cardiograph keys create"):
+            require_a_key(elsewhere, records)
+        _, key = records.keys.create("ann", frozenset({"predict"}), None)
+        require_a_key(elsewhere, records)
+        records.keys.revoke(key.id)
+        with pytest.raises(ConfigError):
+            require_a_key(elsewhere, records)
+
+
+@pytest.mark.slow
+def test_a_server_says_where_it_is_and_ends_well(finished_run, tmp_path, values):
+    server = Process(finished_run, tmp_path)
+    assert "research use only" in server.notice
+    answer = httpx.post(f"{server.url}/v1/predictions", json={"values": values}, timeout=60)
+    assert (answer.status_code, "server" in answer.headers) == (201, False)
+    port = int(server.url.rpartition(":")[2])
+    with pytest.raises(AssertionError, match="cannot listen"):
+        Process(finished_run, tmp_path, "--port", str(port))
+    assert server.stop() == 0
+    with Records.open(server.database) as records:
+        assert records.log.verify().ok
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+@pytest.mark.slow
+def test_what_is_in_work_is_answered_before_the_end(finished_run, tmp_path, page, values):
+    server = Process(finished_run, tmp_path, "--waiting", "50")
+    answers = ask_many(server, page, values, clients=8, each=1)
+    answers.begun.wait(60)
+    assert server.stop() == 0
+    answers.join()
+    assert set(answers.statuses) <= {201, 503, None}
+    assert answers.ids == kept(server, answers.ids)
+
+
+@pytest.mark.slow
+def test_every_answer_survives_a_kill_under_load(finished_run, tmp_path, page, values):
+    server = Process(finished_run, tmp_path)
+    answers = ask_many(server, page, values, clients=8, each=1000)
+    while len(answers.ids) < 30:
+        threading.Event().wait(0.05)
+    assert server.stop(signal.SIGKILL) == -signal.SIGKILL
+    answers.join()
+    assert len(answers.ids) >= 30
+    assert answers.ids == kept(server, answers.ids)
+    with Records.open(server.database) as records:
+        assert records.log.verify().ok
+    again = Process(finished_run, tmp_path)
+    last = httpx.get(f"{again.url}/v1/predictions/{answers.ids[-1]}", timeout=60)
+    assert last.status_code == 200
+    assert again.stop() == 0
+
+
+def kept(server, ids):
+    with Records.open(server.database) as records:
+        return [name for name in ids if records.get(name) is not None]
+
+
+class ask_many:  # noqa: N801 - reads as what it does
+    """Clients that ask until they may not, and what they were answered."""
+
+    def __init__(self, server, page, values, *, clients, each):
+        self.ids, self.statuses, self.begun = [], [], threading.Event()
+        self.asked = {"page": page, "values": (None, json.dumps(values))}
+        self.threads = [threading.Thread(target=self.client, args=(server.url, each)) for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def client(self, url, each):
+        with httpx.Client(base_url=url, timeout=60) as client:
+            for _ in range(each):
+                self.begun.set()
+                try:
+                    answer = client.post("/v1/predictions", files=self.asked)
+                except httpx.HTTPError:
+                    self.statuses.append(None)
+                    return
+                self.statuses.append(answer.status_code)
+                if answer.status_code == 201:
+                    self.ids.append(answer.json()["id"])
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(60)
