@@ -327,10 +327,36 @@ def place(tmp_path, monkeypatch, cohort_table, finished_run):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
-def test_the_python_of_a_page_runs(page, place, capsys):
+def test_the_python_of_a_page_runs(page, place, service_url, monkeypatch, capsys):
+    monkeypatch.setenv("CARDIOGRAPH_URL", service_url)
     code = compile("\n".join(blocks(page, "python")), str(page), "exec")
     exec(code, {"__name__": "page"})  # noqa: S102 - the page is ours
     assert capsys.readouterr().out.strip()
+
+
+def test_the_client_of_the_page_is_short_and_tells_what_predict_tells(place, service_url, monkeypatch, capsys):
+    monkeypatch.setenv("CARDIOGRAPH_URL", service_url)
+    (block,) = blocks(ROOT / "docs/how-to/call-the-service.md", "python")
+    assert len(block.splitlines()) <= 65
+    exec(block, {"__name__": "page"})  # noqa: S102 - the page is ours
+    first, second, third = capsys.readouterr().out.splitlines()
+    main_of(["predict", "runs/first", "--ecg", "page.jpg", "--ef", "0.34", "--bnp", "463", "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert first.endswith(f": {answer['probability']:.3f}, decision: {answer['decision']}")
+    assert 0 < float(second) < 1
+    assert third == "patient: ef allowed 0.05-0.9 fraction"
+
+
+def test_the_fhir_table_has_every_code():
+    from cardiograph.service import fhir_codes
+
+    table = rows(REFERENCE["fhir"])
+    for name, code in fhir_codes.CODES.items():
+        assert table[name][1:3] == [code.code, code.display]
+        assert code.ucum in table[name][3]
+    text = REFERENCE["fhir"]
+    assert all(f"{answer} ({roman})" in text for roman, answer in fhir_codes.NYHA_CLASSES.values())
+    assert all(f"{code.code} | {code.display}" in text for code in (fhir_codes.NT_PROBNP, fhir_codes.ECG))
 
 
 def test_the_readme_uses_python_in_ten_lines():
@@ -361,8 +387,13 @@ def test_the_readme_scores_a_patient_as_shown(place, capsys):
 
 
 def test_the_reference_has_every_key_of_an_answer(place, capsys):
-    main_of(["predict", "runs/first", "--ecg", "page.jpg", "--ef", "0.4", "--json"])
+    main_of(["predict", "runs/first", "--ecg", "page.jpg", "--ef", "0.4", "--explain", "--json"])
     answer = json.loads(capsys.readouterr().out)
+    explained, told = answer["explanation"], rows(section(REFERENCE["cli"], "## An explanation"))
+    assert set(explained) == set(told) - {"key"}
+    for name, part in explained.items():
+        inner = part[0] if isinstance(part, list) else part
+        assert not isinstance(inner, dict) or all(f"{key}" in " ".join(told[name]) for key in inner)
     table = rows(section(REFERENCE["cli"], "## `cardiograph predict`"))
     assert set(answer) <= set(table)
     assert all(key in table["neighbours"][1] for key in answer["neighbours"][0])

@@ -82,3 +82,21 @@ def test_restored_fusion_gives_the_same_features(blocks):
     fusion = Fusion.fit(image, (clinical, CLINICAL), rows, FusionConfig())
     again = Fusion.restore(fusion.arrays(), fusion.recorded())
     np.testing.assert_array_equal(again.transform(image, clinical).values, fusion.transform(image, clinical).values)
+
+
+@pytest.mark.parametrize("components", [0, 6])
+def test_the_gradient_by_the_embedding_is_that_of_the_features(blocks, components):
+    image, clinical, rows = blocks
+    image[:, 17] = 3
+    fusion = Fusion.fit(image, (clinical, CLINICAL), rows, FusionConfig(image_components=components))
+    features = fusion.transform(image[:1], clinical[:1]).values.astype(np.float64)
+    by_feature = np.random.default_rng(1).normal(size=features.shape[1])
+    found = fusion.embedding_gradient(by_feature)
+    assert found.shape == (512,) and found[17] == 0
+    step = np.random.default_rng(2).normal(size=512) * fusion_step(image)
+    moved = fusion.transform((image[:1] + step).astype(np.float32), clinical[:1]).values.astype(np.float64)
+    assert (moved - features)[0] @ by_feature == pytest.approx(found @ step, rel=1e-3)
+
+
+def fusion_step(image):
+    return np.where(image.std(0) > 1e-3, image.std(0), 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,9 @@ import typer
 
 from cardiograph import cli_options as options
 from cardiograph.cli_evaluate import evaluate
+from cardiograph.cli_explain import check_maps
 from cardiograph.cli_extend import extend
+from cardiograph.cli_predict import predict
 from cardiograph.cli_records import audit_log, keys, records
 from cardiograph.cli_serve import serve
 from cardiograph.cli_studies import compare, ladder
@@ -22,8 +23,8 @@ from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
     "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
-    "6 encoder weights, 7 engine or precision, 8 the database of the service, 1 the audit blocks or its log is broken, "
-    "or anything else."
+    "6 encoder weights, 7 engine or precision, 8 the database of the service, 9 a service that is asked, 1 the audit blocks "
+    "or its log is broken, or anything else."
 )
 
 if TYPE_CHECKING:
@@ -168,54 +169,13 @@ app.command(
 )(compare)
 
 
-@app.command(
+app.command(
     epilog="Examples: cardiograph predict runs/a --ecg page.jpg --ef 0.34 --bnp 463 --nyha 3 --sbp 132 --age 70 | "
-    "cardiograph predict runs/a --table new_patients.csv --out answers.csv"
-)
-def predict(  # noqa: PLR0913 - a command has its options
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    ecg: Annotated[Path | None, typer.Option(help="The patient's ECG page.")] = None,
-    ef: Annotated[float | None, typer.Option(help="Ejection fraction, 0.05-0.90 (a fraction).")] = None,
-    bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None,
-    nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None,
-    sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None,
-    age: Annotated[float | None, typer.Option(help="Age, years.")] = None,
-    value: Annotated[
-        list[str] | None, typer.Option(help="NAME=NUMBER of another variable of the model; may be given again.")
-    ] = None,
-    patient_id: Annotated[str | None, typer.Option(help="Leaves out reference records of the same patient.")] = None,
-    table: Annotated[
-        Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Score a patient, or a table of them, with a finished run: probability, class, and the similar records it leans on."""
-    from cardiograph import console
+    "cardiograph predict runs/a --table new_patients.csv --out answers.csv | "
+    "cardiograph predict --url https://host --key-file key.txt --ecg page.jpg --ef 0.34"
+)(predict)
 
-    named = {"ef": ef, "bnp": bnp, "nyha": nyha, "sbp": sbp, "age": age}
-    clinical = {name: number for name, number in named.items() if number is not None}
-    for name, text in options.pairs("--value", value or ()).items():
-        if name in clinical:
-            message = f"--value {name}={text}: {name} is given by --{name}, too"
-            raise ConfigError(message)
-        clinical[name] = _number("--value", name, text)
-    if table is not None:
-        if ecg is not None or clinical or patient_id is not None:
-            message = "--table scores the patients of a file; it goes without --ecg, --patient-id and values"
-            raise ConfigError(message)
-        _predict_table(run, table, out, as_json=as_json)
-        return
-    from cardiograph.inference import Predictor
-    from cardiograph.models.titles import WITHOUT_GRAPH
-
-    predictor = Predictor.load(run)
-    prediction = predictor.predict(ecg, clinical, patient_id=patient_id)
-    if as_json:
-        console.show_json(prediction.as_dict())
-    else:
-        console.show_prediction(prediction, heard=predictor.bundle.served.model.name not in WITHOUT_GRAPH)
-
+app.command(epilog="Example: cardiograph check-maps runs/a --pages 40")(check_maps)
 
 app.command(
     epilog="Examples: cardiograph evaluate runs/a other_hospital.csv | "
@@ -353,34 +313,3 @@ def _show(run: Path, metrics: dict[str, Any], made: RunResult | None = None, *, 
         if made and made.seconds:
             console.show_seconds(made.seconds, made.images_per_second)
         console.show_result(metrics, TITLES, str(run / "report.html"), cautions=cautions)
-
-
-def _predict_table(run: Path, table: Path, out: Path | None, *, as_json: bool) -> None:
-    from cardiograph import console
-    from cardiograph.stages.scoring import score_table
-
-    with console.bars() as shown:
-        answers = score_table(run, table, progress=shown)
-    for note in answers.attrs["notes"]:
-        typer.echo(f"note: {note}", err=True)
-    if out is not None:
-        from cardiograph.artifacts.files import write_bytes
-
-        write_bytes(out, answers.to_csv(index=False).encode())
-        typer.echo(f"answers: {out}", err=True)
-    elif as_json:
-        told = answers.astype(object).where(answers.notna(), None)  # JSON has no NaN
-        console.show_json({"predictions": told.to_dict("records"), "notes": answers.attrs["notes"]})
-    else:
-        sys.stdout.write(answers.to_csv(index=False))
-
-
-def _number(option: str, name: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not math.isfinite(number):
-        message = f"{option} {name}={text}: not a number; leave out what is not known"
-        raise ConfigError(message)
-    return number

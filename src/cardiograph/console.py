@@ -23,13 +23,6 @@ IDS_SHOWN = 4
 """Record ids of a finding; the page and the JSON have all of them."""
 
 COLOURS = {"block": "bold red", "accepted": "magenta", "warn": "yellow", "note": "cyan"}
-DECISIONS = {
-    "can't tell": "can't tell: both answers are possible",
-    "unlike both": "unlike both: neither answer fits what validation records were like",
-    "void": "void: the run was extended and not renewed",
-    "too few": "none: too few validation records to say how sure this is",
-}
-"""Decisions that say more in words; ``positive`` and ``negative`` speak for themselves."""
 BLOCKS = {"image": "the ECG page", "clinical": "clinical values"}
 TONES = {"warning": "bold red", "note": "yellow", "plain": "green"}
 
@@ -198,6 +191,8 @@ def show_prediction(prediction: Prediction, *, heard: bool) -> None:
     """One patient's answer; ``heard`` tells whether the model listens to similar records."""
     from rich.console import Console
     from rich.table import Table
+
+    from cardiograph.containers import DECISIONS
 
     console = Console()
     told = "the threshold is void"

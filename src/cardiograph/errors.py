@@ -98,3 +98,9 @@ class RecordsError(CardiographError):
     """The database of a service: not to be reached, read or written, not there, or of a newer version."""
 
     exit_code = 8
+
+
+class ServiceError(CardiographError):
+    """A service that cannot be reached, is busy, or answers something else than was asked."""
+
+    exit_code = 9

@@ -107,6 +107,18 @@ class Fusion:
         present = np.stack([~np.isnan(part).any(1) for part in parts], axis=1)
         return NodeFeatures(np.nan_to_num(np.hstack(parts), nan=0.0).astype(np.float32), names, blocks, present)
 
+    def embedding_gradient(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[image features] gradient of a number by the embedding, from that by the node features (the chain rule).
+
+        Args:
+            gradient: [features] by the node features of one record, which has an image block.
+        """
+        start, stop = self.layout[1]["image"]
+        block = gradient[start:stop] * self.factors["image"]
+        found = np.zeros(len(self.kept))
+        found[self.kept] = (self.axes @ block if self.axes.shape[1] else block) / self.std
+        return found
+
     @property
     def layout(self) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
         """Names of the node features, and the columns of each block."""

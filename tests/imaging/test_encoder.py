@@ -113,6 +113,26 @@ def test_precision_check_ignores_dead_features():
     assert check_precision(exact, coarse, k=5, dead=0.01).allowed
 
 
+@pytest.mark.parametrize("readout", ["final", "texture"])
+def test_both_engines_give_the_maps_that_the_embedding_is_read_out_of(weights, cache_folder, pages, readout):
+    found = {}
+    for name in ("torch", "openvino"):
+        engine = make_engine(weights, name, "f32", cache=cache_folder, readout=readout)
+        (before,) = engine.run(pages[:1])
+        maps = engine.maps(pages[0])
+        means = np.concatenate([each.mean((1, 2)) for each in maps])
+        spreads = np.concatenate([each.std((1, 2)) for each in maps])
+        read_out = means if readout == "final" else np.concatenate([means[:64], spreads])
+        np.testing.assert_allclose(read_out, before, rtol=1e-4, atol=1e-5)
+        (after,) = engine.run(pages[:1])
+        np.testing.assert_array_equal(before, after)
+        found[name] = maps
+    sides = {"final": [(512, 14, 14)], "texture": [(64, 112, 112), (128, 56, 56), (256, 28, 28)]}[readout]
+    assert [each.shape for each in found["torch"]] == sides
+    for first, second in zip(*found.values(), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-4)
+
+
 CPU_FACTS = EncoderFacts("sha", "in words", "torch", "f32", "page=1")
 
 

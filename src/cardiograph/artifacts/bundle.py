@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 
 from cardiograph.artifacts import files
+from cardiograph.artifacts.maps import MapVerdict
 from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
 from cardiograph.containers import Lists
@@ -77,6 +78,7 @@ class Served:
         encoder: None without pages.
         probe: [512] what the encoder's engine made of a fixed input; empty without pages.
         prior: Share of label 1 that votes start from; None: that of the reference records, which were not extended.
+        maps: Whether attention maps mean something; None where it was not checked.
     """
 
     model: ModelConfig
@@ -89,6 +91,7 @@ class Served:
     encoder: EncoderFacts | None
     probe: tuple[float, ...] = ()
     prior: float | None = None
+    maps: MapVerdict | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class ModelBundle:
         space: Where neighbours are sought.
         reference: The records that a query can hear.
         uncertainty: How scores become probabilities, intervals and sets; None where nothing was fitted.
+        mean_page: [512, 14, 14] float32, the share of each cell in each value of the embedding of a mean training page, see
+            :mod:`cardiograph.explain.saliency`; None where maps were not checked.
     """
 
     served: Served
@@ -112,6 +117,7 @@ class ModelBundle:
     space: Space
     reference: Reference
     uncertainty: Uncertainty | None = None
+    mean_page: NDArray[np.float32] | None = None
 
     def save(self, folder: Path, engine: Engine | None) -> None:
         """Write the bundle; ``bundle.json`` with the SHA-256 of every file comes last.
@@ -133,6 +139,10 @@ class ModelBundle:
             files.write_arrays(folder / _LISTS, {name: getattr(lists, name) for name in _LIST_ARRAYS})
         if self.uncertainty is not None:
             files.write_json(folder / "uncertainty.json", self.uncertainty.to_dict())
+        if self.mean_page is None:
+            (folder / _MAPS).unlink(missing_ok=True)
+        else:
+            files.write_arrays(folder / _MAPS, {"mean": self.mean_page})
         if engine is not None:
             engine.save(folder)
         reference = {name: list(getattr(self.reference, name)) for name in _NAMES}
@@ -146,10 +156,10 @@ class ModelBundle:
             "outcome": served.outcome,
             "provenance": served.provenance,
             "clinical_provenance": list(served.clinical_provenance),
-            "threshold": served.threshold,
             "encoder": None if served.encoder is None else asdict(served.encoder),
             "probe": list(served.probe),
             "prior": served.prior,
+            **self._renewable(),
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
             "states": len(self.reference.states),
@@ -160,12 +170,23 @@ class ModelBundle:
         files.write_json(folder / "bundle.json", content)
 
     def save_renewed(self, folder: Path) -> None:
-        """Write threshold and uncertainty into a saved bundle whose other files stay; ``bundle.json`` comes last."""
+        """Write threshold, uncertainty and what is known of maps into a saved bundle whose other files stay.
+
+        ``bundle.json`` comes last.
+        """
         content, kept = read_bundle_facts(folder), folder / "uncertainty.json"
         if self.uncertainty is not None:
             files.write_json(kept, self.uncertainty.to_dict())
             content["sha256"][kept.name] = files.sha256_of(kept)
-        files.write_json(folder / "bundle.json", content | {"threshold": self.served.threshold})
+        if self.mean_page is not None:
+            files.write_arrays(folder / _MAPS, {"mean": self.mean_page})
+            content["sha256"][_MAPS] = files.sha256_of(folder / _MAPS)
+        files.write_json(folder / "bundle.json", content | self._renewable())
+
+    def _renewable(self) -> dict[str, Any]:
+        """What of ``bundle.json`` may be known later than the rest."""
+        maps = self.served.maps
+        return {"threshold": self.served.threshold, "maps": None if maps is None else maps.as_dict()}
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -186,6 +207,7 @@ class ModelBundle:
             encoder=None if content["encoder"] is None else EncoderFacts(**content["encoder"]),
             probe=tuple(content["probe"]),
             prior=content.get("prior"),
+            maps=MapVerdict.from_dict(content["maps"]) if content.get("maps") else None,
         )
         fusion = Fusion.restore(files.read_arrays(folder / "fusion.safetensors"), content["fusion"])
         scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])
@@ -199,7 +221,8 @@ class ModelBundle:
         space = Space.restore(files.read_arrays(folder / "space.safetensors"))
         kept = folder / "uncertainty.json"
         uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.name in content["sha256"] else None
-        return cls(served, network.eval(), fusion, scaler, space, reference, uncertainty)
+        mean_page = files.read_arrays(folder / _MAPS)["mean"] if _MAPS in content["sha256"] else None
+        return cls(served, network.eval(), fusion, scaler, space, reference, uncertainty, mean_page)
 
 
 def read_bundle_facts(folder: Path) -> dict[str, Any]:
@@ -218,7 +241,7 @@ def read_bundle_facts(folder: Path) -> dict[str, Any]:
 
 
 _ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
-_LISTS = "lists.safetensors"
+_LISTS, _MAPS = "lists.safetensors", "maps.safetensors"
 _LIST_ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
 _LIST_FACTS = ("probes", "recall", "sampled", "raised")
 _NAMES = ("record_ids", "patient_ids", "pixel_hashes")

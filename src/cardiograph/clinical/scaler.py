@@ -105,10 +105,22 @@ class ClinicalScaler:
         Raises:
             ValueError: A value is infinite, or not above 0 where a log is taken.
         """
-        block = _block(_transform(values, self.variables), self.medians, self.has_gaps)
-        scaled = np.where(self.constant, 0.0, (block - self.means) / self.stds)
+        scaled = self._scaled(values)
         scaled[_nothing(values)] = np.nan
         return scaled
+
+    @property
+    def not_given(self) -> Floats:
+        """[variables + indicators] medians and raised indicators throughout: each value missing as a single one would be.
+
+        A record without any value has no clinical block instead; this is where explanations begin.
+        """
+        found: Floats = self._scaled(np.full((1, len(self.variables)), np.nan))[0]
+        return found
+
+    def _scaled(self, values: Floats) -> Floats:
+        block = _block(_transform(values, self.variables), self.medians, self.has_gaps)
+        return np.where(self.constant, 0.0, (block - self.means) / self.stds)
 
     def outside(self, values: Floats) -> tuple[str, ...]:
         """A sentence for each value of one record that lies outside what the training rows held.

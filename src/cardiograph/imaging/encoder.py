@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -66,6 +67,10 @@ class Engine(Protocol):
         """[3, 224, 224] pages -> [512] embeddings, in order."""
         ...
 
+    def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of, in f32."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write what :func:`load_engine` needs."""
         ...
@@ -96,6 +101,17 @@ class TorchEngine:
             with self._torch.inference_mode():
                 embedding = self._network(self._torch.from_numpy(page)[None].to(self._device))
             yield embedding.reshape(-1).cpu().numpy()
+
+    def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of."""
+        from cardiograph.imaging.readout import read_from
+
+        network, found = copy.deepcopy(self._network), []  # hooks on the network itself would hear other threads, too
+        for stage in read_from(network):
+            stage.register_forward_hook(lambda _stage, _inputs, output: found.append(output[0].cpu().numpy()))
+        with self._torch.inference_mode():
+            network(self._torch.from_numpy(page)[None].to(self._device))
+        return tuple(found)
 
     def save(self, folder: Path) -> None:
         """Write ``encoder.safetensors``."""
@@ -151,6 +167,30 @@ class OpenVinoEngine:
             "NUM_STREAMS": streams,
         }
         return self._core.compile_model(str(self._ir), "CPU", settings)
+
+    def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of, in f32."""
+        request = self._mapping.create_infer_request()
+        request.infer({0: page[None]})
+        outputs = range(1, len(self._mapping.outputs))
+        return tuple(request.get_output_tensor(number).data[0].copy() for number in outputs)
+
+    @cached_property
+    def _mapping(self) -> openvino.CompiledModel:
+        """The network with its feature maps as further outputs; compiled when the first page is explained.
+
+        They are what is averaged over the page: the inputs of the means that are no moments themselves.
+        """
+        import openvino
+
+        core = openvino.Core()
+        model = core.read_model(str(self._ir))
+        means = [node for node in model.get_ordered_ops() if node.get_type_name() == "ReduceMean"]
+        sources = [node.input_value(0) for node in means]
+        model.add_outputs([source for source in sources if source.get_node().get_type_name() == "Relu"])
+        return core.compile_model(
+            model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+        )
 
     def save(self, folder: Path) -> None:
         """Copy ``encoder.xml`` and ``encoder.bin``."""

@@ -123,6 +123,18 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
     return Page(pixels, hashlib.sha256(content).hexdigest(), kind, mode, width, height, len(content), coarseness)
 
 
+def page_bytes(path: Path) -> bytes:
+    """The content of a file that begins as a page does, not decoded.
+
+    Raises:
+        PageError: ``missing``, ``empty``, ``not_an_image`` or ``unsupported_format``.
+    """
+    where = f"page {path.name}"
+    content = _read_file(path, where)
+    _format(content, where)
+    return content
+
+
 _HEADLINE = "A page cannot be used."
 _UNSUPPORTED = "unsupported_format"
 _ALLOWED = "pages are JPEG, PNG, TIFF, BMP or WebP"

@@ -45,3 +45,8 @@ def with_readout(network: nn.Module, readout: str) -> nn.Module:
         readout: One of :data:`READOUTS`.
     """
     return Texture(network).eval() if readout == "texture" else network
+
+
+def read_from(network: nn.Module) -> list[nn.Module]:
+    """The stages whose feature maps the readout of a network looks at, in order: :func:`with_readout` gave the network."""
+    return list(network.stages) if isinstance(network, Texture) else [network.get_submodule("layer4")]

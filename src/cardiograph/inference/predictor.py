@@ -159,8 +159,24 @@ class Predictor:
         """Fuse embedded patients, and find whom they hear."""
         features = self.fuse(queries)
         forbidden, known = self._forbidden(queries)
-        hood = attach(self._places, self.bundle.space.place(features), self.bundle.served.graph, forbidden)
-        return Attached(features, hood, known)
+        return Attached(features, self._heard(features, forbidden), known)
+
+    def attach_without(self, query: Queries, rows: Sequence[NDArray[np.int64]]) -> Attached:
+        """One embedded patient, attached once for each set of reference rows that it may not hear, either.
+
+        Args:
+            query: The patient.
+            rows: Of the reference.
+        """
+        (forbidden,), known = self._forbidden(query)
+        alone, count = self.fuse(query), len(rows)
+        features = dataclasses.replace(
+            alone, values=alone.values.repeat(count, axis=0), present=alone.present.repeat(count, axis=0)
+        )
+        return Attached(features, self._heard(features, [np.union1d(forbidden, more) for more in rows]), known * count)
+
+    def _heard(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> Neighbourhood:
+        return attach(self._places, self.bundle.space.place(features), self.bundle.served.graph, forbidden)
 
     def fuse(self, queries: Queries) -> NodeFeatures:
         """Node features of embedded patients."""

@@ -26,9 +26,11 @@ from cardiograph.service.held import HeldQueries
 from cardiograph.service.limits import Accepts, UploadMiddleware
 from cardiograph.service.logs import ObservedMiddleware, json_log
 from cardiograph.service.metrics import Metrics
+from cardiograph.service.page_refusals import PageRefusalsMiddleware
+from cardiograph.service.page_site import Site
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.records import Records
-from cardiograph.service.routes import batch, health, model, predictions
+from cardiograph.service.routes import batch, health, model, page, page_files, predictions
 from cardiograph.service.scoring import ScoringPool
 from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
 from cardiograph.service.settings import ServiceSettings
@@ -36,8 +38,9 @@ from cardiograph.service.settings import ServiceSettings
 ACCEPTS = {
     predictions.PATH: Accepts(("multipart/form-data", "application/json")),
     batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
+    page.PATH: Accepts((page.MEDIA_TYPE,)),
 }
-"""What each path that takes a body reads; a page with a form adds its own."""
+"""What each path that takes a body reads."""
 
 
 def create_app(
@@ -74,6 +77,7 @@ def create_app(
     )
     app.state.serving = serving
     app.state.form_tokens = FormTokens()
+    app.state.site = site = Site(settings, serving.predictor, serving.model_sha256)
     app.state.batches = asyncio.Semaphore(settings.batches)
     _add_routes(app, serving)
     app.add_exception_handler(ProblemError, _tell_problem)
@@ -89,6 +93,7 @@ def create_app(
         rate=RateLimit(settings.requests_per_minute),
     )
     app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
+    app.add_middleware(PageRefusalsMiddleware, site=site)
     app.add_middleware(HeadersMiddleware)
     return app
 
@@ -124,6 +129,8 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(predictions.predictions(variables, blocks))
     app.include_router(model.router)
     app.include_router(health.router)
+    app.include_router(page.router)
+    app.include_router(page_files.router)
     complete(app, line_schemas(variables))
 
 

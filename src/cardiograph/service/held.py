@@ -49,6 +49,13 @@ class HeldQueries:
         held = self._held.get(name)
         return None if held is None else held.query
 
+    def take(self, name: str) -> Query | None:
+        """The same, which is held no longer."""
+        found = self.get(name)
+        if found is not None:
+            self._drop(name)
+        return found
+
     def forget_old(self) -> None:
         """Drop what was held long enough."""
         now = self._clock()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.containers import Prediction
 from cardiograph.inference import Predictor, Query
 from cardiograph.progress import Progress, Silent
 from cardiograph.threads import set_threads
@@ -66,24 +65,8 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
     progress.start("scoring patients", len(patients))
     rows = []
     for record_id, answer in zip(patients.record_ids, predictor.predict_many(queries), strict=True):
-        rows.append({"record_id": record_id, **_told(answer)})
+        rows.append({"record_id": record_id, **answer.as_row()})
         progress.advance()
     answers = pd.DataFrame(rows)
     answers.attrs["notes"] = notes
     return answers
-
-
-def _told(answer: Prediction) -> dict[str, Any]:
-    """An answer as the cells of a row."""
-    return {
-        "probability": answer.probability,
-        "low": answer.low,
-        "high": answer.high,
-        "positive": answer.positive,
-        "threshold": answer.threshold,
-        "decision": answer.decision,
-        "novelty": answer.novelty,
-        "missing": "; ".join(answer.missing),
-        "neighbours": "; ".join(neighbour.record_id for neighbour in answer.neighbours),
-        "warnings": "; ".join(answer.warnings),
-    }

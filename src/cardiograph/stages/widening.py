@@ -91,8 +91,8 @@ def widened(bundle: ModelBundle, new: Newcomers) -> ModelBundle:
     )
     prior = label_prior(old.labels) if bundle.served.prior is None else bundle.served.prior
     told = f"{bundle.served.provenance}; {len(added)} reference records added since"
-    served = dataclasses.replace(bundle.served, prior=prior, threshold=None, provenance=told)
-    return dataclasses.replace(bundle, served=served, reference=reference, uncertainty=None)
+    served = dataclasses.replace(bundle.served, prior=prior, threshold=None, provenance=told, maps=None)
+    return dataclasses.replace(bundle, served=served, reference=reference, uncertainty=None, mean_page=None)
 
 
 def _states(bundle: ModelBundle, own: NDArray[np.float32], hearing: Hearing) -> tuple[NDArray[np.float32], ...]:

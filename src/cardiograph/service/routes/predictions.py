@@ -74,23 +74,21 @@ async def create(request: Request) -> Response:
 
 async def read(request: Request, prediction_id: str) -> Response:
     """The answer as it was given."""
-    entry = await _recorded(request, prediction_id)
-    await _note(request, "prediction_read", prediction_id)
+    entry = await recorded(request, prediction_id)
+    await note(request, "prediction_read", prediction_id)
     return _told(request, entry, 200)
 
 
 async def explanation(request: Request, prediction_id: str) -> Response:
     """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
     serving = serving_of(request)
-    entry = await _recorded(request, prediction_id)
-    query = _asked_before(serving, entry)
-    await _note(request, "explanation_read", prediction_id)
+    entry = await recorded(request, prediction_id)
+    query = asked_before(serving, entry)
+    await note(request, "explanation_read", prediction_id)
     told = await unless_left(request, serving.pool.run(lambda: _explain(serving, query)))
     if told is None:
         return _GONE
-    if abs(told["probability"] - entry.answer["probability"]) > _SAME:
-        message = "It was asked with a patient id, which is not kept; send the patient again."
-        raise ProblemError(410, "not_held", message)
+    refuse_another(entry, told["probability"])
     return JSONResponse(told)
 
 
@@ -131,7 +129,7 @@ def _told(request: Request, entry: PredictionEntry, status: int) -> Response:
     return Response(json.dumps(resource), status, headers, FHIR)
 
 
-async def _recorded(request: Request, prediction_id: str) -> PredictionEntry:
+async def recorded(request: Request, prediction_id: str) -> PredictionEntry:
     """A prediction that this caller asked for; that of another key is as good as none."""
     serving = serving_of(request)
     entry = await serving.with_records(lambda: serving.records.get(prediction_id))
@@ -140,13 +138,14 @@ async def _recorded(request: Request, prediction_id: str) -> PredictionEntry:
     return entry
 
 
-async def _note(request: Request, event: Event, prediction_id: str) -> None:
+async def note(request: Request, event: Event, prediction_id: str) -> None:
     """Tell the audit log that something was read, before it is."""
     serving, key_id = serving_of(request), caller_of(request).key_id
     await serving.with_records(lambda: serving.records.log.append(event, prediction_id, key_id=key_id))
 
 
-def _asked_before(serving: Serving, entry: PredictionEntry) -> Query:
+def asked_before(serving: Serving, entry: PredictionEntry) -> Query:
+    """What was asked; 410 where it is neither held nor kept."""
     held = serving.held.get(entry.id)
     if held is not None:
         return held
@@ -157,6 +156,13 @@ def _asked_before(serving: Serving, entry: PredictionEntry) -> Query:
         )
         raise ProblemError(410, "not_held", message)
     return Query(entry.page, entry.clinical)
+
+
+def refuse_another(entry: PredictionEntry, probability: float) -> None:
+    """410 where what is explained is not the answer that was given."""
+    if abs(probability - entry.answer["probability"]) > _SAME:
+        message = "It was asked with a patient id, which is not kept; send the patient again."
+        raise ProblemError(410, "not_held", message)
 
 
 def _explain(serving: Serving, query: Query) -> dict[str, Any]:

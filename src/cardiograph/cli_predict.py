@@ -1,0 +1,242 @@
+"""``cardiograph predict``: a run on this machine is asked, or a running service."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cardiograph import cli_options as options
+from cardiograph.cli_explain import show_explanation
+from cardiograph.errors import ConfigError, ServiceError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cardiograph.config import VariableConfig
+    from cardiograph.containers import Prediction
+    from cardiograph.explain import Explanation
+    from cardiograph.progress import Progress
+    from cardiograph.service.asked import Asked
+    from cardiograph.service.client import ServiceClient
+
+KEY = "CARDIOGRAPH_KEY"
+"""The variable of the environment that may hold the key; no option does, because every user of a machine sees those."""
+
+
+def predict(  # noqa: PLR0913 - a command has its options
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of a finished run.", show_default="none, with --url")
+    ] = None,
+    ecg: Annotated[Path | None, typer.Option(help="The patient's ECG page.")] = None,
+    ef: Annotated[float | None, typer.Option(help="Ejection fraction, 0.05-0.90 (a fraction).")] = None,
+    bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None,
+    nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None,
+    sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None,
+    age: Annotated[float | None, typer.Option(help="Age, years.")] = None,
+    value: Annotated[
+        list[str] | None, typer.Option(help="NAME=NUMBER of another variable of the model; may be given again.")
+    ] = None,
+    patient_id: Annotated[str | None, typer.Option(help="Leaves out reference records of the same patient.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Also tell what moved the answer: values, page, similar records.")
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Ask a running service, such as https://host, instead of a run.")
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="File with the service's key; else CARDIOGRAPH_KEY of the environment.")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Score a patient, or a table of them, with a finished run: probability, class, and the similar records it leans on."""
+    from cardiograph import console
+
+    source = run_or_service(run, url, key_file)
+    named = {"ef": ef, "bnp": bnp, "nyha": nyha, "sbp": sbp, "age": age}
+    clinical = {name: number for name, number in named.items() if number is not None}
+    for name, text in options.pairs("--value", value or ()).items():
+        if name in clinical:
+            message = f"--value {name}={text}: {name} is given by --{name}, too"
+            raise ConfigError(message)
+        clinical[name] = _number("--value", name, text)
+    if table is not None:
+        if ecg is not None or clinical or patient_id is not None or explained:
+            message = "--table scores the patients of a file; it goes without --ecg, --patient-id, --explain and values"
+            raise ConfigError(message)
+        _predict_table(source, table, out, as_json=as_json)
+        return
+    from cardiograph.models.titles import WITHOUT_GRAPH
+    from cardiograph.service.asked import Asked
+
+    asked, explanation = Asked(ecg, clinical, patient_id), None
+    if explained:
+        explanation, network = explanation_and_network(source, asked)
+        prediction = explanation.prediction
+    else:
+        prediction, network = answer_and_network(source, asked, named=not as_json)
+    if as_json:
+        more = {} if explanation is None else {"explanation": explanation.as_dict()}
+        console.show_json(prediction.as_dict() | more)
+        return
+    console.show_prediction(prediction, heard=network not in WITHOUT_GRAPH)
+    if explanation is not None:
+        show_explanation(explanation)
+
+
+def run_or_service(run: Path | None, url: str | None, key_file: Path | None) -> Path | ServiceClient:
+    """Who is asked: the folder of a run, or a service with the key of the file, or else of the environment.
+
+    Raises:
+        ConfigError: Both are given, or neither; or the address or the key cannot be used.
+    """
+    if run is not None and url is not None:
+        message = f"predict {run} --url {url}: a run on this machine, or a service; give one of them"
+        raise ConfigError(message)
+    if run is not None:
+        if key_file is not None:
+            message = "--key-file is the key of a service; it goes with --url"
+            raise ConfigError(message)
+        return run
+    if url is None:
+        message = "predict needs the folder RUN of a finished run, or --url of a service"
+        raise ConfigError(message)
+    from cardiograph.service.client import ServiceClient
+
+    return ServiceClient(url, os.environ.get(KEY) or None if key_file is None else _key_in(key_file))
+
+
+def answer_and_network(source: Path | ServiceClient, asked: Asked, *, named: bool) -> tuple[Prediction, str]:
+    """One patient's answer, and the name of the network that gave it; empty where it need not be ``named``."""
+    if isinstance(source, Path):
+        from cardiograph.inference import Predictor
+
+        predictor = Predictor.load(source)
+        answer = predictor.predict(asked.page, asked.values, patient_id=asked.patient_id)
+        return answer, predictor.bundle.served.model.name
+    with source:
+        return source.predict(asked), str(source.model().get("model")) if named else ""
+
+
+def explanation_and_network(source: Path | ServiceClient, asked: Asked) -> tuple[Explanation, str]:
+    """What moved one patient's answer, and the name of the network that gave it.
+
+    Raises:
+        ConfigError: A service is asked, which explains on its page.
+    """
+    if not isinstance(source, Path):
+        message = "--explain goes with the folder RUN of a finished run; a service explains on its page"
+        raise ConfigError(message)
+    from cardiograph.explain import explain
+    from cardiograph.inference import Predictor, Query
+
+    predictor = Predictor.load(source)
+    found = explain(predictor, Query(asked.page, asked.values, patient_id=asked.patient_id))
+    return found, predictor.bundle.served.model.name
+
+
+def table_answers(source: Path | ServiceClient, table: Path, *, progress: Progress) -> pd.DataFrame:
+    """The answers for a table, with what was not read in ``attrs["notes"]``."""
+    if isinstance(source, Path):
+        from cardiograph.stages.scoring import score_table
+
+        return score_table(source, table, progress=progress)
+    with source:
+        return _ask_for_table(source, table, progress)
+
+
+def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> pd.DataFrame:
+    """The service tells which variables there are; columns have our names and units, as the run's settings stay there."""
+    import pandas as pd
+
+    from cardiograph.cohort.manifest import read_cohort
+    from cardiograph.config import CohortConfig
+    from cardiograph.service.asked import Asked
+
+    model = service.model()
+    variables, takes_pages = _variables(model), bool(model.get("takes_pages", True))
+    known = {variable.name for variable in variables}
+    patients = read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False)
+    names = [variable.name for variable in patients.variables if variable.name in known]
+    asked = (
+        Asked(
+            page=Path(row["ecg"]) if takes_pages and row["ecg"] is not None else None,
+            values={name: row[name] for name in names},
+            patient_id=row["patient_id"],
+            name=row["record_id"],
+        )
+        for row in patients.table.to_dict("records")
+    )
+    rows = []
+    progress.start("asking the service", len(patients))
+    for record_id, answer in zip(patients.record_ids, service.predict_many(asked), strict=True):
+        rows.append({"record_id": record_id, **answer.as_row()})
+        progress.advance()
+    answers = pd.DataFrame(rows)
+    unused = [variable.name for variable in patients.variables if variable.name not in known]
+    unused += ["ecg"] if patients.has_pages and not takes_pages else []
+    answers.attrs["notes"] = list(patients.table.attrs["notes"])
+    if unused:
+        answers.attrs["notes"].append(f"the model does not read these columns: {', '.join(unused)}")
+    return answers
+
+
+def _key_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"--key-file {path}: cannot be read; give a text file that holds the key and nothing else"
+        raise ConfigError(message) from error
+
+
+def _variables(model: Mapping[str, Any]) -> tuple[VariableConfig, ...]:
+    """The clinical variables of a model, as the service tells them."""
+    from pydantic import ValidationError
+
+    from cardiograph.config import VariableConfig
+
+    try:
+        fields = [{key: told[key] for key in VariableConfig.model_fields if key in told} for told in model["variables"]]
+        return tuple(VariableConfig(**each) for each in fields)
+    except (KeyError, TypeError, ValidationError) as error:
+        message = "the service does not tell the variables of its model as expected; compare the versions"
+        raise ServiceError(message) from error
+
+
+def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, *, as_json: bool) -> None:
+    from cardiograph import console
+
+    with console.bars() as shown:
+        answers = table_answers(source, table, progress=shown)
+    for note in answers.attrs["notes"]:
+        typer.echo(f"note: {note}", err=True)
+    if out is not None:
+        from cardiograph.artifacts.files import write_bytes
+
+        write_bytes(out, answers.to_csv(index=False).encode())
+        typer.echo(f"answers: {out}", err=True)
+    elif as_json:
+        told = answers.astype(object).where(answers.notna(), None)  # JSON has no NaN
+        console.show_json({"predictions": told.to_dict("records"), "notes": answers.attrs["notes"]})
+    else:
+        sys.stdout.write(answers.to_csv(index=False))
+
+
+def _number(option: str, name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not math.isfinite(number):
+        message = f"{option} {name}={text}: not a number; leave out what is not known"
+        raise ConfigError(message)
+    return number

@@ -1,0 +1,41 @@
+"""The nouns that travel between stages; each checks its lengths, shapes and ids when it is made."""
+
+from cardiograph.containers.answers import DECISIONS, ROW, Neighbour, Prediction
+from cardiograph.containers.graph import Lists, Neighbourhood, PatientGraph, Places
+from cardiograph.containers.records import (
+    ADDED,
+    EXCLUDED,
+    PARTS,
+    TEST,
+    TRAIN,
+    VAL,
+    ClinicalTable,
+    Cohort,
+    Groups,
+    ImageEmbeddings,
+    NodeFeatures,
+    Split,
+)
+
+__all__ = [
+    "ADDED",
+    "DECISIONS",
+    "EXCLUDED",
+    "PARTS",
+    "ROW",
+    "TEST",
+    "TRAIN",
+    "VAL",
+    "ClinicalTable",
+    "Cohort",
+    "Groups",
+    "ImageEmbeddings",
+    "Lists",
+    "Neighbour",
+    "Neighbourhood",
+    "NodeFeatures",
+    "PatientGraph",
+    "Places",
+    "Prediction",
+    "Split",
+]

@@ -1,0 +1,162 @@
+"""Where records lie, whom they hear, and how neighbours are found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.containers.checks import require
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Inverted lists: each reference record stands in the list of its nearest centroid, and a query looks into a few lists.
+
+    Args:
+        centroids: [lists, coordinates] float32.
+        rows: [reference] int64 rows of the reference, list after list, ascending in each.
+        starts: [lists + 1] int64, where each list begins in ``rows``.
+        probes: Lists that a query looks into.
+        recall: Share of the true neighbours that were found, on a sample of reference records.
+        sampled: Records in that sample.
+        raised: Whether more lists had to be looked into than at first, for the sake of recall.
+        centre: [coordinates] float64 where the axes meet.
+        axes: [coordinates, axes] float64, orthonormal; none where records have no few axes that tell them apart.
+        lowered: [reference, axes + 1] float32 records on these axes, in the order of ``rows``: bounds below distances.
+    """
+
+    centroids: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    probes: int
+    recall: float
+    sampled: int
+    raised: bool
+    centre: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    axes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    lowered: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    def __post_init__(self) -> None:
+        require(len(self.lowered) in (0, len(self.rows)), "each reference record is lowered, or none is")
+        require(len(self.starts) == len(self.centroids) + 1, "each list has a centroid and a start")
+        require(int(self.starts[-1]) == len(self.rows), "each reference record stands in a list")
+        require(1 <= self.probes <= len(self.centroids), "a query looks into at least one list, at most into all")
+
+    def members(self, number: int) -> NDArray[np.int64]:
+        """Rows of the reference records in a list."""
+        return self.rows[self.starts[number] : self.starts[number + 1]]
+
+    @cached_property
+    def lengths(self) -> NDArray[np.float64]:
+        """[lists] squared length of each centroid."""
+        lengths: NDArray[np.float64] = (self.centroids.astype(np.float64) ** 2).sum(1)
+        return lengths
+
+    @cached_property
+    def longest_lowered(self) -> float:
+        """Largest squared length of a lowered record."""
+        pieces = (self.lowered[start : start + 65536] for start in range(0, len(self.lowered), 65536))
+        return max((float(np.einsum("ij,ij->i", piece, piece).max()) for piece in pieces), default=0.0)
+
+    @property
+    def sentence(self) -> str:
+        """How neighbours were found, in words."""
+        effort = " (raised until recall was high enough)" if self.raised else ""
+        return (
+            f"neighbours were found by inverted lists, {self.probes:,} of {len(self.centroids):,} looked into{effort}; "
+            f"recall {self.recall:.4f} on {self.sampled:,} sampled records"
+        )
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where records lie for the search of neighbours.
+
+    Args:
+        values: [records, coordinates] float32, finite; 0 in a block that a record lacks.
+        present: [records, blocks] whether the record has a block.
+        blocks: Column range of each block.
+        scales: Median distance of training records in each block, which makes blocks comparable where one is absent.
+        lists: Of reference records, for an approximate search; None where the search is exact.
+    """
+
+    values: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    blocks: tuple[tuple[int, int], ...]
+    scales: tuple[float, ...]
+    lists: Lists | None = None
+
+    def __post_init__(self) -> None:
+        require(self.present.shape == (len(self.values), len(self.blocks)), "presence is [records, blocks]")
+        require(len(self.scales) == len(self.blocks), "a scale for each block")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether every record has every block."""
+        return bool(self.present.all())
+
+    @cached_property
+    def longest(self) -> float:
+        """Largest squared length of a record's coordinates."""
+        pieces = (self.values[start : start + 8192].astype(np.float64) for start in range(0, len(self), 8192))
+        return max((float(np.einsum("ij,ij->i", piece, piece).max()) for piece in pieces), default=0.0)
+
+    def of(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Places:
+        """The places of some records, without lists."""
+        return Places(self.values[rows], self.present[rows], self.blocks, self.scales)
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The nearest reference records of some records (edges neighbour -> record).
+
+    Args:
+        index: [records, k] int64 rows of the reference, nearest first; -1 pads where fewer exist.
+        distance: [records, k] float32, ascending; infinity where ``index`` is -1.
+    """
+
+    index: NDArray[np.int64]
+    distance: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        require(
+            self.index.shape == self.distance.shape and self.index.ndim == 2, "indices and distances are [records, k]"
+        )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @classmethod
+    def stacked(cls, hoods: Sequence[Neighbourhood]) -> Neighbourhood:
+        """The rows of several, as wide as the widest."""
+        width = max(hood.index.shape[1] for hood in hoods)
+        pads = [((0, 0), (0, width - hood.index.shape[1])) for hood in hoods]
+        index = [np.pad(hood.index, pad, constant_values=-1) for hood, pad in zip(hoods, pads, strict=True)]
+        distance = [np.pad(hood.distance, pad, constant_values=np.inf) for hood, pad in zip(hoods, pads, strict=True)]
+        return cls(np.vstack(index), np.vstack(distance))
+
+
+@dataclass(frozen=True)
+class PatientGraph:
+    """Reference records and who hears whom among them.
+
+    Args:
+        rows: [reference] row of each reference record in the cohort.
+        neighbours: Of each reference record, among the reference, outside its own group.
+        lists: By which they were found, and queries find theirs; None where the search is exact.
+    """
+
+    rows: NDArray[np.int64]
+    neighbours: Neighbourhood
+    lists: Lists | None = None
+
+    def __post_init__(self) -> None:
+        require(len(self.rows) == len(self.neighbours), "a neighbourhood for each reference record")
+        require(bool((self.neighbours.index < len(self.rows)).all()), "neighbours are reference records")

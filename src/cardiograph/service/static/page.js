@@ -1,0 +1,78 @@
+// The page works without this file; with it, a page can be dropped, is seen before it is sent, and the answer is announced.
+"use strict";
+
+const previewed = new WeakMap();
+
+function preview(drop) {
+  const input = drop.querySelector("input[type=file]");
+  const file = input.files[0];
+  const image = drop.querySelector("[data-chosen]");
+  const fault = drop.querySelector("[data-page-fault]");
+  URL.revokeObjectURL(previewed.get(image));
+  image.hidden = true;
+  const limit = Number(drop.closest("form").dataset.limit);
+  const large = file && file.size > limit;
+  fault.textContent = large ? `This file has ${(file.size / 1048576).toFixed(1)} MiB, more than is taken; scale the page down.` : "";
+  fault.hidden = !large;
+  if (large) input.value = "";
+  if (!file || large) return;
+  const address = URL.createObjectURL(file);
+  previewed.set(image, address);
+  image.onload = () => { image.hidden = false; };
+  image.src = address; // a TIFF that the browser cannot draw stays hidden, and is sent all the same
+}
+
+function dropped(event, drop) {
+  const file = event.dataTransfer.files[0];
+  if (!file) return;
+  const files = new DataTransfer();
+  files.items.add(file);
+  const input = drop.querySelector("input[type=file]");
+  input.files = files.files;
+  preview(drop);
+  input.focus();
+}
+
+function enliven(root) {
+  for (const drop of root.querySelectorAll("[data-drop]:not([data-lively])")) {
+    drop.dataset.lively = "";
+    drop.querySelector("[data-by-drop]").hidden = false;
+    drop.querySelector("input[type=file]").addEventListener("change", () => preview(drop));
+    drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
+    drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+    drop.addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); dropped(event, drop); });
+  }
+  for (const slider of root.querySelectorAll("[data-slider]")) {
+    slider.hidden = false;
+    slider.querySelector("input").addEventListener("input", (event) => {
+      document.getElementById("heat").setAttribute("opacity", event.target.value / 100);
+    });
+  }
+}
+
+function announce(element) {
+  if (element?.dataset.said) document.getElementById("said").textContent = element.dataset.said;
+}
+
+function arrived(event) {
+  const element = event.target;
+  enliven(document);
+  if (element.id === "why") {
+    announce(element);
+    return;
+  }
+  const faults = document.getElementById("faults");
+  (faults ?? document.getElementById("answer-title") ?? document.getElementById("work")).focus();
+  announce(document.getElementById("answer"));
+}
+
+// a page dropped beside the zone must not replace this one
+for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+document.addEventListener("htmx:afterSettle", arrived);
+for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => {
+  document.getElementById("said").textContent = "The service does not answer. What you typed is still here; try again.";
+  document.getElementById("said").classList.add("seen");
+});
+document.addEventListener("htmx:beforeRequest", () => document.getElementById("said").classList.remove("seen"));
+enliven(document);
+document.getElementById("faults")?.focus();

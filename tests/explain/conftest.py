@@ -1,0 +1,34 @@
+"""Patients of a small problem, ready to be explained."""
+
+import numpy as np
+import pytest
+from tests.contracts.conftest import CONFIG, learn, make_problem
+
+from cardiograph.explain.case import Case
+from cardiograph.inference.queries import Patient
+
+LISTED = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update={"exact_up_to": 100})})
+
+
+def case_of(predictor, studied, row):
+    """A record of the problem as if it had been read from a page and a form."""
+    queries = studied.queries(np.array([row]))
+    attached = predictor.attach(queries)
+    scores = predictor.judge(attached, queries.ties)
+    return Case(predictor, Patient(None, queries.clinical[0].tolist(), []), queries, attached, scores)
+
+
+@pytest.fixture(scope="session")
+def studied():
+    return make_problem(absent=0.1)
+
+
+@pytest.fixture(scope="session", params=["sign", "gat"])
+def predictor(studied, request):
+    return learn(studied, request.param)[2]
+
+
+@pytest.fixture(scope="session")
+def cases(predictor, studied):
+    """All test records: some lack a value, a page, or every value."""
+    return [case_of(predictor, studied, row) for row in studied.rows("test")]
