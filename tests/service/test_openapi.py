@@ -77,11 +77,18 @@ def small_page(seed, kind):
 
 
 def is_allowed(case):
-    """Whether a form that was drawn as a wrong one is a right one by another branch of the schema."""
+    """Whether a form that was drawn as a wrong one is a right one: by another branch of the schema, or as it is sent.
+
+    A list is sent as a field for each of its values: one value as itself, none as no field.
+    """
     if case.media_type != "multipart/form-data" or not isinstance(case.body, dict):
         return False
     (body,) = [each for each in case.operation.body if each.media_type == case.media_type]
-    fields = {name: "page" if isinstance(value, bytes) else value for name, value in case.body.items()}
+    sent = {name: value if isinstance(value, list) else [value] for name, value in case.body.items()}
+    fields = {name: values[0] if len(values) == 1 else values for name, values in sent.items() if values}
+    fields = {name: "page" if isinstance(value, bytes) else value for name, value in fields.items()}
+    if "patient_id" in fields and not isinstance(fields["patient_id"], str):
+        fields["patient_id"] = json.dumps(fields["patient_id"])  # in a form, everything is text
     return Draft202012Validator(body.raw_schema).is_valid(fields)
 
 
@@ -109,6 +116,7 @@ def draw(strategy, cases, ask):
         max_examples=cases,
         deadline=None,
         database=None,
+        derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from cardiograph.artifacts.files import sha256_of
 from cardiograph.containers import Prediction
-from cardiograph.errors import CardiographError, InputError
+from cardiograph.errors import CardiographError, InputError, Issue
 from cardiograph.inference import Predictor, Query
 from cardiograph.service.access import Caller
 from cardiograph.service.held import HeldQueries
@@ -120,11 +120,22 @@ class Serving:
 
 
 def _predict(predictor: Predictor, query: Query) -> Prediction:
+    scaler = predictor.bundle.scaler
+    known = () if scaler is None else tuple(variable.name for variable in scaler.variables)
+    issues = [_unknown(query.name, name, known) for name in query.clinical if name not in known]
+    if issues:
+        raise ProblemError(422, "cannot_be_scored", "This patient cannot be scored.", issues=issues)
     try:
         (prediction,) = predictor.predict_many([query])
     except InputError as error:
         raise refused(error) from error
     return prediction
+
+
+def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
+    """Of a variable that the model does not know, be its value null: the predictor takes null for not given."""
+    rule = f"this model knows {', '.join(known) or 'no clinical values'}"
+    return Issue(where, column[:40], "", rule, "leave it out", "unknown_variable")
 
 
 def within_pixels(predictor: Predictor, most: int) -> Predictor:

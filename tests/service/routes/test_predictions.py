@@ -63,6 +63,7 @@ def test_values_alone_and_a_page_alone_are_scored(served, page, values):
     [
         (None, {"ef": 45}, 422, "out_of_range"),
         (None, {"creatinine": 1}, 422, "unknown_variable"),
+        (None, {"ef": 0.4, "creatinine": None}, 422, "unknown_variable"),
         (None, {"ef": "much"}, 422, "wrong_type"),
         (None, {"ef": None}, 422, "nothing_known"),
         (b"%PDF-1.7 ...", {"ef": 0.4}, 415, "unsupported_format"),
