@@ -36,7 +36,9 @@ def serve(  # noqa: PLR0913 - a command has its options
     ] = False,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Host name that the service goes by, such as that of the proxy; may be given again."),
+        typer.Option(
+            help="Host name that the service goes by, such as that of the proxy; may be given again, and asks for keys."
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Patients scored at a time; by default one a core.", min=1)

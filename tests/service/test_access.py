@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cardiograph.errors import RecordsError
-from cardiograph.service.access import RateLimit, scope_of
+from cardiograph.service.access import RateLimit, scopes_of
 from cardiograph.service.records import Keys, Records
 
 
@@ -63,19 +63,29 @@ def test_an_answer_is_there_for_the_key_that_asked(guarded, values):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "scope"),
+    ("method", "path", "scopes"),
     [
-        ("POST", "/v1/predictions", "predict"),
-        ("POST", "/v1/predictions/batch", "predict"),
-        ("POST", "/", "predict"),
-        ("GET", "/v1/predictions/1", "read"),
-        ("GET", "/v1/predictions/1/explanation", "read"),
-        ("GET", "/metrics", "metrics"),
-        ("GET", "/v1/model", None),
+        ("POST", "/v1/predictions", ("predict",)),
+        ("POST", "/v1/predictions/batch", ("predict",)),
+        ("POST", "/", ("predict",)),
+        ("GET", "/v1/predictions/1", ("read",)),
+        ("GET", "/v1/predictions/1/explanation", ("read",)),
+        ("GET", "/metrics", ("metrics",)),
+        ("GET", "/v1/model", ("predict", "read")),
+        ("GET", "/v1/report", ("read",)),
+        ("GET", "/report", ("read",)),
+        ("GET", "/openapi.json", ()),
     ],
 )
-def test_scopes_of_routes(method, path, scope):
-    assert scope_of(method, path) == scope
+def test_scopes_of_routes(method, path, scopes):
+    assert scopes_of(method, path) == scopes
+
+
+def test_a_key_for_monitoring_sees_no_patient(guarded):
+    watcher = bearer(guarded.key("metrics"))
+    for path in ("/v1/model", "/v1/report", "/report", "/v1/predictions/x"):
+        assert guarded.client.get(path, headers=watcher).status_code == 403, path
+    assert guarded.client.get("/metrics", headers=watcher).status_code == 200
 
 
 def test_a_browser_may_send_the_key_as_a_password(guarded):
@@ -83,7 +93,7 @@ def test_a_browser_may_send_the_key_as_a_password(guarded):
     assert guarded.client.get("/v1/model", headers={"Authorization": f"Basic {sent}"}).status_code == 200
     asked = guarded.client.get("/v1/report", headers={"Accept": "text/html"})
     assert asked.headers["WWW-Authenticate"].startswith("Basic realm=")
-    for broken in ("Basic", "Basic ???", "Bearer", "Bearer ", "Digest x", "x" * 5000):
+    for broken in ("Basic", "Basic ???", "Bearer", "Bearer ", "Digest x", "Basic \xe9".encode("latin-1"), "x" * 5000):
         assert guarded.client.get("/v1/model", headers={"Authorization": broken}).status_code == 401
 
 
@@ -177,3 +187,18 @@ def test_who_asks_too_often_is_told_when_to_come_back(serve):
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 31
     assert json.loads(answers[-1].text)["code"] == "too_often"
     assert served.client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({}, False),
+        ({"require_key": True}, True),
+        ({"host": "192.0.2.1"}, True),
+        ({"allowed_hosts": ("ecg.example",)}, True),
+    ],
+)
+def test_keys_are_asked_for_wherever_others_may_reach_it(settings, asked):
+    from cardiograph.service.settings import ServiceSettings
+
+    assert ServiceSettings(run="run", **settings).keys_required is asked

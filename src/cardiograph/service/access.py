@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -22,6 +21,9 @@ from cardiograph.service.refusing import refuse
 
 OPEN_PATH = "/healthz"
 """The only path that never asks for a key."""
+
+_READ = ("/v1/predictions/", "/v1/report", "/report")
+"""Paths that need ``read``: answers, and the report, which shows pages of the cohort."""
 
 _BUCKETS = 10_000
 """Callers whose rate is remembered; the one not heard of for longest goes first."""
@@ -73,17 +75,19 @@ def _token(authorization: str) -> str | None:
         return None
     try:
         return base64.b64decode(sent, validate=True).decode().partition(":")[2] or None
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         return None
 
 
-def scope_of(method: str, path: str) -> str | None:
-    """The scope that a request needs; None where any key will do."""
+def scopes_of(method: str, path: str) -> tuple[str, ...]:
+    """The scopes of which a request needs one; none where any key will do."""
     if path == "/metrics":
-        return "metrics"
+        return ("metrics",)
     if method == "POST":
-        return "predict"
-    return "read" if path.startswith("/v1/predictions/") else None
+        return ("predict",)
+    if path.startswith(_READ):
+        return ("read",)
+    return ("predict", "read") if path == "/v1/model" else ()
 
 
 class RateLimit:
@@ -158,9 +162,10 @@ class AccessMiddleware:
         if wait:
             message = "Too many requests; the limit is for each key."
             raise ProblemError(429, "too_often", message, headers={"Retry-After": str(int(wait) + 1)})
-        needed = scope_of(scope["method"], path)
-        if needed is not None and needed not in caller.scopes:
-            message = f"This key lacks the scope `{needed}`; make one that has it by `cardiograph keys create`."
+        needed = scopes_of(scope["method"], path)
+        if needed and caller.scopes.isdisjoint(needed):
+            lacking = " or ".join(f"`{each}`" for each in needed)
+            message = f"This key lacks the scope {lacking}; make one that has it by `cardiograph keys create`."
             raise ProblemError(403, "scope_missing", message)
         scope.setdefault("state", {})["caller"] = caller
 

@@ -26,10 +26,18 @@ def refuse_other_sites(method: str, headers: Headers) -> None:
         return
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     foreign = site not in (None, "same-origin", "none")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and _place(origin) != headers.get("host", "").lower():
         foreign = True
     if foreign:
         raise ProblemError(403, "other_site", "Another site made your browser send this; use this service's own page.")
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 class FormTokens:

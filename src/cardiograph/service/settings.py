@@ -45,8 +45,8 @@ class ServiceSettings(BaseModel):
 
     @property
     def keys_required(self) -> bool:
-        """Whether every route but ``/healthz`` asks for a key."""
-        return self.require_key or not self.loopback
+        """Whether every route but ``/healthz`` asks for a key: wherever others than this machine may reach it."""
+        return self.require_key or not self.loopback or bool(self.allowed_hosts)
 
     @property
     def hosts(self) -> tuple[str, ...]:

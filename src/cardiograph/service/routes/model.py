@@ -16,7 +16,7 @@ from cardiograph.service.serving import NOTICE, Serving, serving_of
 router = APIRouter(tags=["model"])
 
 
-@router.get("/v1/model", summary="The model", responses=refusals())
+@router.get("/v1/model", summary="The model", responses=refusals(403))
 async def model(request: Request) -> Response:
     """Card, provenance, intended use, variables with units and ranges, encoder, and SHA-256."""
     return JSONResponse(facts_of(serving_of(request)))
@@ -26,7 +26,7 @@ async def model(request: Request) -> Response:
     "/v1/report",
     summary="The run's report",
     response_class=HTMLResponse,
-    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **refusals(404)},
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **refusals(403, 404)},
 )
 async def report(request: Request) -> Response:
     """The report of the run that made this model, as one page."""
