@@ -22,6 +22,9 @@ from cardiograph.service.records.upgrade import bring_up_to_date
 BUSY_SECONDS = 30
 """How long a writer waits for the writers before it, on SQLite."""
 
+FORGET_SECONDS = 1
+"""How long readers may keep SQLite's write-ahead log from being emptied; writers wait meanwhile."""
+
 CONNECT_SECONDS = 5
 """How long a server may take to answer."""
 
@@ -46,6 +49,7 @@ class Database:
         self._turn = threading.Lock() if self._sqlite else nullcontext()  # SQLite's own waiting line is not a fair one
         if self._sqlite:
             self._make_file(create=create)
+        self.forgotten = not self._sqlite  # what went before this process did may be left
         self._engine = self._connected()
         self._writer, self._reader = self._engine, self._engine
         if self._sqlite:
@@ -70,10 +74,21 @@ class Database:
             yield session
 
     def forget(self) -> None:
-        """Empty SQLite's write-ahead log into the file, so that deleted rows do not live on in it."""
-        if self._sqlite:
-            with self._told(), closing(self._engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        """Empty SQLite's write-ahead log into the file, so that deleted rows do not live on in it.
+
+        ``forgotten`` tells whether it could be: readers may hold it up, then it is to be asked for again.
+        """
+        if not self._sqlite:
+            return
+        self.forgotten = False
+        with self._told(), self._turn, closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={FORGET_SECONDS * 1000}")
+            try:
+                (busy, *_), *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        self.forgotten = not busy
 
     def close(self) -> None:
         """Close all connections."""
