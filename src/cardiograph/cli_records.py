@@ -145,6 +145,9 @@ def prune(
     before = datetime.now(UTC) - _days("--older-than", older_than)
     with Records.open(database, create=False) as opened:
         count = opened.prune(before)
+        left = not opened.forget()
+    if left:
+        typer.echo("the database is being read, so parts of them are left in its -wal file; run this again", err=True)
     if as_json:
         console.show_json({"deleted": count, "before": before.isoformat()})
     else:

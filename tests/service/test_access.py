@@ -3,11 +3,17 @@
 import asyncio
 import base64
 import json
+import threading
 
+import anyio
+import anyio.to_thread
 import pytest
+from starlette.datastructures import Headers
 
 from cardiograph.errors import RecordsError
 from cardiograph.service.access import RateLimit, scopes_of
+
+from cardiograph.service.access import ANYBODY, AccessMiddleware, RateLimit, scope_of
 from cardiograph.service.records import Keys, Records
 
 
@@ -202,3 +208,25 @@ def test_keys_are_asked_for_wherever_others_may_reach_it(settings, asked):
     from cardiograph.service.settings import ServiceSettings
 
     assert ServiceSettings(run="run", **settings).keys_required is asked
+
+
+def test_a_key_is_looked_up_while_all_threads_of_the_records_wait():
+    class Anybody:
+        def caller(self, headers):
+            return ANYBODY
+
+    middleware = AccessMiddleware(None, hosts=(), authenticator=Anybody(), required=True, rate=RateLimit(60))
+    free = threading.Event()
+
+    async def look():
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.to_thread.run_sync, free.wait)
+            await anyio.wait_all_tasks_blocked()
+            try:
+                with anyio.fail_after(5):
+                    return await middleware._caller(Headers({}))
+            finally:
+                free.set()
+
+    assert anyio.run(look) == ANYBODY

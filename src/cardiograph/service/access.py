@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import anyio.to_thread
@@ -169,11 +170,16 @@ class AccessMiddleware:
             raise ProblemError(403, "scope_missing", message)
         scope.setdefault("state", {})["caller"] = caller
 
+    @cached_property
+    def _lookups(self) -> anyio.CapacityLimiter:
+        """Threads of their own: those of the records may all be waiting for the database."""
+        return anyio.CapacityLimiter(8)
+
     async def _caller(self, headers: Headers) -> Caller:
         if not self._required and "authorization" not in headers:
             return ANYBODY
         try:
-            found = await anyio.to_thread.run_sync(self._authenticator.caller, headers)
+            found = await anyio.to_thread.run_sync(self._authenticator.caller, headers, limiter=self._lookups)
         except CardiographError as error:
             message = "Keys cannot be looked up now; ask again later."
             raise ProblemError(503, "records", message, headers={"Retry-After": "10"}) from error

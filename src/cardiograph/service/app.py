@@ -155,6 +155,9 @@ async def _forget(serving: Serving) -> None:
         if days is not None and minute % 60 == 0:
             with contextlib.suppress(ProblemError):  # told in the log; the next hour tries again
                 await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
+        else:
+            with contextlib.suppress(ProblemError):
+                await serving.with_records(serving.records.forget)
         await asyncio.sleep(60)
 
 

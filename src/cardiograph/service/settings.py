@@ -34,6 +34,7 @@ class ServiceSettings(BaseModel):
     requests_per_minute: int = Field(default=1200, ge=1)
     batches: int = Field(default=2, ge=1, le=64)
     batch_lines: int = Field(default=1000, ge=1)
+    batch_seconds: float = Field(default=3600.0, gt=0)
     max_pixels: int = Field(default=25_000_000, ge=1)
     hold_minutes: float = Field(default=10.0, gt=0)
     hold_bytes: int = Field(default=128 * MIB, ge=0)

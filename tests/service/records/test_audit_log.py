@@ -161,6 +161,33 @@ def test_predictions_are_still_what_the_log_tells(five, tamper, statement, first
     assert (found.ok, found.first_bad, found.reason) == (False, first_bad, reason)
 
 
+PREDICTIONS = "cardiograph_predictions"
+COLUMNS = "created_at, model_sha256, key_id, page_sha256, values_hmac, answer, clinical, page"
+
+
+def put_another_in_its_place(tamper, removed):
+    tamper(
+        f"INSERT INTO {PREDICTIONS} (id, {COLUMNS}) SELECT '{'f' * 32}', {COLUMNS} FROM {PREDICTIONS} WHERE id = :id",
+        id=removed,
+    )
+    tamper(f"DELETE FROM {PREDICTIONS} WHERE id = :id", id=removed)
+
+
+def test_a_prediction_in_the_place_of_another_is_found(five, tamper):
+    put_another_in_its_place(tamper, tamper(f"SELECT id FROM {PREDICTIONS}")[0].id)
+    found = five.log.verify()
+    assert (found.ok, found.reason) == (False, "no entry tells of 1 of the 3 predictions")
+
+
+def test_an_entry_that_is_told_again_stands_for_no_other_prediction(five, tamper):
+    told = tamper(f"SELECT subject, details FROM {LOG} WHERE event = 'prediction' ORDER BY number")
+    put_another_in_its_place(tamper, told[1].subject)
+    five.log.append("prediction", told[0].subject, details=json.loads(told[0].details))
+    five.log.append("predictions_deleted", "a" * 32, details={"count": 1})
+    found = five.log.verify()
+    assert (found.ok, found.reason) == (False, "two entries tell of the same prediction")
+
+
 def test_keys_are_still_what_the_log_tells(five, tamper):
     _, key = five.keys.create("ward", frozenset({"read"}), None)
     five.keys.revoke(key.id)

@@ -4,6 +4,8 @@ import os
 import stat
 import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from cardiograph.errors import ConfigError, RecordsError
-from cardiograph.service.records import Records
+from cardiograph.service.records import Records, database
 from cardiograph.service.records.address import database_url
+from cardiograph.service.records.audit_log import locked_head
 from cardiograph.service.records.tables import VERSION_TABLE, Table
 
 PASSWORD = "hunter2-öä"  # noqa: S105
@@ -134,7 +137,37 @@ def test_every_connection_waits_for_the_disk(tmp_path):
             with session_of() as session:
                 pragmas = [session.connection().exec_driver_sql(f"PRAGMA {name}").scalar() for name in
                            ("journal_mode", "synchronous", "secure_delete", "busy_timeout")]  # fmt: skip
-            assert pragmas == ["wal", 2, 1, 30_000]
+            assert pragmas == ["wal", 2, 1, 10_000]
+
+
+def test_writers_in_a_line_wait_for_one_time_and_not_one_after_another(url, records, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_SECONDS", 1)
+
+    def write(_):
+        with pytest.raises(RecordsError, match=r"lock|busy|timeout"):
+            records.log.append("page_read", "d" * 32)
+
+    with Records.open(url) as others, others._database.writing() as session:
+        locked_head(session)
+        start = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, range(8)))
+        assert time.monotonic() - start < 4, "one after another, they wait for eight times as long"
+        assert records.keys.list() == (), "reading does not wait for them"
+    records.log.append("page_read", "d" * 32)
+    assert records.log.verify().entries == 1
+
+
+@pytest.mark.slow
+def test_every_transaction_of_a_server_has_its_limits(postgresql):
+    with Records.open(postgresql()) as records:
+        for session_of in (records._database.reading, records._database.writing):
+            with session_of() as session:
+                shown = [
+                    session.connection().exec_driver_sql(f"SHOW {name}").scalar()
+                    for name in ("lock_timeout", "statement_timeout")
+                ]
+            assert shown == ["10s", "10s"]
 
 
 @pytest.mark.slow

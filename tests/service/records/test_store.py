@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from cardiograph.errors import RecordsError
-from cardiograph.service.records import Records, store
+from cardiograph.service.records import Records, database, store
 from cardiograph.service.records.address import database_url
 
 
@@ -161,6 +161,43 @@ def test_a_deleted_page_is_in_no_file_of_sqlite(tmp_path, entry):
         assert holding()
         assert records.prune(datetime.now(UTC)) == 1
         assert holding() == []
+
+
+def test_what_a_reader_held_up_is_forgotten_later(tmp_path, entry, monkeypatch):
+    monkeypatch.setattr(database, "FORGET_SECONDS", 0)
+    mark = b"THE PAGE OF A PATIENT " * 400
+    with Records.open(str(tmp_path / "records.sqlite")) as records:
+        assert records.forget(), "what an earlier process left is settled first"
+        records.add(entry(page=mark))
+        log = tmp_path / "records.sqlite-wal"
+        with records._database.reading() as session:
+            session.execute(text("SELECT 1 FROM cardiograph_predictions")).all()
+            assert records.prune(datetime.now(UTC)) == 1
+            assert not records.forget()
+            assert mark[:2000] in log.read_bytes()
+        assert records.forget()
+        assert log.read_bytes() == b""
+
+
+def test_what_was_deleted_before_a_failure_is_forgotten(tmp_path, entry, monkeypatch):
+    monkeypatch.setattr(store, "AT_ONCE", 1)
+    with Records.open(str(tmp_path / "records.sqlite")) as records:
+        for _ in range(2):
+            records.add(entry())
+        some, counts = records._prune_some, iter([1])
+        monkeypatch.setattr(records, "_prune_some", lambda before: some(before) if next(counts) else 0)
+        with pytest.raises(StopIteration):
+            records.prune(datetime.now(UTC))
+        assert (tmp_path / "records.sqlite-wal").read_bytes() == b""
+
+
+def test_few_go_at_once_where_pages_are_kept(records, entry, tamper, monkeypatch):
+    monkeypatch.setattr(store, "PAGES_AT_ONCE", 2)
+    for number in range(5):
+        records.add(entry(page=b"page" if number == 3 else None))
+    assert records.prune(datetime.now(UTC)) == 5
+    rows = tamper("SELECT details FROM cardiograph_audit_log WHERE event = 'predictions_deleted' ORDER BY number")
+    assert [details for (details,) in rows] == ['{"count":2}', '{"count":2}', '{"count":1}']
 
 
 def test_readiness_is_an_answer_of_the_database(records, tamper):

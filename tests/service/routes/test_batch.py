@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from cardiograph.service.access import ANYBODY
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.routes.batch import lines_of
+from cardiograph.service.routes.batch import _read, lines_of
 from cardiograph.service.settings import ServiceSettings
 
 KIND = {"Content-Type": "application/x-ndjson"}
@@ -79,3 +81,26 @@ def test_a_line_that_is_too_long_is_refused_before_it_ends():
     with pytest.raises(ProblemError) as caught:
         collected(*[b"x" * 40_000] * 3, upload_bytes=3)
     assert caught.value.code == "line_too_large"
+
+
+def test_empty_lines_are_counted():
+    assert collected(b"\n\na\n", batch_lines=3) == [b"a"]
+    with pytest.raises(ProblemError) as caught:
+        collected(b"\n" * 4, batch_lines=3)
+    assert caught.value.code == "too_many_lines"
+
+
+def test_a_batch_that_goes_on_for_too_long_is_ended():
+    async def endless():
+        while True:
+            yield b" "
+            await asyncio.sleep(0.001)
+
+    async def read():
+        serving = SimpleNamespace(settings=ServiceSettings(run=".", batch_seconds=0.05))
+        work = asyncio.Queue()
+        await asyncio.wait_for(_read(serving, SimpleNamespace(stream=endless), ANYBODY, work), 5)
+        return await work.get_nowait(), work.get_nowait()
+
+    told, end = asyncio.run(read())
+    assert (told["line"], told["problem"]["status"], told["problem"]["code"], end) == (1, 408, "too_slow", None)

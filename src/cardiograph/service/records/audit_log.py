@@ -77,7 +77,7 @@ class AuditLog:
         Args:
             known: Number and hash of an entry, as they were noted elsewhere.
         """
-        with self._database.reading() as session:
+        with self._database.reading(whole=True) as session:
             return verify(session, self._seals, known=known)
 
 

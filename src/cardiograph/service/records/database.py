@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,17 @@ from cardiograph.errors import ConfigError, RecordsError
 from cardiograph.service.records.address import shown
 from cardiograph.service.records.upgrade import bring_up_to_date
 
-BUSY_SECONDS = 30
-"""How long a writer waits for the writers before it, on SQLite."""
+BUSY_SECONDS = 10
+"""How long a transaction waits for those before it, be they of this process or of another, and for each of its steps."""
+
+FORGET_SECONDS = 1
+"""How long readers may keep SQLite's write-ahead log from being emptied; writers wait meanwhile."""
 
 CONNECT_SECONDS = 5
 """How long a server may take to answer."""
+
+_LIMITS = text("SELECT set_config('lock_timeout', :wait, true), set_config('statement_timeout', :step, true)")
+"""Of PostgreSQL, until the transaction ends."""
 
 _REMEDY = "check that the server runs and lets you in, or that file and folder may be written and have room"
 
@@ -43,9 +50,10 @@ class Database:
     def __init__(self, url: URL, *, create: bool) -> None:
         self._url = url
         self._sqlite = url.drivername.startswith("sqlite")
-        self._turn = threading.Lock() if self._sqlite else nullcontext()  # SQLite's own waiting line is not a fair one
+        self._lock = threading.Lock()  # SQLite's own waiting line is not a fair one; PostgreSQL's costs connections
         if self._sqlite:
             self._make_file(create=create)
+        self.forgotten = not self._sqlite  # what went before this process did may be left
         self._engine = self._connected()
         self._writer, self._reader = self._engine, self._engine
         if self._sqlite:
@@ -56,24 +64,53 @@ class Database:
             bring_up_to_date(self._reader, self._writer, name=shown(url), create=create)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A session that sees the database as it is at its first query, whoever writes meanwhile."""
+    def reading(self, *, whole: bool = False) -> Iterator[Session]:
+        """A session that sees the database as it is at its first query, whoever writes meanwhile.
+
+        Args:
+            whole: Whether whole tables are read, which may take its time.
+        """
         with self._told(), Session(self._reader) as session:
+            if not (self._sqlite or whole):
+                session.execute(_LIMITS, {"wait": f"{BUSY_SECONDS}s", "step": f"{BUSY_SECONDS}s"})
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction: all of it is on the disk when the block has ended, or nothing."""
-        with self._told(), self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
+        session = Session(self._writer, expire_on_commit=False)
+        with self._told(), self._turn() as left, session, session.begin():
+            session.connection(execution_options={"cardiograph_wait": left})
             if not self._sqlite:
+                session.execute(_LIMITS, {"wait": f"{left}ms", "step": f"{BUSY_SECONDS}s"})
                 session.execute(text("SET LOCAL synchronous_commit TO on"))
             yield session
 
+    @contextmanager
+    def _turn(self) -> Iterator[int]:
+        """One writer of this process at a time; gives the milliseconds that are left to wait for those of others."""
+        end = time.monotonic() + BUSY_SECONDS
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
+            message = f"{shown(self._url)}: has been busy for {BUSY_SECONDS} s; ask again later"
+            raise RecordsError(message)
+        try:
+            yield max(1, round((end - time.monotonic()) * 1000))
+        finally:
+            self._lock.release()
+
     def forget(self) -> None:
-        """Empty SQLite's write-ahead log into the file, so that deleted rows do not live on in it."""
-        if self._sqlite:
-            with self._told(), closing(self._engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        """Empty SQLite's write-ahead log into the file, so that deleted rows do not live on in it.
+
+        ``forgotten`` tells whether it could be: readers may hold it up, then it is to be asked for again.
+        """
+        if not self._sqlite:
+            return
+        self.forgotten = False
+        with self._told(), self._turn(), closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={FORGET_SECONDS * 1000}")
+            (busy, *_), *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.forgotten = not busy
 
     def close(self) -> None:
         """Close all connections."""
@@ -96,7 +133,9 @@ class Database:
 
     def _connected(self) -> Engine:
         if self._sqlite:
-            engine = create_engine(self._url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+            engine = create_engine(
+                self._url, hide_parameters=True, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS}
+            )
             event.listen(engine, "connect", _prepare)
             event.listen(engine, "begin", _begin)
             return engine
@@ -106,6 +145,7 @@ class Database:
                 self._url,
                 hide_parameters=True,
                 pool_pre_ping=True,
+                pool_timeout=BUSY_SECONDS,
                 isolation_level="READ COMMITTED",
                 connect_args=arguments,
             )
@@ -137,5 +177,7 @@ def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the dr
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("cardiograph_writes")
+    options = connection.get_execution_options()
+    writes, wait = options.get("cardiograph_writes"), options.get("cardiograph_wait", BUSY_SECONDS * 1000)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={wait}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -24,6 +24,9 @@ from cardiograph.service.records.tables import HeadRow, PredictionRow, SettingRo
 AT_ONCE = 500
 """Predictions that are deleted in one transaction, so that others are not kept waiting."""
 
+PAGES_AT_ONCE = 20
+"""As many where pages are kept, which are overwritten when they go."""
+
 _ID, _HASH = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{64}")
 
 
@@ -150,17 +153,29 @@ class Records:
             How many went.
         """
         total = 0
-        while count := self._prune_some(before):
-            total += count
-        if total:
+        try:
+            while count := self._prune_some(before):
+                total += count
+        finally:
             self._database.forget()
         return total
 
+    def forget(self) -> bool:
+        """Try again what readers of an SQLite database held up when predictions were deleted.
+
+        Returns:
+            Whether nothing of them is left in its write-ahead log.
+        """
+        if not self._database.forgotten:
+            self._database.forget()
+        return self._database.forgotten
+
     def _prune_some(self, before: datetime) -> int:
-        old = select(PredictionRow.id).where(PredictionRow.created_at < before).order_by(PredictionRow.created_at)
+        old = select(PredictionRow.id, PredictionRow.page.is_not(None)).where(PredictionRow.created_at < before)
         with self._database.writing() as session:
             locked_head(session)  # another process that prunes waits here and then finds these gone
-            ids = sorted(session.scalars(old.limit(AT_ONCE)))
+            rows = session.execute(old.order_by(PredictionRow.created_at).limit(AT_ONCE)).all()
+            ids = sorted(id_ for id_, _ in rows[: PAGES_AT_ONCE if any(page for _, page in rows) else AT_ONCE])
             if ids:
                 session.execute(delete(PredictionRow).where(PredictionRow.id.in_(ids)))
                 digest = hashlib.sha256("\n".join(ids).encode("ascii")).hexdigest()

@@ -78,6 +78,7 @@ class _Walk:
     last: str = FIRST
     predicted: int = 0
     deleted: int = 0
+    found: int = 0
     key_seals: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def bad(self, number: int | None, reason: str) -> Verified:
@@ -107,8 +108,9 @@ class _Walk:
     def predictions(self, rows: Sequence[LogRow]) -> Fault | None:
         """Those that are there; one that is not may have been deleted, see ``count``."""
         told = {row.subject: row for row in rows if row.event == "prediction"}
-        self.predicted += len(told)
-        there = self.session.scalars(select(PredictionRow).where(PredictionRow.id.in_(told)))
+        self.predicted += sum(row.event == "prediction" for row in rows)
+        there = self.session.scalars(select(PredictionRow).where(PredictionRow.id.in_(told))).all()
+        self.found += len(there)
         bad = [told[each.id].number for each in there if self.seals.prediction(each) != _detail(told[each.id], "seal")]
         return (min(bad), "tells of a prediction that was changed since") if bad else None
 
@@ -137,7 +139,13 @@ class _Walk:
         return None
 
     def count(self) -> Fault | None:
+        """Each prediction has its entry, one alone: else a row could be removed and another put in its place."""
+        subjects = select(func.count(LogRow.subject.distinct())).where(LogRow.event == "prediction")
+        if self.session.scalar(subjects) != self.predicted:
+            return None, "two entries tell of the same prediction"
         there = self.session.scalar(select(func.count()).select_from(PredictionRow)) or 0
+        if there != self.found:
+            return None, f"no entry tells of {there - self.found} of the {there} predictions"
         if there != self.predicted - self.deleted:
             return None, f"{there} predictions are kept, {self.predicted - self.deleted} by the log"
         return None

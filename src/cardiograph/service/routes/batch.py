@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -107,9 +107,15 @@ async def _answers(serving: Serving, request: Request, caller: Caller) -> AsyncG
 async def _read(serving: Serving, request: Request, caller: Caller, work: asyncio.Queue[Work | None]) -> None:
     number = 0
     try:
-        async for line in lines_of(request.stream(), serving.settings):
-            number += 1
-            await work.put(asyncio.create_task(_answer(serving, line, number, caller)))
+        async with _within(serving.settings.batch_seconds):
+            async for line in lines_of(request.stream(), serving.settings):
+                answer = asyncio.create_task(_answer(serving, line, number + 1, caller))
+                try:
+                    await work.put(answer)
+                except asyncio.CancelledError:
+                    answer.cancel()  # nobody would be told
+                    raise
+                number += 1
     except ProblemError as problem:  # the body cannot be read further
         told: Work = asyncio.get_running_loop().create_future()
         told.set_result({"id": None, "line": number + 1, "problem": problem.content()})
@@ -117,6 +123,17 @@ async def _read(serving: Serving, request: Request, caller: Caller, work: asynci
     except ClientDisconnect:
         pass
     await work.put(None)
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """A body is held up by its answers, so a limit of its time bounds those, too, but for the few that are in work."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        message = f"A batch may take {seconds:g} s; send the rest as another."
+        raise ProblemError(408, "too_slow", message) from error
 
 
 async def _answer(serving: Serving, line: bytes, number: int, caller: Caller) -> dict[str, Any]:
@@ -142,7 +159,7 @@ def _page(text: str | None) -> bytes | None:
 
 
 async def lines_of(body: AsyncIterator[bytes], settings: ServiceSettings) -> AsyncIterator[bytes]:
-    """Lines of a body that arrives in pieces, empty ones left out.
+    """Lines of a body that arrives in pieces, empty ones left out but counted.
 
     Raises:
         ProblemError: 413, where a line is too long or there are too many.
@@ -154,9 +171,9 @@ async def lines_of(body: AsyncIterator[bytes], settings: ServiceSettings) -> Asy
         for part in whole:
             line = bytes(rest + part).strip()
             rest.clear()
+            count += 1
+            _check(len(line), count, most, settings)
             if line:
-                count += 1
-                _check(len(line), count, most, settings)
                 yield line
         rest += last
         _check(len(rest), count, most, settings)
