@@ -22,9 +22,9 @@ from cardiograph.service.page_words import decision_of, limits_of
         (
             "positive",
             "Points to heart failure",
-            "“not heart failure” can be ruled out. It is ruled out wrongly for about 10",
+            "“not heart failure” can be ruled out. Of patients who truly are “not heart failure”, about 10 in 100",
         ),
-        ("negative", "Points to not heart failure", "“heart failure” can be ruled out"),
+        ("negative", "Points to not heart failure", "Of patients who truly are “heart failure”, about 10 in 100"),
         ("can't tell", "Can’t tell", "Neither"),
         ("unlike both", "Unlike both", "fits neither"),
         ("too few", "No yes or no", "too few validation records"),

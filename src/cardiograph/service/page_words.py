@@ -56,12 +56,13 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
         confidence: Of the conformal sets, 0..1; None where there are none.
     """
     negative, positive = class_names(answer["outcome"])
-    wrong = ""
-    if confidence is not None:
-        wrong = f" It is ruled out wrongly for about {100 * (1 - confidence):.0f} in 100 such patients."
     decisions = {
-        "positive": Decision(f"Points to {positive}", f"“{negative}” can be ruled out.{wrong}", "yes"),
-        "negative": Decision(f"Points to {negative}", f"“{positive}” can be ruled out.{wrong}", "no"),
+        "positive": Decision(
+            f"Points to {positive}", f"“{negative}” can be ruled out.{_wrongly(negative, confidence)}", "yes"
+        ),
+        "negative": Decision(
+            f"Points to {negative}", f"“{positive}” can be ruled out.{_wrongly(positive, confidence)}", "no"
+        ),
         "can't tell": Decision(
             "Can’t tell",
             f"Neither “{positive}” nor “{negative}” can be ruled out at the known rate of error, so no yes or no is given.",
@@ -80,6 +81,16 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
     }
     few = "The run had too few validation records of one class to say how often a yes or no would be wrong."
     return decisions.get(answer["decision"], Decision("No yes or no", few, "open"))
+
+
+def _wrongly(name: str, confidence: float | None) -> str:
+    """How often a class is ruled out wrongly: of the patients who are of it, which says nothing of those told so."""
+    if confidence is None:
+        return ""
+    return (
+        f" Of patients who truly are “{name}”, about {100 * (1 - confidence):.0f} in 100 get this answer, or “unlike both”, "
+        "wrongly. How often this answer is wrong depends on how common the outcome is."
+    )
 
 
 def confidence_of(bundle: ModelBundle) -> float | None:
