@@ -132,6 +132,21 @@ def _predict(predictor: Predictor, query: Query) -> Prediction:
     return prediction
 
 
+def explained(predictor: Predictor, query: Query) -> dict[str, Any]:
+    """What moved an answer, :meth:`Explanation.as_dict`.
+
+    Raises:
+        ProblemError: The page or a value cannot be used: it was kept, and limits or ranges are narrower by now.
+    """
+    from cardiograph.explain import explain
+
+    try:
+        told: dict[str, Any] = explain(predictor, query).as_dict()
+    except InputError as error:
+        raise refused(error) from error
+    return told
+
+
 def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
     """Of a variable that the model does not know, be its value null: the predictor takes null for not given."""
     rule = f"this model knows {', '.join(known) or 'no clinical values'}"

@@ -1,11 +1,13 @@
 """Why an answer is what it is, as long as what was asked is known."""
 
+import dataclasses
 import json
 
 import pytest
 
 import cardiograph.explain
 from cardiograph.inference import Predictor
+from cardiograph.service.serving import within_pixels
 
 
 class Explained:
@@ -59,3 +61,13 @@ def test_kept_pages_are_explained_later_unless_a_patient_id_decided(serve, page,
     nearest = reference.record_ids.index(answer["prediction"]["neighbours"][0]["record_id"])
     named = ask(served, page, values, patient_id=reference.patient_ids[nearest])
     assert explain(served, named).status_code == 410
+
+
+def test_what_is_over_the_limits_by_now_is_refused_and_no_fault_of_the_service(served, page, values):
+    answer = ask(served, page, values)
+    serving = served.app.state.serving
+    served.app.state.serving = dataclasses.replace(serving, predictor=within_pixels(serving.predictor, 1000))
+    told = explain(served, answer)
+    assert (told.status_code, told.json()["code"]) == (413, "cannot_be_scored")
+    shown = served.client.get(f"/predictions/{answer['id']}/explanation", headers={"Accept": "text/html"})
+    assert (shown.status_code, "Try again" in shown.text) == (200, True)
