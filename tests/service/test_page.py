@@ -1,5 +1,6 @@
 """The pages over HTTP: what a browser is given, with or without scripts, and what it may send."""
 
+import dataclasses
 import hashlib
 import re
 from html import unescape
@@ -178,6 +179,19 @@ def test_another_answer_than_the_one_given_is_not_explained(serve, predictor, pa
     told = served.client.get(f"{answer.url.path}/explanation", headers=BROWSER).text
     assert "It was asked with a patient id" in told
     assert 'id="probability"' in told
+
+
+def test_an_answer_of_another_model_is_told_without_what_is_known_of_this_one(form, served, page, values):
+    own = form.send(page, **typed(values))
+    assert 'id="limits"' in own.text
+    served.app.state.serving = dataclasses.replace(served.app.state.serving, model_sha256="b" * 64)
+    for path in (own.url.path, f"{own.url.path}/explanation"):
+        text = served.client.get(path, headers=BROWSER).text
+        assert text.index("Another model than the one served now") < text.index('id="probability"')
+        assert "what moved it cannot be found" in text
+        assert 'id="limits"' not in text
+        assert "hx-get" not in text
+        assert field(text, "value-ef") == ""
 
 
 def test_an_answer_outlives_what_was_asked(serve, values):

@@ -70,7 +70,7 @@ class Model(BaseModel):
     """Which model answered."""
 
     sha256: str = Field(description="of its bundle.json")
-    run: str
+    run: str | None = Field(description="null where another model than the one served now gave the answer")
     outcome: str
 
 

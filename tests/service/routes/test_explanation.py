@@ -71,3 +71,14 @@ def test_what_is_over_the_limits_by_now_is_refused_and_no_fault_of_the_service(s
     assert (told.status_code, told.json()["code"]) == (413, "cannot_be_scored")
     shown = served.client.get(f"/predictions/{answer['id']}/explanation", headers={"Accept": "text/html"})
     assert (shown.status_code, "Try again" in shown.text) == (200, True)
+
+
+def test_an_answer_of_another_model_is_not_explained_whatever_is_held(serve, page, values):
+    served = serve(hold_bytes=0)
+    answer = ask(served, page, values)
+    assert answer["model"]["run"] is not None
+    served.app.state.serving = dataclasses.replace(served.app.state.serving, model_sha256="b" * 64)
+    told = explain(served, answer)
+    assert (told.status_code, told.json()["code"]) == (410, "another_model")
+    again = served.client.get(answer["links"]["self"]).json()
+    assert again == {**answer, "model": {**answer["model"], "run": None}}

@@ -84,6 +84,9 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
     serving = serving_of(request)
     entry = await recorded(request, prediction_id)
+    if not serving.gave(entry):
+        message = "Another model gave this answer; send the patient again for one of the model that is served now."
+        raise ProblemError(410, "another_model", message)
     query = asked_before(serving, entry)
     await note(request, "explanation_read", prediction_id)
     told = await unless_left(request, serving.pool.run(partial(explained, serving.predictor, query)))
