@@ -194,6 +194,13 @@ def test_an_answer_of_another_model_is_told_without_what_is_known_of_this_one(fo
         assert field(text, "value-ef") == ""
 
 
+def test_the_form_says_where_page_and_values_stay(form, serve):
+    kept = "kept in this service’s records"
+    assert "memory for 10 minutes" in form.page and kept not in form.page
+    keeping = Form(serve(keep_pages=True)).page
+    assert kept in keeping and "memory" not in keeping
+
+
 def test_an_answer_outlives_what_was_asked(serve, values):
     served = serve(hold_minutes=1e-9)
     form = Form(served)

@@ -53,6 +53,7 @@ class Site:
             "reference_records": len(bundle.reference),
             "upload_bytes": settings.upload_bytes,
             "hold_minutes": settings.hold_minutes,
+            "keep_pages": settings.keep_pages,
         }
 
     def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
