@@ -67,28 +67,28 @@ class ModelFacts:
         network: For people, such as ``SIGN``.
         variables: Clinical variables that it reads.
         provenances: One for each variable.
-        columns: Our name -> the cohort's column, where the run maps one (``cohort.map``).
+        columns: Our name -> the cohort's column, where the run maps one (``cohort.map``); None where that is not known.
     """
 
     sha256: str
     network: str = "unknown network"
     variables: tuple[ClinicalVariable, ...] = ()
     provenances: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] | None = field(default_factory=dict)
 
     @classmethod
-    def of(cls, bundle: ModelBundle, *, sha256: str, columns: Mapping[str, str] | None = None) -> Self:
+    def of(cls, bundle: ModelBundle, *, sha256: str, columns: Mapping[str, str] | None) -> Self:
         """The facts of a loaded model."""
         served = bundle.served
         variables = () if bundle.scaler is None else bundle.scaler.variables
-        return cls(sha256, TITLES[served.model.name], variables, served.clinical_provenance, columns or {})
+        return cls(sha256, TITLES[served.model.name], variables, served.clinical_provenance, columns)
 
 
-def columns_of(run: Path) -> dict[str, str]:
-    """Which columns of the cohort a run read as which variables (``cohort.map``); empty for a bundle without its run."""
+def columns_of(run: Path) -> dict[str, str] | None:
+    """Which columns of the cohort a run read as which variables (``cohort.map``); None for a bundle without its run."""
     settings = run / "config.toml"
     if not settings.exists():
-        return {}
+        return None
     told: dict[str, str] = tomllib.loads(settings.read_text(encoding="utf-8")).get("cohort", {}).get("map", {})
     return told
 
