@@ -186,6 +186,16 @@ def test_bnp_of_a_bundle_without_its_run_has_no_code():
     assert bnp["valueQuantity"] == {"value": 463, "unit": "pg/mL"}
 
 
+def test_the_method_tells_of_similar_records_only_where_they_are_heard(predictor):
+    bundle = predictor.bundle
+    model = bundle.served.model
+    for name, told in (("sign", "SIGN, similar reference records"), ("mlp", "MLP (no graph)")):
+        served = dataclasses.replace(bundle.served, model=model.model_copy(update={"name": name}))
+        facts = ModelFacts.of(dataclasses.replace(bundle, served=served), sha256=HEX, columns={})
+        assert risk_assessment(entry(), facts)["method"] == {"text": f"cardiograph: {told}"}
+    assert "similar" not in risk_assessment(entry(model_sha256="cd" * 32), FACTS)["method"]["text"]
+
+
 def test_missing_values_have_no_observation():
     resource = checked(
         risk_assessment(entry(clinical={"ef": None, "age": 70, "bnp": float("nan")}, page_sha256=None), FACTS)

@@ -201,6 +201,11 @@ def test_the_form_says_where_page_and_values_stay(form, serve):
     assert kept in keeping and "memory" not in keeping
 
 
+def test_nothing_is_called_calibrated_that_may_not_be(form, served):
+    assert "calibrated" not in form.page
+    assert "calibrated" not in str(served.client.get("/openapi.json").json()["components"]["schemas"]["Told"])
+
+
 def test_an_answer_outlives_what_was_asked(serve, values):
     served = serve(hold_minutes=1e-9)
     form = Form(served)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self, get_args
 from cardiograph import __version__
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.containers import DECISIONS, Prediction
-from cardiograph.models.titles import TITLES
+from cardiograph.models.titles import TITLES, WITHOUT_GRAPH
 from cardiograph.schema import ClinicalVariable, Provenance
 from cardiograph.service.fhir_codes import ecg_observation, observations, percentage, quantity
 
@@ -67,6 +67,7 @@ class ModelFacts:
         network: For people, such as ``SIGN``.
         variables: Clinical variables that it reads.
         provenances: One for each variable.
+        heard: Whether the network hears similar reference records.
         columns: Our name -> the cohort's column, where the run maps one (``cohort.map``); None where that is not known.
     """
 
@@ -74,6 +75,7 @@ class ModelFacts:
     network: str = "unknown network"
     variables: tuple[ClinicalVariable, ...] = ()
     provenances: tuple[str, ...] = ()
+    heard: bool = False
     columns: Mapping[str, str] | None = field(default_factory=dict)
 
     @classmethod
@@ -81,7 +83,9 @@ class ModelFacts:
         """The facts of a loaded model."""
         served = bundle.served
         variables = () if bundle.scaler is None else bundle.scaler.variables
-        return cls(sha256, TITLES[served.model.name], variables, served.clinical_provenance, columns)
+        name = served.model.name
+        heard = name not in WITHOUT_GRAPH
+        return cls(sha256, TITLES[name], variables, served.clinical_provenance, heard, columns)
 
 
 def columns_of(run: Path) -> dict[str, str] | None:
@@ -126,9 +130,7 @@ def risk_assessment(
         "contained": [_device(model), *basis],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": uuid.UUID(entry.id).urn}],
         "status": "preliminary" if answer.threshold is None else "final",
-        "method": {
-            "text": f"cardiograph: {model.network}, similar reference records, calibrated on validation records"
-        },
+        "method": {"text": f"cardiograph: {model.network}{', similar reference records' if model.heard else ''}"},
         "code": {"text": f"Estimated probability: {answer.outcome}"},
         "subject": {"display": "the patient whose values were sent; not identified"},
         "occurrenceDateTime": entry.created_at.astimezone(UTC).isoformat(timespec="milliseconds"),

@@ -52,7 +52,7 @@ class Neighbour(BaseModel):
 class Told(BaseModel):
     """The answer of the model."""
 
-    probability: float = Field(ge=0, le=1, description="of the outcome, calibrated")
+    probability: float = Field(ge=0, le=1, description="of the outcome")
     positive: bool | None = Field(description="whether the probability reaches the threshold")
     threshold: float | None
     outcome: str
