@@ -1,6 +1,7 @@
 """Words, numbers and pictures of the page."""
 
 import base64
+import dataclasses
 import io
 import json
 
@@ -46,6 +47,14 @@ def test_limits_are_those_of_the_run(finished_run, predictor, tmp_path):
     bare = limits_of(tmp_path, predictor.bundle)
     assert (bare.auroc, bare.verdict, bare.report) == (None, "", False)
     assert limits.wording.badge == bare.wording.badge == "synthetic benchmark"
+
+
+def test_a_bundle_of_pages_alone_says_what_they_are(predictor, tmp_path):
+    served = dataclasses.replace(predictor.bundle.served, clinical_provenance=())
+    assert "values synthetic patient" in served.provenance
+    for told, badge in ((served.provenance, "synthetic benchmark"), ("9 records; values measured", "measured")):
+        bundle = dataclasses.replace(predictor.bundle, served=dataclasses.replace(served, provenance=told))
+        assert limits_of(tmp_path, bundle).wording.badge == badge
 
 
 def test_numbers_are_told_as_they_are_read():

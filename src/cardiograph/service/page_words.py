@@ -104,8 +104,9 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     path = run / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     verdict = metrics.get("graph_verdict") or {}
-    simulated = [each for each in bundle.served.clinical_provenance if each != "measured"]
-    provenance = metrics.get("provenance", (simulated or ["measured"])[0])
+    provenance = metrics.get("provenance") or next(
+        (each for each in WORDINGS if each != "measured" and f"values {each}" in bundle.served.provenance), "measured"
+    )
     return Limits(
         auroc=metrics.get("test", {}).get("auroc"),
         verdict=verdict.get("sentence", ""),
