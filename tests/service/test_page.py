@@ -206,6 +206,10 @@ def test_nothing_is_called_calibrated_that_may_not_be(form, served):
     assert "calibrated" not in str(served.client.get("/openapi.json").json()["components"]["schemas"]["Told"])
 
 
+def test_the_model_compares_with_its_reference_records(form, predictor):
+    assert f"<dt>Compares with</dt><dd>{len(predictor.bundle.reference)} reference records</dd>" in form.page
+
+
 def test_an_answer_outlives_what_was_asked(serve, values):
     served = serve(hold_minutes=1e-9)
     form = Form(served)
