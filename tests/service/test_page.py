@@ -10,6 +10,7 @@ import pytest
 from tests.service.conftest import picture
 
 from cardiograph.service.page_static import StaticFiles
+from cardiograph.service.page_why import similar
 
 BROWSER = {"Accept": "text/html"}
 VENDORED = (Path(__file__).parent / "vendored", Path(__file__).parents[2] / "src/cardiograph/service/static")
@@ -208,6 +209,15 @@ def test_nothing_is_called_calibrated_that_may_not_be(form, served):
 
 def test_the_model_compares_with_its_reference_records(form, predictor):
     assert f"<dt>Compares with</dt><dd>{len(predictor.bundle.reference)} reference records</dd>" in form.page
+
+
+def test_small_distances_are_no_zeros(served):
+    record = {"distance": 0.004, "label": 1, "record_id": "r", "clinical": {}}
+    rows, places = similar({"neighbours": [record]}, None)
+    shown = {"similar": rows, "places": places, "why": None, "query": None, "gave": True}
+    text = served.app.state.site.render("similar.html", **shown)
+    assert re.findall(r'class="ring-label"[^>]*>([^<]*)<', text) == ["0.002", "0.004"]
+    assert '<td class="n">0.004</td>' in text
 
 
 def test_an_answer_outlives_what_was_asked(serve, values):

@@ -13,7 +13,7 @@ from tests.service.conftest import picture
 from cardiograph.errors import PageError
 from cardiograph.service.page_form import Typed, typed_before, typed_of
 from cardiograph.service.page_pictures import HEAT_COLOUR, heat, scan
-from cardiograph.service.page_site import code, number, percent, points
+from cardiograph.service.page_site import code, distance, number, percent, points
 from cardiograph.service.page_words import decision_of, limits_of
 
 
@@ -47,6 +47,11 @@ def test_limits_are_those_of_the_run(finished_run, predictor, tmp_path):
     bare = limits_of(tmp_path, predictor.bundle)
     assert (bare.auroc, bare.verdict, bare.report) == (None, "", False)
     assert limits.wording.badge == bare.wording.badge == "synthetic benchmark"
+
+
+def test_distances_keep_digits_that_say_something():
+    told = [distance(each) for each in (3.4178, 12.0, 0.1, 0.0521, 0.00049, 0.0)]
+    assert told == ["3.42", "12.00", "0.10", "0.052", "0.00049", "0"]
 
 
 def test_a_bundle_of_pages_alone_says_what_they_are(predictor, tmp_path):

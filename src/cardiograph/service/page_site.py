@@ -38,7 +38,8 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"percent": percent, "points": points, "number": number, "code": code, "day": day}
+        self._environment.filters |= {"percent": percent, "points": points, "number": number, "distance": distance}
+        self._environment.filters |= {"code": code, "day": day}
         self._environment.globals |= {
             "static": self.static.path,
             "outcome": bundle.served.outcome,
@@ -81,6 +82,11 @@ def points(effect: float) -> str:
 def number(value: float | None) -> str:
     """A value as it was typed; a dash where there is none."""
     return "–" if value is None else f"{value:.12g}"
+
+
+def distance(value: float) -> str:
+    """3.4178 -> ``3.42``; a small one keeps two digits that say something."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def day(moment: str | datetime) -> str:
