@@ -64,6 +64,8 @@ def test_a_bundle_of_pages_alone_says_what_they_are(predictor, tmp_path):
 
 def test_numbers_are_told_as_they_are_read():
     assert percent(0.4831) == "48.3\N{NO-BREAK SPACE}%"
+    ends = [percent(each).replace("\N{NO-BREAK SPACE}", " ") for each in (0, 1e-9, 0.0004, 0.001, 0.9994, 0.9996, 1)]
+    assert ends == ["0.0 %", "< 0.1 %", "< 0.1 %", "0.1 %", "99.9 %", "> 99.9 %", "100.0 %"]
     assert [points(each) for each in (0.0312, -0.0312, 0.0004, -0.0004)] == ["+3.1", "−3.1", "0.0", "0.0"]
     assert [number(each) for each in (None, 70.0, 0.34, 1234567.0)] == ["–", "70", "0.34", "1234567"]
     assert code("use `a <b>` & c") == "use <code>a &lt;b&gt;</code> &amp; c"

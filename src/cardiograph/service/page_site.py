@@ -69,8 +69,11 @@ def site_of(request: Request) -> Site:
 
 
 def percent(share: float) -> str:
-    """0.4831 -> ``48.3 %``, which no line breaks."""
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    """0.4831 -> ``48.3 %``, which no line breaks; 0 % and 100 % are told only of 0 and 1."""
+    told = f"{100 * share:.1f}"
+    if 0 < share < 1:
+        told = {"0.0": "<\N{NO-BREAK SPACE}0.1", "100.0": ">\N{NO-BREAK SPACE}99.9"}.get(told, told)
+    return f"{told}\N{NO-BREAK SPACE}%"
 
 
 def points(effect: float) -> str:
