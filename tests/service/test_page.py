@@ -10,7 +10,7 @@ import pytest
 from tests.service.conftest import picture
 
 from cardiograph.service.page_static import StaticFiles
-from cardiograph.service.page_why import similar
+from cardiograph.service.page_why import Why, similar
 
 BROWSER = {"Accept": "text/html"}
 VENDORED = (Path(__file__).parent / "vendored", Path(__file__).parents[2] / "src/cardiograph/service/static")
@@ -218,6 +218,14 @@ def test_small_distances_are_no_zeros(served):
     text = served.app.state.site.render("similar.html", **shown)
     assert re.findall(r'class="ring-label"[^>]*>([^<]*)<', text) == ["0.002", "0.004"]
     assert '<td class="n">0.004</td>' in text
+
+
+@pytest.mark.parametrize(("direction", "drawn"), [("raised", True), ("did not move", False)])
+def test_a_page_that_did_not_move_the_estimate_has_no_map(served, direction, drawn):
+    told = {"shown": True, "direction": direction, "page": [20, 10], "box": [0, 0, 20, 10], "reason": "better"}
+    text = served.app.state.site.render("map.html", why=Why({"map": told}, (), ()))
+    assert ("<svg" in text) == drawn
+    assert ("The page did not move the estimate" in text) != drawn
 
 
 def test_an_answer_outlives_what_was_asked(serve, values):
