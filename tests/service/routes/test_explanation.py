@@ -6,7 +6,8 @@ import json
 import pytest
 
 import cardiograph.explain
-from cardiograph.inference import Predictor
+from cardiograph.explain import explain as explain_really
+from cardiograph.inference import Predictor, Query
 from cardiograph.service.serving import within_pixels
 
 
@@ -44,6 +45,14 @@ def test_an_answer_is_explained_and_the_log_tells_it(served, page, values):
     assert (told.status_code, told.json()["probability"]) == (200, answer["prediction"]["probability"])
     assert [entry.subject for entry in served.told("explanation_read")] == [answer["id"]]
     assert served.records.log.verify().ok
+
+
+def test_the_interface_tells_what_the_library_tells(served, predictor, monkeypatch, page, values):
+    monkeypatch.setattr(cardiograph.explain, "explain", explain_really)
+    told = explain(served, ask(served, page, values)).json()
+    expected = explain_really(predictor, Query(page, values)).as_dict()
+    assert told == json.loads(json.dumps(expected))
+    assert len(told["clinical"]["effects"]) == len(values)
 
 
 def test_what_is_not_held_any_more_is_gone(serve, page, values):
