@@ -10,6 +10,7 @@ from typing import Any
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.evaluation.wording import WORDINGS, Wording, class_names
+from cardiograph.schema import Provenance
 
 BLOCKS = {"image": "ECG page", "clinical": "clinical values"}
 
@@ -104,7 +105,7 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     path = run / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     verdict = metrics.get("graph_verdict") or {}
-    provenance = metrics.get("provenance") or next(
+    provenance: Provenance = metrics.get("provenance") or next(
         (each for each in WORDINGS if each != "measured" and f"values {each}" in bundle.served.provenance), "measured"
     )
     return Limits(
