@@ -11,9 +11,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from cardiograph.errors import RecordsError
-from cardiograph.service.access import RateLimit, scopes_of
-
-from cardiograph.service.access import ANYBODY, AccessMiddleware, RateLimit, scope_of
+from cardiograph.service.access import ANYBODY, AccessMiddleware, RateLimit, scopes_of
 from cardiograph.service.records import Keys, Records
 
 

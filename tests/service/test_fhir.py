@@ -160,7 +160,10 @@ def test_a_variable_beyond_the_five_has_words_and_no_code():
     ]
 
 
-@pytest.mark.parametrize("column", ["NTproBNP", "nt-probnp", "NT_proBNP", "NT proBNP (pg/ml)", "proBNP"])
+PRO = ("pro-BNP", "pro_bnp", "PRO BNP", "N-terminal pro-BNP", "nt - pro bnp")
+
+
+@pytest.mark.parametrize("column", ["NTproBNP", "nt-probnp", "NT_proBNP", "NT proBNP (pg/ml)", "proBNP", *PRO])
 def test_a_cohort_that_measured_nt_probnp_is_not_told_as_bnp(column):
     assert code_of(DEFAULT_VARIABLES[1], {"bnp": column}).code == "33762-6"
 
@@ -171,9 +174,26 @@ def test_another_name_of_the_column_is_bnp(column):
 
 
 def test_columns_are_those_that_the_run_mapped(tmp_path):
-    assert columns_of(tmp_path) == {}
+    assert columns_of(tmp_path) is None
     (tmp_path / "config.toml").write_text(commented_toml(load_config(None, {"cohort": {"map": {"bnp": "NTproBNP"}}})))
     assert columns_of(tmp_path) == {"bnp": "NTproBNP"}
+
+
+def test_bnp_of_a_bundle_without_its_run_has_no_code():
+    resource = checked(risk_assessment(entry(), dataclasses.replace(FACTS, columns=None)))
+    (bnp,) = (each for each in resource["contained"] if each["id"] == "value-2")
+    assert bnp["code"] == {"text": DEFAULT_VARIABLES[1].title}
+    assert bnp["valueQuantity"] == {"value": 463, "unit": "pg/mL"}
+
+
+def test_the_method_tells_of_similar_records_only_where_they_are_heard(predictor):
+    bundle = predictor.bundle
+    model = bundle.served.model
+    for name, told in (("sign", "SIGN, similar reference records"), ("mlp", "MLP (no graph)")):
+        served = dataclasses.replace(bundle.served, model=model.model_copy(update={"name": name}))
+        facts = ModelFacts.of(dataclasses.replace(bundle, served=served), sha256=HEX, columns={})
+        assert risk_assessment(entry(), facts)["method"] == {"text": f"cardiograph: {told}"}
+    assert "similar" not in risk_assessment(entry(model_sha256="cd" * 32), FACTS)["method"]["text"]
 
 
 def test_missing_values_have_no_observation():

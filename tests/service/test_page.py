@@ -1,5 +1,6 @@
 """The pages over HTTP: what a browser is given, with or without scripts, and what it may send."""
 
+import dataclasses
 import hashlib
 import re
 from html import unescape
@@ -9,6 +10,7 @@ import pytest
 from tests.service.conftest import picture
 
 from cardiograph.service.page_static import StaticFiles
+from cardiograph.service.page_why import Why, similar
 
 BROWSER = {"Accept": "text/html"}
 VENDORED = (Path(__file__).parent / "vendored", Path(__file__).parents[2] / "src/cardiograph/service/static")
@@ -178,6 +180,52 @@ def test_another_answer_than_the_one_given_is_not_explained(serve, predictor, pa
     told = served.client.get(f"{answer.url.path}/explanation", headers=BROWSER).text
     assert "It was asked with a patient id" in told
     assert 'id="probability"' in told
+
+
+def test_an_answer_of_another_model_is_told_without_what_is_known_of_this_one(form, served, page, values):
+    own = form.send(page, **typed(values))
+    assert 'id="limits"' in own.text
+    served.app.state.serving = dataclasses.replace(served.app.state.serving, model_sha256="b" * 64)
+    for path in (own.url.path, f"{own.url.path}/explanation"):
+        text = served.client.get(path, headers=BROWSER).text
+        assert text.index("Another model than the one served now") < text.index('id="probability"')
+        assert "what moved it cannot be found" in text
+        assert 'id="limits"' not in text
+        assert "hx-get" not in text
+        assert field(text, "value-ef") == ""
+
+
+def test_the_form_says_where_page_and_values_stay(form, serve):
+    kept = "kept in this service’s records"
+    assert "memory for 10 minutes" in form.page and kept not in form.page
+    keeping = Form(serve(keep_pages=True)).page
+    assert kept in keeping and "memory" not in keeping
+
+
+def test_nothing_is_called_calibrated_that_may_not_be(form, served):
+    assert "calibrated" not in form.page
+    assert "calibrated" not in str(served.client.get("/openapi.json").json()["components"]["schemas"]["Told"])
+
+
+def test_the_model_compares_with_its_reference_records(form, predictor):
+    assert f"<dt>Compares with</dt><dd>{len(predictor.bundle.reference)} reference records</dd>" in form.page
+
+
+def test_small_distances_are_no_zeros(served):
+    record = {"distance": 0.004, "label": 1, "record_id": "r", "clinical": {}}
+    rows, places = similar({"neighbours": [record]}, None)
+    shown = {"similar": rows, "places": places, "why": None, "query": None, "gave": True}
+    text = served.app.state.site.render("similar.html", **shown)
+    assert re.findall(r'class="ring-label"[^>]*>([^<]*)<', text) == ["0.002", "0.004"]
+    assert '<td class="n">0.004</td>' in text
+
+
+@pytest.mark.parametrize(("direction", "drawn"), [("raised", True), ("did not move", False)])
+def test_a_page_that_did_not_move_the_estimate_has_no_map(served, direction, drawn):
+    told = {"shown": True, "direction": direction, "page": [20, 10], "box": [0, 0, 20, 10], "reason": "better"}
+    text = served.app.state.site.render("map.html", why=Why({"map": told}, (), ()))
+    assert ("<svg" in text) == drawn
+    assert ("The page did not move the estimate" in text) != drawn
 
 
 def test_an_answer_outlives_what_was_asked(serve, values):

@@ -1,6 +1,7 @@
 """Words, numbers and pictures of the page."""
 
 import base64
+import dataclasses
 import io
 import json
 
@@ -12,7 +13,7 @@ from tests.service.conftest import picture
 from cardiograph.errors import PageError
 from cardiograph.service.page_form import Typed, typed_before, typed_of
 from cardiograph.service.page_pictures import HEAT_COLOUR, heat, scan
-from cardiograph.service.page_site import code, number, percent, points
+from cardiograph.service.page_site import code, distance, number, percent, points
 from cardiograph.service.page_words import decision_of, limits_of
 
 
@@ -22,9 +23,9 @@ from cardiograph.service.page_words import decision_of, limits_of
         (
             "positive",
             "Points to heart failure",
-            "“not heart failure” can be ruled out. It is ruled out wrongly for about 10",
+            "“not heart failure” can be ruled out. Of patients who truly are “not heart failure”, about 10 in 100",
         ),
-        ("negative", "Points to not heart failure", "“heart failure” can be ruled out"),
+        ("negative", "Points to not heart failure", "Of patients who truly are “heart failure”, about 10 in 100"),
         ("can't tell", "Can’t tell", "Neither"),
         ("unlike both", "Unlike both", "fits neither"),
         ("too few", "No yes or no", "too few validation records"),
@@ -48,8 +49,23 @@ def test_limits_are_those_of_the_run(finished_run, predictor, tmp_path):
     assert limits.wording.badge == bare.wording.badge == "synthetic benchmark"
 
 
+def test_distances_keep_digits_that_say_something():
+    told = [distance(each) for each in (3.4178, 12.0, 0.1, 0.0521, 0.00049, 0.0)]
+    assert told == ["3.42", "12.00", "0.10", "0.052", "0.00049", "0"]
+
+
+def test_a_bundle_of_pages_alone_says_what_they_are(predictor, tmp_path):
+    served = dataclasses.replace(predictor.bundle.served, clinical_provenance=())
+    assert "values synthetic patient" in served.provenance
+    for told, badge in ((served.provenance, "synthetic benchmark"), ("9 records; values measured", "measured")):
+        bundle = dataclasses.replace(predictor.bundle, served=dataclasses.replace(served, provenance=told))
+        assert limits_of(tmp_path, bundle).wording.badge == badge
+
+
 def test_numbers_are_told_as_they_are_read():
     assert percent(0.4831) == "48.3\N{NO-BREAK SPACE}%"
+    ends = [percent(each).replace("\N{NO-BREAK SPACE}", " ") for each in (0, 1e-9, 0.0004, 0.001, 0.9994, 0.9996, 1)]
+    assert ends == ["0.0 %", "< 0.1 %", "< 0.1 %", "0.1 %", "99.9 %", "> 99.9 %", "100.0 %"]
     assert [points(each) for each in (0.0312, -0.0312, 0.0004, -0.0004)] == ["+3.1", "−3.1", "0.0", "0.0"]
     assert [number(each) for each in (None, 70.0, 0.34, 1234567.0)] == ["–", "70", "0.34", "1234567"]
     assert code("use `a <b>` & c") == "use <code>a &lt;b&gt;</code> &amp; c"

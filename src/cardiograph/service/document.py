@@ -16,7 +16,7 @@ _SAID = {
     403: "The key lacks the scope, or another site made a browser ask.",
     404: "There is no such thing.",
     408: "The body arrives too slowly.",
-    410: "What was asked is not held any more.",
+    410: "What was asked is not held any more, or another model gave the answer.",
     413: "Larger than the limit of bytes or pixels.",
     415: "A media type, or a kind of picture, that is not read.",
     422: "The content cannot be scored; `issues` says why.",

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self, get_args
 from cardiograph import __version__
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.containers import DECISIONS, Prediction
-from cardiograph.models.titles import TITLES
+from cardiograph.models.titles import TITLES, WITHOUT_GRAPH
 from cardiograph.schema import ClinicalVariable, Provenance
 from cardiograph.service.fhir_codes import ecg_observation, observations, percentage, quantity
 
@@ -67,28 +67,32 @@ class ModelFacts:
         network: For people, such as ``SIGN``.
         variables: Clinical variables that it reads.
         provenances: One for each variable.
-        columns: Our name -> the cohort's column, where the run maps one (``cohort.map``).
+        heard: Whether the network hears similar reference records.
+        columns: Our name -> the cohort's column, where the run maps one (``cohort.map``); None where that is not known.
     """
 
     sha256: str
     network: str = "unknown network"
     variables: tuple[ClinicalVariable, ...] = ()
     provenances: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
+    heard: bool = False
+    columns: Mapping[str, str] | None = field(default_factory=dict)
 
     @classmethod
-    def of(cls, bundle: ModelBundle, *, sha256: str, columns: Mapping[str, str] | None = None) -> Self:
+    def of(cls, bundle: ModelBundle, *, sha256: str, columns: Mapping[str, str] | None) -> Self:
         """The facts of a loaded model."""
         served = bundle.served
         variables = () if bundle.scaler is None else bundle.scaler.variables
-        return cls(sha256, TITLES[served.model.name], variables, served.clinical_provenance, columns or {})
+        name = served.model.name
+        heard = name not in WITHOUT_GRAPH
+        return cls(sha256, TITLES[name], variables, served.clinical_provenance, heard, columns)
 
 
-def columns_of(run: Path) -> dict[str, str]:
-    """Which columns of the cohort a run read as which variables (``cohort.map``); empty for a bundle without its run."""
+def columns_of(run: Path) -> dict[str, str] | None:
+    """Which columns of the cohort a run read as which variables (``cohort.map``); None for a bundle without its run."""
     settings = run / "config.toml"
     if not settings.exists():
-        return {}
+        return None
     told: dict[str, str] = tomllib.loads(settings.read_text(encoding="utf-8")).get("cohort", {}).get("map", {})
     return told
 
@@ -126,9 +130,7 @@ def risk_assessment(
         "contained": [_device(model), *basis],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": uuid.UUID(entry.id).urn}],
         "status": "preliminary" if answer.threshold is None else "final",
-        "method": {
-            "text": f"cardiograph: {model.network}, similar reference records, calibrated on validation records"
-        },
+        "method": {"text": f"cardiograph: {model.network}{', similar reference records' if model.heard else ''}"},
         "code": {"text": f"Estimated probability: {answer.outcome}"},
         "subject": {"display": "the patient whose values were sent; not identified"},
         "occurrenceDateTime": entry.created_at.astimezone(UTC).isoformat(timespec="milliseconds"),

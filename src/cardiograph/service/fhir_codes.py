@@ -53,20 +53,22 @@ NYHA_CLASSES = {1: ("I", "LA28404-4"), 2: ("II", "LA28405-1"), 3: ("III", "LA284
 ECG = Code("11524-6", "EKG study")
 
 _UNITS = {variable.name: variable.unit for variable in DEFAULT_VARIABLES}
-_NT = re.compile(r"n\W?_?t\W?_?pro|probnp", re.IGNORECASE)
+_NT = re.compile(r"n[\W_]*t[\W_]*pro|pro[\W_]*bnp", re.IGNORECASE)
 
 
-def code_of(variable: ClinicalVariable, columns: Mapping[str, str]) -> Code | None:
-    """The code of a variable; None where it is none of the five, or is in another unit than ours.
+def code_of(variable: ClinicalVariable, columns: Mapping[str, str] | None) -> Code | None:
+    """The code of a variable; None where it is none of the five, is in another unit than ours, or may be either BNP.
 
     Args:
         variable: Of the model.
-        columns: Our name -> the cohort's column, where the run maps one (``cohort.map``).
+        columns: Our name -> the cohort's column, where the run maps one (``cohort.map``); None where they are not known.
     """
     if _UNITS.get(variable.name) != variable.unit:
         return None
-    if variable.name == "bnp" and _NT.search(columns.get("bnp", "")):
-        return NT_PROBNP
+    if variable.name == "bnp":
+        if columns is None:
+            return None
+        return NT_PROBNP if _NT.search(columns.get("bnp", "")) else CODES["bnp"]
     return CODES[variable.name]
 
 
@@ -81,7 +83,7 @@ def quantity(value: float, unit: str, ucum: str) -> dict[str, Any]:
 
 
 def observations(
-    values: Mapping[str, float | None], variables: Sequence[ClinicalVariable], columns: Mapping[str, str]
+    values: Mapping[str, float | None], variables: Sequence[ClinicalVariable], columns: Mapping[str, str] | None
 ) -> Iterator[dict[str, Any]]:
     """An Observation for each value that was given.
 

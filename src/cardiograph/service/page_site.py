@@ -38,7 +38,8 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"percent": percent, "points": points, "number": number, "code": code, "day": day}
+        self._environment.filters |= {"percent": percent, "points": points, "number": number, "distance": distance}
+        self._environment.filters |= {"code": code, "day": day}
         self._environment.globals |= {
             "static": self.static.path,
             "outcome": bundle.served.outcome,
@@ -53,6 +54,7 @@ class Site:
             "reference_records": len(bundle.reference),
             "upload_bytes": settings.upload_bytes,
             "hold_minutes": settings.hold_minutes,
+            "keep_pages": settings.keep_pages,
         }
 
     def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
@@ -67,8 +69,11 @@ def site_of(request: Request) -> Site:
 
 
 def percent(share: float) -> str:
-    """0.4831 -> ``48.3 %``, which no line breaks."""
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    """0.4831 -> ``48.3 %``, which no line breaks; 0 % and 100 % are told only of 0 and 1."""
+    told = f"{100 * share:.1f}"
+    if 0 < share < 1:
+        told = {"0.0": "<\N{NO-BREAK SPACE}0.1", "100.0": ">\N{NO-BREAK SPACE}99.9"}.get(told, told)
+    return f"{told}\N{NO-BREAK SPACE}%"
 
 
 def points(effect: float) -> str:
@@ -80,6 +85,11 @@ def points(effect: float) -> str:
 def number(value: float | None) -> str:
     """A value as it was typed; a dash where there is none."""
     return "–" if value is None else f"{value:.12g}"
+
+
+def distance(value: float) -> str:
+    """3.4178 -> ``3.42``; a small one keeps two digits that say something."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def day(moment: str | datetime) -> str:

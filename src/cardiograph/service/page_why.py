@@ -9,7 +9,7 @@ from typing import Any
 from cardiograph.inference import Query
 from cardiograph.service.page_drawings import Bar, Surroundings, bars, mark_of, surroundings
 from cardiograph.service.page_pictures import heat, scan
-from cardiograph.service.serving import Serving
+from cardiograph.service.serving import Serving, explained
 
 _SIDE = 1400
 """Pixels of the longer side of the page under its map."""
@@ -68,11 +68,9 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> Why:
         titles: Variable -> name for people.
 
     Raises:
-        InputError: The page or a value cannot be used.
+        ProblemError: The page or a value cannot be used.
     """
-    from cardiograph.explain import explain
-
-    told = explain(serving.predictor, query).as_dict()
+    told = explained(serving.predictor, query)
     attention = told["map"]
     drawn = {}
     if attention is not None and attention["shown"] and isinstance(query.page, bytes):

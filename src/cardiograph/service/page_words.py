@@ -10,6 +10,7 @@ from typing import Any
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.evaluation.wording import WORDINGS, Wording, class_names
+from cardiograph.schema import Provenance
 
 BLOCKS = {"image": "ECG page", "clinical": "clinical values"}
 
@@ -56,12 +57,13 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
         confidence: Of the conformal sets, 0..1; None where there are none.
     """
     negative, positive = class_names(answer["outcome"])
-    wrong = ""
-    if confidence is not None:
-        wrong = f" It is ruled out wrongly for about {100 * (1 - confidence):.0f} in 100 such patients."
     decisions = {
-        "positive": Decision(f"Points to {positive}", f"“{negative}” can be ruled out.{wrong}", "yes"),
-        "negative": Decision(f"Points to {negative}", f"“{positive}” can be ruled out.{wrong}", "no"),
+        "positive": Decision(
+            f"Points to {positive}", f"“{negative}” can be ruled out.{_wrongly(negative, confidence)}", "yes"
+        ),
+        "negative": Decision(
+            f"Points to {negative}", f"“{positive}” can be ruled out.{_wrongly(positive, confidence)}", "no"
+        ),
         "can't tell": Decision(
             "Can’t tell",
             f"Neither “{positive}” nor “{negative}” can be ruled out at the known rate of error, so no yes or no is given.",
@@ -82,6 +84,16 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
     return decisions.get(answer["decision"], Decision("No yes or no", few, "open"))
 
 
+def _wrongly(name: str, confidence: float | None) -> str:
+    """How often a class is ruled out wrongly: of the patients who are of it, which says nothing of those told so."""
+    if confidence is None:
+        return ""
+    return (
+        f" Of patients who truly are “{name}”, about {100 * (1 - confidence):.0f} in 100 get this answer, or “unlike both”, "
+        "wrongly. How often this answer is wrong depends on how common the outcome is."
+    )
+
+
 def confidence_of(bundle: ModelBundle) -> float | None:
     """Of the conformal sets; None where there are none."""
     sets = None if bundle.uncertainty is None else bundle.uncertainty.conformal
@@ -93,8 +105,9 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     path = run / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     verdict = metrics.get("graph_verdict") or {}
-    simulated = [each for each in bundle.served.clinical_provenance if each != "measured"]
-    provenance = metrics.get("provenance", (simulated or ["measured"])[0])
+    provenance: Provenance = metrics.get("provenance") or next(
+        (each for each in WORDINGS if each != "measured" and f"values {each}" in bundle.served.provenance), "measured"
+    )
     return Limits(
         auroc=metrics.get("test", {}).get("auroc"),
         verdict=verdict.get("sentence", ""),

@@ -52,7 +52,7 @@ class Neighbour(BaseModel):
 class Told(BaseModel):
     """The answer of the model."""
 
-    probability: float = Field(ge=0, le=1, description="of the outcome, calibrated")
+    probability: float = Field(ge=0, le=1, description="of the outcome")
     positive: bool | None = Field(description="whether the probability reaches the threshold")
     threshold: float | None
     outcome: str
@@ -70,7 +70,7 @@ class Model(BaseModel):
     """Which model answered."""
 
     sha256: str = Field(description="of its bundle.json")
-    run: str
+    run: str | None = Field(description="null where another model than the one served now gave the answer")
     outcome: str
 
 

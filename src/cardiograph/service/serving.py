@@ -85,17 +85,18 @@ class Serving:
             message = "The records cannot be reached, so nothing is answered; ask again later."
             raise ProblemError(503, "records", message, headers={"Retry-After": "10"}) from error
 
+    def gave(self, entry: PredictionEntry) -> bool:
+        """Whether the model that is served now gave an answer."""
+        return entry.model_sha256 == self.model_sha256
+
     def answer(self, entry: PredictionEntry) -> dict[str, Any]:
         """A recorded prediction as the interface tells it."""
         place = f"/v1/predictions/{entry.id}"
+        run = self.settings.run.resolve().name if self.gave(entry) else None
         return {
             "id": entry.id,
             "created_at": entry.created_at.isoformat(),
-            "model": {
-                "sha256": entry.model_sha256,
-                "run": self.settings.run.resolve().name,
-                "outcome": entry.answer["outcome"],
-            },
+            "model": {"sha256": entry.model_sha256, "run": run, "outcome": entry.answer["outcome"]},
             "prediction": entry.answer,
             "links": {"self": place, "explanation": f"{place}/explanation"},
             "notice": NOTICE,
@@ -130,6 +131,21 @@ def _predict(predictor: Predictor, query: Query) -> Prediction:
     except InputError as error:
         raise refused(error) from error
     return prediction
+
+
+def explained(predictor: Predictor, query: Query) -> dict[str, Any]:
+    """What moved an answer, :meth:`Explanation.as_dict`.
+
+    Raises:
+        ProblemError: The page or a value cannot be used: it was kept, and limits or ranges are narrower by now.
+    """
+    from cardiograph.explain import explain
+
+    try:
+        told: dict[str, Any] = explain(predictor, query).as_dict()
+    except InputError as error:
+        raise refused(error) from error
+    return told
 
 
 def _unknown(where: str, column: str, known: Collection[str]) -> Issue:

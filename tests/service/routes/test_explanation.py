@@ -1,11 +1,14 @@
 """Why an answer is what it is, as long as what was asked is known."""
 
+import dataclasses
 import json
 
 import pytest
 
 import cardiograph.explain
-from cardiograph.inference import Predictor
+from cardiograph.explain import explain as explain_really
+from cardiograph.inference import Predictor, Query
+from cardiograph.service.serving import within_pixels
 
 
 class Explained:
@@ -44,6 +47,14 @@ def test_an_answer_is_explained_and_the_log_tells_it(served, page, values):
     assert served.records.log.verify().ok
 
 
+def test_the_interface_tells_what_the_library_tells(served, predictor, monkeypatch, page, values):
+    monkeypatch.setattr(cardiograph.explain, "explain", explain_really)
+    told = explain(served, ask(served, page, values)).json()
+    expected = explain_really(predictor, Query(page, values)).as_dict()
+    assert told == json.loads(json.dumps(expected))
+    assert len(told["clinical"]["effects"]) == len(values)
+
+
 def test_what_is_not_held_any_more_is_gone(serve, page, values):
     served = serve(hold_bytes=1000)
     told = explain(served, ask(served, page, values))
@@ -59,3 +70,24 @@ def test_kept_pages_are_explained_later_unless_a_patient_id_decided(serve, page,
     nearest = reference.record_ids.index(answer["prediction"]["neighbours"][0]["record_id"])
     named = ask(served, page, values, patient_id=reference.patient_ids[nearest])
     assert explain(served, named).status_code == 410
+
+
+def test_what_is_over_the_limits_by_now_is_refused_and_no_fault_of_the_service(served, page, values):
+    answer = ask(served, page, values)
+    serving = served.app.state.serving
+    served.app.state.serving = dataclasses.replace(serving, predictor=within_pixels(serving.predictor, 1000))
+    told = explain(served, answer)
+    assert (told.status_code, told.json()["code"]) == (413, "cannot_be_scored")
+    shown = served.client.get(f"/predictions/{answer['id']}/explanation", headers={"Accept": "text/html"})
+    assert (shown.status_code, "Try again" in shown.text) == (200, True)
+
+
+def test_an_answer_of_another_model_is_not_explained_whatever_is_held(serve, page, values):
+    served = serve(hold_bytes=0)
+    answer = ask(served, page, values)
+    assert answer["model"]["run"] is not None
+    served.app.state.serving = dataclasses.replace(served.app.state.serving, model_sha256="b" * 64)
+    told = explain(served, answer)
+    assert (told.status_code, told.json()["code"]) == (410, "another_model")
+    again = served.client.get(answer["links"]["self"]).json()
+    assert again == {**answer, "model": {**answer["model"], "run": None}}

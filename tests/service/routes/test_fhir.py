@@ -1,7 +1,8 @@
 import pytest
 
-fhir = pytest.importorskip("cardiograph.service.fhir")
-WANTED = {"Accept": "application/fhir+json"}
+from cardiograph.service.fhir import MEDIA_TYPE
+
+WANTED = {"Accept": MEDIA_TYPE}
 
 
 def test_an_answer_comes_in_fhir_where_asked_for(served, page, values):

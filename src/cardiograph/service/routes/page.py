@@ -18,7 +18,7 @@ from cardiograph.service.page_drawings import gauge
 from cardiograph.service.page_form import Typed, fields_of, told, typed_before, typed_of
 from cardiograph.service.page_kept import keep_page, kept_page
 from cardiograph.service.page_pictures import scan
-from cardiograph.service.page_site import Site, site_of
+from cardiograph.service.page_site import site_of
 from cardiograph.service.page_why import Why, similar, why
 from cardiograph.service.page_words import decision_of
 from cardiograph.service.problems import ProblemError
@@ -110,7 +110,8 @@ async def explanation(request: Request, prediction_id: str) -> Response:
             explained, trouble = None, str(problem.content()["detail"])
     if request.headers.get("hx-target") != "why":
         return await _answer(request, entry, query, explained, trouble=trouble)
-    return HTMLResponse(site.render("why_part.html", **_answer_context(site, entry, query, explained), trouble=trouble))
+    context = _answer_context(request, entry, query, explained)
+    return HTMLResponse(site.render("why_part.html", **context, trouble=trouble))
 
 
 def _tokens(request: Request) -> FormTokens:
@@ -119,12 +120,14 @@ def _tokens(request: Request) -> FormTokens:
 
 
 async def _asked(request: Request, prediction_id: str, event: Event) -> tuple[PredictionEntry, Query | None]:
-    """A recorded answer, and what was asked where that is still held or kept; the audit log tells that it was read."""
+    """A recorded answer, and what this model was asked where that is still held or kept; the audit log tells of it."""
     if "read" not in caller_of(request).scopes:
         raise ProblemError(403, "scope_missing", "This key lacks the scope `read`, which answers ask for.")
     serving = serving_of(request)
     entry = await recorded(request, prediction_id)
     await note(request, event, prediction_id)
+    if not serving.gave(entry):
+        return entry, None
     try:
         return entry, asked_before(serving, entry)
     except ProblemError:
@@ -150,17 +153,23 @@ async def _answer(
     request: Request, entry: PredictionEntry, query: Query | None, explained: Why | None, *, trouble: str = ""
 ) -> Response:
     typed = Typed() if query is None else typed_before(query, entry.id)
-    context = _answer_context(site_of(request), entry, query, explained)
+    context = _answer_context(request, entry, query, explained)
     return await _form(request, typed, answered={**context, "trouble": trouble})
 
 
-def _answer_context(site: Site, entry: PredictionEntry, query: Query | None, explained: Why | None) -> dict[str, Any]:
+def _answer_context(
+    request: Request, entry: PredictionEntry, query: Query | None, explained: Why | None
+) -> dict[str, Any]:
+    """What the templates tell of an answer; of another model's nothing that is known of the one served now."""
+    site, gave = site_of(request), serving_of(request).gave(entry)
     rows, places = similar(entry.answer, explained)
     return {
+        "gave": gave,
+        "variables": site.variables if gave else (),
         "entry": entry,
         "answer": entry.answer,
         "query": query,
-        "decision": decision_of(entry.answer, site.confidence),
+        "decision": decision_of(entry.answer, site.confidence if gave else None),
         "gauge": gauge(entry.answer),
         "similar": rows,
         "places": places,

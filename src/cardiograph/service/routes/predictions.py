@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,7 +17,7 @@ from cardiograph.service.document import patient_schema, refusals, values_schema
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.schemas import Asked, PredictionAnswer, checked, read_asked, read_json
-from cardiograph.service.serving import Serving, caller_of, serving_of, unless_left
+from cardiograph.service.serving import Serving, caller_of, explained, serving_of, unless_left
 from cardiograph.service.uploads import parts_of, text_of
 
 PATH = "/v1/predictions"
@@ -56,7 +57,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         summary="What moved an answer",
         responses={
             200: {"content": {"application/json": {"schema": {"type": "object"}}}},
-            **refusals(403, 404, 410),
+            **refusals(403, 404, 410, 413, 415, 422),
         },
     )
     return router
@@ -83,9 +84,12 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
     serving = serving_of(request)
     entry = await recorded(request, prediction_id)
+    if not serving.gave(entry):
+        message = "Another model gave this answer; send the patient again for one of the model that is served now."
+        raise ProblemError(410, "another_model", message)
     query = asked_before(serving, entry)
     await note(request, "explanation_read", prediction_id)
-    told = await unless_left(request, serving.pool.run(lambda: _explain(serving, query)))
+    told = await unless_left(request, serving.pool.run(partial(explained, serving.predictor, query)))
     if told is None:
         return _GONE
     refuse_another(entry, told["probability"])
@@ -163,13 +167,6 @@ def refuse_another(entry: PredictionEntry, probability: float) -> None:
     if abs(probability - entry.answer["probability"]) > _SAME:
         message = "It was asked with a patient id, which is not kept; send the patient again."
         raise ProblemError(410, "not_held", message)
-
-
-def _explain(serving: Serving, query: Query) -> dict[str, Any]:
-    from cardiograph.explain import explain
-
-    told: dict[str, Any] = explain(serving.predictor, query).as_dict()
-    return told
 
 
 def _body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
