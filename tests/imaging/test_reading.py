@@ -184,6 +184,32 @@ def test_a_strip_is_no_longer_than_the_page():
     assert np.array_equal(page.pixels[..., 0], np.asarray(drawing(300, 200).convert("L")))
 
 
+def scans(count):
+    """A progressive JPEG whose last scan is there ``count`` times more."""
+    content = encode(drawing(300, 200), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * count + content[-2:]
+
+
+def test_a_jpeg_has_a_bounded_number_of_scans():
+    own = scans(0).count(b"\xff\xda")
+    assert 5 <= own <= 20
+    assert read_page(scans(100 - own), name="p").width == 300
+    assert code(scans(101 - own)) == "too_many_scans"
+
+
+def test_scans_in_a_tiff_are_counted_by_its_parts():
+    many = encode(drawing(2000, 1000), "TIFF", compression="jpeg", strip_size=30_000)
+    assert many.count(b"\xff\xda") > 100
+    assert read_page(many, name="p").height == 1000
+
+    def of(data):
+        return tiff({258: 8, 259: 7, 262: 6, 273: None, 278: 200, 279: len(data)}, data)
+
+    assert code(of(scans(101))) == "too_many_scans"
+    assert code(of(scans(101)).replace(struct.pack("<I", len(scans(101))), bytes(4))) == "too_many_scans"
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_once(kind, orientation):

@@ -95,7 +95,8 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
 
     Raises:
         PageError: With one issue, whose code is ``missing``, ``empty``, ``not_an_image``, ``unsupported_format``,
-            ``truncated``, ``too_many_pixels``, ``too_small`` or ``blank``. Nothing else is raised, whatever the bytes.
+            ``truncated``, ``too_many_pixels``, ``too_many_scans``, ``too_small`` or ``blank``. Nothing else is raised,
+            whatever the bytes.
     """
     where = f"page {name}"
     content = source if isinstance(source, bytes) else _read_file(source, where)
@@ -106,6 +107,8 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
         _refuse(quality.check_size(where, *image.size))
         if kind == "TIFF":
             _refuse(costs.check_tiles(image, content, where, max_pixels))
+        if kind in ("JPEG", "TIFF"):
+            _refuse(costs.check_scans(image, content, where))
         mode = image.mode
         tables = getattr(image, "quantization", None)
         image.load()
