@@ -3,6 +3,8 @@
 import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 
 import httpx
@@ -42,6 +44,35 @@ def test_another_address_is_refused_without_a_valid_key(tmp_path):
         records.keys.revoke(key.id)
         with pytest.raises(ConfigError):
             require_a_key(elsewhere, records)
+
+
+ENDLESS = """
+import asyncio, os, signal, threading, types
+from fastapi import FastAPI
+from cardiograph.service.scoring import ScoringPool
+from cardiograph.service.server import Server
+from cardiograph.service.settings import ServiceSettings
+
+pool = ScoringPool(workers=1, waiting=0, timeout_seconds=0.1)
+app = FastAPI(lifespan=lambda _: life())
+app.state.serving = types.SimpleNamespace(settings=ServiceSettings(run=".", port=0), pool=pool)
+
+class life:
+    async def __aenter__(self):
+        self.job = asyncio.create_task(pool.run(threading.Event().wait))
+        self.job.add_done_callback(lambda ended: ended.exception())
+    async def __aexit__(self, *_):
+        await pool.close()
+        print("closed")
+
+Server(app, announce=lambda _: os.kill(os.getpid(), signal.SIGTERM)).listen()
+print("Python would end, and wait for the thread")
+"""
+
+
+def test_a_job_without_end_does_not_keep_the_process():
+    ended = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (0, "closed\n"), ended.stderr
 
 
 @pytest.mark.slow

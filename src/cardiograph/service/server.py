@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -116,6 +118,9 @@ class Server(uvicorn.Server):
         if not self.started:
             message = "serve: the records took no entry at the start; check that they can be written"
             raise RecordsError(message)
+        if self._serving.pool.busy:  # a job without end: Python would wait for its thread
+            sys.stdout.flush()
+            os._exit(0)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""
