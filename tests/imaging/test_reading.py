@@ -149,6 +149,67 @@ def test_pixels_are_counted_before_anything_is_decoded():
     assert read_page(WHOLE["JPEG"], name="p", max_pixels=240 * 160).width == 240
 
 
+def tiff(tags, data):
+    """A TIFF of 300 x 200 grey pixels with deflated tiles or strips, all in one place."""
+    written = {256: 300, 257: 200, 258: 8, 259: 8, 262: 1, 277: 1} | dict(tags)
+    end = 8 + 2 + 12 * len(written) + 4
+    entries = [(tag, end if value is None else value) for tag, value in sorted(written.items())]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + data
+
+
+def tiled(width, height):
+    pixels = np.full((height, width), 255, np.uint8)
+    pixels[20:60, 20:60] = 0
+    data = zlib.compress(pixels.tobytes())
+    return tiff({322: width, 323: height, 324: None, 325: len(data)}, data)
+
+
+def test_tiles_are_not_much_larger_than_the_page():
+    assert read_page(tiled(304, 208), name="p", max_pixels=70_000).width == 300
+    assert code(tiled(304, 256), max_pixels=70_000) == "too_many_pixels"
+    thin = tiff({322: 60_000, 323: 1, 324: None, 325: 1}, b"x")  # 200 of them
+    assert code(thin, max_pixels=70_000) == "too_many_pixels"
+
+
+def test_a_tag_that_is_there_twice_is_damage():
+    content = bytearray(tiled(304, 208))
+    content[10:22] = struct.pack("<HHII", 322, 4, 1, 60_000)
+    assert code(bytes(content)) == "truncated"
+
+
+def test_a_strip_is_no_longer_than_the_page():
+    data = zlib.compress(np.asarray(drawing(300, 200).convert("L")).tobytes())
+    page = read_page(tiff({273: None, 278: 2**31 - 1, 279: len(data)}, data), name="p", max_pixels=60_000)
+    assert np.array_equal(page.pixels[..., 0], np.asarray(drawing(300, 200).convert("L")))
+
+
+def scans(count):
+    """A progressive JPEG whose last scan is there ``count`` times more."""
+    content = encode(drawing(300, 200), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * count + content[-2:]
+
+
+def test_a_jpeg_has_a_bounded_number_of_scans():
+    own = scans(0).count(b"\xff\xda")
+    assert 5 <= own <= 20
+    assert read_page(scans(100 - own), name="p").width == 300
+    assert code(scans(101 - own)) == "too_many_scans"
+
+
+def test_scans_in_a_tiff_are_counted_by_its_parts():
+    many = encode(drawing(2000, 1000), "TIFF", compression="jpeg", strip_size=30_000)
+    assert many.count(b"\xff\xda") > 100
+    assert read_page(many, name="p").height == 1000
+
+    def of(data):
+        return tiff({258: 8, 259: 7, 262: 6, 273: None, 278: 200, 279: len(data)}, data)
+
+    assert code(of(scans(101))) == "too_many_scans"
+    assert code(of(scans(101)).replace(struct.pack("<I", len(scans(101))), bytes(4))) == "too_many_scans"
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_once(kind, orientation):

@@ -82,7 +82,7 @@ def largest(page):
 
 def wrong_bodies():
     """Bodies that are no form, with their type and status."""
-    deep = b'{"values": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    deep = b'{"values": ' + b"[" * 30_000 + b"]" * 30_000 + b"}"
     for content, kind, status in (
         (b"", "application/json", 400),
         (deep, "application/json", 400),
@@ -96,6 +96,8 @@ def wrong_bodies():
         (b"<x/>", "text/xml", 415),
     ):
         yield content, {"Content-Type": kind}, status
+    many = json.dumps({str(number): 0 for number in range(500_000)}).encode()
+    yield many, {"Content-Type": "application/json"}, 413
     yield b"x" * (9 * MIB), {"Content-Type": "application/json"}, 413
     yield b"{}", {"Content-Type": "application/json", "Content-Encoding": "gzip"}, 422
 

@@ -135,6 +135,20 @@ def test_a_pool_that_stops_finishes_what_is_in_and_takes_nothing(blocked):
     assert asyncio.run(scene()) == ["a", "b"]
 
 
+def test_a_pool_does_not_wait_for_a_job_without_end(blocked):
+    async def scene():
+        line = pool(timeout_seconds=0.02)
+        asked = [asyncio.create_task(line.run(blocked.job(name))) for name in "ab"]
+        await asyncio.gather(*asked, return_exceptions=True)
+        await line.close()
+        assert line.busy
+        blocked.go.set()
+        await until(lambda: not line.busy)
+
+    asyncio.run(scene())
+    assert blocked.begun == ["a"]
+
+
 def test_the_fault_of_a_job_is_its_callers():
     async def scene():
         line = pool()

@@ -1,16 +1,22 @@
 """The process: where it listens, what it says, how it ends, and that nothing it answered is lost."""
 
+import asyncio
 import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 
 import httpx
 import pytest
+import uvicorn
 from tests.service.processes import Process
+from uvicorn.server import ServerState
 
 from cardiograph.cli_serve import require_a_key
 from cardiograph.errors import ConfigError
+from cardiograph.service import server
 from cardiograph.service.records import Records
 from cardiograph.service.settings import ServiceSettings
 
@@ -42,6 +48,83 @@ def test_another_address_is_refused_without_a_valid_key(tmp_path):
         records.keys.revoke(key.id)
         with pytest.raises(ConfigError):
             require_a_key(elsewhere, records)
+
+
+ENDLESS = """
+import asyncio, os, signal, threading, types
+from fastapi import FastAPI
+from cardiograph.service.scoring import ScoringPool
+from cardiograph.service.server import Server
+from cardiograph.service.settings import ServiceSettings
+
+pool = ScoringPool(workers=1, waiting=0, timeout_seconds=0.1)
+app = FastAPI(lifespan=lambda _: life())
+app.state.serving = types.SimpleNamespace(settings=ServiceSettings(run=".", port=0), pool=pool)
+
+class life:
+    async def __aenter__(self):
+        self.job = asyncio.create_task(pool.run(threading.Event().wait))
+        self.job.add_done_callback(lambda ended: ended.exception())
+    async def __aexit__(self, *_):
+        await pool.close()
+        print("closed")
+
+Server(app, announce=lambda _: os.kill(os.getpid(), signal.SIGTERM)).listen()
+print("Python would end, and wait for the thread")
+"""
+
+
+def test_a_job_without_end_does_not_keep_the_process():
+    ended = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (0, "closed\n"), ended.stderr
+
+
+async def connections_left(*, reads):
+    """Connections of a server whose answer is larger than its buffers, once the client has read it or been hung up on."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(20_000_000)})
+
+    made, lost = [], asyncio.Event()
+
+    class Watched(server.PunctualProtocol):
+        def connection_made(self, transport):
+            made.append(self)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc):
+            super().connection_lost(exc)
+            lost.set()
+
+    config = uvicorn.Config(app, lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    listening = await asyncio.get_running_loop().create_server(lambda: Watched(config, state, {}), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * (1 if reads else 50))
+    try:
+        async with asyncio.timeout(20):
+            if reads:
+                left = 20_000_000
+                while left > 0:
+                    left -= len(await reader.read(1 << 20))
+            else:
+                await lost.wait()
+        return len(state.connections), made[0]._unread
+    finally:
+        writer.transport.abort()
+        listening.close()
+
+
+def test_who_reads_nothing_is_hung_up_on(monkeypatch):
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 0.05)
+    assert asyncio.run(connections_left(reads=False)) == (0, None)
+
+
+def test_who_reads_is_not(monkeypatch):
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 60)
+    assert asyncio.run(connections_left(reads=True)) == (1, None)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from PIL import (
 )
 
 from cardiograph.errors import Issue, PageError
-from cardiograph.imaging import quality
+from cardiograph.imaging import costs, quality
 
 FORMATS: dict[str, tuple[tuple[bytes, ...], Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
     "JPEG": ((b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
@@ -95,7 +95,8 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
 
     Raises:
         PageError: With one issue, whose code is ``missing``, ``empty``, ``not_an_image``, ``unsupported_format``,
-            ``truncated``, ``too_many_pixels``, ``too_small`` or ``blank``. Nothing else is raised, whatever the bytes.
+            ``truncated``, ``too_many_pixels``, ``too_many_scans``, ``too_small`` or ``blank``. Nothing else is raised,
+            whatever the bytes.
     """
     where = f"page {name}"
     content = source if isinstance(source, bytes) else _read_file(source, where)
@@ -104,6 +105,10 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
         image = FORMATS[kind][1](io.BytesIO(content))
         _refuse(quality.check_pixel_count(where, *image.size, max_pixels))
         _refuse(quality.check_size(where, *image.size))
+        if kind == "TIFF":
+            _refuse(costs.check_tiles(image, content, where, max_pixels))
+        if kind in ("JPEG", "TIFF"):
+            _refuse(costs.check_scans(image, content, where))
         mode = image.mode
         tables = getattr(image, "quantization", None)
         image.load()

@@ -14,6 +14,10 @@ from cardiograph.errors import InputError, Issue
 MEDIA_TYPE = "application/problem+json"
 
 
+TOLD_ISSUES = 20
+"""Faults that an answer tells; the next entry says how many more there are."""
+
+
 class ProblemError(Exception):
     """A request that is refused.
 
@@ -46,12 +50,21 @@ class ProblemError(Exception):
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
-            "issues": [asdict(issue) for issue in self.issues],
+            "issues": [asdict(issue) for issue in _first(self.issues)],
         }
 
     def response(self) -> Response:
         """The answer to the caller."""
         return Response(json.dumps(self.content()), self.status, self.headers, MEDIA_TYPE)
+
+
+def _first(issues: Sequence[Issue]) -> list[Issue]:
+    """As many as are told, and then how many more there are."""
+    told, more = list(issues[:TOLD_ISSUES]), len(issues) - TOLD_ISSUES
+    if more > 0:
+        rule = f"{TOLD_ISSUES} faults are told"
+        told.append(Issue("request", "", f"{more:,} more", rule, "correct these first", "more_faults"))
+    return told
 
 
 _STATUS_OF_CODE = {"too_many_pixels": 413, "not_an_image": 415, "unsupported_format": 415}

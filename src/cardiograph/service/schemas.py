@@ -14,6 +14,9 @@ from cardiograph.service.problems import ProblemError
 PATIENT = "patient"
 """What a patient is called in issues: the service knows no name."""
 
+JSON_BYTES = 65_536
+"""Of a request without its page. Each name that is unknown is a fault to be told, and thousands would hold up all others."""
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -111,17 +114,43 @@ def read_asked(content: bytes, kind: type[Body]) -> Body:
     """A request from its JSON.
 
     Raises:
-        ProblemError: 400 where it is no JSON, 422 where it is other JSON than asked for.
+        ProblemError: 400 where it is no JSON, 413 where it is too large, 422 where it is other JSON than asked for.
     """
     return checked(read_json(content), kind)
+
+
+def read_line(content: bytes) -> AskedLine:
+    """A line of a batch, whose page may be larger than the rest.
+
+    Raises:
+        ProblemError: As :func:`read_asked`.
+    """
+    found = _json(content)
+    page = found.get("page") if isinstance(found, dict) else None
+    if isinstance(page, str):
+        _check_size(len(content) - len(page) - page.count("/"))  # some programs write \\/ for it
+    else:
+        _check_size(len(content))
+    return checked(found, AskedLine)
 
 
 def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
     """JSON as it was sent.
 
     Raises:
-        ProblemError: 400, where it is none.
+        ProblemError: 400, where it is none; 413, where it is too large.
     """
+    _check_size(len(content))
+    return _json(content)
+
+
+def _check_size(size: int) -> None:
+    if size > JSON_BYTES:
+        message = f"JSON may have {JSON_BYTES:,} bytes, the page of a line left out; send what the documentation shows."
+        raise ProblemError(413, "too_large", message)
+
+
+def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
         return from_json(content, allow_inf_nan=False)
     except ValueError as error:

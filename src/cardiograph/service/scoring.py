@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -74,11 +75,21 @@ class ScoringPool:
             message = f"No answer within {self._timeout:g} s; ask again later."
             raise ProblemError(503, "too_slow", message, headers=_later(self._wait_seconds())) from error
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job is in, given up by its caller or not; its thread keeps Python from ending."""
+        return self._inside > 0
+
     async def close(self) -> None:
-        """Take no new job, and wait for those that are in."""
+        """Take no new job, and wait for those that are in, as long as a caller would."""
         self.closing = True
         self._left.set()
-        await asyncio.to_thread(self._executor.shutdown)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                while self.busy:
+                    self._left.clear()
+                    await self._left.wait()
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _timed(self, job: Callable[[], Answer]) -> Answer:
         start = time.perf_counter()

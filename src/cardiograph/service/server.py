@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -22,14 +24,18 @@ HEAD_SECONDS = 10.0
 IDLE_SECONDS = 5
 """How long a connection may rest between requests."""
 
+UNREAD_SECONDS = 30.0
+"""How long a client may read nothing while an answer waits for it."""
+
 CONNECTIONS = 512
 """Connections at a time; above, requests are answered 503 at once."""
 
 
 class PunctualProtocol(H11Protocol):
-    """HTTP/1.1 that hangs up on a client which does not get its headers out in time."""
+    """HTTP/1.1 that hangs up on a client which does not get its headers out in time, or does not read its answers."""
 
     _head: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for headers."""
@@ -47,7 +53,18 @@ class PunctualProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop_waiting()
+        self._stop_unread()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read; ``close`` would wait with it, so this aborts."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads."""
+        self._stop_unread()
+        super().resume_writing()
 
     @property
     def _working(self) -> bool:
@@ -60,6 +77,11 @@ class PunctualProtocol(H11Protocol):
         if self._head is not None:
             self._head.cancel()
             self._head = None
+
+    def _stop_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _hang_up(self) -> None:
         self._head = None
@@ -116,6 +138,9 @@ class Server(uvicorn.Server):
         if not self.started:
             message = "serve: the records took no entry at the start; check that they can be written"
             raise RecordsError(message)
+        if self._serving.pool.busy:  # a job without end: Python would wait for its thread
+            sys.stdout.flush()
+            os._exit(0)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""

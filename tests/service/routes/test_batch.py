@@ -46,6 +46,17 @@ def test_a_bad_line_does_not_end_the_others(served, values):
     assert [each["problem"]["status"] if "problem" in each else 201 for each in told] == [201, 400, 422, 422, 201]
 
 
+def test_a_line_is_small_but_for_its_page(served, values):
+    long = base64.b64encode(b"\xff" * 75_000).decode()
+    assert len(long) == long.count("/") == 100_000
+    asked = {"page": long, "values": values}
+    escaped = json.dumps(asked).replace("/", "\\/").encode()
+    more = {f"n{number}": 0 for number in range(20_000)}
+    told = post(served, asked, escaped, {"page": long, "values": more}, {"values": more}, {"page": [long]}, [long])
+    # the first two are read, and then are no picture
+    assert [each["problem"]["status"] for each in told] == [415, 415, 413, 413, 413, 413]
+
+
 def test_there_are_as_many_lines_as_allowed_and_no_more(serve, values):
     told = post(serve(batch_lines=2), *[{"id": number, "values": values} for number in range(4)])
     assert [each["id"] for each in told] == [0, 1, None]

@@ -104,6 +104,30 @@ def test_a_body_that_is_none_is_refused(served, content, kind, status):
     assert answer.json()["status"] == status
 
 
+def unknown(count):
+    return {f"n{number}": 0 for number in range(count)}
+
+
+def test_json_is_small(served):
+    answers = [
+        served.client.post("/v1/predictions", json=unknown(20_000)),
+        served.ask(values=unknown(20_000)),
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(413, "too_large")] * 2
+    most = b'{"values": {"ef": 0.34}}'.ljust(65_536)
+    kind = {"Content-Type": "application/json"}
+    assert served.client.post("/v1/predictions", content=most, headers=kind).status_code == 201
+    assert served.client.post("/v1/predictions", content=most + b" ", headers=kind).status_code == 413
+
+
+def test_the_first_faults_are_told_and_how_many_more(served):
+    for asked in (unknown(2000), {"values": unknown(2000)}):
+        issues = served.client.post("/v1/predictions", json=asked).json()["issues"]
+        assert [each["column"] for each in issues] == [*(f"n{number}" for number in range(20)), ""]
+        assert (issues[-1]["code"], issues[-1]["value"]) == ("more_faults", "1,980 more")
+    assert len(served.client.post("/v1/predictions", json=unknown(20)).json()["issues"]) == 20
+
+
 def test_nothing_is_answered_that_could_not_be_recorded(served, values, monkeypatch):
     def broken(*_):
         message = "the disk is full"

@@ -18,14 +18,13 @@ from starlette.types import Receive, Scope, Send
 from cardiograph.service.access import Caller
 from cardiograph.service.document import lines, refusals
 from cardiograph.service.problems import ProblemError
-from cardiograph.service.schemas import AskedLine, read_asked
+from cardiograph.service.schemas import JSON_BYTES, read_line
 from cardiograph.service.serving import Serving, caller_of, serving_of
 from cardiograph.service.settings import ServiceSettings
 
 PATH = "/v1/predictions/batch"
 MEDIA_TYPE = "application/x-ndjson"
-_VALUES_BYTES = 65_536
-"""What a line may have beside its page."""
+
 _READ_SECONDS = 60
 """How long a client may leave its answers unread."""
 
@@ -139,7 +138,7 @@ async def _within(seconds: float) -> AsyncIterator[None]:
 async def _answer(serving: Serving, line: bytes, number: int, caller: Caller) -> dict[str, Any]:
     name: str | int | None = None
     try:
-        asked = read_asked(line, AskedLine)
+        asked = read_line(line)
         name = asked.id
         entry = await serving.score(asked.query(_page(asked.page)), caller, patient=True)
     except ProblemError as problem:
@@ -164,7 +163,7 @@ async def lines_of(body: AsyncIterator[bytes], settings: ServiceSettings) -> Asy
     Raises:
         ProblemError: 413, where a line is too long or there are too many.
     """
-    most = settings.upload_bytes * 4 // 3 + _VALUES_BYTES
+    most = settings.upload_bytes * 4 // 3 + JSON_BYTES
     rest, count = bytearray(), 0
     async for piece in body:
         *whole, last = piece.split(b"\n")
