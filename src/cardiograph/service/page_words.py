@@ -105,13 +105,12 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     path = run / "metrics.json"
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     verdict = metrics.get("graph_verdict") or {}
-    provenance: Provenance = metrics.get("provenance") or next(
-        (each for each in WORDINGS if each != "measured" and f"values {each}" in bundle.served.provenance), "measured"
-    )
+    told = bundle.served.provenance
+    provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in told), "measured")
     return Limits(
         auroc=metrics.get("test", {}).get("auroc"),
         verdict=verdict.get("sentence", ""),
         helps=verdict.get("helps", ""),
-        wording=WORDINGS[provenance],
+        wording=WORDINGS[metrics.get("provenance", provenance)],
         report=(run / "report.html").is_file(),
     )
