@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -120,6 +121,19 @@ async def connections_left(*, reads):
 def test_who_reads_nothing_is_hung_up_on(monkeypatch):
     monkeypatch.setattr(server, "UNREAD_SECONDS", 0.05)
     assert asyncio.run(connections_left(reads=False)) == (0, None)
+
+
+def test_who_reads_some_of_it_gets_more_time(monkeypatch):
+    monkeypatch.setattr(server, "UNREAD_BYTES", 1000)
+    left, connection = [5000, 4000, 3001], server.PunctualProtocol.__new__(server.PunctualProtocol)
+    connection.transport, connection.loop = Mock(), Mock()
+    connection.transport.get_write_buffer_size = lambda: left[0]
+    connection._wait_for_reader()
+    for aborts in (0, 1):
+        left.pop(0)
+        _, look, before = connection.loop.call_later.call_args.args
+        look(before)
+        assert connection.transport.abort.call_count == aborts
 
 
 def test_who_reads_is_not(monkeypatch):

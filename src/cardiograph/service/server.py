@@ -25,7 +25,9 @@ IDLE_SECONDS = 5
 """How long a connection may rest between requests."""
 
 UNREAD_SECONDS = 30.0
-"""How long a client may read nothing while an answer waits for it."""
+"""How long an answer may wait for its client to read the next ``UNREAD_BYTES``, or the rest."""
+
+UNREAD_BYTES = 256 << 10
 
 CONNECTIONS = 512
 """Connections at a time; above, requests are answered 503 at once."""
@@ -40,6 +42,7 @@ class PunctualProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for headers."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # whatever waits to be read has its timer, also when we close
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
@@ -59,7 +62,7 @@ class PunctualProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Wait for the client to read; ``close`` would wait with it, so this aborts."""
         super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+        self._wait_for_reader()
 
     def resume_writing(self) -> None:
         """The client reads."""
@@ -77,6 +80,17 @@ class PunctualProtocol(H11Protocol):
         if self._head is not None:
             self._head.cancel()
             self._head = None
+
+    def _wait_for_reader(self) -> None:
+        before = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self._look_at_reader, before)
+
+    def _look_at_reader(self, before: int) -> None:
+        self._unread = None
+        if before - self.transport.get_write_buffer_size() < UNREAD_BYTES:
+            self.transport.abort()
+        else:
+            self._wait_for_reader()
 
     def _stop_unread(self) -> None:
         if self._unread is not None:
