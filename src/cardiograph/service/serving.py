@@ -123,7 +123,11 @@ class Serving:
 def _predict(predictor: Predictor, query: Query) -> Prediction:
     scaler = predictor.bundle.scaler
     known = () if scaler is None else tuple(variable.name for variable in scaler.variables)
-    issues = [_unknown(query.name, name, known) for name in query.clinical if name not in known]
+    issues = [
+        _unknown(query.name, name, known)
+        for name, value in query.clinical.items()
+        if value is None and name not in known
+    ]
     if issues:
         raise ProblemError(422, "cannot_be_scored", "This patient cannot be scored.", issues=issues)
     try:
@@ -149,7 +153,7 @@ def explained(predictor: Predictor, query: Query) -> dict[str, Any]:
 
 
 def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
-    """Of a variable that the model does not know, be its value null: the predictor takes null for not given."""
+    """Of a variable that the model does not know and whose value is null: the predictor takes null for not given."""
     rule = f"this model knows {', '.join(known) or 'no clinical values'}"
     return Issue(where, column[:40], "", rule, "leave it out", "unknown_variable")
 

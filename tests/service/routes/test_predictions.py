@@ -121,7 +121,7 @@ def test_json_is_small(served):
 
 
 def test_the_first_faults_are_told_and_how_many_more(served):
-    for asked in (unknown(2000), {"values": unknown(2000)}):
+    for asked in (unknown(2000), {"values": {"ef": 0.34, **unknown(2000)}}):
         issues = served.client.post("/v1/predictions", json=asked).json()["issues"]
         assert [each["column"] for each in issues] == [*(f"n{number}" for number in range(20)), ""]
         assert (issues[-1]["code"], issues[-1]["value"]) == ("more_faults", "1,980 more")
