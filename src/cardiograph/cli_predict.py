@@ -156,38 +156,20 @@ def table_answers(source: Path | ServiceClient, table: Path, *, progress: Progre
 
 def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> pd.DataFrame:
     """The service tells which variables there are; columns have our names and units, as the run's settings stay there."""
-    import pandas as pd
-
     from cardiograph.cohort.manifest import read_cohort
     from cardiograph.config import CohortConfig
-    from cardiograph.service.asked import Asked
+    from cardiograph.stages.answering import answers_for
 
     model = service.model()
-    variables, takes_pages = _variables(model), bool(model.get("takes_pages", True))
-    known = {variable.name for variable in variables}
-    patients = read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False)
-    names = [variable.name for variable in patients.variables if variable.name in known]
-    asked = (
-        Asked(
-            page=Path(row["ecg"]) if takes_pages and row["ecg"] is not None else None,
-            values={name: row[name] for name in names},
-            patient_id=row["patient_id"],
-            name=row["record_id"],
-        )
-        for row in patients.table.to_dict("records")
+    variables = _variables(model)
+    return answers_for(
+        read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False),
+        service.predict_many,
+        variables=[variable.name for variable in variables],
+        takes_pages=bool(model.get("takes_pages", True)),
+        progress=progress,
+        stage="asking the service",
     )
-    rows = []
-    progress.start("asking the service", len(patients))
-    for record_id, answer in zip(patients.record_ids, service.predict_many(asked), strict=True):
-        rows.append({"record_id": record_id, **answer.as_row()})
-        progress.advance()
-    answers = pd.DataFrame(rows)
-    unused = [variable.name for variable in patients.variables if variable.name not in known]
-    unused += ["ecg"] if patients.has_pages and not takes_pages else []
-    answers.attrs["notes"] = list(patients.table.attrs["notes"])
-    if unused:
-        answers.attrs["notes"].append(f"the model does not read these columns: {', '.join(unused)}")
-    return answers
 
 
 def _key_in(path: Path) -> str:

@@ -9,6 +9,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.inference import Predictor, Query
 from cardiograph.progress import Progress, Silent
+from cardiograph.stages.answering import answers_for
 from cardiograph.threads import set_threads
 
 if TYPE_CHECKING:
@@ -35,38 +36,20 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
     Raises:
         CardiographError: The run, the table, or a page cannot be used.
     """
-    import pandas as pd
-
     set_threads()
-    progress = progress or Silent()
     directory = RunDirectory(run)
     directory.require_finished()
     config = directory.config()
     patients = read_cohort(table, config.cohort, outcome=config.outcome, labelled=False)
     predictor = Predictor.load(run)
     scaler = predictor.bundle.scaler
-    known = set() if scaler is None else {variable.name for variable in scaler.variables}
-    names = [variable.name for variable in patients.variables if variable.name in known]
-    with_pages = predictor.bundle.served.encoder is not None
-    queries = (
-        Query(
-            page=Path(row["ecg"]) if with_pages and row["ecg"] is not None else None,
-            clinical={name: row[name] for name in names},
-            name=row["record_id"],
-            patient_id=row["patient_id"],
-        )
-        for row in patients.table.to_dict("records")
+    return answers_for(
+        patients,
+        lambda asked: predictor.predict_many(
+            Query(each.page, each.values, name=each.name, patient_id=each.patient_id) for each in asked
+        ),
+        variables=() if scaler is None else [variable.name for variable in scaler.variables],
+        takes_pages=predictor.bundle.served.encoder is not None,
+        progress=progress or Silent(),
+        stage="scoring patients",
     )
-    unused = [variable.name for variable in patients.variables if variable.name not in known]
-    unused += ["ecg"] if patients.has_pages and not with_pages else []
-    notes = list(patients.table.attrs["notes"])
-    if unused:
-        notes.append(f"the model does not read these columns: {', '.join(unused)}")
-    progress.start("scoring patients", len(patients))
-    rows = []
-    for record_id, answer in zip(patients.record_ids, predictor.predict_many(queries), strict=True):
-        rows.append({"record_id": record_id, **answer.as_row()})
-        progress.advance()
-    answers = pd.DataFrame(rows)
-    answers.attrs["notes"] = notes
-    return answers
