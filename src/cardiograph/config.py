@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeVar, overload
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cardiograph.errors import ConfigError
+from cardiograph.regular_files import read_regular
 from cardiograph.schema import ClinicalVariable
 
 
@@ -324,13 +325,13 @@ def load_config(
     content = dict(base or {})
     if path is not None:
         try:
-            content = _laid_over(content, tomllib.loads(path.read_text(encoding="utf-8")))
+            content = _laid_over(content, tomllib.loads(read_regular(path).decode()))
         except OSError as error:
             message = (
                 f"config {path}: cannot be read ({error.strerror}); give a TOML file, `cardiograph config` writes one"
             )
             raise ConfigError(message) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             message = f"config {path}: not TOML ({error}); `cardiograph config` writes a valid one"
             raise ConfigError(message) from error
     try:

@@ -101,28 +101,3 @@ def test_written_json_is_utf8_and_ends_with_a_newline(tmp_path):
     files.write_json(tmp_path / "x.json", {"outcome": "Herzschwäche"})
     assert (tmp_path / "x.json").read_bytes().endswith(b"\n")
     assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"outcome": "Herzschwäche"}
-
-
-def test_mapped_arrays_are_those_that_were_written_and_the_file_stays_as_it_is(tmp_path):
-    arrays = {
-        "a": np.arange(12, dtype=np.float32).reshape(3, 4),
-        "b": np.arange(3),
-        "c": np.zeros((4, 0), np.uint8),
-        "d": np.array([0.5]),
-    }
-    files.write_arrays(tmp_path / "x.safetensors", arrays)
-    found = files.map_arrays(tmp_path / "x.safetensors")
-    assert found.keys() == arrays.keys()
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array)
-        assert found[name].dtype == array.dtype
-    found["a"][0, 0] = 99
-    np.testing.assert_array_equal(files.map_arrays(tmp_path / "x.safetensors")["a"], arrays["a"])
-
-
-def test_a_cut_file_is_not_mapped(tmp_path):
-    path = tmp_path / "x.safetensors"
-    files.write_arrays(path, {"a": np.arange(100.0)})
-    path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(RunError, match="cannot be read"):
-        files.map_arrays(path)

@@ -1,6 +1,7 @@
 """Both engines give the same 512 numbers, alone or in a batch."""
 
 import dataclasses
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -62,10 +63,29 @@ def test_a_page_alone_is_not_computed_by_a_way_that_gives_other_numbers(weights,
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
-def test_a_saved_engine_computes_the_same(engines, weights, tmp_path, name):
-    engines[name].save(tmp_path)
+def test_a_saved_engine_computes_the_same(engines, weights, name):
     facts = EncoderFacts(weights.sha256, weights.source, name, "f32", "")
-    np.testing.assert_array_equal(probe(load_engine(tmp_path, facts)), probe(engines[name]))
+    np.testing.assert_array_equal(probe(load_engine(engines[name].contents(), facts)), probe(engines[name]))
+
+
+@pytest.mark.parametrize(("name", "damage"), [("encoder.bin", -1), ("checksum", None)])
+def test_an_encoder_in_the_cache_that_is_not_as_it_was_written_is_made_again(
+    engines, weights, cache_folder, tmp_path, name, damage
+):
+    (folder,) = cache_folder.glob(f"encoders/{weights.sha256}-final")
+    shutil.copytree(folder, tmp_path / "encoders" / folder.name)
+    path = tmp_path / "encoders" / folder.name / name
+    content = bytearray(path.read_bytes())
+    if damage is None:
+        path.unlink()
+    else:
+        content[damage] ^= 1
+        path.write_bytes(content)
+    made = make_engine(weights, "openvino", "f32", cache=tmp_path)
+    assert made.contents()["encoder.bin"] == engines["openvino"].contents()["encoder.bin"]
+    assert {each.name for each in path.parent.iterdir()} == {"encoder.xml", "encoder.bin", "checksum"}
+    kept = make_engine(weights, "openvino", "f32", cache=tmp_path)
+    assert kept.contents() == made.contents()
 
 
 def test_the_fingerprint_follows_all_that_decides_an_embedding():
@@ -149,17 +169,15 @@ def test_torch_alone_takes_a_graphics_card_where_there_is_one(monkeypatch, there
     assert find_device("openvino") == "cpu"
 
 
-def test_a_model_made_on_a_graphics_card_is_not_served_without_one(engines, monkeypatch, tmp_path):
+def test_a_model_made_on_a_graphics_card_is_not_served_without_one(engines, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    engines["torch"].save(tmp_path)
     with pytest.raises(EngineError, match=r"on device cuda.* no such device here; serve it on a machine with one"):
-        load_engine(tmp_path, dataclasses.replace(CPU_FACTS, device="cuda"))
+        load_engine(engines["torch"].contents(), dataclasses.replace(CPU_FACTS, device="cuda"))
 
 
-def test_a_model_made_on_a_cpu_stays_there_beside_a_graphics_card(engines, monkeypatch, tmp_path):
+def test_a_model_made_on_a_cpu_stays_there_beside_a_graphics_card(engines, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    engines["torch"].save(tmp_path)
-    np.testing.assert_array_equal(probe(load_engine(tmp_path, CPU_FACTS)), probe(engines["torch"]))
+    np.testing.assert_array_equal(probe(load_engine(engines["torch"].contents(), CPU_FACTS)), probe(engines["torch"]))
 
 
 def test_off_the_cpu_the_page_goes_where_the_network_is_and_nothing_is_rounded(weights, cache_folder, pages):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import load, save
 
 from cardiograph.artifacts import files
+from cardiograph.artifacts.checked import NAME, CheckedFiles, OpenFile, sealed
 from cardiograph.artifacts.maps import MapVerdict
 from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
@@ -22,7 +27,10 @@ from cardiograph.imaging.encoder import EncoderFacts, Engine
 from cardiograph.models.catalogue import Model, build
 from cardiograph.uncertainty.together import Uncertainty
 
-SCHEMA = 3
+SCHEMA = 4
+
+DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+"""What is raised where the parts of a bundle are not what its reader expects, or do not fit together."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,8 @@ class ModelBundle:
         uncertainty: How scores become probabilities, intervals and sets; None where nothing was fitted.
         mean_page: [512, 14, 14] float32, the share of each cell in each value of the embedding of a mean training page, see
             :mod:`cardiograph.explain.saliency`; None where maps were not checked.
+        sha256: Of the ``bundle.json`` that it was read from; empty for one that was made in memory.
+        open_files: What it was read from, see :meth:`require_unchanged`.
     """
 
     served: Served
@@ -118,6 +128,18 @@ class ModelBundle:
     reference: Reference
     uncertainty: Uncertainty | None = None
     mean_page: NDArray[np.float32] | None = None
+    sha256: str = ""
+    open_files: tuple[OpenFile, ...] = ()
+
+    def require_unchanged(self) -> None:
+        """Raise RunError where a file was changed in place since it was read: nobody knows what such a bundle answers."""
+        for file in self.open_files:
+            if file.changed:
+                message = (
+                    f"{file.path}: was changed while the model was in use; put the bundle back or make it again, then start "
+                    "the command again"
+                )
+                raise RunError(message)
 
     def save(self, folder: Path, engine: Engine | None) -> None:
         """Write the bundle; ``bundle.json`` with the SHA-256 of every file comes last.
@@ -126,29 +148,43 @@ class ModelBundle:
             folder: Where to.
             engine: The encoder's engine, whose files are written too.
         """
-        (folder / "bundle.json").unlink(missing_ok=True)
+        (folder / NAME).unlink(missing_ok=True)
+        lists, written = self.reference.lists, ["model.safetensors", "fusion.safetensors", "space.safetensors"]
         tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
         files.write_bytes(folder / "model.safetensors", save(tensors))
         files.write_arrays(folder / "fusion.safetensors", self.fusion.arrays())
         files.write_arrays(folder / "space.safetensors", self.space.arrays())
         files.write_arrays(folder / "reference.safetensors", _reference_arrays(self.reference))
-        lists = self.reference.lists
-        if lists is None:
-            (folder / _LISTS).unlink(missing_ok=True)
-        else:
+        files.write_json(folder / "reference.json", {name: list(getattr(self.reference, name)) for name in _NAMES})
+        written += ["reference.safetensors", "reference.json"]
+        if lists is not None:
             files.write_arrays(folder / _LISTS, {name: getattr(lists, name) for name in _LIST_ARRAYS})
-        if self.uncertainty is not None:
-            files.write_json(folder / "uncertainty.json", self.uncertainty.to_dict())
-        if self.mean_page is None:
-            (folder / _MAPS).unlink(missing_ok=True)
-        else:
-            files.write_arrays(folder / _MAPS, {"mean": self.mean_page})
-        if engine is not None:
-            engine.save(folder)
-        reference = {name: list(getattr(self.reference, name)) for name in _NAMES}
-        files.write_json(folder / "reference.json", reference)
-        served = self.served
-        content: dict[str, Any] = {
+            written.append(_LISTS)
+        for name, content in ({} if engine is None else engine.contents()).items():
+            files.write_bytes(folder / name, content)
+            written.append(name)
+        facts = self._facts() | self._write_renewable(folder)
+        facts["sha256"] = {**{name: files.sha256_of(folder / name) for name in written}, **facts["sha256"]}
+        files.write_json(folder / NAME, sealed(facts))
+
+    def save_renewed(self, folder: Path) -> None:
+        """Write threshold, uncertainty and what is known of maps into a saved bundle whose other files stay.
+
+        They get names of their own, and ``bundle.json`` is replaced last: a bundle is the old one or the new one, whenever
+        the write is killed.
+        """
+        before = CheckedFiles(folder).facts
+        fixed = {name: digest for name, digest in before["sha256"].items() if not name.startswith(_RENEWABLE)}
+        renewed = self._write_renewable(folder)
+        files.write_json(folder / NAME, sealed(before | renewed | {"sha256": {**fixed, **renewed["sha256"]}}))
+        for path in folder.iterdir():
+            if path.name.startswith(_RENEWABLE) and path.name not in renewed["sha256"]:
+                path.unlink()
+
+    def _facts(self) -> dict[str, Any]:
+        """What of ``bundle.json`` never changes."""
+        served, lists = self.served, self.reference.lists
+        return {
             "schema": SCHEMA,
             "model": served.model.model_dump(mode="json"),
             "graph": served.graph.model_dump(mode="json"),
@@ -159,34 +195,24 @@ class ModelBundle:
             "encoder": None if served.encoder is None else asdict(served.encoder),
             "probe": list(served.probe),
             "prior": served.prior,
-            **self._renewable(),
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
             "states": len(self.reference.states),
             "lists": None if lists is None else {name: getattr(lists, name) for name in _LIST_FACTS},
         }
-        present = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.name != "bundle.json")
-        content["sha256"] = {path.name: files.sha256_of(path) for path in present}
-        files.write_json(folder / "bundle.json", content)
 
-    def save_renewed(self, folder: Path) -> None:
-        """Write threshold, uncertainty and what is known of maps into a saved bundle whose other files stay.
-
-        ``bundle.json`` comes last.
-        """
-        content, kept = read_bundle_facts(folder), folder / "uncertainty.json"
+    def _write_renewable(self, folder: Path) -> dict[str, Any]:
+        """Write what may be known later than the rest; returns what ``bundle.json`` holds of it, checksums included."""
+        maps, digests = self.served.maps, {}
+        names: dict[str, str | None] = {"uncertainty": None, "mean_page": None}
         if self.uncertainty is not None:
-            files.write_json(kept, self.uncertainty.to_dict())
-            content["sha256"][kept.name] = files.sha256_of(kept)
+            content = files.json_bytes(self.uncertainty.to_dict())
+            names["uncertainty"] = _write_named(folder, "uncertainty.{}.json", content, digests)
         if self.mean_page is not None:
-            files.write_arrays(folder / _MAPS, {"mean": self.mean_page})
-            content["sha256"][_MAPS] = files.sha256_of(folder / _MAPS)
-        files.write_json(folder / "bundle.json", content | self._renewable())
-
-    def _renewable(self) -> dict[str, Any]:
-        """What of ``bundle.json`` may be known later than the rest."""
-        maps = self.served.maps
-        return {"threshold": self.served.threshold, "maps": None if maps is None else maps.as_dict()}
+            content = save_arrays({"mean": self.mean_page})
+            names["mean_page"] = _write_named(folder, "maps.{}.safetensors", content, digests)
+        told = {"threshold": self.served.threshold, "maps": None if maps is None else maps.as_dict()}
+        return {**told, **names, "sha256": digests}
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -195,69 +221,116 @@ class ModelBundle:
         Raises:
             RunError: A file is missing, differs from its checksum, or is of another schema.
         """
-        content = read_bundle_facts(folder)
-        served = Served(
-            model=ModelConfig(**content["model"]),
-            graph=GraphConfig(**content["graph"]),
-            pages=PagesConfig(**content["pages"]),
-            outcome=content["outcome"],
-            provenance=content["provenance"],
-            clinical_provenance=tuple(content["clinical_provenance"]),
-            threshold=content["threshold"],
-            encoder=None if content["encoder"] is None else EncoderFacts(**content["encoder"]),
-            probe=tuple(content["probe"]),
-            prior=content.get("prior"),
-            maps=MapVerdict.from_dict(content["maps"]) if content.get("maps") else None,
-        )
-        fusion = Fusion.restore(files.read_arrays(folder / "fusion.safetensors"), content["fusion"])
-        scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])
-        reference = _read_reference(folder, content)
+        return cls.restore(CheckedFiles(folder))
+
+    @classmethod
+    def restore(cls, checked: CheckedFiles) -> Self:
+        """Make the bundle of files that were checked.
+
+        Raises:
+            RunError: The files are of another schema, lack something, or do not fit together.
+        """
+        facts, folder = checked.facts, checked.folder
+        if facts.get("schema") != SCHEMA:
+            message = (
+                f"{folder}: bundle of schema {facts.get('schema')}, this program reads {SCHEMA}; make the run again"
+            )
+            raise RunError(message)
+        try:
+            return cls._of(checked, facts)
+        except DAMAGE as error:
+            message = f"{folder}: the parts of the bundle do not fit ({_reason(error)}); make the run again"
+            raise RunError(message) from error
+
+    @classmethod
+    def _of(cls, checked: CheckedFiles, facts: Mapping[str, Any]) -> Self:
+        served = _served(facts)
+        fusion = Fusion.restore(checked.arrays("fusion.safetensors"), facts["fusion"])
+        scaler = None if facts["scaler"] is None else ClinicalScaler.from_dict(facts["scaler"])
+        reference = _read_reference(checked, facts)
         network = build(served.model.name, reference.features.shape[1], served.model)
         try:
-            network.load_state_dict(load((folder / "model.safetensors").read_bytes()))
+            network.load_state_dict(load(bytes(checked["model.safetensors"])))
         except RuntimeError as error:  # a model of the same name from another version of the program
-            message = f"{folder}: made by a version whose {served.model.name} is another network; make the run again"
+            message = (
+                f"{checked.folder}: made by a version whose {served.model.name} is another network; make the run again"
+            )
             raise RunError(message) from error
-        space = Space.restore(files.read_arrays(folder / "space.safetensors"))
-        kept = folder / "uncertainty.json"
-        uncertainty = Uncertainty.from_dict(files.read_json(kept)) if kept.name in content["sha256"] else None
-        mean_page = files.read_arrays(folder / _MAPS)["mean"] if _MAPS in content["sha256"] else None
-        return cls(served, network.eval(), fusion, scaler, space, reference, uncertainty, mean_page)
+        space = Space.restore(checked.arrays("space.safetensors"))
+        kept, mean = facts["uncertainty"], facts["mean_page"]
+        uncertainty = None if kept is None else Uncertainty.from_dict(checked.json(kept))
+        mean_page = None if mean is None else checked.arrays(mean)["mean"]
+        return cls(
+            served,
+            network.eval(),
+            fusion,
+            scaler,
+            space,
+            reference,
+            uncertainty,
+            mean_page,
+            sha256=checked.sha256,
+            open_files=tuple(checked.open_files),
+        )
 
 
-def read_bundle_facts(folder: Path) -> dict[str, Any]:
-    """``bundle.json``, after the checksum of every file it names was compared."""
-    content = files.read_json(folder / "bundle.json")
-    if content.get("schema") != SCHEMA:
-        message = f"{folder}: bundle of schema {content.get('schema')}, this program reads {SCHEMA}; make the run again"
-        raise RunError(message)
-    for name, expected in content["sha256"].items():
-        path = folder / name
-        if not path.exists() or files.sha256_of(path) != expected:
-            state = "is missing" if not path.exists() else "differs from its checksum"
-            message = f"{path}: {state}; the bundle was changed or copied in part, copy or make it again"
-            raise RunError(message)
-    return content
+def _served(facts: Mapping[str, Any]) -> Served:
+    """Settings and facts, checked for their types."""
+    plain = {field.name: facts[field.name] for field in fields(Served)}
+    maps = None if plain["maps"] is None else MapVerdict.from_dict(plain["maps"])
+    served: Served = TypeAdapter(Served).validate_python(plain | {"maps": None})
+    for name, share in (("threshold", served.threshold), ("prior", served.prior)):
+        if share is not None and not 0 <= share <= 1:
+            message = f"{name} is {share}, allowed 0-1"
+            raise ValueError(message)
+    return replace(served, maps=maps)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return f"{text} is missing" if isinstance(error, KeyError) else text.splitlines()[0][:200]
+
+
+def _write_named(folder: Path, name: str, content: bytes, digests: dict[str, str]) -> str:
+    """Write a file whose name holds its checksum, which goes into ``digests``; returns the name."""
+    digest = hashlib.sha256(content).hexdigest()
+    name = name.format(digest[:12])
+    files.write_bytes(folder / name, content)
+    digests[name] = digest
+    return name
 
 
 _ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
-_LISTS, _MAPS = "lists.safetensors", "maps.safetensors"
+_LISTS = "lists.safetensors"
+_RENEWABLE = ("uncertainty.", "maps.")
 _LIST_ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
 _LIST_FACTS = ("probes", "recall", "sampled", "raised")
 _NAMES = ("record_ids", "patient_ids", "pixel_hashes")
 
 
-def _read_reference(folder: Path, content: dict[str, Any]) -> Reference:
-    """The reference records, their large arrays left on the disk."""
-    arrays, names = files.map_arrays(folder / "reference.safetensors"), files.read_json(folder / "reference.json")
+def _read_reference(checked: CheckedFiles, content: Mapping[str, Any]) -> Reference:
+    arrays, names = checked.arrays("reference.safetensors"), checked.json("reference.json")
     later = [arrays.pop(f"state_{depth}") for depth in range(1, content["states"])]
     states = (arrays["features"], *later) if content["states"] else ()
     fields: dict[str, Any] = {"places": None, **arrays, "present": arrays["present"].astype(bool), "states": states}
     fields |= {name: tuple(names[name]) for name in _NAMES}
     if content["lists"] is not None:
-        of_lists: dict[str, Any] = {**files.map_arrays(folder / _LISTS), **content["lists"]}
+        of_lists: dict[str, Any] = {**checked.arrays(_LISTS), **content["lists"]}
         fields["lists"] = Lists(**of_lists)
-    return Reference(**fields)
+    reference = Reference(**fields)
+    _check_lengths(reference)
+    return reference
+
+
+def _check_lengths(reference: Reference) -> None:
+    """Raise ValueError unless every part has a row for each reference record."""
+    parts = [*_ARRAYS, *_NAMES, "present", *(() if reference.places is None else ("places",))]
+    lengths = {name: len(getattr(reference, name)) for name in parts}
+    lengths |= {f"state_{depth}": len(state) for depth, state in enumerate(reference.states)}
+    for name, length in lengths.items():
+        if length != len(reference):
+            message = f"{name} has {length} rows, features have {len(reference)}"
+            raise ValueError(message)
 
 
 def _reference_arrays(reference: Reference) -> dict[str, NDArray[Any]]:

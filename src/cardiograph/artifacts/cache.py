@@ -5,16 +5,17 @@ One SQLite file shared between runs and processes; every entry is committed as i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.artifacts.files import FILE_MODE, make_folder
 from cardiograph.errors import RunError
 
 
@@ -37,46 +38,55 @@ class PageCache:
         self.folder = folder
         self._path = folder / "pages.sqlite"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
+            os.close(
+                os.open(self._path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+            )  # SQLite gives the files around it this mode
             self._connection = sqlite3.connect(self._path, timeout=60)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID"
             )
             self._connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, content BLOB)")
         except (OSError, sqlite3.Error) as error:
             raise self._explained(error) from error
 
     def facts(self, file_sha256: str, preparation: str) -> dict[str, Any] | None:
-        """Facts of a page file under ``preparation``, or None."""
-        found = self._one("SELECT content FROM facts WHERE key = ?", f"{preparation}:{file_sha256}")
+        """Facts of a page file under ``preparation``; None where they are unknown or not as they were kept."""
+        found = self._one("facts", f"{preparation}:{file_sha256}")
         return None if found is None else json.loads(found)
 
     def keep_facts(self, file_sha256: str, preparation: str, facts: dict[str, Any]) -> None:
         """Remember facts of a page file."""
-        self._put("INSERT OR REPLACE INTO facts VALUES (?, ?)", f"{preparation}:{file_sha256}", json.dumps(facts))
+        self._put("facts", f"{preparation}:{file_sha256}", json.dumps(facts).encode())
 
     def embedding(self, fingerprint: str, pixels: str) -> NDArray[np.float32] | None:
-        """[512] of the page with pixel hash ``pixels`` under an encoder, or None."""
-        found = self._one("SELECT content FROM embeddings WHERE key = ?", f"{fingerprint}:{pixels}")
+        """[512] of the page with pixel hash ``pixels`` under an encoder; None as for :meth:`facts`."""
+        found = self._one("embeddings", f"{fingerprint}:{pixels}")
         return None if found is None else np.frombuffer(found, np.float32).copy()
 
     def keep_embedding(self, fingerprint: str, pixels: str, embedding: NDArray[np.float32]) -> None:
         """Remember an embedding."""
-        self._put("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", f"{fingerprint}:{pixels}", embedding.tobytes())
+        self._put("embeddings", f"{fingerprint}:{pixels}", embedding.astype(np.float32).tobytes())
 
-    def _one(self, query: str, key: str) -> Any:  # noqa: ANN401 - text or bytes, as the column has it
+    def _one(self, table: str, key: str) -> bytes | None:
+        """The content of an entry; None where it is another one than was kept under this key, or of another version."""
         try:
-            row: Sequence[Any] | None = self._connection.execute(query, (key,)).fetchone()
+            row = self._connection.execute(f"SELECT content FROM {table} WHERE key = ?", (key,)).fetchone()  # noqa: S608
         except sqlite3.Error as error:
             raise self._explained(error) from error
-        return None if row is None else row[0]
+        kept = row[0] if row is not None else None
+        if not isinstance(kept, bytes):
+            return None
+        content = kept[_DIGEST_BYTES:]
+        return content if kept == _with_digest(key, content) else None
 
-    def _put(self, statement: str, key: str, content: str | bytes) -> None:
+    def _put(self, table: str, key: str, content: bytes) -> None:
         try:
             with self._connection:
-                self._connection.execute(statement, (key, content))
+                statement = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"  # noqa: S608 - the names are ours
+                self._connection.execute(statement, (key, _with_digest(key, content)))
         except sqlite3.Error as error:
             raise self._explained(error) from error
 
@@ -95,3 +105,11 @@ class PageCache:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+_DIGEST_BYTES = 32
+
+
+def _with_digest(key: str, content: bytes) -> bytes:
+    """Content behind the SHA-256 of key and content."""
+    return hashlib.sha256(key.encode() + b"\0" + content).digest() + content

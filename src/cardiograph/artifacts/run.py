@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cardiograph.artifacts import files
 from cardiograph.config import RunConfig
 from cardiograph.errors import RunError
+from cardiograph.regular_files import open_regular, read_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,13 +38,14 @@ class RunDirectory:
         """Hold the run's lock, which the operating system gives back even after ``kill -9``.
 
         Raises:
-            RunError: Another process is writing this run, or the folder cannot be written.
+            RunError: Another process is writing this run, or the folder cannot be written or is not a run's.
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock = FileLock(self.path / ".lock", timeout=0, mode=files.FILE_MODE)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._refuse_other_folder()
+            files.make_folder(self.path)
             lock.acquire()
         except Timeout as error:
             message = f"run {self.path}: another process is writing it; wait for it or choose another folder"
@@ -53,7 +55,7 @@ class RunDirectory:
             message = f"run {self.path}: cannot be written ({reason}); choose another folder"
             raise RunError(message) from error
         try:
-            files.remove_temporaries(self.path)
+            self._remove_temporaries()
             yield
         finally:
             lock.release()
@@ -65,11 +67,7 @@ class RunDirectory:
             RunError: The folder holds another run (the difference is named) or files that are not a run's.
         """
         if not (self.path / "run.json").exists():
-            strangers = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
-            if set(strangers) - {"config.toml", "log.jsonl"}:
-                names = ", ".join(strangers[:3])
-                message = f"run {self.path}: holds files that are not a run's ({names}); choose a new folder"
-                raise RunError(message)
+            self._refuse_other_folder()
             self.write_text("config.toml", config.to_toml())
             self.write_json("run.json", {"status": UNFINISHED, "data_hash": data_hash})
             return False
@@ -84,6 +82,22 @@ class RunDirectory:
             )
             raise RunError(message)
         return there.get("status") == FINISHED
+
+    def _refuse_other_folder(self) -> None:
+        """Raise RunError where the folder is no run's and holds files; an empty or a new one can become a run's."""
+        if (self.path / "run.json").exists() or not self.path.is_dir():
+            return
+        strangers = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+        if set(strangers) - {"config.toml", "log.jsonl"}:
+            names = ", ".join(strangers[:3])
+            message = f"run {self.path}: holds files that are not a run's ({names}); choose a new folder"
+            raise RunError(message)
+
+    def _remove_temporaries(self) -> None:
+        """Remove what killed writes of this run left; nothing in a folder that is not known to be a run's."""
+        if (self.path / "run.json").is_file() and self.read_json("run.json").get("status") in (UNFINISHED, FINISHED):
+            for folder in (self.path, self.path / "bundle", self.path / "figures"):
+                files.remove_temporaries(folder)
 
     def record(self, facts: Mapping[str, Any]) -> None:
         """Add facts to ``run.json``."""
@@ -107,27 +121,24 @@ class RunDirectory:
     def config_content(self) -> dict[str, Any]:
         """``config.toml`` as it stands."""
         try:
-            return tomllib.loads((self.path / "config.toml").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return tomllib.loads(read_regular(self.path / "config.toml").decode())
+        except (OSError, ValueError, RecursionError) as error:
             message = f"run {self.path}: config.toml cannot be read ({error}); make the run again"
             raise RunError(message) from error
 
     def config(self) -> RunConfig:
         """The configuration of the run, less the sections of the study that made it."""
         content = self.config_content()
-        return RunConfig.model_validate({key: value for key, value in content.items() if key in RunConfig.model_fields})
+        try:
+            return RunConfig.model_validate({key: content[key] for key in content if key in RunConfig.model_fields})
+        except ValueError as error:
+            message = f"run {self.path}: config.toml is not of this version or damaged ({error}); make the run again"
+            raise RunError(message) from error
 
     def log(self, event: str, **facts: object) -> None:
         """Append a line to ``log.jsonl``."""
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **facts}, default=str)
-        try:
-            with (self.path / "log.jsonl").open("a", encoding="utf-8") as handle:
-                handle.write(line + "\n")
-        except OSError as error:
-            message = (
-                f"run {self.path}: log.jsonl cannot be written ({error.strerror}); make room or choose another folder"
-            )
-            raise RunError(message) from error
+        files.append_line(self.path / "log.jsonl", line)
 
     def write_text(self, name: str, content: str) -> None:
         """Write a text file, whole or not at all."""
@@ -161,15 +172,22 @@ class RunDirectory:
     def read_bytes(self, name: str) -> bytes | None:
         """Content of a file, None where there is none."""
         path = self.path / name
-        return path.read_bytes() if path.exists() else None
+        try:
+            return read_regular(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            message = f"{path}: cannot be read ({error.strerror}); make the run again"
+            raise RunError(message) from error
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read a Parquet file."""
         import pandas as pd
 
         try:
-            return pd.read_parquet(self.path / name)
-        except (OSError, ValueError) as error:
+            with open_regular(self.path / name) as handle:
+                return pd.read_parquet(handle)
+        except (OSError, ValueError, ArithmeticError, LookupError, NotImplementedError) as error:
             message = f"{self.path / name}: cannot be read ({error}); make the run again"
             raise RunError(message) from error
 

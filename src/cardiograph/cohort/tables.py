@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from cardiograph.errors import CohortError, Issue
+from cardiograph.regular_files import open_regular
 
 Cell = str | int | float
 """Text (stripped; empty where nothing was written), or a finite or infinite number of a typed Parquet column."""
@@ -65,6 +66,8 @@ def read_table(path: Path) -> RawTable:
         message = f"{path.name}: not a cohort table; give CSV, TSV, Parquet or a folder with one folder per class"
         raise CohortError(message)
     try:
+        with open_regular(path):
+            pass
         table = _read_parquet(path) if kind in PARQUET else _read_text(path, DELIMITERS[kind])
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror or error}); check the path and its permissions"

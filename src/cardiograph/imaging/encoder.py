@@ -6,6 +6,7 @@ import copy
 import hashlib
 import itertools
 import json
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.errors import EngineError
+from cardiograph.regular_files import read_regular
 from cardiograph.threads import available_threads
 
 if TYPE_CHECKING:
@@ -27,6 +29,18 @@ if TYPE_CHECKING:
 
 EMBEDDING_WIDTH = 512
 INPUT_SHAPE = (1, 3, 224, 224)
+TORCH_FILE, IR_FILES = "encoder.safetensors", ("encoder.xml", "encoder.bin")
+"""Names of an engine's files, in a bundle and in the cache."""
+
+_CHECKSUM = "checksum"
+
+
+class Contents(Protocol):
+    """Contents of files by name."""
+
+    def __getitem__(self, name: str) -> bytes | memoryview:
+        """The content of a file."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,8 +85,8 @@ class Engine(Protocol):
         """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of, in f32."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write what :func:`load_engine` needs."""
+    def contents(self) -> dict[str, bytes]:
+        """The files that :func:`load_engine` needs, by name."""
         ...
 
 
@@ -113,11 +127,11 @@ class TorchEngine:
             network(self._torch.from_numpy(page)[None].to(self._device))
         return tuple(found)
 
-    def save(self, folder: Path) -> None:
-        """Write ``encoder.safetensors``."""
-        from safetensors.torch import save_file
+    def contents(self) -> dict[str, bytes]:
+        """``encoder.safetensors``."""
+        from safetensors.torch import save
 
-        save_file({name: tensor.contiguous() for name, tensor in self._tensors.items()}, folder / "encoder.safetensors")
+        return {TORCH_FILE: save({name: tensor.contiguous() for name, tensor in self._tensors.items()})}
 
 
 class OpenVinoEngine:
@@ -125,9 +139,16 @@ class OpenVinoEngine:
 
     A page by itself is computed by all threads where that gives the very same numbers: threads share out what is summed,
     not the sums.
+
+    Args:
+        ir: Contents of the ``.xml`` and ``.bin`` file. They are kept: files could change before they are compiled again.
+        precision: ``f32`` or ``bf16``.
+
+    Raises:
+        EngineError: The machine cannot run this precision.
     """
 
-    def __init__(self, ir: Path, precision: str) -> None:
+    def __init__(self, ir: tuple[bytes, bytes], precision: str) -> None:
         import openvino
 
         self._core = openvino.Core()
@@ -166,7 +187,7 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": self._requests,
             "NUM_STREAMS": streams,
         }
-        return self._core.compile_model(str(self._ir), "CPU", settings)
+        return self._core.compile_model(self._core.read_model(*self._ir), "CPU", settings)
 
     def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of, in f32."""
@@ -184,7 +205,7 @@ class OpenVinoEngine:
         import openvino
 
         core = openvino.Core()
-        model = core.read_model(str(self._ir))
+        model = core.read_model(*self._ir)
         means = [node for node in model.get_ordered_ops() if node.get_type_name() == "ReduceMean"]
         sources = [node.input_value(0) for node in means]
         model.add_outputs([source for source in sources if source.get_node().get_type_name() == "Relu"])
@@ -192,10 +213,9 @@ class OpenVinoEngine:
             model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
         )
 
-    def save(self, folder: Path) -> None:
-        """Copy ``encoder.xml`` and ``encoder.bin``."""
-        for suffix in (".xml", ".bin"):
-            (folder / f"encoder{suffix}").write_bytes(self._ir.with_suffix(suffix).read_bytes())
+    def contents(self) -> dict[str, bytes]:
+        """``encoder.xml`` and ``encoder.bin``."""
+        return dict(zip(IR_FILES, self._ir, strict=True))
 
 
 def _in_flight(
@@ -250,8 +270,12 @@ def make_engine(
     return OpenVinoEngine(_converted(weights, readout, cache), precision)
 
 
-def load_engine(folder: Path, facts: EncoderFacts) -> Engine:
+def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
     """The engine of a bundle: the one it was built with, on the device it was built on, or an error; never another.
+
+    Args:
+        contents: Of :meth:`Engine.contents`.
+        facts: Of the encoder.
 
     Raises:
         EngineError: The machine lacks the device or cannot run the precision.
@@ -263,11 +287,12 @@ def load_engine(folder: Path, facts: EncoderFacts) -> Engine:
                 "such device here; serve it on a machine with one, or make the run again here"
             )
             raise EngineError(message)
-        from cardiograph.imaging.weights import load_weights
+        from cardiograph.imaging.weights import weights_in
 
-        weights = load_weights(str(folder / "encoder.safetensors"), seed=0, cache=folder)
+        weights = weights_in(bytes(contents[TORCH_FILE]), Path(TORCH_FILE), facts.weights_source)
         return TorchEngine(weights, facts.readout, facts.device)
-    return OpenVinoEngine(folder / "encoder.xml", facts.precision)
+    xml, weights_bin = (bytes(contents[name]) for name in IR_FILES)
+    return OpenVinoEngine((xml, weights_bin), facts.precision)
 
 
 def supports_bf16() -> bool:
@@ -296,23 +321,31 @@ def _loaded(weights: Weights, readout: str) -> nn.Module:
     return with_readout(network, readout)
 
 
-def _converted(weights: Weights, readout: str, cache: Path) -> Path:
-    name = f"{weights.sha256}-{readout}"
-    folder = cache / "encoders" / name
-    target = folder / "encoder.xml"
-    if not target.exists():
-        import openvino
-        import torch
+def _converted(weights: Weights, readout: str, cache: Path) -> tuple[bytes, bytes]:
+    """The network as OpenVINO IR, from the cache where it is there and as it was written."""
+    folder = cache / "encoders" / f"{weights.sha256}-{readout}"
+    try:
+        kept = tuple(read_regular(folder / name) for name in (*IR_FILES, _CHECKSUM))
+    except OSError:
+        kept = ()
+    if kept and kept[2] == _checksum(kept[0], kept[1]):
+        return kept[0], kept[1]
+    import openvino
+    import torch
 
-        model = openvino.convert_model(_loaded(weights, readout), example_input=torch.zeros(INPUT_SHAPE))
-        model.reshape(list(INPUT_SHAPE))
-        staging = cache / "encoders" / f".{name}.{np.random.default_rng().integers(1 << 60)}"
-        staging.mkdir(parents=True)
-        openvino.save_model(model, staging / "encoder.xml", compress_to_fp16=False)
-        try:
-            staging.rename(folder)
-        except OSError:  # another process was first; its file is the same
-            for file in staging.iterdir():
-                file.unlink()
-            staging.rmdir()
-    return target
+    model = openvino.convert_model(_loaded(weights, readout), example_input=torch.zeros(INPUT_SHAPE))
+    model.reshape(list(INPUT_SHAPE))
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{readout}.", dir=folder.parent) as staging:
+        openvino.save_model(model, Path(staging) / IR_FILES[0], compress_to_fp16=False)
+        xml, weights_bin = (Path(staging, name).read_bytes() for name in IR_FILES)
+        Path(staging, _CHECKSUM).write_bytes(_checksum(xml, weights_bin))
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for name in (*IR_FILES, _CHECKSUM):
+            Path(staging, name).chmod(0o600)
+            Path(staging, name).replace(folder / name)
+    return xml, weights_bin
+
+
+def _checksum(xml: bytes, weights_bin: bytes) -> bytes:
+    return hashlib.sha256(hashlib.sha256(xml).digest() + weights_bin).hexdigest().encode()

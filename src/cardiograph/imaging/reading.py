@@ -26,6 +26,7 @@ from PIL import (
 
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging import costs, quality
+from cardiograph.regular_files import NOT_A_FILE, read_regular
 
 FORMATS: dict[str, tuple[tuple[bytes, ...], Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
     "JPEG": ((b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
@@ -167,11 +168,11 @@ def _unpack_error(where: str, max_pixels: int) -> PageError:
 def _read_file(path: Path, where: str) -> bytes:
     remedy = "check the path in the table; relative paths start at the table's folder"
     try:
-        if path.is_file():
-            return path.read_bytes()
-        value = "not a file" if path.exists() else "not there"
-    except (OSError, ValueError) as error:
-        value = f"not readable ({getattr(error, 'strerror', None) or error})"
+        return read_regular(path)
+    except FileNotFoundError:
+        value = "not there"
+    except OSError as error:
+        value = NOT_A_FILE if error.strerror == NOT_A_FILE else f"not readable ({error.strerror or error})"
     raise PageError(_HEADLINE, [Issue(where, "", value, "a page is a file that can be read", remedy, "missing")])
 
 

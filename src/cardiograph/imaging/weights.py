@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError  # the name of an error: nothing is unpickled without weights_only
 from typing import TYPE_CHECKING
 
 from cardiograph.errors import WeightsError
+from cardiograph.regular_files import read_regular
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,7 +85,7 @@ def find_weights(spec: str, *, cache: Path) -> Path:
         return Path(spec)
     by_hand = cache / "weights" / "resnet18.tv_in1k.safetensors"
     path = by_hand if by_hand.exists() else _download(by_hand)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(_read(path)).hexdigest()
     if digest != HUB_SHA256:
         message = (
             f"weights {path}: SHA-256 is {digest}, expected {HUB_SHA256} ({HUB_REPOSITORY} at {HUB_REVISION}); "
@@ -128,18 +130,35 @@ def _random(seed: int) -> Weights:
 
 
 def _from_file(path: Path, source: str) -> Weights:
+    return weights_in(_read(path), path, source)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        message = f"weights {path}: cannot be read ({error.strerror}); give 'imagenet', 'random' or a weights file"
+        raise WeightsError(message) from error
+
+
+def weights_in(content: bytes, path: Path, source: str) -> Weights:
+    """The weights in the content of a file.
+
+    Args:
+        content: Of a ``.safetensors`` or ``.pth`` file.
+        path: Its suffix tells the kind; named in errors.
+        source: In words.
+
+    Raises:
+        WeightsError: They are not what they should be, or do not fit a ResNet18.
+    """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        message = f"weights {path}: cannot be read ({error.strerror}); give 'imagenet', 'random' or a weights file"
-        raise WeightsError(message) from error
-    try:
         safe = path.suffix == ".safetensors"
-        tensors = load(content) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        tensors = load(content) if safe else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("fc.")}
     except (SafetensorError, RuntimeError, ValueError, EOFError, AttributeError, KeyError, UnpicklingError) as error:
         message = (

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.bundle import DAMAGE, ModelBundle
+from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
 from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction
 from cardiograph.errors import EngineError, RunError
@@ -81,19 +82,25 @@ class Predictor:
             kept = "this run kept no model, its report says why" if (folder / "run.json").exists() else "no model here"
             message = f"{run}: {kept}; give a folder that `cardiograph run` has finished"
             raise RunError(message)
-        bundle = ModelBundle.load(folder)
-        if bundle.served.encoder is None:
-            return cls(bundle)
-        engine = load_engine(folder, bundle.served.encoder)
-        expected = np.array(bundle.served.probe)
-        drift = np.abs(probe(engine) - expected).max() / np.abs(expected).max()
-        if drift > PROBE_TOLERANCE:
+        checked = CheckedFiles(folder)
+        bundle = ModelBundle.restore(checked)
+        try:
+            if bundle.served.encoder is None:
+                return cls(bundle)
+            engine = load_engine(checked, bundle.served.encoder)
+            expected = np.array(bundle.served.probe)
+            drift = np.abs(probe(engine) - expected).max() / np.abs(expected).max()
+            loaded = cls(bundle, engine)
+        except DAMAGE as error:
+            message = f"{run}: the parts of its model do not fit ({error}); make the run again"
+            raise RunError(message) from error
+        if not drift <= PROBE_TOLERANCE:
             message = (
                 f"{run}: the encoder computes other numbers here than where the model was made (by {drift:.1e} of the "
                 "scale); serve it on such a machine with such versions, or make the run again here"
             )
             raise EngineError(message)
-        return cls(bundle, engine)
+        return loaded
 
     @property
     def engine(self) -> Engine | None:
@@ -156,7 +163,12 @@ class Predictor:
         return self.judge(self.attach(queries), queries.ties)
 
     def attach(self, queries: Queries) -> Attached:
-        """Fuse embedded patients, and find whom they hear."""
+        """Fuse embedded patients, and find whom they hear.
+
+        Raises:
+            RunError: A file of the bundle was changed since it was read.
+        """
+        self.bundle.require_unchanged()
         features = self.fuse(queries)
         forbidden, known = self._forbidden(queries)
         return Attached(features, self._heard(features, forbidden), known)
@@ -194,6 +206,7 @@ class Predictor:
         """
         hood, features = attached.neighbours, attached.features
         logits = self.logits(torch.from_numpy(features.values), hood)
+        self.bundle.require_unchanged()  # a large bundle is mapped: it may have changed while it was read
         lacking = tuple(
             tuple(block for block, has in zip(self._blocks, row, strict=True) if not has) for row in features.present
         )

@@ -32,7 +32,7 @@ from cardiograph.service.problems import ProblemError
 from cardiograph.service.records import Records
 from cardiograph.service.routes import batch, health, model, page, page_files, predictions
 from cardiograph.service.scoring import ScoringPool
-from cardiograph.service.serving import NOTICE, Serving, bundle_sha256, within_pixels
+from cardiograph.service.serving import NOTICE, Serving, within_pixels
 from cardiograph.service.settings import ServiceSettings
 
 ACCEPTS = {
@@ -107,7 +107,7 @@ def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, 
     if settings.workers > 1 and isinstance(predictor.engine, OpenVinoEngine):
         predictor.engine.side_by_side()
     pool = ScoringPool(workers=settings.workers, waiting=settings.waiting, timeout_seconds=settings.timeout_seconds)
-    sha256 = bundle_sha256(settings.run)
+    sha256 = predictor.bundle.sha256
     outcome = predictor.bundle.served.outcome
     return Serving(
         settings=settings,

@@ -9,15 +9,13 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio.to_thread
 from starlette.requests import Request
 
-from cardiograph.artifacts.files import sha256_of
 from cardiograph.containers import Prediction
-from cardiograph.errors import CardiographError, InputError, Issue
+from cardiograph.errors import CardiographError, InputError, Issue, RunError
 from cardiograph.inference import Predictor, Query
 from cardiograph.service.access import Caller
 from cardiograph.service.held import HeldQueries
@@ -85,6 +83,13 @@ class Serving:
             message = "The records cannot be reached, so nothing is answered; ask again later."
             raise ProblemError(503, "records", message, headers={"Retry-After": "10"}) from error
 
+    def require_model(self) -> None:
+        """Raise ProblemError, 503, where the files of the model were changed since it was loaded."""
+        try:
+            self.predictor.bundle.require_unchanged()
+        except RunError as error:
+            raise _changed() from error
+
     def gave(self, entry: PredictionEntry) -> bool:
         """Whether the model that is served now gave an answer."""
         return entry.model_sha256 == self.model_sha256
@@ -134,6 +139,8 @@ def _predict(predictor: Predictor, query: Query) -> Prediction:
         (prediction,) = predictor.predict_many([query])
     except InputError as error:
         raise refused(error) from error
+    except RunError as error:
+        raise _changed() from error
     return prediction
 
 
@@ -149,7 +156,16 @@ def explained(predictor: Predictor, query: Query) -> dict[str, Any]:
         told: dict[str, Any] = explain(predictor, query).as_dict()
     except InputError as error:
         raise refused(error) from error
+    except RunError as error:
+        raise _changed() from error
     return told
+
+
+def _changed() -> ProblemError:
+    message = (
+        "The files of the model were changed while it was served, so nothing is answered; start the service again."
+    )
+    return ProblemError(503, "model_changed", message)
 
 
 def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
@@ -164,12 +180,6 @@ def within_pixels(predictor: Predictor, most: int) -> Predictor:
     pages = served.pages.model_copy(update={"max_pixels": min(most, served.pages.max_pixels)})
     bundle = dataclasses.replace(predictor.bundle, served=dataclasses.replace(served, pages=pages))
     return Predictor(bundle, predictor.engine)
-
-
-def bundle_sha256(run: Path) -> str:
-    """SHA-256 of the ``bundle.json`` of a run, or of a bundle folder."""
-    folder = run / "bundle" if (run / "bundle").is_dir() else run
-    return sha256_of(folder / "bundle.json")
 
 
 def serving_of(request: Request) -> Serving:

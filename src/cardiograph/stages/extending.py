@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cardiograph.artifacts import files
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
@@ -96,13 +95,12 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     predictor = Predictor.load(run)
     cohort = _named(read_cohort(source, config.cohort, outcome=config.outcome, one_class=True), ids_of)
     numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
-    bundle_hash = files.sha256_of(_bundle(run))
     with directory.locked(), PageCache(cache_folder()) as cache:
         shop = Workshop(config, cache, progress, directory, inputs=InputStore(MEMORY))
         read, survey = read_pages(cohort, predictor, shop)
         hashed = data_hash(read, survey)
         identity = {
-            "bundle": bundle_hash,
+            "bundle": predictor.bundle.sha256,
             "data_hash": hashed,
             "ids_of": ids_of,
             "skip_known": skip_known,
@@ -149,10 +147,6 @@ OLDER_RUN = (
     "near-copies of the run's validation and test pages were not looked for: it was made by a version that does not keep "
     "what this needs"
 )
-
-
-def _bundle(run: Path) -> Path:
-    return run / "bundle" / "bundle.json"
 
 
 def _check_folders(run: Path, source: Path, out: Path, ids_of: str | None) -> None:

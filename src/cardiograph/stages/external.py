@@ -104,7 +104,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
     identity = {
         "run": run.resolve().name,
-        "bundle": files.sha256_of(run / "bundle" / "bundle.json"),
+        "bundle": predictor.bundle.sha256,
         "data_hash": data_hash(studied.cohort, studied.survey),
     }
     claim(folder, identity)

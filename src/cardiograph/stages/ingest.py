@@ -23,6 +23,7 @@ from cardiograph.imaging.prepare import preparation, prepare_page
 from cardiograph.imaging.preprocess import to_input
 from cardiograph.imaging.reading import read_page
 from cardiograph.imaging.traits import TRAITS_VERSION, PageTraits, page_traits
+from cardiograph.regular_files import open_regular
 from cardiograph.stages.inputs import View
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import available_threads
@@ -250,7 +251,7 @@ def data_hash(cohort: Cohort, survey: Survey | None) -> str:
 
 def _digest(path: Path) -> str | None:
     try:
-        with path.open("rb") as handle:
+        with open_regular(path) as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError:
         return None  # the reader says what is wrong with it

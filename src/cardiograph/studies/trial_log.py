@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from cardiograph.artifacts.files import write_bytes
+from cardiograph.artifacts.files import append_line, write_bytes
 from cardiograph.errors import RunError
+from cardiograph.regular_files import read_regular
 from cardiograph.studies.laboratory import Measured
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ class LineLog(Generic[_Scores]):
         self.known: dict[str, _Scores] = {}
         if not path.exists():
             return
-        content = path.read_bytes()
+        try:
+            content = read_regular(path)
+        except OSError as error:
+            message = f"{path}: cannot be read ({error.strerror}); delete it to have its trials made again"
+            raise RunError(message) from error
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
@@ -64,12 +69,7 @@ class LineLog(Generic[_Scores]):
             about: For a reader of the file: step, seed, seconds.
         """
         line = json.dumps({**about, "scores": asdict(scores), "key": key}, allow_nan=False)
-        try:
-            with self._path.open("a", encoding="utf-8") as handle:
-                handle.write(line + "\n")
-        except OSError as error:
-            message = f"{self._path}: cannot be written ({error.strerror}); make room or choose another folder"
-            raise RunError(message) from error
+        append_line(self._path, line)
         self.known[key] = scores
 
 
