@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import errno
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -26,6 +28,9 @@ EPILOG = (
     "6 encoder weights, 7 engine or precision, 8 the database of the service, 9 a service that is asked, 1 the audit blocks "
     "or its log is broken, or anything else."
 )
+
+OUTPUT_FAULTS = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE})
+"""What writing to stdout fails with."""
 
 if TYPE_CHECKING:
     from cardiograph.config import RunConfig
@@ -219,18 +224,18 @@ def config(
     preset: options.Preset = None,
 ) -> None:
     """Write every setting with its meaning and default as TOML, ready to edit."""
-    from cardiograph.artifacts.files import write_bytes
+    from cardiograph.artifacts.files import write_output
     from cardiograph.config_text import commented_toml
     from cardiograph.studies.faults import load_settings
 
     text = commented_toml(load_settings(check, {}, preset=preset))
     if out is None:
         sys.stdout.write(text)
-    elif out.exists():
+    elif out.is_file() or out.is_dir():
         message = f"{out}: exists already; choose another name"
         raise ConfigError(message)
     else:
-        write_bytes(out, text.encode())
+        write_output(out, text.encode())
 
 
 @app.command()
@@ -245,11 +250,13 @@ def demo(
     told = table.parent / "synthetic.json"
     if not told.exists():
         _synthesise(table.parent, patients, seed)
-    drawn = json.loads(told.read_text(encoding="utf-8"))
-    if (drawn["patients"], drawn["seed"]) != (patients, seed):
+    from cardiograph.artifacts.files import read_json
+
+    drawn = read_json(told)
+    if (drawn.get("patients"), drawn.get("seed")) != (patients, seed):
         message = (
-            f"{out}: holds {drawn['patients']} patients of seed {drawn['seed']}, asked for {patients} of seed {seed}; "
-            "choose another folder by --out, or remove this one"
+            f"{out}: holds {drawn.get('patients')} patients of seed {drawn.get('seed')}, "
+            f"asked for {patients} of seed {seed}; choose another folder by --out, or remove this one"
         )
         raise ConfigError(message)
     from cardiograph.config import load_config
@@ -259,8 +266,16 @@ def demo(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: errors that are the user's to mend become a message and an exit status."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    """Entry point: errors that the user can put right become a message and an exit status."""
+    try:
+        _call(sys.argv[1:] if arguments is None else list(arguments))
+    except OSError as error:
+        if error.filename is not None or error.errno not in OUTPUT_FAULTS:
+            raise
+        _end_without_output(error)
+
+
+def _call(arguments: list[str]) -> None:
     try:
         app(arguments)
     except CardiographError as error:
@@ -268,6 +283,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         console.show_error(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk can still be named
+
+
+def _end_without_output(error: OSError) -> None:
+    """Say that stdout takes no more, and end; quietly where its reader has left."""
+    with contextlib.suppress(OSError, ValueError):  # what is still in the buffer goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            reason = error.strerror or error
+            sys.stderr.write(f"error: the output cannot be written ({reason}); make room or write it elsewhere\n")
+    sys.exit(1)
 
 
 def _synthesise(out: Path, patients: int, seed: int) -> Path:

@@ -129,3 +129,41 @@ def _parsed(name: str, value: Any) -> Any:  # noqa: ANN401 - an option's value, 
     if name in PAIRS:
         return pairs(PAIRS[name], value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def refuse_to_overwrite(out: Path, run: Path | None, inputs: Sequence[Path | None]) -> None:
+    """Raise ConfigError where an output file is one that the command reads, a file of the run, or a picture.
+
+    Args:
+        out: The file that is to be written.
+        run: Folder of the run; None where there is none.
+        inputs: Files that are read.
+    """
+    real = out.resolve()
+    if not real.is_file():
+        return
+    what = next(
+        (f"is read: it is the same file as {path}" for path in inputs if path is not None and _same(real, path)), ""
+    )
+    if not what and run is not None and real.is_relative_to(run.resolve()):
+        what = f"belongs to the run {run}"
+    if not what and _is_picture(real):
+        what = "is a picture, perhaps the page of a patient"
+    if what:
+        message = f"--out {out}: {what}; choose another name"
+        raise ConfigError(message)
+
+
+def _same(real: Path, path: Path) -> bool:
+    return path.exists() and real.samefile(path)
+
+
+def _is_picture(path: Path) -> bool:
+    from cardiograph.errors import PageError
+    from cardiograph.imaging.reading import page_bytes
+
+    try:
+        page_bytes(path)
+    except PageError:
+        return False
+    return True

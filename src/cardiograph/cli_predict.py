@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 KEY = "CARDIOGRAPH_KEY"
 """The variable of the environment that may hold the key; no option does, because every user of a machine sees those."""
 
+KEY_BYTES = 4096
+"""Length of a key file at most: a device never ends."""
+
 
 def predict(  # noqa: PLR0913 - a command has its options
     run: Annotated[
@@ -73,6 +76,8 @@ def predict(  # noqa: PLR0913 - a command has its options
         if ecg is not None or clinical or patient_id is not None or explained:
             message = "--table scores the patients of a file; it goes without --ecg, --patient-id, --explain and values"
             raise ConfigError(message)
+        if out is not None:
+            options.refuse_to_overwrite(out, run, [table, key_file])
         _predict_table(source, table, out, as_json=as_json)
         return
     from cardiograph.models.titles import WITHOUT_GRAPH
@@ -174,8 +179,13 @@ def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> p
 
 def _key_in(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as handle:  # may be a FIFO, such as <(pass show key)
+            content = handle.read(KEY_BYTES + 1)
+        if len(content) > KEY_BYTES:
+            message = f"--key-file {path}: is longer than {KEY_BYTES} bytes, so it holds more than a key"
+            raise ConfigError(message)
+        return content.decode().strip()
+    except (OSError, ValueError) as error:
         message = f"--key-file {path}: cannot be read; give a text file that holds the key and nothing else"
         raise ConfigError(message) from error
 
@@ -202,9 +212,9 @@ def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, 
     for note in answers.attrs["notes"]:
         typer.echo(f"note: {note}", err=True)
     if out is not None:
-        from cardiograph.artifacts.files import write_bytes
+        from cardiograph.artifacts.files import write_output
 
-        write_bytes(out, answers.to_csv(index=False).encode())
+        write_output(out, answers.to_csv(index=False).encode())
         typer.echo(f"answers: {out}", err=True)
     elif as_json:
         told = answers.astype(object).where(answers.notna(), None)  # JSON has no NaN

@@ -169,12 +169,14 @@ def test_an_engine_that_computes_other_numbers_is_refused(finished_run, tmp_path
     import json
     import shutil
 
+    from cardiograph.artifacts.checked import sealed
     from cardiograph.errors import EngineError
 
     shutil.copytree(finished_run / "bundle", tmp_path / "bundle")
     facts = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
     facts["probe"] = [value * 1.01 for value in facts["probe"]]
-    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(facts))
+    del facts["checksum"]
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(sealed(facts)))
     with pytest.raises(EngineError, match="other numbers"):
         Predictor.load(tmp_path)
 

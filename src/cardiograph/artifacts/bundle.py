@@ -25,6 +25,7 @@ from cardiograph.fusion import Fusion
 from cardiograph.graph.space import Space
 from cardiograph.imaging.encoder import EncoderFacts, Engine
 from cardiograph.models.catalogue import Model, build
+from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.together import Uncertainty
 
 SCHEMA = 4
@@ -246,7 +247,7 @@ class ModelBundle:
     def _of(cls, checked: CheckedFiles, facts: Mapping[str, Any]) -> Self:
         served = _served(facts)
         fusion = Fusion.restore(checked.arrays("fusion.safetensors"), facts["fusion"])
-        scaler = None if facts["scaler"] is None else ClinicalScaler.from_dict(facts["scaler"])
+        scaler = None if facts["scaler"] is None else _scaler(facts["scaler"])
         reference = _read_reference(checked, facts)
         network = build(served.model.name, reference.features.shape[1], served.model)
         try:
@@ -284,6 +285,12 @@ def _served(facts: Mapping[str, Any]) -> Served:
             message = f"{name} is {share}, allowed 0-1"
             raise ValueError(message)
     return replace(served, maps=maps)
+
+
+def _scaler(content: dict[str, Any]) -> ClinicalScaler:
+    """A scaler whose variables were checked for their types."""
+    TypeAdapter(tuple[ClinicalVariable, ...]).validate_python(content["variables"])
+    return ClinicalScaler.from_dict(content)
 
 
 def _reason(error: Exception) -> str:

@@ -63,6 +63,11 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is what a killed write of ours left."""
+    return name.startswith(".") and name.endswith(_TEMPORARY)
+
+
 def remove_temporaries(folder: Path) -> None:
     """Remove what killed writes left in a folder; for the holder of its lock, who knows that the folder is ours."""
     for path in folder.glob(f".*{_TEMPORARY}"):

@@ -85,14 +85,13 @@ class Predictor:
         checked = CheckedFiles(folder)
         bundle = ModelBundle.restore(checked)
         try:
-            if bundle.served.encoder is None:
-                return cls(bundle)
-            engine = load_engine(checked, bundle.served.encoder)
-            expected = np.array(bundle.served.probe)
-            drift = np.abs(probe(engine) - expected).max() / np.abs(expected).max()
+            engine = None if bundle.served.encoder is None else load_engine(checked, bundle.served.encoder)
+            drift = 0.0 if engine is None else _drift(engine, np.array(bundle.served.probe))
             loaded = cls(bundle, engine)
+            loaded._score_anyone()
         except DAMAGE as error:
-            message = f"{run}: the parts of its model do not fit ({error}); make the run again"
+            reason = str(error).partition("\n")[0][:200] or type(error).__name__
+            message = f"{run}: the parts of its model do not fit ({reason}); make the run again"
             raise RunError(message) from error
         if not drift <= PROBE_TOLERANCE:
             message = (
@@ -101,6 +100,20 @@ class Predictor:
             )
             raise EngineError(message)
         return loaded
+
+    def _score_anyone(self) -> None:
+        """Score a made-up patient, so that parts which do not fit are noticed when they are loaded.
+
+        Raises:
+            ValueError: The answer is no probability; other errors where the arithmetic fails.
+        """
+        values = self.bundle.reference.clinical[:1]
+        image = np.zeros((1, len(self.bundle.fusion.kept)), np.float32) if "image" in self._blocks else None
+        scores = self.score(Queries(image, values, [None], [None], [None]))
+        probability = answer(self.bundle, scores, 0, values[0]).probability
+        if not 0 <= probability <= 1:
+            message = f"a made-up patient gets the probability {probability}"
+            raise ValueError(message)
 
     @property
     def engine(self) -> Engine | None:
@@ -271,6 +284,11 @@ class Predictor:
         if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
             return None
         return KnownTraces(hashes if len(self._paged) == len(hashes) else hashes[self._paged])
+
+
+def _drift(engine: Engine, expected: NDArray[np.float64]) -> float:
+    """By how much an engine's probe differs from the expected one, as a share of its scale."""
+    return float(np.abs(probe(engine) - expected).max() / np.abs(expected).max())
 
 
 def _embedded(engine: Engine, pages: Sequence[PreparedPage | None]) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Protocol, Self, get_args
 
 from cardiograph import __version__
 from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import DECISIONS, Prediction
 from cardiograph.models.titles import TITLES, WITHOUT_GRAPH
 from cardiograph.schema import ClinicalVariable, Provenance
@@ -90,10 +90,9 @@ class ModelFacts:
 
 def columns_of(run: Path) -> dict[str, str] | None:
     """Which columns of the cohort a run read as which variables (``cohort.map``); None for a bundle without its run."""
-    settings = run / "config.toml"
-    if not settings.exists():
+    if not (run / "config.toml").exists():
         return None
-    told: dict[str, str] = tomllib.loads(settings.read_text(encoding="utf-8")).get("cohort", {}).get("map", {})
+    told: dict[str, str] = RunDirectory(run).config_content().get("cohort", {}).get("map", {})
     return told
 
 

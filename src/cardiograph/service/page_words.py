@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.files import read_json
 from cardiograph.evaluation.wording import WORDINGS, Wording, class_names
 from cardiograph.schema import Provenance
 
@@ -103,7 +103,7 @@ def confidence_of(bundle: ModelBundle) -> float | None:
 def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     """What the run found of its model, from ``metrics.json`` where it is there."""
     path = run / "metrics.json"
-    metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    metrics = read_json(path) if path.is_file() else {}
     verdict = metrics.get("graph_verdict") or {}
     told = bundle.served.provenance
     provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in told), "measured")

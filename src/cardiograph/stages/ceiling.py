@@ -34,7 +34,7 @@ def synthetic_ceiling(source: Path, studied: Studied, learnt: Learnt) -> dict[st
     """
     truth_file = source.parent / "truth.parquet"
     simulated = any(each.startswith("simulated") for each in studied.provenances)
-    if not studied.cohort.synthetic or not truth_file.exists() or simulated:
+    if not studied.cohort.synthetic or not truth_file.is_file() or simulated:
         return None
     import pandas as pd
     from sklearn.linear_model import LogisticRegression

@@ -31,6 +31,7 @@ from cardiograph.stages.external import (
     answered_by,
     answers_table,
     claim,
+    refuse_inside,
     run_settings,
     told_of,
     write_evaluation,
@@ -89,6 +90,7 @@ def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort 
     progress = progress or Silent()
     directory, folder = RunDirectory(run), out or Path("evaluations") / source.resolve().stem
     directory.require_finished()
+    refuse_inside(source, folder)
     facts = directory.read_json("run.json")
     _require_extended(facts, run)
     config = run_settings(directory, overrides or {})
