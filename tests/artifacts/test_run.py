@@ -1,5 +1,7 @@
 """A run folder belongs to one process, one configuration and one cohort."""
 
+import os
+import stat
 import subprocess
 import sys
 
@@ -74,3 +76,57 @@ def test_the_configuration_comes_back_whole(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.begin(config, "cohort")
     assert directory.config() == config
+
+
+def test_a_folder_that_is_no_run_is_refused_and_nothing_in_it_is_touched(tmp_path):
+    (tmp_path / "deep").mkdir()
+    theirs = [tmp_path / "thesis.docx", tmp_path / ".mine.partial", tmp_path / "deep" / ".a.b.cardiograph.partial"]
+    theirs.append(tmp_path / ".metrics.json.abcd1234.cardiograph.partial")
+    for path in theirs:
+        path.write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(RunError, match=r"deep, thesis\.docx"), RunDirectory(tmp_path).locked():
+        pass
+    assert sorted(tmp_path.rglob("*")) == before
+    assert all(path.read_text() == "mine" for path in theirs)
+
+
+def test_a_run_loses_what_its_own_killed_writes_left_and_nothing_else(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.begin(RunConfig(), "cohort")
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "notes").mkdir()
+    own = [tmp_path / ".run.json.abcd1234.cardiograph.partial", tmp_path / "bundle" / ".x.abcd1234.cardiograph.partial"]
+    theirs = [tmp_path / ".mine.partial", tmp_path / "notes" / ".x.abcd1234.cardiograph.partial"]
+    for path in own + theirs:
+        path.write_text("")
+    with directory.locked():
+        assert not any(path.exists() for path in own)
+        assert all(path.exists() for path in theirs)
+
+
+@pytest.mark.parametrize("name", ["run.json", "config.toml", "cohort.parquet", "pages.png"])
+def test_a_file_of_a_run_that_is_a_fifo_is_refused_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    directory = RunDirectory(tmp_path)
+    read = {
+        "run.json": directory.read_json,
+        "config.toml": lambda _: directory.config(),
+        "cohort.parquet": directory.read_table,
+        "pages.png": directory.read_bytes,
+    }[name]
+    with pytest.raises(RunError, match="not a file"):
+        read(name)
+
+
+def test_settings_of_a_run_that_are_damaged_are_named(tmp_path):
+    (tmp_path / "config.toml").write_text("[model]\nno_such_key = 1\n")
+    with pytest.raises(RunError, match=r"config\.toml is not of this version or damaged"):
+        RunDirectory(tmp_path).config()
+
+
+def test_a_run_folder_is_for_its_owner_alone(tmp_path):
+    with RunDirectory(tmp_path / "runs" / "first").locked():
+        pass
+    assert stat.S_IMODE((tmp_path / "runs" / "first").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "runs" / "first" / ".lock").stat().st_mode) == 0o600

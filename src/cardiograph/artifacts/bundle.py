@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -279,7 +280,7 @@ def _served(facts: Mapping[str, Any]) -> Served:
     """Settings and facts, checked for their types."""
     plain = {field.name: facts[field.name] for field in fields(Served)}
     maps = None if plain["maps"] is None else MapVerdict.from_dict(plain["maps"])
-    served: Served = TypeAdapter(Served).validate_python(plain | {"maps": None})
+    served: Served = TypeAdapter(Served).validate_json(json.dumps(plain | {"maps": None}), strict=True)
     for name, share in (("threshold", served.threshold), ("prior", served.prior)):
         if share is not None and not 0 <= share <= 1:
             message = f"{name} is {share}, allowed 0-1"
@@ -289,7 +290,7 @@ def _served(facts: Mapping[str, Any]) -> Served:
 
 def _scaler(content: dict[str, Any]) -> ClinicalScaler:
     """A scaler whose variables were checked for their types."""
-    TypeAdapter(tuple[ClinicalVariable, ...]).validate_python(content["variables"])
+    TypeAdapter(tuple[ClinicalVariable, ...]).validate_json(json.dumps(content["variables"]), strict=True)
     return ClinicalScaler.from_dict(content)
 
 

@@ -88,11 +88,13 @@ def write_output(target: Path, content: bytes) -> None:
         RunError: As for :func:`written_whole`.
     """
     real = Path(os.path.realpath(target))
-    if not real.exists() or real.is_file() or real.is_dir():
+    # /dev/stdout may be a file that somebody else has begun to write
+    open_already = target.absolute().is_relative_to("/dev") and not real.is_relative_to("/dev/shm")  # noqa: S108
+    if not open_already and (real.is_file() or real.is_dir() or not target.exists()):
         write_bytes(real, content)
         return
     try:
-        with real.open("wb") as device:
+        with target.open("ab") as device:
             device.write(content)
     except OSError as error:
         raise _not_written(target, error) from error
