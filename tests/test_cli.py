@@ -3,8 +3,10 @@
 import html
 import io
 import json
+import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tomllib
@@ -311,6 +313,101 @@ def test_predict_table_writes_a_file_and_needs_no_labels(table, finished_run, tm
     answers = pd.read_csv(tmp_path / "answers.csv")
     assert list(answers["record_id"]) == list(frame["record_id"])
     assert answers["probability"].between(0, 1).all()
+
+
+def command(*arguments, **options):
+    """A command as a process of its own."""
+    words = [sys.executable, "-m", "cardiograph", *map(str, arguments)]
+    return subprocess.run(words, stderr=subprocess.PIPE, text=True, timeout=120, check=False, **options)
+
+
+def test_answers_do_not_overwrite_what_is_read_the_run_or_a_picture(finished_run, cohort_table, tmp_path):
+    table = tmp_path / "new.csv"
+    shutil.copy(cohort_table, table)
+    (tmp_path / "link.csv").symlink_to(table)
+    (tmp_path / "hard.csv").hardlink_to(table)
+    picture = next((cohort_table.parent / "pages").iterdir())
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    outs = [
+        table,
+        tmp_path / "link.csv",
+        tmp_path / "hard.csv",
+        picture,
+        run / "metrics.json",
+        run / "bundle" / "bundle.json",
+    ]
+    before = {out: out.read_bytes() for out in outs}
+    for out in outs:
+        status, error = failed("predict", run, "--table", table, "--out", out)
+        assert (status, "choose another name" in error["error"]) == (2, True)
+    assert before == {out: out.read_bytes() for out in outs}
+
+
+def test_an_output_that_takes_no_more_is_named():
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        for arguments in (["config"], ["audit", "no_such.csv", "--json"]):
+            done = command(*arguments, stdout=full)
+            assert done.returncode == 1
+            assert done.stderr == (
+                "error: the output cannot be written (No space left on device); make room or write it elsewhere\n"
+            )
+
+
+def test_config_goes_into_a_device():
+    assert command("config", "--out", "/dev/null").returncode == 0
+    done = command("config", "--out", "/dev/full")
+    assert (done.returncode, "/dev/full: cannot be written (No space left" in done.stderr) == (5, True)
+
+
+@pytest.mark.parametrize("kind", ["device", "fifo"])
+def test_a_device_or_fifo_is_not_a_file_for_any_command(finished_run, tmp_path, kind):
+    names = [tmp_path / "table.csv", tmp_path / "page.jpg", tmp_path / "settings.toml"]
+    for name in names:
+        if kind == "device":
+            name.symlink_to("/dev/zero")
+        else:
+            os.mkfifo(name)
+    table, page, toml = names
+    for arguments in (
+        *(["audit", table], ["run", table], ["ladder", table], ["compare", table]),
+        *(
+            ["evaluate", finished_run, table],
+            ["extend", finished_run, table],
+            ["predict", finished_run, "--table", table],
+        ),
+        *(["predict", finished_run, "--ecg", page], ["config", "--check", toml], ["run", table, "--weights", page]),
+    ):
+        out = [] if arguments[0] in ("predict", "config") else ["--out", tmp_path / "out"]
+        status, error = failed(*arguments, *out) if arguments[0] != "config" else (2, {"error": "not a file"})
+        assert status in (2, 3, 4)
+        assert "not a file" in json.dumps(error)
+    with pytest.raises(ConfigError, match="not a file"):
+        load_config(toml)
+
+
+def test_a_cohort_whose_page_is_a_fifo_is_refused_at_once(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "cohort" / name).mkdir(parents=True)
+        os.mkfifo(tmp_path / "cohort" / name / "page.jpg")
+    arguments = ["--positive", "a", "--weights", "random", "--out", tmp_path / "run"]
+    status, error = failed("run", tmp_path / "cohort", *arguments)
+    assert (status, {issue["value"] for issue in error["issues"]}) == (4, {"not a file"})
+
+
+def test_a_run_does_not_touch_a_folder_that_is_no_run(table, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("mine")
+    (tmp_path / "thesis" / ".chapter.partial").write_text("mine")
+    status, error = failed("run", table, "--out", tmp_path / "thesis")
+    assert (status, "holds files that are not a run's (chapter.tex)" in error["error"]) == (5, True)
+    assert sorted(path.name for path in (tmp_path / "thesis").iterdir()) == [".chapter.partial", "chapter.tex"]
+
+
+def test_all_that_a_run_writes_is_for_its_owner_alone(finished_run, cache_folder):
+    for folder in (finished_run, cache_folder):
+        for path in folder.rglob("*"):
+            mode = 0o700 if path.is_dir() else 0o600
+            assert (path, stat.S_IMODE(path.stat().st_mode)) == (path, mode)
 
 
 def test_faults_of_a_table_come_all_at_once_with_the_way_out(tmp_path):

@@ -1,13 +1,14 @@
 """``predict`` answers the same from a run and from a service."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from cardiograph import cli_predict
 from cardiograph.cli import main
-from cardiograph.errors import ServiceError
+from cardiograph.errors import ConfigError, ServiceError
 
 
 @pytest.fixture
@@ -98,6 +99,11 @@ def test_the_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
     file = tmp_path / "key"
     file.write_text("of-the-file\n")
     assert sent() == "Bearer of-the-file"
+
+
+def test_a_key_file_without_end_is_refused():
+    with pytest.raises(ConfigError, match="longer than 4096 bytes"):
+        cli_predict.run_or_service(None, "https://host", Path("/dev/zero"))
 
 
 def test_a_service_that_is_not_there_has_a_status_of_its_own(call):

@@ -1,11 +1,13 @@
 """An extended run gets its calibration and threshold back from patients that its reference does not know."""
 
 import json
+import stat
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cardiograph.artifacts import files
 from cardiograph.artifacts.files import sha256_of
 from cardiograph.cli import main
 from cardiograph.config import load_config
@@ -135,6 +137,72 @@ def test_a_renewal_that_was_killed_goes_on(first_run, cohorts, renewed, tmp_path
     found = renew_run(path, cohorts["third"], tmp_path / "out")
     assert found.content["scores"] == renewed[2].content["scores"]
     assert Predictor.load(path).bundle.served.threshold == renewed[2].content["threshold"]
+
+
+def finished_after_kills(monkeypatch, command, *, step=1):
+    """The result of a command that is killed at its first write, then at a later one, and so on, and whether it was.
+
+    Each kill leaves a temporary file, as ``kill -9`` does.
+    """
+    plain = files.written_whole
+    for allowed in range(0, 100, step):
+        writes = []
+
+        def write(target, writes=writes, allowed=allowed):
+            if len(writes) == allowed:
+                files.make_folder(target.parent)
+                (target.parent / f".{target.name}.abcd1234.cardiograph.partial").write_text("half of")
+                raise KeyboardInterrupt
+            writes.append(target)
+            return plain(target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "written_whole", write)
+            try:
+                return command(), allowed > 0
+            except KeyboardInterrupt:
+                continue
+    raise AssertionError
+
+
+def test_an_evaluation_that_was_killed_at_any_write_goes_on(first_run, cohorts, tmp_path, monkeypatch):
+    found, killed = finished_after_kills(
+        monkeypatch, lambda: evaluate_cohort(first_run, cohorts["third"], tmp_path / "out")
+    )
+    assert killed
+    assert {path.name for path in found.path.iterdir()} == {"evaluation.html", "evaluation.json", "predictions.csv"}
+    assert json.loads((found.path / "evaluation.json").read_text()) == json.loads(json.dumps(found.content))
+    assert {stat.S_IMODE(path.stat().st_mode) for path in found.path.iterdir()} == {0o600}
+    assert stat.S_IMODE(found.path.stat().st_mode) == 0o700
+
+
+def test_an_unfinished_evaluation_of_another_cohort_is_refused(first_run, cohorts, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("cardiograph.stages.external.write_evaluation", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            evaluate_cohort(first_run, cohorts["third"], tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"of another model or cohort .*unfinished evaluation"):
+        evaluate_cohort(first_run, cohorts["more"], tmp_path / "out")
+
+
+def test_an_extension_and_a_renewal_that_were_killed_at_any_write_go_on(
+    first_run, cohorts, renewed, tmp_path, monkeypatch
+):
+    path, (_, digest), found = renewed
+    _, killed = finished_after_kills(
+        monkeypatch, lambda: extend_run(first_run, cohorts["more"], tmp_path / "extended"), step=3
+    )
+    assert killed
+    assert sha256_of(tmp_path / "extended" / "bundle" / "bundle.json") == digest
+    again, killed = finished_after_kills(
+        monkeypatch, lambda: renew_run(tmp_path / "extended", cohorts["third"], tmp_path / "out"), step=2
+    )
+    assert killed
+    assert again.content["scores"] == found.content["scores"]
+    whole = path / "bundle", tmp_path / "extended" / "bundle"
+    one, other = ({each.name: sha256_of(each) for each in folder.iterdir()} for folder in whole)
+    assert one == other
+    assert not [*(tmp_path / "extended").rglob("*.partial"), *(tmp_path / "out").rglob("*.partial")]
 
 
 def test_cohorts_that_cannot_renew_are_refused(first_run, cohorts, tmp_path):

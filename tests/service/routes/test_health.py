@@ -1,3 +1,9 @@
+import dataclasses
+import shutil
+
+from cardiograph.inference import Predictor
+
+
 def test_alive_and_ready(served):
     assert served.client.get("/healthz").json() == {"status": "alive"}
     assert served.client.get("/readyz").json() == {"status": "ready"}
@@ -9,6 +15,19 @@ def test_a_service_that_stops_is_alive_but_not_ready(served, values):
     answer = served.client.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert served.ask(values=values).status_code == 503
+
+
+def test_a_model_whose_files_are_changed_in_place_answers_no_more(serve, finished_run, values, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    served = serve(run=run)
+    served.app.state.serving = dataclasses.replace(served.app.state.serving, predictor=Predictor.load(run))
+    assert served.ask(values=values).status_code == 201
+    with (run / "bundle" / "reference.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    answer = served.ask(values=values)
+    assert (answer.status_code, answer.json()["code"]) == (503, "model_changed")
+    assert served.client.get("/readyz").json()["code"] == "model_changed"
+    assert served.client.get("/healthz").status_code == 200
 
 
 def test_every_answer_carries_the_headers(served):
