@@ -167,7 +167,7 @@ class ModelBundle:
             written.append(name)
         facts = self._facts() | self._write_renewable(folder)
         facts["sha256"] = {**{name: files.sha256_of(folder / name) for name in written}, **facts["sha256"]}
-        files.write_json(folder / NAME, sealed(facts))
+        _write_facts(folder, facts)
 
     def save_renewed(self, folder: Path) -> None:
         """Write threshold, uncertainty and what is known of maps into a saved bundle whose other files stay.
@@ -178,10 +178,7 @@ class ModelBundle:
         before = CheckedFiles(folder).facts
         fixed = {name: digest for name, digest in before["sha256"].items() if not name.startswith(_RENEWABLE)}
         renewed = self._write_renewable(folder)
-        files.write_json(folder / NAME, sealed(before | renewed | {"sha256": {**fixed, **renewed["sha256"]}}))
-        for path in folder.iterdir():
-            if path.name.startswith(_RENEWABLE) and path.name not in renewed["sha256"]:
-                path.unlink()
+        _write_facts(folder, before | renewed | {"sha256": {**fixed, **renewed["sha256"]}})
 
     def _facts(self) -> dict[str, Any]:
         """What of ``bundle.json`` never changes."""
@@ -297,6 +294,14 @@ def _scaler(content: dict[str, Any]) -> ClinicalScaler:
 def _reason(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return f"{text} is missing" if isinstance(error, KeyError) else text.splitlines()[0][:200]
+
+
+def _write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``bundle.json``, and remove what an earlier renewal left."""
+    files.write_json(folder / NAME, sealed(facts))
+    for path in folder.iterdir():
+        if path.name.startswith(_RENEWABLE) and path.name not in facts["sha256"]:
+            path.unlink()
 
 
 def _write_named(folder: Path, name: str, content: bytes, digests: dict[str, str]) -> str:
