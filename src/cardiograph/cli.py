@@ -305,12 +305,12 @@ def _synthesise(out: Path, patients: int, seed: int) -> Path:
     from cardiograph.threads import available_threads
 
     with console.bars() as shown:
-        shown.start("drawing pages", patients)
         done = 0
 
         def told(pages: int, total: int) -> None:
             nonlocal done
-            shown.progress.update(shown.progress.tasks[-1].id, total=total)
+            if not done:
+                shown.start("drawing pages", total, unit="pages")
             shown.advance(pages - done)
             done = pages
 

@@ -33,9 +33,14 @@ def ladder(  # noqa: PLR0913 - a command has its options
     weights: Annotated[
         str | None, typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Splits and trainings of each step; 10, or 2 with --quick.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Splits and trainings of each step; 10 by default.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Two seeds and fewer augmented copies: a first look, minutes.")
+        bool,
+        typer.Option(
+            "--quick",
+            help="Only the two faults that make a high score by themselves: values drawn from the label, and copies "
+            "across the split. Minutes.",
+        ),
     ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes that make trials side by side; one a core, four at most, by default.")
@@ -234,7 +239,7 @@ def _table(block: Block, title: str, change: str) -> Table:
     from cardiograph.console import plain
 
     table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("step", min_width=22)
+    table.add_column("step", min_width=18)
     others = [metric for metric in block.metrics if metric != "auroc"]
     for heading in ("AUROC", change, *(SHORT[metric] for metric in others)):
         table.add_column(heading, justify="right", no_wrap=True)

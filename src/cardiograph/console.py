@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cardiograph.audit.findings import Audit
     from cardiograph.containers import Prediction
+    from cardiograph.progress import Progress
 
 ISSUES_SHOWN = 100
 IDS_SHOWN = 4
@@ -86,8 +87,17 @@ def _pace() -> ProgressColumn:
 
 
 @contextmanager
-def bars() -> Iterator[Bars]:
-    """Show progress while the block runs."""
+def bars() -> Iterator[Progress]:
+    """Show progress on stderr while the block runs: bars on a terminal, elsewhere a line every ten seconds."""
+    from rich.console import Console
+
+    if not Console(stderr=True).is_interactive:
+        from cardiograph import console_progress
+
+        lines = console_progress.Lines(sys.stderr, seconds=console_progress.SECONDS_BETWEEN_LINES)
+        with lines.open():
+            yield lines
+        return
     shown = Bars()
     with shown.progress:
         yield shown

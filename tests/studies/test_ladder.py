@@ -193,10 +193,65 @@ def test_an_extent_that_makes_no_sense_is_refused(options, named):
         Extent.of(**{"quick": False, **options})
 
 
-def test_quick_means_two_seeds_and_fewer_copies_unless_seeds_are_given():
-    assert Extent.of(None, quick=True) == Extent(2, 64, quick=True)
+def test_quick_means_fewer_faults_and_copies_but_as_many_seeds():
+    assert Extent.of(None, quick=True) == Extent(10, 64, quick=True)
     assert Extent.of(4, quick=True).seeds == 4
     assert Extent.of(None, quick=False) == Extent(10, None)
+
+
+@pytest.fixture(scope="session")
+def quick(values_table, tmp_path_factory):
+    """A quick ladder on the table of values with its ten seeds, and its folder."""
+    out = tmp_path_factory.mktemp("ladders") / "quick"
+    return climb(values_table, out, values_settings(), Extent.of(None, quick=True, workers=1)), out
+
+
+def test_a_quick_ladder_shows_both_large_faults_beyond_chance(quick):
+    result = quick[0]
+    rows = {row.name: row for row in result.alone[0].rows}
+    assert set(rows) == {"sound", "simulated_from_label", "duplicates_across_split"}
+    assert rows["simulated_from_label"].changes["auroc"].low > 0
+    said = " ".join(result.reading)
+    assert "move the AUROC of the sound path beyond chance by themselves: Clinical values drawn from the label" in said
+    assert "10 of 10" not in said
+
+
+def test_a_quick_ladder_says_that_it_tries_two_faults(quick):
+    result, out = quick
+    first = result.ladders[0].rows[0]
+    assert first.title == "Published settings, with the faults below"
+    assert "every fault" not in first.sentence
+    assert any("--quick" in note and "copies across the split" in note for note in result.notes)
+    assert not any("hardly mean anything" in note for note in result.notes)
+    page = (out / "ladder.html").read_text()
+    assert "two of them are made on purpose" in " ".join(page.split())
+    assert "all faults" not in page
+
+
+def test_the_tables_of_a_ladder_fit_80_columns(climbed, quick, capsys):
+    from cardiograph.cli_studies import show_ladder
+
+    for result, out in (climbed, quick):
+        classes = {"class_accuracy": result.ladders[0].rows[0].scores["auroc"]}
+        blocks = [
+            dataclasses.replace(
+                block,
+                rows=tuple(
+                    dataclasses.replace(row, scores=row.scores | classes) if row.scores else row for row in block.rows
+                ),
+            )
+            for block in result.ladders
+        ]
+        show_ladder(dataclasses.replace(result, ladders=tuple(blocks)), out)
+        told = capsys.readouterr().out
+        tables = told.partition("\n- ")[0]
+        assert "class acc." in tables
+        assert "…" not in tables
+        assert max(map(len, tables.splitlines())) <= 80
+        for row in result.ladders[0].rows:
+            if "auroc" in row.changes:
+                found = row.changes["auroc"]
+                assert f"{found.value:+.3f} ({found.low:+.2f} to {found.high:+.2f})" in tables
 
 
 def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
@@ -204,13 +259,13 @@ def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
     config.write_text("[model]\nwidth = 16\nepochs = 12\npatience = 12\n")
     command = ["ladder", str(values_table), "--out", str(tmp_path / "out"), "--config", str(config), "--workers", "1"]
     with pytest.raises(SystemExit) as done:
-        main([*command, "--quick"])
+        main([*command, "--quick", "--seeds", "2"])
     assert done.value.code == 0
     shown = capsys.readouterr().out
     assert "each fault alone" in shown
     assert "ladder.html" in shown
     with pytest.raises(SystemExit):
-        main([*command, "--quick", "--json"])
+        main([*command, "--quick", "--seeds", "2", "--json"])
     told = json.loads(capsys.readouterr().out)
     assert told["seeds"] == 2
     assert told["controls"]["rows"][1]["name"] == "permuted_labels"

@@ -9,7 +9,17 @@ from cardiograph.studies.controls import CONTROLS
 from cardiograph.studies.faults import FAULTS, THESIS, Faults
 from cardiograph.studies.faulty_records import Pool
 from cardiograph.studies.laboratory import Laboratory
-from cardiograph.studies.ladder_plan import ALONE_TITLES, CONTROL_TITLES, OURS, SOUND, START, TITLES, make_plan
+from cardiograph.studies.ladder_plan import (
+    ALONE_TITLES,
+    CONTROL_TITLES,
+    OURS,
+    QUICK_CONTROLS,
+    QUICK_FAULTS,
+    SOUND,
+    START,
+    TITLES,
+    make_plan,
+)
 
 
 @pytest.fixture
@@ -114,3 +124,13 @@ def test_everything_has_a_name_for_people(lab):
     assert set(CONTROL_TITLES) == set(CONTROLS)
     keys = [step.key for step in make_plan(lab).steps]
     assert len(keys) == len(set(keys))
+
+
+def test_a_quick_plan_needs_neither_the_whole_page_nor_copies_of_test_pages(lab):
+    plan = make_plan(lab, quick=True)
+    assert [step.name for step in plan.ladders["both"]] == [START, *QUICK_FAULTS, OURS]
+    assert [step.name for step in plan.alone["both"]] == [SOUND, "simulated_from_label"]
+    assert [step.name for step in plan.alone["image"] if not step.why_not] == [SOUND, "duplicates_across_split"]
+    assert [step.name for step in plan.controls] == [OURS, *QUICK_CONTROLS]
+    assert {step.faults.header_in_view for step in plan.steps} == {False}
+    assert {step.faults.augment_before_split for step in plan.steps} == {False}

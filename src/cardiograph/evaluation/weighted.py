@@ -47,6 +47,8 @@ def weighted_scores(
             found |= {"calibration_slope": slope, "calibration_intercept": intercept}
         if "ece" in names:
             found["ece"] = calibration_errors(labels, probabilities, weights)
+        for name in set(names) - set(found):
+            found[name] = _repeated(name, labels, probabilities, weights, threshold)
     return {name: found[name] for name in names}
 
 
@@ -62,6 +64,21 @@ def _ranked(labels: Labels, probabilities: Floats, weights: Floats) -> dict[str,
     precision = np.divide(true, true + false, out=np.zeros_like(true), where=true + false > 0)
     area = (positive * precision).sum(axis=1) / positives
     return {"auroc": pairs / (positives * negatives), "auprc": np.where(negatives > 0, area, np.nan)}
+
+
+def _repeated(name: str, labels: Labels, probabilities: Floats, weights: Floats, threshold: float) -> Floats:
+    """A metric that has no formula for weights: computed on each resample, with records repeated as often as drawn.
+
+    Raises:
+        ValueError: If a weight is not a whole number.
+    """
+    counts = weights.astype(np.int64)
+    if (counts != weights).any():
+        message = f"{name} has no formula for weights, and some weights are not whole numbers"
+        raise ValueError(message)
+    metric = METRICS[name].function
+    rows = (np.repeat(np.arange(len(labels)), each) for each in counts)
+    return np.array([metric(labels[drawn], probabilities[drawn], threshold) for drawn in rows])
 
 
 def _means(labels: Labels, probabilities: Floats, weights: Floats) -> dict[str, Floats]:

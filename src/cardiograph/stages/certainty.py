@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.config import EvaluationConfig
 from cardiograph.inference import Predictor, Scores
+from cardiograph.uncertainty.conformal import DIGITS
 
 
 def certainty_of(
@@ -32,7 +33,7 @@ def certainty_of(
     told, sets = found.told, uncertainty.conformal
     coverage: dict[str, float | None] = {"0": None, "1": None}
     if sets is not None and sets.enough:
-        inside = told.p_values > 1 - sets.confidence
+        inside = told.p_values > round(1 - sets.confidence, DIGITS)
         for label in (0, 1):
             rows = labels == label
             coverage[str(label)] = float(inside[rows, label].mean()) if rows.any() else None

@@ -69,6 +69,8 @@ def _painter(result: CompareResult) -> Callable[[Figure], None]:
             line[0].tick_params(axis="y", labelsize=8.5, labelcolor=INK)
             line[1].set_yticks([])
         for axes, metric in zip(panels[-1], SHOWN, strict=True):
+            low, high = axes.get_xlim()
+            axes.set_xlim(max(0, low), min(1, high))  # t intervals of few folds leave 0..1
             axes.set_xlabel(metric_title(metric))
 
     return paint
@@ -84,14 +86,13 @@ def _dots(axes: Axes, rows: Sequence[Row], metric: str) -> None:
         colour, marker = _look(row.model)
         if math.isfinite(found.low):
             axes.plot([found.low, found.high], [place, place], color=colour, lw=1.2, zorder=2, solid_capstyle="butt")
-        axes.plot(found.value, place, marker=marker, ms=5, color=colour, ls="none", zorder=3)
+        axes.plot(found.value, place, marker=marker, ms=5, color=colour, ls="none", zorder=3, clip_on=False)
         axes.text(
             1.01, place, number(found.value), va="center", fontsize=7.5, color=INK, transform=axes.get_yaxis_transform()
         )
     if metric == "auroc":
         axes.axvline(0.5, color=SOFT, lw=1, ls="--", zorder=1)
-    low, high = axes.get_xlim()
-    axes.set(xlim=(max(0, low), min(1, high)), ylim=(len(rows) - 0.4, -0.6))  # t intervals of few folds leave 0..1
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
 

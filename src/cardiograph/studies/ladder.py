@@ -29,7 +29,7 @@ from cardiograph.threads import set_threads
 VERSION = 1
 """Changes whenever the same trial gives other scores; trials of another version are made again."""
 
-SEEDS, QUICK_SEEDS, QUICK_COPIES = 10, 2, 64
+SEEDS, QUICK_COPIES = 10, 64
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Extent:
     Args:
         seeds: Splits, simulations and trainings of each step.
         copies: Different augmented copies of the pages of a class, about; None for as many as are asked for.
-        quick: Whether it is called quick.
+        quick: Whether only the two faults are tried that make a high score by themselves.
         workers: Processes; None for one a core.
     """
 
@@ -61,9 +61,7 @@ class Extent:
         if workers is not None and workers < 1:
             message = f"--workers {workers}: at least 1, which is this process alone"
             raise ConfigError(message)
-        if quick:
-            return cls(seeds or QUICK_SEEDS, QUICK_COPIES, quick=True, workers=workers)
-        return cls(seeds or SEEDS, workers=workers)
+        return cls(seeds or SEEDS, QUICK_COPIES if quick else None, quick=quick, workers=workers)
 
 
 def climb(
@@ -103,7 +101,7 @@ def climb(
             progress.start("finding weights", 1)
             find_weights(config.encoder.weights, cache=cache_folder())
         lab.settle_precision()
-        plan = make_plan(lab)
+        plan = make_plan(lab, quick=extent.quick)
         data = data_hash(*lab.own)
         directory.begin(config, data)
         log = TrialLog(out / "trials.jsonl")

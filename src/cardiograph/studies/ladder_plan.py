@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,14 @@ from cardiograph.studies.laboratory import Laboratory, Modality
 
 START, OURS, SOUND = "thesis", "ours", "sound"
 """First and last step of a ladder, and the path to which faults are added alone."""
+
+QUICK_FAULTS = ("simulated_from_label", "duplicates_across_split")
+"""The faults of a quick ladder: each makes a high score by itself, and neither needs another view of the pages."""
+
+QUICK_CONTROLS = ("permuted_labels", "clinical_only", "logistic")
+"""The controls of a quick ladder."""
+
+QUICK_START_TITLE = "Published settings, with the faults below"
 
 NEED_CLINICAL = ("simulated_from_label", "unscaled_blocks")
 """Faults that are added alone to the multimodal path, too."""
@@ -120,12 +129,14 @@ class Plan:
         return tuple(step for steps in rows for step in steps if not step.why_not)
 
 
-def make_plan(lab: Laboratory) -> Plan:
+def make_plan(lab: Laboratory, *, quick: bool = False) -> Plan:
     """The steps that a cohort allows.
 
     Args:
         lab: Its pages are read here, if they were not yet.
+        quick: Whether only ``QUICK_FAULTS`` and ``QUICK_CONTROLS`` are tried.
     """
+    faults = QUICK_FAULTS if quick else FAULTS
     config = lab.config
     published = config.model_copy(
         update={
@@ -136,10 +147,13 @@ def make_plan(lab: Laboratory) -> Plan:
     modalities: tuple[Modality, ...] = ("clinical",)
     if lab.cohort.has_pages:
         modalities = ("image",) if config.cohort.modality == "image" else ("image", "both")
-    ladders = {modality: _ladder(lab, modality, published) for modality in modalities}
-    alone = {modality: _alone(lab, modality, augmenting if lab.cohort.has_pages else config) for modality in modalities}
+    ladders = {modality: _ladder(lab, modality, published, faults) for modality in modalities}
+    alone = {
+        modality: _alone(lab, modality, augmenting if lab.cohort.has_pages else config, faults)
+        for modality in modalities
+    }
     main = "both" if "both" in modalities and lab.cohort.variables else modalities[0]
-    return Plan(ladders, alone, _controls(lab, main))
+    return Plan(ladders, alone, _controls(lab, main, QUICK_CONTROLS if quick else tuple(CONTROLS)))
 
 
 def reasons_against(lab: Laboratory, modality: Modality) -> dict[str, str]:
@@ -168,19 +182,19 @@ def reasons_against(lab: Laboratory, modality: Modality) -> dict[str, str]:
     return found
 
 
-def _ladder(lab: Laboratory, modality: Modality, published: RunConfig) -> tuple[Step, ...]:
+def _ladder(lab: Laboratory, modality: Modality, published: RunConfig, names: Sequence[str]) -> tuple[Step, ...]:
     against = reasons_against(lab, modality)
-    faults = Faults(**dict.fromkeys(FAULTS, True)).without(*against)
-    steps = [Step("ladder", START, TITLES[START], modality, published, faults)]
-    for name in FAULTS:
+    faults = Faults(**dict.fromkeys(names, True)).without(*against)
+    title = TITLES[START] if len(names) == len(FAULTS) else QUICK_START_TITLE
+    steps = [Step("ladder", START, title, modality, published, faults)]
+    for name in names:
         faults = faults.without(name)
         steps.append(Step("ladder", name, TITLES[name], modality, published, faults, why_not=against.get(name, "")))
     return (*steps, Step("ladder", OURS, TITLES[OURS], modality, lab.config))
 
 
-def _alone(lab: Laboratory, modality: Modality, config: RunConfig) -> tuple[Step, ...]:
+def _alone(lab: Laboratory, modality: Modality, config: RunConfig, names: Sequence[str]) -> tuple[Step, ...]:
     against = reasons_against(lab, modality)
-    names = NEED_CLINICAL if modality == "both" else FAULTS
     steps = [
         Step(
             "alone",
@@ -193,11 +207,12 @@ def _alone(lab: Laboratory, modality: Modality, config: RunConfig) -> tuple[Step
             why_not=against.get(name, ""),
         )
         for name in names
+        if modality != "both" or name in NEED_CLINICAL
     ]
     return (Step("alone", SOUND, TITLES[SOUND], modality, config, by_class=False), *steps)
 
 
-def _controls(lab: Laboratory, modality: Modality) -> tuple[Step, ...]:
+def _controls(lab: Laboratory, modality: Modality, names: Sequence[str]) -> tuple[Step, ...]:
     against = _controls_against(lab, modality)
     by_row = {"header_by_row": Faults(duplicates_across_split=True)}
     read: dict[str, Modality] = {"clinical_only": "clinical", "header_by_row": "image", "header_by_group": "image"}
@@ -212,7 +227,7 @@ def _controls(lab: Laboratory, modality: Modality) -> tuple[Step, ...]:
             by_class=False,
             why_not=against.get(name, ""),
         )
-        for name in CONTROLS
+        for name in names
     ]
     return (Step("control", OURS, TITLES[OURS], modality, lab.config), *steps)
 

@@ -45,7 +45,8 @@ def of_step(row: Row, before: Row | None, facts: Facts) -> str:
     if row.why_not:
         return _not_run(row, before)
     if before is None:
-        return f"With every fault of the published protocol, AUROC {span(row.scores['auroc'])}."
+        faults = "the faults tried here" if facts.quick else "every fault of the published protocol"
+        return f"With {faults}, AUROC {span(row.scores['auroc'])}."
     change = row.changes["auroc"]
     way = f"{number(before.scores['auroc'].value)} becomes {number(row.scores['auroc'].value)}"
     if row.name == OURS:
@@ -141,7 +142,10 @@ def _notes(facts: Facts, *, had_split: bool) -> Iterator[str]:
             "worth more or less, and may change their sign."
         )
     if facts.quick:
-        yield "Made with --quick: few seeds, and augmented copies that repeat after the first 64 or so of a class."
+        yield (
+            "Made with --quick: of the faults, only values drawn from the label and copies across the split are tried, and "
+            "augmented copies repeat after the first 64 or so of a class. The full ladder tries every fault."
+        )
 
 
 def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> Iterator[str]:
@@ -151,8 +155,9 @@ def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> 
         if overall is None or not steps:
             continue
         first, last = (block.rows[place].scores["auroc"].value for place in (0, -1))
+        tried = "the faults tried" if facts.quick else "all faults"
         yield (
-            f"{block.title}: from {number(first)} with all faults to {number(last)} with none, "
+            f"{block.title}: from {number(first)} with {tried} to {number(last)} with none, "
             f"{span(overall, sign=True)}{'' if _tells(overall) else '; ' + _untold(facts)}."
         )
         lower = [row for row in steps if row.changes["auroc"].high < 0]
