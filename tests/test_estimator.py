@@ -209,6 +209,14 @@ def test_held_out_groups_are_the_share_of_each_kind():
     assert (split_groups(labels, Groups(groups), 0.0, np.random.default_rng(1)).part == TRAIN).all()
 
 
+def test_halves_that_renew_a_run_share_out_the_classes_behind_the_label():
+    names = np.repeat(list("abcd"), [4, 40, 6, 50])
+    labels = np.isin(names, ["c", "d"]).astype(np.int64)
+    for seed in range(10):
+        split = split_groups(labels, Groups(np.arange(100)), 0.5, np.random.default_rng(seed), strata=[names])
+        assert [(names[split.part == VAL] == name).sum() for name in "abcd"] == [2, 20, 3, 25]
+
+
 def test_the_same_seed_gives_the_same_answer_after_pickling(problem):
     x, y, groups = problem
     first, second = (PatientGraphClassifier(**SHORT).fit(x, y, groups=groups) for _ in range(2))

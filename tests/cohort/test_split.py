@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.split import draw_split, given_split
-from cardiograph.config import CohortConfig, SplitConfig
+from cardiograph.config import CohortConfig, SplitConfig, load_config
 from cardiograph.containers import PARTS, Groups
 from cardiograph.errors import CohortError
+from cardiograph.stages.splitting import draw_groups
 
 SHARES = {"train": 0.64, "val": 0.16, "test": 0.20}
 
@@ -21,8 +22,9 @@ def grouped(keys):
     return Groups(np.argsort(np.argsort(first))[inverse].astype(np.int64))
 
 
-def draw(labels, groups, seed=0, **shares):
-    return draw_split(np.asarray(labels, np.int64), groups, SplitConfig(**shares), np.random.default_rng(seed))
+def draw(labels, groups, seed=0, strata=(), **shares):
+    rng = np.random.default_rng(seed)
+    return draw_split(np.asarray(labels, np.int64), groups, SplitConfig(**shares), rng, strata=strata)
 
 
 @st.composite
@@ -165,3 +167,82 @@ def test_a_given_split_is_taken_as_it_is():
 def test_a_given_split_without_a_class_in_a_part_is_refused():
     with pytest.raises(CohortError, match="no labelled record of class 1 in 'val'"):
         given_split(["train", "train", "val", "test", "test"], np.array([0, 1, 0, 0, 1]), grouped(np.arange(5)))
+
+
+@st.composite
+def classes_of_groups(draw_from):
+    """Groups of any size, each of one class; every class belongs to a label."""
+    of_group = draw_from(st.lists(st.integers(0, 5), min_size=6, max_size=50))
+    sizes = draw_from(st.lists(st.integers(1, 30), min_size=len(of_group), max_size=len(of_group)))
+    positive = draw_from(st.sets(st.integers(0, 5), min_size=1, max_size=5))
+    keys = np.repeat(np.arange(len(of_group)), sizes)
+    names = np.array(of_group)[keys]
+    labels = np.isin(names, list(positive)).astype(np.int64)
+    assume(all(len(np.unique(keys[labels == label])) >= 3 for label in (0, 1)))
+    return labels, grouped(keys), names
+
+
+def check_shares(split, names, groups, largest):
+    for name in set(names.tolist()) - {None}:
+        own = names == name
+        if len(np.unique(groups.index[own])) >= 3:
+            for part, share in SHARES.items():
+                realised = (own & (split.part == part)).sum()
+                assert realised > 0 and abs(realised - share * own.sum()) <= largest, (name, part, realised)
+
+
+@given(classes_of_groups(), st.integers(0, 5))
+@settings(deadline=None, max_examples=200)
+def test_each_class_of_three_groups_is_in_each_part_and_near_its_share(cohort, seed):
+    labels, groups, names = cohort
+    split = draw(labels, groups, seed, strata=[names.astype(str)])
+    check_shares(split, names, groups, np.bincount(groups.index).max())
+    assert all(set(labels[split.part == part]) == {0, 1} for part in PARTS)
+
+
+def test_a_label_whose_copies_overfill_validation_leaves_room_for_the_other():
+    """Five large positive groups fill more than the positive share of validation; negative ones still come in."""
+    keys = np.concatenate([np.repeat(np.arange(5), 20), np.arange(5, 305)])
+    labels = (keys < 5).astype(np.int64)
+    for seed in range(20):
+        parts = Counter(draw(labels, grouped(keys), seed).part[labels == 0])
+        assert all(abs(parts[part] / 300 - share) <= 0.02 for part, share in SHARES.items())
+
+
+def test_sites_and_classes_are_shared_out_together():
+    rng = np.random.default_rng(0)
+    names, sites = rng.choice(list("abcd"), 600), rng.choice(["north", "south", "east"], 600, p=[0.1, 0.3, 0.6])
+    keys = np.arange(600) // 2
+    names, sites = names[keys * 2], sites[keys * 2]
+    labels, groups = np.isin(names, ["c", "d"]).astype(np.int64), grouped(keys)
+    for seed in range(10):
+        split = draw(labels, groups, seed, strata=[names, sites])
+        for each in (names, sites):
+            check_shares(split, each, groups, 8)
+
+
+def test_unnamed_and_rare_strata_are_left_to_chance():
+    labels, names = np.array([0, 1] * 30), np.array([None, "", float("nan"), "once", *["usual"] * 56], dtype=object)
+    split = draw(labels, grouped(np.arange(60)), strata=[names])
+    plain = draw(labels, grouped(np.arange(60)))
+    assert Counter(split.part) == Counter(plain.part)
+
+
+def test_strata_that_say_what_the_label_says_change_nothing():
+    labels = np.array([0, 0, 1] * 40)
+    plain = draw(labels, grouped(np.arange(120) // 2))
+    assert (draw(labels, grouped(np.arange(120) // 2), strata=[labels.astype(str)]).part == plain.part).all()
+
+
+@pytest.mark.parametrize("positive", [("myocardial_infarction",), ("abnormal_heartbeat",), ("history_of_mi",)])
+def test_every_class_of_the_shared_pages_is_in_every_part(shared, positive):
+    """Validation had 82 abnormal and 31 infarction records, and none that is normal or has a history."""
+    config = CohortConfig(map={"ecg": "image", "label": "class"}, positive=positive)
+    cohort = read_cohort(shared / "ecg-pages/manifest.csv", config, outcome="x")
+    groups, names = grouped(cohort.table["ecg"].to_numpy(str)), cohort.table["class_name"].to_numpy(str)
+    for seed in range(6):
+        split = draw_groups(cohort, groups, load_config(None, {"seed": seed}))
+        check_shares(split, names, groups, np.bincount(groups.index).max())
+        for part, share in SHARES.items():
+            for label in (0, 1):
+                assert abs((split.part[cohort.labels == label] == part).mean() - share) < 0.02

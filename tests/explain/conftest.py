@@ -6,13 +6,18 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 
 from cardiograph.explain.case import Case
 from cardiograph.inference.queries import Patient
+from cardiograph.models.titles import SERVABLE
 
 LISTED = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update={"exact_up_to": 100})})
 
 
 def case_of(predictor, studied, row):
     """A record of the problem as if it had been read from a page and a form."""
-    queries = studied.queries(np.array([row]))
+    return case_from(predictor, studied.queries(np.array([row])))
+
+
+def case_from(predictor, queries):
+    """The one patient of ``queries``."""
     attached = predictor.attach(queries)
     scores = predictor.judge(attached, queries.ties)
     return Case(predictor, Patient(None, queries.clinical[0].tolist(), []), queries, attached, scores)
@@ -23,7 +28,7 @@ def studied():
     return make_problem(absent=0.1)
 
 
-@pytest.fixture(scope="session", params=["sign", "gat"])
+@pytest.fixture(scope="session", params=SERVABLE)
 def predictor(studied, request):
     return learn(studied, request.param)[2]
 

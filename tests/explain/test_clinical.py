@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 import torch
 from tests.contracts.conftest import learn
-from tests.explain.conftest import case_of
+from tests.explain.conftest import case_from, case_of
 
-from cardiograph.containers import Neighbourhood
 from cardiograph.explain.clinical import block_effects, clinical_effects
-from cardiograph.inference.queries import Attached
 
 
 def effects_of(case):
@@ -39,28 +37,17 @@ def test_some_values_matter(cases):
     assert max(abs(e.effect) for case in cases for e in effects_of(case).effects) > 0.001
 
 
-def test_a_value_taken_away_is_scored_as_the_predictor_scores_a_missing_one(predictor, studied, cases):
+def test_a_value_taken_away_is_scored_as_the_predictor_scores_a_missing_one(predictor, cases):
     """Two values: the effect of the first is the mean of what it adds with and without the second."""
     case = next(case for case in cases if np.isfinite(case.patient.values).sum() == 5)
     clinical = np.full((1, 5), np.nan)
     clinical[0, [0, 1]] = case.queries.clinical[0, [0, 1]]
 
     def scored(values):
-        """A patient with these values who hears the same neighbours, by the predictor alone."""
-        features = predictor.fuse(dataclasses.replace(case.queries, clinical=values))
-        return predictor.judge(Attached(features, hood, case.attached.known), case.queries.ties).probabilities[0]
+        """A patient with these values, by the predictor alone."""
+        return predictor.score(dataclasses.replace(case.queries, clinical=values)).probabilities[0]
 
-    hood = predictor.attach(dataclasses.replace(case.queries, clinical=clinical)).neighbours
-    row = studied.rows("test")[0]
-    queries = dataclasses.replace(case.queries, clinical=clinical)
-    attached = predictor.attach(queries)
-    two = dataclasses.replace(
-        case_of(predictor, studied, row),
-        patient=dataclasses.replace(case.patient, values=clinical[0].tolist()),
-        queries=queries,
-        attached=attached,
-        scores=predictor.judge(attached, queries.ties),
-    )
+    two = case_from(predictor, dataclasses.replace(case.queries, clinical=clinical))
     found = effects_of(two)
     alone = [np.where(np.arange(5) == column, clinical, np.nan) for column in (0, 1)]
     first, second, both = scored(alone[0]), scored(alone[1]), scored(clinical)
@@ -116,10 +103,41 @@ def test_block_effects_add_up_and_an_absent_block_has_none(cases):
 
 def test_a_block_taken_away_is_scored_as_for_a_patient_who_lacks_it(predictor, cases):
     case = next(case for case in cases if not case.scores.lacking[0])
-    nothing = dataclasses.replace(case.queries, image=np.full_like(case.queries.image, np.nan))
-    features = predictor.fuse(nothing)
-    hood = case.attached.neighbours
-    same = Attached(features, Neighbourhood(hood.index, hood.distance), case.attached.known)
-    expected = predictor.judge(same, case.queries.ties)
-    found = case.without_blocks(np.array([[False, True]]))
-    assert found.probabilities[0] == expected.probabilities[0] and found.raw[0] == expected.raw[0]
+    found = case.without_blocks(np.array([[False, True], [True, False]]))
+    for row, block in enumerate(("image", "clinical")):
+        nothing = {block: np.full_like(getattr(case.queries, block), np.nan)}
+        expected = predictor.score(dataclasses.replace(case.queries, **nothing))
+        assert found.raw[row] == pytest.approx(expected.raw[0], abs=1e-12)
+        assert found.probabilities[row] == pytest.approx(expected.probabilities[0], abs=1e-12)
+        np.testing.assert_array_equal(found.neighbours.index[row], expected.neighbours.index[0])
+
+
+def test_without_any_block_nobody_is_a_neighbour(cases):
+    nothing = cases[0].without_blocks(np.zeros((1, 2), bool))
+    assert (nothing.neighbours.index == -1).all() and np.isfinite(nothing.probabilities).all()
+
+
+def complete(case):
+    return not case.scores.lacking[0] and np.isfinite(case.patient.values).all()
+
+
+def test_same_page_other_values_differ_by_their_effects(predictor, cases):
+    """The whole difference of two answers is found in the effects, where values act through neighbours, too."""
+    first, *others = [case for case in cases if complete(case)]
+    differences = []
+    for other in others:
+        second = case_from(predictor, dataclasses.replace(first.queries, clinical=other.queries.clinical))
+        explained = [sum(each.effect for each in effects_of(case).effects) for case in (first, second)]
+        differences.append(first.probability - second.probability)
+        assert explained[0] - explained[1] == pytest.approx(differences[-1], abs=1e-9)
+    assert any(differences)
+
+
+@pytest.mark.parametrize("name", ["gcn", "gat", "sage", "knn_vote"])
+def test_a_value_that_only_chooses_neighbours_has_an_effect(studied, name, monkeypatch):
+    """The network is shown no own feature, so all that a value does it does through its neighbours."""
+    predictor = learn(studied, name)[2]
+    logits = predictor.logits
+    monkeypatch.setattr(predictor, "logits", lambda own, hood: logits(torch.zeros_like(own), hood))
+    cases = [case_of(predictor, studied, row) for row in studied.rows("test")]
+    assert any(each.effect for case in cases if complete(case) for each in effects_of(case).effects)

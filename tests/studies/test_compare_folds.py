@@ -76,3 +76,26 @@ def test_too_few_groups_of_a_class_are_told_with_a_way_out():
     with pytest.raises(ConfigError, match=r"--folds 5.*label 1 in 2.*fewer folds"):
         for number in range(5):
             fold_split(labels, Groups(np.arange(32)), 5, (0, number), seed=0)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_every_class_and_site_is_tested_and_validated_in_each_fold(seed):
+    rng = np.random.default_rng(seed)
+    names, sites = np.array(list("abbccccccc"))[rng.integers(0, 10, 300)], rng.choice(["x", "y", "z"], 300)
+    groups = Groups(np.arange(300))
+    labels = np.isin(names, ["a", "c"]).astype(np.int64)
+    for number in range(3):
+        split = fold_split(labels, groups, 3, (0, number), seed=seed, strata=[names, sites])
+        for part, share in zip(PARTS, (8 / 15, 2 / 15, 1 / 3), strict=True):
+            for each in (names, sites):
+                for name in set(each.tolist()):
+                    assert abs(((each == name) & (split.part == part)).sum() - share * (each == name).sum()) <= 6
+
+
+def test_strata_that_say_what_the_label_says_change_no_fold():
+    labels, groups = cohort(5, unlabelled=0)
+    plain, named = (
+        fold_split(labels, groups, 3, (0, 1), seed=9, strata=strata).part for strata in ((), [labels.astype(str)])
+    )
+    assert (plain == named).all()

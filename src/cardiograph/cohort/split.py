@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,32 +14,45 @@ from cardiograph.schema import UNLABELLED
 
 Counts = NDArray[np.int64]
 
+_FAULT = 1e6
+"""Weight of a broken rule against uneven shares."""
 
-def draw_split(labels: NDArray[np.int64], groups: Groups, config: SplitConfig, rng: np.random.Generator) -> Split:
+
+def draw_split(
+    labels: NDArray[np.int64],
+    groups: Groups,
+    config: SplitConfig,
+    rng: np.random.Generator,
+    *,
+    strata: Sequence[Sequence[object]] = (),
+) -> Split:
     """Draw the parts, group by group.
 
     Groups come in random order, the large ones first. Each goes to a part that still has room for all its labelled
-    records of either class, chosen with a probability in proportion to that room; where no part has room, to the part
-    that it pushes least over its share. Groups without any labelled record are training rows; an unlabelled record
-    whose group is validated or tested is excluded.
+    records, label by label and stratum by stratum, chosen with a probability in proportion to that room; where no part has
+    room, to the part that it pushes least over its share. Groups without any labelled record are training rows; an
+    unlabelled record whose group is validated or tested is excluded.
 
     Args:
         labels: [records] 0, 1 or -1 (unlabelled).
         groups: Rows that must not be parted.
         config: Shares of the labelled records.
         rng: Source of chance; the same state, the same split.
+        strata: Each [records]: names whose records are shared out like those of a label, such as the class behind the
+            label, or the site. Names of fewer than three groups, and empty ones, are left to chance.
 
     Raises:
-        CohortError: Fewer than three groups hold a class, so that not every part can have both.
+        CohortError: Fewer than three groups hold a label, so that not every part can have both.
     """
-    counts = _group_counts(labels, groups)
-    _require_three(counts)
+    counts = group_counts(labels, groups.index, strata)
+    _require_three(counts[:, :2])
     targets = np.stack([_targets(total, config) for total in counts.sum(axis=0)], axis=1)
     order = rng.permutation(len(counts))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    order = order[np.argsort(-counts[order, :2].sum(axis=1), kind="stable")]
     chosen = _place(counts, targets, order, rng)
     if not _covered(counts, chosen):
         chosen = _place(counts, targets, order, rng, seeds=_one_each(counts, order, rng))
+    _settle(chosen, counts, np.outer([config.train, config.val, config.test], counts.sum(axis=0)))
     chosen[counts.sum(axis=1) == 0] = PARTS.index(TRAIN)
     part = np.array(PARTS)[chosen][groups.index]
     return Split(_exclude(part, labels), groups, "drawn")
@@ -68,12 +81,25 @@ def given_split(parts: Sequence[str], labels: NDArray[np.int64], groups: Groups)
     return Split(_exclude(part, labels), groups, "given")
 
 
-def _group_counts(labels: NDArray[np.int64], groups: Groups) -> Counts:
-    """[groups, 2] labelled records of each class."""
-    counts = np.zeros((len(groups), 2), dtype=np.int64)
-    labelled = labels >= 0
-    np.add.at(counts, (groups.index[labelled], labels[labelled]), 1)
-    return counts
+def group_counts(labels: NDArray[np.int64], member: NDArray[np.int64], strata: Sequence[Sequence[object]]) -> Counts:
+    """[groups, columns] labelled records of label 0, of label 1, and of each name that at least three groups hold.
+
+    Args:
+        labels: [records] 0, 1 or -1 (unlabelled).
+        member: [records] group of each, from 0 on.
+        strata: Each [records], see :func:`draw_split`.
+    """
+    labelled, size = labels >= 0, int(member.max()) + 1
+    counts = [np.bincount(member[labels == label], minlength=size) for label in (0, 1)]
+    for names in strata:
+        texts = np.array(["" if name is None or name != name else str(name) for name in names], dtype=str)
+        known, number = np.unique(texts, return_inverse=True)
+        for each in np.flatnonzero(known != ""):
+            count = np.bincount(member[labelled & (number == each)], minlength=size)
+            twice = any(np.array_equal(count, other) for other in counts)
+            if (count > 0).sum() >= len(PARTS) and not twice:
+                counts.append(count)
+    return np.stack(counts, axis=1).astype(np.int64)
 
 
 def _require_three(counts: Counts) -> None:
@@ -113,7 +139,7 @@ def _place(
         size = counts[group]
         if group in seeds or not size.any():
             continue
-        fits = (room >= size).all(axis=1)
+        fits = ((room >= size) | (size == 0)).all(axis=1)
         if fits.any():
             weights = np.where(fits, room[:, size > 0].sum(axis=1), 0)
             part = int(np.searchsorted(np.cumsum(weights), chance * weights.sum(), side="right"))
@@ -135,15 +161,70 @@ def _covered(counts: Counts, chosen: Counts) -> bool:
 
 
 def _one_each(counts: Counts, order: Counts, rng: np.random.Generator) -> dict[int, int]:
-    """Small groups that give every part both classes: three with label 1, then one with label 0 where that lacks."""
-    smallest_first = order[::-1]
-    parts = [PARTS.index(name) for name in (VAL, TEST)]
-    parts = [int(part) for part in rng.permutation(parts)] + [PARTS.index(TRAIN)]
-    positive = [int(group) for group in smallest_first if counts[group, 1]][: len(parts)]
-    seeds = dict(zip(positive, parts, strict=True))
-    lacking = [part for group, part in seeds.items() if not counts[group, 0]]
-    negative = [int(group) for group in smallest_first if counts[group, 0] and int(group) not in seeds]
-    return seeds | dict(zip(negative, lacking, strict=False))
+    """Small groups that give every part a record of each label, and then of each stratum, the rarest first.
+
+    Both labels are always covered, and strata whose groups hold no other stratum; where groups hold several, there may be
+    no way to cover all.
+    """
+    parts = [int(part) for part in rng.permutation([PARTS.index(VAL), PARTS.index(TEST)])] + [PARTS.index(TRAIN)]
+    rarest_first = np.argsort((counts[:, 2:] > 0).sum(axis=0), kind="stable")
+    seeds: dict[int, int] = {}
+    for column in (1, 0, *(2 + rarest_first)):
+        having = {part for group, part in seeds.items() if counts[group, column]}
+        lacking = [part for part in parts if part not in having]
+        free = [int(group) for group in order[::-1] if counts[group, column] and int(group) not in seeds]
+        seeds |= dict(zip(free, lacking, strict=False))
+    return seeds
+
+
+def _settle(chosen: Counts, counts: Counts, wanted: NDArray[np.float64]) -> None:
+    """Move groups, or exchange two, while a part lacks a stratum or misses its share of one by more than the largest group.
+
+    Args:
+        chosen: [groups] part of each group; changed in place.
+        counts: [groups, columns] labelled records.
+        wanted: [parts, columns] shares of the labelled records.
+    """
+    limit = np.full(counts.shape[1], counts[:, :2].sum(axis=1).max())
+    limit[:2] *= max(1, counts.shape[1] - 2)  # a label is off by what its strata are off by
+
+    def cost(held: Counts, part: int) -> NDArray[np.float64]:
+        off = np.abs(held - wanted[part])
+        faults = np.maximum(off - limit, 0) + len(counts) * (held == 0)
+        total: NDArray[np.float64] = (faults * _FAULT + off**2 / np.maximum(wanted[part], 1)).sum(axis=-1)
+        return total
+
+    while True:
+        held = np.stack([counts[chosen == part].sum(axis=0) for part in range(len(PARTS))])
+        if (held > 0).all() and (np.abs(held - wanted) <= limit).all():
+            return
+        change = _best_change(chosen, counts, held, cost)
+        if not change:
+            return
+        for group, part in change.items():
+            chosen[group] = part
+
+
+def _best_change(
+    chosen: Counts, counts: Counts, held: Counts, cost: Callable[[Counts, int], NDArray[np.float64]]
+) -> dict[int, int]:
+    """Group -> its new part, for the move or exchange that lowers the cost most; empty where none does.
+
+    Groups of equal counts in one part are alike, so one of each kind is tried.
+    """
+    _, kinds = np.unique(np.column_stack([chosen, counts]), axis=0, return_index=True)
+    best, change = -1e-9, dict[int, int]()
+    for group in kinds:
+        part = int(chosen[group])
+        for other in {*range(len(PARTS))} - {part}:
+            back = kinds[chosen[kinds] == other]
+            moved = counts[group] - np.vstack([np.zeros_like(held[:1]), counts[back]])  # the first is a plain move
+            gain = cost(held[part] - moved, part) + cost(held[other] + moved, other)
+            gain -= cost(held[part], part) + cost(held[other], other)
+            at = int(gain.argmin())
+            if gain[at] < best:
+                best, change = gain[at], {int(group): other} | ({int(back[at - 1]): part} if at else {})
+    return change
 
 
 def _exclude(part: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray[np.str_]:

@@ -1,4 +1,4 @@
-"""One patient as the predictor sees it, and changed copies of it that hear the same neighbours."""
+"""One patient as the predictor sees it, and changed copies of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction
+from cardiograph.containers import NodeFeatures, Prediction
 from cardiograph.inference import Predictor, Queries, Query, Scores
 from cardiograph.inference.answers import answer
 from cardiograph.inference.queries import Attached, Patient, faults
@@ -62,18 +62,20 @@ class Case:
         return float(self.scores.raw[0])
 
     def judged(self, features: NodeFeatures) -> Scores:
-        """Scores of changed copies of the patient; each hears the neighbours of the patient as it is.
+        """Scores of changed copies of the patient, as the predictor gives them: each copy chooses its own neighbours.
+
+        A change often acts through the neighbours alone, so holding them fixed would hide it.
 
         Args:
             features: Of the copies.
         """
-        count, hood = len(features.values), self.attached.neighbours
-        same = Neighbourhood(hood.index.repeat(count, axis=0), hood.distance.repeat(count, axis=0))
-        attached = Attached(features, same, self.attached.known * count)
-        return self.predictor.judge(attached, self.queries.ties.repeat(count))
+        attached = self.predictor.attach_changed(self.queries, features)
+        return self.predictor.judge(attached, self.queries.ties.repeat(len(features.values)))
 
     def without_blocks(self, there: NDArray[np.bool_]) -> Scores:
         """Scores of the patient without some blocks: an absent one is all 0, as for a patient who lacks it.
+
+        Neighbours are sought by the blocks that are left; without any block there are none.
 
         Args:
             there: [copies, blocks] image, clinical: which ones are left.

@@ -1,4 +1,4 @@
-"""What each clinical value, and each block, moved the calibrated probability by; the neighbours stay who they are."""
+"""What each clinical value, and each block, moved the calibrated probability by, neighbours that it chose included."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def clinical_effects(case: Case, *, rng: np.random.Generator) -> ClinicalEffects
 
     A value that is taken away becomes what the predictor makes of a missing one: the median of the training records, with
     the indicator up where the variable has one. That holds for the last one, too: taking all away is not taking the
-    clinical block away, or the first value to come would be credited with the whole block. Whom the patient hears does
-    not change. So the effects sum to the probability less that with no value given, and a variable that the
-    network does not read has effect 0.
+    clinical block away, or the first value to come would be credited with the whole block. Neighbours are sought again for
+    each set of values, so an effect includes the neighbours that the value chooses. The effects sum to the
+    probability less that with no value given, and a variable that neither the network nor the search reads has effect 0.
 
     Args:
         case: The patient.
@@ -87,7 +87,8 @@ def block_effects(case: Case) -> Shares:
     """Shapley values of the two blocks, image and clinical: each the mean of what it adds first and what it adds last.
 
     An absent block is what the predictor makes of a patient without it: its features are 0, the mean of the training
-    records. Whom the patient hears does not change. A block that the patient, or the model, does not have moves nothing.
+    records, and neighbours are sought by the blocks that are left. A block that the patient, or the model, does not have
+    moves nothing.
 
     Args:
         case: The patient.

@@ -46,7 +46,7 @@ class Explanation:
 
     Args:
         prediction: The answer that is explained, as the predictor gives it.
-        base: Probability with no clinical value and no page, among the same neighbours.
+        base: Probability with no clinical value, no page and so no neighbours.
         clinical: Effects of the given values, in points of calibrated probability.
         blocks: ``image`` and ``clinical``: what each block moved; base and blocks sum to the probability.
         neighbours: The probability without each similar record, nearest first.

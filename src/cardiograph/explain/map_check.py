@@ -69,10 +69,10 @@ class MappedPage:
 def map_gains(pages: Sequence[MappedPage], number: int, rng: np.random.Generator) -> tuple[float, float, float]:
     """By how much more the map of a page moves the raw score than other maps do.
 
-    The score is the difference of the logits, neighbours being the same. Taken away are the first 10, 30, 50, 70 and 90 %
-    of the pixels in the order of a map, by a blur; a good map takes the score soon towards that without traces. Put back
-    are the same pixels, into the blurred page; a good map brings the score soon back. Both are counted in the
-    direction in which the page moved the estimate, and averaged over the shares.
+    The score is the difference of the logits; each changed page chooses its own neighbours. Taken away are the first 10,
+    30, 50, 70 and 90 % of the pixels in the order of a map, by a blur; a good map takes the score soon towards that without
+    traces. Put back are the same pixels, into the blurred page; a good map brings the score soon back. Both are counted
+    in the direction in which the page moved the estimate, and averaged over the shares.
 
     Other maps are random ones, and the mean map of the other pages that moved the estimate in the same direction. Who
     beats random maps alone may only tell paper from margin, as one map would for all pages.

@@ -39,7 +39,8 @@ def page_map(case: Case) -> PageMap:
 
     Every page has traces, grid and margins, so what they do to the network on every page moves no estimate: a record without
     a page counts as a mean one. The cells sum to the first-order effect of the page against it. The direction is that of the
-    page as a whole: the difference of the logits less that without the page, neighbours being the same.
+    page as a whole: the difference of the logits less that without the page, whose neighbours are those of the
+    values alone.
 
     Args:
         case: A patient with a page, of a model with an encoder. Where its bundle has no mean page, nothing is taken off.
@@ -54,7 +55,9 @@ def page_map(case: Case) -> PageMap:
 
 
 def logit_gradient(case: Case) -> NDArray[np.float64]:
-    """[512] gradient of the difference of the logits by the embedding of the page; the neighbours stay who they are.
+    """[512] gradient of the difference of the logits by the embedding of the page.
+
+    The neighbours are held: they change in steps, which have no gradient.
 
     It is 0 where the model does not read the page: with a weight of 0, or by the votes of neighbours alone.
 

@@ -75,12 +75,16 @@ def _nearest_by_block(
     asked = [queries.values[:, start:stop] for start, stop in queries.blocks]
     if metric == "cosine":
         known, asked = [unit(each) for each in known], [unit(each) for each in asked]
+    held: dict[int, tuple[NDArray[np.float32], NDArray[np.float64]]] = {}  # copies of one patient often share a block
     for row in range(len(queries)):
         total, shared = np.zeros(len(reference)), np.zeros(len(reference))
         for number, scale in enumerate(reference.scales):
             if queries.present[row, number]:
-                apart = known[number].astype(np.float64) - asked[number][row]
-                squared = np.einsum("ij,ij->i", apart, apart)
+                own = asked[number][row]
+                if number not in held or not np.array_equal(held[number][0], own):
+                    apart = known[number].astype(np.float64) - own
+                    held[number] = own, np.einsum("ij,ij->i", apart, apart)
+                squared = held[number][1]
                 both = reference.present[:, number]
                 total[both] += (squared[both] / 2 if metric == "cosine" else np.sqrt(squared[both])) / scale
                 shared += both

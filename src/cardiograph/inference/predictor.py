@@ -200,6 +200,17 @@ class Predictor:
         )
         return Attached(features, self._heard(features, [np.union1d(forbidden, more) for more in rows]), known * count)
 
+    def attach_changed(self, query: Queries, features: NodeFeatures) -> Attached:
+        """Attach changed copies of one embedded patient; each copy finds the neighbours of its own features.
+
+        Args:
+            query: The patient, whose own records stay left out.
+            features: Of the copies.
+        """
+        count = len(features.values)
+        forbidden, known = self._forbidden(query)
+        return Attached(features, self._heard(features, forbidden * count), known * count)
+
     def _heard(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> Neighbourhood:
         return attach(self._places, self.bundle.space.place(features), self.bundle.served.graph, forbidden)
 

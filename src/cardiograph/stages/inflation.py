@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from cardiograph.cohort.balance import class_weights
-from cardiograph.cohort.split import draw_split
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, TRAIN, Split
 from cardiograph.evaluation.bootstrap import Interval
 from cardiograph.evaluation.metrics import score
 from cardiograph.evaluation.resampled import resampled_interval
 from cardiograph.progress import Progress
-from cardiograph.stages.splitting import split_rows
+from cardiograph.stages.splitting import draw_groups, split_rows
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.trial import fit_and_score
 
@@ -46,7 +45,7 @@ def measure_inflation(studied: Studied, config: RunConfig, progress: Progress) -
     found = []
     for number in range(SEEDS):
         each = config.model_copy(update={"seed": config.seed + number})
-        by_group = draw_split(studied.cohort.labels, groups, config.split, np.random.default_rng([each.seed, 0]))
+        by_group = draw_groups(studied.cohort, groups, each)
         pair = []
         for split in (split_rows(studied.cohort, each), by_group):
             pair.append(_auroc(studied, split, each))

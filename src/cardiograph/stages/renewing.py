@@ -45,6 +45,7 @@ from cardiograph.stages.external_cohort import (
 )
 from cardiograph.stages.ingest import data_hash
 from cardiograph.stages.inputs import MEMORY, InputStore
+from cardiograph.stages.splitting import strata_of
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
@@ -215,7 +216,8 @@ def _require_strangers(studied: Studied, scores: Scores) -> None:
 
 def _halves(studied: Studied, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows to learn from and rows to score: whole groups, half of those with either label."""
-    split = split_groups(studied.cohort.labels, studied.split.groups, 0.5, np.random.default_rng([seed, 8]))
+    rng, cohort = np.random.default_rng([seed, 8]), studied.cohort
+    split = split_groups(cohort.labels, studied.split.groups, 0.5, rng, strata=strata_of(cohort))
     rows, judged = split.rows(VAL), split.rows(TRAIN)
     if not len(rows):
         message = (

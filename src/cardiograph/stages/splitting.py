@@ -27,14 +27,24 @@ def split_records(cohort: Cohort, groups: Groups, config: RunConfig) -> Split:
     """Train, validation and test: the table's own where it has them, or whole groups drawn by the run's seed."""
     if has_split(cohort):
         return given_split(list(cohort.table["split"]), cohort.labels, groups)
-    return draw_split(cohort.labels, groups, config.split, np.random.default_rng([config.seed, 0]))
+    return draw_groups(cohort, groups, config)
+
+
+def draw_groups(cohort: Cohort, groups: Groups, config: RunConfig) -> Split:
+    """Whole groups drawn by the run's seed: labels, the classes behind them, and sites, are shared out evenly."""
+    rng = np.random.default_rng([config.seed, 0])
+    return draw_split(cohort.labels, groups, config.split, rng, strata=strata_of(cohort))
+
+
+def strata_of(cohort: Cohort) -> list[list[str]]:
+    """What is shared out like the label: the class behind it, and the site where the table has one."""
+    return [list(cohort.table[name]) for name in ("class_name", "site") if name in cohort.table]
 
 
 def split_rows(cohort: Cohort, config: RunConfig) -> Split:
     """What must not be done, to be judged or measured: rows drawn one by one, whatever they have in common."""
     alone = Groups(np.arange(len(cohort), dtype=np.int64))
-    split = draw_split(cohort.labels, alone, config.split, np.random.default_rng([config.seed, 0]))
-    return Split(split.part, alone, "drawn")
+    return draw_groups(cohort, alone, config)
 
 
 def has_split(cohort: Cohort) -> bool:

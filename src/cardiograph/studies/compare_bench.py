@@ -12,6 +12,7 @@ from cardiograph.cohort.split import given_split
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, TRAIN, VAL, Split
 from cardiograph.errors import CohortError, ConfigError
+from cardiograph.stages.splitting import strata_of
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.trial import nameless
 from cardiograph.studies.compare_folds import VALIDATION_PARTS, fold_split
@@ -64,7 +65,8 @@ class Bench:
         if place not in self._drawn:
             studied = self.any_study
             labels, groups = studied.cohort.labels, studied.split.groups
-            self._drawn[place] = fold_split(labels, groups, self.folds, place, seed=self.config.seed)
+            strata = strata_of(studied.cohort)
+            self._drawn[place] = fold_split(labels, groups, self.folds, place, seed=self.config.seed, strata=strata)
         return self._drawn[place]
 
     def studied(self, modality: Modality, place: Place) -> Studied:

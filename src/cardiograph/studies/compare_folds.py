@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.cohort.split import group_counts
 from cardiograph.containers import EXCLUDED, TEST, TRAIN, VAL, Groups, Split
 from cardiograph.errors import ConfigError
 from cardiograph.schema import UNLABELLED
@@ -12,32 +15,39 @@ from cardiograph.schema import UNLABELLED
 Labels = NDArray[np.int64]
 
 VALIDATION_PARTS = 5
-"""What is not tested is dealt into this many parts; the first that has both classes validates: 20 % of it."""
+"""What is not tested is dealt into so many parts; the first that has both labels and most strata validates: 20 % of it."""
 
 
-def deal_groups(labels: Labels, groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> Labels:
-    """Deal whole groups into folds of about equally many labelled records of each class.
+def deal_groups(
+    labels: Labels,
+    groups: NDArray[np.int64],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    strata: Sequence[NDArray[np.object_]] = (),
+) -> Labels:
+    """Deal whole groups into folds of about equally many labelled records of each label and stratum.
 
-    Groups come in random order, the large ones first; each goes to the fold whose classes it fills least beyond the others
-    (smallest growth of the summed squared shares), ties by chance. A group without a labelled record is dealt to none.
+    Groups come in random order, the large ones first; each goes to the fold whose labels and strata it fills least beyond
+    the others (smallest growth of the summed squared shares), ties by chance. A group without a labelled record is dealt
+    to none.
 
     Args:
         labels: [records] 0, 1 or -1 (unlabelled).
         groups: [records] group of each, any integers.
         count: Folds.
         rng: Source of chance.
+        strata: Each [records], see :func:`cardiograph.cohort.split.draw_split`.
 
     Returns:
         [records] fold of each, -1 where its group has no labelled record.
     """
     _, member = np.unique(groups, return_inverse=True)
-    sizes = np.zeros((int(member.max()) + 1, 2))
-    labelled = labels >= 0
-    np.add.at(sizes, (member[labelled], labels[labelled]), 1)
+    sizes = group_counts(labels, member, strata)
     shares = sizes / np.maximum(sizes.sum(axis=0), 1)
     order = rng.permutation(len(sizes))
-    order = order[np.argsort(-sizes[order].sum(axis=1), kind="stable")]
-    held = np.zeros((count, 2))
+    order = order[np.argsort(-sizes[order, :2].sum(axis=1), kind="stable")]
+    held = np.zeros((count, sizes.shape[1]))
     fold = np.full(len(sizes), -1, np.int64)
     for group, chance in zip(order, rng.random((len(order), count)), strict=True):
         if not sizes[group].any():
@@ -49,7 +59,15 @@ def deal_groups(labels: Labels, groups: NDArray[np.int64], count: int, rng: np.r
     return dealt
 
 
-def fold_split(labels: Labels, groups: Groups, folds: int, place: tuple[int, int], *, seed: int) -> Split:
+def fold_split(
+    labels: Labels,
+    groups: Groups,
+    folds: int,
+    place: tuple[int, int],
+    *,
+    seed: int,
+    strata: Sequence[Sequence[object]] = (),
+) -> Split:
     """The parts of one fold: it is the test part, a fifth of the rest validates, what is left teaches.
 
     Unlabelled records teach where their group has no labelled one, or is taught from; else they are excluded.
@@ -60,19 +78,20 @@ def fold_split(labels: Labels, groups: Groups, folds: int, place: tuple[int, int
         folds: In each repeat.
         place: Repeat and fold, both from 0.
         seed: Of all repeats; the same seed, the same folds, whatever else is asked for.
+        strata: Each [records], shared out like the label; see :func:`cardiograph.cohort.split.draw_split`.
 
     Raises:
         ConfigError: A part would lack a class.
     """
     repeat, number = place
-    dealt = deal_groups(labels, groups.index, folds, np.random.default_rng([seed, repeat, 8]))
+    names = [np.array(each, dtype=object) for each in strata]
+    dealt = deal_groups(labels, groups.index, folds, np.random.default_rng([seed, repeat, 8]), strata=names)
     part = np.full(len(labels), TRAIN, dtype="<U8")
     rest = np.flatnonzero(dealt != number)
-    inner = deal_groups(
-        labels[rest], groups.index[rest], VALIDATION_PARTS, np.random.default_rng([seed, repeat, number, 9])
-    )
+    rng, names = np.random.default_rng([seed, repeat, number, 9]), [each[rest] for each in names]
+    inner = deal_groups(labels[rest], groups.index[rest], VALIDATION_PARTS, rng, strata=names)
     part[dealt == number] = TEST
-    part[rest[inner == _validating(labels[rest], inner)]] = VAL
+    part[rest[inner == _validating(labels[rest], inner, names)]] = VAL
     for name in (TRAIN, VAL, TEST):
         found = set(labels[part == name].tolist()) - {UNLABELLED}
         if found != {0, 1}:
@@ -87,7 +106,11 @@ def fold_split(labels: Labels, groups: Groups, folds: int, place: tuple[int, int
     return Split(part.astype(str), groups, "drawn")
 
 
-def _validating(labels: Labels, inner: Labels) -> int:
-    """The first part with both classes; the first where there is none."""
-    both = (number for number in range(VALIDATION_PARTS) if {0, 1} <= set(labels[inner == number].tolist()))
-    return next(both, 0)
+def _validating(labels: Labels, inner: Labels, strata: Sequence[NDArray[np.object_]]) -> int:
+    """The first of the parts with both labels that hold the most strata."""
+
+    def variety(number: int) -> tuple[bool, int]:
+        rows = inner == number
+        return {0, 1} <= set(labels[rows].tolist()), sum(len(set(names[rows].tolist())) for names in strata)
+
+    return max(range(VALIDATION_PARTS), key=variety)
