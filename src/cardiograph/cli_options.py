@@ -74,7 +74,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
 TOP = ("outcome", "seed")
 """Parameters that are keys at the top of the configuration."""
 
-LISTS = ("positive", "label_definition")
+LISTS = ("label_definition",)
 """Parameters that hold several names, separated by commas."""
 
 PAIRS = {"map_": "--map", "convert": "--convert"}
@@ -126,6 +126,8 @@ def _is_given(value: object) -> bool:
 def _parsed(name: str, value: Any) -> Any:  # noqa: ANN401 - an option's value, of any kind
     if name in LISTS:
         return [part.strip() for part in value.split(",")]
+    if name == "positive":
+        return [value]  # a class may have a comma in its name: the cohort's classes decide where it is cut
     if name in PAIRS:
         return pairs(PAIRS[name], value)
     return list(value) if isinstance(value, tuple) else value

@@ -62,7 +62,7 @@ class CohortConfig(Section):
     )
     decimal: Literal[".", ","] = Field(".", description="Decimal mark of the numbers in a text table.")
     positive: tuple[str, ...] = Field(
-        (), description="Classes that are label 1, for a folder per class or a text label."
+        (), description="Classes that are label 1, for a folder per class or a text label; 'a,b' can name two."
     )
     variables: tuple[VariableConfig, ...] = Field(
         (), description="Clinical variables beyond the five, or other limits for one."

@@ -24,6 +24,7 @@ from cardiograph.cohort.identity import (
     patient_issues,
     patient_notes,
     record_issues,
+    respelled_note,
     split_issues,
     unknown_issues,
 )
@@ -38,7 +39,7 @@ from cardiograph.cohort.measurements import (
 )
 from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
 from cardiograph.config import CohortConfig
-from cardiograph.containers import Cohort
+from cardiograph.containers import Cohort, identifier
 from cardiograph.errors import CohortError, Issue
 from cardiograph.schema import DEFAULT_VARIABLES, ClinicalVariable
 
@@ -169,7 +170,7 @@ class _Draft:
         """The columns of a cohort that are not clinical; absent texts are None."""
         import pandas as pd
 
-        patients, pages, ids = self.texts("patient_id"), self.texts("ecg"), self.texts("record_id")
+        patients, pages, ids = self.patients(), self.texts("ecg"), self.texts("record_id")
         if "record_id" not in self.columns.source:
             ids = name_records(patients, pages, self.raw.lines)
         columns: dict[str, Sequence[str | None]] = {
@@ -204,15 +205,17 @@ class _Draft:
         repeated = len(self.raw.rows) - len(set(self.raw.rows))
         if repeated:
             yield f"{repeated} row(s) are equal to an earlier one in every column; all are kept"
-        yield from patient_notes(self.texts("patient_id"))
+        yield from respelled_note(self.cells("patient_id"))
+        yield from patient_notes(self.patients())
 
     def text_issues(self, where: Where) -> list[RowIssue]:
         """Faults of the columns that hold no numbers."""
         found: list[RowIssue] = []
-        checks = {"record_id": record_issues, "patient_id": patient_issues, "split": split_issues}
+        checks = {"record_id": record_issues, "split": split_issues}
         for name, check in checks.items():
             if name in self.columns.source:
                 found += check(self.texts(name), where)
+        found += patient_issues(self.cells("patient_id"), where)
         if "ecg" in self.columns.source and (self.labelled or not self.variables):
             modality = "image" if self.config.modality == "image" else "both" if self.variables else "pages"
             found += page_issues(self.texts("ecg"), where, modality=modality)
@@ -246,6 +249,10 @@ class _Draft:
     def texts(self, name: str) -> list[str]:
         """The same as texts."""
         return [as_text(cell) for cell in self.cells(name)]
+
+    def patients(self) -> list[str]:
+        """The patient of each row in the form in which ids are compared; empty where not given."""
+        return [identifier(cell) for cell in self.cells("patient_id")]
 
     def places(self) -> Where:
         """The place of a row, for people: its line in the file, and its record id where the table names one."""
