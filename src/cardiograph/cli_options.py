@@ -13,7 +13,7 @@ from cardiograph.errors import ConfigError
 Again = list[str] | None
 
 CohortArgument = Annotated[
-    Path, typer.Argument(help="Table (CSV, TSV, Parquet; one row per ECG), or a folder with a folder per class.")
+    Path, typer.Argument(help="Table (CSV, TSV, Excel, Parquet; one row per ECG), or a folder with a folder per class.")
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option(help="Settings in TOML; `cardiograph config` writes them all with their meaning.")
@@ -29,7 +29,7 @@ Convert = Annotated[Again, typer.Option(help="VARIABLE=UNIT it is written in, su
 Missing = Annotated[
     Again, typer.Option(help="COLUMN=VALUE that means 'not measured', such as sbp=999; may be given again.")
 ]
-Decimal = Annotated[str | None, typer.Option(help="Decimal mark of the table: . or ,")]
+Decimal = Annotated[str | None, typer.Option(help="Decimal mark of the table: . or , (found where it is clear).")]
 Modality = Annotated[str | None, typer.Option(help="auto, image or clinical.")]
 LabelDefinition = Annotated[
     str | None,

@@ -80,7 +80,7 @@ def respelled_note(patients: Sequence[Cell]) -> Iterator[str]:
     changed = [(text, name) for text, name in ((as_text(cell), identifier(cell)) for cell in patients) if text != name]
     if changed:
         text, name = changed[0]
-        yield f"{len(changed)} patient ids were read in one common form, such as {ascii(text)} as {name!r}"
+        yield f"{len(changed)} patient ids were read in one common form, such as {text!a} as {name!r}"
 
 
 def patient_notes(patients: Sequence[str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
+from cardiograph.cohort.decimal_mark import find_decimal
 from cardiograph.cohort.folder import read_folder
 from cardiograph.cohort.identity import (
     RowIssue,
@@ -57,7 +58,7 @@ def read_cohort(
     record may lack either, but not both.
 
     Args:
-        path: CSV, TSV or Parquet table with a row per ECG, or a folder with one folder per class.
+        path: CSV, TSV, Excel or Parquet table with a row per ECG, or a folder with one folder per class.
         config: Column map, conversions, missing values, positive classes, further variables, modality.
         outcome: What label 1 is called.
         labelled: False for patients who are only to be scored: labels and split are not looked at.
@@ -140,7 +141,8 @@ class _Draft:
     def build(self) -> tuple[pd.DataFrame, list[Issue]]:
         """The table of the cohort, and all faults: of the file, its header, its columns, then row by row."""
         where = self.places()
-        readings, issues = plan_readings(self.variables, self.config)
+        decimal = self.decimal()
+        readings, issues = plan_readings(self.variables, self.config.model_copy(update={"decimal": decimal}))
         source = self.columns.source
         cells = {name: self.raw.column(source[name]) for name in readings}
         values, located = read_values(cells, readings, where)
@@ -202,6 +204,8 @@ class _Draft:
     def notes(self) -> Iterator[str]:
         """What is no fault but should be seen."""
         yield from (*self.raw.notes, *self.columns.notes)
+        if self.config.decimal == "auto" and self.decimal() == ",":
+            yield "numbers are read with a decimal comma, which was found in the table"
         repeated = len(self.raw.rows) - len(set(self.raw.rows))
         if repeated:
             yield f"{repeated} row(s) are equal to an earlier one in every column; all are kept"
@@ -249,6 +253,12 @@ class _Draft:
     def texts(self, name: str) -> list[str]:
         """The same as texts."""
         return [as_text(cell) for cell in self.cells(name)]
+
+    def decimal(self) -> str:
+        """The decimal mark of the clinical cells: the one of the settings, or the one that is found."""
+        if self.config.decimal != "auto":
+            return self.config.decimal
+        return find_decimal(self.cells(variable.name) for variable in self.variables)
 
     def patients(self) -> list[str]:
         """The patient of each row in the form in which ids are compared; empty where not given."""

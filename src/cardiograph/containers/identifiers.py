@@ -10,7 +10,7 @@ _WHOLE = re.compile(r"(-?[0-9]+)[.,]0{1,2}")
 _FORMULA = re.compile(r'="(.*)"')
 _SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2,3}")
 _SEPARATOR = re.compile(r"(?<=[^\W_])[\s_\u2010-\u2015\u2212-]+(?=[^\W_])")
-_EXACT_WHOLE = 2.0**53
+_EXACT_WHOLE = 1e15
 
 
 def identifier(value: object) -> str:
@@ -44,7 +44,7 @@ def is_shortened(value: object) -> bool:
     """Return whether a spreadsheet has cut digits off an id, so that several patients can share what is left.
 
     Args:
-        value: Text such as ``1.2345E+11``, or a float too large to hold every whole number.
+        value: Text such as ``1.2345E+11``, or a float of more than 15 digits.
     """
     if isinstance(value, float):
         return math.isfinite(value) and abs(value) >= _EXACT_WHOLE
