@@ -104,7 +104,7 @@ def failed_status(*arguments):
 def test_options_become_settings_and_what_is_not_given_overrides_nothing():
     given = {"positive": "a, b", "map_": ["bnp=NT=x"], "accept": ["late_column"], "skip_bad_pages": True, "seed": 0}
     assert config_overrides({**given, "out": "x", "as_json": True}) == {
-        "cohort": {"positive": ["a", "b"], "map": {"bnp": "NT=x"}},
+        "cohort": {"positive": ["a, b"], "map": {"bnp": "NT=x"}},
         "audit": {"accept": ["late_column"]},
         "pages": {"skip_bad": True},
         "seed": 0,

@@ -13,7 +13,7 @@ from cardiograph.errors import ConfigError
 Again = list[str] | None
 
 CohortArgument = Annotated[
-    Path, typer.Argument(help="Table (CSV, TSV, Parquet; one row per ECG), or a folder with a folder per class.")
+    Path, typer.Argument(help="Table (CSV, TSV, Excel, Parquet; one row per ECG), or a folder with a folder per class.")
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option(help="Settings in TOML; `cardiograph config` writes them all with their meaning.")
@@ -29,7 +29,7 @@ Convert = Annotated[Again, typer.Option(help="VARIABLE=UNIT it is written in, su
 Missing = Annotated[
     Again, typer.Option(help="COLUMN=VALUE that means 'not measured', such as sbp=999; may be given again.")
 ]
-Decimal = Annotated[str | None, typer.Option(help="Decimal mark of the table: . or ,")]
+Decimal = Annotated[str | None, typer.Option(help="Decimal mark of the table: . or , (found where it is clear).")]
 Modality = Annotated[str | None, typer.Option(help="auto, image or clinical.")]
 LabelDefinition = Annotated[
     str | None,
@@ -74,7 +74,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
 TOP = ("outcome", "seed")
 """Parameters that are keys at the top of the configuration."""
 
-LISTS = ("positive", "label_definition")
+LISTS = ("label_definition",)
 """Parameters that hold several names, separated by commas."""
 
 PAIRS = {"map_": "--map", "convert": "--convert"}
@@ -126,6 +126,8 @@ def _is_given(value: object) -> bool:
 def _parsed(name: str, value: Any) -> Any:  # noqa: ANN401 - an option's value, of any kind
     if name in LISTS:
         return [part.strip() for part in value.split(",")]
+    if name == "positive":
+        return [value]  # a class may have a comma in its name: the cohort's classes decide where it is cut
     if name in PAIRS:
         return pairs(PAIRS[name], value)
     return list(value) if isinstance(value, tuple) else value

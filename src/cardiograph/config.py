@@ -61,9 +61,11 @@ class CohortConfig(Section):
     missing: tuple[str, ...] = Field(
         (), description="Values that mean 'not measured': 'sbp=999' in one column, '999' in all; empty cells always do."
     )
-    decimal: Literal[".", ","] = Field(".", description="Decimal mark of the numbers in a text table.")
+    decimal: Literal["auto", ".", ","] = Field(
+        "auto", description="Decimal mark of the numbers in a text table; auto takes a comma where nothing speaks against it."
+    )
     positive: tuple[str, ...] = Field(
-        (), description="Classes that are label 1, for a folder per class or a text label."
+        (), description="Classes that are label 1, for a folder per class or a text label; 'a,b' can name two."
     )
     variables: tuple[VariableConfig, ...] = Field(
         (), description="Clinical variables beyond the five, or other limits for one."

@@ -74,8 +74,8 @@ def test_a_patient_of_the_reference_is_scored_without_its_records(predictor, tol
     assert any("this patient is in the reference" in warning for warning in answer.warnings)
 
 
-@pytest.mark.parametrize("given", [17, 17.0, "17"])
-def test_a_patient_id_is_the_same_as_number_and_as_text(finished_run, given, predictor, told):
+@pytest.mark.parametrize("given", [17, 17.0, "17", "17.0", "'17", "１７", " 17\u200b"])
+def test_a_patient_id_is_the_same_however_it_is_written(finished_run, given, predictor, told):
     import dataclasses as dc
 
     reference = predictor.bundle.reference
@@ -85,6 +85,14 @@ def test_a_patient_id_is_the_same_as_number_and_as_text(finished_run, given, pre
     renamed = dc.replace(predictor.bundle, reference=dc.replace(reference, patient_ids=ids))
     again = Predictor(renamed, predictor._engine).predict(told.ecg[0], {}, patient_id=given)
     assert nearest not in {neighbour.record_id for neighbour in again.neighbours}
+
+
+def test_a_shortened_patient_id_is_refused(predictor, told):
+    from cardiograph.errors import InputError
+
+    with pytest.raises(InputError) as caught:
+        predictor.predict(told.ecg[0], {}, patient_id="1.2345E+11")
+    assert [issue.code for issue in caught.value.issues] == ["id_shortened"]
 
 
 def test_an_unfinished_run_is_not_served(finished_run, tmp_path):

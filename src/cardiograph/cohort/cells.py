@@ -12,7 +12,9 @@ from cardiograph.cohort.units import UNITS, Unit, find_unit
 from cardiograph.schema import ClinicalVariable
 
 SENTINELS = frozenset({-1, -9, -99, -999, -9999, 99, 999, 9999, 99999, 888, 8888, 777, 7777})
-MISSING_WORDS = frozenset({"na", "n/a", "nan", "null", "none", "nil", "missing", "unknown", "nd", "-", "--", "?", "."})
+MISSING_WORDS = frozenset(
+    {"na", "n/a", "#n/a", "<na>", "n.a.", "nan", "null", "none", "nil", "missing", "unknown", "nd", "-", "--", "?", "."}
+)
 
 _NUMBER = {
     ".": re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"),

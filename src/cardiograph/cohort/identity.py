@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.cells import MISSING_WORDS
-from cardiograph.containers import PARTS
+from cardiograph.cohort.tables import Cell, as_text
+from cardiograph.containers import PARTS, identifier, is_shortened
 from cardiograph.errors import Issue
 
 Where = Callable[[int], str]
@@ -41,10 +42,13 @@ def name_records(patients: Sequence[str], pages: Sequence[str], lines: Sequence[
 
 
 def record_issues(names: Sequence[str], where: Where) -> Iterator[RowIssue]:
-    """Record ids that are empty or come twice."""
+    """Record ids that are empty, shortened, or come twice, whatever their Unicode form."""
     first: dict[str, int] = {}
-    for row, name in enumerate(names):
-        if not name:
+    for row, written in enumerate(names):
+        name = identifier(written)
+        if is_shortened(written):
+            yield row, shortened_id(where(row), "record_id", written)
+        elif not name:
             remedy = "name the record, or remove the column to have records named"
             yield row, Issue(where(row), "record_id", "empty", "each record has a name", remedy, "record_id_empty")
         elif name in first:
@@ -53,19 +57,37 @@ def record_issues(names: Sequence[str], where: Where) -> Iterator[RowIssue]:
         first.setdefault(name, row)
 
 
-def patient_issues(patients: Sequence[str], where: Where) -> Iterator[RowIssue]:
-    """Words in the place of a patient, which would make one patient of all their rows."""
-    for row, name in enumerate(patients):
-        if name and name.lower() in MISSING_WORDS:
+def patient_issues(patients: Sequence[Cell], where: Where) -> Iterator[RowIssue]:
+    """Words in the place of a patient, and shortened ids: either would make one patient of several."""
+    for row, cell in enumerate(patients):
+        name = identifier(cell)
+        if is_shortened(cell):
+            yield row, shortened_id(where(row), "patient_id", cell)
+        elif name and name.lower() in MISSING_WORDS:
             rule = "a patient is named, or the cell is empty"
             yield row, Issue(where(row), "patient_id", name, rule, "leave the cell empty", "patient_id_word")
+
+
+def shortened_id(where: str, column: str, value: object) -> Issue:
+    """The fault of an id that lost digits in a spreadsheet."""
+    rule = "an id has all its digits; a spreadsheet shortened this one, and others may look the same now"
+    remedy = "write the id whole (in a spreadsheet, format the column as text before the ids are entered)"
+    return Issue(where, column, str(value)[:40], rule, remedy, "id_shortened")
+
+
+def respelled_note(patients: Sequence[Cell]) -> Iterator[str]:
+    """How many patient ids were brought into the form in which ids are compared."""
+    changed = [(text, name) for text, name in ((as_text(cell), identifier(cell)) for cell in patients) if text != name]
+    if changed:
+        text, name = changed[0]
+        yield f"{len(changed)} patient ids were read in one common form, such as {text!a} as {name!r}"
 
 
 def patient_notes(patients: Sequence[str]) -> Iterator[str]:
     """Patients that may be one under two spellings, and would then stand on both sides of a split."""
     spellings: dict[str, str] = {}
-    for name in dict.fromkeys(patients):
-        first = spellings.setdefault("".join(name.casefold().split()).lstrip("0"), name)
+    for name in dict.fromkeys(filter(None, patients)):
+        first = spellings.setdefault("".join(name.casefold().split()).lstrip("0") or "0", name)
         if first != name:
             yield f"patients {first!r} and {name!r} count as two; if they are one, write them alike"
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
+from cardiograph.cohort.decimal_mark import find_decimal
 from cardiograph.cohort.folder import read_folder
 from cardiograph.cohort.identity import (
     RowIssue,
@@ -24,6 +25,7 @@ from cardiograph.cohort.identity import (
     patient_issues,
     patient_notes,
     record_issues,
+    respelled_note,
     split_issues,
     unknown_issues,
 )
@@ -38,7 +40,7 @@ from cardiograph.cohort.measurements import (
 )
 from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
 from cardiograph.config import CohortConfig
-from cardiograph.containers import Cohort
+from cardiograph.containers import Cohort, identifier
 from cardiograph.errors import CohortError, Issue
 from cardiograph.schema import DEFAULT_VARIABLES, ClinicalVariable
 
@@ -56,7 +58,7 @@ def read_cohort(
     record may lack either, but not both.
 
     Args:
-        path: CSV, TSV or Parquet table with a row per ECG, or a folder with one folder per class.
+        path: CSV, TSV, Excel or Parquet table with a row per ECG, or a folder with one folder per class.
         config: Column map, conversions, missing values, positive classes, further variables, modality.
         outcome: What label 1 is called.
         labelled: False for patients who are only to be scored: labels and split are not looked at.
@@ -139,7 +141,8 @@ class _Draft:
     def build(self) -> tuple[pd.DataFrame, list[Issue]]:
         """The table of the cohort, and all faults: of the file, its header, its columns, then row by row."""
         where = self.places()
-        readings, issues = plan_readings(self.variables, self.config)
+        decimal = self.decimal()
+        readings, issues = plan_readings(self.variables, self.config.model_copy(update={"decimal": decimal}))
         source = self.columns.source
         cells = {name: self.raw.column(source[name]) for name in readings}
         values, located = read_values(cells, readings, where)
@@ -169,7 +172,7 @@ class _Draft:
         """The columns of a cohort that are not clinical; absent texts are None."""
         import pandas as pd
 
-        patients, pages, ids = self.texts("patient_id"), self.texts("ecg"), self.texts("record_id")
+        patients, pages, ids = self.patients(), self.texts("ecg"), self.texts("record_id")
         if "record_id" not in self.columns.source:
             ids = name_records(patients, pages, self.raw.lines)
         columns: dict[str, Sequence[str | None]] = {
@@ -201,18 +204,22 @@ class _Draft:
     def notes(self) -> Iterator[str]:
         """What is no fault but should be seen."""
         yield from (*self.raw.notes, *self.columns.notes)
+        if self.config.decimal == "auto" and self.decimal() == ",":
+            yield "numbers are read with a decimal comma, which was found in the table"
         repeated = len(self.raw.rows) - len(set(self.raw.rows))
         if repeated:
             yield f"{repeated} row(s) are equal to an earlier one in every column; all are kept"
-        yield from patient_notes(self.texts("patient_id"))
+        yield from respelled_note(self.cells("patient_id"))
+        yield from patient_notes(self.patients())
 
     def text_issues(self, where: Where) -> list[RowIssue]:
         """Faults of the columns that hold no numbers."""
         found: list[RowIssue] = []
-        checks = {"record_id": record_issues, "patient_id": patient_issues, "split": split_issues}
+        checks = {"record_id": record_issues, "split": split_issues}
         for name, check in checks.items():
             if name in self.columns.source:
                 found += check(self.texts(name), where)
+        found += patient_issues(self.cells("patient_id"), where)
         if "ecg" in self.columns.source and (self.labelled or not self.variables):
             modality = "image" if self.config.modality == "image" else "both" if self.variables else "pages"
             found += page_issues(self.texts("ecg"), where, modality=modality)
@@ -246,6 +253,16 @@ class _Draft:
     def texts(self, name: str) -> list[str]:
         """The same as texts."""
         return [as_text(cell) for cell in self.cells(name)]
+
+    def decimal(self) -> str:
+        """The decimal mark of the clinical cells: the one of the settings, or the one that is found."""
+        if self.config.decimal != "auto":
+            return self.config.decimal
+        return find_decimal(self.cells(variable.name) for variable in self.variables)
+
+    def patients(self) -> list[str]:
+        """The patient of each row in the form in which ids are compared; empty where not given."""
+        return [identifier(cell) for cell in self.cells("patient_id")]
 
     def places(self) -> Where:
         """The place of a row, for people: its line in the file, and its record id where the table names one."""

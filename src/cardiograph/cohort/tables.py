@@ -1,24 +1,34 @@
-"""Tables as they lie in a file: CSV, TSV or Parquet, every cell kept as it was written."""
+"""Tables as they lie in a file: CSV, TSV, Excel or Parquet, every cell kept as it was written."""
 
 from __future__ import annotations
 
 import csv
 import datetime
 import io
+import itertools
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from cardiograph.errors import CohortError, Issue
 from cardiograph.regular_files import open_regular
 
 Cell = str | int | float
-"""Text (stripped; empty where nothing was written), or a finite or infinite number of a typed Parquet column."""
+"""Text (stripped; empty where nothing was written), or a finite or infinite number of a typed cell."""
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 PARQUET = {".parquet", ".pq"}
+EXCEL = {".xlsx"}
+
+MAX_CELLS = 200_000_000
+"""Cells of a Parquet file: one of a few kilobytes can claim to hold billions."""
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SNIFFED_ROWS, _SNIFFED_CHARACTERS = 50, 100_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,8 @@ class RawTable:
         folder: Where relative page paths start.
         header: Column names as written, stripped.
         rows: A tuple of cells for each row, as long as the header.
-        lines: The place of each row in the file: line number (the header is line 1), or row number from 1 for Parquet.
+        lines: The place of each row in the file: line number (the header is line 1), row number of a sheet, or row number
+            from 1 for Parquet.
         issues: Faults of the file's structure; the rows they concern are not among ``rows``.
         notes: What was left aside, in words.
     """
@@ -53,22 +64,25 @@ def read_table(path: Path) -> RawTable:
     """Read a cohort table without interpreting its cells.
 
     Args:
-        path: ``.csv`` (comma), ``.tsv`` or ``.tab`` (tab), ``.parquet`` or ``.pq``.
+        path: ``.csv``, ``.tsv`` or ``.tab`` (text, whose separator is found), ``.xlsx``, ``.parquet`` or ``.pq``.
 
     Raises:
-        CohortError: The file is missing, unreadable, empty, of another kind, not UTF-8, or separated by another mark.
+        CohortError: The file is missing, unreadable, empty, of another kind, or not UTF-8, or its separator is not clear.
     """
     kind = path.suffix.lower()
     if not path.exists():
         message = f"{path}: no such file or folder; check the path"
         raise CohortError(message)
-    if kind not in DELIMITERS and kind not in PARQUET:
-        message = f"{path.name}: not a cohort table; give CSV, TSV, Parquet or a folder with one folder per class"
+    if kind not in {*DELIMITERS, *PARQUET, *EXCEL}:
+        message = f"{path.name}: not a cohort table; give CSV, TSV, Excel (.xlsx), Parquet or a folder with one folder per class"
         raise CohortError(message)
     try:
         with open_regular(path):
             pass
-        table = _read_parquet(path) if kind in PARQUET else _read_text(path, DELIMITERS[kind])
+        if kind in PARQUET:
+            table = _read_parquet(path)
+        else:
+            table = _read_workbook(path) if kind in EXCEL else _read_text(path, DELIMITERS[kind])
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror or error}); check the path and its permissions"
         raise CohortError(message) from error
@@ -108,47 +122,84 @@ def _decode(path: Path) -> str:
     return text
 
 
-def _read_text(path: Path, delimiter: str) -> RawTable:
-    reader = csv.reader(io.StringIO(_decode(path), newline=""), delimiter=delimiter, strict=True)
-    header: tuple[str, ...] = ()
-    rows: list[tuple[Cell, ...]] = []
-    lines: list[int] = []
+def _read_text(path: Path, usual: str) -> RawTable:
+    text, delimiter = _separated(path.name, _decode(path), usual)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    records: list[tuple[int, tuple[Cell, ...]]] = []
     issues: list[Issue] = []
     start = 1
     try:
         for record in reader:
             line, start = start, reader.line_num + 1
-            cells = tuple(cell.strip() for cell in record)
-            if not cells:
-                continue
-            if not header:
-                header = cells
-                _check_header(path.name, header, delimiter)
-                continue
-            fault = _row_fault(cells, header, line)
-            if fault is None:
-                rows.append(cells)
-                lines.append(line)
-            else:
-                issues.append(fault)
+            if record:
+                records.append((line, tuple(cell.strip() for cell in record)))
     except csv.Error as error:
         remedy = "close each quoted cell and double the quotes inside it; later rows were not read"
         issues.append(Issue(f"row {start}", "", str(error), "cells are quoted as in RFC 4180", remedy, "quotes"))
-    issues = [*_header_issues(header), *issues]
-    return RawTable(path.name, path.absolute().parent, header, tuple(rows), tuple(lines), tuple(issues))
+    notes = () if delimiter == usual else (f"columns are separated by {_SEPARATORS[delimiter]}",)
+    return _assembled(path, records, issues, notes)
 
 
-def _check_header(name: str, header: Sequence[str], delimiter: str) -> None:
-    if len(header) > 1:
-        return
-    words = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-    for other, word in words.items():
-        if other != delimiter and other in header[0]:
-            message = (
-                f"{name}: columns are separated by {word}, expected {words[delimiter]}; "
-                "save it as .csv with commas (cells with a comma in quotes) or as .tsv with tabs"
-            )
-            raise CohortError(message)
+def _separated(name: str, text: str, usual: str) -> tuple[str, str]:
+    """The text and its separator: the one that the first line names (``sep=;``), else the one that fits the rows.
+
+    Raises:
+        CohortError: Two separators fit.
+    """
+    named = re.match(r"sep=([,;|\t])\r?(?=\n)", text)
+    if named:
+        return text[named.end() :], named.group(1)
+    widths = {mark: _widths(text, mark) for mark in _SEPARATORS}
+    fitting = [mark for mark, found in widths.items() if found[0] > 1 and len(set(found)) == 1]
+    if len(fitting) > 1:
+        words = " or ".join(_SEPARATORS[mark] for mark in fitting)
+        message = f"{name}: columns may be separated by {words}; write sep=;, say, as the first line of the file"
+        raise CohortError(message)
+    if not fitting and widths[usual][0] == 1:
+        widest = max(widths, key=lambda mark: widths[mark][0])
+        return text, widest if widths[widest][0] > 1 else usual
+    return text, fitting[0] if fitting else usual
+
+
+def _widths(text: str, delimiter: str) -> list[int]:
+    """Number of cells in each of the first rows; [0] where they cannot be told apart."""
+    start = text[:_SNIFFED_CHARACTERS]
+    rows = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
+    try:
+        found = [len(row) for row in itertools.islice(rows, _SNIFFED_ROWS) if any(cell.strip() for cell in row)]
+    except csv.Error:
+        return [0]
+    cut = len(start) < len(text) and len(found) < _SNIFFED_ROWS  # the last row may be half a row
+    return (found[:-1] if cut else found) or [0]
+
+
+def _assembled(
+    path: Path, records: Sequence[tuple[int, tuple[Cell, ...]]], issues: Sequence[Issue], notes: Sequence[str]
+) -> RawTable:
+    """A table of rows with their places; the empty rows and columns that spreadsheets leave at the end are cut off."""
+    filled = [number for number, (_, cells) in enumerate(records) if any(cell != "" for cell in cells)]
+    records = records[filled[0] : filled[-1] + 1] if filled else []
+    if not records:
+        return RawTable(path.name, path.absolute().parent, (), (), (), tuple(issues), tuple(notes))
+    written = records[0][1]
+    width = max(_used(cells[: len(written)]) for _, cells in records)
+    header = tuple(as_text(cell) for cell in written[:width])
+    rows: list[tuple[Cell, ...]] = []
+    lines: list[int] = []
+    found = [*_header_issues(header), *issues]
+    for line, cells in records[1:]:
+        fault = _row_fault(cells, width, line)
+        if fault is None:
+            rows.append(cells[:width])
+            lines.append(line)
+        else:
+            found.append(fault)
+    return RawTable(path.name, path.absolute().parent, header, tuple(rows), tuple(lines), tuple(found), tuple(notes))
+
+
+def _used(cells: Sequence[Cell]) -> int:
+    """Position behind the last cell that is not empty."""
+    return max((number for number, cell in enumerate(cells, 1) if cell != ""), default=0)
 
 
 def _header_issues(header: Sequence[str]) -> Iterable[Issue]:
@@ -159,38 +210,83 @@ def _header_issues(header: Sequence[str]) -> Iterable[Issue]:
             yield Issue("header", name, value, "column names differ", "rename or remove one", "duplicate_column")
 
 
-def _row_fault(cells: Sequence[str], header: Sequence[str], line: int) -> Issue | None:
-    if len(cells) != len(header):
-        rule = f"each row has {len(header)} cells, as the header"
+def _row_fault(cells: Sequence[Cell], width: int, line: int) -> Issue | None:
+    if not _used(cells):
+        return Issue(f"row {line}", "", "without any value", "one row per ECG", "remove the row", "empty_row")
+    if len(cells) < width or _used(cells) > width:
+        rule = f"each row has {width} cells, as the header"
         remedy = "put cells that hold the separator (decimal commas too) in quotes, or complete the row"
         return Issue(f"row {line}", "", f"{len(cells)} cells long", rule, remedy, "ragged_row")
-    if not any(cells):
-        return Issue(f"row {line}", "", "without any value", "one row per ECG", "remove the row", "empty_row")
     return None
+
+
+def _read_workbook(path: Path) -> RawTable:
+    from cardiograph.cohort.workbook import Workbook
+
+    book = Workbook(path)
+    records = [(line, tuple(typed_cell(value) for value in values)) for line, values in book.rows]
+    return _assembled(path, records, [*book.issues, *_zero_bytes(records)], book.notes)
+
+
+def _zero_bytes(records: Iterable[tuple[int, Sequence[Cell]]], header: Sequence[str] = ()) -> Iterable[Issue]:
+    for line, cells in records:
+        for number, cell in enumerate(cells):
+            if isinstance(cell, str) and "\0" in cell:
+                column = header[number] if header else ""
+                yield Issue(f"row {line}", column, ascii(cell)[:40], "text has no zero byte", "correct it", "zero_byte")
 
 
 def _read_parquet(path: Path) -> RawTable:
     import pyarrow as arrow
     from pyarrow import parquet
 
+    issues: list[Issue] = []
     try:
-        table = parquet.ParquetFile(path).read()
-    except arrow.ArrowException as error:
+        file = parquet.ParquetFile(path)
+        if file.metadata.num_rows * max(file.metadata.num_columns, 1) > MAX_CELLS:
+            message = (
+                f"{path.name}: holds more than {MAX_CELLS:,} cells; leave out rows and columns that are not needed"
+            )
+            raise CohortError(message)
+        table = file.read()
+    except (arrow.ArrowException, UnicodeDecodeError) as error:
         message = f"{path.name}: not a readable Parquet file ({error}); write it again"
         raise CohortError(message) from error
     header = tuple(name.strip() for name in table.column_names)
-    columns = [[_typed_cell(value) for value in column.to_pylist()] for column in table.columns]
+    columns = [_parquet_cells(name, column, issues) for name, column in zip(header, table.columns, strict=True)]
     rows = tuple(zip(*columns, strict=True))
     lines = tuple(range(1, len(rows) + 1))
-    return RawTable(path.name, path.absolute().parent, header, rows, lines, tuple(_header_issues(header)))
+    issues += _zero_bytes(zip(lines, rows, strict=True), header)
+    issues = [*_header_issues(header), *issues]
+    return RawTable(path.name, path.absolute().parent, header, rows, lines, tuple(issues))
 
 
-def _typed_cell(value: object) -> Cell:
+def _parquet_cells(name: str, column: Any, issues: list[Issue]) -> list[Cell]:  # noqa: ANN401 - pyarrow has no types
+    """The cells of a column; a value that Python cannot hold, such as a date in the year 150,000, becomes an issue."""
+    failures = (ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError)
+    try:
+        return [typed_cell(value) for value in column.to_pylist()]
+    except failures:
+        pass
+    cells: list[Cell] = []
+    for row, scalar in enumerate(column, 1):
+        try:
+            cells.append(typed_cell(scalar.as_py()))
+        except failures as error:
+            rule, remedy = "a value that can be read", "correct it, or write the column as text"
+            value = f"no {column.type} that can be read ({error})"
+            issues.append(Issue(f"row {row}", name, value[:100], rule, remedy, "parquet_value"))
+            cells.append("")
+    return cells
+
+
+def typed_cell(value: object) -> Cell:
+    """The cell for a value of a typed column; a whole number beyond 64 bits becomes text."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, int):
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace").strip()
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64:
         return value
     if isinstance(value, float | Decimal):
         return "" if math.isnan(value) else float(value)

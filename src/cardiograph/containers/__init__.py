@@ -2,6 +2,7 @@
 
 from cardiograph.containers.answers import DECISIONS, ROW, Neighbour, Prediction
 from cardiograph.containers.graph import Lists, Neighbourhood, PatientGraph, Places
+from cardiograph.containers.identifiers import class_key, identifier, is_shortened
 from cardiograph.containers.records import (
     ADDED,
     EXCLUDED,
@@ -38,4 +39,7 @@ __all__ = [
     "Places",
     "Prediction",
     "Split",
+    "class_key",
+    "identifier",
+    "is_shortened",
 ]

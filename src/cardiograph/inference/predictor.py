@@ -18,7 +18,7 @@ from torch import Tensor
 from cardiograph.artifacts.bundle import DAMAGE, ModelBundle
 from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
-from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction
+from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction, identifier
 from cardiograph.errors import EngineError, RunError
 from cardiograph.graph.attach import attach, heard_votes, label_prior
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
@@ -61,7 +61,7 @@ class Predictor:
         self._network = copy.deepcopy(bundle.network).double()
         self._states = [torch.from_numpy(state) for state in reference.states]
         self._members = _rows_by(reference.groups.tolist())
-        self._by_patient = _rows_by(reference.patient_ids)
+        self._by_patient = _rows_by(map(identifier, reference.patient_ids))
         self._by_pixels = _rows_by(reference.pixel_hashes)
         self._paged = np.flatnonzero([bool(pixels) for pixels in reference.pixel_hashes])
 
@@ -272,7 +272,7 @@ class Predictor:
         rows, reasons = [], []
         for number in range(len(queries)):
             matches = {
-                "this patient": self._by_patient.get(_name(queries.patient_ids[number]), []),
+                "this patient": self._by_patient.get(identifier(queries.patient_ids[number]), []),
                 "this page": self._by_pixels.get(queries.pixel_hashes[number] or "", []),
             }
             if not matches["this page"]:
@@ -317,10 +317,3 @@ def _rows_by(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
         if key != "":
             rows.setdefault(key, []).append(row)
     return rows
-
-
-def _name(patient_id: str | float | None) -> str:
-    """A patient's id as the cohort's reader writes it; empty where there is none."""
-    if isinstance(patient_id, float):
-        return "" if np.isnan(patient_id) else f"{patient_id:.0f}" if patient_id.is_integer() else repr(patient_id)
-    return "" if patient_id is None else str(patient_id)

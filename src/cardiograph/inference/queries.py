@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
-from cardiograph.containers import Neighbourhood, NodeFeatures
+from cardiograph.cohort.identity import shortened_id
+from cardiograph.containers import Neighbourhood, NodeFeatures, is_shortened
 from cardiograph.errors import InputError, Issue, PageError
 from cardiograph.imaging.ecg_gate import ecg_evidence, not_an_ecg
 from cardiograph.imaging.prepare import PreparedPage, prepare_page
@@ -106,6 +107,8 @@ def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
     variables = () if bundle.scaler is None else bundle.scaler.variables
     given = {name: float(value) for name, value in query.clinical.items() if value is not None and value == value}
     issues = list(_value_issues(query.name, given, variables))
+    if is_shortened(query.patient_id):
+        issues.append(shortened_id(query.name, "patient_id", query.patient_id))
     values = [given.get(variable.name, np.nan) for variable in variables]
     if query.page is not None and not sees:
         return Patient(None, values, [*issues, _unused_page(query)])

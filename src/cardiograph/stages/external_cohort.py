@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Split
+from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Split, identifier
 from cardiograph.errors import CohortError, Issue
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 from cardiograph.inference import Predictor, Queries
@@ -137,10 +137,10 @@ def seen_by_run(asked: Queries, directory: RunDirectory) -> list[tuple[str, ...]
         apart["records that renewed it"] = directory.read_table(RENEWED_BY)
     found: list[tuple[str, ...]] = [()] * len(asked)
     for where, rows in apart.items():
-        patients = {str(name) for name in rows["patient_id"] if name}
+        patients = {identifier(name) for name in rows["patient_id"]} - {""}
         pages = {str(pixels) for pixels in rows["pixel_hash"] if pixels} if "pixel_hash" in rows else set[str]()
         for number, (patient, pixels) in enumerate(zip(asked.patient_ids, asked.pixel_hashes, strict=True)):
-            named = {"this patient": patient in patients, "this page": pixels in pages}
+            named = {"this patient": identifier(patient) in patients, "this page": pixels in pages}
             found[number] += tuple(f"{what} is among the run's {where}" for what, known in named.items() if known)
     return found
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.duplicates import value_keys
-from cardiograph.containers import ADDED, TRAIN, Groups
+from cardiograph.containers import ADDED, TRAIN, Groups, identifier
 from cardiograph.errors import Issue
 from cardiograph.imaging.hashing import near_copies_between
 
@@ -95,7 +95,7 @@ def known_records(directory: RunDirectory, bundle: ModelBundle) -> Known:
     likeness, complete = _likeness(directory, bundle, ids)
     members = Members(
         record_ids=ids,
-        patient_ids=[str(name) if name else None for name in table["patient_id"]],
+        patient_ids=[identifier(name) or None for name in table["patient_id"]],
         pixel_hashes=[each or None for each in pixels],
         likeness=likeness,
         values=table[names].to_numpy(np.float64),

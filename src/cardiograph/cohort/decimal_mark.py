@@ -1,0 +1,31 @@
+"""Finds the decimal mark of a table, where its numbers leave no doubt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from cardiograph.cohort.tables import Cell
+
+_POINT = re.compile(r"[0-9]*\.[0-9]|[0-9]\.")
+_COMMA = re.compile(r"[+-]?([0-9]*),([0-9]+)")
+_GROUPS = re.compile(r"[+-]?[0-9]+(,[0-9]{3}){2,}")
+
+
+def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
+    """Return the decimal mark of text cells: a comma only where nothing speaks against it.
+
+    A comma counts where it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). One number with a point, or one
+    with two groups of thousands, settles it the other way; such a table keeps its faults, which name ``--decimal``.
+
+    Args:
+        columns: The cells of the clinical columns.
+    """
+    found = False
+    for cell in (cell for column in columns for cell in column if isinstance(cell, str)):
+        if _POINT.search(cell) or _GROUPS.fullmatch(cell):
+            return "."
+        if match := _COMMA.fullmatch(cell):
+            whole, fraction = match.groups()
+            found |= len(fraction) != 3 or len(whole) > 3 or whole in ("", "0")
+    return "," if found else "."
