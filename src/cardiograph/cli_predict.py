@@ -162,10 +162,11 @@ def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> p
 
     model = service.model()
     variables = _variables(model)
+    names = [variable.name for variable in variables]
     return answers_for(
-        read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False),
+        read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False, reads=names),
         service.predict_many,
-        variables=[variable.name for variable in variables],
+        variables=names,
         takes_pages=bool(model.get("takes_pages", True)),
         progress=progress,
         stage="asking the service",

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE, RESULT, TABLE = "evaluation.html", "evaluation.json", "predictions.csv"
+UNFINISHED = "unfinished.json"
+"""Tells whose evaluation a folder holds until its numbers are there."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         run: Folder of a finished run.
         source: Table, or folder with a folder per class, with a label for each record.
         out: Where the page, the numbers and the answers go; ``evaluations/NAME`` by default, NAME being the cohort's.
-        overrides: Settings nested by section, such as ``{"cohort": {"map": {"bnp": "NTproBNP"}}}``; each replaces the run's.
+        overrides: Settings nested by section, such as ``{"cohort": {"map": {"ntprobnp": "NTproBNP"}}}``; each replaces the run's.
         skip_unlabelled: Leave out records without a label instead of refusing them.
         other_ids: Patient ids of the cohort name other people than the same ids of the run: they group the cohort's records,
             and only pages tell whether the run has met one.
@@ -98,7 +100,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     config = run_settings(directory, overrides or {})
     predictor = Predictor.load(run)
     required_threshold(predictor, run)
-    cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+    cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
         studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
@@ -124,10 +126,11 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
 
 
 def write_evaluation(folder: Path, content: dict[str, Any], table: pd.DataFrame, answered: Answered) -> None:
-    """Write answers, page and numbers; the numbers come last."""
+    """Write answers, page and numbers; the numbers come last, and with them the evaluation is finished."""
     files.write_bytes(folder / TABLE, table.to_csv(index=False).encode("utf-8", "surrogateescape"))
     files.write_bytes(folder / PAGE, external_page(content, answered.part).encode())
     files.write_json(folder / RESULT, content)
+    (folder / UNFINISHED).unlink(missing_ok=True)
 
 
 def required_threshold(predictor: Predictor, run: Path) -> float:
@@ -169,18 +172,28 @@ def told_of(
 
 
 def claim(folder: Path, identity: Mapping[str, str]) -> None:
-    """Make sure that the folder is new, or holds an evaluation of the same model on the same cohort."""
-    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if not there:
-        return
-    if RESULT not in there:
-        message = f"evaluation {folder}: holds other files ({', '.join(there[:3])}); choose a new folder by --out"
-        raise ConfigError(message)
-    before = files.read_json(folder / RESULT)
-    if any(before.get(name) != value for name, value in identity.items()):
-        told = f"run {before.get('run')!r} on cohort {before.get('cohort')!r}"
-        message = f"evaluation {folder}: holds that of another model or cohort ({told}); choose another folder by --out"
-        raise ConfigError(message)
+    """Make sure that the folder is new, or holds an evaluation of the same model on the same cohort, finished or not.
+
+    Raises:
+        ConfigError: It holds something else.
+    """
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    mark = next((name for name in (RESULT, UNFINISHED) if name in there), None)
+    if mark is None:
+        strangers = sorted(name for name in there if not files.is_temporary(name))
+        if strangers:
+            message = f"evaluation {folder}: holds other files ({', '.join(strangers[:3])}); choose a new folder by --out"
+            raise ConfigError(message)
+        files.write_json(folder / UNFINISHED, identity)
+    else:
+        before = files.read_json(folder / mark)
+        if any(before.get(name) != value for name, value in identity.items()):
+            told = f"run {before.get('run')!r} on cohort {before.get('cohort')!r}"
+            message = (
+                f"evaluation {folder}: holds that of another model or cohort ({told}); choose another folder by --out"
+            )
+            raise ConfigError(message)
+    files.remove_temporaries(folder)
 
 
 def answered_by(predictor: Predictor, studied: Studied, directory: RunDirectory, *, other_ids: bool) -> Answered:
