@@ -106,7 +106,8 @@ def run(  # noqa: PLR0913 - a command has its options
 
 
 @app.command(
-    epilog="Examples: cardiograph audit cohort.csv --map ntprobnp=NTproBNP | cardiograph audit pages/ --positive heart_failure | "
+    epilog="Examples: cardiograph audit cohort.csv --map ntprobnp=NTproBNP | "
+    "cardiograph audit pages/ --positive heart_failure | "
     "cardiograph audit cohort.csv --label-definition ef --json. Exit status 1 where something blocks."
 )
 def audit(  # noqa: PLR0913 - a command has its options

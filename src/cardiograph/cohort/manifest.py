@@ -40,6 +40,7 @@ from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
 from cardiograph.config import CohortConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import CohortError, Issue
+from cardiograph.issue_groups import counted
 from cardiograph.schema import DEFAULT_VARIABLES, NT_PROBNP, ClinicalVariable
 
 if TYPE_CHECKING:
@@ -270,10 +271,14 @@ class _Draft:
         return where
 
 
+_PARTS = {"row": "whole rows", "header": "the header", "column": "whole columns", "folder": "folders", "file": "files"}
+"""What an issue without a column is about, by the first word of its place."""
+
+
 def _headline(name: str, issues: Sequence[Issue]) -> str:
-    counts = Counter(issue.column or issue.where.split()[0] for issue in issues)
-    told = ", ".join(f"{column} {count}" for column, count in counts.most_common(8))
-    return f"{name} cannot be used as a cohort: {len(issues)} fault(s) ({told})"
+    counts = Counter(issue.column or _PARTS.get(issue.where.split()[0], "the options") for issue in issues)
+    shares = ", ".join(f"{count} in {part}" for part, count in counts.most_common(8))
+    return f"{name} cannot be used as a cohort: {counted(len(issues), 'fault')} ({shares})"
 
 
 def _absent_notes(config: CohortConfig, columns: Columns) -> Iterator[str]:

@@ -34,7 +34,9 @@ class Unit:
         return plain == self.name.lower() or plain in self.aliases
 
 
-OURS = MappingProxyType({"ef": "fraction", "bnp": "pg/mL", "nyha": "", "sbp": "mmHg", "age": "years", "ntprobnp": "pg/mL"})
+OURS = MappingProxyType(
+    {"ef": "fraction", "bnp": "pg/mL", "nyha": "", "sbp": "mmHg", "age": "years", "ntprobnp": "pg/mL"}
+)
 
 UNITS: MappingProxyType[str, tuple[Unit, ...]] = MappingProxyType(
     {
