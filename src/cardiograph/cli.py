@@ -68,7 +68,7 @@ def synth(
 
 
 @app.command(
-    epilog="Examples: cardiograph run cohort.csv --out runs/a --map bnp=NTproBNP --convert ef=percent | "
+    epilog="Examples: cardiograph run cohort.csv --out runs/a --map ntprobnp=NTproBNP --convert ef=percent | "
     "cardiograph run pages/ --positive heart_failure --out runs/b | cardiograph run cohort.csv --config my.toml"
 )
 def run(  # noqa: PLR0913 - a command has its options
@@ -111,7 +111,8 @@ def run(  # noqa: PLR0913 - a command has its options
 
 
 @app.command(
-    epilog="Examples: cardiograph audit cohort.csv --map bnp=NTproBNP | cardiograph audit pages/ --positive heart_failure | "
+    epilog="Examples: cardiograph audit cohort.csv --map ntprobnp=NTproBNP | "
+    "cardiograph audit pages/ --positive heart_failure | "
     "cardiograph audit cohort.csv --label-definition ef --json. Exit status 1 where something blocks."
 )
 def audit(  # noqa: PLR0913 - a command has its options
@@ -184,7 +185,7 @@ app.command(epilog="Example: cardiograph check-maps runs/a --pages 40")(check_ma
 
 app.command(
     epilog="Examples: cardiograph evaluate runs/a other_hospital.csv | "
-    "cardiograph evaluate runs/a other_hospital.csv --map bnp=NTproBNP --convert ef=percent --skip-unlabelled"
+    "cardiograph evaluate runs/a other_hospital.csv --map ntprobnp=NTproBNP --convert ef=percent --skip-unlabelled"
 )(evaluate)
 
 app.command(

@@ -24,7 +24,7 @@ Preset = Annotated[
 ]
 Positive = Annotated[str | None, typer.Option(help="Classes that are label 1, separated by commas.")]
 Outcome = Annotated[str | None, typer.Option(help="What label 1 means, in your words.")]
-Map = Annotated[Again, typer.Option("--map", help="OURS=THEIRS, such as bnp=NTproBNP; may be given again.")]
+Map = Annotated[Again, typer.Option("--map", help="OURS=THEIRS, such as ntprobnp=NTproBNP; may be given again.")]
 Convert = Annotated[Again, typer.Option(help="VARIABLE=UNIT it is written in, such as ef=percent; may be given again.")]
 Missing = Annotated[
     Again, typer.Option(help="COLUMN=VALUE that means 'not measured', such as sbp=999; may be given again.")
@@ -109,7 +109,7 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            message = f"{option} {text!r}: expected NAME=VALUE, such as {option} bnp=NTproBNP"
+            message = f"{option} {text!r}: expected NAME=VALUE, such as {option} ntprobnp=NTproBNP"
             raise ConfigError(message)
         if name in found:
             message = f"{option}: {name!r} is given twice"

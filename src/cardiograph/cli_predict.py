@@ -167,10 +167,11 @@ def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> p
 
     model = service.model()
     variables = _variables(model)
+    names = [variable.name for variable in variables]
     return answers_for(
-        read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False),
+        read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False, reads=names),
         service.predict_many,
-        variables=[variable.name for variable in variables],
+        variables=names,
         takes_pages=bool(model.get("takes_pages", True)),
         progress=progress,
         stage="asking the service",
@@ -206,6 +207,7 @@ def _variables(model: Mapping[str, Any]) -> tuple[VariableConfig, ...]:
 
 def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, *, as_json: bool) -> None:
     from cardiograph import console
+    from cardiograph.artifacts.spreadsheet import csv_of_frame
 
     with console.bars() as shown:
         answers = table_answers(source, table, progress=shown)
@@ -214,13 +216,13 @@ def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, 
     if out is not None:
         from cardiograph.artifacts.files import write_output
 
-        write_output(out, answers.to_csv(index=False).encode())
+        write_output(out, csv_of_frame(answers).encode("utf-8", "surrogateescape"))
         typer.echo(f"answers: {out}", err=True)
     elif as_json:
         told = answers.astype(object).where(answers.notna(), None)  # JSON has no NaN
         console.show_json({"predictions": told.to_dict("records"), "notes": answers.attrs["notes"]})
     else:
-        sys.stdout.write(answers.to_csv(index=False))
+        sys.stdout.write(csv_of_frame(answers))
 
 
 def _number(option: str, name: str, text: str) -> float:

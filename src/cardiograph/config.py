@@ -53,7 +53,7 @@ class CohortConfig(Section):
     """How the table or folder is read."""
 
     map: dict[str, str] = Field(
-        default_factory=dict, description="Our name -> the table's column, e.g. bnp = 'NTproBNP'."
+        default_factory=dict, description="Our name -> the table's column, e.g. ntprobnp = 'NTproBNP'."
     )
     convert: dict[str, str] = Field(
         default_factory=dict, description="Variable -> unit it is written in, e.g. ef = 'percent'."

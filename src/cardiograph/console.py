@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cardiograph.errors import AuditError, CardiographError, InputError, Issue
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import ProgressColumn, TaskID
     from rich.table import Table
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from cardiograph.containers import Prediction
     from cardiograph.progress import Progress
 
-ISSUES_SHOWN = 100
+KINDS_SHOWN = 40
+"""Kinds of fault in an error message; the named file has all."""
+
 IDS_SHOWN = 4
 """Record ids of a finding; the page and the JSON have all of them."""
 
@@ -105,7 +108,7 @@ def bars() -> Iterator[Progress]:
 
 
 def show_error(error: CardiographError, *, as_json: bool) -> None:
-    """Say what is wrong: faults of the input as a table on stderr, or everything as JSON on stdout."""
+    """Say what is wrong: faults of the input on stderr, a line for each kind, or everything as JSON on stdout."""
     issues = error.issues if isinstance(error, InputError) else ()
     headline = error.headline if isinstance(error, InputError) else str(error)
     if as_json:
@@ -120,9 +123,7 @@ def show_error(error: CardiographError, *, as_json: bool) -> None:
         console.print(_findings([_finding(issue) for issue in issues]))
         console.print("`cardiograph audit` with the same options tells all rows, and what does not block.")
     elif issues:
-        console.print(_faults(issues))
-        if len(issues) > ISSUES_SHOWN:
-            console.print(f"... and {len(issues) - ISSUES_SHOWN} more; --json lists them all")
+        _show_faults(issues, console)
 
 
 def show_json(content: Mapping[str, Any]) -> None:
@@ -243,14 +244,34 @@ def plain(text: str) -> str:
     return escape("".join(letter if letter.isprintable() else " " for letter in text))
 
 
-def _faults(issues: Sequence[Issue]) -> Table:
-    from rich.table import Table
+def _show_faults(issues: Sequence[Issue], console: Console) -> None:
+    """A line for each kind of fault, and a file with a row for each fault where the lines do not say it all."""
+    from cardiograph.issue_groups import grouped
 
-    table = Table("where", "column", "value", "allowed", "what to do", "code", show_lines=True)
-    for issue in issues[:ISSUES_SHOWN]:
-        row = (issue.where, issue.column, issue.value, issue.rule, issue.remedy, issue.code)
-        table.add_row(*(plain(text) for text in row))
-    return table
+    groups = grouped(issues)
+    for group in groups[:KINDS_SHOWN]:
+        console.print(f"  {plain(str(group))}", highlight=False, soft_wrap=True)
+    if len(groups) > KINDS_SHOWN:
+        console.print(f"  ... and {len(groups) - KINDS_SHOWN} more kinds of fault")
+    if len(issues) > min(len(groups), KINDS_SHOWN):
+        console.print(f"every fault: {plain(_full_list(issues))}", highlight=False, soft_wrap=True)
+
+
+def _full_list(issues: Sequence[Issue]) -> str:
+    """The name of a new file, for the user's eyes only, with a row for each fault."""
+    import tempfile
+
+    from cardiograph.artifacts.spreadsheet import csv_of
+
+    names = [field.name for field in dataclasses.fields(Issue)]
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="surrogateescape", prefix="cardiograph-faults-", suffix=".csv", delete=False
+        ) as file:
+            file.write(csv_of(names, ([getattr(issue, name) for name in names] for issue in issues)))
+    except OSError:
+        return "by the same command with --json"
+    return file.name
 
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:

@@ -48,3 +48,13 @@ DEFAULT_VARIABLES: tuple[ClinicalVariable, ...] = (
     ClinicalVariable("age", "age", "years", 0, 120),
 )
 """Limits are of measurement, not of health: outside them a value is a typing error, another unit or a sentinel."""
+
+NT_PROBNP = ClinicalVariable("ntprobnp", "NT-proBNP", "pg/mL", 5, 70_000, transform="log")
+"""A peptide of its own, not BNP: split off the same prohormone, with values several times higher.
+
+It is read where a table has the column, and simulated nowhere. Source of the limits: the measuring range of the clinical
+assays, 5 to 35,000 pg/mL, and twice that with the sample diluted 1:2.
+"""
+
+KNOWN_VARIABLES: tuple[ClinicalVariable, ...] = (*DEFAULT_VARIABLES, NT_PROBNP)
+"""Variables whose column, unit and codes the package knows without a word of the configuration."""

@@ -1,22 +1,29 @@
 """A clinical cell is a number or a fault; nothing between."""
 
+import dataclasses
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardiograph.cohort.cells import CellFault, Reading, out_of_range, read_value
+from cardiograph.cohort.cells import CellFault, Reading, fitting_units, out_of_range, read_value
 from cardiograph.cohort.units import OURS, UNITS, find_unit, unit_in_header, units_of
-from cardiograph.schema import DEFAULT_VARIABLES, ClinicalVariable
+from cardiograph.schema import KNOWN_VARIABLES, ClinicalVariable
 
-FIVE = {variable.name: variable for variable in DEFAULT_VARIABLES}
+FIVE = {variable.name: variable for variable in KNOWN_VARIABLES}
 
 
 def reading(name, convert=None, **options):
     variable = FIVE[name]
     unit = find_unit(variable, convert) if convert else units_of(variable)[0]
-    return Reading(variable, unit, convert is not None, **options)
+    return Reading(variable, unit, convert is not None, column=name, **options)
+
+
+def judged(name, *cells, convert=None):
+    """The reading of a column with the units that all of its cells fit."""
+    plain = reading(name, convert)
+    return dataclasses.replace(plain, candidates=fitting_units(cells, plain))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,7 @@ def reading(name, convert=None, **options):
     ],
 )
 def test_a_text_that_is_no_plain_number_is_named_with_its_option(name, cell, code, option):
-    fault = read_value(cell, reading(name))
+    fault = read_value(cell, judged(name, cell))
     assert isinstance(fault, CellFault)
     assert fault.code == code
     assert option in fault.remedy
@@ -75,11 +82,14 @@ def test_a_text_that_is_no_plain_number_is_named_with_its_option(name, cell, cod
         ("ef", -9.0, "sentinel", "--missing ef=-9"),
         ("age", -1.0, "sentinel", "--missing age=-1"),
         ("nyha", 5.0, "out_of_range", "check the unit"),
-        ("bnp", 50000.0, "out_of_range", "check the unit"),
+        ("bnp", 50000.0, "out_of_range", "--map ntprobnp=bnp"),
+        ("ntprobnp", 90000.0, "out_of_range", "raise the limit under [[cohort.variables]]"),
+        ("ntprobnp", 0.9, "other_unit", "--convert ntprobnp=ng/mL"),
+        ("age", 300.0, "sentinel", "write 90, or empty these cells with --missing age=300"),
     ],
 )
 def test_a_number_out_of_range_is_named_with_the_likeliest_option(name, value, code, option):
-    fault = out_of_range(value, value, reading(name))
+    fault = out_of_range(value, value, judged(name, value))
     assert fault.code == code
     assert option in fault.remedy
     assert fault.rule == f"allowed {FIVE[name].allowed}"
@@ -102,6 +112,11 @@ def test_a_number_out_of_range_is_named_with_the_likeliest_option(name, value, c
         ("sbp", "systolic/diastolic", "140/80", 140.0),
         ("sbp", "systolic/diastolic", "140", 140.0),
         ("sbp", "kPa", "16", 120.009872),
+        ("sbp", "cmHg", "16/9", 160.0),
+        ("sbp", "cmHg", "16.5/9", 165.0),
+        ("sbp", "cmHg", "9", 90.0),
+        ("ntprobnp", "pmol/L", "100", 845.7),
+        ("ntprobnp", "ng/mL", "1.2", 1200.0),
         ("age", "months", "18", 1.5),
     ],
 )
@@ -121,6 +136,27 @@ def test_a_named_unit_converts(name, unit, cell, value):
 )
 def test_a_named_unit_does_not_excuse_other_texts(name, unit, cell):
     assert isinstance(read_value(cell, reading(name, unit)), CellFault)
+
+
+def test_a_unit_is_proposed_only_where_the_whole_column_fits_it():
+    assert judged("age", 70, 56, 300, 300).candidates == ()
+    assert [unit.name for unit in judged("age", 840, 720, 90).candidates] == ["months"]
+    assert judged("ef", 0.35, 45).candidates == ()
+    assert [unit.name for unit in judged("ef", "35", "45 %", "NA").candidates] == ["percent"]
+    assert [unit.name for unit in judged("sbp", "16/9", "9/8").candidates] == ["cmHg"]
+    assert judged("sbp", "16/9", "120/80").candidates == ()
+    assert [unit.name for unit in judged("nyha", "2", "2", "III").candidates] == ["roman"]
+
+
+def test_numbers_that_fit_two_units_name_both():
+    fault = out_of_range(16.0, 16.0, judged("sbp", 16, 15, 9))
+    assert "if it is in cmHg (times 10): --convert sbp=cmHg" in fault.remedy
+    assert "if it is in kPa (times 7.5): --convert sbp=kPa" in fault.remedy
+
+
+def test_a_value_in_another_unit_than_its_column_is_not_to_lose_its_unit():
+    fault = read_value("134 pmol/L", judged("bnp", "134 pmol/L", "88", "90", "75"))
+    assert fault.remedy == "the column as a whole is not in pmol/L: write the value in pg/mL (times 3.464)"
 
 
 def test_declared_missing_values_are_missing_and_others_are_not():

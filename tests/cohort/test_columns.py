@@ -4,7 +4,8 @@ import pytest
 
 from cardiograph.cohort.columns import FIXED, match_columns, suggestion
 
-OURS = (*FIXED, "ef", "bnp", "nyha", "sbp", "age")
+NT = "ntprobnp"
+OURS = (*FIXED, "ef", "bnp", "nyha", "sbp", "age", NT)
 
 
 def test_exact_names_and_mapped_ones_are_found():
@@ -19,15 +20,19 @@ def test_exact_names_and_mapped_ones_are_found():
     [
         ({"efx": "A"}, "map_unknown_name", "did you mean --map ef=A?"),
         ({"glucose": "A"}, "map_unknown_name", "[[cohort.variables]]"),
-        ({"bnp": "NTproBN"}, "map_missing_column", "did you mean 'NTproBNP'?"),
+        ({"bnp": "NT proBNP blod"}, "map_missing_column", "did you mean 'NT proBNP blood'?"),
         ({"ef": "A", "bnp": "A"}, "map_twice", "ef and bnp"),
         ({"label": "A"}, "map_target_present", "the table has a column 'label' already"),
     ],
 )
 def test_a_map_that_cannot_be_followed_is_a_fault(mapping, code, told):
-    columns = match_columns(["label", "A", "NTproBNP"], OURS, mapping)
+    columns = match_columns(["label", "A", "NT proBNP blood"], OURS, mapping)
     assert {issue.code for issue in columns.issues} == {code}
     assert told in str(columns.issues[0])
+
+
+def test_a_column_that_is_mapped_is_not_read_under_its_own_name_as_well():
+    assert match_columns(["label", "bnp"], OURS, {"ntprobnp": "bnp"}).source == {"label": "label", "ntprobnp": "bnp"}
 
 
 def test_mapping_a_name_to_itself_is_no_fault():
@@ -35,7 +40,8 @@ def test_mapping_a_name_to_itself_is_no_fault():
 
 
 @pytest.mark.parametrize(
-    ("column", "name"), [("EF", "ef"), ("Patient ID", "patient_id"), ("Sbp", "sbp"), ("Label", "label")]
+    ("column", "name"),
+    [("EF", "ef"), ("Patient ID", "patient_id"), ("Sbp", "sbp"), ("Label", "label"), ("NTproBNP", NT)],
 )
 def test_a_name_in_other_letters_is_a_fault_with_the_option(column, name):
     (issue,) = match_columns([column], OURS, {}).issues
@@ -47,7 +53,8 @@ def test_a_name_in_other_letters_is_a_fault_with_the_option(column, name):
     ("column", "hint"),
     [
         ("Ejection_Fraction", "--map ef=Ejection_Fraction"),
-        ("NTproBNP", "--map bnp=NTproBNP"),
+        ("proBNP", "--map ntprobnp=proBNP"),
+        ("NT-proBNP (pmol/L)", '--map "ntprobnp=NT-proBNP (pmol/L)"'),
         ("BNP (pmol/L)", '--map "bnp=BNP (pmol/L)"'),
         ("subject_id", "--map patient_id=subject_id"),
         ("image", "--map ecg=image"),

@@ -13,7 +13,7 @@ from jsonschema import Draft6Validator
 from cardiograph.config import load_config
 from cardiograph.config_text import commented_toml
 from cardiograph.containers import Neighbour, Prediction
-from cardiograph.schema import DEFAULT_VARIABLES, ClinicalVariable
+from cardiograph.schema import DEFAULT_VARIABLES, KNOWN_VARIABLES, NT_PROBNP, ClinicalVariable
 from cardiograph.service.fhir import ModelFacts, columns_of, risk_assessment
 from cardiograph.service.fhir_codes import CODES, code_of, percentage
 
@@ -144,7 +144,7 @@ def test_a_class_that_settings_added_has_no_answer_of_loinc():
 
 
 def test_codes_are_those_of_the_default_variables():
-    assert set(CODES) == {variable.name for variable in DEFAULT_VARIABLES}
+    assert set(CODES) == {variable.name for variable in KNOWN_VARIABLES}
 
 
 def test_a_variable_beyond_the_five_has_words_and_no_code():
@@ -166,6 +166,10 @@ PRO = ("pro-BNP", "pro_bnp", "PRO BNP", "N-terminal pro-BNP", "nt - pro bnp")
 @pytest.mark.parametrize("column", ["NTproBNP", "nt-probnp", "NT_proBNP", "NT proBNP (pg/ml)", "proBNP", *PRO])
 def test_a_cohort_that_measured_nt_probnp_is_not_told_as_bnp(column):
     assert code_of(DEFAULT_VARIABLES[1], {"bnp": column}).code == "33762-6"
+
+
+def test_nt_probnp_has_its_own_code_whatever_its_column_is_called():
+    assert {code_of(NT_PROBNP, columns).code for columns in (None, {}, {"ntprobnp": "bnp"})} == {"33762-6"}
 
 
 @pytest.mark.parametrize("column", ["BNP", "bnp_admission", "natriuretic peptide"])

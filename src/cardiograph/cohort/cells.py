@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from cardiograph.cohort.columns import option
 from cardiograph.cohort.tables import Cell
-from cardiograph.cohort.units import UNITS, Unit, find_unit
-from cardiograph.schema import ClinicalVariable
+from cardiograph.cohort.units import Unit, find_unit, units_of
+from cardiograph.schema import NT_PROBNP, ClinicalVariable
 
 SENTINELS = frozenset({-1, -9, -99, -999, -9999, 99, 999, 9999, 99999, 888, 8888, 777, 7777})
 MISSING_WORDS = frozenset(
@@ -21,7 +24,10 @@ _NUMBER = {
     ",": re.compile(r"[+-]?([0-9]+(,[0-9]*)?|,[0-9]+)([eE][+-]?[0-9]+)?"),
 }
 _ROMAN = re.compile(r"(?:nyha|class|\s|:|-)*(i{1,3}|iv|[1-4])", re.IGNORECASE)
-_PRESSURE = re.compile(r"([0-9]{2,3})\s*/\s*([0-9]{2,3})")
+_PRESSURE = re.compile(r"([0-9]{1,3}(?:[.,][0-9])?)\s*/\s*([0-9]{1,3}(?:[.,][0-9])?)")
+_CODED_AGE = 300
+"""What PTB-XL writes for an age over 89. Source: Wagner et al., Scientific Data 7:154 (2020)."""
+
 _ROMAN_CLASS = {"i": 1.0, "ii": 2.0, "iii": 3.0, "iv": 4.0}
 
 
@@ -50,6 +56,8 @@ class Reading:
         declared: Whether the user named the unit, so that it may stand behind the number.
         decimal: Decimal mark of text cells.
         missing: Texts or numbers that mean "not measured".
+        candidates: Other units that the whole column fits; one of them is proposed for a cell that it reads.
+        column: The table's name of the column.
     """
 
     variable: ClinicalVariable
@@ -57,6 +65,8 @@ class Reading:
     declared: bool = False
     decimal: str = "."
     missing: frozenset[str] = frozenset()
+    candidates: tuple[Unit, ...] = ()
+    column: str = ""
 
     def means_missing(self, cell: Cell) -> bool:
         """Whether ``cell`` equals one of ``missing``, as text or as a number."""
@@ -91,7 +101,7 @@ def read_value(cell: Cell, reading: Reading) -> float | CellFault:
         text = match.group(1).lower()
         return _ROMAN_CLASS.get(text) or float(text)
     if reading.unit.form == "pressure" and (match := _PRESSURE.fullmatch(cell)):
-        return _systolic(float(match.group(1)), float(match.group(2)))
+        return _systolic(match, reading)
     value = parse_number(_without_unit(cell, reading), reading.decimal)
     return diagnose(cell, reading) if value is None else value * reading.unit.factor
 
@@ -111,13 +121,13 @@ def out_of_range(cell: Cell, value: float, reading: Reading) -> CellFault:
     rule = f"allowed {variable.allowed}"
     if number in SENTINELS:
         return CellFault("sentinel", rule, _declare(reading, cell))
-    if not reading.declared:
-        for unit in UNITS.get(variable.name, ()):
-            converted = number * unit.factor
-            if unit.factor != 1 and _plausible(converted, variable):
-                remedy = f"if it is in {unit.name}: --convert {variable.name}={unit.name}"
-                return CellFault("other_unit", rule, remedy)
-    return CellFault("out_of_range", rule, "check the unit or leave the cell empty")
+    remedy = _propose(cell, reading)
+    if variable.name == "age" and number == _CODED_AGE:
+        coded = "300 stands for 'over 89' in PTB-XL: write 90, or empty these cells with --missing age=300"
+        return CellFault("sentinel", rule, f"{coded}; {remedy}" if remedy else coded)
+    if remedy:
+        return CellFault("other_unit", rule, remedy)
+    return CellFault("out_of_range", rule, _check_value(number, reading))
 
 
 def not_whole(reading: Reading) -> CellFault:
@@ -140,7 +150,7 @@ def diagnose(text: str, reading: Reading) -> CellFault:
     if variable.name == "nyha" and _ROMAN.fullmatch(text):
         return CellFault("nyha_text", number, "if it is the class: --convert nyha=roman")
     if variable.name == "sbp" and _PRESSURE.fullmatch(text):
-        remedy = "to take the first number: --convert sbp=systolic/diastolic"
+        remedy = _propose(text, reading) or "no unit fits the whole column: write the systolic pressure alone, in mmHg"
         return CellFault("two_pressures", number, remedy)
     if plain in {"true", "false", "yes", "no", "y", "n"}:
         return CellFault("boolean", number, "write 1 or 0 if that is what the variable is")
@@ -165,11 +175,13 @@ def _diagnose_digits(text: str, reading: Reading, number: str) -> CellFault:
     if match and any(parse_number(match.group(1), mark) is not None for mark in ".,"):
         unit = find_unit(reading.variable, match.group(2))
         name = reading.variable.name
-        if unit and unit.form == "number":
+        if unit and (unit in reading.candidates or unit.name == units_of(reading.variable)[0].name):
             return CellFault("unit_in_cell", number, f"if the column is in {unit.name}: --convert {name}={unit.name}")
-        return CellFault(
-            "unit_in_cell", number, f"write the number alone, in {reading.variable.unit or 'plain digits'}"
-        )
+        remedy = f"write the number alone, in {reading.variable.unit or 'plain digits'}"
+        if unit and unit.form == "number":
+            own = reading.variable.unit
+            remedy = f"the column as a whole is not in {unit.name}: write the value in {own} (times {unit.factor:.4g})"
+        return CellFault("unit_in_cell", number, remedy)
     return CellFault("not_a_number", number, "correct it or leave the cell empty")
 
 
@@ -181,15 +193,65 @@ def _without_unit(text: str, reading: Reading) -> str:
     return text
 
 
-def _systolic(first: float, second: float) -> float | CellFault:
+def _systolic(pair: re.Match[str], reading: Reading) -> float | CellFault:
+    first, second = (float(text.replace(",", ".")) for text in pair.groups())
     if first > second:
-        return first
+        return first * reading.unit.factor
     rule = "systolic/diastolic, the first number larger"
     return CellFault("pressures_swapped", rule, "correct it or leave the cell empty")
 
 
-def _plausible(value: float, variable: ClinicalVariable) -> bool:
-    return variable.low <= value <= variable.high
+def fitting_units(cells: Sequence[Cell], reading: Reading) -> tuple[Unit, ...]:
+    """The units other than the one of ``reading`` in which a whole column is plausible.
+
+    In such a unit every number of the column lies within the variable's limits. A unit that would change numbers which
+    are within the limits as they stand needs most of the column to lie outside them: two ages of 300 among adults do not
+    make a column of months.
+    """
+    as_read = [_in_limits(cell, reading) for cell in cells]
+    found = []
+    for unit in units_of(reading.variable)[1:]:
+        if unit == reading.unit:
+            continue
+        other = dataclasses.replace(reading, unit=unit, declared=True)
+        fits = [_in_limits(cell, other) for cell in cells]
+        changed = unit.factor != 1 and 2 * as_read.count(True) >= sum(each is not None for each in fits)
+        if True in fits and False not in fits and not changed:
+            found.append(unit)
+    return tuple(found)
+
+
+def _in_limits(cell: Cell, reading: Reading) -> bool | None:
+    """Whether a cell is within the limits; None where it is missing, a sentinel, or no number in this unit."""
+    value = read_value(cell, reading)
+    if isinstance(value, CellFault) or math.isnan(value) or round(value / reading.unit.factor, 6) in SENTINELS:
+        return None
+    return reading.variable.low <= value <= reading.variable.high
+
+
+def _propose(cell: Cell, reading: Reading) -> str:
+    """The options that read a cell in a unit which the whole column fits; empty where there is none."""
+    name, ways = reading.variable.name, list[Unit]()
+    for unit in reading.candidates:
+        value = read_value(cell, dataclasses.replace(reading, unit=unit, declared=True))
+        if not isinstance(value, CellFault) and reading.variable.low <= value <= reading.variable.high:
+            ways.append(unit)
+    if [unit.name for unit in ways] == ["systolic/diastolic"]:
+        return f"to take the first number: --convert {name}=systolic/diastolic"
+    return "; ".join(
+        f"if it is in {unit.name}{f' (times {unit.factor:.3g})' if len(ways) > 1 else ''}: --convert {name}={unit.name}"
+        for unit in ways
+    )
+
+
+def _check_value(number: float, reading: Reading) -> str:
+    """What to do about a number that fits no unit. A high natriuretic peptide is a finding: it is never to be emptied."""
+    name = reading.variable.name
+    if name == NT_PROBNP.name or (name == "bnp" and number > reading.variable.high):
+        limits = "check the value and its unit; if it was measured so, raise the limit under [[cohort.variables]]"
+        way = f"{option(NT_PROBNP.name, reading.column)} in the place of bnp (allowed {NT_PROBNP.allowed})"
+        return limits if name == NT_PROBNP.name else f"if it is NT-proBNP, a variable of its own: {way}; else {limits}"
+    return "check the unit or leave the cell empty"
 
 
 def _leave_empty() -> str:

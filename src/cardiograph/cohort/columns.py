@@ -18,10 +18,11 @@ _ALSO_CALLED = {
     "ecg": {"image", "imagepath", "ecgpath", "page", "path", "file", "filename", "filepath"},
     "label": {"target", "outcome", "class", "y", "deathevent", "diagnosis"},
     "ef": {"lvef", "ejectionfraction", "efpercent", "lvefpercent", "efpct"},
-    "bnp": {"bnppgml", "bnppmoll", "bnpngl", "bnpngml", "brainnatriureticpeptide", "ntprobnp", "probnp"},
+    "bnp": {"bnppgml", "bnppmoll", "bnpngl", "bnpngml", "brainnatriureticpeptide"},
     "nyha": {"nyhaclass", "nyhafc", "functionalclass"},
     "sbp": {"systolic", "systolicbp", "systolicbloodpressure", "sbpmmhg", "bpsystolic", "bp", "bloodpressure"},
     "age": {"ageyears", "patientage", "ageatecg"},
+    "ntprobnp": {"probnp", "ntprobnppgml", "ntprobnppmoll", "ntprobnpngl", "ntprobnpngml"},
 }
 
 
@@ -54,7 +55,7 @@ def match_columns(header: Sequence[str], ours: Sequence[str], mapping: Mapping[s
         mapping: Our name -> the table's column, given by the user.
     """
     issues = list(_map_issues(header, ours, mapping))
-    source = {name: name for name in ours if name in header and name not in mapping}
+    source = {name: name for name in ours if name in header and name not in {*mapping, *mapping.values()}}
     source |= {name: column for name, column in mapping.items() if name in ours and column in header}
     free = [column for column in dict.fromkeys(header) if column not in source.values()]
     issues += [_same_letters(name, column) for name, column in _near(free, ours, source, _by_letters)]

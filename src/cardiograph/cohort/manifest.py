@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,14 +42,21 @@ from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
 from cardiograph.config import CohortConfig
 from cardiograph.containers import Cohort, identifier
 from cardiograph.errors import CohortError, Issue
-from cardiograph.schema import DEFAULT_VARIABLES, ClinicalVariable
+from cardiograph.issue_groups import counted
+from cardiograph.schema import DEFAULT_VARIABLES, NT_PROBNP, ClinicalVariable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def read_cohort(
-    path: Path, config: CohortConfig, *, outcome: str, labelled: bool = True, one_class: bool = False
+    path: Path,
+    config: CohortConfig,
+    *,
+    outcome: str,
+    labelled: bool = True,
+    one_class: bool = False,
+    reads: Collection[str] | None = None,
 ) -> Cohort:
     """Read and check a cohort.
 
@@ -63,6 +70,7 @@ def read_cohort(
         outcome: What label 1 is called.
         labelled: False for patients who are only to be scored: labels and split are not looked at.
         one_class: Whether records of one class, or of none, will do: nothing is learnt from them.
+        reads: Names of the variables of a trained model, where the records are for one.
 
     Returns:
         The cohort. ``table.attrs`` tells ``conversions`` (variable, unit, factor, column), ``ignored_columns`` (they
@@ -76,7 +84,7 @@ def read_cohort(
         raise CohortError(_headline(raw.name, raw.issues), raw.issues)
     if not labelled:
         config = _for_queries(config, raw.header)
-    variables = known_variables(config)
+    variables = known_variables(config, reads)
     columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config, labelled=labelled)
     draft = _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled)
     table, issues = draft.build()
@@ -97,8 +105,12 @@ def _for_queries(config: CohortConfig, header: Sequence[str]) -> CohortConfig:
     return config.model_copy(update={"map": mapping, "convert": convert})
 
 
-def known_variables(config: CohortConfig) -> tuple[ClinicalVariable, ...]:
-    """The five variables, with the limits the config gives them, then those it adds.
+def known_variables(config: CohortConfig, reads: Collection[str] | None = None) -> tuple[ClinicalVariable, ...]:
+    """The five variables, with the limits the config gives them, then those it adds, then NT-proBNP.
+
+    Args:
+        config: May describe further variables, or these with other limits.
+        reads: Variables of a trained model; a model without NT-proBNP leaves that column unread.
 
     Raises:
         CohortError: A variable has the name of a fixed column, or is described twice.
@@ -112,6 +124,8 @@ def known_variables(config: CohortConfig) -> tuple[ClinicalVariable, ...]:
             raise CohortError(message)
     given = {variable.name: variable.variable() for variable in config.variables}
     five = [given.pop(variable.name, variable) for variable in DEFAULT_VARIABLES]
+    if reads is None or NT_PROBNP.name in reads:
+        given.setdefault(NT_PROBNP.name, NT_PROBNP)
     return (*five, *given.values())
 
 
@@ -274,10 +288,14 @@ class _Draft:
         return where
 
 
+_PARTS = {"row": "whole rows", "header": "the header", "column": "whole columns", "folder": "folders", "file": "files"}
+"""What an issue without a column is about, by the first word of its place."""
+
+
 def _headline(name: str, issues: Sequence[Issue]) -> str:
-    counts = Counter(issue.column or issue.where.split()[0] for issue in issues)
-    told = ", ".join(f"{column} {count}" for column, count in counts.most_common(8))
-    return f"{name} cannot be used as a cohort: {len(issues)} fault(s) ({told})"
+    counts = Counter(issue.column or _PARTS.get(issue.where.split()[0], "the options") for issue in issues)
+    shares = ", ".join(f"{count} in {part}" for part, count in counts.most_common(8))
+    return f"{name} cannot be used as a cohort: {counted(len(issues), 'fault')} ({shares})"
 
 
 def _absent_notes(config: CohortConfig, columns: Columns) -> Iterator[str]:

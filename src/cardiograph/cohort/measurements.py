@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from cardiograph.cohort.cells import SENTINELS, CellFault, Reading, not_whole, out_of_range, read_value
+from cardiograph.cohort.cells import SENTINELS, CellFault, Reading, fitting_units, not_whole, out_of_range, read_value
+from cardiograph.cohort.columns import option
 from cardiograph.cohort.limits import breaches
 from cardiograph.cohort.tables import Cell
 from cardiograph.cohort.units import find_unit, unit_in_header, units_of
 from cardiograph.config import CohortConfig
 from cardiograph.errors import Issue
-from cardiograph.schema import ClinicalVariable
+from cardiograph.schema import NT_PROBNP, ClinicalVariable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +50,12 @@ def plan_readings(
             remedy = f"{variable.name} can be written in: {known}"
             issues.append(_option_issue(variable.name, str(named), "no such unit", remedy, "convert_unknown_unit"))
         readings[variable.name] = Reading(
-            variable, unit or units[0], named is not None, config.decimal, missing_values(config, variable.name)
+            variable,
+            unit or units[0],
+            named is not None,
+            config.decimal,
+            missing_values(config, variable.name),
+            column=config.map.get(variable.name, variable.name),
         )
     unread = set(config.convert) - set(readings) if config.modality != "image" else set()
     for name in sorted(unread):
@@ -80,15 +87,20 @@ def read_values(
     import pandas as pd
 
     columns: dict[str, list[float]] = {}
-    faults: list[tuple[int, str, CellFault]] = []
+    unread: list[tuple[int, str]] = []
     for name, reading in readings.items():
         results = [read_value(cell, reading) for cell in cells[name]]
-        faults += [(row, name, result) for row, result in enumerate(results) if isinstance(result, CellFault)]
+        unread += [(row, name) for row, result in enumerate(results) if isinstance(result, CellFault)]
         columns[name] = [np.nan if isinstance(result, CellFault) else result for result in results]
     values = pd.DataFrame(columns, dtype=np.float64)
-    for row, name, breach in breaches(values, [reading.variable for reading in readings.values()]):
-        reading = readings[name]
-        cell = cells[name][row]
+    broken = list(breaches(values, [reading.variable for reading in readings.values()]))
+    judged = {
+        name: dataclasses.replace(readings[name], candidates=fitting_units(cells[name], readings[name]))
+        for name in {name for _, name in unread} | {name for _, name, _ in broken}
+    }
+    faults = [(row, name, cast(CellFault, read_value(cells[name][row], judged[name]))) for row, name in unread]
+    for row, name, breach in broken:
+        reading, cell = judged[name], cells[name][row]
         fault = not_whole(reading) if breach == "not_whole" else out_of_range(cell, columns[name][row], reading)
         faults.append((row, name, fault))
     return values, [(row, _cell_issue(where(row), name, cells[name][row], fault)) for row, name, fault in faults]
@@ -126,7 +138,8 @@ def column_notes(values: pd.DataFrame, readings: Mapping[str, Reading], source: 
                 told = f"{name} is {value} in {counts[value]} rows: within its limits"
                 yield f"{told}, but if it means 'not measured': --missing {name}={value}"
         if name == "bnp" and "pro" in source[name].lower():
-            yield f"column {source[name]!r} is read as BNP: NT-proBNP is another peptide, with values several times higher"
+            way = f"it is a variable of its own: {option(NT_PROBNP.name, source[name])}"
+            yield f"column {source[name]!r} is read as BNP, but NT-proBNP is another peptide, with higher values; {way}"
 
 
 def emptied_notes(cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading]) -> Iterator[str]:

@@ -18,7 +18,8 @@ class Unit:
         factor: Our value is the written number times this.
         aliases: Other spellings that may follow a number, lower case.
         header: Pattern that finds the unit in a column name, or an empty string.
-        form: ``number``, ``roman`` (NYHA classes as I to IV) or ``pressure`` (``140/80``, of which the first is taken).
+        form: ``number``, ``roman`` (NYHA classes as I to IV) or ``pressure`` (``140/80``, of which the first is taken; a
+            plain number is read, too).
     """
 
     name: str
@@ -33,7 +34,9 @@ class Unit:
         return plain == self.name.lower() or plain in self.aliases
 
 
-OURS = MappingProxyType({"ef": "fraction", "bnp": "pg/mL", "nyha": "", "sbp": "mmHg", "age": "years"})
+OURS = MappingProxyType(
+    {"ef": "fraction", "bnp": "pg/mL", "nyha": "", "sbp": "mmHg", "age": "years", "ntprobnp": "pg/mL"}
+)
 
 UNITS: MappingProxyType[str, tuple[Unit, ...]] = MappingProxyType(
     {
@@ -46,12 +49,19 @@ UNITS: MappingProxyType[str, tuple[Unit, ...]] = MappingProxyType(
         "nyha": (Unit("roman", form="roman"),),
         "sbp": (
             Unit("systolic/diastolic", form="pressure", header=r"sys\w*[ /_-]+dia|\bbp\b.*/"),
+            Unit("cmHg", 10.0, ("cm",), r"cm ?hg", form="pressure"),
             Unit("kPa", 7.500617, ("kpa",), r"kpa"),
         ),
         "age": (Unit("months", 1 / 12, ("month", "mo"), r"month"),),
+        "ntprobnp": (
+            Unit("pmol/L", 8.457, ("pmol/l", "pmoll-1"), r"pmol"),
+            Unit("ng/mL", 1000.0, ("ng/ml", "µg/l", "ug/l"), r"ng[^a-z]*ml|[uµ]g[^a-z]*l\b"),
+            Unit("ng/L", 1.0, ("ng/l",)),
+        ),
     }
 )
-"""Source: human BNP-32 has a molar mass of 3464 g/mol, so 1 pmol/L = 3.464 pg/mL; 1 mmHg = 133.322 Pa (NIST SP 811)."""
+"""Source: human BNP-32 has a molar mass of 3464 g/mol, so 1 pmol/L = 3.464 pg/mL; NT-proBNP (1-76) one of 8457 g/mol;
+1 mmHg = 133.322 Pa (NIST SP 811)."""
 
 
 def units_of(variable: ClinicalVariable) -> tuple[Unit, ...]:

@@ -120,6 +120,12 @@ class Predictor:
         """Of the encoder, for a cohort whose pages are embedded beforehand; None for a model without pages."""
         return self._engine
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the clinical variables that the model reads."""
+        scaler = self.bundle.scaler
+        return () if scaler is None else tuple(variable.name for variable in scaler.variables)
+
     def predict(
         self,
         page: Path | str | bytes | None = None,

@@ -1,4 +1,4 @@
-"""Clinical values as FHIR R4 Observations: LOINC and UCUM codes of the five variables, words for any other."""
+"""Clinical values as FHIR R4 Observations: LOINC and UCUM codes of the known variables, words for any other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from cardiograph.schema import DEFAULT_VARIABLES, ClinicalVariable
+from cardiograph.schema import KNOWN_VARIABLES, ClinicalVariable
 
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
@@ -33,31 +33,32 @@ class Code:
     per_cent: bool = False
 
 
+NT_PROBNP = Code(
+    "33762-6", "Natriuretic peptide.B prohormone N-Terminal [Mass/volume] in Serum or Plasma", "pg/mL", "pg/mL"
+)
+"""Also in the place of BNP where the cohort's column says so: another molecule, whose numbers are several times larger."""
+
 CODES: dict[str, Code] = {
     "ef": Code("10230-1", "Left ventricular Ejection fraction", "%", "%", per_cent=True),
     "bnp": Code("30934-4", "Natriuretic peptide B [Mass/volume] in Serum or Plasma", "pg/mL", "pg/mL"),
     "nyha": Code("88020-3", "Functional capacity NYHA"),
     "sbp": Code("8480-6", "Systolic blood pressure", "mmHg", "mm[Hg]"),
     "age": Code("30525-0", "Age", "years", "a"),
+    "ntprobnp": NT_PROBNP,
 }
-"""Of the five variables in their own units. Source: LOINC, UCUM; each compared with several published profiles."""
-
-NT_PROBNP = Code(
-    "33762-6", "Natriuretic peptide.B prohormone N-Terminal [Mass/volume] in Serum or Plasma", "pg/mL", "pg/mL"
-)
-"""In the place of BNP where the cohort's column says so: another molecule, whose numbers are several times larger."""
+"""Of the known variables in their own units. Source: LOINC, UCUM; each compared with several published profiles."""
 
 NYHA_CLASSES = {1: ("I", "LA28404-4"), 2: ("II", "LA28405-1"), 3: ("III", "LA28406-9"), 4: ("IV", "LA28407-7")}
 """LOINC's answers to 88020-3."""
 
 ECG = Code("11524-6", "EKG study")
 
-_UNITS = {variable.name: variable.unit for variable in DEFAULT_VARIABLES}
+_UNITS = {variable.name: variable.unit for variable in KNOWN_VARIABLES}
 _NT = re.compile(r"n[\W_]*t[\W_]*pro|pro[\W_]*bnp", re.IGNORECASE)
 
 
 def code_of(variable: ClinicalVariable, columns: Mapping[str, str] | None) -> Code | None:
-    """The code of a variable; None where it is none of the five, is in another unit than ours, or may be either BNP.
+    """The code of a variable; None where it is not a known variable, is in another unit than ours, or may be either BNP.
 
     Args:
         variable: Of the model.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort, Split
 from cardiograph.errors import CohortError, Issue, PageError
+from cardiograph.issue_groups import counted, grouped
 from cardiograph.progress import Progress, Silent
 from cardiograph.stages.ingest import Survey, data_hash, survey_pages
 from cardiograph.stages.splitting import group_records, has_split, split_records, split_rows
@@ -157,18 +157,17 @@ def _fault(issue: Issue) -> str:
 
 def _unreadable(name: str, issues: Sequence[Issue]) -> Audit:
     """An audit that ended before it began: the faults of the table, or of all pages, one finding for each kind."""
-    kinds: dict[tuple[str, str], list[Issue]] = defaultdict(list)
-    for issue in issues:
-        kinds[issue.column, issue.code].append(issue)
     findings = tuple(
         Finding(
-            code,
+            group.issues[0].code,
             "block",
-            f"{len(found)} fault(s), the first: {_fault(found[0])}.",
-            found[0].remedy,
-            rows=tuple(issue.where for issue in found),
-            column=column,
+            f"{counted(len(group.issues), 'fault')}, {group.places}, the first: {_fault(group.issues[0])}."
+            if len(group.issues) > 1
+            else f"1 fault: {_fault(group.issues[0])}.",
+            group.issues[0].remedy,
+            rows=tuple(issue.where for issue in group.issues),
+            column=group.issues[0].column,
         )
-        for (column, code), found in kinds.items()
+        for group in grouped(issues)
     )
     return Audit(name, 0, 0, 0, {}, "none: the cohort cannot be read before these faults are mended", findings)

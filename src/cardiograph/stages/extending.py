@@ -93,7 +93,8 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         base=base.config().model_dump(mode="json", exclude_none=True),
     )
     predictor = Predictor.load(run)
-    cohort = _named(read_cohort(source, config.cohort, outcome=config.outcome, one_class=True), ids_of)
+    read = read_cohort(source, config.cohort, outcome=config.outcome, one_class=True, reads=predictor.reads)
+    cohort = _named(read, ids_of)
     numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
     with directory.locked(), PageCache(cache_folder()) as cache:
         shop = Workshop(config, cache, progress, directory, inputs=InputStore(MEMORY))

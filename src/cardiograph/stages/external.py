@@ -14,6 +14,7 @@ import numpy as np
 from cardiograph.artifacts import files
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
+from cardiograph.artifacts.spreadsheet import csv_of_frame
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
 from cardiograph.errors import ConfigError, RunError
@@ -78,7 +79,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         run: Folder of a finished run.
         source: Table, or folder with a folder per class, with a label for each record.
         out: Where the page, the numbers and the answers go; ``evaluations/NAME`` by default, NAME being the cohort's.
-        overrides: Settings nested by section, such as ``{"cohort": {"map": {"bnp": "NTproBNP"}}}``; each replaces the run's.
+        overrides: Settings nested by section, such as ``{"cohort": {"map": {"ef": "LVEF"}}}``; each replaces the run's.
         skip_unlabelled: Leave out records without a label instead of refusing them.
         other_ids: Patient ids of the cohort name other people than the same ids of the run: they group the cohort's records,
             and only pages tell whether the run has met one.
@@ -96,7 +97,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     config = run_settings(directory, overrides or {})
     predictor = Predictor.load(run)
     required_threshold(predictor, run)
-    cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+    cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
         studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
@@ -123,7 +124,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
 
 def write_evaluation(folder: Path, content: dict[str, Any], table: pd.DataFrame, answered: Answered) -> None:
     """Write answers, page and numbers; the numbers come last, and with them the evaluation is finished."""
-    files.write_bytes(folder / TABLE, table.to_csv(index=False).encode("utf-8", "surrogateescape"))
+    files.write_bytes(folder / TABLE, csv_of_frame(table).encode("utf-8", "surrogateescape"))
     files.write_bytes(folder / PAGE, external_page(content, answered.part).encode())
     files.write_json(folder / RESULT, content)
     (folder / UNFINISHED).unlink(missing_ok=True)

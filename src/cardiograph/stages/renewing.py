@@ -97,7 +97,7 @@ def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort 
     config = run_settings(directory, overrides or {})
     with directory.locked(), PageCache(cache_folder()) as cache:
         predictor = Predictor.load(run)
-        cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+        cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
         labelled = labelled_records(cohort, skip=skip_unlabelled)
         studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
         hashed = data_hash(studied.cohort, studied.survey)

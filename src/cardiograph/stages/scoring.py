@@ -40,15 +40,14 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
     directory = RunDirectory(run)
     directory.require_finished()
     config = directory.config()
-    patients = read_cohort(table, config.cohort, outcome=config.outcome, labelled=False)
     predictor = Predictor.load(run)
-    scaler = predictor.bundle.scaler
+    patients = read_cohort(table, config.cohort, outcome=config.outcome, labelled=False, reads=predictor.reads)
     return answers_for(
         patients,
         lambda asked: predictor.predict_many(
             Query(each.page, each.values, name=each.name, patient_id=each.patient_id) for each in asked
         ),
-        variables=() if scaler is None else [variable.name for variable in scaler.variables],
+        variables=predictor.reads,
         takes_pages=predictor.bundle.served.encoder is not None,
         progress=progress or Silent(),
         stage="scoring patients",

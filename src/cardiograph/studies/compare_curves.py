@@ -19,6 +19,9 @@ GONE_SHARES = (0.0, 0.25, 0.50, 0.75)
 """Of the measurements that are blanked."""
 
 BLANKED = ("bnp", "ef")
+_MISSING_WITH = {"ntprobnp": "bnp"}
+"""NT-proBNP is measured in the place of BNP, and blanked as BNP is."""
+
 """The two that cost most to measure."""
 
 FEWEST = 2
@@ -69,7 +72,7 @@ def blank_values(studied: Studied, share: float, rng: np.random.Generator) -> St
     values = table.values.copy()
     for column, name in enumerate(BLANKED):
         for place, variable in enumerate(table.variables):
-            if variable.name == name:
+            if _MISSING_WITH.get(variable.name, variable.name) == name:
                 values[chance[:, column] < share, place] = np.nan
     clinical = dataclasses.replace(table, values=values)
     return dataclasses.replace(studied, material=dataclasses.replace(studied.material, clinical=clinical))
@@ -83,7 +86,7 @@ def refuse_without_blanked(studied: Studied) -> None:
     """
     table = studied.material.clinical
     names = () if table is None else tuple(variable.name for variable in table.variables)
-    if not set(names) & set(BLANKED):
+    if not {_MISSING_WITH.get(name, name) for name in names} & set(BLANKED):
         message = (
             f"--missingness: the cohort has neither {' nor '.join(BLANKED)}, which are what is blanked "
             f"(it has {', '.join(names) or 'no clinical value'}); leave the option out, or map a column with --map"

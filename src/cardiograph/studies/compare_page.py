@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cardiograph.artifacts.run import RunDirectory
+from cardiograph.artifacts.spreadsheet import csv_of
 from cardiograph.evaluation.bootstrap import Interval
 from cardiograph.evaluation.report_template import fill
 from cardiograph.studies.compare_figure import figures
@@ -63,7 +62,7 @@ def tables(result: CompareResult) -> dict[str, str]:
     for name, points in (("scarcity", result.scarcity), ("missingness", result.missingness)):
         if points:
             lines[name] = _points(points)
-    return {name: _csv(HEADS[name], each) for name, each in lines.items()}
+    return {name: csv_of(HEADS[name], each) for name, each in lines.items()}
 
 
 def _leaderboard(result: CompareResult) -> Iterator[Line]:
@@ -94,11 +93,3 @@ def _points(points: Sequence[Point]) -> Iterator[Line]:
 
 def _ends(found: Interval) -> tuple[float | None, ...]:
     return tuple(value if math.isfinite(value) else None for value in (found.value, found.low, found.high))
-
-
-def _csv(head: Line, lines: Iterable[Line]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(lines)
-    return buffer.getvalue()

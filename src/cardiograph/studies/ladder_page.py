@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cardiograph.artifacts.run import RunDirectory
+from cardiograph.artifacts.spreadsheet import csv_of
 from cardiograph.evaluation.report_template import fill
 from cardiograph.studies.ladder_figure import staircase, staircase_png
 from cardiograph.studies.ladder_result import METRICS, SHOWN, LadderResult
@@ -38,11 +37,7 @@ def write_results(directory: RunDirectory, result: LadderResult, about: Mapping[
 
 def as_csv(result: LadderResult) -> str:
     """A line for each step and metric."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_lines(result))
-    return buffer.getvalue()
+    return csv_of(COLUMNS, _lines(result))
 
 
 def _lines(result: LadderResult) -> Iterator[list[object]]:
