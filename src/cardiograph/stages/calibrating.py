@@ -19,7 +19,6 @@ from cardiograph.uncertainty.calibrator_choice import fit_calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
 from cardiograph.uncertainty.novelty import NoveltyGate
 from cardiograph.uncertainty.together import Uncertainty, rounded
-from cardiograph.uncertainty.venn_abers import VennAbers
 
 
 def calibrated(
@@ -76,7 +75,6 @@ def learn_uncertainty(
         choice.calibrator,
         choice.reason,
         {str(kind): float(loss) for kind, loss in choice.log_loss.items()},
-        venn_abers=VennAbers.fit(raw, labels) if both else None,
         conformal=ConformalSets.fit(raw, labels, config.conformal) if both else None,
     )
 

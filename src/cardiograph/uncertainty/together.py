@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.conformal import ConformalSets, answer
 from cardiograph.uncertainty.novelty import NoveltyGate
-from cardiograph.uncertainty.venn_abers import VennAbers
 
 DECIMALS = 5
 """To which scores are rounded before they are looked up: a batch and one record differ by less in float32."""
@@ -23,7 +22,8 @@ class Told:
 
     Args:
         probabilities: [records] calibrated, of the outcome.
-        low: [records] lower end of the Venn-Abers interval; NaN where there is none.
+        low: [records] lower end of the Venn-Abers interval that ``probabilities`` are merged from; NaN where another map
+            gives the probabilities.
         high: [records] upper end.
         decisions: [records] ``positive``, ``negative``, ``can't tell``, ``unlike both`` or ``too few``.
         p_values: [records, 2] conformal p-value of each class; NaN where there are too few calibration records.
@@ -45,10 +45,9 @@ class Uncertainty:
     """The maps from a score to what is told.
 
     Args:
-        calibrator: Score -> probability.
+        calibrator: Score -> probability, and the interval that the probability comes from.
         reason: Why this kind of calibrator.
         compared: Kind -> log loss on held-out groups of the validation records.
-        venn_abers: Score -> interval; None with too few records.
         conformal: Score -> set of classes; None with one class.
         novelty: Distance -> unlike the training records; None where not judged.
     """
@@ -56,7 +55,6 @@ class Uncertainty:
     calibrator: Calibrator
     reason: str = ""
     compared: dict[str, float] = field(default_factory=dict)
-    venn_abers: VennAbers | None = None
     conformal: ConformalSets | None = None
     novelty: NoveltyGate | None = None
 
@@ -70,9 +68,7 @@ class Uncertainty:
         """
         scores = rounded(scores)
         count = len(scores)
-        low, high = np.full(count, np.nan), np.full(count, np.nan)
-        if self.venn_abers is not None:
-            low, high = self.venn_abers.interval(scores)
+        low, high = self.calibrator.interval(scores)
         decisions: tuple[str, ...] = ("too few",) * count
         p_values = np.full((count, 2), np.nan)
         if self.conformal is not None and self.conformal.enough:
@@ -87,7 +83,7 @@ class Uncertainty:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        parts = {name: getattr(self, name) for name in ("venn_abers", "conformal", "novelty")}
+        parts = {name: getattr(self, name) for name in ("conformal", "novelty")}
         return {
             "calibrator": self.calibrator.to_dict(),
             "reason": self.reason,
@@ -98,7 +94,7 @@ class Uncertainty:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`."""
-        kinds: dict[str, Any] = {"venn_abers": VennAbers, "conformal": ConformalSets, "novelty": NoveltyGate}
+        kinds: dict[str, Any] = {"conformal": ConformalSets, "novelty": NoveltyGate}
         parts = {name: content[name] and kind.from_dict(content[name]) for name, kind in kinds.items()}
         calibrator = Calibrator.from_dict(content["calibrator"])
         return cls(calibrator, content["reason"], content["compared"], **parts)
