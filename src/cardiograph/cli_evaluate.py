@@ -114,6 +114,8 @@ def _certainty(found: Mapping[str, Any]) -> list[str]:
     novelty, sets, lines = found["novelty"], found["conformal"], []
     if novelty["judged"]:
         lines.append(f"unlike the training records: {novelty['novel']} of {novelty['judged']}")
+    else:
+        lines.append("unlike the training records: not judged")
     if sets is not None:
         held = ", ".join(f"label {label} {interval(sets['coverage'][label])}" for label in ("0", "1"))
         lines.append(f"sets hold the truth, {sets['confidence'] * 100:g} % meant: {held}")

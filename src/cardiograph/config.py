@@ -241,7 +241,9 @@ class EvaluationConfig(Section):
     bootstrap: int = Field(1000, ge=100, description="Resamples of groups for each interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
     calibration: Literal["auto", "none", "temperature", "platt", "isotonic", "venn_abers"] = Field(
-        "auto", description="How scores become probabilities, learnt on validation records; auto chooses by log loss."
+        "venn_abers",
+        description="How scores become probabilities, learnt on validation records; only venn_abers gives intervals, "
+        "auto chooses by log loss.",
     )
     conformal: float = Field(0.90, gt=0.5, lt=1, description="Coverage of the conformal sets in each class.")
     novelty: float = Field(

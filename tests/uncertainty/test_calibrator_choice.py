@@ -66,7 +66,7 @@ def test_too_few_rows_or_one_class_are_not_calibrated(labels, kind):
     assert found.calibrator.kind == "none"
     assert (found.log_loss, found.folds) == ({}, 0)
     assert found.reason.startswith(f"not calibrated: {len(labels)} records, {labels.sum()} of them positive")
-    assert found.reason.endswith("platt was asked for") == (kind == "platt")
+    assert found.reason.endswith("platt is the configured kind") == (kind == "platt")
 
 
 def test_a_class_in_one_group_cannot_be_held_out():
@@ -81,8 +81,9 @@ def test_a_kind_asked_for_is_given_and_fitted_on_all_rows(kind):
     scores, labels = drawn(100, sharpness=2.0)
     found = chosen(scores, labels, kind=kind)
     assert found.calibrator.to_dict() == fit_kind(scores, labels, kind).to_dict()
-    assert found.reason.startswith(f"{kind} was asked for (100 records")
-    assert ("its steps follow chance" in found.reason) == (kind in ("isotonic", "venn_abers"))
+    assert found.reason.startswith(f"{kind} is the configured kind (100 records")
+    assert ("its steps follow chance" in found.reason) == (kind == "isotonic")
+    assert ("its steps are coarse" in found.reason) == (kind == "venn_abers")
     assert set(found.log_loss) == {"none", "temperature", "platt", kind}
 
 

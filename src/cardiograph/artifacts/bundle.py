@@ -143,6 +143,15 @@ class ModelBundle:
                 )
                 raise RunError(message)
 
+    def sought_blocks(self, present: NDArray[np.bool_]) -> str:
+        """Names of the blocks by which the neighbours of a record are sought, such as ``image`` or ``image+clinical``.
+
+        Args:
+            present: [blocks of the space] which of them the record has.
+        """
+        blocks = [name for name, used in zip(self.fusion.layout[1], self.space.used, strict=True) if used]
+        return "+".join(name for name, has in zip(blocks, present, strict=True) if has)
+
     def save(self, folder: Path, engine: Engine | None) -> None:
         """Write the bundle; ``bundle.json`` with the SHA-256 of every file comes last.
 

@@ -74,6 +74,8 @@ def answer(bundle: ModelBundle, scores: Scores, number: int, values: NDArray[np.
     if told is not None and told.novel[number]:
         share = f"{told.novelty[number] * 100:.1f} %"
         warnings.append(f"unlike the training records: {share} of them lie nearer to their neighbours")
+    elif told is not None and told.unjudged and told.unjudged[number] and served.threshold is not None:
+        warnings.append(f"not judged whether this is like the training records: {told.unjudged[number]}")
     hood = scores.neighbours
     if hood.distance[number, 0] < SAME and hood.index[number, 0] >= 0:
         warnings.append("a reference record has the very same values; it may be this patient")

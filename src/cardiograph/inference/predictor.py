@@ -243,7 +243,7 @@ class Predictor:
         if logits.shape[1] != 2:
             return Scores(logits.softmax(1).numpy(), np.zeros(len(logits)), hood, attached.known, None, lacking)
         raw = (logits[:, 1] - logits[:, 0]).numpy()
-        told = self._uncertainty.tell(raw, ties, self._distances(hood, lacking))
+        told = self._uncertainty.tell(raw, ties, *self._distances(hood, features))
         by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
         return Scores(by_class, raw, hood, attached.known, told, lacking)
 
@@ -266,12 +266,12 @@ class Predictor:
             logits: Tensor = self._network(own.double(), local, [state[rows].double() for state in self._states])[0]
         return logits
 
-    def _distances(self, hood: Neighbourhood, lacking: Sequence[tuple[str, ...]]) -> NDArray[np.float64]:
-        """[queries] mean distance to the neighbours; NaN where it is another distance than that of training records."""
+    def _distances(self, hood: Neighbourhood, features: NodeFeatures) -> tuple[NDArray[np.float64], list[str | None]]:
+        """[queries] mean distance to the neighbours, and by which blocks it was measured; None: by all of the space."""
+        present = features.present[:, self.bundle.space.used]
         found = mean_distance(hood)
-        if self._places.complete:
-            found[[bool(blocks) for blocks in lacking]] = np.nan
-        return found
+        found[~present.any(1)] = np.nan
+        return found, [None if row.all() else self.bundle.sought_blocks(row) for row in present]
 
     def _forbidden(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
         """Rows of the groups that a query belongs to, by patient, pixels or likeness, and these reasons."""

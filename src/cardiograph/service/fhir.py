@@ -157,7 +157,7 @@ def _predictions(answer: Prediction) -> Iterator[dict[str, Any]]:
         yield {
             "outcome": outcome,
             "probabilityRange": {"low": low, "high": high},
-            "rationale": "Venn-Abers interval of the same probability",
+            "rationale": "Venn-Abers interval, from whose two ends the probability is made",
         }
 
 

@@ -13,13 +13,12 @@ from cardiograph.containers import VAL
 from cardiograph.evaluation.decision import choose_threshold
 from cardiograph.inference import Predictor, mean_distance
 from cardiograph.stages.fitting import Prepared
+from cardiograph.stages.novelty_gates import gate_of, partial_gates
 from cardiograph.stages.protocol import Protocol
 from cardiograph.stages.studied import Studied
 from cardiograph.uncertainty.calibrator_choice import fit_calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
-from cardiograph.uncertainty.novelty import NoveltyGate
 from cardiograph.uncertainty.together import Uncertainty, rounded
-from cardiograph.uncertainty.venn_abers import VennAbers
 
 
 def calibrated(
@@ -39,12 +38,13 @@ def calibrated(
     found = protocol.score(Predictor(bundle), studied, prepared, rows)
     if found.scores is not None and found.scores.told is not None and not protocol.cautions:
         uncertainty = learn_uncertainty(found.scores.raw, labels, groups, config.evaluation, seed=config.seed)
-        distances = mean_distance(prepared.graph.neighbours)
-        distances = distances[np.isfinite(distances)]
-        if len(distances):
-            uncertainty = dataclasses.replace(
-                uncertainty, novelty=NoveltyGate.fit(distances, quantile=config.evaluation.novelty)
-            )
+        quantile = config.evaluation.novelty
+        complete = prepared.places.of(prepared.graph.rows).present.all(1)
+        uncertainty = dataclasses.replace(
+            uncertainty,
+            novelty=gate_of(mean_distance(prepared.graph.neighbours)[complete], quantile),
+            partial_novelty=partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
+        )
         bundle = dataclasses.replace(bundle, uncertainty=uncertainty)
         found = protocol.score(Predictor(bundle), studied, prepared, rows)
     threshold = threshold_of(labels, found.probabilities, config.evaluation)
@@ -76,7 +76,6 @@ def learn_uncertainty(
         choice.calibrator,
         choice.reason,
         {str(kind): float(loss) for kind, loss in choice.log_loss.items()},
-        venn_abers=VennAbers.fit(raw, labels) if both else None,
         conformal=ConformalSets.fit(raw, labels, config.conformal) if both else None,
     )
 

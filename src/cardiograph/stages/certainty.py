@@ -37,7 +37,7 @@ def certainty_of(
         for label in (0, 1):
             rows = labels == label
             coverage[str(label)] = float(inside[rows, label].mean()) if rows.any() else None
-    judged = ~np.isnan(told.novelty)
+    judged = np.array([not reason for reason in told.unjudged], dtype=bool)
     return {
         "calibration": {
             "kind": uncertainty.calibrator.kind,
@@ -53,6 +53,7 @@ def certainty_of(
         "novelty": {
             "quantile": config.novelty,
             "judged": int(judged.sum()),
+            "not_judged": int((~judged).sum()),
             "novel": int(told.novel.sum()),
         },
         "width": None if np.isnan(told.high).all() else float(np.nanmedian(told.high - told.low)),

@@ -175,7 +175,10 @@ def _intervals(answered: Answered, rows: NDArray[np.int64], settings: Evaluation
 
 def _novelty(answered: Answered) -> dict[str, Any]:
     told, gate = answered.scores.told, None if answered.uncertainty is None else answered.uncertainty.novelty
-    judged = 0 if told is None else int(np.isfinite(told.novelty).sum())
+    judged = 0
+    if told is not None:
+        limited = ~np.array(told.unjudged or [""] * len(told.novelty), dtype=bool)
+        judged = int((np.isfinite(told.novelty) & limited).sum())
     if told is None or gate is None or not judged:
         return {"judged": 0, "novel": 0, "share": None, "quantile": None}
     novel = int(told.novel.sum())

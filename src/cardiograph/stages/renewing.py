@@ -18,10 +18,9 @@ from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import EvaluationConfig
-from cardiograph.containers import TRAIN, VAL, Groups, NodeFeatures, Split
+from cardiograph.containers import TRAIN, VAL, Groups, Split
 from cardiograph.errors import CohortError, ConfigError, Issue, RunError
-from cardiograph.graph.attach import attach, group_members
-from cardiograph.inference import Predictor, Scores, mean_distance
+from cardiograph.inference import Predictor, Scores
 from cardiograph.progress import Progress, Silent
 from cardiograph.stages.arrays import FEWEST_HELD_OUT, split_groups
 from cardiograph.stages.calibrating import learn_uncertainty, threshold_of
@@ -45,18 +44,15 @@ from cardiograph.stages.external_cohort import (
 )
 from cardiograph.stages.ingest import data_hash
 from cardiograph.stages.inputs import MEMORY, InputStore
+from cardiograph.stages.novelty_gates import partial_gates, whole_gate
 from cardiograph.stages.splitting import strata_of
 from cardiograph.stages.studied import Studied
 from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
-from cardiograph.uncertainty.novelty import NoveltyGate
 from cardiograph.uncertainty.together import Uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SAMPLE = 5000
-"""Reference records, at most, whose distances the novelty gate is fitted to."""
 
 
 def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort is read
@@ -152,8 +148,9 @@ def renewed(
     """
     labels, groups = studied.cohort.labels[rows], studied.split.groups.index[rows]
     uncertainty = learn_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)
-    gate = _gate(bundle, config.novelty, np.random.default_rng([seed, 7]))
-    uncertainty = dataclasses.replace(uncertainty, novelty=gate)
+    rng = np.random.default_rng([seed, 7])
+    gate, partial = whole_gate(bundle, config.novelty, rng), partial_gates(bundle, config.novelty, rng)
+    uncertainty = dataclasses.replace(uncertainty, novelty=gate, partial_novelty=partial)
     threshold = threshold_of(labels, _probabilities(uncertainty, scores.raw[rows]), config)
     served = dataclasses.replace(bundle.served, threshold=threshold)
     return dataclasses.replace(bundle, served=served, uncertainty=uncertainty)
@@ -161,19 +158,6 @@ def renewed(
 
 def _probabilities(uncertainty: Uncertainty, raw: NDArray[np.float64]) -> NDArray[np.float64]:
     return uncertainty.tell(raw, np.zeros(len(raw)), np.full(len(raw), np.nan)).probabilities
-
-
-def _gate(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> NoveltyGate | None:
-    """From reference records, drawn where there are many, each against the reference without its group."""
-    reference, (names, blocks) = bundle.reference, bundle.fusion.layout
-    places = bundle.space.place(NodeFeatures(reference.features, names, blocks, reference.present))
-    if reference.places is not None:
-        places = dataclasses.replace(places, values=reference.places)
-    drawn = np.sort(rng.permutation(len(reference))[:SAMPLE]).astype(np.int64)
-    own = group_members(reference.groups[drawn], reference.groups)
-    distances = mean_distance(attach(places, places.of(drawn), bundle.served.graph, own))
-    distances = distances[np.isfinite(distances)]
-    return NoveltyGate.fit(distances, quantile=quantile) if len(distances) else None
 
 
 def _require_extended(facts: Mapping[str, Any], run: Path) -> None:

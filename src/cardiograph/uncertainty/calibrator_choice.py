@@ -173,7 +173,7 @@ def _counts(rows: _Rows) -> str:
 
 def _without_folds(rows: _Rows, kind: Choice) -> tuple[Kind, str]:
     if not rows.enough:
-        asked = "" if kind in ("auto", "none") else f"; {kind} was asked for"
+        asked = "" if kind in ("auto", "none") else f"; {kind} is the configured kind"
         needed = f"{SMALLEST_ROWS} records and {SMALLEST_CLASS} of each class are needed"
         return "none", f"not calibrated: {_counts(rows)}, and {needed}{asked}"
     if kind == "auto":
@@ -182,9 +182,10 @@ def _without_folds(rows: _Rows, kind: Choice) -> tuple[Kind, str]:
 
 
 def _asked_for(rows: _Rows, kind: Kind) -> str:
-    reason = f"{kind} was asked for ({_counts(rows)})"
+    reason = f"{kind} is the configured kind ({_counts(rows)})"
     if kind in FLEXIBLE and not rows.flexible:
-        reason += f"; it wants {FLEXIBLE_ROWS} records and {FLEXIBLE_CLASS} of each class, so its steps follow chance"
+        effect = "its steps are coarse" if kind == "venn_abers" else "its steps follow chance"
+        reason += f"; with fewer than {FLEXIBLE_ROWS} records or {FLEXIBLE_CLASS} of a class {effect}"
     return reason
 
 

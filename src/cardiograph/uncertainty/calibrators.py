@@ -80,6 +80,25 @@ class Calibrator:
         """
         return APPLIED[self.kind](np.clip(checked_scores(scores), -FARTHEST, FARTHEST), self.parameters)
 
+    def interval(self, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Ends of the interval that :meth:`apply` merges into a probability.
+
+        Only ``venn_abers`` has one: the other kinds give a probability alone, and an interval of another map may exclude it.
+
+        Args:
+            scores: [n] difference of the two logits, finite.
+
+        Returns:
+            ``low`` and ``high``, [n] each, ``low <= probability <= high``; NaN for the other kinds.
+
+        Raises:
+            ValueError: A score is not finite.
+        """
+        scores = np.clip(checked_scores(scores), -FARTHEST, FARTHEST)
+        if self.kind == "venn_abers":
+            return VennAbers(**self.parameters).interval(scores)
+        return np.full(len(scores), np.nan), np.full(len(scores), np.nan)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain lists and words, without loss."""
         return {"kind": self.kind, "parameters": {name: values.tolist() for name, values in self.parameters.items()}}
