@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from cardiograph.errors import PageError
+from cardiograph.imaging.damage import require_whole
 from cardiograph.imaging.quality import share_of_marks
 from cardiograph.imaging.reading import read_page
 
@@ -79,6 +80,42 @@ def test_a_file_and_its_bytes_are_one_page(tmp_path):
 def test_a_cut_file_is_found(kind, share):
     content = WHOLE[kind]
     assert code(content[: int(len(content) * share)]) == "truncated"
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_bytes_cut_out_of_the_middle_are_found(kind):
+    content = WHOLE[kind]
+    places = np.linspace(0.3, 0.8, 12) * len(content)
+    found = []
+    for place in places.astype(int):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                read_page(content[:place] + content[place + len(content) // 10 :], name="p")
+            except PageError as error:
+                found.append(error.issues[0].code)
+    assert found == ["truncated"] * 12
+
+
+def test_a_byte_changed_in_the_middle_of_a_png_is_found():
+    for offset in range(400, len(WHOLE["PNG"]) - 100, 97):
+        content = bytearray(WHOLE["PNG"])
+        content[offset] ^= 1
+        assert code(bytes(content)) == "truncated"
+
+
+def test_a_bmp_whose_last_row_is_not_whole_is_found():
+    content = encode(drawing(241, 160), "BMP")  # 723 bytes of pixels in rows of 724
+    assert code(content[:3000] + content[3001:]) == "truncated"
+    assert read_page(content, name="p").width == 241
+
+
+def test_every_real_jpeg_is_whole(shared):
+    files = [*(shared / "data" / "ecg-pages" / "images").glob("*.jpg")][::12]
+    files += (shared / "data" / "pages-photographed").glob("*.jp*g")
+    for file in files:
+        require_whole("JPEG", file.read_bytes())
+    assert len(files) > 40
 
 
 def test_a_png_with_missing_rows_is_found():
@@ -194,7 +231,8 @@ def scans(count):
 def test_a_jpeg_has_a_bounded_number_of_scans():
     own = scans(0).count(b"\xff\xda")
     assert 5 <= own <= 20
-    assert read_page(scans(100 - own), name="p").width == 300
+    assert read_page(scans(0), name="p").width == 300
+    assert code(scans(100 - own)) == "truncated"  # not too many, but libjpeg warns of a scan that is repeated
     assert code(scans(101 - own)) == "too_many_scans"
 
 
@@ -298,9 +336,25 @@ def test_one_bit_pages():
     assert set(np.unique(page.pixels)) == {0, 255}
 
 
-def test_a_tiff_of_many_pages_gives_the_first():
-    content = encode(drawing(), "TIFF", save_all=True, append_images=[Image.new("RGB", (500, 500))])
-    assert read_page(content, name="p").width == 240
+@pytest.mark.parametrize("kind", ["TIFF", "PNG", "WEBP"])
+def test_the_pictures_of_a_file_are_counted_and_the_first_is_read(kind):
+    more = [Image.new("RGB", (240, 160), colour) for colour in ("red", "blue")]
+    page = read_page(encode(drawing(), kind, save_all=True, append_images=more), name="p")
+    assert page.pictures == 3
+    assert np.abs(page.pixels.astype(int) - np.asarray(drawing()).astype(int)).mean() < 6
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_file_with_one_picture_says_so(kind):
+    assert read_page(WHOLE[kind], name="p").pictures == 1
+
+
+def test_directories_of_a_tiff_that_go_round_in_a_circle_are_counted_once():
+    content = bytearray(WHOLE["TIFF"])
+    (first,) = struct.unpack_from("<I", content, 4)
+    (entries,) = struct.unpack_from("<H", content, first)
+    struct.pack_into("<I", content, first + 2 + 12 * entries, first)
+    assert read_page(bytes(content), name="p").pictures == 1
 
 
 def test_an_empty_sheet_is_blank_and_a_flat_line_is_not():

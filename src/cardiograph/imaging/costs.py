@@ -14,6 +14,32 @@ MAX_SCANS = 100
 """Scans of one JPEG; progressive ones have about 10, and each goes over the whole picture."""
 
 
+MAX_PICTURES = 100
+"""Pages of a TIFF that are counted; a hostile file has millions."""
+
+
+def count_pictures(image: ImageFile.ImageFile, content: bytes) -> int:
+    """Pages of a TIFF or frames of an animation, at most ``MAX_PICTURES``.
+
+    Raises:
+        struct.error: The chain of directories of a TIFF is damaged.
+
+    Source:
+        TIFF 6.0, section 2; BigTIFF.
+    """
+    if image.format != "TIFF":
+        return min(MAX_PICTURES, int(getattr(image, "n_frames", 1)))
+    order, big = _byte_order(content)
+    number, count, entry = (order + "Q", order + "Q", 20) if big else (order + "I", order + "H", 12)
+    (at,) = struct.unpack_from(number, content, 8 if big else 4)
+    seen: set[int] = set()
+    while at and at not in seen and len(seen) < MAX_PICTURES:
+        seen.add(at)
+        (entries,) = struct.unpack_from(count, content, at)
+        (at,) = struct.unpack_from(number, content, at + struct.calcsize(count) + entry * entries)
+    return len(seen)
+
+
 def check_tiles(image: ImageFile.ImageFile, content: bytes, where: str, max_pixels: int) -> Issue | None:
     """Whether the tiles of a TIFF are of a size with the page; a strip can't be larger than the page.
 
@@ -73,9 +99,13 @@ def _most_in_a_part(image: ImageFile.ImageFile, places: list[int], size: int) ->
 
 def _tags(content: bytes) -> list[int]:
     """Tags of the first directory of a TIFF, as they are written."""
-    order = "<" if content.startswith(b"II") else ">"
-    big = b"+" in content[2:4]
+    order, big = _byte_order(content)
     (at,) = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)
     (count,) = struct.unpack_from(order + ("Q" if big else "H"), content, at)
     first, step = (at + 8, 20) if big else (at + 2, 12)
     return [struct.unpack_from(order + "H", content, first + step * number)[0] for number in range(count)]
+
+
+def _byte_order(content: bytes) -> tuple[str, bool]:
+    """Byte order of a TIFF as ``struct`` writes it, and whether it is a BigTIFF."""
+    return "<" if content.startswith(b"II") else ">", b"+" in content[2:4]

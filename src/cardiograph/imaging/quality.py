@@ -29,7 +29,7 @@ def check_pixel_count(where: str, width: int, height: int, max_pixels: int) -> I
         "",
         f"{width} x {height} px",
         f"at most {max_pixels:,} pixels are decoded",
-        "scale the page down, or raise pages.max_pixels",
+        "scale the page down; a run may allow more by pages.max_pixels in its settings",
         "too_many_pixels",
     )
 

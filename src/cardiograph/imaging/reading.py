@@ -26,6 +26,7 @@ from PIL import (
 
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging import costs, quality
+from cardiograph.imaging.damage import require_whole
 from cardiograph.regular_files import NOT_A_FILE, read_regular
 
 FORMATS: dict[str, tuple[tuple[bytes, ...], Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
@@ -71,6 +72,7 @@ class Page:
         height: Of ``pixels``.
         file_bytes: Size of the file.
         quantisation: Mean of the luminance table of a JPEG, the larger the coarser; None for other formats.
+        pictures: Pages or frames in the file, the first of which was read; counted up to ``costs.MAX_PICTURES``.
     """
 
     pixels: NDArray[np.uint8]
@@ -81,6 +83,7 @@ class Page:
     height: int
     file_bytes: int
     quantisation: float | None
+    pictures: int = 1
 
 
 def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> Page:
@@ -111,10 +114,9 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
         if kind in ("JPEG", "TIFF"):
             _refuse(costs.check_scans(image, content, where))
         mode = image.mode
-        tables = getattr(image, "quantization", None)
+        tables, pictures = getattr(image, "quantization", None), costs.count_pictures(image, content)
         image.load()
-        if kind == "PNG":
-            _check_png_rows(content)
+        require_whole(kind, content)
         pixels = np.asarray(_rgb(image))
     except Image.DecompressionBombError as error:
         raise _unpack_error(where, max_pixels) from error
@@ -126,7 +128,8 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
     _refuse(quality.check_blank(where, pixels))
     height, width = pixels.shape[:2]
     coarseness = float(np.mean(next(iter(tables.values())))) if tables else None
-    return Page(pixels, hashlib.sha256(content).hexdigest(), kind, mode, width, height, len(content), coarseness)
+    digest = hashlib.sha256(content).hexdigest()
+    return Page(pixels, digest, kind, mode, width, height, len(content), coarseness, pictures)
 
 
 def page_bytes(path: Path) -> bytes:
@@ -156,7 +159,7 @@ def _refuse(issue: Issue | None) -> None:
 
 
 def _damaged(where: str, kind: str) -> Issue:
-    rule = f"a {kind} file ends where its header says"
+    rule = f"a {kind} file ends where its header says, and its data decode without a warning"
     return Issue(where, "", f"cut short or damaged ({kind})", rule, "copy or export it again", "truncated")
 
 
@@ -166,7 +169,7 @@ def _unpack_error(where: str, max_pixels: int) -> PageError:
 
 
 def _read_file(path: Path, where: str) -> bytes:
-    remedy = "check the path in the table; relative paths start at the table's folder"
+    remedy = "check the path; in a table, relative paths start at the table's folder"
     try:
         return read_regular(path)
     except FileNotFoundError:
@@ -233,29 +236,3 @@ def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     if white_is_zero:
         levels = 255.0 - levels
     return np.round(levels).astype(np.uint8)
-
-
-def _check_png_rows(content: bytes) -> None:
-    """Raise ``ValueError`` where the image data of a PNG holds fewer rows than its header says.
-
-    Pillow fills such rows with black. Source: PNG specification (W3C, third edition), 7.2 and 8.1 (passes of Adam7).
-    """
-    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", content[16:29])
-    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
-    steps = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
-    expected = 0
-    for left, top, across, down in steps if interlaced else [(0, 0, 1, 1)]:
-        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
-        expected += rows * (1 + -(-columns * bits // 8)) if columns > 0 else 0
-    found, position, unpack = 0, 8, zlib.decompressobj()
-    while position + 8 <= len(content) and found < expected:
-        length, kind = struct.unpack(">I4s", content[position : position + 8])
-        if kind == b"IDAT":
-            waiting = content[position + 8 : position + 8 + length]
-            while waiting and found < expected:
-                found += len(unpack.decompress(waiting, 1 << 20))  # in parts: a hostile file may unpack to gigabytes
-                waiting = unpack.unconsumed_tail
-        position += length + 12
-    if found < expected:
-        message = f"{found} of {expected} bytes of image data"
-        raise ValueError(message)
