@@ -21,10 +21,11 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Able to answer", responses=refusals())
 async def readyz(request: Request) -> Response:
-    """Answers 503 while the service stops, or the records cannot be reached."""
+    """Answers 503 while the service stops, or its records take no write: out of reach, no space, another file."""
     serving = serving_of(request)
-    if serving.pool.closing or not await serving.with_records(serving.records.ready):
-        message = "The service is stopping, or its records cannot be reached."
+    trouble = "it is stopping" if serving.pool.closing else await serving.with_records(serving.records.trouble)
+    if trouble:
+        message = f"The service is not ready: {trouble}."
         raise ProblemError(503, "not_ready", message, headers={"Retry-After": "10"})
     return JSONResponse({"status": "ready"})
 
