@@ -143,7 +143,7 @@ def prune(
     from cardiograph.service.records import Records
 
     before = datetime.now(UTC) - _days("--older-than", older_than)
-    with Records.open(database, create=False) as opened:
+    with Records.open(database, create=False, spend_reserve=True) as opened:
         count = opened.prune(before)
         left = not opened.forget()
     if left:

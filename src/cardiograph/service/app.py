@@ -99,8 +99,10 @@ def create_app(
 
 
 def open_records(settings: ServiceSettings) -> Records:
-    """The records of a server's settings."""
-    return Records.open(settings.database)
+    """The records of a server's settings, with disk space set aside for deleting some when the disk is full."""
+    records = Records.open(settings.database)
+    records.lay_reserve()
+    return records
 
 
 def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, log: Any) -> Serving:  # noqa: ANN401

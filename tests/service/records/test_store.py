@@ -138,14 +138,14 @@ def test_each_prediction_is_deleted_once_whoever_prunes(records, entry, monkeypa
 @pytest.mark.slow
 def test_a_server_that_was_away_is_met_again(postgresql, entry):
     with Records.open(url := postgresql()) as records:
-        assert records.ready()
+        assert not records.trouble()
         records.add(entry())
         engine = create_engine(database_url(url))
         with engine.begin() as connection:
             others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
             connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
         engine.dispose()
-        assert records.ready()
+        assert not records.trouble()
         records.add(entry())
         assert records.log.verify().entries == 2
 
@@ -185,7 +185,7 @@ def test_what_was_deleted_before_a_failure_is_forgotten(tmp_path, entry, monkeyp
         for _ in range(2):
             records.add(entry())
         some, counts = records._prune_some, iter([1])
-        monkeypatch.setattr(records, "_prune_some", lambda before: some(before) if next(counts) else 0)
+        monkeypatch.setattr(records, "_prune_some", lambda before, at_once: some(before, at_once) if next(counts) else 0)
         with pytest.raises(StopIteration):
             records.prune(datetime.now(UTC))
         assert (tmp_path / "records.sqlite-wal").read_bytes() == b""
@@ -200,7 +200,7 @@ def test_few_go_at_once_where_pages_are_kept(records, entry, tamper, monkeypatch
     assert [details for (details,) in rows] == ['{"count":2}', '{"count":2}', '{"count":1}']
 
 
-def test_readiness_is_an_answer_of_the_database(records, tamper):
-    assert records.ready()
+def test_readiness_is_a_write_that_the_database_took(records, tamper):
+    assert records.trouble() == ""
     tamper("DROP TABLE cardiograph_audit_head")
-    assert not records.ready()
+    assert records.trouble() == "the database cannot be reached or written"

@@ -1,5 +1,7 @@
 import dataclasses
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 from cardiograph.inference import Predictor
 
@@ -28,6 +30,26 @@ def test_a_model_whose_files_are_changed_in_place_answers_no_more(serve, finishe
     assert (answer.status_code, answer.json()["code"]) == (503, "model_changed")
     assert served.client.get("/readyz").json()["code"] == "model_changed"
     assert served.client.get("/healthz").status_code == 200
+def test_a_service_whose_records_were_removed_answers_nothing_more(served, values):
+    assert served.ask(values=values).status_code == 201
+    database = Path(served.records._database._url.database)
+    database.rename(database.with_name("elsewhere"))
+    for _ in range(2):
+        answer = served.ask(values=values)
+        assert (answer.status_code, answer.json()["code"]) == (503, "records")
+    ready = served.client.get("/readyz")
+    assert (ready.status_code, ready.json()["code"]) == (503, "not_ready")
+    assert "removed or replaced" in ready.json()["detail"]
+    assert served.client.get("/healthz").status_code == 200
+    database.with_name("elsewhere").rename(database)
+    assert served.ask(values=values).status_code == 201
+
+
+def test_a_service_on_a_full_disk_is_not_ready(served, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    ready = served.client.get("/readyz")
+    assert (ready.status_code, ready.headers["Retry-After"]) == (503, "10")
+    assert "the disk is full" in ready.json()["detail"]
 
 
 def test_every_answer_carries_the_headers(served):

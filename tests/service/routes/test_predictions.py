@@ -134,7 +134,7 @@ def test_nothing_is_answered_that_could_not_be_recorded(served, values, monkeypa
         raise RecordsError(message)
 
     monkeypatch.setattr(Records, "add", broken)
-    monkeypatch.setattr(Records, "ready", lambda _: False)
+    monkeypatch.setattr(Records, "trouble", lambda _: "the disk is full")
     answer = served.ask(values=values)
     assert (answer.status_code, answer.json()["code"]) == (503, "records")
     assert served.client.get("/readyz").status_code == 503

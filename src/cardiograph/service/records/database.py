@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from cardiograph.errors import ConfigError, RecordsError
 from cardiograph.service.records.address import shown
+from cardiograph.service.records.sqlite_files import NoRoomError, SqliteFiles
 from cardiograph.service.records.upgrade import bring_up_to_date
 
 BUSY_SECONDS = 10
@@ -34,6 +35,9 @@ _LIMITS = text("SELECT set_config('lock_timeout', :wait, true), set_config('stat
 
 _REMEDY = "check that the server runs and lets you in, or that file and folder may be written and have room"
 
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""What SQLite answers on a full disk: the second where its shared memory cannot grow."""
+
 
 class Database:
     """Sessions on one database; safe for several threads, beside other processes.
@@ -41,18 +45,22 @@ class Database:
     Args:
         url: As :func:`cardiograph.service.records.address.database_url` makes it.
         create: Whether to make the file or the tables where there are none.
+        spend_reserve: Whether to free the reserve of disk space first, which opening on a full disk needs.
 
     Raises:
         RecordsError: It cannot be reached, read or written, is not there, or was made by a newer version.
         ConfigError: The driver is not installed.
     """
 
-    def __init__(self, url: URL, *, create: bool) -> None:
+    def __init__(self, url: URL, *, create: bool, spend_reserve: bool = False) -> None:
         self._url = url
         self._sqlite = url.drivername.startswith("sqlite")
         self._lock = threading.Lock()  # SQLite's own waiting line is not a fair one; PostgreSQL's costs connections
+        self._files = SqliteFiles(Path(str(url.database))) if self._sqlite else None
         if self._sqlite:
             self._make_file(create=create)
+        if spend_reserve:
+            self.spend_reserve()
         self.forgotten = not self._sqlite  # what went before this process did may be left
         self._engine = self._connected()
         self._writer, self._reader = self._engine, self._engine
@@ -62,6 +70,10 @@ class Database:
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
         with self._told():
             bring_up_to_date(self._reader, self._writer, name=shown(url), create=create)
+            if self._files is not None:
+                self._anchor = self._engine.raw_connection()  # SQLite removes its log with the last connection
+                self._anchor.cursor().execute("SELECT count(*) FROM sqlite_master").fetchall()
+                self._files.note()
 
     @contextmanager
     def reading(self, *, whole: bool = False) -> Iterator[Session]:
@@ -112,8 +124,24 @@ class Database:
             (busy, *_), *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.forgotten = not busy
 
+    def has_room(self) -> bool:
+        """Whether the disk has space for the next records; that of a server is its own business."""
+        return self._files is None or self._files.has_room()
+
+    def lay_reserve(self) -> None:
+        """Set disk space aside for :meth:`spend_reserve`, where there is enough."""
+        if self._files is not None:
+            self._files.lay_reserve()
+
+    def spend_reserve(self) -> None:
+        """Free the space that was set aside, so that a full disk takes the next transactions."""
+        if self._files is not None:
+            self._files.spend_reserve()
+
     def close(self) -> None:
         """Close all connections."""
+        if self._sqlite:
+            self._anchor.close()
         self._engine.dispose()
 
     def _make_file(self, *, create: bool) -> None:
@@ -156,11 +184,16 @@ class Database:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """A failure as an error of ours, alone: a server's own text may repeat the values of a row."""
+        if self._files is not None:
+            self._files.check()
         try:
             yield
         except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
             message = f"{shown(self._url)}: {self._reason(error)}; {_REMEDY}"
-            raise RecordsError(message) from None
+            code = getattr(getattr(error, "orig", None) or error, "sqlite_errorcode", 0) & 0xFF
+            raise (NoRoomError if code in _NO_ROOM else RecordsError)(message) from None
+        if self._files is not None:
+            self._files.check()
 
     def _reason(self, error: Exception) -> str:
         original = getattr(error, "orig", None) or error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import undefer
 
 from cardiograph.errors import RecordsError
@@ -19,6 +20,7 @@ from cardiograph.service.records.audit_log import AuditLog, append_entry, locked
 from cardiograph.service.records.database import Database
 from cardiograph.service.records.keys import Keys
 from cardiograph.service.records.seals import Seals, given
+from cardiograph.service.records.sqlite_files import NoRoomError, ReplacedError
 from cardiograph.service.records.tables import HeadRow, PredictionRow, SettingRow
 
 AT_ONCE = 500
@@ -88,18 +90,19 @@ class Records:
         self.log = AuditLog(database, self._seals)
 
     @classmethod
-    def open(cls, url: str | None = None, *, create: bool = True) -> Self:
+    def open(cls, url: str | None = None, *, create: bool = True, spend_reserve: bool = False) -> Self:
         """Open a database and bring its tables up to date.
 
         Args:
             url: As :func:`cardiograph.service.records.address.database_url` takes it.
             create: Whether to make the file or the tables where there are none.
+            spend_reserve: Whether to free the reserve of disk space first, which opening on a full disk needs.
 
         Raises:
             ConfigError: The URL is none, or its driver is not installed.
             RecordsError: The database cannot be used.
         """
-        return cls(Database(database_url(url), create=create))
+        return cls(Database(database_url(url), create=create, spend_reserve=spend_reserve))
 
     def hmac_of(self, values: Mapping[str, float | None]) -> str:
         """64 hex digits by which equal clinical values can be told as equal, by who has the database."""
@@ -153,11 +156,26 @@ class Records:
             How many went.
         """
         total = 0
+        self._database.spend_reserve()
         try:
-            while count := self._prune_some(before):
+            with contextlib.suppress(NoRoomError):
+                self._database.forget()  # on a full disk the write-ahead log has to begin again in the space it has
+            while count := self._prune_some(before, AT_ONCE):
                 total += count
+        except NoRoomError:
+            total += self._prune_singly(before)
         finally:
             self._database.forget()
+            self._database.lay_reserve()
+        return total
+
+    def _prune_singly(self, before: datetime) -> int:
+        """Delete predictions one by one, each with the write-ahead log to itself, which takes the least space."""
+        total = 0
+        self._database.forget()
+        while self._prune_some(before, 1):
+            self._database.forget()
+            total += 1
         return total
 
     def forget(self) -> bool:
@@ -170,25 +188,37 @@ class Records:
             self._database.forget()
         return self._database.forgotten
 
-    def _prune_some(self, before: datetime) -> int:
+    def _prune_some(self, before: datetime, at_once: int) -> int:
         old = select(PredictionRow.id, PredictionRow.page.is_not(None)).where(PredictionRow.created_at < before)
         with self._database.writing() as session:
             locked_head(session)  # another process that prunes waits here and then finds these gone
-            rows = session.execute(old.order_by(PredictionRow.created_at).limit(AT_ONCE)).all()
-            ids = sorted(id_ for id_, _ in rows[: PAGES_AT_ONCE if any(page for _, page in rows) else AT_ONCE])
+            rows = session.execute(old.order_by(PredictionRow.created_at).limit(at_once)).all()
+            most = min(PAGES_AT_ONCE, at_once) if any(page for _, page in rows) else at_once
+            ids = sorted(id_ for id_, _ in rows[:most])
             if ids:
                 session.execute(delete(PredictionRow).where(PredictionRow.id.in_(ids)))
                 digest = hashlib.sha256("\n".join(ids).encode("ascii")).hexdigest()
                 append_entry(session, "predictions_deleted", digest, details={"count": len(ids)})
         return len(ids)
 
-    def ready(self) -> bool:
-        """Whether the database answers."""
+    def lay_reserve(self) -> None:
+        """Set disk space aside for deleting predictions when the disk is full; where there is little, nothing is."""
+        self._database.lay_reserve()
+
+    def trouble(self) -> str:
+        """Why no prediction can be recorded now; empty where one can: the database took a write and has room for more."""
         try:
-            with self._database.reading() as session:
-                return session.get(HeadRow, 1) is not None
+            if not self._database.has_room():
+                return "the disk is full: free some space, or run `cardiograph records prune`"
+            with self._database.writing() as session:
+                written = session.execute(update(HeadRow).values(number=HeadRow.number).returning(HeadRow.id)).all()
+            return "" if written else "the audit log has lost its end: restore a backup"
+        except NoRoomError:
+            return "the disk is full: free some space, or run `cardiograph records prune`"
+        except ReplacedError:
+            return "the database file was removed or replaced: put it back and restart the service"
         except RecordsError:
-            return False
+            return "the database cannot be reached or written"
 
     def close(self) -> None:
         """Close all connections."""

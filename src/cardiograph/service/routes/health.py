@@ -21,11 +21,12 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Able to answer", responses=refusals())
 async def readyz(request: Request) -> Response:
-    """Answers 503 while the service stops, the records cannot be reached, or after the model's files were changed."""
+    """Answers 503 while the service stops, its records take no write, or after the model's files were changed."""
     serving = serving_of(request)
     serving.require_model()
-    if serving.pool.closing or not await serving.with_records(serving.records.ready):
-        message = "The service is stopping, or its records cannot be reached."
+    trouble = "it is stopping" if serving.pool.closing else await serving.with_records(serving.records.trouble)
+    if trouble:
+        message = f"The service is not ready: {trouble}."
         raise ProblemError(503, "not_ready", message, headers={"Retry-After": "10"})
     return JSONResponse({"status": "ready"})
 
