@@ -203,7 +203,7 @@ def test_quick_means_fewer_faults_and_copies_but_as_many_seeds():
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory):
-    """A quick ladder with its ten seeds on values that say nothing of the label, and its folder."""
+    """A quick ladder with five seeds on values that say nothing of the label, and its folder."""
     rng = np.random.default_rng(0)
     patient = np.concatenate([np.arange(150), np.arange(75)])
     table = pd.DataFrame({"patient_id": [f"p{number}" for number in patient], "label": patient % 2})
@@ -211,8 +211,9 @@ def quick(tmp_path_factory):
     table["age"] = rng.integers(30, 90, len(table))
     folder = tmp_path_factory.mktemp("quick")
     table.to_csv(folder / "noise.csv", index=False)
-    extent = Extent.of(None, quick=True, workers=1)
-    return climb(folder / "noise.csv", folder / "out", values_settings(), extent), folder / "out"
+    extent = Extent.of(5, quick=True, workers=1)
+    config = values_settings(model={"width": 32, "epochs": 60, "patience": 60})
+    return climb(folder / "noise.csv", folder / "out", config, extent), folder / "out"
 
 
 def test_a_quick_ladder_tells_values_drawn_from_the_label_from_chance(quick):
