@@ -123,6 +123,95 @@ def test_the_reference_has_every_option_and_no_other(name):
     assert {option for option in table if option.startswith("--")} == options_of(commands()[name]) - {"--help"}
 
 
+def value_cells(name):
+    """Option of a command -> what the reference says it takes, and what it means, with backquotes."""
+    text = section(REFERENCE["cli"], f"## `cardiograph {name}`")
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `--")]
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def numbers(text):
+    return {float(each.replace(",", "")) for each in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?", text)}
+
+
+def options_with_choices():
+    """Each option that sets a key which holds one of a few words, with those words; and the choices that are no setting."""
+    from cardiograph.cli_options import SETTINGS
+    from cardiograph.service.records.keys import SCOPES
+    from cardiograph.studies.compare_grid import MODELS
+    from cardiograph.studies.faults import PRESETS
+
+    for name, command in commands().items():
+        for parameter in command.params:
+            part, key = SETTINGS.get(parameter.name, ("", ""))
+            if part:
+                field = FaultyConfig.model_fields[part].annotation.model_fields[key]
+                if "Literal" in str(field.annotation):
+                    yield pytest.param(name, parameter, typing.get_args(field.annotation), id=f"{name} --{key}")
+            if parameter.name == "preset":
+                yield pytest.param(name, parameter, tuple(PRESETS), id=f"{name} --preset")
+            if parameter.name == "scope":
+                yield pytest.param(name, parameter, tuple(SCOPES), id=f"{name} --scope")
+            if parameter.name == "models":
+                yield pytest.param(name, parameter, MODELS, id=f"{name} --models")
+
+
+@pytest.mark.parametrize(("name", "parameter", "choices"), [*options_with_choices()])
+def test_reference_and_help_name_every_value_of_an_option_and_no_other(name, parameter, choices):
+    takes, meaning = value_cells(name)[parameter.opts[0]]
+    words = SPAN.findall(takes) or SPAN.findall(meaning)
+    assert set(words) - {"--quick"} == set(choices)
+    told = re.findall(r"[\w.,]+", parameter.help)
+    assert all(any(choice == word.strip(",.") or choice == word for word in told) for choice in choices), parameter.help
+
+
+def options_with_defaults():
+    """Each option with a default: its own, or the one that the program puts in its place."""
+    from cardiograph.studies import compare_extent, ladder
+
+    elsewhere = {
+        ("ladder", "seeds"): ladder.SEEDS,
+        ("compare", "folds"): compare_extent.FOLDS,
+        ("compare", "repeats"): compare_extent.REPEATS,
+    }
+    for name, command in commands().items():
+        for parameter in command.params:
+            default = elsewhere.get((name, parameter.name), parameter.default)
+            if parameter.opts[0].startswith("--") and default not in (None, False):
+                yield pytest.param(name, parameter.opts[0], default, id=f"{name} {parameter.opts[0]}")
+
+
+@pytest.mark.parametrize(("name", "option", "default"), [*options_with_defaults()])
+def test_the_reference_names_the_default_of_an_option(name, option, default):
+    _, meaning = value_cells(name)[option]
+    if isinstance(default, int | float):
+        assert float(default) in numbers(meaning)
+    else:
+        assert f"`{default}`" in meaning
+
+
+@pytest.mark.parametrize("option", ["--model", "--weights"])
+def test_the_reference_names_the_default_behind_an_option_of_a_run(option):
+    from cardiograph.config import EncoderConfig, ModelConfig
+
+    default = {"--model": ModelConfig().name, "--weights": EncoderConfig().weights}[option]
+    assert f"`{default}` by default" in value_cells("run")[option][1]
+
+
+def test_the_pages_name_every_model_and_the_default():
+    from cardiograph.config import ModelConfig
+    from cardiograph.models.titles import SERVABLE, TITLES
+
+    default = ModelConfig().name
+    table = rows(TEXTS[ROOT / "docs/concepts/models.md"])
+    assert set(table) - {"name"} >= set(TITLES)
+    assert "default" in table[default][-1]
+    assert not any("the default" in table[name][-1] for name in TITLES if name != default)
+    assert f"The default model is {TITLES[default]}" in TEXTS[ROOT / "docs/concepts/how-it-works.md"]
+    (primary,) = (line for line in REFERENCE["run-folder"].splitlines() if line.startswith("| `primary` |"))
+    assert set(SPAN.findall(primary)) - {"primary"} == set(SERVABLE)
+
+
 def test_the_reference_has_every_exit_status():
     statuses = {error.exit_code for error in vars(errors).values() if hasattr(error, "exit_code")}
     assert {int(key) for key in rows(section(REFERENCE["cli"], "## Exit status")) if key.isdigit()} == statuses | {0}
