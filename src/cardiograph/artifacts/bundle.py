@@ -79,6 +79,7 @@ class Served:
         probe: [512] what the encoder's engine made of a fixed input; empty without pages.
         prior: Share of label 1 that votes start from; None: that of the reference records, which were not extended.
         maps: Whether attention maps mean something; None where it was not checked.
+        reproduces: Names of the faults that were reproduced on purpose; such a model is for study, and every answer says so.
     """
 
     model: ModelConfig
@@ -92,6 +93,7 @@ class Served:
     probe: tuple[float, ...] = ()
     prior: float | None = None
     maps: MapVerdict | None = None
+    reproduces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ class ModelBundle:
             "encoder": None if served.encoder is None else asdict(served.encoder),
             "probe": list(served.probe),
             "prior": served.prior,
+            "reproduces": list(served.reproduces),
             **self._renewable(),
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
@@ -208,6 +211,7 @@ class ModelBundle:
             probe=tuple(content["probe"]),
             prior=content.get("prior"),
             maps=MapVerdict.from_dict(content["maps"]) if content.get("maps") else None,
+            reproduces=tuple(content.get("reproduces", ())),
         )
         fusion = Fusion.restore(files.read_arrays(folder / "fusion.safetensors"), content["fusion"])
         scaler = None if content["scaler"] is None else ClinicalScaler.from_dict(content["scaler"])

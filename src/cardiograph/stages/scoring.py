@@ -40,9 +40,11 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
     directory = RunDirectory(run)
     directory.require_finished()
     config = directory.config()
-    patients = read_cohort(table, config.cohort, outcome=config.outcome, labelled=False)
     predictor = Predictor.load(run)
-    scaler = predictor.bundle.scaler
+    scaler, read = predictor.bundle.scaler, config.cohort
+    if scaler is not None and read.modality == "image":  # its values were simulated, those of new patients are given
+        read = read.model_copy(update={"modality": "auto"})
+    patients = read_cohort(table, read, outcome=config.outcome, labelled=False)
     return answers_for(
         patients,
         lambda asked: predictor.predict_many(
