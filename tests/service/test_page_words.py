@@ -30,6 +30,7 @@ from cardiograph.service.page_words import decision_of, limits_of
         ("unlike both", "Unlike both", "fits neither"),
         ("too few", "No yes or no", "too few validation records"),
         ("void", "Void", "uncalibrated"),
+        ("no estimate", "No estimate", "reproduces a faulty protocol"),
     ],
 )
 def test_every_decision_has_words(decision, title, said):

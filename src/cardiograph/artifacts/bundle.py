@@ -89,6 +89,7 @@ class Served:
         probe: [512] what the encoder's engine made of a fixed input; empty without pages.
         prior: Share of label 1 that votes start from; None: that of the reference records, which were not extended.
         maps: Whether attention maps mean something; None where it was not checked.
+        reproduces: Names of the faults that were reproduced on purpose; such a model is for study, and every answer says so.
     """
 
     model: ModelConfig
@@ -102,6 +103,7 @@ class Served:
     probe: tuple[float, ...] = ()
     prior: float | None = None
     maps: MapVerdict | None = None
+    reproduces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ class ModelBundle:
             "encoder": None if served.encoder is None else asdict(served.encoder),
             "probe": list(served.probe),
             "prior": served.prior,
+            "reproduces": list(served.reproduces),
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
             "states": len(self.reference.states),

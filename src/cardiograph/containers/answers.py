@@ -28,6 +28,7 @@ DECISIONS = {
     "can't tell": "can't tell: both answers are possible",
     "unlike both": "unlike both: neither answer fits what validation records were like",
     "void": "void: the run was extended and not renewed",
+    "no estimate": "none: the model reproduces a faulty protocol, so its score says nothing of a patient",
     "too few": "none: too few validation records to say how sure this is",
 }
 """Decisions that say more in words; ``positive`` and ``negative`` speak for themselves."""
@@ -52,7 +53,8 @@ class Prediction:
         low: Lower end of the Venn-Abers interval of the probability; None with too few validation records.
         high: Upper end.
         decision: By the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``, ``too few``
-            (validation records of a class), or ``void`` with the threshold.
+            (validation records of a class), ``void`` with the threshold, or ``no estimate``: of a model that reproduces
+            faults.
         novelty: Share of training records that lie nearer to their neighbours than this patient; None where not judged.
     """
 

@@ -132,8 +132,7 @@ def _modelled(content: ReportContent) -> dict[str, Answer]:
         "18f": Answer("Program, version and command of this run; where your own code is, is yours.", "Reproduce, run.json"),
         "22": Answer("Weights, scaler, reference records and threshold; loaded by one call. It holds data of the reference "
                      "records: who may have it is yours to say."
-                     if not content.cautions else "The model of a run with cautions is not kept.",
-                     "bundle/" if not content.cautions else "What this is"),
+                     + (" Read the cautions at the top first." if content.cautions else ""), "bundle/"),
     }  # fmt: skip
 
 

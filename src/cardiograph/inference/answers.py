@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.bundle import ModelBundle, Served
 from cardiograph.containers import Neighbour, Neighbourhood, Prediction
 from cardiograph.uncertainty.together import Told
 
@@ -20,6 +20,9 @@ VOID = (
     "nothing; `cardiograph evaluate RUN COHORT --renew` makes them anew"
 )
 """What stands first in every answer of an extended run that was not renewed."""
+
+REPRODUCTION = "a reproduction of a faulty protocol, for study: this score is no estimate of a risk"
+"""What stands first in every answer of a model that reproduces faults; their names follow."""
 
 _BLOCKS = {"image": "an ECG page", "clinical": "clinical values"}
 
@@ -71,6 +74,8 @@ def answer(bundle: ModelBundle, scores: Scores, number: int, values: NDArray[np.
     told = scores.told
     if served.threshold is None:
         warnings.insert(0, VOID)
+    if served.reproduces:
+        warnings.insert(0, f"{REPRODUCTION} (faults: {', '.join(served.reproduces)})")
     if told is not None and told.novel[number]:
         share = f"{told.novelty[number] * 100:.1f} %"
         warnings.append(f"unlike the training records: {share} of them lie nearer to their neighbours")
@@ -93,7 +98,7 @@ def answer(bundle: ModelBundle, scores: Scores, number: int, values: NDArray[np.
         provenance=served.provenance,
         warnings=tuple(warnings),
         missing=lacking,
-        **_certainty(told, number, void=served.threshold is None),
+        **_certainty(served, told, number),
     )
 
 
@@ -107,9 +112,11 @@ def _neighbour(bundle: ModelBundle, row: int, distance: float) -> Neighbour:
     return Neighbour(reference.record_ids[row], distance, int(reference.labels[row]), clinical)
 
 
-def _certainty(told: Told | None, number: int, *, void: bool) -> dict[str, Any]:
+def _certainty(served: Served, told: Told | None, number: int) -> dict[str, Any]:
     """What of :class:`Told` stands in an answer."""
-    if void:
+    if served.reproduces:
+        return {"decision": "no estimate"}
+    if served.threshold is None:
         return {"decision": "void"}
     if told is None:
         return {}

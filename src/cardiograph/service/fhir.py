@@ -27,7 +27,8 @@ _TEST_DATA = {
     "code": "HTEST",
     "display": "test health data",
 }
-"""HL7's mark of what is not of a real patient: set where the model learnt from simulated or synthetic values."""
+"""HL7's mark of what is not of a real patient: set where the model learnt from simulated or synthetic values, or is a
+reproduction of a faulty protocol."""
 
 
 class Answered(Protocol):
@@ -120,15 +121,16 @@ def risk_assessment(
         basis.append(ecg_observation(entry.page_sha256))
     missing = _untold(values_known=given is not None, served=served)
     notes = [RESEARCH, *_simulated(model), *answer.warnings, f"Rests on: {answer.provenance}", *missing]
-    test_data = any(f"values {told}" in answer.provenance for told in get_args(Provenance) if told != "measured")
+    reproduction = answer.decision == "no estimate"
+    simulated = any(f"values {told}" in answer.provenance for told in get_args(Provenance) if told != "measured")
     return {
         "resourceType": "RiskAssessment",
         "id": entry.id,
-        **({"meta": {"tag": [_TEST_DATA]}} if test_data else {}),
+        **({"meta": {"tag": [_TEST_DATA]}} if simulated or reproduction else {}),
         "text": _narrative(answer, notes),
         "contained": [_device(model), *basis],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": uuid.UUID(entry.id).urn}],
-        "status": "preliminary" if answer.threshold is None else "final",
+        "status": "preliminary" if answer.threshold is None or reproduction else "final",
         "method": {"text": f"cardiograph: {model.network}{', similar reference records' if model.heard else ''}"},
         "code": {"text": f"Estimated probability: {answer.outcome}"},
         "subject": {"display": "the patient whose values were sent; not identified"},

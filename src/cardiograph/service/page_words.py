@@ -79,6 +79,11 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
             "The run was extended and not renewed. The probability is uncalibrated and decides nothing.",
             "void",
         ),
+        "no estimate": Decision(
+            "No estimate",
+            "The model reproduces a faulty protocol, for study. Its score says nothing of a patient.",
+            "void",
+        ),
     }
     few = "The run had too few validation records of one class to say how often a yes or no would be wrong."
     return decisions.get(answer["decision"], Decision("No yes or no", few, "open"))

@@ -65,7 +65,7 @@ class Told(BaseModel):
     missing: list[str]
     low: float | None = Field(description="lower end of the interval of the probability")
     high: float | None
-    decision: str = Field(description="positive, negative, can't tell, unlike both, too few, or void")
+    decision: str = Field(description="positive, negative, can't tell, unlike both, too few, void, or no estimate")
     novelty: float | None
 
 

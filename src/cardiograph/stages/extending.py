@@ -24,7 +24,7 @@ from cardiograph.errors import ConfigError, RunError
 from cardiograph.inference import Predictor
 from cardiograph.progress import Progress, Silent
 from cardiograph.stages.admitting import Addition, admit, embedded, newcomers
-from cardiograph.stages.external_cohort import read_pages, reading_notes
+from cardiograph.stages.external_cohort import read_pages, reading_notes, require_estimates
 from cardiograph.stages.facts import PACKAGES
 from cardiograph.stages.ingest import data_hash
 from cardiograph.stages.inputs import MEMORY, InputStore
@@ -93,6 +93,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         base=base.config().model_dump(mode="json", exclude_none=True),
     )
     predictor = Predictor.load(run)
+    require_estimates(predictor, run)
     read = read_cohort(source, config.cohort, outcome=config.outcome, one_class=True, reads=predictor.reads)
     cohort = _named(read, ids_of)
     numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}

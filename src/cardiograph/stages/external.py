@@ -26,6 +26,7 @@ from cardiograph.stages.external_cohort import (
     labelled_records,
     left_out_notes,
     reading_notes,
+    require_estimates,
     seen_by_run,
     study_cohort,
 )
@@ -96,6 +97,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     refuse_inside(source, folder)
     config = run_settings(directory, overrides or {})
     predictor = Predictor.load(run)
+    require_estimates(predictor, run)
     required_threshold(predictor, run)
     cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
     labelled = labelled_records(cohort, skip=skip_unlabelled)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Split, identifier
-from cardiograph.errors import CohortError, Issue
+from cardiograph.errors import CohortError, Issue, RunError
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH
 from cardiograph.inference import Predictor, Queries
 from cardiograph.schema import Provenance
@@ -21,6 +22,16 @@ from cardiograph.stages.workshop import Workshop
 
 RENEWED_BY = "renewed.parquet"
 """Table of a renewed run: the patients and pages that its calibration and threshold were learnt from."""
+
+
+def require_estimates(predictor: Predictor, run: Path) -> None:
+    """RunError where the model reproduces faults, so that its scores estimate nothing."""
+    if predictor.bundle.served.reproduces:
+        message = (
+            f"run {run}: reproduces a faulty protocol, for study; its model can be asked by `cardiograph predict` and "
+            "`cardiograph serve` only. Make a run without faults to evaluate or extend it"
+        )
+        raise RunError(message)
 
 
 def labelled_records(cohort: Cohort, *, skip: bool) -> Cohort:

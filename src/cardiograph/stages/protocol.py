@@ -33,6 +33,11 @@ def as_they_are(predictions: PartPredictions) -> PartPredictions:
     return predictions
 
 
+def to_the_training_graph(prepared: Prepared, studied: Studied, config: RunConfig) -> Prepared:
+    """New patients are attached to the training records, as test records were."""
+    return prepared
+
+
 @dataclass(frozen=True)
 class Protocol:
     """The steps that a study may exchange, to show what a fault in them is worth.
@@ -46,8 +51,9 @@ class Protocol:
         join: Validation records and copies -> whom they hear.
         score: Rows of the cohort -> probabilities.
         present: Predictions -> predictions as they are judged.
-        cautions: What a reader of the scores has to know, a sentence each, at the top of the report. A model that was made
-            with any is not kept.
+        serve: Features and graph -> those whose graph new patients are attached to.
+        cautions: What a reader of the scores has to know, a sentence each, at the top of the report.
+        faults: Names of what was done wrong on purpose, which every answer of the kept model tells.
     """
 
     survey: Callable[[Cohort, Workshop], tuple[Cohort, Survey]] = survey_pages
@@ -58,7 +64,9 @@ class Protocol:
     join: Callable[..., Neighbourhood] = attach
     score: Callable[[Predictor, Studied, Prepared, NDArray[np.int64]], PartScores] = score_queries
     present: Callable[[PartPredictions], PartPredictions] = as_they_are
+    serve: Callable[[Prepared, Studied, RunConfig], Prepared] = to_the_training_graph
     cautions: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 SOUND = Protocol()

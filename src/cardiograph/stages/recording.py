@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, VAL
@@ -30,19 +32,32 @@ def record_model(
 ) -> dict[str, Predictor]:
     """Write the bundle of the kept model and return a predictor for every network.
 
-    The kept one is loaded back from the disk: test scores come from the very files that are served. What was made with
-    cautions is not kept.
+    The kept one is loaded back from the disk: test scores come from the very files that are served. Only a protocol with
+    faults may score in another way; its bundle names them.
     """
     predictors = {}
     for name, (network, _) in learnt.networks.items():
         bundle = make_bundle(name, network, studied, learnt.prepared, config)
         bundle = calibrated(bundle, studied, learnt.prepared, config, protocol)
         predictors[name] = Predictor(bundle)
-        if name == config.model.name and not protocol.cautions:
+        if name == config.model.name:
+            if protocol.faults:
+                bundle = _reproduction(bundle, studied, learnt, config, protocol)
             engine = None if studied.encoder is None else studied.encoder.engine
             bundle.save(directory.path / "bundle", engine)
             predictors[name] = Predictor.load(directory.path / "bundle")
     return predictors
+
+
+def _reproduction(
+    bundle: ModelBundle, studied: Studied, learnt: Learnt, config: RunConfig, protocol: Protocol
+) -> ModelBundle:
+    """The bundle of a model with faults: attached as they have it, and marked."""
+    prepared = protocol.serve(learnt.prepared, studied, config)
+    reference = make_bundle(config.model.name, bundle.network, studied, prepared, config).reference
+    told = f"reproduction of a faulty protocol; {bundle.served.provenance}"
+    served = dataclasses.replace(bundle.served, provenance=told, reproduces=protocol.faults)
+    return dataclasses.replace(bundle, served=served, reference=reference)
 
 
 def record_scores(

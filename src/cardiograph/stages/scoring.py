@@ -41,7 +41,10 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
     directory.require_finished()
     config = directory.config()
     predictor = Predictor.load(run)
-    patients = read_cohort(table, config.cohort, outcome=config.outcome, labelled=False, reads=predictor.reads)
+    scaler, read = predictor.bundle.scaler, config.cohort
+    if scaler is not None and read.modality == "image":  # its values were simulated, those of new patients are given
+        read = read.model_copy(update={"modality": "auto"})
+    patients = read_cohort(table, read, outcome=config.outcome, labelled=False, reads=predictor.reads)
     return answers_for(
         patients,
         lambda asked: predictor.predict_many(

@@ -14,6 +14,9 @@ from cardiograph.studies.thesis_faults import protocol_of
 def run_as_configured(
     source: Path, out: Path, config: RunConfig, *, progress: Progress | None = None, command: str = ""
 ) -> RunResult:
-    """Make a run, see :func:`cardiograph.pipeline.run`; one with faults says so at its report's top, and keeps no model."""
+    """Make a run, see :func:`cardiograph.pipeline.run`.
+
+    One with faults says so at the top of its report, and in every answer of its model.
+    """
     faults = config.faults if isinstance(config, FaultyConfig) else Faults()
     return run(source, out, config, progress=progress, command=command, protocol=protocol_of(faults))

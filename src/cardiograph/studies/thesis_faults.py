@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiograph.config import FusionConfig, GraphConfig
+from cardiograph.config import FusionConfig, GraphConfig, RunConfig
 from cardiograph.containers import VAL, Cohort, Neighbourhood, NodeFeatures, PatientGraph, Places
 from cardiograph.evaluation.predictions import PartPredictions
 from cardiograph.fusion import Fusion
@@ -73,7 +73,10 @@ def protocol_of(faults: Faults, *, pool: Pool | None = None) -> Protocol:
         steps["link"], steps["join"] = backwards.link, backwards.join
     if faults.on():
         steps["score"] = _scoring(faults, steps.get("link", build_graph), steps.get("join", attach))
+        steps["faults"] = faults.on()
         steps["cautions"] = tuple(f"Fault {name} is switched on: {CAUTIONS[name]}." for name in faults.on())
+    if faults.patient_in_validation_graph:
+        steps["serve"] = to_the_validation_graph
     if faults.positive_is_normal:
         steps["present"] = turned_round
     return dataclasses.replace(SOUND, **steps)
@@ -149,6 +152,15 @@ class Backwards:
         source, distance = everyone.index[query, rank], everyone.distance[query, rank]
         near = distance < self._reach[source]
         return _table(query[near], source[near], distance[near], count=len(queries))
+
+
+def to_the_validation_graph(prepared: Prepared, studied: Studied, config: RunConfig) -> Prepared:
+    """``patient_in_validation_graph``: new patients are attached to the validation records.
+
+    Each one hears its own nearest records, whatever else is wrong: backwards it would nearly always hear nobody.
+    """
+    groups = studied.split.groups.index
+    return dataclasses.replace(prepared, graph=build_graph(prepared.places, studied.rows(VAL), groups, config.graph))
 
 
 def turned_round(predictions: PartPredictions) -> PartPredictions:
