@@ -55,7 +55,8 @@ class ClinicalVariable:
 
     def word(self, value: float | None) -> str:
         """Return the category of a value; empty for a number that is none."""
-        return dict(enumerate(self.words)).get(value, "") if value is not None else ""  # 1.0 and 1 are one key
+        places: dict[float, str] = dict(enumerate(self.words))
+        return "" if value is None else places.get(value, "")
 
     def unit_of(self, value: float) -> str:
         """Return what is printed behind a value: the unit, or the category in brackets."""
