@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cardiograph.config import FusionConfig
-from cardiograph.errors import ConfigError
+from cardiograph.config import FusionConfig, load_config
+from cardiograph.errors import CohortError, ConfigError
 from cardiograph.fusion import Fusion
 
 CLINICAL = ("ef", "bnp", "nyha", "sbp", "age")
@@ -75,6 +75,19 @@ def test_one_block_alone(blocks):
 def test_no_block_at_all_is_an_error(blocks):
     with pytest.raises(ConfigError, match="no block to use"):
         Fusion.fit(blocks[0], None, blocks[2], FusionConfig(image=0))
+
+
+def test_clinical_columns_that_do_not_vary_are_named():
+    values = np.zeros((20, 3))
+    with pytest.raises(CohortError, match=r"no clinical column varies in the training records \(ef, bnp\)"):
+        Fusion.fit(None, (values, ("ef", "bnp", "bnp_missing")), np.arange(20), FusionConfig())
+
+
+def test_allconst(shared, settings, tmp_path):
+    from cardiograph.pipeline import run
+
+    with pytest.raises(CohortError, match=r"no clinical column varies .*\(ef, bnp, nyha, sbp, age\)"):
+        run(shared / "cases" / "allconst.csv", tmp_path / "run", load_config(None, settings))
 
 
 def test_restored_fusion_gives_the_same_features(blocks):

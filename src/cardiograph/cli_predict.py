@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cardiograph.containers import Prediction
     from cardiograph.explain import Explanation
     from cardiograph.progress import Progress
+    from cardiograph.schema import ClinicalVariable
     from cardiograph.service.asked import Asked
     from cardiograph.service.client import ServiceClient
 
@@ -43,7 +44,8 @@ def predict(  # noqa: PLR0913 - a command has its options
     sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None,
     age: Annotated[float | None, typer.Option(help="Age, years.")] = None,
     value: Annotated[
-        list[str] | None, typer.Option(help="NAME=NUMBER of another variable of the model; may be given again.")
+        list[str] | None,
+        typer.Option(help="NAME=NUMBER, or NAME=WORD of a category, of another variable; may be given again."),
     ] = None,
     patient_id: Annotated[str | None, typer.Option(help="Leaves out reference records of the same patient.")] = None,
     table: Annotated[
@@ -71,7 +73,7 @@ def predict(  # noqa: PLR0913 - a command has its options
         if name in clinical:
             message = f"--value {name}={text}: {name} is given by --{name}, too"
             raise ConfigError(message)
-        clinical[name] = _number("--value", name, text)
+        clinical[name] = _number_or_word(source, name, text)
     if table is not None:
         if ecg is not None or clinical or patient_id is not None or explained:
             message = "--table scores the patients of a file; it goes without --ecg, --patient-id, --explain and values"
@@ -223,6 +225,30 @@ def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, 
         console.show_json({"predictions": told.to_dict("records"), "notes": answers.attrs["notes"]})
     else:
         sys.stdout.write(csv_of_frame(answers))
+
+
+def _number_or_word(source: Path | ServiceClient, name: str, text: str) -> float:
+    """The number of ``--value``, or the value of a category of the model."""
+    try:
+        return _number("--value", name, text)
+    except ConfigError:
+        variable = next((each for each in _variables_of(source) if each.name == name and each.categories), None)
+        if variable is None:
+            raise
+    value = variable.category(text)
+    if value is None:
+        message = f"--value {name}={text}: the categories are {', '.join(variable.words)}; leave out what is not known"
+        raise ConfigError(message)
+    return value
+
+
+def _variables_of(source: Path | ServiceClient) -> tuple[ClinicalVariable, ...]:
+    if isinstance(source, Path):
+        from cardiograph.inference import Predictor
+
+        scaler = Predictor.load(source).bundle.scaler
+        return () if scaler is None else scaler.variables
+    return tuple(each.variable() for each in _variables(source.model()))
 
 
 def _number(option: str, name: str, text: str) -> float:

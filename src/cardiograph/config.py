@@ -31,6 +31,30 @@ class VariableConfig(Section):
     high: float = Field(description="Largest value allowed.")
     transform: Literal["identity", "log"] = Field("identity", description="Applied before scaling.")
     whole: bool = Field(False, description="Only whole numbers.")
+    categories: tuple[str, ...] = Field(
+        (),
+        description="Words instead of numbers, in their order: ['female|f', 'male|m']; low and high are then left out.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _range_of_categories(cls, content: object) -> object:
+        if isinstance(content, dict) and content.get("categories"):
+            return {"low": 0, "high": len(content["categories"]) - 1, "whole": True, **content}
+        return content
+
+    @model_validator(mode="after")
+    def _categories(self) -> Self:
+        if not self.categories:
+            return self
+        spellings = [text.strip().casefold() for each in self.categories for text in each.split("|")]
+        if len(self.categories) < 2 or "" in spellings or len(set(spellings)) < len(spellings):
+            message = f"variable {self.name!r}: give two categories or more, each with words of its own"
+            raise ValueError(message)
+        if (self.low, self.high, self.whole, self.transform) != (0, len(self.categories) - 1, True, "identity"):
+            message = f"variable {self.name!r}: categories go without low, high, whole, transform"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -44,9 +68,7 @@ class VariableConfig(Section):
 
     def variable(self) -> ClinicalVariable:
         """The variable as the stages know it."""
-        return ClinicalVariable(
-            self.name, self.title or self.name, self.unit, self.low, self.high, self.transform, self.whole
-        )
+        return ClinicalVariable(**{**self.model_dump(), "title": self.title or self.name})
 
 
 class CohortConfig(Section):
@@ -62,7 +84,7 @@ class CohortConfig(Section):
         (), description="Values that mean 'not measured': 'sbp=999' in one column, '999' in all; empty cells always do."
     )
     decimal: Literal["auto", ".", ","] = Field(
-        "auto", description="Decimal mark of the numbers in a text table; auto takes a comma where nothing speaks against it."
+        "auto", description="Decimal mark of a text table; auto takes a comma where nothing speaks against it."
     )
     positive: tuple[str, ...] = Field(
         (), description="Classes that are label 1, for a folder per class or a text label; 'a,b' can name two."

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.config import FusionConfig
 from cardiograph.containers import NodeFeatures
-from cardiograph.errors import ConfigError
+from cardiograph.errors import CohortError, ConfigError
 
 DEAD_SPREAD = 0.01
 """Image features whose spread is under this share of the median spread carry no signal (a random network has such)."""
@@ -59,6 +59,7 @@ class Fusion:
 
         Raises:
             ConfigError: Every block is absent or has weight 0.
+            CohortError: No clinical column varies, and nothing else is used.
         """
         kept, mean, std, axes = np.zeros(0, bool), np.zeros(0), np.zeros(0), np.zeros((0, 0))
         widths, variances = {"image": 0, "clinical": 0}, {"image": 0.0, "clinical": 0.0}
@@ -78,10 +79,7 @@ class Fusion:
         weights = {"image": config.image, "clinical": config.clinical}
         weights = {block: weight for block, weight in weights.items() if variances[block] and weight > 0}
         if not weights:
-            message = (
-                f"fusion: no block to use (widths {widths}, weights {config.model_dump()}); give one a weight above 0"
-            )
-            raise ConfigError(message)
+            raise _nothing_to_use(names if config.clinical > 0 else (), widths, config)
         shares = {block: weight / sum(weights.values()) for block, weight in weights.items()}
         width = sum(widths[block] for block in weights)
         factors = {block: float(np.sqrt(share * width / variances[block])) for block, share in shares.items()}
@@ -158,6 +156,18 @@ class Fusion:
     def recorded(self) -> dict[str, Any]:
         """What beside the arrays a bundle keeps, ready for JSON."""
         return {"factors": self.factors, "clinical_names": list(self.clinical_names), "shares": self.shares}
+
+
+def _nothing_to_use(names: tuple[str, ...], widths: dict[str, int], config: FusionConfig) -> CohortError | ConfigError:
+    if not names:
+        return ConfigError(
+            f"fusion: no block to use (widths {widths}, weights {config.model_dump()}); give one a weight above 0"
+        )
+    columns = ", ".join(name for name in names if not name.endswith("_missing"))
+    return CohortError(
+        f"no clinical column varies in the training records ({columns}), and no page is used, so there is nothing to learn "
+        "from; check that the right columns are read (--map), or add pages or a column that varies"
+    )
 
 
 def _principal(standard: NDArray[np.float64], wanted: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

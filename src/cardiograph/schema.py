@@ -24,6 +24,8 @@ class ClinicalVariable:
         high: Largest value allowed, in ``unit``.
         transform: Applied before scaling; ``log`` needs ``low > 0``.
         whole: True where only whole numbers are allowed (NYHA class).
+        categories: Words that the column holds instead of numbers, in their order; the value of a word is its place, from
+            0. Spellings of one word are separated by bars, the first is shown: ``("female|f", "male|m")``.
     """
 
     name: str
@@ -33,11 +35,45 @@ class ClinicalVariable:
     high: float
     transform: Transform = "identity"
     whole: bool = False
+    categories: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "categories", tuple(self.categories))  # JSON gives lists
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The categories as they are shown."""
+        return tuple(category.split("|")[0].strip() for category in self.categories)
+
+    def category(self, text: str) -> float | None:
+        """Return the value of a word, whatever its case; None where it is no category."""
+        plain = text.strip().casefold()
+        for number, category in enumerate(self.categories):
+            if plain in (spelling.strip().casefold() for spelling in category.split("|")):
+                return float(number)
+        return None
+
+    def word(self, value: float | None) -> str:
+        """Return the category of a value; empty for a number that is none."""
+        places: dict[float, str] = dict(enumerate(self.words))
+        return "" if value is None else places.get(value, "")
+
+    def unit_of(self, value: float) -> str:
+        """Return what is printed behind a value: the unit, or the category in brackets."""
+        word = self.word(value)
+        return f"({word})" if word else self.unit
 
     @property
     def allowed(self) -> str:
-        """The range in words, such as ``50-300 mmHg``."""
+        """The range in words, such as ``50-300 mmHg`` or ``0 = female, 1 = male``."""
+        if self.categories:
+            return ", ".join(f"{number} = {word}" for number, word in enumerate(self.words))
         return f"{self.low:g}-{self.high:g} {self.unit}".rstrip()
+
+    @property
+    def rule(self) -> str:
+        """The range in words, and whether numbers have to be whole."""
+        return f"{self.allowed}{', whole numbers' if self.whole and not self.categories else ''}"
 
 
 DEFAULT_VARIABLES: tuple[ClinicalVariable, ...] = (

@@ -155,7 +155,8 @@ class ClinicalScaler:
         for variable, value, low, high in zip(self.variables, values, self.low, self.high, strict=True):
             if value < low or value > high:
                 unit = f" {variable.unit}" if variable.unit else ""
-                yield f"{variable.name} is {value:g}{unit}; training records had {low:g}-{high:g}{unit}"
+                word = f" {variable.unit_of(value)}" if variable.categories else unit
+                yield f"{variable.name} is {value:g}{word}; training records had {low:g}-{high:g}{unit}"
 
 
 _ARRAYS: dict[str, type] = {

@@ -93,6 +93,8 @@ def read_value(cell: Cell, reading: Reading) -> float | CellFault:
     """
     if cell == "" or reading.means_missing(cell):
         return math.nan
+    if reading.variable.categories:
+        return _category(cell, reading)
     if not isinstance(cell, str):
         if math.isinf(cell):
             return CellFault("not_finite", "a finite number", _leave_empty())
@@ -183,6 +185,19 @@ def _diagnose_digits(text: str, reading: Reading, number: str) -> CellFault:
             remedy = f"the column as a whole is not in {unit.name}: write the value in {own} (times {unit.factor:.4g})"
         return CellFault("unit_in_cell", number, remedy)
     return CellFault("not_a_number", number, "correct it or leave the cell empty")
+
+
+def _category(cell: Cell, reading: Reading) -> float | CellFault:
+    """The value of a word. Numbers count only where the settings name them: 1 may be either of two categories."""
+    text = f"{cell:g}" if isinstance(cell, float) else str(cell)
+    value = reading.variable.category(text)
+    if value is not None:
+        return value
+    rule = f"one of the words {', '.join(reading.variable.categories).replace('|', ' or ')}"
+    if text.lower() in MISSING_WORDS:
+        return CellFault("missing_word", rule, _declare(reading, text))
+    remedy = "correct it, leave the cell empty, or add the spelling to the variable's categories"
+    return CellFault("category", rule, remedy)
 
 
 def _without_unit(text: str, reading: Reading) -> str:

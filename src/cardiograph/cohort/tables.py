@@ -74,7 +74,8 @@ def read_table(path: Path) -> RawTable:
         message = f"{path}: no such file or folder; check the path"
         raise CohortError(message)
     if kind not in {*DELIMITERS, *PARQUET, *EXCEL}:
-        message = f"{path.name}: not a cohort table; give CSV, TSV, Excel (.xlsx), Parquet or a folder with one folder per class"
+        kinds = "CSV, TSV, Excel (.xlsx), Parquet or a folder with one folder per class"
+        message = f"{path.name}: not a cohort table; give {kinds}"
         raise CohortError(message)
     try:
         with open_regular(path):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cardiograph.explain.case import Case
 from cardiograph.explain.shapley import Shares, exact_shares, shapley
+from cardiograph.schema import ClinicalVariable
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,12 @@ def clinical_effects(case: Case, *, rng: np.random.Generator) -> ClinicalEffects
     found = shapley(probabilities, len(given), rng=rng)
     errors = [None] * len(given) if found.errors is None else found.errors.tolist()
     told = zip((scaler.variables[row] for row in given), given, found.effects, errors, strict=True)
-    effects = tuple(ClinicalEffect(v.name, case.patient.values[row], v.unit, float(e), se) for v, row, e, se in told)
+    effects = tuple(_effect(v, case.patient.values[row], float(e), se) for v, row, e, se in told)
     return ClinicalEffects(found.errors is None, found.nobody, effects)
+
+
+def _effect(variable: ClinicalVariable, value: float, effect: float, error: float | None) -> ClinicalEffect:
+    return ClinicalEffect(variable.name, value, variable.unit_of(value), effect, error)
 
 
 def block_effects(case: Case) -> Shares:

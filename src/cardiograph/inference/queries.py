@@ -148,7 +148,7 @@ def _value_issues(name: str, given: Mapping[str, float], variables: Sequence[Cli
             continue
         variable = known[column]
         if not variable.low <= value <= variable.high or (variable.whole and not value.is_integer()):
-            rule = f"allowed {variable.allowed}{', whole numbers' if variable.whole else ''}"
+            rule = f"allowed {variable.rule}"
             yield Issue(name, column, f"{value:g}", rule, "check the unit or leave the value out", "out_of_range")
 
 

@@ -71,7 +71,7 @@ def _value_schema(variable: ClinicalVariable) -> dict[str, Any]:
     return {
         "type": ["integer" if variable.whole else "number", "null"],
         "title": variable.title,
-        "description": f"{variable.title}, {variable.allowed}{', whole numbers' if variable.whole else ''}",
+        "description": f"{variable.title}, {variable.rule}",
         "minimum": variable.low,
         "maximum": variable.high,
     }

@@ -127,6 +127,8 @@ def coded(code: Code) -> dict[str, Any]:
 
 
 def _value(value: float, variable: ClinicalVariable, code: Code | None) -> dict[str, Any]:
+    if variable.categories:
+        return {"valueCodeableConcept": {"text": variable.word(value) or f"{value:g}"}}
     if code is None:
         unit = {"unit": variable.unit} if variable.unit else {}
         return {"valueQuantity": {"value": value, **unit}}

@@ -72,6 +72,7 @@ class FormField:
         unit: As printed; empty for a class.
         range: What is allowed, without the unit.
         whole: Whether only whole numbers are.
+        words: Categories, whose values are 0, 1 and so on; none for a number.
         text: What was typed.
         fault: What is wrong with it; empty where nothing is.
     """
@@ -81,6 +82,7 @@ class FormField:
     unit: str
     range: str
     whole: bool
+    words: tuple[str, ...]
     text: str
     fault: str
 
@@ -117,6 +119,7 @@ def fields_of(variables: Sequence[ClinicalVariable], typed: Typed, faults: Mappi
             each.unit,
             f"{each.low:g} to {each.high:g}",
             each.whole,
+            each.words,
             typed.texts.get(each.name, ""),
             faults.get(each.name, ""),
         )

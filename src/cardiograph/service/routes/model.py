@@ -59,6 +59,7 @@ def facts_of(serving: Serving) -> dict[str, Any]:
                 "low": each.low,
                 "high": each.high,
                 "whole": each.whole,
+                "categories": list(each.categories),
                 "provenance": provenance,
             }
             for each, provenance in zip(variables, served.clinical_provenance, strict=False)

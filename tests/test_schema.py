@@ -1,0 +1,44 @@
+"""A clinical variable knows its range, its unit and its words."""
+
+import dataclasses
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from cardiograph.config import VariableConfig
+from cardiograph.schema import ClinicalVariable
+
+SEX = VariableConfig(name="sex", categories=("female|f|w", "male|m")).variable()
+
+
+def test_the_value_of_a_word_is_its_place_whatever_its_spelling():
+    assert [SEX.category(text) for text in ("female", "F", "w", "Male", " m ", "1", "x")] == [0, 0, 0, 1, 1, None, None]
+    assert (SEX.low, SEX.high, SEX.whole) == (0, 1, True)
+    assert SEX.allowed == "0 = female, 1 = male"
+
+
+def test_a_value_is_shown_as_its_word():
+    assert [SEX.word(value) for value in (0, 1.0, 2, 0.5, None)] == ["female", "male", "", "", ""]
+    assert SEX.unit_of(1.0) == "(male)"
+    assert ClinicalVariable("sbp", "pressure", "mmHg", 50, 300).unit_of(1.0) == "mmHg"
+
+
+def test_a_variable_comes_back_from_json():
+    assert ClinicalVariable(**json.loads(json.dumps(dataclasses.asdict(SEX)))) == SEX
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"categories": ["male"]},
+        {"categories": ["male|m", "M"]},
+        {"categories": ["male", ""]},
+        {"categories": ["a", "b"], "low": 1, "high": 2},
+        {"categories": ["a", "b"], "transform": "log"},
+        {"low": 1},
+    ],
+)
+def test_categories_are_words_of_their_own_and_need_no_limits(settings):
+    with pytest.raises(ValidationError):
+        VariableConfig(name="sex", **settings)
