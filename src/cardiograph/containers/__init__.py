@@ -14,6 +14,7 @@ from cardiograph.containers.records import (
     Groups,
     ImageEmbeddings,
     NodeFeatures,
+    Origin,
     Split,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "Neighbour",
     "Neighbourhood",
     "NodeFeatures",
+    "Origin",
     "PatientGraph",
     "Places",
     "Prediction",
