@@ -8,7 +8,7 @@ import pytest
 
 from cardiograph import cli_predict
 from cardiograph.cli import main
-from cardiograph.errors import ConfigError, ServiceError
+from cardiograph.errors import ConfigError, PartialError, ServiceError
 
 
 @pytest.fixture
@@ -115,3 +115,61 @@ def test_a_service_that_is_not_there_has_a_status_of_its_own(call):
 def test_a_model_told_in_another_form_is_an_error():
     with pytest.raises(ServiceError, match="compare the versions"):
         cli_predict._variables({"variables": [{"name": "ef"}]})
+
+
+@pytest.fixture
+def some_at_fault(new_patients):
+    """Twenty patients: one with a value out of range, one whose page is not there, one with an id like a formula."""
+    table = pd.read_csv(new_patients, dtype=str, keep_default_na=False)
+    table.loc[0, "sbp"] = "999"
+    table.loc[1, "ecg"] = "Scans/none.png"
+    table.loc[2, "record_id"] = "=1+1"
+    table.to_csv(new_patients, index=False)
+    return new_patients
+
+
+def test_a_table_is_scored_as_far_as_it_can_be(finished_run, service_url, some_at_fault, tmp_path, capsys):
+    tables = []
+    for who in ((str(finished_run),), ("--url", service_url)):
+        out = tmp_path / "answers.csv"
+        with pytest.raises(SystemExit) as ended:
+            main(["predict", *who, "--table", str(some_at_fault), "--out", str(out)])
+        assert ended.value.code == PartialError.exit_code == 10
+        told = capsys.readouterr().err
+        assert "2 of 20 patients were not scored" in told
+        assert "page Scans/none.png (row 3, record " in told
+        assert "row 2 (record " in told
+        tables.append(pd.read_csv(out))
+    here, there = tables
+    assert here["not_scored"].equals(there["not_scored"])
+    assert len(here) == 20
+    assert here["probability"].isna().tolist() == [True, True, *[False] * 18]
+    assert here["record_id"][2] == "'=1+1"
+    assert "sbp is 999" in here["not_scored"][0]
+    assert "Scans/none.png" in here["not_scored"][1]
+    assert here["not_scored"][2:].isna().all()
+
+
+def test_json_of_a_partly_scored_table_lists_every_fault(call, finished_run, some_at_fault):
+    status, told = call("predict", finished_run, "--table", some_at_fault, "--json")
+    content = json.loads(told)
+    assert status == 10
+    assert [issue["code"] for issue in content["issues"]] == ["sentinel", "missing"]
+    assert [bool(row["not_scored"]) for row in content["predictions"]] == [True, True, *[False] * 18]
+    assert content["predictions"][2]["record_id"] == "=1+1"
+
+
+def test_strict_is_all_or_none(call, finished_run, some_at_fault, tmp_path):
+    out = tmp_path / "answers.csv"
+    status, told = call("predict", finished_run, "--table", some_at_fault, "--out", out, "--strict", "--json")
+    assert status == 3
+    assert len(json.loads(told)["issues"]) == 2
+    assert not out.exists()
+
+
+def test_a_table_of_which_nobody_can_be_scored_ends_with_every_fault(call, finished_run, shared, tmp_path):
+    status, told = call("predict", finished_run, "--table", shared / "cases" / "paths.csv", "--json")
+    assert status == 4
+    issues = json.loads(told)["issues"]
+    assert len(issues) == 15
+    assert issues[1]["where"] == "page pages/b2.png (row 3, record 'p2')"

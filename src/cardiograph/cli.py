@@ -25,7 +25,8 @@ from cardiograph.errors import CardiographError, ConfigError
 
 EPILOG = (
     "Exit status: 0 done, 2 settings or options, 3 faults of the table, 4 faults of pages, 5 the run folder, "
-    "6 encoder weights, 7 engine or precision, 8 the database of the service, 9 a service that is asked, 1 the audit blocks "
+    "6 encoder weights, 7 engine or precision, 8 the database of the service, 9 a service that is asked, "
+    "10 some patients of a table were not scored, 1 the audit blocks "
     "or its log is broken, or anything else."
 )
 

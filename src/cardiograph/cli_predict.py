@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import sys
@@ -13,7 +14,7 @@ import typer
 
 from cardiograph import cli_options as options
 from cardiograph.cli_explain import show_explanation
-from cardiograph.errors import ConfigError, ServiceError
+from cardiograph.errors import ConfigError, PartialError, ServiceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,9 @@ def predict(  # noqa: PLR0913 - a command has its options
         Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="With --table: all patients or none; a fault of one ends the command.")
+    ] = False,
     explained: Annotated[
         bool, typer.Option("--explain", help="Also tell what moved the answer: values, page, similar records.")
     ] = False,
@@ -80,7 +84,7 @@ def predict(  # noqa: PLR0913 - a command has its options
             raise ConfigError(message)
         if out is not None:
             options.refuse_to_overwrite(out, run, [table, key_file])
-        _predict_table(source, table, out, as_json=as_json)
+        _predict_table(source, table, out, strict=strict, as_json=as_json)
         return
     from cardiograph.models.titles import WITHOUT_GRAPH
     from cardiograph.service.asked import Asked
@@ -163,7 +167,7 @@ def table_answers(source: Path | ServiceClient, table: Path, *, progress: Progre
 
 def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> pd.DataFrame:
     """The service tells which variables there are; columns have our names and units, as the run's settings stay there."""
-    from cardiograph.cohort.manifest import read_cohort
+    from cardiograph.cohort.patients import read_patients
     from cardiograph.config import CohortConfig
     from cardiograph.stages.answering import answers_for
 
@@ -171,8 +175,8 @@ def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> p
     variables = _variables(model)
     names = [variable.name for variable in variables]
     return answers_for(
-        read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False, reads=names),
-        service.predict_many,
+        read_patients(table, CohortConfig(variables=variables), outcome="", reads=names),
+        service.predict_each,
         variables=names,
         takes_pages=bool(model.get("takes_pages", True)),
         progress=progress,
@@ -207,12 +211,22 @@ def _variables(model: Mapping[str, Any]) -> tuple[VariableConfig, ...]:
         raise ServiceError(message) from error
 
 
-def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, *, as_json: bool) -> None:
+def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, *, strict: bool, as_json: bool) -> None:
+    """Write the answers, and say who has none.
+
+    Raises:
+        InputError: Some patients cannot be scored, and all were asked for; nothing is written.
+        PartialError: Some patients were not scored; the answers of the others are written.
+    """
     from cardiograph import console
     from cardiograph.artifacts.spreadsheet import csv_of_frame
+    from cardiograph.stages.answering import all_or_none
 
     with console.bars() as shown:
         answers = table_answers(source, table, progress=shown)
+    issues, refused = answers.attrs["issues"], int((answers["not_scored"] != "").sum())
+    if issues and strict:
+        raise all_or_none(issues, refused, len(answers))
     for note in answers.attrs["notes"]:
         typer.echo(f"note: {note}", err=True)
     if out is not None:
@@ -222,9 +236,15 @@ def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, 
         typer.echo(f"answers: {out}", err=True)
     elif as_json:
         told = answers.astype(object).where(answers.notna(), None)  # JSON has no NaN
-        console.show_json({"predictions": told.to_dict("records"), "notes": answers.attrs["notes"]})
+        listed = [dataclasses.asdict(issue) for issue in issues]
+        console.show_json({"predictions": told.to_dict("records"), "notes": answers.attrs["notes"], "issues": listed})
     else:
         sys.stdout.write(csv_of_frame(answers))
+    if issues and as_json:
+        raise typer.Exit(PartialError.exit_code)
+    if issues:
+        message = f"{refused} of {len(answers)} patients were not scored; column not_scored says why"
+        raise PartialError(message, issues)
 
 
 def _number_or_word(source: Path | ServiceClient, name: str, text: str) -> float:

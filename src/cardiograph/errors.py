@@ -70,6 +70,12 @@ class PageError(InputError):
     exit_code = 4
 
 
+class PartialError(InputError):
+    """Some patients of a table were scored and others were not; each issue is a reason."""
+
+    exit_code = 10
+
+
 class AuditError(InputError):
     """Findings of the audit that make a score worthless; each issue is one of them."""
 

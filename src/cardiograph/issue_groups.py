@@ -14,7 +14,8 @@ PLACES_SHOWN = 6
 VALUES_SHOWN = 3
 """Different values that a line names."""
 
-_ROW = re.compile(r"row (\d+)\b")
+_ROW = re.compile(r"(?:^|\()row (\d+)\b")
+_PAGE = re.compile(r"page (.*) \(row \d+")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class IssueGroup:
         """Where the issues are: ``rows 2-9, 12``, or the places as they are written."""
         if len(self.issues) == 1:
             return self.issues[0].where
-        found = [_ROW.match(issue.where) for issue in self.issues]
+        found = [_ROW.search(issue.where) for issue in self.issues]
         rows = sorted({int(match[1]) for match in found if match})
         ranges = _ranges(rows)
         others = dict.fromkeys(issue.where for issue, match in zip(self.issues, found, strict=True) if not match)
@@ -44,7 +45,8 @@ class IssueGroup:
         if count == 1:
             return f"{first} [{first.code}]"
         subject = f"{first.column}, " if first.column else ""
-        values = list(dict.fromkeys(issue.value for issue in self.issues if issue.value))
+        pages = [match[1] for issue in self.issues if (match := _PAGE.match(issue.where))]
+        values = list(dict.fromkeys(pages or [issue.value for issue in self.issues if issue.value]))
         shown = f" ({_shortened(values, VALUES_SHOWN)})" if values else ""
         rules = {issue.rule for issue in self.issues}
         rule = first.rule if len(rules) == 1 else f"the first: {first.rule}"

@@ -40,7 +40,7 @@ from cardiograph.cohort.measurements import (
 )
 from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
 from cardiograph.config import CohortConfig
-from cardiograph.containers import Cohort, identifier
+from cardiograph.containers import Cohort, Origin, identifier
 from cardiograph.errors import CohortError, Issue
 from cardiograph.issue_groups import counted
 from cardiograph.schema import DEFAULT_VARIABLES, NT_PROBNP, ClinicalVariable
@@ -79,22 +79,26 @@ def read_cohort(
     Raises:
         CohortError: Anything about the input that the user has to mend.
     """
+    draft = draft_cohort(path, config, labelled=labelled, reads=reads)
+    table, issues, located = draft.build()
+    issues += [issue for _, issue in located]
+    if one_class:
+        issues = [issue for issue in issues if issue.code not in ("one_class", "no_labels")]
+    if issues:
+        raise CohortError(headline(draft.raw.name, issues), issues)
+    return draft.cohort(path, table, outcome)
+
+
+def draft_cohort(path: Path, config: CohortConfig, *, labelled: bool, reads: Collection[str] | None = None) -> _Draft:
+    """The table and its columns, before any cell is looked at; arguments as in :func:`read_cohort`."""
     raw = read_folder(path) if path.is_dir() else read_table(path)
     if not raw.rows:
-        raise CohortError(_headline(raw.name, raw.issues), raw.issues)
+        raise CohortError(headline(raw.name, raw.issues), raw.issues)
     if not labelled:
         config = _for_queries(config, raw.header)
     variables = known_variables(config, reads)
     columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config, labelled=labelled)
-    draft = _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled)
-    table, issues = draft.build()
-    if one_class:
-        issues = [issue for issue in issues if issue.code not in ("one_class", "no_labels")]
-    if issues:
-        raise CohortError(_headline(raw.name, issues), issues)
-    synthetic, notes = _synthetic(path)
-    table.attrs["notes"] += [*_absent_notes(config, columns), *notes]
-    return Cohort(table, draft.variables, outcome, synthetic, draft.unread())
+    return _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled)
 
 
 def _for_queries(config: CohortConfig, header: Sequence[str]) -> CohortConfig:
@@ -152,8 +156,8 @@ class _Draft:
     config: CohortConfig
     labelled: bool
 
-    def build(self) -> tuple[pd.DataFrame, list[Issue]]:
-        """The table of the cohort, and all faults: of the file, its header, its columns, then row by row."""
+    def build(self) -> tuple[pd.DataFrame, list[Issue], list[RowIssue]]:
+        """The table of the cohort, the faults of the file, its header and its columns, and those of its rows."""
         where = self.places()
         decimal = self.decimal()
         readings, issues = plan_readings(self.variables, self.config.model_copy(update={"decimal": decimal}))
@@ -168,7 +172,6 @@ class _Draft:
         issues += [*self.absent_columns(), *column_issues(values, readings, source)]
         order = {name: position for position, name in enumerate(source)}
         located.sort(key=lambda pair: (pair[0], order.get(pair[1].column, -1)))
-        issues += [issue for _, issue in located]
         table = self.assemble(names, labels)
         table[list(values.columns)] = values
         table.attrs = {
@@ -180,7 +183,23 @@ class _Draft:
             "ignored_columns": list(self.columns.ignored),
             "notes": [*self.notes(), *emptied_notes(cells, readings), *column_notes(values, readings, source)],
         }
-        return table, [*self.raw.issues, *self.columns.issues, *issues]
+        return table, [*self.raw.issues, *self.columns.issues, *issues], located
+
+    def cohort(self, path: Path, table: pd.DataFrame, outcome: str) -> Cohort:
+        """The cohort of a table that :meth:`build` found no fault in."""
+        synthetic, notes = _synthetic(path)
+        table.attrs["notes"] += [*_absent_notes(self.config, self.columns), *notes]
+        return Cohort(
+            table, self.variables, outcome, synthetic, self.unread(), {} if path.is_dir() else self.origins(table)
+        )
+
+    def origins(self, table: pd.DataFrame) -> dict[str, Origin]:
+        """Record id -> where it stands in the file."""
+        where, pages = self.places(), self.texts("ecg")
+        return {
+            name: Origin(where(row), pages[row], self.raw.folder)
+            for row, name in enumerate(table["record_id"].tolist())
+        }
 
     def assemble(self, names: Sequence[str], labels: NDArray[np.int64]) -> pd.DataFrame:
         """The columns of a cohort that are not clinical; absent texts are None."""
@@ -292,7 +311,8 @@ _PARTS = {"row": "whole rows", "header": "the header", "column": "whole columns"
 """What an issue without a column is about, by the first word of its place."""
 
 
-def _headline(name: str, issues: Sequence[Issue]) -> str:
+def headline(name: str, issues: Sequence[Issue]) -> str:
+    """What is wrong with a table, counted by column."""
     counts = Counter(issue.column or _PARTS.get(issue.where.split()[0], "the options") for issue in issues)
     shares = ", ".join(f"{count} in {part}" for part, count in counts.most_common(8))
     return f"{name} cannot be used as a cohort: {counted(len(issues), 'fault')} ({shares})"

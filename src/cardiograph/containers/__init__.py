@@ -15,6 +15,7 @@ from cardiograph.containers.records import (
     Groups,
     ImageEmbeddings,
     NodeFeatures,
+    Origin,
     Split,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "Neighbour",
     "Neighbourhood",
     "NodeFeatures",
+    "Origin",
     "PatientGraph",
     "Places",
     "Prediction",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +29,21 @@ def _finite(values: NDArray[np.float32]) -> bool:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a record stands in its table.
+
+    Args:
+        place: Such as ``row 12`` or ``row 12 (record 'p3')``.
+        page: Path of its page as written; empty without one.
+        folder: Where relative paths start.
+    """
+
+    place: str
+    page: str
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Cohort:
     """All records of a study.
 
@@ -40,6 +57,7 @@ class Cohort:
         synthetic: True where patients and labels come from :mod:`cardiograph.synthesis`.
         unread: The columns of the input that are not in ``table``, cells as written, row by row; None without any. No model
             ever sees them; the audit does.
+        origins: Record id -> where it stands in the table; empty for a folder of pages. For messages.
     """
 
     table: pd.DataFrame
@@ -47,6 +65,7 @@ class Cohort:
     outcome: str = "positive class"
     synthetic: bool = False
     unread: pd.DataFrame | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         columns = {"record_id", "patient_id", "label", "class_name", "ecg", "split", *(v.name for v in self.variables)}

@@ -19,7 +19,7 @@ from cardiograph.artifacts.bundle import DAMAGE, ModelBundle
 from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
 from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction, identifier
-from cardiograph.errors import EngineError, RunError
+from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.graph.attach import attach, heard_votes, label_prior
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
 from cardiograph.imaging.likeness import KnownTraces
@@ -161,6 +161,22 @@ class Predictor:
             scores = self.score(self.embed(chunk, read))
             for number, patient in enumerate(read):
                 yield answer(self.bundle, scores, number, np.array(patient.values))
+
+    def predict_each(self, queries: Iterable[Query]) -> Iterator[Prediction | InputError]:
+        """Score patients, in order; who cannot be scored has the error, with all faults, in the place of the answer."""
+        waiting = iter(queries)
+        while chunk := list(itertools.islice(waiting, _CHUNK)):
+            read = [self.read(query) for query in chunk]
+            good = [number for number, patient in enumerate(read) if not patient.issues]
+            found: dict[int, Prediction] = {}
+            if good:
+                scores = self.score(self.embed([chunk[number] for number in good], [read[number] for number in good]))
+                found = {
+                    number: answer(self.bundle, scores, place, np.array(read[number].values))
+                    for place, number in enumerate(good)
+                }
+            for number, patient in enumerate(read):
+                yield found[number] if number in found else faults([patient.issues], 1)
 
     def read(self, query: Query) -> Patient:
         """The page and the values of a patient, and all that is wrong with them."""

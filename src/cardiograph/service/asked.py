@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cardiograph.errors import Issue, PageError
+from cardiograph.errors import InputError, Issue, PageError
 
 REQUEST_LINES, REQUEST_BYTES = 16, 4 << 20
 """A batch goes in requests of so many patients, or so many bytes: answers are read only after all of a request is sent."""
@@ -66,19 +66,19 @@ class Asked:
         return replace(issue, where=page if page and issue.where.startswith("page ") else self.name)
 
 
-def requests(patients: Iterable[Asked], issues: list[Issue]) -> Iterator[tuple[bytes, dict[int, Asked]]]:
+def requests(patients: Iterable[Asked], refused: dict[int, InputError]) -> Iterator[tuple[bytes, dict[int, Asked]]]:
     """The bodies of requests, each with its patients by the number that their line has.
 
     Args:
         patients: In order.
-        issues: Takes the faults of pages that cannot be sent; their patients are in no request.
+        refused: Takes the errors of patients whose page cannot be sent, by their number; they are in no request.
     """
     body, group = b"", dict[int, Asked]()
     for number, asked in enumerate(patients):
         try:
             line = asked.line(number)
         except PageError as error:
-            issues += error.issues
+            refused[number] = error
             continue
         if group and (len(group) == REQUEST_LINES or len(body) + len(line) > REQUEST_BYTES):
             yield body, group

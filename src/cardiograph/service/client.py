@@ -103,16 +103,35 @@ class ServiceClient:
             ServiceError: As :meth:`predict`.
         """
         issues: list[Issue] = []
-        for body, group in requests(patients, issues):
-            answers = self._batch(body, group)
-            for number, asked in group.items():
-                if "problem" in answers[number]:
-                    issues += self._issues(answers[number]["problem"], asked)
-                elif not issues:
-                    yield self._prediction(answers[number])
+        for answer in self.predict_each(patients):
+            if isinstance(answer, InputError):
+                issues += answer.issues
+            elif not issues:
+                yield answer
         if issues:
             message = f"{len({issue.where for issue in issues})} patients or pages cannot be scored."
             raise _input_error(message, issues)
+
+    def predict_each(self, patients: Iterable[Asked]) -> Iterator[Prediction | InputError]:
+        """Score patients, in order; who cannot be scored has the error, with all faults, in the place of the answer.
+
+        Raises:
+            ServiceError: As :meth:`predict`.
+        """
+        refused: dict[int, InputError] = {}
+        answered = 0
+        for body, group in requests(patients, refused):
+            answers = self._batch(body, group)
+            for number in range(answered, max(group) + 1):
+                if number in refused:
+                    yield refused[number]
+                elif "problem" in answers[number]:
+                    issues = self._issues(answers[number]["problem"], group[number])
+                    yield _input_error("This patient cannot be scored.", issues)
+                else:
+                    yield self._prediction(answers[number])
+            answered = max(group) + 1
+        yield from (refused[number] for number in sorted(refused) if number >= answered)
 
     def _batch(self, body: bytes, group: Mapping[int, Asked]) -> dict[int, dict[str, Any]]:
         """The answer to each line of a request."""

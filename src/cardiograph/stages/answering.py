@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cardiograph.containers import Cohort, Prediction
+from cardiograph.cohort.page_places import page_issue
+from cardiograph.cohort.patients import Patients, Refused
+from cardiograph.containers import Prediction
+from cardiograph.errors import CohortError, InputError, Issue, PageError
 from cardiograph.progress import Progress
 from cardiograph.service.asked import Asked
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Ask = Callable[[Iterator[Asked]], Iterator[Prediction | InputError]]
+"""Answers patients, in order; with the error in the place of an answer that cannot be given."""
+
 
 def answers_for(
-    patients: Cohort,
-    ask: Callable[[Iterator[Asked]], Iterator[Prediction]],
+    patients: Patients,
+    ask: Ask,
     *,
     variables: Collection[str],
     takes_pages: bool,
@@ -26,38 +32,74 @@ def answers_for(
     """Ask about every patient.
 
     Args:
-        patients: Read by the cohort's reader.
-        ask: Answers patients, in order.
+        patients: Read from a table.
+        ask: Answers them.
         variables: Names of the clinical variables that the model reads.
         takes_pages: Whether the model reads pages.
-        progress: Told of each patient.
+        progress: Callback that receives each patient.
         stage: What the progress bar says.
 
     Returns:
-        A row per record; ``attrs["notes"]`` tells what was not read.
+        A row per row of the table; ``not_scored`` is empty, or the reason where there is no answer. ``attrs["notes"]``
+        says what was not read, ``attrs["issues"]`` has all reasons.
+
+    Raises:
+        InputError: Nobody can be scored.
     """
     import pandas as pd
 
-    read = [variable.name for variable in patients.variables if variable.name in variables]
-    asked = (
-        Asked(
+    cohort = patients.cohort
+    asked = _asked(patients, variables, takes_pages=takes_pages)
+    progress.start(stage, len(cohort))
+    rows: list[tuple[int, dict[str, Any]]] = []
+    refused = list(patients.refused)
+    for line, record_id, answer in zip(patients.lines, cohort.record_ids, ask(asked), strict=True):
+        if isinstance(answer, InputError):
+            origin = cohort.origins.get(record_id)
+            issues = tuple(page_issue(issue, record_id, origin) for issue in answer.issues)
+            refused.append(Refused(line, record_id, issues))
+        else:
+            rows.append((line, {"record_id": record_id, **answer.as_row(), "not_scored": ""}))
+        progress.advance()
+    refused.sort(key=lambda each: each.line)
+    found = [issue for each in refused for issue in each.issues]
+    if not rows:
+        raise all_or_none(found, len(refused), len(refused))
+    rows += [(each.line, {"record_id": each.record_id, "not_scored": _reason(each)}) for each in refused]
+    answers = pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: pair[0])], columns=list(rows[0][1]))
+    answers[["neighbours", "missing", "warnings"]] = answers[["neighbours", "missing", "warnings"]].fillna("")
+    answers.attrs = {"notes": _notes(patients, variables, takes_pages=takes_pages), "issues": found}
+    return answers
+
+
+def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
+    """The error of a table of which nothing, or not all, can be scored."""
+    message = f"{refused} of {patients} patients cannot be scored, so none was."
+    only_pages = all(issue.where.startswith("page ") for issue in issues)
+    return (PageError if only_pages else CohortError)(message, issues)
+
+
+def _asked(patients: Patients, variables: Collection[str], *, takes_pages: bool) -> Iterator[Asked]:
+    cohort = patients.cohort
+    read = [variable.name for variable in cohort.variables if variable.name in variables]
+    for row in cohort.table.to_dict("records"):
+        yield Asked(
             page=Path(row["ecg"]) if takes_pages and row["ecg"] is not None else None,
             values={name: row[name] for name in read},
             patient_id=row["patient_id"],
             name=row["record_id"],
         )
-        for row in patients.table.to_dict("records")
-    )
-    unused = [variable.name for variable in patients.variables if variable.name not in variables]
-    unused += ["ecg"] if patients.has_pages and not takes_pages else []
-    notes = list(patients.table.attrs["notes"])
+
+
+def _reason(refused: Refused) -> str:
+    return " | ".join(str(issue) for issue in refused.issues)
+
+
+def _notes(patients: Patients, variables: Collection[str], *, takes_pages: bool) -> list[str]:
+    cohort = patients.cohort
+    unused = [variable.name for variable in cohort.variables if variable.name not in variables]
+    unused += ["ecg"] if cohort.has_pages and not takes_pages else []
+    notes = list(cohort.table.attrs["notes"])
     if unused:
         notes.append(f"the model does not read these columns: {', '.join(unused)}")
-    progress.start(stage, len(patients))
-    rows = []
-    for record_id, answer in zip(patients.record_ids, ask(asked), strict=True):
-        rows.append({"record_id": record_id, **answer.as_row()})
-        progress.advance()
-    answers = pd.DataFrame(rows)
-    answers.attrs["notes"] = notes
-    return answers
+    return notes

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.cohort.page_places import page_issue
 from cardiograph.config import PagesConfig
 from cardiograph.containers import Cohort, ImageEmbeddings
 from cardiograph.errors import Issue, PageError
@@ -275,7 +276,7 @@ def _without_bad(
 ) -> tuple[Cohort, Survey]:
     everything = [None if path is None else known[path] for path in paths]
     issues = tuple(
-        dataclasses.replace(issue, where=f"{issue.where} (record {record!r})")
+        page_issue(issue, record, cohort.origins.get(record))
         for found, record in zip(everything, cohort.record_ids, strict=True)
         if isinstance(found, PageError)
         for issue in found.issues

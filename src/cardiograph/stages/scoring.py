@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.cohort.manifest import read_cohort
+from cardiograph.cohort.patients import read_patients
 from cardiograph.inference import Predictor, Query
 from cardiograph.progress import Progress, Silent
 from cardiograph.stages.answering import answers_for
@@ -29,12 +29,13 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
 
     Returns:
         A row per record: ``record_id``, ``probability``, ``low``, ``high``, ``positive``, ``threshold``, ``decision``,
-        ``novelty``, ``missing`` (blocks), ``neighbours`` (record ids, nearest first) and ``warnings``, the last three
-        joined by semicolons. ``low``, ``high`` and ``novelty`` are NaN where not told. ``attrs["notes"]`` tells what was
-        not read.
+        ``novelty``, ``missing`` (blocks), ``neighbours`` (record ids, nearest first) and ``warnings``, these three
+        joined by semicolons, and ``not_scored``: the reason where a row has no answer, else empty. ``low``, ``high`` and
+        ``novelty`` are NaN where they do not exist. ``attrs["notes"]`` says what was not read, ``attrs["issues"]`` has
+        every reason.
 
     Raises:
-        CardiographError: The run, the table, or a page cannot be used.
+        CardiographError: The run or the table cannot be used, or nobody in it can be scored.
     """
     set_threads()
     directory = RunDirectory(run)
@@ -44,10 +45,10 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
     scaler, read = predictor.bundle.scaler, config.cohort
     if scaler is not None and read.modality == "image":  # its values were simulated, those of new patients are given
         read = read.model_copy(update={"modality": "auto"})
-    patients = read_cohort(table, read, outcome=config.outcome, labelled=False, reads=predictor.reads)
+    patients = read_patients(table, read, outcome=config.outcome, reads=predictor.reads)
     return answers_for(
         patients,
-        lambda asked: predictor.predict_many(
+        lambda asked: predictor.predict_each(
             Query(each.page, each.values, name=each.name, patient_id=each.patient_id) for each in asked
         ),
         variables=predictor.reads,
