@@ -240,6 +240,14 @@ def config(
         write_output(out, text.encode())
 
 
+DEMO = {
+    "outcome": "heart failure (synthetic)",
+    "encoder": {"weights": "random"},
+    "split": {"train": 0.48, "val": 0.32, "test": 0.20},
+}
+"""Settings of the demo. A yes or a no needs 50 validation records of each class, of which about a quarter are positive."""
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the cohort and the run.")] = Path("demo"),
@@ -263,7 +271,7 @@ def demo(
         raise ConfigError(message)
     from cardiograph.config import load_config
 
-    settings = load_config(None, {"outcome": "heart failure (synthetic)", "encoder": {"weights": "random"}})
+    settings = load_config(None, DEMO)
     _run(table, out / "run", settings, as_json=as_json)
 
 

@@ -288,10 +288,17 @@ class AuditConfig(Section):
     )
 
 
+UNNAMED_OUTCOME = "positive class"
+"""What label 1 is called where nobody named it."""
+
+
 class RunConfig(Section):
     """All that decides a run."""
 
-    outcome: str = Field("positive class", description="What label 1 is called in every text.")
+    outcome: str = Field(
+        UNNAMED_OUTCOME,
+        description="What label 1 is called in every text; by default the classes of cohort.positive.",
+    )
     seed: int = Field(42, ge=0, description="Of split, simulation, augmentation, training and bootstrap.")
     cohort: CohortConfig = CohortConfig()
     audit: AuditConfig = AuditConfig()
@@ -304,6 +311,17 @@ class RunConfig(Section):
     graph: GraphConfig = GraphConfig()
     model: ModelConfig = ModelConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_classes(cls, content: Any) -> Any:  # noqa: ANN401 - whatever was given; the fields check it
+        """Without an outcome of its own, label 1 is called what the classes are called that it stands for."""
+        if not isinstance(content, dict) or content.get("outcome", UNNAMED_OUTCOME) != UNNAMED_OUTCOME:
+            return content
+        cohort = content.get("cohort", {})
+        positive = cohort.get("positive", ()) if isinstance(cohort, dict) else getattr(cohort, "positive", ())
+        named = isinstance(positive, list | tuple) and positive and all(isinstance(name, str) for name in positive)
+        return {**content, "outcome": " or ".join(positive)} if named else content
 
     def fingerprint(self, *sections: str) -> str:
         """SHA-256 (hex) of the named sections, or of everything: equal settings, equal fingerprint."""

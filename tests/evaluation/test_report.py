@@ -208,6 +208,7 @@ def test_a_run_without_the_pack_has_no_empty_sections(changed, content):
 def test_delong_is_told_beside_the_verdict_where_it_was_made(changed, content):
     made = {"refused": None, "difference": 0.02, "low": -0.011, "high": 0.051, "z": 1.27, "p": 0.204}
     words = Page(render_report(changed(metrics={**content.metrics, "delong": made}))).words
+    assert "DeLong's test against MLP" in words
     assert "patient of its own: +0.020 (−0.011 to +0.051), p = 0.204." in words
     assert "DeLong" not in Page(render_report(content)).words
 

@@ -9,9 +9,17 @@ from cardiograph.evaluation.layout import graph_layout
 from cardiograph.evaluation.metrics import METRICS
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluation.summary import ONE_EACH, headline_provenance, summarise
-from cardiograph.evaluation.verdict import Contender, graph_verdict
+from cardiograph.evaluation.verdict import Comparison, Contender, graph_verdict
 
-GCN, MLP = Contender("gcn", "GCN", 0.812), Contender("mlp", "MLP", 0.843)
+GCN, MLP = Contender("gcn", "GCN", 0.812), Contender("mlp", "MLP (no graph)", 0.843)
+LOGISTIC = Contender("logistic", "Logistic regression (no graph)", 0.954)
+
+
+def verdict(*differences, records=137):
+    """Of GCN against MLP, which validation chose, and then against logistic regression."""
+    baselines = (MLP, LOGISTIC)
+    compared = [Comparison(each, found) for each, found in zip(baselines, differences, strict=False)]
+    return graph_verdict(GCN, compared[0], compared[1:], records=records, confidence=0.95)
 
 
 @pytest.mark.parametrize(
@@ -25,22 +33,52 @@ GCN, MLP = Contender("gcn", "GCN", 0.812), Contender("mlp", "MLP", 0.843)
     ],
 )
 def test_verdict_follows_the_interval(low, high, helps):
-    assert graph_verdict(Interval((low + high) / 2, low, high), GCN, MLP, records=137)["helps"] == helps
+    difference = Interval((low + high) / 2, low, high)
+    assert verdict(difference)["helps"] == helps
+    assert verdict(Interval(0.2, 0.1, 0.3), difference)["helps"] == helps
+    assert verdict(difference, Interval(0.2, 0.1, 0.3))["helps"] == helps
+
+
+@pytest.mark.parametrize(
+    "other", [Interval(-0.1, -0.2, 0.005), Interval(0.02, -0.01, 0.05), Interval(0.1, np.nan, np.nan)]
+)
+def test_a_graph_that_beats_the_chosen_baseline_alone_did_not_help(other):
+    assert verdict(Interval(0.151, 0.09, 0.21), other)["helps"] != "yes"
 
 
 def test_verdict_sentence_says_it_all():
-    found = graph_verdict(Interval(-0.031, -0.08, 0.01), GCN, MLP, records=137)
+    found = verdict(Interval(-0.031, -0.08, 0.01), Interval(-0.142, -0.2, -0.09))
     assert found["sentence"] == (
-        "On these 137 test records the graph (GCN) did not help: AUROC 0.812 against 0.843 of the same features without "
-        "it (MLP; difference -0.031, 95 % interval -0.080 to +0.010)."
+        "On these 137 test records the graph (GCN) did not help: AUROC 0.812 against the same features without it "
+        "(MLP, which validation records chose: 0.843, difference -0.031, 95 % interval -0.080 to +0.010; Logistic "
+        "regression: 0.954, difference -0.142, 95 % interval -0.200 to -0.090)."
     )
+    assert [each["baseline"] for each in found["others"]] == ["logistic"]
 
 
 def test_verdict_without_a_difference_is_undecided():
-    found = graph_verdict(Interval(np.nan, np.nan, np.nan), GCN, MLP, records=5)
+    found = verdict(Interval(np.nan, np.nan, np.nan), records=5)
     assert found["helps"] == "undecided"
     assert "only one class" in found["sentence"]
     assert found["difference"] == {"value": None, "low": None, "high": None}
+
+
+def test_no_verdict_is_refuted_by_its_own_table():
+    """The table of issue 13: 0.976 with the graph, 0.825 by the baseline that validation chose, 0.954 by the other one."""
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 2, 150)
+    noise = {"sign": 0.50, "mlp": 1.1, "logistic": 0.55}
+    scores = {
+        name: 1 / (1 + np.exp(-(2 * labels - 1 + rng.normal(size=150) * 1.4 * each))) for name, each in noise.items()
+    }
+    part = PartPredictions(labels, np.arange(150), scores)
+    roles = ModelRoles("sign", "sign", "mlp", {"sign": "SIGN"}, dict.fromkeys(scores, 0.5), ["logistic"])
+    metrics = summarise(part, part, roles, provenance="measured", settings=EvaluationConfig(bootstrap=300), seed=1)
+    found, table = metrics["graph_verdict"], metrics["baselines"]
+    assert found["difference"]["low"] > 0
+    assert found["helps"] == "undecided"
+    for name in ("mlp", "logistic"):
+        assert f"{table[name]['auroc']['value']:.3f}" in found["sentence"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,9 +49,10 @@ class ModelRoles:
     Args:
         primary: The model that is kept and served, such as ``gcn``.
         graph: The graph network of the verdict (``primary`` where that is one).
-        baseline: The same features without a graph, such as ``mlp``.
+        baseline: The same features without a graph, such as ``mlp``; chosen on validation records.
         titles: Model -> name for people, in the order of printing.
         thresholds: Model -> threshold chosen on validation records.
+        other_baselines: Every other model without a graph, in the order of printing.
     """
 
     primary: str
@@ -59,3 +60,4 @@ class ModelRoles:
     baseline: str
     titles: Mapping[str, str]
     thresholds: Mapping[str, float]
+    other_baselines: Sequence[str] = ()

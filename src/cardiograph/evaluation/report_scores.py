@@ -102,8 +102,8 @@ def delong_sentence(content: ReportContent) -> str:
         return ""
     low, high = (signed(found[key]) for key in ("low", "high"))
     return (
-        f"By DeLong's test, which takes each record as a patient of its own: {signed(found['difference'])} ({low} to "
-        f"{high}), p = {found['p']:.3f}."
+        f"By DeLong's test against {title_of(content, content.models.baseline)}, which takes each record as a patient of "
+        f"its own: {signed(found['difference'])} ({low} to {high}), p = {found['p']:.3f}."
     )
 
 

@@ -188,8 +188,9 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
         ),
         (
             "Graph verdict",
-            f"Difference in AUROC on the same resamples for both models. Helped: the whole interval lies above 0. Did not "
-            f"help: the interval excludes a gain of more than {WORTH_HAVING:g}. Undecided: neither.",
+            "Difference in AUROC from each model without a graph, on the same resamples for all. Helped: every interval "
+            f"lies above 0. Did not help: an interval excludes a gain of more than {WORTH_HAVING:g}. Undecided: neither. "
+            "The model named first has the lowest log loss on validation records.",
         ),
         ("Epoch", f"Chosen on {validation}: lowest loss."),
         ("Threshold", f"{threshold:.4f}, chosen on {validation}: {content.threshold_chosen}."),

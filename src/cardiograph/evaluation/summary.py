@@ -17,7 +17,7 @@ from cardiograph.evaluation.delong import delong_test
 from cardiograph.evaluation.metrics import METRICS
 from cardiograph.evaluation.net_benefit import decision_curve
 from cardiograph.evaluation.predictions import ModelRoles, PartPredictions
-from cardiograph.evaluation.verdict import Contender, graph_verdict
+from cardiograph.evaluation.verdict import Comparison, Contender, graph_verdict
 from cardiograph.schema import Provenance
 
 ONE_EACH = "auroc_one_record_per_patient"
@@ -115,19 +115,29 @@ def _bootstrap(
 
 
 def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
-    pair = (test.probabilities[models.graph], test.probabilities[models.baseline])
-    difference = paired_difference(
-        test.labels,
-        pair,
-        test.groups,
-        resamples=settings.bootstrap,
+    """The graph against the baseline that validation chose, and against all the others on the same resamples."""
+
+    def contender(name: str) -> Contender:
+        return Contender(name, models.titles.get(name, name), _auroc(test, name))
+
+    def against(name: str) -> Comparison:
+        difference = paired_difference(
+            test.labels,
+            (test.probabilities[models.graph], test.probabilities[name]),
+            test.groups,
+            resamples=settings.bootstrap,
+            confidence=settings.confidence,
+            rng=np.random.default_rng(seed),
+        )
+        return Comparison(contender(name), difference)
+
+    return graph_verdict(
+        contender(models.graph),
+        against(models.baseline),
+        [against(name) for name in models.other_baselines],
+        records=len(test),
         confidence=settings.confidence,
-        rng=np.random.default_rng(seed),
     )
-    contenders = [
-        Contender(name, models.titles.get(name, name), _auroc(test, name)) for name in (models.graph, models.baseline)
-    ]
-    return graph_verdict(difference, *contenders, records=len(test), confidence=settings.confidence)
 
 
 def _delong(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cardiograph.config import UNNAMED_OUTCOME
 from cardiograph.schema import Provenance
-
-UNNAMED = "positive class"
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,6 @@ UNSEEN = (
 
 def class_names(outcome: str) -> tuple[str, str]:
     """Names for people of label 0 and label 1."""
-    if outcome == UNNAMED:
+    if outcome == UNNAMED_OUTCOME:
         return "negative class", outcome
     return outcome.removeprefix("not ") if outcome.startswith("not ") else f"not {outcome}", outcome

@@ -112,10 +112,13 @@ def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
 
     loss = {name: log_loss(validation.labels, p, labels=[0, 1]) for name, p in validation.probabilities.items()}
     graphs, primary = [name for name in loss if name in GRAPH_MODELS], config.model.name
+    graph = primary if primary in graphs or not graphs else min(graphs, key=loss.__getitem__)
+    baseline = min((name for name in loss if name in WITHOUT_GRAPH), key=loss.__getitem__)
     return ModelRoles(
         primary=primary,
-        graph=primary if primary in graphs or not graphs else min(graphs, key=loss.__getitem__),
-        baseline=min((name for name in loss if name in WITHOUT_GRAPH), key=loss.__getitem__),
+        graph=graph,
+        baseline=baseline,
+        other_baselines=[name for name in WITHOUT_GRAPH if name in loss and name not in (graph, baseline)],
         titles={name: title for name, title in TITLES.items() if name in loss},
         thresholds={
             name: threshold_of(validation.labels, p, config.evaluation) for name, p in validation.probabilities.items()

@@ -1,0 +1,41 @@
+"""The demo is of a size at which every part of an answer can be shown."""
+
+import inspect
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cardiograph.cli import DEMO, demo, main
+from cardiograph.config import load_config
+from cardiograph.containers import VAL, Groups
+from cardiograph.stages.splitting import split_records
+from cardiograph.synthesis.cohort import cohort_table
+from cardiograph.synthesis.patients import patient_records
+from cardiograph.uncertainty.conformal import ENOUGH
+
+
+def test_its_validation_records_are_enough_for_a_yes_or_a_no():
+    default = {name: each.default for name, each in inspect.signature(demo).parameters.items()}
+    records = [each for number in range(default["patients"]) for each in patient_records(default["seed"], number)]
+    table = cohort_table(records).assign(split=None)
+    cohort = SimpleNamespace(table=table, labels=table["label"].to_numpy())
+    groups = Groups(np.unique(table["patient_id"], return_inverse=True)[1].astype(np.int64))
+    part = split_records(cohort, groups, load_config(None, DEMO)).part
+    assert np.bincount(cohort.labels[part == VAL]).min() >= ENOUGH
+
+
+@pytest.mark.slow
+def test_it_answers_yes_and_no(tmp_path):
+    main_ended(["demo", "--out", str(tmp_path / "demo")])
+    told = pd.read_parquet(tmp_path / "demo" / "run" / "predictions.parquet")
+    assert {"positive", "negative"} <= set(told["decision"])
+    shown = told["probability_sign"]
+    assert ((told["low"] <= shown) & (shown <= told["high"])).all()
+
+
+def main_ended(arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert not ended.value.code
