@@ -43,6 +43,14 @@ def predict(  # noqa: PLR0913 - a command has its options
         list[str] | None, typer.Option(help="NAME=NUMBER of another variable of the model; may be given again.")
     ] = None,
     patient_id: Annotated[str | None, typer.Option(help="Leaves out reference records of the same patient.")] = None,
+    gate: Annotated[
+        bool | None,
+        typer.Option(
+            "--gate/--no-gate",
+            help="Refuse a page that does not look like an upright ECG, or score it with a warning.",
+            show_default="the run's setting",
+        ),
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
     ] = None,
@@ -73,12 +81,12 @@ def predict(  # noqa: PLR0913 - a command has its options
         if ecg is not None or clinical or patient_id is not None or explained:
             message = "--table scores the patients of a file; it goes without --ecg, --patient-id, --explain and values"
             raise ConfigError(message)
-        _predict_table(source, table, out, as_json=as_json)
+        _predict_table(source, table, out, gate=gate, as_json=as_json)
         return
     from cardiograph.models.titles import WITHOUT_GRAPH
     from cardiograph.service.asked import Asked
 
-    asked, explanation = Asked(ecg, clinical, patient_id), None
+    asked, explanation = Asked(ecg, clinical, patient_id, gate=gate), None
     if explained:
         explanation, network = explanation_and_network(source, asked)
         prediction = explanation.prediction
@@ -121,7 +129,7 @@ def answer_and_network(source: Path | ServiceClient, asked: Asked, *, named: boo
         from cardiograph.inference import Predictor
 
         predictor = Predictor.load(source)
-        answer = predictor.predict(asked.page, asked.values, patient_id=asked.patient_id)
+        answer = predictor.predict(asked.page, asked.values, patient_id=asked.patient_id, gate=asked.gate)
         return answer, predictor.bundle.served.model.name
     with source:
         return source.predict(asked), str(source.model().get("model")) if named else ""
@@ -140,21 +148,23 @@ def explanation_and_network(source: Path | ServiceClient, asked: Asked) -> tuple
     from cardiograph.inference import Predictor, Query
 
     predictor = Predictor.load(source)
-    found = explain(predictor, Query(asked.page, asked.values, patient_id=asked.patient_id))
+    found = explain(predictor, Query(asked.page, asked.values, patient_id=asked.patient_id, gate=asked.gate))
     return found, predictor.bundle.served.model.name
 
 
-def table_answers(source: Path | ServiceClient, table: Path, *, progress: Progress) -> pd.DataFrame:
+def table_answers(
+    source: Path | ServiceClient, table: Path, *, progress: Progress, gate: bool | None = None
+) -> pd.DataFrame:
     """The answers for a table, with what was not read in ``attrs["notes"]``."""
     if isinstance(source, Path):
         from cardiograph.stages.scoring import score_table
 
-        return score_table(source, table, progress=progress)
+        return score_table(source, table, progress=progress, gate=gate)
     with source:
-        return _ask_for_table(source, table, progress)
+        return _ask_for_table(source, table, progress, gate)
 
 
-def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> pd.DataFrame:
+def _ask_for_table(service: ServiceClient, table: Path, progress: Progress, gate: bool | None) -> pd.DataFrame:
     """The service tells which variables there are; columns have our names and units, as the run's settings stay there."""
     from cardiograph.cohort.manifest import read_cohort
     from cardiograph.config import CohortConfig
@@ -169,6 +179,7 @@ def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> p
         takes_pages=bool(model.get("takes_pages", True)),
         progress=progress,
         stage="asking the service",
+        gate=gate,
     )
 
 
@@ -194,11 +205,13 @@ def _variables(model: Mapping[str, Any]) -> tuple[VariableConfig, ...]:
         raise ServiceError(message) from error
 
 
-def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, *, as_json: bool) -> None:
+def _predict_table(
+    source: Path | ServiceClient, table: Path, out: Path | None, *, gate: bool | None, as_json: bool
+) -> None:
     from cardiograph import console
 
     with console.bars() as shown:
-        answers = table_answers(source, table, progress=shown)
+        answers = table_answers(source, table, progress=shown, gate=gate)
     for note in answers.attrs["notes"]:
         typer.echo(f"note: {note}", err=True)
     if out is not None:

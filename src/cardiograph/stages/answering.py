@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def answers_for(
+def answers_for(  # noqa: PLR0913 - patients, who answers, and how
     patients: Cohort,
     ask: Callable[[Iterator[Asked]], Iterator[Prediction]],
     *,
@@ -22,6 +22,7 @@ def answers_for(
     takes_pages: bool,
     progress: Progress,
     stage: str,
+    gate: bool | None = None,
 ) -> pd.DataFrame:
     """Ask about every patient.
 
@@ -32,6 +33,7 @@ def answers_for(
         takes_pages: Whether the model reads pages.
         progress: Told of each patient.
         stage: What the progress bar says.
+        gate: Asked for each patient, see :class:`cardiograph.inference.Query`.
 
     Returns:
         A row per record; ``attrs["notes"]`` tells what was not read.
@@ -45,6 +47,7 @@ def answers_for(
             values={name: row[name] for name in read},
             patient_id=row["patient_id"],
             name=row["record_id"],
+            gate=gate,
         )
         for row in patients.table.to_dict("records")
     )
