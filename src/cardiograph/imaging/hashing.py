@@ -139,8 +139,8 @@ def unit_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """[h, w] 0..1: how dark the traces are, without grid, rules and frames.
 
-    The brightest channel counts, in which a coloured grid is pale. In a copy in grey or black and white it is as dark as ink,
-    so what stays dark along a line too long for a trace is taken away, too.
+    The brightest channel counts, in which a coloured grid is pale. In a copy in grey or in black and white it is as dark as
+    ink, so whatever stays dark along a line that is too long for a trace is taken away, too.
     """
     import cv2
 

@@ -29,7 +29,7 @@ class PreparedPage:
         page: The whole page.
         box: The view on the page.
         view: [h, w, 3] RGB uint8.
-        doubt: Why the view does not look like an upright ECG; None where it does.
+        doubt: Why the view does not look like an ECG; None where it does.
     """
 
     file_sha256: str

@@ -41,7 +41,7 @@ class PageFacts:
         perceptual_hash: Hex of the trace fingerprint.
         box: Left, top, right, bottom of the view in pixels.
         traits: What the page tells beside its traces.
-        doubt: Why it does not look like an upright ECG; None where it does.
+        doubt: Why it does not look like an ECG; None where it does.
         pictures: Pages or frames in its file, the first of which was read.
     """
 
