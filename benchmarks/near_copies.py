@@ -2,7 +2,7 @@
 
 Prints JSON. Reads the shared ECG pages ($CARDIOGRAPH_SHARED, default ../shared). Usage:
 
-    python benchmarks/near_copies.py [--every 4] [--view grid|whole]
+    python benchmarks/near_copies.py [--every 4] [--view grid|whole] [--pages ecg-pages|pages-ludb|pages-ptb-xl]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cardiograph.config import PagesConfig
 from cardiograph.errors import PageError
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, near_copy_pairs, perceptual_hash
 from cardiograph.imaging.page import select_view
+from cardiograph.imaging.reading import read_page
 
 Pixels = NDArray[np.uint8]
 
@@ -78,6 +79,11 @@ COPIES: dict[str, Callable[[Pixels], Pixels]] = {
     "contrast 0.6": lambda p: toned(p, (0.6, 0.6, 0.6), 63),
     "tint": lambda p: toned(p, (1, 0.93, 0.8), 0),
     "grey": lambda p: np.repeat(np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8)[..., None], 3, axis=2),
+    "black and white": lambda p: (
+        np.where(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY)[..., None] < 128, 0, 255).astype(np.uint8).repeat(3, axis=2)
+    ),
+    "upside down": lambda p: p[::-1, ::-1],
+    "mirrored": lambda p: p[:, ::-1],
     "turned +0.5 degrees": lambda p: turned(p, 0.5),
     "turned +1 degree": lambda p: turned(p, 1),
     "turned -1 degree": lambda p: turned(p, -1),
@@ -90,7 +96,7 @@ COPIES: dict[str, Callable[[Pixels], Pixels]] = {
 
 def measured(
     pages: list[Pixels], hashes: NDArray[np.uint8], copy: Callable[[Pixels], Pixels], config: PagesConfig
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Distances of copies to their originals, and how many are found at the threshold."""
     distances, no_view = [], 0
     for page, value in zip(pages, hashes, strict=True):
@@ -105,8 +111,8 @@ def measured(
         "copies": len(pages),
         "found": found,
         "no_grid": no_view,
-        "median": round(float(np.median(distances)), 4),
-        "largest": round(float(np.max(distances)), 4),
+        "median": round(float(np.median(distances)), 4) if distances else None,
+        "largest": round(float(np.max(distances)), 4) if distances else None,
     }
 
 
@@ -115,14 +121,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=4, help="copy each n-th page (all pages are compared)")
     parser.add_argument("--view", choices=["grid", "whole"], default="grid")
+    parser.add_argument("--pages", choices=["ecg-pages", "pages-ludb", "pages-ptb-xl"], default="ecg-pages")
     options = parser.parse_args()
     config = PagesConfig(view=options.view)
     shared = Path(os.environ.get("CARDIOGRAPH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-    files = sorted((shared / "data" / "ecg-pages" / "images").glob("*.jpg"))
+    files = sorted(file for file in (shared / "data" / options.pages).rglob("*.*") if file.suffix in (".jpg", ".png"))
     pages, hashes, seconds = [], [], 0.0
     for file in files:
-        with Image.open(file) as image:
-            pages.append(np.asarray(image.convert("RGB")))
+        pages.append(read_page(file, name=file.name).pixels)
         _, view = select_view(pages[-1], config)
         begin = time.process_time()
         hashes.append(perceptual_hash(view))
@@ -133,6 +139,7 @@ def main() -> None:
     nearest = np.argsort(apart)[:8]
     chosen = slice(None, None, options.every)
     report = {
+        "pages": options.pages,
         "view": options.view,
         "threshold": NEAR_COPY_THRESHOLD,
         "hash_cpu_ms": round(1000 * seconds / len(files), 1),

@@ -92,7 +92,8 @@ def spoken_commands():
 
 
 def options_of(command):
-    return {name for parameter in command.params for name in parameter.opts if name.startswith("--")} | {"--help"}
+    names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    return {name for name in names if name.startswith("--")} | {"--help"}
 
 
 @pytest.mark.parametrize("line", [*written_commands()])

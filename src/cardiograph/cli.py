@@ -95,6 +95,7 @@ def run(  # noqa: PLR0913 - a command has its options
     simulate: options.Simulate = None,
     view: options.View = None,
     skip_bad_pages: options.SkipBadPages = False,
+    gate: options.Gate = None,
     balance: Annotated[str | None, typer.Option(help="none, weights or augment.")] = None,
     model: Annotated[
         str | None, typer.Option(help="sign, gcn, gat, sage, mlp, logistic or knn_vote: the one that is kept.")
@@ -135,6 +136,7 @@ def audit(  # noqa: PLR0913 - a command has its options
     simulate: options.Simulate = None,
     view: options.View = None,
     skip_bad_pages: options.SkipBadPages = False,
+    gate: options.Gate = None,
     seed: options.Seed = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -342,13 +344,20 @@ def _show(run: Path, metrics: dict[str, Any], made: RunResult | None = None, *, 
     from cardiograph.artifacts.run import RunDirectory
     from cardiograph.models.titles import TITLES
 
-    cautions = RunDirectory(run).read_json("run.json").get("cautions", [])
+    facts = RunDirectory(run).read_json("run.json")
+    cautions, pages = facts.get("cautions", []), facts.get("page_notes", [])
     if as_json:
-        told = {"run": str(run), "report": str(run / "report.html"), "metrics": metrics, "cautions": cautions}
+        told = {
+            "run": str(run),
+            "report": str(run / "report.html"),
+            "metrics": metrics,
+            "cautions": cautions,
+            "page_notes": pages,
+        }
         paces = {"seconds": made.seconds, "images_per_second": made.images_per_second} if made else {}
         rounded = {name: {key: round(each, 3) for key, each in pace.items()} for name, pace in paces.items()}
         console.show_json(told | rounded)
     else:
         if made and made.seconds:
             console.show_seconds(made.seconds, made.images_per_second)
-        console.show_result(metrics, TITLES, str(run / "report.html"), cautions=cautions)
+        console.show_result(metrics, TITLES, str(run / "report.html"), cautions=cautions, notes=pages)

@@ -54,6 +54,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
         ),
     ] = False,
     skip_bad_pages: options.SkipBadPages = False,
+    gate: options.Gate = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Score a second, labelled cohort with a finished run as it serves, and say how well: external validation."""

@@ -46,6 +46,7 @@ def extend(  # noqa: PLR0913 - a command has its options
         ),
     ] = False,
     skip_bad_pages: options.SkipBadPages = False,
+    gate: options.Gate = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Add reference records to a finished run, as a new run: the same network with more records to lean on.
@@ -90,7 +91,7 @@ def show_extension(result: Extension) -> None:
         f"reference: {size['before']} records before, {size['after']} now",
     ]
     words = {
-        "page": "their page cannot be used",
+        "page": "because of their page",
         "in_reference": "the reference has them already",
         "held_out": "their group is among the run's validation or test records",
     }

@@ -48,6 +48,14 @@ View = Annotated[
 SkipBadPages = Annotated[
     bool, typer.Option("--skip-bad-pages", help="Go on without pages that cannot be used; the report lists them.")
 ]
+Gate = Annotated[
+    bool | None,
+    typer.Option(
+        "--gate/--no-gate",
+        help="Leave out pages that do not look like an ECG, or keep them with a warning.",
+        show_default="--gate",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Of split, simulation, training and intervals.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result (or the error) to stdout as one JSON object.")]
 
@@ -63,6 +71,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "simulate": ("clinical", "simulate"),
     "view": ("pages", "view"),
     "skip_bad_pages": ("pages", "skip_bad"),
+    "gate": ("pages", "gate"),
     "balance": ("balance", "mode"),
     "model": ("model", "name"),
     "weights": ("encoder", "weights"),
@@ -76,6 +85,9 @@ TOP = ("outcome", "seed")
 
 LISTS = ("label_definition",)
 """Parameters that hold several names, separated by commas."""
+
+SWITCHES = ("gate",)
+"""Parameters that are None where not given, so that False is an answer."""
 
 PAIRS = {"map_": "--map", "convert": "--convert"}
 """Parameters that hold NAME=VALUE, with their option."""
@@ -91,7 +103,11 @@ def config_overrides(parameters: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: An option that is no NAME=VALUE, or names something twice.
     """
-    given = {name: value for name, value in parameters.items() if _is_given(value)}
+    given = {
+        name: value
+        for name, value in parameters.items()
+        if _is_given(value) or (name in SWITCHES and value is not None)
+    }
     overrides: dict[str, Any] = {name: given[name] for name in TOP if name in given}
     for name, (section, key) in SETTINGS.items():
         if name in given:

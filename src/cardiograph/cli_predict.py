@@ -49,6 +49,14 @@ def predict(  # noqa: PLR0913 - a command has its options
         typer.Option(help="NAME=NUMBER, or NAME=WORD of a category, of another variable; may be given again."),
     ] = None,
     patient_id: Annotated[str | None, typer.Option(help="Leaves out reference records of the same patient.")] = None,
+    gate: Annotated[
+        bool | None,
+        typer.Option(
+            "--gate/--no-gate",
+            help="Refuse a page that does not look like an ECG, or score it with a warning.",
+            show_default="the run's setting",
+        ),
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
     ] = None,
@@ -84,12 +92,12 @@ def predict(  # noqa: PLR0913 - a command has its options
             raise ConfigError(message)
         if out is not None:
             options.refuse_to_overwrite(out, run, [table, key_file])
-        _predict_table(source, table, out, strict=strict, as_json=as_json)
+        _predict_table(source, table, out, gate=gate, strict=strict, as_json=as_json)
         return
     from cardiograph.models.titles import WITHOUT_GRAPH
     from cardiograph.service.asked import Asked
 
-    asked, explanation = Asked(ecg, clinical, patient_id), None
+    asked, explanation = Asked(ecg, clinical, patient_id, gate=gate), None
     if explained:
         explanation, network = explanation_and_network(source, asked)
         prediction = explanation.prediction
@@ -132,7 +140,7 @@ def answer_and_network(source: Path | ServiceClient, asked: Asked, *, named: boo
         from cardiograph.inference import Predictor
 
         predictor = Predictor.load(source)
-        answer = predictor.predict(asked.page, asked.values, patient_id=asked.patient_id)
+        answer = predictor.predict(asked.page, asked.values, patient_id=asked.patient_id, gate=asked.gate)
         return answer, predictor.bundle.served.model.name
     with source:
         return source.predict(asked), str(source.model().get("model")) if named else ""
@@ -151,21 +159,23 @@ def explanation_and_network(source: Path | ServiceClient, asked: Asked) -> tuple
     from cardiograph.inference import Predictor, Query
 
     predictor = Predictor.load(source)
-    found = explain(predictor, Query(asked.page, asked.values, patient_id=asked.patient_id))
+    found = explain(predictor, Query(asked.page, asked.values, patient_id=asked.patient_id, gate=asked.gate))
     return found, predictor.bundle.served.model.name
 
 
-def table_answers(source: Path | ServiceClient, table: Path, *, progress: Progress) -> pd.DataFrame:
+def table_answers(
+    source: Path | ServiceClient, table: Path, *, progress: Progress, gate: bool | None = None
+) -> pd.DataFrame:
     """The answers for a table, with what was not read in ``attrs["notes"]``."""
     if isinstance(source, Path):
         from cardiograph.stages.scoring import score_table
 
-        return score_table(source, table, progress=progress)
+        return score_table(source, table, progress=progress, gate=gate)
     with source:
-        return _ask_for_table(source, table, progress)
+        return _ask_for_table(source, table, progress, gate)
 
 
-def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> pd.DataFrame:
+def _ask_for_table(service: ServiceClient, table: Path, progress: Progress, gate: bool | None) -> pd.DataFrame:
     """The service tells which variables there are; columns have our names and units, as the run's settings stay there."""
     from cardiograph.cohort.patients import read_patients
     from cardiograph.config import CohortConfig
@@ -181,6 +191,7 @@ def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> p
         takes_pages=bool(model.get("takes_pages", True)),
         progress=progress,
         stage="asking the service",
+        gate=gate,
     )
 
 
@@ -211,7 +222,9 @@ def _variables(model: Mapping[str, Any]) -> tuple[VariableConfig, ...]:
         raise ServiceError(message) from error
 
 
-def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, *, strict: bool, as_json: bool) -> None:
+def _predict_table(  # noqa: PLR0913 - options of the command
+    source: Path | ServiceClient, table: Path, out: Path | None, *, gate: bool | None, strict: bool, as_json: bool
+) -> None:
     """Write the answers, and say who has none.
 
     Raises:
@@ -223,7 +236,7 @@ def _predict_table(source: Path | ServiceClient, table: Path, out: Path | None, 
     from cardiograph.stages.answering import all_or_none
 
     with console.bars() as shown:
-        answers = table_answers(source, table, progress=shown)
+        answers = table_answers(source, table, progress=shown, gate=gate)
     issues, refused = answers.attrs["issues"], int((answers["not_scored"] != "").sum())
     if issues and strict:
         raise all_or_none(issues, refused, len(answers))

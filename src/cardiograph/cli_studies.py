@@ -54,6 +54,7 @@ def ladder(  # noqa: PLR0913 - a command has its options
     modality: options.Modality = None,
     view: options.View = None,
     skip_bad_pages: options.SkipBadPages = False,
+    gate: options.Gate = None,
     seed: options.Seed = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -125,6 +126,7 @@ def compare(  # noqa: PLR0913 - a command has its options
     modality: options.Modality = None,
     view: options.View = None,
     skip_bad_pages: options.SkipBadPages = False,
+    gate: options.Gate = None,
     seed: options.Seed = None,
     as_json: options.AsJson = False,
 ) -> None:

@@ -111,7 +111,10 @@ class PagesConfig(Section):
     )
     skip_bad: bool = Field(False, description="Go on without pages that cannot be used; the report lists them.")
     max_pixels: int = Field(100_000_000, gt=0, description="Larger pages are refused before they are decoded.")
-    gate: bool = Field(True, description="Refuse to score a picture that shows no ECG; training pages are not refused.")
+    gate: bool = Field(
+        True,
+        description="Leave out, or refuse to score, a page that does not look like an ECG; else keep it and warn.",
+    )
     near_copies: bool = Field(
         True, description="Group pages that are near-copies of each other, not only equal pixels."
     )

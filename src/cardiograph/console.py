@@ -132,9 +132,14 @@ def show_json(content: Mapping[str, Any]) -> None:
 
 
 def show_result(
-    metrics: Mapping[str, Any], titles: Mapping[str, str], report: str, *, cautions: Sequence[str] = ()
+    metrics: Mapping[str, Any],
+    titles: Mapping[str, str],
+    report: str,
+    *,
+    cautions: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> None:
-    """The cautions and scores of a run, the graph verdict, the inflation meter, and where the report lies."""
+    """The cautions and scores of a run, the graph verdict, the inflation meter, notes, and where the report lies."""
     from rich.console import Console
     from rich.table import Table
 
@@ -158,6 +163,8 @@ def show_result(
     console.print(plain(metrics["graph_verdict"]["sentence"]), highlight=False)
     if "inflation" in metrics:
         console.print(plain(metrics["inflation"]["sentence"]), highlight=False)
+    for note in notes:
+        console.print(f"[yellow]note:[/] {plain(note)}", highlight=False)
     console.print(f"report: {plain(report)}", highlight=False, soft_wrap=True)
 
 

@@ -18,6 +18,7 @@ from cardiograph.imaging.hashing import (
     pixel_hash,
 )
 from cardiograph.imaging.page import crop, find_grid
+from cardiograph.imaging.reading import read_page
 
 
 def encoded(pixels, kind="JPEG", **options):
@@ -47,6 +48,8 @@ COPIES = {
     "pale": lambda p: (p * 0.6 + 90).astype(np.uint8),
     "tinted": lambda p: (p * np.array([1, 0.93, 0.8])).astype(np.uint8),
     "grey": lambda p: np.repeat(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2),
+    "upside down": lambda p: p[::-1, ::-1],
+    "mirrored": lambda p: p[:, ::-1],
     "turned": lambda p: turned(p, 1.0),
     "turned back": lambda p: turned(p, -1.0),
     "all at once": lambda p: encoded(scaled(turned((p * 0.9).astype(np.uint8), 0.7), 0.8), quality=60),
@@ -68,6 +71,24 @@ def test_copies_of_shared_pages_are_near(shared, copy):
     for page in shared_pages(shared, 150):
         distance = near_copy_distance(page_hash(page), page_hash(COPIES[copy](page))[None])[0]
         assert distance <= NEAR_COPY_THRESHOLD
+
+
+def grey(pixels):
+    return np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize("folder", ["pages-ludb", "pages-ptb-xl/hr_gt"])
+@pytest.mark.parametrize(
+    "copy",
+    [grey, lambda page: np.where(grey(page) < 128, 0, 255).astype(np.uint8), lambda page: grey(page)[::-1, ::-1]],
+    ids=["grey", "black and white", "grey and upside down"],
+)
+def test_copies_on_red_grids_are_near_and_strangers_are_not(shared, folder, copy):
+    files = sorted((shared / "data" / folder).glob("*.png"))[:4]
+    pages = [read_page(file, name=file.name).pixels for file in files]
+    hashes = np.stack([perceptual_hash(page) for page in pages])
+    copies = np.stack([perceptual_hash(copy(page)) for page in pages])
+    assert hashing.near_copies_between(hashes, copies).tolist() == [[row, row] for row in range(len(files))]
 
 
 def test_different_shared_pages_are_not_near(shared):
@@ -102,7 +123,8 @@ def test_a_page_without_ink_has_a_hash():
 
 def test_distance_is_one_minus_correlation():
     hashes = np.random.default_rng(0).integers(0, 255, (6, BANDS * COLUMNS), dtype=np.uint8)
-    expected = 1 - np.corrcoef(hashes.astype(float))[0]
+    ways = [hashing.turned_hashes(one[None]).astype(float) for one in hashes]
+    expected = [min(1 - np.corrcoef(hashes[0], way)[0, 1] for way in turned) for turned in ways]
     assert near_copy_distance(hashes[0], hashes) == pytest.approx(expected, abs=1e-5)
 
 

@@ -25,6 +25,7 @@ def check_files(subject: Subject) -> Iterator[Finding]:
     if subject.pages is None:
         return
     yield from _unusable(subject.pages, skip_bad=subject.skip_bad)
+    yield from _remarked(subject, subject.pages)
     yield from _odd_sizes(subject, subject.pages)
     yield from _odd_layouts(subject, subject.pages)
     yield from _odd_formats(subject, subject.pages)
@@ -47,14 +48,29 @@ def _unusable(pages: AuditedPages, *, skip_bad: bool) -> Iterator[Finding]:
     for code, issues in kinds.items():
         named = [_RECORD.search(issue.where) for issue in issues]
         rows = tuple(found.group(1) if found else issue.where for found, issue in zip(named, issues, strict=True))
-        left_out = "they are left out" if skip_bad else "a run stops on them"
+        refused = code == "not_an_ecg"
+        left_out = "they are left out" if skip_bad or refused else "a run stops on them"
+        remedy = issues[0].remedy
         yield Finding(
             code,
-            "warn" if skip_bad else "block",
+            "warn" if skip_bad or refused else "block",
             f"The pages of {len(issues)} record(s) cannot be used, and {left_out}; the first: {issues[0].where} is "
             f"{issues[0].value or 'at fault'} ({issues[0].rule}).",
-            f"{issues[0].remedy}; or go on without these records by --skip-bad-pages",
+            remedy if refused else f"{remedy}; or go on without these records by --skip-bad-pages",
             rows,
+        )
+
+
+def _remarked(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+    """Pages that are used, although something has to be known of them."""
+    rows = [row for row, remarks in enumerate(pages.remarks) if remarks]
+    if rows:
+        yield Finding(
+            "page_remarks",
+            "warn",
+            f"{len(rows)} page(s) are used with a remark; the first: {'; '.join(pages.remarks[rows[0]])}.",
+            "look at these pages; a file of several pictures is split into one file for each",
+            subject.ids(rows),
         )
 
 

@@ -22,12 +22,14 @@ class AuditedPages:
         pixel_hashes: [records] equal for equal pixels, None without a page.
         perceptual_hashes: [records, bytes] uint8, of the traces; not looked at without a page.
         skipped: Faults of pages that cannot be used; their records are not in the cohort any more.
+        remarks: [records] what has to be known of a page that is used; empty where nothing has.
     """
 
     traits: Sequence[PageTraits | None]
     pixel_hashes: Sequence[str | None]
     perceptual_hashes: NDArray[np.uint8]
     skipped: tuple[Issue, ...] = ()
+    remarks: Sequence[tuple[str, ...]] = ()
 
     @property
     def known(self) -> list[tuple[int, PageTraits]]:

@@ -54,7 +54,8 @@ class Case:
     @property
     def prediction(self) -> Prediction:
         """The answer, as :meth:`Predictor.predict` gives it."""
-        return answer(self.predictor.bundle, self.scores, 0, np.array(self.patient.values))
+        values, remarks = np.array(self.patient.values), self.patient.remarks
+        return answer(self.predictor.bundle, self.scores, 0, values, remarks=remarks)
 
     @property
     def raw(self) -> float:

@@ -140,15 +140,17 @@ def not_an_ecg(evidence: EcgEvidence) -> str | None:
     """
     e = evidence
     if not MIN_INK <= e.ink_share <= MAX_INK:
-        return f"{e.ink_share:.1%} of it is ink, traces are {MIN_INK:.1%} to {MAX_INK:.0%}"
+        limit = MIN_INK if e.ink_share < MIN_INK else MAX_INK
+        return f"{_share(e.ink_share, limit)} of it is ink, traces are {MIN_INK:.1%} to {MAX_INK:.0%}"
     if e.trace_cover < MIN_COVER:
-        return f"traces run over {e.trace_cover:.0%} of its width, {MIN_COVER:.0%} or more are needed"
+        return f"traces run over {_share(e.trace_cover, MIN_COVER)} of its width, {MIN_COVER:.0%} or more are needed"
     if e.trace_share < MIN_SHARE:
-        return f"{e.trace_share:.0%} of its ink is in traces, {MIN_SHARE:.0%} or more are needed"
+        return f"{_share(e.trace_share, MIN_SHARE)} of its ink is in traces, {MIN_SHARE:.0%} or more are needed"
     if e.steady < MIN_STEADY:
-        return f"only {e.steady:.0%} of its columns have the same number of traces, {MIN_STEADY:.0%} or more are needed"
+        steady = _share(e.steady, MIN_STEADY)
+        return f"only {steady} of its columns have the same number of traces, {MIN_STEADY:.0%} or more are needed"
     if e.climb > MAX_CLIMB and e.rhythm < REGULAR:  # a fast ventricular tachycardia climbs, too
-        return f"its lines are {e.climb:.1f} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
+        return f"its lines are {_number(e.climb, MAX_CLIMB)} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
     return _without_beats(e)
 
 
@@ -159,13 +161,30 @@ def _without_beats(e: EcgEvidence) -> str | None:
     if e.beats < MIN_BEATS and not (many and regular):
         return f"{e.beats} beats stand in its traces, {MIN_BEATS} or more are needed"
     if many and e.together < MIN_TOGETHER and not regular:
-        return f"{e.together:.0%} of its beats stand in several traces at once, {MIN_TOGETHER:.0%} or more are needed"
+        together = _share(e.together, MIN_TOGETHER)
+        return f"{together} of its beats stand in several traces at once, {MIN_TOGETHER:.0%} or more are needed"
     fibrillating_strip = e.traces < 2 and e.beat_cover >= FIBRILLATING_COVER
     if not many and e.rhythm < MIN_RHYTHM and e.together < FEW_TOGETHER and not fibrillating_strip:
-        return f"its beats do not repeat ({e.rhythm:.2f}, {MIN_RHYTHM} needed), as those of a heart do"
+        return f"its beats do not repeat ({_number(e.rhythm, MIN_RHYTHM)}, {MIN_RHYTHM} needed), as those of a heart do"
     if e.traces < 2 and e.beat_cover < LONE_BEAT_COVER:
         return f"its only trace has beats in {e.beat_cover:.0%} of its length, {LONE_BEAT_COVER:.0%} or more are needed"
     return None
+
+
+def _share(value: float, limit: float) -> str:
+    """A share in per cent, in whole numbers or with the digits by which it differs from its limit."""
+    return _apart(value, limit, "%", 0)
+
+
+def _number(value: float, limit: float) -> str:
+    """A number with one digit, or with those by which it differs from its limit."""
+    return _apart(value, limit, "f", 1)
+
+
+def _apart(value: float, limit: float, kind: str, fewest: int) -> str:
+    shown = [f"{value:.{digits}{kind}}" for digits in range(fewest, 8)]
+    limits = [f"{limit:.{digits}{kind}}" for digits in range(fewest, 8)]
+    return next((own for own, other in zip(shown, limits, strict=True) if own != other), shown[-1])
 
 
 def _check(view: NDArray[np.uint8]) -> None:

@@ -7,22 +7,26 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.imaging.levels import percentiles
-
-HASH_VERSION = "1"
+HASH_VERSION = "2"
 """Changes whenever the same pixels give another hash."""
 
 BANDS, COLUMNS = 16, 96
 """Rows and columns of the trace map: one column is about 0.1 s of a page with 10 s of rhythm strip."""
 
-NEAR_COPY_THRESHOLD = 0.025
+NEAR_COPY_THRESHOLD = 0.05
 """Largest distance of near-copies; ``docs/concepts/pages.md`` tells how it was chosen on the shared pages."""
 
 _WIDTH, _HEIGHT = 768, 480
 _MAX_TURN = 0.035
 """Steepest turn that is undone: 2 degrees."""
 
-_BLOCK = 4096
+_LINE_ACROSS, _LINE_DOWN = 0.1, 0.16
+"""Of width and height: straight ink as long is a line of the grid, a rule or a frame."""
+
+_NEAR = 31
+"""Pixels around a pixel of the working copy whose mean is its ground."""
+
+_BLOCK = 2048
 
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:
@@ -39,8 +43,8 @@ def pixel_hash(pixels: NDArray[np.uint8]) -> str:
 def perceptual_hash(view_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Fingerprint of the traces: how much ink stands in each stretch of time, row by row.
 
-    Grid and paper are paler than the ink and fall away; the ink is turned upright and framed, so that margins, scale and
-    a slight turn fall away too; a steep stroke (QRS complex) has much ink in few columns, a baseline little.
+    Paper and lines fall away; the ink is levelled and framed, so that margins, scale and a slight turn fall away too; a
+    steep stroke (QRS complex) has much ink in few columns, a baseline little.
 
     Args:
         view_pixels: [h, w, 3] RGB.
@@ -64,9 +68,24 @@ def near_copy_distance(one: NDArray[np.uint8], many: NDArray[np.uint8]) -> NDArr
         many: [n, 1536] uint8.
 
     Returns:
-        [n] float32: 1 - correlation, 0 for the same traces, about 1 for unrelated ones.
+        [n] float32: 1 - correlation, 0 for the same traces, about 1 for unrelated ones; the least over the ways in which the
+        page may lie, see :func:`turned_hashes`.
     """
-    return np.asarray(1 - unit_hashes(many) @ unit_hashes(one[None])[0], np.float32)
+    return np.asarray(1 - (unit_hashes(many) @ unit_hashes(turned_hashes(one[None])).T).max(axis=1), np.float32)
+
+
+def turned_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The hashes that pages have as they are, upside down, mirrored, and both.
+
+    Args:
+        hashes: [n, 1536] uint8.
+
+    Returns:
+        [4 n, 1536] uint8: all of them as they are, then turned by 180 degrees, mirrored left to right, and top to bottom.
+    """
+    maps = hashes.reshape(-1, BANDS, COLUMNS)
+    ways = (maps, maps[:, ::-1, ::-1], maps[:, :, ::-1], maps[:, ::-1])
+    return np.concatenate([way.reshape(len(hashes), -1) for way in ways])
 
 
 def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRESHOLD) -> NDArray[np.int64]:
@@ -79,14 +98,10 @@ def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRE
     Returns:
         [pairs, 2] int64 rows, first < second.
     """
-    unit = unit_hashes(hashes)
     found = [np.empty((0, 2), np.int64)]
-    for start in range(0, len(unit), _BLOCK):
-        block = unit[start : start + _BLOCK]
-        for other in range(start, len(unit), _BLOCK):
-            near = np.argwhere(block @ unit[other : other + _BLOCK].T >= 1 - threshold)
-            near += np.array([start, other])
-            found.append(near[near[:, 0] < near[:, 1]])
+    for first in range(0, len(hashes), _BLOCK):
+        near = near_copies_between(hashes[first : first + _BLOCK], hashes[first:], threshold) + first
+        found.append(near[near[:, 0] < near[:, 1]])
     return np.concatenate(found)
 
 
@@ -103,13 +118,13 @@ def near_copies_between(
     Returns:
         [pairs, 2] int64: row of ``some``, row of ``others``.
     """
-    asked = unit_hashes(some)
     found = [np.empty((0, 2), np.int64)]
-    for start in range(0, len(others), _BLOCK):
-        told = unit_hashes(others[start : start + _BLOCK])
-        for first in range(0, len(asked), _BLOCK):
-            near = np.argwhere(asked[first : first + _BLOCK] @ told.T >= 1 - threshold)
-            found.append(near + np.array([first, start]))
+    for first in range(0, len(some), _BLOCK):
+        asked = unit_hashes(turned_hashes(some[first : first + _BLOCK]))
+        for start in range(0, len(others), _BLOCK):
+            likeness = asked @ unit_hashes(others[start : start + _BLOCK]).T
+            best = likeness.reshape(4, -1, likeness.shape[1]).max(axis=0)
+            found.append(np.argwhere(best >= 1 - threshold) + np.array([first, start]))
     return np.concatenate(found)
 
 
@@ -122,18 +137,33 @@ def unit_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """[h, w] 0..1: how dark, between paper and the darkest ink; from the brightest channel, in which a grid is pale."""
+    """[h, w] 0..1: how dark the traces are, without grid, rules and frames.
+
+    The brightest channel counts, in which a coloured grid is pale. In a copy in grey or in black and white it is as dark as
+    ink, so whatever stays dark along a line that is too long for a trace is taken away, too.
+    """
     import cv2
 
     scale = _WIDTH / pixels.shape[1]
     size = (_WIDTH, max(16, round(pixels.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     red, green, blue = cv2.split(np.ascontiguousarray(pixels))
-    brightest = cv2.max(cv2.max(red, green), blue)
-    tone = np.asarray(cv2.resize(brightest, size, interpolation=method), np.uint8)
-    dark, paper = percentiles(tone[::2, ::2], 0.5, 60)
-    darkness = np.clip((0.65 * paper + 0.35 * dark - np.arange(256)) / max(0.5 * (paper - dark), 1), 0, 1)
-    return np.asarray(cv2.LUT(tone, darkness.astype(np.float32)), np.float32)
+    dark = 255 - np.asarray(cv2.resize(cv2.max(cv2.max(red, green), blue), size, interpolation=method), np.uint8)
+    across = _along(dark, (1, round(_LINE_ACROSS * size[0])))
+    down = _along(dark, (max(1, round(_LINE_DOWN * size[1])), 1))
+    lines = across + down - across * down / 255  # where lines cross, the paper shows through neither
+    traces = np.maximum(dark - lines, 0)
+    traces = np.maximum(traces - cv2.blur(traces, (_NEAR, _NEAR)), 0)
+    darkest = max(float(np.percentile(traces[::2, ::2], 99.6)), 20.0)
+    low, high = 0.3 * darkest, 0.65 * darkest
+    return np.asarray(np.clip((traces - low) / (high - low), 0, 1), np.float32)
+
+
+def _along(dark: NDArray[np.uint8], line: tuple[int, int]) -> NDArray[np.float32]:
+    """How dark the darkest line of this height and width through each pixel is at its palest place."""
+    import cv2
+
+    return np.asarray(cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones(line, np.uint8)), np.float32)
 
 
 def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -162,15 +192,21 @@ def _framed(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     scale, shift = [], []
     for axis, size, power, cut, edge in ((0, _WIDTH, 1, 0.005, 0.02), (1, _HEIGHT, 2, 0.02, 0.10)):
         amount = cv2.GaussianBlur(ink.sum(axis=axis)[None], (0, 0), sigmaX=axis * 2 + 0.01)[0]
-        mass = np.cumsum(amount.astype(np.float64) ** power)
-        if mass[-1] <= 0:
+        share = amount.astype(np.float64) ** power
+        if share.sum() <= 0:
             return np.zeros((_HEIGHT, _WIDTH), np.float32)
-        first, last = np.interp([cut * mass[-1], (1 - cut) * mass[-1]], mass, np.arange(len(mass)))
+        first, last = _reached(share, cut), len(share) - _reached(share[::-1], cut)
         margin = edge * (last - first)
         scale.append(size / max(last - first + 2 * margin, 1.0))
-        shift.append((margin - first) * scale[-1])
+        shift.append((margin - first + 0.5) * scale[-1] - 0.5)  # of pixel centres
     matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
     return np.asarray(cv2.warpAffine(ink, matrix, (_WIDTH, _HEIGHT), flags=cv2.INTER_LINEAR), np.float32)
+
+
+def _reached(amounts: NDArray[np.float64], share: float) -> float:
+    """How far from the start a share of the amounts is reached, in pixels."""
+    mass = np.concatenate([[0.0], np.cumsum(amounts)])
+    return float(np.interp(share * mass[-1], mass, np.arange(len(mass))))
 
 
 def _trace_map(ink: NDArray[np.float32]) -> NDArray[np.float32]:

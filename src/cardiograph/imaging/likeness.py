@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, unit_hashes
+from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, turned_hashes, unit_hashes
 from cardiograph.threads import one_blas_thread
 
 COARSE = 64
@@ -46,8 +46,8 @@ class KnownTraces:
         Args:
             one: [bytes] uint8.
         """
-        parts, rests = self._coarse(unit_hashes(one[None]))
-        at_most = self._parts @ parts[0] + self._rests * rests[0]
+        parts, rests = self._coarse(unit_hashes(turned_hashes(one[None])))
+        at_most = (self._parts @ parts.T + self._rests[:, None] * rests).max(axis=1)
         rows = np.flatnonzero(at_most >= 1 - self._threshold - _SLACK)
         return rows[near_copy_distance(one, self._hashes[rows]) <= self._threshold]
 

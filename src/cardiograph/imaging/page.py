@@ -130,7 +130,10 @@ def find_grid(pixels: NDArray[np.uint8]) -> Box:
     rough = _grid_area(tone, ink)
     if rough is None:
         rule = "the trace area is found by its printed grid"
-        remedy = "use `--page whole`, or give pages.box (left, top, right, bottom)"
+        remedy = (
+            "scan or export it in grey or colour, so that the grid shows; a model of whole pages, made by "
+            "`cardiograph run COHORT --page whole`, needs none"
+        )
         raise PageError(_HEADLINE, [Issue("page", "", "without an ECG grid", rule, remedy, "no_grid")])
     left, top, right, bottom = _edges(tone, ink, rough)
     return Box(

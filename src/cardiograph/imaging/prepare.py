@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from cardiograph.config import PagesConfig
 from cardiograph.errors import Issue, PageError
+from cardiograph.imaging.costs import MAX_PICTURES
+from cardiograph.imaging.ecg_gate import GATE_VERSION, ecg_evidence, not_an_ecg
 from cardiograph.imaging.hashing import HASH_VERSION, perceptual_hash, pixel_hash
 from cardiograph.imaging.page import PAGE_VERSION, Box, select_view
 from cardiograph.imaging.preprocess import PREPROCESS_VERSION, to_input
@@ -27,6 +29,7 @@ class PreparedPage:
         page: The whole page.
         box: The view on the page.
         view: [h, w, 3] RGB uint8.
+        doubt: Why the view does not look like an ECG; None where it does.
     """
 
     file_sha256: str
@@ -35,6 +38,7 @@ class PreparedPage:
     page: Page
     box: Box
     view: NDArray[np.uint8]
+    doubt: str | None
 
     @property
     def input(self) -> NDArray[np.float32]:
@@ -48,8 +52,40 @@ def preparation(config: PagesConfig) -> str:
     return f"decode=full page={PAGE_VERSION} view={config.view}{box} hash={HASH_VERSION} input={PREPROCESS_VERSION}"
 
 
+def judgement(config: PagesConfig) -> str:
+    """What decides what is known of a page, beyond its pixels: the preparation, and the version of the judgement."""
+    return f"{preparation(config)} gate={GATE_VERSION}"
+
+
+def refusal(doubt: str | None, *, name: str, gate: bool) -> Issue | None:
+    """The one decision on a page that can be read: refused, or used.
+
+    Args:
+        doubt: Of the page, see :class:`PreparedPage`.
+        name: Of the page, for the issue.
+        gate: Whether a page in doubt is refused: ``pages.gate``, or what a request says in its place.
+    """
+    if doubt is None or not gate:
+        return None
+    remedy = (
+        "check that it is a printed ECG; to use it all the same, turn the gate off (`--no-gate`, `gate` in a request)"
+    )
+    return Issue(f"page {name}", "", "", doubt, remedy, "not_an_ecg")
+
+
+def page_remarks(doubt: str | None, pictures: int) -> tuple[str, ...]:
+    """What the reader of an answer has to know of a page that was used, a sentence each."""
+    found = [] if doubt is None else [f"the page was used although it may be no ECG: {doubt}"]
+    if pictures > 1:
+        count = f"{pictures} or more" if pictures == MAX_PICTURES else str(pictures)
+        found.append(
+            f"the file of the page holds {count} pictures (pages or frames); the first was read, the others were not"
+        )
+    return tuple(found)
+
+
 def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> PreparedPage:
-    """Read a page and take its view.
+    """Read a page, take its view, and judge whether it looks like an ECG; :func:`refusal` says what follows from it.
 
     Args:
         source: Path, or the content of the file.
@@ -72,4 +108,5 @@ def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> Pre
         page=page,
         box=box,
         view=view,
+        doubt=not_an_ecg(ecg_evidence(view)),
     )

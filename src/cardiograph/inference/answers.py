@@ -53,7 +53,9 @@ class Scores:
         return self.by_class[:, 1]
 
 
-def answer(bundle: ModelBundle, scores: Scores, number: int, values: NDArray[np.float64]) -> Prediction:
+def answer(
+    bundle: ModelBundle, scores: Scores, number: int, values: NDArray[np.float64], *, remarks: tuple[str, ...] = ()
+) -> Prediction:
     """The answer for one of the patients that were scored.
 
     Args:
@@ -61,9 +63,11 @@ def answer(bundle: ModelBundle, scores: Scores, number: int, values: NDArray[np.
         scores: Of all.
         number: Which.
         values: [variables] its values in the model's variables, NaN where missing.
+        remarks: What the reader has to know of the page.
     """
     served = bundle.served
-    warnings = [f"{reason} is in the reference; it was scored without that group" for reason in scores.known[number]]
+    warnings = list(remarks)
+    warnings += [f"{reason} is in the reference; it was scored without that group" for reason in scores.known[number]]
     lacking = scores.lacking[number]
     if bundle.scaler is not None and "clinical" not in lacking:
         warnings += bundle.scaler.outside(values)

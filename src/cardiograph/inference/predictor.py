@@ -23,7 +23,7 @@ from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.graph.attach import attach, heard_votes, label_prior
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
 from cardiograph.imaging.likeness import KnownTraces
-from cardiograph.imaging.prepare import PreparedPage
+from cardiograph.imaging.prepare import PreparedPage, preparation
 from cardiograph.inference.answers import Scores, answer, mean_distance
 from cardiograph.inference.queries import Attached, Patient, Queries, Query, faults, read_patient
 from cardiograph.models.gnn import Hearing
@@ -71,7 +71,7 @@ class Predictor:
 
         Raises:
             RunError: No finished run, or a file that differs from its checksum.
-            EngineError: The encoder's engine, precision or result is not available here; no other is taken instead.
+            EngineError: The encoder's engine, precision, result or preparation of pages is not available here.
         """
         folder = Path(run)
         if (folder / "run.json").exists() and read_json(folder / "run.json").get("status") != "finished":
@@ -84,6 +84,10 @@ class Predictor:
             raise RunError(message)
         checked = CheckedFiles(folder)
         bundle = ModelBundle.restore(checked)
+        served = bundle.served
+        if served.encoder is not None and served.encoder.preparation != preparation(served.pages):
+            message = f"{run}: made by a version that reads and compares pages in another way; make the run again"
+            raise EngineError(message)
         try:
             engine = None if bundle.served.encoder is None else load_engine(checked, bundle.served.encoder)
             drift = 0.0 if engine is None else _drift(engine, np.array(bundle.served.probe))
@@ -132,6 +136,7 @@ class Predictor:
         clinical: Mapping[str, float | None] | None = None,
         *,
         patient_id: str | float | None = None,
+        gate: bool | None = None,
     ) -> Prediction:
         """Score one patient.
 
@@ -139,12 +144,14 @@ class Predictor:
             page: ECG page: a path or the content of a file; None for a model without pages.
             clinical: Variable -> value in its unit; what is absent or None is missing.
             patient_id: Where known: the patient's own reference records are then left out.
+            gate: Whether a page that does not look like an ECG is refused, or scored with a warning; None leaves it to the
+                model's setting.
 
         Raises:
             InputError: The page or a value cannot be used.
         """
         source = Path(page) if isinstance(page, str) else page
-        return next(iter(self.predict_many([Query(source, clinical or {}, patient_id=patient_id)])))
+        return next(iter(self.predict_many([Query(source, clinical or {}, patient_id=patient_id, gate=gate)])))
 
     def predict_many(self, queries: Iterable[Query]) -> Iterator[Prediction]:
         """Score patients, in order; each gets the answer it would get alone.
@@ -160,7 +167,7 @@ class Predictor:
                 raise faults([patient.issues for patient in read if patient.issues], len(read))
             scores = self.score(self.embed(chunk, read))
             for number, patient in enumerate(read):
-                yield answer(self.bundle, scores, number, np.array(patient.values))
+                yield answer(self.bundle, scores, number, np.array(patient.values), remarks=patient.remarks)
 
     def predict_each(self, queries: Iterable[Query]) -> Iterator[Prediction | InputError]:
         """Score patients, in order; who cannot be scored has the error, with all faults, in the place of the answer."""
@@ -172,7 +179,9 @@ class Predictor:
             if good:
                 scores = self.score(self.embed([chunk[number] for number in good], [read[number] for number in good]))
                 found = {
-                    number: answer(self.bundle, scores, place, np.array(read[number].values))
+                    number: answer(
+                        self.bundle, scores, place, np.array(read[number].values), remarks=read[number].remarks
+                    )
                     for place, number in enumerate(good)
                 }
             for number, patient in enumerate(read):

@@ -13,8 +13,7 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.cohort.identity import shortened_id
 from cardiograph.containers import Neighbourhood, NodeFeatures, is_shortened
 from cardiograph.errors import InputError, Issue, PageError
-from cardiograph.imaging.ecg_gate import ecg_evidence, not_an_ecg
-from cardiograph.imaging.prepare import PreparedPage, prepare_page
+from cardiograph.imaging.prepare import PreparedPage, page_remarks, prepare_page, refusal
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.conformal import tie_break
 
@@ -30,12 +29,15 @@ class Query:
         clinical: Variable -> value in its unit; absent, None or NaN is missing.
         name: For errors.
         patient_id: Where known: the patient's own reference records are then left out. A whole number is its text.
+        gate: Whether a page that does not look like an ECG is refused (True) or scored with a warning (False); None leaves
+            it to the model's setting ``pages.gate``.
     """
 
     page: Path | bytes | None = None
     clinical: Mapping[str, float | None] = field(default_factory=dict)
     name: str = "patient"
     patient_id: str | float | None = None
+    gate: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,13 @@ class Patient:
         page: Ready for the encoder; None without a page, or with a bad one.
         values: In the model's variables, NaN where not given.
         issues: All that is wrong; nobody with an issue is scored.
+        remarks: What the reader of the answer has to know of the page.
     """
 
     page: PreparedPage | None
     values: list[float]
     issues: list[Issue]
+    remarks: tuple[str, ...] = ()
 
 
 def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
@@ -122,13 +126,12 @@ def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
     pages = bundle.served.pages
     try:
         page = prepare_page(query.page, name=name, config=pages)
-        reason = not_an_ecg(ecg_evidence(page.view)) if pages.gate else None
     except InputError as error:
         return Patient(None, values, [*issues, *error.issues])
-    if reason is not None:
-        remedy = "check that the file is a printed ECG (pages.gate = false in the run's settings scores any picture)"
-        issues.append(Issue(f"page {name}", "", "", reason, remedy, "not_an_ecg"))
-    return Patient(page, values, issues)
+    refused = refusal(page.doubt, name=name, gate=pages.gate if query.gate is None else query.gate)
+    if refused is not None:
+        issues.append(refused)
+    return Patient(page, values, issues, page_remarks(page.doubt, page.page.pictures))
 
 
 def faults(found: Sequence[Sequence[Issue]], patients: int) -> InputError:

@@ -24,12 +24,14 @@ class Asked:
         values: Variable -> value in its unit; None or NaN is missing.
         patient_id: Where known.
         name: For errors; it is not sent.
+        gate: Whether a page that does not look like an ECG is refused, or scored with a warning; None: as the model says.
     """
 
     page: Path | None = None
     values: Mapping[str, float | None] = field(default_factory=dict)
     patient_id: str | None = None
     name: str = "patient"
+    gate: bool | None = None
 
     def content(self) -> bytes | None:
         """The bytes of the page.
@@ -52,12 +54,14 @@ class Asked:
             PageError: As :meth:`content`.
         """
         page = self.content()
-        told = {
+        told: dict[str, object] = {
             "id": number,
             "page": None if page is None else base64.b64encode(page).decode(),
             "values": self.known(),
             "patient_id": self.patient_id,
         }
+        if self.gate is not None:
+            told["gate"] = self.gate
         return json.dumps(told).encode() + b"\n"
 
     def named(self, issue: Issue) -> Issue:

@@ -90,6 +90,8 @@ class ServiceClient:
         fields: dict[str, Any] = {"values": (None, json.dumps(asked.known()), "application/json")}
         if asked.patient_id is not None:
             fields["patient_id"] = (None, asked.patient_id)
+        if asked.gate is not None:
+            fields["gate"] = (None, json.dumps(asked.gate))
         if page is not None:
             fields["page"] = ("page", page, "application/octet-stream")  # a file's name may be a patient's
         response = self._ask("POST", "/v1/predictions", asked=asked, files=fields)

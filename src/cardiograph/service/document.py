@@ -83,6 +83,12 @@ def patient_schema(*, nullable: bool) -> dict[str, Any]:
     return {"type": ["string", "null"] if nullable else "string", "maxLength": 200, "description": said}
 
 
+def gate_schema(*, nullable: bool) -> dict[str, Any]:
+    """JSON schema of whether a page that does not look like an ECG is refused."""
+    said = "true refuses a page that does not look like an ECG, false scores it with a warning"
+    return {"type": ["boolean", "null"] if nullable else "boolean", "description": said}
+
+
 def lines(schema: str) -> dict[str, Any]:
     """JSON schema of lines, which OpenAPI 3.1 can only call a text; each is of the named schema."""
     return {"type": "string", "description": f"one JSON object a line, each of the schema `{schema}`"}
@@ -96,6 +102,7 @@ def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
         "page": {"type": ["string", "null"], "contentEncoding": "base64"},
         "values": values_schema(variables, one=False),
         "patient_id": patient_schema(nullable=True),
+        "gate": gate_schema(nullable=True),
     }
     answer = {
         "id": name,

@@ -30,6 +30,7 @@ class Typed:
         page: Content of the file; None without one.
         kept: Under which name the page of an earlier form is held; empty where there is none.
         drop: Whether the page that is held is to be left out.
+        any_page: Whether a page is scored even if it does not look like an ECG.
         token: Proof of the form.
     """
 
@@ -38,6 +39,7 @@ class Typed:
     page: bytes | None = None
     kept: str = ""
     drop: bool = False
+    any_page: bool = False
     token: str = ""
 
     @property
@@ -49,7 +51,7 @@ class Typed:
     @property
     def query(self) -> Query:
         """What the predictor is asked."""
-        return Query(self.page, self.numbers, PATIENT, self.patient_id or None)
+        return Query(self.page, self.numbers, PATIENT, self.patient_id or None, False if self.any_page else None)
 
     def faults(self, bundle: ModelBundle) -> dict[str, str]:
         """Variable -> what is wrong with its value, and what to do."""
@@ -99,6 +101,7 @@ def typed_of(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) 
         page=parts.get("page") or None,
         kept=text("kept"),
         drop="drop" in parts,
+        any_page="any_page" in parts,
         token=text("token"),
     )
 
@@ -107,7 +110,7 @@ def typed_before(query: Query, kept: str) -> Typed:
     """The form that asked ``query``, to be changed and sent again; ``kept`` names its page."""
     texts = {name: f"{value:.12g}" for name, value in query.clinical.items() if value is not None}
     page = query.page if isinstance(query.page, bytes) else None
-    return Typed(texts, str(query.patient_id or ""), page, kept if page else "")
+    return Typed(texts, str(query.patient_id or ""), page, kept if page else "", any_page=query.gate is False)
 
 
 def fields_of(variables: Sequence[ClinicalVariable], typed: Typed, faults: Mapping[str, str]) -> tuple[FormField, ...]:

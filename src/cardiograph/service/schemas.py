@@ -27,10 +27,11 @@ class Asked(BaseModel):
 
     values: dict[str, Number | None] = Field(default_factory=dict)
     patient_id: str | None = Field(default=None, max_length=200)
+    gate: bool | None = None
 
     def query(self, page: bytes | None = None) -> Query:
         """What the predictor is asked."""
-        return Query(page, self.values, PATIENT, self.patient_id)
+        return Query(page, self.values, PATIENT, self.patient_id, self.gate)
 
 
 Body = TypeVar("Body", bound=Asked)

@@ -20,7 +20,7 @@ Ask = Callable[[Iterator[Asked]], Iterator[Prediction | InputError]]
 """Answers patients, in order; with the error in the place of an answer that cannot be given."""
 
 
-def answers_for(
+def answers_for(  # noqa: PLR0913 - patients, who answers, and how
     patients: Patients,
     ask: Ask,
     *,
@@ -28,6 +28,7 @@ def answers_for(
     takes_pages: bool,
     progress: Progress,
     stage: str,
+    gate: bool | None = None,
 ) -> pd.DataFrame:
     """Ask about every patient.
 
@@ -38,6 +39,7 @@ def answers_for(
         takes_pages: Whether the model reads pages.
         progress: Callback that receives each patient.
         stage: What the progress bar says.
+        gate: Asked for each patient, see :class:`cardiograph.inference.Query`.
 
     Returns:
         A row per row of the table; ``not_scored`` is empty, or the reason where there is no answer. ``attrs["notes"]``
@@ -49,7 +51,7 @@ def answers_for(
     import pandas as pd
 
     cohort = patients.cohort
-    asked = _asked(patients, variables, takes_pages=takes_pages)
+    asked = _asked(patients, variables, takes_pages=takes_pages, gate=gate)
     progress.start(stage, len(cohort))
     rows: list[tuple[int, dict[str, Any]]] = []
     refused = list(patients.refused)
@@ -79,7 +81,9 @@ def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
     return (PageError if only_pages else CohortError)(message, issues)
 
 
-def _asked(patients: Patients, variables: Collection[str], *, takes_pages: bool) -> Iterator[Asked]:
+def _asked(
+    patients: Patients, variables: Collection[str], *, takes_pages: bool, gate: bool | None
+) -> Iterator[Asked]:
     cohort = patients.cohort
     read = [variable.name for variable in cohort.variables if variable.name in variables]
     for row in cohort.table.to_dict("records"):
@@ -88,6 +92,7 @@ def _asked(patients: Patients, variables: Collection[str], *, takes_pages: bool)
             values={name: row[name] for name in read},
             patient_id=row["patient_id"],
             name=row["record_id"],
+            gate=gate,
         )
 
 

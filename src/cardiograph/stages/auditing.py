@@ -116,6 +116,7 @@ def _subject(name: str, found: _Found, config: RunConfig) -> Subject:
             pixel_hashes=survey.pixel_hashes,
             perceptual_hashes=survey.perceptual_hashes,
             skipped=survey.skipped,
+            remarks=survey.remarks,
         )
     unread = {} if cohort.unread is None else {str(name): list(cohort.unread[name]) for name in cohort.unread}
     return Subject(

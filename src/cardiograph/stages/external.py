@@ -250,5 +250,7 @@ def answers_table(predictor: Predictor, studied: Studied, answered: Answered) ->
         frame = frame.assign(**told, novelty=scores.told.novelty, novel=scores.told.novel)
     frame["neighbours"] = ["; ".join(names[row] for row in hood if row >= 0) for hood in scores.neighbours.index]
     frame["met"] = ["; ".join(reasons) for reasons in answered.met]
+    if studied.survey is not None:
+        frame["page"] = ["; ".join(remarks) for remarks in studied.survey.remarks]
     frame["lacking"] = ["; ".join(blocks) for blocks in scores.lacking]
     return frame

@@ -162,6 +162,7 @@ def reading_notes(studied: Studied, predictor: Predictor, learnt_from: str) -> l
     attrs = cohort.table.attrs
     notes = [f"{each['variable']} was converted from {each['unit']}" for each in attrs.get("conversions", [])]
     notes += attrs.get("notes", [])
+    notes += [] if studied.survey is None else studied.survey.notes(cohort.record_ids)
     if learnt_from != studied.provenance:
         notes.append(f"the run's own scores rest on values called {learnt_from!r}, these on {studied.provenance!r}")
     wanted = [] if bundle.scaler is None else [variable.name for variable in bundle.scaler.variables]
@@ -180,4 +181,4 @@ def left_out_notes(cohort: Cohort, labelled: Cohort, studied: Studied) -> list[s
     """How many records were left out, and why."""
     unlabelled, bad = len(cohort) - len(labelled), len(labelled) - len(studied.cohort)
     notes = [f"{unlabelled} records without a label were left out"] if unlabelled else []
-    return [*notes, *([f"{bad} records were left out because their page cannot be used"] if bad else [])]
+    return [*notes, *([f"{bad} records were left out because of their page"] if bad else [])]

@@ -49,6 +49,7 @@ def run_facts(studied: Studied, learnt: Learnt, roles: ModelRoles, config: RunCo
         if encoder is None
         else asdict(encoder.facts) | {"why": encoder.why, "fingerprint": encoder.facts.fingerprint},
         "skipped": [] if studied.survey is None else [asdict(issue) for issue in studied.survey.skipped],
+        "page_notes": [] if studied.survey is None else studied.survey.notes(cohort.record_ids),
         "notes": [
             *cohort.table.attrs.get("notes", []),
             *_record_notes(studied),
@@ -78,10 +79,11 @@ def _record_notes(studied: Studied) -> Iterator[str]:
     """Which records were left out, or are not what they seem, a sentence each."""
     part, labels = studied.split.part, studied.cohort.labels
     unlabelled, excluded = int((labels < 0).sum()), int((part == EXCLUDED).sum())
-    skipped = 0 if studied.survey is None else len(studied.survey.skipped)
-    if skipped:
-        yield f"{skipped} records were left out because their page cannot be used; they are listed below"
+    if studied.survey is not None and studied.survey.skipped:
+        skipped = len(studied.survey.skipped)
+        yield f"{skipped} records were left out because of their page; they are listed below"
     if studied.survey is not None:
+        yield from studied.survey.notes(studied.cohort.record_ids)
         pages = studied.survey.pixel_hashes
         classes = {(page, label) for page, label in zip(pages, labels.tolist(), strict=True) if page and label >= 0}
         both = len(classes) - len({page for page, _ in classes})

@@ -20,7 +20,7 @@ from cardiograph.containers import Cohort, ImageEmbeddings
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine
 from cardiograph.imaging.page import Box, crop
-from cardiograph.imaging.prepare import preparation, prepare_page
+from cardiograph.imaging.prepare import judgement, page_remarks, prepare_page, refusal
 from cardiograph.imaging.preprocess import to_input
 from cardiograph.imaging.reading import read_page
 from cardiograph.imaging.traits import TRAITS_VERSION, PageTraits, page_traits
@@ -43,6 +43,8 @@ class PageFacts:
         perceptual_hash: Hex of the trace fingerprint.
         box: Left, top, right, bottom of the view in pixels.
         traits: What the page tells beside its traces.
+        doubt: Why it does not look like an ECG; None where it does.
+        pictures: Pages or frames in its file, the first of which was read.
     """
 
     file_sha256: str
@@ -50,6 +52,8 @@ class PageFacts:
     perceptual_hash: str
     box: tuple[int, int, int, int]
     traits: PageTraits
+    doubt: str | None = None
+    pictures: int = 1
 
     @property
     def view(self) -> View:
@@ -76,7 +80,7 @@ class Survey:
     Args:
         paths: [records] page files, None where a record has no page.
         facts: [records], None where a record has no page.
-        skipped: Pages that could not be used and were left out with their records.
+        skipped: Pages that could not be used, or were refused, and were left out with their records.
     """
 
     paths: tuple[Path | None, ...]
@@ -99,6 +103,33 @@ class Survey:
         known = [None if facts is None else facts.likeness for facts in self.facts]
         width = next((len(each) for each in known if each is not None), 0)
         return np.array([np.zeros(width, np.uint8) if each is None else each for each in known], np.uint8)
+
+    @property
+    def remarks(self) -> list[tuple[str, ...]]:
+        """[records] what the reader of a score has to know of a page that was used, as in an answer for one patient."""
+        return [() if facts is None else page_remarks(facts.doubt, facts.pictures) for facts in self.facts]
+
+    def notes(self, record_ids: Sequence[str]) -> list[str]:
+        """Pages that the gate refused, or that were used with a remark: how many, and which, a sentence for each kind.
+
+        Args:
+            record_ids: [records] their names.
+        """
+        named = [
+            (str(record), facts) for record, facts in zip(record_ids, self.facts, strict=True) if facts is not None
+        ]
+        kinds = {
+            "do not look like an ECG and were left out with their records (`--no-gate` keeps them)": [
+                issue.where for issue in self.skipped if issue.code == "not_an_ecg"
+            ],
+            "do not look like an ECG and were kept (`pages.gate` is off)": [
+                f"{record!r} ({facts.doubt})" for record, facts in named if facts.doubt is not None
+            ],
+            "come from files with several pictures (pages or frames), of which the first was read": [
+                repr(record) for record, facts in named if facts.pictures > 1
+            ],
+        }
+        return [f"{len(found)} page(s) {words}: {_shortened(found)}" for words, found in kinds.items() if found]
 
     def page(self, row: int) -> tuple[Path, PageFacts]:
         """File and facts of the page of a record.
@@ -127,16 +158,16 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
             of pages that had to be read.
 
     Returns:
-        The cohort (without the records of bad pages where these are skipped) and the facts of its pages. A record whose
-        page is bad is left out whole, even if it has clinical values: it is not what the table says it is.
+        The cohort (without the records of bad pages where these are skipped, and of pages that the gate refuses) and the
+        facts of its pages. Such a record is left out whole, even if it has clinical values: it is not what the table says.
 
     Raises:
-        PageError: All pages that cannot be used, unless they are to be skipped.
+        PageError: All pages that cannot be read, unless they are to be skipped; or no page is left.
     """
     config, cache, progress = shop.config.pages, shop.cache, shop.progress
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
-    under = f"{preparation(config)} traits={TRAITS_VERSION}"
+    under = f"{judgement(config)} traits={TRAITS_VERSION}"
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
@@ -158,7 +189,7 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
                 if isinstance(facts, PageFacts):
                     cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
                 progress.advance()
-    return _without_bad(cohort, paths, known, config)
+    return _without_bad(cohort, paths, _judged(known, names, config), config)
 
 
 def embed_pages(
@@ -266,28 +297,47 @@ def _look(path: Path, name: str, shop: Workshop) -> PageFacts | PageError:
         return error
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
     traits = page_traits(page.page, page.box if config.view == "grid" else None)
-    facts = PageFacts(page.file_sha256, page.pixel_hash, page.perceptual_hash.tobytes().hex(), box, traits)
+    likeness, pictures = page.perceptual_hash.tobytes().hex(), page.page.pictures
+    facts = PageFacts(page.file_sha256, page.pixel_hash, likeness, box, traits, page.doubt, pictures)
     shop.inputs.keep(facts.view, lambda: page.input)
     return facts
 
 
+def _judged(
+    known: dict[Path, PageFacts | PageError], names: dict[Path, str], config: PagesConfig
+) -> dict[Path, PageFacts | PageError | Issue]:
+    """The facts of pages, and the refusal in the place of those that the gate refuses."""
+    judged: dict[Path, PageFacts | PageError | Issue] = {}
+    for path, found in known.items():
+        doubt = found.doubt if isinstance(found, PageFacts) else None
+        judged[path] = refusal(doubt, name=names[path], gate=config.gate) or found
+    return judged
+
+
 def _without_bad(
-    cohort: Cohort, paths: list[Path | None], known: dict[Path, PageFacts | PageError], config: PagesConfig
+    cohort: Cohort,
+    paths: list[Path | None],
+    known: dict[Path, PageFacts | PageError | Issue],
+    config: PagesConfig,
 ) -> tuple[Cohort, Survey]:
     everything = [None if path is None else known[path] for path in paths]
     issues = tuple(
         page_issue(issue, record, cohort.origins.get(record))
         for found, record in zip(everything, cohort.record_ids, strict=True)
-        if isinstance(found, PageError)
-        for issue in found.issues
+        for issue in _issues(found)
     )
-    if issues and not config.skip_bad:
+    unreadable = sum(isinstance(found, PageError) for found in everything)
+    if unreadable and not config.skip_bad:
         message = (
-            f"the pages of {len(issues)} of {len(paths)} records cannot be used; mend them, or go on without these records "
-            "by --skip-bad-pages"
+            f"the pages of {unreadable} of {len(paths)} records cannot be used; replace them, or go on without these "
+            "records by --skip-bad-pages"
         )
-        raise PageError(message, issues)
-    good = [(row, paths[row], found) for row, found in enumerate(everything) if not isinstance(found, PageError)]
+        raise PageError(message, [issue for issue in issues if issue.code != "not_an_ecg"])
+    good = [
+        (row, paths[row], found)
+        for row, found in enumerate(everything)
+        if found is None or isinstance(found, PageFacts)
+    ]
     if not any(found is not None for _, _, found in good):
         message = "No page of the cohort can be used."
         raise PageError(message, issues)
@@ -295,6 +345,16 @@ def _without_bad(
     table = cohort.table.iloc[list(rows)].reset_index(drop=True)
     unread = None if cohort.unread is None else cohort.unread.iloc[list(rows)].reset_index(drop=True)
     return dataclasses.replace(cohort, table=table, unread=unread), Survey(kept, facts, issues)
+
+
+def _shortened(names: Sequence[str], most: int = 10) -> str:
+    return "; ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _issues(found: PageFacts | PageError | Issue | None) -> Sequence[Issue]:
+    if isinstance(found, PageError):
+        return found.issues
+    return [found] if isinstance(found, Issue) else []
 
 
 def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> pd.DataFrame:
+def score_table(run: Path, table: Path, *, progress: Progress | None = None, gate: bool | None = None) -> pd.DataFrame:
     """Score every patient of a table.
 
     The run's own settings read the table: its column map, conversions and missing values. Labels are not looked at. A
@@ -26,6 +26,7 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
         run: Folder of a finished run.
         table: Like the cohort's.
         progress: Told of each patient.
+        gate: Whether pages that do not look like an ECG are refused, or scored with a warning; None leaves it to the run.
 
     Returns:
         A row per record: ``record_id``, ``probability``, ``low``, ``high``, ``positive``, ``threshold``, ``decision``,
@@ -49,10 +50,11 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None) -> 
     return answers_for(
         patients,
         lambda asked: predictor.predict_each(
-            Query(each.page, each.values, name=each.name, patient_id=each.patient_id) for each in asked
+            Query(each.page, each.values, name=each.name, patient_id=each.patient_id, gate=each.gate) for each in asked
         ),
         variables=predictor.reads,
         takes_pages=predictor.bundle.served.encoder is not None,
         progress=progress or Silent(),
         stage="scoring patients",
+        gate=gate,
     )

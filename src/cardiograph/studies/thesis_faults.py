@@ -84,7 +84,9 @@ def protocol_of(faults: Faults, *, pool: Pool | None = None) -> Protocol:
 
 def survey_with_zeros(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
     """``silent_zero_image``: keep records whose page cannot be read, with facts that say nothing."""
-    lenient = shop.config.model_copy(update={"pages": shop.config.pages.model_copy(update={"skip_bad": True})})
+    lenient = shop.config.model_copy(
+        update={"pages": shop.config.pages.model_copy(update={"skip_bad": True, "gate": False})}
+    )
     good, survey = survey_pages(cohort, dataclasses.replace(shop, config=lenient))
     if len(good) == len(cohort):
         return cohort, survey

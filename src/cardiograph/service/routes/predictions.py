@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from cardiograph.errors import Issue
 from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
-from cardiograph.service.document import patient_schema, refusals, values_schema
+from cardiograph.service.document import gate_schema, patient_schema, refusals, values_schema
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.schemas import Asked, PredictionAnswer, checked, read_asked, read_json
@@ -22,7 +22,7 @@ from cardiograph.service.uploads import parts_of, text_of
 
 PATH = "/v1/predictions"
 PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
-FIELDS = ("page", "values", "patient_id")
+FIELDS = ("page", "values", "patient_id", "gate")
 FHIR = "application/fhir+json"
 _GONE = Response(status_code=400)
 """For a client that has left and reads nothing."""
@@ -114,6 +114,8 @@ def asked_of(body: bytes, content_type: str) -> Query:
     content = {"values": read_json(parts["values"])} if "values" in parts else {}
     if "patient_id" in parts:
         content["patient_id"] = text_of(parts["patient_id"])
+    if "gate" in parts:
+        content["gate"] = read_json(parts["gate"])
     return checked(content, Asked).query(parts.get("page"))
 
 
@@ -159,7 +161,7 @@ def asked_before(serving: Serving, entry: PredictionEntry) -> Query:
             "send the patient again."
         )
         raise ProblemError(410, "not_held", message)
-    return Query(entry.page, entry.clinical)
+    return Query(entry.page, entry.clinical, gate=False)  # it was scored, whatever the gate says now
 
 
 def refuse_another(entry: PredictionEntry, probability: float) -> None:
@@ -173,19 +175,20 @@ def _body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dic
     """The request body in OpenAPI: what each kind may hold, and that it has to hold something the model can use."""
     page = {"type": "string", "format": "binary", "description": "the ECG page: JPEG, PNG, TIFF, BMP or WebP"}
     some, none = values_schema(variables, one=True), values_schema(variables, one=False)
-    fields = {"values": none, "patient_id": patient_schema(nullable=False)}
+    fields = {"values": none, "patient_id": patient_schema(nullable=False), "gate": gate_schema(nullable=False)}
     form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
     needs = [{"required": ["values"], "properties": {"values": some}}] if "clinical" in blocks else []
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
     if needs:
-        asked = {"values": some, "patient_id": patient_schema(nullable=True)}
+        asked = {"values": some, "patient_id": patient_schema(nullable=True), "gate": gate_schema(nullable=True)}
         schema = {"type": "object", "properties": asked, "required": ["values"], "additionalProperties": False}
         content["application/json"] = {"schema": schema}
     if "image" in blocks:
         form["properties"] = {"page": page, **fields}
         needs = [{"required": ["page"]}, *needs]
     form["anyOf"] = needs
-    encoding = {"page": {"contentType": PAGE_TYPES}, "values": {"contentType": "application/json"}}
+    json_part = {"contentType": "application/json"}
+    encoding = {"page": {"contentType": PAGE_TYPES}, "values": json_part, "gate": json_part}
     content["multipart/form-data"]["encoding"] = {
         name: encoding[name] for name in encoding if name in form["properties"]
     }
