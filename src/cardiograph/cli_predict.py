@@ -18,7 +18,7 @@ from cardiograph.errors import ConfigError, ServiceError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cardiograph.config import VariableConfig
+    from cardiograph.config import CohortConfig
     from cardiograph.containers import Prediction
     from cardiograph.explain import Explanation
     from cardiograph.progress import Progress
@@ -157,15 +157,14 @@ def table_answers(source: Path | ServiceClient, table: Path, *, progress: Progre
 def _ask_for_table(service: ServiceClient, table: Path, progress: Progress) -> pd.DataFrame:
     """The service tells which variables there are; columns have our names and units, as the run's settings stay there."""
     from cardiograph.cohort.manifest import read_cohort
-    from cardiograph.config import CohortConfig
     from cardiograph.stages.answering import answers_for
 
     model = service.model()
-    variables = _variables(model)
+    config = _columns(model)
     return answers_for(
-        read_cohort(table, CohortConfig(variables=variables), outcome="", labelled=False),
+        read_cohort(table, config, outcome="", labelled=False),
         service.predict_many,
-        variables=[variable.name for variable in variables],
+        variables=[variable.name for variable in config.variables],
         takes_pages=bool(model.get("takes_pages", True)),
         progress=progress,
         stage="asking the service",
@@ -180,15 +179,15 @@ def _key_in(path: Path) -> str:
         raise ConfigError(message) from error
 
 
-def _variables(model: Mapping[str, Any]) -> tuple[VariableConfig, ...]:
-    """The clinical variables of a model, as the service tells them."""
+def _columns(model: Mapping[str, Any]) -> CohortConfig:
+    """The columns of a table that hold the clinical variables of a model, as the service describes them."""
     from pydantic import ValidationError
 
-    from cardiograph.config import VariableConfig
+    from cardiograph.config import CohortConfig, VariableConfig
 
     try:
         fields = [{key: told[key] for key in VariableConfig.model_fields if key in told} for told in model["variables"]]
-        return tuple(VariableConfig(**each) for each in fields)
+        return CohortConfig(variables=tuple(VariableConfig(**each) for each in fields))
     except (KeyError, TypeError, ValidationError) as error:
         message = "the service does not tell the variables of its model as expected; compare the versions"
         raise ServiceError(message) from error
