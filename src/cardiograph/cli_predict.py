@@ -19,7 +19,7 @@ from cardiograph.errors import ConfigError, PartialError, ServiceError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cardiograph.config import VariableConfig
+    from cardiograph.config import CohortConfig
     from cardiograph.containers import Prediction
     from cardiograph.explain import Explanation
     from cardiograph.progress import Progress
@@ -178,14 +178,13 @@ def table_answers(
 def _ask_for_table(service: ServiceClient, table: Path, progress: Progress, gate: bool | None) -> pd.DataFrame:
     """The service tells which variables there are; columns have our names and units, as the run's settings stay there."""
     from cardiograph.cohort.patients import read_patients
-    from cardiograph.config import CohortConfig
     from cardiograph.stages.answering import answers_for
 
     model = service.model()
-    variables = _variables(model)
-    names = [variable.name for variable in variables]
+    config = _columns(model)
+    names = [variable.name for variable in config.variables]
     return answers_for(
-        read_patients(table, CohortConfig(variables=variables), outcome="", reads=names),
+        read_patients(table, config, outcome="", reads=names),
         service.predict_each,
         variables=names,
         takes_pages=bool(model.get("takes_pages", True)),
@@ -208,15 +207,15 @@ def _key_in(path: Path) -> str:
         raise ConfigError(message) from error
 
 
-def _variables(model: Mapping[str, Any]) -> tuple[VariableConfig, ...]:
-    """The clinical variables of a model, as the service tells them."""
+def _columns(model: Mapping[str, Any]) -> CohortConfig:
+    """The columns of a table that hold the clinical variables of a model, as the service describes them."""
     from pydantic import ValidationError
 
-    from cardiograph.config import VariableConfig
+    from cardiograph.config import CohortConfig, VariableConfig
 
     try:
         fields = [{key: told[key] for key in VariableConfig.model_fields if key in told} for told in model["variables"]]
-        return tuple(VariableConfig(**each) for each in fields)
+        return CohortConfig(variables=tuple(VariableConfig(**each) for each in fields))
     except (KeyError, TypeError, ValidationError) as error:
         message = "the service does not tell the variables of its model as expected; compare the versions"
         raise ServiceError(message) from error
@@ -281,7 +280,7 @@ def _variables_of(source: Path | ServiceClient) -> tuple[ClinicalVariable, ...]:
 
         scaler = Predictor.load(source).bundle.scaler
         return () if scaler is None else scaler.variables
-    return tuple(each.variable() for each in _variables(source.model()))
+    return tuple(each.variable() for each in _columns(source.model()).variables)
 
 
 def _number(option: str, name: str, text: str) -> float:

@@ -35,7 +35,7 @@ class Form:
         content |= {name: field(self.page, name) or "" for name in re.findall(r'name="(value-\w+)"', self.page)}
         content |= {"patient_id": "", **values}
         files = {name: (None, text) for name, text in content.items()}
-        files["page"] = ("scan.png", page or b"", "image/png")
+        files |= {} if page is None else {"page": ("scan.png", page, "image/png")}
         answer = self.client.post("/", files=files, headers=self.headers)
         self.page = answer.text
         return answer
@@ -114,6 +114,7 @@ def test_a_page_of_an_answer_can_be_asked_again_with_other_values(form, page, va
     ("content", "status", "said"),
     [
         (b"%PDF-1.7 ...", 415, "a PDF file"),
+        (b"", 422, "0 bytes"),
         (picture(400, 300), 422, "blank"),
         (picture(8000, 6000), 413, "pixels"),
     ],

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import contextmanager, suppress
 from unittest.mock import Mock
 
 import httpx
@@ -139,6 +141,59 @@ def test_who_reads_some_of_it_gets_more_time(monkeypatch):
 def test_who_reads_is_not(monkeypatch):
     monkeypatch.setattr(server, "UNREAD_SECONDS", 60)
     assert asyncio.run(connections_left(reads=True)) == (1, None)
+
+
+@contextmanager
+def listening():
+    """The port of a server that reads bodies and answers."""
+
+    async def app(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    config = uvicorn.Config(app, http=server.PunctualProtocol, lifespan="off", log_config=None, access_log=False)
+    running, place = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [place]}, daemon=True)
+    thread.start()
+    while not running.started:
+        threading.Event().wait(0.01)
+    yield place.getsockname()[1]
+    running.should_exit = True
+    thread.join(10)
+
+
+def test_a_kept_connection_does_not_wait_for_acknowledgements():
+    with listening() as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        took = []
+        for _ in range(20):
+            start = time.perf_counter()
+            client.get("/")
+            took.append(time.perf_counter() - start)
+    assert min(took[1:]) < 0.02, "Linux acknowledges after 40 ms what no further packet follows"
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_a_body_of_very_many_tiny_chunks_is_refused_and_holds_nobody_up():
+    with listening() as port, socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        with suppress(OSError):  # it hangs up
+            connection.sendall(CHUNKED + b"1\r\nx\r\n" * 500_000)
+        start = time.perf_counter()
+        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=20).status_code == 200
+        assert time.perf_counter() - start < 2
+
+
+def test_lines_that_come_each_in_a_chunk_of_its_own_are_read():
+    line = b'{"id": 1, "values": {"ef": 0.3}}\n'
+    pieces = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [line, b"\n"] * 1000)
+    large = b"20000\r\n" + bytes(0x20000) + b"\r\n"
+    for body in (pieces, large * 8, (pieces[: len(pieces) // 2] + large) * 3):
+        with listening() as port, socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(CHUNKED + body + b"0\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.slow

@@ -20,9 +20,15 @@ def test_a_form_comes_back_as_it_was_sent(page, text):
     assert parts_of(body, kind) == {"page": page, "values": text.encode("utf-8", "replace")}
 
 
-def test_a_field_left_empty_is_there():
-    body, kind = form(page=("", b""), values=(None, b"{}"))
-    assert parts_of(body, kind) == {"page": b"", "values": b"{}"}
+@pytest.mark.parametrize(
+    ("filename", "found"),
+    [(b'; filename=""', {}), (b'; filename="a.png"', {"page": b""}), (b"", {"page": b""})],
+    ids=["a browser without a file", "an empty file", "an empty field"],
+)
+def test_only_a_file_that_was_not_chosen_is_not_there(filename, found):
+    page = b'--b\r\nContent-Disposition: form-data; name="page"' + filename + b"\r\n\r\n\r\n"
+    values = b'--b\r\nContent-Disposition: form-data; name="values"\r\n\r\n{}\r\n--b--\r\n'
+    assert parts_of(page + values, "multipart/form-data; boundary=b") == {**found, "values": b"{}"}
 
 
 @given(st.binary(max_size=300))

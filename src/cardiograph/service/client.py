@@ -5,18 +5,32 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn, Self
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Annotated, Any, NoReturn, Self
 
 import httpx
+from pydantic import BaseModel, FailFast, ValidationError
+from pydantic_core import from_json
 
 from cardiograph import __version__
 from cardiograph.containers import Prediction
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, ServiceError
 from cardiograph.service.asked import Asked, requests
+from cardiograph.service.schemas import IssueAnswer, Told
+
+ANSWER_BYTES = 4 << 20
+"""Size of an answer at most: model cards and the answers to a batch are far below."""
+
+TEXT_LENGTH = 500
+"""Letters of a text of the service that an error repeats."""
+
+ANSWER_SECONDS = 600.0
+"""Time of a request and its whole answer: each patient of a batch may take the service's 20 s."""
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Seconds: for the network to take or give the next bytes, and to reach the service at all."""
@@ -26,6 +40,14 @@ TRIES = 6
 
 LONGEST_WAIT = 60.0
 """Seconds; a service that asks for more is busy, and says so."""
+
+
+class _Refusal(BaseModel):
+    """What of a problem document is looked at."""
+
+    status: int
+    detail: str = "no reason given"
+    issues: Annotated[list[IssueAnswer], FailFast()] = []
 
 
 class ServiceClient:
@@ -50,7 +72,11 @@ class ServiceClient:
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self.url = _address(url)
-        headers = {"User-Agent": f"cardiograph/{__version__}", "Accept": "application/json"}
+        headers = {
+            "User-Agent": f"cardiograph/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # a few bytes can unpack to gigabytes
+        }
         if key is not None:
             if not re.fullmatch(r"[!-~]+", key):
                 message = "the key is empty, or holds a space, a line break or a letter that no key has; copy it again"
@@ -58,7 +84,12 @@ class ServiceClient:
             headers["Authorization"] = f"Bearer {key}"
         secret = self.url.startswith("https:")  # plain http is for this machine, and through no proxy
         self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=TIMEOUT, transport=transport, trust_env=secret
+            base_url=self.url,
+            headers=headers,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is kept
+            timeout=TIMEOUT,
+            transport=transport,
+            trust_env=secret,
         )
         self._wait = wait
 
@@ -74,7 +105,7 @@ class ServiceClient:
         Raises:
             ServiceError: No such answer.
         """
-        told = self._json(self._ask("GET", "/v1/model"))
+        told = self._json(self._ask("GET", "/v1/model").content)
         if not isinstance(told, dict):
             self._strange("the model is no object")
         return told
@@ -95,7 +126,7 @@ class ServiceClient:
         if page is not None:
             fields["page"] = ("page", page, "application/octet-stream")  # a file's name may be a patient's
         response = self._ask("POST", "/v1/predictions", asked=asked, files=fields)
-        return self._prediction(self._json(response))
+        return self._prediction(self._json(response.content))
 
     def predict_many(self, patients: Iterable[Asked]) -> Iterator[Prediction]:
         """Score patients, in order.
@@ -140,14 +171,15 @@ class ServiceClient:
         kind = "application/x-ndjson"
         headers = {"Content-Type": kind, "Accept": kind}
         response = self._ask("POST", "/v1/predictions/batch", content=body, headers=headers)
-        try:
-            answers = [json.loads(line) for line in response.content.split(b"\n") if line.strip()]
-            by_number = {answer["id"]: answer for answer in answers}
-            broken_off = by_number.get(None, {}).get("problem")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self._strange("a line of the answer is none", error)
-        if broken_off:
-            self._issues(broken_off, Asked(name="the batch"))
+        by_number: dict[int, dict[str, Any]] = {}
+        for line in filter(bytes.strip, response.content.split(b"\n")):
+            answer = self._json(line)
+            number = answer.get("id", "") if isinstance(answer, dict) else ""
+            if number is None:
+                self._issues(answer.get("problem"), Asked(name="the batch"))
+            if type(number) is not int or number in by_number:
+                self._strange("a line of the answer is for no patient, or for one that has another")
+            by_number[number] = answer
         if set(by_number) != set(group):
             self._strange("the answers are not one for each patient")
         return by_number
@@ -155,12 +187,7 @@ class ServiceClient:
     def _ask(self, method: str, path: str, *, asked: Asked | None = None, **sent: Any) -> httpx.Response:  # noqa: ANN401
         """The answer to a request, which is sent again while the service is busy."""
         for attempt in range(1, TRIES + 1):
-            try:
-                response = self._http.request(method, path, **sent)
-            except httpx.HTTPError as error:
-                reason = str(error) or type(error).__name__
-                message = f"{self.url}: no answer ({reason}); check the address and that `cardiograph serve` runs there"
-                raise ServiceError(message) from error
+            response = self._answer(method, path, **sent)
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
             seconds = _seconds(response.headers.get("Retry-After", "1"))
@@ -168,50 +195,78 @@ class ServiceClient:
                 message = f"{self.url}: busy, and still so after {attempt} tries; try again in {seconds:.0f} seconds"
                 raise ServiceError(message)
             self._wait(seconds)
+        if response.is_redirect:
+            message = f"{self.url}: sends on to another address ({response.status_code}), where nothing was sent; "
+            message += "give the address of the service itself"
+            raise ServiceError(message)
         if not response.is_success:
-            problem = self._problem(response)
             message = "This patient cannot be scored."
-            raise _input_error(message, self._issues(problem, asked or Asked()))
+            raise _input_error(message, self._issues(self._problem(response), asked or Asked()))
         return response
+
+    def _answer(self, method: str, path: str, **sent: Any) -> httpx.Response:  # noqa: ANN401
+        """One request and its whole answer, within the limits of size and time, whatever the service does."""
+        end = threading.Timer(ANSWER_SECONDS, self._http.close)  # also ends what is read before the body
+        end.daemon = True
+        end.start()
+        try:
+            with self._http.stream(method, path, **sent) as response:
+                if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    self._strange("it is compressed, which was not asked for")
+                content = bytearray()
+                for piece in response.iter_bytes():
+                    content += piece
+                    if len(content) > ANSWER_BYTES:
+                        self._strange(f"it is longer than {ANSWER_BYTES >> 20} MiB")
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            late = f"not whole after {ANSWER_SECONDS:g} s" if self._http.is_closed else ""
+            reason = late or str(error) or type(error).__name__
+            message = f"{self.url}: no answer ({reason}); check the address and that `cardiograph serve` runs there"
+            raise ServiceError(message) from error
+        finally:
+            end.cancel()
+        return httpx.Response(response.status_code, headers=response.headers, content=bytes(content))
 
     def _problem(self, response: httpx.Response) -> dict[str, Any]:
         """A problem document, or what stands in for one where something else than the service answered."""
-        try:
-            told = response.json()
-        except ValueError:
-            told = None
         plain = {"status": response.status_code, "detail": response.reason_phrase}
+        try:
+            told = from_json(response.content, allow_inf_nan=False)
+        except ValueError:
+            return plain
         return {**plain, **told} if isinstance(told, dict) else plain
 
-    def _issues(self, problem: Mapping[str, Any], asked: Asked) -> list[Issue]:
+    def _issues(self, problem: Any, asked: Asked) -> list[Issue]:  # noqa: ANN401 - whatever was answered
         """The faults that a problem names.
 
         Raises:
             ConfigError: The key is not taken.
             ServiceError: The problem is none of the input.
         """
-        status, detail = problem.get("status"), problem.get("detail") or problem.get("title") or "no reason given"
-        if status in (401, 403):
+        try:
+            told = _Refusal.model_validate(problem, strict=True)
+        except ValidationError as error:
+            self._strange("the refusal has other fields", error)
+        detail = told.detail[:TEXT_LENGTH]
+        if told.status in (401, 403):
             message = f"{self.url}: {detail} The key comes from --key-file, or from CARDIOGRAPH_KEY."
             raise ConfigError(message)
-        try:
-            issues = [asked.named(Issue(**issue)) for issue in problem.get("issues") or ()]
-        except TypeError as error:
-            self._strange("the issues have other fields", error)
-        if not issues:
-            message = f"{self.url}: {asked.name}: {detail} (status {status})"
+        if not told.issues:
+            message = f"{self.url}: {asked.name}: {detail} (status {told.status})"
             raise ServiceError(message)
-        return issues
+        return [asked.named(Issue(**{name: text[:TEXT_LENGTH] for name, text in issue})) for issue in told.issues]
 
-    def _json(self, response: httpx.Response) -> Any:  # noqa: ANN401 - whatever was answered
+    def _json(self, content: bytes) -> Any:  # noqa: ANN401 - whatever was answered
         try:
-            return response.json()
+            return from_json(content, allow_inf_nan=False)
         except ValueError as error:
             self._strange("it is no JSON", error)
 
     def _prediction(self, answer: Any) -> Prediction:  # noqa: ANN401 - whatever was answered
         try:
-            return Prediction.from_dict(answer["prediction"])
+            content = answer["prediction"]
+            Told.model_validate(content, strict=True)
+            return Prediction.from_dict(content)
         except (ValueError, KeyError, TypeError) as error:
             self._strange("there is no prediction in it", error)
 
@@ -247,14 +302,14 @@ def _loopback(host: str) -> bool:
 
 def _seconds(retry_after: str) -> float:
     """Seconds to wait. Source: RFC 9110, section 10.2.3: a whole number, or a date."""
-    if retry_after.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]+\s*", retry_after):
         return float(retry_after)
     try:
         until = parsedate_to_datetime(retry_after)
-    except ValueError:
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError, TypeError, IndexError):
         return 1.0
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def _input_error(message: str, issues: Sequence[Issue]) -> InputError:

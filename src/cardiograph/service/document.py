@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from cardiograph.schema import ClinicalVariable
+from cardiograph.service.accept import FHIR
 from cardiograph.service.schemas import Problem
 
 _SAID = {
@@ -15,6 +16,7 @@ _SAID = {
     401: "A key is asked for; there is none, or it is wrong, expired or revoked.",
     403: "The key lacks the scope, or another site made a browser ask.",
     404: "There is no such thing.",
+    406: "Neither JSON nor FHIR in JSON is accepted.",
     408: "The body arrives too slowly.",
     410: "What was asked is not held any more, or another model gave the answer.",
     413: "Larger than the limit of bytes or pixels.",
@@ -41,7 +43,8 @@ def refusals_at_health() -> dict[int | str, dict[str, Any]]:
 
 
 def _refusal(status: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+    content: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+    content[FHIR] = {"schema": {"type": "object", "description": "an OperationOutcome, for clients that speak FHIR"}}
     said: dict[str, Any] = {"description": _SAID[status], "content": content}
     if status in (429, 503):
         said["headers"] = _RETRY

@@ -98,7 +98,7 @@ def typed_of(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) 
     return Typed(
         texts={variable.name: text(VALUE + variable.name) for variable in variables},
         patient_id=text("patient_id"),
-        page=parts.get("page") or None,
+        page=parts.get("page"),
         kept=text("kept"),
         drop="drop" in parts,
         any_page="any_page" in parts,

@@ -1,4 +1,4 @@
-"""Refusals for people: where a browser asked for a page, a problem document becomes one."""
+"""Refusals in the form that was asked for: a page for a browser, an OperationOutcome for a FHIR client."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cardiograph.service.accept import FHIR, speaks_fhir
+from cardiograph.service.fhir_outcome import operation_outcome
 from cardiograph.service.page_site import Site
 from cardiograph.service.problems import MEDIA_TYPE
 
 
 class PageRefusalsMiddleware:
-    """Turns problems on their way to a browser into pages that say the same.
+    """Turns problems on their way to a browser into pages, and to a FHIR client into resources, that say the same.
 
     Args:
         app: What comes after.
@@ -26,7 +28,9 @@ class PageRefusalsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back; programs get their problem as it is."""
-        if scope["type"] != "http" or not _for_people(scope):
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        people = scope["type"] == "http" and _for_people(scope)
+        if not people and not speaks_fhir(headers):
             await self._app(scope, receive, send)
             return
         start: Message | None = None
@@ -36,11 +40,12 @@ class PageRefusalsMiddleware:
             if message["type"] == "http.response.start" and _is_problem(message):
                 start = message
             elif start is not None:
-                body = self._page(json.loads(message["body"]), Headers(scope=scope))
-                headers = MutableHeaders(scope=start)
-                headers["Content-Type"] = "text/html; charset=utf-8"
-                if "content-length" in headers:
-                    headers["Content-Length"] = str(len(body))
+                problem = json.loads(message["body"])
+                body = self._page(problem, headers) if people else json.dumps(operation_outcome(problem)).encode()
+                changed = MutableHeaders(scope=start)
+                changed["Content-Type"] = "text/html; charset=utf-8" if people else FHIR
+                if "content-length" in changed:
+                    changed["Content-Length"] = str(len(body))
                 await send(start)
                 await send({**message, "body": body})
                 start = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from pydantic_core import from_json
 
 from cardiograph.errors import Issue
@@ -18,6 +20,7 @@ JSON_BYTES = 65_536
 """Of a request without its page. Each name that is unknown is a fault to be told, and thousands would hold up all others."""
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Asked(BaseModel):
@@ -48,26 +51,26 @@ class Neighbour(BaseModel):
     """A similar reference record."""
 
     record_id: str
-    distance: float
+    distance: Number
     label: int = Field(description="0, 1 or -1 (unlabelled)")
-    clinical: dict[str, float | None]
+    clinical: dict[str, Number | None]
 
 
 class Told(BaseModel):
     """The answer of the model."""
 
-    probability: float = Field(ge=0, le=1, description="of the outcome")
+    probability: Share = Field(description="of the outcome")
     positive: bool | None = Field(description="whether the probability reaches the threshold")
-    threshold: float | None
+    threshold: Number | None
     outcome: str
-    neighbours: list[Neighbour]
+    neighbours: Annotated[list[Neighbour], FailFast()]
     provenance: str
     warnings: list[str]
     missing: list[str]
-    low: float | None = Field(description="lower end of the interval of the probability")
-    high: float | None
+    low: Share | None = Field(description="lower end of the interval of the probability")
+    high: Share | None
     decision: str = Field(description="positive, negative, can't tell, unlike both, too few, void, or no estimate")
-    novelty: float | None
+    novelty: Share | None
 
 
 class Model(BaseModel):
@@ -126,13 +129,17 @@ def read_line(content: bytes) -> AskedLine:
     Raises:
         ProblemError: As :func:`read_asked`.
     """
-    found = _json(content)
-    page = found.get("page") if isinstance(found, dict) else None
-    if isinstance(page, str):
-        _check_size(len(content) - len(page) - page.count("/"))  # some programs write \\/ for it
-    else:
-        _check_size(len(content))
-    return checked(found, AskedLine)
+    _check_size(len(content) - _page_size(content))
+    return checked(_json(content), AskedLine)
+
+
+_PAGE = re.compile(rb'"page"\s*:\s*"')
+
+
+def _page_size(content: bytes) -> int:
+    """Bytes of the first ``page`` between its quotes, found without parsing; base64 holds no quote."""
+    found = _PAGE.search(content)
+    return 0 if found is None else max(0, content.find(b'"', found.end()) - found.end())
 
 
 def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
@@ -153,10 +160,31 @@ def _check_size(size: int) -> None:
 
 def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
-        return from_json(content, allow_inf_nan=False)
+        found = from_json(content, allow_inf_nan=False)
+        json.loads(content, object_pairs_hook=_no_key_twice)
+    except DuplicateKeyError as error:
+        message = f"The key `{error.key[:40]}` is there twice; send each once."
+        raise ProblemError(400, "duplicate_key", message) from error
     except ValueError as error:
         message = "This is not JSON; send an object such as the documentation shows."
         raise ProblemError(400, "bad_json", message) from error
+    return found
+
+
+class DuplicateKeyError(ValueError):
+    """A JSON object has a key twice, and nobody could say which of the values was meant."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__("duplicate key")
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
+    seen = set[str]()
+    for key, _ in pairs:
+        if key in seen:
+            raise DuplicateKeyError(key)
+        seen.add(key)
 
 
 def checked(content: Any, kind: type[Body]) -> Body:  # noqa: ANN401 - any JSON

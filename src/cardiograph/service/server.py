@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -29,8 +30,39 @@ UNREAD_SECONDS = 30.0
 
 UNREAD_BYTES = 256 << 10
 
+READ_BYTES = 64 << 10
+"""What is taken from a connection at a time: parsing it holds up all others."""
+
+CHUNK_BYTES = 64
+"""Size below which a chunk of a body counts as small: it takes far longer to parse than its bytes."""
+
+SMALL_CHUNKS = 2048
+"""Small chunks that a body may have in a row, so to speak: larger ones make up for them."""
+
 CONNECTIONS = 512
 """Connections at a time; above, requests are answered 503 at once."""
+
+
+class FrugalConnection(h11.Connection):
+    """HTTP/1.1 that refuses a body in a great many tiny chunks, which would take hundreds of times its size to parse."""
+
+    _debt = 0
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Parse the next event.
+
+        Raises:
+            RemoteProtocolError: The body's chunks are too many and too small, or the bytes are not HTTP.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._debt = 0
+        elif isinstance(event, h11.Data):
+            self._debt = max(0, self._debt + CHUNK_BYTES * event.chunk_start - len(event.data))
+            if self._debt > CHUNK_BYTES * SMALL_CHUNKS:
+                message = "chunks too small"
+                raise h11.RemoteProtocolError(message)
+        return event
 
 
 class PunctualProtocol(H11Protocol):
@@ -40,8 +72,12 @@ class PunctualProtocol(H11Protocol):
     _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for headers."""
+        """Begin to wait for headers, and send answers without waiting for the client's acknowledgement of the last."""
         super().connection_made(transport)
+        self.conn = FrugalConnection(h11.SERVER, self.conn._max_incomplete_event_size)
+        transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # of asyncio's own transports
+        # asyncio does so itself only where a socket was made with its protocol named
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(high=0)  # whatever waits to be read has its timer, also when we close
         self._wait_for_head()
 

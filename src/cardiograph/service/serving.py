@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio.to_thread
@@ -69,6 +70,15 @@ class Serving:
         entry = await self.with_records(lambda: self._record(query, prediction, caller))
         self.held.put(entry.id, query)
         return entry
+
+    async def parsed(self, work: Callable[[], Done]) -> Done:
+        """Parse what was sent on a thread, so that no other request waits for it."""
+        return await anyio.to_thread.run_sync(work, limiter=self._parsers)
+
+    @cached_property
+    def _parsers(self) -> anyio.CapacityLimiter:
+        """Few threads: each that computes makes the event loop wait for its turn."""
+        return anyio.CapacityLimiter(2)
 
     async def with_records(self, work: Callable[[], Done]) -> Done:
         """Do work with the records on a thread.

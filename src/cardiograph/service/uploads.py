@@ -23,16 +23,18 @@ class Part:
     """One field of a form.
 
     Args:
-        name: Of the field; the name of a file is not even read.
+        name: Of the field.
         content: Bytes of the field.
+        unchosen: Whether it has an empty file name, as browsers send it where no file was chosen. Other names are not kept.
     """
 
     name: str = ""
     content: bytearray = field(default_factory=bytearray)
+    unchosen: bool = False
 
 
 def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
-    """Fields of a multipart body by name.
+    """Fields of a multipart body by name, without files that were not chosen; a file of 0 bytes that was is there.
 
     Raises:
         ProblemError: 400, where the body is no such form.
@@ -48,12 +50,9 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
         raise ProblemError(400, "bad_form", message) from error
     if not reader.ended:
         raise ProblemError(400, "bad_form", "The form ends before its last boundary; send all of it.")
-    found: dict[str, bytes] = {}
-    for part in reader.parts:
-        if part.name in found:
-            raise ProblemError(400, "bad_form", "A field is there twice; send each once.")
-        found[part.name] = bytes(part.content)
-    return found
+    if len({part.name for part in reader.parts}) < len(reader.parts):
+        raise ProblemError(400, "bad_form", "A field is there twice; send each once.")
+    return {part.name: bytes(part.content) for part in reader.parts if part.content or not part.unchosen}
 
 
 def text_of(content: bytes) -> str:
@@ -95,6 +94,7 @@ class _Reader:
         if self._header.lower() == b"content-disposition":
             _, options = parse_options_header(bytes(self._value))
             self.parts[-1].name = options[b"name"].decode()
+            self.parts[-1].unchosen = options.get(b"filename") == b""
         self._header.clear()
         self._value.clear()
 

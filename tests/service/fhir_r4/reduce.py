@@ -1,4 +1,5 @@
-"""Cuts HL7's JSON schema of FHIR R4 down to what a RiskAssessment with contained Observations and a Device can reach.
+"""Cuts HL7's JSON schema of FHIR R4 down to what a RiskAssessment with contained Observations and a Device, and an
+OperationOutcome, can reach.
 
 ``python reduce.py fhir.schema.json`` writes ``schema.json`` beside this file. The whole schema is that of FHIR 4.0.1
 (``fhir.schema.json``, CC0, as HL7 publishes it with the specification and the npm package
@@ -11,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-RESOURCES = ("RiskAssessment", "Observation", "Device")
+RESOURCES = ("RiskAssessment", "Observation", "Device", "OperationOutcome")
 SOURCE = (
     "HL7 FHIR R4 (4.0.1) fhir.schema.json, CC0, reduced to {names}; descriptions left out; SHA-256 of the whole: {sha}"
 )

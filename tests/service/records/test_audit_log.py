@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cardiograph.errors import RecordsError
 from cardiograph.service.records import Records, verification
 from cardiograph.service.records.audit_log import EVENTS
 
@@ -198,6 +200,69 @@ def test_keys_are_still_what_the_log_tells(five, tamper):
     assert five.log.verify().reason == "no entry tells of key eeeeeeeeeeee"
     tamper("DELETE FROM cardiograph_keys")
     assert five.log.verify().first_bad == 7
+
+
+MALFORMED = {
+    "a text": "'no such thing'",
+    "no UTF-8": "CAST(x'ff00fe' AS TEXT)",
+    "bytes": "x'ff'",
+    "a number": "3.5",
+    "a large number": "9223372036854775807",
+    "JSON of another kind": "'[1]'",
+    "deep JSON": "'" + "[" * 5000 + "'",
+    "letters beyond ASCII": "'é\u0660'",
+}
+CELLS = {
+    LOG: ("number", "time", "event", "subject", "key_id", "details", "previous", "hash"),
+    HEAD: ("number", "hash"),
+    PREDICTIONS: ("id", *COLUMNS.split(", ")[:-1]),
+    "cardiograph_keys": ("id", "name", "secret_sha256", "scopes", "created_at", "expires_at", "revoked_at"),
+}
+
+
+@pytest.mark.parametrize("value", MALFORMED)
+@pytest.mark.parametrize(("table", "column"), [(table, column) for table in CELLS for column in CELLS[table]])
+def test_a_cell_that_holds_something_else_is_found(table, column, value, tmp_path, entry):
+    with Records.open(str(tmp_path / "records.sqlite")) as records:
+        records.keys.create("ward", frozenset({"read"}), None)
+        records.add(entry())
+        records.log.append("page_read", "d" * 32)
+        assert records.log.verify().ok
+        with sqlite3.connect(tmp_path / "records.sqlite") as connection:
+            first = f"rowid = (SELECT min(rowid) FROM {table})"
+            connection.execute(f"UPDATE {table} SET {column} = {MALFORMED[value]} WHERE {first}")
+        connection.close()
+        found = records.log.verify()
+        assert (found.ok, bool(found.reason)) == (False, True)
+
+
+def test_an_entry_forged_with_its_hash_may_hold_no_details(five, tamper):
+    for details in ("no JSON", "[1]", "5", '{"count":"many"}'):
+        tamper(f"UPDATE {LOG} SET event = 'predictions_deleted', details = :details WHERE number = 1", details=details)
+        rehash(tamper, 1)
+        assert not five.log.verify().ok
+
+
+@pytest.mark.parametrize("table", ["cardiograph_settings", "cardiograph_version"])
+def test_records_without_a_secret_or_a_version_are_refused_in_words(records, url, tamper, table):
+    column = {"cardiograph_settings": "value", "cardiograph_version": "version_num"}[table]
+    tamper(f"UPDATE {table} SET {column} = 'é?'")
+    with pytest.raises(RecordsError, match=r"lost their secret|newer version"):
+        Records.open(url)
+
+
+def test_a_key_whose_end_cannot_be_read_is_void_and_a_prediction_is_not_answered(tmp_path, entry):
+    with Records.open(str(tmp_path / "records.sqlite")) as records:
+        token, _ = records.keys.create("ward", frozenset({"read"}), None)
+        records.add(kept := entry())
+        assert records.keys.find(token)
+        with sqlite3.connect(tmp_path / "records.sqlite") as connection:
+            connection.execute("UPDATE cardiograph_keys SET expires_at = 'soon'")
+            connection.execute("UPDATE cardiograph_predictions SET answer = 'no JSON'")
+        connection.close()
+        assert records.keys.find(token) is None
+        with pytest.raises(RecordsError, match="cannot be read; see `cardiograph audit-log verify`"):
+            records.get(kept.id)
 
 
 def test_threads_write_one_chain(records, entry):

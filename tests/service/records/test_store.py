@@ -185,7 +185,9 @@ def test_what_was_deleted_before_a_failure_is_forgotten(tmp_path, entry, monkeyp
         for _ in range(2):
             records.add(entry())
         some, counts = records._prune_some, iter([1])
-        monkeypatch.setattr(records, "_prune_some", lambda before, at_once: some(before, at_once) if next(counts) else 0)
+        monkeypatch.setattr(
+            records, "_prune_some", lambda before, at_once: some(before, at_once) if next(counts) else 0
+        )
         with pytest.raises(StopIteration):
             records.prune(datetime.now(UTC))
         assert (tmp_path / "records.sqlite-wal").read_bytes() == b""

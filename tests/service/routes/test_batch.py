@@ -3,13 +3,20 @@
 import asyncio
 import base64
 import json
+import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
+from cardiograph.service import schemas
 from cardiograph.service.access import ANYBODY
 from cardiograph.service.problems import ProblemError
+from cardiograph.service.routes import batch, predictions
+from cardiograph.service.routes import page as routes_page
 from cardiograph.service.routes.batch import _read, lines_of
+from cardiograph.service.schemas import read_line
+from cardiograph.service.serving import Serving
 from cardiograph.service.settings import ServiceSettings
 
 KIND = {"Content-Type": "application/x-ndjson"}
@@ -52,9 +59,47 @@ def test_a_line_is_small_but_for_its_page(served, values):
     asked = {"page": long, "values": values}
     escaped = json.dumps(asked).replace("/", "\\/").encode()
     more = {f"n{number}": 0 for number in range(20_000)}
-    told = post(served, asked, escaped, {"page": long, "values": more}, {"values": more}, {"page": [long]}, [long])
+    large = {"page": long, "values": more}
+    told = post(served, asked, escaped, large, {"values": more}, {"page": [long]}, [long], {"page": ""})
     # the first two are read, and then are no picture
-    assert [each["problem"]["status"] for each in told] == [415, 415, 413, 413, 413, 413]
+    assert [each["problem"]["status"] for each in told] == [415, 415, 413, 413, 413, 413, 422]
+
+
+def test_the_limit_of_a_line_holds_for_what_was_sent_and_before_it_is_parsed(monkeypatch):
+    def parsed(content):
+        pytest.fail("a line above the limit was parsed")
+
+    monkeypatch.setattr(schemas, "_json", parsed)
+    keys = ",".join(f'"{number}":0' for number in range(10_000)).encode()
+    slashes = b"/" * 200_000
+    for line in (
+        b'{"page":"' + slashes + b'","values":{' + keys + b"}}",  # not escaped: one byte each
+        b'{"page":"' + b"\\/" * 100_000 + b'\\\\","values":{' + keys + b"}}",
+        b'{"values":{' + keys + b'},"page":"' + slashes + b'"}',
+        b'{"page":"","page":"' + slashes + b'"}',
+        b'{"page":"' + slashes,
+    ):
+        with pytest.raises(ProblemError) as caught:
+            read_line(line)
+        assert (caught.value.status, caught.value.code) == (413, "too_large")
+
+
+def test_what_was_sent_is_parsed_beside_the_event_loop(served, page, values, monkeypatch):
+    threads = []
+
+    def noted(work, *given):
+        threads.append(threading.current_thread())
+        return work(*given)
+
+    for module, name in ((batch, "read_line"), (batch, "_page"), (predictions, "asked_of"), (routes_page, "parts_of")):
+        monkeypatch.setattr(module, name, partial(noted, getattr(module, name)))
+    loop = []
+    monkeypatch.setattr(Serving, "score", lambda *_, **__: loop.append(threading.current_thread()) or asyncio.sleep(0))
+    served.client.post("/v1/predictions/batch", content=lines({"values": values}), headers=KIND)
+    served.ask(page, values)
+    served.client.post("/", files={"token": (None, "x")})
+    assert len(threads) == 4
+    assert not set(threads) & set(loop)
 
 
 def test_there_are_as_many_lines_as_allowed_and_no_more(serve, values):

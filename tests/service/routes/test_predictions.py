@@ -54,7 +54,7 @@ def test_values_alone_and_a_page_alone_are_scored(served, page, values):
     assert (alone.status_code, alone.json()["prediction"]["missing"]) == (201, ["image"])
     assert served.ask(values=values).json()["prediction"]["probability"] == alone.json()["prediction"]["probability"]
     assert served.ask(page).json()["prediction"]["missing"] == ["clinical"]
-    assert served.ask(b"", values).json()["prediction"] == alone.json()["prediction"]  # a browser's form without a file
+    assert served.ask(b"", values).json()["issues"][0]["code"] == "empty"
     assert served.client.post("/v1/predictions", files={"page": page, "more": (None, "")}).status_code == 422
 
 
@@ -68,6 +68,7 @@ def test_values_alone_and_a_page_alone_are_scored(served, page, values):
         (None, {"ef": None}, 422, "nothing_known"),
         (b"%PDF-1.7 ...", {"ef": 0.4}, 415, "unsupported_format"),
         (b"no picture", {"ef": 0.4}, 415, "not_an_image"),
+        (b"", {"ef": 0.4}, 422, "empty"),
         (picture(400, 300), {"ef": 0.4}, 422, "blank"),
         (picture(8000, 6000), None, 413, "too_many_pixels"),
         (picture(400, 300)[:200], None, 422, "truncated"),
@@ -91,6 +92,8 @@ def test_what_cannot_be_scored_is_named(served, page_, values_, status, code):
         (b'{"values": {"ef": NaN}}', "application/json", 400),
         (b'{"values": {"ef": true}}', "application/json", 422),
         (b'{"wanted": {}}', "application/json", 422),
+        (b'{"values": {"ef": 0.3, "ef": 0.7}}', "application/json", 400),
+        (b'{"values": {"ef": 0.3}, "values": {"ef": 0.7}}', "application/json", 400),
         (b"[]", "application/json", 422),
         (b"--x\r\n", "multipart/form-data; boundary=x", 400),
         (b"anything", "multipart/form-data", 400),
@@ -102,6 +105,22 @@ def test_a_body_that_is_none_is_refused(served, content, kind, status):
     answer = served.client.post("/v1/predictions", content=content, headers={"Content-Type": kind})
     assert answer.status_code == status, answer.text
     assert answer.json()["status"] == status
+
+
+@pytest.mark.parametrize("key", ["ef", "e\\u0066"], ids=["as it is", "escaped"])
+def test_a_key_that_is_there_twice_is_named(served, key):
+    values = f'{{"ef": 0.3, "{key}": 0.7}}'
+    body, line = f'{{"values": {values}}}', {"Content-Type": "application/x-ndjson"}
+    kind = {"Content-Type": "application/json"}
+    told = [
+        served.client.post("/v1/predictions", content=body, headers=kind).json(),
+        served.client.post("/v1/predictions", files={"values": (None, values)}).json(),
+        json.loads(served.client.post("/v1/predictions/batch", content=body, headers=line).text)["problem"],
+    ]
+    for problem in told:
+        assert (problem["status"], problem["code"]) == (400, "duplicate_key")
+        assert "`ef` is there twice" in problem["detail"]
+    assert not served.told("prediction")
 
 
 def unknown(count):

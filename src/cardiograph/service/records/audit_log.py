@@ -115,7 +115,7 @@ def locked_head(session: Session) -> HeadRow:
     head = session.scalar(
         select(HeadRow).where(HeadRow.id == 1).with_for_update().execution_options(populate_existing=True)
     )
-    if head is None:
+    if head is None or not isinstance(head.number, int):
         message = "the audit log has lost its end; see `cardiograph audit-log verify`, and restore a backup"
         raise RecordsError(message)
     return head

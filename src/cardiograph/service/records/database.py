@@ -205,6 +205,7 @@ class Database:
 
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own class
     connection.isolation_level = None  # BEGIN comes from us alone
+    connection.text_factory = lambda raw: raw.decode(errors="replace")  # a text that is none breaks a hash, not us
     for setting in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {setting}").fetchall()
 

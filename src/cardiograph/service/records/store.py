@@ -82,10 +82,13 @@ class Records:
         self._database = database
         with database.reading() as session:
             secret = session.get(SettingRow, "secret")
+        try:
+            self._seals = Seals(bytes.fromhex("" if secret is None else secret.value))
+        except (ValueError, TypeError):
+            secret = None
         if secret is None:
             message = "the records have lost their secret; restore a backup"
             raise RecordsError(message)
-        self._seals = Seals(bytes.fromhex(secret.value))
         self.keys = Keys(database, self._seals)
         self.log = AuditLog(database, self._seals)
 
@@ -132,19 +135,11 @@ class Records:
             return None
         with self._database.reading() as session:
             row = session.get(PredictionRow, id_, options=[undefer(PredictionRow.page)])
-        if row is None:
-            return None
-        return PredictionEntry(
-            row.id,
-            row.created_at,
-            row.model_sha256,
-            row.key_id,
-            row.page_sha256,
-            row.values_hmac,
-            json.loads(row.answer),
-            row.page,
-            None if row.clinical is None else json.loads(row.clinical),
-        )
+        try:
+            return None if row is None else _entry(row)
+        except (ValueError, TypeError):
+            message = f"prediction {id_}: cannot be read; see `cardiograph audit-log verify`, and restore a backup"
+            raise RecordsError(message) from None
 
     def prune(self, before: datetime) -> int:
         """Delete predictions with all that was kept of them; the log stays, and tells how many and a hash of their ids.
@@ -229,6 +224,20 @@ class Records:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _entry(row: PredictionRow) -> PredictionEntry:
+    return PredictionEntry(
+        row.id,
+        row.created_at,
+        row.model_sha256,
+        row.key_id,
+        row.page_sha256,
+        row.values_hmac,
+        json.loads(row.answer),
+        row.page,
+        None if row.clinical is None else json.loads(row.clinical),
+    )
 
 
 def _json(content: Mapping[str, Any]) -> str:

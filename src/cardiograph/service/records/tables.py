@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -10,6 +12,10 @@ from sqlalchemy.types import TypeDecorator
 
 VERSION_TABLE = "cardiograph_version"
 """Where Alembic notes the step that the database is at."""
+
+
+UNREADABLE = datetime.min.replace(tzinfo=UTC)
+"""Stands for a stored time that is none: what ends then is over, and no seal or hash holds."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -33,6 +39,18 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """What is read, also where the cell holds no time: SQLite lets any cell hold anything."""
+        read = super().result_processor(dialect, coltype)
+
+        def moment(value: Any) -> datetime | None:  # noqa: ANN401 - whatever the cell holds
+            try:
+                return value if read is None else read(value)
+            except (ValueError, TypeError, OverflowError):
+                return UNREADABLE
+
+        return moment
 
 
 class Table(DeclarativeBase):

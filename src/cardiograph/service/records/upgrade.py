@@ -53,4 +53,5 @@ def bring_up_to_date(reader: Engine, writer: Engine, *, name: str, create: bool)
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    heads = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads()
+    return " and ".join(map(str, heads)) or None

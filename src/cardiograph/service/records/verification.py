@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,6 +19,8 @@ FIRST = "0" * 64
 """What stands as previous hash in the first entry."""
 
 AT_ONCE = 1000
+
+Stored = TypeVar("Stored", LogRow, PredictionRow, KeyRow)
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,9 @@ def verify(session: Session, seals: Seals, *, known: tuple[int, str] | None = No
     walk = _Walk(session, seals, known)
     rows = session.scalars(select(LogRow).order_by(LogRow.number).execution_options(yield_per=AT_ONCE))
     for part in rows.partitions():
+        before = walk.number
         fault = walk.chain(part)
-        fault = walk.predictions([row for row in part if row.number <= walk.number]) or fault
+        fault = walk.predictions(part[: walk.number - before]) or fault
         if fault is not None:
             return walk.bad(*fault)
     fault = walk.end() or walk.keys() or walk.count()
@@ -87,9 +92,11 @@ class _Walk:
     def chain(self, rows: Sequence[LogRow]) -> Fault | None:
         for row in rows:
             expected = self.number + 1
+            if not isinstance(row.number, int):
+                return expected, "is missing, and another has no whole number"
             if row.number != expected:
                 return (expected, "is missing") if row.number > expected else (row.number, "stands before the first")
-            if row.hash != entry_hash(row):
+            if row.hash != _computed(entry_hash, row):
                 return expected, "was changed"
             if row.previous != self.last:
                 return expected, "does not follow from the entry before it"
@@ -101,7 +108,8 @@ class _Walk:
 
     def _remember(self, row: LogRow) -> None:
         if row.event == "predictions_deleted":
-            self.deleted += int(_detail(row, "count") or 0)
+            count = _detail(row, "count")
+            self.deleted += int(count) if re.fullmatch("[0-9]{1,18}", count) else 0
         elif row.event in ("key_created", "key_revoked"):
             self.key_seals[row.subject] = row.number, _detail(row, "seal")
 
@@ -111,13 +119,19 @@ class _Walk:
         self.predicted += sum(row.event == "prediction" for row in rows)
         there = self.session.scalars(select(PredictionRow).where(PredictionRow.id.in_(told))).all()
         self.found += len(there)
-        bad = [told[each.id].number for each in there if self.seals.prediction(each) != _detail(told[each.id], "seal")]
+        bad = [
+            told[each.id].number
+            for each in there
+            if _computed(self.seals.prediction, each) != _detail(told[each.id], "seal")
+        ]
         return (min(bad), "tells of a prediction that was changed since") if bad else None
 
     def end(self) -> Fault | None:
         head = self.session.get(HeadRow, 1)
         if head is None:
             return None, "the row that keeps the end of the log is missing"
+        if not isinstance(head.number, int):
+            return None, "the row that keeps the end of the log has no whole number"
         if head.number > self.number:
             return self.number + 1, f"is missing: the log ended with entry {head.number}"
         if head.number < self.number:
@@ -130,11 +144,11 @@ class _Walk:
 
     def keys(self) -> Fault | None:
         there = {row.id: row for row in self.session.scalars(select(KeyRow))}
-        strange = sorted(set(there) - set(self.key_seals))
+        strange = sorted(ascii(id_)[:40].strip("'") for id_ in set(there) - set(self.key_seals))
         if strange:
             return None, f"no entry tells of key {strange[0]}"
         for id_, (number, seal) in sorted(self.key_seals.items(), key=lambda each: each[1]):
-            if id_ not in there or self.seals.key(there[id_]) != seal:
+            if id_ not in there or _computed(self.seals.key, there[id_]) != seal:
                 return number, "tells of a key that was changed or removed since"
         return None
 
@@ -152,4 +166,16 @@ class _Walk:
 
 
 def _detail(row: LogRow, name: str) -> str:
-    return str(json.loads(row.details).get(name, ""))
+    try:
+        details = json.loads(row.details)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+    return str(details.get(name, "")) if isinstance(details, dict) else ""
+
+
+def _computed(hashed: Callable[[Stored], str], row: Stored) -> str | None:
+    """The hash of a row; None if a cell is of a type that nobody writes there: SQLite lets any cell hold anything."""
+    try:
+        return hashed(row)
+    except (ValueError, TypeError, AttributeError):
+        return None

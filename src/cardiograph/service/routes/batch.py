@@ -8,6 +8,7 @@ import binascii
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -138,9 +139,10 @@ async def _within(seconds: float) -> AsyncIterator[None]:
 async def _answer(serving: Serving, line: bytes, number: int, caller: Caller) -> dict[str, Any]:
     name: str | int | None = None
     try:
-        asked = read_line(line)
+        asked = await serving.parsed(partial(read_line, line))
         name = asked.id
-        entry = await serving.score(asked.query(_page(asked.page)), caller, patient=True)
+        page = await serving.parsed(partial(_page, asked.page))
+        entry = await serving.score(asked.query(page), caller, patient=True)
     except ProblemError as problem:
         return {"id": name, "line": number, "problem": problem.content()}
     answer = serving.answer(entry)

@@ -66,7 +66,8 @@ async def form(request: Request) -> Response:
 async def ask(request: Request) -> Response:
     """Score what was typed and go to its answer; where something is wrong, the form again, with all that was typed."""
     serving, caller = serving_of(request), caller_of(request)
-    parts = parts_of(await request.body(), request.headers.get("content-type", ""))
+    body, kind = await request.body(), request.headers.get("content-type", "")
+    parts = await serving.parsed(partial(parts_of, body, kind))
     typed = typed_of(parts, site_of(request).variables)
     try:
         _tokens(request).check(typed.token, caller.key_id)

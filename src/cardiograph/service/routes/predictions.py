@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from cardiograph.errors import Issue
 from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
+from cardiograph.service.accept import FHIR, JSON, accepted
 from cardiograph.service.document import gate_schema, patient_schema, refusals, values_schema
 from cardiograph.service.problems import ProblemError
 from cardiograph.service.records import Event, PredictionEntry
@@ -23,7 +24,6 @@ from cardiograph.service.uploads import parts_of, text_of
 PATH = "/v1/predictions"
 PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
 FIELDS = ("page", "values", "patient_id", "gate")
-FHIR = "application/fhir+json"
 _GONE = Response(status_code=400)
 """For a client that has left and reads nothing."""
 _SAME = 1e-9
@@ -40,7 +40,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         methods=["POST"],
         status_code=201,
         summary="Score a patient",
-        responses={201: {**said, "description": "Scored and recorded."}, **refusals(403, 408, 413, 415, 422)},
+        responses={201: {**said, "description": "Scored and recorded."}, **refusals(403, 406, 408, 413, 415, 422)},
         openapi_extra={"requestBody": _body(variables, blocks)},
     )
     router.add_api_route(
@@ -48,7 +48,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         read,
         methods=["GET"],
         summary="Read an answer again",
-        responses={200: said, **refusals(403, 404)},
+        responses={200: said, **refusals(403, 404, 406)},
     )
     router.add_api_route(
         f"{PATH}/{{prediction_id}}/explanation",
@@ -65,19 +65,21 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
 
 async def create(request: Request) -> Response:
     """Score a page, values, or both. The answer is in the records before it is told."""
-    serving = serving_of(request)
-    query = asked_of(await request.body(), request.headers.get("content-type", ""))
+    serving, form = serving_of(request), _form_of(request)
+    body, kind = await request.body(), request.headers.get("content-type", "")
+    query = await serving.parsed(partial(asked_of, body, kind))
     entry = await unless_left(request, serving.score(query, caller_of(request)))
     if entry is None:
         return _GONE
-    return _told(request, entry, 201)
+    return _told(request, entry, form, 201)
 
 
 async def read(request: Request, prediction_id: str) -> Response:
     """The answer as it was given."""
+    form = _form_of(request)
     entry = await recorded(request, prediction_id)
     await note(request, "prediction_read", prediction_id)
-    return _told(request, entry, 200)
+    return _told(request, entry, form, 200)
 
 
 async def explanation(request: Request, prediction_id: str) -> Response:
@@ -110,7 +112,7 @@ def asked_of(body: bytes, content_type: str) -> Query:
         rule = f"fields are {', '.join(FIELDS)}"
         issues = [Issue("request", name[:40], "", rule, "leave it out", "unknown_field") for name in unknown]
         raise ProblemError(422, "bad_request", "The form has other fields than it may have.", issues=issues)
-    parts = {name: content for name, content in parts.items() if content}  # browsers send what was left empty
+    parts = {name: content for name, content in parts.items() if content or name == "page"}
     content = {"values": read_json(parts["values"])} if "values" in parts else {}
     if "patient_id" in parts:
         content["patient_id"] = text_of(parts["patient_id"])
@@ -119,12 +121,24 @@ def asked_of(body: bytes, content_type: str) -> Query:
     return checked(content, Asked).query(parts.get("page"))
 
 
-def _told(request: Request, entry: PredictionEntry, status: int) -> Response:
-    """A recorded prediction, in FHIR where that is asked for."""
+def _form_of(request: Request) -> str:
+    """The media type that the answer will have.
+
+    Raises:
+        ProblemError: 406 if the client accepts none; nothing is scored for an answer that nobody can read.
+    """
+    form = accepted(request.headers)
+    if form is None:
+        raise ProblemError(406, "not_acceptable", f"Answers are {JSON} or {FHIR}; set Accept to one of them.")
+    return form
+
+
+def _told(request: Request, entry: PredictionEntry, form: str, status: int) -> Response:
+    """A recorded prediction as JSON or FHIR."""
     serving = serving_of(request)
     answer = serving.answer(entry)
     headers = {"Location": answer["links"]["self"]} if status == 201 else {}
-    if FHIR not in request.headers.get("accept", ""):
+    if form != FHIR:
         return JSONResponse(answer, status, headers=headers)
     from cardiograph.service.fhir import ModelFacts, columns_of, risk_assessment
 

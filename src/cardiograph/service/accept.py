@@ -1,0 +1,45 @@
+"""Which form of an answer a client accepts: this interface's JSON, or FHIR's."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers
+
+FHIR = "application/fhir+json"
+JSON = "application/json"
+
+_QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
+
+
+def accepted(headers: Headers) -> str | None:
+    """Media type of an answer, by the ``Accept`` of its request; None if the client accepts neither.
+
+    FHIR is sent only to clients that name it, and to those that accept both equally.
+
+    Source: RFC 9110, section 12.5.1.
+    """
+    ranges = _ranges(headers)
+    if not ranges:
+        return JSON
+    fhir = ranges.get(FHIR, 0.0)
+    json = next((ranges[each] for each in (JSON, "application/*", "*/*") if each in ranges), 0.0)
+    if fhir > 0 and fhir >= json:
+        return FHIR
+    return JSON if json > 0 else None
+
+
+def speaks_fhir(headers: Headers) -> bool:
+    """Whether refusals have to be in FHIR: the client asks for it, be it in a format that is not served."""
+    return accepted(headers) != JSON and any(each.startswith("application/fhir+") for each in _ranges(headers))
+
+
+def _ranges(headers: Headers) -> dict[str, float]:
+    """Media range -> quality."""
+    found = {}
+    for part in ",".join(headers.getlist("accept")).split(","):
+        media, *parameters = (each.strip().lower() for each in part.split(";"))
+        qualities = [match[1] for each in parameters if (match := _QUALITY.fullmatch(each))]
+        if media:
+            found[media] = float(qualities[0]) if qualities else 1.0
+    return found
