@@ -214,7 +214,7 @@ class ModelBundle:
 
     def _write_renewable(self, folder: Path) -> dict[str, Any]:
         """Write what may be known later than the rest; returns what ``bundle.json`` holds of it, checksums included."""
-        maps, digests = self.served.maps, {}
+        maps, digests = self.served.maps, dict[str, str]()
         names: dict[str, str | None] = {"uncertainty": None, "mean_page": None}
         if self.uncertainty is not None:
             content = files.json_bytes(self.uncertainty.to_dict())
