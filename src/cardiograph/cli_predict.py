@@ -221,7 +221,7 @@ def _columns(model: Mapping[str, Any]) -> CohortConfig:
         raise ServiceError(message) from error
 
 
-def _predict_table(  # noqa: PLR0913 - options of the command
+def _predict_table(
     source: Path | ServiceClient, table: Path, out: Path | None, *, gate: bool | None, strict: bool, as_json: bool
 ) -> None:
     """Write the answers, and say who has none.

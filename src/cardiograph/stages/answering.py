@@ -81,9 +81,7 @@ def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
     return (PageError if only_pages else CohortError)(message, issues)
 
 
-def _asked(
-    patients: Patients, variables: Collection[str], *, takes_pages: bool, gate: bool | None
-) -> Iterator[Asked]:
+def _asked(patients: Patients, variables: Collection[str], *, takes_pages: bool, gate: bool | None) -> Iterator[Asked]:
     cohort = patients.cohort
     read = [variable.name for variable in cohort.variables if variable.name in variables]
     for row in cohort.table.to_dict("records"):

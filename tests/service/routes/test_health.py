@@ -30,6 +30,8 @@ def test_a_model_whose_files_are_changed_in_place_answers_no_more(serve, finishe
     assert (answer.status_code, answer.json()["code"]) == (503, "model_changed")
     assert served.client.get("/readyz").json()["code"] == "model_changed"
     assert served.client.get("/healthz").status_code == 200
+
+
 def test_a_service_whose_records_were_removed_answers_nothing_more(served, values):
     assert served.ask(values=values).status_code == 201
     database = Path(served.records._database._url.database)
