@@ -418,8 +418,8 @@ def test_faults_of_a_table_come_all_at_once_with_the_way_out(tmp_path):
     assert status == error["exit_code"] == 3
     found = {(issue["where"].split()[1], issue["column"]): issue["remedy"] for issue in error["issues"]}
     for place, remedy in {
-        ("2", "ef"): "--convert ef=percent",
-        ("3", "bnp"): "--convert bnp=pmol/L",
+        ("2", "ef"): "check the unit",
+        ("3", "bnp"): "write the value in pg/mL (times 3.464)",
         ("3", "nyha"): "--convert nyha=roman",
         ("3", "sbp"): "--convert sbp=systolic/diastolic",
         ("4", "ef"): "--decimal ,",
@@ -430,13 +430,13 @@ def test_faults_of_a_table_come_all_at_once_with_the_way_out(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_faults_are_shown_as_a_table(tmp_path, capsys):
+def test_faults_are_a_line_for_each_kind(tmp_path, capsys):
     (tmp_path / "bad.csv").write_text("patient_id,label,ef\na,1,45\nb,0,0.5\n")
     with pytest.raises(SystemExit) as ended:
         main(["run", str(tmp_path / "bad.csv"), "--out", str(tmp_path / "run")])
     assert ended.value.code == 3
     told = re.sub(r"\s+", " ", capsys.readouterr().err)
-    assert "error:" in told and "row 2" in told and "what to do" in told
+    assert "error:" in told and "row 2: ef is 45; allowed 0.05-0.9 fraction" in told
 
 
 @pytest.mark.parametrize(

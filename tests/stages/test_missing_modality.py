@@ -152,13 +152,13 @@ def test_patients_of_a_table_may_all_lack_the_page(finished, whole, tmp_path):
         assert set(score_table(finished, tmp_path / f"{name}.csv")["missing"]) == {"image"}
 
 
-def test_a_patient_of_a_table_of_whom_nothing_is_known_is_refused(finished, whole, tmp_path):
+def test_a_patient_of_a_table_of_whom_nothing_is_known_is_not_scored(finished, whole, tmp_path):
     table = whole.head(3).copy()
     table.loc[1, ["ecg", *VARIABLES]] = np.nan
     table.to_csv(tmp_path / "new.csv", index=False)
-    with pytest.raises(CohortError) as caught:
-        score_table(finished, tmp_path / "new.csv")
-    (issue,) = caught.value.issues
+    answers = score_table(finished, tmp_path / "new.csv")
+    assert answers["probability"].isna().tolist() == [False, True, False]
+    (issue,) = answers.attrs["issues"]
     assert issue.code == "nothing_known" and issue.where.startswith("row 3")
 
 
