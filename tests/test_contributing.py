@@ -115,7 +115,5 @@ def test_a_new_stage_is_timed_configured_and_recorded(made):
 
 @pytest.mark.slow
 def test_a_new_model_is_held_to_the_contracts(copy):
-    told = there(
-        copy, "-m", "pytest", "tests/contracts/test_one_prediction_path.py", "-q", "-k", "sum", "-p", "no:cacheprovider"
-    )
-    assert " passed" in told
+    told = there(copy, "-m", "pytest", "tests/contracts/test_queries.py", "-q", "-k", "[sum]", "-p", "no:cacheprovider")
+    assert int(re.search(r"(\d+) passed", told)[1]) >= 5, told
