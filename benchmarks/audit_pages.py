@@ -30,16 +30,16 @@ from cardiograph.audit.circular import filled
 from cardiograph.audit.copies import page_clusters
 from cardiograph.audit.probes import cross_validated_auroc
 from cardiograph.audit.subject import AuditedPages
-from cardiograph.clinical.simulate import simulate_from_label
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
+from cardiograph.features.simulate import simulate_from_label
+from cardiograph.imaging.page_metadata import page_traits
 from cardiograph.imaging.prepare import prepare_page
-from cardiograph.imaging.traits import page_traits
+from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.groups import group_records
+from cardiograph.ingest.page_index import survey_pages
 from cardiograph.progress import Silent
-from cardiograph.stages.auditing import audit_cohort
-from cardiograph.stages.ingest import survey_pages
-from cardiograph.stages.splitting import group_records
-from cardiograph.stages.workshop import Workshop
+from cardiograph.run.audit import audit_cohort
 from cardiograph.synthesis.cohort import write_cohort
 from cardiograph.threads import available_threads
 

@@ -28,9 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from cardiograph.config import RunConfig, load_config
-from cardiograph.studies.compare import compare
-from cardiograph.studies.compare_extent import Extent
-from cardiograph.studies.compare_grid import QUICK
+from cardiograph.studies.compare.compare import compare
+from cardiograph.studies.compare.options import QUICK, Extent
 from cardiograph.synthesis.cohort import write_cohort
 
 PATIENTS, SEED = 600, 7

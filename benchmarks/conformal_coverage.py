@@ -19,17 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from cardiograph.clinical.features import clinical_table
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import load_config
 from cardiograph.containers import TEST
-from cardiograph.stages.fitting import Material
-from cardiograph.stages.splitting import group_records, split_records
-from cardiograph.stages.studied import Studied
-from cardiograph.stages.trial import fit_and_score
+from cardiograph.features.clinical import clinical_table
+from cardiograph.ingest.groups import group_records, split_records
 from cardiograph.synthesis.patients import patient_records
 from cardiograph.synthesis.truth import cohort_table
 from cardiograph.threads import set_threads
+from cardiograph.train.data import Material, Studied
+from cardiograph.train.trial import fit_and_score
 
 CONFIDENCE = 0.90
 

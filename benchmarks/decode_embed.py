@@ -35,13 +35,13 @@ import torch
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort
-from cardiograph.imaging.encoder import Engine, make_engine
-from cardiograph.imaging.preprocess import to_input
-from cardiograph.imaging.weights import load_weights
+from cardiograph.encoders.engine import Engine, make_engine
+from cardiograph.encoders.weights import load_weights
+from cardiograph.imaging.prepare import to_input
+from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.embed import embed_pages
+from cardiograph.ingest.page_index import read_view, survey_pages
 from cardiograph.progress import Silent
-from cardiograph.stages.ingest import embed_pages, read_view, survey_pages
-from cardiograph.stages.inputs import MEMORY, InputStore
-from cardiograph.stages.workshop import Workshop
 from cardiograph.threads import set_threads
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -28,7 +28,8 @@ from torch.nn.functional import cross_entropy
 
 from cardiograph.config import ModelConfig
 from cardiograph.containers import Neighbourhood
-from cardiograph.models.gnn import GCNLayer, Hearing, Network
+from cardiograph.models.gnn import GCNLayer, Network
+from cardiograph.models.neighbour_table import Hearing
 from cardiograph.threads import set_threads
 from graph_scale import K, Watch, mixture
 

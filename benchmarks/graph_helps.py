@@ -24,15 +24,14 @@ import pandas as pd
 
 from cardiograph.config import load_config
 from cardiograph.containers import TEST, ClinicalTable, Cohort, Groups, Split
-from cardiograph.evaluation.resampled import resampled_interval
-from cardiograph.models.titles import BASELINES
+from cardiograph.evaluate.bootstrap import resampled_interval
+from cardiograph.models.registry import BASELINES
 from cardiograph.schema import ClinicalVariable
-from cardiograph.stages.fitting import Material
-from cardiograph.stages.studied import Studied
-from cardiograph.studies.compare_bench import Bench
-from cardiograph.studies.compare_grid import DEFAULT
-from cardiograph.studies.compare_trial import LABELS_KEPT, Fitted, Task, best_baseline, make_fit
+from cardiograph.studies.compare.fold_data import Bench
+from cardiograph.studies.compare.options import DEFAULT
+from cardiograph.studies.compare.trial import LABELS_KEPT, Fitted, Task, best_baseline, make_fit
 from cardiograph.threads import set_threads
+from cardiograph.train.data import Material, Studied
 
 KINDS, WIDTH, FOLDS = 100, 32, 5
 MARKER = ClinicalVariable("marker", "marker", "", -1000, 1000)

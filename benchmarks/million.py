@@ -24,8 +24,9 @@ import torch
 from cardiograph.config import GraphConfig, ModelConfig
 from cardiograph.containers import Places
 from cardiograph.graph.attach import attach, build_graph
-from cardiograph.models.gnn import Hearing
-from cardiograph.models.training import Examples, train
+from cardiograph.models.examples import Examples
+from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.training import train
 from cardiograph.threads import set_threads
 from graph_scale import INNER, K, mixture, timed
 

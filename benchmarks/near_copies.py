@@ -22,8 +22,8 @@ from PIL import Image
 
 from cardiograph.config import PagesConfig
 from cardiograph.errors import PageError
+from cardiograph.imaging.grid import select_view
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, near_copy_pairs, perceptual_hash
-from cardiograph.imaging.page import select_view
 from cardiograph.imaging.reading import read_page
 
 Pixels = NDArray[np.uint8]

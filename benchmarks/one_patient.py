@@ -22,16 +22,16 @@ import numpy as np
 import torch
 
 from cardiograph.artifacts.bundle import ModelBundle, Reference, Served
-from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
 from cardiograph.containers import NodeFeatures
-from cardiograph.fusion import Fusion
+from cardiograph.features.fusion import Fusion
+from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.graph.attach import build_graph
 from cardiograph.graph.exact import nearest
-from cardiograph.graph.space import Space
+from cardiograph.graph.search_space import Space
 from cardiograph.inference import Predictor, Queries
-from cardiograph.models.catalogue import build
-from cardiograph.models.gnn import Hearing
+from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.registry import build
 from cardiograph.threads import set_threads
 from graph_scale import K, mixture, timed
 

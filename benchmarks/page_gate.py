@@ -29,8 +29,8 @@ from PIL import Image
 
 from cardiograph.config import PagesConfig
 from cardiograph.errors import PageError
-from cardiograph.imaging.ecg_gate import EcgEvidence, ecg_evidence, not_an_ecg
-from cardiograph.imaging.page import select_view
+from cardiograph.imaging.ecg_check import EcgEvidence, ecg_evidence, not_an_ecg
+from cardiograph.imaging.grid import select_view
 from cardiograph.imaging.reading import read_page
 from gallery import Picture, fresh_pictures, look_alikes, other_pictures
 from gallery.ecg_pages import MORE_COPIES, halves, opened, recorded, synthetic

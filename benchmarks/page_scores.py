@@ -25,15 +25,15 @@ import numpy as np
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.config import load_config
 from cardiograph.containers import TEST, VAL
-from cardiograph.evaluation.decision import youden_threshold
-from cardiograph.evaluation.metrics import score
-from cardiograph.evaluation.resampled import resampled_interval
-from cardiograph.stages.trial import fit_and_score
-from cardiograph.studies.compare_folds import fold_split
-from cardiograph.studies.faults import Faults
-from cardiograph.studies.faulty_records import Pool
-from cardiograph.studies.laboratory import Laboratory
+from cardiograph.evaluate.bootstrap import resampled_interval
+from cardiograph.evaluate.decision import youden_threshold
+from cardiograph.evaluate.metrics import score
+from cardiograph.studies.compare.folds import fold_split
+from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.switches import Faults
+from cardiograph.studies.shared_cohort import Laboratory
 from cardiograph.threads import set_threads
+from cardiograph.train.trial import fit_and_score
 
 CLASSES = ["abnormal_heartbeat", "history_of_mi", "myocardial_infarction"]
 FOLDS = 5

@@ -52,7 +52,7 @@ def warm(run: Path, pages: list[Path], count: int) -> dict[str, float]:
     """Milliseconds of ``Predictor.predict`` and of its parts, in this process; p50, and p95 of the whole."""
     import numpy as np
 
-    from cardiograph.imaging.ecg_gate import ecg_evidence, not_an_ecg
+    from cardiograph.imaging.ecg_check import ecg_evidence, not_an_ecg
     from cardiograph.imaging.prepare import prepare_page
     from cardiograph.imaging.reading import read_page
     from cardiograph.inference import Predictor

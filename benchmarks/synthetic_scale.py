@@ -28,17 +28,17 @@ from sklearn.preprocessing import StandardScaler
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.config import RunConfig, load_config
 from cardiograph.containers import TEST, TRAIN, VAL, ClinicalTable, Groups
-from cardiograph.evaluation.resampled import resampled_interval
-from cardiograph.stages.studied import Studied
-from cardiograph.stages.trial import fit_and_score, nameless
-from cardiograph.studies.compare_folds import fold_split
-from cardiograph.studies.faults import Faults
-from cardiograph.studies.faulty_records import Pool
-from cardiograph.studies.laboratory import Laboratory
+from cardiograph.evaluate.bootstrap import resampled_interval
+from cardiograph.studies.compare.folds import fold_split
+from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.switches import Faults
+from cardiograph.studies.shared_cohort import Laboratory
 from cardiograph.synthesis.cohort import write_cohort
 from cardiograph.synthesis.density import CLINICAL
 from cardiograph.synthesis.truth import latent_matrix
 from cardiograph.threads import set_threads
+from cardiograph.train.data import Studied
+from cardiograph.train.trial import fit_and_score, nameless
 
 FOLDS = 5
 READS = ("clinical", "image", "both")

@@ -5,6 +5,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -27,7 +29,7 @@ def cache_folder(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def cheap_fonts():
     """Fonts of PDF figures as outlines: to cut them down to their letters takes longer than to draw."""
-    from cardiograph.evaluation.figure_style import STYLE
+    from cardiograph.report.figure_style import STYLE
 
     STYLE["pdf.fonttype"] = 3
 
@@ -63,7 +65,7 @@ def cohort_table(tmp_path_factory):
 def finished_run(tmp_path_factory, cohort_table, settings):
     """A run on the synthetic cohort, pages and clinical values."""
     from cardiograph.config import load_config
-    from cardiograph.pipeline import run
+    from cardiograph.run.pipeline import run
 
     return run(cohort_table, tmp_path_factory.mktemp("runs") / "both", load_config(None, settings)).path
 
@@ -87,3 +89,18 @@ def service_url(finished_run, tmp_path_factory):
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def other_cohort(tmp_path_factory):
+    """Other patients of the same kind, numbered otherwise."""
+    from cardiograph.synthesis.cohort import write_cohort
+
+    table = write_cohort(tmp_path_factory.mktemp("other") / "cohort", patients=50, seed=11, workers=2)
+    rows = pd.read_csv(table)
+    rows["patient_id"] = "other " + rows["patient_id"].astype(str)
+    if "record_id" in rows:
+        rows["record_id"] = "other " + rows["record_id"].astype(str)
+    rows["ward"] = np.where(np.arange(len(rows)) % 2, "east", "west")
+    rows.to_csv(table.parent / "renamed.csv", index=False)
+    return table.parent / "renamed.csv"

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cardiograph.cli import DEMO, demo, main
+from cardiograph.cli.app import DEMO, demo, main
 from cardiograph.config import load_config
 from cardiograph.containers import VAL, Groups
-from cardiograph.stages.splitting import split_records
+from cardiograph.ingest.groups import split_records
 from cardiograph.synthesis.cohort import cohort_table
 from cardiograph.synthesis.patients import patient_records
 from cardiograph.uncertainty.conformal import ENOUGH

@@ -3,7 +3,7 @@
 import pytest
 
 from cardiograph.config import load_config
-from cardiograph.evaluation.wording import class_names
+from cardiograph.wording import class_names
 
 
 @pytest.mark.parametrize(

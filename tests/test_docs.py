@@ -14,10 +14,10 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from cardiograph import errors
-from cardiograph.cli import app, main
+from cardiograph.cli.app import app, main
 from cardiograph.config import Section, VariableConfig
-from cardiograph.evaluation.metrics import METRICS
-from cardiograph.studies.faults import FaultyConfig, load_settings
+from cardiograph.evaluate.metrics import METRICS
+from cardiograph.studies.faults.switches import FaultyConfig, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -137,10 +137,10 @@ def numbers(text):
 
 def options_with_choices():
     """Each option that sets a key which holds one of a few words, with those words; and the choices that are no setting."""
-    from cardiograph.cli_options import SETTINGS
+    from cardiograph.cli.options import SETTINGS
     from cardiograph.service.records.keys import SCOPES
-    from cardiograph.studies.compare_grid import MODELS
-    from cardiograph.studies.faults import PRESETS
+    from cardiograph.studies.compare.options import MODELS
+    from cardiograph.studies.faults.switches import PRESETS
 
     for name, command in commands().items():
         for parameter in command.params:
@@ -168,12 +168,13 @@ def test_reference_and_help_name_every_value_of_an_option_and_no_other(name, par
 
 def options_with_defaults():
     """Each option with a default: its own, or the one that the program puts in its place."""
-    from cardiograph.studies import compare_extent, ladder
+    from cardiograph.studies.compare import options
+    from cardiograph.studies.ladder import ladder
 
     elsewhere = {
         ("ladder", "seeds"): ladder.SEEDS,
-        ("compare", "folds"): compare_extent.FOLDS,
-        ("compare", "repeats"): compare_extent.REPEATS,
+        ("compare", "folds"): options.FOLDS,
+        ("compare", "repeats"): options.REPEATS,
     }
     for name, command in commands().items():
         for parameter in command.params:
@@ -201,7 +202,7 @@ def test_the_reference_names_the_default_behind_an_option_of_a_run(option):
 
 def test_the_pages_name_every_model_and_the_default():
     from cardiograph.config import ModelConfig
-    from cardiograph.models.titles import SERVABLE, TITLES
+    from cardiograph.models.registry import SERVABLE, TITLES
 
     default = ModelConfig().name
     table = rows(TEXTS[ROOT / "docs/concepts/models.md"])
@@ -387,7 +388,7 @@ def test_the_reference_has_every_column_of_a_run(finished_run):
 
 
 def test_the_how_to_has_the_pinned_weights():
-    from cardiograph.imaging import weights
+    from cardiograph.encoders import weights
 
     text = TEXTS[ROOT / "docs/how-to/offline-weights.md"]
     pinned = (weights.HUB_REPOSITORY, weights.HUB_REVISION, weights.HUB_FILE, weights.HUB_SHA256)
@@ -439,7 +440,7 @@ def test_the_client_of_the_page_is_short_and_tells_what_predict_tells(place, ser
 
 
 def test_the_fhir_table_has_every_code():
-    from cardiograph.service import fhir_codes
+    from cardiograph.service.api import fhir_codes
 
     table = rows(REFERENCE["fhir"])
     for name, code in fhir_codes.CODES.items():

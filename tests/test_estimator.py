@@ -9,11 +9,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from cardiograph.cohort.split import split_groups
 from cardiograph.containers import EXCLUDED, TRAIN, VAL, Groups, Split
-from cardiograph.estimator import PatientGraphClassifier
+from cardiograph.estimator import Blocks, PatientGraphClassifier, study_arrays
 from cardiograph.inference import Predictor
-from cardiograph.stages.arrays import Blocks, split_groups, study_arrays
-from cardiograph.stages.trial import fit_and_score
+from cardiograph.train.trial import fit_and_score
 
 SHORT = {"epochs": 10, "random_state": 3}
 
@@ -66,11 +66,11 @@ def test_rows_of_a_group_never_hear_each_other_and_are_never_parted(problem):
 
 
 def test_a_group_is_not_a_neighbour(problem, monkeypatch):
-    from cardiograph.stages import arrays
+    from cardiograph import estimator
 
     kept = {}
-    prepare = arrays.prepare
-    monkeypatch.setattr(arrays, "prepare", lambda *given: kept.setdefault("prepared", prepare(*given)))
+    prepare = estimator.prepare
+    monkeypatch.setattr(estimator, "prepare", lambda *given: kept.setdefault("prepared", prepare(*given)))
     x, y, groups = problem
     PatientGraphClassifier(**SHORT).fit(x, y, groups=groups)
     graph = kept["prepared"].graph

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cardiograph.cli import main
+from cardiograph.cli.app import main
 from cardiograph.errors import Issue
 from cardiograph.issue_groups import grouped
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cardiograph.config import PagesConfig
+from cardiograph.ecg.draw.paper import SIX_BY_TWO_ROWS, TWELVE_BY_ONE_ROWS, PaperLayout, draw_page
+from cardiograph.ecg.draw.scan import draw_scan_style, scan_page
+from cardiograph.imaging.grid import select_view
 from cardiograph.imaging.hashing import near_copy_pairs, perceptual_hash
-from cardiograph.imaging.page import select_view
-from cardiograph.signals.paper import SIX_BY_TWO_ROWS, TWELVE_BY_ONE_ROWS, PaperLayout, draw_page
-from cardiograph.signals.scan import draw_scan_style, scan_page
 from cardiograph.synthesis.heart import RATE_HZ, record_ecg
 from cardiograph.synthesis.patients import draw_record, patient_records
 from gallery.source import Pixels

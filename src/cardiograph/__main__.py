@@ -1,5 +1,5 @@
 """``python -m cardiograph``."""
 
-from cardiograph.cli import main
+from cardiograph.cli.app import main
 
 main()

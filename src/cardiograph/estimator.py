@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from numbers import Integral
@@ -14,11 +15,101 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from cardiograph.cohort.split import split_groups
 from cardiograph.config import RunConfig, load_config
-from cardiograph.containers import TRAIN, VAL, Groups
+from cardiograph.containers import TRAIN, VAL, ClinicalTable, Cohort, Groups, Split
 from cardiograph.errors import CardiographError
-from cardiograph.schema import UNLABELLED
-from cardiograph.stages.arrays import Blocks, learn_arrays, split_groups, study_arrays
+from cardiograph.inference import Predictor, Queries
+from cardiograph.schema import UNLABELLED, ClinicalVariable, Provenance
+from cardiograph.train.data import Material, Studied
+from cardiograph.train.fit import prepare
+from cardiograph.train.trial import fit_predictor
+
+Floats = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """Which columns of a matrix are the image block, and which are clinical values.
+
+    Args:
+        image: How many columns, from the first, are the image block.
+        clinical: The columns of the clinical block.
+        names: One for each clinical column.
+    """
+
+    image: int
+    clinical: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[str], image: int) -> Blocks:
+        """The first ``image`` columns, and all the rest."""
+        return cls(image, np.arange(image, len(columns)), tuple(columns[image:]))
+
+    def known(self, values: Floats) -> tuple[Blocks, tuple[str, ...]]:
+        """Without clinical columns that are empty in all of ``values``, of which nothing can be learnt; and their names."""
+        empty = np.isnan(values[:, self.clinical]).all(0)
+        names = np.array(self.names, dtype=object)
+        return Blocks(self.image, self.clinical[~empty], tuple(names[~empty])), tuple(names[empty])
+
+    def image_of(self, values: Floats) -> NDArray[np.float32] | None:
+        """[records, image] embeddings, NaN throughout where any is missing; None without an image block."""
+        if not self.image:
+            return None
+        image = values[:, : self.image].astype(np.float32)
+        image[np.isnan(image).any(1)] = np.nan
+        return image
+
+    def clinical_of(self, values: Floats) -> ClinicalTable | None:
+        """Values that may be any finite number, NaN where missing; None without a clinical block."""
+        if not len(self.clinical):
+            return None
+        variables = tuple(ClinicalVariable(name, name, "", -np.inf, np.inf) for name in self.names)
+        origin: Provenance = "measured"
+        return ClinicalTable(values[:, self.clinical], variables, (origin,) * len(variables))
+
+    def queries(self, values: Floats) -> Queries:
+        """Rows as patients that nobody knows by name."""
+        nobody = [None] * len(values)
+        return Queries(self.image_of(values), values[:, self.clinical], nobody, nobody, nobody)
+
+
+def study_arrays(values: Floats, labels: NDArray[np.int64], split: Split, blocks: Blocks) -> Studied:
+    """Records as a run knows them, by number alone.
+
+    Args:
+        values: [records, columns] NaN where missing.
+        labels: [records] 0, 1 or -1.
+        split: Parts and groups.
+        blocks: What the columns are.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {
+            "record_id": [f"row {row}" for row in range(len(labels))],
+            "patient_id": pd.Series([None] * len(labels), dtype=object),
+            "label": labels,
+            "class_name": labels.astype(str),
+            "ecg": None,
+            "split": None,
+        }
+    )
+    material = Material(blocks.image_of(values), blocks.clinical_of(values), labels, split)
+    return Studied(Cohort(table, ()), None, split, material)
+
+
+def learn_arrays(studied: Studied, config: RunConfig) -> Predictor:
+    """The configured model of such records, by the steps of a run.
+
+    Without validation records the training records stand in for them when epoch and penalty are chosen, which is then no
+    safeguard at all; and nothing is calibrated, since scores of training records say nothing about those of others.
+    """
+    prepared = prepare(studied.material, config)
+    if not len(studied.rows(VAL)):
+        prepared = dataclasses.replace(prepared, val_set=prepared.train_set)
+    return fit_predictor(config.model.name, studied, prepared, config)
 
 
 class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -19,7 +19,7 @@ from cardiograph.artifacts.checked import CheckedFiles, sealed
 from cardiograph.config import load_config
 from cardiograph.errors import CardiographError, RunError
 from cardiograph.inference import Predictor
-from cardiograph.pipeline import run
+from cardiograph.run.pipeline import run
 
 VALUES = {"ef": 0.35, "sbp": 120, "age": 60}
 

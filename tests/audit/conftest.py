@@ -6,7 +6,7 @@ import pytest
 
 from cardiograph.audit.subject import AuditedPages, Subject
 from cardiograph.containers import ClinicalTable, Cohort, Groups
-from cardiograph.imaging.traits import PageTraits
+from cardiograph.imaging.page_metadata import PageTraits
 from cardiograph.schema import DEFAULT_VARIABLES
 
 

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from cardiograph.audit.circular import probe_columns
 from cardiograph.audit.findings import Finding, Probe
-from cardiograph.clinical.simulate import simulate_blind, simulate_from_label
+from cardiograph.features.simulate import simulate_blind, simulate_from_label
 from cardiograph.schema import DEFAULT_VARIABLES
 
 LABELS = np.arange(200) % 2

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cardiograph.audit.copies import check_copies
-from cardiograph.audit.counts import count_files
+from cardiograph.audit.subject import count_files
 from cardiograph.containers import Groups
 
 

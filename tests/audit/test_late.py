@@ -5,7 +5,7 @@ import pytest
 
 from cardiograph.audit.late import check_late
 from cardiograph.config import load_config
-from cardiograph.stages.auditing import audit_cohort
+from cardiograph.run.audit import audit_cohort
 
 LABELS = np.arange(60) % 2
 

@@ -6,8 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from cardiograph.audit.findings import Audit, Finding, Probe
-from cardiograph.audit.page import audit_page
-from cardiograph.evaluation.report_audit import audit_rows, audit_verdict
+from cardiograph.report.audit import audit_page, audit_rows, audit_verdict
 
 HOSTILE = "<script>alert('x')</script> & \"q\" |\n[red]`\x1b[31m\udcff"
 

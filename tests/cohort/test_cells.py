@@ -7,8 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardiograph.cohort.cells import CellFault, Reading, fitting_units, out_of_range, read_value
-from cardiograph.cohort.units import OURS, UNITS, find_unit, unit_in_header, units_of
+from cardiograph.cohort.cells import (
+    OURS,
+    UNITS,
+    CellFault,
+    Reading,
+    find_unit,
+    fitting_units,
+    out_of_range,
+    read_value,
+    unit_in_header,
+    units_of,
+)
 from cardiograph.schema import KNOWN_VARIABLES, ClinicalVariable
 
 FIVE = {variable.name: variable for variable in KNOWN_VARIABLES}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cardiograph.cohort.cells import UNITS
 from cardiograph.cohort.columns import FIXED
-from cardiograph.cohort.units import UNITS
 from cardiograph.config import CohortConfig
 from cardiograph.schema import KNOWN_VARIABLES
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import settings as options
 from hypothesis import strategies as st
 
-from cardiograph.cohort.limits import breaches
+from cardiograph.cohort.measurements import breaches
 from cardiograph.schema import DEFAULT_VARIABLES
 
 FIVE = {variable.name: variable for variable in DEFAULT_VARIABLES}

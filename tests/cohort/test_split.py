@@ -12,7 +12,7 @@ from cardiograph.cohort.split import draw_split, given_split
 from cardiograph.config import CohortConfig, SplitConfig, load_config
 from cardiograph.containers import PARTS, Groups
 from cardiograph.errors import CohortError
-from cardiograph.stages.splitting import draw_groups
+from cardiograph.ingest.groups import draw_groups
 
 SHARES = {"train": 0.64, "val": 0.16, "test": 0.20}
 

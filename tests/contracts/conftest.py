@@ -9,12 +9,12 @@ import pytest
 from cardiograph.config import load_config
 from cardiograph.containers import ClinicalTable, Cohort, Groups
 from cardiograph.inference import Predictor
-from cardiograph.models.titles import SERVABLE
+from cardiograph.ingest.augmentation import Copies
+from cardiograph.ingest.groups import split_records
+from cardiograph.models.registry import SERVABLE
 from cardiograph.schema import DEFAULT_VARIABLES
-from cardiograph.stages.bundling import make_bundle
-from cardiograph.stages.fitting import Copies, Material, fit_network, prepare
-from cardiograph.stages.splitting import split_records
-from cardiograph.stages.studied import Studied
+from cardiograph.train.data import Material, Studied
+from cardiograph.train.fit import fit_network, make_bundle, prepare
 
 MODELS = SERVABLE
 """Every network there is: one that is added is held to the contracts by itself."""

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from tests.service.test_page import Form
 
-from cardiograph.cli import main
+from cardiograph.cli.app import main
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import CohortConfig, load_config
 from cardiograph.errors import CohortError
 from cardiograph.inference import Predictor
+from cardiograph.service.api.fhir_codes import observations
 from cardiograph.service.app import create_app
-from cardiograph.service.fhir_codes import observations
 from cardiograph.service.records import Records
 from cardiograph.service.settings import ServiceSettings
 
@@ -37,7 +37,7 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(table, settings, tmp_path_factory):
-    from cardiograph.pipeline import run
+    from cardiograph.run.pipeline import run
 
     config = load_config(None, settings | {"cohort": {"variables": [SEX]}})
     return run(table, tmp_path_factory.mktemp("words") / "run", config).path

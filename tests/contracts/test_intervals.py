@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from tests.contracts.conftest import CONFIG, MODELS, learn, make_problem
 
+from cardiograph.cli.console import show_prediction
 from cardiograph.config import RunConfig
-from cardiograph.console import show_prediction
 from cardiograph.inference import Predictor
 from cardiograph.inference.answers import answer
-from cardiograph.service.fhir import ModelFacts, risk_assessment
-from cardiograph.service.page_drawings import gauge
-from cardiograph.service.page_site import Site
-from cardiograph.service.page_words import decision_of
+from cardiograph.service.api.fhir import ModelFacts, risk_assessment
 from cardiograph.service.settings import ServiceSettings
-from cardiograph.stages.calibrating import calibrated
-from cardiograph.stages.protocol import Protocol
+from cardiograph.service.web.drawings import gauge
+from cardiograph.service.web.site import Site
+from cardiograph.service.web.wording import decision_of
+from cardiograph.train.calibrate import calibrated
+from cardiograph.train.steps import Protocol
 
 HEX = "0123456789abcdef" * 4
 
@@ -146,7 +146,7 @@ def test_a_map_without_an_interval_shows_none(studied, kind):
 def test_a_bundle_with_two_sources_is_read_with_one(served):
     """Bundles of earlier versions hold a calibrator and, besides, Venn-Abers steps of their own."""
     from cardiograph.uncertainty.calibrators import Calibrator
-    from cardiograph.uncertainty.together import Uncertainty
+    from cardiograph.uncertainty.uncertainty import Uncertainty
 
     steps = served.predictor.bundle.uncertainty.calibrator.to_dict()["parameters"]
     older = dataclasses.replace(served.predictor.bundle.uncertainty, calibrator=Calibrator("none", {})).to_dict()

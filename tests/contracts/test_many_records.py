@@ -6,8 +6,8 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.inference import Predictor
-from cardiograph.stages.facts import _graph_facts, _graph_notes
-from cardiograph.stages.studied import Learnt
+from cardiograph.run.metadata import _graph_facts, _graph_notes
+from cardiograph.train.fit import Learnt
 
 LISTED = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update={"exact_up_to": 100})})
 

@@ -14,11 +14,11 @@ from cardiograph.cohort.split import draw_split
 from cardiograph.config import SplitConfig
 from cardiograph.containers import ClinicalTable
 from cardiograph.errors import CohortError
-from cardiograph.evaluation.metrics import score
+from cardiograph.evaluate.metrics import score
 from cardiograph.graph.attach import heard_votes, label_prior
-from cardiograph.models.gnn import Hearing
-from cardiograph.stages.splitting import split_rows
-from cardiograph.stages.trial import fit_and_score, nameless
+from cardiograph.ingest.groups import split_rows
+from cardiograph.models.neighbour_table import Hearing
+from cardiograph.train.trial import fit_and_score, nameless
 
 
 def poisoned(studied, part, every=1):

@@ -9,8 +9,8 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 from cardiograph.graph.exact import nearest
 from cardiograph.inference import Predictor, mean_distance
 from cardiograph.inference.answers import answer
-from cardiograph.stages.calibrating import calibrated
-from cardiograph.stages.protocol import Protocol
+from cardiograph.train.calibrate import calibrated
+from cardiograph.train.steps import Protocol
 
 SPACES = [{"space": "fused"}, {"space": "learnt"}, {"metric": "cosine"}]
 

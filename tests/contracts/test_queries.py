@@ -15,7 +15,7 @@ from tests.contracts.conftest import learn, make_problem, with_copies
 
 from cardiograph.config import load_config
 from cardiograph.inference import Predictor
-from cardiograph.pipeline import run
+from cardiograph.run.pipeline import run
 
 
 def score(predictor, studied, rows):
@@ -96,16 +96,16 @@ def test_copies_come_from_training_records_and_hear_none_of_their_group(seed):
 @pytest.mark.slow
 def test_augmentation_of_a_run_never_crosses_its_split(cohort_table, settings, tmp_path, monkeypatch):
     """What the augmentation stage hands on is made of training records alone."""
-    from cardiograph.stages import studying
+    from cardiograph.train import data
 
     seen = []
-    plain = studying.augment_pages
+    plain = data.augment_pages
 
     def watched(source, *arguments, **options):
         seen.append(plain(source, *arguments, **options))
         return seen[-1]
 
-    monkeypatch.setattr(studying, "augment_pages", watched)
+    monkeypatch.setattr(data, "augment_pages", watched)
     config = load_config(None, {**settings, "balance": {"mode": "augment"}, "seed": 11})
     result = run(cohort_table, tmp_path / "run", config)
     split = pd.read_parquet(result.path / "split.parquet")

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from cardiograph.config import load_config
-from cardiograph.pipeline import run
+from cardiograph.run.pipeline import run
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 
 from cardiograph.explain.case import Case
 from cardiograph.inference.queries import Patient
-from cardiograph.models.titles import SERVABLE
+from cardiograph.models.registry import SERVABLE
 
 LISTED = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update={"exact_up_to": 100})})
 

@@ -78,7 +78,7 @@ def test_a_variable_that_the_network_does_not_read_has_no_effect(studied):
 
 
 def test_more_than_eight_values_are_sampled_and_say_how_well(monkeypatch, cases):
-    monkeypatch.setattr("cardiograph.explain.shapley.EXACT_UP_TO", 3)
+    monkeypatch.setattr("cardiograph.explain.clinical.EXACT_UP_TO", 3)
     case = next(case for case in cases if np.isfinite(case.patient.values).all())
     sampled = effects_of(case)
     monkeypatch.undo()

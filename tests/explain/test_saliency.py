@@ -9,10 +9,10 @@ import torch
 from tests.contracts.conftest import CONFIG, learn
 from tests.explain.conftest import case_of
 
+from cardiograph.encoders.engine import make_engine
+from cardiograph.encoders.weights import build_network, load_weights
 from cardiograph.explain.case import Case
 from cardiograph.explain.saliency import SIDE, PageMap, logit_gradient, page_map, page_shares, shares_of
-from cardiograph.imaging.encoder import make_engine
-from cardiograph.imaging.weights import build_network, load_weights
 from cardiograph.inference import Predictor, Query
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cardiograph.explain.shapley import exact_shares, sampled_shares, shapley
+from cardiograph.explain.clinical import exact_shares, sampled_shares, shapley
 
 
 def made_up(players, seed=0):

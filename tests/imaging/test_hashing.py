@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from cardiograph.imaging import hashing
+from cardiograph.imaging.grid import crop, find_grid
 from cardiograph.imaging.hashing import (
     BANDS,
     COLUMNS,
@@ -17,7 +18,6 @@ from cardiograph.imaging.hashing import (
     perceptual_hash,
     pixel_hash,
 )
-from cardiograph.imaging.page import crop, find_grid
 from cardiograph.imaging.reading import read_page
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from cardiograph.imaging.levels import percentiles
+from cardiograph.imaging.hashing import percentiles
 
 SHARES = st.floats(0, 100)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cardiograph.imaging.preprocess import IMAGENET_MEAN, IMAGENET_STD, to_input
+from cardiograph.imaging.prepare import IMAGENET_MEAN, IMAGENET_STD, to_input
 
 
 @pytest.mark.parametrize("shape", [(618, 1054), (100, 100), (224, 224), (2000, 150), (150, 2000)])

@@ -8,9 +8,9 @@ from cardiograph.config import GraphConfig, ModelConfig
 from cardiograph.containers import Neighbourhood, Places
 from cardiograph.graph.attach import attach, build_graph, group_members, heard_votes
 from cardiograph.models import gnn
-from cardiograph.models.catalogue import build
-from cardiograph.models.gnn import GATLayer, GCNLayer, Hearing, SAGELayer
-from cardiograph.models.titles import SERVABLE
+from cardiograph.models.gnn import GATLayer, GCNLayer, SAGELayer
+from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.registry import SERVABLE, build
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from tests.models.test_training import CONFIG, material
 
 from cardiograph.config import ModelConfig
 from cardiograph.containers import Neighbourhood
-from cardiograph.models import sign_start
-from cardiograph.models.gnn import Hearing
+from cardiograph.models import sign_init
+from cardiograph.models.neighbour_table import Hearing
 from cardiograph.models.sign import Sign
-from cardiograph.stages.fitting import fit_network, prepare
+from cardiograph.train.fit import fit_network, prepare
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_with_closed_gates_it_is_an_mlp_beside_a_linear_layer(hearing):
 
 
 def test_as_it_begins_it_is_the_logistic_regression_of_the_same_records(monkeypatch):
-    monkeypatch.setattr(sign_start, "CERTAIN", float("inf"))  # whatever the neighbours know
+    monkeypatch.setattr(sign_init, "CERTAIN", float("inf"))  # whatever the neighbours know
     prepared = prepare(material(), CONFIG)
     still = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"epochs": 1, "learning_rate": 1e-12})})
     networks = [fit_network(name, prepared, still)[0] for name in ("sign", "logistic")]
@@ -82,7 +82,8 @@ def test_it_finds_what_only_the_neighbours_know():
     offsets = [step for step in range(-12, 13) if step]
     index = np.stack([order[(place + step).clip(0, 299)] for step in offsets], axis=1)
     config = CONFIG.model.model_copy(update={"epochs": 200, "patience": 200, "learning_rate": 0.01, "dropout": 0.0})
-    from cardiograph.models.training import Examples, train
+    from cardiograph.models.examples import Examples
+    from cardiograph.models.training import train
 
     def examples(rows, hood):
         return Examples.of(x[rows], hood, labels[rows])

@@ -11,11 +11,13 @@ from sklearn.metrics import log_loss
 from cardiograph.config import GraphConfig, ModelConfig, RunConfig
 from cardiograph.containers import Groups, Split
 from cardiograph.errors import ConfigError
-from cardiograph.models import sign_start
-from cardiograph.models.gnn import Hearing
+from cardiograph.ingest.augmentation import Copies
+from cardiograph.models import sign_init
 from cardiograph.models.logistic import PENALTIES
-from cardiograph.models.titles import SERVABLE
-from cardiograph.stages.fitting import Copies, Material, fit_network, prepare
+from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.registry import SERVABLE
+from cardiograph.train.data import Material
+from cardiograph.train.fit import fit_network, prepare
 
 CONFIG = RunConfig(model=ModelConfig(width=16, epochs=40, patience=10), graph=GraphConfig(k=3))
 
@@ -169,7 +171,7 @@ def test_a_graph_too_large_for_one_step_is_learnt_in_batches(name):
 def test_the_start_of_sign_is_learnt_from_some_of_very_many_records(monkeypatch):
     prepared = prepare(material(), CONFIG)
     every, _ = fit_network("sign", prepared, CONFIG)
-    monkeypatch.setattr(sign_start, "MOST", 40)
+    monkeypatch.setattr(sign_init, "MOST", 40)
     some, history = fit_network("sign", prepared, CONFIG)
     assert not torch.equal(every.linear.weight, some.linear.weight)
     assert min(history.val_loss) < 0.69

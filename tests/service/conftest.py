@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from cardiograph.inference import Predictor
 from cardiograph.service.app import create_app
-from cardiograph.service.logs import json_log
+from cardiograph.service.observability import json_log
 from cardiograph.service.records import Records
 from cardiograph.service.records.tables import LogRow
 from cardiograph.service.settings import ServiceSettings

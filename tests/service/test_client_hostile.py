@@ -14,11 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.service.test_client import PREDICTION, URL, Service, answered, problem
 
-from cardiograph.cli import main
+from cardiograph import client as module
+from cardiograph.cli.app import main
+from cardiograph.client import Asked, ServiceClient
 from cardiograph.errors import CardiographError, ConfigError, InputError, ServiceError
-from cardiograph.service import client as module
-from cardiograph.service.asked import Asked
-from cardiograph.service.client import ServiceClient
 
 VALUES = Asked(values={"ef": 0.34})
 

@@ -17,7 +17,7 @@ import uvicorn
 from tests.service.processes import Process
 from uvicorn.server import ServerState
 
-from cardiograph.cli_serve import require_a_key
+from cardiograph.cli.serve import require_a_key
 from cardiograph.errors import ConfigError
 from cardiograph.service import server
 from cardiograph.service.records import Records

@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cardiograph.config import EvaluationConfig
-from cardiograph.stages.calibrating import learn_uncertainty
-from cardiograph.stages.certainty import certainty_of
+from cardiograph.run.outputs import certainty_of
+from cardiograph.train.calibrate import learn_uncertainty
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
 from cardiograph.uncertainty.novelty import NoveltyGate
-from cardiograph.uncertainty.together import Told, Uncertainty
+from cardiograph.uncertainty.uncertainty import Told, Uncertainty
 
 HOLDS = {"negative": {0}, "positive": {1}, "can't tell": {0, 1}, "unlike both": set(), "too few": set()}
 """Decision -> the labels that it leaves possible."""

@@ -13,9 +13,9 @@ from cardiograph.containers import Cohort
 from cardiograph.errors import PageError
 from cardiograph.imaging.prepare import page_remarks, prepare_page, refusal
 from cardiograph.inference import Predictor
+from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.page_index import survey_pages
 from cardiograph.progress import Silent
-from cardiograph.stages.ingest import survey_pages
-from cardiograph.stages.workshop import Workshop
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_a_prediction_says_which_page_of_a_file_was_read(finished_run, cohort_ta
 
 
 def test_command_and_service_take_the_same_answer_from_a_request(finished_run, service_url, letter, capsys):
-    from cardiograph.cli import main
+    from cardiograph.cli.app import main
 
     for source in ([str(finished_run)], ["--url", service_url]):
         with pytest.raises(SystemExit) as caught:
@@ -142,7 +142,7 @@ def test_a_page_in_black_and_white_has_a_remedy_that_predict_has(finished_run, s
 @pytest.mark.slow
 def test_run_and_predict_agree_on_which_photographs_count(shared, tmp_path, settings):
     from cardiograph.config import load_config
-    from cardiograph.pipeline import run
+    from cardiograph.run.pipeline import run
 
     files = sorted((shared / "data" / "pages-photographed").iterdir())
     table = pd.DataFrame({"ecg": [str(file) for file in files], "label": np.arange(len(files)) % 2})

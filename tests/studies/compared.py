@@ -8,10 +8,9 @@ import pandas as pd
 from cardiograph.config import load_config
 from cardiograph.containers import ClinicalTable, Cohort, Groups, Split
 from cardiograph.schema import DEFAULT_VARIABLES
-from cardiograph.stages.fitting import Material
-from cardiograph.stages.studied import Studied
-from cardiograph.studies.compare_bench import Bench
-from cardiograph.studies.compare_trial import Fitted
+from cardiograph.studies.compare.fold_data import Bench
+from cardiograph.studies.compare.trial import Fitted
+from cardiograph.train.data import Material, Studied
 
 FAST = {"width": 16, "epochs": 6, "patience": 6}
 

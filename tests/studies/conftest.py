@@ -6,9 +6,9 @@ import pytest
 
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.config import load_config
-from cardiograph.stages import encoding
-from cardiograph.studies.faulty_records import Pool
-from cardiograph.studies.laboratory import Laboratory
+from cardiograph.ingest import encoder_choice
+from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.shared_cohort import Laboratory
 
 CLASSES = ("normal", "infarction", "old infarction")
 FAST = {"width": 16, "epochs": 12, "patience": 12}
@@ -25,7 +25,7 @@ class Means:
 @pytest.fixture
 def cheap_encoder(monkeypatch):
     """No network, no compilation."""
-    monkeypatch.setattr(encoding, "make_engine", lambda *_, **__: Means())
+    monkeypatch.setattr(encoder_choice, "make_engine", lambda *_, **__: Means())
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from cardiograph.studies.controls import (
     margins,
     permuted_labels,
 )
-from cardiograph.studies.faults import Faults
+from cardiograph.studies.faults.switches import Faults
 
 
 def test_whole_groups_exchange_labels(lab):

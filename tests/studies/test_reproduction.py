@@ -13,8 +13,8 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.inference import Predictor
 from cardiograph.inference.answers import REPRODUCTION
-from cardiograph.studies.configured import run_as_configured
-from cardiograph.studies.faults import FAULTS, load_settings
+from cardiograph.studies.faults.steps import run_as_configured
+from cardiograph.studies.faults.switches import FAULTS, load_settings
 
 VALUES = {"ef": 0.34, "bnp": 463.0, "nyha": 3.0, "sbp": 132.0, "age": 70.0}
 OPTIONS = [part for name, value in VALUES.items() for part in (f"--{name}", f"{value:g}")]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardiograph.signals.leads import LEADS
+from cardiograph.ecg.leads import LEADS
 from cardiograph.synthesis.heart import DOWER, RATE_HZ, clean_beat, record_ecg
 from cardiograph.synthesis.states import PATTERNS
 from cardiograph.synthesis.variables import LATENTS

@@ -18,16 +18,16 @@ from safetensors.torch import load, save
 from cardiograph.artifacts import files
 from cardiograph.artifacts.checked import NAME, CheckedFiles, OpenFile, sealed
 from cardiograph.artifacts.maps import MapVerdict
-from cardiograph.clinical.scaler import ClinicalScaler
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
 from cardiograph.containers import Lists
+from cardiograph.encoders.engine import EncoderFacts, Engine
 from cardiograph.errors import RunError
-from cardiograph.fusion import Fusion
-from cardiograph.graph.space import Space
-from cardiograph.imaging.encoder import EncoderFacts, Engine
-from cardiograph.models.catalogue import Model, build
+from cardiograph.features.fusion import Fusion
+from cardiograph.features.scaler import ClinicalScaler
+from cardiograph.graph.search_space import Space
+from cardiograph.models.registry import Model, build
 from cardiograph.schema import ClinicalVariable
-from cardiograph.uncertainty.together import Uncertainty
+from cardiograph.uncertainty.uncertainty import Uncertainty
 
 SCHEMA = 4
 

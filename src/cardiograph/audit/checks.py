@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from cardiograph.audit.circular import probe_columns
 from cardiograph.audit.copies import check_copies
-from cardiograph.audit.counts import count_files
 from cardiograph.audit.files import check_files
 from cardiograph.audit.findings import Audit, Finding, Probe, sort_findings
 from cardiograph.audit.late import check_late
 from cardiograph.audit.shortcuts import probe_shortcuts
 from cardiograph.audit.size import check_size, size_facts
-from cardiograph.audit.subject import Subject
+from cardiograph.audit.subject import Subject, count_files
 from cardiograph.audit.tables import check_table
 
 AUDIT_VERSION = "1"

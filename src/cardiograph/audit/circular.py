@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cardiograph.audit.findings import Finding, Probe
 from cardiograph.audit.probes import cross_validated_auroc, rank_probe, told
 from cardiograph.audit.subject import Subject
-from cardiograph.clinical.simulate import class_distributions
 from cardiograph.containers import ClinicalTable
+from cardiograph.features.simulate import class_distributions
 from cardiograph.schema import DEFAULT_VARIABLES
 
 TOO_GOOD = 0.95

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.audit.counts import class_names, count_files
 from cardiograph.audit.findings import Finding
-from cardiograph.audit.subject import AuditedPages, Subject
+from cardiograph.audit.subject import AuditedPages, Subject, class_names, count_files
 from cardiograph.cohort.duplicates import find_groups
 from cardiograph.containers import PARTS, TEST, TRAIN, Groups
 from cardiograph.schema import UNLABELLED

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.audit.findings import Probe
-from cardiograph.evaluation.bootstrap import group_weights, percentile_interval, too_few_groups
-from cardiograph.evaluation.metrics import score
-from cardiograph.evaluation.weighted import weighted_scores
+from cardiograph.evaluate.bootstrap import group_weights, percentile_interval, too_few_groups
+from cardiograph.evaluate.metrics import score
+from cardiograph.evaluate.weighted_metrics import weighted_scores
 
 FOLDS = 5
 RESAMPLES = 400

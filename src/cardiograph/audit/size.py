@@ -12,7 +12,7 @@ from cardiograph.audit.findings import Finding
 from cardiograph.audit.subject import Subject
 from cardiograph.config import SplitConfig
 from cardiograph.containers import TEST
-from cardiograph.imaging.encoder import EMBEDDING_WIDTH
+from cardiograph.encoders.engine import EMBEDDING_WIDTH
 
 ASSUMED_AUROC = 0.8
 """What the expected interval is computed for."""

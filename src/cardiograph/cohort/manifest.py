@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
 from cardiograph.cohort.decimal_mark import find_decimal
-from cardiograph.cohort.folder import read_folder
 from cardiograph.cohort.identity import (
     RowIssue,
     Where,
@@ -38,7 +37,7 @@ from cardiograph.cohort.measurements import (
     plan_readings,
     read_values,
 )
-from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
+from cardiograph.cohort.tables import Cell, RawTable, as_text, read_folder, read_table
 from cardiograph.config import CohortConfig
 from cardiograph.containers import Cohort, Origin, identifier
 from cardiograph.errors import CohortError, Issue

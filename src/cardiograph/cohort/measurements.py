@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
-from cardiograph.cohort.cells import SENTINELS, CellFault, Reading, fitting_units, not_whole, out_of_range, read_value
+from cardiograph.cohort.cells import (
+    SENTINELS,
+    CellFault,
+    Reading,
+    find_unit,
+    fitting_units,
+    not_whole,
+    out_of_range,
+    read_value,
+    unit_in_header,
+    units_of,
+)
 from cardiograph.cohort.columns import option
-from cardiograph.cohort.limits import breaches
 from cardiograph.cohort.tables import Cell
-from cardiograph.cohort.units import find_unit, unit_in_header, units_of
 from cardiograph.config import CohortConfig
 from cardiograph.errors import Issue
 from cardiograph.schema import NT_PROBNP, ClinicalVariable
@@ -20,11 +29,44 @@ from cardiograph.schema import NT_PROBNP, ClinicalVariable
 if TYPE_CHECKING:
     import pandas as pd
 
+
+Breach = Literal["out_of_range", "not_whole"]
+
+
+def breaches(values: pd.DataFrame, variables: Sequence[ClinicalVariable]) -> Iterator[tuple[int, str, Breach]]:
+    """Every value outside its variable's limits.
+
+    Args:
+        values: [records, variables] float64 columns in the variables' units, NaN where missing, index 0..n-1.
+        variables: One for each column.
+
+    Yields:
+        Row, variable name, and what the value breaks; a value that breaks both rules is named once, as out of range.
+    """
+    import pandera.pandas as pandera
+
+    columns = {}
+    for variable in variables:
+        checks = [pandera.Check.in_range(variable.low, variable.high, error="out_of_range")]
+        if variable.whole:
+            checks.append(pandera.Check(lambda column: column % 1 == 0, ignore_na=True, error="not_whole"))
+        columns[variable.name] = pandera.Column(float, checks, nullable=True)
+    try:
+        pandera.DataFrameSchema(columns).validate(values, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        cases = errors.failure_cases.sort_values("check", key=lambda check: check != "out_of_range", kind="stable")
+        cases = cases.drop_duplicates(["index", "column"])
+        for row, name, breach in zip(cases["index"], cases["column"], cases["check"], strict=True):
+            yield int(row), str(name), cast(Breach, breach)
+
+
 FEWEST_FOR_SMELL = 5
 """Values needed before a whole column is said to look like another unit."""
 
+
 FEWEST_SENTINELS = 3
 """Times that a value such as 999 has to come within its limits before it is remarked upon."""
+
 
 LOW_BNP = 5.0
 """pg/mL. A column whose median is lower is no BNP in pg/mL: assays of the clinic start to measure at about 5 to 10."""

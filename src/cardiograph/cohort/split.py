@@ -14,6 +14,7 @@ from cardiograph.schema import UNLABELLED
 
 Counts = NDArray[np.int64]
 
+
 _FAULT = 1e6
 """Weight of a broken rule against uneven shares."""
 
@@ -229,3 +230,55 @@ def _best_change(
 
 def _exclude(part: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray[np.str_]:
     return np.where((labels == UNLABELLED) & (part != TRAIN), EXCLUDED, part).astype(str)
+
+
+FEWEST_HELD_OUT = 2
+"""Groups of each label that a validation part has at least; with fewer none is held out."""
+
+
+def split_groups(
+    labels: NDArray[np.int64],
+    groups: Groups,
+    share: float,
+    rng: np.random.Generator,
+    *,
+    strata: Sequence[Sequence[object]] = (),
+) -> Split:
+    """Hold out whole groups for validation: the share of those with label 1 only, with 0 only, and with both.
+
+    Within these, the groups of each combination of strata are held out in about the same share.
+
+    No group is held out where that would leave either part with fewer than :data:`FEWEST_HELD_OUT` groups of a label. Groups
+    without a label stay with the training records; an unlabelled record of a held-out group is excluded.
+
+    Args:
+        labels: [records] 0, 1 or -1.
+        groups: Rows that must not be parted.
+        share: Of the groups, 0 to 1; 0 holds nothing out.
+        rng: Draws them.
+        strata: Each [records], see :func:`cardiograph.cohort.split.draw_split`.
+    """
+    holds = np.stack(
+        [np.bincount(groups.index[labels == label], minlength=len(groups)) > 0 for label in (0, 1)], axis=1
+    )
+    kind = holds @ np.array([1, 2])
+    stratum = np.unique(group_counts(labels, groups.index, strata) > 0, axis=0, return_inverse=True)[1]
+    drawn = rng.permutation(len(groups))
+    held = np.zeros(len(groups), dtype=bool)
+    for each in (1, 2, 3):
+        of_kind = drawn[kind[drawn] == each]
+        of_kind = of_kind[np.argsort(_turns(stratum[of_kind]), kind="stable")]
+        held[of_kind[: int(np.floor(share * len(of_kind) + 0.5))]] = True
+    if min(holds[held].sum(0).min(), holds[~held].sum(0).min()) < FEWEST_HELD_OUT:
+        held[:] = False
+    part = np.where(held[groups.index], np.where(labels == UNLABELLED, EXCLUDED, VAL), TRAIN)
+    return Split(part, groups, "drawn")
+
+
+def _turns(stratum: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[groups] 0..1, by which groups of each stratum come at even distances."""
+    turns = np.zeros(len(stratum))
+    for each in np.unique(stratum):
+        own = stratum == each
+        turns[own] = (np.arange(own.sum()) + 0.5) / own.sum()
+    return turns

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 
@@ -32,6 +33,7 @@ DECISIONS = {
     "too few": "none: too few validation records to say how sure this is",
 }
 """Decisions that say more in words; ``positive`` and ``negative`` speak for themselves."""
+
 
 ROW = ("probability", "low", "high", "positive", "threshold", "decision", "novelty")
 """What of a prediction is one cell in a table of answers."""
@@ -93,3 +95,23 @@ class Prediction:
         row = {name: getattr(self, name) for name in ROW}
         lists = {"missing": self.missing, "neighbours": [each.record_id for each in self.neighbours]}
         return {**row, **{name: "; ".join(each) for name, each in {**lists, "warnings": self.warnings}.items()}}
+
+
+@dataclass(frozen=True)
+class Query:
+    """A patient to be scored.
+
+    Args:
+        page: The ECG page, as a path or the content of a file; None for a model without pages.
+        clinical: Variable -> value in its unit; absent, None or NaN is missing.
+        name: For errors.
+        patient_id: Where known: the patient's own reference records are then left out. A whole number is its text.
+        gate: Whether a page that does not look like an ECG is refused (True) or scored with a warning (False); None leaves
+            it to the model's setting ``pages.gate``.
+    """
+
+    page: Path | bytes | None = None
+    clinical: Mapping[str, float | None] = field(default_factory=dict)
+    name: str = "patient"
+    patient_id: str | float | None = None
+    gate: bool | None = None

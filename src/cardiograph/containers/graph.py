@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers.checks import require
+from cardiograph.containers.records import require
 
 
 @dataclass(frozen=True)

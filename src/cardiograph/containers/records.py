@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers.checks import require
 from cardiograph.schema import ClinicalVariable, Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
 
+
+def require(condition: bool, message: str) -> None:
+    """Raise a ``ValueError`` unless a condition holds."""
+    if not condition:
+        raise ValueError(message)
+
+
 TRAIN, VAL, TEST, EXCLUDED = "train", "val", "test", "excluded"
+
+
 ADDED = "added"
 """The part of records that became reference records after training: no split has it, the table of an extended run does."""
+
+
 PARTS = (TRAIN, VAL, TEST)
 """The parts of a split; an ``excluded`` record is an unlabelled one whose group is validated or tested."""
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.maps import Gain, MapVerdict
-from cardiograph.evaluation.bootstrap import group_weights, percentile_interval
+from cardiograph.evaluate.bootstrap import group_weights, percentile_interval
 from cardiograph.explain.case import Case
 from cardiograph.explain.saliency import PageMap, page_map
-from cardiograph.imaging.preprocess import INPUT_SIZE
+from cardiograph.imaging.prepare import INPUT_SIZE
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the pixels that are taken away or put back: the middles of fifths, for the area under the curve."""

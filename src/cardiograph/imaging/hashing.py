@@ -10,21 +10,29 @@ from numpy.typing import NDArray
 HASH_VERSION = "2"
 """Changes whenever the same pixels give another hash."""
 
+
 BANDS, COLUMNS = 16, 96
 """Rows and columns of the trace map: one column is about 0.1 s of a page with 10 s of rhythm strip."""
+
 
 NEAR_COPY_THRESHOLD = 0.05
 """Largest distance of near-copies; ``docs/concepts/pages.md`` tells how it was chosen on the shared pages."""
 
+
 _WIDTH, _HEIGHT = 768, 480
+
+
 _MAX_TURN = 0.035
 """Steepest turn that is undone: 2 degrees."""
+
 
 _LINE_ACROSS, _LINE_DOWN = 0.1, 0.16
 """Of width and height: straight ink as long is a line of the grid, a rule or a frame."""
 
+
 _NEAR = 31
 """Pixels around a pixel of the working copy whose mean is its ground."""
+
 
 _BLOCK = 2048
 
@@ -218,3 +226,27 @@ def _trace_map(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     table = cv2.resize(smooth, (COLUMNS, BANDS), interpolation=cv2.INTER_AREA)
     table = np.maximum(table, 0) ** 0.7
     return np.asarray(table - cv2.GaussianBlur(table, (0, 0), sigmaX=4, sigmaY=0.01), np.float32)
+
+
+def percentiles(tones: NDArray[np.uint8], low: float, high: float) -> tuple[float, float]:
+    """Two percentiles, to the last digit those of ``np.percentile``.
+
+    Args:
+        tones: Any shape, at least one value.
+        low: In per cent.
+        high: In per cent.
+    """
+    reached = np.cumsum(np.bincount(tones.ravel(), minlength=256))
+    first, second = (_at(reached, share / 100 * (tones.size - 1)) for share in (low, high))
+    return first, second
+
+
+def _at(reached: NDArray[np.int64], place: float) -> float:
+    """The value at a place between two of the values in order."""
+    below = int(place)
+    before, after = np.searchsorted(reached, [below, min(below + 1, reached[-1] - 1)], side="right").tolist()
+    share = place - below
+    # from the nearer end, as numpy has it: its rounding is part of the versions of page, hash and gate
+    if share < 0.5:
+        return float(before + (after - before) * share)
+    return float(after - (after - before) * (1 - share))

@@ -25,7 +25,7 @@ from PIL import (
 )
 
 from cardiograph.errors import Issue, PageError
-from cardiograph.imaging import costs, quality
+from cardiograph.imaging import quality
 from cardiograph.imaging.damage import require_whole
 from cardiograph.regular_files import NOT_A_FILE, read_regular
 
@@ -72,7 +72,7 @@ class Page:
         height: Of ``pixels``.
         file_bytes: Size of the file.
         quantisation: Mean of the luminance table of a JPEG, the larger the coarser; None for other formats.
-        pictures: Pages or frames in the file, the first of which was read; counted up to ``costs.MAX_PICTURES``.
+        pictures: Pages or frames in the file, the first of which was read; counted up to ``quality.MAX_PICTURES``.
     """
 
     pixels: NDArray[np.uint8]
@@ -110,11 +110,11 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
         _refuse(quality.check_pixel_count(where, *image.size, max_pixels))
         _refuse(quality.check_size(where, *image.size))
         if kind == "TIFF":
-            _refuse(costs.check_tiles(image, content, where, max_pixels))
+            _refuse(quality.check_tiles(image, content, where, max_pixels))
         if kind in ("JPEG", "TIFF"):
-            _refuse(costs.check_scans(image, content, where))
+            _refuse(quality.check_scans(image, content, where))
         mode = image.mode
-        tables, pictures = getattr(image, "quantization", None), costs.count_pictures(image, content)
+        tables, pictures = getattr(image, "quantization", None), quality.count_pictures(image, content)
         image.load()
         require_whole(kind, content)
         pixels = np.asarray(_rgb(image))

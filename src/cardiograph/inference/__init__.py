@@ -1,7 +1,8 @@
 """The one way from a patient to a score, for the report's test records, the command line and the service."""
 
+from cardiograph.containers.answers import Query
 from cardiograph.inference.answers import Scores, mean_distance
 from cardiograph.inference.predictor import Predictor
-from cardiograph.inference.queries import Queries, Query
+from cardiograph.inference.queries import Queries
 
 __all__ = ["Predictor", "Queries", "Query", "Scores", "mean_distance"]

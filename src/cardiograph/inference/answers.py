@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle, Served
 from cardiograph.containers import Neighbour, Neighbourhood, Prediction
-from cardiograph.uncertainty.together import Told
+from cardiograph.uncertainty.uncertainty import Told
 
 SAME = 1e-6
 """Distance in the fused space below which two records are one."""

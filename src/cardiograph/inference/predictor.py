@@ -19,16 +19,17 @@ from cardiograph.artifacts.bundle import DAMAGE, ModelBundle
 from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
 from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction, identifier
+from cardiograph.containers.answers import Query
+from cardiograph.encoders.engine import EMBEDDING_WIDTH, Engine, load_engine, probe
 from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.graph.attach import attach, heard_votes, label_prior
-from cardiograph.imaging.encoder import EMBEDDING_WIDTH, Engine, load_engine, probe
-from cardiograph.imaging.likeness import KnownTraces
+from cardiograph.imaging.near_duplicates import KnownTraces
 from cardiograph.imaging.prepare import PreparedPage, preparation
 from cardiograph.inference.answers import Scores, answer, mean_distance
-from cardiograph.inference.queries import Attached, Patient, Queries, Query, faults, read_patient
-from cardiograph.models.gnn import Hearing
+from cardiograph.inference.queries import Attached, Patient, Queries, faults, read_patient
+from cardiograph.models.neighbour_table import Hearing
 from cardiograph.uncertainty.calibrators import Calibrator
-from cardiograph.uncertainty.together import Uncertainty
+from cardiograph.uncertainty.uncertainty import Uncertainty
 
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe's embedding before an engine counts as another one."""

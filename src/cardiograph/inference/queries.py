@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +12,13 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.cohort.identity import shortened_id
 from cardiograph.containers import Neighbourhood, NodeFeatures, is_shortened
+from cardiograph.containers.answers import Query
 from cardiograph.errors import InputError, Issue, PageError
 from cardiograph.imaging.prepare import PreparedPage, page_remarks, prepare_page, refusal
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.conformal import tie_break
 
 _HEADLINE = "This patient cannot be scored."
-
-
-@dataclass(frozen=True)
-class Query:
-    """A patient to be scored.
-
-    Args:
-        page: The ECG page, as a path or the content of a file; None for a model without pages.
-        clinical: Variable -> value in its unit; absent, None or NaN is missing.
-        name: For errors.
-        patient_id: Where known: the patient's own reference records are then left out. A whole number is its text.
-        gate: Whether a page that does not look like an ECG is refused (True) or scored with a warning (False); None leaves
-            it to the model's setting ``pages.gate``.
-    """
-
-    page: Path | bytes | None = None
-    clinical: Mapping[str, float | None] = field(default_factory=dict)
-    name: str = "patient"
-    patient_id: str | float | None = None
-    gate: bool | None = None
 
 
 @dataclass(frozen=True)

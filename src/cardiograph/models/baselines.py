@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cardiograph.config import ModelConfig
-from cardiograph.models.gnn import Hearing
+from cardiograph.models.neighbour_table import Hearing
 
 
 class Logistic(nn.Module):

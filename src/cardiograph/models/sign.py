@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from cardiograph.config import ModelConfig
-from cardiograph.models.gnn import Hearing
+from cardiograph.models.neighbour_table import Hearing
 
 PIECE = 65_536
 """Records that are scored at once."""
@@ -25,7 +25,7 @@ class Sign(nn.Module):
     ``x`` are the record's own features, ``m_1`` the mean of its neighbours' features, ``m_2`` the mean of their ``m_1``.
     With the gates ``g`` at 0, where they begin, it is an MLP beside a linear path; with ``V`` at 0, where it begins, a
     logistic regression, whose coefficients ``L`` and ``c`` are taken over from one
-    (:mod:`cardiograph.models.sign_start`). So neighbours are listened to only as far as they lower the loss.
+    (:mod:`cardiograph.models.sign_init`). So neighbours are listened to only as far as they lower the loss.
 
     Source: Frasca, Rossi, Eynard, Chamberlain, Bronstein and Monti, SIGN: Scalable Inception Graph Neural Networks, ICML
     workshop on graph representation learning, 2020 (the means); the gates and the linear path are additions.

@@ -4,94 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from cardiograph.config import ModelConfig
 from cardiograph.errors import ConfigError
 from cardiograph.models.baselines import KnnVote, Logistic
-from cardiograph.models.catalogue import Model, build
-from cardiograph.models.gnn import Hearing, Network
+from cardiograph.models.examples import Examples, History
+from cardiograph.models.gnn import Network
 from cardiograph.models.logistic import fit_logistic
+from cardiograph.models.registry import Model, build
 from cardiograph.models.sign import Sign
-from cardiograph.models.sign_start import begin
+from cardiograph.models.sign_init import begin
 from cardiograph.threads import available_threads, one_blas_thread, torch_threads
 
 SMALL = 20_000
 """Below this many records one thread trains: with two, an epoch over 431 records took 14 times longer on a busy machine."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Records in a training step.
-
-    Args:
-        features: [records, features] float32.
-        hearing: Whom each hears among the reference records.
-        labels: [records] int64; -1 is heard but never in the loss.
-        weights: [records] float32 weight in the loss; 0 leaves a record out.
-        blocks: Column range of each block of the features.
-    """
-
-    features: Tensor
-    hearing: Hearing
-    labels: Tensor
-    weights: Tensor
-    blocks: tuple[tuple[int, int], ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        features: NDArray[np.float32],
-        hearing: Hearing,
-        labels: NDArray[np.int64],
-        weights: NDArray[np.float64] | None = None,
-        *,
-        blocks: tuple[tuple[int, int], ...] = (),
-    ) -> Examples:
-        """From arrays; unlabelled records get weight 0."""
-        weight = np.ones(len(labels)) if weights is None else weights
-        weight = np.where(labels < 0, 0.0, weight)
-        tensors = torch.from_numpy(labels), torch.from_numpy(weight).float()
-        return cls(torch.from_numpy(features), hearing, *tensors, blocks)
-
-    def loss(self, logits: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Weighted mean cross-entropy of the labelled records.
-
-        Args:
-            logits: [records, classes], or [records, members, classes] where each member has its own loss.
-            rows: Of the records; all where None.
-        """
-        labels, weights = (each if rows is None else each[rows] for each in (self.labels, self.weights))
-        labels = labels.clamp(min=0)
-        if logits.ndim == 3:
-            members = logits.shape[1]
-            flat = cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(members), reduction="none")
-            each = flat.view(-1, members).mean(1)
-        else:
-            each = cross_entropy(logits, labels, reduction="none")
-        return (each * weights).sum() / weights.sum()
-
-    def accuracy(self, logits: Tensor) -> float:
-        """Share of the labelled records (weight above 0) whose larger logit is right."""
-        used = self.weights > 0
-        return float((logits.argmax(1) == self.labels)[used].float().mean())
-
-
-@dataclass(frozen=True)
-class History:
-    """Learning curves: one value per epoch; ``best`` is the epoch (from 0) whose weights were kept."""
-
-    train_loss: tuple[float, ...]
-    val_loss: tuple[float, ...]
-    train_accuracy: tuple[float, ...]
-    val_accuracy: tuple[float, ...]
-    best: int
 
 
 def train(  # noqa: PLR0913 - two sets and the knobs of a training
@@ -111,7 +40,7 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     better.
 
     Args:
-        name: One of :data:`cardiograph.models.titles.SERVABLE`.
+        name: One of :data:`cardiograph.models.registry.SERVABLE`.
         train_set: The reference records first, then augmented copies, which hear reference records like a query does.
         val_set: Validation records, attached to the reference records.
         config: Sizes and optimiser.

@@ -15,30 +15,30 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cardiograph import __version__
+from cardiograph.encoders.engine import OpenVinoEngine
 from cardiograph.errors import RecordsError
-from cardiograph.imaging.encoder import OpenVinoEngine
 from cardiograph.inference import Predictor
-from cardiograph.service.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
-from cardiograph.service.document import complete, line_schemas
-from cardiograph.service.forgery import FormTokens
-from cardiograph.service.headers import HeadersMiddleware
-from cardiograph.service.held import HeldQueries
-from cardiograph.service.limits import Accepts, UploadMiddleware
-from cardiograph.service.logs import ObservedMiddleware, json_log
-from cardiograph.service.metrics import Metrics
-from cardiograph.service.page_refusals import PageRefusalsMiddleware
-from cardiograph.service.page_site import Site
-from cardiograph.service.problems import ProblemError
+from cardiograph.service.api import batch, health, model, predictions
+from cardiograph.service.api.openapi import complete, line_schemas
+from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.observability import Metrics, ObservedMiddleware, json_log
+from cardiograph.service.recent_queries import HeldQueries
 from cardiograph.service.records import Records
-from cardiograph.service.routes import batch, health, model, page, page_files, predictions
-from cardiograph.service.scoring import ScoringPool
-from cardiograph.service.serving import NOTICE, Serving, within_pixels
+from cardiograph.service.security.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
+from cardiograph.service.security.csrf import FormTokens
+from cardiograph.service.security.limits import Accepts, UploadMiddleware
+from cardiograph.service.security.responses import HeadersMiddleware
 from cardiograph.service.settings import ServiceSettings
+from cardiograph.service.state import NOTICE, Serving, within_pixels
+from cardiograph.service.web import files, routes
+from cardiograph.service.web.errors import PageRefusalsMiddleware
+from cardiograph.service.web.site import Site
+from cardiograph.service.worker_pool import ScoringPool
 
 ACCEPTS = {
     predictions.PATH: Accepts(("multipart/form-data", "application/json")),
     batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
-    page.PATH: Accepts((page.MEDIA_TYPE,)),
+    routes.PATH: Accepts((routes.MEDIA_TYPE,)),
 }
 """What each path that takes a body reads."""
 
@@ -131,8 +131,8 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(predictions.predictions(variables, blocks))
     app.include_router(model.router)
     app.include_router(health.router)
-    app.include_router(page.router)
-    app.include_router(page_files.router)
+    app.include_router(routes.router)
+    app.include_router(files.router)
     complete(app, line_schemas(variables))
 
 

@@ -29,7 +29,7 @@ def operation_outcome(problem: Mapping[str, Any]) -> dict[str, Any]:
     """The resource, as plain values ready for JSON: an issue for each fault, or one for the refusal as a whole.
 
     Args:
-        problem: :meth:`cardiograph.service.problems.ProblemError.content`.
+        problem: :meth:`cardiograph.service.api.problems.ProblemError.content`.
 
     Source: HL7 FHIR R4 (4.0.1), OperationOutcome.
     """

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cardiograph.errors import ConfigError, RecordsError
-from cardiograph.service.serving import Serving
+from cardiograph.service.state import Serving
 
 HEAD_SECONDS = 10.0
 """From the first byte of a request, or from the connection, to the end of its headers."""

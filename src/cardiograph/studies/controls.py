@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from cardiograph.config import GraphConfig, RunConfig
 from cardiograph.containers import TEST, VAL, Cohort, Groups, Neighbourhood, PatientGraph, Places
 from cardiograph.graph.attach import group_members
-from cardiograph.imaging.traits import MARGIN_SHAPE
+from cardiograph.imaging.page_metadata import MARGIN_SHAPE
 from cardiograph.inference import Predictor
-from cardiograph.stages.fitting import Prepared
-from cardiograph.stages.ingest import Survey
-from cardiograph.stages.protocol import SOUND
-from cardiograph.stages.studied import PartScores, Studied
-from cardiograph.stages.trial import fit_and_score
-from cardiograph.studies.faults import Faults
-from cardiograph.studies.laboratory import Laboratory, Measured
-from cardiograph.studies.thesis_faults import protocol_of, scores_through
+from cardiograph.ingest.page_index import Survey
+from cardiograph.studies.faults.steps import protocol_of, scores_through
+from cardiograph.studies.faults.switches import Faults
+from cardiograph.studies.shared_cohort import Laboratory, Measured
+from cardiograph.train.data import PartScores, Studied
+from cardiograph.train.fit import Prepared
+from cardiograph.train.steps import SOUND
+from cardiograph.train.trial import fit_and_score
 
 Control = Callable[[Laboratory, RunConfig], Measured]
 

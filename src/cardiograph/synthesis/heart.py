@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.signals.leads import twelve_leads
+from cardiograph.ecg.leads import twelve_leads
 from cardiograph.synthesis.waves import Heart, Waves, beat_waves
 
 RATE_HZ: Final = 500.0
@@ -40,7 +40,7 @@ def record_ecg(heart: Heart, rng: np.random.Generator) -> NDArray[np.float64]:
         rng: Chance: RR intervals, variation from beat to beat, breathing, electrode placement, noise.
 
     Returns:
-        [12, 5000] mV at 500 Hz, rows as in :data:`cardiograph.signals.leads.LEADS`; Einthoven's and Goldberger's laws hold
+        [12, 5000] mV at 500 Hz, rows as in :data:`cardiograph.ecg.leads.LEADS`; Einthoven's and Goldberger's laws hold
         exactly, noise included.
     """
     time = np.arange(round(SECONDS * RATE_HZ)) / RATE_HZ

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from cardiograph.signals.paper import PaperLayout, draw_page
-from cardiograph.signals.scan import draw_scan_style, encode_jpeg, scan_page
+from cardiograph.ecg.draw.paper import PaperLayout, draw_page
+from cardiograph.ecg.draw.scan import draw_scan_style, encode_jpeg, scan_page
 from cardiograph.synthesis.ceiling import MISSING_SHARE
 from cardiograph.synthesis.density import Draws, draw
 from cardiograph.synthesis.heart import RATE_HZ, record_ecg

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from cardiograph.service.records import PredictionEntry, Records
-from cardiograph.service.records.address import database_url
+from cardiograph.service.records.database import database_url
 
 
 @pytest.fixture(scope="session")

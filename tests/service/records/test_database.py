@@ -15,8 +15,8 @@ from sqlalchemy import create_engine
 
 from cardiograph.errors import ConfigError, RecordsError
 from cardiograph.service.records import Records, database
-from cardiograph.service.records.address import database_url
 from cardiograph.service.records.audit_log import locked_head
+from cardiograph.service.records.database import database_url
 from cardiograph.service.records.tables import VERSION_TABLE, Table
 
 PASSWORD = "hunter2-öä"  # noqa: S105

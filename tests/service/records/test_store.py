@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from cardiograph.errors import RecordsError
 from cardiograph.service.records import Records, database, store
-from cardiograph.service.records.address import database_url
+from cardiograph.service.records.database import database_url
 
 
 def test_a_prediction_is_read_as_it_was_added(records, entry):

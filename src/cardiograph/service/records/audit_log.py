@@ -18,8 +18,7 @@ from sqlalchemy.orm import Session
 
 from cardiograph.errors import RecordsError
 from cardiograph.service.records.database import Database
-from cardiograph.service.records.seals import Seals
-from cardiograph.service.records.tables import HeadRow, LogRow
+from cardiograph.service.records.tables import HeadRow, LogRow, Seals
 from cardiograph.service.records.verification import Verified, entry_hash, verify
 
 Event = Literal[

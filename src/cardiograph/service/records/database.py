@@ -11,29 +11,140 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from cardiograph.errors import ConfigError, RecordsError
-from cardiograph.service.records.address import shown
 from cardiograph.service.records.sqlite_files import NoRoomError, SqliteFiles
-from cardiograph.service.records.upgrade import bring_up_to_date
+from cardiograph.service.records.tables import VERSION_TABLE
+
+ENVIRONMENT = "CARDIOGRAPH_DATABASE"
+
+
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "sqlite+pysqlite": "sqlite+pysqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
+_FORMS = "give a file, or a URL such as sqlite:///records.sqlite or postgresql://USER@HOST/NAME"
+
+
+def database_url(given: str | None = None) -> URL:
+    """The database that is meant, so that the service and the commands beside it agree without an argument.
+
+    Args:
+        given: A URL, or the path of an SQLite file. Without it ``$CARDIOGRAPH_DATABASE`` counts, and without that
+            ``records.sqlite`` in ``$XDG_DATA_HOME/cardiograph``, by default ``~/.local/share/cardiograph``.
+
+    Raises:
+        ConfigError: Not such a URL. The text is not repeated: it may hold a password.
+    """
+    text = given or os.environ.get(ENVIRONMENT)
+    if not text:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+        return _file(folder / "cardiograph" / "records.sqlite")
+    if ":" not in text:
+        return _file(Path(text))
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        message = f"database: the URL cannot be read; {_FORMS}"
+        raise ConfigError(message) from None
+    if url.drivername not in _DRIVERS:
+        message = f"database: {url.drivername} is not supported, SQLite and PostgreSQL are; {_FORMS}"
+        raise ConfigError(message)
+    if not url.drivername.startswith("sqlite"):
+        return url.set(drivername=_DRIVERS[url.drivername])
+    if not url.database or url.database.startswith((":", "file:")) or url.query:
+        message = f"database: SQLite keeps records in a plain file, without options behind '?'; {_FORMS}"
+        raise ConfigError(message)
+    return _file(Path(url.database))
+
+
+def shown(url: URL) -> str:
+    """The database for a message: the file, or the server and the name, never the user or a password."""
+    if url.drivername.startswith("sqlite"):
+        return f"database {url.database}"
+    host = url.host or str(url.query.get("host", "localhost"))
+    return f"database {url.database or ''} on {host}{f':{url.port}' if url.port else ''}"
+
+
+def _file(path: Path) -> URL:
+    return URL.create("sqlite+pysqlite", database=str(path.expanduser().absolute()))
+
+
+_LOCK = 0x63617264
+"""Key of PostgreSQL's advisory lock: two processes that start at once make the tables once."""
+
+
+def bring_up_to_date(reader: Engine, writer: Engine, *, name: str, create: bool) -> None:
+    """Make what is missing, in one transaction.
+
+    Args:
+        reader: Gives connections that only look.
+        writer: Gives connections that hold SQLite's write lock.
+        name: Of the database, for messages.
+        create: Whether to make the tables where there are none.
+
+    Raises:
+        RecordsError: There are none and none are to be made, or they are those of a newer version.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    with reader.connect() as connection:
+        revision = _revision(connection)
+    if revision == scripts.get_current_head():
+        return
+    if revision is None and not create:
+        message = f"{name}: holds no records of cardiograph; give the one that the service writes by --database"
+        raise RecordsError(message)
+    if revision is not None and revision not in {each.revision for each in scripts.walk_revisions()}:
+        message = (
+            f"{name}: its tables are of a newer version (step {revision}, this one knows up to "
+            f"{scripts.get_current_head()}); update cardiograph or choose another database"
+        )
+        raise RecordsError(message)
+    with writer.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")  # does nothing where another process was first
+
+
+def _revision(connection: Connection) -> str | None:
+    heads = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads()
+    return " and ".join(map(str, heads)) or None
+
 
 BUSY_SECONDS = 10
 """How long a transaction waits for those before it, be they of this process or of another, and for each of its steps."""
 
+
 FORGET_SECONDS = 1
 """How long readers may keep SQLite's write-ahead log from being emptied; writers wait meanwhile."""
+
 
 CONNECT_SECONDS = 5
 """How long a server may take to answer."""
 
+
 _LIMITS = text("SELECT set_config('lock_timeout', :wait, true), set_config('statement_timeout', :step, true)")
 """Of PostgreSQL, until the transaction ends."""
 
+
 _REMEDY = "check that the server runs and lets you in, or that file and folder may be written and have room"
+
 
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 """What SQLite answers on a full disk: the second where its shared memory cannot grow."""
@@ -43,7 +154,7 @@ class Database:
     """Sessions on one database; safe for several threads, beside other processes.
 
     Args:
-        url: As :func:`cardiograph.service.records.address.database_url` makes it.
+        url: As :func:`cardiograph.service.records.database.database_url` makes it.
         create: Whether to make the file or the tables where there are none.
         spend_reserve: Whether to free the reserve of disk space first, which opening on a full disk needs.
 

@@ -18,8 +18,7 @@ from sqlalchemy import select
 from cardiograph.errors import ConfigError
 from cardiograph.service.records.audit_log import append_entry
 from cardiograph.service.records.database import Database
-from cardiograph.service.records.seals import Seals
-from cardiograph.service.records.tables import KeyRow
+from cardiograph.service.records.tables import KeyRow, Seals
 
 SCOPES = ("predict", "read", "metrics")
 """What a key may be good for."""

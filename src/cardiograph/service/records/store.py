@@ -15,13 +15,11 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import undefer
 
 from cardiograph.errors import RecordsError
-from cardiograph.service.records.address import database_url
 from cardiograph.service.records.audit_log import AuditLog, append_entry, locked_head
-from cardiograph.service.records.database import Database
+from cardiograph.service.records.database import Database, database_url
 from cardiograph.service.records.keys import Keys
-from cardiograph.service.records.seals import Seals, given
 from cardiograph.service.records.sqlite_files import NoRoomError, ReplacedError
-from cardiograph.service.records.tables import HeadRow, PredictionRow, SettingRow
+from cardiograph.service.records.tables import HeadRow, PredictionRow, Seals, SettingRow, given
 
 AT_ONCE = 500
 """Predictions that are deleted in one transaction, so that others are not kept waiting."""
@@ -97,7 +95,7 @@ class Records:
         """Open a database and bring its tables up to date.
 
         Args:
-            url: As :func:`cardiograph.service.records.address.database_url` takes it.
+            url: As :func:`cardiograph.service.records.database.database_url` takes it.
             create: Whether to make the file or the tables where there are none.
             spend_reserve: Whether to free the reserve of disk space first, which opening on a full disk needs.
 

@@ -12,8 +12,7 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cardiograph.service.records.seals import Seals, utc_text
-from cardiograph.service.records.tables import HeadRow, KeyRow, LogRow, PredictionRow
+from cardiograph.service.records.tables import HeadRow, KeyRow, LogRow, PredictionRow, Seals, utc_text
 
 FIRST = "0" * 64
 """What stands as previous hash in the first entry."""

@@ -1,1 +1,0 @@
-"""Clinical values: the matrix of a cohort, its simulation, its scaling."""

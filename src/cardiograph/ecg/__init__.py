@@ -1,0 +1,1 @@
+"""Twelve-lead ECG signals."""

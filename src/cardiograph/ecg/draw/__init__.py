@@ -1,0 +1,1 @@
+"""Draws a twelve-lead signal as a page of ECG paper."""

@@ -1,0 +1,52 @@
+"""Which 512 numbers are read out of a ResNet18: its last layer, or the texture of its first three stages."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+READOUTS = ("final", "texture")
+
+
+class Texture(nn.Module):
+    """Mean of each channel of stage 1, and standard deviation of each channel of stages 1, 2 and 3: 64 + 64 + 128 + 256.
+
+    The reference pipeline reads the mean over the last stage. In a network with random weights that mean hardly differs
+    between pages (cosine 0.9999), while the spread of a channel over the page tells how much trace of which slope there is:
+    such moments of filter responses describe a texture.
+
+    Source: Portilla and Simoncelli, A parametric texture model based on joint statistics of complex wavelet coefficients,
+    International Journal of Computer Vision 40, 2000 (moments of filter responses as a description).
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*(network.get_submodule(name) for name in ("conv1", "bn1", "act", "maxpool")))
+        self.stages = nn.ModuleList(network.get_submodule(f"layer{number}") for number in (1, 2, 3))
+
+    def forward(self, page: Tensor) -> Tensor:
+        """[1, 3, 224, 224] page -> [1, 512]."""
+        found = []
+        state = self.stem(page)
+        for number, stage in enumerate(self.stages):
+            state = stage(state)
+            mean = state.mean((2, 3), keepdim=True)
+            if number == 0:
+                found.append(mean.flatten(1))
+            found.append(((state - mean) ** 2).mean((2, 3)).sqrt())
+        return torch.cat(found, dim=1)
+
+
+def with_readout(network: nn.Module, readout: str) -> nn.Module:
+    """The network, ending in the readout.
+
+    Args:
+        network: From :func:`cardiograph.encoders.weights.build_network`, with its weights.
+        readout: One of :data:`READOUTS`.
+    """
+    return Texture(network).eval() if readout == "texture" else network
+
+
+def read_from(network: nn.Module) -> list[nn.Module]:
+    """The stages whose feature maps the readout of a network looks at, in order: :func:`with_readout` gave the network."""
+    return list(network.stages) if isinstance(network, Texture) else [network.get_submodule("layer4")]

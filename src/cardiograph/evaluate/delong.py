@@ -1,0 +1,103 @@
+"""The difference of two AUROCs on one test set, without resampling, where each record is a patient of its own.
+
+Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988; by midranks, Sun and Xu, IEEE Signal Processing
+Letters 21:1389, 2014.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.evaluate.metrics import check
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class AurocDifference:
+    """AUROC of the first model minus that of the second; NaN where undefined.
+
+    Args:
+        first: AUROC of the first model.
+        second: Of the second.
+        difference: ``first - second``.
+        low: Lower end of its interval.
+        high: Upper end.
+        z: Difference over its standard error.
+        p: Two-sided, of no difference. A large one is no proof that the models are equal.
+    """
+
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    z: float
+    p: float
+
+
+def delong_covariance(labels: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
+    """AUROCs of several models on the same records, and their covariance.
+
+    Args:
+        labels: [n] 0 or 1, both present, at least two of each for the covariance.
+        probabilities: [models, n] 0..1.
+
+    Returns:
+        AUROCs [models] and covariance [models, models]; NaN where undefined.
+    """
+    from scipy.stats import rankdata
+
+    positive, negative = probabilities[:, labels == 1], probabilities[:, labels == 0]
+    sick, well = positive.shape[1], negative.shape[1]
+    models = len(probabilities)
+    if not sick or not well:
+        return np.full(models, math.nan), np.full((models, models), math.nan)
+    among_all = rankdata(np.hstack([positive, negative]), axis=1)
+    above = (among_all[:, :sick] - rankdata(positive, axis=1)) / well  # share of negatives below each positive
+    below = 1 - (among_all[:, sick:] - rankdata(negative, axis=1)) / sick  # share of positives above each negative
+    auroc: Floats = above.mean(axis=1)
+    if sick < 2 or well < 2:
+        return auroc, np.full((models, models), math.nan)
+    return auroc, np.atleast_2d(np.cov(above)) / sick + np.atleast_2d(np.cov(below)) / well
+
+
+def delong_test(
+    labels: Labels, pair: tuple[Floats, Floats], groups: NDArray[np.int64], *, confidence: float = 0.95
+) -> AurocDifference:
+    """Compare two models on the same records.
+
+    Args:
+        labels: [n] 0 or 1.
+        pair: Probabilities of the two models, [n] each.
+        groups: [n] group of each record, all different.
+        confidence: Of the interval.
+
+    Raises:
+        ValueError: Two records share a group, so that they are not independent; use
+            :func:`cardiograph.evaluate.bootstrap.paired_difference`. Or see :func:`cardiograph.evaluate.metrics.check`.
+    """
+    for values in pair:
+        check(labels, values)
+    if len(np.unique(groups)) < len(groups):
+        message = (
+            f"{len(groups)} records in {len(np.unique(groups))} groups are not independent, as this test needs; resample "
+            "whole groups (paired_difference), or keep one record of each (first_of_each)"
+        )
+        raise ValueError(message)
+    auroc, covariance = delong_covariance(labels, np.vstack(pair))
+    first, second = (float(value) for value in auroc)
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    error = math.sqrt(max(0.0, variance)) if math.isfinite(variance) else math.nan
+    difference = first - second
+    z = difference / error if error > 0 else (0.0 if error == 0 and difference == 0 else math.nan)
+    normal = NormalDist()
+    reach = normal.inv_cdf(0.5 + confidence / 2) * error
+    p = 2 * normal.cdf(-abs(z)) if math.isfinite(z) else math.nan
+    return AurocDifference(first, second, difference, difference - reach, difference + reach, z, p)

@@ -1,0 +1,178 @@
+"""The content of ``metrics.json``: every score with its interval, the baselines, the graph verdict, the decision curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.config import EvaluationConfig
+from cardiograph.evaluate.bootstrap import Interval, bootstrap_scores, first_of_each, paired_difference
+from cardiograph.evaluate.brier import brier_parts, error_by_chance
+from cardiograph.evaluate.delong import delong_test
+from cardiograph.evaluate.metrics import METRICS
+from cardiograph.evaluate.net_benefit import decision_curve
+from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.verdict import Comparison, Contender, graph_verdict
+from cardiograph.schema import Provenance
+
+ONE_EACH = "auroc_one_record_per_patient"
+
+
+def summarise(
+    test: PartPredictions,
+    validation: PartPredictions,
+    models: ModelRoles,
+    *,
+    provenance: Provenance,
+    settings: EvaluationConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Score every model on test and validation records.
+
+    Args:
+        test: Predictions of every model on the test records.
+        validation: The same on the validation records, which chose epoch and threshold.
+        models: Which model plays which part.
+        provenance: Of the headline score, see :func:`headline_provenance`.
+        settings: Number of resamples, confidence.
+        seed: Of the resamples; the same for all models and for the verdict.
+
+    Returns:
+        Plain values, ready for JSON; None where a value is undefined.
+    """
+    on_test = _scores(test, models, settings, seed)
+    on_validation = _scores(validation, models, settings, seed)
+    return {
+        "primary": models.primary,
+        "provenance": provenance,
+        "test": on_test[models.primary],
+        "validation": on_validation[models.primary],
+        "baselines": {name: on_test[name] for name in test.probabilities if name != models.primary},
+        "graph_verdict": _verdict(test, models, settings, seed),
+        "delong": _delong(test, models, settings),
+        "net_benefit": _net_benefit(test, settings, seed),
+        "brier_parts": {name: _brier_parts(test.labels, values, seed) for name, values in test.probabilities.items()},
+        "thresholds": {name: float(value) for name, value in models.thresholds.items()},
+        "counts": {"test": _counts(test), "validation": _counts(validation)},
+        "bootstrap": {"resamples": settings.bootstrap, "confidence": settings.confidence, "unit": "group"},
+    }
+
+
+def headline_provenance(provenances: tuple[Provenance, ...], *, synthetic: bool = False) -> Provenance:
+    """The provenance that decides how the headline score is called: that of its weakest column.
+
+    Args:
+        provenances: Of the clinical columns that the model uses; empty for pages alone.
+        synthetic: Whether patients and labels are synthetic.
+    """
+    if "simulated from the label" in provenances:
+        return "simulated from the label"
+    if synthetic or "synthetic patient" in provenances:
+        return "synthetic patient"
+    return "simulated blind to the label" if "simulated blind to the label" in provenances else "measured"
+
+
+Scores = dict[str, dict[str, dict[str, float | None]]]
+
+
+def _scores(part: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> Scores:
+    intervals = _bootstrap(part, models, settings, seed)
+    rows = first_of_each(part.groups)
+    thinned = PartPredictions(
+        part.labels[rows], part.groups[rows], {name: values[rows] for name, values in part.probabilities.items()}
+    )
+    alone = intervals if len(rows) == len(part) else _bootstrap(thinned, models, settings, seed, names=("auroc",))
+    return {
+        model: {name: interval.as_dict() for name, interval in found.items()}
+        | {ONE_EACH: alone[model]["auroc"].as_dict()}
+        for model, found in intervals.items()
+    }
+
+
+def _bootstrap(
+    part: PartPredictions,
+    models: ModelRoles,
+    settings: EvaluationConfig,
+    seed: int,
+    *,
+    names: Sequence[str] = tuple(METRICS),
+) -> dict[str, dict[str, Interval]]:
+    return bootstrap_scores(
+        part.labels,
+        part.probabilities,
+        part.groups,
+        models.thresholds,
+        resamples=settings.bootstrap,
+        confidence=settings.confidence,
+        rng=np.random.default_rng(seed),
+        names=names,
+    )
+
+
+def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+    """The graph against the baseline that validation chose, and against all the others on the same resamples."""
+
+    def contender(name: str) -> Contender:
+        return Contender(name, models.titles.get(name, name), _auroc(test, name))
+
+    def against(name: str) -> Comparison:
+        difference = paired_difference(
+            test.labels,
+            (test.probabilities[models.graph], test.probabilities[name]),
+            test.groups,
+            resamples=settings.bootstrap,
+            confidence=settings.confidence,
+            rng=np.random.default_rng(seed),
+        )
+        return Comparison(contender(name), difference)
+
+    return graph_verdict(
+        contender(models.graph),
+        against(models.baseline),
+        [against(name) for name in models.other_baselines],
+        records=len(test),
+        confidence=settings.confidence,
+    )
+
+
+def _delong(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig) -> dict[str, Any]:
+    """The verdict's pair by DeLong's test, or the reason why not."""
+    pair = (test.probabilities[models.graph], test.probabilities[models.baseline])
+    named = {"graph_model": models.graph, "baseline": models.baseline}
+    try:
+        found = delong_test(test.labels, pair, test.groups, confidence=settings.confidence)
+    except ValueError as error:
+        return {**named, "refused": str(error)}
+    values = {name: value if math.isfinite(value) else None for name, value in asdict(found).items()}
+    return {**named, "refused": None, **values}
+
+
+def _net_benefit(test: PartPredictions, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+    return decision_curve(
+        test.labels,
+        test.probabilities,
+        test.groups,
+        resamples=settings.bootstrap,
+        confidence=settings.confidence,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def _brier_parts(labels: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int) -> dict[str, Any]:
+    by_chance = error_by_chance(probabilities, np.random.default_rng(seed)) if len(labels) else math.nan
+    return brier_parts(labels, probabilities).as_dict() | {
+        "ece_by_chance": by_chance if math.isfinite(by_chance) else None
+    }
+
+
+def _auroc(part: PartPredictions, model: str) -> float:
+    return METRICS["auroc"].function(part.labels, part.probabilities[model], 0.5)
+
+
+def _counts(part: PartPredictions) -> dict[str, int]:
+    return {"records": len(part), "positive": part.positives, "groups": part.group_count}

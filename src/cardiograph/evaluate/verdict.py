@@ -1,0 +1,113 @@
+"""Whether the graph earned its place, in a sentence with an interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cardiograph.evaluate.bootstrap import Interval
+
+Helps = Literal["yes", "no", "undecided"]
+
+WORTH_HAVING = 0.01
+"""A gain in AUROC up to this size is taken as none."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model in the comparison.
+
+    Args:
+        name: Its key, such as ``gcn``.
+        title: Its name for people, such as ``GCN``.
+        auroc: On the test records.
+    """
+
+    name: str
+    title: str
+    auroc: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model without a graph, and what the graph gains over it.
+
+    Args:
+        baseline: The same features without a graph.
+        difference: AUROC with the graph minus AUROC without, paired.
+    """
+
+    baseline: Contender
+    difference: Interval
+
+
+def graph_verdict(
+    graph_model: Contender, chosen: Comparison, others: Sequence[Comparison] = (), *, records: int, confidence: float
+) -> dict[str, Any]:
+    """Say whether the graph helped, over every model without a graph that stands in the same table.
+
+    ``yes``: the whole interval of each difference is above 0. ``no``: the interval of some difference excludes a gain of
+    more than :data:`WORTH_HAVING`. Otherwise ``undecided``: these records cannot tell.
+
+    Args:
+        graph_model: The network that hears neighbours.
+        chosen: Against the baseline with the lowest log loss on validation records: a choice without test records.
+        others: Against every other baseline.
+        records: Number of test records.
+        confidence: Of the intervals.
+
+    Returns:
+        ``helps``, ``sentence``, ``graph_model``, ``records``, ``confidence``, ``difference`` and ``baseline`` of ``chosen``,
+        ``others``: a ``baseline`` and a ``difference`` each; plain values.
+    """
+    compared = (chosen, *others)
+    helps = _decide([each.difference for each in compared])
+    graph = f"the graph ({_short(graph_model)})"
+    finding = {
+        "yes": f"On these {records} test records {graph} helped",
+        "no": f"On these {records} test records {graph} did not help",
+        "undecided": f"These {records} test records cannot tell whether {graph} helps",
+    }[helps]
+    return {
+        "helps": helps,
+        "sentence": f"{finding}: {_figures(graph_model, compared, confidence)}.",
+        "difference": chosen.difference.as_dict(),
+        "graph_model": graph_model.name,
+        "baseline": chosen.baseline.name,
+        "others": [{"baseline": each.baseline.name, "difference": each.difference.as_dict()} for each in others],
+        "records": records,
+        "confidence": confidence,
+    }
+
+
+def _decide(differences: Sequence[Interval]) -> Helps:
+    if any(math.isnan(each.low) for each in differences):
+        return "undecided"
+    if all(each.low > 0 for each in differences):
+        return "yes"
+    return "no" if any(each.high <= WORTH_HAVING for each in differences) else "undecided"
+
+
+def _short(contender: Contender) -> str:
+    """The title without a remark in brackets, which would stand in brackets again."""
+    return contender.title.split(" (")[0]
+
+
+def _figures(graph_model: Contender, compared: Sequence[Comparison], confidence: float) -> str:
+    if any(math.isnan(each.difference.value) for each in compared):
+        return "AUROC is undefined, because only one class is present"
+    reasons = (", which validation records chose", *[""] * (len(compared) - 1))
+    against = "; ".join(
+        f"{_short(each.baseline)}{reason}: {each.baseline.auroc:.3f}, difference {each.difference.value:+.3f}, "
+        f"{_interval(each.difference, confidence)}"
+        for each, reason in zip(compared, reasons, strict=True)
+    )
+    return f"AUROC {graph_model.auroc:.3f} against the same features without it ({against})"
+
+
+def _interval(difference: Interval, confidence: float) -> str:
+    if math.isnan(difference.low):
+        return "too few groups for an interval"
+    return f"{confidence * 100:g} % interval {difference.low:+.3f} to {difference.high:+.3f}"

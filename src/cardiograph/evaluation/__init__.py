@@ -1,1 +1,0 @@
-"""Arrays in, numbers and the report out: metrics, intervals, calibration, threshold, verdict, figures."""

@@ -1,0 +1,1 @@
+"""Evaluates, extends and recalibrates a finished run with other cohorts."""

@@ -1,0 +1,184 @@
+"""A second cohort as a model takes it: its labelled records, their pages and values, and which the run has met."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Split, identifier
+from cardiograph.encoders.engine import EMBEDDING_WIDTH
+from cardiograph.errors import CohortError, Issue, RunError
+from cardiograph.inference import Predictor, Queries
+from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.embed import embed_pages
+from cardiograph.ingest.groups import group_records
+from cardiograph.ingest.page_index import Survey, survey_pages
+from cardiograph.schema import Provenance
+from cardiograph.train.data import Material, Studied
+
+RENEWED_BY = "renewed.parquet"
+"""Table of a renewed run: the patients and pages that its calibration and threshold were learnt from."""
+
+
+def require_estimates(predictor: Predictor, run: Path) -> None:
+    """RunError where the model reproduces faults, so that its scores estimate nothing."""
+    if predictor.bundle.served.reproduces:
+        message = (
+            f"run {run}: reproduces a faulty protocol, for study; its model can be asked by `cardiograph predict` and "
+            "`cardiograph serve` only. Make a run without faults to evaluate or extend it"
+        )
+        raise RunError(message)
+
+
+def labelled_records(cohort: Cohort, *, skip: bool) -> Cohort:
+    """The cohort without unlabelled records.
+
+    Raises:
+        CohortError: There are some and they are not to be skipped.
+    """
+    rows = np.flatnonzero(cohort.labels >= 0)
+    absent = np.flatnonzero(cohort.labels < 0)
+    if not len(absent):
+        return cohort
+    if not skip:
+        rule = "an evaluation compares the score with what happened"
+        remedy = "fill in the outcome, or leave such records out by --skip-unlabelled"
+        issues = [
+            Issue(f"record {record!r}", "label", "empty", rule, remedy, "unlabelled")
+            for record in cohort.record_ids[absent]
+        ]
+        message = f"{len(absent)} of {len(cohort)} records have no label, so that their score cannot be judged"
+        raise CohortError(message, issues)
+    return some_records(cohort, rows)
+
+
+def some_records(cohort: Cohort, rows: NDArray[np.int64]) -> Cohort:
+    """Some records of a cohort, in this order."""
+    table = cohort.table.iloc[rows].reset_index(drop=True)
+    table.attrs = cohort.table.attrs
+    unread = None if cohort.unread is None else cohort.unread.iloc[rows].reset_index(drop=True)
+    return dataclasses.replace(cohort, table=table, unread=unread)
+
+
+def read_pages(cohort: Cohort, predictor: Predictor, shop: Workshop) -> tuple[Cohort, Survey | None]:
+    """The pages of a cohort where the model reads pages, and the cohort without the bad ones where these are skipped.
+
+    Raises:
+        PageError: Pages that cannot be used.
+    """
+    if predictor.bundle.served.encoder is None or not cohort.has_pages:
+        return cohort, None
+    return survey_pages(cohort, shop)
+
+
+def study_cohort(cohort: Cohort, predictor: Predictor, shop: Workshop) -> Studied:
+    """Pages and values as the model takes them; every record is a test record.
+
+    Raises:
+        PageError: Pages that cannot be used.
+        CohortError: Records of which the model is told nothing.
+    """
+    cohort, survey = read_pages(cohort, predictor, shop)
+    image = None
+    if predictor.bundle.served.encoder is not None:
+        image = embeddings(cohort, survey, predictor, shop)
+    groups = group_records(cohort, survey, shop.config)
+    split = Split(np.full(len(cohort), TEST), groups, "given")
+    clinical = model_values(cohort, predictor)
+    studied = Studied(cohort, survey, split, Material(image, clinical, cohort.labels, split))
+    require_known(studied)
+    return studied
+
+
+def embeddings(cohort: Cohort, survey: Survey | None, predictor: Predictor, shop: Workshop) -> NDArray[np.float32]:
+    """[records, 512] NaN without a page."""
+    encoder, engine = predictor.bundle.served.encoder, predictor.engine
+    if survey is None or encoder is None or engine is None:
+        return np.full((len(cohort), EMBEDDING_WIDTH), np.nan, np.float32)
+    return embed_pages(survey, engine, encoder.fingerprint, shop).values
+
+
+def model_values(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
+    """The model's variables, NaN in a column that the cohort lacks."""
+    scaler = predictor.bundle.scaler
+    if scaler is None:
+        return None
+    there = {variable.name for variable in cohort.variables}
+    nothing = np.full(len(cohort), np.nan)
+    columns = [cohort.table[v.name].to_numpy(np.float64) if v.name in there else nothing for v in scaler.variables]
+    origin: Provenance = "synthetic patient" if cohort.synthetic else "measured"
+    return ClinicalTable(np.stack(columns, axis=1), scaler.variables, (origin,) * len(columns))
+
+
+def require_known(studied: Studied) -> None:
+    """Refuse records of which the model is told nothing."""
+    material = studied.material
+    unknown = np.ones(len(studied.cohort), bool)
+    if material.image is not None:
+        unknown &= np.isnan(material.image).any(1)
+    if material.clinical is not None:
+        unknown &= np.isnan(material.clinical.values).all(1)
+    blocks = {"an ECG page": material.image is not None, "a clinical value": material.clinical is not None}
+    wanted = " or ".join(name for name, used in blocks.items() if used)
+    issues = [
+        Issue(
+            f"record {record!r}",
+            "",
+            "",
+            f"a score needs {wanted}",
+            f"give {wanted}, or remove the row",
+            "nothing_known",
+        )
+        for record in studied.cohort.record_ids[unknown]
+    ]
+    if issues:
+        message = f"{len(issues)} of {len(unknown)} records have nothing that this model reads"
+        raise CohortError(message, issues)
+
+
+def seen_by_run(asked: Queries, directory: RunDirectory) -> list[tuple[str, ...]]:
+    """[queries] reasons why a record is one of the run's validation or test records, or of those that renewed it."""
+    table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
+    apart = {"validation or test records": table[(~split["part"].isin((TRAIN, ADDED))).to_numpy()]}
+    if (directory.path / RENEWED_BY).exists():
+        apart["records that renewed it"] = directory.read_table(RENEWED_BY)
+    found: list[tuple[str, ...]] = [()] * len(asked)
+    for where, rows in apart.items():
+        patients = {identifier(name) for name in rows["patient_id"]} - {""}
+        pages = {str(pixels) for pixels in rows["pixel_hash"] if pixels} if "pixel_hash" in rows else set[str]()
+        for number, (patient, pixels) in enumerate(zip(asked.patient_ids, asked.pixel_hashes, strict=True)):
+            named = {"this patient": identifier(patient) in patients, "this page": pixels in pages}
+            found[number] += tuple(f"{what} is among the run's {where}" for what, known in named.items() if known)
+    return found
+
+
+def reading_notes(studied: Studied, predictor: Predictor, learnt_from: str) -> list[str]:
+    """What was converted, not read or is lacking, a sentence each; ``learnt_from`` is the provenance of the run's scores."""
+    cohort, bundle = studied.cohort, predictor.bundle
+    attrs = cohort.table.attrs
+    notes = [f"{each['variable']} was converted from {each['unit']}" for each in attrs.get("conversions", [])]
+    notes += attrs.get("notes", [])
+    notes += [] if studied.survey is None else studied.survey.notes(cohort.record_ids)
+    if learnt_from != studied.provenance:
+        notes.append(f"the run's own scores rest on values called {learnt_from!r}, these on {studied.provenance!r}")
+    wanted = [] if bundle.scaler is None else [variable.name for variable in bundle.scaler.variables]
+    there = [variable.name for variable in cohort.variables]
+    lacking = [name for name in wanted if name not in there]
+    if lacking:
+        notes.append(f"the cohort lacks columns that the model reads: {', '.join(lacking)}")
+    unused = [name for name in there if name not in wanted]
+    unused += ["ecg"] if cohort.has_pages and bundle.served.encoder is None else []
+    if unused:
+        notes.append(f"the model does not read these columns: {', '.join(unused)}")
+    return notes
+
+
+def left_out_notes(cohort: Cohort, labelled: Cohort, studied: Studied) -> list[str]:
+    """How many records were left out, and why."""
+    unlabelled, bad = len(cohort) - len(labelled), len(labelled) - len(studied.cohort)
+    notes = [f"{unlabelled} records without a label were left out"] if unlabelled else []
+    return [*notes, *([f"{bad} records were left out because of their page"] if bad else [])]

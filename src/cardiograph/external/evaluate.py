@@ -1,0 +1,255 @@
+"""A labelled second cohort scored by a finished run as it serves, and what these scores are worth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cardiograph.artifacts import files
+from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.artifacts.spreadsheet import csv_of_frame
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.config import RunConfig, load_config
+from cardiograph.errors import ConfigError, RunError
+from cardiograph.evaluate.predictions import ModelRoles
+from cardiograph.external.cohort import (
+    labelled_records,
+    left_out_notes,
+    reading_notes,
+    require_estimates,
+    seen_by_run,
+    study_cohort,
+)
+from cardiograph.external.report import external_page
+from cardiograph.external.scores import Answered, cautions, comparison, score_answers
+from cardiograph.inference import Predictor
+from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.page_index import data_hash
+from cardiograph.models.registry import TITLES
+from cardiograph.progress import Progress, Silent
+from cardiograph.run.subgroups import score_subgroups
+from cardiograph.threads import set_threads
+from cardiograph.train.data import Studied
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGE, RESULT, TABLE = "evaluation.html", "evaluation.json", "predictions.csv"
+UNFINISHED = "unfinished.json"
+"""Tells whose evaluation a folder holds until its numbers are there."""
+
+
+@dataclass(frozen=True)
+class External:
+    """An evaluation on a second cohort.
+
+    Args:
+        path: Its folder.
+        content: The content of ``evaluation.json``.
+    """
+
+    path: Path
+    content: dict[str, Any]
+
+
+def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort is read
+    run: Path,
+    source: Path,
+    out: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    skip_unlabelled: bool = False,
+    other_ids: bool = False,
+    progress: Progress | None = None,
+    command: str = "",
+) -> External:
+    """Score a second cohort with the model of a finished run, and write what the scores are worth.
+
+    Nothing is learnt or chosen on the cohort: scaling, graph, calibration, threshold and the limit of novelty are those of
+    the run. The run's settings read the cohort, too, where ``overrides`` have no others.
+
+    Args:
+        run: Folder of a finished run.
+        source: Table, or folder with a folder per class, with a label for each record.
+        out: Where the page, the numbers and the answers go; ``evaluations/NAME`` by default, NAME being the cohort's.
+        overrides: Settings nested by section, such as ``{"cohort": {"map": {"ef": "LVEF"}}}``; each replaces the run's.
+        skip_unlabelled: Leave out records without a label instead of refusing them.
+        other_ids: Patient ids of the cohort name other people than the same ids of the run: they group the cohort's records,
+            and only pages tell whether the run has met one.
+        progress: Told of each stage.
+        command: The command line, for the page.
+
+    Raises:
+        CardiographError: The run, the cohort, a page or a setting cannot be used.
+    """
+    set_threads()
+    progress = progress or Silent()
+    directory, folder = RunDirectory(run), out or Path("evaluations") / source.resolve().stem
+    directory.require_finished()
+    refuse_inside(source, folder)
+    config = run_settings(directory, overrides or {})
+    predictor = Predictor.load(run)
+    require_estimates(predictor, run)
+    required_threshold(predictor, run)
+    cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
+    labelled = labelled_records(cohort, skip=skip_unlabelled)
+    with PageCache(cache_folder()) as cache:
+        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
+    identity = {
+        "run": run.resolve().name,
+        "bundle": predictor.bundle.sha256,
+        "data_hash": data_hash(studied.cohort, studied.survey),
+    }
+    claim(folder, identity)
+    progress.start("scoring", 1)
+    answered = answered_by(predictor, studied, directory, other_ids=other_ids)
+    content = {
+        **identity,
+        "cohort": source.name,
+        "created": time.strftime("%Y-%m-%d %H:%M %Z"),
+        "version": version("cardiograph"),
+        "command": command,
+        **told_of(predictor, studied, answered, config, directory.read_json("metrics.json")),
+    }
+    content["notes"] += left_out_notes(cohort, labelled, studied)
+    write_evaluation(folder, content, answers_table(predictor, studied, answered), answered)
+    return External(folder, content)
+
+
+def write_evaluation(folder: Path, content: dict[str, Any], table: pd.DataFrame, answered: Answered) -> None:
+    """Write answers, page and numbers; the numbers come last, and with them the evaluation is finished."""
+    files.write_bytes(folder / TABLE, csv_of_frame(table).encode("utf-8", "surrogateescape"))
+    files.write_bytes(folder / PAGE, external_page(content, answered.part).encode())
+    files.write_json(folder / RESULT, content)
+    (folder / UNFINISHED).unlink(missing_ok=True)
+
+
+def required_threshold(predictor: Predictor, run: Path) -> float:
+    """The threshold of a run; RunError where it is void."""
+    threshold = predictor.bundle.served.threshold
+    if threshold is None:
+        message = (
+            f"run {run}: was extended, so that its calibration and threshold are void; make them anew by --renew, on "
+            "labelled patients that the run has not met"
+        )
+        raise RunError(message)
+    return threshold
+
+
+def run_settings(directory: RunDirectory, overrides: Mapping[str, Any]) -> RunConfig:
+    """The run's settings with others laid over them."""
+    base = directory.config().model_dump(mode="json", exclude_none=True)
+    return load_config(None, dict(overrides), kind=RunConfig, base=base)
+
+
+def told_of(
+    predictor: Predictor, studied: Studied, answered: Answered, config: RunConfig, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What ``evaluation.json`` tells of the scores; ``metrics`` are the run's own."""
+    found = score_answers(answered, config.evaluation, config.seed)
+    found["subgroups"] = score_subgroups(studied, answered.part, _roles(answered), config)
+    return {
+        "outcome": predictor.bundle.served.outcome,
+        "provenance": studied.provenance,
+        "model": answered.model,
+        "threshold": answered.threshold,
+        "cautions": cautions(found),
+        "comparison": comparison(found["scores"], metrics["test"]),
+        "notes": reading_notes(studied, predictor, metrics["provenance"]),
+        "skipped": [] if studied.survey is None else [asdict(issue) for issue in studied.survey.skipped],
+        **found,
+        "internal": {"counts": metrics["counts"]["test"], "scores": metrics["test"]},
+    }
+
+
+def refuse_inside(source: Path, folder: Path) -> None:
+    """Raise ConfigError where an evaluation would be written into the cohort that it reads."""
+    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        message = (
+            f"evaluation {folder}: lies inside the cohort {source}, where it would be read as a class; choose another"
+        )
+        raise ConfigError(message)
+
+
+def claim(folder: Path, identity: Mapping[str, str]) -> None:
+    """Make sure that the folder is new, or holds an evaluation of the same model on the same cohort, finished or not.
+
+    Raises:
+        ConfigError: It holds something else.
+    """
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    mark = next((name for name in (RESULT, UNFINISHED) if name in there), None)
+    if mark is None:
+        strangers = sorted(name for name in there if not files.is_temporary(name))
+        if strangers:
+            message = (
+                f"evaluation {folder}: holds other files ({', '.join(strangers[:3])}); choose a new folder by --out"
+            )
+            raise ConfigError(message)
+        files.write_json(folder / UNFINISHED, identity)
+    else:
+        before = files.read_json(folder / mark)
+        if any(before.get(name) != value for name, value in identity.items()):
+            told = f"run {before.get('run')!r} on cohort {before.get('cohort', 'of an unfinished evaluation')!r}"
+            message = (
+                f"evaluation {folder}: holds that of another model or cohort ({told}); choose another folder by --out"
+            )
+            raise ConfigError(message)
+    files.remove_temporaries(folder)
+
+
+def answered_by(predictor: Predictor, studied: Studied, directory: RunDirectory, *, other_ids: bool) -> Answered:
+    """What the model says of the records of a cohort, and which of them the run has met."""
+    served, count = predictor.bundle.served, len(studied.cohort)
+    threshold = required_threshold(predictor, directory.path)
+    queries = studied.queries(np.arange(count))
+    if other_ids:
+        queries = replace(queries, patient_ids=[None] * count)
+    scores, seen = predictor.score(queries), seen_by_run(queries, directory)
+    return Answered(
+        model=served.model.name,
+        threshold=threshold,
+        labels=studied.cohort.labels,
+        groups=studied.split.groups.index,
+        scores=scores,
+        uncertainty=predictor.bundle.uncertainty,
+        met=tuple(
+            tuple(f"{reason} is in the reference" for reason in known) + other
+            for known, other in zip(scores.known, seen, strict=True)
+        ),
+    )
+
+
+def _roles(answered: Answered) -> ModelRoles:
+    name = answered.model
+    return ModelRoles(name, name, name, {name: TITLES[name]}, {name: answered.threshold})
+
+
+def answers_table(predictor: Predictor, studied: Studied, answered: Answered) -> pd.DataFrame:
+    """A row for each record, with all that is said of it."""
+    import pandas as pd
+
+    scores, names = answered.scores, predictor.bundle.reference.record_ids
+    frame = pd.DataFrame({"record_id": studied.cohort.record_ids, "group": answered.groups, "label": answered.labels})
+    frame["probability"] = scores.probabilities
+    frame["positive"] = scores.probabilities >= answered.threshold
+    if scores.told is not None:
+        told: dict[str, Any] = {
+            "low": scores.told.low,
+            "high": scores.told.high,
+            "decision": list(scores.told.decisions),
+        }
+        frame = frame.assign(**told, novelty=scores.told.novelty, novel=scores.told.novel)
+    frame["neighbours"] = ["; ".join(names[row] for row in hood if row >= 0) for hood in scores.neighbours.index]
+    frame["met"] = ["; ".join(reasons) for reasons in answered.met]
+    if studied.survey is not None:
+        frame["page"] = ["; ".join(remarks) for remarks in studied.survey.remarks]
+    frame["lacking"] = ["; ".join(blocks) for blocks in scores.lacking]
+    return frame

@@ -1,0 +1,257 @@
+"""An extended run made whole: calibration, threshold and sets from one half of a cohort, scores from the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts import files
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.cohort.split import FEWEST_HELD_OUT, split_groups
+from cardiograph.config import EvaluationConfig
+from cardiograph.containers import TRAIN, VAL, Groups, Split
+from cardiograph.errors import CohortError, ConfigError, Issue, RunError
+from cardiograph.external.cohort import RENEWED_BY, labelled_records, left_out_notes, some_records, study_cohort
+from cardiograph.external.evaluate import (
+    RESULT,
+    External,
+    answered_by,
+    answers_table,
+    claim,
+    refuse_inside,
+    run_settings,
+    told_of,
+    write_evaluation,
+)
+from cardiograph.inference import Predictor, Scores
+from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.groups import strata_of
+from cardiograph.ingest.page_index import data_hash
+from cardiograph.progress import Progress, Silent
+from cardiograph.threads import set_threads
+from cardiograph.train.calibrate import learn_uncertainty, threshold_of
+from cardiograph.train.data import Studied
+from cardiograph.train.novelty_gates import partial_gates, whole_gate
+from cardiograph.uncertainty.uncertainty import Uncertainty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort is read
+    run: Path,
+    source: Path,
+    out: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    skip_unlabelled: bool = False,
+    progress: Progress | None = None,
+    command: str = "",
+) -> External:
+    """Fit calibration, intervals, sets, threshold and novelty gate of an extended run anew, and score it.
+
+    Whole groups of the cohort are drawn into two halves by the run's seed: one is learnt from, the other is scored. Both are
+    strangers to the reference.
+
+    Args:
+        run: Folder of an extended run; its bundle gets another hash, and ``metrics.json`` the scores.
+        source: Table, or folder with a folder per class, with a label for each record.
+        out: Where page, numbers and answers of the scored half go; ``evaluations/NAME`` by default.
+        overrides: As for :func:`cardiograph.external.evaluate.evaluate_cohort`.
+        skip_unlabelled: Leave out records without a label instead of refusing them.
+        progress: Told of each stage.
+        command: The command line, for the page.
+
+    Raises:
+        CardiographError: The run is no extended one or was renewed by another cohort; the cohort has records of the
+            reference, or too few groups; or anything else that cannot be used.
+    """
+    set_threads()
+    progress = progress or Silent()
+    directory, folder = RunDirectory(run), out or Path("evaluations") / source.resolve().stem
+    directory.require_finished()
+    refuse_inside(source, folder)
+    facts = directory.read_json("run.json")
+    _require_extended(facts, run)
+    config = run_settings(directory, overrides or {})
+    with directory.locked(), PageCache(cache_folder()) as cache:
+        predictor = Predictor.load(run)
+        cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
+        labelled = labelled_records(cohort, skip=skip_unlabelled)
+        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
+        hashed = data_hash(studied.cohort, studied.survey)
+        if _renewed_before(facts, hashed, run) and (folder / RESULT).exists():
+            return External(folder, files.read_json(folder / RESULT))
+        identity = {"run": run.resolve().name, "data_hash": hashed}
+        claim(folder, identity)
+        progress.start("renewing", 1)
+        scores = predictor.score(studied.queries(np.arange(len(studied.cohort))))
+        _require_strangers(studied, scores)
+        rows, judged = _halves(studied, config.seed)
+        bundle = renewed(predictor.bundle, studied, scores, rows, config.evaluation, config.seed)
+        bundle.save_renewed(directory.path / "bundle")
+        predictor = Predictor(bundle, predictor.engine)
+        part = _part(studied, judged)
+        answered = answered_by(predictor, part, directory, other_ids=False)
+        content = {
+            **identity,
+            "bundle": files.sha256_of(run / "bundle" / "bundle.json"),
+            "cohort": source.name,
+            "created": time.strftime("%Y-%m-%d %H:%M %Z"),
+            "version": version("cardiograph"),
+            "command": command,
+            **told_of(predictor, part, answered, config, facts["before"]),
+        }
+        content["notes"] += [*left_out_notes(cohort, labelled, studied), *_notes(studied, rows, judged, config.seed)]
+        directory.write_table(RENEWED_BY, _learnt_from(studied, rows))
+        write_evaluation(folder, content, answers_table(predictor, part, answered), answered)
+        directory.write_json("metrics.json", _metrics(content))
+        told = {"data_hash": hashed, "cohort": source.name, "records": len(rows), "scored": len(judged)}
+        directory.record({"extended": facts["extended"] | {"renewed": told | {"created": content["created"]}}})
+    return External(folder, content)
+
+
+def renewed(
+    bundle: ModelBundle,
+    studied: Studied,
+    scores: Scores,
+    rows: NDArray[np.int64],
+    config: EvaluationConfig,
+    seed: int,
+) -> ModelBundle:
+    """The bundle with calibration, intervals, sets, threshold and gate.
+
+    Args:
+        bundle: Of an extended run.
+        studied: The cohort.
+        scores: Of all its records.
+        rows: Those that are learnt from.
+        config: Kinds, coverage, rule of the threshold.
+        seed: Of the folds in which calibrators are compared, and of the gate's sample.
+    """
+    labels, groups = studied.cohort.labels[rows], studied.split.groups.index[rows]
+    uncertainty = learn_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)
+    rng = np.random.default_rng([seed, 7])
+    gate, partial = whole_gate(bundle, config.novelty, rng), partial_gates(bundle, config.novelty, rng)
+    uncertainty = dataclasses.replace(uncertainty, novelty=gate, partial_novelty=partial)
+    threshold = threshold_of(labels, _probabilities(uncertainty, scores.raw[rows]), config)
+    served = dataclasses.replace(bundle.served, threshold=threshold)
+    return dataclasses.replace(bundle, served=served, uncertainty=uncertainty)
+
+
+def _probabilities(uncertainty: Uncertainty, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    return uncertainty.tell(raw, np.zeros(len(raw)), np.full(len(raw), np.nan)).probabilities
+
+
+def _require_extended(facts: Mapping[str, Any], run: Path) -> None:
+    if "extended" not in facts:
+        message = (
+            f"--renew: {run} was not extended, and its calibration and threshold hold; evaluate it without --renew"
+        )
+        raise ConfigError(message)
+
+
+def _renewed_before(facts: Mapping[str, Any], hashed: str, run: Path) -> bool:
+    before = facts["extended"]["renewed"]
+    if before is not None and before["data_hash"] != hashed:
+        message = (
+            f"run {run}: was renewed by {before['cohort']} on {before['created']}; to renew it by another cohort, extend "
+            "again into a new folder; to score it, evaluate without --renew"
+        )
+        raise RunError(message)
+    return before is not None
+
+
+def _require_strangers(studied: Studied, scores: Scores) -> None:
+    """Refuse records whose group is in the reference: their score leans on themselves in no other record's way."""
+    issues = [
+        Issue(
+            f"record {record!r}",
+            "",
+            f"{reasons[0]} is in the reference",
+            "what renews a run, and what judges it, is no group of its reference",
+            "remove the record",
+            "known_to_run",
+        )
+        for record, reasons in zip(studied.cohort.record_ids, scores.known, strict=True)
+        if reasons
+    ]
+    if issues:
+        message = f"{len(issues)} of {len(studied.cohort)} records cannot renew the run"
+        raise CohortError(message, issues)
+
+
+def _halves(studied: Studied, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to learn from and rows to score: whole groups, half of those with either label."""
+    rng, cohort = np.random.default_rng([seed, 8]), studied.cohort
+    split = split_groups(cohort.labels, studied.split.groups, 0.5, rng, strata=strata_of(cohort))
+    rows, judged = split.rows(VAL), split.rows(TRAIN)
+    if not len(rows):
+        message = (
+            f"too few groups to renew the run: each half needs at least {FEWEST_HELD_OUT} groups with a record of each "
+            "label; give more records"
+        )
+        raise CohortError(message)
+    return rows, judged
+
+
+def _part(studied: Studied, rows: NDArray[np.int64]) -> Studied:
+    """Some records of a cohort."""
+    _, groups = np.unique(studied.split.groups.index[rows], return_inverse=True)
+    split = Split(studied.split.part[rows], Groups(groups.astype(np.int64)), studied.split.source)
+    material, survey = studied.material, studied.survey
+    clinical = material.clinical
+    return Studied(
+        some_records(studied.cohort, rows),
+        None if survey is None else dataclasses.replace(survey.of(rows.tolist()), skipped=survey.skipped),
+        split,
+        dataclasses.replace(
+            material,
+            image=None if material.image is None else material.image[rows],
+            clinical=None if clinical is None else dataclasses.replace(clinical, values=clinical.values[rows]),
+            labels=material.labels[rows],
+            split=split,
+        ),
+    )
+
+
+def _learnt_from(studied: Studied, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Names, patients and pages of the records that were learnt from."""
+    table = studied.cohort.table[["record_id", "patient_id", "label"]].iloc[rows].reset_index(drop=True)
+    table.attrs = {}
+    if studied.survey is not None:
+        table["pixel_hash"] = [each or "" for each in studied.survey.of(rows.tolist()).pixel_hashes]
+    return table
+
+
+def _notes(studied: Studied, rows: NDArray[np.int64], judged: NDArray[np.int64], seed: int) -> list[str]:
+    groups = studied.split.groups.index
+    learnt, scored = (f"{len(each)} records of {len(np.unique(groups[each]))} groups" for each in (rows, judged))
+    return [
+        f"{learnt}, drawn by seed {seed}, renewed calibration, "
+        f"threshold and sets; the scores are those of the other {scored}",
+        "the scores on the run's own test records are those of the run before it was extended",
+    ]
+
+
+def _metrics(content: Mapping[str, Any]) -> dict[str, Any]:
+    """``metrics.json`` of a renewed run: the scores of the half that was not learnt from."""
+    counts = {name: content["counts"][name] for name in ("records", "positive", "groups")}
+    return {
+        "primary": content["model"],
+        "provenance": content["provenance"],
+        "test": content["scores"],
+        "counts": {"test": counts},
+        "thresholds": {content["model"]: content["threshold"]},
+        "bootstrap": content["bootstrap"],
+    }

@@ -1,0 +1,113 @@
+"""An evaluation on a second cohort as a page: one HTML file that needs no network and no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cardiograph.evaluate.metrics import METRICS
+from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.summary import ONE_EACH
+from cardiograph.models.registry import TITLES
+from cardiograph.report import figures_calibration, figures_scores
+from cardiograph.report.content import ReportContent
+from cardiograph.report.figure_style import Picture
+from cardiograph.report.score_tables import (
+    SUBGROUP_TITLES,
+    benefit_rows,
+    brier_rows,
+    distribution_rows,
+    subgroup_rows,
+)
+from cardiograph.report.template import fill
+from cardiograph.wording import WORDINGS, class_names
+
+
+def external_page(found: Mapping[str, Any], part: PartPredictions) -> str:
+    """Write an evaluation as HTML; names may hold any text, all of it is escaped.
+
+    Args:
+        found: The content of ``evaluation.json``.
+        part: Labels, groups and probabilities of the cohort's records.
+    """
+    content = _as_report(found, part)
+    context = {
+        "found": found,
+        "title": TITLES[found["model"]],
+        "figures": _figures(content),
+        "rows": _rows(found),
+        "names": class_names(found["outcome"]),
+        "wording": WORDINGS[found["provenance"]],
+        "confidence": f"{found['bootstrap']['confidence'] * 100:g}",
+        "brier_rows": brier_rows(content),
+        "benefit_rows": benefit_rows(content),
+        "distribution_rows": distribution_rows(content),
+        "subgroup_rows": subgroup_rows(content),
+        "subgroup_titles": list(SUBGROUP_TITLES.values()),
+    }
+    return fill("evaluation.html", context, package="cardiograph.run")
+
+
+def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent:
+    """What figures and tables of a report take, with this cohort in the place of test records."""
+    name = found["model"]
+    nobody = np.zeros(0, np.int64)
+    return ReportContent(
+        title=found["cohort"],
+        outcome=found["outcome"],
+        created=found["created"],
+        provenance=found["provenance"],
+        models=ModelRoles(name, name, name, {name: TITLES[name]}, {name: found["threshold"]}),
+        metrics={
+            "test": found["scores"],
+            "baselines": {},
+            "bootstrap": found["bootstrap"],
+            "net_benefit": found["net_benefit"],
+            "brier_parts": {name: found["brier_parts"]},
+            "subgroups": found["subgroups"],
+        },
+        test=part,
+        validation=PartPredictions(nobody, nobody, {name: np.zeros(0)}),
+        split=(),
+    )
+
+
+def _figures(content: ReportContent) -> dict[str, Picture]:
+    return {
+        "headline": figures_scores.headline(content),
+        "roc": figures_scores.roc(content),
+        "precision_recall": figures_scores.precision_recall(content),
+        "calibration": figures_calibration.calibration(content),
+        "probabilities": figures_calibration.probabilities_by_outcome(content),
+        "confusion": figures_scores.confusion_matrix(content),
+        "decision_curve": figures_calibration.decision_curve(content, content.metrics["net_benefit"]),
+    }
+
+
+def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every score here and on the run's own test records."""
+    here, internal, without = found["scores"], found["internal"]["scores"], found["met"]["scores_without"] or {}
+    rows = [
+        {
+            "title": metric.title,
+            "here": here[name],
+            "internal": internal.get(name),  # older runs lack the newer ones
+            "without": without.get(name),
+            "best": f"{metric.best:g}",
+            "threshold": metric.needs_threshold,
+            "meaning": metric.meaning,
+        }
+        for name, metric in METRICS.items()
+    ]
+    one_each = {
+        "title": "AUROC, one record per patient",
+        "here": here[ONE_EACH],
+        "internal": internal.get(ONE_EACH),
+        "without": None,
+        "best": "1",
+        "threshold": False,
+        "meaning": "the first record of each patient (group) only",
+    }
+    return [rows[0], one_each, *rows[1:]]

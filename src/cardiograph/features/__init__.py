@@ -1,0 +1,1 @@
+"""Node features: clinical values, their scaling, and the fusion of blocks."""

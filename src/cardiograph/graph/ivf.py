@@ -1,0 +1,332 @@
+"""Inverted lists: neighbours among up to millions of reference records by looking into the nearest few lists.
+
+What a query hears is defined without any other query: the lists of the ``probes`` nearest centroids, and among their
+members the ``k`` nearest that it may hear, distances in float64, ties by row; where these lists have fewer than ``k`` such
+members, the ``k`` nearest of all. Products of float32 matrices only propose, and what their rounding leaves open is decided
+in float64. So a query gets the same neighbours alone and in company. A query alone reads few whole records: beside the lists
+stands each record on a few axes, list after list, and whoever is too far away there is not looked at.
+
+Source: Jegou, Douze and Schmid, Product quantization for nearest neighbor search, IEEE TPAMI 33(1), 2011, section IV (the
+inverted file, here without quantisation).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.containers import Lists, Neighbourhood
+from cardiograph.graph.bounds import Axes, few_axes
+from cardiograph.graph.exact import nearest, neighbourhood
+from cardiograph.graph.ranking import (
+    MARGIN,
+    Proposals,
+    nearest_of,
+    rounding,
+    squared_distances,
+    squared_lengths,
+    unit,
+)
+
+RECALL = 0.99
+"""Share of the true neighbours that has to be found on the sample, two standard errors below what is measured."""
+
+SAMPLE = 1000
+"""Reference records on which recall is measured."""
+
+SEED = 0
+"""Of the sample and the centroids: equal reference records have equal lists."""
+
+FIRST_PROBES, STEP = 8, 1.5
+"""Lists looked into at first, and the factor by which they rise."""
+
+_PER_ROOT, _TEACHERS, _ROUNDS = 2, 40, 8
+"""Lists per square root of records; records per list, and rounds, from which the centroids are learnt."""
+
+_FEW = 8
+"""Queries up to which each goes through its lists by itself: less work than list by list."""
+
+_ROWS, _SLOTS, _AT_ONCE = 2048, 20_000_000, 1024
+
+_AXES = 64
+"""Axes at most on which records stand beside their list: 260 bytes a record."""
+
+
+def fit_lists(
+    values: NDArray[np.float32], forbidden: Sequence[NDArray[np.int64]], *, k: int, metric: str = "euclidean"
+) -> Lists:
+    """Cluster reference records, and look into as many lists as the recall asks for.
+
+    Args:
+        values: [reference, coordinates] float32.
+        forbidden: For each reference record, the rows it may not hear.
+        k: Neighbours wanted.
+        metric: ``euclidean`` or ``cosine``.
+    """
+    import faiss
+
+    rng = np.random.default_rng(SEED)
+    count = max(1, min(round(_PER_ROOT * len(values) ** 0.5), len(values) // 8))
+    teachers = np.sort(rng.permutation(len(values))[: count * _TEACHERS])
+    means = faiss.Kmeans(
+        values.shape[1], count, niter=_ROUNDS, seed=SEED, min_points_per_centroid=1, max_points_per_centroid=_TEACHERS
+    )
+    means.train(unit(values[teachers]) if metric == "cosine" else values[teachers])
+    centroids = np.asarray(means.centroids, np.float32).reshape(count, -1)
+    own = _nearest_centroid(values, centroids, metric)
+    rows = np.argsort(own, kind="stable").astype(np.int64)
+    starts = np.searchsorted(own[rows], np.arange(count + 1)).astype(np.int64)
+    lists = Lists(centroids, rows, starts, min(FIRST_PROBES, count), 0.0, 0, raised=False)
+    axes = few_axes(_placed(values[teachers], metric), _AXES)
+    if axes is not None:
+        lowered = _lowered(axes, values, rows, metric)
+        lists = dataclasses.replace(lists, centre=axes.centre, axes=axes.axes, lowered=lowered)
+    sample = np.sort(rng.permutation(len(values))[:SAMPLE])
+    return _with_recall(lists, values, sample, [forbidden[row] for row in sample], k=k, metric=metric)
+
+
+def lengthened(lists: Lists, added: NDArray[np.float32], metric: str = "euclidean") -> Lists:
+    """The lists with more records in them, each in that of its nearest centroid; centroids and probes stay.
+
+    Args:
+        lists: Of the reference.
+        added: [records, coordinates] float32 that follow the reference's rows.
+        metric: ``euclidean`` or ``cosine``.
+    """
+    count = len(lists.centroids)
+    own = np.repeat(np.arange(count), np.diff(lists.starts))
+    own = np.concatenate([own, _nearest_centroid(added, lists.centroids, metric)])
+    rows = np.concatenate([lists.rows, len(lists.rows) + np.arange(len(added))])
+    order = np.argsort(own, kind="stable")
+    starts = np.searchsorted(own[order], np.arange(count + 1)).astype(np.int64)
+    lowered = lists.lowered
+    if len(lowered):
+        new = _lowered(Axes(lists.centre, lists.axes), added, np.arange(len(added)), metric)
+        lowered = np.concatenate([lowered, new])[order]
+    return dataclasses.replace(lists, rows=rows[order], starts=starts, lowered=lowered)
+
+
+def _lowered(axes: Axes, values: NDArray[np.float32], rows: NDArray[np.int64], metric: str) -> NDArray[np.float32]:
+    """[rows, axes + 1] records on the axes, in the order of ``rows``."""
+    found = np.empty((len(rows), axes.axes.shape[1] + 1), np.float32)
+    for start in range(0, len(rows), _ROWS):
+        found[start : start + _ROWS] = axes.lowered(_placed(values[rows[start : start + _ROWS]], metric))
+    return found
+
+
+def _nearest_centroid(values: NDArray[np.float32], centroids: NDArray[np.float32], metric: str) -> NDArray[np.int64]:
+    """[records] number of the nearest centroid."""
+    import faiss
+
+    found = [
+        faiss.knn(_placed(values[start : start + _ROWS], metric), centroids, 1)[1][:, 0]
+        for start in range(0, len(values), _ROWS)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *found])
+
+
+def _with_recall(
+    lists: Lists,
+    values: NDArray[np.float32],
+    sample: NDArray[np.int64],
+    forbidden: Sequence[NDArray[np.int64]],
+    *,
+    k: int,
+    metric: str,
+) -> Lists:
+    """The lists with as many probes as the recall on the sample asks for; all of them are the exact search."""
+    true = nearest(values, values[sample], k=k, metric=metric, forbidden=forbidden).index
+    wanted = (true >= 0).sum(1)
+    while True:
+        found = nearest_by_lists(lists, values, values[sample], k=k, metric=metric, forbidden=forbidden).index
+        hits = ((true[:, :, None] == found[:, None, :]).any(2) & (true >= 0)).sum(1)
+        shares = hits[wanted > 0] / wanted[wanted > 0]
+        recall = float(shares.mean()) if len(shares) else 1.0
+        error = float(shares.std() / len(shares) ** 0.5) if len(shares) else 0.0
+        raised = lists.probes > FIRST_PROBES
+        lists = dataclasses.replace(lists, recall=recall, sampled=len(sample), raised=raised)
+        if recall - 2 * error >= RECALL or lists.probes == len(lists.centroids):
+            return lists
+        lists = dataclasses.replace(lists, probes=min(len(lists.centroids), round(lists.probes * STEP)))
+
+
+def nearest_by_lists(
+    lists: Lists,
+    reference: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str = "euclidean",
+    forbidden: Sequence[NDArray[np.int64]] | None = None,
+) -> Neighbourhood:
+    """Find the ``k`` nearest members of the nearest lists of each query.
+
+    Args:
+        lists: Of the reference.
+        reference: [reference, coordinates] float32.
+        queries: [queries, coordinates] float32.
+        k: Neighbours wanted.
+        metric: ``euclidean``, or ``cosine`` (1 - cosine similarity).
+        forbidden: For each query, the reference rows it may not hear.
+    """
+    banned = [np.zeros(0, np.int64)] * len(queries) if forbidden is None else forbidden
+    asked = _placed(queries, metric)
+    index, squared = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf)
+    open_rows = np.arange(len(queries))
+    if len(queries) > _FEW:
+        width = k + max(len(rows) for rows in banned) + MARGIN
+        chunk = max(256, _SLOTS // (lists.probes * width))
+        parts = []
+        for start in range(0, len(queries), chunk):
+            some = slice(start, start + chunk)
+            index[some], squared[some], settled = _list_by_list(
+                lists, reference, asked[some], k=k, metric=metric, forbidden=banned[some], width=width
+            )
+            parts.append(start + np.flatnonzero(~settled))
+        open_rows = np.concatenate(parts)
+    short: list[int] = []
+    for row in open_rows.tolist():
+        alone = _alone(lists, reference, asked[row : row + 1], k=k, metric=metric, banned=banned[row])
+        if alone is None:
+            short.append(row)
+        else:
+            index[row], squared[row] = alone
+    found = neighbourhood(index, squared, metric)
+    if short:
+        whole = nearest(reference, queries[short], k=k, metric=metric, forbidden=[banned[row] for row in short])
+        found.index[short], found.distance[short] = whole.index, whole.distance
+    return found
+
+
+def probed(lists: Lists, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+    """[queries, probes] the lists of the nearest centroids, in no order; ties by number.
+
+    Those that the rounding of float32 leaves in question are decided in float64.
+    """
+    probes, centroids = lists.probes, lists.centroids
+    if probes == len(centroids):
+        return np.tile(np.arange(probes), (len(queries), 1))
+    lengths = lists.lengths
+    found = np.empty((len(queries), probes), np.int64)
+    for start in range(0, len(queries), _ROWS):
+        some = queries[start : start + _ROWS]
+        own = squared_lengths(some)
+        rough = lengths.astype(np.float32) - 2 * (some @ centroids.T)
+        found[start : start + _ROWS] = np.argpartition(rough, probes - 1, axis=1)[:, :probes]
+        limit = np.take_along_axis(rough, found[start : start + _ROWS], axis=1).max(1)
+        slack = rounding(own, float(lengths.max()))
+        in_question = np.flatnonzero((rough <= (limit + 2 * slack)[:, None]).sum(1) > probes)
+        for row in in_question:
+            near = np.flatnonzero(rough[row] <= limit[row] + 2 * slack[row])
+            sure = near[rough[row, near] < limit[row] - 2 * slack[row]]
+            rest = near[rough[row, near] >= limit[row] - 2 * slack[row]]
+            exact = squared_distances(centroids, rest, some[row : row + 1], np.zeros(len(rest), np.int64))
+            order = np.argsort(exact, kind="stable")[: probes - len(sure)]
+            found[start + row] = np.concatenate([sure, rest[order]])
+    return found
+
+
+def _list_by_list(  # noqa: PLR0913 - one step of a search, with all its settings
+    lists: Lists,
+    reference: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str,
+    forbidden: Sequence[NDArray[np.int64]],
+    width: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Each list is compared at once with all queries that look into it; see :func:`nearest_of` for what comes back."""
+    import faiss
+
+    of_query = probed(lists, queries)
+    rows = np.full((len(queries), lists.probes, width), -1, np.int32)
+    squared = np.full(rows.shape, np.inf, np.float32)
+    order = np.argsort(of_query, axis=None, kind="stable")
+    ends = np.searchsorted(of_query.ravel()[order], np.arange(len(lists.centroids) + 1))
+    longest = 0.0
+    for number in range(len(lists.centroids)):
+        members, looking = lists.members(number), order[ends[number] : ends[number + 1]]
+        if not len(members) or not len(looking):
+            continue
+        query, slot = np.divmod(looking, lists.probes)
+        known = _placed(reference[members], metric)
+        longest = max(longest, float(squared_lengths(known).max()))
+        wide = min(width, len(members))
+        found = faiss.knn(queries[query], known, wide)
+        squared[query, slot, :wide], rows[query, slot, :wide] = found[0], members[found[1]]
+    flat = squared.reshape(len(queries), -1)
+    best = np.argpartition(flat, min(width, flat.shape[1]) - 1, axis=1)[:, :width]
+    best = np.take_along_axis(best, np.argsort(np.take_along_axis(flat, best, axis=1), axis=1, kind="stable"), axis=1)
+    proposals = Proposals(
+        np.take_along_axis(rows.reshape(len(queries), -1), best, axis=1).astype(np.int64),
+        np.take_along_axis(flat, best, axis=1),
+        rounding(squared_lengths(queries), longest),
+        exhaustive=False,
+    )
+    return nearest_of(proposals, reference, queries, k=k, metric=metric, forbidden=forbidden)
+
+
+def _alone(
+    lists: Lists,
+    reference: NDArray[np.float32],
+    query: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str,
+    banned: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+    """[k] rows and squared distances of one query [1, coordinates]; None where its lists have too few members to hear.
+
+    A sum of squared differences in float32 is off by less than a thousandth of itself, so that few members are in question.
+    """
+    members = _within_reach(lists, reference, query, k=k, metric=metric, banned=banned)
+    if members is None:
+        return None
+    rough = np.empty(len(members), np.float32)
+    for start in range(0, len(members), _AT_ONCE):  # few enough to stay in the processor's cache
+        apart = _placed(reference.take(members[start : start + _AT_ONCE], axis=0), metric)
+        apart -= query
+        rough[start : start + _AT_ONCE] = np.einsum("ij,ij->i", apart, apart)
+    near = members[rough <= np.partition(rough, k - 1)[k - 1] * 1.001]
+    squared = squared_distances(reference, near, query, np.zeros(len(near), np.int64), metric)
+    order = np.argsort(squared, kind="stable")[:k]
+    return near[order], squared[order]
+
+
+def _within_reach(
+    lists: Lists,
+    reference: NDArray[np.float32],
+    query: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str,
+    banned: NDArray[np.int64],
+) -> NDArray[np.int64] | None:
+    """Rows, ascending, of the members that may be among the ``k`` nearest; None where fewer than ``k`` may be heard.
+
+    Whoever lies farther away on the axes than the ``k`` nearest there do in full is none of them.
+    """
+    places = [slice(*lists.starts[number : number + 2]) for number in probed(lists, query)[0]]
+    members = np.concatenate([lists.rows[place] for place in places])
+    heard = ~np.isin(members, banned) if len(banned) else np.ones(len(members), bool)
+    if np.count_nonzero(heard) < k:
+        return None
+    if not len(lists.lowered):
+        return np.sort(members[heard])
+    own = Axes(lists.centre, lists.axes).lowered(query)
+    apart = [lists.lowered[place] - own for place in places]
+    low = np.concatenate([np.einsum("ij,ij->i", each, each) for each in apart])
+    low[~heard] = np.inf
+    first = members[np.argpartition(low, k - 1)[:k]]
+    limit = squared_distances(reference, first, query, np.zeros(k, np.int64), metric).max()
+    slack = rounding(squared_lengths(own), lists.longest_lowered)[0]
+    return np.sort(members[low <= limit + slack])
+
+
+def _placed(values: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
+    """Where squared distances give the metric: as they are, or on the unit sphere."""
+    return unit(values) if metric == "cosine" else values

@@ -1,0 +1,87 @@
+"""What a page tells beside its traces: file, paper, print and margins; nothing of it should know the label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.errors import PageError
+from cardiograph.imaging.grid import Box, find_grid
+from cardiograph.imaging.reading import Page
+
+TRAITS_VERSION = "1"
+"""Changes whenever the same file gives other traits."""
+
+MARGIN_SHAPE = (8, 96)
+"""Rows and columns that each of the two margins is averaged to: coarse enough to be learnt from, fine enough for a word."""
+
+
+@dataclass(frozen=True)
+class PageTraits:
+    """The traits of a page file.
+
+    Args:
+        file_bytes: Size of the file.
+        format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP`` or ``WEBP``.
+        mode: Pillow's name of the stored mode.
+        width: Pixels.
+        height: Pixels.
+        quantisation: Mean of the luminance table of a JPEG, the larger the coarser; None for other formats.
+        brightness: Mean of all pixels and channels, 0..255.
+        grid: Left, top, right, bottom of the ECG grid in pixels; None where none was found.
+        margins: Hex of the [2 x 8 x 96] uint8 grey levels above and below the grid; empty without a grid.
+    """
+
+    file_bytes: int
+    format: str
+    mode: str
+    width: int
+    height: int
+    quantisation: float | None
+    brightness: float
+    grid: tuple[int, int, int, int] | None
+    margins: str
+
+    @property
+    def margin_levels(self) -> NDArray[np.uint8] | None:
+        """[1536] uint8 grey of the header, then of the footer; None without a grid."""
+        return np.frombuffer(bytes.fromhex(self.margins), np.uint8) if self.margins else None
+
+
+def page_traits(page: Page, grid: Box | None = None) -> PageTraits:
+    """Look at all of a page that is not its traces.
+
+    Args:
+        page: Decoded.
+        grid: Of the page where it is known already; it is sought otherwise.
+    """
+    if grid is None:
+        try:
+            grid = find_grid(page.pixels)
+        except PageError:
+            grid = None
+    return PageTraits(
+        file_bytes=page.file_bytes,
+        format=page.format,
+        mode=page.mode,
+        width=page.width,
+        height=page.height,
+        quantisation=page.quantisation,
+        brightness=round(float(page.pixels[::4, ::4].mean()), 3),
+        grid=None if grid is None else (grid.left, grid.top, grid.right, grid.bottom),
+        margins="" if grid is None else _margins(page.pixels, grid).tobytes().hex(),
+    )
+
+
+def _margins(pixels: NDArray[np.uint8], grid: Box) -> NDArray[np.uint8]:
+    """[2, 8, 96] grey above and below the grid, over the whole width; white where there is no margin."""
+    import cv2
+
+    found = np.full((2, *MARGIN_SHAPE), 255, np.uint8)
+    for number, strip in enumerate((pixels[: grid.top], pixels[grid.bottom :])):
+        if len(strip):
+            grey = cv2.cvtColor(np.ascontiguousarray(strip), cv2.COLOR_RGB2GRAY)
+            found[number] = cv2.resize(grey, MARGIN_SHAPE[::-1], interpolation=cv2.INTER_AREA)
+    return found

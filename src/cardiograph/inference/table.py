@@ -1,0 +1,156 @@
+"""A table of new patients scored by a finished run: the cohort's reader in front of the one predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.client import Asked
+from cardiograph.cohort.page_places import page_issue
+from cardiograph.cohort.patients import Patients, Refused, read_patients
+from cardiograph.containers import Prediction
+from cardiograph.errors import CohortError, InputError, Issue, PageError
+from cardiograph.inference import Predictor, Query
+from cardiograph.progress import Progress, Silent
+from cardiograph.threads import set_threads
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Ask = Callable[[Iterator[Asked]], Iterator[Prediction | InputError]]
+"""Answers patients, in order; with the error in the place of an answer that cannot be given."""
+
+
+def answers_for(  # noqa: PLR0913 - patients, who answers, and how
+    patients: Patients,
+    ask: Ask,
+    *,
+    variables: Collection[str],
+    takes_pages: bool,
+    progress: Progress,
+    stage: str,
+    gate: bool | None = None,
+) -> pd.DataFrame:
+    """Ask about every patient.
+
+    Args:
+        patients: Read from a table.
+        ask: Answers them.
+        variables: Names of the clinical variables that the model reads.
+        takes_pages: Whether the model reads pages.
+        progress: Callback that receives each patient.
+        stage: What the progress bar says.
+        gate: Asked for each patient, see :class:`cardiograph.inference.Query`.
+
+    Returns:
+        A row per row of the table; ``not_scored`` is empty, or the reason where there is no answer. ``attrs["notes"]``
+        says what was not read, ``attrs["issues"]`` has all reasons.
+
+    Raises:
+        InputError: Nobody can be scored.
+    """
+    import pandas as pd
+
+    cohort = patients.cohort
+    asked = _asked(patients, variables, takes_pages=takes_pages, gate=gate)
+    progress.start(stage, len(cohort))
+    rows: list[tuple[int, dict[str, Any]]] = []
+    refused = list(patients.refused)
+    for line, record_id, answer in zip(patients.lines, cohort.record_ids, ask(asked), strict=True):
+        if isinstance(answer, InputError):
+            origin = cohort.origins.get(record_id)
+            issues = tuple(page_issue(issue, record_id, origin) for issue in answer.issues)
+            refused.append(Refused(line, record_id, issues))
+        else:
+            rows.append((line, {"record_id": record_id, **answer.as_row(), "not_scored": ""}))
+        progress.advance()
+    refused.sort(key=lambda each: each.line)
+    found = [issue for each in refused for issue in each.issues]
+    if not rows:
+        raise all_or_none(found, len(refused), len(refused))
+    rows += [(each.line, {"record_id": each.record_id, "not_scored": _reason(each)}) for each in refused]
+    answers = pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: pair[0])], columns=list(rows[0][1]))
+    answers[["neighbours", "missing", "warnings"]] = answers[["neighbours", "missing", "warnings"]].fillna("")
+    answers.attrs = {"notes": _notes(patients, variables, takes_pages=takes_pages), "issues": found}
+    return answers
+
+
+def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
+    """The error of a table of which nothing, or not all, can be scored."""
+    message = f"{refused} of {patients} patients cannot be scored, so none was."
+    only_pages = all(issue.where.startswith("page ") for issue in issues)
+    return (PageError if only_pages else CohortError)(message, issues)
+
+
+def _asked(patients: Patients, variables: Collection[str], *, takes_pages: bool, gate: bool | None) -> Iterator[Asked]:
+    cohort = patients.cohort
+    read = [variable.name for variable in cohort.variables if variable.name in variables]
+    for row in cohort.table.to_dict("records"):
+        yield Asked(
+            page=Path(row["ecg"]) if takes_pages and row["ecg"] is not None else None,
+            values={name: row[name] for name in read},
+            patient_id=row["patient_id"],
+            name=row["record_id"],
+            gate=gate,
+        )
+
+
+def _reason(refused: Refused) -> str:
+    return " | ".join(str(issue) for issue in refused.issues)
+
+
+def _notes(patients: Patients, variables: Collection[str], *, takes_pages: bool) -> list[str]:
+    cohort = patients.cohort
+    unused = [variable.name for variable in cohort.variables if variable.name not in variables]
+    unused += ["ecg"] if cohort.has_pages and not takes_pages else []
+    notes = list(cohort.table.attrs["notes"])
+    if unused:
+        notes.append(f"the model does not read these columns: {', '.join(unused)}")
+    return notes
+
+
+def score_table(run: Path, table: Path, *, progress: Progress | None = None, gate: bool | None = None) -> pd.DataFrame:
+    """Score every patient of a table.
+
+    The run's own settings read the table: its column map, conversions and missing values. Labels are not looked at. A
+    patient without a page, or without any value, is scored from what there is.
+
+    Args:
+        run: Folder of a finished run.
+        table: Like the cohort's.
+        progress: Told of each patient.
+        gate: Whether pages that do not look like an ECG are refused, or scored with a warning; None leaves it to the run.
+
+    Returns:
+        A row per record: ``record_id``, ``probability``, ``low``, ``high``, ``positive``, ``threshold``, ``decision``,
+        ``novelty``, ``missing`` (blocks), ``neighbours`` (record ids, nearest first) and ``warnings``, these three
+        joined by semicolons, and ``not_scored``: the reason where a row has no answer, else empty. ``low``, ``high`` and
+        ``novelty`` are NaN where they do not exist. ``attrs["notes"]`` says what was not read, ``attrs["issues"]`` has
+        every reason.
+
+    Raises:
+        CardiographError: The run or the table cannot be used, or nobody in it can be scored.
+    """
+    set_threads()
+    directory = RunDirectory(run)
+    directory.require_finished()
+    config = directory.config()
+    predictor = Predictor.load(run)
+    scaler, read = predictor.bundle.scaler, config.cohort
+    if scaler is not None and read.modality == "image":  # its values were simulated, those of new patients are given
+        read = read.model_copy(update={"modality": "auto"})
+    patients = read_patients(table, read, outcome=config.outcome, reads=predictor.reads)
+    return answers_for(
+        patients,
+        lambda asked: predictor.predict_each(
+            Query(each.page, each.values, name=each.name, patient_id=each.patient_id, gate=each.gate) for each in asked
+        ),
+        variables=predictor.reads,
+        takes_pages=predictor.bundle.served.encoder is not None,
+        progress=progress or Silent(),
+        stage="scoring patients",
+        gate=gate,
+    )

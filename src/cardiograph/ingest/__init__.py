@@ -1,0 +1,1 @@
+"""Reads and embeds a whole cohort, with caches and augmentation."""

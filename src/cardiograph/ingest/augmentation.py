@@ -1,0 +1,83 @@
+"""Augmented copies of training pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.encoders.engine import EMBEDDING_WIDTH
+from cardiograph.imaging.augment import Augmentation, augment, draw_augmentation
+from cardiograph.imaging.prepare import to_input
+from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.embed import embed_all
+from cardiograph.ingest.encoder_choice import Encoder
+from cardiograph.ingest.page_index import Survey, read_view
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Augmented copies of training records: in the loss, never neighbours.
+
+    Args:
+        source: [copies] row of the source record in the cohort.
+        image: [copies, 512] embeddings of the augmented pages.
+    """
+
+    source: NDArray[np.int64]
+    image: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """Copies and how each was made.
+
+    Args:
+        copies: Sources and embeddings.
+        draws: [copies].
+    """
+
+    copies: Copies
+    draws: tuple[Augmentation, ...]
+
+
+def augment_pages(
+    source: NDArray[np.int64], survey: Survey, encoder: Encoder, shop: Workshop, *, variety: int | None = None
+) -> Augmented:
+    """Make augmented copies of pages and embed them.
+
+    How the n-th copy of a page looks depends on seed, page and n alone: another split asks for copies that are known.
+
+    Args:
+        source: [copies] row of the source record of each copy, as :func:`cardiograph.train.balance.plan_copies` plans it;
+            each has a page.
+        survey: Of the cohort's pages.
+        encoder: Of the run.
+        shop: Settings, cache and progress.
+        variety: Different copies of one page at most; further ones repeat them.
+    """
+    seen: Counter[str] = Counter()
+    draws = []
+    for row in source:
+        page = survey.page(row)[1].pixel_hash
+        number = seen[page] if variety is None else seen[page] % variety
+        seen[page] += 1
+        draws.append(
+            draw_augmentation(
+                shop.config.balance, np.random.default_rng([shop.config.seed, 2, int(page[:12], 16), number])
+            )
+        )
+    keys = [
+        f"{survey.page(row)[1].pixel_hash}:augmented:{astuple(draw)}" for row, draw in zip(source, draws, strict=True)
+    ]
+    made_of = dict(zip(keys, zip(source, draws, strict=True), strict=True))
+
+    def load(key: str) -> NDArray[np.float32]:
+        row, draw = made_of[key]
+        return to_input(augment(read_view(*survey.page(row), shop.config.pages), draw))
+
+    found = embed_all("augmenting pages", list(made_of), load, (encoder.engine, encoder.facts.fingerprint), shop)
+    image = np.array([found[key] for key in keys], np.float32).reshape(-1, EMBEDDING_WIDTH)
+    return Augmented(Copies(source, image), tuple(draws))

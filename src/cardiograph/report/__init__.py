@@ -1,0 +1,1 @@
+"""Report: numbers in, HTML and figures out."""

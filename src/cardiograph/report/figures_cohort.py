@@ -1,0 +1,230 @@
+"""Figures of the cohort, the graph and the training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.evaluate.curves import spearman
+from cardiograph.report.content import ClinicalContent, GraphContent, LearningCurve, ReportContent
+from cardiograph.report.figure_style import INK, NEGATIVE, POSITIVE, SOFT, UNLABELLED, Picture, picture, shown
+from cardiograph.wording import class_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+
+CLASSES = ((0, NEGATIVE), (1, POSITIVE))
+
+
+BARS_AT_MOST = 12
+
+
+TRAINED, VALIDATED = "#5b6676", "#b03060"
+
+
+def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
+    """Each clinical variable in each class."""
+    count = clinical.values.shape[1]
+    columns = min(3, count)
+    rows = -(-count // columns)
+
+    def paint(figure: Figure) -> None:
+        for place, variable in enumerate(clinical.variables):
+            axes = figure.add_subplot(rows, columns, place + 1)
+            values = clinical.values[:, place]
+            if variable.whole and len(np.unique(values[np.isfinite(values)])) <= BARS_AT_MOST:
+                _bars(axes, values, clinical.labels)
+            else:
+                _histogram(axes, values, clinical.labels, log=variable.transform == "log")
+            axes.set_title(shown(variable.title, 30))
+            axes.set_xlabel(shown(variable.unit or "class", 30))
+            if place % columns == 0:
+                axes.set_ylabel("share of the class")
+        names = class_names(content.outcome)
+        handles = [_patch(colour, shown(names[label])) for label, colour in CLASSES]
+        figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=9)
+
+    labelled = int((clinical.labels >= 0).sum())
+    return picture(
+        (3.3 * columns, 0.4 + 2.5 * rows),
+        paint,
+        "Distribution of each clinical variable by class",
+        f"{labelled} labelled records of all parts; each class adds up to 1, short vertical lines mark medians, missing "
+        "values are left out.",
+        wide=columns > 1,
+    )
+
+
+def correlation(content: ReportContent, clinical: ClinicalContent) -> Picture:
+    """Spearman correlation of the clinical variables and the label."""
+    titles, matrix, fewest = correlations(content, clinical)
+    names = [shown(title, 26) for title in titles]
+    size = 1.9 + 0.42 * len(names)
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        hidden = np.triu(np.ones_like(matrix, dtype=bool), k=0)
+        image = axes.imshow(np.ma.masked_array(matrix, hidden), cmap="PuOr_r", vmin=-1, vmax=1)
+        for row, column in np.argwhere(np.tri(len(names), k=-1)).tolist():
+            value = matrix[row, column]
+            text = f"{value:.2f}" if np.isfinite(value) else "-"
+            axes.text(column, row, text, ha="center", va="center", size=8, color="white" if abs(value) > 0.65 else INK)
+        axes.set_xticks(range(len(names) - 1), names[:-1], rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(1, len(names)), names[1:])
+        axes.set(xlim=(-0.5, len(names) - 1.5), ylim=(len(names) - 0.5, 0.5))
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        figure.colorbar(image, ax=axes, shrink=0.7, aspect=16, ticks=[-1, -0.5, 0, 0.5, 1]).outline.set_visible(False)
+        axes.set_title("What goes with what")
+
+    return picture(
+        (size + 0.9, size),
+        paint,
+        "Rank correlation of the clinical variables and the outcome",
+        f"Spearman rank correlation over the records that have both values (at least {fewest} for each pair, all parts).",
+    )
+
+
+def correlations(content: ReportContent, clinical: ClinicalContent) -> tuple[list[str], NDArray[np.float64], int]:
+    """Names, rank correlations and the fewest records of a pair, of all variables and then the label."""
+    label = np.where(clinical.labels >= 0, clinical.labels, np.nan)
+    matrix, fewest = spearman(np.column_stack([clinical.values, label]))
+    return [*(variable.title for variable in clinical.variables), content.outcome], matrix, fewest
+
+
+def learning_curves(content: ReportContent) -> Picture:
+    """Loss and accuracy by epoch of each model that is learnt in epochs."""
+    curves = {name: content.curves[name] for name in content.models.titles if name in content.curves}
+    accuracy = any(len(curve.val_accuracy) for curve in curves.values())
+
+    def paint(figure: Figure) -> None:
+        grid = figure.subplots(1 + accuracy, len(curves), sharey="row", squeeze=False)
+        for column, (name, curve) in enumerate(curves.items()):
+            grid[0, column].set_title(shown(content.models.titles[name], 26))
+            _curve_pair(grid[0, column], curve.train_loss, curve.val_loss, curve)
+            if accuracy:
+                _curve_pair(grid[1, column], curve.train_accuracy, curve.val_accuracy, curve)
+            grid[-1, column].set_xlabel("epoch")
+        grid[0, 0].set_ylabel("cross-entropy")
+        if accuracy:
+            grid[1, 0].set_ylabel("accuracy")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=9)
+
+    kept = ", ".join(f"{content.models.titles[name]} epoch {curve.best_epoch + 1}" for name, curve in curves.items())
+    return picture(
+        (max(4.8, 3.2 * len(curves)), 0.5 + 2.2 * (1 + accuracy)),
+        paint,
+        "Loss and accuracy by epoch, training and validation",
+        f"Kept: {kept}; the epoch with the lowest validation loss ({len(content.validation)} records), which is why "
+        "validation scores flatter.",
+        wide=len(curves) > 1,
+    )
+
+
+def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
+    """The map of records with their links."""
+    names = class_names(content.outcome)
+    kinds = ((-1, UNLABELLED, "unlabelled"), (0, NEGATIVE, names[0]), (1, POSITIVE, names[1]))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        for patch in _links(graph):
+            axes.add_patch(patch)
+        for query, marker, part in ((False, "o", "reference"), (True, "D", "query")):
+            for label, colour, name in kinds:
+                chosen = (graph.labels == label) & (graph.query == query)
+                axes.scatter(
+                    graph.xy[chosen, 0],
+                    graph.xy[chosen, 1],
+                    s=24 if query else 30,
+                    c="white" if query else colour,
+                    edgecolors=colour if query else "white",
+                    marker=marker,
+                    linewidths=1.5 if query else 0.6,
+                    zorder=3,
+                    label=f"{shown(name, 32)}, {part} ({int(chosen.sum())})" if chosen.any() else None,
+                )
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        figure.legend(loc="outside upper left", ncols=2, fontsize=9)
+
+    drawn = int((~graph.query).sum())
+    sampled = f" ({drawn} of {graph.records} reference records, drawn at random)" if drawn < graph.records else ""
+    return picture(
+        (9.6, 6.8),
+        paint,
+        "Map of the patient graph with its links",
+        f"{len(graph.xy)} records{sampled}. A link joins a record with one of its {graph.k} nearest reference records, "
+        f"where that is drawn ({graph.metric} distance of the fused features); it has the colour of a class where both "
+        "ends are of that class and is grey otherwise. Filled: reference (training); hollow: query, which hears "
+        "reference records and is heard by nobody. The map (t-SNE) keeps near records near; far distances mean nothing.",
+        wide=True,
+    )
+
+
+def _bars(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64]) -> None:
+    levels = np.unique(values[np.isfinite(values)])
+    for label, colour in CLASSES:
+        chosen = values[(labels == label) & np.isfinite(values)]
+        share = [(chosen == level).sum() / max(1, len(chosen)) for level in levels]
+        axes.bar(np.arange(len(levels)) + (label - 0.5) * 0.4, share, 0.38, color=colour, alpha=0.85)
+    axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
+    axes.grid(visible=False, axis="x")
+
+
+def _histogram(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64], *, log: bool) -> None:
+    present = values[np.isfinite(values) & (labels >= 0)]
+    if not len(present):
+        axes.text(0.5, 0.5, "no value", ha="center", transform=axes.transAxes, color=SOFT)
+        return
+    low, high = float(present.min()), float(present.max())
+    high = high if high > low else low + 1
+    bins = np.geomspace(low, high, 25) if log and low > 0 else np.linspace(low, high, 25)
+    for label, colour in CLASSES:
+        chosen = values[(labels == label) & np.isfinite(values)]
+        if len(chosen):
+            share = np.histogram(chosen, bins)[0] / len(chosen)
+            axes.stairs(share, bins, fill=True, color=colour, alpha=0.28)
+            axes.stairs(share, bins, color=colour, linewidth=1.3)
+            axes.axvline(float(np.median(chosen)), 0, 0.1, color=colour, linewidth=2.2)
+    if log and low > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(bottom=0)
+
+
+def _curve_pair(axes: Axes, train: NDArray[np.float64], val: NDArray[np.float64], curve: LearningCurve) -> None:
+    for values, colour, name in ((train, TRAINED, "training"), (val, VALIDATED, "validation")):
+        axes.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=1.4, label=name)
+    axes.axvline(curve.best_epoch + 1, color=INK, linewidth=0.9, linestyle=(0, (3, 2)), label="kept")
+
+
+def _links(graph: GraphContent) -> Iterator[Patch]:
+    """Links within each class and the others, each kind as one path, which keeps the file small."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    source, target = graph.labels[graph.edges]
+    for colour, chosen in (
+        ("#8b94a1", (source != target) | (source < 0)),
+        (NEGATIVE, (source == 0) & (target == 0)),
+        (POSITIVE, (source == 1) & (target == 1)),
+    ):
+        if chosen.any():
+            ends = graph.xy[graph.edges[:, chosen].T.reshape(-1)]
+            codes = np.tile([Path.MOVETO, Path.LINETO], int(chosen.sum()))
+            yield PathPatch(Path(ends, codes), facecolor="none", edgecolor=colour, linewidth=0.5, alpha=0.32, zorder=1)
+
+
+def _patch(colour: str, label: str) -> Patch:
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor=colour, alpha=0.7, label=label)

@@ -1,0 +1,253 @@
+"""The tables and sentences of the report, as plain values for its templates."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.evaluate.metrics import METRICS, confusion, score
+from cardiograph.evaluate.summary import ONE_EACH
+from cardiograph.evaluate.verdict import WORTH_HAVING
+from cardiograph.report.content import ClinicalContent, GraphContent, ReportContent, SplitRow
+from cardiograph.report.figures_cohort import correlations
+from cardiograph.report.figures_scores import model_order, scores_of, title_of
+from cardiograph.wording import class_names
+
+Row = dict[str, Any]
+Score = Mapping[str, float | None] | None
+
+PART_TITLES = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded (unlabelled)"}
+COMPARED = ("auroc", "auprc", "balanced_accuracy", "brier", "calibration_slope")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A value for people; ``undefined`` where there is none."""
+    return "undefined" if value is None or math.isnan(value) else f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: float) -> str:
+    """A difference for people, with its sign."""
+    return ("" if value < 0 else "+") + number(value)
+
+
+def interval(found: Score, digits: int = 3) -> str:
+    """``0.812 (0.741 to 0.874)``."""
+    if not found or found["value"] is None:
+        return "undefined"
+    if found["low"] is None or found["high"] is None:
+        return f"{number(found['value'], digits)} (no interval)"
+    return f"{number(found['value'], digits)} ({number(found['low'], digits)} to {number(found['high'], digits)})"
+
+
+def metric_rows(content: ReportContent) -> list[Row]:
+    """Every metric of the primary model on test and validation records."""
+    test, validation = content.metrics["test"], content.metrics["validation"]
+    rows = [
+        {"title": metric.title, "meaning": metric.meaning, "test": test.get(name), "validation": validation.get(name),
+         "best": f"{metric.best:g}", "threshold": metric.needs_threshold}
+        for name, metric in METRICS.items()
+        if name in test  # older runs lack the newer ones
+    ]  # fmt: skip
+    if ONE_EACH in test:
+        one_each: Row = {
+            "title": "AUROC, one record per patient",
+            "meaning": "the first record of each patient (group) only, so that nobody counts twice",
+            "test": test[ONE_EACH],
+            "validation": validation.get(ONE_EACH),
+            "best": "1",
+            "threshold": False,
+        }
+        rows.insert(1, one_each)
+    return rows
+
+
+def model_rows(content: ReportContent) -> list[Row]:
+    """The models side by side."""
+    return [
+        {
+            "title": title_of(content, name),
+            "primary": name == content.models.primary,
+            "scores": [scores_of(content, name).get(metric) for metric in COMPARED],
+        }
+        for name in model_order(content)
+    ]
+
+
+def class_rows(content: ReportContent) -> list[Row]:
+    """The classification report: precision, recall and F1 of each class at the threshold."""
+    test, primary = content.test, content.models.primary
+    threshold = content.models.thresholds[primary]
+    counts = decisions(content)
+    found = score(test.labels, test.probabilities[primary], threshold)
+    pairs = ((found["npv"], found["specificity"]), (found["ppv"], found["sensitivity"]))
+    names = class_names(content.outcome)
+    rows = [
+        {"name": names[label], "precision": precision, "recall": recall, "f1": _harmonic(precision, recall),
+         "records": int(counts[label].sum())}
+        for label, (precision, recall) in enumerate(pairs)
+    ]  # fmt: skip
+    mean = {key: float(np.mean([row[key] for row in rows])) for key in ("precision", "recall", "f1")}
+    return [*rows, {"name": "mean of the classes", **mean, "records": len(test)}]
+
+
+def decisions(content: ReportContent) -> NDArray[np.int64]:
+    """[2, 2] test records by true label (rows) and the primary model's decision (columns)."""
+    primary = content.models.primary
+    return confusion(content.test.labels, content.test.probabilities[primary], content.models.thresholds[primary])
+
+
+def split_parts(content: ReportContent) -> list[Row]:
+    """The split table, part by part, with sums and shares of all records."""
+    total = sum(row.records for row in content.split) or 1
+    parts: list[Row] = []
+    for part, title in PART_TITLES.items():
+        rows = [row for row in content.split if row.part == part]
+        if rows:
+            records = sum(row.records for row in rows)
+            parts.append({"title": title, "rows": rows, "records": records, "share": records / total})
+    return parts
+
+
+def label_name(content: ReportContent, row: SplitRow) -> str:
+    """What the label of a row of the split table means."""
+    return (*class_names(content.outcome), "unlabelled")[row.label]
+
+
+def variable_rows(clinical: ClinicalContent) -> list[Row]:
+    """Median and quartiles of each variable in each class, missing values counted."""
+    return [
+        {
+            "title": variable.title,
+            "unit": variable.unit,
+            "provenance": clinical.provenance[place],
+            "missing": int(np.isnan(clinical.values[:, place]).sum()),
+            "share": float(np.isnan(clinical.values[:, place]).mean()) if len(clinical.values) else 0.0,
+            "classes": [_quartiles(clinical.values[clinical.labels == label, place]) for label in (0, 1)],
+        }
+        for place, variable in enumerate(clinical.variables)
+    ]
+
+
+def strongest_pairs(content: ReportContent) -> list[Row]:
+    """The pairs of variables, outcome included, with the largest rank correlation, at most six."""
+    if content.clinical is None:
+        return []
+    names, matrix, _ = correlations(content, content.clinical)
+    pairs: list[Row] = [
+        {"first": names[a], "second": names[b], "value": float(matrix[a, b])}
+        for a, b in itertools.combinations(range(len(names)), 2)
+        if np.isfinite(matrix[a, b])
+    ]
+    return sorted(pairs, key=lambda pair: -abs(pair["value"]))[:6]
+
+
+def graph_facts(graph: GraphContent) -> list[tuple[str, str]]:
+    """What is known of the whole graph."""
+    heard = graph.heard_by
+    facts = [
+        ("Reference records", f"{graph.records}"),
+        ("Neighbours of each", f"{graph.k}, {graph.metric} distance, outside the record's own group"),
+    ]
+    if math.isfinite(graph.agreement):
+        facts.append(
+            (
+                "Neighbours with the record's own label",
+                f"{graph.agreement * 100:.1f} %; drawn at random it would be {graph.agreement_by_chance * 100:.1f} %",
+            )
+        )
+    if len(heard):
+        facts += [
+            ("Heard by", f"{np.median(heard):g} records in the median, {heard.max()} at most"),
+            ("Heard by nobody", f"{int((heard == 0).sum())} records ({(heard == 0).mean() * 100:.1f} %)"),
+        ]
+    return facts
+
+
+def rests_on(content: ReportContent) -> list[tuple[str, str]]:
+    """What each kind of number in the report was computed from."""
+    counts, bootstrap = content.metrics["counts"], content.metrics["bootstrap"]
+    test, validation = (
+        f"{counts[part]['records']} {part} records in {counts[part]['groups']} groups"
+        for part in ("test", "validation")
+    )
+    train = sum(row.records for row in content.split if row.part == "train")
+    threshold = content.models.thresholds[content.models.primary]
+    rows = [
+        ("Scores", f"{test}. Scores count each record once; nothing was chosen on these records."),
+        (
+            "Intervals",
+            f"{bootstrap['resamples']} resamples of whole groups, drawn separately among groups with and without a "
+            f"positive record; the central {bootstrap['confidence'] * 100:g} %. They hold for other patients of the same "
+            "kind, not for another hospital, and not for training again.",
+        ),
+        (
+            "Graph verdict",
+            "Difference in AUROC from each model without a graph, on the same resamples for all. Helped: every interval "
+            f"lies above 0. Did not help: an interval excludes a gain of more than {WORTH_HAVING:g}. Undecided: neither. "
+            "The model named first has the lowest log loss on validation records.",
+        ),
+        ("Epoch", f"Chosen on {validation}: lowest loss."),
+        ("Threshold", f"{threshold:.4f}, chosen on {validation}: {content.threshold_chosen}."),
+        ("Scaling, filling gaps, block weights, graph, network", f"{train} training records."),
+    ]
+    meter = content.metrics.get("inflation", {})
+    if "difference" in meter:
+        rows.append(
+            (
+                "Inflation meter",
+                f"{meter['seeds']} pairs of splits of all records, one of rows and one of groups, in the same shares; the "
+                "kept model learnt anew on each, without augmented copies. The interval allows for splits that overlap "
+                "(Nadeau and Bengio 2003).",
+            )
+        )
+    if content.clinical is not None and content.clinical.variables:
+        kinds = Counter(content.clinical.provenance)
+        rows.append(
+            ("Clinical values", "; ".join(f"{count} of {kinds.total()}: {kind}" for kind, count in kinds.items()) + ".")
+        )
+        rows.append(
+            ("Distributions and correlations", "Records of all parts; they describe, nothing was learnt from them.")
+        )
+    if len(content.fusion_shares) > 1:
+        shares = ", ".join(f"{block} {share * 100:.0f} %" for block, share in content.fusion_shares.items())
+        rows.append(("Blocks", f"Share of the features' total variance: {shares}."))
+    if content.encoder is not None:
+        rows.append(("Page features", f"Encoder weights {content.encoder.weights}, not trained on these pages."))
+    return rows
+
+
+def tiles(content: ReportContent) -> list[Row]:
+    """The four numbers beside the headline, each with the value that chance or knowing nothing gives."""
+    test = content.metrics["test"]
+    prevalence = content.test.positives / max(1, len(content.test))
+    beside = {
+        "auprc": f"chance: {prevalence:.2f}",
+        "balanced_accuracy": "chance: 0.50",
+        "brier": f"always saying {prevalence:.2f}: {prevalence * (1 - prevalence):.3f}",
+        "calibration_slope": "best: 1",
+    }
+    return [{"title": METRICS[name].title, "score": test[name], "beside": text} for name, text in beside.items()]
+
+
+def issue_counts(content: ReportContent) -> list[tuple[str, int]]:
+    """Issues by code, the most frequent first."""
+    return Counter(issue.code for issue in content.issues).most_common()
+
+
+def _harmonic(a: float, b: float) -> float:
+    return 2 * a * b / (a + b) if a + b > 0 else (math.nan if math.isnan(a + b) else 0.0)
+
+
+def _quartiles(values: NDArray[np.float64]) -> str:
+    present = values[np.isfinite(values)]
+    if not len(present):
+        return "-"
+    low, middle, high = np.quantile(present, [0.25, 0.5, 0.75])
+    digits = int(np.clip(2 - np.floor(np.log10(max(abs(high), 1e-6))), 0, 4))
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

@@ -1,0 +1,45 @@
+"""Templates of the pages, and the one way they are filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cardiograph.report import tables
+
+
+def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.evaluate") -> str:
+    """Fill in a template; HTML is escaped, a name that is not given is an error.
+
+    Args:
+        name: File in the ``templates`` folder of ``package``; what is included may lie in this package's, too.
+        context: Values by name.
+        package: Of the template.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    packages = dict.fromkeys((package, "cardiograph.evaluate"))
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(each) for each in packages]),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": tables.number,
+        "interval": tables.interval,
+        "signed": tables.signed,
+        "markdown": _markdown,
+        "label_name": lambda row, content: tables.label_name(content, row),
+    }
+    text = environment.get_template(name).render(context)
+    return text.encode("utf-8", "replace").decode()  # a file name that is no UTF-8 must not spoil the page
+
+
+def _markdown(text: object) -> str:
+    """Text that is only text in Markdown: one line, no HTML, no table or link marks."""
+    line = " ".join(str(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_|\[\]#])", r"\\\1", line)

@@ -1,0 +1,1 @@
+"""The pipeline of a run as a list of named steps, its outputs and its metadata."""

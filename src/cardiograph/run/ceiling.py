@@ -1,0 +1,67 @@
+"""What the best possible model would score on a synthetic cohort, whose truth lies beside its table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cardiograph.containers import TEST, TRAIN, VAL
+from cardiograph.train.data import Studied
+from cardiograph.train.fit import Learnt
+
+PENALTIES = np.logspace(-3, 2, 11)
+
+_KNOWN = {
+    "both": ("recorded", "all_with_gaps", "the page's and the recorded clinical values"),
+    "image": ("ecg", "ecg", "the page's values alone"),
+    "clinical": ("clinical", "clinical", "the clinical values alone, complete"),
+}
+"""What the model may read -> column of the truth, name of the population's ceiling, and these in words."""
+
+
+def synthetic_ceiling(source: Path, studied: Studied, learnt: Learnt) -> dict[str, Any] | None:
+    """AUROC on the test records of the true posterior, and of logistic regression on the true latents.
+
+    Args:
+        source: Table of a synthetic cohort, with ``truth.parquet`` and ``synthetic.json`` beside it.
+        studied: The cohort and its split.
+        learnt: Whose blocks tell what the model reads.
+
+    Returns:
+        None where the cohort is not synthetic, its truth is not there, or its values were simulated anew.
+    """
+    truth_file = source.parent / "truth.parquet"
+    simulated = any(each.startswith("simulated") for each in studied.provenances)
+    if not studied.cohort.synthetic or not truth_file.is_file() or simulated:
+        return None
+    import pandas as pd
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss, roc_auc_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from cardiograph.synthesis.density import ALL_VARIABLES, CLINICAL, ECG
+    from cardiograph.synthesis.truth import latent_matrix
+
+    blocks = learnt.prepared.fusion.shares
+    read = "both" if len(blocks) == 2 else next(iter(blocks))
+    variables = {"both": ALL_VARIABLES, "image": ECG, "clinical": CLINICAL}[read]
+    column, population, words = _KNOWN[read]
+    truth = pd.read_parquet(truth_file).set_index("record_id").loc[list(studied.cohort.record_ids)].reset_index()
+    latents, labels = latent_matrix(truth, variables=variables), studied.cohort.labels
+    train, val, test = (studied.rows(part) for part in (TRAIN, VAL, TEST))
+    models = [
+        make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=5000)).fit(latents[train], labels[train])
+        for penalty in PENALTIES
+    ]
+    best = min(models, key=lambda model: log_loss(labels[val], model.predict_proba(latents[val])[:, 1]))
+    ceilings = json.loads((source.parent / "synthetic.json").read_text(encoding="utf-8"))["ceilings"]
+    return {
+        "bayes_auroc": float(roc_auc_score(labels[test], truth[f"bayes_{column}"].to_numpy()[test])),
+        "latent_auroc": float(roc_auc_score(labels[test], best.predict_proba(latents[test])[:, 1])),
+        "population_auroc": ceilings[population],
+        "note": f"The ceiling is the exact posterior of the label given {words}.",
+    }

@@ -1,0 +1,88 @@
+"""The part of the patient graph that the report draws, and facts about all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.config import RunConfig
+from cardiograph.containers import TEST, TRAIN
+from cardiograph.imaging.augment import augment, contact_sheet
+from cardiograph.ingest.page_index import read_view
+from cardiograph.train.data import PartScores, Studied
+from cardiograph.train.fit import Learnt
+
+DRAWN_REFERENCE, DRAWN_QUERIES = 320, 80
+
+
+def drawn_graph(studied: Studied, learnt: Learnt, test: PartScores, config: RunConfig) -> dict[str, NDArray[Any]]:
+    """A sample of the graph on a 2-D map, and facts about all of it."""
+    from cardiograph.report.graph_layout import graph_layout
+
+    graph, labels = learnt.prepared.graph, studied.cohort.labels
+    rng = np.random.default_rng([config.seed, 4])
+    reference = np.sort(rng.permutation(len(graph.rows))[:DRAWN_REFERENCE])
+    rows = studied.rows(TEST)
+    queries = np.sort(rng.permutation(len(rows))[:DRAWN_QUERIES])
+    shown = np.concatenate([graph.rows[reference], rows[queries]])
+    node = np.full(len(labels), -1)
+    node[shown] = np.arange(len(shown))
+    heard = (
+        (graph.neighbours.index[reference], graph.rows, 0),
+        (test.neighbours.index[queries], test.sources, len(reference)),
+    )
+    edges = []
+    for index, sources, first in heard:
+        position, rank = np.nonzero(index >= 0)
+        edges.append(np.stack([node[sources[index[position, rank]]], first + position]))
+    drawn = np.hstack(edges)
+    index_all = graph.neighbours.index
+    valid = index_all >= 0
+    own, other = labels[graph.rows][:, None], labels[graph.rows][index_all.clip(min=0)]
+    judged = valid & (own >= 0) & (other >= 0)
+    share = (labels[graph.rows][labels[graph.rows] >= 0] == 1).mean()
+    return {
+        "xy": graph_layout(learnt.prepared.features.values[shown], config.seed),
+        "edges": drawn[:, drawn[0] >= 0],
+        "labels": labels[shown],
+        "query": np.repeat([0, 1], [len(reference), len(queries)]).astype(np.uint8),
+        "heard_by": np.bincount(index_all[valid], minlength=len(graph.rows)),
+        "agreement": np.array([(own == other)[judged].mean() if judged.any() else np.nan, share**2 + (1 - share) ** 2]),
+    }
+
+
+_TILES = 8
+
+
+def sample_sheet(studied: Studied, config: RunConfig) -> bytes:
+    """A PNG of what the encoder sees: training records beside their copies, or training records of both classes.
+
+    Raises:
+        ValueError: The cohort has no pages.
+    """
+    cohort, survey, augmented = studied.cohort, studied.survey, studied.augmented
+    if survey is None:
+        message = "a contact sheet needs pages"
+        raise ValueError(message)
+    tiles: list[tuple[str, NDArray[np.uint8]]] = []
+
+    def view(row: int) -> NDArray[np.uint8]:
+        return read_view(*survey.page(row), config.pages)
+
+    if augmented is not None and augmented.draws:
+        pairs = list(zip(augmented.copies.source, augmented.draws, strict=True))
+        for row, draw in pairs[: _TILES // 2]:
+            pixels = view(int(row))
+            told = f"copy, {draw.rotation_degrees:+.1f} degrees"
+            tiles += [(str(cohort.record_ids[row]), pixels), (told, augment(pixels, draw))]
+        return contact_sheet(tiles)
+    shown = np.array([facts is not None and facts.box[2] > 0 for facts in survey.facts])  # a page that can be shown
+    train = studied.split.rows(TRAIN)
+    train = train[shown[train]]
+    for label in (0, 1):
+        rows = train[cohort.labels[train] == label]
+        for row in np.random.default_rng([config.seed, 3]).permutation(rows)[: _TILES // 2]:
+            tiles.append((f"{cohort.record_ids[row]} ({cohort.table['class_name'][row]})", view(int(row))))
+    return contact_sheet(tiles)

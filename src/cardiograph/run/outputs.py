@@ -1,0 +1,225 @@
+"""What a run leaves behind: the served model, the scores of validation and test records, and the facts of the run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.config import EvaluationConfig, RunConfig
+from cardiograph.containers import TEST, VAL
+from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.summary import summarise
+from cardiograph.inference import Predictor, Scores
+from cardiograph.models.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
+from cardiograph.run.graph_sample import drawn_graph
+from cardiograph.run.metadata import run_facts
+from cardiograph.run.subgroups import score_subgroups
+from cardiograph.train.calibrate import calibrated, threshold_of
+from cardiograph.train.data import PartScores, Studied
+from cardiograph.train.fit import Learnt, make_bundle
+from cardiograph.train.steps import Protocol
+from cardiograph.uncertainty.conformal import DIGITS
+
+
+def certainty_of(
+    predictor: Predictor, found: Scores | None, labels: NDArray[np.int64], config: EvaluationConfig
+) -> dict[str, Any] | None:
+    """What the kept model's calibration rests on, and how its sets and its gate fare on test records.
+
+    Args:
+        predictor: Of the kept model.
+        found: Its scores of the test records; None where a study went round it.
+        labels: [records] 0 or 1 of these records.
+        config: Coverage asked for, quantile of the gate.
+
+    Returns:
+        Plain values, ready for JSON; None where nothing was fitted.
+    """
+    uncertainty = predictor.bundle.uncertainty
+    if uncertainty is None or found is None or found.told is None:
+        return None
+    told, sets = found.told, uncertainty.conformal
+    coverage: dict[str, float | None] = {"0": None, "1": None}
+    if sets is not None and sets.enough:
+        inside = told.p_values > round(1 - sets.confidence, DIGITS)
+        for label in (0, 1):
+            rows = labels == label
+            coverage[str(label)] = float(inside[rows, label].mean()) if rows.any() else None
+    judged = np.array([not reason for reason in told.unjudged], dtype=bool)
+    return {
+        "calibration": {
+            "kind": uncertainty.calibrator.kind,
+            "reason": uncertainty.reason,
+            "log_loss": uncertainty.compared,
+        },
+        "conformal": {
+            "asked": config.conformal,
+            "records": "one class only" if sets is None else sets.statement,
+            "coverage": coverage,
+            "decisions": dict(sorted(Counter(told.decisions).items())),
+        },
+        "novelty": {
+            "quantile": config.novelty,
+            "judged": int(judged.sum()),
+            "not_judged": int((~judged).sum()),
+            "novel": int(told.novel.sum()),
+        },
+        "width": None if np.isnan(told.high).all() else float(np.nanmedian(told.high - told.low)),
+    }
+
+
+def record_model(
+    directory: RunDirectory, studied: Studied, learnt: Learnt, config: RunConfig, protocol: Protocol
+) -> dict[str, Predictor]:
+    """Write the bundle of the kept model and return a predictor for every network.
+
+    The kept one is loaded back from the disk: test scores come from the very files that are served. Only a protocol with
+    faults may score in another way; its bundle names them.
+    """
+    predictors = {}
+    for name, (network, _) in learnt.networks.items():
+        bundle = make_bundle(name, network, studied, learnt.prepared, config)
+        bundle = calibrated(bundle, studied, learnt.prepared, config, protocol)
+        predictors[name] = Predictor(bundle)
+        if name == config.model.name:
+            if protocol.faults:
+                bundle = _reproduction(bundle, studied, learnt, config, protocol)
+            engine = None if studied.encoder is None else studied.encoder.engine
+            bundle.save(directory.path / "bundle", engine)
+            predictors[name] = Predictor.load(directory.path / "bundle")
+    return predictors
+
+
+def _reproduction(
+    bundle: ModelBundle, studied: Studied, learnt: Learnt, config: RunConfig, protocol: Protocol
+) -> ModelBundle:
+    """The bundle of a model with faults: attached as they have it, and marked."""
+    prepared = protocol.serve(learnt.prepared, studied, config)
+    reference = make_bundle(config.model.name, bundle.network, studied, prepared, config).reference
+    told = f"reproduction of a faulty protocol; {bundle.served.provenance}"
+    served = dataclasses.replace(bundle.served, provenance=told, reproduces=protocol.faults)
+    return dataclasses.replace(bundle, served=served, reference=reference)
+
+
+def record_scores(
+    directory: RunDirectory,
+    studied: Studied,
+    learnt: Learnt,
+    predictors: Mapping[str, Predictor],
+    config: RunConfig,
+    protocol: Protocol,
+) -> dict[str, Any]:
+    """Score validation and test records with every model, and write tables, metrics and facts."""
+    parts, prepared = {part: studied.rows(part) for part in (VAL, TEST)}, learnt.prepared
+    scores = {
+        name: {part: protocol.score(predictor, studied, prepared, rows) for part, rows in parts.items()}
+        for name, predictor in predictors.items()
+    }
+    probabilities = {name: {part: s.probabilities for part, s in found.items()} for name, found in scores.items()}
+    predictions = {
+        part: protocol.present(
+            PartPredictions(
+                studied.cohort.labels[rows],
+                studied.split.groups.index[rows],
+                {name: probabilities[name][part] for name in probabilities},
+            )
+        )
+        for part, rows in parts.items()
+    }
+    roles = choose_roles(predictions[VAL], config)
+    metrics = summarise(
+        predictions[TEST],
+        predictions[VAL],
+        roles,
+        provenance=studied.provenance,
+        settings=config.evaluation,
+        seed=config.seed,
+    )
+    metrics["subgroups"] = score_subgroups(studied, predictions[TEST], roles, config)
+    kept = config.model.name
+    metrics["certainty"] = certainty_of(
+        predictors[kept], scores[kept][TEST].scores, predictions[TEST].labels, config.evaluation
+    )
+    _write_tables(directory, studied, predictions, scores[config.model.name])
+    directory.write_json("metrics.json", metrics)
+    directory.write_arrays("graph.safetensors", drawn_graph(studied, learnt, scores[config.model.name][TEST], config))
+    directory.record(run_facts(studied, learnt, roles, config))
+    return metrics
+
+
+def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
+    """Which model stands for the graph and which for the same features without it: by validation log loss."""
+    from sklearn.metrics import log_loss
+
+    loss = {name: log_loss(validation.labels, p, labels=[0, 1]) for name, p in validation.probabilities.items()}
+    graphs, primary = [name for name in loss if name in GRAPH_MODELS], config.model.name
+    graph = primary if primary in graphs or not graphs else min(graphs, key=loss.__getitem__)
+    baseline = min((name for name in loss if name in WITHOUT_GRAPH), key=loss.__getitem__)
+    return ModelRoles(
+        primary=primary,
+        graph=graph,
+        baseline=baseline,
+        other_baselines=[name for name in WITHOUT_GRAPH if name in loss and name not in (graph, baseline)],
+        titles={name: title for name, title in TITLES.items() if name in loss},
+        thresholds={
+            name: threshold_of(validation.labels, p, config.evaluation) for name, p in validation.probabilities.items()
+        },
+    )
+
+
+def _write_tables(
+    directory: RunDirectory,
+    studied: Studied,
+    predictions: Mapping[str, PartPredictions],
+    scores: Mapping[str, PartScores],
+) -> None:
+    import pandas as pd
+
+    cohort, split = studied.cohort, studied.split
+    table = cohort.table.copy()
+    table.attrs = {}
+    if studied.survey is not None:
+        table["pixel_hash"] = [each or "" for each in studied.survey.pixel_hashes]
+    clinical = studied.material.clinical
+    if clinical is not None:
+        for column, variable in enumerate(clinical.variables):
+            table[variable.name] = clinical.values[:, column]
+    directory.write_table("cohort.parquet", table)
+    ids = cohort.record_ids
+    directory.write_table(
+        "split.parquet", pd.DataFrame({"record_id": ids, "group": split.groups.index, "part": split.part})
+    )
+    frames, heard = [], []
+    for part, found in predictions.items():
+        rows = studied.rows(part)
+        frame = pd.DataFrame({"record_id": ids[rows], "part": part, "group": found.groups, "label": found.labels})
+        frame = frame.assign(**{f"probability_{name}": p for name, p in found.probabilities.items()})
+        frames.append(frame.assign(**_certainty(scores[part])))
+        hood = scores[part].neighbours
+        position, rank = np.nonzero(hood.index >= 0)
+        sources = scores[part].sources[hood.index[position, rank]]
+        columns = {"record_id": ids[rows[position]], "rank": rank + 1, "neighbour": ids[sources]}
+        heard.append(pd.DataFrame({**columns, "distance": hood.distance[position, rank]}))
+    directory.write_table("predictions.parquet", pd.concat(frames, ignore_index=True))
+    directory.write_table("neighbours.parquet", pd.concat(heard, ignore_index=True))
+    if studied.material.image is not None:
+        arrays: dict[str, NDArray[Any]] = {"image": studied.material.image}
+        if studied.survey is not None:
+            arrays["likeness"] = studied.survey.perceptual_hashes
+        directory.write_arrays("embeddings.safetensors", arrays)
+
+
+def _certainty(found: PartScores) -> dict[str, Any]:
+    """What beside the probability is told of each record by the kept model."""
+    if found.scores is None or found.scores.told is None:
+        return {}
+    told = found.scores.told
+    intervals = {"score": found.scores.raw, "low": told.low, "high": told.high}
+    return {**intervals, "decision": list(told.decisions), "novelty": told.novelty, "novel": told.novel}

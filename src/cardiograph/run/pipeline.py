@@ -1,0 +1,181 @@
+"""A run: the stages in order, from a table of patients to a model, its scores and its report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.audit.findings import check_codes
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.config import RunConfig
+from cardiograph.containers import Cohort
+from cardiograph.encoders.weights import find_weights
+from cardiograph.errors import ConfigError
+from cardiograph.features.clinical import clinical_values
+from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.groups import group_records
+from cardiograph.ingest.page_index import data_hash
+from cardiograph.models.examples import History
+from cardiograph.models.registry import Model
+from cardiograph.progress import Progress, Silent
+from cardiograph.run.audit import audit_run
+from cardiograph.run.ceiling import synthetic_ceiling
+from cardiograph.run.graph_sample import sample_sheet
+from cardiograph.run.outputs import record_model, record_scores
+from cardiograph.run.report import write_report
+from cardiograph.threads import set_threads
+from cardiograph.train.data import Material
+from cardiograph.train.fit import Learnt, fit_network, prepare
+from cardiograph.train.naive_split import measure_inflation
+from cardiograph.train.steps import SOUND, Protocol
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Args:
+        path: Its folder.
+        metrics: The content of ``metrics.json``.
+        seconds: Of each stage, in the order they ran.
+        images_per_second: That were read or embedded; empty where the cache knew all pages.
+    """
+
+    path: Path
+    metrics: dict[str, Any]
+    seconds: dict[str, float] = field(default_factory=dict)
+    images_per_second: dict[str, float] = field(default_factory=dict)
+
+
+def run(
+    source: Path,
+    out: Path,
+    config: RunConfig | None = None,
+    *,
+    progress: Progress | None = None,
+    command: str = "",
+    protocol: Protocol = SOUND,
+) -> RunResult:
+    """Learn from a cohort and tell how good it is.
+
+    Args:
+        source: Table, or folder with a folder per class.
+        out: Run folder. An unfinished run of this cohort and configuration is gone on with; a finished one is returned.
+        config: Settings; the defaults where None.
+        progress: Told of each stage.
+        command: The command line, for the report.
+        protocol: The steps that decide what the score means; a study hands in others to show what a fault is worth.
+
+    Raises:
+        CardiographError: With what is wrong and what to do.
+    """
+    config = config or RunConfig()
+    set_threads()
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        message = (
+            f"run {out}: lies inside the cohort {source}, where it would be read as a class; choose another folder"
+        )
+        raise ConfigError(message)
+    check_codes(config.audit.accept)
+    cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+    _check(cohort, config)
+    directory = RunDirectory(out)
+    progress = progress or Silent()
+    if cohort.has_pages and config.encoder.weights != "random" and not directory.finished:
+        progress.start("finding weights", 1)
+        find_weights(config.encoder.weights, cache=cache_folder())  # before an hour of reading pages, not after it
+    with directory.locked(), PageCache(cache_folder()) as cache:
+        shop = Workshop(config, cache, progress, directory, inputs=InputStore(MEMORY))
+        survey = None
+        if cohort.has_pages:
+            start = time.perf_counter()  # no stage yet: the folder is claimed when pages and audit are known
+            cohort, survey = protocol.survey(cohort, shop)
+            shop.seconds["reading pages"] = time.perf_counter() - start
+        # before the folder is claimed: a cohort may not allow a split, and the audit may stop the run
+        groups = group_records(cohort, survey, config)
+        split = protocol.split(cohort, groups, config)
+        clinical = clinical_values(cohort, split, config)
+        progress.start("audit", 1)
+        start = time.perf_counter()
+        audit = audit_run(source, cohort, survey, split, config)
+        audit.require_sound()
+        shop.seconds["audit"] = time.perf_counter() - start
+        if directory.begin(config, data_hash(cohort, survey)):
+            facts = directory.read_json("run.json")
+            paces = facts.get("seconds", {}), facts.get("images_per_second", {})
+            return RunResult(out, directory.read_json("metrics.json"), *paces)
+        directory.write_json("audit.json", audit.as_dict())
+        studied = protocol.study(cohort, survey, split, clinical, shop)
+        shop.inputs.clear()
+        if studied.survey is not None:
+            directory.write_bytes("pages.png", sample_sheet(studied, config))
+        learnt = _learn(studied.material, shop, protocol)
+        with shop.stage("scoring", 1):
+            predictors = record_model(directory, studied, learnt, config, protocol)
+            metrics = record_scores(directory, studied, learnt, predictors, config, protocol)
+        if not protocol.cautions:
+            with shop.stage("inflation"):
+                metrics["inflation"] = measure_inflation(studied, config, progress)
+            directory.write_json("metrics.json", metrics)
+        directory.record(
+            {
+                "seconds": shop.seconds,
+                "images_per_second": shop.images_per_second,
+                "command": command,
+                "source": source.name,
+                "ceiling": synthetic_ceiling(source, studied, learnt),
+                "cautions": [*protocol.cautions, *(f"Accepted: {finding.text}" for finding in audit.overruled)],
+            }
+        )
+        with shop.stage("report", 1):
+            write_report(directory)
+        directory.record({"seconds": shop.seconds})
+        directory.finish()
+    return RunResult(out, metrics, shop.seconds, shop.images_per_second)
+
+
+def _learn(material: Material, shop: Workshop, protocol: Protocol) -> Learnt:
+    """The graph, and every network on the same features."""
+    with shop.stage("linking patients", 1):
+        prepared = prepare(material, shop.config, fuse=protocol.fuse, link=protocol.link, join=protocol.join)
+    networks: dict[str, tuple[Model, History]] = {}
+    for name in dict.fromkeys((shop.config.model.name, *shop.config.model.beside)):
+        with shop.stage(f"training {name}", shop.config.model.epochs):
+            networks[name] = fit_network(name, prepared, shop.config, lambda _: shop.progress.advance())
+    return Learnt(prepared, networks)
+
+
+def _check(cohort: Cohort, config: RunConfig) -> None:
+    """Settings that contradict the cohort."""
+    if config.clinical.simulate != "none" and cohort.variables:
+        names = ", ".join(variable.name for variable in cohort.variables)
+        message = f"clinical.simulate: the cohort has clinical columns ({names}); drop them by --modality image"
+        raise ConfigError(message)
+    if config.balance.mode == "augment" and not cohort.has_pages:
+        message = "balance.mode = 'augment' turns pages, and this cohort has none; use 'none' or 'weights'"
+        raise ConfigError(message)
+    if cohort.has_pages and cohort.variables:
+        _check_weights(cohort, config)
+
+
+def _check_weights(cohort: Cohort, config: RunConfig) -> None:
+    """A record that lacks the only block with a weight has nothing left to be known by."""
+    columns = cohort.table[[variable.name for variable in cohort.variables]].to_numpy(np.float64)
+    without_page = int(cohort.table["ecg"].isna().sum())
+    without_values = int(np.isnan(columns).all(axis=1).sum())
+    for weight, count, words, block in (
+        (config.fusion.clinical, without_page, "no page", "image"),
+        (config.fusion.image, without_values, "no clinical value", "clinical"),
+    ):
+        if weight == 0 and count:
+            message = (
+                f"{count} records have {words}, and the weights of [fusion] leave nothing but the {block} block; remove "
+                "these records, or give both blocks a weight above 0"
+            )
+            raise ConfigError(message)

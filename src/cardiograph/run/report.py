@@ -1,0 +1,185 @@
+"""From the files of a run to its report and model card; nothing is computed that the run did not write down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.containers import TEST, VAL
+from cardiograph.errors import Issue, RunError
+from cardiograph.evaluate.decision import rule_in_words
+from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.report.content import (
+    CeilingContent,
+    ClinicalContent,
+    EncoderContent,
+    GraphContent,
+    LearningCurve,
+    ReportContent,
+    Reproduction,
+    SplitRow,
+)
+from cardiograph.report.figures import draw_figures, figure_files
+from cardiograph.report.render import render_methods, render_model_card, render_report
+from cardiograph.report.tripod import render_tripod
+from cardiograph.schema import ClinicalVariable
+
+
+def write_report(directory: RunDirectory) -> None:
+    """Write report, model card, TRIPOD+AI checklist, methods and figures from the other files of the run."""
+    content = report_content(directory)
+    pictures = draw_figures(content)
+    directory.write_text("report.html", render_report(content, pictures))
+    directory.write_text("model_card.md", render_model_card(content))
+    directory.write_text("tripod_ai.md", render_tripod(content))
+    directory.write_text("methods.md", render_methods(content))
+    for name, drawing in figure_files(pictures).items():
+        directory.write_bytes(f"figures/{name}", drawing)
+
+
+def require_trained(directory: RunDirectory) -> None:
+    """Raise RunError for an extended run: it trained nothing that a report could tell of."""
+    if "extended" in directory.read_json("run.json"):
+        message = (
+            f"run {directory.path}: an extended run has no report; look at that of the run it extends, and at the page of "
+            "`cardiograph evaluate`"
+        )
+        raise RunError(message)
+
+
+def report_content(directory: RunDirectory) -> ReportContent:
+    """All that the report tells, read from the run's files."""
+    facts, config = directory.read_json("run.json"), directory.config()
+    roles = ModelRoles(**facts["roles"])
+    parts = _predictions(directory, roles)
+    cohort, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
+    sheet = directory.read_bytes("pages.png")
+    copies = facts["copies"]
+    caption = (
+        f"Training records of the minority class, each beside one of its {copies} augmented copies (first four shown)."
+        if copies
+        else "What the encoder sees of training records drawn at random, before scaling to 224 x 224 pixels."
+    )
+    return ReportContent(
+        title=f"{facts['source']} ({directory.path.resolve().name})",
+        outcome=facts["outcome"],
+        created=facts["created"],
+        provenance=facts["provenance"],
+        models=roles,
+        metrics=directory.read_json("metrics.json"),
+        test=parts[TEST],
+        validation=parts[VAL],
+        split=_split_rows(cohort.assign(part=split["part"], group=split["group"])),
+        threshold_chosen=rule_in_words(
+            config.evaluation.threshold_rule,
+            sensitivity=config.evaluation.sensitivity,
+            net_benefit_at=config.evaluation.net_benefit_at,
+        ),
+        curves={name: _curve(curve) for name, curve in facts["curves"].items() if len(curve["val_loss"]) > 1},
+        split_source=facts["split"]["source"],
+        group_links=facts["split"]["links"],
+        clinical=_clinical(facts, cohort, split),
+        graph=_graph(directory, facts, config.graph.k, config.graph.metric),
+        encoder=_encoder(facts, config.pages.view),
+        contact_sheet=sheet,
+        contact_caption=caption if sheet else "",
+        fusion_shares=facts["fusion"]["shares"],
+        issues=tuple(Issue(**issue) for issue in facts["skipped"]),
+        notes=tuple(_notes(facts)),
+        ceiling=None if facts.get("ceiling") is None else CeilingContent(**facts["ceiling"]),
+        cautions=tuple(facts.get("cautions", ())),  # older runs have none, and no audit
+        audit=directory.read_json("audit.json") if (directory.path / "audit.json").exists() else None,
+        reproduction=Reproduction(
+            config_toml=config.to_toml(),
+            seconds=facts.get("seconds", {}),
+            versions=facts["versions"],
+            seeds=facts["seeds"],
+            hashes={"cohort": facts["data_hash"], "configuration": config.fingerprint()},
+            command=facts.get("command", ""),
+        ),
+    )
+
+
+def _predictions(directory: RunDirectory, roles: ModelRoles) -> dict[str, PartPredictions]:
+    table = directory.read_table("predictions.parquet")
+    parts = {}
+    for part in (VAL, TEST):
+        rows = table[table["part"] == part]
+        parts[part] = PartPredictions(
+            rows["label"].to_numpy(np.int64),
+            rows["group"].to_numpy(np.int64),
+            {name: rows[f"probability_{name}"].to_numpy(np.float64) for name in roles.titles},
+        )
+    return parts
+
+
+def _split_rows(table: Any) -> tuple[SplitRow, ...]:  # noqa: ANN401 - a pandas frame
+    known = bool(table["patient_id"].notna().any())
+    rows = []
+    for (part, label, name), found in table.groupby(["part", "label", "class_name"], sort=True):
+        patients = int(found["patient_id"].nunique()) if known else None
+        rows.append(SplitRow(part, name, int(label), len(found), patients, int(found["group"].nunique())))
+    return tuple(rows)
+
+
+def _curve(curve: dict[str, Any]) -> LearningCurve:
+    names = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+    return LearningCurve(**{name: np.array(curve[name]) for name in names}, best_epoch=curve["best"])
+
+
+def _clinical(facts: dict[str, Any], cohort: Any, split: Any) -> ClinicalContent | None:  # noqa: ANN401
+    variables = tuple(ClinicalVariable(**variable) for variable in facts["variables"])
+    if not variables:
+        return None
+    return ClinicalContent(
+        variables,
+        tuple(facts["clinical_provenance"]),
+        cohort[[variable.name for variable in variables]].to_numpy(np.float64),
+        cohort["label"].to_numpy(np.int64),
+        split["part"].to_numpy(str),
+    )
+
+
+def _graph(directory: RunDirectory, facts: dict[str, Any], k: int, metric: str) -> GraphContent:
+    drawn = directory.read_arrays("graph.safetensors")
+    agreement, by_chance = (float(value) for value in drawn["agreement"])
+    return GraphContent(
+        xy=drawn["xy"],
+        edges=drawn["edges"],
+        labels=drawn["labels"],
+        query=drawn["query"].astype(bool),
+        records=facts["reference"],
+        k=k,
+        metric=metric,
+        agreement=agreement,
+        agreement_by_chance=by_chance,
+        heard_by=drawn["heard_by"],
+    )
+
+
+def _encoder(facts: dict[str, Any], view: str) -> EncoderContent | None:
+    encoder = facts["encoder"]
+    if encoder is None:
+        return None
+    views = {"grid": "the area with the ECG grid", "whole": "the whole page", "box": "a fixed box"}
+    return EncoderContent(
+        weights=encoder["weights_source"],
+        engine=encoder["engine"] + (" on CUDA" if encoder.get("device") == "cuda" else ""),
+        precision=encoder["precision"],
+        why=encoder["why"],
+        dropped=len(facts["fusion"]["dead_image_features"]),
+        view=views[view],
+        fingerprint=encoder["fingerprint"],
+    )
+
+
+def _notes(facts: dict[str, Any]) -> list[str]:
+    notes = [
+        f"{each['variable']} was converted from {each['unit']} (column {each['column']!r})"
+        for each in facts["conversions"]
+    ]
+    if facts["ignored_columns"]:
+        notes.append(f"columns of the table that are not used: {', '.join(facts['ignored_columns'])}")
+    return [*notes, *facts["notes"]]

@@ -1,0 +1,1 @@
+"""JSON and FHIR routes of the service."""

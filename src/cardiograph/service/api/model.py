@@ -1,0 +1,81 @@
+"""Which model answers, what it may be used for, and how good it was found to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from cardiograph.service.api.openapi import refusals
+from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.security.responses import REPORT_POLICY
+from cardiograph.service.state import NOTICE, Serving, serving_of
+
+router = APIRouter(tags=["model"])
+
+
+@router.get("/v1/model", summary="The model", responses=refusals(403))
+async def model(request: Request) -> Response:
+    """Card, provenance, intended use, variables with units and ranges, encoder, and SHA-256."""
+    return JSONResponse(facts_of(serving_of(request)))
+
+
+@router.get(
+    "/v1/report",
+    summary="The run's report",
+    response_class=HTMLResponse,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **refusals(403, 404)},
+)
+async def report(request: Request) -> Response:
+    """The report of the run that made this model, as one page."""
+    found = _text(serving_of(request).settings.run / "report.html")
+    if found is None:
+        raise ProblemError(404, "no_report", "This folder holds no report; serve the run's folder, not its bundle.")
+    return HTMLResponse(found, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+def facts_of(serving: Serving) -> dict[str, Any]:
+    """What a model says of itself, as plain values."""
+    bundle, served = serving.predictor.bundle, serving.predictor.bundle.served
+    scaler, encoder = bundle.scaler, served.encoder
+    variables = () if scaler is None else scaler.variables
+    return {
+        "run": serving.settings.run.resolve().name,
+        "sha256": serving.model_sha256,
+        "model": served.model.name,
+        "outcome": served.outcome,
+        "intended_use": NOTICE,
+        "provenance": served.provenance,
+        "threshold": served.threshold,
+        "reference_records": len(bundle.reference),
+        "takes_pages": encoder is not None,
+        "variables": [
+            {
+                "name": each.name,
+                "title": each.title,
+                "unit": each.unit,
+                "low": each.low,
+                "high": each.high,
+                "whole": each.whole,
+                "categories": list(each.categories),
+                "provenance": provenance,
+            }
+            for each, provenance in zip(variables, served.clinical_provenance, strict=False)
+        ],
+        "encoder": None
+        if encoder is None
+        else {
+            "weights_sha256": encoder.weights_sha256,
+            "weights_source": encoder.weights_source,
+            "engine": encoder.engine,
+            "precision": encoder.precision,
+            "preparation": encoder.preparation,
+        },
+        "card": _text(serving.settings.run / "model_card.md"),
+    }
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None

@@ -1,0 +1,146 @@
+"""The OpenAPI document, true to what is served: one wording wherever the same can happen, and nothing that can't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+
+from cardiograph.schema import ClinicalVariable
+from cardiograph.service.accept import FHIR
+from cardiograph.service.api.schemas import Problem
+
+_SAID = {
+    400: "The request cannot be read, or is for another host.",
+    401: "A key is asked for; there is none, or it is wrong, expired or revoked.",
+    403: "The key lacks the scope, or another site made a browser ask.",
+    404: "There is no such thing.",
+    406: "Neither JSON nor FHIR in JSON is accepted.",
+    408: "The body arrives too slowly.",
+    410: "What was asked is not held any more, or another model gave the answer.",
+    413: "Larger than the limit of bytes or pixels.",
+    415: "A media type, or a kind of picture, that is not read.",
+    422: "The content cannot be scored; `issues` says why.",
+    429: "Too many requests, or the line is full; see Retry-After.",
+    500: "The service failed; its log tells where.",
+    503: "Not able to answer now; see Retry-After.",
+}
+_RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+_EVERYWHERE = (400, 401, 429, 500, 503)
+_AT_HEALTH = (400, 500)
+_SCHEMAS = "#/components/schemas/"
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Responses of a route that can be refused with these statuses, and with those of every route."""
+    return {status: _refusal(status) for status in sorted({*statuses, *_EVERYWHERE})}
+
+
+def refusals_at_health() -> dict[int | str, dict[str, Any]]:
+    """Responses of the one route that asks for nothing."""
+    return {status: _refusal(status) for status in _AT_HEALTH}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+    content[FHIR] = {"schema": {"type": "object", "description": "an OperationOutcome, for clients that speak FHIR"}}
+    said: dict[str, Any] = {"description": _SAID[status], "content": content}
+    if status in (429, 503):
+        said["headers"] = _RETRY
+    return said
+
+
+def values_schema(variables: Sequence[ClinicalVariable], *, one: bool) -> dict[str, Any]:
+    """JSON schema of the clinical values that a model takes, with units and ranges.
+
+    Args:
+        variables: Of the model.
+        one: Whether at least one has to be given.
+    """
+    schema: dict[str, Any] = {
+        "type": "object",
+        "description": "Clinical values in their units; leave out, or give as null, what is not known.",
+        "properties": {each.name: _value_schema(each) for each in variables},
+        "additionalProperties": False,
+    }
+    if one:
+        given = [{"required": [each.name], "properties": {each.name: {"type": "number"}}} for each in variables]
+        schema["anyOf"] = given
+    return schema
+
+
+def _value_schema(variable: ClinicalVariable) -> dict[str, Any]:
+    return {
+        "type": ["integer" if variable.whole else "number", "null"],
+        "title": variable.title,
+        "description": f"{variable.title}, {variable.rule}",
+        "minimum": variable.low,
+        "maximum": variable.high,
+    }
+
+
+def patient_schema(*, nullable: bool) -> dict[str, Any]:
+    """JSON schema of a patient's id."""
+    said = "leaves out the reference records of this patient; it is not recorded"
+    return {"type": ["string", "null"] if nullable else "string", "maxLength": 200, "description": said}
+
+
+def gate_schema(*, nullable: bool) -> dict[str, Any]:
+    """JSON schema of whether a page that does not look like an ECG is refused."""
+    said = "true refuses a page that does not look like an ECG, false scores it with a warning"
+    return {"type": ["boolean", "null"] if nullable else "boolean", "description": said}
+
+
+def lines(schema: str) -> dict[str, Any]:
+    """JSON schema of lines, which OpenAPI 3.1 can only call a text; each is of the named schema."""
+    return {"type": "string", "description": f"one JSON object a line, each of the schema `{schema}`"}
+
+
+def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
+    """JSON schemas of the lines of a batch, in and out."""
+    name = {"type": ["string", "integer", "null"], "description": "given back with the answer"}
+    line = {
+        "id": name,
+        "page": {"type": ["string", "null"], "contentEncoding": "base64"},
+        "values": values_schema(variables, one=False),
+        "patient_id": patient_schema(nullable=True),
+        "gate": gate_schema(nullable=True),
+    }
+    answer = {
+        "id": name,
+        "line": {"type": "integer", "minimum": 1},
+        "prediction": {"$ref": f"{_SCHEMAS}Told"},
+        "model": {"$ref": f"{_SCHEMAS}Model"},
+        "links": {"type": "object", "additionalProperties": {"type": "string"}},
+        "problem": {"$ref": f"{_SCHEMAS}Problem"},
+    }
+    return {
+        "BatchLine": {"type": "object", "properties": line, "additionalProperties": False},
+        "BatchAnswer": {"type": "object", "properties": answer, "required": ["id", "line"]},
+    }
+
+
+def complete(app: FastAPI, further: Mapping[str, Any]) -> None:
+    """Say in a document what FastAPI doesn't know: how to prove who asks, how refusals look, and ``further`` schemas."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        problem = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
+        schemas.update(further, **problem.pop("$defs", {}), Problem=problem)
+        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own; nothing here answers so
+            schemas.pop(name, None)
+        document["components"]["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "made by `cardiograph keys create`"},
+            "browser": {"type": "http", "scheme": "basic", "description": "any name, the key as password"},
+        }
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                operation["security"] = [] if path == "/healthz" else [{"key": []}, {"browser": []}, {}]
+                if "HTTPValidationError" in str(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

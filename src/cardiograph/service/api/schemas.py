@@ -1,0 +1,210 @@
+"""Requests and answers as types."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic_core import from_json
+
+from cardiograph.errors import Issue
+from cardiograph.inference import Query
+from cardiograph.service.api.problems import ProblemError
+
+PATIENT = "patient"
+"""What a patient is called in issues: the service knows no name."""
+
+JSON_BYTES = 65_536
+"""Of a request without its page. Each name that is unknown is a fault to be told, and thousands would hold up all others."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Asked(BaseModel):
+    """Body of a request without a page; also each line of a batch, which may have one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    values: dict[str, Number | None] = Field(default_factory=dict)
+    patient_id: str | None = Field(default=None, max_length=200)
+    gate: bool | None = None
+
+    def query(self, page: bytes | None = None) -> Query:
+        """What the predictor is asked."""
+        return Query(page, self.values, PATIENT, self.patient_id, self.gate)
+
+
+Body = TypeVar("Body", bound=Asked)
+
+
+class AskedLine(Asked):
+    """A line of a batch."""
+
+    id: str | int | None = None
+    page: str | None = None
+
+
+class Neighbour(BaseModel):
+    """A similar reference record."""
+
+    record_id: str
+    distance: Number
+    label: int = Field(description="0, 1 or -1 (unlabelled)")
+    clinical: dict[str, Number | None]
+
+
+class Told(BaseModel):
+    """The answer of the model."""
+
+    probability: Share = Field(description="of the outcome")
+    positive: bool | None = Field(description="whether the probability reaches the threshold")
+    threshold: Number | None
+    outcome: str
+    neighbours: Annotated[list[Neighbour], FailFast()]
+    provenance: str
+    warnings: list[str]
+    missing: list[str]
+    low: Share | None = Field(description="lower end of the interval of the probability")
+    high: Share | None
+    decision: str = Field(description="positive, negative, can't tell, unlike both, too few, void, or no estimate")
+    novelty: Share | None
+
+
+class Model(BaseModel):
+    """Which model answered."""
+
+    sha256: str = Field(description="of its bundle.json")
+    run: str | None = Field(description="null where another model than the one served now gave the answer")
+    outcome: str
+
+
+class PredictionAnswer(BaseModel):
+    """A scored patient."""
+
+    id: str
+    created_at: str
+    model: Model
+    prediction: Told
+    links: dict[str, str]
+    notice: str
+
+
+class IssueAnswer(BaseModel):
+    """A fault of what was sent."""
+
+    where: str
+    column: str
+    value: str
+    rule: str
+    remedy: str
+    code: str
+
+
+class Problem(BaseModel):
+    """A refusal (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    issues: list[IssueAnswer]
+
+
+def read_asked(content: bytes, kind: type[Body]) -> Body:
+    """A request from its JSON.
+
+    Raises:
+        ProblemError: 400 where it is no JSON, 413 where it is too large, 422 where it is other JSON than asked for.
+    """
+    return checked(read_json(content), kind)
+
+
+def read_line(content: bytes) -> AskedLine:
+    """A line of a batch, whose page may be larger than the rest.
+
+    Raises:
+        ProblemError: As :func:`read_asked`.
+    """
+    _check_size(len(content) - _page_size(content))
+    return checked(_json(content), AskedLine)
+
+
+_PAGE = re.compile(rb'"page"\s*:\s*"')
+
+
+def _page_size(content: bytes) -> int:
+    """Bytes of the first ``page`` between its quotes, found without parsing; base64 holds no quote."""
+    found = _PAGE.search(content)
+    return 0 if found is None else max(0, content.find(b'"', found.end()) - found.end())
+
+
+def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """JSON as it was sent.
+
+    Raises:
+        ProblemError: 400, where it is none; 413, where it is too large.
+    """
+    _check_size(len(content))
+    return _json(content)
+
+
+def _check_size(size: int) -> None:
+    if size > JSON_BYTES:
+        message = f"JSON may have {JSON_BYTES:,} bytes, the page of a line left out; send what the documentation shows."
+        raise ProblemError(413, "too_large", message)
+
+
+def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        found = from_json(content, allow_inf_nan=False)
+        json.loads(content, object_pairs_hook=_no_key_twice)
+    except DuplicateKeyError as error:
+        message = f"The key `{error.key[:40]}` is there twice; send each once."
+        raise ProblemError(400, "duplicate_key", message) from error
+    except ValueError as error:
+        message = "This is not JSON; send an object such as the documentation shows."
+        raise ProblemError(400, "bad_json", message) from error
+    return found
+
+
+class DuplicateKeyError(ValueError):
+    """A JSON object has a key twice, and nobody could say which of the values was meant."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__("duplicate key")
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
+    seen = set[str]()
+    for key, _ in pairs:
+        if key in seen:
+            raise DuplicateKeyError(key)
+        seen.add(key)
+
+
+def checked(content: Any, kind: type[Body]) -> Body:  # noqa: ANN401 - any JSON
+    """A request of the fields and types that it may have.
+
+    Raises:
+        ProblemError: 422, where it has others.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        issues = [_issue(fault) for fault in error.errors(include_url=False, include_context=False)]
+        message = "The request has other fields or types than it may have."
+        raise ProblemError(422, "bad_request", message, issues=issues) from error
+
+
+def _issue(fault: Any) -> Issue:  # noqa: ANN401 - pydantic's own mapping
+    place = [str(part) for part in fault["loc"] if part != "function-after"]
+    column = place[1] if len(place) > 1 and place[0] == "values" else ".".join(place)
+    value = fault["input"]
+    shown = str(value)[:40] if isinstance(value, (str, int, float)) else type(value).__name__
+    remedy = "correct it, or leave it out"
+    return Issue("request", column, shown, fault["msg"].lower(), remedy, "wrong_type")

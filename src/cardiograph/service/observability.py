@@ -1,0 +1,146 @@
+"""One line of JSON for each request: route, status, seconds, ids; nothing that was sent, and no text of an error."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Collection
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cardiograph.service.api.problems import ProblemError
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The numbers of one server, in a registry of its own.
+
+    Args:
+        model_sha256: Of the bundle that is served.
+        outcome: What it predicts.
+        waiting: Tells how many jobs wait for a worker.
+    """
+
+    def __init__(self, *, model_sha256: str, outcome: str, waiting: Callable[[], float]) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "cardiograph_requests", "Requests answered.", ("route", "method", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "cardiograph_request_seconds",
+            "Seconds from the request's headers to the end of its answer.",
+            ("route", "method"),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        line = Gauge("cardiograph_waiting", "Jobs that wait for a worker.", registry=self._registry)
+        line.set_function(waiting)
+        model = Gauge("cardiograph_model_info", "The model served.", ("sha256", "outcome"), registry=self._registry)
+        model.labels(model_sha256, outcome).set(1)
+
+    def count(self, *, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered request; ``route`` is a template, never a path that was asked for."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route, method).observe(seconds)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+UNKNOWN_ROUTE = "unknown"
+
+
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+
+_GONE = 499
+"""Status in log and metrics where the client left before an answer; never sent."""
+
+
+def json_log(stream: TextIO | None = None) -> Any:  # noqa: ANN401 - structlog's loggers have no common type
+    """A logger of its own that writes lines of JSON to ``stream``, stderr by default."""
+    return structlog.wrap_logger(
+        structlog.PrintLogger(stream or sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+
+
+class ObservedMiddleware:
+    """Gives each request an id, counts and logs its answer, and turns what went wrong inside into a plain 500.
+
+    Args:
+        app: What comes after.
+        log: From :func:`json_log`.
+        metrics: Where answers are counted.
+        paths: Of routes; a request that was refused before it was routed is told by them.
+    """
+
+    def __init__(self, app: ASGIApp, *, log: Any, metrics: Metrics, paths: Collection[str]) -> None:  # noqa: ANN401
+        self._app, self._log, self._metrics, self._paths = app, log, metrics, frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and observe its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status, request_id = time.perf_counter(), _GONE, uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        except Exception as error:  # noqa: BLE001 - the last stop: nothing of it may reach the caller or a log
+            self._log.error("failed", request_id=request_id, error=type(error).__name__, at=_places(error))
+            if status != _GONE:  # half an answer was sent: the connection has to end
+                raise BrokenAnswerError from None
+            message = f"The service failed; its log tells where, under request {request_id}."
+            await ProblemError(500, "failed", message).response()(scope, receive, observed)
+        finally:
+            self._tell(scope, status, time.perf_counter() - start)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        asked = scope["path"] if scope["path"] in self._paths else UNKNOWN_ROUTE
+        route = str(getattr(scope.get("route"), "path", asked))
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        state = scope["state"]
+        self._metrics.count(route=route, method=method, status=status, seconds=seconds)
+        self._log.info(
+            "request",
+            route=route,
+            method=method,
+            status=status,
+            seconds=round(seconds, 4),
+            request_id=state["request_id"],
+            key_id=getattr(state.get("caller"), "key_id", None),
+        )
+
+
+class BrokenAnswerError(Exception):
+    """An answer that could not be finished; has no text."""
+
+
+def _places(error: BaseException) -> list[str]:
+    """Where an error arose, without its text, which may hold a value that was sent."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]

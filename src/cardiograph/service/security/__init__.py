@@ -1,0 +1,1 @@
+"""Access keys, limits, CSRF protection and upload parsing of the service."""

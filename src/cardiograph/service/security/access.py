@@ -1,0 +1,197 @@
+"""Who may ask: the host name, the key and its scope, and how often, all settled before a body is read."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import anyio.to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cardiograph.errors import CardiographError
+from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.records import Keys
+from cardiograph.service.security.csrf import refuse_other_sites
+from cardiograph.service.security.responses import refuse
+
+OPEN_PATH = "/healthz"
+"""The only path that never asks for a key."""
+
+_READ = ("/v1/predictions/", "/v1/report", "/report")
+"""Paths that need ``read``: answers, and the report, which shows pages of the cohort."""
+
+_BUCKETS = 10_000
+"""Callers whose rate is remembered; the one not heard of for longest goes first."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as far as the service has to know.
+
+    Args:
+        key_id: Of the key, or whatever an :class:`Authenticator` calls the caller; None without a key.
+        scopes: What the caller may do: ``predict``, ``read``, ``metrics``.
+    """
+
+    key_id: str | None
+    scopes: frozenset[str]
+
+
+ANYBODY = Caller(None, frozenset({"predict", "read", "metrics"}))
+"""The caller on a machine's own address, where no key is asked for."""
+
+
+class Authenticator(Protocol):
+    """The seam for another identity provider: give one to :func:`cardiograph.service.app.create_app`."""
+
+    def caller(self, headers: Headers) -> Caller | None:
+        """Who sent these headers; None where they prove nothing. Called on a thread; may block."""
+        ...
+
+
+class KeyAuthenticator:
+    """Keys of the records, sent as ``Authorization: Bearer KEY``, or as the password of ``Basic`` by a browser."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def caller(self, headers: Headers) -> Caller | None:
+        """Whose key it is; the comparison with what is kept takes the same time for every wrong one."""
+        token = _token(headers.get("authorization", ""))
+        key = None if token is None else self._keys.find(token)
+        return None if key is None else Caller(key.id, frozenset(key.scopes))
+
+
+def _token(authorization: str) -> str | None:
+    scheme, _, sent = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return sent.strip() or None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(sent, validate=True).decode().partition(":")[2] or None
+    except ValueError:  # not base64, not ASCII, not UTF-8
+        return None
+
+
+def scopes_of(method: str, path: str) -> tuple[str, ...]:
+    """The scopes of which a request needs one; none where any key will do."""
+    if path == "/metrics":
+        return ("metrics",)
+    if method == "POST":
+        return ("predict",)
+    if path.startswith(_READ):
+        return ("read",)
+    return ("predict", "read") if path == "/v1/model" else ()
+
+
+class RateLimit:
+    """A bucket of tokens for each caller: a minute's worth at most, refilled evenly.
+
+    Args:
+        per_minute: Tokens.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._full, self._clock = per_minute / 60, float(per_minute), clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_seconds(self, caller: str) -> float:
+        """Take a token; 0 where there was one, else the seconds until there is."""
+        now = self._clock()
+        tokens, then = self._buckets.pop(caller, (self._full, now))
+        tokens = min(self._full, tokens + (now - then) * self._rate)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
+        self._buckets[caller] = (tokens if wait else tokens - 1, now)
+        if len(self._buckets) > _BUCKETS:
+            self._buckets.popitem(last=False)
+        return wait
+
+
+class AccessMiddleware:
+    """Refuses wrong hosts, missing or wrong keys, missing scopes and too many requests.
+
+    Args:
+        app: What comes after.
+        hosts: Names that the service answers to; empty for any.
+        authenticator: Tells who asks.
+        required: Whether a key is asked for.
+        rate: Of each key, or each address without one.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Sequence[str],
+        authenticator: Authenticator,
+        required: bool,
+        rate: RateLimit,
+    ) -> None:
+        self._app, self._hosts, self._authenticator = app, frozenset(hosts), authenticator
+        self._required, self._rate = required, rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._check(scope)
+        except ProblemError as problem:
+            await refuse(problem, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _check(self, scope: Scope) -> None:
+        headers, path = Headers(scope=scope), scope["path"]
+        if self._hosts and _host_name(headers.get("host", "")) not in self._hosts:
+            message = "This service does not go by that host name; `--allow-host NAME` adds one."
+            raise ProblemError(400, "wrong_host", message)
+        if path == OPEN_PATH:
+            return
+        refuse_other_sites(scope["method"], headers)
+        caller = await self._caller(headers)
+        wait = self._rate.wait_seconds(caller.key_id or (scope.get("client") or ("",))[0])
+        if wait:
+            message = "Too many requests; the limit is for each key."
+            raise ProblemError(429, "too_often", message, headers={"Retry-After": str(int(wait) + 1)})
+        needed = scopes_of(scope["method"], path)
+        if needed and caller.scopes.isdisjoint(needed):
+            lacking = " or ".join(f"`{each}`" for each in needed)
+            message = f"This key lacks the scope {lacking}; make one that has it by `cardiograph keys create`."
+            raise ProblemError(403, "scope_missing", message)
+        scope.setdefault("state", {})["caller"] = caller
+
+    @cached_property
+    def _lookups(self) -> anyio.CapacityLimiter:
+        """Threads of their own: those of the records may all be waiting for the database."""
+        return anyio.CapacityLimiter(8)
+
+    async def _caller(self, headers: Headers) -> Caller:
+        if not self._required and "authorization" not in headers:
+            return ANYBODY
+        try:
+            found = await anyio.to_thread.run_sync(self._authenticator.caller, headers, limiter=self._lookups)
+        except CardiographError as error:
+            message = "Keys cannot be looked up now; ask again later."
+            raise ProblemError(503, "records", message, headers={"Retry-After": "10"}) from error
+        if found is None:
+            message = "No key, or one that is wrong, expired or revoked; send `Authorization: Bearer KEY`."
+            browser = "text/html" in headers.get("accept", "")
+            way = 'Basic realm="cardiograph: any name, the key as password"' if browser else "Bearer"
+            raise ProblemError(401, "no_key", message, headers={"WWW-Authenticate": way})
+        return found
+
+
+def _host_name(host: str) -> str:
+    """A Host header without its port, lower case; an IPv6 address keeps its brackets."""
+    name, colon, port = host.lower().rpartition(":")
+    return name if colon and port.isdigit() and (":" not in name or name.endswith("]")) else host.lower()

@@ -1,0 +1,102 @@
+"""The parts of a form, taken apart in memory: a parser that spools to temporary files would leave a patient on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+
+from cardiograph.service.api.problems import ProblemError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+MAX_PARTS = 64
+"""Parts of one form; a page, its values one by one and a token are far below."""
+
+
+@dataclass
+class Part:
+    """One field of a form.
+
+    Args:
+        name: Of the field.
+        content: Bytes of the field.
+        unchosen: Whether it has an empty file name, as browsers send it where no file was chosen. Other names are not kept.
+    """
+
+    name: str = ""
+    content: bytearray = field(default_factory=bytearray)
+    unchosen: bool = False
+
+
+def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
+    """Fields of a multipart body by name, without files that were not chosen; a file of 0 bytes that was is there.
+
+    Raises:
+        ProblemError: 400, where the body is no such form.
+    """
+    _, options = parse_options_header(content_type)
+    reader = _Reader()
+    try:
+        parser = MultipartParser(options[b"boundary"], reader.callbacks())
+        parser.write(body)
+        parser.finalize()
+    except (KeyError, FormParserError, UnicodeDecodeError) as error:
+        message = "The body is not a whole multipart form; send it as multipart/form-data with a boundary."
+        raise ProblemError(400, "bad_form", message) from error
+    if not reader.ended:
+        raise ProblemError(400, "bad_form", "The form ends before its last boundary; send all of it.")
+    if len({part.name for part in reader.parts}) < len(reader.parts):
+        raise ProblemError(400, "bad_form", "A field is there twice; send each once.")
+    return {part.name: bytes(part.content) for part in reader.parts if part.content or not part.unchosen}
+
+
+def text_of(content: bytes) -> str:
+    """A field that is text.
+
+    Raises:
+        ProblemError: 400, where it is not UTF-8.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ProblemError(400, "bad_form", "A field is not text in UTF-8.") from error
+
+
+class _Reader:
+    """Collects the parts that the parser tells of."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.ended = False
+        self._header, self._value = bytearray(), bytearray()
+
+    def callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._begin,
+            "on_part_data": lambda data, start, end: self.parts[-1].content.extend(data[start:end]),
+            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._header_end,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        if len(self.parts) >= MAX_PARTS:
+            raise FormParserError
+        self.parts.append(Part())
+
+    def _header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._value))
+            self.parts[-1].name = options[b"name"].decode()
+            self.parts[-1].unchosen = options.get(b"filename") == b""
+        self._header.clear()
+        self._value.clear()
+
+    def _end(self) -> None:
+        self.ended = True

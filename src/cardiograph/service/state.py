@@ -1,0 +1,213 @@
+"""What the routes share: a request for a score becomes an answer that is recorded before it is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import anyio.to_thread
+from starlette.requests import Request
+
+from cardiograph.containers import Prediction
+from cardiograph.errors import CardiographError, InputError, Issue, RunError
+from cardiograph.inference import Predictor, Query
+from cardiograph.service.api.problems import ProblemError, refused
+from cardiograph.service.observability import Metrics
+from cardiograph.service.recent_queries import HeldQueries
+from cardiograph.service.records import PredictionEntry, Records
+from cardiograph.service.security.access import Caller
+from cardiograph.service.settings import ServiceSettings
+from cardiograph.service.worker_pool import ScoringPool, unless_gone
+
+Done = TypeVar("Done")
+
+NOTICE = "For research use only: not a medical device, and no basis for the care of a patient."
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A loaded model and all that answering for it takes.
+
+    Args:
+        settings: Of the server.
+        predictor: The model, with the service's limit of pixels.
+        records: Where answers are kept.
+        pool: The workers.
+        held: What was asked in the last minutes.
+        metrics: Counts of this server.
+        log: JSON lines.
+        model_sha256: Of ``bundle.json``, which names the SHA-256 of every other file.
+    """
+
+    settings: ServiceSettings
+    predictor: Predictor
+    records: Records
+    pool: ScoringPool
+    held: HeldQueries
+    metrics: Metrics
+    log: Any
+    model_sha256: str
+
+    async def score(self, query: Query, caller: Caller, *, patient: bool = False) -> PredictionEntry:
+        """Score a patient and record the answer; what is returned is on the disk.
+
+        Args:
+            query: Page and values.
+            caller: Who asks.
+            patient: Wait for room in the line instead of being refused.
+
+        Raises:
+            ProblemError: What was sent cannot be scored, there is no room, or the records cannot be written.
+        """
+        prediction = await self.pool.run(partial(_predict, self.predictor, query), patient=patient)
+        entry = await self.with_records(lambda: self._record(query, prediction, caller))
+        self.held.put(entry.id, query)
+        return entry
+
+    async def parsed(self, work: Callable[[], Done]) -> Done:
+        """Parse what was sent on a thread, so that no other request waits for it."""
+        return await anyio.to_thread.run_sync(work, limiter=self._parsers)
+
+    @cached_property
+    def _parsers(self) -> anyio.CapacityLimiter:
+        """Few threads: each that computes makes the event loop wait for its turn."""
+        return anyio.CapacityLimiter(2)
+
+    async def with_records(self, work: Callable[[], Done]) -> Done:
+        """Do work with the records on a thread.
+
+        Raises:
+            ProblemError: 503, where they cannot be reached, read or written.
+        """
+        try:
+            return await anyio.to_thread.run_sync(work)
+        except (CardiographError, OSError) as error:
+            self.log.error("records", error=type(error).__name__)
+            message = "The records cannot be reached, so nothing is answered; ask again later."
+            raise ProblemError(503, "records", message, headers={"Retry-After": "10"}) from error
+
+    def require_model(self) -> None:
+        """Raise ProblemError, 503, where the files of the model were changed since it was loaded."""
+        try:
+            self.predictor.bundle.require_unchanged()
+        except RunError as error:
+            raise _changed() from error
+
+    def gave(self, entry: PredictionEntry) -> bool:
+        """Whether the model that is served now gave an answer."""
+        return entry.model_sha256 == self.model_sha256
+
+    def answer(self, entry: PredictionEntry) -> dict[str, Any]:
+        """A recorded prediction as the interface tells it."""
+        place = f"/v1/predictions/{entry.id}"
+        run = self.settings.run.resolve().name if self.gave(entry) else None
+        return {
+            "id": entry.id,
+            "created_at": entry.created_at.isoformat(),
+            "model": {"sha256": entry.model_sha256, "run": run, "outcome": entry.answer["outcome"]},
+            "prediction": entry.answer,
+            "links": {"self": place, "explanation": f"{place}/explanation"},
+            "notice": NOTICE,
+        }
+
+    def _record(self, query: Query, prediction: Prediction, caller: Caller) -> PredictionEntry:
+        page = query.page if isinstance(query.page, bytes) else None
+        keep = self.settings.keep_pages
+        entry = PredictionEntry(
+            id=uuid.uuid4().hex,
+            created_at=datetime.now(UTC),
+            model_sha256=self.model_sha256,
+            key_id=caller.key_id,
+            page_sha256=None if page is None else hashlib.sha256(page).hexdigest(),
+            values_hmac=self.records.hmac_of(query.clinical),
+            answer=prediction.as_dict(),
+            page=page if keep else None,
+            clinical=dict(query.clinical) if keep else None,
+        )
+        self.records.add(entry)
+        return entry
+
+
+def _predict(predictor: Predictor, query: Query) -> Prediction:
+    scaler = predictor.bundle.scaler
+    known = () if scaler is None else tuple(variable.name for variable in scaler.variables)
+    issues = [
+        _unknown(query.name, name, known)
+        for name, value in query.clinical.items()
+        if value is None and name not in known
+    ]
+    if issues:
+        raise ProblemError(422, "cannot_be_scored", "This patient cannot be scored.", issues=issues)
+    try:
+        (prediction,) = predictor.predict_many([query])
+    except InputError as error:
+        raise refused(error) from error
+    except RunError as error:
+        raise _changed() from error
+    return prediction
+
+
+def explained(predictor: Predictor, query: Query) -> dict[str, Any]:
+    """What moved an answer, :meth:`Explanation.as_dict`.
+
+    Raises:
+        ProblemError: The page or a value cannot be used: it was kept, and limits or ranges are narrower by now.
+    """
+    from cardiograph.explain import explain
+
+    try:
+        told: dict[str, Any] = explain(predictor, query).as_dict()
+    except InputError as error:
+        raise refused(error) from error
+    except RunError as error:
+        raise _changed() from error
+    return told
+
+
+def _changed() -> ProblemError:
+    message = (
+        "The files of the model were changed while it was served, so nothing is answered; start the service again."
+    )
+    return ProblemError(503, "model_changed", message)
+
+
+def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
+    """Of a variable that the model does not know and whose value is null: the predictor takes null for not given."""
+    rule = f"this model knows {', '.join(known) or 'no clinical values'}"
+    return Issue(where, column[:40], "", rule, "leave it out", "unknown_variable")
+
+
+def within_pixels(predictor: Predictor, most: int) -> Predictor:
+    """The same model, which refuses pages of more than ``most`` pixels before they are decoded."""
+    served = predictor.bundle.served
+    pages = served.pages.model_copy(update={"max_pixels": min(most, served.pages.max_pixels)})
+    bundle = dataclasses.replace(predictor.bundle, served=dataclasses.replace(served, pages=pages))
+    return Predictor(bundle, predictor.engine)
+
+
+def serving_of(request: Request) -> Serving:
+    """What the routes share."""
+    found: Serving = request.app.state.serving
+    return found
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as settled before the body was read."""
+    found: Caller = request.state.caller
+    return found
+
+
+async def unless_left(request: Request, work: Awaitable[Done]) -> Done | None:
+    """The result of ``work``; None where the client has left, whose place in the line is then free."""
+    return await unless_gone(work, _left(request))
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

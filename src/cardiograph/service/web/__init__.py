@@ -1,0 +1,1 @@
+"""Web interface of the service: form, answer and explanation."""

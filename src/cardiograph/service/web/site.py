@@ -1,0 +1,142 @@
+"""What all pages share: templates, static files, and what is said of the model."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cardiograph.inference import Predictor
+from cardiograph.models.registry import WITHOUT_GRAPH
+from cardiograph.service.settings import ServiceSettings
+from cardiograph.service.state import NOTICE
+from cardiograph.service.web.wording import BLOCKS, confidence_of, limits_of
+
+PREFIX = "/static/"
+
+
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+_HASH = 12
+"""Hexadecimal digits of the content's SHA-256 in a name."""
+
+
+class StaticFiles:
+    """All files, read once; nothing of a request is ever a path."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, str] = {}
+        self._served: dict[str, tuple[bytes, str]] = {}
+        for file in (resources.files("cardiograph.service") / "static").iterdir():
+            stem, _, kind = file.name.rpartition(".")
+            if f".{kind}" in MEDIA_TYPES:
+                content = file.read_bytes()
+                name = f"{stem}.{hashlib.sha256(content).hexdigest()[:_HASH]}.{kind}"
+                self._paths[file.name] = PREFIX + name
+                self._served[name] = (content, MEDIA_TYPES[f".{kind}"])
+
+    def path(self, name: str) -> str:
+        """Where a file is served."""
+        return self._paths[name]
+
+    def response(self, name: str) -> Response | None:
+        """A file to keep for a year; None where there is none of this name."""
+        if name not in self._served:
+            return None
+        content, kind = self._served[name]
+        return Response(content, media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+class Site:
+    """The pages of one model.
+
+    Args:
+        settings: Of the server.
+        predictor: The model.
+        sha256: Of the model's ``bundle.json``.
+    """
+
+    def __init__(self, settings: ServiceSettings, predictor: Predictor, sha256: str) -> None:
+        bundle = predictor.bundle
+        self.static = StaticFiles()
+        self.variables = () if bundle.scaler is None else bundle.scaler.variables
+        self.confidence = confidence_of(bundle)
+        self._environment = Environment(
+            loader=PackageLoader("cardiograph.service"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {"percent": percent, "points": points, "number": number, "distance": distance}
+        self._environment.filters |= {"code": code, "day": day}
+        self._environment.globals |= {
+            "static": self.static.path,
+            "outcome": bundle.served.outcome,
+            "run": settings.run.resolve().name,
+            "model_sha256": sha256,
+            "notice": NOTICE,
+            "blocks": BLOCKS,
+            "variables": self.variables,
+            "limits": limits_of(settings.run, bundle),
+            "takes_pages": bundle.served.encoder is not None,
+            "heard": bundle.served.model.name not in WITHOUT_GRAPH,
+            "reference_records": len(bundle.reference),
+            "upload_bytes": settings.upload_bytes,
+            "hold_minutes": settings.hold_minutes,
+            "keep_pages": settings.keep_pages,
+        }
+
+    def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
+        """A page."""
+        return self._environment.get_template(template).render(context)
+
+
+def site_of(request: Request) -> Site:
+    """What the pages share."""
+    found: Site = request.app.state.site
+    return found
+
+
+def percent(share: float) -> str:
+    """0.4831 -> ``48.3 %``, which no line breaks; 0 % and 100 % are told only of 0 and 1."""
+    told = f"{100 * share:.1f}"
+    if 0 < share < 1:
+        told = {"0.0": "<\N{NO-BREAK SPACE}0.1", "100.0": ">\N{NO-BREAK SPACE}99.9"}.get(told, told)
+    return f"{told}\N{NO-BREAK SPACE}%"
+
+
+def points(effect: float) -> str:
+    """0.0312 -> ``+3.1``: percentage points with their sign; what rounds to nothing has none."""
+    told = f"{100 * effect:+.1f}".replace("-", "−")
+    return "0.0" if told in ("+0.0", "−0.0") else told
+
+
+def number(value: float | None) -> str:
+    """A value as it was typed; a dash where there is none."""
+    return "–" if value is None else f"{value:.12g}"
+
+
+def distance(value: float) -> str:
+    """3.4178 -> ``3.42``; a small one keeps two digits that say something."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def day(moment: str | datetime) -> str:
+    """A moment for people, in UTC."""
+    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def code(text: str) -> Markup:
+    """Text in which ``backticks`` set commands apart."""
+    parts = text.split("`")
+    told = [Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)]
+    return Markup("").join(told)

@@ -1,1 +1,0 @@
-"""ECG signals: drawing twelve leads as a page of paper."""

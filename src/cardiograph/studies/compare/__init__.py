@@ -1,0 +1,1 @@
+"""Compares models under repeated folds of whole groups."""

@@ -1,0 +1,133 @@
+"""The figures of a comparison: the leaderboard as dots with intervals, and the two curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cardiograph.evaluate.bootstrap import Interval
+from cardiograph.models.registry import BASELINES
+from cardiograph.report.figure_style import INK, SOFT, Picture, picture, shown
+from cardiograph.report.tables import number
+from cardiograph.studies.compare.options import DEFAULT
+from cardiograph.studies.compare.result import CompareResult, Point, Row, metric_title
+from cardiograph.studies.compare.wording import READS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+OURS, GRAPH, BASELINE = ("#332288", "o"), ("#117a65", "D"), ("#b03060", "s")
+"""Colour and marker of the default, of graph models and of baselines."""
+
+SHOWN = ("auroc", "brier")
+
+
+def figures(result: CompareResult) -> dict[str, Picture]:
+    """File name without suffix -> figure."""
+    found = {"leaderboard": leaderboard_figure(result)}
+    if result.scarcity:
+        found["scarcity"] = _curve(result, result.scarcity, "training labels kept", "label scarcity")
+    if result.missingness:
+        found["missingness"] = _curve(result, result.missingness, "BNP and EF blanked", "missing measurements")
+    return found
+
+
+def leaderboard_figure(result: CompareResult) -> Picture:
+    """AUROC and Brier score of every model, a block for each modality."""
+    best = {row.modality: row for row in reversed(result.rows)}
+    told = "; ".join(
+        f"{READS[row.modality]}: highest AUROC {number(row.scores['auroc'].value)}, {row.title}"
+        for row in best.values()
+    )
+    facts = result.facts
+    bars = "one split, no interval" if facts.own_split else f"bars are {facts.confidence * 100:g} % intervals"
+    caption = (
+        f"Circles: the default; diamonds: graph models; squares: baselines. Means over {facts.folds * facts.repeats} "
+        f"fold(s); {bars}. Intervals of models overlap where their paired difference need not hold 0: see the differences. "
+        f"{facts.records} records in {facts.groups} groups."
+    )
+    height = 0.9 + 0.27 * len(result.rows) + 0.35 * len(facts.modalities)
+    return picture((8.4, height), _painter(result), f"Leaderboard. {told}.", caption, wide=True)
+
+
+def _painter(result: CompareResult) -> Callable[[Figure], None]:
+    def paint(figure: Figure) -> None:
+        names = result.facts.modalities
+        blocks = [[row for row in result.rows if row.modality == name] for name in names]
+        panels = figure.subplots(
+            len(names), len(SHOWN), squeeze=False, height_ratios=[len(block) + 1 for block in blocks], sharex="col"
+        )
+        for line, block, modality in zip(panels, blocks, names, strict=True):
+            for axes, metric in zip(line, SHOWN, strict=True):
+                _dots(axes, block, metric)
+            line[0].set_title(READS[modality].capitalize())
+            line[0].set_yticks(range(len(block)), [shown(row.title) for row in block])
+            line[0].tick_params(axis="y", labelsize=8.5, labelcolor=INK)
+            line[1].set_yticks([])
+        for axes, metric in zip(panels[-1], SHOWN, strict=True):
+            low, high = axes.get_xlim()
+            axes.set_xlim(max(0, low), min(1, high))  # t intervals of few folds leave 0..1
+            axes.set_xlabel(metric_title(metric))
+
+    return paint
+
+
+def _look(model: str) -> tuple[str, str]:
+    return OURS if model == DEFAULT else BASELINE if model in BASELINES else GRAPH
+
+
+def _dots(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+    for place, row in enumerate(rows):
+        found = row.scores[metric]
+        colour, marker = _look(row.model)
+        if math.isfinite(found.low):
+            axes.plot([found.low, found.high], [place, place], color=colour, lw=1.2, zorder=2, solid_capstyle="butt")
+        axes.plot(found.value, place, marker=marker, ms=5, color=colour, ls="none", zorder=3, clip_on=False)
+        axes.text(
+            1.01, place, number(found.value), va="center", fontsize=7.5, color=INK, transform=axes.get_yaxis_transform()
+        )
+    if metric == "auroc":
+        axes.axvline(0.5, color=SOFT, lw=1, ls="--", zorder=1)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+
+
+def _curve(result: CompareResult, points: Sequence[Point], what: str, title: str) -> Picture:
+    first, last = points[0], points[-1]
+    alt = (
+        f"AUROC over {what}: default {number(first.default.value)} at {first.share * 100:g} %, "
+        f"{number(last.default.value)} at {last.share * 100:g} %; best baseline {number(first.baseline.value)} and "
+        f"{number(last.baseline.value)}."
+    )
+    caption = (
+        f"{title.capitalize()}: AUROC of the default and of the best baseline of each fold (left), and their paired "
+        f"difference (right). Bands are {result.facts.confidence * 100:g} % intervals."
+    )
+
+    def paint(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        places = np.arange(len(points))
+        _band(left, places, [point.default for point in points], OURS, f"default ({result.facts.default})")
+        _band(left, places, [point.baseline for point in points], BASELINE, "best baseline")
+        _band(right, places, [point.changes["auroc"] for point in points], OURS, "difference")
+        right.axhline(0, color=SOFT, lw=1, ls="--")
+        low, high = left.get_ylim()
+        left.set_ylim(max(0, low), min(1, high))
+        left.legend(loc="best")
+        for axes, label in ((left, "AUROC"), (right, "Default less best baseline, AUROC")):
+            axes.set_xticks(places, [f"{point.share * 100:g} %" for point in points])
+            axes.set(xlabel=what, ylabel=label)
+
+    return picture((8.4, 3.1), paint, alt, caption, wide=True)
+
+
+def _band(axes: Axes, places: np.ndarray, found: Sequence[Interval], look: tuple[str, str], label: str) -> None:
+    colour, marker = look
+    axes.plot(places, [each.value for each in found], color=colour, marker=marker, ms=4, label=label)
+    low, high = ([getattr(each, end) for each in found] for end in ("low", "high"))
+    axes.fill_between(places, low, high, color=colour, alpha=0.15, lw=0)

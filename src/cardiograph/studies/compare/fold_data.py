@@ -1,0 +1,137 @@
+"""The bench on which models are compared: one cohort embedded once, in each modality, and its folds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.cohort.split import given_split
+from cardiograph.config import RunConfig
+from cardiograph.containers import TEST, TRAIN, VAL, Split
+from cardiograph.errors import CohortError, ConfigError
+from cardiograph.ingest.groups import strata_of
+from cardiograph.studies.compare.folds import VALIDATION_PARTS, fold_split
+from cardiograph.studies.faults.switches import Faults
+from cardiograph.studies.shared_cohort import Laboratory, Modality
+from cardiograph.train.balance import class_weights
+from cardiograph.train.data import Studied
+from cardiograph.train.trial import nameless
+
+RICHEST_FIRST: tuple[Modality, ...] = ("both", "image", "clinical")
+
+Place = tuple[int, int]
+"""Repeat and fold, from 0."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A cohort ready to be compared on; small enough to be handed to other processes.
+
+    Args:
+        config: Settings of the default; its seed is that of the folds.
+        studies: Modality -> embeddings and values, without names, pages and encoder.
+        folds: In each repeat.
+        given: The table's own split, or None where folds are drawn.
+    """
+
+    config: RunConfig
+    studies: Mapping[Modality, Studied]
+    folds: int
+    given: Split | None = None
+    _drawn: dict[Place, Split] = field(default_factory=dict, compare=False)
+
+    @property
+    def richest(self) -> Modality:
+        """The modality that knows most."""
+        return next(name for name in RICHEST_FIRST if name in self.studies)
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Of training and of test records. What validates counts as neither: intervals rather wider than narrower."""
+        test = 1 / self.folds
+        return (1 - test) * (1 - 1 / VALIDATION_PARTS), test
+
+    @property
+    def any_study(self) -> Studied:
+        """Labels and groups are those of every modality."""
+        return self.studies[self.richest]
+
+    def split(self, place: Place) -> Split:
+        """The parts of a fold."""
+        if self.given is not None:
+            return self.given
+        if place not in self._drawn:
+            studied = self.any_study
+            labels, groups = studied.cohort.labels, studied.split.groups
+            strata = strata_of(studied.cohort)
+            self._drawn[place] = fold_split(labels, groups, self.folds, place, seed=self.config.seed, strata=strata)
+        return self._drawn[place]
+
+    def studied(self, modality: Modality, place: Place) -> Studied:
+        """The cohort as one modality sees it, split into the parts of a fold."""
+        studied, split = self.studies[modality], self.split(place)
+        labels = studied.cohort.labels
+        weights = class_weights(labels[split.rows(TRAIN)]) if self.config.balance.mode != "none" else None
+        material = dataclasses.replace(studied.material, split=split, copies=None, class_weights=weights)
+        return dataclasses.replace(studied, split=split, material=material, augmented=None)
+
+
+def make_bench(lab: Laboratory, folds: int, *, own_split: bool = False) -> Bench:
+    """Read and embed the pages of a cohort, once.
+
+    Args:
+        lab: Of the cohort.
+        folds: In each repeat.
+        own_split: Whether the table's split is used in place of folds.
+
+    Raises:
+        ConfigError: Values would have to be simulated, or the own split cannot be used.
+    """
+    if lab.config.clinical.simulate != "none":
+        message = (
+            f"clinical.simulate is {lab.config.clinical.simulate!r}, and a comparison reads what was measured; set it "
+            "to 'none', and models read the pages alone"
+        )
+        raise ConfigError(message)
+    kept = lab.config.cohort.modality
+    modalities: list[Modality] = []
+    if lab.cohort.has_pages and kept != "clinical":
+        modalities.append("image")
+    if lab.cohort.variables and kept != "image":
+        modalities.append("clinical")
+    if len(modalities) == 2:
+        modalities.append("both")
+    plain = lab.config.model_copy(update={"balance": lab.config.balance.model_copy(update={"mode": "none"})})
+    studies = {name: nameless(lab.study(lab.settings(plain, Faults(), name, plain.seed))[0]) for name in modalities}
+    bench = Bench(lab.config, studies, folds)
+    return dataclasses.replace(bench, given=_own_split(lab, bench.any_study)) if own_split else bench
+
+
+def _own_split(lab: Laboratory, studied: Studied) -> Split:
+    if not lab.had_split:
+        message = (
+            "--own-split: the table has no column `split` (train, val, test); leave the option out to have folds drawn"
+        )
+        raise ConfigError(message)
+    table = read_cohort(lab.source, lab.config.cohort, outcome=lab.config.outcome).table
+    part_of = dict(zip(table["record_id"], table["split"], strict=True))
+    groups = studied.split.groups
+    split = given_split([part_of[name] for name in studied.cohort.record_ids], studied.cohort.labels, groups)
+    found = {part: groups.index[split.rows(part)] for part in (TRAIN, VAL, TEST)}
+    for first, second in ((TRAIN, TEST), (VAL, TEST), (TRAIN, VAL)):
+        shared = len(set(found[first].tolist()) & set(found[second].tolist()))
+        if shared:
+            message = (
+                f"--own-split: {shared} group(s) of one patient or of copies of a page are in both {first} and {second}; "
+                "mend the column `split`, or leave the option out"
+            )
+            raise CohortError(message)
+    if len(set(found[TEST].tolist())) < len(found[TEST]):
+        message = (
+            f"--own-split: the test part has {len(found[TEST])} records in {len(set(found[TEST].tolist()))} groups, and "
+            "DeLong's test needs one record of each; keep one record of each group in the test part, or leave the option out"
+        )
+        raise ConfigError(message)
+    return split

@@ -1,0 +1,181 @@
+"""One model in one fold: its settings chosen on validation records, its test records scored once."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.config import RunConfig
+from cardiograph.containers import VAL
+from cardiograph.models.registry import BASELINES
+from cardiograph.studies.compare.fold_data import Bench, Place
+from cardiograph.studies.compare.folds import blank_values, keep_labels
+from cardiograph.studies.compare.options import DEFAULT, Setting, configured, settings_of
+from cardiograph.studies.controls import RandomEdges
+from cardiograph.studies.shared_cohort import Modality
+from cardiograph.train.data import PartScores, Studied
+from cardiograph.train.steps import SOUND, Protocol
+from cardiograph.train.trial import Trial, fit_and_score
+
+MEBI = 1024**2
+LABELS_KEPT, VALUES_GONE = "labels", "gone"
+PLAIN = ("", 0.0)
+SEMI: Setting = {"fusion.unlabelled": True, "fusion.image_components": 64}
+"""Where labels are scarce, every model: the features of unlabelled records, too, teach scale and components."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A fit to be made.
+
+    Args:
+        modality: What the model reads.
+        place: Repeat and fold.
+        model: One of :data:`cardiograph.studies.compare.options.MODELS`.
+        tuned: Whether it chooses its settings.
+        condition: What is changed, and how much: ``labels`` kept (share), values ``gone`` (share), or nothing.
+        rewired: Whether chance decides who hears whom.
+    """
+
+    modality: Modality
+    place: Place
+    model: str
+    tuned: bool = True
+    condition: tuple[str, float] = PLAIN
+    rewired: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """All that decides it, apart from bench and configuration."""
+        image = self.modality != "clinical"
+        grid = settings_of(self.model, image=image, tuned=self.tuned)
+        return {**dataclasses.asdict(self), "grid": [dict(each) for each in grid], "tuned": len(grid) > 1}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What is kept of a fit.
+
+    Args:
+        probabilities: [labelled test records] of the outcome, in the order of the rows.
+        log_loss: Of the labelled validation records, before calibration.
+        setting: Chosen; empty for the configuration as it is.
+        seconds: Of the chosen fit, its calibration and its scores.
+        all_seconds: With those of the settings that were not chosen.
+        peak_mib: Largest resident memory of the process during that fit, libraries and cohort included.
+    """
+
+    probabilities: tuple[float, ...]
+    log_loss: float
+    setting: dict[str, Any]
+    seconds: float
+    all_seconds: float
+    peak_mib: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "probabilities", tuple(self.probabilities))
+
+
+def make_fit(bench: Bench, task: Task) -> Fitted:
+    """Learn a model in a fold once for each of its settings, and keep the one with the lowest validation log loss.
+
+    The log loss is that of the plain softmax: calibration is fitted on the same records and would flatter the flexible. Test
+    records are scored by every setting, as a fit does, and looked at by none.
+
+    Args:
+        bench: The cohort.
+        task: What is fitted where.
+    """
+    studied = _under_condition(bench, task)
+    name = bench.config.model.name if task.model == DEFAULT else task.model
+    best: tuple[float, Setting, Trial, float, float] | None = None
+    spent = 0.0
+    for setting in settings_of(task.model, image=studied.material.image is not None, tuned=task.tuned):
+        config = _config(bench.config, task, setting, image=studied.material.image is not None)
+        _forget_peak()
+        start = time.perf_counter()
+        found = fit_and_score(studied, config, _protocol(task, config), name=name)
+        seconds = time.perf_counter() - start
+        spent += seconds
+        loss = log_loss(found.validation, studied.cohort.labels[studied.rows(VAL)])
+        if best is None or loss < best[0]:
+            best = (loss, setting, found, seconds, _peak_mib())
+    if best is None:
+        message = f"{task.model} has no setting"
+        raise ValueError(message)
+    loss, setting, found, seconds, peak = best
+    return Fitted(tuple(found.test.probabilities.tolist()), loss, dict(setting), seconds, spent, peak)
+
+
+def log_loss(found: PartScores, labels: NDArray[np.int64]) -> float:
+    """Mean log loss of scores as the model gives them, before calibration.
+
+    Args:
+        found: Of the records.
+        labels: [records] 0 or 1.
+    """
+    if found.scores is None:
+        inside = np.clip(found.probabilities, 1e-12, 1 - 1e-12)
+        margin = np.log(inside) - np.log1p(-inside)
+    else:
+        margin = found.scores.raw
+    return float(np.logaddexp(0, np.where(labels == 1, -margin, margin)).mean())
+
+
+def best_baseline(fitted: dict[str, Fitted]) -> str:
+    """The baseline of a fold with the lowest validation log loss; of equals the first.
+
+    Args:
+        fitted: Model -> its fit in this fold and modality.
+    """
+    return min((name for name in BASELINES if name in fitted), key=lambda name: fitted[name].log_loss)
+
+
+def _config(config: RunConfig, task: Task, setting: Setting, *, image: bool) -> RunConfig:
+    repeat, fold = task.place
+    if task.condition[0] == LABELS_KEPT:
+        semi = {key: value for key, value in SEMI.items() if image or key == "fusion.unlabelled"}
+        setting = {**setting, **semi}
+    return configured(config, setting, seed=config.seed + 1000 * repeat + fold)
+
+
+def _under_condition(bench: Bench, task: Task) -> Studied:
+    studied = bench.studied(task.modality, task.place)
+    kind, share = task.condition
+    seed = [bench.config.seed, *task.place]
+    if kind == LABELS_KEPT:
+        return keep_labels(studied, share, np.random.default_rng([*seed, 10]))
+    if kind == VALUES_GONE:
+        return blank_values(studied, share, np.random.default_rng([*seed, 11]))
+    return studied
+
+
+def _protocol(task: Task, config: RunConfig) -> Protocol:
+    if not task.rewired:
+        return SOUND
+    edges = RandomEdges(np.random.default_rng([config.seed, 7]))
+    return dataclasses.replace(SOUND, link=edges.link, join=edges.join, score=edges.score)
+
+
+def _forget_peak() -> None:
+    """Let the peak begin anew, where the system can (Linux); elsewhere it is the largest so far."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_mib() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / MEBI if sys.platform == "darwin" else peak / 1024

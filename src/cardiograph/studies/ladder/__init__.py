@@ -1,0 +1,1 @@
+"""Measures what each fault of a published pipeline is worth."""

@@ -1,0 +1,236 @@
+"""One cohort, read and embedded once, on which many trials are made with faults and without."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.cache import PageCache
+from cardiograph.cohort.manifest import read_cohort
+from cardiograph.config import RunConfig
+from cardiograph.containers import TEST, VAL, Cohort, Groups
+from cardiograph.evaluate.decision import youden_threshold
+from cardiograph.evaluate.metrics import score
+from cardiograph.evaluate.predictions import PartPredictions
+from cardiograph.features.clinical import clinical_values
+from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.encoder_choice import choose_encoder
+from cardiograph.ingest.groups import group_records, has_split
+from cardiograph.ingest.page_index import Survey, survey_pages
+from cardiograph.progress import Progress, Silent
+from cardiograph.schema import UNLABELLED
+from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.steps import protocol_of, survey_with_zeros
+from cardiograph.studies.faults.switches import Faults, FaultyConfig, with_faults
+from cardiograph.train.data import Studied
+from cardiograph.train.steps import Protocol
+from cardiograph.train.trial import fit_and_score
+
+Modality = Literal["image", "clinical", "both"]
+Relabel = Callable[[Cohort, Groups, int], Cohort]
+"""Cohort, true groups and seed -> the cohort with other labels: for controls."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The scores of one trial on its test records.
+
+    Args:
+        auroc: 0..1.
+        balanced_accuracy: At the threshold chosen on validation records.
+        sensitivity: At that threshold.
+        specificity: At that threshold.
+        class_accuracy: Share of test records whose class, as the user wrote it, is found; None where not measured.
+    """
+
+    auroc: float
+    balanced_accuracy: float
+    sensitivity: float
+    specificity: float
+    class_accuracy: float | None = None
+
+
+class Laboratory:
+    """A cohort under study. The table's own split is not used: each seed draws one.
+
+    Args:
+        source: Table or folder.
+        config: Settings of the sound runs.
+        cache: Of pages and embeddings.
+        progress: Told of the reading and embedding of pages; may be exchanged later.
+        pool: Augmented copies that all trials share.
+
+    Raises:
+        CardiographError: The cohort cannot be used.
+    """
+
+    def __init__(
+        self, source: Path, config: RunConfig, cache: PageCache, progress: Progress | None = None, *, pool: Pool
+    ) -> None:
+        self.source, self.config, self.pool, self.progress = source, config, pool, progress or Silent()
+        cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+        self.had_split = has_split(cohort)
+        self.cohort = dataclasses.replace(cohort, table=cohort.table.assign(split=None))
+        self._cache, self._encoders = cache, dict[str, object]()
+        self._surveys: dict[str, tuple[Cohort, Survey]] = {}
+        self._groups: dict[int, Groups] = {}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names of labelled records, as the user wrote them."""
+        table = self.cohort.table
+        return tuple(sorted(set(table["class_name"][table["label"] != UNLABELLED])))
+
+    @cached_property
+    def own(self) -> tuple[Cohort, Survey | None]:
+        """The records of a sound run, and their pages in the view of the settings."""
+        if not self.cohort.has_pages:
+            return self.cohort, None
+        return survey_pages(self.cohort, self._shop(self.config))
+
+    @property
+    def groups(self) -> Groups:
+        """True groups of the records of a sound run, whatever the encoder of a trial sees."""
+        return self._grouped(self.own[0])
+
+    def settle_precision(self) -> None:
+        """Decide the encoder's precision once, on all labelled pages in the own view: no step may change it.
+
+        Random weights are too coarse in bfloat16 (pages look alike to them), so that nothing is tried there.
+        """
+        cohort, survey = self.own
+        if survey is None or self.config.encoder.precision != "auto":
+            return
+        precision = "f32"
+        if self.config.encoder.weights != "random":
+            precision = choose_encoder(
+                survey.of(np.flatnonzero(cohort.labels >= 0)), self._shop(self.config)
+            ).facts.precision
+        encoder = self.config.encoder.model_copy(update={"precision": precision})
+        self.config = self.config.model_copy(update={"encoder": encoder})
+
+    def settings(self, config: RunConfig, faults: Faults, modality: Modality, seed: int) -> RunConfig:
+        """The configuration of a trial.
+
+        Args:
+            config: Its settings apart from faults, modality and seed.
+            faults: Switched on.
+            modality: What the model reads; clinical values are simulated blind to the label where the cohort has none.
+            seed: Of split, simulation and training.
+        """
+        simulate = "none" if modality == "image" or self.cohort.variables else "blind"
+        update = {
+            "seed": seed,
+            "clinical": config.clinical.model_copy(update={"simulate": simulate}),
+            "cohort": config.cohort.model_copy(update={"modality": "auto" if modality == "both" else modality}),
+        }
+        return with_faults(config.model_copy(update=update), faults)
+
+    def study(
+        self, config: RunConfig, *, protocol: Protocol | None = None, relabel: Relabel | None = None
+    ) -> tuple[Studied, Protocol]:
+        """Split the cohort and embed its pages as a configuration asks; what is known is not computed again.
+
+        Args:
+            config: From :meth:`settings`.
+            protocol: The steps; those of the configuration's faults by default.
+            relabel: Gives the records other labels before they are split.
+        """
+        faults = config.faults if isinstance(config, FaultyConfig) else Faults()
+        protocol = protocol or protocol_of(faults, pool=self.pool)
+        shop = self._shop(config)
+        cohort, survey = self._surveyed(protocol, shop)
+        groups = self._grouped(cohort)
+        if relabel is not None:
+            cohort = relabel(cohort, groups, config.seed)
+        split = protocol.split(cohort, groups, config)
+        return protocol.study(cohort, survey, split, clinical_values(cohort, split, config), shop), protocol
+
+    def trial(
+        self,
+        config: RunConfig,
+        *,
+        name: str = "",
+        by_class: bool = False,
+        protocol: Protocol | None = None,
+        relabel: Relabel | None = None,
+    ) -> Measured:
+        """Learn and score one network.
+
+        Args:
+            config: From :meth:`settings`.
+            name: Of the network; the configured one if empty.
+            by_class: Whether a second network learns the classes, where there are more than two.
+            protocol: As for :meth:`study`.
+            relabel: As for :meth:`study`.
+        """
+        studied, protocol = self.study(config, protocol=protocol, relabel=relabel)
+        found = fit_and_score(studied, config, protocol, name=name)
+        parts = {VAL: found.validation.probabilities, TEST: found.test.probabilities}
+        measured = self.measure(studied, parts, protocol)
+        if not by_class or len(self.classes) <= 2:
+            return measured
+        targets = _codes(studied.cohort, self.classes)
+        guessed = fit_and_score(studied, config, protocol, name=name, targets=targets).test.by_class.argmax(axis=1)
+        right = float((guessed == targets[studied.rows(TEST)]).mean())
+        return dataclasses.replace(measured, class_accuracy=right)
+
+    def measure(self, studied: Studied, probabilities: dict[str, NDArray[np.float64]], protocol: Protocol) -> Measured:
+        """Scores of the test records, with the threshold of the validation records.
+
+        Args:
+            studied: Labels and split.
+            probabilities: ``val`` and ``test`` -> [labelled records] of the outcome.
+            protocol: Says what the positive class is.
+        """
+        labels, groups = studied.cohort.labels, studied.split.groups.index
+        judged = {
+            part: protocol.present(
+                PartPredictions(labels[studied.rows(part)], groups[studied.rows(part)], {"model": values})
+            )
+            for part, values in probabilities.items()
+        }
+        threshold = youden_threshold(judged[VAL].labels, judged[VAL].probabilities["model"])
+        scores = score(judged[TEST].labels, judged[TEST].probabilities["model"], threshold)
+        names = ("auroc", "balanced_accuracy", "sensitivity", "specificity")
+        return Measured(*(scores[name] for name in names))
+
+    def _shop(self, config: RunConfig) -> Workshop:
+        return Workshop(config, self._cache, self.progress, encoders=self._encoders)
+
+    def _surveyed(self, protocol: Protocol, shop: Workshop) -> tuple[Cohort, Survey | None]:
+        """The records and pages of a configuration: by its modality, its view, and what becomes of bad pages."""
+        cohort, survey = self.own
+        if survey is None or shop.config.cohort.modality == "clinical":
+            return cohort, None
+        everyone = cohort if protocol.survey is survey_pages else self.cohort
+        key = f"{shop.config.fingerprint('pages')} {len(everyone)}"
+        if key not in self._surveys:
+            self._surveys[key] = protocol.survey(everyone, shop)
+        cohort, survey = self._surveys[key]
+        if shop.config.cohort.modality == "image":
+            cohort = dataclasses.replace(cohort, variables=())
+        return cohort, survey
+
+    def _grouped(self, cohort: Cohort) -> Groups:
+        """True groups by the cohort's own view; more records than ``own`` has are those of pages that cannot be read."""
+        if len(cohort) not in self._groups:
+            own, pages = self.own
+            if len(cohort) != len(own):
+                own, pages = survey_with_zeros(self.cohort, self._shop(self.config))
+            self._groups[len(cohort)] = group_records(own, pages, self.config)
+        return self._groups[len(cohort)]
+
+
+def _codes(cohort: Cohort, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """[records] number of the class, -1 where unlabelled."""
+    number = {name: code for code, name in enumerate(classes)}
+    names = zip(cohort.table["class_name"], cohort.labels, strict=True)
+    return np.array([UNLABELLED if label < 0 else number[name] for name, label in names], np.int64)

@@ -1,0 +1,1 @@
+"""Fits preprocessing and models on a split cohort and calibrates them."""

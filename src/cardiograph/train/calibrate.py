@@ -1,0 +1,91 @@
+"""What validation records teach about the scores of a model: calibration, intervals, sets, threshold."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.config import EvaluationConfig, RunConfig
+from cardiograph.containers import VAL
+from cardiograph.evaluate.decision import choose_threshold
+from cardiograph.inference import Predictor, mean_distance
+from cardiograph.train.data import Studied
+from cardiograph.train.fit import Prepared
+from cardiograph.train.novelty_gates import gate_of, partial_gates
+from cardiograph.train.steps import Protocol
+from cardiograph.uncertainty.calibrator_choice import fit_calibrator
+from cardiograph.uncertainty.conformal import ConformalSets
+from cardiograph.uncertainty.uncertainty import Uncertainty, rounded
+
+
+def calibrated(
+    bundle: ModelBundle, studied: Studied, prepared: Prepared, config: RunConfig, protocol: Protocol
+) -> ModelBundle:
+    """The bundle with all that its validation records teach.
+
+    Args:
+        bundle: Not calibrated yet.
+        studied: Labels, groups and split.
+        prepared: Features and graph behind the bundle.
+        config: Settings of the run.
+        protocol: How records are scored. One with faults goes round the predictor: its scores are not calibrated.
+    """
+    rows = studied.rows(VAL)
+    labels, groups = studied.cohort.labels[rows], studied.split.groups.index[rows]
+    found = protocol.score(Predictor(bundle), studied, prepared, rows)
+    if found.scores is not None and found.scores.told is not None and not protocol.cautions:
+        uncertainty = learn_uncertainty(found.scores.raw, labels, groups, config.evaluation, seed=config.seed)
+        quantile = config.evaluation.novelty
+        complete = prepared.places.of(prepared.graph.rows).present.all(1)
+        uncertainty = dataclasses.replace(
+            uncertainty,
+            novelty=gate_of(mean_distance(prepared.graph.neighbours)[complete], quantile),
+            partial_novelty=partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
+        )
+        bundle = dataclasses.replace(bundle, uncertainty=uncertainty)
+        found = protocol.score(Predictor(bundle), studied, prepared, rows)
+    threshold = threshold_of(labels, found.probabilities, config.evaluation)
+    return dataclasses.replace(bundle, served=dataclasses.replace(bundle.served, threshold=threshold))
+
+
+def learn_uncertainty(
+    raw: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    config: EvaluationConfig,
+    *,
+    seed: int,
+) -> Uncertainty:
+    """Calibration, intervals and sets from the scores of validation records.
+
+    Args:
+        raw: [records] differences of logits.
+        labels: [records] 0 or 1.
+        groups: [records] group of each; calibrators are compared on held-out groups.
+        config: Kind of calibration, coverage of the sets.
+        seed: Of the folds.
+    """
+    raw = rounded(raw)
+    rng = np.random.default_rng([seed, 6])
+    choice = fit_calibrator(raw, labels, groups, kind=config.calibration, rng=rng)
+    both = 0 < labels.sum() < len(labels)
+    return Uncertainty(
+        choice.calibrator,
+        choice.reason,
+        {str(kind): float(loss) for kind, loss in choice.log_loss.items()},
+        conformal=ConformalSets.fit(raw, labels, config.conformal) if both else None,
+    )
+
+
+def threshold_of(labels: NDArray[np.int64], probabilities: NDArray[np.float64], config: EvaluationConfig) -> float:
+    """The threshold that the configured rule takes on validation records."""
+    return choose_threshold(
+        config.threshold_rule,
+        labels,
+        probabilities,
+        sensitivity=config.sensitivity,
+        net_benefit_at=config.net_benefit_at if config.threshold_rule == "net_benefit" else None,
+    )

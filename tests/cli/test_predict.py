@@ -1,0 +1,175 @@
+"""``predict`` answers the same from a run and from a service."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cardiograph.cli import predict
+from cardiograph.cli.app import main
+from cardiograph.errors import ConfigError, PartialError, ServiceError
+
+
+@pytest.fixture
+def call(capsys):
+    """Exit status and stdout of a command."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return ended.value.code or 0, capsys.readouterr().out
+
+    return call
+
+
+@pytest.fixture
+def page(cohort_table):
+    return next((cohort_table.parent / "pages").iterdir())
+
+
+@pytest.fixture
+def new_patients(cohort_table, tmp_path):
+    """The first patients of the cohort, one without a page and one with a gap."""
+    table = pd.read_csv(cohort_table).drop(columns="label").head(20)
+    table["ecg"] = [str(cohort_table.parent / path) for path in table["ecg"]]
+    table.loc[3, "ecg"] = None
+    table.loc[4, "bnp"] = None
+    path = tmp_path / "twenty.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_one_patient_is_told_alike(call, finished_run, service_url, page):
+    given = ("--ecg", page, "--ef", "0.34", "--bnp", "463", "--patient-id", "p1")
+    assert call("predict", "--url", service_url, *given) == call("predict", finished_run, *given)
+    here, there = (
+        json.loads(call("predict", *who, *given, "--json")[1]) for who in ((finished_run,), ("--url", service_url))
+    )
+    assert here == there
+
+
+def test_a_table_is_told_alike(call, finished_run, service_url, new_patients):
+    status, there = call("predict", "--url", service_url, "--table", new_patients, "--json")
+    here = call("predict", finished_run, "--table", new_patients, "--json")[1]
+    assert status == 0
+    here, there = (json.loads(each)["predictions"] for each in (here, there))
+    assert len(there) == 20
+    assert here == there
+
+
+def test_faults_are_told_alike(call, finished_run, service_url, page, tmp_path):
+    broken = tmp_path / "scan.jpg"
+    broken.write_bytes(page.read_bytes()[:3000])
+    for given in (
+        ("--ef", "45"),
+        ("--ecg", broken),
+        ("--ecg", broken, "--value", "height=3"),
+        (),
+        ("--ecg", tmp_path / "no.jpg"),
+    ):
+        here = call("predict", finished_run, *given, "--json")
+        there = call("predict", "--url", service_url, *given, "--json")
+        assert here[0] == there[0] != 0
+        assert json.loads(here[1])["issues"] == json.loads(there[1])["issues"]
+
+
+def test_a_run_and_a_service_exclude_each_other(call, finished_run):
+    for given, said in (
+        ((finished_run, "--url", "https://host"), "give one of them"),
+        ((), "--url of a service"),
+        ((finished_run, "--key-file", "key"), "goes with --url"),
+        (("--url", "https://host", "--key-file", "absent"), "cannot be read"),
+    ):
+        status, told = call("predict", *given, "--ef", "0.4", "--json")
+        assert status == 2
+        assert said in json.loads(told)["error"]
+
+
+def test_the_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
+    def sent():
+        service = predict.run_or_service(None, "https://host", file)
+        return service._http.headers.get("authorization")
+
+    file = None
+    monkeypatch.delenv(predict.KEY, raising=False)
+    assert sent() is None
+    monkeypatch.setenv(predict.KEY, "of-the-environment")
+    assert sent() == "Bearer of-the-environment"
+    file = tmp_path / "key"
+    file.write_text("of-the-file\n")
+    assert sent() == "Bearer of-the-file"
+
+
+def test_a_key_file_without_end_is_refused():
+    with pytest.raises(ConfigError, match="longer than 4096 bytes"):
+        predict.run_or_service(None, "https://host", Path("/dev/zero"))
+
+
+def test_a_service_that_is_not_there_has_a_status_of_its_own(call):
+    status, told = call("predict", "--url", "http://127.0.0.1:9", "--ef", "0.4", "--json")
+    assert status == ServiceError.exit_code == 9
+    assert "http://127.0.0.1:9: no answer" in json.loads(told)["error"]
+
+
+def test_a_model_told_in_another_form_is_an_error():
+    with pytest.raises(ServiceError, match="compare the versions"):
+        predict._variables({"variables": [{"name": "ef"}]})
+
+
+@pytest.fixture
+def some_at_fault(new_patients):
+    """Twenty patients: one with a value out of range, one whose page is not there, one with an id like a formula."""
+    table = pd.read_csv(new_patients, dtype=str, keep_default_na=False)
+    table.loc[0, "sbp"] = "999"
+    table.loc[1, "ecg"] = "Scans/none.png"
+    table.loc[2, "record_id"] = "=1+1"
+    table.to_csv(new_patients, index=False)
+    return new_patients
+
+
+def test_a_table_is_scored_as_far_as_it_can_be(finished_run, service_url, some_at_fault, tmp_path, capsys):
+    tables = []
+    for who in ((str(finished_run),), ("--url", service_url)):
+        out = tmp_path / "answers.csv"
+        with pytest.raises(SystemExit) as ended:
+            main(["predict", *who, "--table", str(some_at_fault), "--out", str(out)])
+        assert ended.value.code == PartialError.exit_code == 10
+        told = capsys.readouterr().err
+        assert "2 of 20 patients were not scored" in told
+        assert "page Scans/none.png (row 3, record " in told
+        assert "row 2 (record " in told
+        tables.append(pd.read_csv(out))
+    here, there = tables
+    assert here["not_scored"].equals(there["not_scored"])
+    assert len(here) == 20
+    assert here["probability"].isna().tolist() == [True, True, *[False] * 18]
+    assert here["record_id"][2] == "'=1+1"
+    assert "sbp is 999" in here["not_scored"][0]
+    assert "Scans/none.png" in here["not_scored"][1]
+    assert here["not_scored"][2:].isna().all()
+
+
+def test_json_of_a_partly_scored_table_lists_every_fault(call, finished_run, some_at_fault):
+    status, told = call("predict", finished_run, "--table", some_at_fault, "--json")
+    content = json.loads(told)
+    assert status == 10
+    assert [issue["code"] for issue in content["issues"]] == ["sentinel", "missing"]
+    assert [bool(row["not_scored"]) for row in content["predictions"]] == [True, True, *[False] * 18]
+    assert content["predictions"][2]["record_id"] == "=1+1"
+
+
+def test_strict_is_all_or_none(call, finished_run, some_at_fault, tmp_path):
+    out = tmp_path / "answers.csv"
+    status, told = call("predict", finished_run, "--table", some_at_fault, "--out", out, "--strict", "--json")
+    assert status == 3
+    assert len(json.loads(told)["issues"]) == 2
+    assert not out.exists()
+
+
+def test_a_table_of_which_nobody_can_be_scored_ends_with_every_fault(call, finished_run, shared, tmp_path):
+    status, told = call("predict", finished_run, "--table", shared / "cases" / "paths.csv", "--json")
+    assert status == 4
+    issues = json.loads(told)["issues"]
+    assert len(issues) == 15
+    assert issues[1]["where"] == "page pages/b2.png (row 3, record 'p2')"

@@ -1,0 +1,73 @@
+"""The drawn part of the graph, against the neighbour tables counted one by one."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cardiograph.config import RunConfig
+from cardiograph.run import graph_sample as module
+from cardiograph.run.graph_sample import drawn_graph
+
+LABELS = np.array([1, 0, 1, 0, -1, 1, 0, 1])
+REFERENCE = np.array([0, 1, 2, 4, 6])
+QUERIES = np.array([3, 5, 7])
+HEARD = np.array([[1, 2], [0, -1], [0, 3], [4, 1], [-1, -1]])
+"""[reference, k] places in ``REFERENCE`` that each reference record reads from; -1 is padding."""
+
+HEARD_BY_QUERIES = np.array([[0, 4], [2, -1], [3, 1]])
+
+
+def drawn(heard=HEARD, heard_by_queries=HEARD_BY_QUERIES):
+    values = np.random.default_rng(0).normal(size=(len(LABELS), 6)).astype(np.float32)
+    graph = SimpleNamespace(rows=REFERENCE, neighbours=SimpleNamespace(index=heard))
+    studied = SimpleNamespace(cohort=SimpleNamespace(labels=LABELS), rows=lambda _: QUERIES)
+    learnt = SimpleNamespace(prepared=SimpleNamespace(graph=graph, features=SimpleNamespace(values=values)))
+    test = SimpleNamespace(neighbours=SimpleNamespace(index=heard_by_queries), sources=REFERENCE)
+    return drawn_graph(studied, learnt, test, RunConfig())
+
+
+def listed(table, first=0):
+    """(source, listener) of each link, by place among the drawn records: the reference first, then the queries."""
+    return {(int(s), first + place) for place, row in enumerate(table) for s in row if s >= 0}
+
+
+def test_every_link_is_drawn_from_source_to_listener():
+    edges = drawn()["edges"]
+    assert set(map(tuple, edges.T.tolist())) == listed(HEARD) | listed(HEARD_BY_QUERIES, len(REFERENCE))
+    assert edges.shape[1] == len(set(map(tuple, edges.T.tolist())))
+
+
+def test_labels_and_kinds_are_in_the_order_of_the_places():
+    found = drawn()
+    assert found["labels"].tolist() == [*LABELS[REFERENCE], *LABELS[QUERIES]]
+    assert found["query"].tolist() == [0] * len(REFERENCE) + [1] * len(QUERIES)
+    assert found["xy"].shape == (len(REFERENCE) + len(QUERIES), 2)
+
+
+def test_a_record_is_heard_by_as_many_as_list_it():
+    found = drawn()["heard_by"]
+    assert found.tolist() == [int((place == HEARD).sum()) for place in range(len(REFERENCE))]
+
+
+def test_agreement_counts_links_between_labelled_records_against_chance():
+    """Labelled links of 1, 0, 1, -, 0: 1-0 no, 1-1 yes, 0-1 no, 1-1 yes; two positives of four labelled."""
+    agreement, chance = drawn()["agreement"]
+    assert agreement == pytest.approx(2 / 4)
+    assert chance == pytest.approx(0.5**2 + 0.5**2)
+
+
+def test_a_graph_without_a_labelled_link_has_no_agreement():
+    agreement, _ = drawn(heard=np.full((5, 2), -1))["agreement"]
+    assert np.isnan(agreement)
+
+
+def test_of_a_large_graph_a_sample_is_drawn_with_the_links_inside_it(monkeypatch):
+    monkeypatch.setattr(module, "DRAWN_REFERENCE", 3)
+    monkeypatch.setattr(module, "DRAWN_QUERIES", 2)
+    found, again = drawn(), drawn()
+    assert len(found["labels"]) == 5
+    assert found["query"].tolist() == [0, 0, 0, 1, 1]
+    assert found["edges"].size == 0 or (found["edges"].min() >= 0 and found["edges"].max() < 5)
+    assert found["edges"].tolist() == again["edges"].tolist()
+    assert len(found["heard_by"]) == len(REFERENCE), "facts are about the whole graph"

@@ -1,0 +1,69 @@
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.containers import ClinicalTable
+from cardiograph.run.report import write_report
+from cardiograph.run.subgroups import MOST_COLUMNS, subgroup_columns
+from cardiograph.schema import DEFAULT_VARIABLES
+
+ROWS = np.arange(0, 60, 2)
+
+
+def studied(unread=None, provenance="measured", **table):
+    clinical = ClinicalTable(np.arange(60.0)[:, None], DEFAULT_VARIABLES[:1], (provenance,))
+    cohort = SimpleNamespace(unread=None if unread is None else pd.DataFrame(unread), table=pd.DataFrame(table))
+    return SimpleNamespace(cohort=cohort, material=SimpleNamespace(clinical=clinical))
+
+
+def test_columns_are_those_that_can_name_a_subgroup_at_the_rows_asked_for():
+    unread = {
+        "ward": ["a", "b", "c"] * 20,
+        "note": [f"text {n}" for n in range(60)],
+        "study": ["one"] * 60,
+        "sex": ["f", "f", "m"] * 20,
+    }
+    found = subgroup_columns(studied(unread, site=["x", "y"] * 30), ROWS)
+    assert list(found) == ["sex", "ward", "site", "ef"]
+    assert found["ef"].tolist() == ROWS.astype(float).tolist()
+    assert found["sex"].tolist() == [unread["sex"][row] for row in ROWS]
+
+
+def test_simulated_values_name_no_subgroup():
+    assert subgroup_columns(studied(provenance="simulated from the label"), ROWS) == {}
+
+
+def test_a_wide_table_is_not_searched_for_differences():
+    unread = {f"column {n:02d}": ["a", "b", "c"] * 20 for n in range(40)} | {"Sex": ["f", "f", "m"] * 20}
+    names = list(subgroup_columns(studied(unread, provenance="simulated from the label"), ROWS))
+    assert len(names) == MOST_COLUMNS
+    assert names[0] == "Sex"
+
+
+def test_subgroups_of_a_run_part_its_test_records(finished_run):
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    assert metrics["subgroups"]
+    for found in metrics["subgroups"].values():
+        for key, whole in (("records", "records"), ("positive", "positive")):
+            assert sum(level[key] for level in found["levels"]) == metrics["counts"]["test"][whole]
+
+
+def test_a_run_writes_what_a_paper_takes_and_an_older_one_can_be_told_again(finished_run, tmp_path):
+    figures = {path.name for path in (finished_run / "figures").iterdir()}
+    assert {"decision_curve.svg", "decision_curve.pdf", "calibration.pdf", "graph.svg"} <= figures
+    assert (finished_run / "tripod_ai.md").exists() and (finished_run / "methods.md").exists()
+    older = tmp_path / "older"
+    shutil.copytree(finished_run, older)
+    metrics = json.loads((older / "metrics.json").read_text())
+    for key in ("net_benefit", "brier_parts", "subgroups", "delong"):
+        del metrics[key]
+    for scores in (metrics["test"], metrics["validation"], *metrics["baselines"].values()):
+        del scores["ece"]
+    (older / "metrics.json").write_text(json.dumps(metrics))
+    write_report(RunDirectory(older))
+    html = (older / "report.html").read_text()
+    assert "Decision curve" not in html and "Expected calibration error" not in html

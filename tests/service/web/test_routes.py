@@ -1,0 +1,327 @@
+"""The pages over HTTP: what a browser is given, with or without scripts, and what it may send."""
+
+import dataclasses
+import hashlib
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+from tests.service.conftest import picture
+
+from cardiograph.service.web.explanation import Why, similar
+from cardiograph.service.web.site import StaticFiles
+
+BROWSER = {"Accept": "text/html"}
+VENDORED = (Path(__file__).parent / "vendored", Path(__file__).parents[2] / "src/cardiograph/service/static")
+
+
+def field(text, name):
+    """Value of a hidden or text field in a page."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', text)
+    return None if found is None else unescape(found[1])
+
+
+class Form:
+    """A form as a browser without scripts fills it in and sends it."""
+
+    def __init__(self, served, key=None):
+        self.client, self.headers = served.client, BROWSER | (key or {})
+        self.page = served.client.get("/", headers=self.headers).text
+
+    def send(self, page=None, **values):
+        """Send the form that is shown; fields that are not named stay as they are."""
+        content = {"token": field(self.page, "token"), "kept": field(self.page, "kept") or ""}
+        content |= {name: field(self.page, name) or "" for name in re.findall(r'name="(value-\w+)"', self.page)}
+        content |= {"patient_id": "", **values}
+        files = {name: (None, text) for name, text in content.items()}
+        files |= {} if page is None else {"page": ("scan.png", page, "image/png")}
+        answer = self.client.post("/", files=files, headers=self.headers)
+        self.page = answer.text
+        return answer
+
+
+@pytest.fixture
+def form(served):
+    return Form(served)
+
+
+def typed(values):
+    return {f"value-{name}": str(value) for name, value in values.items()}
+
+
+def test_the_form_has_every_variable_with_unit_and_range(form, predictor):
+    for variable in predictor.bundle.scaler.variables:
+        place = form.page.index(f'name="value-{variable.name}"')
+        beside = form.page[place : place + 600]
+        assert f"{variable.low:g} to {variable.high:g}" in beside
+        assert variable.unit in beside
+
+
+def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, values):
+    answer = form.send(page, **typed(values))
+    direct = predictor.predict(page, values)
+    assert answer.history[0].status_code == 303
+    assert re.fullmatch(r"/predictions/[0-9a-f]{32}", answer.url.path)
+    shown = float(re.search(r'id="probability" value="([^"]+)"', answer.text)[1])
+    assert shown == pytest.approx(direct.probability, abs=1e-12)
+    assert f"{100 * direct.probability:.1f}\N{NO-BREAK SPACE}%" in answer.text
+    for neighbour in direct.neighbours:
+        assert neighbour.record_id in answer.text
+    entry = served.records.get(answer.url.path.rpartition("/")[2])
+    assert entry.answer["probability"] == shown
+
+
+def test_missing_values_and_a_missing_page_are_said(form, values):
+    text = form.send(**typed({"ef": values["ef"]})).text
+    assert "No ECG page: scored by the rest alone." in text
+    assert "not given: bnp, nyha, sbp, age" in text
+
+
+def test_wrong_values_keep_the_form_and_the_page(form, predictor, page, values):
+    wrong = form.send(page, **typed({**values, "ef": 45, "sbp": "high"}))
+    assert wrong.status_code == 422
+    assert field(wrong.text, "value-ef") == "45"
+    assert field(wrong.text, "value-bnp") == "463"
+    assert re.search(r'aria-describedby="range-ef fault-ef" aria-invalid="true"', wrong.text)
+    assert "45: allowed 0.05-0.9 fraction" in wrong.text
+    assert "“high” is not a number" in wrong.text
+    assert "This page is kept." in wrong.text
+    right = form.send(**typed(values))
+    shown = float(re.search(r'id="probability" value="([^"]+)"', right.text)[1])
+    assert shown == pytest.approx(predictor.predict(page, values).probability, abs=1e-12)
+
+
+def test_a_page_that_is_kept_can_be_left_out_and_is_kept_once(form, served, page, values):
+    form.send(page, **typed({**values, "ef": 45}))
+    kept = field(form.page, "kept")
+    assert "No ECG page" in form.send(**typed(values), drop="1").text
+    again = Form(served)
+    text = again.send(**typed({**values, "ef": 45}), kept=kept).text
+    assert field(text, "kept") not in ("", kept)
+    other = Form(served)
+    assert "not held any more" in other.send(**typed(values), kept=kept).text
+
+
+def test_a_page_of_an_answer_can_be_asked_again_with_other_values(form, page, values):
+    form.send(page, **typed(values))
+    changed = form.send(**typed({**values, "ef": 0.7}))
+    assert "No ECG page" not in changed.text
+    assert field(changed.text, "value-ef") == "0.7"
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "said"),
+    [
+        (b"%PDF-1.7 ...", 415, "a PDF file"),
+        (b"", 422, "0 bytes"),
+        (picture(400, 300), 422, "blank"),
+        (picture(8000, 6000), 413, "pixels"),
+    ],
+)
+def test_a_bad_page_is_told_beside_its_field_and_not_kept(form, content, status, said):
+    answer = form.send(content, **{"value-ef": "0.4"})
+    assert answer.status_code == status
+    assert said in re.search(r'id="page-fault"[^>]*>([^<]*)<', answer.text)[1]
+    assert field(answer.text, "kept") is None
+    assert field(answer.text, "value-ef") == "0.4"
+
+
+def test_nothing_given_is_said(form):
+    answer = form.send()
+    assert answer.status_code == 422
+    assert "a score needs an ECG page or a clinical value" in answer.text
+
+
+def test_a_form_without_its_token_is_not_scored(form, served, values):
+    answer = form.send(**typed(values), token="1.made-up")  # noqa: S106 - no password
+    assert answer.status_code == 403
+    assert field(answer.text, "value-ef") == "0.34"
+    assert served.told("prediction") == []
+    assert form.send(**typed(values)).status_code == 200
+
+
+def test_what_was_typed_is_escaped(form):
+    text = form.send(**{"value-ef": '"><script>alert(1)</script>', "patient_id": "<b>"}).text
+    assert "<script>alert" not in text
+    assert "<b>" not in text
+    assert field(text, "value-ef") == '"><script>alert(1)</script>'
+
+
+def test_an_explanation_is_a_part_or_a_whole_page(form, served, predictor, page, values):
+    from cardiograph.explain import explain
+    from cardiograph.inference import Query
+
+    place = form.send(page, **typed(values)).url.path + "/explanation"
+    part = served.client.get(place, headers={"HX-Request": "true", "HX-Target": "why"}).text
+    whole = served.client.get(place, headers=BROWSER).text
+    assert part.lstrip().startswith("<section")
+    assert whole.startswith("<!DOCTYPE html>")
+    told = explain(predictor, Query(page, values))
+    for text in (part, whole):
+        assert f"{100 * told.base:.1f}\N{NO-BREAK SPACE}%" in text
+        assert "No map of attention is shown" in text
+        for effect in told.neighbours:
+            assert f"{100 * effect.probability_without:.1f}\N{NO-BREAK SPACE}%" in text
+
+
+def test_the_audit_log_tells_what_was_read(form, served, values):
+    place = form.send(**typed(values)).url.path
+    served.client.get(f"{place}/explanation", headers=BROWSER)
+    prediction = place.rpartition("/")[2]
+    assert [entry.subject for entry in served.told("prediction_read")] == [prediction]
+    assert [entry.subject for entry in served.told("explanation_read")] == [prediction]
+
+
+def test_another_answer_than_the_one_given_is_not_explained(serve, predictor, page, values):
+    served = serve(hold_bytes=0, keep_pages=True)  # the patient's id is not kept, and it decided who is similar
+    reference = predictor.bundle.reference
+    nearest = reference.record_ids.index(predictor.predict(page, values).neighbours[0].record_id)
+    answer = Form(served).send(page, **typed(values), patient_id=reference.patient_ids[nearest])
+    told = served.client.get(f"{answer.url.path}/explanation", headers=BROWSER).text
+    assert "It was asked with a patient id" in told
+    assert 'id="probability"' in told
+
+
+def test_an_answer_of_another_model_is_told_without_what_is_known_of_this_one(form, served, page, values):
+    own = form.send(page, **typed(values))
+    assert 'id="limits"' in own.text
+    served.app.state.serving = dataclasses.replace(served.app.state.serving, model_sha256="b" * 64)
+    for path in (own.url.path, f"{own.url.path}/explanation"):
+        text = served.client.get(path, headers=BROWSER).text
+        assert text.index("Another model than the one served now") < text.index('id="probability"')
+        assert "what moved it cannot be found" in text
+        assert 'id="limits"' not in text
+        assert "hx-get" not in text
+        assert field(text, "value-ef") == ""
+
+
+def test_the_form_says_where_page_and_values_stay(form, serve):
+    kept = "kept in this service’s records"
+    assert "memory for 10 minutes" in form.page and kept not in form.page
+    keeping = Form(serve(keep_pages=True)).page
+    assert kept in keeping and "memory" not in keeping
+
+
+def test_nothing_is_called_calibrated_that_may_not_be(form, served):
+    assert "calibrated" not in form.page
+    assert "calibrated" not in str(served.client.get("/openapi.json").json()["components"]["schemas"]["Told"])
+
+
+def test_the_model_compares_with_its_reference_records(form, predictor):
+    assert f"<dt>Compares with</dt><dd>{len(predictor.bundle.reference)} reference records</dd>" in form.page
+
+
+def test_small_distances_are_no_zeros(served):
+    record = {"distance": 0.004, "label": 1, "record_id": "r", "clinical": {}}
+    rows, places = similar({"neighbours": [record]}, None)
+    shown = {"similar": rows, "places": places, "why": None, "query": None, "gave": True}
+    text = served.app.state.site.render("similar.html", **shown)
+    assert re.findall(r'class="ring-label"[^>]*>([^<]*)<', text) == ["0.002", "0.004"]
+    assert '<td class="n">0.004</td>' in text
+
+
+@pytest.mark.parametrize(("direction", "drawn"), [("raised", True), ("did not move", False)])
+def test_a_page_that_did_not_move_the_estimate_has_no_map(served, direction, drawn):
+    told = {"shown": True, "direction": direction, "page": [20, 10], "box": [0, 0, 20, 10], "reason": "better"}
+    text = served.app.state.site.render("map.html", why=Why({"map": told}, (), ()))
+    assert ("<svg" in text) == drawn
+    assert ("The page did not move the estimate" in text) != drawn
+
+
+def test_an_answer_outlives_what_was_asked(serve, values):
+    served = serve(hold_minutes=1e-9)
+    form = Form(served)
+    text = form.send(**typed(values)).text
+    assert 'id="probability"' in text
+    assert "Score the patient again" in text
+    assert field(text, "value-ef") == ""
+
+
+def test_every_page_is_strict_and_keeps_nothing(form, values):
+    answer = form.send(**typed(values))
+    policy = answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not re.search(r" style=| on\w+=|<style|<script(?! src=\"/static/)|javascript:", answer.text)
+    assert not re.search(r"(?:src|href|action)=\"(?:https?:)?//", answer.text)
+    assert "set-cookie" not in answer.headers
+
+
+def test_static_files_may_be_kept_for_ever(served):
+    files = StaticFiles()
+    for name in ("page.css", "page.js", "htmx.min.js", "icon.svg"):
+        answer = served.client.get(files.path(name))
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert hashlib.sha256(answer.content).hexdigest()[:12] in files.path(name)
+    assert served.client.get("/static/htmx.min.js").status_code == 404
+    assert served.client.get("/static/..%2Fapp.py").status_code == 404
+
+
+@pytest.mark.parametrize("folder", VENDORED, ids=("tests", "static"))
+def test_vendored_scripts_are_those_of_their_makers(folder):
+    (listed,) = folder.glob("*.sha256")
+    told, name = listed.read_text().split()
+    assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == told
+    assert (folder / f"{name.partition('.')[0]}.LICENSE.txt").is_file()
+
+
+def test_the_report_is_framed_by_our_page_alone(served):
+    around, inside = served.client.get("/report"), served.client.get("/report/document")
+    assert 'href="/"' in around.text
+    assert "frame-src 'self'" in around.headers["Content-Security-Policy"]
+    policy = inside.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'self'" in policy
+    assert "sandbox" in policy
+    assert inside.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert served.client.get("/v1/report").headers["X-Frame-Options"] == "DENY"
+
+
+def test_refusals_are_pages_for_people_and_problems_for_programs(serve):
+    served = serve(require_key=True, upload_bytes=2000)
+    key = {"Authorization": f"Bearer {served.key('predict', 'read')}"}
+    other = {"Authorization": f"Bearer {served.key('predict')}"}
+    bare = served.client.get("/", headers=BROWSER)
+    assert (bare.status_code, bare.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+    assert "A key is needed" in bare.text
+    assert "default-src 'none'" in bare.headers["Content-Security-Policy"]
+    assert served.client.get("/").headers["Content-Type"] == "application/problem+json"
+    large = served.client.post("/", headers=BROWSER | key, files={"page": b"x" * 3000})
+    assert (large.status_code, "Too large" in large.text) == (413, True)
+    part = served.client.get("/nothing", headers=key | {"HX-Request": "true", "HX-Target": "why"})
+    assert part.text.lstrip().startswith("<section")
+    unread = served.client.get("/predictions/" + "0" * 32, headers=BROWSER | other)
+    assert (unread.status_code, "scope" in unread.text) == (403, True)
+    assert served.client.get("/predictions/" + "0" * 32, headers=BROWSER | key).status_code == 404
+
+
+def test_a_page_is_there_for_the_key_that_sent_it(serve, page, values):
+    served = serve(require_key=True)
+    own, other = ({"Authorization": f"Bearer {served.key('predict', 'read')}"} for _ in range(2))
+    form = Form(served, own)
+    answer = form.send(page, **typed(values))
+    stranger = Form(served, other)
+    assert served.client.get(answer.url.path, headers=BROWSER | other).status_code == 404
+    assert "not held any more" in stranger.send(**typed(values), kept=field(answer.text, "kept")).text
+    wrong = form.send(page, **typed({**values, "ef": 45}))
+    assert "not held any more" in stranger.send(**typed(values), kept=field(wrong.text, "kept")).text
+    assert "No ECG page" not in form.send(**typed(values)).text
+    assert stranger.send(**typed(values), token=field(wrong.text, "token"), kept="").status_code == 403
+
+
+def test_a_full_line_keeps_the_form_and_the_page(serve, monkeypatch, page, values):
+    from cardiograph.service.api.problems import ProblemError
+    from cardiograph.service.state import Serving
+
+    async def full(*_, **__):
+        raise ProblemError(429, "line_full", "The line is full.", headers={"Retry-After": "3"})
+
+    served = serve()
+    form = Form(served)
+    with monkeypatch.context() as patch:
+        patch.setattr(Serving, "score", full)
+        answer = form.send(page, **typed(values))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
+    assert "The line is full." in answer.text
+    assert "No ECG page" not in form.send(**typed(values)).text

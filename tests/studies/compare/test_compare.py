@@ -1,0 +1,226 @@
+"""A comparison from end to end: its files agree, and it goes on where it was."""
+
+import csv
+import dataclasses
+import json
+import math
+import re
+
+import pandas as pd
+import pytest
+from tests.studies.conftest import page_settings
+
+from cardiograph.cli.app import main
+from cardiograph.errors import CohortError, ConfigError, RunError
+from cardiograph.studies.compare import compare as study
+from cardiograph.studies.compare.compare import compare
+from cardiograph.studies.compare.options import Asked, Extent, extent_of
+
+SMALL = Extent(
+    models=("default", "logistic", "knn_vote"), folds=2, repeats=1, scarcity=True, missingness=True, workers=1
+)
+
+
+def values_settings(**changes):
+    return page_settings(cohort={"positive": []}, **changes)
+
+
+@pytest.fixture(scope="session")
+def compared(values_table, tmp_path_factory):
+    """A comparison on the table of values, and its folder."""
+    out = tmp_path_factory.mktemp("compares") / "values"
+    return compare(values_table, out, values_settings(), SMALL, command="cardiograph compare values.csv"), out
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Which fits are made."""
+    made = []
+    make = study._make
+    monkeypatch.setattr(study, "_make", lambda bench, task: made.append(task) or make(bench, task))
+    return made
+
+
+def without_clock(result):
+    """What a comparison says, less seconds and memory."""
+    told = result.as_dict()
+    for row in told["rows"]:
+        del row["seconds"], row["peak_mib"]
+    return told
+
+
+def test_the_files_agree(compared):
+    result, out = compared
+    told = json.loads((out / "compare.json").read_text())
+    assert told["rows"][0]["scores"]["auroc"]["value"] == result.rows[0].scores["auroc"].value
+    lines = list(csv.DictReader((out / "leaderboard.csv").read_text().splitlines()))
+    line = next(each for each in lines if (each["model"], each["metric"]) == ("logistic", "auroc"))
+    row = next(row for row in result.rows if row.model == "logistic")
+    assert float(line["value"]) == row.scores["auroc"].value
+    assert len(list(csv.DictReader((out / "scarcity.csv").read_text().splitlines()))) == 5 * 4
+    for name in ("settings", "differences", "verdicts", "missingness"):
+        assert (out / f"{name}.csv").exists()
+    for name in ("leaderboard", "scarcity", "missingness"):
+        assert (out / f"{name}.svg").read_text().startswith("<?xml")
+    assert json.loads((out / "run.json").read_text())["status"] == "finished"
+
+
+def test_the_page_is_one_file_that_names_models_and_verdict(compared):
+    result, out = compared
+    page = (out / "compare.html").read_text()
+    assert page.count("<section") == page.count("</section>") == 7
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page)
+    assert "<script" not in page
+    assert "cardiograph compare values.csv" in page
+    assert result.verdict.sentence.split("AUROC")[0] in page
+    for row in result.rows:
+        assert row.title in page
+
+
+def test_the_own_split_is_said_to_be_unused_and_few_folds_to_be_few(compared):
+    said = " ".join(compared[0].notes)
+    assert "it is not used here" in said
+    assert "Few folds" in said
+
+
+def test_nothing_blanked_is_the_plain_comparison(compared):
+    result = compared[0]
+    default = next(row for row in result.rows if row.model == "default")
+    assert result.missingness[0].default == default.scores["auroc"]
+    assert result.missingness[0].changes == result.differences[0].changes
+    assert [point.labelled for point in result.scarcity] == sorted(point.labelled for point in result.scarcity)
+
+
+def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_table, tmp_path, counted, monkeypatch):
+    keep = study.LineLog.keep
+
+    def killed(self, key, scores, about):
+        if len(self.known) == 7:
+            raise KeyboardInterrupt
+        keep(self, key, scores, about)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(study.LineLog, "keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            compare(values_table, tmp_path / "out", values_settings(), SMALL)
+    assert not (tmp_path / "out" / "compare.json").exists()
+    counted.clear()
+    found = compare(values_table, tmp_path / "out", values_settings(), SMALL)
+    everything = len((compared[1] / "fits.jsonl").read_text().splitlines())
+    assert len(counted) == everything - 7
+    assert without_clock(found) == without_clock(compared[0])
+
+
+def test_more_repeats_add_to_what_is_there(values_table, tmp_path, counted):
+    extent = Extent(models=("default", "logistic"), folds=2, repeats=1, workers=1)
+    compare(values_table, tmp_path / "out", values_settings(), extent)
+    first = len(counted)
+    compare(values_table, tmp_path / "out", values_settings(), dataclasses.replace(extent, repeats=2))
+    assert {task.place[0] for task in counted[first:]} == {1}
+    assert len(counted) == 2 * first
+
+
+def test_another_configuration_in_the_folder_is_refused(compared, values_table):
+    with pytest.raises(RunError, match=r"graph\.k"):
+        compare(values_table, compared[1], values_settings(graph={"k": 3}), SMALL)
+
+
+def test_the_own_split_needs_one_record_of_each_group_and_whole_groups(values_table, page_table, tmp_path):
+    extent = Extent(models=("default", "logistic"), own_split=True, workers=1)
+    with pytest.raises(ConfigError, match=r"--own-split: the test part has 18 records in 12 groups"):
+        compare(values_table, tmp_path / "a", values_settings(), extent)
+    table = pd.read_csv(values_table)
+    table.drop(columns="split").to_csv(tmp_path / "none.csv", index=False)
+    with pytest.raises(ConfigError, match="no column `split`"):
+        compare(tmp_path / "none.csv", tmp_path / "b", values_settings(), extent)
+    torn = table.copy()
+    torn.loc[60, "split"] = "test" if torn.loc[60, "split"] != "test" else "train"
+    torn.to_csv(tmp_path / "torn.csv", index=False)
+    with pytest.raises(CohortError, match=r"1 group\(s\).*both"):
+        compare(tmp_path / "torn.csv", tmp_path / "c", values_settings(), extent)
+    table.iloc[:60].to_csv(tmp_path / "one.csv", index=False)
+    found = compare(tmp_path / "one.csv", tmp_path / "d", values_settings(), extent)
+    assert found.differences[0].p is not None
+    assert math.isfinite(found.verdict.change.low)
+    assert math.isnan(found.rows[0].scores["brier"].low)
+
+
+def test_a_default_that_hears_nobody_has_no_graph_to_judge(values_table, tmp_path):
+    extent = Extent(models=("default", "knn_vote"), folds=2, repeats=1, workers=1)
+    found = compare(values_table, tmp_path / "out", values_settings(model={"name": "logistic"}), extent)
+    assert found.verdict.helps == "no graph"
+    assert found.verdict.edges is None
+
+
+def test_simulated_values_are_not_compared_on(page_table, cheap_encoder, tmp_path):
+    with pytest.raises(ConfigError, match=r"clinical\.simulate is 'blind'"):
+        compare(page_table, tmp_path / "out", page_settings(clinical={"simulate": "blind"}), SMALL)
+
+
+def test_a_folder_inside_the_cohort_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="lies inside"):
+        compare(tmp_path, tmp_path / "out", values_settings(), SMALL)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        (Asked(folds=1), "--folds 1: at least 2"),
+        (Asked(repeats=0), "--repeats 0: at least 1"),
+        (Asked(jobs=0), "--jobs 0: at least 1"),
+        (Asked(net_benefit_at="0.1,1"), r"--net-benefit-at 0\.1,1"),
+        (Asked(net_benefit_at="low"), "--net-benefit-at low"),
+        (Asked(models="x,mlp"), "--models x,mlp"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(asked, named):
+    with pytest.raises(ConfigError, match=named):
+        extent_of(asked)
+
+
+def test_own_split_and_folds_contradict_each_other():
+    with pytest.raises(ConfigError, match="leave out --folds"):
+        extent_of(Asked(folds=3), own_split=True)
+
+
+def test_quick_is_one_repeat_of_fewer_models():
+    quick, full = extent_of(Asked(), quick=True), extent_of(Asked())
+    assert (quick.repeats, full.repeats) == (1, 5)
+    assert set(quick.models) < set(full.models)
+    assert extent_of(Asked(repeats=3), quick=True).repeats == 3
+    assert extent_of(Asked(net_benefit_at="0.3,0.05")).thresholds == (0.05, 0.3)
+
+
+def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
+    config = tmp_path / "fast.toml"
+    config.write_text("[model]\nwidth = 16\nepochs = 12\npatience = 12\n")
+    command = ["compare", str(values_table), "--out", str(tmp_path / "out"), "--config", str(config), "--jobs", "1"]
+    command += ["--models", "logistic", "--folds", "2", "--repeats", "1"]
+    with pytest.raises(SystemExit) as done:
+        main(command)
+    assert done.value.code == 0
+    shown = capsys.readouterr().out
+    assert "leaderboard" in shown
+    assert "compare.html" in shown
+    with pytest.raises(SystemExit):
+        main([*command, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["facts"]["folds"] == 2
+    assert told["verdicts"][0]["modality"] == "clinical"
+
+
+@pytest.mark.slow
+def test_processes_come_to_the_figures_of_one(compared, values_table, tmp_path):
+    found = compare(values_table, tmp_path / "out", values_settings(), dataclasses.replace(SMALL, workers=2))
+    assert without_clock(found) == without_clock(compared[0])
+
+
+@pytest.mark.slow
+def test_pages_are_compared_and_choose_components(page_table, cheap_encoder, tmp_path):
+    extent = Extent(models=("default", "gcn", "logistic", "boosting"), folds=2, repeats=1, workers=1)
+    found = compare(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), extent)
+    assert found.facts.modalities == ("image",)
+    assert found.facts.weights == "random"
+    logistic = next(row for row in found.rows if row.model == "logistic")
+    assert all("image_components" in words for words in logistic.settings)
+    assert [each.model for each in found.differences] == ["default", "gcn"]

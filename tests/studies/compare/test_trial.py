@@ -1,0 +1,119 @@
+"""A fit chooses on validation records alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss as reference_log_loss
+from tests.studies.compared import made_bench, told
+
+from cardiograph.errors import ConfigError
+from cardiograph.studies.compare import trial
+from cardiograph.studies.compare.options import DEFAULT, GRID, MODELS, chosen_models, configured, settings_of
+from cardiograph.studies.compare.trial import Task, best_baseline, log_loss, make_fit
+from cardiograph.train.trial import fit_and_score
+
+
+def poisoned(bench, place):
+    """The same cohort and folds; test records have other labels, pages and values."""
+    split = bench.split(place)
+    test = split.rows("test")
+    studies = {}
+    for name, studied in bench.studies.items():
+        labels = studied.material.labels.copy()
+        labels[test] = 1 - labels[test]
+        image = studied.material.image.copy()
+        image[test] = 50 - image[test]
+        values = studied.material.clinical.values.copy()
+        values[test] = values[test][::-1]
+        clinical = dataclasses.replace(studied.material.clinical, values=values)
+        material = dataclasses.replace(studied.material, labels=labels, image=image, clinical=clinical)
+        cohort = dataclasses.replace(studied.cohort, table=studied.cohort.table.assign(label=labels))
+        studies[name] = dataclasses.replace(studied, cohort=cohort, material=material)
+    return dataclasses.replace(bench, studies=studies, given=split)
+
+
+@pytest.mark.parametrize("model", ["logistic", "knn_vote", "mlp", "gcn"])
+def test_poisoned_test_records_change_no_choice(model):
+    bench = made_bench()
+    place = (0, 1)
+    sound = make_fit(bench, Task("both", place, model))
+    other = make_fit(poisoned(bench, place), Task("both", place, model))
+    assert other.setting == sound.setting
+    assert other.log_loss == sound.log_loss
+    assert other.probabilities != sound.probabilities
+
+
+def test_the_setting_with_the_lowest_validation_loss_is_kept():
+    bench, task = made_bench(), Task("both", (0, 0), "logistic")
+    studied = bench.studied("both", (0, 0))
+    val = studied.cohort.labels[studied.rows("val")]
+    losses = {}
+    for setting in settings_of("logistic", image=True, tuned=True):
+        found = fit_and_score(studied, configured(bench.config, setting, seed=bench.config.seed), name="logistic")
+        losses[setting["fusion.image_components"]] = log_loss(found.validation, val)
+    kept = make_fit(bench, task)
+    assert len(losses) == 2
+    assert kept.setting["fusion.image_components"] == min(losses, key=losses.get)
+    assert kept.log_loss == min(losses.values())
+
+
+def test_the_loss_is_that_of_the_softmax_before_calibration():
+    bench = made_bench()
+    studied = bench.studied("both", (0, 0))
+    found = fit_and_score(studied, bench.config, name="logistic")
+    labels = studied.cohort.labels[studied.rows("val")]
+    expected = reference_log_loss(labels, 1 / (1 + np.exp(-found.validation.scores.raw)))
+    assert log_loss(found.validation, labels) == pytest.approx(expected)
+
+
+def test_the_best_baseline_is_that_of_the_lowest_validation_loss_and_never_a_graph():
+    fits = {
+        "sign": told([0.5], 0.1),
+        "mlp": told([0.5], 0.4),
+        "logistic": told([0.5], 0.3),
+        "boosting": told([0.5], 0.3),
+    }
+    assert best_baseline(fits) == "logistic"
+
+
+def test_random_edges_and_conditions_are_fits_of_their_own():
+    bench = made_bench()
+    plain, rewired, scarce, gappy = (
+        make_fit(bench, Task("both", (0, 0), DEFAULT, **changes))
+        for changes in ({}, {"rewired": True}, {"condition": ("labels", 0.25)}, {"condition": ("gone", 0.75)})
+    )
+    for other in (rewired, scarce, gappy):
+        assert len(other.probabilities) == len(plain.probabilities)
+    assert scarce.probabilities != plain.probabilities
+    assert gappy.probabilities != plain.probabilities
+
+
+def test_scarce_labels_are_learnt_with_components_of_all_records(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        trial,
+        "fit_and_score",
+        lambda studied, config, *_, **__: seen.append(config) or fit_and_score(studied, config, name="logistic"),
+    )
+    for model in (DEFAULT, "logistic"):
+        make_fit(made_bench(), Task("both", (0, 0), model, tuned=False, condition=("labels", 0.5)))
+    assert {(config.fusion.unlabelled, config.fusion.image_components) for config in seen} == {(True, 64)}
+
+
+def test_every_model_has_settings_and_only_pages_have_components():
+    assert set(GRID) == set(MODELS)
+    assert settings_of(DEFAULT, image=True, tuned=True) == [{}]
+    assert len(settings_of("sign", image=True, tuned=True)) == 8
+    assert len(settings_of("sign", image=False, tuned=True)) == 4
+    assert settings_of("mlp", image=False, tuned=True) == [{}]
+    assert settings_of("sign", image=True, tuned=False) == [{}]
+
+
+def test_models_are_named_and_a_comparison_needs_a_baseline():
+    assert chosen_models("logistic, gcn", quick=False) == (DEFAULT, "gcn", "logistic")
+    assert chosen_models(None, quick=True)[0] == DEFAULT
+    with pytest.raises(ConfigError, match=r"--models forest.*allowed are default, sign"):
+        chosen_models("forest,mlp", quick=False)
+    with pytest.raises(ConfigError, match=r"--models gcn.*add one of mlp"):
+        chosen_models("gcn", quick=False)

@@ -1,0 +1,136 @@
+"""The plan takes one fault away at a time and says why it leaves one out."""
+
+import itertools
+
+import pytest
+from tests.studies.conftest import CLASSES, page_settings
+
+from cardiograph.studies.controls import CONTROLS
+from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.switches import FAULTS, THESIS, Faults
+from cardiograph.studies.ladder.plan import (
+    ALONE_TITLES,
+    CONTROL_TITLES,
+    OURS,
+    QUICK_CONTROLS,
+    QUICK_FAULTS,
+    SOUND,
+    START,
+    TITLES,
+    make_plan,
+)
+from cardiograph.studies.shared_cohort import Laboratory
+
+
+@pytest.fixture
+def values_lab(values_table):
+    return Laboratory(values_table, page_settings(cohort={"positive": []}), None, pool=Pool(0))
+
+
+def left_out(steps):
+    return {step.name: step.why_not for step in steps if step.why_not}
+
+
+def test_each_step_of_a_ladder_takes_one_fault_away_in_the_order_of_the_table(lab):
+    for modality, steps in make_plan(lab).ladders.items():
+        assert [step.name for step in steps] == [START, *FAULTS, OURS]
+        assert {step.modality for step in steps} == {modality}
+        run = [step for step in steps if not step.why_not]
+        for before, after in itertools.pairwise(run[:-1]):
+            assert set(before.faults.on()) - set(after.faults.on()) == {after.name}
+        assert run[-2].faults == run[-1].faults == Faults()
+
+
+def test_the_published_settings_end_with_the_last_fault(lab):
+    *published, ours = make_plan(lab).ladders["image"]
+    assert {step.config.balance.mode for step in published} == {"augment"}
+    assert {step.config.model.epochs for step in published} == {THESIS["model"]["epochs"]}
+    assert ours.config == lab.config
+
+
+def test_values_from_the_label_are_the_first_to_go_in_the_multimodal_ladder(lab):
+    steps = make_plan(lab).ladders["both"]
+    assert steps[1].name == "simulated_from_label"
+    assert not steps[1].why_not
+    assert "no clinical values" in left_out(make_plan(lab).ladders["image"])["simulated_from_label"]
+
+
+def test_what_cannot_matter_is_left_out_with_a_reason(lab):
+    reasons = left_out(make_plan(lab).ladders["both"])
+    assert set(reasons) == {"silent_zero_image", "positive_is_normal"}
+    assert "change places" in reasons["positive_is_normal"]
+    assert not set(make_plan(lab).ladders["both"][0].faults.on()) & set(reasons)
+
+
+def test_a_fault_that_is_left_out_is_never_switched_on(lab):
+    plan = make_plan(lab)
+    for steps in (*plan.ladders.values(), *plan.alone.values()):
+        for step in steps:
+            assert step.why_not or not set(step.faults.on()) & set(left_out(steps))
+
+
+def test_without_copies_the_split_cannot_matter(make_lab, pages, tmp_path):
+    table = tmp_path / "once.csv"
+    lines = [f"{page},{CLASSES[number % 3]}" for number, page in enumerate(pages)]
+    table.write_text("ecg,label\n" + "\n".join(lines))
+    plan = make_plan(make_lab(table))
+    assert "no group" in left_out(plan.ladders["image"])["duplicates_across_split"]
+    assert "header_by_row" in left_out(plan.controls)
+
+
+def test_a_table_of_values_has_one_ladder_without_faults_of_pages(values_lab):
+    plan = make_plan(values_lab)
+    assert list(plan.ladders) == list(plan.alone) == ["clinical"]
+    reasons = left_out(plan.ladders["clinical"])
+    assert {name for name, why in reasons.items() if "no pages" in why} == {
+        "augment_before_split",
+        "one_source_augmentation",
+        "mirrored_ecg",
+        "header_in_view",
+        "silent_zero_image",
+    }
+    assert left_out(plan.controls)["clinical_only"] == "the model reads nothing else"
+
+
+def test_each_fault_alone_is_added_to_a_path_that_augments(lab):
+    plan = make_plan(lab)
+    sound, *steps = plan.alone["image"]
+    assert (sound.name, sound.faults.on(), sound.config.balance.mode) == (SOUND, (), "augment")
+    assert [step.name for step in steps] == list(FAULTS)
+    assert all(step.faults.on() == (step.name,) for step in steps)
+    assert [step.name for step in plan.alone["both"][1:]] == ["simulated_from_label", "unscaled_blocks"]
+
+
+def test_controls_stand_beside_the_last_step_of_the_ladder(lab):
+    ours, *controls = make_plan(lab).controls
+    assert [step.name for step in controls] == list(CONTROLS)
+    assert ours.config == make_plan(lab).ladders["image"][-1].config
+    assert {step.name: step.faults.on() for step in controls}["header_by_row"] == ("duplicates_across_split",)
+
+
+def test_settings_that_are_a_fault_themselves_are_not_taken_away(make_lab):
+    reasons = left_out(make_plan(make_lab(pages={"view": "whole"}, balance={"flip": True})).ladders["image"])
+    assert "pages.view" in reasons["header_in_view"]
+    assert "balance.flip" in reasons["mirrored_ecg"]
+
+
+def test_image_as_the_only_modality_means_one_ladder(make_lab):
+    assert list(make_plan(make_lab(cohort={"modality": "image"})).ladders) == ["image"]
+
+
+def test_everything_has_a_name_for_people(lab):
+    assert set(TITLES) == {START, *FAULTS, OURS, SOUND}
+    assert set(ALONE_TITLES) == set(FAULTS)
+    assert set(CONTROL_TITLES) == set(CONTROLS)
+    keys = [step.key for step in make_plan(lab).steps]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_quick_plan_needs_neither_the_whole_page_nor_copies_of_test_pages(lab):
+    plan = make_plan(lab, quick=True)
+    assert [step.name for step in plan.ladders["both"]] == [START, *QUICK_FAULTS, OURS]
+    assert [step.name for step in plan.alone["both"]] == [SOUND, "simulated_from_label"]
+    assert [step.name for step in plan.alone["image"] if not step.why_not] == [SOUND, "duplicates_across_split"]
+    assert [step.name for step in plan.controls] == [OURS, *QUICK_CONTROLS]
+    assert {step.faults.header_in_view for step in plan.steps} == {False}
+    assert {step.faults.augment_before_split for step in plan.steps} == {False}

@@ -1,0 +1,73 @@
+"""The inflation meter shows what copies on both sides of a split are worth, and nothing where there are none."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cardiograph.config import load_config
+from cardiograph.containers import Cohort, Groups
+from cardiograph.ingest.groups import split_records
+from cardiograph.progress import Silent
+from cardiograph.train.data import Material, Studied
+from cardiograph.train.naive_split import SEEDS, measure_inflation
+
+CONFIG = load_config(
+    None, {"model": {"epochs": 40, "patience": 10, "width": 16}, "cohort": {}, "encoder": {"weights": "random"}}
+)
+
+
+def noise(copies, patients=60, balance="none"):
+    """Records of pure noise, each patient's page there several times."""
+    rng = np.random.default_rng(0)
+    source = np.repeat(np.arange(patients), copies)
+    labels = (np.arange(patients) % 2)[source]
+    table = pd.DataFrame(
+        {
+            "record_id": [f"r{row}" for row in range(len(source))],
+            "patient_id": [f"p{patient}" for patient in source],
+            "label": labels,
+            "class_name": labels.astype(str),
+            "ecg": None,
+            "split": None,
+        }
+    )
+    image = rng.normal(size=(patients, 512)).astype(np.float32)[source]
+    config = CONFIG.model_copy(update={"balance": CONFIG.balance.model_copy(update={"mode": balance})})
+    cohort, groups = Cohort(table, ()), Groups(source.astype(np.int64))
+    split = split_records(cohort, groups, config)
+    return Studied(cohort, None, split, Material(image, None, labels, split)), config
+
+
+@pytest.mark.parametrize("balance", ["none", "weights"])
+def test_noise_with_copies_is_inflated(balance):
+    told = measure_inflation(*noise(4, balance=balance), Silent())
+    assert told["by_row"] > 0.75
+    assert abs(told["by_group"] - 0.5) < 0.2
+    assert told["difference"]["value"] == pytest.approx(told["by_row"] - told["by_group"])
+    assert told["difference"]["low"] > 0
+    assert f"means of {SEEDS} paired splits" in told["sentence"]
+
+
+def test_without_copies_there_is_nothing_to_inflate():
+    assert measure_inflation(*noise(1), Silent()) == {
+        "sentence": "No group of more than one record: nothing to inflate."
+    }
+
+
+def test_unlabelled_copies_do_not_count():
+    studied, config = noise(2)
+    labels = np.where(np.arange(120) % 2 == 0, studied.cohort.labels, -1)
+    cohort = dataclasses.replace(studied.cohort, table=studied.cohort.table.assign(label=labels))
+    told = measure_inflation(dataclasses.replace(studied, cohort=cohort), config, Silent())
+    assert "nothing to inflate" in told["sentence"]
+
+
+def test_the_meter_does_not_touch_the_run(finished_run):
+    """The report's own numbers are those of a run without a meter: it comes last and has its own generators."""
+    import json
+
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    assert metrics["inflation"]["seeds"] == SEEDS
+    assert set(metrics["inflation"]["difference"]) == {"value", "low", "high"}
