@@ -35,10 +35,10 @@ from cardiograph.config import RunConfig, load_config
 from cardiograph.features.simulate import simulate_from_label
 from cardiograph.imaging.page_metadata import page_traits
 from cardiograph.imaging.prepare import prepare_page
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records
-from cardiograph.ingest.page_index import survey_pages
-from cardiograph.progress import Silent
+from cardiograph.ingest.page_index import index_pages
+from cardiograph.progress import NoProgress
 from cardiograph.run.audit import audit_cohort
 from cardiograph.synthesis.cohort import write_cohort
 from cardiograph.threads import available_threads
@@ -97,9 +97,9 @@ def header(manifest: Path, cache: Path) -> dict[str, object]:
     """AUROC of the printed margins with whole groups in folds, and with rows dealt out one by one."""
     cohort = read_cohort(manifest, SHARED.cohort, outcome="")
     with PageCache(cache) as pages:
-        cohort, survey = survey_pages(cohort, Workshop(SHARED, pages, Silent()))
-    levels = np.array([facts.traits.margin_levels for facts in survey.facts], float)
-    groups = group_records(cohort, survey, SHARED).index
+        cohort, page_index = index_pages(cohort, RunContext(SHARED, pages, NoProgress()))
+    levels = np.array([facts.traits.margin_levels for facts in page_index.facts], float)
+    groups = group_records(cohort, page_index, SHARED).index
     told = {}
     for name, by in (("whole_groups", groups), ("row_by_row", np.arange(len(cohort)))):
         probe = cross_validated_auroc(levels, cohort.labels, by, seed=0, name=name, shortcut=True)

@@ -27,13 +27,13 @@ from cardiograph.ingest.groups import group_records, split_records
 from cardiograph.synthesis.patients import patient_records
 from cardiograph.synthesis.truth import cohort_table
 from cardiograph.threads import set_threads
-from cardiograph.train.data import Material, Studied
+from cardiograph.train.data import Dataset, TrainingInputs
 from cardiograph.train.trial import fit_and_score
 
 CONFIDENCE = 0.90
 
 
-def drawn(patients: int, seed: int, folder: Path) -> Studied:
+def drawn(patients: int, seed: int, folder: Path) -> Dataset:
     """A cohort of one record a patient, clinical values alone, split by the seed."""
     table = cohort_table(patient_records(seed, number)[0] for number in range(patients))
     path = folder / f"cohort_{seed}.csv"
@@ -41,18 +41,18 @@ def drawn(patients: int, seed: int, folder: Path) -> Studied:
     config = load_config(None, {"seed": seed})
     cohort = read_cohort(path, config.cohort, outcome="synthetic")
     split = split_records(cohort, group_records(cohort, None, config), config)
-    return Studied(cohort, None, split, Material(None, clinical_table(cohort), cohort.labels, split))
+    return Dataset(cohort, None, split, TrainingInputs(None, clinical_table(cohort), cohort.labels, split))
 
 
-def covered(studied: Studied, seed: int, model: str) -> tuple[list[float], Counter[str]]:
+def covered(dataset: Dataset, seed: int, model: str) -> tuple[list[float], Counter[str]]:
     """Share of test records of class 0 and of class 1 whose class is in their set, and what the sets say."""
-    found = fit_and_score(studied, load_config(None, {"seed": seed}), name=model).test.scores
-    labels = studied.cohort.labels[studied.rows(TEST)]
-    if found is None or found.told is None:
+    found = fit_and_score(dataset, load_config(None, {"seed": seed}), name=model).test.scores
+    labels = dataset.cohort.labels[dataset.rows(TEST)]
+    if found is None or found.uncertainty is None:
         message = "the model told nothing beside probabilities"
         raise ValueError(message)
-    inside = found.told.p_values > 1 - CONFIDENCE
-    return [float(inside[labels == label, label].mean()) for label in (0, 1)], Counter(found.told.decisions)
+    inside = found.uncertainty.p_values > 1 - CONFIDENCE
+    return [float(inside[labels == label, label].mean()) for label in (0, 1)], Counter(found.uncertainty.decisions)
 
 
 def main() -> None:

@@ -38,10 +38,10 @@ from cardiograph.containers import Cohort
 from cardiograph.encoders.engine import Engine, make_engine
 from cardiograph.encoders.weights import load_weights
 from cardiograph.imaging.prepare import to_input
-from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.context import MEMORY, InputStore, RunContext
 from cardiograph.ingest.embed import embed_pages
-from cardiograph.ingest.page_index import read_view, survey_pages
-from cardiograph.progress import Silent
+from cardiograph.ingest.page_index import index_pages, read_view
+from cardiograph.progress import NoProgress
 from cardiograph.threads import set_threads
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -71,10 +71,10 @@ def ours(files: list[Path], engine: Engine, config: RunConfig) -> dict[str, Time
     found: dict[str, Times] = {}
     for kind, limit, both in (("", 0, "twice"), ("_kept", MEMORY, "whole")):
         with tempfile.TemporaryDirectory() as folder, PageCache(Path(folder)) as cache:
-            shop = Workshop(config, cache, Silent(), inputs=InputStore(limit))
-            surveyed, (_, survey) = timed(lambda used=shop: survey_pages(cohort_of(files), used), len(files))
+            context = RunContext(config, cache, NoProgress(), inputs=InputStore(limit))
+            surveyed, (_, page_index) = timed(lambda used=context: index_pages(cohort_of(files), used), len(files))
             embedded, _ = timed(
-                lambda used=shop, pages=survey: embed_pages(pages, engine, "benchmark", used), len(files)
+                lambda used=context, pages=page_index: embed_pages(pages, engine, "benchmark", used), len(files)
             )
         found |= {f"survey{kind}": surveyed, f"embed{kind}": embedded}
         found[both] = {clock: surveyed[clock] + embedded[clock] for clock in surveyed}
@@ -84,8 +84,8 @@ def ours(files: list[Path], engine: Engine, config: RunConfig) -> dict[str, Time
 def alone(files: list[Path], engines: dict[str, Engine], config: RunConfig) -> dict[str, Times]:
     """Decoding alone on one thread, as ``embed`` does it, and each encoder alone on inputs that are ready."""
     with tempfile.TemporaryDirectory() as folder, PageCache(Path(folder)) as cache:
-        _, survey = survey_pages(cohort_of(files), Workshop(config, cache, Silent()))
-    pages = [survey.page(row) for row in range(len(files))]
+        _, page_index = index_pages(cohort_of(files), RunContext(config, cache, NoProgress()))
+    pages = [page_index.page(row) for row in range(len(files))]
     decode, inputs = timed(lambda: [to_input(read_view(*page, config.pages)) for page in pages], len(files))
     found = {"decode": decode}
     for name, engine in engines.items():

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cardiograph.config import ModelConfig
-from cardiograph.containers import Neighbourhood
+from cardiograph.containers import NearestNeighbours
 from cardiograph.models.gnn import GCNLayer, Network
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.threads import set_threads
 from graph_scale import K, Watch, mixture
 
@@ -61,11 +61,11 @@ class PyGNetwork(nn.Module):
         return logits
 
 
-def drawn(records: int) -> tuple[Tensor, Neighbourhood, Tensor]:
+def drawn(records: int) -> tuple[Tensor, NearestNeighbours, Tensor]:
     """Features, a neighbour table (drawn at random: how it was found does not change the work) and labels."""
     rng = np.random.default_rng(0)
     index = (np.arange(records)[:, None] + rng.integers(1, records - 1, (records, K))) % records
-    hood = Neighbourhood(np.sort(index, axis=1), np.ones(index.shape, np.float32))
+    hood = NearestNeighbours(np.sort(index, axis=1), np.ones(index.shape, np.float32))
     values = mixture(records, WIDTH, 0)
     return torch.from_numpy(values), hood, torch.from_numpy((values[:, 0] > 0).astype(np.int64))
 
@@ -76,7 +76,7 @@ def network() -> Network:
     return Network("gcn", WIDTH, ModelConfig(name="gcn"))
 
 
-def edges_of(hood: Neighbourhood) -> Tensor:
+def edges_of(hood: NearestNeighbours) -> Tensor:
     """[2, edges] neighbour, record."""
     records, k = hood.index.shape
     return torch.stack([torch.from_numpy(hood.index.ravel()), torch.arange(records).repeat_interleave(k)])
@@ -87,14 +87,14 @@ def trained(side: str, records: int, epochs: int) -> dict[str, float]:
     x, hood, labels = drawn(records)
     ours = network()
     model: nn.Module = ours if side == "ours" else PyGNetwork(ours)
-    graph = Hearing.of(hood) if side == "ours" else edges_of(hood)
+    graph = NeighbourTable.of(hood) if side == "ours" else edges_of(hood)
     memory = Watch()
     start = time.perf_counter()
-    heard = ours.heard(x, graph) if isinstance(graph, Hearing) else []
+    heard = ours.heard(x, graph) if isinstance(graph, NeighbourTable) else []
     once = time.perf_counter() - start
 
     def logits() -> Tensor:
-        found: Tensor = ours(x, graph, heard=heard)[0] if isinstance(graph, Hearing) else model(x, graph)
+        found: Tensor = ours(x, graph, heard=heard)[0] if isinstance(graph, NeighbourTable) else model(x, graph)
         return found
 
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -123,7 +123,7 @@ def apart(records: int) -> float:
     ours = network().eval()
     theirs = PyGNetwork(ours).eval()
     with torch.inference_mode():
-        one, other = ours(x, Hearing.of(hood))[0], theirs(x, edges_of(hood))
+        one, other = ours(x, NeighbourTable.of(hood))[0], theirs(x, edges_of(hood))
     return float((one - other).abs().max() / one.abs().max())
 
 

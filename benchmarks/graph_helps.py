@@ -27,17 +27,17 @@ from cardiograph.containers import TEST, ClinicalTable, Cohort, Groups, Split
 from cardiograph.evaluate.bootstrap import resampled_interval
 from cardiograph.models.registry import BASELINES
 from cardiograph.schema import ClinicalVariable
-from cardiograph.studies.compare.fold_data import Bench
+from cardiograph.studies.compare.fold_data import FoldData
 from cardiograph.studies.compare.options import DEFAULT
 from cardiograph.studies.compare.trial import LABELS_KEPT, Fitted, Task, best_baseline, make_fit
 from cardiograph.threads import set_threads
-from cardiograph.train.data import Material, Studied
+from cardiograph.train.data import Dataset, TrainingInputs
 
 KINDS, WIDTH, FOLDS = 100, 32, 5
 MARKER = ClinicalVariable("marker", "marker", "", -1000, 1000)
 
 
-def patients_of(count: int, seed: int, noise: float) -> Studied:
+def patients_of(count: int, seed: int, noise: float) -> Dataset:
     """Patients whose kind decides their risk.
 
     Args:
@@ -64,28 +64,30 @@ def patients_of(count: int, seed: int, noise: float) -> Studied:
     )
     split = Split(np.full(count, "train"), Groups(np.arange(count)), "drawn")
     clinical = ClinicalTable(values, (MARKER,), ("synthetic patient",))
-    return Studied(Cohort(table, (MARKER,), synthetic=True), None, split, Material(image, clinical, labels, split))
+    return Dataset(
+        Cohort(table, (MARKER,), synthetic=True), None, split, TrainingInputs(image, clinical, labels, split)
+    )
 
 
-def auroc(bench: Bench, task: Task, fit: Fitted) -> float:
+def auroc(fold_data: FoldData, task: Task, fit: Fitted) -> float:
     """Of the test records of a fit."""
     from sklearn.metrics import roc_auc_score
 
-    labels = bench.any_study.cohort.labels
-    return float(roc_auc_score(labels[bench.split(task.place).rows(TEST)], fit.probabilities))
+    labels = fold_data.any_study.cohort.labels
+    return float(roc_auc_score(labels[fold_data.split(task.place).rows(TEST)], fit.probabilities))
 
 
-def measured(studied: Studied, repeats: int, share: float) -> dict[str, Any]:
+def measured(dataset: Dataset, repeats: int, share: float) -> dict[str, Any]:
     """AUROC of default, best baseline and random edges at a share of labels; differences with intervals."""
     config = load_config(None, {"graph": {"space": "image", "k": 10}})
-    bench = Bench(config, {"both": studied}, FOLDS)
+    fold_data = FoldData(config, {"both": dataset}, FOLDS)
     rows = []
     for place in ((repeat, fold) for repeat in range(repeats) for fold in range(FOLDS)):
         condition = (LABELS_KEPT, share)
         tasks = {name: Task("both", place, name, condition=condition) for name in (DEFAULT, *BASELINES)}
         tasks["random edges"] = Task("both", place, DEFAULT, condition=condition, rewired=True)
-        fits = {name: make_fit(bench, task) for name, task in tasks.items()}
-        scores = {name: auroc(bench, tasks[name], fit) for name, fit in fits.items()}
+        fits = {name: make_fit(fold_data, task) for name, task in tasks.items()}
+        scores = {name: auroc(fold_data, tasks[name], fit) for name, fit in fits.items()}
         best = best_baseline({name: fits[name] for name in BASELINES})
         rows.append({**scores, "best baseline": scores[best]})
     values = {name: np.array([row[name] for row in rows]) for name in rows[0]}

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from cardiograph.config import GraphConfig
-from cardiograph.containers import Places
+from cardiograph.containers import SearchPoints
 from cardiograph.graph.attach import build_graph
 from cardiograph.graph.exact import nearest
 from cardiograph.threads import set_threads
@@ -80,7 +80,7 @@ def measure(records: int, width: int, config: GraphConfig, *, peer: bool) -> dic
     from sklearn.neighbors import NearestNeighbors
 
     values = mixture(records, width, 0)
-    places = Places(values, np.ones((records, 1), bool), ((0, width),), (1.0,))
+    places = SearchPoints(values, np.ones((records, 1), bool), ((0, width),), (1.0,))
     graph, ours = timed(lambda: build_graph(places, np.arange(records), np.arange(records), config))
     sample = np.sort(np.random.default_rng(3).permutation(records)[:1000])
     true = nearest(values, values[sample], k=K, forbidden=[sample[i : i + 1] for i in range(len(sample))]).index

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 from cardiograph.config import GraphConfig, ModelConfig
-from cardiograph.containers import Places
+from cardiograph.containers import SearchPoints
 from cardiograph.graph.attach import attach, build_graph
 from cardiograph.models.examples import Examples
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.models.training import train
 from cardiograph.threads import set_threads
 from graph_scale import INNER, K, mixture, timed
@@ -46,17 +46,19 @@ def measure(records: int, epochs: int, answers: int) -> dict[str, Any]:
     graph_config = GraphConfig(k=K)
     values, asked = mixture(records, WIDTH, 0), mixture(records // 10, WIDTH, QUERY_SEED)
     labels, asked_labels = labels_of(values, 1), labels_of(asked, 2)
-    places, queries = (Places(each, np.ones((len(each), 1), bool), ((0, WIDTH),), (1.0,)) for each in (values, asked))
+    places, queries = (
+        SearchPoints(each, np.ones((len(each), 1), bool), ((0, WIDTH),), (1.0,)) for each in (values, asked)
+    )
     told: dict[str, Any] = {"records": records, "validation_records": len(asked)}
     stages: dict[str, dict[str, float]] = {}
     graph, stages["graph"] = timed(lambda: build_graph(places, np.arange(records), np.arange(records), graph_config))
     told["search"] = "exact" if graph.lists is None else graph.lists.sentence
-    reference = Places(places.values, places.present, places.blocks, places.scales, graph.lists)
+    reference = SearchPoints(places.values, places.present, places.blocks, places.scales, graph.lists)
     nobody = [np.zeros(0, np.int64)] * len(asked)
     hood, stages["attach validation"] = timed(lambda: attach(reference, queries, graph_config, nobody))
-    hearing = Hearing.of(graph.neighbours)
-    train_set = Examples.of(values, hearing, labels)
-    val_set = Examples.of(asked, Hearing.of(hood, hearing.degree), asked_labels)
+    neighbour_table = NeighbourTable.of(graph.neighbours)
+    train_set = Examples.of(values, neighbour_table, labels)
+    val_set = Examples.of(asked, NeighbourTable.of(hood, neighbour_table.degree), asked_labels)
     for name in ("sign", "gcn"):
         config = ModelConfig(name=name, epochs=epochs, patience=epochs, full_batch_up_to=min(200_000, records - 1))
         (network, history), stages[f"train {name}"] = timed(
@@ -65,13 +67,17 @@ def measure(records: int, epochs: int, answers: int) -> dict[str, Any]:
         told[f"{name} validation loss"] = round(min(history.val_loss), 4)
         told[f"{name} epochs"] = len(history.val_loss)
         with torch.inference_mode():
-            (_, states), stages[f"states of {name}"] = timed(lambda net=network: net(torch.from_numpy(values), hearing))
+            (_, states), stages[f"states of {name}"] = timed(
+                lambda net=network: net(torch.from_numpy(values), neighbour_table)
+            )
         seconds = []
         for row in range(answers):
             start = time.perf_counter()
             heard = attach(reference, queries.of(np.array([row])), graph_config, nobody[:1])
             with torch.inference_mode():
-                network(torch.from_numpy(asked[row : row + 1]), Hearing.of(heard, hearing.degree), states)
+                network(
+                    torch.from_numpy(asked[row : row + 1]), NeighbourTable.of(heard, neighbour_table.degree), states
+                )
             seconds.append(time.perf_counter() - start)
         stages[f"{answers} answers of {name}"] = {"wall_s": round(sum(seconds), 2)}
         told[f"{name} p50 p99 ms"] = [round(1e3 * float(np.quantile(seconds, at)), 2) for at in (0.5, 0.99)]

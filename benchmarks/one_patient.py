@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from cardiograph.artifacts.bundle import ModelBundle, Reference, Served
+from cardiograph.artifacts.bundle import BundleFacts, ModelBundle, Reference
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
 from cardiograph.containers import NodeFeatures
 from cardiograph.features.fusion import Fusion
 from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.graph.attach import build_graph
 from cardiograph.graph.exact import nearest
-from cardiograph.graph.search_space import Space
+from cardiograph.graph.search_space import SearchSpace
 from cardiograph.inference import Predictor, Queries
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.models.registry import build
 from cardiograph.threads import set_threads
 from graph_scale import K, mixture, timed
@@ -46,18 +46,18 @@ def bundle_of(values: np.ndarray) -> ModelBundle:
     names, blocks = fusion.layout
     features = NodeFeatures(values, names, blocks, np.ones((count, 1), bool))
     config, model = GraphConfig(k=K), ModelConfig(name="gcn")
-    space = Space(np.arange(WIDTH), np.ones((1, WIDTH)), ((0, WIDTH),), (1.0,), np.array([True]))
+    space = SearchSpace(np.arange(WIDTH), np.ones((1, WIDTH)), ((0, WIDTH),), (1.0,), np.array([True]))
     graph = build_graph(space.place(features), np.arange(count), np.arange(count), config)
-    hearing = Hearing.of(graph.neighbours)
+    neighbour_table = NeighbourTable.of(graph.neighbours)
     network = build("gcn", WIDTH, model).eval()
     with torch.inference_mode():
-        _, states = network(torch.from_numpy(values), hearing)
+        _, states = network(torch.from_numpy(values), neighbour_table)
     reference = Reference(
         features=values,
         present=features.present,
         places=None,
         states=tuple(state.numpy() for state in states),
-        degree=hearing.degree.numpy(),
+        degree=neighbour_table.degree.numpy(),
         labels=labels,
         clinical=np.zeros((count, 0)),
         groups=np.arange(count),
@@ -67,7 +67,7 @@ def bundle_of(values: np.ndarray) -> ModelBundle:
         perceptual_hashes=np.zeros((count, 0), np.uint8),
         lists=graph.lists,
     )
-    served = Served(model, config, PagesConfig(), "x", "synthetic", (), 0.5, None)
+    served = BundleFacts(model, config, PagesConfig(), "x", "synthetic", (), 0.5, None)
     scaler: ClinicalScaler | None = None
     return ModelBundle(served, network, fusion, scaler, space, reference)
 

@@ -29,9 +29,9 @@ from cardiograph.evaluate.bootstrap import resampled_interval
 from cardiograph.evaluate.decision import youden_threshold
 from cardiograph.evaluate.metrics import score
 from cardiograph.studies.compare.folds import fold_split
-from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.faults.switches import Faults
-from cardiograph.studies.shared_cohort import Laboratory
+from cardiograph.studies.shared_cohort import SharedCohort
 from cardiograph.threads import set_threads
 from cardiograph.train.trial import fit_and_score
 
@@ -62,14 +62,14 @@ def scores_of_seed(table: Path, seed: int, repeats: int, readout: str) -> dict[s
     config = load_config(None, settings)
     found: dict[str, list[dict[str, float]]] = {"sign": [], "logistic": []}
     with PageCache(cache_folder()) as cache:
-        lab = Laboratory(table, config, cache, pool=Pool(0))
-        studied, _ = lab.study(lab.settings(config, Faults(), "image", config.seed))
-        labels = studied.cohort.labels
+        shared_cohort = SharedCohort(table, config, cache, pool=AugmentationPool(0))
+        dataset, _ = shared_cohort.study(shared_cohort.settings(config, Faults(), "image", config.seed))
+        labels = dataset.cohort.labels
         for repeat in range(repeats):
             for fold in range(FOLDS):
-                split = fold_split(labels, studied.split.groups, FOLDS, (repeat, fold), seed=config.seed)
-                material = dataclasses.replace(studied.material, split=split)
-                on_fold = dataclasses.replace(studied, split=split, material=material)
+                split = fold_split(labels, dataset.split.groups, FOLDS, (repeat, fold), seed=config.seed)
+                inputs = dataclasses.replace(dataset.inputs, split=split)
+                on_fold = dataclasses.replace(dataset, split=split, inputs=inputs)
                 for name, each in found.items():
                     trial = fit_and_score(on_fold, config.model_copy(update={"seed": config.seed + repeat}), name=name)
                     threshold = youden_threshold(labels[on_fold.rows(VAL)], trial.validation.probabilities)

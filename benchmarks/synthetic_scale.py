@@ -30,53 +30,53 @@ from cardiograph.config import RunConfig, load_config
 from cardiograph.containers import TEST, TRAIN, VAL, ClinicalTable, Groups
 from cardiograph.evaluate.bootstrap import resampled_interval
 from cardiograph.studies.compare.folds import fold_split
-from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.faults.switches import Faults
-from cardiograph.studies.shared_cohort import Laboratory
+from cardiograph.studies.shared_cohort import SharedCohort
 from cardiograph.synthesis.cohort import write_cohort
 from cardiograph.synthesis.density import CLINICAL
 from cardiograph.synthesis.truth import latent_matrix
 from cardiograph.threads import set_threads
-from cardiograph.train.data import Studied
+from cardiograph.train.data import Dataset
 from cardiograph.train.trial import fit_and_score, nameless
 
 FOLDS = 5
 READS = ("clinical", "image", "both")
 
 
-def first_records(studied: Studied, rows: np.ndarray) -> Studied:
+def first_records(dataset: Dataset, rows: np.ndarray) -> Dataset:
     """Some records of a cohort, as a cohort."""
-    material, cohort = studied.material, studied.cohort
+    inputs, cohort = dataset.inputs, dataset.cohort
     table = cohort.table.iloc[rows].reset_index(drop=True)
-    _, index = np.unique(studied.split.groups.index[rows], return_inverse=True)
-    split = dataclasses.replace(studied.split, part=studied.split.part[rows], groups=Groups(index.astype(np.int64)))
-    clinical = material.clinical
+    _, index = np.unique(dataset.split.groups.index[rows], return_inverse=True)
+    split = dataclasses.replace(dataset.split, part=dataset.split.part[rows], groups=Groups(index.astype(np.int64)))
+    clinical = inputs.clinical
     if clinical is not None:
         clinical = ClinicalTable(clinical.values[rows], clinical.variables, clinical.provenance)
-    image = None if material.image is None else material.image[rows]
-    kept = dataclasses.replace(material, image=image, clinical=clinical, labels=material.labels[rows], split=split)
-    return dataclasses.replace(studied, cohort=dataclasses.replace(cohort, table=table), material=kept, split=split)
+    image = None if inputs.image is None else inputs.image[rows]
+    kept = dataclasses.replace(inputs, image=image, clinical=clinical, labels=inputs.labels[rows], split=split)
+    return dataclasses.replace(dataset, cohort=dataclasses.replace(cohort, table=table), inputs=kept, split=split)
 
 
-def of_fold(studied: Studied, config: RunConfig, truth: pd.DataFrame, fold: int) -> dict[str, float]:
+def of_fold(dataset: Dataset, config: RunConfig, truth: pd.DataFrame, fold: int) -> dict[str, float]:
     """AUROC of everything on one fold."""
-    labels = studied.cohort.labels
-    split = fold_split(labels, studied.split.groups, FOLDS, (0, fold), seed=config.seed)
-    material = dataclasses.replace(studied.material, split=split)
+    labels = dataset.cohort.labels
+    split = fold_split(labels, dataset.split.groups, FOLDS, (0, fold), seed=config.seed)
+    inputs = dataclasses.replace(dataset.inputs, split=split)
     blocks = {
-        "clinical": dataclasses.replace(material, image=None),
-        "image": dataclasses.replace(material, clinical=None),
-        "both": material,
+        "clinical": dataclasses.replace(inputs, image=None),
+        "image": dataclasses.replace(inputs, clinical=None),
+        "both": inputs,
     }
     test = split.rows(TEST)
     found = {}
     for name in READS:
-        each = dataclasses.replace(studied, split=split, material=blocks[name])
+        each = dataclasses.replace(dataset, split=split, inputs=blocks[name])
         found[name] = float(roc_auc_score(labels[test], fit_and_score(each, config).test.probabilities))
-    rows = truth.set_index("record_id").loc[list(studied.cohort.record_ids)].reset_index()
+    rows = truth.set_index("record_id").loc[list(dataset.cohort.record_ids)].reset_index()
     latents = latent_matrix(rows, variables=CLINICAL)
-    learnt = np.concatenate([split.rows(TRAIN), split.rows(VAL)])
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(latents[learnt], labels[learnt])
+    fitted = np.concatenate([split.rows(TRAIN), split.rows(VAL)])
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(latents[fitted], labels[fitted])
     found["true clinical latents"] = float(roc_auc_score(labels[test], model.predict_proba(latents[test])[:, 1]))
     for name, column in (("clinical", "clinical"), ("image", "ecg"), ("both", "recorded")):
         found[f"posterior, {name}"] = float(roc_auc_score(labels[test], rows[f"bayes_{column}"].to_numpy()[test]))
@@ -103,13 +103,13 @@ def main() -> None:
         source = options.cohort or Path(folder) / "cohort"
         if options.cohort is None:
             write_cohort(source, patients=options.patients, seed=7)
-        lab = Laboratory(source / "cohort.csv", config, cache, pool=Pool(0))
-        whole = nameless(lab.study(lab.settings(config, Faults(), "both", config.seed))[0])
+        shared_cohort = SharedCohort(source / "cohort.csv", config, cache, pool=AugmentationPool(0))
+        whole = nameless(shared_cohort.study(shared_cohort.settings(config, Faults(), "both", config.seed))[0])
         truth = pd.read_parquet(source / "truth.parquet")
         number = truth.set_index("record_id").loc[list(whole.cohort.record_ids), "patient_id"].str[1:].astype(int)
         for size in options.sizes:
-            studied = first_records(whole, np.flatnonzero(number.to_numpy() < size))
-            folds = [of_fold(studied, config, truth, fold) for fold in range(FOLDS)]
+            dataset = first_records(whole, np.flatnonzero(number.to_numpy() < size))
+            folds = [of_fold(dataset, config, truth, fold) for fold in range(FOLDS)]
             values = {name: np.array([each[name] for each in folds]) for name in folds[0]}
             gains = {
                 "both - clinical": values["both"] - values["clinical"],

@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cardiograph.cohort.split import split_groups
 from cardiograph.containers import EXCLUDED, TRAIN, VAL, Groups, Split
-from cardiograph.estimator import Blocks, PatientGraphClassifier, study_arrays
+from cardiograph.estimator import Blocks, PatientGraphClassifier, build_array_dataset
 from cardiograph.inference import Predictor
 from cardiograph.train.trial import fit_and_score
 
@@ -48,8 +48,8 @@ def test_it_says_what_a_trial_says_on_the_same_split(problem, model):
     part = np.full(len(y), "test", dtype="U8")
     part[~test] = np.where(classifier.held_out_, VAL, TRAIN)
     split = Split(part, Groups(groups.astype(np.int64)), "drawn")
-    studied = study_arrays(x, y, split, Blocks.of([f"x{column}" for column in range(12)], 8))
-    trial = fit_and_score(studied, classifier._config())
+    dataset = build_array_dataset(x, y, split, Blocks.of([f"x{column}" for column in range(12)], 8))
+    trial = fit_and_score(dataset, classifier._config())
     np.testing.assert_allclose(classifier.predict_proba(x[test]), trial.test.by_class, atol=1e-5)
 
 

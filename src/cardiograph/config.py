@@ -221,7 +221,7 @@ class ModelConfig(Section):
     """The model and its training."""
 
     name: ModelName = Field("sign", description="The model that is kept; those of `beside` stand beside it.")
-    beside: tuple[ModelName, ...] = Field(
+    baselines: tuple[ModelName, ...] = Field(
         ("gcn", "mlp", "logistic", "knn_vote"), description="Trained on the same features, for comparison."
     )
     width: int = Field(

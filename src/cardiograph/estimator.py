@@ -21,7 +21,7 @@ from cardiograph.containers import TRAIN, VAL, ClinicalTable, Cohort, Groups, Sp
 from cardiograph.errors import CardiographError
 from cardiograph.inference import Predictor, Queries
 from cardiograph.schema import UNLABELLED, ClinicalVariable, Provenance
-from cardiograph.train.data import Material, Studied
+from cardiograph.train.data import Dataset, TrainingInputs
 from cardiograph.train.fit import prepare
 from cardiograph.train.trial import fit_predictor
 
@@ -75,7 +75,7 @@ class Blocks:
         return Queries(self.image_of(values), values[:, self.clinical], nobody, nobody, nobody)
 
 
-def study_arrays(values: Floats, labels: NDArray[np.int64], split: Split, blocks: Blocks) -> Studied:
+def build_array_dataset(values: Floats, labels: NDArray[np.int64], split: Split, blocks: Blocks) -> Dataset:
     """Records as a run knows them, by number alone.
 
     Args:
@@ -96,20 +96,20 @@ def study_arrays(values: Floats, labels: NDArray[np.int64], split: Split, blocks
             "split": None,
         }
     )
-    material = Material(blocks.image_of(values), blocks.clinical_of(values), labels, split)
-    return Studied(Cohort(table, ()), None, split, material)
+    inputs = TrainingInputs(blocks.image_of(values), blocks.clinical_of(values), labels, split)
+    return Dataset(Cohort(table, ()), None, split, inputs)
 
 
-def learn_arrays(studied: Studied, config: RunConfig) -> Predictor:
+def fit_arrays(dataset: Dataset, config: RunConfig) -> Predictor:
     """The configured model of such records, by the steps of a run.
 
     Without validation records the training records stand in for them when epoch and penalty are chosen, which is then no
     safeguard at all; and nothing is calibrated, since scores of training records say nothing about those of others.
     """
-    prepared = prepare(studied.material, config)
-    if not len(studied.rows(VAL)):
+    prepared = prepare(dataset.inputs, config)
+    if not len(dataset.rows(VAL)):
         prepared = dataclasses.replace(prepared, val_set=prepared.train_set)
-    return fit_predictor(config.model.name, studied, prepared, config)
+    return fit_predictor(config.model.name, dataset, prepared, config)
 
 
 class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -123,7 +123,7 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
     Args:
         model: ``sign``, ``gcn``, ``gat``, ``sage``, ``mlp``, ``logistic`` or ``knn_vote``.
         k: Neighbours of each row.
-        space: Where neighbours are sought: ``fused``, ``image``, ``clinical`` or ``learnt``.
+        space: Where neighbours are sought: ``fused``, ``image``, ``clinical`` or ``fitted``.
         votes: Whether the labels of the neighbours are an input.
         image_columns: How many leading columns are the image block, such as an embedding; None where all columns are one
             clinical block. A gap in a clinical column is filled by the median of the training rows, and an indicator added;
@@ -199,7 +199,7 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             message = "image_columns: no training row has its whole image block; give rows without gaps in it"
             raise ValueError(message)
         try:
-            predictor = learn_arrays(study_arrays(values, labels, split, blocks), config)
+            predictor = fit_arrays(build_array_dataset(values, labels, split, blocks), config)
         except CardiographError as error:
             raise ValueError(str(error)) from error
         self._blocks_in, self.predictor_ = blocks, predictor

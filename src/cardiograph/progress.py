@@ -17,7 +17,7 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class NoProgress:
     """Listens and says nothing."""
 
     def start(self, stage: str, total: int, *, unit: str = "") -> None:

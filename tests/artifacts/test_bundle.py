@@ -37,7 +37,7 @@ def made(tmp_path_factory):
         "age": rng.integers(40, 80, 120),
     }
     pd.DataFrame(table).to_csv(folder / "cohort.csv", index=False)
-    config = {"model": {"epochs": 8, "patience": 8, "beside": ["logistic"]}, "evaluation": {"bootstrap": 100}}
+    config = {"model": {"epochs": 8, "patience": 8, "baselines": ["logistic"]}, "evaluation": {"bootstrap": 100}}
     return run(folder / "cohort.csv", folder / "run", load_config(None, config)).path / "bundle"
 
 
@@ -297,7 +297,7 @@ def test_a_bundle_that_is_replaced_goes_on_answering_as_it_was_loaded(bundle):
     assert predictor.predict(None, VALUES) == before
 
 
-def renewed(bundle):
+def recalibrated(bundle):
     found = ModelBundle.load(bundle)
 
     return replace(
@@ -311,7 +311,7 @@ def renewed(bundle):
 @pytest.mark.parametrize("killed_at", range(4))
 def test_a_bundle_killed_while_it_is_renewed_is_the_old_one_or_the_new_one(bundle, monkeypatch, killed_at):
     """Each write may be the last one; then the same command makes the new one, with no file of the other left."""
-    old, new, writes = ModelBundle.load(bundle), renewed(bundle), []
+    old, new, writes = ModelBundle.load(bundle), recalibrated(bundle), []
     plain = files.write_bytes
 
     def write(target, content):

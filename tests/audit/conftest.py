@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cardiograph.audit.subject import AuditedPages, Subject
+from cardiograph.audit.subject import AuditedPages, AuditInput
 from cardiograph.containers import ClinicalTable, Cohort, Groups
 from cardiograph.imaging.page_metadata import PageTraits
 from cardiograph.schema import DEFAULT_VARIABLES
@@ -68,11 +68,11 @@ def make_subject(labels, *, values=None, names=("ef", "bnp", "nyha", "sbp", "age
         "split": "none",
         "clinical": clinical,
     }
-    return Subject(cohort=Cohort(table, variables), **plain | changes)
+    return AuditInput(cohort=Cohort(table, variables), **plain | changes)
 
 
 @pytest.fixture
-def subject():
+def audited():
     return make_subject
 
 

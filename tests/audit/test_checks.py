@@ -7,21 +7,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cardiograph.audit.checks import examine
+from cardiograph.audit.checks import run_checks
 from cardiograph.audit.findings import Audit, Finding, check_codes
 from cardiograph.containers import PARTS, Groups
 from cardiograph.errors import AuditError, ConfigError
 
 
-def test_findings_come_gravest_first(subject, pages):
-    audit = examine(subject([0, 1] * 10, pages=pages("aabb" * 5)))
+def test_findings_come_gravest_first(audited, pages):
+    audit = run_checks(audited([0, 1] * 10, pages=pages("aabb" * 5)))
     severities = [finding.severity for finding in audit.findings]
     assert severities == sorted(severities, key=("block", "warn", "note").index)
     assert severities[0] == "block"
 
 
-def test_an_audit_survives_json(subject, pages, rng):
-    audit = examine(subject(np.arange(40) % 2, pages=pages(range(40)), values=rng.normal(1, 0.1, (40, 5))))
+def test_an_audit_survives_json(audited, pages, rng):
+    audit = run_checks(audited(np.arange(40) % 2, pages=pages(range(40)), values=rng.normal(1, 0.1, (40, 5))))
     assert audit.probes
     assert audit.findings
     assert Audit.from_dict(json.loads(json.dumps(audit.as_dict(), allow_nan=False))) == audit
@@ -46,7 +46,7 @@ def test_only_blocking_codes_can_be_accepted():
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_no_cohort_breaks_it(subject, pages, traits, data):
+def test_no_cohort_breaks_it(audited, pages, traits, data):
     count = data.draw(st.integers(1, 24))
     labels = data.draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=count, max_size=count))
     number = st.one_of(st.just(float("nan")), st.floats(0.05, 0.9), st.just(0.5))
@@ -61,8 +61,8 @@ def test_no_cohort_breaks_it(subject, pages, traits, data):
             min_size=count, max_size=count)
     )  # fmt: skip
     keys = data.draw(st.lists(st.integers(0, 5), min_size=count, max_size=count))
-    audit = examine(
-        subject(
+    audit = run_checks(
+        audited(
             labels,
             values=values if data.draw(st.booleans()) else None,
             names=("ef", "nyha", "age"),

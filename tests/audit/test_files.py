@@ -8,23 +8,23 @@ from cardiograph.audit.files import check_files
 from cardiograph.errors import Issue
 
 
-def found(subject):
-    return {finding.code: finding for finding in check_files(subject)}
+def found(audited):
+    return {finding.code: finding for finding in check_files(audited)}
 
 
 def among(traits, count=20, **changes):
     return [traits()] * count + [traits(**changes)]
 
 
-def whole(subject, pages, looks):
-    return subject([0, 1] * (len(looks) // 2) + [0] * (len(looks) % 2), pages=pages(range(len(looks)), looks))
+def whole(audited, pages, looks):
+    return audited([0, 1] * (len(looks) // 2) + [0] * (len(looks) % 2), pages=pages(range(len(looks)), looks))
 
 
-def test_like_pages_are_not_remarked_upon(subject, pages, traits):
+def test_like_pages_are_not_remarked_upon(audited, pages, traits):
     looks = [
         traits(width=1100 + row, file_bytes=50_000 + 999 * row, grid=(30 + row, 140, 1090, 760)) for row in range(20)
     ]
-    assert not found(whole(subject, pages, looks))
+    assert not found(whole(audited, pages, looks))
 
 
 @pytest.mark.parametrize(
@@ -38,26 +38,26 @@ def test_like_pages_are_not_remarked_upon(subject, pages, traits):
         ({"grid": None, "margins": ""}, "no_grid_found"),
     ],
 )
-def test_an_odd_page_is_named(subject, pages, traits, changes, code):
-    told = found(whole(subject, pages, among(traits, **changes)))
+def test_an_odd_page_is_named(audited, pages, traits, changes, code):
+    told = found(whole(audited, pages, among(traits, **changes)))
     assert told[code].rows == ("r20",)
 
 
-def test_half_and_half_is_no_oddity(subject, pages, traits):
+def test_half_and_half_is_no_oddity(audited, pages, traits):
     looks = [traits()] * 10 + [traits(width=2200, height=1000)] * 10
-    told = found(whole(subject, pages, looks))
+    told = found(whole(audited, pages, looks))
     assert "odd_page_size" not in told
     assert told["mixed_page_sizes"].severity == "note"
 
 
-def test_pages_that_cannot_be_used_are_one_finding_a_kind(subject, pages):
+def test_pages_that_cannot_be_used_are_one_finding_a_kind(audited, pages):
     def issue(name, code):
         return Issue(
             f"page {name} (record '{name}')", "", "cut short", "a file ends where it says", "copy it again", code
         )
 
     bad = [issue("a", "truncated"), issue("b, c", "truncated"), issue("d", "blank")]
-    strict = subject([0, 1], pages=pages("xy", skipped=bad))
+    strict = audited([0, 1], pages=pages("xy", skipped=bad))
     told = found(strict)
     assert told["truncated"].rows == ("a", "b, c")
     assert {finding.severity for finding in told.values()} == {"block"}
@@ -65,16 +65,16 @@ def test_pages_that_cannot_be_used_are_one_finding_a_kind(subject, pages):
     assert {f.severity for f in found(dataclasses.replace(strict, skip_bad=True)).values()} == {"warn"}
 
 
-def test_a_cohort_without_pages_has_no_files(subject):
-    assert not found(subject([0, 1]))
+def test_a_cohort_without_pages_has_no_files(audited):
+    assert not found(audited([0, 1]))
 
 
-def test_records_without_a_page_are_passed_over(subject, pages, traits):
+def test_records_without_a_page_are_passed_over(audited, pages, traits):
     looks = [None, *among(traits, width=780, height=1100), None]
-    finding = found(whole(subject, pages, looks))["odd_page_size"]
+    finding = found(whole(audited, pages, looks))["odd_page_size"]
     assert finding.rows == ("r21",)
-    told = found(whole(subject, pages, [None, *among(traits, grid=None, margins="")]))
+    told = found(whole(audited, pages, [None, *among(traits, grid=None, margins="")]))
     assert told["no_grid_found"].text.startswith("On 1 of 21 pages")
     assert told["no_grid_found"].rows == ("r21",)
-    odd = found(whole(subject, pages, [None, *among(traits, mode="L")]))["odd_page_format"]
+    odd = found(whole(audited, pages, [None, *among(traits, mode="L")]))["odd_page_format"]
     assert odd.rows == ("r21",)

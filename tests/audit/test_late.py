@@ -10,8 +10,8 @@ from cardiograph.run.audit import audit_cohort
 LABELS = np.arange(60) % 2
 
 
-def late(subject):
-    return {finding.column: finding for finding in check_late(subject)}
+def late(audited):
+    return {finding.column: finding for finding in check_late(audited)}
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ def late(subject):
     ["time", "Time", "time_days", "follow_up", "FollowUpDays", "followup", "days_to_death", "TimeToEvent", "died",
      "death_date", "DEATH_EVENT", "survival_months", "Discharge status", "30_day_mortality", "readmitted", "outcome"],
 )  # fmt: skip
-def test_late_by_name(subject, name):
-    assert set(late(subject(LABELS, unread={name: ["x"] * 60}))) == {name}
+def test_late_by_name(audited, name):
+    assert set(late(audited(LABELS, unread={name: ["x"] * 60}))) == {name}
 
 
 @pytest.mark.parametrize(
@@ -42,42 +42,42 @@ def test_late_by_name(subject, name):
         "birthday",
     ],
 )
-def test_not_late_by_name(subject, name):
-    assert not late(subject(LABELS, unread={name: ["x"] * 60}))
+def test_not_late_by_name(audited, name):
+    assert not late(audited(LABELS, unread={name: ["x"] * 60}))
 
 
-def test_filled_for_one_label_only(subject):
+def test_filled_for_one_label_only(audited):
     cells = [f"{row}" if label else "" for row, label in enumerate(LABELS)]
-    assert "30 of 30 records of label 1" in late(subject(LABELS, unread={"note": cells}))["note"].text
+    assert "30 of 30 records of label 1" in late(audited(LABELS, unread={"note": cells}))["note"].text
     cells[0] = "7"
-    assert not late(subject(LABELS, unread={"note": cells}))
+    assert not late(audited(LABELS, unread={"note": cells}))
 
 
-def test_a_date_after_the_ecg(subject):
+def test_a_date_after_the_ecg(audited):
     columns = {"acquired_at": ["2024-03-01"] * 60}
-    later = subject(LABELS, columns=columns, unread={"seen": ["2024-09-30"] * 60, "born": ["1950-01-01"] * 60})
+    later = audited(LABELS, columns=columns, unread={"seen": ["2024-09-30"] * 60, "born": ["1950-01-01"] * 60})
     assert set(late(later)) == {"seen"}
 
 
-def test_a_length_of_time_that_ends_early_for_label_1(subject, rng):
+def test_a_length_of_time_that_ends_early_for_label_1(audited, rng):
     days = [str(value) for value in rng.integers(1, 100, 60) + 90 * (1 - LABELS)]
-    assert "shorter for label 1" in late(subject(LABELS, unread={"obs_days": days}))["obs_days"].text
-    assert not late(subject(LABELS, unread={"obs_days": list(rng.permutation(days))}))
-    assert not late(subject(LABELS, unread={"ef_percent": days}))
+    assert "shorter for label 1" in late(audited(LABELS, unread={"obs_days": days}))["obs_days"].text
+    assert not late(audited(LABELS, unread={"obs_days": list(rng.permutation(days))}))
+    assert not late(audited(LABELS, unread={"ef_percent": days}))
 
 
-def test_the_label_under_another_name(subject):
+def test_the_label_under_another_name(audited):
     cells = ["yes" if label else "no" for label in LABELS]
-    assert "label under other names" in late(subject(LABELS, unread={"hf": cells}))["hf"].text
-    assert not late(subject(LABELS, unread={"hf": ["no", *cells[1:-1], "no"]}))
+    assert "label under other names" in late(audited(LABELS, unread={"hf": cells}))["hf"].text
+    assert not late(audited(LABELS, unread={"hf": ["no", *cells[1:-1], "no"]}))
 
 
-def test_a_column_that_is_read_blocks(subject, rng):
+def test_a_column_that_is_read_blocks(audited, rng):
     values = rng.normal(70, 5, 60)
     values[LABELS == 0] = np.nan
-    (finding,) = check_late(subject(LABELS, values=values, names=("age",)))
+    (finding,) = check_late(audited(LABELS, values=values, names=("age",)))
     assert (finding.severity, finding.column) == ("block", "age")
-    (unread,) = check_late(subject(LABELS, unread={"age": ["" if np.isnan(v) else v for v in values]}))
+    (unread,) = check_late(audited(LABELS, unread={"age": ["" if np.isnan(v) else v for v in values]}))
     assert unread.severity == "warn"
 
 

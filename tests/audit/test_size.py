@@ -30,29 +30,29 @@ def test_the_smallest_test_set_is_the_smallest(prevalence):
     assert half[1] <= 0.05 < half[0] + 1e-4
 
 
-def test_copies_count_once(subject):
+def test_copies_count_once(audited):
     labels = np.repeat([0, 1], 20)
-    alone = size_facts(subject(labels))
-    doubled = size_facts(subject(np.tile(labels, 2), groups=Groups(np.tile(np.arange(40), 2))))
+    alone = size_facts(audited(labels))
+    doubled = size_facts(audited(np.tile(labels, 2), groups=Groups(np.tile(np.arange(40), 2))))
     assert (alone["positive_groups"], doubled["positive"], doubled["positive_groups"]) == (20, 40, 20)
     assert doubled["expected_half_width"] == alone["expected_half_width"]
 
 
-def test_few_events_are_told(subject, rng):
+def test_few_events_are_told(audited, rng):
     labels = np.arange(60) < 30
-    few = {f.code for f in check_size(size_facts(subject(labels.astype(int), values=rng.normal(size=(60, 5)))))}
+    few = {f.code for f in check_size(size_facts(audited(labels.astype(int), values=rng.normal(size=(60, 5)))))}
     assert few == {"few_events", "interval_width"}
-    enough = size_facts(subject(labels.astype(int), values=rng.normal(size=(60, 2)), names=("ef", "age")))
+    enough = size_facts(audited(labels.astype(int), values=rng.normal(size=(60, 2)), names=("ef", "age")))
     assert {f.code for f in check_size(enough)} == {"interval_width"}
 
 
-def test_one_class_can_show_nothing(subject):
-    (finding,) = check_size(size_facts(subject([1, 1, 1, -1])))
+def test_one_class_can_show_nothing(audited):
+    (finding,) = check_size(size_facts(audited([1, 1, 1, -1])))
     assert finding.code == "one_class"
 
 
-def test_a_large_test_part_earns_a_note(subject):
+def test_a_large_test_part_earns_a_note(audited):
     labels = np.arange(8000) % 2
     part = np.where(np.arange(8000) < 4000, "train", "test")
-    (finding,) = check_size(size_facts(subject(labels, part=part)))
+    (finding,) = check_size(size_facts(audited(labels, part=part)))
     assert (finding.code, finding.severity) == ("interval_width", "note")

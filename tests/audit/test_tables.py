@@ -8,8 +8,8 @@ from cardiograph.containers import Groups
 FIVE = ("ef", "bnp", "nyha", "sbp", "age")
 
 
-def found(subject):
-    return {finding.code: finding for finding in check_table(subject)}
+def found(audited):
+    return {finding.code: finding for finding in check_table(audited)}
 
 
 def measured(rng, count):
@@ -25,30 +25,30 @@ def measured(rng, count):
     )
 
 
-def test_a_column_that_does_not_vary(subject, rng):
+def test_a_column_that_does_not_vary(audited, rng):
     values = measured(rng, 30)
     values[:, 2] = 3
-    assert found(subject(np.arange(30) % 2, values=values))["constant_column"].column == "nyha"
+    assert found(audited(np.arange(30) % 2, values=values))["constant_column"].column == "nyha"
     values[:, 2] = np.nan
-    assert "never given" in found(subject(np.arange(30) % 2, values=values))["constant_column"].text
+    assert "never given" in found(audited(np.arange(30) % 2, values=values))["constant_column"].text
 
 
-def test_rows_that_repeat_another_patient(subject, rng):
+def test_rows_that_repeat_another_patient(audited, rng):
     values = measured(rng, 40)
     values[30:35] = values[:5] * (1 + 1e-5)
-    told = found(subject(np.arange(40) % 2, values=values))["near_copies_of_rows"]
+    told = found(audited(np.arange(40) % 2, values=values))["near_copies_of_rows"]
     assert told.rows == tuple(f"r{row}" for row in (*range(5), *range(30, 35)))
     same = Groups(np.array([*range(30), *range(5), *range(35, 40)]))
-    assert not found(subject(np.arange(40) % 2, values=values, groups=same))
+    assert not found(audited(np.arange(40) % 2, values=values, groups=same))
 
 
-def test_rows_that_agree_by_chance_are_left_alone(subject, rng):
+def test_rows_that_agree_by_chance_are_left_alone(audited, rng):
     coarse = np.stack([rng.integers(1, 5, 300), 10 * rng.integers(9, 15, 300), 10 * rng.integers(5, 8, 300)], axis=1)
-    assert not found(subject(np.arange(300) % 2, values=coarse, names=("nyha", "sbp", "age")))
+    assert not found(audited(np.arange(300) % 2, values=coarse, names=("nyha", "sbp", "age")))
 
 
-def test_remarks_of_the_reader(subject):
-    whole = subject([0, 1])
+def test_remarks_of_the_reader(audited):
+    whole = audited([0, 1])
     whole.cohort.table.attrs["notes"] = [
         "sbp is 99 in 5 rows: within its limits, but if it means 'not measured': --missing sbp=99",
         "column 'x' is not read",

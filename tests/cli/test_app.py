@@ -262,7 +262,7 @@ def test_the_seconds_of_stages_add_up(capsys):
 
 
 def test_a_bar_of_images_tells_its_pace_and_others_do_not(capsys):
-    shown, seconds = console.Bars(), [0.0]
+    shown, seconds = console.ProgressBars(), [0.0]
     shown.progress.get_time = lambda: seconds[0]
     for stage, unit in (("reading pages", "images"), ("training sign", "")):
         shown.start(stage, 50, unit=unit)

@@ -9,11 +9,11 @@ import pytest
 from cardiograph.config import load_config
 from cardiograph.containers import ClinicalTable, Cohort, Groups
 from cardiograph.inference import Predictor
-from cardiograph.ingest.augmentation import Copies
+from cardiograph.ingest.augmentation import AugmentedCopies
 from cardiograph.ingest.groups import split_records
 from cardiograph.models.registry import SERVABLE
 from cardiograph.schema import DEFAULT_VARIABLES
-from cardiograph.train.data import Material, Studied
+from cardiograph.train.data import Dataset, TrainingInputs
 from cardiograph.train.fit import fit_network, make_bundle, prepare
 
 MODELS = SERVABLE
@@ -65,28 +65,28 @@ def make_problem(seed=0, groups=40, copies=2, signal=1.0, labels_of_groups=None,
     lacking = np.random.default_rng([seed, 1]).random(len(group))
     image[lacking < absent] = np.nan
     clinical[lacking > 1 - absent] = np.nan
-    material = Material(image, table_of_values, labels, split)
-    return Studied(cohort, None, split, material)
+    inputs = TrainingInputs(image, table_of_values, labels, split)
+    return Dataset(cohort, None, split, inputs)
 
 
-def with_copies(studied, count=10):
+def with_copies(dataset, count=10):
     """The same, with augmented copies of training records."""
-    train = studied.rows("train")
-    source = np.sort(train[~np.isnan(studied.material.image[train]).any(1)][:count])
-    noise = np.random.default_rng(9).normal(0, 0.05, (len(source), studied.material.image.shape[1]))
-    image = (studied.material.image[source] + noise).astype(np.float32)
-    return with_material(studied, copies=Copies(source, image))
+    train = dataset.rows("train")
+    source = np.sort(train[~np.isnan(dataset.inputs.image[train]).any(1)][:count])
+    noise = np.random.default_rng(9).normal(0, 0.05, (len(source), dataset.inputs.image.shape[1]))
+    image = (dataset.inputs.image[source] + noise).astype(np.float32)
+    return with_material(dataset, copies=AugmentedCopies(source, image))
 
 
-def with_material(studied, **changes):
-    return dataclasses.replace(studied, material=dataclasses.replace(studied.material, **changes))
+def with_material(dataset, **changes):
+    return dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, **changes))
 
 
-def learn(studied, name="gcn", config=CONFIG):
+def learn(dataset, name="gcn", config=CONFIG):
     """Features, graph and examples; a network; and the predictor that serves it."""
-    prepared = prepare(studied.material, config)
+    prepared = prepare(dataset.inputs, config)
     network, _ = fit_network(name, prepared, config)
-    return prepared, network, Predictor(make_bundle(name, network, studied, prepared, config))
+    return prepared, network, Predictor(make_bundle(name, network, dataset, prepared, config))
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def problem():
 
 
 @pytest.fixture(scope="session")
-def studied():
+def dataset():
     return make_problem()
 
 
@@ -105,6 +105,6 @@ def model(request):
 
 
 @pytest.fixture(scope="session")
-def learnt(studied, model):
+def fitted(dataset, model):
     """A model on the small problem: prepared, network, predictor."""
-    return learn(studied, model)
+    return learn(dataset, model)

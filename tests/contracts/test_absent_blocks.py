@@ -22,31 +22,31 @@ from tests.contracts.test_queries import (  # noqa: F401
 
 
 @pytest.fixture(scope="module")
-def studied():
+def dataset():
     return make_problem(absent=0.2)
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def learnt(studied, request):
-    return learn(studied, request.param)
+def fitted(dataset, request):
+    return learn(dataset, request.param)
 
 
 def test_what_is_there_is_learnt_from():
     """Pages that tell the label: known records without one are scored at chance, the others nearly right."""
-    studied = make_problem(groups=150, copies=1, signal=6.0, absent=0.3)
-    rows = studied.rows("test")
+    dataset = make_problem(groups=150, copies=1, signal=6.0, absent=0.3)
+    rows = dataset.rows("test")
     config = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"epochs": 60, "patience": 20})})
-    scores = learn(studied, "sign", config)[2].score(studied.queries(rows)).probabilities
-    paged = ~np.isnan(studied.material.image[rows]).any(1)
-    labels = studied.cohort.labels[rows]
+    scores = learn(dataset, "sign", config)[2].score(dataset.queries(rows)).probabilities
+    paged = ~np.isnan(dataset.inputs.image[rows]).any(1)
+    labels = dataset.cohort.labels[rows]
     assert roc_auc_score(labels[paged], scores[paged]) > 0.9
     assert roc_auc_score(labels, scores) > 0.75
 
 
 @pytest.mark.parametrize("graph", [{"space": "learnt"}, {"space": "image"}, {"metric": "cosine"}])
-def test_every_space_takes_records_without_a_block(studied, graph):
+def test_every_space_takes_records_without_a_block(dataset, graph):
     config = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update=graph)})
-    found = learn(studied, "sign", config)[2].score(studied.queries(studied.rows("test")))
+    found = learn(dataset, "sign", config)[2].score(dataset.queries(dataset.rows("test")))
     assert ((found.by_class >= 0) & (found.by_class <= 1)).all()
     assert {(), ("image",), ("clinical",)} == set(found.lacking)
     if graph == {"space": "image"}:  # who has no page has no place there
@@ -57,12 +57,12 @@ def test_every_space_takes_records_without_a_block(studied, graph):
 
 
 @pytest.fixture(scope="module")
-def predictor(studied):
-    return learn(studied, "sign")[2]
+def predictor(dataset):
+    return learn(dataset, "sign")[2]
 
 
-def test_the_problem_has_records_of_every_kind(studied):
-    prepared = learn(studied, "logistic")[0]
+def test_the_problem_has_records_of_every_kind(dataset):
+    prepared = learn(dataset, "logistic")[0]
     patterns, counts = np.unique(prepared.features.present, axis=0, return_counts=True)
     assert patterns.tolist() == [[False, True], [True, False], [True, True]]
     assert counts.min() >= 5
@@ -83,10 +83,10 @@ def test_no_edge_lies_inside_a_group_or_between_records_without_a_common_block(s
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_whatever_a_query_lacks_its_answer_is_its_own(studied, predictor, data):
+def test_whatever_a_query_lacks_its_answer_is_its_own(dataset, predictor, data):
     """Any blocks of any records taken away: alone as in company, and the order does not count."""
-    rows = studied.rows("test")
-    queries = studied.queries(rows)
+    rows = dataset.rows("test")
+    queries = dataset.queries(rows)
     lacks = np.array(data.draw(st.lists(st.sampled_from([0, 1, 2]), min_size=len(rows), max_size=len(rows))))
     image, clinical = queries.image.copy(), queries.clinical.copy()
     image[(lacks == 1) & ~np.isnan(clinical).all(1)] = np.nan
@@ -111,8 +111,8 @@ def test_whatever_a_query_lacks_its_answer_is_its_own(studied, predictor, data):
         assert alone.lacking[0] == together.lacking[position]
 
 
-def test_a_query_hears_the_records_that_know_what_it_knows(studied, predictor):
-    queries = studied.queries(studied.rows("test"))
+def test_a_query_hears_the_records_that_know_what_it_knows(dataset, predictor):
+    queries = dataset.queries(dataset.rows("test"))
     image = np.full_like(queries.image, np.nan)
     found = predictor.score(dataclasses.replace(queries, image=image))
     has = predictor.bundle.reference.present

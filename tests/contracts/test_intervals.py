@@ -27,18 +27,18 @@ HEX = "0123456789abcdef" * 4
 
 
 @pytest.fixture(scope="module")
-def studied():
+def dataset():
     return make_problem(groups=300, copies=1)
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def served(studied, request, tmp_path_factory):
+def served(dataset, request, tmp_path_factory):
     """A calibrated model as it is loaded from its files, and its scores of the test records."""
     folder = tmp_path_factory.mktemp(request.param)
-    prepared, _, predictor = learn(studied, request.param)
-    calibrated(predictor.bundle, studied, prepared, CONFIG, Protocol()).save(folder, None)
+    prepared, _, predictor = learn(dataset, request.param)
+    calibrated(predictor.bundle, dataset, prepared, CONFIG, Protocol()).save(folder, None)
     predictor = Predictor.load(folder)
-    queries = studied.queries(studied.rows("test"))
+    queries = dataset.queries(dataset.rows("test"))
     scores = predictor.score(queries)
     answers = [answer(predictor.bundle, scores, row, queries.clinical[row]) for row in range(len(queries))]
     site = Site(ServiceSettings(run=folder, database=":memory:"), predictor, HEX)
@@ -120,7 +120,7 @@ def test_the_interval_holds_the_probability(served, surface, capsys):
 
 def test_what_is_evaluated_is_what_is_served(served):
     """The tables of a run and of an evaluation, and all metrics, are made from these arrays."""
-    told = served.scores.told
+    told = served.scores.uncertainty
     assert (told.low <= served.scores.probabilities).all() and (served.scores.probabilities <= told.high).all()
     assert [each.probability for each in served.answers] == served.scores.probabilities.tolist()
     threshold = served.predictor.bundle.served.threshold
@@ -128,18 +128,18 @@ def test_what_is_evaluated_is_what_is_served(served):
 
 
 def test_an_interval_says_something(served):
-    told = served.scores.told
+    told = served.scores.uncertainty
     assert ((told.high - told.low) > 0).all() and np.median(told.high - told.low) < 0.5
 
 
 @pytest.mark.parametrize("kind", ["none", "temperature", "platt", "isotonic"])
-def test_a_map_without_an_interval_shows_none(studied, kind):
+def test_a_map_without_an_interval_shows_none(dataset, kind):
     """A Venn-Abers interval of the same scores would exclude many of these probabilities."""
     evaluation = CONFIG.evaluation.model_copy(update={"calibration": kind})
     config = CONFIG.model_copy(update={"evaluation": evaluation})
-    prepared, _, predictor = learn(studied, "logistic", config)
-    bundle = calibrated(predictor.bundle, studied, prepared, config, Protocol())
-    told = Predictor(bundle).score(studied.queries(studied.rows("test"))).told
+    prepared, _, predictor = learn(dataset, "logistic", config)
+    bundle = calibrated(predictor.bundle, dataset, prepared, config, Protocol())
+    told = Predictor(bundle).score(dataset.queries(dataset.rows("test"))).uncertainty
     assert np.isnan(told.low).all() and np.isnan(told.high).all()
 
 

@@ -7,42 +7,42 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.inference import Predictor
 from cardiograph.run.metadata import _graph_facts, _graph_notes
-from cardiograph.train.fit import Learnt
+from cardiograph.train.fit import FittedModels
 
 LISTED = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update={"exact_up_to": 100})})
 
 
 @pytest.fixture(scope="module", params=["sign", "gcn", "knn_vote"])
 def listed(request):
-    studied = make_problem(groups=120)
-    return studied, *learn(studied, request.param, LISTED)
+    dataset = make_problem(groups=120)
+    return dataset, *learn(dataset, request.param, LISTED)
 
 
 def test_a_score_ignores_the_other_queries(listed):
-    studied, prepared, _, predictor = listed
+    dataset, prepared, _, predictor = listed
     assert prepared.graph.lists is not None
-    rows = studied.rows("test")
-    together = predictor.score(studied.queries(rows))
+    rows = dataset.rows("test")
+    together = predictor.score(dataset.queries(rows))
     for position, row in enumerate(rows):
-        alone = predictor.score(studied.queries(np.array([row])))
+        alone = predictor.score(dataset.queries(np.array([row])))
         np.testing.assert_array_equal(alone.neighbours.index[0], together.neighbours.index[position])
         np.testing.assert_array_equal(alone.neighbours.distance[0], together.neighbours.distance[position])
         np.testing.assert_allclose(alone.by_class[0], together.by_class[position], atol=1e-5)
 
 
 def test_nobody_hears_the_own_group_and_training_records_hear_what_they_would_as_queries(listed):
-    studied, prepared, _, predictor = listed
-    rows, index = prepared.graph.rows, studied.split.groups.index
-    found = predictor.score(studied.queries(rows)).neighbours
+    dataset, prepared, _, predictor = listed
+    rows, index = prepared.graph.rows, dataset.split.groups.index
+    found = predictor.score(dataset.queries(rows)).neighbours
     assert (index[rows][found.index] != index[rows][:, None]).all()
     np.testing.assert_array_equal(found.index, prepared.graph.neighbours.index)
 
 
 def test_a_saved_model_is_the_same_model_and_looks_into_the_same_lists(listed, tmp_path):
-    studied, prepared, _, predictor = listed
+    dataset, prepared, _, predictor = listed
     predictor.bundle.save(tmp_path, None)
     loaded = Predictor.load(tmp_path)
-    first, second = (each.score(studied.queries(studied.rows("test"))) for each in (predictor, loaded))
+    first, second = (each.score(dataset.queries(dataset.rows("test"))) for each in (predictor, loaded))
     np.testing.assert_array_equal(first.by_class, second.by_class)
     np.testing.assert_array_equal(first.neighbours.index, second.neighbours.index)
     kept = ModelBundle.load(tmp_path).reference
@@ -56,5 +56,5 @@ def test_how_neighbours_were_found_is_told(listed):
     _, prepared, network, _ = listed
     facts = _graph_facts(prepared.graph)
     assert facts["search"] == "inverted lists" and facts["recall"] >= 0.99
-    (told,) = _graph_notes(Learnt(prepared, {"x": (network, None)}))
+    (told,) = _graph_notes(FittedModels(prepared, {"x": (network, None)}))
     assert f"{facts['probes']} of {facts['lists']} looked into" in told

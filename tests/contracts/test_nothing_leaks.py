@@ -15,21 +15,21 @@ from cardiograph.config import SplitConfig
 from cardiograph.containers import ClinicalTable
 from cardiograph.errors import CohortError
 from cardiograph.evaluate.metrics import score
-from cardiograph.graph.attach import heard_votes, label_prior
+from cardiograph.graph.attach import label_prior, neighbour_votes
 from cardiograph.ingest.groups import split_rows
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.train.trial import fit_and_score, nameless
 
 
-def poisoned(studied, part, every=1):
+def poisoned(dataset, part, every=1):
     """All values of a part (or of every second row) at 1e6 and its labels turned round."""
-    rows = studied.split.rows(part)[::every]
-    material = studied.material
-    image, values, labels = material.image.copy(), material.clinical.values.copy(), material.labels.copy()
+    rows = dataset.split.rows(part)[::every]
+    inputs = dataset.inputs
+    image, values, labels = inputs.image.copy(), inputs.clinical.values.copy(), inputs.labels.copy()
     image[rows], values[rows] = 1e6, 1e6
     labels[rows] = 1 - labels[rows]
-    clinical = ClinicalTable(values, material.clinical.variables, material.clinical.provenance)
-    return with_material(studied, image=image, clinical=clinical, labels=labels)
+    clinical = ClinicalTable(values, inputs.clinical.variables, inputs.clinical.provenance)
+    return with_material(dataset, image=image, clinical=clinical, labels=labels)
 
 
 def fitted_before_training(prepared):
@@ -45,52 +45,52 @@ def fitted_before_training(prepared):
     yield "training weights", prepared.train_set.weights.tolist()
 
 
-def scores_of(predictor, studied, part):
-    return predictor.score(studied.queries(studied.rows(part))).probabilities
+def scores_of(predictor, dataset, part):
+    return predictor.score(dataset.queries(dataset.rows(part))).probabilities
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
 @pytest.mark.parametrize("copies", [False, True])
-def test_poisoned_rows_move_nothing_that_is_fitted_on_training_rows(studied, part, copies):
-    start = with_copies(studied) if copies else studied
+def test_poisoned_rows_move_nothing_that_is_fitted_on_training_rows(dataset, part, copies):
+    start = with_copies(dataset) if copies else dataset
     clean, dirty = (learn(each)[0] for each in (start, poisoned(start, part)))
     assert dict(fitted_before_training(clean)) == dict(fitted_before_training(dirty))
 
 
-def test_poisoned_test_rows_move_no_network_and_no_score(studied, learnt, model):
-    _, network, predictor = learnt
-    dirty = poisoned(studied, "test")
+def test_poisoned_test_rows_move_no_network_and_no_score(dataset, fitted, model):
+    _, network, predictor = fitted
+    dirty = poisoned(dataset, "test")
     again = learn(dirty, model)
     for name, weight in network.state_dict().items():
         assert torch.equal(weight, again[1].state_dict()[name]), name
     for part in ("train", "val"):
-        np.testing.assert_array_equal(scores_of(predictor, studied, part), scores_of(again[2], dirty, part))
+        np.testing.assert_array_equal(scores_of(predictor, dataset, part), scores_of(again[2], dirty, part))
 
 
-def test_poisoned_training_rows_do_move_it(studied):
+def test_poisoned_training_rows_do_move_it(dataset):
     """The poison is one: where it may be seen it changes everything."""
-    clean, dirty = (dict(fitted_before_training(learn(each)[0])) for each in (studied, poisoned(studied, "train", 2)))
+    clean, dirty = (dict(fitted_before_training(learn(each)[0])) for each in (dataset, poisoned(dataset, "train", 2)))
     assert all(clean[name] != dirty[name] for name in ("scaler", "fusion", "block weights", "features"))
 
 
-def test_its_own_label_does_not_reach_a_record_s_logit(studied, learnt):
+def test_its_own_label_does_not_reach_a_record_s_logit(dataset, fitted):
     """Labels are in the loss alone: at given weights no logit moves with any label."""
-    prepared, network, predictor = learnt
-    hearing = Hearing.of(prepared.graph.neighbours)
+    prepared, network, predictor = fitted
+    neighbour_table = NeighbourTable.of(prepared.graph.neighbours)
     features = torch.from_numpy(prepared.features.values[prepared.graph.rows])
     with torch.inference_mode():
-        before, _ = network(features, hearing)
-    row = int(studied.rows("test")[0])
-    flipped = studied.material.labels.copy()
+        before, _ = network(features, neighbour_table)
+    row = int(dataset.rows("test")[0])
+    flipped = dataset.inputs.labels.copy()
     flipped[[row, int(prepared.graph.rows[0])]] ^= 1
-    cohort_flipped = with_material(studied, labels=flipped)
-    again = learn(studied, "gcn")[0]
-    assert torch.equal(hearing.index, Hearing.of(again.graph.neighbours).index)
+    cohort_flipped = with_material(dataset, labels=flipped)
+    again = learn(dataset, "gcn")[0]
+    assert torch.equal(neighbour_table.index, NeighbourTable.of(again.graph.neighbours).index)
     with torch.inference_mode():
-        after, _ = network(features, Hearing.of(again.graph.neighbours))
+        after, _ = network(features, NeighbourTable.of(again.graph.neighbours))
     assert torch.equal(before, after)
     np.testing.assert_array_equal(
-        predictor.score(studied.queries(np.array([row]))).by_class,
+        predictor.score(dataset.queries(np.array([row]))).by_class,
         predictor.score(cohort_flipped.queries(np.array([row]))).by_class,
     )
 
@@ -104,10 +104,10 @@ def test_no_edge_lies_inside_a_group(seed, copies, groups):
     reference = prepared.graph.rows
     heard = prepared.graph.neighbours.index
     assert ((heard < 0) | (index[reference][heard] != index[reference][:, None])).all()
-    sources = np.concatenate([reference, whole.material.copies.source])
-    train = prepared.train_set.hearing
+    sources = np.concatenate([reference, whole.inputs.copies.source])
+    train = prepared.train_set.neighbour_table
     assert (~train.valid.numpy() | (index[reference][train.index.numpy()] != index[sources][:, None])).all()
-    val = prepared.val_set.hearing
+    val = prepared.val_set.neighbour_table
     rows = whole.split.rows("val")
     assert (~val.valid.numpy() | (index[reference][val.index.numpy()] != index[rows][:, None])).all()
 
@@ -172,16 +172,16 @@ LISTENING = CONFIG.model_copy(
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_votes_never_bring_a_record_its_own_label(studied, name):
+def test_votes_never_bring_a_record_its_own_label(dataset, name):
     """Over all hops: with its own label turned round, a record's logit stays bit for bit; those who hear it may move."""
-    prepared, network, _ = learn(studied, name, LISTENING)
-    labels = studied.material.labels[prepared.graph.rows]
+    prepared, network, _ = learn(dataset, name, LISTENING)
+    labels = dataset.inputs.labels[prepared.graph.rows]
     features = torch.from_numpy(prepared.features.values[prepared.graph.rows])
 
     def logits(known):
-        votes = heard_votes(prepared.graph.neighbours, known, prior=label_prior(labels))
+        votes = neighbour_votes(prepared.graph.neighbours, known, prior=label_prior(labels))
         with torch.inference_mode():
-            return network(features, Hearing.of(prepared.graph.neighbours, votes=votes))[0]
+            return network(features, NeighbourTable.of(prepared.graph.neighbours, votes=votes))[0]
 
     before, moved = logits(labels), 0
     for row in range(0, len(labels), 7):
@@ -200,8 +200,8 @@ def network_listens(network):
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
-def test_poisoned_rows_move_no_component_and_no_learnt_place(studied, part):
-    clean, dirty = (learn(each, "sign", LISTENING)[0] for each in (studied, poisoned(studied, part)))
+def test_poisoned_rows_move_no_component_and_no_learnt_place(dataset, part):
+    clean, dirty = (learn(each, "sign", LISTENING)[0] for each in (dataset, poisoned(dataset, part)))
     assert dict(fitted_before_training(clean)) == dict(fitted_before_training(dirty))
     for name, array in clean.space.arrays().items():
         np.testing.assert_array_equal(array, dirty.space.arrays()[name])
@@ -210,18 +210,18 @@ def test_poisoned_rows_move_no_component_and_no_learnt_place(studied, part):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_poisoned_test_rows_move_no_calibration(studied, name):
-    clean, dirty = (fit_and_score(each, LISTENING, name=name) for each in (studied, poisoned(studied, "test")))
+def test_poisoned_test_rows_move_no_calibration(dataset, name):
+    clean, dirty = (fit_and_score(each, LISTENING, name=name) for each in (dataset, poisoned(dataset, "test")))
     np.testing.assert_array_equal(clean.validation.probabilities, dirty.validation.probabilities)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_learnt_space_and_votes_are_kept_with_the_model(studied, name, tmp_path):
+def test_learnt_space_and_votes_are_kept_with_the_model(dataset, name, tmp_path):
     from cardiograph.inference import Predictor
 
-    predictor = learn(studied, name, LISTENING)[2]
+    predictor = learn(dataset, name, LISTENING)[2]
     predictor.bundle.save(tmp_path, None)
-    queries = studied.queries(studied.rows("test"))
+    queries = dataset.queries(dataset.rows("test"))
     first, second = predictor.score(queries), Predictor.load(tmp_path).score(queries)
     np.testing.assert_array_equal(first.by_class, second.by_class)
     np.testing.assert_array_equal(first.neighbours.index, second.neighbours.index)

@@ -15,20 +15,20 @@ from cardiograph.train.steps import Protocol
 SPACES = [{"space": "fused"}, {"space": "learnt"}, {"metric": "cosine"}]
 
 
-def learnt(studied, graph):
+def fitted(dataset, graph):
     config = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update=graph)})
-    prepared, _, predictor = learn(studied, "sign", config)
-    return Predictor(calibrated(predictor.bundle, studied, prepared, config, Protocol()))
+    prepared, _, predictor = learn(dataset, "sign", config)
+    return Predictor(calibrated(predictor.bundle, dataset, prepared, config, Protocol()))
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.2], ids=["complete reference", "blocks absent"])
-def studied(request):
+def dataset(request):
     return make_problem(groups=500, copies=1, absent=request.param)
 
 
 @pytest.fixture(scope="module")
-def predictor(studied):
-    return learnt(studied, {})
+def predictor(dataset):
+    return fitted(dataset, {})
 
 
 def without(queries, block, times=1.0):
@@ -40,12 +40,12 @@ def without(queries, block, times=1.0):
     return dataclasses.replace(queries, image=queries.image * times, clinical=np.full_like(queries.clinical, np.nan))
 
 
-def having(studied, block):
+def having(dataset, block):
     """Queries of test records that have everything but, perhaps, ``block``."""
-    rows = studied.rows("test")
-    clinical, image = studied.material.clinical.values[rows], studied.material.image[rows]
+    rows = dataset.rows("test")
+    clinical, image = dataset.inputs.clinical.values[rows], dataset.inputs.image[rows]
     there = ~np.isnan(image).any(1) if block == "clinical" else ~np.isnan(clinical).all(1)
-    return studied.queries(rows[there])
+    return dataset.queries(rows[there])
 
 
 def warned(predictor, queries, start):
@@ -56,8 +56,8 @@ def warned(predictor, queries, start):
 
 @pytest.mark.parametrize("graph", SPACES, ids=str)
 @pytest.mark.parametrize("block", ["image", "clinical"])
-def test_far_patients_are_warned_of_and_like_ones_are_not(studied, graph, block):
-    predictor, queries = learnt(studied, graph), having(studied, block)
+def test_far_patients_are_warned_of_and_like_ones_are_not(dataset, graph, block):
+    predictor, queries = fitted(dataset, graph), having(dataset, block)
     unlike = "unlike the training records"
     assert warned(predictor, without(queries, block), unlike).mean() <= 0.1
     assert not warned(predictor, without(queries, block), "not judged").any()
@@ -78,30 +78,30 @@ def test_distances_are_those_of_the_block_that_is_there(predictor):
     np.testing.assert_allclose(bundle.uncertainty.partial_novelty["image"].distances, by_hand, rtol=1e-5)
 
 
-def test_a_bundle_without_such_distances_says_not_judged(studied, predictor):
+def test_a_bundle_without_such_distances_says_not_judged(dataset, predictor):
     older = {name: part for name, part in predictor.bundle.uncertainty.to_dict().items() if name != "partial_novelty"}
     bundle = dataclasses.replace(predictor.bundle, uncertainty=type(predictor.bundle.uncertainty).from_dict(older))
-    queries = without(having(studied, "clinical"), "clinical")
+    queries = without(having(dataset, "clinical"), "clinical")
     scores = Predictor(bundle).score(queries)
     assert warned(Predictor(bundle), queries, "not judged whether this is like the training records").all()
     assert answer(bundle, scores, 0, queries.clinical[0]).novelty is None
 
 
 def test_too_few_training_records_are_said():
-    small = learnt(make_problem(groups=80, copies=1), {})
+    small = fitted(make_problem(groups=80, copies=1), {})
     queries = having(make_problem(groups=80, copies=1), "clinical")
     assert warned(small, queries, "not judged whether this is like the training records: only").all()
 
 
-def test_who_lacks_the_block_that_neighbours_are_sought_by_is_not_judged(studied):
-    predictor, queries = learnt(studied, {"space": "image"}), having(studied, "image")
+def test_who_lacks_the_block_that_neighbours_are_sought_by_is_not_judged(dataset):
+    predictor, queries = fitted(dataset, {"space": "image"}), having(dataset, "image")
     assert warned(predictor, without(queries, "image"), "not judged").all()
-    assert not warned(predictor, without(having(studied, "clinical"), "clinical"), "not judged").any()
+    assert not warned(predictor, without(having(dataset, "clinical"), "clinical"), "not judged").any()
 
 
-def test_gates_are_kept_with_the_model(predictor, tmp_path, studied):
+def test_gates_are_kept_with_the_model(predictor, tmp_path, dataset):
     predictor.bundle.save(tmp_path, None)
-    queries = without(having(studied, "image"), "image")
-    told, again = predictor.score(queries).told, Predictor.load(tmp_path).score(queries).told
+    queries = without(having(dataset, "image"), "image")
+    told, again = predictor.score(queries).uncertainty, Predictor.load(tmp_path).score(queries).uncertainty
     np.testing.assert_array_equal(told.novelty, again.novelty)
     assert not np.isnan(told.novelty).any()

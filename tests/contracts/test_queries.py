@@ -18,60 +18,60 @@ from cardiograph.inference import Predictor
 from cardiograph.run.pipeline import run
 
 
-def score(predictor, studied, rows):
-    return predictor.score(studied.queries(np.asarray(rows)))
+def score(predictor, dataset, rows):
+    return predictor.score(dataset.queries(np.asarray(rows)))
 
 
-def test_a_score_ignores_the_other_queries_their_number_and_order(studied, learnt):
-    predictor, rows = learnt[2], studied.rows("test")
-    together = score(predictor, studied, rows)
+def test_a_score_ignores_the_other_queries_their_number_and_order(dataset, fitted):
+    predictor, rows = fitted[2], dataset.rows("test")
+    together = score(predictor, dataset, rows)
     for position, row in enumerate(rows):
-        alone = score(predictor, studied, [row])
+        alone = score(predictor, dataset, [row])
         np.testing.assert_allclose(alone.by_class[0], together.by_class[position], atol=1e-5)
         np.testing.assert_array_equal(alone.neighbours.index[0], together.neighbours.index[position])
     order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(rows)), 3))
-    crowd = score(predictor, studied, rows[order])
+    crowd = score(predictor, dataset, rows[order])
     np.testing.assert_allclose(crowd.by_class, together.by_class[order], atol=1e-5)
 
 
-def test_an_outrageous_query_changes_nobody_else(studied, learnt):
-    predictor, rows = learnt[2], studied.rows("test")
-    queries = studied.queries(rows)
+def test_an_outrageous_query_changes_nobody_else(dataset, fitted):
+    predictor, rows = fitted[2], dataset.rows("test")
+    queries = dataset.queries(rows)
     image, clinical = queries.image.copy(), queries.clinical.copy()
     image[0], clinical[0] = 1e6, 1e6
     wild = predictor.score(dataclasses.replace(queries, image=image, clinical=clinical))
     np.testing.assert_allclose(wild.by_class[1:], predictor.score(queries).by_class[1:], atol=1e-5)
 
 
-def test_queries_leave_the_reference_as_it_was(studied, learnt):
-    predictor = learnt[2]
+def test_queries_leave_the_reference_as_it_was(dataset, fitted):
+    predictor = fitted[2]
     reference = predictor.bundle.reference
     before = [array.copy() for array in (reference.features, reference.degree, *reference.states)]
     weights = [weight.clone() for weight in predictor.bundle.network.state_dict().values()]
-    training = score(predictor, studied, studied.rows("train")).by_class
-    score(predictor, studied, np.tile(studied.rows("test"), 5))
+    training = score(predictor, dataset, dataset.rows("train")).by_class
+    score(predictor, dataset, np.tile(dataset.rows("test"), 5))
     after = (reference.features, reference.degree, *reference.states)
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
     now = predictor.bundle.network.state_dict().values()
     assert all(torch.equal(old, new) for old, new in zip(weights, now, strict=True))
-    np.testing.assert_array_equal(score(predictor, studied, studied.rows("train")).by_class, training)
+    np.testing.assert_array_equal(score(predictor, dataset, dataset.rows("train")).by_class, training)
 
 
-def test_a_query_of_a_reference_group_is_scored_without_it(studied, learnt):
+def test_a_query_of_a_reference_group_is_scored_without_it(dataset, fitted):
     """By patient id: the answer does not move with anything that is known of this patient."""
-    predictor, index = learnt[2], studied.split.groups.index
-    row = int(studied.rows("train")[0])
-    found = score(predictor, studied, [row])
+    predictor, index = fitted[2], dataset.split.groups.index
+    row = int(dataset.rows("train")[0])
+    found = score(predictor, dataset, [row])
     heard = predictor.bundle.reference.groups[found.neighbours.index[0]]
     assert index[row] not in heard
     assert found.known == (("this patient",),)
 
 
-def test_a_saved_model_is_the_same_model(studied, learnt, tmp_path):
-    predictor, rows = learnt[2], studied.rows("test")
+def test_a_saved_model_is_the_same_model(dataset, fitted, tmp_path):
+    predictor, rows = fitted[2], dataset.rows("test")
     predictor.bundle.save(tmp_path, None)
     loaded = Predictor.load(tmp_path)
-    first, second = score(predictor, studied, rows), score(loaded, studied, rows)
+    first, second = score(predictor, dataset, rows), score(loaded, dataset, rows)
     np.testing.assert_array_equal(first.by_class, second.by_class)
     np.testing.assert_array_equal(first.neighbours.index, second.neighbours.index)
     assert first.known == second.known
@@ -79,18 +79,18 @@ def test_a_saved_model_is_the_same_model(studied, learnt, tmp_path):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_copies_come_from_training_records_and_hear_none_of_their_group(seed):
-    studied = with_copies(make_problem(seed))
-    prepared = learn(studied)[0]
-    source, index = studied.material.copies.source, studied.split.groups.index
-    assert set(source) <= set(studied.split.rows("train"))
+    dataset = with_copies(make_problem(seed))
+    prepared = learn(dataset)[0]
+    source, index = dataset.inputs.copies.source, dataset.split.groups.index
+    assert set(source) <= set(dataset.split.rows("train"))
     reference = prepared.graph.rows
-    heard = prepared.train_set.hearing
+    heard = prepared.train_set.neighbour_table
     copies = slice(len(reference), None)
     assert len(heard.index) == len(reference) + len(source)
     apart = index[reference][heard.index[copies].numpy()] != index[source][:, None]
     assert (apart | ~heard.valid[copies].numpy()).all()
-    assert prepared.train_set.labels[copies].tolist() == studied.material.labels[source].tolist()
-    assert len(prepared.graph.rows) == len(studied.split.rows("train"))  # a copy is never a neighbour
+    assert prepared.train_set.labels[copies].tolist() == dataset.inputs.labels[source].tolist()
+    assert len(prepared.graph.rows) == len(dataset.split.rows("train"))  # a copy is never a neighbour
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from cardiograph.artifacts.maps import Gain, MapVerdict
 from cardiograph.cli.app import main
 from cardiograph.errors import ConfigError, PageError, RunError
-from cardiograph.explain import check_maps, explain, map_check
+from cardiograph.explain import explain, map_check
 from cardiograph.explain.check_maps import check_maps
 from cardiograph.inference import Predictor, Query
 

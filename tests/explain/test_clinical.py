@@ -65,14 +65,14 @@ def test_taking_all_away_one_by_one_leaves_medians_and_raised_indicators(predict
     np.testing.assert_array_equal(scaler.not_given, rows[0])
 
 
-def test_a_variable_that_the_network_does_not_read_has_no_effect(studied):
-    predictor = learn(studied, "logistic")[2]
+def test_a_variable_that_the_network_does_not_read_has_no_effect(dataset):
+    predictor = learn(dataset, "logistic")[2]
     names = predictor.bundle.fusion.layout[0]
     unread = [number for number, name in enumerate(names) if name in ("sbp", "sbp_missing")]
     with torch.no_grad():
         predictor._network.linear.weight[:, unread] = 0
-    for row in studied.rows("test"):
-        effects = {e.name: e.effect for e in effects_of(case_of(predictor, studied, row)).effects}
+    for row in dataset.rows("test"):
+        effects = {e.name: e.effect for e in effects_of(case_of(predictor, dataset, row)).effects}
         assert effects.pop("sbp", 0.0) == 0
         assert not effects or any(effects.values())
 
@@ -134,10 +134,10 @@ def test_same_page_other_values_differ_by_their_effects(predictor, cases):
 
 
 @pytest.mark.parametrize("name", ["gcn", "gat", "sage", "knn_vote"])
-def test_a_value_that_only_chooses_neighbours_has_an_effect(studied, name, monkeypatch):
+def test_a_value_that_only_chooses_neighbours_has_an_effect(dataset, name, monkeypatch):
     """The network is shown no own feature, so all that a value does it does through its neighbours."""
-    predictor = learn(studied, name)[2]
+    predictor = learn(dataset, name)[2]
     logits = predictor.logits
     monkeypatch.setattr(predictor, "logits", lambda own, hood: logits(torch.zeros_like(own), hood))
-    cases = [case_of(predictor, studied, row) for row in studied.rows("test")]
+    cases = [case_of(predictor, dataset, row) for row in dataset.rows("test")]
     assert any(each.effect for case in cases if complete(case) for each in effects_of(case).effects)

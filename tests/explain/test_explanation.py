@@ -13,7 +13,7 @@ import pytest
 from cardiograph.artifacts.maps import UNCHECKED, Gain, MapVerdict
 from cardiograph.errors import InputError
 from cardiograph.explain import explain
-from cardiograph.explain.case import Case
+from cardiograph.explain.case import ExplainedCase
 from cardiograph.inference import Predictor, Query
 
 GOOD = MapVerdict(24, *(Gain(0.2, 0.1, 0.3),) * 3, randoms=4, seed=0)
@@ -120,5 +120,5 @@ def test_explaining_loads_no_training_library(finished_run, tested):
 
 
 def test_a_case_is_scored_as_the_predictor_scores_it(predictor, queries):
-    case = Case.of(predictor, queries[0])
+    case = ExplainedCase.of(predictor, queries[0])
     assert case.judged(case.attached.features).raw[0] == case.raw

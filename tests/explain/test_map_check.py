@@ -31,19 +31,19 @@ class SpotEngine:
 
 @pytest.fixture(scope="module")
 def predictor():
-    studied = make_problem(signal=3.0)
-    predictor = learn(studied, "logistic")[2]
+    dataset = make_problem(signal=3.0)
+    predictor = learn(dataset, "logistic")[2]
     served = dataclasses.replace(predictor.bundle.served, encoder=SimpleNamespace(readout="final"))
-    return studied, Predictor(dataclasses.replace(predictor.bundle, served=served), SpotEngine())
+    return dataset, Predictor(dataclasses.replace(predictor.bundle, served=served), SpotEngine())
 
 
-def patient(predictor, studied, number, place):
+def patient(predictor, dataset, number, place):
     """A patient whose page has a spot, or none, at a place."""
     page = np.random.default_rng(number).normal(0, 0.1, (3, 224, 224)).astype(np.float32)
     if place is not None:
         y, x = place
         page[:, y : y + 24, x : x + 24] += 5
-    case = case_of(predictor, studied, studied.rows("test")[0])
+    case = case_of(predictor, dataset, dataset.rows("test")[0])
     (embedding,) = predictor.engine.run([page])
     queries = dataclasses.replace(case.queries, image=embedding[None])
     attached = predictor.attach(queries)
@@ -57,8 +57,8 @@ def patient(predictor, studied, number, place):
 
 
 def pages_with(predictor, places):
-    studied, served = predictor
-    return [MappedPage.of(patient(served, studied, number, place)) for number, place in enumerate(places)]
+    dataset, served = predictor
+    return [MappedPage.of(patient(served, dataset, number, place)) for number, place in enumerate(places)]
 
 
 def gains_of(pages):

@@ -9,23 +9,25 @@ from tests.explain.conftest import LISTED, case_of
 
 from cardiograph.explain.neighbours import neighbour_effects
 from cardiograph.graph.attach import attach
-from cardiograph.inference.queries import Attached
+from cardiograph.inference.queries import AttachedQueries
 
 
 @pytest.fixture(scope="module", params=["exact", "lists"])
 def known(request):
     """Predictor and patients; above exact search, too."""
-    studied = make_problem(groups=120) if request.param == "lists" else make_problem()
-    _, _, predictor = learn(studied, "gcn", LISTED) if request.param == "lists" else learn(studied, "gcn")
+    dataset = make_problem(groups=120) if request.param == "lists" else make_problem()
+    _, _, predictor = learn(dataset, "gcn", LISTED) if request.param == "lists" else learn(dataset, "gcn")
     assert (predictor.bundle.reference.lists is not None) == (request.param == "lists")
-    return predictor, [case_of(predictor, studied, row) for row in studied.rows("test")[:6]]
+    return predictor, [case_of(predictor, dataset, row) for row in dataset.rows("test")[:6]]
 
 
 def without(case, forbidden):
     """Brute force: attach with these rows forbidden, then judge."""
     bundle, features = case.predictor.bundle, case.attached.features
     hood = attach(case.predictor._places, bundle.space.place(features), bundle.served.graph, [forbidden])
-    return hood.index[0], case.predictor.judge(Attached(features, hood, ((),)), case.queries.ties).probabilities[0]
+    return hood.index[0], case.predictor.judge(AttachedQueries(features, hood, ((),)), case.queries.ties).probabilities[
+        0
+    ]
 
 
 def test_each_neighbour_is_left_out_with_its_group(known):
@@ -60,9 +62,9 @@ def test_what_is_forbidden_anyway_stays_so(known):
 
 
 def test_with_nobody_to_step_in_fewer_are_heard():
-    studied = make_problem(groups=20)
-    predictor = learn(studied, "gcn")[2]
-    case = case_of(predictor, studied, studied.rows("test")[0])
+    dataset = make_problem(groups=20)
+    predictor = learn(dataset, "gcn")[2]
+    case = case_of(predictor, dataset, dataset.rows("test")[0])
     reference = predictor.bundle.reference
     few = np.unique(case.attached.neighbours.index[0])
     few = np.flatnonzero(np.isin(reference.groups, reference.groups[few]))

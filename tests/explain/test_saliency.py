@@ -11,7 +11,7 @@ from tests.explain.conftest import case_of
 
 from cardiograph.encoders.engine import make_engine
 from cardiograph.encoders.weights import build_network, load_weights
-from cardiograph.explain.case import Case
+from cardiograph.explain.case import ExplainedCase
 from cardiograph.explain.saliency import SIDE, PageMap, logit_gradient, page_map, page_shares, shares_of
 from cardiograph.inference import Predictor, Query
 
@@ -74,11 +74,11 @@ def test_shares_sum_to_the_embedding(readout):
 
 
 @pytest.mark.parametrize("name", ["sign", "gcn", "gat", "sage", "mlp", "logistic", "knn_vote"])
-def test_the_gradient_is_the_slope_of_the_score_with_neighbours_fixed(studied, name):
-    predictor = learn(studied, name)[2]
+def test_the_gradient_is_the_slope_of_the_score_with_neighbours_fixed(dataset, name):
+    predictor = learn(dataset, name)[2]
     case = next(
         case
-        for case in (case_of(predictor, studied, row) for row in studied.rows("test"))
+        for case in (case_of(predictor, dataset, row) for row in dataset.rows("test"))
         if not case.scores.lacking[0]
     )
     gradient = logit_gradient(case)
@@ -91,10 +91,10 @@ def test_the_gradient_is_the_slope_of_the_score_with_neighbours_fixed(studied, n
     assert (name == "knn_vote") == (not gradient.any())
 
 
-def test_a_model_that_does_not_read_the_page_has_no_gradient(studied):
+def test_a_model_that_does_not_read_the_page_has_no_gradient(dataset):
     unread = CONFIG.model_copy(update={"fusion": CONFIG.fusion.model_copy(update={"image": 0.0})})
-    predictor = learn(studied, "logistic", unread)[2]
-    case = case_of(predictor, studied, studied.rows("test")[0])
+    predictor = learn(dataset, "logistic", unread)[2]
+    case = case_of(predictor, dataset, dataset.rows("test")[0])
     assert "image" not in case.attached.features.blocks
     assert not logit_gradient(case).any()
 
@@ -113,7 +113,7 @@ def served(finished_run):
     table, split = (pd.read_parquet(finished_run / f"{name}.parquet") for name in ("cohort", "split"))
     row = next(table[(split["part"] == "test").to_numpy()].itertuples())
     predictor = Predictor.load(finished_run)
-    return predictor, Case.of(predictor, Query(Path(row.ecg), {"ef": row.ef, "age": row.age}, row.record_id))
+    return predictor, ExplainedCase.of(predictor, Query(Path(row.ecg), {"ef": row.ef, "age": row.age}, row.record_id))
 
 
 def test_a_map_sums_to_the_first_order_effect_of_the_page_against_the_mean_one(served):
@@ -134,4 +134,4 @@ def test_a_map_sums_to_the_first_order_effect_of_the_page_against_the_mean_one(s
 def test_a_patient_without_a_page_has_no_map(served):
     predictor, _ = served
     with pytest.raises(ValueError, match="needs a page"):
-        page_map(Case.of(predictor, Query(None, {"ef": 0.4})))
+        page_map(ExplainedCase.of(predictor, Query(None, {"ef": 0.4})))

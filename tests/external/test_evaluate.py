@@ -18,7 +18,7 @@ from cardiograph.inference import Predictor, Query, Scores
 from cardiograph.run.pipeline import run
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
-from cardiograph.uncertainty.uncertainty import Told, Uncertainty
+from cardiograph.uncertainty.uncertainty import Uncertainty, UncertaintyOutput
 
 VARIABLES = ["ef", "bnp", "nyha", "sbp", "age"]
 COLUMNS = ["record_id", "patient_id", "label", "ecg", *VARIABLES]
@@ -257,7 +257,7 @@ def test_the_command_prints_and_writes(finished_run, other, other_cohort, tmp_pa
 def answered(labels, probabilities, **others):
     """Answers without a model; raw scores are what the sets are asked with."""
     count = len(labels)
-    told = Told(
+    told = UncertaintyOutput(
         probabilities,
         *np.full((2, count), np.nan),
         others.pop("decisions", ("positive",) * count),

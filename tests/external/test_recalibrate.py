@@ -14,7 +14,7 @@ from cardiograph.config import load_config
 from cardiograph.errors import CohortError, ConfigError, RunError
 from cardiograph.external.evaluate import evaluate_cohort
 from cardiograph.external.extend import extend_run
-from cardiograph.external.recalibrate import renew_run
+from cardiograph.external.recalibrate import recalibrate_run
 from cardiograph.inference import Predictor
 from cardiograph.run.pipeline import run
 
@@ -56,15 +56,15 @@ def extended(first_run, cohorts, folder):
 
 
 @pytest.fixture(scope="module")
-def renewed(first_run, cohorts, tmp_path_factory):
+def recalibrated(first_run, cohorts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("renewed")
     path = extended(first_run, cohorts, folder)
     before = Predictor.load(path), sha256_of(path / "bundle" / "bundle.json")
-    return path, before, renew_run(path, cohorts["third"], folder / "out")
+    return path, before, recalibrate_run(path, cohorts["third"], folder / "out")
 
 
-def test_a_renewed_run_decides_again_and_its_scores_stay(renewed):
-    path, (before, digest), found = renewed
+def test_a_renewed_run_decides_again_and_its_scores_stay(recalibrated):
+    path, (before, digest), found = recalibrated
     after = Predictor.load(path)
     assert sha256_of(path / "bundle" / "bundle.json") != digest
     assert found.content["bundle"] == sha256_of(path / "bundle" / "bundle.json")
@@ -80,14 +80,14 @@ def test_a_renewed_run_decides_again_and_its_scores_stay(renewed):
     assert answer.neighbours == void.neighbours
 
 
-def test_no_patient_is_in_both_halves_and_the_scores_are_of_one(renewed, cohorts):
-    path, _, found = renewed
-    learnt = pd.read_parquet(path / "renewed.parquet")
+def test_no_patient_is_in_both_halves_and_the_scores_are_of_one(recalibrated, cohorts):
+    path, _, found = recalibrated
+    fitted = pd.read_parquet(path / "renewed.parquet")
     judged = pd.read_csv(found.path / "predictions.csv")
     every = pd.read_csv(cohorts["third"]).set_index("record_id")
-    assert {*learnt["record_id"], *judged["record_id"]} == set(every.index)
-    assert not set(learnt["patient_id"]) & set(every.loc[judged["record_id"], "patient_id"])
-    assert abs(len(learnt) - len(judged)) < 20
+    assert {*fitted["record_id"], *judged["record_id"]} == set(every.index)
+    assert not set(fitted["patient_id"]) & set(every.loc[judged["record_id"], "patient_id"])
+    assert abs(len(fitted) - len(judged)) < 20
     metrics = json.loads((path / "metrics.json").read_text())
     assert metrics["test"] == found.content["scores"]
     assert metrics["counts"]["test"]["records"] == len(judged)
@@ -97,26 +97,26 @@ def test_no_patient_is_in_both_halves_and_the_scores_are_of_one(renewed, cohorts
     assert metrics["test"]["auroc"]["value"] == pytest.approx(roc_auc_score(judged["label"], judged["probability"]))
 
 
-def test_the_scores_of_the_run_before_stand_beside_them(renewed, first_run):
+def test_the_scores_of_the_run_before_stand_beside_them(recalibrated, first_run):
     own = json.loads((first_run / "metrics.json").read_text())
-    assert renewed[2].content["internal"] == {"counts": own["counts"]["test"], "scores": own["test"]}
-    assert any("before it was extended" in note for note in renewed[2].content["notes"])
+    assert recalibrated[2].content["internal"] == {"counts": own["counts"]["test"], "scores": own["test"]}
+    assert any("before it was extended" in note for note in recalibrated[2].content["notes"])
 
 
-def test_the_same_command_shows_what_is_there_and_another_cohort_is_refused(renewed, cohorts, tmp_path):
-    path, _, found = renewed
+def test_the_same_command_shows_what_is_there_and_another_cohort_is_refused(recalibrated, cohorts, tmp_path):
+    path, _, found = recalibrated
     digest = sha256_of(path / "bundle" / "bundle.json")
-    assert renew_run(path, cohorts["third"], found.path).content == found.content
+    assert recalibrate_run(path, cohorts["third"], found.path).content == found.content
     with pytest.raises(RunError, match=r"was renewed by third\.csv"):
-        renew_run(path, written(drawn(5, 100, "e"), tmp_path, "other.csv"), tmp_path / "out")
+        recalibrate_run(path, written(drawn(5, 100, "e"), tmp_path, "other.csv"), tmp_path / "out")
     assert sha256_of(path / "bundle" / "bundle.json") == digest
 
 
-def test_a_renewed_run_is_evaluated_and_knows_who_renewed_it(renewed, cohorts, tmp_path):
-    path, _, found = renewed
+def test_a_renewed_run_is_evaluated_and_knows_who_renewed_it(recalibrated, cohorts, tmp_path):
+    path, _, found = recalibrated
     whole = evaluate_cohort(path, cohorts["third"], tmp_path / "whole").content
-    learnt = pd.read_parquet(path / "renewed.parquet")
-    assert whole["met"]["records"] == len(learnt)
+    fitted = pd.read_parquet(path / "renewed.parquet")
+    assert whole["met"]["records"] == len(fitted)
     assert set(whole["met"]["reasons"]) == {"this patient is among the run's records that renewed it"}
     assert whole["met"]["scores_without"]["auroc"] == found.content["scores"]["auroc"]
     new = evaluate_cohort(path, written(drawn(7, 80, "f"), tmp_path, "new.csv"), tmp_path / "new").content
@@ -124,7 +124,7 @@ def test_a_renewed_run_is_evaluated_and_knows_who_renewed_it(renewed, cohorts, t
     assert new["internal"]["scores"] == found.content["scores"]
 
 
-def test_a_renewal_that_was_killed_goes_on(first_run, cohorts, renewed, tmp_path, monkeypatch):
+def test_a_renewal_that_was_killed_goes_on(first_run, cohorts, recalibrated, tmp_path, monkeypatch):
     path = extended(first_run, cohorts, tmp_path)
 
     def killed(*_args):
@@ -133,10 +133,10 @@ def test_a_renewal_that_was_killed_goes_on(first_run, cohorts, renewed, tmp_path
     with monkeypatch.context() as patched:
         patched.setattr("cardiograph.external.recalibrate.write_evaluation", killed)
         with pytest.raises(KeyboardInterrupt):
-            renew_run(path, cohorts["third"], tmp_path / "out")
-    found = renew_run(path, cohorts["third"], tmp_path / "out")
-    assert found.content["scores"] == renewed[2].content["scores"]
-    assert Predictor.load(path).bundle.served.threshold == renewed[2].content["threshold"]
+            recalibrate_run(path, cohorts["third"], tmp_path / "out")
+    found = recalibrate_run(path, cohorts["third"], tmp_path / "out")
+    assert found.content["scores"] == recalibrated[2].content["scores"]
+    assert Predictor.load(path).bundle.served.threshold == recalibrated[2].content["threshold"]
 
 
 def finished_after_kills(monkeypatch, command, *, step=1):
@@ -186,16 +186,16 @@ def test_an_unfinished_evaluation_of_another_cohort_is_refused(first_run, cohort
 
 
 def test_an_extension_and_a_renewal_that_were_killed_at_any_write_go_on(
-    first_run, cohorts, renewed, tmp_path, monkeypatch
+    first_run, cohorts, recalibrated, tmp_path, monkeypatch
 ):
-    path, (_, digest), found = renewed
+    path, (_, digest), found = recalibrated
     _, killed = finished_after_kills(
         monkeypatch, lambda: extend_run(first_run, cohorts["more"], tmp_path / "extended"), step=3
     )
     assert killed
     assert sha256_of(tmp_path / "extended" / "bundle" / "bundle.json") == digest
     again, killed = finished_after_kills(
-        monkeypatch, lambda: renew_run(tmp_path / "extended", cohorts["third"], tmp_path / "out"), step=2
+        monkeypatch, lambda: recalibrate_run(tmp_path / "extended", cohorts["third"], tmp_path / "out"), step=2
     )
     assert killed
     assert again.content["scores"] == found.content["scores"]
@@ -209,15 +209,15 @@ def test_cohorts_that_cannot_renew_are_refused(first_run, cohorts, tmp_path):
     path = extended(first_run, cohorts, tmp_path)
     digest = sha256_of(path / "bundle" / "bundle.json")
     with pytest.raises(CohortError, match="60 of 60 records cannot renew the run") as caught:
-        renew_run(path, cohorts["more"], tmp_path / "out")
+        recalibrate_run(path, cohorts["more"], tmp_path / "out")
     assert {issue.code for issue in caught.value.issues} == {"known_to_run"}
     with pytest.raises(CohortError, match="too few groups"):
-        renew_run(
+        recalibrate_run(
             path, written(drawn(3, 6, "d").assign(label=[0, 0, 1, 1, 0, 0]), tmp_path, "few.csv"), tmp_path / "out"
         )
     assert sha256_of(path / "bundle" / "bundle.json") == digest
     with pytest.raises(ConfigError, match="was not extended"):
-        renew_run(first_run, cohorts["third"], tmp_path / "out")
+        recalibrate_run(first_run, cohorts["third"], tmp_path / "out")
     with pytest.raises(RunError, match="--renew"):
         evaluate_cohort(path, cohorts["third"], tmp_path / "out")
 

@@ -29,7 +29,7 @@ LAYOUTS = {
     "small": PaperLayout(pixels_per_mm=2.5),
     "large": PaperLayout(pixels_per_mm=8),
 }
-SOUND = EcgEvidence(0.03, 0.9, 0.93, 4.0, 0.95, 2.2, 50, 1.0, 0.95, 1.1)
+DEFAULT_STEPS = EcgEvidence(0.03, 0.9, 0.93, 4.0, 0.95, 2.2, 50, 1.0, 0.95, 1.1)
 
 
 def signal(period_s=0.8, width=0.012):
@@ -278,7 +278,7 @@ def test_the_evidence_of_one_view_is_the_same_at_any_time():
     ],
 )
 def test_each_limit(changed, told):
-    found = not_an_ecg(replace(SOUND, **changed))
+    found = not_an_ecg(replace(DEFAULT_STEPS, **changed))
     assert found is None if told is None else told in found
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
-from cardiograph.imaging.near_duplicates import COARSE, KnownTraces
+from cardiograph.imaging.near_duplicates import COARSE, NearDuplicateIndex
 
 BYTES = 1536
 
@@ -31,18 +31,18 @@ def in_full(one, known):
 def test_finds_a_copy_among_strangers(count):
     known = hashes(count)
     row = count // 2
-    assert KnownTraces(known).near_copies(changed(known[row], 0.1)).tolist() == [row]
+    assert NearDuplicateIndex(known).near_copies(changed(known[row], 0.1)).tolist() == [row]
 
 
 def test_finds_nothing_for_a_stranger_or_among_none():
     known = hashes(300)
-    assert KnownTraces(known).near_copies(hashes(1, seed=9)[0]).tolist() == []
-    assert KnownTraces(known[:0]).near_copies(known[0]).tolist() == []
+    assert NearDuplicateIndex(known).near_copies(hashes(1, seed=9)[0]).tolist() == []
+    assert NearDuplicateIndex(known[:0]).near_copies(known[0]).tolist() == []
 
 
 def test_an_even_hash_is_like_nothing():
     known = np.vstack([hashes(20), np.zeros((1, BYTES), np.uint8)])
-    assert KnownTraces(known).near_copies(known[-1]).tolist() == []
+    assert NearDuplicateIndex(known).near_copies(known[-1]).tolist() == []
 
 
 @given(share=st.floats(0, 0.5), seed=st.integers(0, 50), rest=st.integers(0, 8))
@@ -52,7 +52,7 @@ def test_misses_none_near_the_limit(share, seed, rest):
     known = np.vstack([known[:1].repeat(40, axis=0), known])
     known = np.stack([changed(one, 0.16, seed + row) for row, one in enumerate(known)])
     query = changed(known[0], share, seed + 99)
-    assert KnownTraces(known).near_copies(query).tolist() == in_full(query, known).tolist()
+    assert NearDuplicateIndex(known).near_copies(query).tolist() == in_full(query, known).tolist()
 
 
 def test_shared_pages_have_the_same_near_copies_as_in_full(shared):
@@ -62,7 +62,7 @@ def test_shared_pages_have_the_same_near_copies_as_in_full(shared):
     files = sorted((shared / "data" / "ecg-pages" / "images").glob("*.jpg"))[::40]
     pages = [prepare_page(file, name=file.name, config=RunConfig().pages).perceptual_hash for file in files]
     known = np.stack(pages + [changed(page, 0.1, seed) for seed, page in enumerate(pages)])
-    traces = KnownTraces(known)
+    traces = NearDuplicateIndex(known)
     for number, page in enumerate(pages):
         found = traces.near_copies(page).tolist()
         assert found == in_full(page, known).tolist()

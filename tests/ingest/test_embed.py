@@ -13,10 +13,10 @@ from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import PageError
 from cardiograph.ingest import embed
-from cardiograph.ingest.context import INPUT_BYTES, InputStore, Workshop
+from cardiograph.ingest.context import INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.embed import embed_pages
-from cardiograph.ingest.page_index import survey_pages
-from cardiograph.progress import Silent
+from cardiograph.ingest.page_index import index_pages
+from cardiograph.progress import NoProgress
 
 ALL = 100 * INPUT_BYTES
 
@@ -65,16 +65,16 @@ def open_shop(tmp_path):
 
     def open_one(limit, name=None):
         caches.append(PageCache(tmp_path / (name or f"cache {len(caches)}")))
-        return Workshop(RunConfig(), caches[-1], Silent(), inputs=InputStore(limit))
+        return RunContext(RunConfig(), caches[-1], NoProgress(), inputs=InputStore(limit))
 
     yield open_one
     for cache in caches:
         cache.close()
 
 
-def embedded(cohort, shop, engine=None):
-    _, survey = survey_pages(cohort, shop)
-    return embed_pages(survey, engine or Squares(), "squares", shop).values
+def embedded(cohort, context, engine=None):
+    _, page_index = index_pages(cohort, context)
+    return embed_pages(page_index, engine or Squares(), "squares", context).values
 
 
 def test_a_page_is_read_once_and_a_copy_embedded_once(cohort, open_shop, decoded):
@@ -90,9 +90,9 @@ def test_a_page_is_read_once_and_a_copy_embedded_once(cohort, open_shop, decoded
 def test_what_the_store_has_no_room_for_is_read_again_to_the_same_bits(cohort, open_shop, decoded, limit, again):
     expected = embedded(cohort, open_shop(0))
     decoded.clear()
-    shop = open_shop(limit)
-    np.testing.assert_array_equal(embedded(cohort, shop), expected)
-    assert len(shop.inputs) == 6 - again
+    context = open_shop(limit)
+    np.testing.assert_array_equal(embedded(cohort, context), expected)
+    assert len(context.inputs) == 6 - again
     assert len(decoded) == again
 
 
@@ -121,18 +121,18 @@ def test_stopped_in_the_middle_it_goes_on_behind_the_last_embedding(cohort, open
         embedded(cohort, open_shop(ALL, "stopped"), Squares(stop_after=4))
     decoded.clear()
     rest = Squares()
-    shop = open_shop(ALL, "stopped")
-    np.testing.assert_array_equal(embedded(cohort, shop, rest), expected)
+    context = open_shop(ALL, "stopped")
+    np.testing.assert_array_equal(embedded(cohort, context, rest), expected)
     assert rest.pages == 2
     assert len(decoded) == 2  # the survey knew all pages, so that it read none
-    assert shop.images_per_second.keys() == {"embedding pages"}
+    assert context.images_per_second.keys() == {"embedding pages"}
 
 
 def test_the_pace_is_told_of_what_was_worked_on_only(cohort, open_shop):
-    shop = open_shop(ALL, "known")
-    embedded(cohort, shop)
-    assert shop.images_per_second.keys() == {"reading pages", "embedding pages"}
-    assert min(shop.images_per_second.values()) > 0
+    context = open_shop(ALL, "known")
+    embedded(cohort, context)
+    assert context.images_per_second.keys() == {"reading pages", "embedding pages"}
+    assert min(context.images_per_second.values()) > 0
     again = open_shop(ALL, "known")
     embedded(cohort, again)
     assert again.images_per_second == {}
@@ -142,8 +142,8 @@ def test_a_page_that_changed_before_it_was_read_again_is_refused(cohort, open_sh
     first, second = (Path(page) for page in cohort.table["ecg"][:2])
     page = tmp_path / "page.jpg"
     shutil.copy(first, page)
-    shop = open_shop(0)
-    _, survey = survey_pages(Cohort(cohort.table[:1].assign(ecg=str(page)), ()), shop)
+    context = open_shop(0)
+    _, page_index = index_pages(Cohort(cohort.table[:1].assign(ecg=str(page)), ()), context)
     shutil.copy(second, page)
     with pytest.raises(PageError, match="A page changed"):
-        embed_pages(survey, Squares(), "squares", shop)
+        embed_pages(page_index, Squares(), "squares", context)

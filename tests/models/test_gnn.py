@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from cardiograph.config import GraphConfig, ModelConfig
-from cardiograph.containers import Neighbourhood, Places
-from cardiograph.graph.attach import attach, build_graph, group_members, heard_votes
+from cardiograph.containers import NearestNeighbours, SearchPoints
+from cardiograph.graph.attach import attach, build_graph, group_members, neighbour_votes
 from cardiograph.models import gnn
 from cardiograph.models.gnn import GATLayer, GCNLayer, SAGELayer
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.models.registry import SERVABLE, build
 
 
@@ -19,7 +19,7 @@ def ragged():
     index = np.array([rng.choice([j for j in range(12) if j != i], 3, replace=False) for i in range(12)])
     index[4, 1:] = -1
     index[7] = -1
-    return Neighbourhood(index, np.where(index < 0, np.inf, 1.0).astype(np.float32))
+    return NearestNeighbours(index, np.where(index < 0, np.inf, 1.0).astype(np.float32))
 
 
 def edges_of(hood):
@@ -28,8 +28,8 @@ def edges_of(hood):
 
 
 def mixed(layer, x, hood):
-    hearing = Hearing.of(hood)
-    return layer(x, layer.heard(x, x, hearing), hearing)
+    neighbour_table = NeighbourTable.of(hood)
+    return layer(x, layer.heard(x, x, neighbour_table), neighbour_table)
 
 
 def test_gcn_layer_is_gcnconv(ragged):
@@ -64,7 +64,7 @@ def test_sage_layer_is_sageconv(ragged):
 
 def test_default_gcn_on_complete_tables_is_the_mean_over_six():
     index = np.array([[(i + step) % 20 for step in range(1, 6)] for i in range(20)])
-    hood = Neighbourhood(index, np.ones(index.shape, np.float32))
+    hood = NearestNeighbours(index, np.ones(index.shape, np.float32))
     layer = GCNLayer(3, 2, 1)
     x = torch.randn(20, 3)
     mean = torch.stack([x[[i, *index[i]]].mean(0) for i in range(20)])
@@ -72,29 +72,31 @@ def test_default_gcn_on_complete_tables_is_the_mean_over_six():
 
 
 def test_gradients_reach_whoever_is_heard(ragged):
-    hearing = Hearing.of(ragged)
+    neighbour_table = NeighbourTable.of(ragged)
     x = torch.randn(14, 3, dtype=torch.float64, requires_grad=True)  # two sources more than anyone hears
-    weight = torch.rand(12, 3, dtype=torch.float64) * hearing.valid
-    plain = (weight[:, :, None] * x[hearing.index]).sum(1)
-    torch.testing.assert_close(hearing.weighted_sum(x, weight), plain)
-    assert torch.autograd.gradcheck(lambda source: hearing.weighted_sum(source, weight), x)
+    weight = torch.rand(12, 3, dtype=torch.float64) * neighbour_table.valid
+    plain = (weight[:, :, None] * x[neighbour_table.index]).sum(1)
+    torch.testing.assert_close(neighbour_table.weighted_sum(x, weight), plain)
+    assert torch.autograd.gradcheck(lambda source: neighbour_table.weighted_sum(source, weight), x)
 
 
 def test_nobody_heard_is_zero():
-    hearing = Hearing.of(Neighbourhood(np.zeros((4, 0), np.int64), np.zeros((4, 0), np.float32)))
+    neighbour_table = NeighbourTable.of(NearestNeighbours(np.zeros((4, 0), np.int64), np.zeros((4, 0), np.float32)))
     x = torch.randn(4, 3, requires_grad=True)
-    hearing.mean(x).sum().backward()
-    assert not hearing.mean(x).any()
+    neighbour_table.mean(x).sum().backward()
+    assert not neighbour_table.mean(x).any()
     assert not x.grad.any()
 
 
 @pytest.mark.parametrize("name", SERVABLE)
 def test_what_was_heard_may_be_handed_in(ragged, name):
-    hearing = Hearing.of(ragged, votes=np.zeros(12, np.float32))
+    neighbour_table = NeighbourTable.of(ragged, votes=np.zeros(12, np.float32))
     network, x = build(name, 6, ModelConfig(width=16)).eval(), torch.randn(12, 6)
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.3)
-    assert torch.equal(network(x, hearing, heard=network.heard(x, hearing))[0], network(x, hearing)[0])
+    assert torch.equal(
+        network(x, neighbour_table, heard=network.heard(x, neighbour_table))[0], network(x, neighbour_table)[0]
+    )
 
 
 @pytest.mark.parametrize("name", SERVABLE)
@@ -106,12 +108,12 @@ def test_a_query_scores_as_if_it_stood_in_the_whole_graph(name, depth):
     groups = np.arange(40)
     config = GraphConfig()
     labels = rng.integers(-1, 2, 30)
-    places = Places(values, np.ones((40, 1), bool), ((0, 8),), (1.0,))
+    places = SearchPoints(values, np.ones((40, 1), bool), ((0, 8),), (1.0,))
     graph = build_graph(places, np.arange(30), groups, config)
     query = attach(
         places.of(np.arange(30)), places.of(np.arange(30, 40)), config, group_members(groups[30:], groups[:30])
     )
-    whole = Neighbourhood(
+    whole = NearestNeighbours(
         np.vstack([graph.neighbours.index, query.index]), np.vstack([graph.neighbours.distance, query.distance])
     )
     network = build(name, 8, ModelConfig(width=16, depth=depth, votes=True)).eval()
@@ -119,20 +121,20 @@ def test_a_query_scores_as_if_it_stood_in_the_whole_graph(name, depth):
         torch.nn.init.normal_(weight, std=0.3)
 
     def votes(hood):
-        return heard_votes(hood, labels, prior=0.4)
+        return neighbour_votes(hood, labels, prior=0.4)
 
     def one(hood, row):
-        return Neighbourhood(hood.index[row : row + 1], hood.distance[row : row + 1])
+        return NearestNeighbours(hood.index[row : row + 1], hood.distance[row : row + 1])
 
-    together, _ = network(torch.from_numpy(values), Hearing.of(whole, votes=votes(whole)))
-    reference = Hearing.of(graph.neighbours, votes=votes(graph.neighbours))
+    together, _ = network(torch.from_numpy(values), NeighbourTable.of(whole, votes=votes(whole)))
+    reference = NeighbourTable.of(graph.neighbours, votes=votes(graph.neighbours))
     _, states = network(torch.from_numpy(values[:30]), reference)
     alone = torch.cat(
         [
             network(
                 torch.from_numpy(values[30 + i : 31 + i]),
-                Hearing.of(
-                    Neighbourhood(query.index[i : i + 1], query.distance[i : i + 1]),
+                NeighbourTable.of(
+                    NearestNeighbours(query.index[i : i + 1], query.distance[i : i + 1]),
                     reference.degree,
                     votes(query)[i : i + 1],
                 ),
@@ -152,7 +154,9 @@ def test_a_batch_has_the_gradient_of_its_records_in_the_whole_graph(name, depth,
     rng = np.random.default_rng(5)
     index = np.array([rng.choice(60, 3, replace=False) for _ in range(60)])
     index[9, 1:] = -1
-    hearing = Hearing.of(Neighbourhood(index, np.ones(index.shape, np.float32)), votes=np.zeros(60, np.float32))
+    neighbour_table = NeighbourTable.of(
+        NearestNeighbours(index, np.ones(index.shape, np.float32)), votes=np.zeros(60, np.float32)
+    )
     network = build(name, 8, ModelConfig(width=16, depth=depth, votes=True)).eval()
     rows, x = torch.from_numpy(rng.permutation(60)[:12]), torch.randn(60, 8)
 
@@ -160,8 +164,8 @@ def test_a_batch_has_the_gradient_of_its_records_in_the_whole_graph(name, depth,
         return features * torch.tensor([1.0] * 5 + [0.0] * 3)
 
     seen = hide(x) if hidden else x
-    whole = network(seen, hearing)[0][rows]
-    batch = network.scored(rows, x, hearing, network.heard(x, hearing), hide if hidden else None)
+    whole = network(seen, neighbour_table)[0][rows]
+    batch = network.scored(rows, x, neighbour_table, network.heard(x, neighbour_table), hide if hidden else None)
     torch.testing.assert_close(batch, whole, atol=1e-5, rtol=0)
     weights = list(network.parameters())
     for found, expected in zip(

@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 import torch
-from tests.models.test_training import CONFIG, material
+from tests.models.test_training import CONFIG, inputs
 
 from cardiograph.config import ModelConfig
-from cardiograph.containers import Neighbourhood
+from cardiograph.containers import NearestNeighbours
 from cardiograph.models import sign_init
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.models.sign import Sign
 from cardiograph.train.fit import fit_network, prepare
 
 
 @pytest.fixture
-def hearing():
+def neighbour_table():
     index = np.array([[1, 2], [0, -1], [-1, -1], [2, 0]])
-    return Hearing.of(Neighbourhood(index, np.where(index < 0, np.inf, 1.0).astype(np.float32)))
+    return NeighbourTable.of(NearestNeighbours(index, np.where(index < 0, np.inf, 1.0).astype(np.float32)))
 
 
 def fresh(**settings):
@@ -27,42 +27,42 @@ def fresh(**settings):
     return network
 
 
-def test_it_hears_the_mean_of_neighbours_and_of_their_neighbours(hearing):
+def test_it_hears_the_mean_of_neighbours_and_of_their_neighbours(neighbour_table):
     x = torch.tensor([[1.0, 0, 0], [0, 2, 0], [0, 0, 4], [8, 8, 8]])
-    first, second = fresh().heard(x, hearing)
+    first, second = fresh().heard(x, neighbour_table)
     torch.testing.assert_close(first, torch.tensor([[0.0, 1, 2], [1, 0, 0], [0, 0, 0], [0.5, 0, 2]]))
     torch.testing.assert_close(second, torch.tensor([[0.5, 0, 0], [0, 1, 2], [0, 0, 0], [0, 0.5, 1]]))
 
 
-def test_with_closed_gates_it_is_an_mlp_beside_a_linear_layer(hearing):
+def test_with_closed_gates_it_is_an_mlp_beside_a_linear_layer(neighbour_table):
     network, x = fresh(), torch.randn(4, 3)
     torch.nn.init.zeros_(network.gates)
     hidden = (x @ network.hops[0]).view(4, 4, 2) + network.bias
-    linear = network.linear(torch.cat([x, *network.heard(x, hearing)], dim=1))
+    linear = network.linear(torch.cat([x, *network.heard(x, neighbour_table)], dim=1))
     expected = torch.einsum("nmw,mwc->nmc", hidden.relu(), network.out).mean(1) + linear
-    torch.testing.assert_close(network(x, hearing)[0], expected)
+    torch.testing.assert_close(network(x, neighbour_table)[0], expected)
 
 
 def test_as_it_begins_it_is_the_logistic_regression_of_the_same_records(monkeypatch):
     monkeypatch.setattr(sign_init, "CERTAIN", float("inf"))  # whatever the neighbours know
-    prepared = prepare(material(), CONFIG)
+    prepared = prepare(inputs(), CONFIG)
     still = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"epochs": 1, "learning_rate": 1e-12})})
     networks = [fit_network(name, prepared, still)[0] for name in ("sign", "logistic")]
     x = torch.from_numpy(prepared.features.values[prepared.graph.rows])
     with torch.inference_mode():
-        first, second = (network(x, Hearing.of(prepared.graph.neighbours))[0] for network in networks)
+        first, second = (network(x, NeighbourTable.of(prepared.graph.neighbours))[0] for network in networks)
     torch.testing.assert_close(first, second, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_its_validation_loss_is_never_above_that_of_logistic_regression(seed):
-    prepared = prepare(material(seed), CONFIG)
+    prepared = prepare(inputs(seed), CONFIG)
     losses = [min(fit_network(name, prepared, CONFIG)[1].val_loss) for name in ("sign", "logistic")]
     assert losses[0] <= losses[1] + 1e-6
 
 
 def test_minibatches_learn_as_well_as_the_whole():
-    prepared = prepare(material(records=400), CONFIG)
+    prepared = prepare(inputs(records=400), CONFIG)
     losses = []
     for size in (16, 4096):
         config = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"batch": size})})
@@ -92,14 +92,14 @@ def test_it_finds_what_only_the_neighbours_know():
     val_rows = np.setdiff1d(np.arange(300), train_rows)
     back = np.full(300, -1)
     back[train_rows] = np.arange(200)
-    hood = Neighbourhood(back[index], np.where(back[index] < 0, np.inf, 1.0).astype(np.float32))
+    hood = NearestNeighbours(back[index], np.where(back[index] < 0, np.inf, 1.0).astype(np.float32))
 
     def of(rows):
         order = np.argsort(hood.index[rows] < 0, axis=1, kind="stable")
-        return Neighbourhood(*(np.take_along_axis(each[rows], order, 1) for each in (hood.index, hood.distance)))
+        return NearestNeighbours(*(np.take_along_axis(each[rows], order, 1) for each in (hood.index, hood.distance)))
 
-    reference = Hearing.of(of(train_rows))
-    sets = examples(train_rows, reference), examples(val_rows, Hearing.of(of(val_rows), reference.degree))
+    reference = NeighbourTable.of(of(train_rows))
+    sets = examples(train_rows, reference), examples(val_rows, NeighbourTable.of(of(val_rows), reference.degree))
     accuracies = {name: max(train(name, *sets, config=config, seed=0)[1].val_accuracy) for name in ("sign", "logistic")}
     assert accuracies["sign"] > accuracies["logistic"] + 0.1
 

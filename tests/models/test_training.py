@@ -11,29 +11,29 @@ from sklearn.metrics import log_loss
 from cardiograph.config import GraphConfig, ModelConfig, RunConfig
 from cardiograph.containers import Groups, Split
 from cardiograph.errors import ConfigError
-from cardiograph.ingest.augmentation import Copies
+from cardiograph.ingest.augmentation import AugmentedCopies
 from cardiograph.models import sign_init
 from cardiograph.models.logistic import PENALTIES
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.models.registry import SERVABLE
-from cardiograph.train.data import Material
+from cardiograph.train.data import TrainingInputs
 from cardiograph.train.fit import fit_network, prepare
 
 CONFIG = RunConfig(model=ModelConfig(width=16, epochs=40, patience=10), graph=GraphConfig(k=3))
 
 
-def material(seed=0, copies=None, records=90):
+def inputs(seed=0, copies=None, records=90):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, records)
     image = (rng.normal(size=(records, 512)) + 0.4 * labels[:, None]).astype(np.float32)
     part = np.array(["train"] * (records - 40) + ["val"] * 20 + ["test"] * 20)
     groups = Groups(np.arange(records) // 2)
-    return Material(image, None, labels, Split(part, groups, "drawn"), copies)
+    return TrainingInputs(image, None, labels, Split(part, groups, "drawn"), copies)
 
 
 @pytest.mark.parametrize("name", SERVABLE)
 def test_same_seed_same_weights(name):
-    prepared = prepare(material(), CONFIG)
+    prepared = prepare(inputs(), CONFIG)
     first, again = (fit_network(name, prepared, CONFIG)[0].state_dict() for _ in range(2))
     assert all(torch.equal(first[key], again[key]) for key in first)
 
@@ -42,19 +42,19 @@ def test_training_leaves_the_global_generator_alone():
     torch.manual_seed(1)
     expected = torch.rand(2)
     torch.manual_seed(1)
-    fit_network("gcn", prepare(material(), CONFIG), CONFIG)
+    fit_network("gcn", prepare(inputs(), CONFIG), CONFIG)
     assert torch.equal(torch.rand(2), expected)
 
 
 def test_the_kept_epoch_is_the_one_with_the_lowest_validation_loss():
-    _, history = fit_network("mlp", prepare(material(), CONFIG), CONFIG)
+    _, history = fit_network("mlp", prepare(inputs(), CONFIG), CONFIG)
     assert history.best == int(np.argmin(history.val_loss))
     assert len(history.val_loss) <= min(CONFIG.model.epochs, history.best + CONFIG.model.patience + 1)
 
 
 @pytest.mark.parametrize("name", SERVABLE)
 def test_poisoned_test_rows_move_nothing(name):
-    clean, poisoned = material(), material()
+    clean, poisoned = inputs(), inputs()
     poisoned.image[-20:] = 1e6
     first, _ = fit_network(name, prepare(clean, CONFIG), CONFIG)
     second, _ = fit_network(name, prepare(poisoned, CONFIG), CONFIG)
@@ -64,23 +64,23 @@ def test_poisoned_test_rows_move_nothing(name):
 
 
 def test_no_reference_record_hears_its_own_group():
-    prepared = prepare(material(), CONFIG)
-    rows, groups = prepared.graph.rows, material().split.groups.index
+    prepared = prepare(inputs(), CONFIG)
+    rows, groups = prepared.graph.rows, inputs().split.groups.index
     heard = prepared.graph.neighbours.index
     assert (groups[rows][heard] != groups[rows][:, None]).all()
 
 
 def test_copies_are_in_the_loss_but_never_heard_and_share_their_sources_weight():
-    plain = material()
+    plain = inputs()
     source = np.array([2, 2, 7])
-    copies = Copies(source, plain.image[source] + 0.01)
-    prepared = prepare(material(copies=copies), CONFIG)
+    copies = AugmentedCopies(source, plain.image[source] + 0.01)
+    prepared = prepare(inputs(copies=copies), CONFIG)
     reference = len(prepared.graph.rows)
     assert len(prepared.train_set.features) == reference + 3
-    assert int(prepared.train_set.hearing.index.max()) < reference
+    assert int(prepared.train_set.neighbour_table.index.max()) < reference
     groups = plain.split.groups.index
     for copy, row in enumerate(source):
-        heard = prepared.train_set.hearing.index[reference + copy]
+        heard = prepared.train_set.neighbour_table.index[reference + copy]
         assert (groups[prepared.graph.rows[heard]] != groups[row]).all()
     weights = prepared.train_set.weights
     assert weights.sum() == pytest.approx(reference)
@@ -93,7 +93,7 @@ def test_copies_are_in_the_loss_but_never_heard_and_share_their_sources_weight()
 
 
 def test_unlabelled_records_are_heard_and_weigh_nothing():
-    plain = material()
+    plain = inputs()
     plain.labels[4] = -1
     prepared = prepare(plain, CONFIG)
     assert prepared.train_set.weights[4] == 0
@@ -101,7 +101,7 @@ def test_unlabelled_records_are_heard_and_weigh_nothing():
 
 
 def test_flipping_a_record_s_own_label_leaves_its_features_and_edges():
-    plain, flipped = material(), material()
+    plain, flipped = inputs(), inputs()
     flipped.labels[3] = 1 - flipped.labels[3]
     first, second = prepare(plain, CONFIG), prepare(flipped, CONFIG)
     np.testing.assert_array_equal(first.features.values, second.features.values)
@@ -116,7 +116,7 @@ def logistic_probabilities(prepared, rows=slice(None)):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_logistic_regression_is_scikit_learn_s_at_the_penalty_that_validates_best(weighted):
-    plain = material()
+    plain = inputs()
     if weighted:
         plain = dataclasses.replace(plain, class_weights=np.array([0.7, 1.6]))
     prepared = prepare(plain, CONFIG)
@@ -131,7 +131,7 @@ def test_logistic_regression_is_scikit_learn_s_at_the_penalty_that_validates_bes
 
 
 def test_logistic_regression_learns_from_training_records_only():
-    plain = material()
+    plain = inputs()
     test = plain.split.rows("test")
     prepared = prepare(plain, CONFIG)
     first = logistic_probabilities(prepared, test)
@@ -143,8 +143,8 @@ def test_logistic_regression_learns_from_training_records_only():
 
 def test_logistic_regression_counts_a_source_and_its_copies_once():
     source = np.array([2, 2, 7])
-    plain = material()
-    same = prepare(material(copies=Copies(source, plain.image[source])), CONFIG)
+    plain = inputs()
+    same = prepare(inputs(copies=AugmentedCopies(source, plain.image[source])), CONFIG)
     alone = prepare(plain, CONFIG)
     first, second = logistic_probabilities(alone), logistic_probabilities(same)
     np.testing.assert_allclose(second, first, atol=1e-3)
@@ -153,23 +153,23 @@ def test_logistic_regression_counts_a_source_and_its_copies_once():
 def test_a_training_that_diverges_says_so():
     config = RunConfig(model=ModelConfig(width=16, epochs=5, learning_rate=1e30), graph=GraphConfig(k=3))
     with pytest.raises(ConfigError, match=r"training of gcn diverged.*learning_rate"):
-        fit_network("gcn", prepare(material(), config), config)
+        fit_network("gcn", prepare(inputs(), config), config)
 
 
 @pytest.mark.parametrize("name", ["gcn", "sage", "gat"])
 def test_a_graph_too_large_for_one_step_is_learnt_in_batches(name):
-    prepared = prepare(material(), CONFIG)
+    prepared = prepare(inputs(), CONFIG)
     small = CONFIG.model.model_copy(update={"full_batch_up_to": 0, "batch": 16, "epochs": 30})
     network, history = fit_network(name, prepared, CONFIG.model_copy(update={"model": small}))
     assert min(history.val_loss) < history.val_loss[0]
     x = torch.from_numpy(prepared.features.values[prepared.graph.rows])
     with torch.inference_mode():
-        whole = network(x, Hearing.of(prepared.graph.neighbours))[0]
+        whole = network(x, NeighbourTable.of(prepared.graph.neighbours))[0]
     assert torch.isfinite(whole).all()
 
 
 def test_the_start_of_sign_is_learnt_from_some_of_very_many_records(monkeypatch):
-    prepared = prepare(material(), CONFIG)
+    prepared = prepare(inputs(), CONFIG)
     every, _ = fit_network("sign", prepared, CONFIG)
     monkeypatch.setattr(sign_init, "MOST", 40)
     some, history = fit_network("sign", prepared, CONFIG)

@@ -72,8 +72,8 @@ def test_whatever_changes_the_findings_is_looked_at_again(frame, tmp_path, monke
     path = written(frame, tmp_path)
     audit_cohort(path)
     seen = []
-    whole = audit.examine
-    monkeypatch.setattr(audit, "examine", lambda subject: seen.append(subject) or whole(subject))
+    whole = audit.run_checks
+    monkeypatch.setattr(audit, "examine", lambda audited: seen.append(audited) or whole(audited))
     audit_cohort(path)
     assert not seen
     for changed in (frame.assign(death_day=3), frame.assign(age=frame["age"] + 1), frame.iloc[1:]):

@@ -21,10 +21,10 @@ HEARD_BY_QUERIES = np.array([[0, 4], [2, -1], [3, 1]])
 def drawn(heard=HEARD, heard_by_queries=HEARD_BY_QUERIES):
     values = np.random.default_rng(0).normal(size=(len(LABELS), 6)).astype(np.float32)
     graph = SimpleNamespace(rows=REFERENCE, neighbours=SimpleNamespace(index=heard))
-    studied = SimpleNamespace(cohort=SimpleNamespace(labels=LABELS), rows=lambda _: QUERIES)
-    learnt = SimpleNamespace(prepared=SimpleNamespace(graph=graph, features=SimpleNamespace(values=values)))
+    dataset = SimpleNamespace(cohort=SimpleNamespace(labels=LABELS), rows=lambda _: QUERIES)
+    fitted = SimpleNamespace(prepared=SimpleNamespace(graph=graph, features=SimpleNamespace(values=values)))
     test = SimpleNamespace(neighbours=SimpleNamespace(index=heard_by_queries), sources=REFERENCE)
-    return drawn_graph(studied, learnt, test, RunConfig())
+    return drawn_graph(dataset, fitted, test, RunConfig())
 
 
 def listed(table, first=0):

@@ -42,7 +42,7 @@ def partial(whole):
 @pytest.fixture(scope="module")
 def short(settings):
     """Settings of a run with few models."""
-    return {**settings, "model": {**settings["model"], "beside": ["logistic", "gcn"]}}
+    return {**settings, "model": {**settings["model"], "baselines": ["logistic", "gcn"]}}
 
 
 @pytest.fixture(scope="module")
@@ -224,30 +224,30 @@ def test_other_spaces_take_them_too(partial, short, tmp_path, graph):
 def test_a_study_of_one_modality_keeps_all_records(partial, short, tmp_path, cache_folder):
     """Compared modalities are judged on the same patients: one without the block gets the answer for nobody known."""
     from cardiograph.artifacts.cache import PageCache
-    from cardiograph.studies.faults.records import Pool
+    from cardiograph.studies.faults.records import AugmentationPool
     from cardiograph.studies.faults.switches import Faults
-    from cardiograph.studies.shared_cohort import Laboratory
+    from cardiograph.studies.shared_cohort import SharedCohort
 
     partial.to_csv(tmp_path / "cohort.csv", index=False)
     config = load_config(None, short)
     with PageCache(cache_folder) as cache:
-        lab = Laboratory(tmp_path / "cohort.csv", config, cache, pool=Pool(0))
+        shared_cohort = SharedCohort(tmp_path / "cohort.csv", config, cache, pool=AugmentationPool(0))
         for modality in ("image", "clinical", "both"):
-            found = lab.trial(lab.settings(config, Faults(), modality, 1))
+            found = shared_cohort.trial(shared_cohort.settings(config, Faults(), modality, 1))
             assert 0 <= found.auroc <= 1
 
 
 def surveyed(frame, tmp_path, cache_folder, **pages):
     from cardiograph.artifacts.cache import PageCache
-    from cardiograph.ingest.context import Workshop
-    from cardiograph.ingest.page_index import survey_pages
-    from cardiograph.progress import Silent
+    from cardiograph.ingest.context import RunContext
+    from cardiograph.ingest.page_index import index_pages
+    from cardiograph.progress import NoProgress
 
     frame.to_csv(tmp_path / "some.csv", index=False)
     config = load_config(None, {"pages": pages})
     cohort = read_cohort(tmp_path / "some.csv", config.cohort, outcome="x")
     with PageCache(cache_folder) as cache:
-        return survey_pages(cohort, Workshop(config, cache, Silent()))
+        return index_pages(cohort, RunContext(config, cache, NoProgress()))
 
 
 def test_a_survey_has_a_row_for_each_record(whole, tmp_path, cache_folder):
@@ -259,19 +259,19 @@ def test_a_survey_has_a_row_for_each_record(whole, tmp_path, cache_folder):
     two_classes = whole.groupby("label").head(3).reset_index(drop=True).assign(patient_id=None)
     frame = two_classes.assign(ecg=two_classes["ecg"].where(two_classes.index.isin([1, 2, 4])))
     frame.loc[4, "ecg"] = frame.loc[2, "ecg"]
-    cohort, survey = surveyed(frame, tmp_path, cache_folder)
-    assert survey.paged.tolist() == [False, True, True, False, True, False]
-    assert [each is None for each in survey.pixel_hashes] == (~survey.paged).tolist()
-    distance = near_copy_distance(survey.perceptual_hashes[0], survey.perceptual_hashes)
+    cohort, page_index = surveyed(frame, tmp_path, cache_folder)
+    assert page_index.paged.tolist() == [False, True, True, False, True, False]
+    assert [each is None for each in page_index.pixel_hashes] == (~page_index.paged).tolist()
+    distance = near_copy_distance(page_index.perceptual_hashes[0], page_index.perceptual_hashes)
     np.testing.assert_array_equal(distance, 1)  # like nothing, and like no other record without a page
     with pytest.raises(ValueError, match="record 3 has no page"):
-        survey.page(3)
-    index = group_records(cohort, survey, RunConfig()).index
+        page_index.page(3)
+    index = group_records(cohort, page_index, RunConfig()).index
     assert index[2] == index[4]
     assert len(np.unique(index)) == 5
     moved = frame.assign(ecg=frame["ecg"].iloc[[1, 0, 2, 3, 4, 5]].to_numpy())
     other = surveyed(moved, tmp_path, cache_folder)
-    assert data_hash(*other) != data_hash(cohort, survey)  # another record lacks the page
+    assert data_hash(*other) != data_hash(cohort, page_index)  # another record lacks the page
 
 
 def test_a_bad_page_is_no_absent_page(whole, tmp_path, cache_folder):
@@ -282,6 +282,6 @@ def test_a_bad_page_is_no_absent_page(whole, tmp_path, cache_folder):
     frame.loc[0, "ecg"], frame.loc[1, "ecg"] = np.nan, str(tmp_path / "bad.jpg")
     with pytest.raises(PageError, match="the pages of 1 of 6 records"):
         surveyed(frame, tmp_path, cache_folder)
-    cohort, survey = surveyed(frame, tmp_path, cache_folder, skip_bad=True)
+    cohort, page_index = surveyed(frame, tmp_path, cache_folder, skip_bad=True)
     assert list(cohort.record_ids) == [name for row, name in enumerate(frame["record_id"]) if row != 1]
-    assert survey.paged.tolist() == [False, True, True, True, True]
+    assert page_index.paged.tolist() == [False, True, True, True, True]

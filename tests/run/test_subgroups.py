@@ -14,10 +14,10 @@ from cardiograph.schema import DEFAULT_VARIABLES
 ROWS = np.arange(0, 60, 2)
 
 
-def studied(unread=None, provenance="measured", **table):
+def dataset(unread=None, provenance="measured", **table):
     clinical = ClinicalTable(np.arange(60.0)[:, None], DEFAULT_VARIABLES[:1], (provenance,))
     cohort = SimpleNamespace(unread=None if unread is None else pd.DataFrame(unread), table=pd.DataFrame(table))
-    return SimpleNamespace(cohort=cohort, material=SimpleNamespace(clinical=clinical))
+    return SimpleNamespace(cohort=cohort, inputs=SimpleNamespace(clinical=clinical))
 
 
 def test_columns_are_those_that_can_name_a_subgroup_at_the_rows_asked_for():
@@ -27,19 +27,19 @@ def test_columns_are_those_that_can_name_a_subgroup_at_the_rows_asked_for():
         "study": ["one"] * 60,
         "sex": ["f", "f", "m"] * 20,
     }
-    found = subgroup_columns(studied(unread, site=["x", "y"] * 30), ROWS)
+    found = subgroup_columns(dataset(unread, site=["x", "y"] * 30), ROWS)
     assert list(found) == ["sex", "ward", "site", "ef"]
     assert found["ef"].tolist() == ROWS.astype(float).tolist()
     assert found["sex"].tolist() == [unread["sex"][row] for row in ROWS]
 
 
 def test_simulated_values_name_no_subgroup():
-    assert subgroup_columns(studied(provenance="simulated from the label"), ROWS) == {}
+    assert subgroup_columns(dataset(provenance="simulated from the label"), ROWS) == {}
 
 
 def test_a_wide_table_is_not_searched_for_differences():
     unread = {f"column {n:02d}": ["a", "b", "c"] * 20 for n in range(40)} | {"Sex": ["f", "f", "m"] * 20}
-    names = list(subgroup_columns(studied(unread, provenance="simulated from the label"), ROWS))
+    names = list(subgroup_columns(dataset(unread, provenance="simulated from the label"), ROWS))
     assert len(names) == MOST_COLUMNS
     assert names[0] == "Sex"
 

@@ -30,7 +30,7 @@ def values():
     return {"ef": 0.34, "bnp": 463, "nyha": 3, "sbp": 132, "age": 70}
 
 
-class Served:
+class BundleFacts:
     """A running application, what it keeps, and what it logs."""
 
     def __init__(self, predictor, folder, **changes):
@@ -60,7 +60,7 @@ def serve(finished_run, predictor, tmp_path_factory):
     running = []
 
     def make(**changes):
-        served = Served(predictor, tmp_path_factory.mktemp("served"), **({"run": finished_run} | changes))
+        served = BundleFacts(predictor, tmp_path_factory.mktemp("served"), **({"run": finished_run} | changes))
         served.client.__enter__()
         running.append(served)
         return served

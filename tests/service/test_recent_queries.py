@@ -1,10 +1,10 @@
 from cardiograph.inference import Query
-from cardiograph.service.recent_queries import HeldQueries
+from cardiograph.service.recent_queries import RecentQueries
 
 
 def held(room=10_000):
     now = [0.0]
-    return HeldQueries(seconds=600, room=room, clock=lambda: now[0]), now
+    return RecentQueries(seconds=600, room=room, clock=lambda: now[0]), now
 
 
 def test_what_was_asked_is_held_for_its_time_and_no_longer():

@@ -13,9 +13,9 @@ from cardiograph.containers import Cohort
 from cardiograph.errors import PageError
 from cardiograph.imaging.prepare import page_remarks, prepare_page, refusal
 from cardiograph.inference import Predictor
-from cardiograph.ingest.context import Workshop
-from cardiograph.ingest.page_index import survey_pages
-from cardiograph.progress import Silent
+from cardiograph.ingest.context import RunContext
+from cardiograph.ingest.page_index import index_pages
+from cardiograph.progress import NoProgress
 
 
 @pytest.fixture(scope="module")
@@ -42,32 +42,32 @@ def surveyed(cohort_table, letter, tmp_path):
     columns = {"record_id": list("abcd"), "patient_id": None, "class_name": "c", "split": None, "label": [0, 1, 0, 1]}
     cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(file) for file in files]}), ())
 
-    def survey(**pages):
+    def page_index(**pages):
         with PageCache(tmp_path) as cache:
-            return survey_pages(cohort, Workshop(RunConfig(pages=PagesConfig(**pages)), cache, Silent()))
+            return index_pages(cohort, RunContext(RunConfig(pages=PagesConfig(**pages)), cache, NoProgress()))
 
-    return survey
+    return page_index
 
 
 def test_a_page_in_doubt_is_left_out_counted_and_named(surveyed):
     for _ in range(2):  # read, then from the cache
-        cohort, survey = surveyed()
+        cohort, page_index = surveyed()
         assert list(cohort.record_ids) == ["a", "b", "c"]
-        (issue,) = survey.skipped
+        (issue,) = page_index.skipped
         assert issue.code == "not_an_ecg"
         assert "letter.png (record 'd')" in issue.where
-        (note,) = survey.notes(cohort.record_ids)
+        (note,) = page_index.notes(cohort.record_ids)
         assert note.startswith("1 page(s) do not look like an ECG and were left out") and "letter.png" in note
 
 
 def test_one_setting_keeps_it_and_it_is_still_counted_and_named(surveyed):
     surveyed()
-    cohort, survey = surveyed(gate=False)
+    cohort, page_index = surveyed(gate=False)
     assert list(cohort.record_ids) == ["a", "b", "c", "d"]
-    assert survey.skipped == ()
-    (note,) = survey.notes(cohort.record_ids)
+    assert page_index.skipped == ()
+    (note,) = page_index.notes(cohort.record_ids)
     assert note.startswith("1 page(s) do not look like an ECG and were kept") and "'d'" in note
-    assert [len(remarks) for remarks in survey.remarks] == [0, 0, 0, 1]
+    assert [len(remarks) for remarks in page_index.remarks] == [0, 0, 0, 1]
 
 
 def test_a_file_of_several_pages_is_named_in_a_survey(cohort_table, tmp_path):
@@ -76,8 +76,8 @@ def test_a_file_of_several_pages_is_named_in_a_survey(cohort_table, tmp_path):
     columns = {"record_id": ["a"], "patient_id": None, "class_name": "c", "split": None, "label": [0]}
     cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(tmp_path / "two.tif")]}), ())
     with PageCache(tmp_path) as cache:
-        _, survey = survey_pages(cohort, Workshop(RunConfig(), cache, Silent()))
-    assert survey.notes(["a"]) == [
+        _, page_index = index_pages(cohort, RunContext(RunConfig(), cache, NoProgress()))
+    assert page_index.notes(["a"]) == [
         "1 page(s) come from files with several pictures (pages or frames), of which the first was read: 'a'"
     ]
 

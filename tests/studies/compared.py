@@ -8,9 +8,9 @@ import pandas as pd
 from cardiograph.config import load_config
 from cardiograph.containers import ClinicalTable, Cohort, Groups, Split
 from cardiograph.schema import DEFAULT_VARIABLES
-from cardiograph.studies.compare.fold_data import Bench
-from cardiograph.studies.compare.trial import Fitted
-from cardiograph.train.data import Material, Studied
+from cardiograph.studies.compare.fold_data import FoldData
+from cardiograph.studies.compare.trial import FitResult
+from cardiograph.train.data import Dataset, TrainingInputs
 
 FAST = {"width": 16, "epochs": 6, "patience": 6}
 
@@ -47,22 +47,22 @@ def made_study(*, patients=60, unlabelled=6, seed=0):
     )
     split = Split(np.full(len(labels), "train"), Groups(patient.astype(np.int64)), "drawn")
     clinical = ClinicalTable(values, variables, ("measured",) * len(variables))
-    return Studied(Cohort(table, variables), None, split, Material(image, clinical, labels, split))
+    return Dataset(Cohort(table, variables), None, split, TrainingInputs(image, clinical, labels, split))
 
 
 def made_bench(*, folds=3, given=None, modalities=("both",), config=None, **cohort):
-    studied = made_study(**cohort)
+    dataset = made_study(**cohort)
     blocks = {
         "both": {},
         "image": {"clinical": None},
         "clinical": {"image": None},
     }
     studies = {
-        name: dataclasses.replace(studied, material=dataclasses.replace(studied.material, **blocks[name]))
+        name: dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, **blocks[name]))
         for name in modalities
     }
-    return Bench(config or made_settings(), studies, folds, given)
+    return FoldData(config or made_settings(), studies, folds, given)
 
 
 def told(probabilities, log_loss=0.5, seconds=1.0, setting=None):
-    return Fitted(tuple(map(float, probabilities)), log_loss, setting or {}, seconds, seconds, 100.0)
+    return FitResult(tuple(map(float, probabilities)), log_loss, setting or {}, seconds, seconds, 100.0)

@@ -7,8 +7,8 @@ import pytest
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.config import load_config
 from cardiograph.ingest import encoder_choice
-from cardiograph.studies.faults.records import Pool
-from cardiograph.studies.shared_cohort import Laboratory
+from cardiograph.studies.faults.records import AugmentationPool
+from cardiograph.studies.shared_cohort import SharedCohort
 
 CLASSES = ("normal", "infarction", "old infarction")
 FAST = {"width": 16, "epochs": 12, "patience": 12}
@@ -66,15 +66,15 @@ def make_lab(page_table, cheap_encoder, cache_folder):
 
     def make(source=page_table, pool=None, **sections):
         caches.append(PageCache(cache_folder))
-        lab = Laboratory(source, page_settings(**sections), caches[-1], pool=pool or Pool(0, 8))
-        lab.settle_precision()
-        return lab
+        shared_cohort = SharedCohort(source, page_settings(**sections), caches[-1], pool=pool or AugmentationPool(0, 8))
+        shared_cohort.settle_precision()
+        return shared_cohort
 
     return make
 
 
 @pytest.fixture
-def lab(make_lab):
+def shared_cohort(make_lab):
     return make_lab()
 
 

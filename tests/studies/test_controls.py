@@ -18,8 +18,8 @@ from cardiograph.studies.controls import (
 from cardiograph.studies.faults.switches import Faults
 
 
-def test_whole_groups_exchange_labels(lab):
-    cohort, groups = lab.own[0], lab.groups
+def test_whole_groups_exchange_labels(shared_cohort):
+    cohort, groups = shared_cohort.own[0], shared_cohort.groups
     found = exchange_labels(cohort, groups, 1)
     for group in range(len(groups)):
         rows = np.flatnonzero(groups.index == group)
@@ -31,16 +31,16 @@ def test_whole_groups_exchange_labels(lab):
     assert set(zip(found.table["class_name"], found.labels, strict=True)) == pairs
 
 
-def test_unlabelled_records_stay_unlabelled(lab):
-    cohort, groups = lab.own[0], lab.groups
+def test_unlabelled_records_stay_unlabelled(shared_cohort):
+    cohort, groups = shared_cohort.own[0], shared_cohort.groups
     labels = cohort.labels.copy()
     labels[:4] = -1
     cohort = dataclasses.replace(cohort, table=cohort.table.assign(label=labels))
     assert np.flatnonzero(exchange_labels(cohort, groups, 1).labels < 0).tolist() == [0, 1, 2, 3]
 
 
-def test_another_seed_exchanges_otherwise(lab):
-    found = [exchange_labels(lab.own[0], lab.groups, seed).labels.tolist() for seed in (1, 1, 2)]
+def test_another_seed_exchanges_otherwise(shared_cohort):
+    found = [exchange_labels(shared_cohort.own[0], shared_cohort.groups, seed).labels.tolist() for seed in (1, 1, 2)]
     assert found[0] == found[1] != found[2]
 
 
@@ -55,43 +55,43 @@ def test_random_edges_keep_the_degree_and_stay_outside_a_group():
     assert sorted(hood.index[0]) == [-1, 10, 11]  # as many as there are
 
 
-def test_random_edges_are_another_graph_than_the_nearest(lab):
-    config = lab.settings(lab.config, Faults(), "image", 1)
+def test_random_edges_are_another_graph_than_the_nearest(shared_cohort):
+    config = shared_cohort.settings(shared_cohort.config, Faults(), "image", 1)
     config = config.model_copy(update={"model": config.model.model_copy(update={"name": "gcn"})})
-    assert CONTROLS["rewired_edges"](lab, config) != lab.trial(config)
-    assert CONTROLS["rewired_edges"](lab, config) == CONTROLS["rewired_edges"](lab, config)
+    assert CONTROLS["rewired_edges"](shared_cohort, config) != shared_cohort.trial(config)
+    assert CONTROLS["rewired_edges"](shared_cohort, config) == CONTROLS["rewired_edges"](shared_cohort, config)
 
 
-def test_the_header_control_sees_the_margins_and_nothing_else(lab, monkeypatch):
+def test_the_header_control_sees_the_margins_and_nothing_else(shared_cohort, monkeypatch):
     from cardiograph.studies import controls
 
     seen = []
 
-    def watched(studied, config, *, name):
-        seen.append(studied.material)
+    def watched(dataset, config, *, name):
+        seen.append(dataset.inputs)
         assert name == "logistic"
         raise KeyError
 
     monkeypatch.setattr(controls, "fit_and_score", watched)
     with pytest.raises(KeyError):
-        header_only(lab, lab.settings(lab.config, Faults(), "image", 1))
-    np.testing.assert_array_equal(seen[0].image, margins(lab.own[1]))
+        header_only(shared_cohort, shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))
+    np.testing.assert_array_equal(seen[0].image, margins(shared_cohort.own[1]))
     assert seen[0].image.shape == (30, 1536)
     assert seen[0].clinical is None
 
 
-def test_a_page_without_a_grid_has_white_margins(lab):
-    survey = lab.own[1]
-    facts = dataclasses.replace(survey.facts[0], traits=dataclasses.replace(survey.facts[0].traits, margins=""))
-    found = margins(dataclasses.replace(survey, facts=(facts, *survey.facts[1:])))
+def test_a_page_without_a_grid_has_white_margins(shared_cohort):
+    page_index = shared_cohort.own[1]
+    facts = dataclasses.replace(page_index.facts[0], traits=dataclasses.replace(page_index.facts[0].traits, margins=""))
+    found = margins(dataclasses.replace(page_index, facts=(facts, *page_index.facts[1:])))
     assert (found[0] == 255).all()
     assert (found[1] < 255).any()
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-def test_every_control_gives_scores(lab, name):
+def test_every_control_gives_scores(shared_cohort, name):
     modality = "clinical" if name == "clinical_only" else "image"
-    found = CONTROLS[name](lab, lab.settings(lab.config, Faults(), modality, 2))
+    found = CONTROLS[name](shared_cohort, shared_cohort.settings(shared_cohort.config, Faults(), modality, 2))
     assert 0 <= found.auroc <= 1
     assert found.balanced_accuracy == pytest.approx((found.sensitivity + found.specificity) / 2)
 
@@ -99,18 +99,21 @@ def test_every_control_gives_scores(lab, name):
 @pytest.mark.slow
 def test_twenty_permutations_score_half(shared, make_lab):
     """On noise in place of pages any cohort does; here the shared table gives groups of eight copies."""
-    lab = make_lab(
+    shared_cohort = make_lab(
         shared / "data" / "ecg-pages" / "manifest.csv",
         cohort={
             "map": {"ecg": "image", "label": "class"},
             "positive": ["abnormal_heartbeat", "history_of_mi", "myocardial_infarction"],
         },
     )
-    found = [permuted_labels(lab, lab.settings(lab.config, Faults(), "image", seed)).auroc for seed in range(20)]
+    found = [
+        permuted_labels(shared_cohort, shared_cohort.settings(shared_cohort.config, Faults(), "image", seed)).auroc
+        for seed in range(20)
+    ]
     assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(20)
 
 
-def test_groups_of_one_label_are_what_the_permutation_is_made_for(lab):
+def test_groups_of_one_label_are_what_the_permutation_is_made_for(shared_cohort):
     alone = Groups(np.arange(30))
-    found = exchange_labels(lab.own[0], alone, 3)
-    assert sorted(found.labels) == sorted(lab.own[0].labels)
+    found = exchange_labels(shared_cohort.own[0], alone, 3)
+    assert sorted(found.labels) == sorted(shared_cohort.own[0].labels)

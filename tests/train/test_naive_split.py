@@ -9,9 +9,9 @@ import pytest
 from cardiograph.config import load_config
 from cardiograph.containers import Cohort, Groups
 from cardiograph.ingest.groups import split_records
-from cardiograph.progress import Silent
-from cardiograph.train.data import Material, Studied
-from cardiograph.train.naive_split import SEEDS, measure_inflation
+from cardiograph.progress import NoProgress
+from cardiograph.train.data import Dataset, TrainingInputs
+from cardiograph.train.naive_split import SEEDS, measure_optimism
 
 CONFIG = load_config(
     None, {"model": {"epochs": 40, "patience": 10, "width": 16}, "cohort": {}, "encoder": {"weights": "random"}}
@@ -37,12 +37,12 @@ def noise(copies, patients=60, balance="none"):
     config = CONFIG.model_copy(update={"balance": CONFIG.balance.model_copy(update={"mode": balance})})
     cohort, groups = Cohort(table, ()), Groups(source.astype(np.int64))
     split = split_records(cohort, groups, config)
-    return Studied(cohort, None, split, Material(image, None, labels, split)), config
+    return Dataset(cohort, None, split, TrainingInputs(image, None, labels, split)), config
 
 
 @pytest.mark.parametrize("balance", ["none", "weights"])
 def test_noise_with_copies_is_inflated(balance):
-    told = measure_inflation(*noise(4, balance=balance), Silent())
+    told = measure_optimism(*noise(4, balance=balance), NoProgress())
     assert told["by_row"] > 0.75
     assert abs(told["by_group"] - 0.5) < 0.2
     assert told["difference"]["value"] == pytest.approx(told["by_row"] - told["by_group"])
@@ -51,16 +51,16 @@ def test_noise_with_copies_is_inflated(balance):
 
 
 def test_without_copies_there_is_nothing_to_inflate():
-    assert measure_inflation(*noise(1), Silent()) == {
+    assert measure_optimism(*noise(1), NoProgress()) == {
         "sentence": "No group of more than one record: nothing to inflate."
     }
 
 
 def test_unlabelled_copies_do_not_count():
-    studied, config = noise(2)
-    labels = np.where(np.arange(120) % 2 == 0, studied.cohort.labels, -1)
-    cohort = dataclasses.replace(studied.cohort, table=studied.cohort.table.assign(label=labels))
-    told = measure_inflation(dataclasses.replace(studied, cohort=cohort), config, Silent())
+    dataset, config = noise(2)
+    labels = np.where(np.arange(120) % 2 == 0, dataset.cohort.labels, -1)
+    cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(label=labels))
+    told = measure_optimism(dataclasses.replace(dataset, cohort=cohort), config, NoProgress())
     assert "nothing to inflate" in told["sentence"]
 
 

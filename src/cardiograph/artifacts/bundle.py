@@ -19,12 +19,12 @@ from cardiograph.artifacts import files
 from cardiograph.artifacts.checked import NAME, CheckedFiles, OpenFile, sealed
 from cardiograph.artifacts.maps import MapVerdict
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
-from cardiograph.containers import Lists
+from cardiograph.containers import IvfIndex
 from cardiograph.encoders.engine import EncoderFacts, Engine
 from cardiograph.errors import RunError
 from cardiograph.features.fusion import Fusion
 from cardiograph.features.scaler import ClinicalScaler
-from cardiograph.graph.search_space import Space
+from cardiograph.graph.search_space import SearchSpace
 from cardiograph.models.registry import Model, build
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.uncertainty import Uncertainty
@@ -67,14 +67,14 @@ class Reference:
     patient_ids: tuple[str, ...]
     pixel_hashes: tuple[str, ...]
     perceptual_hashes: NDArray[np.uint8]
-    lists: Lists | None = None
+    lists: IvfIndex | None = None
 
     def __len__(self) -> int:
         return len(self.features)
 
 
 @dataclass(frozen=True)
-class Served:
+class BundleFacts:
     """Settings and facts of a model that its answers need.
 
     Args:
@@ -124,11 +124,11 @@ class ModelBundle:
         open_files: What it was read from, see :meth:`require_unchanged`.
     """
 
-    served: Served
+    served: BundleFacts
     network: Model
     fusion: Fusion
     scaler: ClinicalScaler | None
-    space: Space
+    space: SearchSpace
     reference: Reference
     uncertainty: Uncertainty | None = None
     mean_page: NDArray[np.float32] | None = None
@@ -188,8 +188,8 @@ class ModelBundle:
         """
         before = CheckedFiles(folder).facts
         fixed = {name: digest for name, digest in before["sha256"].items() if not name.startswith(_RENEWABLE)}
-        renewed = self._write_renewable(folder)
-        _write_facts(folder, before | renewed | {"sha256": {**fixed, **renewed["sha256"]}})
+        recalibrated = self._write_renewable(folder)
+        _write_facts(folder, before | recalibrated | {"sha256": {**fixed, **recalibrated["sha256"]}})
 
     def _facts(self) -> dict[str, Any]:
         """What of ``bundle.json`` never changes."""
@@ -267,7 +267,7 @@ class ModelBundle:
                 f"{checked.folder}: made by a version whose {served.model.name} is another network; make the run again"
             )
             raise RunError(message) from error
-        space = Space.restore(checked.arrays("space.safetensors"))
+        space = SearchSpace.restore(checked.arrays("space.safetensors"))
         kept, mean = facts["uncertainty"], facts["mean_page"]
         uncertainty = None if kept is None else Uncertainty.from_dict(checked.json(kept))
         mean_page = None if mean is None else checked.arrays(mean)["mean"]
@@ -285,11 +285,11 @@ class ModelBundle:
         )
 
 
-def _served(facts: Mapping[str, Any]) -> Served:
+def _served(facts: Mapping[str, Any]) -> BundleFacts:
     """Settings and facts, checked for their types."""
-    plain = {field.name: facts[field.name] for field in fields(Served)}
+    plain = {field.name: facts[field.name] for field in fields(BundleFacts)}
     maps = None if plain["maps"] is None else MapVerdict.from_dict(plain["maps"])
-    served: Served = TypeAdapter(Served).validate_json(json.dumps(plain | {"maps": None}), strict=True)
+    served: BundleFacts = TypeAdapter(BundleFacts).validate_json(json.dumps(plain | {"maps": None}), strict=True)
     for name, share in (("threshold", served.threshold), ("prior", served.prior)):
         if share is not None and not 0 <= share <= 1:
             message = f"{name} is {share}, allowed 0-1"
@@ -341,7 +341,7 @@ def _read_reference(checked: CheckedFiles, content: Mapping[str, Any]) -> Refere
     fields |= {name: tuple(names[name]) for name in _NAMES}
     if content["lists"] is not None:
         of_lists: dict[str, Any] = {**checked.arrays(_LISTS), **content["lists"]}
-        fields["lists"] = Lists(**of_lists)
+        fields["lists"] = IvfIndex(**of_lists)
     reference = Reference(**fields)
     _check_lengths(reference)
     return reference

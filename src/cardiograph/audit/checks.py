@@ -11,44 +11,44 @@ from cardiograph.audit.findings import Audit, Finding, Probe, sort_findings
 from cardiograph.audit.late import check_late
 from cardiograph.audit.shortcuts import probe_shortcuts
 from cardiograph.audit.size import check_size, size_facts
-from cardiograph.audit.subject import Subject, count_files
+from cardiograph.audit.subject import AuditInput, count_files
 from cardiograph.audit.tables import check_table
 
 AUDIT_VERSION = "1"
 """Changes whenever the same cohort gives other findings."""
 
 
-def examine(subject: Subject) -> Audit:
+def run_checks(audited: AuditInput) -> Audit:
     """Look at a cohort before anything is learnt from it.
 
     Args:
-        subject: The cohort, its pages and the split to be judged.
+        audited: The cohort, its pages and the split to be judged.
 
     Returns:
         Findings, gravest first, what the label is predicted from, and what this number of records can show.
     """
-    size = size_facts(subject)
-    found = list(_look(subject))
+    size = size_facts(audited)
+    found = list(_look(audited))
     findings = [*(each for each in found if isinstance(each, Finding)), *check_size(size)]
-    files, different, classes = count_files(subject)
+    files, different, classes = count_files(audited)
     return Audit(
-        cohort=subject.name,
-        records=len(subject.cohort),
+        cohort=audited.name,
+        records=len(audited.cohort),
         files=files,
         different=different,
         classes=classes,
-        split=subject.split,
+        split=audited.split,
         findings=sort_findings(findings),
         probes=tuple(each for each in found if isinstance(each, Probe)),
         size=size,
-        accepted=subject.accepted,
+        accepted=audited.accepted,
     )
 
 
-def _look(subject: Subject) -> Iterator[Finding | Probe]:
-    yield from check_files(subject)
-    yield from check_copies(subject)
-    yield from check_late(subject)
-    yield from probe_shortcuts(subject)
-    yield from probe_columns(subject)
-    yield from check_table(subject)
+def _look(audited: AuditInput) -> Iterator[Finding | Probe]:
+    yield from check_files(audited)
+    yield from check_copies(audited)
+    yield from check_late(audited)
+    yield from probe_shortcuts(audited)
+    yield from probe_columns(audited)
+    yield from check_table(audited)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cardiograph.audit.findings import Finding, Probe
 from cardiograph.audit.probes import cross_validated_auroc, rank_probe, told
-from cardiograph.audit.subject import Subject
+from cardiograph.audit.subject import AuditInput
 from cardiograph.containers import ClinicalTable
 from cardiograph.features.simulate import class_distributions
 from cardiograph.schema import DEFAULT_VARIABLES
@@ -24,16 +24,16 @@ LIKELY = 0.01
 """p-value (Kolmogorov-Smirnov, of the least likely column) above which values may come from the published simulator."""
 
 
-def probe_columns(subject: Subject) -> Iterator[Probe | Finding]:
+def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
     """Each clinical column alone, all together, and where they come from."""
-    clinical = subject.clinical
+    clinical = audited.clinical
     if clinical is None or not len(clinical.variables):
-        yield from _definitions(subject, ())
+        yield from _definitions(audited, ())
         return
-    rows = subject.labelled
-    values, labels, groups = clinical.values[rows], subject.cohort.labels[rows], subject.groups.index[rows]
+    rows = audited.labelled
+    values, labels, groups = clinical.values[rows], audited.cohort.labels[rows], audited.groups.index[rows]
     for column, variable in enumerate(clinical.variables):
-        probe = _alone(values[:, column], labels, groups, seed=subject.seed, name=f"{variable.name} alone")
+        probe = _alone(values[:, column], labels, groups, seed=audited.seed, name=f"{variable.name} alone")
         if probe is None:
             continue
         yield probe
@@ -46,7 +46,7 @@ def probe_columns(subject: Subject) -> Iterator[Probe | Finding]:
                 column=variable.name,
             )
     together = cross_validated_auroc(
-        filled(clinical)[rows], labels, groups, seed=subject.seed, name="all clinical columns together", shortcut=False
+        filled(clinical)[rows], labels, groups, seed=audited.seed, name="all clinical columns together", shortcut=False
     )
     if together is not None:
         yield together
@@ -60,7 +60,7 @@ def probe_columns(subject: Subject) -> Iterator[Probe | Finding]:
             )
     yield from _provenance(clinical)
     yield from _simulator(clinical, values, labels)
-    yield from _definitions(subject, tuple(variable.name for variable in clinical.variables))
+    yield from _definitions(audited, tuple(variable.name for variable in clinical.variables))
 
 
 def filled(clinical: ClinicalTable) -> NDArray[np.float64]:
@@ -134,9 +134,9 @@ def _simulator(clinical: ClinicalTable, values: NDArray[np.float64], labels: NDA
         )
 
 
-def _definitions(subject: Subject, read: tuple[str, ...]) -> Iterator[Finding]:
+def _definitions(audited: AuditInput, read: tuple[str, ...]) -> Iterator[Finding]:
     """Columns by which the user says that the label was defined."""
-    for name in subject.label_definition:
+    for name in audited.label_definition:
         if name in read:
             yield Finding(
                 "defines_label",
@@ -145,8 +145,8 @@ def _definitions(subject: Subject, read: tuple[str, ...]) -> Iterator[Finding]:
                 f"leave the column {name} out of the table the model reads, or remove it from --label-definition",
                 column=name,
             )
-        elif name not in subject.unread:
-            columns = ", ".join((*read, *subject.unread)) or "none"
+        elif name not in audited.unread:
+            columns = ", ".join((*read, *audited.unread)) or "none"
             yield Finding(
                 "definition_unknown",
                 "warn",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.audit.findings import Finding
-from cardiograph.audit.subject import AuditedPages, Subject, class_names, count_files
+from cardiograph.audit.subject import AuditedPages, AuditInput, class_names, count_files
 from cardiograph.cohort.duplicates import find_groups
 from cardiograph.containers import PARTS, TEST, TRAIN, Groups
 from cardiograph.schema import UNLABELLED
@@ -17,15 +17,15 @@ FEW_IMAGES = 0.5
 """Share of different images among the files of a class below which it is remarked upon."""
 
 
-def check_copies(subject: Subject) -> Iterator[Finding]:
+def check_copies(audited: AuditInput) -> Iterator[Finding]:
     """Findings about copies, patients and the split."""
-    if subject.pages is not None:
-        clusters = page_clusters(subject.pages, near_copies=subject.near_copies)
-        yield from _exact(subject, subject.pages)
-        yield from _near(subject, clusters)
-        yield from _labels(subject, clusters)
-        yield from _few_images(subject)
-    yield from _parted(subject)
+    if audited.pages is not None:
+        clusters = page_clusters(audited.pages, near_copies=audited.near_copies)
+        yield from _exact(audited, audited.pages)
+        yield from _near(audited, clusters)
+        yield from _labels(audited, clusters)
+        yield from _few_images(audited)
+    yield from _parted(audited)
 
 
 def page_clusters(pages: AuditedPages, *, near_copies: bool = True) -> Groups:
@@ -38,7 +38,7 @@ def page_clusters(pages: AuditedPages, *, near_copies: bool = True) -> Groups:
     )
 
 
-def _exact(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+def _exact(audited: AuditInput, pages: AuditedPages) -> Iterator[Finding]:
     with_page = np.array([row for row, _ in pages.known], np.int64)
     hashes = np.array([pages.pixel_hashes[row] for row in with_page])
     _, index, counts = np.unique(hashes, return_inverse=True, return_counts=True)
@@ -50,14 +50,14 @@ def _exact(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
             f"{len(index)} files hold {len(counts)} different images: {len(rows)} files have the same pixels as another one "
             f"(the most common image is there {counts.max()} times).",
             "keep one file of each, or keep them together: cardiograph never parts them",
-            subject.ids(rows),
+            audited.ids(rows),
         )
 
 
-def _near(subject: Subject, clusters: Groups) -> Iterator[Finding]:
-    if not clusters.links["near copy"] or subject.pages is None:
+def _near(audited: AuditInput, clusters: Groups) -> Iterator[Finding]:
+    if not clusters.links["near copy"] or audited.pages is None:
         return
-    hashes = np.array(subject.pages.pixel_hashes)
+    hashes = np.array(audited.pages.pixel_hashes)
     different = [len(set(hashes[rows])) for rows in _members(clusters)]
     near = [rows for rows, count in zip(_members(clusters), different, strict=True) if count > 1]
     rows = np.sort(np.concatenate(near))
@@ -67,13 +67,13 @@ def _near(subject: Subject, clusters: Groups) -> Iterator[Finding]:
         f"{len(rows)} files are near-copies: the same traces in other pixels (rescaled, encoded again, cropped or turned), "
         f"in {len(near)} clusters.",
         "look at some of them; cardiograph keeps them together (pages.near_copies = false parts them)",
-        subject.ids(rows),
+        audited.ids(rows),
     )
 
 
-def _labels(subject: Subject, clusters: Groups) -> Iterator[Finding]:
+def _labels(audited: AuditInput, clusters: Groups) -> Iterator[Finding]:
     """Copies of one image that are told to be different things."""
-    labels, names = subject.cohort.labels, np.array(class_names(subject), dtype=object)
+    labels, names = audited.cohort.labels, np.array(class_names(audited), dtype=object)
     labelled = labels != UNLABELLED
     contrary, renamed = [], []
     for members in _members(clusters):
@@ -88,7 +88,7 @@ def _labels(subject: Subject, clusters: Groups) -> Iterator[Finding]:
             "block",
             f"{len(contrary)} image(s) stand under both labels: the same traces cannot be both.",
             "find out which label is right and mend the table, or leave these records out",
-            subject.ids(np.concatenate(contrary)),
+            audited.ids(np.concatenate(contrary)),
         )
     if renamed:
         yield Finding(
@@ -96,7 +96,7 @@ def _labels(subject: Subject, clusters: Groups) -> Iterator[Finding]:
             "warn",
             f"{len(renamed)} image(s) stand under more than one class of the same label.",
             "find out which class is right",
-            subject.ids(np.concatenate(renamed)),
+            audited.ids(np.concatenate(renamed)),
         )
 
 
@@ -107,26 +107,26 @@ def _members(clusters: Groups) -> list[NDArray[np.int64]]:
     return [rows for rows in np.split(order, np.cumsum(sizes)[:-1]) if len(rows) > 1]
 
 
-def _few_images(subject: Subject) -> Iterator[Finding]:
-    names = np.array(class_names(subject), dtype=object)
-    for name, count in count_files(subject)[2].items():
+def _few_images(audited: AuditInput) -> Iterator[Finding]:
+    names = np.array(class_names(audited), dtype=object)
+    for name, count in count_files(audited)[2].items():
         if count["files"] and count["different"] < FEW_IMAGES * count["files"]:
             yield Finding(
                 "class_of_few_images",
                 "warn",
                 f"Class {name!r} has {count['files']} files, but only {count['different']} different images.",
                 "count images, not files, wherever the size of this class is told",
-                subject.ids(np.flatnonzero(names == name)),
+                audited.ids(np.flatnonzero(names == name)),
             )
 
 
-def _parted(subject: Subject) -> Iterator[Finding]:
+def _parted(audited: AuditInput) -> Iterator[Finding]:
     """Groups that the split to be judged has in more than one part."""
-    if subject.part is None:
+    if audited.part is None:
         return
-    codes = np.array([PARTS.index(part) if part in PARTS else -1 for part in subject.part])
-    index = subject.groups.index
-    lowest, highest = np.full(len(subject.groups), len(PARTS)), np.full(len(subject.groups), -1)
+    codes = np.array([PARTS.index(part) if part in PARTS else -1 for part in audited.part])
+    index = audited.groups.index
+    lowest, highest = np.full(len(audited.groups), len(PARTS)), np.full(len(audited.groups), -1)
     used = codes >= 0
     np.minimum.at(lowest, index[used], codes[used])
     np.maximum.at(highest, index[used], codes[used])
@@ -134,17 +134,17 @@ def _parted(subject: Subject) -> Iterator[Finding]:
     if not len(parted):
         return
     rows = np.flatnonzero(np.isin(index, parted) & used)
-    learnt = set(index[subject.part == TRAIN])
-    tested = np.flatnonzero(subject.part == TEST)
-    known = sum(index[row] in learnt for row in tested)
+    fitted = set(index[audited.part == TRAIN])
+    tested = np.flatnonzero(audited.part == TEST)
+    known = sum(index[row] in fitted for row in tested)
     yield Finding(
         "split_parts_groups",
         "block",
-        f"The split ({subject.split}) parts {len(parted)} group(s) of records that belong together (links: "
-        f"{_links(subject.groups)}): {known} of {len(tested)} test records have a copy or the same patient in training.",
+        f"The split ({audited.split}) parts {len(parted)} group(s) of records that belong together (links: "
+        f"{_links(audited.groups)}): {known} of {len(tested)} test records have a copy or the same patient in training.",
         "let cardiograph draw the split, whole groups at a time (`cardiograph run` does where there is no split column), or "
         "mend the split column",
-        subject.ids(rows),
+        audited.ids(rows),
     )
 
 

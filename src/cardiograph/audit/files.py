@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator, Sequence
 import numpy as np
 
 from cardiograph.audit.findings import Finding
-from cardiograph.audit.subject import AuditedPages, Subject
+from cardiograph.audit.subject import AuditedPages, AuditInput
 
 USUAL = 0.8
 """Share of the pages that have to be alike before another one is odd."""
@@ -20,23 +20,23 @@ SHAPE_APART, SCALE_APART, PLACE_APART = 0.05, 1.5, 0.08
 _RECORD = re.compile(r"\(record '(.*)'\)$")
 
 
-def check_files(subject: Subject) -> Iterator[Finding]:
+def check_files(audited: AuditInput) -> Iterator[Finding]:
     """Findings about page files."""
-    if subject.pages is None:
+    if audited.pages is None:
         return
-    yield from _unusable(subject.pages, skip_bad=subject.skip_bad)
-    yield from _remarked(subject, subject.pages)
-    yield from _odd_sizes(subject, subject.pages)
-    yield from _odd_layouts(subject, subject.pages)
-    yield from _odd_formats(subject, subject.pages)
-    missing = [row for row, traits in subject.pages.known if traits.grid is None]
+    yield from _unusable(audited.pages, skip_bad=audited.skip_bad)
+    yield from _remarked(audited, audited.pages)
+    yield from _odd_sizes(audited, audited.pages)
+    yield from _odd_layouts(audited, audited.pages)
+    yield from _odd_formats(audited, audited.pages)
+    missing = [row for row, traits in audited.pages.known if traits.grid is None]
     if missing:
         yield Finding(
             "no_grid_found",
             "note",
-            f"On {len(missing)} of {len(subject.pages.known)} pages no ECG grid was found; their margins were not probed.",
+            f"On {len(missing)} of {len(audited.pages.known)} pages no ECG grid was found; their margins were not probed.",
             "look at these pages; a page without a grid may be no ECG",
-            subject.ids(missing),
+            audited.ids(missing),
         )
 
 
@@ -61,7 +61,7 @@ def _unusable(pages: AuditedPages, *, skip_bad: bool) -> Iterator[Finding]:
         )
 
 
-def _remarked(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+def _remarked(audited: AuditInput, pages: AuditedPages) -> Iterator[Finding]:
     """Pages that are used, although something has to be known of them."""
     rows = [row for row, remarks in enumerate(pages.remarks) if remarks]
     if rows:
@@ -70,11 +70,11 @@ def _remarked(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
             "warn",
             f"{len(rows)} page(s) are used with a remark; the first: {'; '.join(pages.remarks[rows[0]])}.",
             "look at these pages; a file of several pictures is split into one file for each",
-            subject.ids(rows),
+            audited.ids(rows),
         )
 
 
-def _odd_sizes(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+def _odd_sizes(audited: AuditInput, pages: AuditedPages) -> Iterator[Finding]:
     rows = np.array([row for row, _ in pages.known], np.int64)
     width = np.array([traits.width for _, traits in pages.known], float)
     height = np.array([traits.height for _, traits in pages.known], float)
@@ -91,13 +91,13 @@ def _odd_sizes(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
             "warn",
             f"{len(odd)} page(s) have another shape or scale than the rest ({rare} px; {common} on {count} pages).",
             "see whether they come from another device or paper; a device that goes with a label is a shortcut",
-            subject.ids(rows[odd]),
+            audited.ids(rows[odd]),
         )
     elif len(odd):
         yield _mixed("mixed_page_sizes", f"Pages come in {len(sizes)} sizes, of very different shape or scale", common)
 
 
-def _odd_layouts(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+def _odd_layouts(audited: AuditInput, pages: AuditedPages) -> Iterator[Finding]:
     found = [(row, traits) for row, traits in pages.known if traits.grid is not None]
     if len(found) < 5:  # too few to call one of them odd
         return
@@ -112,13 +112,13 @@ def _odd_layouts(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
             f"On {len(odd)} page(s) the grid lies elsewhere than on the rest (an edge off by more than "
             f"{PLACE_APART * 100:g} % of the side).",
             "see whether they are cropped or come from another device",
-            subject.ids(odd),
+            audited.ids(odd),
         )
     elif len(odd):
         yield _mixed("mixed_page_layouts", f"On {len(odd)} of {len(found)} pages the grid lies elsewhere", "layout")
 
 
-def _odd_formats(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
+def _odd_formats(audited: AuditInput, pages: AuditedPages) -> Iterator[Finding]:
     kinds = [f"{traits.format}, {traits.mode}" for _, traits in pages.known]
     odd = _minority(kinds)
     if odd:
@@ -129,7 +129,7 @@ def _odd_formats(subject: Subject, pages: AuditedPages) -> Iterator[Finding]:
             "note",
             f"{len(odd)} page(s) are stored in another way than the most common one ({rare}; most common {common}).",
             "see the shortcut probe of image files: a format must not go with a label",
-            subject.ids([pages.known[place][0] for place in odd]),
+            audited.ids([pages.known[place][0] for place in odd]),
         )
 
 

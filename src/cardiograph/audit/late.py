@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cardiograph.audit.findings import Finding
 from cardiograph.audit.probes import rank_probe, told
-from cardiograph.audit.subject import Subject
+from cardiograph.audit.subject import AuditInput
 
 LATE_WORDS = frozenset(
     {
@@ -37,22 +37,22 @@ SHORTER = 0.65
 Cells = Sequence[str | int | float]
 
 
-def check_late(subject: Subject) -> Iterator[Finding]:
+def check_late(audited: AuditInput) -> Iterator[Finding]:
     """A finding for each column, read or not, that seems to be known only after the outcome."""
     read: dict[str, Cells] = {}
-    if subject.clinical is not None and set(subject.clinical.provenance) <= {"measured", "synthetic patient"}:
-        names = [variable.name for variable in subject.clinical.variables]
+    if audited.clinical is not None and set(audited.clinical.provenance) <= {"measured", "synthetic patient"}:
+        names = [variable.name for variable in audited.clinical.variables]
         read = {
-            name: ["" if np.isnan(value) else float(value) for value in subject.clinical.values[:, column]]
+            name: ["" if np.isnan(value) else float(value) for value in audited.clinical.values[:, column]]
             for column, name in enumerate(names)
         }
-    for columns, severity in ((read, "block"), (subject.unread, "warn")):
-        yield from _columns(subject, columns, blocking=severity == "block")
+    for columns, severity in ((read, "block"), (audited.unread, "warn")):
+        yield from _columns(audited, columns, blocking=severity == "block")
 
 
-def _columns(subject: Subject, columns: Mapping[str, Cells], *, blocking: bool) -> Iterator[Finding]:
+def _columns(audited: AuditInput, columns: Mapping[str, Cells], *, blocking: bool) -> Iterator[Finding]:
     for name, cells in columns.items():
-        reasons = [reason for reason in (_by_name(name), *_by_behaviour(subject, name, cells)) if reason]
+        reasons = [reason for reason in (_by_name(name), *_by_behaviour(audited, name, cells)) if reason]
         if not reasons:
             continue
         use = "The model would read it." if blocking else "Nothing reads it, and so it must stay."
@@ -91,9 +91,9 @@ def _by_name(name: str) -> str:
     return ""
 
 
-def _by_behaviour(subject: Subject, name: str, cells: Cells) -> Iterator[str]:
-    rows = subject.labelled
-    labels = subject.cohort.labels[rows]
+def _by_behaviour(audited: AuditInput, name: str, cells: Cells) -> Iterator[str]:
+    rows = audited.labelled
+    labels = audited.cohort.labels[rows]
     if min((labels == 0).sum(), (labels == 1).sum()) < FEWEST:
         return
     given = [cells[row] for row in rows]
@@ -101,10 +101,10 @@ def _by_behaviour(subject: Subject, name: str, cells: Cells) -> Iterator[str]:
     yield _one_sided(filled, labels)
     if filled.all() and len(set(given)) == 2 and len(set(zip(given, labels.tolist(), strict=True))) == 2:
         yield "its two values are the label under other names"
-    if "acquired_at" in subject.cohort.table:
-        yield _later(given, list(subject.cohort.table["acquired_at"].to_numpy(object)[rows]))
+    if "acquired_at" in audited.cohort.table:
+        yield _later(given, list(audited.cohort.table["acquired_at"].to_numpy(object)[rows]))
     if TIME_WORDS & set(words_of(name)):
-        yield _shorter(_numbers(given), labels, subject.groups.index[rows], seed=subject.seed)
+        yield _shorter(_numbers(given), labels, audited.groups.index[rows], seed=audited.seed)
 
 
 def _one_sided(filled: NDArray[np.bool_], labels: NDArray[np.int64]) -> str:

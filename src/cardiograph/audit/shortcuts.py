@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.audit.findings import Finding, Probe
 from cardiograph.audit.probes import cross_validated_auroc, told
-from cardiograph.audit.subject import AuditedPages, Subject
+from cardiograph.audit.subject import AuditedPages, AuditInput
 from cardiograph.containers import ClinicalTable
 
 WORTH_TELLING = 0.6
@@ -41,15 +41,15 @@ class Suspect:
     interactions: bool = False
 
 
-def probe_shortcuts(subject: Subject) -> Iterator[Probe | Finding]:
+def probe_shortcuts(audited: AuditInput) -> Iterator[Probe | Finding]:
     """A probe for each suspect that can be looked at, and a finding where it knows the label."""
-    for suspect in suspects(subject):
-        rows = np.flatnonzero(suspect.known & (subject.cohort.labels >= 0))
+    for suspect in suspects(audited):
+        rows = np.flatnonzero(suspect.known & (audited.cohort.labels >= 0))
         probe = cross_validated_auroc(
             suspect.features[rows],
-            subject.cohort.labels[rows],
-            subject.groups.index[rows],
-            seed=subject.seed,
+            audited.cohort.labels[rows],
+            audited.groups.index[rows],
+            seed=audited.seed,
             name=suspect.name,
             shortcut=True,
             interactions=suspect.interactions,
@@ -66,12 +66,12 @@ def probe_shortcuts(subject: Subject) -> Iterator[Probe | Finding]:
             )
 
 
-def suspects(subject: Subject) -> Iterator[Suspect]:
+def suspects(audited: AuditInput) -> Iterator[Suspect]:
     """All that should not know the label, as far as the cohort has it."""
-    if subject.pages is not None:
-        yield header(subject.pages)
-        yield _files(subject.pages)
-    everyone = np.ones(len(subject.cohort), bool)
+    if audited.pages is not None:
+        yield header(audited.pages)
+        yield _files(audited.pages)
+    everyone = np.ones(len(audited.cohort), bool)
     for column, code, remedy in (
         (
             "site",
@@ -80,20 +80,20 @@ def suspects(subject: Subject) -> Iterator[Suspect]:
         ),
         ("acquired_at", "shortcut_acquired_at", "see whether classes were collected at different times"),
     ):
-        if column in subject.cohort.table:
-            cells = subject.cohort.table[column]
+        if column in audited.cohort.table:
+            cells = audited.cohort.table[column]
             features = _one_hot(list(cells)) if column == "site" else _dates(list(cells))
             known = everyone if column == "site" else np.isfinite(features[:, 0])
             yield Suspect(code, f"column {column!r}", features, known, remedy, interactions=column != "site")
-    if subject.clinical is not None:
-        yield _gaps(subject, subject.clinical)
+    if audited.clinical is not None:
+        yield _gaps(audited, audited.clinical)
 
 
-def _gaps(subject: Subject, clinical: ClinicalTable) -> Suspect:
+def _gaps(audited: AuditInput, clinical: ClinicalTable) -> Suspect:
     """Which values, and which pages, are missing."""
-    page = np.zeros(len(subject.cohort), bool)
-    if subject.pages is not None:
-        page = np.array([traits is None for traits in subject.pages.traits], bool)
+    page = np.zeros(len(audited.cohort), bool)
+    if audited.pages is not None:
+        page = np.array([traits is None for traits in audited.pages.traits], bool)
     gaps = np.column_stack([np.isnan(clinical.values), page])
     some = (gaps.sum(0) >= FEWEST_GAPS) & ((~gaps).sum(0) >= FEWEST_GAPS)
     names = [v.name for v, used in zip(clinical.variables, some[:-1], strict=True) if used]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cardiograph.audit.findings import Finding
-from cardiograph.audit.subject import Subject
+from cardiograph.audit.subject import AuditInput
 from cardiograph.config import SplitConfig
 from cardiograph.containers import TEST
 from cardiograph.encoders.engine import EMBEDDING_WIDTH
@@ -66,21 +66,21 @@ def needed(prevalence: float, *, auroc: float = ASSUMED_AUROC, half_width: float
     return high
 
 
-def size_facts(subject: Subject) -> dict[str, Any]:
+def size_facts(audited: AuditInput) -> dict[str, Any]:
     """Plain numbers: records, groups and events, in all and in the test part, and what they can show."""
-    labels, index = subject.cohort.labels, subject.groups.index
+    labels, index = audited.cohort.labels, audited.groups.index
     groups = {label: len(np.unique(index[labels == label])) for label in (0, 1)}
-    columns = 0 if subject.clinical is None else len(subject.clinical.variables)
+    columns = 0 if audited.clinical is None else len(audited.clinical.variables)
     facts: dict[str, Any] = {
-        "records": len(subject.cohort),
+        "records": len(audited.cohort),
         "labelled": int((labels >= 0).sum()),
         "positive": int((labels == 1).sum()),
         "negative": int((labels == 0).sum()),
-        "groups": len(subject.groups),
+        "groups": len(audited.groups),
         "positive_groups": groups[1],
         "negative_groups": groups[0],
         "clinical_columns": columns,
-        "image_features": 0 if subject.pages is None else EMBEDDING_WIDTH,
+        "image_features": 0 if audited.pages is None else EMBEDDING_WIDTH,
         "events": min(groups.values()),
         "events_per_clinical_column": min(groups.values()) / columns if columns else None,
         "events_per_input": None,
@@ -94,7 +94,7 @@ def size_facts(subject: Subject) -> dict[str, Any]:
     facts["events_per_input"] = facts["events"] / inputs if inputs else None
     if min(groups.values()) == 0:
         return facts
-    test = _test_groups(subject, groups)
+    test = _test_groups(audited, groups)
     facts["test_positive_groups"], facts["test_negative_groups"] = test[1], test[0]
     facts["needed_test_groups"] = needed(groups[1] / sum(groups.values()))
     if min(test) > 0:
@@ -139,9 +139,9 @@ def check_size(facts: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _test_groups(subject: Subject, groups: dict[int, int]) -> list[int]:
+def _test_groups(audited: AuditInput, groups: dict[int, int]) -> list[int]:
     """Independent negative and positive cases of the test part that is judged, or of the share that one would have."""
-    if subject.part is None:
+    if audited.part is None:
         return [round(SplitConfig().test * groups[label]) for label in (0, 1)]
-    labels, index = subject.cohort.labels, subject.groups.index
-    return [len(np.unique(index[(subject.part == TEST) & (labels == label)])) for label in (0, 1)]
+    labels, index = audited.cohort.labels, audited.groups.index
+    return [len(np.unique(index[(audited.part == TEST) & (labels == label)])) for label in (0, 1)]

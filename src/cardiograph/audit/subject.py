@@ -40,7 +40,7 @@ class AuditedPages:
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditInput:
     """A cohort under audit.
 
     Args:
@@ -83,18 +83,18 @@ class Subject:
         return tuple(str(self.cohort.record_ids[row]) for row in rows)
 
 
-def class_names(subject: Subject) -> list[str]:
+def class_names(audited: AuditInput) -> list[str]:
     """[records] the label as the user wrote it; ``unlabelled`` where there is none."""
-    names = zip(subject.cohort.table["class_name"], subject.cohort.labels, strict=True)
+    names = zip(audited.cohort.table["class_name"], audited.cohort.labels, strict=True)
     return ["unlabelled" if label == UNLABELLED else str(name) for name, label in names]
 
 
-def count_files(subject: Subject) -> tuple[int, int, dict[str, dict[str, int]]]:
+def count_files(audited: AuditInput) -> tuple[int, int, dict[str, dict[str, int]]]:
     """Records with a page, different pages among them, and both by class (with its records)."""
-    pages = subject.pages
-    hashes = [None] * len(subject.cohort) if pages is None else list(pages.pixel_hashes)
+    pages = audited.pages
+    hashes = [None] * len(audited.cohort) if pages is None else list(pages.pixel_hashes)
     members: dict[str, list[Any]] = {}
-    for name, page in zip(class_names(subject), hashes, strict=True):
+    for name, page in zip(class_names(audited), hashes, strict=True):
         members.setdefault(name, []).append(page)
 
     def counted(found: list[Any]) -> dict[str, int]:

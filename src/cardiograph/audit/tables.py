@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.audit.findings import Finding
-from cardiograph.audit.subject import Subject
+from cardiograph.audit.subject import AuditInput
 
 FEWEST_VARIABLES = 3
 """Variables that have to agree before two rows are called near-copies."""
@@ -21,13 +21,13 @@ ABOVE_CHANCE = 5
 """Near-copies are told where there are so many times more than in tables whose columns are shuffled."""
 
 
-def check_table(subject: Subject) -> Iterator[Finding]:
+def check_table(audited: AuditInput) -> Iterator[Finding]:
     """Findings about the clinical table."""
-    yield from _remarks(subject)
-    if subject.clinical is None or not len(subject.clinical.variables):
+    yield from _remarks(audited)
+    if audited.clinical is None or not len(audited.clinical.variables):
         return
-    for column, variable in enumerate(subject.clinical.variables):
-        values = subject.clinical.values[:, column]
+    for column, variable in enumerate(audited.clinical.variables):
+        values = audited.clinical.values[:, column]
         known = values[~np.isnan(values)]
         if len(np.unique(known)) < 2 and len(values) > 1:
             state = "is never given" if not len(known) else f"is {known[0]:g} in every record that has it"
@@ -38,20 +38,20 @@ def check_table(subject: Subject) -> Iterator[Finding]:
                 "leave the column out",
                 column=variable.name,
             )
-    if set(subject.clinical.provenance) <= {"measured", "synthetic patient"}:
-        yield from _near_rows(subject, subject.clinical.values)
+    if set(audited.clinical.provenance) <= {"measured", "synthetic patient"}:
+        yield from _near_rows(audited, audited.clinical.values)
 
 
-def _remarks(subject: Subject) -> Iterator[Finding]:
+def _remarks(audited: AuditInput) -> Iterator[Finding]:
     """What the reader of the table had to say."""
-    for note in subject.cohort.table.attrs.get("notes", []):
+    for note in audited.cohort.table.attrs.get("notes", []):
         sentinel = "if it means 'not measured'" in note
         if sentinel:
             remedy = "declare it by --missing, or leave it if it is a measurement"
             yield Finding("sentinel_values", "warn", f"{note}.", remedy)
         else:
             yield Finding("table_note", "note", f"{note}.", "nothing, if that is as it should be")
-    for each in subject.cohort.table.attrs.get("conversions", []):
+    for each in audited.cohort.table.attrs.get("conversions", []):
         yield Finding(
             "unit_converted",
             "note",
@@ -61,7 +61,7 @@ def _remarks(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _near_rows(subject: Subject, values: NDArray[np.float64]) -> Iterator[Finding]:
+def _near_rows(audited: AuditInput, values: NDArray[np.float64]) -> Iterator[Finding]:
     """Records of different groups whose values are all nearly equal, more of them than chance explains."""
     spread = np.array([column[~np.isnan(column)].std() if (~np.isnan(column)).any() else 0.0 for column in values.T])
     varying = spread > 0
@@ -71,8 +71,8 @@ def _near_rows(subject: Subject, values: NDArray[np.float64]) -> Iterator[Findin
     rows = np.flatnonzero(~np.isnan(scaled).any(axis=1))
     if len(rows) < 2:
         return
-    near = _repeated(scaled[rows], subject.groups.index[rows])
-    rng = np.random.default_rng(subject.seed)
+    near = _repeated(scaled[rows], audited.groups.index[rows])
+    rng = np.random.default_rng(audited.seed)
     alone = np.arange(len(rows))
     by_chance = np.mean([len(_repeated(_shuffled(scaled[rows], rng), alone)) for _ in range(SHUFFLES)])
     if len(near) >= 2 and len(near) > ABOVE_CHANCE * by_chance:
@@ -82,7 +82,7 @@ def _near_rows(subject: Subject, values: NDArray[np.float64]) -> Iterator[Findin
             f"{len(near)} records have the clinical values of another patient to within a thousandth of the spread, where "
             f"shuffled columns give {by_chance:.1f}.",
             "see whether they are copies under new ids; copies belong to one patient_id",
-            subject.ids(rows[near]),
+            audited.ids(rows[near]),
         )
 
 

@@ -31,7 +31,7 @@ BLOCKS = {"image": "the ECG page", "clinical": "clinical values"}
 TONES = {"warning": "bold red", "note": "yellow", "plain": "green"}
 
 
-class Bars:
+class ProgressBars:
     """Progress bars with the time left, one for each stage, and images a second where images are worked on."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ def bars() -> Iterator[Progress]:
         with lines.open():
             yield lines
         return
-    shown = Bars()
+    shown = ProgressBars()
     with shown.progress:
         yield shown
         shown.finish()

@@ -14,7 +14,7 @@ from cardiograph.cli import options
 from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cardiograph.external.evaluate import External
+    from cardiograph.external.evaluate import ExternalResult
 
 SHOWN = (
     "auroc", "auprc", "brier", "balanced_accuracy", "sensitivity", "specificity", "calibration_slope",
@@ -60,7 +60,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
     """Score a second, labelled cohort with a finished run as it serves, and say how well: external validation."""
     from cardiograph.cli import console
     from cardiograph.external.evaluate import PAGE, evaluate_cohort
-    from cardiograph.external.recalibrate import renew_run
+    from cardiograph.external.recalibrate import recalibrate_run
 
     if renew and other_ids:
         message = "--renew compares patients with the reference, and --other-ids forbids it; write the ids otherwise"
@@ -72,7 +72,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
     }
     with console.bars() as shown:
         if renew:
-            result = renew_run(run, cohort, out, progress=shown, **given)
+            result = recalibrate_run(run, cohort, out, progress=shown, **given)
         else:
             result = evaluate_cohort(run, cohort, out, other_ids=other_ids, progress=shown, **given)
     if as_json:
@@ -81,7 +81,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
         show_evaluation(result)
 
 
-def show_evaluation(result: External) -> None:
+def show_evaluation(result: ExternalResult) -> None:
     """Cautions, scores here and on the run's own test records, sets, notes, and where the page lies."""
     from rich.console import Console
     from rich.table import Table

@@ -12,7 +12,7 @@ import typer
 from cardiograph.cli import options
 
 if TYPE_CHECKING:
-    from cardiograph.external.extend import Extension
+    from cardiograph.external.extend import ExtensionResult
 
 
 def extend(  # noqa: PLR0913 - a command has its options
@@ -77,7 +77,7 @@ def extend(  # noqa: PLR0913 - a command has its options
         show_extension(result)
 
 
-def show_extension(result: Extension) -> None:
+def show_extension(result: ExtensionResult) -> None:
     """How many records came in, were left out, and what is void."""
     from rich.console import Console
 

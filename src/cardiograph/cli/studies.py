@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cardiograph.evaluate.bootstrap import Interval
     from cardiograph.studies.compare.result import CompareResult, Point
-    from cardiograph.studies.ladder.result import Block, LadderResult, Row
+    from cardiograph.studies.ladder.result import Block, LadderResult, LadderRow
 
 SHORT = {"balanced_accuracy": "bal. acc.", "class_accuracy": "class acc."}
 
@@ -61,14 +61,14 @@ def ladder(  # noqa: PLR0913 - a command has its options
     """Show what each fault of the published protocol is worth here: taken away one by one, and added alone."""
     from cardiograph.cli import console
     from cardiograph.config import load_config
-    from cardiograph.studies.ladder.ladder import Extent, climb
+    from cardiograph.studies.ladder.ladder import LadderOptions, run_ladder
 
     folder = out or Path("ladders") / cohort.resolve().stem
     settings = load_config(config, options.config_overrides(context.params))
     command = shlex.join(["cardiograph", *sys.argv[1:]])
-    extent = Extent.of(seeds, quick=quick, workers=workers)
+    extent = LadderOptions.of(seeds, quick=quick, workers=workers)
     with console.bars() as shown:
-        result = climb(cohort, folder, settings, extent, progress=shown, command=command)
+        result = run_ladder(cohort, folder, settings, extent, progress=shown, command=command)
     if as_json:
         console.show_json({"ladder": str(folder), "page": str(folder / "ladder.html"), **result.as_dict()})
     else:
@@ -134,13 +134,13 @@ def compare(  # noqa: PLR0913 - a command has its options
     from cardiograph.cli import console
     from cardiograph.config import load_config
     from cardiograph.studies.compare.compare import compare as make_comparison
-    from cardiograph.studies.compare.options import Asked, extent_of
+    from cardiograph.studies.compare.options import CompareRequest, options_of
 
     folder = out or Path("compares") / cohort.resolve().stem
     settings = load_config(config, options.config_overrides(context.params))
     command = shlex.join(["cardiograph", *sys.argv[1:]])
-    asked = Asked(models, folds, repeats, net_benefit_at, jobs)
-    extent = extent_of(asked, quick=quick, tuned=not no_tuning, curves=(scarcity, missingness), own_split=own_split)
+    asked = CompareRequest(models, folds, repeats, net_benefit_at, jobs)
+    extent = options_of(asked, quick=quick, tuned=not no_tuning, curves=(scarcity, missingness), own_split=own_split)
     with console.bars() as shown:
         result = make_comparison(cohort, folder, settings, extent, progress=shown, command=command)
     if as_json:
@@ -254,7 +254,7 @@ def _table(block: Block, title: str, change: str) -> Table:
     return table
 
 
-def _change(row: Row) -> str:
+def _change(row: LadderRow) -> str:
     if "auroc" not in row.changes:
         return ""
     found = row.changes["auroc"]

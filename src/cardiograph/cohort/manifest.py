@@ -327,13 +327,15 @@ def _absent_notes(config: CohortConfig, columns: Columns) -> Iterator[str]:
 
 def _synthetic(path: Path) -> tuple[bool, list[str]]:
     """Whether the table is the untouched output of ``cardiograph synth``, and a note where it once was."""
-    beside = path.parent / "synthetic.json"
-    if path.is_dir() or not beside.is_file():
+    baselines = path.parent / "synthetic.json"
+    if path.is_dir() or not baselines.is_file():
         return False, []
     try:
-        told = json.loads(beside.read_text(encoding="utf-8"))["cohort_sha256"]
+        told = json.loads(baselines.read_text(encoding="utf-8"))["cohort_sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         told = None
     if told == hashlib.sha256(path.read_bytes()).hexdigest():
         return True, []
-    return False, [f"{beside.name} lies beside the table but does not belong to it: read as a cohort of real patients"]
+    return False, [
+        f"{baselines.name} lies beside the table but does not belong to it: read as a cohort of real patients"
+    ]

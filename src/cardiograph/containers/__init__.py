@@ -1,7 +1,7 @@
 """The nouns that travel between stages; each checks its lengths, shapes and ids when it is made."""
 
 from cardiograph.containers.answers import DECISIONS, ROW, Neighbour, Prediction
-from cardiograph.containers.graph import Lists, Neighbourhood, PatientGraph, Places
+from cardiograph.containers.graph import IvfIndex, NearestNeighbours, PatientGraph, SearchPoints
 from cardiograph.containers.identifiers import class_key, identifier, is_shortened
 from cardiograph.containers.records import (
     ADDED,
@@ -32,14 +32,14 @@ __all__ = [
     "Cohort",
     "Groups",
     "ImageEmbeddings",
-    "Lists",
+    "IvfIndex",
+    "NearestNeighbours",
     "Neighbour",
-    "Neighbourhood",
     "NodeFeatures",
     "Origin",
     "PatientGraph",
-    "Places",
     "Prediction",
+    "SearchPoints",
     "Split",
     "class_key",
     "identifier",

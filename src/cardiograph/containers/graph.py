@@ -13,7 +13,7 @@ from cardiograph.containers.records import require
 
 
 @dataclass(frozen=True)
-class Lists:
+class IvfIndex:
     """Inverted lists: each reference record stands in the list of its nearest centroid, and a query looks into a few lists.
 
     Args:
@@ -73,7 +73,7 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Places:
+class SearchPoints:
     """Where records lie for the search of neighbours.
 
     Args:
@@ -88,7 +88,7 @@ class Places:
     present: NDArray[np.bool_]
     blocks: tuple[tuple[int, int], ...]
     scales: tuple[float, ...]
-    lists: Lists | None = None
+    lists: IvfIndex | None = None
 
     def __post_init__(self) -> None:
         require(self.present.shape == (len(self.values), len(self.blocks)), "presence is [records, blocks]")
@@ -108,13 +108,13 @@ class Places:
         pieces = (self.values[start : start + 8192].astype(np.float64) for start in range(0, len(self), 8192))
         return max((float(np.einsum("ij,ij->i", piece, piece).max()) for piece in pieces), default=0.0)
 
-    def of(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Places:
+    def of(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> SearchPoints:
         """The places of some records, without lists."""
-        return Places(self.values[rows], self.present[rows], self.blocks, self.scales)
+        return SearchPoints(self.values[rows], self.present[rows], self.blocks, self.scales)
 
 
 @dataclass(frozen=True)
-class Neighbourhood:
+class NearestNeighbours:
     """The nearest reference records of some records (edges neighbour -> record).
 
     Args:
@@ -134,7 +134,7 @@ class Neighbourhood:
         return len(self.index)
 
     @classmethod
-    def stacked(cls, hoods: Sequence[Neighbourhood]) -> Neighbourhood:
+    def stacked(cls, hoods: Sequence[NearestNeighbours]) -> NearestNeighbours:
         """The rows of several, as wide as the widest."""
         width = max(hood.index.shape[1] for hood in hoods)
         pads = [((0, 0), (0, width - hood.index.shape[1])) for hood in hoods]
@@ -154,8 +154,8 @@ class PatientGraph:
     """
 
     rows: NDArray[np.int64]
-    neighbours: Neighbourhood
-    lists: Lists | None = None
+    neighbours: NearestNeighbours
+    lists: IvfIndex | None = None
 
     def __post_init__(self) -> None:
         require(len(self.rows) == len(self.neighbours), "a neighbourhood for each reference record")

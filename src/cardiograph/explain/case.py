@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from cardiograph.containers import NodeFeatures, Prediction
 from cardiograph.inference import Predictor, Queries, Query, Scores
 from cardiograph.inference.answers import answer
-from cardiograph.inference.queries import Attached, Patient, faults
+from cardiograph.inference.queries import AttachedQueries, Patient, faults
 
 
 @dataclass(frozen=True)
-class Case:
+class ExplainedCase:
     """A patient that was scored, with all that the score was made of.
 
     Args:
@@ -29,7 +29,7 @@ class Case:
     predictor: Predictor
     patient: Patient
     queries: Queries
-    attached: Attached
+    attached: AttachedQueries
     scores: Scores
 
     @classmethod

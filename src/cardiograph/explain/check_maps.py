@@ -14,11 +14,11 @@ from cardiograph.artifacts.maps import MapVerdict
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, RunError
-from cardiograph.explain.case import Case
+from cardiograph.explain.case import ExplainedCase
 from cardiograph.explain.map_check import FEWEST_PAGES, MappedPage, judge_maps, map_gains
 from cardiograph.explain.saliency import page_shares
 from cardiograph.inference import Predictor, Query
-from cardiograph.progress import Progress, Silent
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress 
         message = f"--pages {pages}: a check needs {FEWEST_PAGES} pages or more"
         raise ConfigError(message)
     set_threads()
-    progress, directory = progress or Silent(), RunDirectory(run)
+    progress, directory = progress or NoProgress(), RunDirectory(run)
     directory.require_finished()
     with directory.locked():
         predictor = Predictor.load(run)
@@ -85,7 +85,7 @@ def _drawn(directory: RunDirectory, part: str, pages: int, seed: int) -> pd.Data
 
 
 def _read(
-    predictor: Predictor, table: pd.DataFrame, take: Callable[[Case], _Taken], stage: str, progress: Progress
+    predictor: Predictor, table: pd.DataFrame, take: Callable[[ExplainedCase], _Taken], stage: str, progress: Progress
 ) -> Iterator[_Taken]:
     """What is taken of each patient; all pages that cannot be used are told at once, at the end."""
     scaler = predictor.bundle.scaler
@@ -95,7 +95,7 @@ def _read(
     for row in table.to_dict("records"):
         query = Query(Path(row["ecg"]), {name: row.get(name) for name in names}, row["record_id"], row["patient_id"])
         try:
-            case = Case.of(predictor, query)
+            case = ExplainedCase.of(predictor, query)
             _require_same(case, Path(row["ecg"]).name, row.get("pixel_hash"))
             if not issues:
                 yield take(case)
@@ -107,7 +107,7 @@ def _read(
         raise PageError(message, issues)
 
 
-def _require_same(case: Case, name: str, pixel_hash: str | None) -> None:
+def _require_same(case: ExplainedCase, name: str, pixel_hash: str | None) -> None:
     """Refuse a page whose pixels are not those that the run read."""
     if case.queries.pixel_hashes[0] != pixel_hash:
         rule = "a check reads the pages that the run read"

@@ -9,7 +9,7 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.explain.case import Case
+from cardiograph.explain.case import ExplainedCase
 from cardiograph.schema import ClinicalVariable
 
 Game = Callable[[NDArray[np.bool_]], NDArray[np.float64]]
@@ -127,7 +127,7 @@ class ClinicalEffects:
     effects: tuple[ClinicalEffect, ...]
 
 
-def clinical_effects(case: Case, *, rng: np.random.Generator) -> ClinicalEffects:
+def clinical_effects(case: ExplainedCase, *, rng: np.random.Generator) -> ClinicalEffects:
     """Shapley values of the given clinical values.
 
     A value that is taken away becomes what the predictor makes of a missing one: the median of the training records, with
@@ -169,7 +169,7 @@ def _effect(variable: ClinicalVariable, value: float, effect: float, error: floa
     return ClinicalEffect(variable.name, value, variable.unit_of(value), effect, error)
 
 
-def block_effects(case: Case) -> Shares:
+def block_effects(case: ExplainedCase) -> Shares:
     """Shapley values of the two blocks, image and clinical: each the mean of what it adds first and what it adds last.
 
     An absent block is what the predictor makes of a patient without it: its features are 0, the mean of the training
@@ -182,6 +182,6 @@ def block_effects(case: Case) -> Shares:
     return exact_shares(lambda there: _with(case, there, case.without_blocks(there).probabilities), 2)
 
 
-def _with(case: Case, there: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with(case: ExplainedCase, there: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same, the whole patient's being the number of the prediction to the last bit."""
     return np.where(there.all(1), case.probability, probabilities)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.maps import UNCHECKED
 from cardiograph.containers import Prediction
-from cardiograph.explain.case import Case
+from cardiograph.explain.case import ExplainedCase
 from cardiograph.explain.clinical import ClinicalEffects, block_effects, clinical_effects
 from cardiograph.explain.neighbours import NeighbourEffect, neighbour_effects
 from cardiograph.explain.saliency import page_map
@@ -98,7 +98,7 @@ def explain(predictor: Predictor, query: Query, *, seed: int = 0) -> Explanation
     Raises:
         InputError: The page or a value cannot be used.
     """
-    case = Case.of(predictor, query)
+    case = ExplainedCase.of(predictor, query)
     blocks = block_effects(case)
     return Explanation(
         prediction=case.prediction,
@@ -110,7 +110,7 @@ def explain(predictor: Predictor, query: Query, *, seed: int = 0) -> Explanation
     )
 
 
-def _attention(case: Case) -> AttentionMap | None:
+def _attention(case: ExplainedCase) -> AttentionMap | None:
     page, verdict = case.patient.page, case.predictor.bundle.served.maps
     if page is None:
         return None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.maps import Gain, MapVerdict
 from cardiograph.evaluate.bootstrap import group_weights, percentile_interval
-from cardiograph.explain.case import Case
+from cardiograph.explain.case import ExplainedCase
 from cardiograph.explain.saliency import PageMap, page_map
 from cardiograph.imaging.prepare import INPUT_SIZE
 
@@ -48,12 +48,12 @@ class MappedPage:
         map: Of the page.
     """
 
-    case: Case
+    case: ExplainedCase
     input: Image
     map: PageMap
 
     @classmethod
-    def of(cls, case: Case) -> Self:
+    def of(cls, case: ExplainedCase) -> Self:
         """From a patient with a page.
 
         Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiograph.explain.case import Case
+from cardiograph.explain.case import ExplainedCase
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class NeighbourEffect:
     stepped_in: tuple[str, ...]
 
 
-def neighbour_effects(case: Case) -> tuple[NeighbourEffect, ...]:
+def neighbour_effects(case: ExplainedCase) -> tuple[NeighbourEffect, ...]:
     """Removal of each neighbour, nearest first.
 
     The whole group of a neighbour is left out, as it is where a patient is known to the reference: another record of the

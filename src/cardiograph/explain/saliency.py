@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiograph.explain.case import Case
+from cardiograph.explain.case import ExplainedCase
 
 SIDE = 14
 """Rows and columns of a map: those of the network's last stage; finer stages are summed up to it."""
@@ -34,7 +34,7 @@ class PageMap:
         return kept / most if most > 0 else kept
 
 
-def page_map(case: Case) -> PageMap:
+def page_map(case: ExplainedCase) -> PageMap:
     """The map of a patient with a page: the gradient times the shares of the page, less those of a mean training page.
 
     Every page has traces, grid and margins, so what they do to the network on every page moves no estimate: a record without
@@ -54,7 +54,7 @@ def page_map(case: Case) -> PageMap:
     return PageMap(signed, int(np.sign(case.raw - without)))
 
 
-def logit_gradient(case: Case) -> NDArray[np.float64]:
+def logit_gradient(case: ExplainedCase) -> NDArray[np.float64]:
     """[512] gradient of the difference of the logits by the embedding of the page.
 
     The neighbours are held: they change in steps, which have no gradient.
@@ -76,7 +76,7 @@ def logit_gradient(case: Case) -> NDArray[np.float64]:
     return np.zeros(len(fusion.kept)) if gradient is None else fusion.embedding_gradient(gradient[0].numpy())
 
 
-def page_shares(case: Case) -> NDArray[np.float64]:
+def page_shares(case: ExplainedCase) -> NDArray[np.float64]:
     """[512, 14, 14] the share of each cell of a patient's page in each value of its embedding, which they sum to.
 
     Args:

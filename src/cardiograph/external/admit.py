@@ -11,45 +11,45 @@ from numpy.typing import NDArray
 
 from cardiograph.containers import TEST, Cohort, Split
 from cardiograph.errors import CohortError
-from cardiograph.external.append_reference import Newcomers, require_complete
+from cardiograph.external.append_reference import NewReference, require_complete
 from cardiograph.external.cohort import embeddings, model_values, require_known, some_records
-from cardiograph.external.match_records import SKIPPED, Joined, Known, Members, join
+from cardiograph.external.match_records import SKIPPED, GroupAssignment, RecordKeys, RunRecords, join
 from cardiograph.inference import Predictor
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records
-from cardiograph.ingest.page_index import Survey
-from cardiograph.train.data import Material, Studied
+from cardiograph.ingest.page_index import PageIndex
+from cardiograph.train.data import Dataset, TrainingInputs
 
 
 @dataclass(frozen=True)
-class Addition:
+class AdmittedRecords:
     """What is to be added, read and matched with the run's records."""
 
-    studied: Studied
-    joined: Joined
+    dataset: Dataset
+    joined: GroupAssignment
     names: tuple[str, ...]
     skipped: dict[str, int]
     notes: tuple[str, ...]
 
 
 def admit(
-    read: tuple[Cohort, Survey | None],
-    known: Known,
+    read: tuple[Cohort, PageIndex | None],
+    known: RunRecords,
     predictor: Predictor,
-    shop: Workshop,
+    context: RunContext,
     *,
     numbers: Mapping[str, int],
     skip_known: bool,
-) -> Addition:
+) -> AdmittedRecords:
     """The records with their groups among those of the run.
 
     Raises:
         CohortError: Records that may not become reference records, or none that may.
     """
-    shop.progress.start("matching records", 1)
-    cohort, survey = read
+    context.progress.start("matching records", 1)
+    cohort, page_index = read
     kept = np.arange(len(cohort))
-    studied, joined = _joined(cohort, survey, known, predictor, shop, numbers)
+    dataset, joined = _joined(cohort, page_index, known, predictor, context, numbers)
     skipped: dict[str, int] = {}
     left_out = [(row, issue.code) for row, issue in joined.issues if skip_known and issue.code in SKIPPED]
     if left_out:
@@ -60,61 +60,65 @@ def admit(
                 f"all {len(cohort)} records are known to the run already, or may not be added; nothing to extend by"
             )
             raise CohortError(message, [issue for _, issue in joined.issues])
-        pages = None if survey is None else dataclasses.replace(survey.of(kept.tolist()), skipped=survey.skipped)
-        studied, joined = _joined(some_records(cohort, kept), pages, known, predictor, shop, numbers)
+        pages = (
+            None
+            if page_index is None
+            else dataclasses.replace(page_index.of(kept.tolist()), skipped=page_index.skipped)
+        )
+        dataset, joined = _joined(some_records(cohort, kept), pages, known, predictor, context, numbers)
     if joined.issues:
         message = f"{len(joined.issues)} of {len(cohort)} records cannot become reference records of this run"
         raise CohortError(message, [issue for _, issue in joined.issues])
-    require_known(studied)
+    require_known(dataset)
     require_complete(
-        predictor.bundle, _blocks(studied), where=lambda row: _where(numbers, studied.cohort.record_ids[row])
+        predictor.bundle, _blocks(dataset), where=lambda row: _where(numbers, dataset.cohort.record_ids[row])
     )
-    names, renamed = _new_names([str(name) for name in studied.cohort.record_ids], known.members.record_ids)
+    names, renamed = _new_names([str(name) for name in dataset.cohort.record_ids], known.members.record_ids)
     notes = []
     if renamed:
         notes.append(f"{renamed} records have a name that the run has already; they are called NAME:2 and so on")
-    return Addition(studied, joined, names, skipped, tuple(notes))
+    return AdmittedRecords(dataset, joined, names, skipped, tuple(notes))
 
 
-def _blocks(studied: Studied) -> dict[str, NDArray[np.bool_]]:
+def _blocks(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
     """Block -> [records] whether a record has it."""
-    found = {"image": np.zeros(len(studied.cohort), bool), "clinical": np.zeros(len(studied.cohort), bool)}
-    if studied.material.image is not None:
-        found["image"] = np.asarray(~np.isnan(studied.material.image).any(1))
-    if studied.material.clinical is not None:
-        found["clinical"] = np.asarray(~np.isnan(studied.material.clinical.values).all(1))
+    found = {"image": np.zeros(len(dataset.cohort), bool), "clinical": np.zeros(len(dataset.cohort), bool)}
+    if dataset.inputs.image is not None:
+        found["image"] = np.asarray(~np.isnan(dataset.inputs.image).any(1))
+    if dataset.inputs.clinical is not None:
+        found["clinical"] = np.asarray(~np.isnan(dataset.inputs.clinical.values).all(1))
     return found
 
 
 def _joined(
     cohort: Cohort,
-    survey: Survey | None,
-    known: Known,
+    page_index: PageIndex | None,
+    known: RunRecords,
     predictor: Predictor,
-    shop: Workshop,
+    context: RunContext,
     numbers: Mapping[str, int],
-) -> tuple[Studied, Joined]:
+) -> tuple[Dataset, GroupAssignment]:
     """The records with their values, and where they belong."""
-    own, clinical = group_records(cohort, survey, shop.config), model_values(cohort, predictor)
+    own, clinical = group_records(cohort, page_index, context.config), model_values(cohort, predictor)
     split = Split(np.full(len(cohort), TEST), own, "given")
-    image = None if survey is None else np.zeros((len(cohort), 1), np.float32)
-    if image is not None and survey is not None:
-        image[~survey.paged] = np.nan
+    image = None if page_index is None else np.zeros((len(cohort), 1), np.float32)
+    if image is not None and page_index is not None:
+        image[~page_index.paged] = np.nan
     elif predictor.bundle.served.encoder is not None:
         image = np.full((len(cohort), 1), np.nan, np.float32)
-    studied = Studied(cohort, survey, split, Material(image, clinical, cohort.labels, split))
-    members = Members(
+    dataset = Dataset(cohort, page_index, split, TrainingInputs(image, clinical, cohort.labels, split))
+    members = RecordKeys(
         record_ids=[str(name) for name in cohort.record_ids],
         patient_ids=list(cohort.table["patient_id"]),
-        pixel_hashes=[None] * len(cohort) if survey is None else survey.pixel_hashes,
-        likeness=None if survey is None else survey.perceptual_hashes,
+        pixel_hashes=[None] * len(cohort) if page_index is None else page_index.pixel_hashes,
+        likeness=None if page_index is None else page_index.perceptual_hashes,
         values=np.zeros((len(cohort), 0)) if clinical is None else clinical.values,
     )
 
     def where(row: int) -> str:
         return _where(numbers, members.record_ids[row])
 
-    return studied, join(members, own, known, near_copies=predictor.bundle.served.pages.near_copies, where=where)
+    return dataset, join(members, own, known, near_copies=predictor.bundle.served.pages.near_copies, where=where)
 
 
 def _new_names(names: Sequence[str], there: Sequence[str]) -> tuple[tuple[str, ...], int]:
@@ -131,30 +135,32 @@ def _new_names(names: Sequence[str], there: Sequence[str]) -> tuple[tuple[str, .
     return tuple(found), changed
 
 
-def embedded(added: Addition, predictor: Predictor, shop: Workshop) -> Addition:
+def embedded(added: AdmittedRecords, predictor: Predictor, context: RunContext) -> AdmittedRecords:
     """The records with the embeddings of their pages."""
-    studied = added.studied
+    dataset = added.dataset
     if predictor.bundle.served.encoder is None:
         return added
-    image = embeddings(studied.cohort, studied.survey, predictor, shop)
-    material = dataclasses.replace(studied.material, image=image)
-    return dataclasses.replace(added, studied=dataclasses.replace(studied, material=material))
+    image = embeddings(dataset.cohort, dataset.page_index, predictor, context)
+    inputs = dataclasses.replace(dataset.inputs, image=image)
+    return dataclasses.replace(added, dataset=dataclasses.replace(dataset, inputs=inputs))
 
 
-def newcomers(added: Addition, predictor: Predictor) -> Newcomers:
+def new_reference(added: AdmittedRecords, predictor: Predictor) -> NewReference:
     """The records as what a bundle is widened by."""
-    studied, width = added.studied, predictor.bundle.reference.perceptual_hashes.shape[1]
-    cohort, survey, clinical = studied.cohort, studied.survey, studied.material.clinical
+    dataset, width = added.dataset, predictor.bundle.reference.perceptual_hashes.shape[1]
+    cohort, page_index, clinical = dataset.cohort, dataset.page_index, dataset.inputs.clinical
     nothing = np.zeros((len(cohort), width), np.uint8)
-    return Newcomers(
-        image=studied.material.image,
+    return NewReference(
+        image=dataset.inputs.image,
         clinical=np.zeros((len(cohort), 0)) if clinical is None else clinical.values,
         labels=cohort.labels,
         groups=added.joined.groups,
         record_ids=added.names,
         patient_ids=tuple(name or "" for name in cohort.table["patient_id"]),
-        pixel_hashes=("",) * len(cohort) if survey is None else tuple(each or "" for each in survey.pixel_hashes),
-        perceptual_hashes=nothing if survey is None or not width else survey.perceptual_hashes,
+        pixel_hashes=("",) * len(cohort)
+        if page_index is None
+        else tuple(each or "" for each in page_index.pixel_hashes),
+        perceptual_hashes=nothing if page_index is None or not width else page_index.perceptual_hashes,
     )
 
 

@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle, Reference
-from cardiograph.containers import NodeFeatures, Places
+from cardiograph.containers import NodeFeatures, SearchPoints
 from cardiograph.errors import CohortError, Issue
 from cardiograph.external.match_records import Where
 from cardiograph.graph.attach import attach, group_members, label_prior
 from cardiograph.graph.ivf import lengthened
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 
 
 @dataclass(frozen=True)
-class Newcomers:
+class NewReference:
     """Records that are to become reference records.
 
     Args:
@@ -44,7 +44,7 @@ class Newcomers:
     perceptual_hashes: NDArray[np.uint8]
 
 
-def widened(bundle: ModelBundle, new: Newcomers) -> ModelBundle:
+def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
     """The bundle with more reference records; nothing is fitted.
 
     Features, states, degrees and labels of the old records stay, bit for bit, and so does the share of label 1 that votes
@@ -64,7 +64,7 @@ def widened(bundle: ModelBundle, new: Newcomers) -> ModelBundle:
     if old.places is not None:
         placed = dataclasses.replace(placed, values=old.places)
     added = space.place(features)
-    places = Places(
+    places = SearchPoints(
         np.vstack([placed.values, added.values]),
         np.vstack([placed.present, added.present]),
         placed.blocks,
@@ -78,7 +78,7 @@ def widened(bundle: ModelBundle, new: Newcomers) -> ModelBundle:
         features=np.vstack([old.features, features.values]),
         present=np.vstack([old.present, features.present]),
         places=None if old.places is None else places.values,
-        states=_states(bundle, features.values, Hearing.of(hood, torch.from_numpy(degree))),
+        states=_states(bundle, features.values, NeighbourTable.of(hood, torch.from_numpy(degree))),
         degree=degree,
         labels=np.concatenate([old.labels, new.labels]),
         clinical=np.vstack([old.clinical, new.clinical]),
@@ -95,7 +95,9 @@ def widened(bundle: ModelBundle, new: Newcomers) -> ModelBundle:
     return dataclasses.replace(bundle, served=served, reference=reference, uncertainty=None, mean_page=None)
 
 
-def _states(bundle: ModelBundle, own: NDArray[np.float32], hearing: Hearing) -> tuple[NDArray[np.float32], ...]:
+def _states(
+    bundle: ModelBundle, own: NDArray[np.float32], neighbour_table: NeighbourTable
+) -> tuple[NDArray[np.float32], ...]:
     """For each layer the states of old records, as they are, then those of the new ones.
 
     The state that enters a layer depends on the layers before it alone, so each pass settles one more of them.
@@ -106,7 +108,7 @@ def _states(bundle: ModelBundle, own: NDArray[np.float32], hearing: Hearing) -> 
     with torch.inference_mode():
         for depth in range(len(old)):
             sources = [torch.cat(pair) for pair in zip(old, new, strict=True)]
-            _, found = bundle.network(records, hearing, sources)
+            _, found = bundle.network(records, neighbour_table, sources)
             new[depth] = found[depth]
     return tuple(torch.cat(pair).numpy() for pair in zip(old, new, strict=True))
 

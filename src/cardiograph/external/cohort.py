@@ -13,12 +13,12 @@ from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Sp
 from cardiograph.encoders.engine import EMBEDDING_WIDTH
 from cardiograph.errors import CohortError, Issue, RunError
 from cardiograph.inference import Predictor, Queries
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.groups import group_records
-from cardiograph.ingest.page_index import Survey, survey_pages
+from cardiograph.ingest.page_index import PageIndex, index_pages
 from cardiograph.schema import Provenance
-from cardiograph.train.data import Material, Studied
+from cardiograph.train.data import Dataset, TrainingInputs
 
 RENEWED_BY = "renewed.parquet"
 """Table of a renewed run: the patients and pages that its calibration and threshold were learnt from."""
@@ -64,7 +64,7 @@ def some_records(cohort: Cohort, rows: NDArray[np.int64]) -> Cohort:
     return dataclasses.replace(cohort, table=table, unread=unread)
 
 
-def read_pages(cohort: Cohort, predictor: Predictor, shop: Workshop) -> tuple[Cohort, Survey | None]:
+def read_pages(cohort: Cohort, predictor: Predictor, context: RunContext) -> tuple[Cohort, PageIndex | None]:
     """The pages of a cohort where the model reads pages, and the cohort without the bad ones where these are skipped.
 
     Raises:
@@ -72,34 +72,36 @@ def read_pages(cohort: Cohort, predictor: Predictor, shop: Workshop) -> tuple[Co
     """
     if predictor.bundle.served.encoder is None or not cohort.has_pages:
         return cohort, None
-    return survey_pages(cohort, shop)
+    return index_pages(cohort, context)
 
 
-def study_cohort(cohort: Cohort, predictor: Predictor, shop: Workshop) -> Studied:
+def build_external_dataset(cohort: Cohort, predictor: Predictor, context: RunContext) -> Dataset:
     """Pages and values as the model takes them; every record is a test record.
 
     Raises:
         PageError: Pages that cannot be used.
         CohortError: Records of which the model is told nothing.
     """
-    cohort, survey = read_pages(cohort, predictor, shop)
+    cohort, page_index = read_pages(cohort, predictor, context)
     image = None
     if predictor.bundle.served.encoder is not None:
-        image = embeddings(cohort, survey, predictor, shop)
-    groups = group_records(cohort, survey, shop.config)
+        image = embeddings(cohort, page_index, predictor, context)
+    groups = group_records(cohort, page_index, context.config)
     split = Split(np.full(len(cohort), TEST), groups, "given")
     clinical = model_values(cohort, predictor)
-    studied = Studied(cohort, survey, split, Material(image, clinical, cohort.labels, split))
-    require_known(studied)
-    return studied
+    dataset = Dataset(cohort, page_index, split, TrainingInputs(image, clinical, cohort.labels, split))
+    require_known(dataset)
+    return dataset
 
 
-def embeddings(cohort: Cohort, survey: Survey | None, predictor: Predictor, shop: Workshop) -> NDArray[np.float32]:
+def embeddings(
+    cohort: Cohort, page_index: PageIndex | None, predictor: Predictor, context: RunContext
+) -> NDArray[np.float32]:
     """[records, 512] NaN without a page."""
     encoder, engine = predictor.bundle.served.encoder, predictor.engine
-    if survey is None or encoder is None or engine is None:
+    if page_index is None or encoder is None or engine is None:
         return np.full((len(cohort), EMBEDDING_WIDTH), np.nan, np.float32)
-    return embed_pages(survey, engine, encoder.fingerprint, shop).values
+    return embed_pages(page_index, engine, encoder.fingerprint, context).values
 
 
 def model_values(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
@@ -114,15 +116,15 @@ def model_values(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
     return ClinicalTable(np.stack(columns, axis=1), scaler.variables, (origin,) * len(columns))
 
 
-def require_known(studied: Studied) -> None:
+def require_known(dataset: Dataset) -> None:
     """Refuse records of which the model is told nothing."""
-    material = studied.material
-    unknown = np.ones(len(studied.cohort), bool)
-    if material.image is not None:
-        unknown &= np.isnan(material.image).any(1)
-    if material.clinical is not None:
-        unknown &= np.isnan(material.clinical.values).all(1)
-    blocks = {"an ECG page": material.image is not None, "a clinical value": material.clinical is not None}
+    inputs = dataset.inputs
+    unknown = np.ones(len(dataset.cohort), bool)
+    if inputs.image is not None:
+        unknown &= np.isnan(inputs.image).any(1)
+    if inputs.clinical is not None:
+        unknown &= np.isnan(inputs.clinical.values).all(1)
+    blocks = {"an ECG page": inputs.image is not None, "a clinical value": inputs.clinical is not None}
     wanted = " or ".join(name for name, used in blocks.items() if used)
     issues = [
         Issue(
@@ -133,7 +135,7 @@ def require_known(studied: Studied) -> None:
             f"give {wanted}, or remove the row",
             "nothing_known",
         )
-        for record in studied.cohort.record_ids[unknown]
+        for record in dataset.cohort.record_ids[unknown]
     ]
     if issues:
         message = f"{len(issues)} of {len(unknown)} records have nothing that this model reads"
@@ -156,15 +158,15 @@ def seen_by_run(asked: Queries, directory: RunDirectory) -> list[tuple[str, ...]
     return found
 
 
-def reading_notes(studied: Studied, predictor: Predictor, learnt_from: str) -> list[str]:
+def reading_notes(dataset: Dataset, predictor: Predictor, learnt_from: str) -> list[str]:
     """What was converted, not read or is lacking, a sentence each; ``learnt_from`` is the provenance of the run's scores."""
-    cohort, bundle = studied.cohort, predictor.bundle
+    cohort, bundle = dataset.cohort, predictor.bundle
     attrs = cohort.table.attrs
     notes = [f"{each['variable']} was converted from {each['unit']}" for each in attrs.get("conversions", [])]
     notes += attrs.get("notes", [])
-    notes += [] if studied.survey is None else studied.survey.notes(cohort.record_ids)
-    if learnt_from != studied.provenance:
-        notes.append(f"the run's own scores rest on values called {learnt_from!r}, these on {studied.provenance!r}")
+    notes += [] if dataset.page_index is None else dataset.page_index.notes(cohort.record_ids)
+    if learnt_from != dataset.provenance:
+        notes.append(f"the run's own scores rest on values called {learnt_from!r}, these on {dataset.provenance!r}")
     wanted = [] if bundle.scaler is None else [variable.name for variable in bundle.scaler.variables]
     there = [variable.name for variable in cohort.variables]
     lacking = [name for name in wanted if name not in there]
@@ -177,8 +179,8 @@ def reading_notes(studied: Studied, predictor: Predictor, learnt_from: str) -> l
     return notes
 
 
-def left_out_notes(cohort: Cohort, labelled: Cohort, studied: Studied) -> list[str]:
+def left_out_notes(cohort: Cohort, labelled: Cohort, dataset: Dataset) -> list[str]:
     """How many records were left out, and why."""
-    unlabelled, bad = len(cohort) - len(labelled), len(labelled) - len(studied.cohort)
+    unlabelled, bad = len(cohort) - len(labelled), len(labelled) - len(dataset.cohort)
     notes = [f"{unlabelled} records without a label were left out"] if unlabelled else []
     return [*notes, *([f"{bad} records were left out because of their page"] if bad else [])]

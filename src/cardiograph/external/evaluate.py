@@ -20,23 +20,23 @@ from cardiograph.config import RunConfig, load_config
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.evaluate.predictions import ModelRoles
 from cardiograph.external.cohort import (
+    build_external_dataset,
     labelled_records,
     left_out_notes,
     reading_notes,
     require_estimates,
     seen_by_run,
-    study_cohort,
 )
 from cardiograph.external.report import external_page
-from cardiograph.external.scores import Answered, cautions, comparison, score_answers
+from cardiograph.external.scores import ExternalScores, cautions, comparison, score_answers
 from cardiograph.inference import Predictor
-from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.context import MEMORY, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.models.registry import TITLES
-from cardiograph.progress import Progress, Silent
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.subgroups import score_subgroups
 from cardiograph.threads import set_threads
-from cardiograph.train.data import Studied
+from cardiograph.train.data import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ UNFINISHED = "unfinished.json"
 
 
 @dataclass(frozen=True)
-class External:
+class ExternalResult:
     """An evaluation on a second cohort.
 
     Args:
@@ -69,7 +69,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     other_ids: bool = False,
     progress: Progress | None = None,
     command: str = "",
-) -> External:
+) -> ExternalResult:
     """Score a second cohort with the model of a finished run, and write what the scores are worth.
 
     Nothing is learnt or chosen on the cohort: scaling, graph, calibration, threshold and the limit of novelty are those of
@@ -90,7 +90,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         CardiographError: The run, the cohort, a page or a setting cannot be used.
     """
     set_threads()
-    progress = progress or Silent()
+    progress = progress or NoProgress()
     directory, folder = RunDirectory(run), out or Path("evaluations") / source.resolve().stem
     directory.require_finished()
     refuse_inside(source, folder)
@@ -101,32 +101,36 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
-        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
+        dataset = build_external_dataset(
+            labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MEMORY))
+        )
     identity = {
         "run": run.resolve().name,
         "bundle": predictor.bundle.sha256,
-        "data_hash": data_hash(studied.cohort, studied.survey),
+        "data_hash": data_hash(dataset.cohort, dataset.page_index),
     }
     claim(folder, identity)
     progress.start("scoring", 1)
-    answered = answered_by(predictor, studied, directory, other_ids=other_ids)
+    external_scores = answered_by(predictor, dataset, directory, other_ids=other_ids)
     content = {
         **identity,
         "cohort": source.name,
         "created": time.strftime("%Y-%m-%d %H:%M %Z"),
         "version": version("cardiograph"),
         "command": command,
-        **told_of(predictor, studied, answered, config, directory.read_json("metrics.json")),
+        **told_of(predictor, dataset, external_scores, config, directory.read_json("metrics.json")),
     }
-    content["notes"] += left_out_notes(cohort, labelled, studied)
-    write_evaluation(folder, content, answers_table(predictor, studied, answered), answered)
-    return External(folder, content)
+    content["notes"] += left_out_notes(cohort, labelled, dataset)
+    write_evaluation(folder, content, answers_table(predictor, dataset, external_scores), external_scores)
+    return ExternalResult(folder, content)
 
 
-def write_evaluation(folder: Path, content: dict[str, Any], table: pd.DataFrame, answered: Answered) -> None:
+def write_evaluation(
+    folder: Path, content: dict[str, Any], table: pd.DataFrame, external_scores: ExternalScores
+) -> None:
     """Write answers, page and numbers; the numbers come last, and with them the evaluation is finished."""
     files.write_bytes(folder / TABLE, csv_of_frame(table).encode("utf-8", "surrogateescape"))
-    files.write_bytes(folder / PAGE, external_page(content, answered.part).encode())
+    files.write_bytes(folder / PAGE, external_page(content, external_scores.part).encode())
     files.write_json(folder / RESULT, content)
     (folder / UNFINISHED).unlink(missing_ok=True)
 
@@ -150,20 +154,24 @@ def run_settings(directory: RunDirectory, overrides: Mapping[str, Any]) -> RunCo
 
 
 def told_of(
-    predictor: Predictor, studied: Studied, answered: Answered, config: RunConfig, metrics: Mapping[str, Any]
+    predictor: Predictor,
+    dataset: Dataset,
+    external_scores: ExternalScores,
+    config: RunConfig,
+    metrics: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What ``evaluation.json`` tells of the scores; ``metrics`` are the run's own."""
-    found = score_answers(answered, config.evaluation, config.seed)
-    found["subgroups"] = score_subgroups(studied, answered.part, _roles(answered), config)
+    found = score_answers(external_scores, config.evaluation, config.seed)
+    found["subgroups"] = score_subgroups(dataset, external_scores.part, _roles(external_scores), config)
     return {
         "outcome": predictor.bundle.served.outcome,
-        "provenance": studied.provenance,
-        "model": answered.model,
-        "threshold": answered.threshold,
+        "provenance": dataset.provenance,
+        "model": external_scores.model,
+        "threshold": external_scores.threshold,
         "cautions": cautions(found),
         "comparison": comparison(found["scores"], metrics["test"]),
-        "notes": reading_notes(studied, predictor, metrics["provenance"]),
-        "skipped": [] if studied.survey is None else [asdict(issue) for issue in studied.survey.skipped],
+        "notes": reading_notes(dataset, predictor, metrics["provenance"]),
+        "skipped": [] if dataset.page_index is None else [asdict(issue) for issue in dataset.page_index.skipped],
         **found,
         "internal": {"counts": metrics["counts"]["test"], "scores": metrics["test"]},
     }
@@ -205,19 +213,19 @@ def claim(folder: Path, identity: Mapping[str, str]) -> None:
     files.remove_temporaries(folder)
 
 
-def answered_by(predictor: Predictor, studied: Studied, directory: RunDirectory, *, other_ids: bool) -> Answered:
+def answered_by(predictor: Predictor, dataset: Dataset, directory: RunDirectory, *, other_ids: bool) -> ExternalScores:
     """What the model says of the records of a cohort, and which of them the run has met."""
-    served, count = predictor.bundle.served, len(studied.cohort)
+    served, count = predictor.bundle.served, len(dataset.cohort)
     threshold = required_threshold(predictor, directory.path)
-    queries = studied.queries(np.arange(count))
+    queries = dataset.queries(np.arange(count))
     if other_ids:
         queries = replace(queries, patient_ids=[None] * count)
     scores, seen = predictor.score(queries), seen_by_run(queries, directory)
-    return Answered(
+    return ExternalScores(
         model=served.model.name,
         threshold=threshold,
-        labels=studied.cohort.labels,
-        groups=studied.split.groups.index,
+        labels=dataset.cohort.labels,
+        groups=dataset.split.groups.index,
         scores=scores,
         uncertainty=predictor.bundle.uncertainty,
         met=tuple(
@@ -227,29 +235,31 @@ def answered_by(predictor: Predictor, studied: Studied, directory: RunDirectory,
     )
 
 
-def _roles(answered: Answered) -> ModelRoles:
-    name = answered.model
-    return ModelRoles(name, name, name, {name: TITLES[name]}, {name: answered.threshold})
+def _roles(external_scores: ExternalScores) -> ModelRoles:
+    name = external_scores.model
+    return ModelRoles(name, name, name, {name: TITLES[name]}, {name: external_scores.threshold})
 
 
-def answers_table(predictor: Predictor, studied: Studied, answered: Answered) -> pd.DataFrame:
+def answers_table(predictor: Predictor, dataset: Dataset, external_scores: ExternalScores) -> pd.DataFrame:
     """A row for each record, with all that is said of it."""
     import pandas as pd
 
-    scores, names = answered.scores, predictor.bundle.reference.record_ids
-    frame = pd.DataFrame({"record_id": studied.cohort.record_ids, "group": answered.groups, "label": answered.labels})
+    scores, names = external_scores.scores, predictor.bundle.reference.record_ids
+    frame = pd.DataFrame(
+        {"record_id": dataset.cohort.record_ids, "group": external_scores.groups, "label": external_scores.labels}
+    )
     frame["probability"] = scores.probabilities
-    frame["positive"] = scores.probabilities >= answered.threshold
-    if scores.told is not None:
+    frame["positive"] = scores.probabilities >= external_scores.threshold
+    if scores.uncertainty is not None:
         told: dict[str, Any] = {
-            "low": scores.told.low,
-            "high": scores.told.high,
-            "decision": list(scores.told.decisions),
+            "low": scores.uncertainty.low,
+            "high": scores.uncertainty.high,
+            "decision": list(scores.uncertainty.decisions),
         }
-        frame = frame.assign(**told, novelty=scores.told.novelty, novel=scores.told.novel)
+        frame = frame.assign(**told, novelty=scores.uncertainty.novelty, novel=scores.uncertainty.novel)
     frame["neighbours"] = ["; ".join(names[row] for row in hood if row >= 0) for hood in scores.neighbours.index]
-    frame["met"] = ["; ".join(reasons) for reasons in answered.met]
-    if studied.survey is not None:
-        frame["page"] = ["; ".join(remarks) for remarks in studied.survey.remarks]
+    frame["met"] = ["; ".join(reasons) for reasons in external_scores.met]
+    if dataset.page_index is not None:
+        frame["page"] = ["; ".join(remarks) for remarks in dataset.page_index.remarks]
     frame["lacking"] = ["; ".join(blocks) for blocks in scores.lacking]
     return frame

@@ -21,14 +21,14 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
 from cardiograph.containers import ADDED, Cohort
 from cardiograph.errors import ConfigError, RunError
-from cardiograph.external.admit import Addition, admit, embedded, newcomers
-from cardiograph.external.append_reference import widened
+from cardiograph.external.admit import AdmittedRecords, admit, embedded, new_reference
+from cardiograph.external.append_reference import append_reference
 from cardiograph.external.cohort import read_pages, reading_notes, require_estimates
-from cardiograph.external.match_records import SKIPPED, known_records
+from cardiograph.external.match_records import SKIPPED, run_records
 from cardiograph.inference import Predictor
-from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.context import MEMORY, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
-from cardiograph.progress import Progress, Silent
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.metadata import PACKAGES
 from cardiograph.threads import set_threads
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Extension:
+class ExtensionResult:
     """An extended run.
 
     Args:
@@ -59,7 +59,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     skip_known: bool = False,
     progress: Progress | None = None,
     command: str = "",
-) -> Extension:
+) -> ExtensionResult:
     """Make a run whose reference holds the records of a cohort, too.
 
     Nothing is fitted or trained: scaling, space and network are the run's, and what its reference records hear stays as it
@@ -81,7 +81,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         CardiographError: The run, the cohort, a page or a setting cannot be used.
     """
     set_threads()
-    progress = progress or Silent()
+    progress = progress or NoProgress()
     base, directory = RunDirectory(run), RunDirectory(out)
     base.require_finished()
     _check_folders(run, source, out, ids_of)
@@ -97,9 +97,9 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     cohort = _named(read, ids_of)
     numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
     with directory.locked(), PageCache(cache_folder()) as cache:
-        shop = Workshop(config, cache, progress, directory, inputs=InputStore(MEMORY))
-        read, survey = read_pages(cohort, predictor, shop)
-        hashed = data_hash(read, survey)
+        context = RunContext(config, cache, progress, directory, inputs=InputStore(MEMORY))
+        read, page_index = read_pages(cohort, predictor, context)
+        hashed = data_hash(read, page_index)
         identity = {
             "bundle": predictor.bundle.sha256,
             "data_hash": hashed,
@@ -107,28 +107,28 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
             "skip_known": skip_known,
         }
         if _finished(directory, identity):
-            return Extension(out, directory.read_json("run.json")["extended"])
-        known = known_records(base, predictor.bundle)
-        added = admit((read, survey), known, predictor, shop, numbers=numbers, skip_known=skip_known)
+            return ExtensionResult(out, directory.read_json("run.json")["extended"])
+        known = run_records(base, predictor.bundle)
+        added = admit((read, page_index), known, predictor, context, numbers=numbers, skip_known=skip_known)
         directory.begin(base.config(), hashed)
         directory.record({"extended": identity})
-        added = embedded(added, predictor, shop)
-        shop.inputs.clear()
-        with shop.stage("linking patients", 1):
-            bundle = widened(predictor.bundle, newcomers(added, predictor))
+        added = embedded(added, predictor, context)
+        context.inputs.clear()
+        with context.stage("linking patients", 1):
+            bundle = append_reference(predictor.bundle, new_reference(added, predictor))
         facts = identity | {
             "extends": run.resolve().name,
             "cohort": source.name,
             "created": time.strftime("%Y-%m-%d %H:%M %Z"),
             **_counts(cohort, added, predictor, bundle),
             "notes": [
-                *reading_notes(added.studied, predictor, base.read_json("run.json")["provenance"]),
+                *reading_notes(added.dataset, predictor, base.read_json("run.json")["provenance"]),
                 *added.notes,
                 *([] if known.complete else [OLDER_RUN]),
             ],
             "renewed": None,
         }
-        with shop.stage("writing", 1):
+        with context.stage("writing", 1):
             _write(directory, base, bundle, added, predictor)
             directory.record(
                 {
@@ -136,12 +136,12 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
                     "before": _before(base),
                     "reference": len(bundle.reference),
                     **_facts(base, command),
-                    "seconds": shop.seconds,
-                    "images_per_second": shop.images_per_second,
+                    "seconds": context.seconds,
+                    "images_per_second": context.images_per_second,
                 }
             )
         directory.finish()
-    return Extension(out, facts)
+    return ExtensionResult(out, facts)
 
 
 OLDER_RUN = (
@@ -204,10 +204,10 @@ def _short(value: object) -> str:
     return f"SHA-256 {value[:12]}" if isinstance(value, str) and len(value) == 64 else repr(value)
 
 
-def _counts(cohort: Cohort, added: Addition, predictor: Predictor, bundle: ModelBundle) -> dict[str, Any]:
+def _counts(cohort: Cohort, added: AdmittedRecords, predictor: Predictor, bundle: ModelBundle) -> dict[str, Any]:
     """How many records were read, left out, added, and stand in the reference."""
-    studied, labels = added.studied, added.studied.cohort.labels
-    pages = 0 if studied.survey is None else len(studied.survey.skipped)
+    dataset, labels = added.dataset, added.dataset.cohort.labels
+    pages = 0 if dataset.page_index is None else len(dataset.page_index.skipped)
     return {
         "read": len(cohort),
         "left_out": {"page": pages, **dict.fromkeys(SKIPPED, 0), **added.skipped},
@@ -247,7 +247,7 @@ def _facts(base: RunDirectory, command: str) -> dict[str, Any]:
 
 
 def _write(
-    directory: RunDirectory, base: RunDirectory, bundle: ModelBundle, added: Addition, predictor: Predictor
+    directory: RunDirectory, base: RunDirectory, bundle: ModelBundle, added: AdmittedRecords, predictor: Predictor
 ) -> None:
     """Tables of old and new records, and the bundle."""
     import pandas as pd
@@ -257,30 +257,30 @@ def _write(
     directory.write_table("cohort.parquet", pd.concat([table, new], ignore_index=True))
     parts = pd.DataFrame({"record_id": list(added.names), "group": added.joined.groups, "part": ADDED})
     directory.write_table("split.parquet", pd.concat([split, parts], ignore_index=True))
-    image = added.studied.material.image
+    image = added.dataset.inputs.image
     if image is not None:
-        before, survey = base.read_arrays("embeddings.safetensors"), added.studied.survey
+        before, page_index = base.read_arrays("embeddings.safetensors"), added.dataset.page_index
         arrays = {"image": np.vstack([before["image"], image])}
         if "likeness" in before:
             nothing = np.zeros((len(image), before["likeness"].shape[1]), np.uint8)
             arrays["likeness"] = np.vstack(
-                [before["likeness"], nothing if survey is None else survey.perceptual_hashes]
+                [before["likeness"], nothing if page_index is None else page_index.perceptual_hashes]
             )
         directory.write_arrays("embeddings.safetensors", arrays)
     bundle.save(directory.path / "bundle", predictor.engine)
 
 
-def _table_rows(added: Addition, columns: Sequence[str]) -> pd.DataFrame:
+def _table_rows(added: AdmittedRecords, columns: Sequence[str]) -> pd.DataFrame:
     """The new records as rows of ``cohort.parquet``: the columns that the run's table has."""
-    studied = added.studied
-    new = studied.cohort.table.copy()
+    dataset = added.dataset
+    new = dataset.cohort.table.copy()
     new.attrs = {}
     new["record_id"] = list(added.names)
-    if studied.survey is not None:
-        new["pixel_hash"] = [each or "" for each in studied.survey.pixel_hashes]
+    if dataset.page_index is not None:
+        new["pixel_hash"] = [each or "" for each in dataset.page_index.pixel_hashes]
     if "pixel_hash" in columns and "pixel_hash" not in new:
         new["pixel_hash"] = ""
-    clinical = studied.material.clinical
+    clinical = dataset.inputs.clinical
     if clinical is not None:
         for column, variable in enumerate(clinical.variables):
             new[variable.name] = clinical.values[:, column]

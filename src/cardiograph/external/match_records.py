@@ -25,7 +25,7 @@ SKIPPED = (IN_REFERENCE, HELD_OUT)
 
 
 @dataclass(frozen=True)
-class Members:
+class RecordKeys:
     """What tells whether two records are one patient, or copies of one page.
 
     Args:
@@ -65,7 +65,7 @@ class Members:
 
 
 @dataclass(frozen=True)
-class Known:
+class RunRecords:
     """All records of a run.
 
     Args:
@@ -75,7 +75,7 @@ class Known:
         complete: Whether near-copies of validation and test pages can be found: older runs do not keep what that needs.
     """
 
-    members: Members
+    members: RecordKeys
     groups: NDArray[np.int64]
     parts: NDArray[np.object_]
     complete: bool
@@ -86,21 +86,21 @@ class Known:
         return np.isin(self.parts, (TRAIN, ADDED))
 
 
-def known_records(directory: RunDirectory, bundle: ModelBundle) -> Known:
+def run_records(directory: RunDirectory, bundle: ModelBundle) -> RunRecords:
     """The records of a run, from its tables."""
     table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
     names = [] if bundle.scaler is None else [variable.name for variable in bundle.scaler.variables]
     pixels = list(table["pixel_hash"]) if "pixel_hash" in table else [None] * len(table)
     ids = [str(name) for name in table["record_id"]]
     likeness, complete = _likeness(directory, bundle, ids)
-    members = Members(
+    members = RecordKeys(
         record_ids=ids,
         patient_ids=[identifier(name) or None for name in table["patient_id"]],
         pixel_hashes=[each or None for each in pixels],
         likeness=likeness,
         values=table[names].to_numpy(np.float64),
     )
-    return Known(members, split["group"].to_numpy(np.int64), split["part"].to_numpy(object), complete)
+    return RunRecords(members, split["group"].to_numpy(np.int64), split["part"].to_numpy(object), complete)
 
 
 def _likeness(
@@ -120,7 +120,7 @@ def _likeness(
 
 
 @dataclass(frozen=True)
-class Joined:
+class GroupAssignment:
     """Where new records belong.
 
     Args:
@@ -134,7 +134,7 @@ class Joined:
     joined: int
 
 
-def join(new: Members, own: Groups, known: Known, *, near_copies: bool, where: Where) -> Joined:
+def join(new: RecordKeys, own: Groups, known: RunRecords, *, near_copies: bool, where: Where) -> GroupAssignment:
     """Find the group of each new record.
 
     New records that share a group among themselves join the run's groups together. They are refused where one of the groups
@@ -167,7 +167,7 @@ def join(new: Members, own: Groups, known: Known, *, near_copies: bool, where: W
     for row, key in enumerate(new.identities()):
         if row not in refused and key is not None and key in there:
             issues.append((row, _in_reference(where(row), there[key])))
-    return Joined(groups, tuple(sorted(issues, key=lambda issue: issue[0])), joined)
+    return GroupAssignment(groups, tuple(sorted(issues, key=lambda issue: issue[0])), joined)
 
 
 def _members_of(own: Groups) -> Iterator[list[int]]:
@@ -177,7 +177,7 @@ def _members_of(own: Groups) -> Iterator[list[int]]:
             yield rows.tolist()
 
 
-def _links(new: Members, known: Known, *, near_copies: bool) -> list[dict[int, str]]:
+def _links(new: RecordKeys, known: RunRecords, *, near_copies: bool) -> list[dict[int, str]]:
     """[new records] group of the run -> why the record belongs to it."""
     found: list[dict[int, str]] = [{} for _ in range(len(new))]
     there = known.members
@@ -201,11 +201,11 @@ def _links(new: Members, known: Known, *, near_copies: bool) -> list[dict[int, s
     return found
 
 
-def _paged(members: Members) -> NDArray[np.int64]:
+def _paged(members: RecordKeys) -> NDArray[np.int64]:
     return np.flatnonzero([pixels is not None for pixels in members.pixel_hashes]).astype(np.int64)
 
 
-def _by_identity(known: Known) -> dict[Hashable, str]:
+def _by_identity(known: RunRecords) -> dict[Hashable, str]:
     keys = zip(known.members.identities(), known.reference.tolist(), known.members.record_ids, strict=True)
     return {key: name for key, is_reference, name in keys if is_reference and key is not None}
 

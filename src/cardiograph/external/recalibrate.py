@@ -21,10 +21,16 @@ from cardiograph.cohort.split import FEWEST_HELD_OUT, split_groups
 from cardiograph.config import EvaluationConfig
 from cardiograph.containers import TRAIN, VAL, Groups, Split
 from cardiograph.errors import CohortError, ConfigError, Issue, RunError
-from cardiograph.external.cohort import RENEWED_BY, labelled_records, left_out_notes, some_records, study_cohort
+from cardiograph.external.cohort import (
+    RENEWED_BY,
+    build_external_dataset,
+    labelled_records,
+    left_out_notes,
+    some_records,
+)
 from cardiograph.external.evaluate import (
     RESULT,
-    External,
+    ExternalResult,
     answered_by,
     answers_table,
     claim,
@@ -34,13 +40,13 @@ from cardiograph.external.evaluate import (
     write_evaluation,
 )
 from cardiograph.inference import Predictor, Scores
-from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.context import MEMORY, InputStore, RunContext
 from cardiograph.ingest.groups import strata_of
 from cardiograph.ingest.page_index import data_hash
-from cardiograph.progress import Progress, Silent
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
 from cardiograph.train.calibrate import learn_uncertainty, threshold_of
-from cardiograph.train.data import Studied
+from cardiograph.train.data import Dataset
 from cardiograph.train.novelty_gates import partial_gates, whole_gate
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
@@ -48,7 +54,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort is read
+def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort is read
     run: Path,
     source: Path,
     out: Path | None = None,
@@ -57,7 +63,7 @@ def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort 
     skip_unlabelled: bool = False,
     progress: Progress | None = None,
     command: str = "",
-) -> External:
+) -> ExternalResult:
     """Fit calibration, intervals, sets, threshold and novelty gate of an extended run anew, and score it.
 
     Whole groups of the cohort are drawn into two halves by the run's seed: one is learnt from, the other is scored. Both are
@@ -77,7 +83,7 @@ def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort 
             reference, or too few groups; or anything else that cannot be used.
     """
     set_threads()
-    progress = progress or Silent()
+    progress = progress or NoProgress()
     directory, folder = RunDirectory(run), out or Path("evaluations") / source.resolve().stem
     directory.require_finished()
     refuse_inside(source, folder)
@@ -88,21 +94,23 @@ def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort 
         predictor = Predictor.load(run)
         cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
         labelled = labelled_records(cohort, skip=skip_unlabelled)
-        studied = study_cohort(labelled, predictor, Workshop(config, cache, progress, inputs=InputStore(MEMORY)))
-        hashed = data_hash(studied.cohort, studied.survey)
+        dataset = build_external_dataset(
+            labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MEMORY))
+        )
+        hashed = data_hash(dataset.cohort, dataset.page_index)
         if _renewed_before(facts, hashed, run) and (folder / RESULT).exists():
-            return External(folder, files.read_json(folder / RESULT))
+            return ExternalResult(folder, files.read_json(folder / RESULT))
         identity = {"run": run.resolve().name, "data_hash": hashed}
         claim(folder, identity)
         progress.start("renewing", 1)
-        scores = predictor.score(studied.queries(np.arange(len(studied.cohort))))
-        _require_strangers(studied, scores)
-        rows, judged = _halves(studied, config.seed)
-        bundle = renewed(predictor.bundle, studied, scores, rows, config.evaluation, config.seed)
+        scores = predictor.score(dataset.queries(np.arange(len(dataset.cohort))))
+        _require_strangers(dataset, scores)
+        rows, judged = _halves(dataset, config.seed)
+        bundle = recalibrated(predictor.bundle, dataset, scores, rows, config.evaluation, config.seed)
         bundle.save_renewed(directory.path / "bundle")
         predictor = Predictor(bundle, predictor.engine)
-        part = _part(studied, judged)
-        answered = answered_by(predictor, part, directory, other_ids=False)
+        part = _part(dataset, judged)
+        external_scores = answered_by(predictor, part, directory, other_ids=False)
         content = {
             **identity,
             "bundle": files.sha256_of(run / "bundle" / "bundle.json"),
@@ -110,20 +118,20 @@ def renew_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort 
             "created": time.strftime("%Y-%m-%d %H:%M %Z"),
             "version": version("cardiograph"),
             "command": command,
-            **told_of(predictor, part, answered, config, facts["before"]),
+            **told_of(predictor, part, external_scores, config, facts["before"]),
         }
-        content["notes"] += [*left_out_notes(cohort, labelled, studied), *_notes(studied, rows, judged, config.seed)]
-        directory.write_table(RENEWED_BY, _learnt_from(studied, rows))
-        write_evaluation(folder, content, answers_table(predictor, part, answered), answered)
+        content["notes"] += [*left_out_notes(cohort, labelled, dataset), *_notes(dataset, rows, judged, config.seed)]
+        directory.write_table(RENEWED_BY, _learnt_from(dataset, rows))
+        write_evaluation(folder, content, answers_table(predictor, part, external_scores), external_scores)
         directory.write_json("metrics.json", _metrics(content))
         told = {"data_hash": hashed, "cohort": source.name, "records": len(rows), "scored": len(judged)}
         directory.record({"extended": facts["extended"] | {"renewed": told | {"created": content["created"]}}})
-    return External(folder, content)
+    return ExternalResult(folder, content)
 
 
-def renewed(
+def recalibrated(
     bundle: ModelBundle,
-    studied: Studied,
+    dataset: Dataset,
     scores: Scores,
     rows: NDArray[np.int64],
     config: EvaluationConfig,
@@ -133,13 +141,13 @@ def renewed(
 
     Args:
         bundle: Of an extended run.
-        studied: The cohort.
+        dataset: The cohort.
         scores: Of all its records.
         rows: Those that are learnt from.
         config: Kinds, coverage, rule of the threshold.
         seed: Of the folds in which calibrators are compared, and of the gate's sample.
     """
-    labels, groups = studied.cohort.labels[rows], studied.split.groups.index[rows]
+    labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
     uncertainty = learn_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)
     rng = np.random.default_rng([seed, 7])
     gate, partial = whole_gate(bundle, config.novelty, rng), partial_gates(bundle, config.novelty, rng)
@@ -150,7 +158,7 @@ def renewed(
 
 
 def _probabilities(uncertainty: Uncertainty, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-    return uncertainty.tell(raw, np.zeros(len(raw)), np.full(len(raw), np.nan)).probabilities
+    return uncertainty.predict(raw, np.zeros(len(raw)), np.full(len(raw), np.nan)).probabilities
 
 
 def _require_extended(facts: Mapping[str, Any], run: Path) -> None:
@@ -172,7 +180,7 @@ def _renewed_before(facts: Mapping[str, Any], hashed: str, run: Path) -> bool:
     return before is not None
 
 
-def _require_strangers(studied: Studied, scores: Scores) -> None:
+def _require_strangers(dataset: Dataset, scores: Scores) -> None:
     """Refuse records whose group is in the reference: their score leans on themselves in no other record's way."""
     issues = [
         Issue(
@@ -183,18 +191,18 @@ def _require_strangers(studied: Studied, scores: Scores) -> None:
             "remove the record",
             "known_to_run",
         )
-        for record, reasons in zip(studied.cohort.record_ids, scores.known, strict=True)
+        for record, reasons in zip(dataset.cohort.record_ids, scores.known, strict=True)
         if reasons
     ]
     if issues:
-        message = f"{len(issues)} of {len(studied.cohort)} records cannot renew the run"
+        message = f"{len(issues)} of {len(dataset.cohort)} records cannot renew the run"
         raise CohortError(message, issues)
 
 
-def _halves(studied: Studied, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _halves(dataset: Dataset, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows to learn from and rows to score: whole groups, half of those with either label."""
-    rng, cohort = np.random.default_rng([seed, 8]), studied.cohort
-    split = split_groups(cohort.labels, studied.split.groups, 0.5, rng, strata=strata_of(cohort))
+    rng, cohort = np.random.default_rng([seed, 8]), dataset.cohort
+    split = split_groups(cohort.labels, dataset.split.groups, 0.5, rng, strata=strata_of(cohort))
     rows, judged = split.rows(VAL), split.rows(TRAIN)
     if not len(rows):
         message = (
@@ -205,40 +213,40 @@ def _halves(studied: Studied, seed: int) -> tuple[NDArray[np.int64], NDArray[np.
     return rows, judged
 
 
-def _part(studied: Studied, rows: NDArray[np.int64]) -> Studied:
+def _part(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
     """Some records of a cohort."""
-    _, groups = np.unique(studied.split.groups.index[rows], return_inverse=True)
-    split = Split(studied.split.part[rows], Groups(groups.astype(np.int64)), studied.split.source)
-    material, survey = studied.material, studied.survey
-    clinical = material.clinical
-    return Studied(
-        some_records(studied.cohort, rows),
-        None if survey is None else dataclasses.replace(survey.of(rows.tolist()), skipped=survey.skipped),
+    _, groups = np.unique(dataset.split.groups.index[rows], return_inverse=True)
+    split = Split(dataset.split.part[rows], Groups(groups.astype(np.int64)), dataset.split.source)
+    inputs, page_index = dataset.inputs, dataset.page_index
+    clinical = inputs.clinical
+    return Dataset(
+        some_records(dataset.cohort, rows),
+        None if page_index is None else dataclasses.replace(page_index.of(rows.tolist()), skipped=page_index.skipped),
         split,
         dataclasses.replace(
-            material,
-            image=None if material.image is None else material.image[rows],
+            inputs,
+            image=None if inputs.image is None else inputs.image[rows],
             clinical=None if clinical is None else dataclasses.replace(clinical, values=clinical.values[rows]),
-            labels=material.labels[rows],
+            labels=inputs.labels[rows],
             split=split,
         ),
     )
 
 
-def _learnt_from(studied: Studied, rows: NDArray[np.int64]) -> pd.DataFrame:
+def _learnt_from(dataset: Dataset, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Names, patients and pages of the records that were learnt from."""
-    table = studied.cohort.table[["record_id", "patient_id", "label"]].iloc[rows].reset_index(drop=True)
+    table = dataset.cohort.table[["record_id", "patient_id", "label"]].iloc[rows].reset_index(drop=True)
     table.attrs = {}
-    if studied.survey is not None:
-        table["pixel_hash"] = [each or "" for each in studied.survey.of(rows.tolist()).pixel_hashes]
+    if dataset.page_index is not None:
+        table["pixel_hash"] = [each or "" for each in dataset.page_index.of(rows.tolist()).pixel_hashes]
     return table
 
 
-def _notes(studied: Studied, rows: NDArray[np.int64], judged: NDArray[np.int64], seed: int) -> list[str]:
-    groups = studied.split.groups.index
-    learnt, scored = (f"{len(each)} records of {len(np.unique(groups[each]))} groups" for each in (rows, judged))
+def _notes(dataset: Dataset, rows: NDArray[np.int64], judged: NDArray[np.int64], seed: int) -> list[str]:
+    groups = dataset.split.groups.index
+    fitted, scored = (f"{len(each)} records of {len(np.unique(groups[each]))} groups" for each in (rows, judged))
     return [
-        f"{learnt}, drawn by seed {seed}, renewed calibration, "
+        f"{fitted}, drawn by seed {seed}, renewed calibration, "
         f"threshold and sets; the scores are those of the other {scored}",
         "the scores on the run's own test records are those of the run before it was extended",
     ]

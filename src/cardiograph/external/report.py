@@ -47,7 +47,7 @@ def external_page(found: Mapping[str, Any], part: PartPredictions) -> str:
         "subgroup_rows": subgroup_rows(content),
         "subgroup_titles": list(SUBGROUP_TITLES.values()),
     }
-    return fill("evaluation.html", context, package="cardiograph.run")
+    return fill("evaluation.html", context, package="cardiograph.external")
 
 
 def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent:

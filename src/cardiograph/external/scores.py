@@ -32,7 +32,7 @@ INCLUDES = {"positive": (1,), "negative": (0,), "can't tell": (0, 1), "unlike bo
 
 
 @dataclass(frozen=True)
-class Answered:
+class ExternalScores:
     """A labelled cohort and what a model says of it.
 
     Args:
@@ -64,21 +64,21 @@ class Answered:
         return np.flatnonzero([not reasons for reasons in self.met]).astype(np.int64)
 
 
-def score_answers(answered: Answered, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+def score_answers(external_scores: ExternalScores, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
     """All scores with intervals over groups, ready for JSON; None where a value is undefined."""
-    part, rows = answered.part, answered.strangers
+    part, rows = external_scores.part, external_scores.strangers
     apart = None
     if len(rows) < len(part) and 0 < part.labels[rows].sum() < len(rows):
-        apart = _intervals(answered, rows, settings, seed)
+        apart = _intervals(external_scores, rows, settings, seed)
     return {
         "counts": {
             "records": len(part),
             "positive": part.positives,
             "groups": part.group_count,
-            "mean_probability": float(answered.scores.probabilities.mean()),
+            "mean_probability": float(external_scores.scores.probabilities.mean()),
         },
-        "scores": _scores(answered, settings, seed),
-        "confusion": confusion(part.labels, answered.scores.probabilities, answered.threshold).tolist(),
+        "scores": _scores(external_scores, settings, seed),
+        "confusion": confusion(part.labels, external_scores.scores.probabilities, external_scores.threshold).tolist(),
         "net_benefit": decision_curve(
             part.labels,
             part.probabilities,
@@ -87,16 +87,18 @@ def score_answers(answered: Answered, settings: EvaluationConfig, seed: int) -> 
             confidence=settings.confidence,
             rng=np.random.default_rng(seed),
         ),
-        "brier_parts": brier_parts(part.labels, answered.scores.probabilities).as_dict()
-        | {"ece_by_chance": _finite(error_by_chance(answered.scores.probabilities, np.random.default_rng(seed)))},
+        "brier_parts": brier_parts(part.labels, external_scores.scores.probabilities).as_dict()
+        | {
+            "ece_by_chance": _finite(error_by_chance(external_scores.scores.probabilities, np.random.default_rng(seed)))
+        },
         "met": {
             "records": len(part) - len(rows),
-            "reasons": dict(Counter(reason for reasons in answered.met for reason in reasons)),
+            "reasons": dict(Counter(reason for reasons in external_scores.met for reason in reasons)),
             "scores_without": apart,
         },
-        "lacking": dict(Counter(block for blocks in answered.scores.lacking for block in blocks)),
-        "novelty": _novelty(answered),
-        "conformal": _conformal(answered, settings, seed),
+        "lacking": dict(Counter(block for blocks in external_scores.scores.lacking for block in blocks)),
+        "novelty": _novelty(external_scores),
+        "conformal": _conformal(external_scores, settings, seed),
         "bootstrap": {"resamples": settings.bootstrap, "confidence": settings.confidence, "unit": "group"},
     }
 
@@ -150,21 +152,23 @@ def _cautions(found: Mapping[str, Any]) -> Iterator[str]:
         yield "Too few groups with, or without, a positive record: there are no intervals, and little can be said."
 
 
-def _scores(answered: Answered, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
-    part, first = answered.part, first_of_each(answered.groups)
+def _scores(external_scores: ExternalScores, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+    part, first = external_scores.part, first_of_each(external_scores.groups)
     every = np.arange(len(part))
-    found = _intervals(answered, every, settings, seed)
-    alone = found if len(first) == len(part) else _intervals(answered, first, settings, seed)
+    found = _intervals(external_scores, every, settings, seed)
+    alone = found if len(first) == len(part) else _intervals(external_scores, first, settings, seed)
     return found | {ONE_EACH: alone["auroc"]}
 
 
-def _intervals(answered: Answered, rows: NDArray[np.int64], settings: EvaluationConfig, seed: int) -> dict[str, Any]:
-    model = answered.model
+def _intervals(
+    external_scores: ExternalScores, rows: NDArray[np.int64], settings: EvaluationConfig, seed: int
+) -> dict[str, Any]:
+    model = external_scores.model
     found = bootstrap_scores(
-        answered.labels[rows],
-        {model: answered.scores.probabilities[rows]},
-        answered.groups[rows],
-        {model: answered.threshold},
+        external_scores.labels[rows],
+        {model: external_scores.scores.probabilities[rows]},
+        external_scores.groups[rows],
+        {model: external_scores.threshold},
         resamples=settings.bootstrap,
         confidence=settings.confidence,
         rng=np.random.default_rng(seed),
@@ -173,8 +177,11 @@ def _intervals(answered: Answered, rows: NDArray[np.int64], settings: Evaluation
     return {name: each.as_dict() for name, each in found.items()}
 
 
-def _novelty(answered: Answered) -> dict[str, Any]:
-    told, gate = answered.scores.told, None if answered.uncertainty is None else answered.uncertainty.novelty
+def _novelty(external_scores: ExternalScores) -> dict[str, Any]:
+    told, gate = (
+        external_scores.scores.uncertainty,
+        None if external_scores.uncertainty is None else external_scores.uncertainty.novelty,
+    )
     judged = 0
     if told is not None:
         limited = ~np.array(told.unjudged or [""] * len(told.novelty), dtype=bool)
@@ -185,21 +192,24 @@ def _novelty(answered: Answered) -> dict[str, Any]:
     return {"judged": judged, "novel": novel, "share": novel / judged, "quantile": gate.quantile}
 
 
-def _conformal(answered: Answered, settings: EvaluationConfig, seed: int) -> dict[str, Any] | None:
+def _conformal(external_scores: ExternalScores, settings: EvaluationConfig, seed: int) -> dict[str, Any] | None:
     """How often each decision is given, and how often the sets hold the truth in each class; None without sets."""
-    told, sets = answered.scores.told, None if answered.uncertainty is None else answered.uncertainty.conformal
+    told, sets = (
+        external_scores.scores.uncertainty,
+        None if external_scores.uncertainty is None else external_scores.uncertainty.conformal,
+    )
     if told is None or sets is None or not sets.enough:
         return None
-    labels = answered.labels
+    labels = external_scores.labels
     holds = np.array([label in INCLUDES[said] for label, said in zip(labels.tolist(), told.decisions, strict=True)])
     rng = np.random.default_rng(seed)
-    drawn = group_weights(labels, answered.groups, resamples=settings.bootstrap, rng=rng)
+    drawn = group_weights(labels, external_scores.groups, resamples=settings.bootstrap, rng=rng)
     counts: list[NDArray[np.float64]] = []  # [resamples, classes] that hold the truth, and all
     for weights in drawn:
         of_class = np.stack([labels == 0, labels == 1], axis=1).astype(np.float64)
         counts.append(np.stack([weights @ (of_class * holds[:, None]), weights @ of_class], axis=2))
     every = np.concatenate(counts)
-    few = too_few_groups(labels, answered.groups)
+    few = too_few_groups(labels, external_scores.groups)
     coverage = {}
     for label in (0, 1):
         inside, whole = every[:, label, 0], every[:, label, 1]

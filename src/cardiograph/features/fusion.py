@@ -12,7 +12,7 @@ from cardiograph.config import FusionConfig
 from cardiograph.containers import NodeFeatures
 from cardiograph.errors import CohortError, ConfigError
 
-DEAD_SPREAD = 0.01
+MIN_FEATURE_STD = 0.01
 """Image features whose spread is under this share of the median spread carry no signal (a random network has such)."""
 
 
@@ -67,7 +67,7 @@ class Fusion:
             train = image[rows].astype(np.float64)
             train = train[~np.isnan(train).any(1)]
             mean, std = train.mean(0), train.std(0)
-            kept = std > DEAD_SPREAD * np.median(std)
+            kept = std > MIN_FEATURE_STD * np.median(std)
             mean, std = mean[kept], std[kept]
             widths["image"], variances["image"] = int(kept.sum()), float(kept.sum())
             if config.image_components:

@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import GraphConfig
-from cardiograph.containers import Neighbourhood, PatientGraph, Places
+from cardiograph.containers import NearestNeighbours, PatientGraph, SearchPoints
 from cardiograph.graph.exact import nearest
-from cardiograph.graph.ivf import fit_lists, nearest_by_lists
+from cardiograph.graph.ivf import fit_ivf, nearest_by_ivf
 from cardiograph.graph.ranking import unit
 
 
-def nearest_places(
-    reference: Places,
-    queries: Places,
+def nearest_points(
+    reference: SearchPoints,
+    queries: SearchPoints,
     *,
     k: int,
     metric: str = "euclidean",
     forbidden: Sequence[NDArray[np.int64]] | None = None,
-) -> Neighbourhood:
+) -> NearestNeighbours:
     """Find the ``k`` nearest reference records of each query, whichever blocks either of them has.
 
     Where every reference record is complete, distances are those of :func:`nearest` over the blocks that the query has.
@@ -55,21 +55,21 @@ def nearest_places(
             known, asked = reference.values, queries.values[rows]
             found = nearest(known, asked, k=k, metric=metric, forbidden=banned, longest=reference.longest)
         else:
-            found = nearest_by_lists(
+            found = nearest_by_ivf(
                 reference.lists, reference.values, queries.values[rows], k=k, metric=metric, forbidden=banned
             )
         index[rows], distance[rows] = found.index, found.distance
-    return Neighbourhood(index, distance)
+    return NearestNeighbours(index, distance)
 
 
 def _nearest_by_block(
-    reference: Places,
-    queries: Places,
+    reference: SearchPoints,
+    queries: SearchPoints,
     *,
     k: int,
     metric: str,
     forbidden: Sequence[NDArray[np.int64]] | None,
-) -> Neighbourhood:
+) -> NearestNeighbours:
     """One query at a time, in float64: what a query gets cannot depend on its company."""
     index = np.full((len(queries), k), -1, np.int64)
     distance = np.full((len(queries), k), np.inf, np.float32)
@@ -96,11 +96,11 @@ def _nearest_by_block(
         order = np.argsort(mean, kind="stable")[:k]
         order = order[np.isfinite(mean[order])]
         index[row, : len(order)], distance[row, : len(order)] = order, mean[order]
-    return Neighbourhood(index, distance)
+    return NearestNeighbours(index, distance)
 
 
 def build_graph(
-    places: Places, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
+    places: SearchPoints, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
 ) -> PatientGraph:
     """Link each reference record to its nearest reference records of other groups.
 
@@ -116,14 +116,14 @@ def build_graph(
     reference = places.of(rows)
     forbidden = group_members(groups[rows], groups[rows])
     if len(rows) > config.exact_up_to and reference.complete:
-        lists = fit_lists(reference.values, forbidden, k=config.k, metric=config.metric)
+        lists = fit_ivf(reference.values, forbidden, k=config.k, metric=config.metric)
         reference = dataclasses.replace(reference, lists=lists)
     return PatientGraph(rows, attach(reference, reference, config, forbidden), reference.lists)
 
 
 def attach(
-    reference: Places, queries: Places, config: GraphConfig, forbidden: Sequence[NDArray[np.int64]]
-) -> Neighbourhood:
+    reference: SearchPoints, queries: SearchPoints, config: GraphConfig, forbidden: Sequence[NDArray[np.int64]]
+) -> NearestNeighbours:
     """The reference records that each query hears.
 
     Args:
@@ -132,7 +132,7 @@ def attach(
         config: ``k`` and metric.
         forbidden: For each query, the reference rows of its own group.
     """
-    return nearest_places(reference, queries, k=config.k, metric=config.metric, forbidden=forbidden)
+    return nearest_points(reference, queries, k=config.k, metric=config.metric, forbidden=forbidden)
 
 
 def group_members(groups: NDArray[np.int64], reference_groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -144,7 +144,7 @@ def group_members(groups: NDArray[np.int64], reference_groups: NDArray[np.int64]
     return [order[start:stop] for start, stop in zip(first, last, strict=True)]
 
 
-def heard_votes(hood: Neighbourhood, labels: NDArray[np.int64], *, prior: float) -> NDArray[np.float32]:
+def neighbour_votes(hood: NearestNeighbours, labels: NDArray[np.int64], *, prior: float) -> NDArray[np.float32]:
     """What the labels of the neighbours say: log odds of the outcome among them, one record of the training mix added.
 
     ``log((positive + prior) / (negative + 1 - prior))``, so that a record whose neighbours have no label gets the

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 HELD = 0.999
 """Share of the variance that the axes hold."""
 
-_SAMPLE, _PIECE = 2048, 4096
+_SAMPLE, _CHUNK_ROWS = 2048, 4096
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Axes:
         Two records are at least as far apart as their lowered ones, by Pythagoras and the triangle inequality.
         """
         found = np.empty((len(values), self.axes.shape[1] + 1), np.float32)
-        for start in range(0, len(values), _PIECE):
-            centred = values[start : start + _PIECE] - self.centre
+        for start in range(0, len(values), _CHUNK_ROWS):
+            centred = values[start : start + _CHUNK_ROWS] - self.centre
             on_axes = centred @ self.axes
             rest = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", on_axes, on_axes)
-            found[start : start + _PIECE, :-1] = on_axes
-            found[start : start + _PIECE, -1] = np.sqrt(np.maximum(rest, 0))
+            found[start : start + _CHUNK_ROWS, :-1] = on_axes
+            found[start : start + _CHUNK_ROWS, -1] = np.sqrt(np.maximum(rest, 0))
         return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiograph.containers import Neighbourhood
+from cardiograph.containers import NearestNeighbours
 from cardiograph.graph.bounds import principal_axes
 from cardiograph.graph.ranking import MARGIN, Proposals, nearest_of, rounding, squared_lengths, unit
 from cardiograph.threads import torch_threads
@@ -33,7 +33,7 @@ def nearest(
     metric: str = "euclidean",
     forbidden: Sequence[NDArray[np.int64]] | None = None,
     longest: float | None = None,
-) -> Neighbourhood:
+) -> NearestNeighbours:
     """Find the ``k`` nearest reference records of each query.
 
     faiss proposes candidates in float32, whose rounding depends on the size of the batch; distances of the candidates are
@@ -84,9 +84,9 @@ def nearest(
     return neighbourhood(index, squared, metric)
 
 
-def neighbourhood(index: NDArray[np.int64], squared: NDArray[np.float64], metric: str) -> Neighbourhood:
+def neighbourhood(index: NDArray[np.int64], squared: NDArray[np.float64], metric: str) -> NearestNeighbours:
     """Neighbours by squared distances, which for ``cosine`` are those of unit vectors."""
-    return Neighbourhood(index, (squared / 2 if metric == "cosine" else np.sqrt(squared)).astype(np.float32))
+    return NearestNeighbours(index, (squared / 2 if metric == "cosine" else np.sqrt(squared)).astype(np.float32))
 
 
 def _proposals(

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers import Lists, Neighbourhood
+from cardiograph.containers import IvfIndex, NearestNeighbours
 from cardiograph.graph.bounds import Axes, few_axes
 from cardiograph.graph.exact import nearest, neighbourhood
 from cardiograph.graph.ranking import (
@@ -55,9 +55,9 @@ _AXES = 64
 """Axes at most on which records stand beside their list: 260 bytes a record."""
 
 
-def fit_lists(
+def fit_ivf(
     values: NDArray[np.float32], forbidden: Sequence[NDArray[np.int64]], *, k: int, metric: str = "euclidean"
-) -> Lists:
+) -> IvfIndex:
     """Cluster reference records, and look into as many lists as the recall asks for.
 
     Args:
@@ -79,7 +79,7 @@ def fit_lists(
     own = _nearest_centroid(values, centroids, metric)
     rows = np.argsort(own, kind="stable").astype(np.int64)
     starts = np.searchsorted(own[rows], np.arange(count + 1)).astype(np.int64)
-    lists = Lists(centroids, rows, starts, min(FIRST_PROBES, count), 0.0, 0, raised=False)
+    lists = IvfIndex(centroids, rows, starts, min(FIRST_PROBES, count), 0.0, 0, raised=False)
     axes = few_axes(_placed(values[teachers], metric), _AXES)
     if axes is not None:
         lowered = _lowered(axes, values, rows, metric)
@@ -88,7 +88,7 @@ def fit_lists(
     return _with_recall(lists, values, sample, [forbidden[row] for row in sample], k=k, metric=metric)
 
 
-def lengthened(lists: Lists, added: NDArray[np.float32], metric: str = "euclidean") -> Lists:
+def lengthened(lists: IvfIndex, added: NDArray[np.float32], metric: str = "euclidean") -> IvfIndex:
     """The lists with more records in them, each in that of its nearest centroid; centroids and probes stay.
 
     Args:
@@ -129,19 +129,19 @@ def _nearest_centroid(values: NDArray[np.float32], centroids: NDArray[np.float32
 
 
 def _with_recall(
-    lists: Lists,
+    lists: IvfIndex,
     values: NDArray[np.float32],
     sample: NDArray[np.int64],
     forbidden: Sequence[NDArray[np.int64]],
     *,
     k: int,
     metric: str,
-) -> Lists:
+) -> IvfIndex:
     """The lists with as many probes as the recall on the sample asks for; all of them are the exact search."""
     true = nearest(values, values[sample], k=k, metric=metric, forbidden=forbidden).index
     wanted = (true >= 0).sum(1)
     while True:
-        found = nearest_by_lists(lists, values, values[sample], k=k, metric=metric, forbidden=forbidden).index
+        found = nearest_by_ivf(lists, values, values[sample], k=k, metric=metric, forbidden=forbidden).index
         hits = ((true[:, :, None] == found[:, None, :]).any(2) & (true >= 0)).sum(1)
         shares = hits[wanted > 0] / wanted[wanted > 0]
         recall = float(shares.mean()) if len(shares) else 1.0
@@ -153,15 +153,15 @@ def _with_recall(
         lists = dataclasses.replace(lists, probes=min(len(lists.centroids), round(lists.probes * STEP)))
 
 
-def nearest_by_lists(
-    lists: Lists,
+def nearest_by_ivf(
+    lists: IvfIndex,
     reference: NDArray[np.float32],
     queries: NDArray[np.float32],
     *,
     k: int,
     metric: str = "euclidean",
     forbidden: Sequence[NDArray[np.int64]] | None = None,
-) -> Neighbourhood:
+) -> NearestNeighbours:
     """Find the ``k`` nearest members of the nearest lists of each query.
 
     Args:
@@ -201,7 +201,7 @@ def nearest_by_lists(
     return found
 
 
-def probed(lists: Lists, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+def probed(lists: IvfIndex, queries: NDArray[np.float32]) -> NDArray[np.int64]:
     """[queries, probes] the lists of the nearest centroids, in no order; ties by number.
 
     Those that the rounding of float32 leaves in question are decided in float64.
@@ -230,7 +230,7 @@ def probed(lists: Lists, queries: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _list_by_list(  # noqa: PLR0913 - one step of a search, with all its settings
-    lists: Lists,
+    lists: IvfIndex,
     reference: NDArray[np.float32],
     queries: NDArray[np.float32],
     *,
@@ -271,7 +271,7 @@ def _list_by_list(  # noqa: PLR0913 - one step of a search, with all its setting
 
 
 def _alone(
-    lists: Lists,
+    lists: IvfIndex,
     reference: NDArray[np.float32],
     query: NDArray[np.float32],
     *,
@@ -298,7 +298,7 @@ def _alone(
 
 
 def _within_reach(
-    lists: Lists,
+    lists: IvfIndex,
     reference: NDArray[np.float32],
     query: NDArray[np.float32],
     *,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 MARGIN = 4
 """Candidates beyond those wanted and forbidden: what comes after them tells that nothing was missed."""
 
-_PIECE = 8192
+_CHUNK_ROWS = 8192
 """Rows that are looked at in float64 at a time."""
 
 
@@ -82,8 +82,8 @@ def squared_distances(
     With ``cosine`` queries are unit vectors already, reference records are made so.
     """
     found = np.empty(len(rows))
-    for start in range(0, len(rows), _PIECE):
-        piece = slice(start, start + _PIECE)
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        piece = slice(start, start + _CHUNK_ROWS)
         known = reference[rows[piece]]
         apart = (unit(known) if metric == "cosine" else known).astype(np.float64)
         apart -= queries[asked[piece]]
@@ -94,9 +94,9 @@ def squared_distances(
 def squared_lengths(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """[rows] float64, computed in pieces."""
     found = np.empty(len(values))
-    for start in range(0, len(values), _PIECE):
-        piece = values[start : start + _PIECE].astype(np.float64)
-        found[start : start + _PIECE] = np.einsum("ij,ij->i", piece, piece)
+    for start in range(0, len(values), _CHUNK_ROWS):
+        piece = values[start : start + _CHUNK_ROWS].astype(np.float64)
+        found[start : start + _CHUNK_ROWS] = np.einsum("ij,ij->i", piece, piece)
     return found
 
 
@@ -105,8 +105,8 @@ def unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.sqrt(squared_lengths(values))
     length[length == 0] = 1
     found = np.empty(values.shape, np.float32)
-    for start in range(0, len(values), _PIECE):
-        piece = slice(start, start + _PIECE)
+    for start in range(0, len(values), _CHUNK_ROWS):
+        piece = slice(start, start + _CHUNK_ROWS)
         found[piece] = values[piece] / length[piece, None]
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import GraphConfig
-from cardiograph.containers import NodeFeatures, Places
+from cardiograph.containers import NodeFeatures, SearchPoints
 from cardiograph.errors import ConfigError
 
 FOLDS = 5
@@ -24,7 +24,7 @@ SAMPLE = 400
 
 
 @dataclass(frozen=True)
-class Space:
+class SearchSpace:
     """Coordinates as a weighted choice of the node features.
 
     In a learnt space a coordinate is a feature times its coefficient in a logistic regression of the label: what counts as
@@ -89,7 +89,7 @@ class Space:
         scales = tuple(_scale(placed, rows, number, config.metric) for number in range(len(blocks)))
         return cls(columns, weights, blocks, scales, used), fold
 
-    def place(self, features: NodeFeatures, fold: NDArray[np.int64] | None = None) -> Places:
+    def place(self, features: NodeFeatures, fold: NDArray[np.int64] | None = None) -> SearchPoints:
         """Where records lie.
 
         Args:
@@ -101,7 +101,7 @@ class Space:
         if len(self.weights) > 1:
             chosen = self.weights[-1] if fold is None else self.weights[fold]
             values = (values * chosen).astype(np.float32)
-        return Places(values, features.present[:, self.used], self.blocks, self.scales)
+        return SearchPoints(values, features.present[:, self.used], self.blocks, self.scales)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle keeps; folds are not needed where the places of the reference are kept."""
@@ -148,7 +148,7 @@ def _learnt(
     return np.vstack([best, best.mean(0)]), fold
 
 
-def _scale(placed: Places, rows: NDArray[np.int64], block: int, metric: str) -> float:
+def _scale(placed: SearchPoints, rows: NDArray[np.int64], block: int, metric: str) -> float:
     """Median distance of training records in a block; 1 where it cannot be told."""
     start, stop = placed.blocks[block]
     rows = rows[placed.present[rows, block]]

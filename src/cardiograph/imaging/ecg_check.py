@@ -70,7 +70,7 @@ class EcgEvidence:
         trace_cover: Of the columns, those that such a trace crosses.
         traces: How many traces cross a column, in the median.
         steady: Of the columns crossed, those with this number of traces (within 1 or a fifth).
-        climb: How high a trace stands in a column, in widths of its stroke, in the mean; 1 for a level line.
+        run_ladder: How high a trace stands in a column, in widths of its stroke, in the mean; 1 for a level line.
         beats: Narrow high strokes that the trace reaches and leaves at about the same level.
         beat_cover: Of ten equal parts of the width, those with a beat.
         together: Of the beats, those that stand in the same column as a beat of another trace, as in leads of one heart.
@@ -83,7 +83,7 @@ class EcgEvidence:
     trace_cover: float
     traces: float
     steady: float
-    climb: float
+    run_ladder: float
     beats: int
     beat_cover: float
     together: float
@@ -119,7 +119,7 @@ def ecg_evidence(view: NDArray[np.uint8]) -> EcgEvidence:
         trace_cover=float((counts > 0).mean()),
         traces=middle,
         steady=float((np.abs(crossed - middle) <= max(1.0, 0.2 * middle)).mean()),
-        climb=float(lengths.mean() / stroke),
+        run_ladder=float(lengths.mean() / stroke),
         beats=len(beats),
         beat_cover=len({int(10 * across) for across, _ in beats}) / 10,
         together=_together(beats),
@@ -149,8 +149,10 @@ def not_an_ecg(evidence: EcgEvidence) -> str | None:
     if e.steady < MIN_STEADY:
         steady = _share(e.steady, MIN_STEADY)
         return f"only {steady} of its columns have the same number of traces, {MIN_STEADY:.0%} or more are needed"
-    if e.climb > MAX_CLIMB and e.rhythm < REGULAR:  # a fast ventricular tachycardia climbs, too
-        return f"its lines are {_number(e.climb, MAX_CLIMB)} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
+    if e.run_ladder > MAX_CLIMB and e.rhythm < REGULAR:  # a fast ventricular tachycardia climbs, too
+        return (
+            f"its lines are {_number(e.run_ladder, MAX_CLIMB)} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
+        )
     return _without_beats(e)
 
 

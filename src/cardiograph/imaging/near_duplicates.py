@@ -16,7 +16,7 @@ _SLACK = 1e-3
 """Above the rounding of float32 sums: what is this near to the limit is looked at in full."""
 
 
-class KnownTraces:
+class NearDuplicateIndex:
     """Perceptual hashes in which near-copies are sought.
 
     A hash is a vector u of length 1. Of each known one its part p in the space of a few of them is kept, and the length r of

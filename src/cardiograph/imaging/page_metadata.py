@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cardiograph.errors import PageError
 from cardiograph.imaging.grid import Box, find_grid
-from cardiograph.imaging.reading import Page
+from cardiograph.imaging.reading import DecodedPage
 
 TRAITS_VERSION = "1"
 """Changes whenever the same file gives other traits."""
@@ -50,7 +50,7 @@ class PageTraits:
         return np.frombuffer(bytes.fromhex(self.margins), np.uint8) if self.margins else None
 
 
-def page_traits(page: Page, grid: Box | None = None) -> PageTraits:
+def page_traits(page: DecodedPage, grid: Box | None = None) -> PageTraits:
     """Look at all of a page that is not its traces.
 
     Args:

@@ -14,7 +14,7 @@ from cardiograph.imaging.ecg_check import GATE_VERSION, ecg_evidence, not_an_ecg
 from cardiograph.imaging.grid import PAGE_VERSION, Box, select_view
 from cardiograph.imaging.hashing import HASH_VERSION, perceptual_hash, pixel_hash
 from cardiograph.imaging.quality import MAX_PICTURES
-from cardiograph.imaging.reading import Page, read_page
+from cardiograph.imaging.reading import DecodedPage, read_page
 
 PREPROCESS_VERSION = "1"
 """Part of the encoder fingerprint: changes whenever the same pixels give other numbers."""
@@ -72,7 +72,7 @@ class PreparedPage:
     file_sha256: str
     pixel_hash: str
     perceptual_hash: NDArray[np.uint8]
-    page: Page
+    page: DecodedPage
     box: Box
     view: NDArray[np.uint8]
     doubt: str | None

@@ -60,7 +60,7 @@ DECODER_FAULTS = (
 
 
 @dataclass(frozen=True)
-class Page:
+class DecodedPage:
     """A decoded page.
 
     Args:
@@ -86,7 +86,7 @@ class Page:
     pictures: int = 1
 
 
-def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> Page:
+def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> DecodedPage:
     """Read and check one page.
 
     Args:
@@ -129,7 +129,7 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
     height, width = pixels.shape[:2]
     coarseness = float(np.mean(next(iter(tables.values())))) if tables else None
     digest = hashlib.sha256(content).hexdigest()
-    return Page(pixels, digest, kind, mode, width, height, len(content), coarseness, pictures)
+    return DecodedPage(pixels, digest, kind, mode, width, height, len(content), coarseness, pictures)
 
 
 def page_bytes(path: Path) -> bytes:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.bundle import ModelBundle, Served
-from cardiograph.containers import Neighbour, Neighbourhood, Prediction
-from cardiograph.uncertainty.uncertainty import Told
+from cardiograph.artifacts.bundle import BundleFacts, ModelBundle
+from cardiograph.containers import NearestNeighbours, Neighbour, Prediction
+from cardiograph.uncertainty.uncertainty import UncertaintyOutput
 
 SAME = 1e-6
 """Distance in the fused space below which two records are one."""
@@ -42,9 +42,9 @@ class Scores:
 
     by_class: NDArray[np.float64]
     raw: NDArray[np.float64]
-    neighbours: Neighbourhood
+    neighbours: NearestNeighbours
     known: tuple[tuple[str, ...], ...]
-    told: Told | None
+    uncertainty: UncertaintyOutput | None
     lacking: tuple[tuple[str, ...], ...]
 
     @property
@@ -75,7 +75,7 @@ def answer(
         if missing:
             warnings.append(f"not given: {', '.join(missing)}; the median of the training records stands in")
     warnings += [f"scored without {_BLOCKS[block]}: neighbours are those of the rest alone" for block in lacking]
-    told = scores.told
+    told = scores.uncertainty
     if served.threshold is None:
         warnings.insert(0, VOID)
     if served.reproduces:
@@ -116,8 +116,8 @@ def _neighbour(bundle: ModelBundle, row: int, distance: float) -> Neighbour:
     return Neighbour(reference.record_ids[row], distance, int(reference.labels[row]), clinical)
 
 
-def _certainty(served: Served, told: Told | None, number: int) -> dict[str, Any]:
-    """What of :class:`Told` stands in an answer."""
+def _certainty(served: BundleFacts, told: UncertaintyOutput | None, number: int) -> dict[str, Any]:
+    """What of :class:`UncertaintyOutput` stands in an answer."""
     if served.reproduces:
         return {"decision": "no estimate"}
     if served.threshold is None:
@@ -133,7 +133,7 @@ def _certainty(served: Served, told: Told | None, number: int) -> dict[str, Any]
     }
 
 
-def mean_distance(hood: Neighbourhood) -> NDArray[np.float64]:
+def mean_distance(hood: NearestNeighbours) -> NDArray[np.float64]:
     """[records] mean distance to the neighbours, infinite where there is none."""
     near = hood.index >= 0
     count = near.sum(1)

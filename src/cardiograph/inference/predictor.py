@@ -18,16 +18,16 @@ from torch import Tensor
 from cardiograph.artifacts.bundle import DAMAGE, ModelBundle
 from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
-from cardiograph.containers import Neighbourhood, NodeFeatures, Prediction, identifier
+from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction, identifier
 from cardiograph.containers.answers import Query
 from cardiograph.encoders.engine import EMBEDDING_WIDTH, Engine, load_engine, probe
 from cardiograph.errors import EngineError, InputError, RunError
-from cardiograph.graph.attach import attach, heard_votes, label_prior
-from cardiograph.imaging.near_duplicates import KnownTraces
+from cardiograph.graph.attach import attach, label_prior, neighbour_votes
+from cardiograph.imaging.near_duplicates import NearDuplicateIndex
 from cardiograph.imaging.prepare import PreparedPage, preparation
 from cardiograph.inference.answers import Scores, answer, mean_distance
-from cardiograph.inference.queries import Attached, Patient, Queries, faults, read_patient
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
@@ -207,7 +207,7 @@ class Predictor:
         """Score embedded patients: the arithmetic behind every probability this project prints."""
         return self.judge(self.attach(queries), queries.ties)
 
-    def attach(self, queries: Queries) -> Attached:
+    def attach(self, queries: Queries) -> AttachedQueries:
         """Fuse embedded patients, and find whom they hear.
 
         Raises:
@@ -216,9 +216,9 @@ class Predictor:
         self.bundle.require_unchanged()
         features = self.fuse(queries)
         forbidden, known = self._forbidden(queries)
-        return Attached(features, self._heard(features, forbidden), known)
+        return AttachedQueries(features, self._heard(features, forbidden), known)
 
-    def attach_without(self, query: Queries, rows: Sequence[NDArray[np.int64]]) -> Attached:
+    def attach_without(self, query: Queries, rows: Sequence[NDArray[np.int64]]) -> AttachedQueries:
         """One embedded patient, attached once for each set of reference rows that it may not hear, either.
 
         Args:
@@ -230,9 +230,11 @@ class Predictor:
         features = dataclasses.replace(
             alone, values=alone.values.repeat(count, axis=0), present=alone.present.repeat(count, axis=0)
         )
-        return Attached(features, self._heard(features, [np.union1d(forbidden, more) for more in rows]), known * count)
+        return AttachedQueries(
+            features, self._heard(features, [np.union1d(forbidden, more) for more in rows]), known * count
+        )
 
-    def attach_changed(self, query: Queries, features: NodeFeatures) -> Attached:
+    def attach_changed(self, query: Queries, features: NodeFeatures) -> AttachedQueries:
         """Attach changed copies of one embedded patient; each copy finds the neighbours of its own features.
 
         Args:
@@ -241,9 +243,9 @@ class Predictor:
         """
         count = len(features.values)
         forbidden, known = self._forbidden(query)
-        return Attached(features, self._heard(features, forbidden * count), known * count)
+        return AttachedQueries(features, self._heard(features, forbidden * count), known * count)
 
-    def _heard(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> Neighbourhood:
+    def _heard(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> NearestNeighbours:
         return attach(self._places, self.bundle.space.place(features), self.bundle.served.graph, forbidden)
 
     def fuse(self, queries: Queries) -> NodeFeatures:
@@ -253,7 +255,7 @@ class Predictor:
             queries.image, None if scaler is None else scaler.transform(queries.clinical)
         )
 
-    def judge(self, attached: Attached, ties: NDArray[np.float64]) -> Scores:
+    def judge(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> Scores:
         """Score patients who hear what they hear.
 
         Args:
@@ -269,11 +271,11 @@ class Predictor:
         if logits.shape[1] != 2:
             return Scores(logits.softmax(1).numpy(), np.zeros(len(logits)), hood, attached.known, None, lacking)
         raw = (logits[:, 1] - logits[:, 0]).numpy()
-        told = self._uncertainty.tell(raw, ties, *self._distances(hood, features))
+        told = self._uncertainty.predict(raw, ties, *self._distances(hood, features))
         by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
         return Scores(by_class, raw, hood, attached.known, told, lacking)
 
-    def logits(self, own: Tensor, hood: Neighbourhood) -> Tensor:
+    def logits(self, own: Tensor, hood: NearestNeighbours) -> Tensor:
         """[queries, classes] in float64, whose rounding is far below what is told: a batch and one query give the same.
 
         Of the reference no more than the neighbours is widened. A gradient for ``own`` is kept where it asks for one.
@@ -282,17 +284,21 @@ class Predictor:
             own: [queries, features].
             hood: Whom each one hears.
         """
-        hearing = Hearing.of(hood, self._degree, heard_votes(hood, self.bundle.reference.labels, prior=self._prior))
-        rows = torch.unique(hearing.index[hearing.valid])
+        neighbour_table = NeighbourTable.of(
+            hood, self._degree, neighbour_votes(hood, self.bundle.reference.labels, prior=self._prior)
+        )
+        rows = torch.unique(neighbour_table.index[neighbour_table.valid])
         if not len(rows):
             rows = torch.zeros(1, dtype=torch.int64)
-        place = torch.searchsorted(rows, hearing.index).clamp(max=len(rows) - 1)
-        local = dataclasses.replace(hearing, index=place, votes=hearing.votes.double())
+        place = torch.searchsorted(rows, neighbour_table.index).clamp(max=len(rows) - 1)
+        local = dataclasses.replace(neighbour_table, index=place, votes=neighbour_table.votes.double())
         with torch.inference_mode(not own.requires_grad):
             logits: Tensor = self._network(own.double(), local, [state[rows].double() for state in self._states])[0]
         return logits
 
-    def _distances(self, hood: Neighbourhood, features: NodeFeatures) -> tuple[NDArray[np.float64], list[str | None]]:
+    def _distances(
+        self, hood: NearestNeighbours, features: NodeFeatures
+    ) -> tuple[NDArray[np.float64], list[str | None]]:
         """[queries] mean distance to the neighbours, and by which blocks it was measured; None: by all of the space."""
         present = features.present[:, self.bundle.space.used]
         found = mean_distance(hood)
@@ -321,12 +327,12 @@ class Predictor:
         return [int(row) for row in self._paged[self._traces.near_copies(own)]]
 
     @cached_property
-    def _traces(self) -> KnownTraces | None:
+    def _traces(self) -> NearDuplicateIndex | None:
         """Of the reference records with a page, in their order; None where near-copies do not count."""
         hashes = self.bundle.reference.perceptual_hashes
         if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
             return None
-        return KnownTraces(hashes if len(self._paged) == len(hashes) else hashes[self._paged])
+        return NearDuplicateIndex(hashes if len(self._paged) == len(hashes) else hashes[self._paged])
 
 
 def _drift(engine: Engine, expected: NDArray[np.float64]) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.cohort.identity import shortened_id
-from cardiograph.containers import Neighbourhood, NodeFeatures, is_shortened
+from cardiograph.containers import NearestNeighbours, NodeFeatures, is_shortened
 from cardiograph.containers.answers import Query
 from cardiograph.errors import InputError, Issue, PageError
 from cardiograph.imaging.prepare import PreparedPage, page_remarks, prepare_page, refusal
@@ -50,7 +50,7 @@ class Queries:
 
 
 @dataclass(frozen=True)
-class Attached:
+class AttachedQueries:
     """Embedded patients in the graph.
 
     Args:
@@ -60,7 +60,7 @@ class Attached:
     """
 
     features: NodeFeatures
-    neighbours: Neighbourhood
+    neighbours: NearestNeighbours
     known: tuple[tuple[str, ...], ...]
 
 

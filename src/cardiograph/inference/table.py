@@ -13,7 +13,7 @@ from cardiograph.cohort.patients import Patients, Refused, read_patients
 from cardiograph.containers import Prediction
 from cardiograph.errors import CohortError, InputError, Issue, PageError
 from cardiograph.inference import Predictor, Query
-from cardiograph.progress import Progress, Silent
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None, gat
         ),
         variables=predictor.reads,
         takes_pages=predictor.bundle.served.encoder is not None,
-        progress=progress or Silent(),
+        progress=progress or NoProgress(),
         stage="scoring patients",
         gate=gate,
     )

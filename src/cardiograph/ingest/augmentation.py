@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from cardiograph.encoders.engine import EMBEDDING_WIDTH
 from cardiograph.imaging.augment import Augmentation, augment, draw_augmentation
 from cardiograph.imaging.prepare import to_input
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_all
 from cardiograph.ingest.encoder_choice import Encoder
-from cardiograph.ingest.page_index import Survey, read_view
+from cardiograph.ingest.page_index import PageIndex, read_view
 
 
 @dataclass(frozen=True)
-class Copies:
+class AugmentedCopies:
     """Augmented copies of training records: in the loss, never neighbours.
 
     Args:
@@ -39,12 +39,17 @@ class Augmented:
         draws: [copies].
     """
 
-    copies: Copies
+    copies: AugmentedCopies
     draws: tuple[Augmentation, ...]
 
 
 def augment_pages(
-    source: NDArray[np.int64], survey: Survey, encoder: Encoder, shop: Workshop, *, variety: int | None = None
+    source: NDArray[np.int64],
+    page_index: PageIndex,
+    encoder: Encoder,
+    context: RunContext,
+    *,
+    variety: int | None = None,
 ) -> Augmented:
     """Make augmented copies of pages and embed them.
 
@@ -53,31 +58,32 @@ def augment_pages(
     Args:
         source: [copies] row of the source record of each copy, as :func:`cardiograph.train.balance.plan_copies` plans it;
             each has a page.
-        survey: Of the cohort's pages.
+        page_index: Of the cohort's pages.
         encoder: Of the run.
-        shop: Settings, cache and progress.
+        context: Settings, cache and progress.
         variety: Different copies of one page at most; further ones repeat them.
     """
     seen: Counter[str] = Counter()
     draws = []
     for row in source:
-        page = survey.page(row)[1].pixel_hash
+        page = page_index.page(row)[1].pixel_hash
         number = seen[page] if variety is None else seen[page] % variety
         seen[page] += 1
         draws.append(
             draw_augmentation(
-                shop.config.balance, np.random.default_rng([shop.config.seed, 2, int(page[:12], 16), number])
+                context.config.balance, np.random.default_rng([context.config.seed, 2, int(page[:12], 16), number])
             )
         )
     keys = [
-        f"{survey.page(row)[1].pixel_hash}:augmented:{astuple(draw)}" for row, draw in zip(source, draws, strict=True)
+        f"{page_index.page(row)[1].pixel_hash}:augmented:{astuple(draw)}"
+        for row, draw in zip(source, draws, strict=True)
     ]
     made_of = dict(zip(keys, zip(source, draws, strict=True), strict=True))
 
     def load(key: str) -> NDArray[np.float32]:
         row, draw = made_of[key]
-        return to_input(augment(read_view(*survey.page(row), shop.config.pages), draw))
+        return to_input(augment(read_view(*page_index.page(row), context.config.pages), draw))
 
-    found = embed_all("augmenting pages", list(made_of), load, (encoder.engine, encoder.facts.fingerprint), shop)
+    found = embed_all("augmenting pages", list(made_of), load, (encoder.engine, encoder.facts.fingerprint), context)
     image = np.array([found[key] for key in keys], np.float32).reshape(-1, EMBEDDING_WIDTH)
-    return Augmented(Copies(source, image), tuple(draws))
+    return Augmented(AugmentedCopies(source, image), tuple(draws))

@@ -64,7 +64,7 @@ class InputStore:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class RunContext:
     """What every stage has at hand.
 
     Args:

@@ -14,10 +14,10 @@ from cardiograph.containers import ImageEmbeddings
 from cardiograph.encoders.engine import EMBEDDING_WIDTH, Engine
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.prepare import refusal, to_input
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.page_index import (
     PageFacts,
-    Survey,
+    PageIndex,
     _in_order,
     read_view,
 )
@@ -25,33 +25,33 @@ from cardiograph.threads import available_threads
 
 
 def embed_pages(
-    survey: Survey, engine: Engine, fingerprint: str, shop: Workshop, *, stage: str = "embedding pages"
+    page_index: PageIndex, engine: Engine, fingerprint: str, context: RunContext, *, stage: str = "embedding pages"
 ) -> ImageEmbeddings:
     """Embed each different page once; the cache takes each embedding as it comes.
 
     Inputs that the survey left in the shop's store are used; other pages are read again, a few ahead of the engine.
 
     Args:
-        survey: Of the cohort's pages.
+        page_index: Of the cohort's pages.
         engine: Of the encoder.
         fingerprint: Of the encoder.
-        shop: Settings, cache and progress.
+        context: Settings, cache and progress.
         stage: What the progress bar says.
 
     Returns:
         A row for each record, NaN where it has no page.
     """
-    rows = np.flatnonzero(survey.paged).tolist()
-    pages = [survey.page(row) for row in rows]
+    rows = np.flatnonzero(page_index.paged).tolist()
+    pages = [page_index.page(row) for row in rows]
     different = {facts.pixel_hash: (path, facts) for path, facts in pages}
 
     def load(pixels: str) -> NDArray[np.float32]:
         path, facts = different[pixels]
-        ready = shop.inputs.get(facts.view)
-        return to_input(read_view(path, facts, shop.config.pages)) if ready is None else ready
+        ready = context.inputs.get(facts.view)
+        return to_input(read_view(path, facts, context.config.pages)) if ready is None else ready
 
-    found = embed_all(stage, list(different), load, (engine, fingerprint), shop)
-    values = np.full((len(survey.facts), EMBEDDING_WIDTH), np.nan, np.float32)
+    found = embed_all(stage, list(different), load, (engine, fingerprint), context)
+    values = np.full((len(page_index.facts), EMBEDDING_WIDTH), np.nan, np.float32)
     for row, (_, facts) in zip(rows, pages, strict=True):
         values[row] = found[facts.pixel_hash]
     return ImageEmbeddings(values, fingerprint)
@@ -62,7 +62,7 @@ def embed_all(
     keys: Sequence[str],
     load: Callable[[str], NDArray[np.float32]],
     encoder: tuple[Engine, str],
-    shop: Workshop,
+    context: RunContext,
 ) -> dict[str, NDArray[np.float32]]:
     """Embed what the cache does not know yet; it takes each embedding as it comes.
 
@@ -71,22 +71,22 @@ def embed_all(
         keys: Different names of inputs in the cache.
         load: Makes the [3, 224, 224] input of a key; several at once, in threads.
         encoder: Engine and fingerprint.
-        shop: Cache and progress.
+        context: Cache and progress.
 
     Returns:
         Key -> [512] embedding.
     """
     engine, fingerprint = encoder
-    known = {key: shop.cache.embedding(fingerprint, key) for key in keys}
+    known = {key: context.cache.embedding(fingerprint, key) for key in keys}
     found = {key: embedding for key, embedding in known.items() if embedding is not None}
     missing = [key for key in keys if key not in found]
-    shop.progress.start(stage, len(keys), unit="images")
-    shop.progress.advance(len(found))
-    with shop.paced(stage, len(missing)), ThreadPoolExecutor(available_threads()) as pool:
+    context.progress.start(stage, len(keys), unit="images")
+    context.progress.advance(len(found))
+    with context.paced(stage, len(missing)), ThreadPoolExecutor(available_threads()) as pool:
         for key, embedding in zip(missing, engine.run(_in_order(pool, load, missing)), strict=True):
-            shop.cache.keep_embedding(fingerprint, key, embedding)
+            context.cache.keep_embedding(fingerprint, key, embedding)
             found[key] = embedding
-            shop.progress.advance()
+            context.progress.advance()
     return found
 
 

@@ -10,11 +10,11 @@ from cardiograph.encoders.engine import EncoderFacts, Engine, find_device, make_
 from cardiograph.encoders.precision import check_precision
 from cardiograph.encoders.weights import load_weights
 from cardiograph.errors import EngineError
-from cardiograph.features.fusion import DEAD_SPREAD
+from cardiograph.features.fusion import MIN_FEATURE_STD
 from cardiograph.imaging.prepare import preparation
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
-from cardiograph.ingest.page_index import Survey
+from cardiograph.ingest.page_index import PageIndex
 
 CHECK_PAGES = 128
 """About how many different training pages bfloat16 is held against float32 on."""
@@ -44,28 +44,28 @@ class Encoder:
         return tuple(float(value) for value in probe(self.engine))
 
 
-def choose_encoder(training: Survey, shop: Workshop) -> Encoder:
+def choose_encoder(training: PageIndex, context: RunContext) -> Encoder:
     """The encoder that the configuration asks for; bfloat16 only where it proves equal on training pages.
 
     A workshop chooses once for each encoder and view: a study keeps what the training pages of its first split decided.
 
     Args:
         training: Pages of labelled training records, for the check.
-        shop: Settings, cache and progress.
+        context: Settings, cache and progress.
 
     Raises:
         WeightsError: The weights cannot be had.
         EngineError: bfloat16 was asked for and is not supported here or not exact enough.
     """
-    key = f"{shop.config.fingerprint('encoder', 'graph')} {preparation(shop.config.pages)}"
-    if key not in shop.encoders:
-        shop.encoders[key] = _make(training, shop)
-    chosen: Encoder = shop.encoders[key]
+    key = f"{context.config.fingerprint('encoder', 'graph')} {preparation(context.config.pages)}"
+    if key not in context.encoders:
+        context.encoders[key] = _make(training, context)
+    chosen: Encoder = context.encoders[key]
     return chosen
 
 
-def _make(training: Survey, shop: Workshop) -> Encoder:
-    config, folder = shop.config, shop.cache.folder
+def _make(training: PageIndex, context: RunContext) -> Encoder:
+    config, folder = context.config, context.cache.folder
     weights = load_weights(config.encoder.weights, seed=config.encoder.seed, cache=folder)
 
     readout = config.encoder.readout
@@ -96,10 +96,12 @@ def _make(training: Survey, shop: Workshop) -> Encoder:
     different = list({pixels: row for row, pixels in enumerate(training.pixel_hashes) if pixels is not None}.values())
     sample = training.of(different[:: max(1, -(-len(different) // CHECK_PAGES))])
     both = [
-        embed_pages(sample, each.engine, each.facts.fingerprint, shop, stage=f"checking {each.facts.precision}").values
+        embed_pages(
+            sample, each.engine, each.facts.fingerprint, context, stage=f"checking {each.facts.precision}"
+        ).values
         for each in (exact, coarse)
     ]
-    check = check_precision(*both, k=config.graph.k, dead=DEAD_SPREAD)
+    check = check_precision(*both, k=config.graph.k, dead=MIN_FEATURE_STD)
     if check.allowed:
         return dataclasses.replace(coarse, why=str(check))
     if wanted == "bf16":

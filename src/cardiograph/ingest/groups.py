@@ -9,15 +9,15 @@ from cardiograph.cohort.split import draw_split, given_split
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort, Groups, Split
 from cardiograph.features.clinical import clinical_table
-from cardiograph.ingest.page_index import Survey
+from cardiograph.ingest.page_index import PageIndex
 
 
-def group_records(cohort: Cohort, survey: Survey | None, config: RunConfig) -> Groups:
+def group_records(cohort: Cohort, page_index: PageIndex | None, config: RunConfig) -> Groups:
     """The records that must not be parted: one patient, or copies of one page."""
     return find_groups(
         patient_ids=list(cohort.table["patient_id"]),
-        pixel_hashes=[None] * len(cohort) if survey is None else survey.pixel_hashes,
-        perceptual_hashes=None if survey is None else survey.perceptual_hashes,
+        pixel_hashes=[None] * len(cohort) if page_index is None else page_index.pixel_hashes,
+        perceptual_hashes=None if page_index is None else page_index.perceptual_hashes,
         values=clinical_table(cohort).values,
         near_copies=config.pages.near_copies,
     )

@@ -22,7 +22,7 @@ from cardiograph.imaging.grid import Box, crop
 from cardiograph.imaging.page_metadata import TRAITS_VERSION, PageTraits, page_traits
 from cardiograph.imaging.prepare import judgement, page_remarks, prepare_page
 from cardiograph.imaging.reading import read_page
-from cardiograph.ingest.context import View, Workshop
+from cardiograph.ingest.context import RunContext, View
 from cardiograph.ingest.embed import _issues, _judged, _shortened
 from cardiograph.regular_files import open_regular
 from cardiograph.threads import available_threads
@@ -74,7 +74,7 @@ class PageFacts:
 
 
 @dataclass(frozen=True)
-class Survey:
+class PageIndex:
     """The pages of a cohort, record by record.
 
     Args:
@@ -143,18 +143,18 @@ class Survey:
             raise ValueError(message)
         return path, facts
 
-    def of(self, rows: Iterable[int]) -> Survey:
+    def of(self, rows: Iterable[int]) -> PageIndex:
         """The pages of some records."""
         chosen = list(rows)
-        return Survey(tuple(self.paths[row] for row in chosen), tuple(self.facts[row] for row in chosen))
+        return PageIndex(tuple(self.paths[row] for row in chosen), tuple(self.facts[row] for row in chosen))
 
 
-def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
+def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]:
     """Read every page once and note what tells pages apart; find all that cannot be used.
 
     Args:
         cohort: With pages; a record may have none.
-        shop: Its settings tell the view, the limits, and whether bad pages are skipped; its store takes the encoder's inputs
+        context: Its settings tell the view, the limits, and whether bad pages are skipped; its store takes the encoder's inputs
             of pages that had to be read.
 
     Returns:
@@ -164,7 +164,7 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
     Raises:
         PageError: All pages that cannot be read, unless they are to be skipped; or no page is left.
     """
-    config, cache, progress = shop.config.pages, shop.cache, shop.progress
+    config, cache, progress = context.config.pages, context.cache, context.progress
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
     under = f"{judgement(config)} traits={TRAITS_VERSION}"
@@ -181,9 +181,9 @@ def survey_pages(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
                 progress.advance()
 
         def look(path: Path) -> PageFacts | PageError:
-            return _look(path, names[path], shop)
+            return _look(path, names[path], context)
 
-        with shop.paced("reading pages", len(unread)):
+        with context.paced("reading pages", len(unread)):
             for path, facts in zip(unread, _in_order(pool, look, unread), strict=True):
                 known[path] = facts
                 if isinstance(facts, PageFacts):
@@ -207,10 +207,10 @@ def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.u
     return crop(page.pixels, Box(*facts.box))
 
 
-def data_hash(cohort: Cohort, survey: Survey | None) -> str:
+def data_hash(cohort: Cohort, page_index: PageIndex | None) -> str:
     """SHA-256 (hex) over all that the cohort's table and pages say; where the files lie does not matter."""
     digest = hashlib.sha256(cohort.table.drop(columns="ecg").to_csv(index=False).encode("utf-8", "surrogateescape"))
-    for facts in survey.facts if survey is not None else ():
+    for facts in page_index.facts if page_index is not None else ():
         digest.update(b"no page" if facts is None else facts.file_sha256.encode())
     return digest.hexdigest()
 
@@ -223,8 +223,8 @@ def _digest(path: Path) -> str | None:
         return None  # the reader says what is wrong with it
 
 
-def _look(path: Path, name: str, shop: Workshop) -> PageFacts | PageError:
-    config = shop.config.pages
+def _look(path: Path, name: str, context: RunContext) -> PageFacts | PageError:
+    config = context.config.pages
     try:
         page = prepare_page(path, name=name, config=config)
     except PageError as error:
@@ -233,7 +233,7 @@ def _look(path: Path, name: str, shop: Workshop) -> PageFacts | PageError:
     traits = page_traits(page.page, page.box if config.view == "grid" else None)
     likeness, pictures = page.perceptual_hash.tobytes().hex(), page.page.pictures
     facts = PageFacts(page.file_sha256, page.pixel_hash, likeness, box, traits, page.doubt, pictures)
-    shop.inputs.keep(facts.view, lambda: page.input)
+    context.inputs.keep(facts.view, lambda: page.input)
     return facts
 
 
@@ -242,7 +242,7 @@ def _without_bad(
     paths: list[Path | None],
     known: dict[Path, PageFacts | PageError | Issue],
     config: PagesConfig,
-) -> tuple[Cohort, Survey]:
+) -> tuple[Cohort, PageIndex]:
     everything = [None if path is None else known[path] for path in paths]
     issues = tuple(
         page_issue(issue, record, cohort.origins.get(record))
@@ -267,7 +267,7 @@ def _without_bad(
     rows, kept, facts = zip(*good, strict=True)
     table = cohort.table.iloc[list(rows)].reset_index(drop=True)
     unread = None if cohort.unread is None else cohort.unread.iloc[list(rows)].reset_index(drop=True)
-    return dataclasses.replace(cohort, table=table, unread=unread), Survey(kept, facts, issues)
+    return dataclasses.replace(cohort, table=table, unread=unread), PageIndex(kept, facts, issues)
 
 
 def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:

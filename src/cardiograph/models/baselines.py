@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cardiograph.config import ModelConfig
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 
 
 class Logistic(nn.Module):
@@ -20,14 +20,16 @@ class Logistic(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width_in, classes)
 
-    def heard(self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None) -> list[Tensor]:
+    def heard(
+        self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
         """Nothing."""
         return []
 
     def forward(
         self,
         own: Tensor,
-        hearing: Hearing,
+        neighbour_table: NeighbourTable,
         sources: Sequence[Tensor] | None = None,
         heard: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
@@ -43,19 +45,21 @@ class KnnVote(nn.Module):
         self.classes = classes
         self.scale = nn.Parameter(torch.ones(()), requires_grad=False)
 
-    def heard(self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None) -> list[Tensor]:
+    def heard(
+        self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
         """Nothing."""
         return []
 
     def forward(
         self,
         own: Tensor,
-        hearing: Hearing,
+        neighbour_table: NeighbourTable,
         sources: Sequence[Tensor] | None = None,
         heard: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
-        votes = hearing.votes * self.scale
+        votes = neighbour_table.votes * self.scale
         rest = [torch.zeros_like(votes)] * (self.classes - 2)
         return torch.stack([torch.zeros_like(votes), votes, *rest], dim=1), []
 

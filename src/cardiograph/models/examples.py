@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Examples:
 
     Args:
         features: [records, features] float32.
-        hearing: Whom each hears among the reference records.
+        neighbour_table: Whom each hears among the reference records.
         labels: [records] int64; -1 is heard but never in the loss.
         weights: [records] float32 weight in the loss; 0 leaves a record out.
         blocks: Column range of each block of the features.
     """
 
     features: Tensor
-    hearing: Hearing
+    neighbour_table: NeighbourTable
     labels: Tensor
     weights: Tensor
     blocks: tuple[tuple[int, int], ...] = ()
@@ -35,7 +35,7 @@ class Examples:
     def of(
         cls,
         features: NDArray[np.float32],
-        hearing: Hearing,
+        neighbour_table: NeighbourTable,
         labels: NDArray[np.int64],
         weights: NDArray[np.float64] | None = None,
         *,
@@ -45,7 +45,7 @@ class Examples:
         weight = np.ones(len(labels)) if weights is None else weights
         weight = np.where(labels < 0, 0.0, weight)
         tensors = torch.from_numpy(labels), torch.from_numpy(weight).float()
-        return cls(torch.from_numpy(features), hearing, *tensors, blocks)
+        return cls(torch.from_numpy(features), neighbour_table, *tensors, blocks)
 
     def loss(self, logits: Tensor, rows: Tensor | None = None) -> Tensor:
         """Weighted mean cross-entropy of the labelled records.

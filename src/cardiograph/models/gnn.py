@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from cardiograph.config import ModelConfig
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 
-PIECE = 65_536
+CHUNK_ROWS = 65_536
 """Records whose neighbours GAT unfolds at once where no gradient is wanted."""
 
 
@@ -35,11 +35,11 @@ class GCNLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width_out))
         nn.init.xavier_uniform_(self.linear.weight)
 
-    def heard(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+    def heard(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         """[records, in] own states and [sources, in] states -> [records, in] their sum, before any weight."""
-        return hearing.convolved(own, source)
+        return neighbour_table.convolved(own, source)
 
-    def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
+    def forward(self, own: Tensor, heard: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         """What :meth:`heard` gave -> [records, out]."""
         return linear(heard, self.linear.weight, self.bias)
 
@@ -62,25 +62,25 @@ class GATLayer(nn.Module):
         for weight in (self.left.weight, self.right.weight, self.attention):
             nn.init.xavier_uniform_(weight)
 
-    def heard(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+    def heard(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         """[sources, in] states as they are: who is listened to depends on the weights."""
         return source
 
-    def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
+    def forward(self, own: Tensor, heard: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         """[records, in] own states and [sources, in] states -> [records, out]."""
         known = self.left(heard)
-        if torch.is_grad_enabled() or len(own) <= PIECE:
-            return self._attended(own, known, hearing)
-        parts = [slice(start, start + PIECE) for start in range(0, len(own), PIECE)]
-        return torch.cat([self._attended(own[part], known, hearing.of_rows(part)) for part in parts])
+        if torch.is_grad_enabled() or len(own) <= CHUNK_ROWS:
+            return self._attended(own, known, neighbour_table)
+        parts = [slice(start, start + CHUNK_ROWS) for start in range(0, len(own), CHUNK_ROWS)]
+        return torch.cat([self._attended(own[part], known, neighbour_table.of_rows(part)) for part in parts])
 
-    def _attended(self, own: Tensor, known: Tensor, hearing: Hearing) -> Tensor:
+    def _attended(self, own: Tensor, known: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         records = len(own)
-        values = torch.cat([known[hearing.index], self.left(own)[:, None]], dim=1)
+        values = torch.cat([known[neighbour_table.index], self.left(own)[:, None]], dim=1)
         values = values.view(records, -1, self.heads, self.width)
         asking = self.right(own).view(records, 1, self.heads, self.width)
         score = (nn.functional.leaky_relu(values + asking, 0.2) * self.attention).sum(-1)
-        valid = torch.cat([hearing.valid, torch.ones(records, 1, dtype=torch.bool)], dim=1)
+        valid = torch.cat([neighbour_table.valid, torch.ones(records, 1, dtype=torch.bool)], dim=1)
         alpha = score.masked_fill(~valid[:, :, None], float("-inf")).softmax(1)
         mixed: Tensor = (alpha[..., None] * values).sum(1).flatten(1) + self.bias
         return mixed
@@ -102,11 +102,11 @@ class SAGELayer(nn.Module):
         nn.init.zeros_(self.own.bias)
         nn.init.xavier_uniform_(self.neighbours.weight)
 
-    def heard(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+    def heard(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         """[sources, in] states -> [records, in] mean over the neighbours."""
-        return hearing.mean(source)
+        return neighbour_table.mean(source)
 
-    def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
+    def forward(self, own: Tensor, heard: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         """[records, in] own states and means of the neighbours -> [records, out]."""
         mixed: Tensor = self.own(own) + self.neighbours(heard)
         return mixed
@@ -123,11 +123,11 @@ class SelfLayer(nn.Module):
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def heard(self, own: Tensor, source: Tensor, hearing: Hearing) -> Tensor:
+    def heard(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         """[records, in] own states: nobody is heard."""
         return own
 
-    def forward(self, own: Tensor, heard: Tensor, hearing: Hearing) -> Tensor:
+    def forward(self, own: Tensor, heard: Tensor, neighbour_table: NeighbourTable) -> Tensor:
         """[records, in] own states -> [records, out]."""
         mixed: Tensor = self.linear(own)
         return mixed
@@ -174,14 +174,16 @@ class Network(nn.Module):
         self.votes = config.votes and name != "mlp"
         self.head = nn.Linear(config.width + int(self.votes), classes)
 
-    def heard(self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None) -> list[Tensor]:
+    def heard(
+        self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
         """What enters the first layer: no weight decides it, so that training computes it once."""
-        return [self.layers[0].heard(own, own if sources is None else sources[0], hearing)]  # type: ignore[operator]
+        return [self.layers[0].heard(own, own if sources is None else sources[0], neighbour_table)]  # type: ignore[operator]
 
     def forward(
         self,
         own: Tensor,
-        hearing: Hearing,
+        neighbour_table: NeighbourTable,
         sources: Sequence[Tensor] | None = None,
         heard: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
@@ -189,7 +191,7 @@ class Network(nn.Module):
 
         Args:
             own: [records, features] float32.
-            hearing: Whom each record hears.
+            neighbour_table: Whom each record hears.
             sources: For each layer the [sources, width] states that are heard; the records' own states where None (the
                 reference graph, whose records hear one another).
             heard: What :meth:`heard` gave for these records; computed where None.
@@ -198,22 +200,22 @@ class Network(nn.Module):
             [records, classes] logits, and each layer's input states: those of the reference are the ``sources`` of a query.
         """
         states: list[Tensor] = []
-        (entering,) = self.heard(own, hearing, sources) if heard is None else heard
+        (entering,) = self.heard(own, neighbour_table, sources) if heard is None else heard
         for depth, layer in enumerate(self.layers):
             states.append(own)
             if depth > 0:
                 source = own if sources is None else sources[depth]
-                entering = layer.heard(own, source, hearing)  # type: ignore[operator]
-            own = layer(own, entering, hearing).relu_()
+                entering = layer.heard(own, source, neighbour_table)  # type: ignore[operator]
+            own = layer(own, entering, neighbour_table).relu_()
             if depth < len(self.layers) - 1:
                 own = self.dropout(own)
-        return self._headed(own, hearing.votes), states
+        return self._headed(own, neighbour_table.votes), states
 
     def scored(
         self,
         rows: Tensor,
         own: Tensor,
-        hearing: Hearing,
+        neighbour_table: NeighbourTable,
         heard: Sequence[Tensor] | None = None,
         hide: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
@@ -224,35 +226,35 @@ class Network(nn.Module):
         Args:
             rows: [rows] of the records.
             own: [records, features] of all records.
-            hearing: Whom each record hears.
+            neighbour_table: Whom each record hears.
             heard: What :meth:`heard` gave for all records.
             hide: Takes from the features of records what is not to be seen; ``heard`` is then not used.
         """
         needed = [rows]  # records whose output a layer has to give, the first layer's first
         for layer in list(self.layers)[1:]:
-            needed.insert(0, hearing.reached(needed[0]) if layer.hears else needed[0])
-        state: Tensor = self.layers[0](*self._inputs(needed[0], own, hearing, heard, hide)).relu()
+            needed.insert(0, neighbour_table.reached(needed[0]) if layer.hears else needed[0])
+        state: Tensor = self.layers[0](*self._inputs(needed[0], own, neighbour_table, heard, hide)).relu()
         for layer, sources, records in zip(list(self.layers)[1:], needed, needed[1:], strict=False):
-            state, local = self.dropout(state), hearing.among(records, sources)
+            state, local = self.dropout(state), neighbour_table.among(records, sources)
             mine = state if records is sources else state[torch.searchsorted(sources, records)]
             state = layer(mine, layer.heard(mine, state, local), local).relu()  # type: ignore[operator]
-        return self._headed(state, hearing.votes[rows])
+        return self._headed(state, neighbour_table.votes[rows])
 
     def _inputs(
         self,
         records: Tensor,
         own: Tensor,
-        hearing: Hearing,
+        neighbour_table: NeighbourTable,
         heard: Sequence[Tensor] | None,
         hide: Callable[[Tensor], Tensor] | None,
-    ) -> tuple[Tensor, Tensor, Hearing]:
+    ) -> tuple[Tensor, Tensor, NeighbourTable]:
         """What the first layer takes for some records."""
         layer = self.layers[0]
         if heard is not None and hide is None and layer.sums_first:
-            return own[records], heard[0][records], hearing.of_rows(records)
-        sources = hearing.reached(records)
+            return own[records], heard[0][records], neighbour_table.of_rows(records)
+        sources = neighbour_table.reached(records)
         known = own[sources] if hide is None else hide(own[sources])
-        mine, local = known[torch.searchsorted(sources, records)], hearing.among(records, sources)
+        mine, local = known[torch.searchsorted(sources, records)], neighbour_table.among(records, sources)
         return mine, layer.heard(mine, known, local), local  # type: ignore[operator]
 
     def _headed(self, states: Tensor, votes: Tensor) -> Tensor:

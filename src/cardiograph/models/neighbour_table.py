@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from cardiograph.containers import Neighbourhood
+from cardiograph.containers import NearestNeighbours
 
 
 @dataclass(frozen=True)
-class Hearing:
+class NeighbourTable:
     """Whom records hear, as tensors.
 
     Args:
@@ -25,7 +25,7 @@ class Hearing:
         degree: [records] float32, neighbours heard + 1 for the record itself.
         source_degree: [records, k] float32, the degree of each neighbour.
         votes: [records] float32 log odds of the neighbours' labels, see
-            :func:`cardiograph.graph.attach.heard_votes`; 0 where no labels were given.
+            :func:`cardiograph.graph.attach.neighbour_votes`; 0 where no labels were given.
     """
 
     index: Tensor
@@ -37,7 +37,7 @@ class Hearing:
     @classmethod
     def of(
         cls,
-        hood: Neighbourhood,
+        hood: NearestNeighbours,
         reference_degree: Tensor | None = None,
         votes: NDArray[np.float32] | None = None,
     ) -> Self:
@@ -64,16 +64,18 @@ class Hearing:
         """[records, width] and [sources, width] states -> [records, width] ``sum_j x_j / sqrt(d_i d_j)`` with self."""
         return self.weighted_sum(source, self._convolution.to(source.dtype)) + own / self.degree[:, None]
 
-    def of_rows(self, rows: Tensor | slice) -> Hearing:
+    def of_rows(self, rows: Tensor | slice) -> NeighbourTable:
         """Whom some of the records hear."""
-        return Hearing(*(each[rows] for each in (self.index, self.valid, self.degree, self.source_degree, self.votes)))
+        return NeighbourTable(
+            *(each[rows] for each in (self.index, self.valid, self.degree, self.source_degree, self.votes))
+        )
 
     def reached(self, rows: Tensor) -> Tensor:
         """[sources] rows of some records and of whom they hear, ascending, each once."""
         reached: Tensor = torch.unique(torch.cat([rows, self.index[rows][self.valid[rows]]]))
         return reached
 
-    def among(self, rows: Tensor, sources: Tensor) -> Hearing:
+    def among(self, rows: Tensor, sources: Tensor) -> NeighbourTable:
         """Whom some records hear, as places among ``sources`` (ascending; all that they hear are there)."""
         some = self.of_rows(rows)
         return replace(some, index=torch.searchsorted(sources, some.index).clamp(max=len(sources) - 1))
@@ -101,16 +103,16 @@ class _WeightedSum(torch.autograd.Function):
     """Sum over fixed neighbours; its gradient is the same sum over the listeners of each source."""
 
     @staticmethod
-    def forward(ctx: Any, source: Tensor, weight: Tensor, hearing: Hearing) -> Tensor:  # noqa: ANN401 - torch's
-        ctx.weight, ctx.hearing, ctx.sources = weight, hearing, len(source)
-        records, k = hearing.index.shape
-        return _bags(source, hearing.index.flatten(), torch.arange(records) * k, weight.flatten())
+    def forward(ctx: Any, source: Tensor, weight: Tensor, neighbour_table: NeighbourTable) -> Tensor:  # noqa: ANN401 - torch's
+        ctx.weight, ctx.neighbour_table, ctx.sources = weight, neighbour_table, len(source)
+        records, k = neighbour_table.index.shape
+        return _bags(source, neighbour_table.index.flatten(), torch.arange(records) * k, weight.flatten())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401 - torch's
-        hearing, (gradient,) = ctx.hearing, gradients
-        order, k = hearing._by_source, hearing.index.shape[1]
-        counts = torch.bincount(hearing.index.flatten(), minlength=ctx.sources)
+        neighbour_table, (gradient,) = ctx.neighbour_table, gradients
+        order, k = neighbour_table._by_source, neighbour_table.index.shape[1]
+        counts = torch.bincount(neighbour_table.index.flatten(), minlength=ctx.sources)
         weight = ctx.weight.flatten()[order]
         return _bags(gradient.contiguous(), order // max(k, 1), counts.cumsum(0) - counts, weight), None, None
 

@@ -37,9 +37,9 @@ SERVABLE = (*GRAPH_MODELS, *WITHOUT_GRAPH, "knn_vote")
 
 
 Model = Network | Sign | Logistic | KnnVote
-"""``model(own, hearing, sources) -> (logits, states)``: what training, test scores and serving call.
+"""``model(own, neighbour_table, sources) -> (logits, states)``: what training, test scores and serving call.
 
-``model.heard(own, hearing, sources)`` is the part that no weight decides; training computes it once and hands it in.
+``model.heard(own, neighbour_table, sources)`` is the part that no weight decides; training computes it once and hands it in.
 """
 
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from cardiograph.config import ModelConfig
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.models.neighbour_table import NeighbourTable
 
-PIECE = 65_536
+CHUNK_ROWS = 65_536
 """Records that are scored at once."""
 
 
@@ -47,19 +47,21 @@ class Sign(nn.Module):
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def heard(self, own: Tensor, hearing: Hearing, sources: Sequence[Tensor] | None = None) -> list[Tensor]:
+    def heard(
+        self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
         """What records hear: [records, features] mean over the neighbours of each hop.
 
         Args:
             own: [records, features] of the records.
-            hearing: Whom each hears.
+            neighbour_table: Whom each hears.
             sources: Features of the reference records, then their own means of all hops but the last; the records' own where
                 None (the reference graph).
         """
         means: list[Tensor] = []
         for hop in range(len(self.hops) - 1):
             before = ([own, *means])[hop] if sources is None else sources[hop]
-            means.append(hearing.mean(before))
+            means.append(neighbour_table.mean(before))
         return means
 
     def scored(self, own: Tensor, means: Sequence[Tensor], votes: Tensor) -> Tensor:
@@ -76,12 +78,12 @@ class Sign(nn.Module):
     def forward(
         self,
         own: Tensor,
-        hearing: Hearing,
+        neighbour_table: NeighbourTable,
         sources: Sequence[Tensor] | None = None,
         heard: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
-        means = self.heard(own, hearing, sources) if heard is None else heard
-        parts = [slice(start, start + PIECE) for start in range(0, max(len(own), 1), PIECE)]
-        logits = [self.scored(own[part], [mean[part] for mean in means], hearing.votes[part]) for part in parts]
+        means = self.heard(own, neighbour_table, sources) if heard is None else heard
+        parts = [slice(start, start + CHUNK_ROWS) for start in range(0, max(len(own), 1), CHUNK_ROWS)]
+        logits = [self.scored(own[part], [mean[part] for mean in means], neighbour_table.votes[part]) for part in parts]
         return torch.cat(logits).mean(1), [own, *means[:-1]]

@@ -41,7 +41,7 @@ def begin(network: Sign, train_set: Examples, val_set: Examples, heard: Sequence
     sources = [train_set.features, *heard[:-1]]
     train_set, heard = _some(train_set, heard)
     val_set, _ = _some(val_set, [])
-    val_heard = network.heard(val_set.features, val_set.hearing, sources)
+    val_heard = network.heard(val_set.features, val_set.neighbour_table, sources)
     wide_train, wide_val = (
         dataclasses.replace(examples, features=torch.cat([examples.features, *means], dim=1))
         for examples, means in ((train_set, heard), (val_set, val_heard))
@@ -68,7 +68,7 @@ def _some(examples: Examples, heard: Sequence[Tensor]) -> tuple[Examples, Sequen
     some = dataclasses.replace(
         examples,
         features=examples.features[rows],
-        hearing=examples.hearing.of_rows(rows),
+        neighbour_table=examples.neighbour_table.of_rows(rows),
         labels=examples.labels[rows],
         weights=examples.weights[rows],
     )

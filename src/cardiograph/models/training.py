@@ -84,7 +84,7 @@ class _Log:
         self.best_loss, self.best_epoch = float("inf"), 0
         self.best_state: dict[str, Tensor] = {}
         self._curves: list[tuple[float, float, float, float]] = []
-        self.heard = network.heard(train_set.features, train_set.hearing)
+        self.heard = network.heard(train_set.features, train_set.neighbour_table)
         self._val_heard: list[Tensor] | None = None
 
     def note(self, epoch: int) -> None:
@@ -92,10 +92,10 @@ class _Log:
         train_set, val_set = self.train_set, self.val_set
         self.network.eval()
         with torch.no_grad():
-            train_logits, states = self.network(train_set.features, train_set.hearing, heard=self.heard)
+            train_logits, states = self.network(train_set.features, train_set.neighbour_table, heard=self.heard)
             if self._val_heard is None:
-                self._val_heard = self.network.heard(val_set.features, val_set.hearing, states)
-            val_logits, _ = self.network(val_set.features, val_set.hearing, states, self._val_heard)
+                self._val_heard = self.network.heard(val_set.features, val_set.neighbour_table, states)
+            val_logits, _ = self.network(val_set.features, val_set.neighbour_table, states, self._val_heard)
         val_loss = float(val_set.loss(val_logits))
         losses = float(train_set.loss(train_logits)), val_loss
         self._curves.append((*losses, train_set.accuracy(train_logits), val_set.accuracy(val_logits)))
@@ -143,14 +143,14 @@ def _steps(
 
     seen = hide(train_set.features) if hides and not large else train_set.features
     if isinstance(network, Network) and not large:
-        yield None, network(seen, train_set.hearing, heard=None if hides else log.heard)[0]
+        yield None, network(seen, train_set.neighbour_table, heard=None if hides else log.heard)[0]
         return
     for rows in _batches(train_set, config.batch):
         if isinstance(network, Sign):
             own = hide(seen[rows]) if hides and large else seen[rows]
-            yield rows, network.scored(own, [mean[rows] for mean in log.heard], train_set.hearing.votes[rows])
+            yield rows, network.scored(own, [mean[rows] for mean in log.heard], train_set.neighbour_table.votes[rows])
         else:
-            yield rows, network.scored(rows, seen, train_set.hearing, log.heard, hide if hides else None)
+            yield rows, network.scored(rows, seen, train_set.neighbour_table, log.heard, hide if hides else None)
 
 
 def _batches(train_set: Examples, size: int) -> list[Tensor]:

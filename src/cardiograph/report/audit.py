@@ -11,10 +11,10 @@ from cardiograph.audit.findings import Audit
 from cardiograph.report.template import fill
 from cardiograph.wording import ACCEPTED, SEVERITY_TITLES, UNSEEN
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 
-def audit_rows(audit: Mapping[str, Any]) -> Row:
+def audit_rows(audit: Mapping[str, Any]) -> TableRow:
     """All that a template tells of an audit.
 
     Args:
@@ -36,15 +36,15 @@ def audit_verdict(audit: Mapping[str, Any]) -> str:
     """Whether anything blocks, and how much else there is, in a sentence or two."""
     kinds = Counter(_kind(finding, audit) for finding in audit["findings"])
     others = [counted(kinds[kind], SEVERITY_TITLES[kind]) for kind in ("warn", "note") if kinds[kind]]
-    beside = f" Beside that: {' and '.join(others)}." if others else ""
+    baselines = f" Beside that: {' and '.join(others)}." if others else ""
     if kinds["block"]:
         verb = "blocks" if kinds["block"] == 1 else "block"
         why = "a score on this cohort, read and split like this, would mean nothing"
         if not audit["records"]:
             why = "the cohort cannot be read before that is mended"
-        return f"{counted(kinds['block'], 'finding')} {verb}: {why}.{beside}"
+        return f"{counted(kinds['block'], 'finding')} {verb}: {why}.{baselines}"
     if kinds[ACCEPTED]:
-        return f"{counted(kinds[ACCEPTED], 'blocking finding')} accepted; nothing else blocks.{beside}"
+        return f"{counted(kinds[ACCEPTED], 'blocking finding')} accepted; nothing else blocks.{baselines}"
     return f"Nothing blocks; {' and '.join(others)}." if others else "Nothing was found."
 
 
@@ -54,7 +54,7 @@ def audit_tone(audit: Mapping[str, Any]) -> str:
     return "warning" if "block" in severities else "note" if severities else "plain"
 
 
-def finding_rows(audit: Mapping[str, Any]) -> list[Row]:
+def finding_rows(audit: Mapping[str, Any]) -> list[TableRow]:
     """Findings with the title of their severity; ``kind`` is ``accepted`` for a block that the user lets pass."""
     rows = []
     for finding in audit["findings"]:
@@ -63,7 +63,7 @@ def finding_rows(audit: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def class_pages(audit: Mapping[str, Any]) -> list[Row]:
+def class_pages(audit: Mapping[str, Any]) -> list[TableRow]:
     """Page files and different pages of each class, and of all."""
     rows = [{"name": name, **counts, "total": False} for name, counts in audit["classes"].items()]
     if len(rows) > 1:
@@ -71,7 +71,7 @@ def class_pages(audit: Mapping[str, Any]) -> list[Row]:
     return rows if audit["files"] else []
 
 
-def probe_rows(audit: Mapping[str, Any]) -> Row:
+def probe_rows(audit: Mapping[str, Any]) -> TableRow:
     """Probes in two blocks, with their places on one scale in percent of its width; empty without probes."""
     probes = audit["probes"]
     if not probes:
@@ -82,7 +82,7 @@ def probe_rows(audit: Mapping[str, Any]) -> Row:
     def place(value: float) -> float:
         return round(100 * (value - start) / (1 - start), 2)
 
-    def row(probe: Mapping[str, Any]) -> Row:
+    def row(probe: Mapping[str, Any]) -> TableRow:
         low, high = (probe["auroc"] if probe[end] is None else probe[end] for end in ("low", "high"))
         shows = probe["low"] is not None and probe["low"] > 0.5
         score = {"value": probe["auroc"], "low": probe["low"], "high": probe["high"]}
@@ -150,4 +150,4 @@ def _kind(finding: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 def audit_page(audit: Audit) -> str:
     """Write an audit as HTML with all its rows; names may hold any text, all of it is escaped."""
     content = audit.as_dict()
-    return fill("audit.html", {**content, **audit_rows(content)}, package="cardiograph.audit")
+    return fill("audit.html", {**content, **audit_rows(content)}, package="cardiograph.report")

@@ -14,7 +14,7 @@ from cardiograph.report.figures_scores import title_of
 from cardiograph.report.tables import number, signed
 from cardiograph.wording import class_names
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 SHOWN_AT = (0.05, 0.10, 0.15, 0.20, 0.30, 0.50)
 """Threshold probabilities of the table; the curve has them all."""
@@ -27,7 +27,7 @@ PARTS = {
 SUBGROUP_TITLES = {name: METRICS[name].title for name in SCORES}
 
 
-def brier_rows(content: ReportContent) -> list[Row]:
+def brier_rows(content: ReportContent) -> list[TableRow]:
     """The parts of the Brier score of the kept model, with the sign that each has in the sum."""
     found = content.metrics.get("brier_parts", {}).get(content.models.primary)
     if not found or found["brier"] is None:
@@ -51,7 +51,7 @@ def ece_by_chance(content: ReportContent) -> float | None:
     return found.get("ece_by_chance")
 
 
-def benefit_rows(content: ReportContent) -> list[Row]:
+def benefit_rows(content: ReportContent) -> list[TableRow]:
     """Net benefit at a few threshold probabilities, of the kept model, the model without a graph, and treat all."""
     found = content.metrics.get("net_benefit")
     if not found:
@@ -66,7 +66,7 @@ def benefit_rows(content: ReportContent) -> list[Row]:
     return rows
 
 
-def distribution_rows(content: ReportContent) -> list[Row]:
+def distribution_rows(content: ReportContent) -> list[TableRow]:
     """Quartiles of the kept model's probability in each class of the test records, and the share at the threshold."""
     test, primary = content.test, content.models.primary
     threshold = content.models.thresholds[primary]
@@ -83,9 +83,9 @@ def distribution_rows(content: ReportContent) -> list[Row]:
     return rows
 
 
-def subgroup_rows(content: ReportContent) -> list[Row]:
+def subgroup_rows(content: ReportContent) -> list[TableRow]:
     """Every grouping with its levels, each with the scores in the order of :data:`SUBGROUP_TITLES`."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for name, found in content.metrics.get("subgroups", {}).items():
         levels = [
             {**level, "scores": [] if level["too_few"] else [level["scores"][score] for score in SCORES]}
@@ -107,7 +107,7 @@ def delong_sentence(content: ReportContent) -> str:
     )
 
 
-def certainty_rows(content: ReportContent) -> Row | None:
+def certainty_rows(content: ReportContent) -> TableRow | None:
     """How probabilities were calibrated, and how conformal sets and novelty gate fared; None for runs without."""
     found = content.metrics.get("certainty")
     if not found:
@@ -120,7 +120,7 @@ def certainty_rows(content: ReportContent) -> Row | None:
     return {**found, "losses": losses, "covered": coverage, "told": told}
 
 
-def score_context(content: ReportContent) -> Row:
+def score_context(content: ReportContent) -> TableRow:
     """All of this module's rows by the names that the templates use."""
     baseline = content.models.baseline
     return {

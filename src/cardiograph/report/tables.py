@@ -19,7 +19,7 @@ from cardiograph.report.figures_cohort import correlations
 from cardiograph.report.figures_scores import model_order, scores_of, title_of
 from cardiograph.wording import class_names
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 Score = Mapping[str, float | None] | None
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded (unlabelled)"}
@@ -45,7 +45,7 @@ def interval(found: Score, digits: int = 3) -> str:
     return f"{number(found['value'], digits)} ({number(found['low'], digits)} to {number(found['high'], digits)})"
 
 
-def metric_rows(content: ReportContent) -> list[Row]:
+def metric_rows(content: ReportContent) -> list[TableRow]:
     """Every metric of the primary model on test and validation records."""
     test, validation = content.metrics["test"], content.metrics["validation"]
     rows = [
@@ -55,7 +55,7 @@ def metric_rows(content: ReportContent) -> list[Row]:
         if name in test  # older runs lack the newer ones
     ]  # fmt: skip
     if ONE_EACH in test:
-        one_each: Row = {
+        one_each: TableRow = {
             "title": "AUROC, one record per patient",
             "meaning": "the first record of each patient (group) only, so that nobody counts twice",
             "test": test[ONE_EACH],
@@ -67,7 +67,7 @@ def metric_rows(content: ReportContent) -> list[Row]:
     return rows
 
 
-def model_rows(content: ReportContent) -> list[Row]:
+def model_rows(content: ReportContent) -> list[TableRow]:
     """The models side by side."""
     return [
         {
@@ -79,7 +79,7 @@ def model_rows(content: ReportContent) -> list[Row]:
     ]
 
 
-def class_rows(content: ReportContent) -> list[Row]:
+def class_rows(content: ReportContent) -> list[TableRow]:
     """The classification report: precision, recall and F1 of each class at the threshold."""
     test, primary = content.test, content.models.primary
     threshold = content.models.thresholds[primary]
@@ -102,10 +102,10 @@ def decisions(content: ReportContent) -> NDArray[np.int64]:
     return confusion(content.test.labels, content.test.probabilities[primary], content.models.thresholds[primary])
 
 
-def split_parts(content: ReportContent) -> list[Row]:
+def split_parts(content: ReportContent) -> list[TableRow]:
     """The split table, part by part, with sums and shares of all records."""
     total = sum(row.records for row in content.split) or 1
-    parts: list[Row] = []
+    parts: list[TableRow] = []
     for part, title in PART_TITLES.items():
         rows = [row for row in content.split if row.part == part]
         if rows:
@@ -119,7 +119,7 @@ def label_name(content: ReportContent, row: SplitRow) -> str:
     return (*class_names(content.outcome), "unlabelled")[row.label]
 
 
-def variable_rows(clinical: ClinicalContent) -> list[Row]:
+def variable_rows(clinical: ClinicalContent) -> list[TableRow]:
     """Median and quartiles of each variable in each class, missing values counted."""
     return [
         {
@@ -134,12 +134,12 @@ def variable_rows(clinical: ClinicalContent) -> list[Row]:
     ]
 
 
-def strongest_pairs(content: ReportContent) -> list[Row]:
+def strongest_pairs(content: ReportContent) -> list[TableRow]:
     """The pairs of variables, outcome included, with the largest rank correlation, at most six."""
     if content.clinical is None:
         return []
     names, matrix, _ = correlations(content, content.clinical)
-    pairs: list[Row] = [
+    pairs: list[TableRow] = [
         {"first": names[a], "second": names[b], "value": float(matrix[a, b])}
         for a, b in itertools.combinations(range(len(names)), 2)
         if np.isfinite(matrix[a, b])
@@ -222,17 +222,17 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
     return rows
 
 
-def tiles(content: ReportContent) -> list[Row]:
+def tiles(content: ReportContent) -> list[TableRow]:
     """The four numbers beside the headline, each with the value that chance or knowing nothing gives."""
     test = content.metrics["test"]
     prevalence = content.test.positives / max(1, len(content.test))
-    beside = {
+    baselines = {
         "auprc": f"chance: {prevalence:.2f}",
         "balanced_accuracy": "chance: 0.50",
         "brier": f"always saying {prevalence:.2f}: {prevalence * (1 - prevalence):.3f}",
         "calibration_slope": "best: 1",
     }
-    return [{"title": METRICS[name].title, "score": test[name], "beside": text} for name, text in beside.items()]
+    return [{"title": METRICS[name].title, "score": test[name], "beside": text} for name, text in baselines.items()]
 
 
 def issue_counts(content: ReportContent) -> list[tuple[str, int]]:

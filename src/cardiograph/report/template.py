@@ -9,7 +9,7 @@ from typing import Any
 from cardiograph.report import tables
 
 
-def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.evaluate") -> str:
+def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.report") -> str:
     """Fill in a template; HTML is escaped, a name that is not given is an error.
 
     Args:
@@ -19,7 +19,7 @@ def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.e
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
-    packages = dict.fromkeys((package, "cardiograph.evaluate"))
+    packages = dict.fromkeys((package, "cardiograph.report"))
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(each) for each in packages]),
         autoescape=select_autoescape(("html",)),

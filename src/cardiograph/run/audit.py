@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
-from cardiograph.audit.checks import AUDIT_VERSION, examine
+from cardiograph.audit.checks import AUDIT_VERSION, run_checks
 from cardiograph.audit.findings import Audit, Finding, check_codes
-from cardiograph.audit.subject import AuditedPages, Subject
+from cardiograph.audit.subject import AuditedPages, AuditInput
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort, Split
 from cardiograph.errors import CohortError, Issue, PageError
 from cardiograph.features.clinical import clinical_table, clinical_values
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records, has_split, split_records, split_rows
-from cardiograph.ingest.page_index import Survey, data_hash, survey_pages
+from cardiograph.ingest.page_index import PageIndex, data_hash, index_pages
 from cardiograph.issue_groups import counted, grouped
-from cardiograph.progress import Progress, Silent
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import one_thread_a_page
 
 
@@ -49,32 +49,32 @@ def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Pro
             raise
         return _unreadable(source.name, error.issues)
     with PageCache(cache_folder()) as cache:
-        survey = None
+        page_index = None
         if cohort.has_pages:
             lenient = config.model_copy(update={"pages": config.pages.model_copy(update={"skip_bad": True})})
             try:
-                cohort, survey = survey_pages(cohort, Workshop(lenient, cache, progress or Silent()))
+                cohort, page_index = index_pages(cohort, RunContext(lenient, cache, progress or NoProgress()))
             except PageError as error:  # not one page can be used
                 return _unreadable(source.name, error.issues)
         if progress is not None:
             progress.start("audit", 1)
-        split, words = _split_to_judge(cohort, survey, config)
-        return _examined(source, _Found(cohort, survey, split, words), config, cache)
+        split, words = _split_to_judge(cohort, page_index, config)
+        return _examined(source, _Found(cohort, page_index, split, words), config, cache)
 
 
-def audit_run(source: Path, cohort: Cohort, survey: Survey | None, split: Split, config: RunConfig) -> Audit:
+def audit_run(source: Path, cohort: Cohort, page_index: PageIndex | None, split: Split, config: RunConfig) -> Audit:
     """Audit a cohort with the split that a run is about to use.
 
     Args:
         source: Table or folder of the cohort.
         cohort: Its records, without those of bad pages.
-        survey: Their pages.
+        page_index: Their pages.
         split: To be used.
         config: Settings of the run.
     """
     words = "given in the table" if split.source == "given" else "drawn by this run"
     with PageCache(cache_folder()) as cache:
-        return _examined(source, _Found(cohort, survey, split, words), config, cache)
+        return _examined(source, _Found(cohort, page_index, split, words), config, cache)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,15 +82,15 @@ class _Found:
     """What was read, and the split to judge, with its name."""
 
     cohort: Cohort
-    survey: Survey | None
+    page_index: PageIndex | None
     split: Split | None
     words: str
 
 
-def _split_to_judge(cohort: Cohort, survey: Survey | None, config: RunConfig) -> tuple[Split | None, str]:
+def _split_to_judge(cohort: Cohort, page_index: PageIndex | None, config: RunConfig) -> tuple[Split | None, str]:
     try:
         if has_split(cohort):
-            return split_records(cohort, group_records(cohort, survey, config), config), "given in the table"
+            return split_records(cohort, group_records(cohort, page_index, config), config), "given in the table"
         return split_rows(cohort, config), "a random split of rows, since the table has no split column"
     except CohortError as error:
         return None, f"none, because {error.headline}"
@@ -101,28 +101,28 @@ def _examined(source: Path, found: _Found, config: RunConfig, cache: PageCache) 
     key, under = _content_key(found, config), f"audit {AUDIT_VERSION}"
     kept = cache.facts(key, under)
     if kept is None:
-        kept = examine(_subject(source.name, found, config)).as_dict()
+        kept = run_checks(_subject(source.name, found, config)).as_dict()
         cache.keep_facts(key, under, kept)
     return dataclasses.replace(Audit.from_dict(kept), cohort=source.name, accepted=config.audit.accept)
 
 
-def _subject(name: str, found: _Found, config: RunConfig) -> Subject:
-    cohort, survey, split = found.cohort, found.survey, found.split
+def _subject(name: str, found: _Found, config: RunConfig) -> AuditInput:
+    cohort, page_index, split = found.cohort, found.page_index, found.split
     pages = None
-    if survey is not None:
+    if page_index is not None:
         pages = AuditedPages(
-            traits=[None if facts is None else facts.traits for facts in survey.facts],
-            pixel_hashes=survey.pixel_hashes,
-            perceptual_hashes=survey.perceptual_hashes,
-            skipped=survey.skipped,
-            remarks=survey.remarks,
+            traits=[None if facts is None else facts.traits for facts in page_index.facts],
+            pixel_hashes=page_index.pixel_hashes,
+            perceptual_hashes=page_index.perceptual_hashes,
+            skipped=page_index.skipped,
+            remarks=page_index.remarks,
         )
     unread = {} if cohort.unread is None else {str(name): list(cohort.unread[name]) for name in cohort.unread}
-    return Subject(
+    return AuditInput(
         name=name,
         cohort=cohort,
         pages=pages,
-        groups=group_records(cohort, survey, config),
+        groups=group_records(cohort, page_index, config),
         part=None if split is None else split.part,
         split=found.words,
         clinical=clinical_table(cohort) if split is None else clinical_values(cohort, split, config),
@@ -136,13 +136,17 @@ def _subject(name: str, found: _Found, config: RunConfig) -> Subject:
 
 def _content_key(found: _Found, config: RunConfig) -> str:
     """SHA-256 (hex) of all that decides the findings."""
-    digest = hashlib.sha256(data_hash(found.cohort, found.survey).encode())
+    digest = hashlib.sha256(data_hash(found.cohort, found.page_index).encode())
     settings = ("cohort", "pages", "split", "clinical", "seed")
     part = b"" if found.split is None else "".join(found.split.part).encode()
-    skipped = () if found.survey is None else found.survey.skipped
+    skipped = () if found.page_index is None else found.page_index.skipped
     remarks = json.dumps([found.cohort.table.attrs, found.words, [str(issue) for issue in skipped]], sort_keys=True)
     unread = "" if found.cohort.unread is None else found.cohort.unread.to_csv(index=False)
-    names = "" if found.survey is None else "\n".join("" if path is None else path.name for path in found.survey.paths)
+    names = (
+        ""
+        if found.page_index is None
+        else "\n".join("" if path is None else path.name for path in found.page_index.paths)
+    )
     for text in (config.fingerprint(*settings), remarks, unread, names):
         digest.update(text.encode("utf-8", "surrogateescape"))
     digest.update(part)
@@ -151,8 +155,8 @@ def _content_key(found: _Found, config: RunConfig) -> str:
 
 def _fault(issue: Issue) -> str:
     """An issue without its remedy, which is the finding's action."""
-    subject = f"{issue.where}: {issue.column}" if issue.column else issue.where
-    return f"{subject} is {issue.value}; {issue.rule}" if issue.value else f"{subject}; {issue.rule}"
+    audited = f"{issue.where}: {issue.column}" if issue.column else issue.where
+    return f"{audited} is {issue.value}; {issue.rule}" if issue.value else f"{audited}; {issue.rule}"
 
 
 def _unreadable(name: str, issues: Sequence[Issue]) -> Audit:

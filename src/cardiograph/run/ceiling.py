@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from cardiograph.containers import TEST, TRAIN, VAL
-from cardiograph.train.data import Studied
-from cardiograph.train.fit import Learnt
+from cardiograph.train.data import Dataset
+from cardiograph.train.fit import FittedModels
 
 PENALTIES = np.logspace(-3, 2, 11)
 
@@ -22,20 +22,20 @@ _KNOWN = {
 """What the model may read -> column of the truth, name of the population's ceiling, and these in words."""
 
 
-def synthetic_ceiling(source: Path, studied: Studied, learnt: Learnt) -> dict[str, Any] | None:
+def synthetic_ceiling(source: Path, dataset: Dataset, fitted: FittedModels) -> dict[str, Any] | None:
     """AUROC on the test records of the true posterior, and of logistic regression on the true latents.
 
     Args:
         source: Table of a synthetic cohort, with ``truth.parquet`` and ``synthetic.json`` beside it.
-        studied: The cohort and its split.
-        learnt: Whose blocks tell what the model reads.
+        dataset: The cohort and its split.
+        fitted: Whose blocks tell what the model reads.
 
     Returns:
         None where the cohort is not synthetic, its truth is not there, or its values were simulated anew.
     """
     truth_file = source.parent / "truth.parquet"
-    simulated = any(each.startswith("simulated") for each in studied.provenances)
-    if not studied.cohort.synthetic or not truth_file.is_file() or simulated:
+    simulated = any(each.startswith("simulated") for each in dataset.provenances)
+    if not dataset.cohort.synthetic or not truth_file.is_file() or simulated:
         return None
     import pandas as pd
     from sklearn.linear_model import LogisticRegression
@@ -46,13 +46,13 @@ def synthetic_ceiling(source: Path, studied: Studied, learnt: Learnt) -> dict[st
     from cardiograph.synthesis.density import ALL_VARIABLES, CLINICAL, ECG
     from cardiograph.synthesis.truth import latent_matrix
 
-    blocks = learnt.prepared.fusion.shares
+    blocks = fitted.prepared.fusion.shares
     read = "both" if len(blocks) == 2 else next(iter(blocks))
     variables = {"both": ALL_VARIABLES, "image": ECG, "clinical": CLINICAL}[read]
     column, population, words = _KNOWN[read]
-    truth = pd.read_parquet(truth_file).set_index("record_id").loc[list(studied.cohort.record_ids)].reset_index()
-    latents, labels = latent_matrix(truth, variables=variables), studied.cohort.labels
-    train, val, test = (studied.rows(part) for part in (TRAIN, VAL, TEST))
+    truth = pd.read_parquet(truth_file).set_index("record_id").loc[list(dataset.cohort.record_ids)].reset_index()
+    latents, labels = latent_matrix(truth, variables=variables), dataset.cohort.labels
+    train, val, test = (dataset.rows(part) for part in (TRAIN, VAL, TEST))
     models = [
         make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=5000)).fit(latents[train], labels[train])
         for penalty in PENALTIES

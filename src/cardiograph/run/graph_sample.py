@@ -11,20 +11,20 @@ from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.imaging.augment import augment, contact_sheet
 from cardiograph.ingest.page_index import read_view
-from cardiograph.train.data import PartScores, Studied
-from cardiograph.train.fit import Learnt
+from cardiograph.train.data import Dataset, PartScores
+from cardiograph.train.fit import FittedModels
 
 DRAWN_REFERENCE, DRAWN_QUERIES = 320, 80
 
 
-def drawn_graph(studied: Studied, learnt: Learnt, test: PartScores, config: RunConfig) -> dict[str, NDArray[Any]]:
+def drawn_graph(dataset: Dataset, fitted: FittedModels, test: PartScores, config: RunConfig) -> dict[str, NDArray[Any]]:
     """A sample of the graph on a 2-D map, and facts about all of it."""
     from cardiograph.report.graph_layout import graph_layout
 
-    graph, labels = learnt.prepared.graph, studied.cohort.labels
+    graph, labels = fitted.prepared.graph, dataset.cohort.labels
     rng = np.random.default_rng([config.seed, 4])
     reference = np.sort(rng.permutation(len(graph.rows))[:DRAWN_REFERENCE])
-    rows = studied.rows(TEST)
+    rows = dataset.rows(TEST)
     queries = np.sort(rng.permutation(len(rows))[:DRAWN_QUERIES])
     shown = np.concatenate([graph.rows[reference], rows[queries]])
     node = np.full(len(labels), -1)
@@ -44,7 +44,7 @@ def drawn_graph(studied: Studied, learnt: Learnt, test: PartScores, config: RunC
     judged = valid & (own >= 0) & (other >= 0)
     share = (labels[graph.rows][labels[graph.rows] >= 0] == 1).mean()
     return {
-        "xy": graph_layout(learnt.prepared.features.values[shown], config.seed),
+        "xy": graph_layout(fitted.prepared.features.values[shown], config.seed),
         "edges": drawn[:, drawn[0] >= 0],
         "labels": labels[shown],
         "query": np.repeat([0, 1], [len(reference), len(queries)]).astype(np.uint8),
@@ -56,20 +56,20 @@ def drawn_graph(studied: Studied, learnt: Learnt, test: PartScores, config: RunC
 _TILES = 8
 
 
-def sample_sheet(studied: Studied, config: RunConfig) -> bytes:
+def sample_sheet(dataset: Dataset, config: RunConfig) -> bytes:
     """A PNG of what the encoder sees: training records beside their copies, or training records of both classes.
 
     Raises:
         ValueError: The cohort has no pages.
     """
-    cohort, survey, augmented = studied.cohort, studied.survey, studied.augmented
-    if survey is None:
+    cohort, page_index, augmented = dataset.cohort, dataset.page_index, dataset.augmented
+    if page_index is None:
         message = "a contact sheet needs pages"
         raise ValueError(message)
     tiles: list[tuple[str, NDArray[np.uint8]]] = []
 
     def view(row: int) -> NDArray[np.uint8]:
-        return read_view(*survey.page(row), config.pages)
+        return read_view(*page_index.page(row), config.pages)
 
     if augmented is not None and augmented.draws:
         pairs = list(zip(augmented.copies.source, augmented.draws, strict=True))
@@ -78,8 +78,8 @@ def sample_sheet(studied: Studied, config: RunConfig) -> bytes:
             told = f"copy, {draw.rotation_degrees:+.1f} degrees"
             tiles += [(str(cohort.record_ids[row]), pixels), (told, augment(pixels, draw))]
         return contact_sheet(tiles)
-    shown = np.array([facts is not None and facts.box[2] > 0 for facts in survey.facts])  # a page that can be shown
-    train = studied.split.rows(TRAIN)
+    shown = np.array([facts is not None and facts.box[2] > 0 for facts in page_index.facts])  # a page that can be shown
+    train = dataset.split.rows(TRAIN)
     train = train[shown[train]]
     for label in (0, 1):
         rows = train[cohort.labels[train] == label]

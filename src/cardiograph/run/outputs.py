@@ -22,9 +22,9 @@ from cardiograph.run.graph_sample import drawn_graph
 from cardiograph.run.metadata import run_facts
 from cardiograph.run.subgroups import score_subgroups
 from cardiograph.train.calibrate import calibrated, threshold_of
-from cardiograph.train.data import PartScores, Studied
-from cardiograph.train.fit import Learnt, make_bundle
-from cardiograph.train.steps import Protocol
+from cardiograph.train.data import Dataset, PartScores
+from cardiograph.train.fit import FittedModels, make_bundle
+from cardiograph.train.steps import PipelineSteps
 from cardiograph.uncertainty.conformal import DIGITS
 
 
@@ -43,9 +43,9 @@ def certainty_of(
         Plain values, ready for JSON; None where nothing was fitted.
     """
     uncertainty = predictor.bundle.uncertainty
-    if uncertainty is None or found is None or found.told is None:
+    if uncertainty is None or found is None or found.uncertainty is None:
         return None
-    told, sets = found.told, uncertainty.conformal
+    told, sets = found.uncertainty, uncertainty.conformal
     coverage: dict[str, float | None] = {"0": None, "1": None}
     if sets is not None and sets.enough:
         inside = told.p_values > round(1 - sets.confidence, DIGITS)
@@ -76,7 +76,7 @@ def certainty_of(
 
 
 def record_model(
-    directory: RunDirectory, studied: Studied, learnt: Learnt, config: RunConfig, protocol: Protocol
+    directory: RunDirectory, dataset: Dataset, fitted: FittedModels, config: RunConfig, steps: PipelineSteps
 ) -> dict[str, Predictor]:
     """Write the bundle of the kept model and return a predictor for every network.
 
@@ -84,50 +84,50 @@ def record_model(
     faults may score in another way; its bundle names them.
     """
     predictors = {}
-    for name, (network, _) in learnt.networks.items():
-        bundle = make_bundle(name, network, studied, learnt.prepared, config)
-        bundle = calibrated(bundle, studied, learnt.prepared, config, protocol)
+    for name, (network, _) in fitted.networks.items():
+        bundle = make_bundle(name, network, dataset, fitted.prepared, config)
+        bundle = calibrated(bundle, dataset, fitted.prepared, config, steps)
         predictors[name] = Predictor(bundle)
         if name == config.model.name:
-            if protocol.faults:
-                bundle = _reproduction(bundle, studied, learnt, config, protocol)
-            engine = None if studied.encoder is None else studied.encoder.engine
+            if steps.faults:
+                bundle = _reproduction(bundle, dataset, fitted, config, steps)
+            engine = None if dataset.encoder is None else dataset.encoder.engine
             bundle.save(directory.path / "bundle", engine)
             predictors[name] = Predictor.load(directory.path / "bundle")
     return predictors
 
 
 def _reproduction(
-    bundle: ModelBundle, studied: Studied, learnt: Learnt, config: RunConfig, protocol: Protocol
+    bundle: ModelBundle, dataset: Dataset, fitted: FittedModels, config: RunConfig, steps: PipelineSteps
 ) -> ModelBundle:
     """The bundle of a model with faults: attached as they have it, and marked."""
-    prepared = protocol.serve(learnt.prepared, studied, config)
-    reference = make_bundle(config.model.name, bundle.network, studied, prepared, config).reference
+    prepared = steps.serve(fitted.prepared, dataset, config)
+    reference = make_bundle(config.model.name, bundle.network, dataset, prepared, config).reference
     told = f"reproduction of a faulty protocol; {bundle.served.provenance}"
-    served = dataclasses.replace(bundle.served, provenance=told, reproduces=protocol.faults)
+    served = dataclasses.replace(bundle.served, provenance=told, reproduces=steps.faults)
     return dataclasses.replace(bundle, served=served, reference=reference)
 
 
 def record_scores(
     directory: RunDirectory,
-    studied: Studied,
-    learnt: Learnt,
+    dataset: Dataset,
+    fitted: FittedModels,
     predictors: Mapping[str, Predictor],
     config: RunConfig,
-    protocol: Protocol,
+    steps: PipelineSteps,
 ) -> dict[str, Any]:
     """Score validation and test records with every model, and write tables, metrics and facts."""
-    parts, prepared = {part: studied.rows(part) for part in (VAL, TEST)}, learnt.prepared
+    parts, prepared = {part: dataset.rows(part) for part in (VAL, TEST)}, fitted.prepared
     scores = {
-        name: {part: protocol.score(predictor, studied, prepared, rows) for part, rows in parts.items()}
+        name: {part: steps.score(predictor, dataset, prepared, rows) for part, rows in parts.items()}
         for name, predictor in predictors.items()
     }
     probabilities = {name: {part: s.probabilities for part, s in found.items()} for name, found in scores.items()}
     predictions = {
-        part: protocol.present(
+        part: steps.present(
             PartPredictions(
-                studied.cohort.labels[rows],
-                studied.split.groups.index[rows],
+                dataset.cohort.labels[rows],
+                dataset.split.groups.index[rows],
                 {name: probabilities[name][part] for name in probabilities},
             )
         )
@@ -138,19 +138,19 @@ def record_scores(
         predictions[TEST],
         predictions[VAL],
         roles,
-        provenance=studied.provenance,
+        provenance=dataset.provenance,
         settings=config.evaluation,
         seed=config.seed,
     )
-    metrics["subgroups"] = score_subgroups(studied, predictions[TEST], roles, config)
+    metrics["subgroups"] = score_subgroups(dataset, predictions[TEST], roles, config)
     kept = config.model.name
     metrics["certainty"] = certainty_of(
         predictors[kept], scores[kept][TEST].scores, predictions[TEST].labels, config.evaluation
     )
-    _write_tables(directory, studied, predictions, scores[config.model.name])
+    _write_tables(directory, dataset, predictions, scores[config.model.name])
     directory.write_json("metrics.json", metrics)
-    directory.write_arrays("graph.safetensors", drawn_graph(studied, learnt, scores[config.model.name][TEST], config))
-    directory.record(run_facts(studied, learnt, roles, config))
+    directory.write_arrays("graph.safetensors", drawn_graph(dataset, fitted, scores[config.model.name][TEST], config))
+    directory.record(run_facts(dataset, fitted, roles, config))
     return metrics
 
 
@@ -176,18 +176,18 @@ def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
 
 def _write_tables(
     directory: RunDirectory,
-    studied: Studied,
+    dataset: Dataset,
     predictions: Mapping[str, PartPredictions],
     scores: Mapping[str, PartScores],
 ) -> None:
     import pandas as pd
 
-    cohort, split = studied.cohort, studied.split
+    cohort, split = dataset.cohort, dataset.split
     table = cohort.table.copy()
     table.attrs = {}
-    if studied.survey is not None:
-        table["pixel_hash"] = [each or "" for each in studied.survey.pixel_hashes]
-    clinical = studied.material.clinical
+    if dataset.page_index is not None:
+        table["pixel_hash"] = [each or "" for each in dataset.page_index.pixel_hashes]
+    clinical = dataset.inputs.clinical
     if clinical is not None:
         for column, variable in enumerate(clinical.variables):
             table[variable.name] = clinical.values[:, column]
@@ -198,7 +198,7 @@ def _write_tables(
     )
     frames, heard = [], []
     for part, found in predictions.items():
-        rows = studied.rows(part)
+        rows = dataset.rows(part)
         frame = pd.DataFrame({"record_id": ids[rows], "part": part, "group": found.groups, "label": found.labels})
         frame = frame.assign(**{f"probability_{name}": p for name, p in found.probabilities.items()})
         frames.append(frame.assign(**_certainty(scores[part])))
@@ -209,17 +209,17 @@ def _write_tables(
         heard.append(pd.DataFrame({**columns, "distance": hood.distance[position, rank]}))
     directory.write_table("predictions.parquet", pd.concat(frames, ignore_index=True))
     directory.write_table("neighbours.parquet", pd.concat(heard, ignore_index=True))
-    if studied.material.image is not None:
-        arrays: dict[str, NDArray[Any]] = {"image": studied.material.image}
-        if studied.survey is not None:
-            arrays["likeness"] = studied.survey.perceptual_hashes
+    if dataset.inputs.image is not None:
+        arrays: dict[str, NDArray[Any]] = {"image": dataset.inputs.image}
+        if dataset.page_index is not None:
+            arrays["likeness"] = dataset.page_index.perceptual_hashes
         directory.write_arrays("embeddings.safetensors", arrays)
 
 
 def _certainty(found: PartScores) -> dict[str, Any]:
     """What beside the probability is told of each record by the kept model."""
-    if found.scores is None or found.scores.told is None:
+    if found.scores is None or found.scores.uncertainty is None:
         return {}
-    told = found.scores.told
+    told = found.scores.uncertainty
     intervals = {"score": found.scores.raw, "low": told.low, "high": told.high}
     return {**intervals, "decision": list(told.decisions), "novelty": told.novelty, "novel": told.novel}

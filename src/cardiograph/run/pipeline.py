@@ -18,22 +18,22 @@ from cardiograph.containers import Cohort
 from cardiograph.encoders.weights import find_weights
 from cardiograph.errors import ConfigError
 from cardiograph.features.clinical import clinical_values
-from cardiograph.ingest.context import MEMORY, InputStore, Workshop
+from cardiograph.ingest.context import MEMORY, InputStore, RunContext
 from cardiograph.ingest.groups import group_records
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.models.examples import History
 from cardiograph.models.registry import Model
-from cardiograph.progress import Progress, Silent
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.audit import audit_run
 from cardiograph.run.ceiling import synthetic_ceiling
 from cardiograph.run.graph_sample import sample_sheet
 from cardiograph.run.outputs import record_model, record_scores
 from cardiograph.run.report import write_report
 from cardiograph.threads import set_threads
-from cardiograph.train.data import Material
-from cardiograph.train.fit import Learnt, fit_network, prepare
-from cardiograph.train.naive_split import measure_inflation
-from cardiograph.train.steps import SOUND, Protocol
+from cardiograph.train.data import TrainingInputs
+from cardiograph.train.fit import FittedModels, fit_network, prepare
+from cardiograph.train.naive_split import measure_optimism
+from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def run(
     *,
     progress: Progress | None = None,
     command: str = "",
-    protocol: Protocol = SOUND,
+    steps: PipelineSteps = DEFAULT_STEPS,
 ) -> RunResult:
     """Learn from a cohort and tell how good it is.
 
@@ -70,7 +70,7 @@ def run(
         config: Settings; the defaults where None.
         progress: Told of each stage.
         command: The command line, for the report.
-        protocol: The steps that decide what the score means; a study hands in others to show what a fault is worth.
+        steps: The steps that decide what the score means; a study hands in others to show what a fault is worth.
 
     Raises:
         CardiographError: With what is wrong and what to do.
@@ -86,69 +86,69 @@ def run(
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     _check(cohort, config)
     directory = RunDirectory(out)
-    progress = progress or Silent()
+    progress = progress or NoProgress()
     if cohort.has_pages and config.encoder.weights != "random" and not directory.finished:
         progress.start("finding weights", 1)
         find_weights(config.encoder.weights, cache=cache_folder())  # before an hour of reading pages, not after it
     with directory.locked(), PageCache(cache_folder()) as cache:
-        shop = Workshop(config, cache, progress, directory, inputs=InputStore(MEMORY))
-        survey = None
+        context = RunContext(config, cache, progress, directory, inputs=InputStore(MEMORY))
+        page_index = None
         if cohort.has_pages:
             start = time.perf_counter()  # no stage yet: the folder is claimed when pages and audit are known
-            cohort, survey = protocol.survey(cohort, shop)
-            shop.seconds["reading pages"] = time.perf_counter() - start
+            cohort, page_index = steps.page_index(cohort, context)
+            context.seconds["reading pages"] = time.perf_counter() - start
         # before the folder is claimed: a cohort may not allow a split, and the audit may stop the run
-        groups = group_records(cohort, survey, config)
-        split = protocol.split(cohort, groups, config)
+        groups = group_records(cohort, page_index, config)
+        split = steps.split(cohort, groups, config)
         clinical = clinical_values(cohort, split, config)
         progress.start("audit", 1)
         start = time.perf_counter()
-        audit = audit_run(source, cohort, survey, split, config)
+        audit = audit_run(source, cohort, page_index, split, config)
         audit.require_sound()
-        shop.seconds["audit"] = time.perf_counter() - start
-        if directory.begin(config, data_hash(cohort, survey)):
+        context.seconds["audit"] = time.perf_counter() - start
+        if directory.begin(config, data_hash(cohort, page_index)):
             facts = directory.read_json("run.json")
             paces = facts.get("seconds", {}), facts.get("images_per_second", {})
             return RunResult(out, directory.read_json("metrics.json"), *paces)
         directory.write_json("audit.json", audit.as_dict())
-        studied = protocol.study(cohort, survey, split, clinical, shop)
-        shop.inputs.clear()
-        if studied.survey is not None:
-            directory.write_bytes("pages.png", sample_sheet(studied, config))
-        learnt = _learn(studied.material, shop, protocol)
-        with shop.stage("scoring", 1):
-            predictors = record_model(directory, studied, learnt, config, protocol)
-            metrics = record_scores(directory, studied, learnt, predictors, config, protocol)
-        if not protocol.cautions:
-            with shop.stage("inflation"):
-                metrics["inflation"] = measure_inflation(studied, config, progress)
+        dataset = steps.study(cohort, page_index, split, clinical, context)
+        context.inputs.clear()
+        if dataset.page_index is not None:
+            directory.write_bytes("pages.png", sample_sheet(dataset, config))
+        fitted = _learn(dataset.inputs, context, steps)
+        with context.stage("scoring", 1):
+            predictors = record_model(directory, dataset, fitted, config, steps)
+            metrics = record_scores(directory, dataset, fitted, predictors, config, steps)
+        if not steps.cautions:
+            with context.stage("inflation"):
+                metrics["inflation"] = measure_optimism(dataset, config, progress)
             directory.write_json("metrics.json", metrics)
         directory.record(
             {
-                "seconds": shop.seconds,
-                "images_per_second": shop.images_per_second,
+                "seconds": context.seconds,
+                "images_per_second": context.images_per_second,
                 "command": command,
                 "source": source.name,
-                "ceiling": synthetic_ceiling(source, studied, learnt),
-                "cautions": [*protocol.cautions, *(f"Accepted: {finding.text}" for finding in audit.overruled)],
+                "ceiling": synthetic_ceiling(source, dataset, fitted),
+                "cautions": [*steps.cautions, *(f"Accepted: {finding.text}" for finding in audit.overruled)],
             }
         )
-        with shop.stage("report", 1):
+        with context.stage("report", 1):
             write_report(directory)
-        directory.record({"seconds": shop.seconds})
+        directory.record({"seconds": context.seconds})
         directory.finish()
-    return RunResult(out, metrics, shop.seconds, shop.images_per_second)
+    return RunResult(out, metrics, context.seconds, context.images_per_second)
 
 
-def _learn(material: Material, shop: Workshop, protocol: Protocol) -> Learnt:
+def _learn(inputs: TrainingInputs, context: RunContext, steps: PipelineSteps) -> FittedModels:
     """The graph, and every network on the same features."""
-    with shop.stage("linking patients", 1):
-        prepared = prepare(material, shop.config, fuse=protocol.fuse, link=protocol.link, join=protocol.join)
+    with context.stage("linking patients", 1):
+        prepared = prepare(inputs, context.config, fuse=steps.fuse, link=steps.link, join=steps.join)
     networks: dict[str, tuple[Model, History]] = {}
-    for name in dict.fromkeys((shop.config.model.name, *shop.config.model.beside)):
-        with shop.stage(f"training {name}", shop.config.model.epochs):
-            networks[name] = fit_network(name, prepared, shop.config, lambda _: shop.progress.advance())
-    return Learnt(prepared, networks)
+    for name in dict.fromkeys((context.config.model.name, *context.config.model.baselines)):
+        with context.stage(f"training {name}", context.config.model.epochs):
+            networks[name] = fit_network(name, prepared, context.config, lambda _: context.progress.advance())
+    return FittedModels(prepared, networks)
 
 
 def _check(cohort: Cohort, config: RunConfig) -> None:

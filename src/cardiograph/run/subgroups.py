@@ -11,7 +11,7 @@ from cardiograph.config import RunConfig
 from cardiograph.containers import TEST
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.subgroups import MOST_LEVELS, groupings_of, subgroup_scores
-from cardiograph.train.data import Studied
+from cardiograph.train.data import Dataset
 
 ASKED_FIRST = ("sex", "gender", "race", "ethnicity", "age", "site", "hospital", "centre", "center", "device")
 """Unread columns that come before all others."""
@@ -19,11 +19,11 @@ MOST_COLUMNS = 12
 """Unread columns that are looked at: each has intervals for all of its levels, and many levels differ by chance."""
 
 
-def score_subgroups(studied: Studied, test: PartPredictions, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
+def score_subgroups(dataset: Dataset, test: PartPredictions, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
     """Scores of the kept model in subgroups of the test records, see :func:`subgroup_scores`.
 
     Args:
-        studied: The cohort of a run.
+        dataset: The cohort of a run.
         test: Predictions on its labelled test rows, in their order.
         roles: Which model is kept, and its threshold.
         config: Resamples, confidence, seed.
@@ -32,7 +32,7 @@ def score_subgroups(studied: Studied, test: PartPredictions, roles: ModelRoles, 
         test.labels,
         test.probabilities[roles.primary],
         test.groups,
-        groupings_of(subgroup_columns(studied, studied.rows(TEST))),
+        groupings_of(subgroup_columns(dataset, dataset.rows(TEST))),
         threshold=roles.thresholds[roles.primary],
         resamples=config.evaluation.bootstrap,
         confidence=config.evaluation.confidence,
@@ -40,12 +40,12 @@ def score_subgroups(studied: Studied, test: PartPredictions, roles: ModelRoles, 
     )
 
 
-def subgroup_columns(studied: Studied, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def subgroup_columns(dataset: Dataset, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """Columns that may name subgroups: name -> values of ``rows``.
 
     Unread columns of few different cells (sex), the site, and the clinical variables that were not simulated.
     """
-    cohort, clinical = studied.cohort, studied.material.clinical
+    cohort, clinical = dataset.cohort, dataset.inputs.clinical
     columns: dict[str, NDArray[Any]] = {}
     if cohort.unread is not None:
         names = sorted(map(str, cohort.unread.columns), key=_rank)

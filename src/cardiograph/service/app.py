@@ -22,7 +22,7 @@ from cardiograph.service.api import batch, health, model, predictions
 from cardiograph.service.api.openapi import complete, line_schemas
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.observability import Metrics, ObservedMiddleware, json_log
-from cardiograph.service.recent_queries import HeldQueries
+from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.records import Records
 from cardiograph.service.security.access import AccessMiddleware, Authenticator, KeyAuthenticator, RateLimit
 from cardiograph.service.security.csrf import FormTokens
@@ -116,7 +116,7 @@ def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, 
         predictor=within_pixels(predictor, settings.max_pixels),
         records=records,
         pool=pool,
-        held=HeldQueries(seconds=settings.hold_minutes * 60, room=settings.hold_bytes),
+        held=RecentQueries(seconds=settings.hold_minutes * 60, room=settings.hold_bytes),
         metrics=Metrics(model_sha256=sha256, outcome=outcome, waiting=lambda: pool.waiting),
         log=log,
         model_sha256=sha256,

@@ -14,13 +14,13 @@ _VALUES_BYTES = 1000
 
 
 @dataclass(frozen=True)
-class _Held:
+class _RecentQuery:
     query: Query
     until: float
     size: int
 
 
-class HeldQueries:
+class RecentQueries:
     """What was asked, by the id of its answer; the oldest go first where room is short.
 
     Args:
@@ -31,13 +31,13 @@ class HeldQueries:
 
     def __init__(self, *, seconds: float, room: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._room, self._clock = seconds, room, clock
-        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._held: OrderedDict[str, _RecentQuery] = OrderedDict()
         self._size = 0
 
     def put(self, name: str, query: Query) -> None:
         """Hold what was asked under the id of its answer."""
         size = _VALUES_BYTES + (len(query.page) if isinstance(query.page, bytes) else 0)
-        self._held[name] = _Held(query, self._clock() + self._seconds, size)
+        self._held[name] = _RecentQuery(query, self._clock() + self._seconds, size)
         self._size += size
         self.forget_old()
         while self._size > self._room:

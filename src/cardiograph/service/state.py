@@ -19,7 +19,7 @@ from cardiograph.errors import CardiographError, InputError, Issue, RunError
 from cardiograph.inference import Predictor, Query
 from cardiograph.service.api.problems import ProblemError, refused
 from cardiograph.service.observability import Metrics
-from cardiograph.service.recent_queries import HeldQueries
+from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.records import PredictionEntry, Records
 from cardiograph.service.security.access import Caller
 from cardiograph.service.settings import ServiceSettings
@@ -49,7 +49,7 @@ class Serving:
     predictor: Predictor
     records: Records
     pool: ScoringPool
-    held: HeldQueries
+    held: RecentQueries
     metrics: Metrics
     log: Any
     model_sha256: str

@@ -9,27 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import GraphConfig, RunConfig
-from cardiograph.containers import TEST, VAL, Cohort, Groups, Neighbourhood, PatientGraph, Places
+from cardiograph.containers import TEST, VAL, Cohort, Groups, NearestNeighbours, PatientGraph, SearchPoints
 from cardiograph.graph.attach import group_members
 from cardiograph.imaging.page_metadata import MARGIN_SHAPE
 from cardiograph.inference import Predictor
-from cardiograph.ingest.page_index import Survey
-from cardiograph.studies.faults.steps import protocol_of, scores_through
+from cardiograph.ingest.page_index import PageIndex
+from cardiograph.studies.faults.steps import scores_through, steps_of
 from cardiograph.studies.faults.switches import Faults
-from cardiograph.studies.shared_cohort import Laboratory, Measured
-from cardiograph.train.data import PartScores, Studied
-from cardiograph.train.fit import Prepared
-from cardiograph.train.steps import SOUND
+from cardiograph.studies.shared_cohort import Measured, SharedCohort
+from cardiograph.train.data import Dataset, PartScores
+from cardiograph.train.fit import PreparedGraph
+from cardiograph.train.steps import DEFAULT_STEPS
 from cardiograph.train.trial import fit_and_score
 
-Control = Callable[[Laboratory, RunConfig], Measured]
+Control = Callable[[SharedCohort, RunConfig], Measured]
 
 WHITE = 255
 
 
-def permuted_labels(lab: Laboratory, config: RunConfig) -> Measured:
+def permuted_labels(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
     """The labels mean nothing: whole groups exchange theirs before anything is split."""
-    return lab.trial(config, relabel=exchange_labels)
+    return shared_cohort.trial(config, relabel=exchange_labels)
 
 
 def exchange_labels(cohort: Cohort, groups: Groups, seed: int) -> Cohort:
@@ -51,47 +51,51 @@ def exchange_labels(cohort: Cohort, groups: Groups, seed: int) -> Cohort:
     return dataclasses.replace(cohort, table=table)
 
 
-def header_only(lab: Laboratory, config: RunConfig) -> Measured:
+def header_only(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
     """Logistic regression on the grey levels of the page margins, header and footer, and nothing else."""
-    studied, _ = lab.study(config)
-    if studied.survey is None:
+    dataset, _ = shared_cohort.study(config)
+    if dataset.page_index is None:
         message = "header_only needs pages"
         raise ValueError(message)
-    material = dataclasses.replace(studied.material, image=margins(studied.survey), clinical=None, copies=None)
-    found = fit_and_score(dataclasses.replace(studied, material=material), config, name="logistic")
-    return lab.measure(studied, {VAL: found.validation.probabilities, TEST: found.test.probabilities}, SOUND)
+    inputs = dataclasses.replace(dataset.inputs, image=margins(dataset.page_index), clinical=None, copies=None)
+    found = fit_and_score(dataclasses.replace(dataset, inputs=inputs), config, name="logistic")
+    return shared_cohort.measure(
+        dataset, {VAL: found.validation.probabilities, TEST: found.test.probabilities}, DEFAULT_STEPS
+    )
 
 
-def margins(survey: Survey) -> NDArray[np.float32]:
+def margins(page_index: PageIndex) -> NDArray[np.float32]:
     """[records, 1536] grey of header and footer, 0..255; white where no grid was found, NaN without a page."""
     width = 2 * MARGIN_SHAPE[0] * MARGIN_SHAPE[1]
-    found = np.full((len(survey.facts), width), WHITE, np.float32)
-    for row, facts in enumerate(survey.facts):
+    found = np.full((len(page_index.facts), width), WHITE, np.float32)
+    for row, facts in enumerate(page_index.facts):
         levels = np.nan if facts is None else facts.traits.margin_levels
         found[row] = found[row] if levels is None else levels
     return found
 
 
-def logistic(lab: Laboratory, config: RunConfig) -> Measured:
+def logistic(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
     """Logistic regression on the same node features."""
-    return lab.trial(config, name="logistic")
+    return shared_cohort.trial(config, name="logistic")
 
 
-def without_graph(lab: Laboratory, config: RunConfig) -> Measured:
+def without_graph(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
     """The same network hearing nobody."""
-    return lab.trial(config, name="mlp")
+    return shared_cohort.trial(config, name="mlp")
 
 
-def as_it_is(lab: Laboratory, config: RunConfig) -> Measured:
+def as_it_is(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
     """A sound trial of another configuration."""
-    return lab.trial(config)
+    return shared_cohort.trial(config)
 
 
-def rewired_edges(lab: Laboratory, config: RunConfig) -> Measured:
+def rewired_edges(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
     """Each record and each query hears as many random reference records of other groups instead of the nearest."""
     edges = RandomEdges(np.random.default_rng([config.seed, 7]))
-    sound = protocol_of(Faults(), pool=lab.pool)
-    return lab.trial(config, protocol=dataclasses.replace(sound, link=edges.link, join=edges.join, score=edges.score))
+    sound = steps_of(Faults(), pool=shared_cohort.pool)
+    return shared_cohort.trial(
+        config, steps=dataclasses.replace(sound, link=edges.link, join=edges.join, score=edges.score)
+    )
 
 
 class RandomEdges:
@@ -105,35 +109,37 @@ class RandomEdges:
         self._rng = rng
 
     def link(
-        self, places: Places, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
+        self, places: SearchPoints, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
     ) -> PatientGraph:
         """In place of ``build_graph``."""
         return PatientGraph(rows, self._drawn(len(rows), group_members(groups[rows], groups[rows]), config.k))
 
     def join(
         self,
-        reference: Places,
-        queries: Places,
+        reference: SearchPoints,
+        queries: SearchPoints,
         config: GraphConfig,
         forbidden: Sequence[NDArray[np.int64]],
-    ) -> Neighbourhood:
+    ) -> NearestNeighbours:
         """In place of ``attach``."""
         return self._drawn(len(reference), forbidden, config.k)
 
-    def score(self, predictor: Predictor, studied: Studied, prepared: Prepared, rows: NDArray[np.int64]) -> PartScores:
+    def score(
+        self, predictor: Predictor, dataset: Dataset, prepared: PreparedGraph, rows: NDArray[np.int64]
+    ) -> PartScores:
         """Through the graph that was learnt on."""
-        groups, heard = studied.split.groups.index, prepared.graph.rows
+        groups, heard = dataset.split.groups.index, prepared.graph.rows
         hood = self._drawn(len(heard), group_members(groups[rows], groups[heard]), predictor.bundle.served.graph.k)
-        labels = studied.material.labels
+        labels = dataset.inputs.labels
         return scores_through(predictor.bundle.network, prepared.features, prepared.graph, rows, hood, labels=labels)
 
-    def _drawn(self, reference: int, forbidden: Sequence[NDArray[np.int64]], k: int) -> Neighbourhood:
+    def _drawn(self, reference: int, forbidden: Sequence[NDArray[np.int64]], k: int) -> NearestNeighbours:
         index = np.full((len(forbidden), k), -1, np.int64)
         for row, banned in enumerate(forbidden):
             allowed = np.setdiff1d(np.arange(reference), banned)
             chosen = self._rng.choice(allowed, min(k, len(allowed)), replace=False)
             index[row, : len(chosen)] = chosen
-        return Neighbourhood(index, np.where(index >= 0, 0, np.inf).astype(np.float32))
+        return NearestNeighbours(index, np.where(index >= 0, 0, np.inf).astype(np.float32))
 
 
 CONTROLS: dict[str, Control] = {

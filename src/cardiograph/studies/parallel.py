@@ -19,9 +19,9 @@ from cardiograph.config import RunConfig
 from cardiograph.errors import RunError
 from cardiograph.regular_files import read_regular
 from cardiograph.studies.controls import CONTROLS
-from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.ladder.plan import Step
-from cardiograph.studies.shared_cohort import Laboratory, Measured
+from cardiograph.studies.shared_cohort import Measured, SharedCohort
 from cardiograph.threads import available_threads, set_threads
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ MOST_WORKERS = 4
 
 
 @dataclass(frozen=True)
-class Trial:
+class LadderTrial:
     """A trial to be made.
 
     Args:
@@ -57,7 +57,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Made:
+class TrialResult:
     """A finished trial.
 
     Args:
@@ -66,27 +66,35 @@ class Made:
         seconds: It took.
     """
 
-    trial: Trial
+    trial: LadderTrial
     scores: Measured
     seconds: float
 
 
-def make_trials(lab: Laboratory, trials: Sequence[Trial], *, workers: int | None = None) -> Iterator[Made]:
+def make_trials(
+    shared_cohort: SharedCohort, trials: Sequence[LadderTrial], *, workers: int | None = None
+) -> Iterator[TrialResult]:
     """Make trials, in any order; each comes back as soon as it is finished.
 
     Args:
-        lab: Of the cohort; its pages have been read.
+        shared_cohort: Of the cohort; its pages have been read.
         trials: To be made.
         workers: Processes; as many as there are cores, four at most, where None; 1 for none but this one.
 
     Raises:
         CardiographError: With what is wrong and what to do.
     """
-    yield from side_by_side(lab, trials, _make, (_laboratory, (lab.source, lab.config, lab.pool)), workers=workers)
+    yield from side_by_side(
+        shared_cohort,
+        trials,
+        _make,
+        (_laboratory, (shared_cohort.source, shared_cohort.config, shared_cohort.pool)),
+        workers=workers,
+    )
 
 
 def side_by_side(
-    bench: _Bench,
+    fold_data: _Bench,
     tasks: Sequence[_Task],
     work: Callable[[_Bench, _Task], _Done],
     opener: tuple[Callable[..., _Bench], tuple[object, ...]],
@@ -96,7 +104,7 @@ def side_by_side(
     """Work on tasks in this process or in several; results come as they are finished.
 
     Args:
-        bench: What the work needs, in this process.
+        fold_data: What the work needs, in this process.
         tasks: To be worked on.
         work: A function of a module, of bench and task.
         opener: Makes the bench of another process, and its arguments.
@@ -104,7 +112,7 @@ def side_by_side(
     """
     workers = min(workers or min(available_threads(), MOST_WORKERS), len(tasks))
     if workers <= 1:
-        yield from (work(bench, task) for task in tasks)
+        yield from (work(fold_data, task) for task in tasks)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
@@ -146,15 +154,19 @@ def _work_here(work: Callable[[Any, _Task], _Done], task: _Task) -> _Done:
     return work(_HERE[0], task)
 
 
-def _laboratory(source: Path, config: RunConfig, pool: Pool) -> Laboratory:
-    return Laboratory(source, config, PageCache(cache_folder()), pool=pool)
+def _laboratory(source: Path, config: RunConfig, pool: AugmentationPool) -> SharedCohort:
+    return SharedCohort(source, config, PageCache(cache_folder()), pool=pool)
 
 
-def _make(lab: Laboratory, trial: Trial) -> Made:
+def _make(shared_cohort: SharedCohort, trial: LadderTrial) -> TrialResult:
     start, step = time.perf_counter(), trial.step
-    config = lab.settings(step.config, step.faults, step.modality, trial.seed)
-    scores = CONTROLS[step.name](lab, config) if step.name in CONTROLS else lab.trial(config, by_class=step.by_class)
-    return Made(trial, scores, time.perf_counter() - start)
+    config = shared_cohort.settings(step.config, step.faults, step.modality, trial.seed)
+    scores = (
+        CONTROLS[step.name](shared_cohort, config)
+        if step.name in CONTROLS
+        else shared_cohort.trial(config, by_class=step.by_class)
+    )
+    return TrialResult(trial, scores, time.perf_counter() - start)
 
 
 _Scores = TypeVar("_Scores", bound="DataclassInstance")

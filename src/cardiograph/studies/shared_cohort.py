@@ -20,17 +20,17 @@ from cardiograph.evaluate.decision import youden_threshold
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.features.clinical import clinical_values
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.encoder_choice import choose_encoder
 from cardiograph.ingest.groups import group_records, has_split
-from cardiograph.ingest.page_index import Survey, survey_pages
-from cardiograph.progress import Progress, Silent
+from cardiograph.ingest.page_index import PageIndex, index_pages
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.schema import UNLABELLED
-from cardiograph.studies.faults.records import Pool
-from cardiograph.studies.faults.steps import protocol_of, survey_with_zeros
+from cardiograph.studies.faults.records import AugmentationPool
+from cardiograph.studies.faults.steps import steps_of, survey_with_zeros
 from cardiograph.studies.faults.switches import Faults, FaultyConfig, with_faults
-from cardiograph.train.data import Studied
-from cardiograph.train.steps import Protocol
+from cardiograph.train.data import Dataset
+from cardiograph.train.steps import PipelineSteps
 from cardiograph.train.trial import fit_and_score
 
 Modality = Literal["image", "clinical", "both"]
@@ -57,7 +57,7 @@ class Measured:
     class_accuracy: float | None = None
 
 
-class Laboratory:
+class SharedCohort:
     """A cohort under study. The table's own split is not used: each seed draws one.
 
     Args:
@@ -72,14 +72,20 @@ class Laboratory:
     """
 
     def __init__(
-        self, source: Path, config: RunConfig, cache: PageCache, progress: Progress | None = None, *, pool: Pool
+        self,
+        source: Path,
+        config: RunConfig,
+        cache: PageCache,
+        progress: Progress | None = None,
+        *,
+        pool: AugmentationPool,
     ) -> None:
-        self.source, self.config, self.pool, self.progress = source, config, pool, progress or Silent()
+        self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
         cohort = read_cohort(source, config.cohort, outcome=config.outcome)
         self.had_split = has_split(cohort)
         self.cohort = dataclasses.replace(cohort, table=cohort.table.assign(split=None))
         self._cache, self._encoders = cache, dict[str, object]()
-        self._surveys: dict[str, tuple[Cohort, Survey]] = {}
+        self._surveys: dict[str, tuple[Cohort, PageIndex]] = {}
         self._groups: dict[int, Groups] = {}
 
     @property
@@ -89,11 +95,11 @@ class Laboratory:
         return tuple(sorted(set(table["class_name"][table["label"] != UNLABELLED])))
 
     @cached_property
-    def own(self) -> tuple[Cohort, Survey | None]:
+    def own(self) -> tuple[Cohort, PageIndex | None]:
         """The records of a sound run, and their pages in the view of the settings."""
         if not self.cohort.has_pages:
             return self.cohort, None
-        return survey_pages(self.cohort, self._shop(self.config))
+        return index_pages(self.cohort, self._shop(self.config))
 
     @property
     def groups(self) -> Groups:
@@ -105,13 +111,13 @@ class Laboratory:
 
         Random weights are too coarse in bfloat16 (pages look alike to them), so that nothing is tried there.
         """
-        cohort, survey = self.own
-        if survey is None or self.config.encoder.precision != "auto":
+        cohort, page_index = self.own
+        if page_index is None or self.config.encoder.precision != "auto":
             return
         precision = "f32"
         if self.config.encoder.weights != "random":
             precision = choose_encoder(
-                survey.of(np.flatnonzero(cohort.labels >= 0)), self._shop(self.config)
+                page_index.of(np.flatnonzero(cohort.labels >= 0)), self._shop(self.config)
             ).facts.precision
         encoder = self.config.encoder.model_copy(update={"precision": precision})
         self.config = self.config.model_copy(update={"encoder": encoder})
@@ -134,24 +140,24 @@ class Laboratory:
         return with_faults(config.model_copy(update=update), faults)
 
     def study(
-        self, config: RunConfig, *, protocol: Protocol | None = None, relabel: Relabel | None = None
-    ) -> tuple[Studied, Protocol]:
+        self, config: RunConfig, *, steps: PipelineSteps | None = None, relabel: Relabel | None = None
+    ) -> tuple[Dataset, PipelineSteps]:
         """Split the cohort and embed its pages as a configuration asks; what is known is not computed again.
 
         Args:
             config: From :meth:`settings`.
-            protocol: The steps; those of the configuration's faults by default.
+            steps: The steps; those of the configuration's faults by default.
             relabel: Gives the records other labels before they are split.
         """
         faults = config.faults if isinstance(config, FaultyConfig) else Faults()
-        protocol = protocol or protocol_of(faults, pool=self.pool)
-        shop = self._shop(config)
-        cohort, survey = self._surveyed(protocol, shop)
+        steps = steps or steps_of(faults, pool=self.pool)
+        context = self._shop(config)
+        cohort, page_index = self._surveyed(steps, context)
         groups = self._grouped(cohort)
         if relabel is not None:
             cohort = relabel(cohort, groups, config.seed)
-        split = protocol.split(cohort, groups, config)
-        return protocol.study(cohort, survey, split, clinical_values(cohort, split, config), shop), protocol
+        split = steps.split(cohort, groups, config)
+        return steps.study(cohort, page_index, split, clinical_values(cohort, split, config), context), steps
 
     def trial(
         self,
@@ -159,7 +165,7 @@ class Laboratory:
         *,
         name: str = "",
         by_class: bool = False,
-        protocol: Protocol | None = None,
+        steps: PipelineSteps | None = None,
         relabel: Relabel | None = None,
     ) -> Measured:
         """Learn and score one network.
@@ -168,32 +174,34 @@ class Laboratory:
             config: From :meth:`settings`.
             name: Of the network; the configured one if empty.
             by_class: Whether a second network learns the classes, where there are more than two.
-            protocol: As for :meth:`study`.
+            steps: As for :meth:`study`.
             relabel: As for :meth:`study`.
         """
-        studied, protocol = self.study(config, protocol=protocol, relabel=relabel)
-        found = fit_and_score(studied, config, protocol, name=name)
+        dataset, steps = self.study(config, steps=steps, relabel=relabel)
+        found = fit_and_score(dataset, config, steps, name=name)
         parts = {VAL: found.validation.probabilities, TEST: found.test.probabilities}
-        measured = self.measure(studied, parts, protocol)
+        measured = self.measure(dataset, parts, steps)
         if not by_class or len(self.classes) <= 2:
             return measured
-        targets = _codes(studied.cohort, self.classes)
-        guessed = fit_and_score(studied, config, protocol, name=name, targets=targets).test.by_class.argmax(axis=1)
-        right = float((guessed == targets[studied.rows(TEST)]).mean())
+        targets = _codes(dataset.cohort, self.classes)
+        guessed = fit_and_score(dataset, config, steps, name=name, targets=targets).test.by_class.argmax(axis=1)
+        right = float((guessed == targets[dataset.rows(TEST)]).mean())
         return dataclasses.replace(measured, class_accuracy=right)
 
-    def measure(self, studied: Studied, probabilities: dict[str, NDArray[np.float64]], protocol: Protocol) -> Measured:
+    def measure(
+        self, dataset: Dataset, probabilities: dict[str, NDArray[np.float64]], steps: PipelineSteps
+    ) -> Measured:
         """Scores of the test records, with the threshold of the validation records.
 
         Args:
-            studied: Labels and split.
+            dataset: Labels and split.
             probabilities: ``val`` and ``test`` -> [labelled records] of the outcome.
-            protocol: Says what the positive class is.
+            steps: Says what the positive class is.
         """
-        labels, groups = studied.cohort.labels, studied.split.groups.index
+        labels, groups = dataset.cohort.labels, dataset.split.groups.index
         judged = {
-            part: protocol.present(
-                PartPredictions(labels[studied.rows(part)], groups[studied.rows(part)], {"model": values})
+            part: steps.present(
+                PartPredictions(labels[dataset.rows(part)], groups[dataset.rows(part)], {"model": values})
             )
             for part, values in probabilities.items()
         }
@@ -202,22 +210,22 @@ class Laboratory:
         names = ("auroc", "balanced_accuracy", "sensitivity", "specificity")
         return Measured(*(scores[name] for name in names))
 
-    def _shop(self, config: RunConfig) -> Workshop:
-        return Workshop(config, self._cache, self.progress, encoders=self._encoders)
+    def _shop(self, config: RunConfig) -> RunContext:
+        return RunContext(config, self._cache, self.progress, encoders=self._encoders)
 
-    def _surveyed(self, protocol: Protocol, shop: Workshop) -> tuple[Cohort, Survey | None]:
+    def _surveyed(self, steps: PipelineSteps, context: RunContext) -> tuple[Cohort, PageIndex | None]:
         """The records and pages of a configuration: by its modality, its view, and what becomes of bad pages."""
-        cohort, survey = self.own
-        if survey is None or shop.config.cohort.modality == "clinical":
+        cohort, page_index = self.own
+        if page_index is None or context.config.cohort.modality == "clinical":
             return cohort, None
-        everyone = cohort if protocol.survey is survey_pages else self.cohort
-        key = f"{shop.config.fingerprint('pages')} {len(everyone)}"
+        everyone = cohort if steps.page_index is index_pages else self.cohort
+        key = f"{context.config.fingerprint('pages')} {len(everyone)}"
         if key not in self._surveys:
-            self._surveys[key] = protocol.survey(everyone, shop)
-        cohort, survey = self._surveys[key]
-        if shop.config.cohort.modality == "image":
+            self._surveys[key] = steps.page_index(everyone, context)
+        cohort, page_index = self._surveys[key]
+        if context.config.cohort.modality == "image":
             cohort = dataclasses.replace(cohort, variables=())
-        return cohort, survey
+        return cohort, page_index
 
     def _grouped(self, cohort: Cohort) -> Groups:
         """True groups by the cohort's own view; more records than ``own`` has are those of pages that cannot be read."""

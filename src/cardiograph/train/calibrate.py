@@ -12,31 +12,31 @@ from cardiograph.config import EvaluationConfig, RunConfig
 from cardiograph.containers import VAL
 from cardiograph.evaluate.decision import choose_threshold
 from cardiograph.inference import Predictor, mean_distance
-from cardiograph.train.data import Studied
-from cardiograph.train.fit import Prepared
+from cardiograph.train.data import Dataset
+from cardiograph.train.fit import PreparedGraph
 from cardiograph.train.novelty_gates import gate_of, partial_gates
-from cardiograph.train.steps import Protocol
+from cardiograph.train.steps import PipelineSteps
 from cardiograph.uncertainty.calibrator_choice import fit_calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
 from cardiograph.uncertainty.uncertainty import Uncertainty, rounded
 
 
 def calibrated(
-    bundle: ModelBundle, studied: Studied, prepared: Prepared, config: RunConfig, protocol: Protocol
+    bundle: ModelBundle, dataset: Dataset, prepared: PreparedGraph, config: RunConfig, steps: PipelineSteps
 ) -> ModelBundle:
     """The bundle with all that its validation records teach.
 
     Args:
         bundle: Not calibrated yet.
-        studied: Labels, groups and split.
+        dataset: Labels, groups and split.
         prepared: Features and graph behind the bundle.
         config: Settings of the run.
-        protocol: How records are scored. One with faults goes round the predictor: its scores are not calibrated.
+        steps: How records are scored. One with faults goes round the predictor: its scores are not calibrated.
     """
-    rows = studied.rows(VAL)
-    labels, groups = studied.cohort.labels[rows], studied.split.groups.index[rows]
-    found = protocol.score(Predictor(bundle), studied, prepared, rows)
-    if found.scores is not None and found.scores.told is not None and not protocol.cautions:
+    rows = dataset.rows(VAL)
+    labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
+    found = steps.score(Predictor(bundle), dataset, prepared, rows)
+    if found.scores is not None and found.scores.uncertainty is not None and not steps.cautions:
         uncertainty = learn_uncertainty(found.scores.raw, labels, groups, config.evaluation, seed=config.seed)
         quantile = config.evaluation.novelty
         complete = prepared.places.of(prepared.graph.rows).present.all(1)
@@ -46,7 +46,7 @@ def calibrated(
             partial_novelty=partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
         )
         bundle = dataclasses.replace(bundle, uncertainty=uncertainty)
-        found = protocol.score(Predictor(bundle), studied, prepared, rows)
+        found = steps.score(Predictor(bundle), dataset, prepared, rows)
     threshold = threshold_of(labels, found.probabilities, config.evaluation)
     return dataclasses.replace(bundle, served=dataclasses.replace(bundle.served, threshold=threshold))
 

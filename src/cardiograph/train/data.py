@@ -12,23 +12,23 @@ from cardiograph.containers import (
     TRAIN,
     ClinicalTable,
     Cohort,
-    Neighbourhood,
+    NearestNeighbours,
     Split,
 )
 from cardiograph.errors import CohortError
 from cardiograph.evaluate.summary import headline_provenance
 from cardiograph.inference import Queries, Scores
-from cardiograph.ingest.augmentation import Augmented, Copies, augment_pages
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.augmentation import Augmented, AugmentedCopies, augment_pages
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.encoder_choice import Encoder, choose_encoder
-from cardiograph.ingest.page_index import Survey
+from cardiograph.ingest.page_index import PageIndex
 from cardiograph.schema import Provenance
 from cardiograph.train.balance import class_weights, plan_copies
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingInputs:
     """What a model is learnt from.
 
     Args:
@@ -44,27 +44,27 @@ class Material:
     clinical: ClinicalTable | None
     labels: NDArray[np.int64]
     split: Split
-    copies: Copies | None = None
+    copies: AugmentedCopies | None = None
     class_weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
-class Studied:
+class Dataset:
     """A cohort before anything is learnt.
 
     Args:
         cohort: Its records.
-        survey: Its pages, or None.
+        page_index: Its pages, or None.
         split: Parts and groups.
-        material: Embeddings and values.
+        inputs: Embeddings and values.
         encoder: Of the pages, or None.
         augmented: Copies of training pages and how they were made, or None.
     """
 
     cohort: Cohort
-    survey: Survey | None
+    page_index: PageIndex | None
     split: Split
-    material: Material
+    inputs: TrainingInputs
     encoder: Encoder | None = None
     augmented: Augmented | None = None
 
@@ -75,11 +75,11 @@ class Studied:
 
     def queries(self, rows: NDArray[np.int64]) -> Queries:
         """Records as the predictor takes them."""
-        material, patients = self.material, list(self.cohort.table["patient_id"])
-        facts = [None if self.survey is None else self.survey.facts[row] for row in rows]
+        inputs, patients = self.inputs, list(self.cohort.table["patient_id"])
+        facts = [None if self.page_index is None else self.page_index.facts[row] for row in rows]
         return Queries(
-            image=None if material.image is None else material.image[rows],
-            clinical=np.zeros((len(rows), 0)) if material.clinical is None else material.clinical.values[rows],
+            image=None if inputs.image is None else inputs.image[rows],
+            clinical=np.zeros((len(rows), 0)) if inputs.clinical is None else inputs.clinical.values[rows],
             patient_ids=[patients[row] for row in rows],
             pixel_hashes=[None if each is None else each.pixel_hash or None for each in facts],
             perceptual_hashes=[None if each is None or not each.pixel_hash else each.likeness for each in facts],
@@ -88,7 +88,7 @@ class Studied:
     @property
     def provenances(self) -> tuple[Provenance, ...]:
         """One for each clinical column."""
-        return () if self.material.clinical is None else self.material.clinical.provenance
+        return () if self.inputs.clinical is None else self.inputs.clinical.provenance
 
     @property
     def provenance(self) -> Provenance:
@@ -108,7 +108,7 @@ class PartScores:
     """
 
     by_class: NDArray[np.float64]
-    neighbours: Neighbourhood
+    neighbours: NearestNeighbours
     sources: NDArray[np.int64]
     scores: Scores | None = None
 
@@ -119,33 +119,33 @@ class PartScores:
 
 
 def study(
-    cohort: Cohort, survey: Survey | None, split: Split, clinical: ClinicalTable | None, shop: Workshop
-) -> Studied:
+    cohort: Cohort, page_index: PageIndex | None, split: Split, clinical: ClinicalTable | None, context: RunContext
+) -> Dataset:
     """Values and embeddings: all that is known before anything is learnt."""
-    config = shop.config
-    if survey is None:
-        return Studied(cohort, None, split, material_of(cohort, split, clinical, config))
-    with shop.stage("embedding"):
-        labelled = np.flatnonzero((split.part == TRAIN) & (cohort.labels >= 0) & survey.paged)
+    config = context.config
+    if page_index is None:
+        return Dataset(cohort, None, split, training_inputs(cohort, split, clinical, config))
+    with context.stage("embedding"):
+        labelled = np.flatnonzero((split.part == TRAIN) & (cohort.labels >= 0) & page_index.paged)
         if not len(labelled):
             message = (
                 "no labelled training record has a page, so nothing can be learnt about pages; add pages, draw another "
                 "split (--seed), or use the clinical values alone: --modality clinical"
             )
             raise CohortError(message)
-        encoder = choose_encoder(survey.of(labelled), shop)
-        images = embed_pages(survey, encoder.engine, encoder.facts.fingerprint, shop)
+        encoder = choose_encoder(page_index.of(labelled), context)
+        images = embed_pages(page_index, encoder.engine, encoder.facts.fingerprint, context)
     augmented: Augmented | None = None
     if config.balance.mode == "augment":
         rng = np.random.default_rng([config.seed, 2])
-        plan = plan_copies(cohort.labels, split.rows(TRAIN), rng, paged=survey.paged)
-        with shop.stage("augmentation"):
-            augmented = augment_pages(plan.source, survey, encoder, shop)
-    material = material_of(cohort, split, clinical, config, image=images.values, augmented=augmented)
-    return Studied(cohort, survey, split, material, encoder, augmented)
+        plan = plan_copies(cohort.labels, split.rows(TRAIN), rng, paged=page_index.paged)
+        with context.stage("augmentation"):
+            augmented = augment_pages(plan.source, page_index, encoder, context)
+    inputs = training_inputs(cohort, split, clinical, config, image=images.values, augmented=augmented)
+    return Dataset(cohort, page_index, split, inputs, encoder, augmented)
 
 
-def material_of(
+def training_inputs(
     cohort: Cohort,
     split: Split,
     clinical: ClinicalTable | None,
@@ -153,7 +153,9 @@ def material_of(
     *,
     image: np.ndarray | None = None,
     augmented: Augmented | None = None,
-) -> Material:
+) -> TrainingInputs:
     """What a model is learnt from, with class weights where the configuration asks for them."""
     weights = class_weights(cohort.labels[split.rows(TRAIN)]) if config.balance.mode == "weights" else None
-    return Material(image, clinical, cohort.labels, split, None if augmented is None else augmented.copies, weights)
+    return TrainingInputs(
+        image, clinical, cohort.labels, split, None if augmented is None else augmented.copies, weights
+    )

@@ -14,20 +14,20 @@ from cardiograph.evaluate.metrics import score
 from cardiograph.ingest.groups import draw_groups, split_rows
 from cardiograph.progress import Progress
 from cardiograph.train.balance import class_weights
-from cardiograph.train.data import Studied
+from cardiograph.train.data import Dataset
 from cardiograph.train.trial import fit_and_score
 
 SEEDS = 5
 """Pairs of splits."""
 
 
-def measure_inflation(studied: Studied, config: RunConfig, progress: Progress) -> dict[str, Any]:
+def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) -> dict[str, Any]:
     """Learn and score the kept model on pairs of splits: whole groups, and rows one by one as published work does it.
 
     Augmented copies are left out on both sides (class weights stand in for them): only the split differs in a pair.
 
     Args:
-        studied: The cohort of a run.
+        dataset: The cohort of a run.
         config: Its settings; its seed is the first of the pairs.
         progress: Told of each split.
 
@@ -35,8 +35,8 @@ def measure_inflation(studied: Studied, config: RunConfig, progress: Progress) -
         ``sentence``, and where a group has more than one record ``by_row``, ``by_group`` (mean AUROC), ``difference``
         (value, low, high), ``model`` and ``seeds``; plain values.
     """
-    groups = studied.split.groups
-    labelled = studied.cohort.labels >= 0
+    groups = dataset.split.groups
+    labelled = dataset.cohort.labels >= 0
     sizes = np.bincount(groups.index[labelled], minlength=1)
     if sizes.max() < 2:
         return {"sentence": "No group of more than one record: nothing to inflate."}
@@ -44,21 +44,21 @@ def measure_inflation(studied: Studied, config: RunConfig, progress: Progress) -
     found = []
     for number in range(SEEDS):
         each = config.model_copy(update={"seed": config.seed + number})
-        by_group = draw_groups(studied.cohort, groups, each)
+        by_group = draw_groups(dataset.cohort, groups, each)
         pair = []
-        for split in (split_rows(studied.cohort, each), by_group):
-            pair.append(_auroc(studied, split, each))
+        for split in (split_rows(dataset.cohort, each), by_group):
+            pair.append(_auroc(dataset, split, each))
             progress.advance()
         found.append(pair)
     return _told(np.array(found), config)
 
 
-def _auroc(studied: Studied, split: Split, config: RunConfig) -> float:
-    labels = studied.cohort.labels
+def _auroc(dataset: Dataset, split: Split, config: RunConfig) -> float:
+    labels = dataset.cohort.labels
     balanced = config.balance.mode != "none"
     weights = class_weights(labels[split.rows(TRAIN)]) if balanced else None
-    material = dataclasses.replace(studied.material, split=split, copies=None, class_weights=weights)
-    resplit = dataclasses.replace(studied, split=split, material=material, augmented=None)
+    inputs = dataclasses.replace(dataset.inputs, split=split, copies=None, class_weights=weights)
+    resplit = dataclasses.replace(dataset, split=split, inputs=inputs, augmented=None)
     found = fit_and_score(resplit, config).test.probabilities
     return score(labels[resplit.rows(TEST)], found, 0.5)["auroc"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
-from cardiograph.containers import NodeFeatures, Places
+from cardiograph.containers import NodeFeatures, SearchPoints
 from cardiograph.graph.attach import attach, group_members
 from cardiograph.inference import mean_distance
 from cardiograph.uncertainty.novelty import NoveltyGate
@@ -55,7 +55,7 @@ def partial_gates(bundle: ModelBundle, quantile: float, rng: np.random.Generator
 
 
 def _gate(
-    bundle: ModelBundle, places: Places, pattern: NDArray[np.bool_], drawn: NDArray[np.int64], quantile: float
+    bundle: ModelBundle, places: SearchPoints, pattern: NDArray[np.bool_], drawn: NDArray[np.int64], quantile: float
 ) -> NoveltyGate | None:
     """From those drawn records that have the blocks of ``pattern``, each against the reference without its group."""
     rows = drawn[places.present[drawn][:, pattern].all(1)]
@@ -66,7 +66,7 @@ def _gate(
     return gate_of(mean_distance(attach(places, asked, bundle.served.graph, own)), quantile)
 
 
-def _reference_places(bundle: ModelBundle) -> Places:
+def _reference_places(bundle: ModelBundle) -> SearchPoints:
     reference, (names, blocks) = bundle.reference, bundle.fusion.layout
     places = bundle.space.place(NodeFeatures(reference.features, names, blocks, reference.present))
     return places if reference.places is None else dataclasses.replace(places, values=reference.places)

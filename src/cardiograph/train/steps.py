@@ -9,21 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import ClinicalTable, Cohort, Groups, Neighbourhood, PatientGraph, Split
+from cardiograph.containers import ClinicalTable, Cohort, Groups, NearestNeighbours, PatientGraph, Split
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.features.fusion import Fusion
 from cardiograph.graph.attach import attach, build_graph
 from cardiograph.inference import Predictor
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_records
-from cardiograph.ingest.page_index import Survey, survey_pages
-from cardiograph.train.data import PartScores, Studied, study
-from cardiograph.train.fit import Prepared
+from cardiograph.ingest.page_index import PageIndex, index_pages
+from cardiograph.train.data import Dataset, PartScores, study
+from cardiograph.train.fit import PreparedGraph
 
 
-def score_queries(predictor: Predictor, studied: Studied, prepared: Prepared, rows: NDArray[np.int64]) -> PartScores:
+def score_queries(
+    predictor: Predictor, dataset: Dataset, prepared: PreparedGraph, rows: NDArray[np.int64]
+) -> PartScores:
     """Score records as new patients: each hears reference records alone, by the predictor that serves."""
-    scores = predictor.score(studied.queries(rows))
+    scores = predictor.score(dataset.queries(rows))
     return PartScores(scores.by_class, scores.neighbours, prepared.graph.rows, scores)
 
 
@@ -32,17 +34,17 @@ def as_they_are(predictions: PartPredictions) -> PartPredictions:
     return predictions
 
 
-def to_the_training_graph(prepared: Prepared, studied: Studied, config: RunConfig) -> Prepared:
+def to_the_training_graph(prepared: PreparedGraph, dataset: Dataset, config: RunConfig) -> PreparedGraph:
     """New patients are attached to the training records, as test records were."""
     return prepared
 
 
 @dataclass(frozen=True)
-class Protocol:
+class PipelineSteps:
     """The steps that a study may exchange, to show what a fault in them is worth.
 
     Args:
-        survey: Cohort -> its usable records and the facts of their pages.
+        page_index: Cohort -> its usable records and the facts of their pages.
         split: Cohort and groups -> parts.
         study: -> what is learnt from, records and copies.
         fuse: Blocks -> node features.
@@ -55,17 +57,17 @@ class Protocol:
         faults: Names of what was done wrong on purpose, which every answer of the kept model tells.
     """
 
-    survey: Callable[[Cohort, Workshop], tuple[Cohort, Survey]] = survey_pages
+    page_index: Callable[[Cohort, RunContext], tuple[Cohort, PageIndex]] = index_pages
     split: Callable[[Cohort, Groups, RunConfig], Split] = split_records
-    study: Callable[[Cohort, Survey | None, Split, ClinicalTable | None, Workshop], Studied] = study
+    study: Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset] = study
     fuse: Callable[..., Fusion] = Fusion.fit
     link: Callable[..., PatientGraph] = build_graph
-    join: Callable[..., Neighbourhood] = attach
-    score: Callable[[Predictor, Studied, Prepared, NDArray[np.int64]], PartScores] = score_queries
+    join: Callable[..., NearestNeighbours] = attach
+    score: Callable[[Predictor, Dataset, PreparedGraph, NDArray[np.int64]], PartScores] = score_queries
     present: Callable[[PartPredictions], PartPredictions] = as_they_are
-    serve: Callable[[Prepared, Studied, RunConfig], Prepared] = to_the_training_graph
+    serve: Callable[[PreparedGraph, Dataset, RunConfig], PreparedGraph] = to_the_training_graph
     cautions: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
 
-SOUND = Protocol()
+DEFAULT_STEPS = PipelineSteps()

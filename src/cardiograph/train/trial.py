@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import TEST, VAL, Neighbourhood
+from cardiograph.containers import TEST, VAL, NearestNeighbours
 from cardiograph.inference import Predictor, Scores
 from cardiograph.models.baselines import fit_boosting
 from cardiograph.train.calibrate import calibrated, learn_uncertainty
-from cardiograph.train.data import PartScores, Studied
-from cardiograph.train.fit import Prepared, fit_network, make_bundle, prepare
-from cardiograph.train.steps import SOUND, Protocol
+from cardiograph.train.data import Dataset, PartScores
+from cardiograph.train.fit import PreparedGraph, fit_network, make_bundle, prepare
+from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
 
 
-def nameless(studied: Studied) -> Studied:
+def nameless(dataset: Dataset) -> Dataset:
     """The same records without patient ids and pages: nothing but the split keeps records of a group apart."""
-    cohort = dataclasses.replace(studied.cohort, table=studied.cohort.table.assign(patient_id=None))
-    return dataclasses.replace(studied, cohort=cohort, survey=None, encoder=None)
+    cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(patient_id=None))
+    return dataclasses.replace(dataset, cohort=cohort, page_index=None, encoder=None)
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialScores:
     """What one model made of one split.
 
     Args:
@@ -36,77 +36,77 @@ class Trial:
 
     validation: PartScores
     test: PartScores
-    prepared: Prepared
+    prepared: PreparedGraph
 
 
 def fit_and_score(
-    studied: Studied,
+    dataset: Dataset,
     config: RunConfig,
-    protocol: Protocol = SOUND,
+    steps: PipelineSteps = DEFAULT_STEPS,
     *,
     name: str = "",
     targets: NDArray[np.int64] | None = None,
-) -> Trial:
+) -> TrialScores:
     """Learn one network and score the labelled validation and test records.
 
     Args:
-        studied: Embeddings, values, labels and split.
+        dataset: Embeddings, values, labels and split.
         config: Settings; its seed is that of training.
-        protocol: The steps; the sound ones by default.
+        steps: The steps; the sound ones by default.
         name: Of the model, ``boosting`` included, which no bundle can hold; the configured one if empty.
         targets: [records] classes 0..classes-1 to be learnt instead of the labels, -1 where there is none.
     """
     name = name or config.model.name
-    unnamed, material = nameless(studied), studied.material
+    unnamed, inputs = nameless(dataset), dataset.inputs
     if targets is not None:
-        material = dataclasses.replace(material, labels=targets)
-    prepared = prepare(material, config, fuse=protocol.fuse, link=protocol.link, join=protocol.join)
+        inputs = dataclasses.replace(inputs, labels=targets)
+    prepared = prepare(inputs, config, fuse=steps.fuse, link=steps.link, join=steps.join)
     if name == "boosting":
-        return _boosted(studied, prepared, config)
+        return _boosted(dataset, prepared, config)
     classes = 2 if targets is None else int(targets.max()) + 1
-    predictor = fit_predictor(name, unnamed, prepared, config, protocol, classes=classes)
-    validation, test = (protocol.score(predictor, unnamed, prepared, studied.rows(part)) for part in (VAL, TEST))
-    return Trial(validation, test, prepared)
+    predictor = fit_predictor(name, unnamed, prepared, config, steps, classes=classes)
+    validation, test = (steps.score(predictor, unnamed, prepared, dataset.rows(part)) for part in (VAL, TEST))
+    return TrialScores(validation, test, prepared)
 
 
 def fit_predictor(
     name: str,
-    studied: Studied,
-    prepared: Prepared,
+    dataset: Dataset,
+    prepared: PreparedGraph,
     config: RunConfig,
-    protocol: Protocol = SOUND,
+    steps: PipelineSteps = DEFAULT_STEPS,
     *,
     classes: int = 2,
 ) -> Predictor:
     """Learn a network, bundle it, and calibrate it where there are two classes and validation records to do so."""
     network, _ = fit_network(name, prepared, config, classes=classes)
-    bundle = make_bundle(name, network, studied, prepared, config)
-    if classes == 2 and len(studied.rows(VAL)):
-        bundle = calibrated(bundle, studied, prepared, config, protocol)
+    bundle = make_bundle(name, network, dataset, prepared, config)
+    if classes == 2 and len(dataset.rows(VAL)):
+        bundle = calibrated(bundle, dataset, prepared, config, steps)
     return Predictor(bundle)
 
 
-def _boosted(studied: Studied, prepared: Prepared, config: RunConfig) -> Trial:
+def _boosted(dataset: Dataset, prepared: PreparedGraph, config: RunConfig) -> TrialScores:
     """Boosted trees on the same node features, calibrated like the rest."""
-    train_set, features, labels = prepared.train_set, prepared.features.values, studied.material.labels
+    train_set, features, labels = prepared.train_set, prepared.features.values, dataset.inputs.labels
     used = (train_set.weights > 0).numpy()
-    val = studied.rows(VAL)
+    val = dataset.rows(VAL)
     trees = fit_boosting(
         train_set.features.numpy()[used], train_set.labels.numpy()[used], features[val], labels[val], seed=config.seed
     )
-    raw = {part: _logit(trees.probabilities(features[studied.rows(part)])) for part in (VAL, TEST)}
+    raw = {part: _logit(trees.probabilities(features[dataset.rows(part)])) for part in (VAL, TEST)}
     uncertainty = learn_uncertainty(
-        raw[VAL], labels[val], studied.split.groups.index[val], config.evaluation, seed=config.seed
+        raw[VAL], labels[val], dataset.split.groups.index[val], config.evaluation, seed=config.seed
     )
     parts = {}
     for part, scores in raw.items():
         count = len(scores)
-        told = uncertainty.tell(scores, np.full(count, 0.5), np.full(count, np.nan))
+        told = uncertainty.predict(scores, np.full(count, 0.5), np.full(count, np.nan))
         by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
-        nobody = Neighbourhood(np.full((count, 1), -1, np.int64), np.full((count, 1), np.inf, np.float32))
+        nobody = NearestNeighbours(np.full((count, 1), -1, np.int64), np.full((count, 1), np.inf, np.float32))
         found = Scores(by_class, scores, nobody, ((),) * count, told, ((),) * count)
         parts[part] = PartScores(by_class, nobody, prepared.graph.rows, found)
-    return Trial(parts[VAL], parts[TEST], prepared)
+    return TrialScores(parts[VAL], parts[TEST], prepared)
 
 
 def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

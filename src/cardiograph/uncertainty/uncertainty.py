@@ -18,7 +18,7 @@ DECIMALS = 5
 
 
 @dataclass(frozen=True)
-class Told:
+class UncertaintyOutput:
     """What is known of the scores of some patients.
 
     Args:
@@ -63,13 +63,13 @@ class Uncertainty:
     novelty: NoveltyGate | None = None
     partial_novelty: dict[str, NoveltyGate] = field(default_factory=dict)
 
-    def tell(
+    def predict(
         self,
         scores: NDArray[np.float64],
         ties: NDArray[np.float64],
         distances: NDArray[np.float64],
         lacking: Sequence[str | None] | None = None,
-    ) -> Told:
+    ) -> UncertaintyOutput:
         """Probabilities, intervals, sets and novelty of some patients, each as if alone.
 
         Args:
@@ -88,7 +88,9 @@ class Uncertainty:
             included, p_values = self.conformal.sets(scores, ties)
             decisions = tuple(answer(each) for each in included)
         novelty, novel, unjudged = self._novelty(distances, [None] * count if lacking is None else lacking)
-        return Told(self.calibrator.apply(scores), low, high, decisions, p_values, novelty, novel, unjudged)
+        return UncertaintyOutput(
+            self.calibrator.apply(scores), low, high, decisions, p_values, novelty, novel, unjudged
+        )
 
     def _novelty(
         self, distances: NDArray[np.float64], lacking: Sequence[str | None]

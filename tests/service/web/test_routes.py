@@ -13,7 +13,7 @@ from cardiograph.service.web.explanation import Why, similar
 from cardiograph.service.web.site import StaticFiles
 
 BROWSER = {"Accept": "text/html"}
-VENDORED = (Path(__file__).parent / "vendored", Path(__file__).parents[2] / "src/cardiograph/service/static")
+VENDORED = (Path(__file__).parents[1] / "vendored", Path(__file__).parents[3] / "src/cardiograph/service/web/static")
 
 
 def field(text, name):
@@ -53,9 +53,9 @@ def typed(values):
 def test_the_form_has_every_variable_with_unit_and_range(form, predictor):
     for variable in predictor.bundle.scaler.variables:
         place = form.page.index(f'name="value-{variable.name}"')
-        beside = form.page[place : place + 600]
-        assert f"{variable.low:g} to {variable.high:g}" in beside
-        assert variable.unit in beside
+        baselines = form.page[place : place + 600]
+        assert f"{variable.low:g} to {variable.high:g}" in baselines
+        assert variable.unit in baselines
 
 
 def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, values):

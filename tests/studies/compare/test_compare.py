@@ -14,9 +14,9 @@ from cardiograph.cli.app import main
 from cardiograph.errors import CohortError, ConfigError, RunError
 from cardiograph.studies.compare import compare as study
 from cardiograph.studies.compare.compare import compare
-from cardiograph.studies.compare.options import Asked, Extent, extent_of
+from cardiograph.studies.compare.options import CompareOptions, CompareRequest, options_of
 
-SMALL = Extent(
+SMALL = CompareOptions(
     models=("default", "logistic", "knn_vote"), folds=2, repeats=1, scarcity=True, missingness=True, workers=1
 )
 
@@ -37,7 +37,7 @@ def counted(monkeypatch):
     """Which fits are made."""
     made = []
     make = study._make
-    monkeypatch.setattr(study, "_make", lambda bench, task: made.append(task) or make(bench, task))
+    monkeypatch.setattr(study, "_make", lambda fold_data, task: made.append(task) or make(fold_data, task))
     return made
 
 
@@ -112,7 +112,7 @@ def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_tabl
 
 
 def test_more_repeats_add_to_what_is_there(values_table, tmp_path, counted):
-    extent = Extent(models=("default", "logistic"), folds=2, repeats=1, workers=1)
+    extent = CompareOptions(models=("default", "logistic"), folds=2, repeats=1, workers=1)
     compare(values_table, tmp_path / "out", values_settings(), extent)
     first = len(counted)
     compare(values_table, tmp_path / "out", values_settings(), dataclasses.replace(extent, repeats=2))
@@ -126,7 +126,7 @@ def test_another_configuration_in_the_folder_is_refused(compared, values_table):
 
 
 def test_the_own_split_needs_one_record_of_each_group_and_whole_groups(values_table, page_table, tmp_path):
-    extent = Extent(models=("default", "logistic"), own_split=True, workers=1)
+    extent = CompareOptions(models=("default", "logistic"), own_split=True, workers=1)
     with pytest.raises(ConfigError, match=r"--own-split: the test part has 18 records in 12 groups"):
         compare(values_table, tmp_path / "a", values_settings(), extent)
     table = pd.read_csv(values_table)
@@ -146,7 +146,7 @@ def test_the_own_split_needs_one_record_of_each_group_and_whole_groups(values_ta
 
 
 def test_a_default_that_hears_nobody_has_no_graph_to_judge(values_table, tmp_path):
-    extent = Extent(models=("default", "knn_vote"), folds=2, repeats=1, workers=1)
+    extent = CompareOptions(models=("default", "knn_vote"), folds=2, repeats=1, workers=1)
     found = compare(values_table, tmp_path / "out", values_settings(model={"name": "logistic"}), extent)
     assert found.verdict.helps == "no graph"
     assert found.verdict.edges is None
@@ -165,30 +165,30 @@ def test_a_folder_inside_the_cohort_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        (Asked(folds=1), "--folds 1: at least 2"),
-        (Asked(repeats=0), "--repeats 0: at least 1"),
-        (Asked(jobs=0), "--jobs 0: at least 1"),
-        (Asked(net_benefit_at="0.1,1"), r"--net-benefit-at 0\.1,1"),
-        (Asked(net_benefit_at="low"), "--net-benefit-at low"),
-        (Asked(models="x,mlp"), "--models x,mlp"),
+        (CompareRequest(folds=1), "--folds 1: at least 2"),
+        (CompareRequest(repeats=0), "--repeats 0: at least 1"),
+        (CompareRequest(jobs=0), "--jobs 0: at least 1"),
+        (CompareRequest(net_benefit_at="0.1,1"), r"--net-benefit-at 0\.1,1"),
+        (CompareRequest(net_benefit_at="low"), "--net-benefit-at low"),
+        (CompareRequest(models="x,mlp"), "--models x,mlp"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(asked, named):
     with pytest.raises(ConfigError, match=named):
-        extent_of(asked)
+        options_of(asked)
 
 
 def test_own_split_and_folds_contradict_each_other():
     with pytest.raises(ConfigError, match="leave out --folds"):
-        extent_of(Asked(folds=3), own_split=True)
+        options_of(CompareRequest(folds=3), own_split=True)
 
 
 def test_quick_is_one_repeat_of_fewer_models():
-    quick, full = extent_of(Asked(), quick=True), extent_of(Asked())
+    quick, full = options_of(CompareRequest(), quick=True), options_of(CompareRequest())
     assert (quick.repeats, full.repeats) == (1, 5)
     assert set(quick.models) < set(full.models)
-    assert extent_of(Asked(repeats=3), quick=True).repeats == 3
-    assert extent_of(Asked(net_benefit_at="0.3,0.05")).thresholds == (0.05, 0.3)
+    assert options_of(CompareRequest(repeats=3), quick=True).repeats == 3
+    assert options_of(CompareRequest(net_benefit_at="0.3,0.05")).thresholds == (0.05, 0.3)
 
 
 def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
@@ -217,7 +217,7 @@ def test_processes_come_to_the_figures_of_one(compared, values_table, tmp_path):
 
 @pytest.mark.slow
 def test_pages_are_compared_and_choose_components(page_table, cheap_encoder, tmp_path):
-    extent = Extent(models=("default", "gcn", "logistic", "boosting"), folds=2, repeats=1, workers=1)
+    extent = CompareOptions(models=("default", "gcn", "logistic", "boosting"), folds=2, repeats=1, workers=1)
     found = compare(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), extent)
     assert found.facts.modalities == ("image",)
     assert found.facts.weights == "random"

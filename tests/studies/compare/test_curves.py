@@ -16,18 +16,18 @@ from cardiograph.studies.compare.folds import (
 )
 
 
-def kept(studied, share, seed=0):
-    return keep_labels(studied, share, np.random.default_rng(seed))
+def kept(dataset, share, seed=0):
+    return keep_labels(dataset, share, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_go_by_whole_groups_and_two_of_each_class_stay(seed):
-    studied = made_bench().studied("both", (0, 0))
-    labels, groups = studied.material.labels, studied.split.groups.index
-    train = studied.split.rows("train")
+    dataset = made_bench().dataset("both", (0, 0))
+    labels, groups = dataset.inputs.labels, dataset.split.groups.index
+    train = dataset.split.rows("train")
     train = train[labels[train] >= 0]
     for share in LABEL_SHARES:
-        scarce = kept(studied, share, seed).material.labels
+        scarce = kept(dataset, share, seed).inputs.labels
         still = scarce[train] >= 0
         for group in np.unique(groups[train]):
             assert len(set(still[groups[train] == group])) == 1
@@ -40,33 +40,33 @@ def test_labels_go_by_whole_groups_and_two_of_each_class_stay(seed):
 
 
 def test_a_smaller_share_is_part_of_a_larger_one_and_all_is_all():
-    studied = made_bench().studied("both", (0, 0))
+    dataset = made_bench().dataset("both", (0, 0))
     before = None
     for share in LABEL_SHARES:
-        labels = kept(studied, share).material.labels
+        labels = kept(dataset, share).inputs.labels
         now = set(np.flatnonzero(labels >= 0))
         assert before is None or before <= now
         before = now
-    assert (labels == studied.material.labels).all()
+    assert (labels == dataset.inputs.labels).all()
 
 
 def test_records_stay_in_the_graph_and_held_out_labels_stay():
-    studied = made_bench().studied("both", (0, 0))
-    scarce = kept(studied, 0.05)
-    assert scarce.split is studied.split
+    dataset = made_bench().dataset("both", (0, 0))
+    scarce = kept(dataset, 0.05)
+    assert scarce.split is dataset.split
     for part in ("val", "test"):
-        rows = studied.split.rows(part)
-        assert (scarce.material.labels[rows] == studied.material.labels[rows]).all()
-        assert (scarce.rows(part) == studied.rows(part)).all()
+        rows = dataset.split.rows(part)
+        assert (scarce.inputs.labels[rows] == dataset.inputs.labels[rows]).all()
+        assert (scarce.rows(part) == dataset.rows(part)).all()
 
 
 def test_only_ef_is_blanked_where_there_is_no_bnp_and_more_of_it_at_a_larger_share():
-    studied = made_study(patients=400)
-    names = [variable.name for variable in studied.material.clinical.variables]
+    dataset = made_study(patients=400)
+    names = [variable.name for variable in dataset.inputs.clinical.variables]
     ef, age = names.index("ef"), names.index("age")
-    before = np.zeros(len(studied.cohort), bool)
+    before = np.zeros(len(dataset.cohort), bool)
     for share in GONE_SHARES:
-        values = blank_values(studied, share, np.random.default_rng(1)).material.clinical.values
+        values = blank_values(dataset, share, np.random.default_rng(1)).inputs.clinical.values
         gone = np.isnan(values[:, ef])
         assert abs(gone.mean() - share) < 0.06
         assert not np.isnan(values[:, age]).any()
@@ -75,19 +75,15 @@ def test_only_ef_is_blanked_where_there_is_no_bnp_and_more_of_it_at_a_larger_sha
 
 
 def test_blanking_is_blind_to_the_label():
-    studied = made_study()
-    turned = dataclasses.replace(
-        studied, material=dataclasses.replace(studied.material, labels=1 - studied.material.labels)
-    )
-    one, two = (
-        blank_values(each, 0.5, np.random.default_rng(4)).material.clinical.values for each in (studied, turned)
-    )
+    dataset = made_study()
+    turned = dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, labels=1 - dataset.inputs.labels))
+    one, two = (blank_values(each, 0.5, np.random.default_rng(4)).inputs.clinical.values for each in (dataset, turned))
     assert np.array_equal(one, two, equal_nan=True)
 
 
 def test_a_cohort_without_bnp_and_ef_is_told():
-    studied = made_study()
-    material = dataclasses.replace(studied.material, clinical=None)
+    dataset = made_study()
+    inputs = dataclasses.replace(dataset.inputs, clinical=None)
     with pytest.raises(ConfigError, match=r"--missingness.*neither bnp nor ef"):
-        refuse_without_blanked(dataclasses.replace(studied, material=material))
-    refuse_without_blanked(studied)
+        refuse_without_blanked(dataclasses.replace(dataset, inputs=inputs))
+    refuse_without_blanked(dataset)

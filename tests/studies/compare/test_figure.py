@@ -12,7 +12,7 @@ from tests.studies.compared import made_bench, told
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.studies.compare.compare import _summarised, tasks_of
 from cardiograph.studies.compare.figure import SHOWN, _painter
-from cardiograph.studies.compare.options import Asked, extent_of
+from cardiograph.studies.compare.options import CompareRequest, options_of
 from cardiograph.studies.compare.report import write_results
 from cardiograph.studies.compare.summary import labels_of_test
 
@@ -25,19 +25,19 @@ CHROMIUM = shutil.which("chromium")
 @pytest.fixture(scope="module")
 def result():
     """A comparison of every model on three modalities with made probabilities; both together score 1."""
-    bench, extent = made_bench(folds=3, modalities=tuple(LEANS)), extent_of(Asked(folds=3, repeats=2))
+    fold_data, extent = made_bench(folds=3, modalities=tuple(LEANS)), options_of(CompareRequest(folds=3, repeats=2))
     rng, fits = np.random.default_rng(0), {}
-    for task in tasks_of(bench, extent):
-        labels = labels_of_test(bench, task.place)
+    for task in tasks_of(fold_data, extent):
+        labels = labels_of_test(fold_data, task.place)
         spread = rng.random(len(labels)) * 0.6
         fits[task] = told(np.clip(spread + LEANS[task.modality] * labels, 0, 1), 0.3 + 0.2 * rng.random())
-    lab = SimpleNamespace(
+    shared_cohort = SimpleNamespace(
         source=SimpleNamespace(name="made.csv"),
-        config=bench.config,
+        config=fold_data.config,
         cohort=SimpleNamespace(has_pages=True),
         had_split=False,
     )
-    return _summarised(bench, lab, extent, fits)
+    return _summarised(fold_data, shared_cohort, extent, fits)
 
 
 def test_every_dot_of_the_leaderboard_lies_on_its_axis(result):

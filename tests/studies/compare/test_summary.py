@@ -13,7 +13,7 @@ from cardiograph.containers import Split
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.evaluate.delong import delong_test
 from cardiograph.studies.compare.compare import _facts, tasks_of
-from cardiograph.studies.compare.options import Extent
+from cardiograph.studies.compare.options import CompareOptions
 from cardiograph.studies.compare.summary import Summary, labels_of_test, mean_of
 from cardiograph.studies.compare.wording import judge
 
@@ -23,28 +23,28 @@ MODELS = ("default", "mlp", "logistic")
 class Lab:
     """What facts are taken from."""
 
-    def __init__(self, bench):
+    def __init__(self, fold_data):
         from pathlib import Path
 
-        self.source, self.config, self.cohort = Path("made.csv"), bench.config, bench.any_study.cohort
+        self.source, self.config, self.cohort = Path("made.csv"), fold_data.config, fold_data.any_study.cohort
 
 
-def summed(bench, extent, seed=0):
+def summed(fold_data, extent, seed=0):
     """Fits with random probabilities: the default leans to the label; validation prefers another baseline in each fold."""
     rng = np.random.default_rng(seed)
     fits = {}
-    for task in tasks_of(bench, extent):
-        labels = labels_of_test(bench, task.place)
+    for task in tasks_of(fold_data, extent):
+        labels = labels_of_test(fold_data, task.place)
         lean = {"default": 0.6, "mlp": 0.2, "logistic": 0.3}[task.model] * (0.5 if task.rewired else 1)
         values = np.clip(rng.random(len(labels)) * 0.6 + lean * labels, 0, 1)
         prefers = ("mlp", "logistic")[sum(task.place) % 2]
         fits[task] = told(values, 0.3 if task.model == prefers else 0.4, seconds=1 + task.place[1])
-    return Summary(bench, _facts(bench, Lab(bench), extent), fits, extent)
+    return Summary(fold_data, _facts(fold_data, Lab(fold_data), extent), fits, extent)
 
 
 @pytest.fixture
 def summary():
-    return summed(made_bench(folds=3), Extent(models=MODELS, folds=3, repeats=2))
+    return summed(made_bench(folds=3), CompareOptions(models=MODELS, folds=3, repeats=2))
 
 
 def by_hand(values, folds):
@@ -66,7 +66,7 @@ def fitted(summary, model, place, **changes):
 def test_a_difference_is_paired_with_the_baseline_that_the_fold_prefers(summary):
     auroc, brier = [], []
     for place in summary.places:
-        labels = labels_of_test(summary.bench, place)
+        labels = labels_of_test(summary.fold_data, place)
         own, best = fitted(summary, "default", place), fitted(summary, ("mlp", "logistic")[sum(place) % 2], place)
         auroc.append(roc_auc_score(labels, own) - roc_auc_score(labels, best))
         brier.append(brier_score_loss(labels, own) - brier_score_loss(labels, best))
@@ -82,7 +82,7 @@ def test_the_leaderboard_has_the_mean_over_folds_and_is_sorted(summary):
     rows = summary.leaderboard()
     row = next(row for row in rows if row.model == "logistic")
     values = [
-        roc_auc_score(labels_of_test(summary.bench, place), fitted(summary, "logistic", place))
+        roc_auc_score(labels_of_test(summary.fold_data, place), fitted(summary, "logistic", place))
         for place in summary.places
     ]
     found = row.scores["auroc"]
@@ -96,7 +96,7 @@ def test_the_verdict_holds_the_default_against_itself_with_random_edges(summary)
     (verdict,) = summary.verdicts(summary.differences())
     values = []
     for place in summary.places:
-        labels = labels_of_test(summary.bench, place)
+        labels = labels_of_test(summary.fold_data, place)
         pair = [roc_auc_score(labels, fitted(summary, "default", place, rewired=rewired)) for rewired in (False, True)]
         values.append(pair[0] - pair[1])
     assert (verdict.edges.value, verdict.edges.low, verdict.edges.high) == pytest.approx(by_hand(values, 3))
@@ -120,10 +120,10 @@ def test_it_helps_only_beyond_chance_and_by_its_edges(change, edges, expected):
 
 def test_a_score_that_no_fold_defines_is_undefined_and_counted(summary):
     separated = {
-        task: told(labels_of_test(summary.bench, task.place)) if task.model == "mlp" else fit
+        task: told(labels_of_test(summary.fold_data, task.place)) if task.model == "mlp" else fit
         for task, fit in summary.fits.items()
     }
-    rows = Summary(summary.bench, summary.facts, separated, summary.extent).leaderboard()
+    rows = Summary(summary.fold_data, summary.facts, separated, summary.extent).leaderboard()
     row = next(row for row in rows if row.model == "mlp")
     assert row.undefined["calibration_slope"] == 6
     assert math.isnan(row.scores["calibration_slope"].value)
@@ -132,7 +132,7 @@ def test_a_score_that_no_fold_defines_is_undefined_and_counted(summary):
 
 def test_the_interval_of_a_score_stays_in_its_range(summary):
     spread = [0.6, 1.0, 0.7, 1.0]
-    free, held = (mean_of(summary.bench, spread, 0.95, name) for name in ("", "auroc"))
+    free, held = (mean_of(summary.fold_data, spread, 0.95, name) for name in ("", "auroc"))
     assert free.high > 1
     assert held == dataclasses.replace(free, high=1.0)
 
@@ -143,9 +143,9 @@ def test_one_split_of_one_record_each_has_delongs_interval():
     _, first = np.unique(groups.index, return_index=True)
     second = np.setdiff1d(np.arange(len(part)), first)
     part[second[part[second] == "test"]] = "excluded"
-    bench = made_bench(folds=3, unlabelled=0, given=Split(part, groups, "given"))
-    summary = summed(bench, Extent(models=MODELS, own_split=True))
-    labels = labels_of_test(bench, (0, 0))
+    fold_data = made_bench(folds=3, unlabelled=0, given=Split(part, groups, "given"))
+    summary = summed(fold_data, CompareOptions(models=MODELS, own_split=True))
+    labels = labels_of_test(fold_data, (0, 0))
     pair = fitted(summary, "default", (0, 0)), fitted(summary, "mlp", (0, 0))
     expected = delong_test(labels, pair, np.arange(len(labels)))
     (found,) = summary.differences()

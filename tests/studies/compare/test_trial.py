@@ -14,55 +14,57 @@ from cardiograph.studies.compare.trial import Task, best_baseline, log_loss, mak
 from cardiograph.train.trial import fit_and_score
 
 
-def poisoned(bench, place):
+def poisoned(fold_data, place):
     """The same cohort and folds; test records have other labels, pages and values."""
-    split = bench.split(place)
+    split = fold_data.split(place)
     test = split.rows("test")
     studies = {}
-    for name, studied in bench.studies.items():
-        labels = studied.material.labels.copy()
+    for name, dataset in fold_data.studies.items():
+        labels = dataset.inputs.labels.copy()
         labels[test] = 1 - labels[test]
-        image = studied.material.image.copy()
+        image = dataset.inputs.image.copy()
         image[test] = 50 - image[test]
-        values = studied.material.clinical.values.copy()
+        values = dataset.inputs.clinical.values.copy()
         values[test] = values[test][::-1]
-        clinical = dataclasses.replace(studied.material.clinical, values=values)
-        material = dataclasses.replace(studied.material, labels=labels, image=image, clinical=clinical)
-        cohort = dataclasses.replace(studied.cohort, table=studied.cohort.table.assign(label=labels))
-        studies[name] = dataclasses.replace(studied, cohort=cohort, material=material)
-    return dataclasses.replace(bench, studies=studies, given=split)
+        clinical = dataclasses.replace(dataset.inputs.clinical, values=values)
+        inputs = dataclasses.replace(dataset.inputs, labels=labels, image=image, clinical=clinical)
+        cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(label=labels))
+        studies[name] = dataclasses.replace(dataset, cohort=cohort, inputs=inputs)
+    return dataclasses.replace(fold_data, studies=studies, given=split)
 
 
 @pytest.mark.parametrize("model", ["logistic", "knn_vote", "mlp", "gcn"])
 def test_poisoned_test_records_change_no_choice(model):
-    bench = made_bench()
+    fold_data = made_bench()
     place = (0, 1)
-    sound = make_fit(bench, Task("both", place, model))
-    other = make_fit(poisoned(bench, place), Task("both", place, model))
+    sound = make_fit(fold_data, Task("both", place, model))
+    other = make_fit(poisoned(fold_data, place), Task("both", place, model))
     assert other.setting == sound.setting
     assert other.log_loss == sound.log_loss
     assert other.probabilities != sound.probabilities
 
 
 def test_the_setting_with_the_lowest_validation_loss_is_kept():
-    bench, task = made_bench(), Task("both", (0, 0), "logistic")
-    studied = bench.studied("both", (0, 0))
-    val = studied.cohort.labels[studied.rows("val")]
+    fold_data, task = made_bench(), Task("both", (0, 0), "logistic")
+    dataset = fold_data.dataset("both", (0, 0))
+    val = dataset.cohort.labels[dataset.rows("val")]
     losses = {}
     for setting in settings_of("logistic", image=True, tuned=True):
-        found = fit_and_score(studied, configured(bench.config, setting, seed=bench.config.seed), name="logistic")
+        found = fit_and_score(
+            dataset, configured(fold_data.config, setting, seed=fold_data.config.seed), name="logistic"
+        )
         losses[setting["fusion.image_components"]] = log_loss(found.validation, val)
-    kept = make_fit(bench, task)
+    kept = make_fit(fold_data, task)
     assert len(losses) == 2
     assert kept.setting["fusion.image_components"] == min(losses, key=losses.get)
     assert kept.log_loss == min(losses.values())
 
 
 def test_the_loss_is_that_of_the_softmax_before_calibration():
-    bench = made_bench()
-    studied = bench.studied("both", (0, 0))
-    found = fit_and_score(studied, bench.config, name="logistic")
-    labels = studied.cohort.labels[studied.rows("val")]
+    fold_data = made_bench()
+    dataset = fold_data.dataset("both", (0, 0))
+    found = fit_and_score(dataset, fold_data.config, name="logistic")
+    labels = dataset.cohort.labels[dataset.rows("val")]
     expected = reference_log_loss(labels, 1 / (1 + np.exp(-found.validation.scores.raw)))
     assert log_loss(found.validation, labels) == pytest.approx(expected)
 
@@ -78,9 +80,9 @@ def test_the_best_baseline_is_that_of_the_lowest_validation_loss_and_never_a_gra
 
 
 def test_random_edges_and_conditions_are_fits_of_their_own():
-    bench = made_bench()
+    fold_data = made_bench()
     plain, rewired, scarce, gappy = (
-        make_fit(bench, Task("both", (0, 0), DEFAULT, **changes))
+        make_fit(fold_data, Task("both", (0, 0), DEFAULT, **changes))
         for changes in ({}, {"rewired": True}, {"condition": ("labels", 0.25)}, {"condition": ("gone", 0.75)})
     )
     for other in (rewired, scarce, gappy):
@@ -94,7 +96,7 @@ def test_scarce_labels_are_learnt_with_components_of_all_records(monkeypatch):
     monkeypatch.setattr(
         trial,
         "fit_and_score",
-        lambda studied, config, *_, **__: seen.append(config) or fit_and_score(studied, config, name="logistic"),
+        lambda dataset, config, *_, **__: seen.append(config) or fit_and_score(dataset, config, name="logistic"),
     )
     for model in (DEFAULT, "logistic"):
         make_fit(made_bench(), Task("both", (0, 0), model, tuned=False, condition=("labels", 0.5)))

@@ -11,13 +11,13 @@ from tests.studies.conftest import page_settings
 
 import cardiograph
 from cardiograph.config import FusionConfig, GraphConfig
-from cardiograph.containers import TEST, TRAIN, VAL, Places
+from cardiograph.containers import TEST, TRAIN, VAL, SearchPoints
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.predictions import PartPredictions
-from cardiograph.studies.faults.steps import CAUTIONS, Backwards, concatenate, protocol_of, turned_round
+from cardiograph.studies.faults.steps import CAUTIONS, ReversedEdges, concatenate, steps_of, turned_round
 from cardiograph.studies.faults.switches import FAULTS, THESIS, Faults, FaultyConfig, load_settings, with_faults
-from cardiograph.train.data import Studied
-from cardiograph.train.steps import SOUND
+from cardiograph.train.data import Dataset
+from cardiograph.train.steps import DEFAULT_STEPS
 from cardiograph.train.trial import fit_and_score
 
 SIX = np.array([[0.0, 0], [1, 0], [2.5, 0], [0, 4], [1.5, 4.2], [9, 9]], np.float32)
@@ -25,7 +25,7 @@ APART = np.arange(6)
 
 
 def places_of(points):
-    return Places(points, np.ones((len(points), 1), bool), ((0, points.shape[1]),), (1.0,))
+    return SearchPoints(points, np.ones((len(points), 1), bool), ((0, points.shape[1]),), (1.0,))
 
 
 def sources_of(hood):
@@ -44,19 +44,19 @@ def one_fault(name):
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_reversed_edges_are_those_of_the_matrix_read_the_wrong_way(k):
-    graph = Backwards().link(places_of(SIX), APART, APART, GraphConfig(k=k))
+    graph = ReversedEdges().link(places_of(SIX), APART, APART, GraphConfig(k=k))
     assert sources_of(graph.neighbours) == read_as_published(SIX, k)
     assert sources_of(graph.neighbours)[5] == set()  # the far one lists others and is listed by nobody
 
 
 def test_reversed_edges_come_nearest_first():
-    found = Backwards().link(places_of(SIX), APART, APART, GraphConfig(k=3)).neighbours.distance
+    found = ReversedEdges().link(places_of(SIX), APART, APART, GraphConfig(k=3)).neighbours.distance
     assert (np.diff(np.where(np.isfinite(found), found, 1e9), axis=1) >= 0).all()
 
 
 def test_a_query_hears_backwards_those_who_would_list_it():
     query = np.array([[0.4, 0.3], [20, 20]], np.float32)
-    backwards = Backwards()
+    backwards = ReversedEdges()
     backwards.link(places_of(SIX), APART, APART, GraphConfig(k=2))
     hood = backwards.join(places_of(SIX), places_of(query), GraphConfig(k=2), [np.zeros(0, np.int64)] * 2)
     for row, place in enumerate(query):
@@ -67,7 +67,7 @@ def test_a_query_hears_backwards_those_who_would_list_it():
 
 def test_reversed_edges_stay_outside_a_group():
     groups = np.array([0, 0, 1, 1, 2, 2])
-    backwards = Backwards()
+    backwards = ReversedEdges()
     graph = backwards.link(places_of(SIX), APART, groups, GraphConfig(k=2))
     assert all(groups[row] not in groups[list(heard)] for row, heard in enumerate(sources_of(graph.neighbours)))
     hood = backwards.join(places_of(SIX), places_of(SIX[:1]), GraphConfig(k=2), [np.array([0, 1])])
@@ -98,88 +98,90 @@ def test_label_0_as_positive_class_swaps_sensitivity_and_specificity():
 
 
 def test_without_faults_every_step_is_the_sound_one():
-    assert protocol_of(Faults()) == SOUND
+    assert steps_of(Faults()) == DEFAULT_STEPS
 
 
 def test_every_fault_has_a_caution_and_gives_it():
     assert tuple(CAUTIONS) == FAULTS
     for name in FAULTS:
-        (told,) = protocol_of(one_fault(name)).cautions
+        (told,) = steps_of(one_fault(name)).cautions
         assert name in told
         assert CAUTIONS[name] in told
 
 
-def scored(lab, name, seed=3, k=2):
-    config = lab.settings(lab.config, one_fault(name), "image", seed)
+def scored(shared_cohort, name, seed=3, k=2):
+    config = shared_cohort.settings(shared_cohort.config, one_fault(name), "image", seed)
     gcn = config.model.model_copy(update={"name": "gcn"})
     config = config.model_copy(update={"graph": GraphConfig(k=k), "model": gcn})
-    studied, protocol = lab.study(config)
-    return studied, config, protocol
+    dataset, steps = shared_cohort.study(config)
+    return dataset, config, steps
 
 
-def test_separate_test_graph_lets_a_score_depend_on_the_other_test_records(lab):
-    def probabilities(studied, config, protocol):
-        return fit_and_score(studied, config, protocol).test
+def test_separate_test_graph_lets_a_score_depend_on_the_other_test_records(shared_cohort):
+    def probabilities(dataset, config, steps):
+        return fit_and_score(dataset, config, steps).test
 
-    def without(studied, row):
-        part = studied.split.part.copy()
+    def without(dataset, row):
+        part = dataset.split.part.copy()
         part[row] = "excluded"
-        split = dataclasses.replace(studied.split, part=part)
-        return dataclasses.replace(studied, split=split, material=dataclasses.replace(studied.material, split=split))
+        split = dataclasses.replace(dataset.split, part=part)
+        return dataclasses.replace(dataset, split=split, inputs=dataclasses.replace(dataset.inputs, split=split))
 
-    studied, config, protocol = scored(lab, "separate_test_graph")
-    whole = probabilities(studied, config, protocol)
-    rows = studied.rows(TEST)
+    dataset, config, steps = scored(shared_cohort, "separate_test_graph")
+    whole = probabilities(dataset, config, steps)
+    rows = dataset.rows(TEST)
     assert set(whole.sources) == set(rows)
     heard = whole.neighbours.index[0, 0]  # the nearest of the first
     others = np.arange(len(rows)) != heard
-    fewer = without(studied, rows[heard])
-    assert np.abs(whole.probabilities[others] - probabilities(fewer, config, protocol).probabilities).max() > 1e-6
-    sound = probabilities(studied, config, SOUND).probabilities
-    np.testing.assert_array_equal(sound[others], probabilities(fewer, config, SOUND).probabilities)
+    fewer = without(dataset, rows[heard])
+    assert np.abs(whole.probabilities[others] - probabilities(fewer, config, steps).probabilities).max() > 1e-6
+    sound = probabilities(dataset, config, DEFAULT_STEPS).probabilities
+    np.testing.assert_array_equal(sound[others], probabilities(fewer, config, DEFAULT_STEPS).probabilities)
 
 
-def test_patient_in_validation_graph_hears_validation_records_only(lab):
-    studied, config, protocol = scored(lab, "patient_in_validation_graph")
-    found = fit_and_score(studied, config, protocol).test
-    assert set(found.sources) == set(studied.rows(VAL))
-    assert not set(found.sources) & set(fit_and_score(studied, config).test.sources)
+def test_patient_in_validation_graph_hears_validation_records_only(shared_cohort):
+    dataset, config, steps = scored(shared_cohort, "patient_in_validation_graph")
+    found = fit_and_score(dataset, config, steps).test
+    assert set(found.sources) == set(dataset.rows(VAL))
+    assert not set(found.sources) & set(fit_and_score(dataset, config).test.sources)
 
 
-def test_duplicates_across_split_parts_groups_and_the_sound_split_does_not(lab):
-    true = lab.groups.index
+def test_duplicates_across_split_parts_groups_and_the_sound_split_does_not(shared_cohort):
+    true = shared_cohort.groups.index
 
     def parted(name):
         faults = one_fault(name) if name else Faults()
-        split = lab.study(lab.settings(lab.config, faults, "image", 1))[0].split
-        return sum(len(set(split.part[true == group])) > 1 for group in range(len(lab.groups)))
+        split = shared_cohort.study(shared_cohort.settings(shared_cohort.config, faults, "image", 1))[0].split
+        return sum(len(set(split.part[true == group])) > 1 for group in range(len(shared_cohort.groups)))
 
     assert parted("") == 0
     assert parted("duplicates_across_split") > 0
 
 
-def test_header_in_view_changes_the_view_and_not_the_groups(lab):
-    whole = lab.study(lab.settings(lab.config, one_fault("header_in_view"), "image", 1))[0]
-    grid = lab.study(lab.settings(lab.config, Faults(), "image", 1))[0]
-    (left, top, _, _), (grid_left, grid_top, _, _) = whole.survey.facts[0].box, grid.survey.facts[0].box
+def test_header_in_view_changes_the_view_and_not_the_groups(shared_cohort):
+    whole = shared_cohort.study(shared_cohort.settings(shared_cohort.config, one_fault("header_in_view"), "image", 1))[
+        0
+    ]
+    grid = shared_cohort.study(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
+    (left, top, _, _), (grid_left, grid_top, _, _) = whole.page_index.facts[0].box, grid.page_index.facts[0].box
     assert (left, top) == (0, 0) != (grid_left, grid_top)
     np.testing.assert_array_equal(whole.split.groups.index, grid.split.groups.index)
     np.testing.assert_array_equal(whole.split.part, grid.split.part)
-    assert np.abs(whole.material.image - grid.material.image).max() > 0.1
+    assert np.abs(whole.inputs.image - grid.inputs.image).max() > 0.1
 
 
-def test_simulated_from_label_tells_the_label_in_test_records_and_blind_does_not(lab):
+def test_simulated_from_label_tells_the_label_in_test_records_and_blind_does_not(shared_cohort):
     def best_column(faults):
-        studied = lab.study(lab.settings(lab.config, faults, "both", 1))[0]
-        labels, values = studied.cohort.labels, studied.material.clinical.values
-        return max(abs(np.corrcoef(labels, values[:, column])[0, 1]) for column in range(5)), studied
+        dataset = shared_cohort.study(shared_cohort.settings(shared_cohort.config, faults, "both", 1))[0]
+        labels, values = dataset.cohort.labels, dataset.inputs.clinical.values
+        return max(abs(np.corrcoef(labels, values[:, column])[0, 1]) for column in range(5)), dataset
 
-    told, studied = best_column(one_fault("simulated_from_label"))
+    told, dataset = best_column(one_fault("simulated_from_label"))
     assert told > 0.6
-    assert studied.provenance == "simulated from the label"
-    blind, studied = best_column(Faults())
+    assert dataset.provenance == "simulated from the label"
+    blind, dataset = best_column(Faults())
     assert blind < 0.5
-    assert studied.provenance == "simulated blind to the label"
+    assert dataset.provenance == "simulated blind to the label"
 
 
 def test_without_faults_a_configuration_is_a_plain_one():
@@ -212,8 +214,10 @@ def test_nothing_below_studies_names_a_fault():
     assert named == {"audit/circular.py: simulated_from_label"}
 
 
-def test_the_faulty_steps_keep_the_shape_of_what_they_replace(lab):
-    studied, _ = lab.study(lab.settings(lab.config, Faults(**dict.fromkeys(FAULTS, True)), "both", 1))
-    assert isinstance(studied, Studied)
-    assert set(studied.split.part) == {TRAIN, VAL, TEST}
-    assert studied.material.image.shape == (len(studied.cohort), 512)
+def test_the_faulty_steps_keep_the_shape_of_what_they_replace(shared_cohort):
+    dataset, _ = shared_cohort.study(
+        shared_cohort.settings(shared_cohort.config, Faults(**dict.fromkeys(FAULTS, True)), "both", 1)
+    )
+    assert isinstance(dataset, Dataset)
+    assert set(dataset.split.part) == {TRAIN, VAL, TEST}
+    assert dataset.inputs.image.shape == (len(dataset.cohort), 512)

@@ -17,11 +17,11 @@ from cardiograph.errors import ConfigError, RunError
 from cardiograph.studies import parallel
 from cardiograph.studies.ladder import ladder
 from cardiograph.studies.ladder.figure import staircase, staircase_png
-from cardiograph.studies.ladder.ladder import Extent, climb
+from cardiograph.studies.ladder.ladder import LadderOptions, run_ladder
 from cardiograph.studies.ladder.report import as_csv
 from cardiograph.studies.shared_cohort import Measured
 
-HERE = Extent(seeds=2, workers=1)
+HERE = LadderOptions(seeds=2, workers=1)
 
 
 def values_settings(**changes):
@@ -32,7 +32,7 @@ def values_settings(**changes):
 def climbed(values_table, tmp_path_factory):
     """A ladder on the table of values, and its folder."""
     out = tmp_path_factory.mktemp("ladders") / "values"
-    return climb(values_table, out, values_settings(), HERE, command="cardiograph ladder values.csv"), out
+    return run_ladder(values_table, out, values_settings(), HERE, command="cardiograph ladder values.csv"), out
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def counted(monkeypatch):
     """Which trials are made."""
     made = []
     make = parallel._make
-    monkeypatch.setattr(parallel, "_make", lambda lab, trial: made.append(trial) or make(lab, trial))
+    monkeypatch.setattr(
+        parallel, "_make", lambda shared_cohort, trial: made.append(trial) or make(shared_cohort, trial)
+    )
     return made
 
 
@@ -146,22 +148,22 @@ def test_a_killed_ladder_goes_on_and_comes_to_the_same(climbed, values_table, tm
     with monkeypatch.context() as broken:
         broken.setattr(ladder.TrialLog, "keep", killed)
         with pytest.raises(KeyboardInterrupt):
-            climb(values_table, tmp_path / "out", values_settings(), HERE)
+            run_ladder(values_table, tmp_path / "out", values_settings(), HERE)
     assert not (tmp_path / "out" / "ladder.json").exists()
     counted.clear()
-    found = climb(values_table, tmp_path / "out", values_settings(), HERE)
+    found = run_ladder(values_table, tmp_path / "out", values_settings(), HERE)
     everything = len((climbed[1] / "trials.jsonl").read_text().splitlines())
     assert len(counted) == everything - 5
     assert found.as_dict() == climbed[0].as_dict()
 
 
 def test_a_finished_ladder_makes_nothing_again_and_more_seeds_add_to_it(climbed, values_table, tmp_path, counted):
-    climb(values_table, tmp_path / "out", values_settings(), HERE)
+    run_ladder(values_table, tmp_path / "out", values_settings(), HERE)
     first = len(counted)
-    again = climb(values_table, tmp_path / "out", values_settings(), HERE)
+    again = run_ladder(values_table, tmp_path / "out", values_settings(), HERE)
     assert len(counted) == first
     assert as_csv(again) == as_csv(climbed[0])
-    more = climb(values_table, tmp_path / "out", values_settings(), Extent(seeds=3, workers=1))
+    more = run_ladder(values_table, tmp_path / "out", values_settings(), LadderOptions(seeds=3, workers=1))
     assert {trial.seed for trial in counted[first:]} == {44}
     assert more.facts.seeds == 3
     assert more.ladders[0].rows[0].trials["auroc"][:2] == again.ladders[0].rows[0].trials["auroc"]
@@ -176,16 +178,16 @@ def test_our_settings_are_tried_once_for_ladder_and_controls(climbed):
 
 def test_another_configuration_or_cohort_in_the_folder_is_refused(climbed, values_table, tmp_path):
     with pytest.raises(RunError, match=r"graph\.k"):
-        climb(values_table, climbed[1], values_settings(graph={"k": 3}), HERE)
+        run_ladder(values_table, climbed[1], values_settings(graph={"k": 3}), HERE)
     other = tmp_path / "values.csv"
     other.write_text(values_table.read_text().replace("p0,", "q0,"))
     with pytest.raises(RunError, match="SHA-256"):
-        climb(other, climbed[1], values_settings(), HERE)
+        run_ladder(other, climbed[1], values_settings(), HERE)
 
 
 def test_a_folder_inside_the_cohort_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="lies inside"):
-        climb(tmp_path, tmp_path / "out", values_settings(), HERE)
+        run_ladder(tmp_path, tmp_path / "out", values_settings(), HERE)
 
 
 @pytest.mark.parametrize(
@@ -193,13 +195,13 @@ def test_a_folder_inside_the_cohort_is_refused(tmp_path):
 )
 def test_an_extent_that_makes_no_sense_is_refused(options, named):
     with pytest.raises(ConfigError, match=named):
-        Extent.of(**{"quick": False, **options})
+        LadderOptions.of(**{"quick": False, **options})
 
 
 def test_quick_means_fewer_faults_and_copies_but_as_many_seeds():
-    assert Extent.of(None, quick=True) == Extent(10, 64, quick=True)
-    assert Extent.of(4, quick=True).seeds == 4
-    assert Extent.of(None, quick=False) == Extent(10, None)
+    assert LadderOptions.of(None, quick=True) == LadderOptions(10, 64, quick=True)
+    assert LadderOptions.of(4, quick=True).seeds == 4
+    assert LadderOptions.of(None, quick=False) == LadderOptions(10, None)
 
 
 @pytest.fixture(scope="session")
@@ -212,9 +214,9 @@ def quick(tmp_path_factory):
     table["age"] = rng.integers(30, 90, len(table))
     folder = tmp_path_factory.mktemp("quick")
     table.to_csv(folder / "noise.csv", index=False)
-    extent = Extent.of(5, quick=True, workers=1)
+    options = LadderOptions.of(5, quick=True, workers=1)
     config = values_settings(model={"width": 32, "epochs": 60, "patience": 60})
-    return climb(folder / "noise.csv", folder / "out", config, extent), folder / "out"
+    return run_ladder(folder / "noise.csv", folder / "out", config, options), folder / "out"
 
 
 def test_a_quick_ladder_tells_values_drawn_from_the_label_from_chance(quick):
@@ -233,7 +235,9 @@ def test_a_quick_ladder_of_the_shared_pages_shows_both_large_faults(shared, tmp_
     classes = ["abnormal_heartbeat", "history_of_mi", "myocardial_infarction"]
     cohort = {"map": {"ecg": "image", "label": "class"}, "positive": classes}
     config = load_config(None, {"cohort": cohort, "encoder": {"weights": "random"}})
-    found = climb(shared / "data/ecg-pages/manifest.csv", tmp_path / "out", config, Extent.of(None, quick=True))
+    found = run_ladder(
+        shared / "data/ecg-pages/manifest.csv", tmp_path / "out", config, LadderOptions.of(None, quick=True)
+    )
     rows = {(block.name, row.name): row for block in found.alone for row in block.rows if not row.why_not}
     assert rows["image", "duplicates_across_split"].changes["auroc"].low > 0
     assert rows["both", "simulated_from_label"].changes["auroc"].low > 0
@@ -296,7 +300,7 @@ def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_processes_come_to_the_scores_of_one(climbed, values_table, tmp_path):
-    found = climb(values_table, tmp_path / "out", values_settings(), Extent(seeds=2, workers=2))
+    found = run_ladder(values_table, tmp_path / "out", values_settings(), LadderOptions(seeds=2, workers=2))
     for block, other in zip(found.ladders + found.alone, climbed[0].ladders + climbed[0].alone, strict=True):
         for row, same in zip(block.rows, other.rows, strict=True):
             assert row.trials == same.trials
@@ -304,7 +308,7 @@ def test_processes_come_to_the_scores_of_one(climbed, values_table, tmp_path):
 
 @pytest.mark.slow
 def test_pages_climb_both_ladders(page_table, cheap_encoder, tmp_path):
-    found = climb(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), HERE)
+    found = run_ladder(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), HERE)
     assert [block.name for block in found.ladders] == ["image", "both"]
     assert found.ladders[0].metrics == ("auroc", "balanced_accuracy", "class_accuracy")
     assert found.facts.chance["class_accuracy"] == pytest.approx(20 / 30)

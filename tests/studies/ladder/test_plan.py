@@ -6,33 +6,33 @@ import pytest
 from tests.studies.conftest import CLASSES, page_settings
 
 from cardiograph.studies.controls import CONTROLS
-from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.faults.switches import FAULTS, THESIS, Faults
 from cardiograph.studies.ladder.plan import (
     ALONE_TITLES,
     CONTROL_TITLES,
+    DEFAULT_STEPS,
     OURS,
     QUICK_CONTROLS,
     QUICK_FAULTS,
-    SOUND,
     START,
     TITLES,
     make_plan,
 )
-from cardiograph.studies.shared_cohort import Laboratory
+from cardiograph.studies.shared_cohort import SharedCohort
 
 
 @pytest.fixture
 def values_lab(values_table):
-    return Laboratory(values_table, page_settings(cohort={"positive": []}), None, pool=Pool(0))
+    return SharedCohort(values_table, page_settings(cohort={"positive": []}), None, pool=AugmentationPool(0))
 
 
 def left_out(steps):
     return {step.name: step.why_not for step in steps if step.why_not}
 
 
-def test_each_step_of_a_ladder_takes_one_fault_away_in_the_order_of_the_table(lab):
-    for modality, steps in make_plan(lab).ladders.items():
+def test_each_step_of_a_ladder_takes_one_fault_away_in_the_order_of_the_table(shared_cohort):
+    for modality, steps in make_plan(shared_cohort).ladders.items():
         assert [step.name for step in steps] == [START, *FAULTS, OURS]
         assert {step.modality for step in steps} == {modality}
         run = [step for step in steps if not step.why_not]
@@ -41,29 +41,29 @@ def test_each_step_of_a_ladder_takes_one_fault_away_in_the_order_of_the_table(la
         assert run[-2].faults == run[-1].faults == Faults()
 
 
-def test_the_published_settings_end_with_the_last_fault(lab):
-    *published, ours = make_plan(lab).ladders["image"]
+def test_the_published_settings_end_with_the_last_fault(shared_cohort):
+    *published, ours = make_plan(shared_cohort).ladders["image"]
     assert {step.config.balance.mode for step in published} == {"augment"}
     assert {step.config.model.epochs for step in published} == {THESIS["model"]["epochs"]}
-    assert ours.config == lab.config
+    assert ours.config == shared_cohort.config
 
 
-def test_values_from_the_label_are_the_first_to_go_in_the_multimodal_ladder(lab):
-    steps = make_plan(lab).ladders["both"]
+def test_values_from_the_label_are_the_first_to_go_in_the_multimodal_ladder(shared_cohort):
+    steps = make_plan(shared_cohort).ladders["both"]
     assert steps[1].name == "simulated_from_label"
     assert not steps[1].why_not
-    assert "no clinical values" in left_out(make_plan(lab).ladders["image"])["simulated_from_label"]
+    assert "no clinical values" in left_out(make_plan(shared_cohort).ladders["image"])["simulated_from_label"]
 
 
-def test_what_cannot_matter_is_left_out_with_a_reason(lab):
-    reasons = left_out(make_plan(lab).ladders["both"])
+def test_what_cannot_matter_is_left_out_with_a_reason(shared_cohort):
+    reasons = left_out(make_plan(shared_cohort).ladders["both"])
     assert set(reasons) == {"silent_zero_image", "positive_is_normal"}
     assert "change places" in reasons["positive_is_normal"]
-    assert not set(make_plan(lab).ladders["both"][0].faults.on()) & set(reasons)
+    assert not set(make_plan(shared_cohort).ladders["both"][0].faults.on()) & set(reasons)
 
 
-def test_a_fault_that_is_left_out_is_never_switched_on(lab):
-    plan = make_plan(lab)
+def test_a_fault_that_is_left_out_is_never_switched_on(shared_cohort):
+    plan = make_plan(shared_cohort)
     for steps in (*plan.ladders.values(), *plan.alone.values()):
         for step in steps:
             assert step.why_not or not set(step.faults.on()) & set(left_out(steps))
@@ -92,19 +92,19 @@ def test_a_table_of_values_has_one_ladder_without_faults_of_pages(values_lab):
     assert left_out(plan.controls)["clinical_only"] == "the model reads nothing else"
 
 
-def test_each_fault_alone_is_added_to_a_path_that_augments(lab):
-    plan = make_plan(lab)
+def test_each_fault_alone_is_added_to_a_path_that_augments(shared_cohort):
+    plan = make_plan(shared_cohort)
     sound, *steps = plan.alone["image"]
-    assert (sound.name, sound.faults.on(), sound.config.balance.mode) == (SOUND, (), "augment")
+    assert (sound.name, sound.faults.on(), sound.config.balance.mode) == (DEFAULT_STEPS, (), "augment")
     assert [step.name for step in steps] == list(FAULTS)
     assert all(step.faults.on() == (step.name,) for step in steps)
     assert [step.name for step in plan.alone["both"][1:]] == ["simulated_from_label", "unscaled_blocks"]
 
 
-def test_controls_stand_beside_the_last_step_of_the_ladder(lab):
-    ours, *controls = make_plan(lab).controls
+def test_controls_stand_beside_the_last_step_of_the_ladder(shared_cohort):
+    ours, *controls = make_plan(shared_cohort).controls
     assert [step.name for step in controls] == list(CONTROLS)
-    assert ours.config == make_plan(lab).ladders["image"][-1].config
+    assert ours.config == make_plan(shared_cohort).ladders["image"][-1].config
     assert {step.name: step.faults.on() for step in controls}["header_by_row"] == ("duplicates_across_split",)
 
 
@@ -118,19 +118,19 @@ def test_image_as_the_only_modality_means_one_ladder(make_lab):
     assert list(make_plan(make_lab(cohort={"modality": "image"})).ladders) == ["image"]
 
 
-def test_everything_has_a_name_for_people(lab):
-    assert set(TITLES) == {START, *FAULTS, OURS, SOUND}
+def test_everything_has_a_name_for_people(shared_cohort):
+    assert set(TITLES) == {START, *FAULTS, OURS, DEFAULT_STEPS}
     assert set(ALONE_TITLES) == set(FAULTS)
     assert set(CONTROL_TITLES) == set(CONTROLS)
-    keys = [step.key for step in make_plan(lab).steps]
+    keys = [step.key for step in make_plan(shared_cohort).steps]
     assert len(keys) == len(set(keys))
 
 
-def test_a_quick_plan_needs_neither_the_whole_page_nor_copies_of_test_pages(lab):
-    plan = make_plan(lab, quick=True)
+def test_a_quick_plan_needs_neither_the_whole_page_nor_copies_of_test_pages(shared_cohort):
+    plan = make_plan(shared_cohort, quick=True)
     assert [step.name for step in plan.ladders["both"]] == [START, *QUICK_FAULTS, OURS]
-    assert [step.name for step in plan.alone["both"]] == [SOUND, "simulated_from_label"]
-    assert [step.name for step in plan.alone["image"] if not step.why_not] == [SOUND, "duplicates_across_split"]
+    assert [step.name for step in plan.alone["both"]] == [DEFAULT_STEPS, "simulated_from_label"]
+    assert [step.name for step in plan.alone["image"] if not step.why_not] == [DEFAULT_STEPS, "duplicates_across_split"]
     assert [step.name for step in plan.controls] == [OURS, *QUICK_CONTROLS]
     assert {step.faults.header_in_view for step in plan.steps} == {False}
     assert {step.faults.augment_before_split for step in plan.steps} == {False}

@@ -6,7 +6,7 @@ import pytest
 
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.studies.faults.switches import FAULTS
-from cardiograph.studies.ladder.result import Block, Facts, Row
+from cardiograph.studies.ladder.result import Block, Facts, LadderRow
 from cardiograph.studies.ladder.wording import PHRASES, notes, of_control, of_fault_alone, of_step, reading
 
 FACTS = Facts(
@@ -18,7 +18,7 @@ FACTS = Facts(
 
 def row(name, value, change=None, low=None, high=None):
     changes = {} if change is None else {"auroc": Interval(change, low, high)}
-    return Row(name, name, "", {"auroc": Interval(value, value - 0.1, value + 0.1)}, changes, {})
+    return LadderRow(name, name, "", {"auroc": Interval(value, value - 0.1, value + 0.1)}, changes, {})
 
 
 BEFORE = row("thesis", 0.8)

@@ -93,7 +93,7 @@ class PaperLayout:
 
 
 @dataclass(frozen=True)
-class Page:
+class DrawnPage:
     """A drawn page and where its grid lies.
 
     Args:
@@ -113,7 +113,7 @@ class Page:
 
 def draw_page(
     signal: NDArray[np.float64], rate_hz: float, *, layout: PaperLayout | None = None, header: tuple[str, ...] = ()
-) -> Page:
+) -> DrawnPage:
     """Draw a signal at 25 mm/s and 10 mm/mV with grid, calibration pulse and lead names.
 
     Args:
@@ -142,7 +142,7 @@ def draw_page(
     pixels = cv2.resize(canvas, layout.page_size, interpolation=cv2.INTER_AREA)
     left, top, right, bottom = layout.grid_box
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    return Page(pixels.astype(np.uint8), corners)
+    return DrawnPage(pixels.astype(np.uint8), corners)
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.draw.paper import Page
+from cardiograph.ecg.draw.paper import DrawnPage
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def draw_scan_style(rng: np.random.Generator) -> ScanStyle:
     )
 
 
-def scan_page(page: Page, style: ScanStyle, rng: np.random.Generator) -> Page:
+def scan_page(page: DrawnPage, style: ScanStyle, rng: np.random.Generator) -> DrawnPage:
     """Scan a drawn page.
 
     Args:
@@ -85,7 +85,7 @@ def scan_page(page: Page, style: ScanStyle, rng: np.random.Generator) -> Page:
         cv2.convertScaleAbs(np.maximum(colour * (light * np.float32(factor)) + grain, 0))
         for colour, factor in zip(cv2.split(pixels), style.tint, strict=True)
     ]
-    return Page(np.asarray(cv2.merge(colours), np.uint8), corners)
+    return DrawnPage(np.asarray(cv2.merge(colours), np.uint8), corners)
 
 
 def _light(height: int, width: int, style: ScanStyle) -> NDArray[np.float32]:
@@ -96,7 +96,7 @@ def _light(height: int, width: int, style: ScanStyle) -> NDArray[np.float32]:
     return np.asarray(across.astype(np.float32)[None, :] - down.astype(np.float32)[:, None])
 
 
-def encode_jpeg(page: Page, quality: int) -> bytes:
+def encode_jpeg(page: DrawnPage, quality: int) -> bytes:
     """The page as a JPEG file.
 
     Args:

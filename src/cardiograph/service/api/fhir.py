@@ -31,7 +31,7 @@ _TEST_DATA = {
 reproduction of a faulty protocol."""
 
 
-class Answered(Protocol):
+class StoredPrediction(Protocol):
     """What of a recorded prediction the resource tells."""
 
     @property
@@ -98,7 +98,7 @@ def columns_of(run: Path) -> dict[str, str] | None:
 
 
 def risk_assessment(
-    entry: Answered, model: ModelFacts, *, clinical: Mapping[str, float | None] | None = None
+    entry: StoredPrediction, model: ModelFacts, *, clinical: Mapping[str, float | None] | None = None
 ) -> dict[str, Any]:
     """The answer for one patient, as plain values ready for JSON.
 

@@ -16,7 +16,7 @@ from cardiograph.schema import ClinicalVariable
 from cardiograph.service.accept import FHIR, JSON, accepted
 from cardiograph.service.api.openapi import gate_schema, patient_schema, refusals, values_schema
 from cardiograph.service.api.problems import ProblemError
-from cardiograph.service.api.schemas import Asked, PredictionAnswer, checked, read_asked, read_json
+from cardiograph.service.api.schemas import PatientRequest, PredictionAnswer, checked, read_asked, read_json
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.security.uploads import parts_of, text_of
 from cardiograph.service.state import Serving, caller_of, explained, serving_of, unless_left
@@ -105,7 +105,7 @@ def asked_of(body: bytes, content_type: str) -> Query:
         ProblemError: It cannot be read.
     """
     if content_type.partition(";")[0].strip().lower() == "application/json":
-        return read_asked(body, Asked).query()
+        return read_asked(body, PatientRequest).query()
     parts = parts_of(body, content_type)
     unknown = [name for name in parts if name not in FIELDS]
     if unknown:
@@ -118,7 +118,7 @@ def asked_of(body: bytes, content_type: str) -> Query:
         content["patient_id"] = text_of(parts["patient_id"])
     if "gate" in parts:
         content["gate"] = read_json(parts["gate"])
-    return checked(content, Asked).query(parts.get("page"))
+    return checked(content, PatientRequest).query(parts.get("page"))
 
 
 def _form_of(request: Request) -> str:

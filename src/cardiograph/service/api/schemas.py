@@ -23,7 +23,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class Asked(BaseModel):
+class PatientRequest(BaseModel):
     """Body of a request without a page; also each line of a batch, which may have one."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -37,10 +37,10 @@ class Asked(BaseModel):
         return Query(page, self.values, PATIENT, self.patient_id, self.gate)
 
 
-Body = TypeVar("Body", bound=Asked)
+Body = TypeVar("Body", bound=PatientRequest)
 
 
-class AskedLine(Asked):
+class BatchLine(PatientRequest):
     """A line of a batch."""
 
     id: str | int | None = None
@@ -56,7 +56,7 @@ class Neighbour(BaseModel):
     clinical: dict[str, Number | None]
 
 
-class Told(BaseModel):
+class PredictionBody(BaseModel):
     """The answer of the model."""
 
     probability: Share = Field(description="of the outcome")
@@ -87,7 +87,7 @@ class PredictionAnswer(BaseModel):
     id: str
     created_at: str
     model: Model
-    prediction: Told
+    prediction: PredictionBody
     links: dict[str, str]
     notice: str
 
@@ -123,14 +123,14 @@ def read_asked(content: bytes, kind: type[Body]) -> Body:
     return checked(read_json(content), kind)
 
 
-def read_line(content: bytes) -> AskedLine:
+def read_line(content: bytes) -> BatchLine:
     """A line of a batch, whose page may be larger than the rest.
 
     Raises:
         ProblemError: As :func:`read_asked`.
     """
     _check_size(len(content) - _page_size(content))
-    return checked(_json(content), AskedLine)
+    return checked(_json(content), BatchLine)
 
 
 _PAGE = re.compile(rb'"page"\s*:\s*"')

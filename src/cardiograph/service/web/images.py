@@ -15,7 +15,7 @@ from PIL import Image
 from cardiograph.imaging.reading import read_page
 from cardiograph.inference import Query
 from cardiograph.service.api.schemas import PATIENT
-from cardiograph.service.recent_queries import HeldQueries
+from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.security.access import Caller
 from cardiograph.service.web.form import Typed
 
@@ -23,7 +23,7 @@ _FORM = "form-"
 """Before the names of pages that are held for a form; no prediction is called so."""
 
 
-def keep_page(typed: Typed, held: HeldQueries, caller: Caller) -> Typed:
+def keep_page(typed: Typed, held: RecentQueries, caller: Caller) -> Typed:
     """The form whose page is held for the next one, under a random name that serves once, and this caller only."""
     if typed.page is None:
         return replace(typed, kept="")
@@ -32,7 +32,7 @@ def keep_page(typed: Typed, held: HeldQueries, caller: Caller) -> Typed:
     return replace(typed, kept=kept)
 
 
-def kept_page(kept: str, held: HeldQueries, caller: Caller) -> bytes | None:
+def kept_page(kept: str, held: RecentQueries, caller: Caller) -> bytes | None:
     """The page that :func:`keep_page` held; None where it is not held any more, was served once, or for another caller."""
     found = held.take(_name(kept, caller))
     return None if found is None or not isinstance(found.page, bytes) else found.page

@@ -34,7 +34,7 @@ class StaticFiles:
     def __init__(self) -> None:
         self._paths: dict[str, str] = {}
         self._served: dict[str, tuple[bytes, str]] = {}
-        for file in (resources.files("cardiograph.service") / "static").iterdir():
+        for file in (resources.files("cardiograph.service.web") / "static").iterdir():
             stem, _, kind = file.name.rpartition(".")
             if f".{kind}" in MEDIA_TYPES:
                 content = file.read_bytes()
@@ -69,7 +69,7 @@ class Site:
         self.variables = () if bundle.scaler is None else bundle.scaler.variables
         self.confidence = confidence_of(bundle)
         self._environment = Environment(
-            loader=PackageLoader("cardiograph.service"),
+            loader=PackageLoader("cardiograph.service.web"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

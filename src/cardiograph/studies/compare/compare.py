@@ -16,18 +16,18 @@ from cardiograph.encoders.weights import find_weights
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.models.registry import BASELINES, GRAPH_MODELS
-from cardiograph.progress import Progress, Silent
-from cardiograph.studies.compare.fold_data import RICHEST_FIRST, Bench, Place, make_bench
+from cardiograph.progress import NoProgress, Progress
+from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, Place, make_fold_data
 from cardiograph.studies.compare.folds import GONE_SHARES, LABEL_SHARES, refuse_without_blanked
-from cardiograph.studies.compare.options import DEFAULT, Extent
+from cardiograph.studies.compare.options import DEFAULT, CompareOptions
 from cardiograph.studies.compare.report import write_results
 from cardiograph.studies.compare.result import CompareFacts, CompareResult
 from cardiograph.studies.compare.summary import Summary, treated_all
-from cardiograph.studies.compare.trial import LABELS_KEPT, PLAIN, VALUES_GONE, Fitted, Task, make_fit
+from cardiograph.studies.compare.trial import LABELS_KEPT, PLAIN, VALUES_GONE, FitResult, Task, make_fit
 from cardiograph.studies.compare.wording import notes
-from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.parallel import LineLog, side_by_side, trial_key
-from cardiograph.studies.shared_cohort import Laboratory, Modality
+from cardiograph.studies.shared_cohort import Modality, SharedCohort
 from cardiograph.threads import set_threads
 
 VERSION = 1
@@ -38,7 +38,7 @@ def compare(
     source: Path,
     out: Path,
     config: RunConfig,
-    extent: Extent,
+    extent: CompareOptions,
     *,
     progress: Progress | None = None,
     command: str = "",
@@ -57,7 +57,7 @@ def compare(
         CardiographError: With what is wrong and what to do.
     """
     set_threads()
-    start, progress = time.perf_counter(), progress or Silent()
+    start, progress = time.perf_counter(), progress or NoProgress()
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         message = (
             f"compare {out}: lies inside the cohort {source}, where it would be read as a class; choose another --out"
@@ -65,22 +65,22 @@ def compare(
         raise ConfigError(message)
     directory = RunDirectory(out)
     with directory.locked(), PageCache(cache_folder()) as cache:
-        lab = Laboratory(source, config, cache, progress, pool=Pool(config.seed, None))
-        if lab.cohort.has_pages and config.encoder.weights != "random":
+        shared_cohort = SharedCohort(source, config, cache, progress, pool=AugmentationPool(config.seed, None))
+        if shared_cohort.cohort.has_pages and config.encoder.weights != "random":
             progress.start("finding weights", 1)
             find_weights(config.encoder.weights, cache=cache_folder())
-        lab.settle_precision()
-        bench = make_bench(lab, extent.folds, own_split=extent.own_split)
+        shared_cohort.settle_precision()
+        fold_data = make_fold_data(shared_cohort, extent.folds, own_split=extent.own_split)
         if extent.richest_only:
-            bench = dataclasses.replace(bench, studies={bench.richest: bench.any_study})
+            fold_data = dataclasses.replace(fold_data, studies={fold_data.richest: fold_data.any_study})
         if extent.missingness:
-            refuse_without_blanked(bench.any_study)
-        data = data_hash(*lab.own)
+            refuse_without_blanked(fold_data.any_study)
+        data = data_hash(*shared_cohort.own)
         directory.begin(config, data)
         set_threads(1)  # small fits: threads would wait for each other, and each process comes to the same figures
-        fits = _all_fits(bench, extent, LineLog(out / "fits.jsonl", Fitted), data, progress)
+        fits = _all_fits(fold_data, extent, LineLog(out / "fits.jsonl", FitResult), data, progress)
         set_threads()
-        result = _summarised(bench, lab, extent, fits)
+        result = _summarised(fold_data, shared_cohort, extent, fits)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
         write_results(directory, result, about)
         directory.record({"seconds": time.perf_counter() - start, "command": command, "source": source.name})
@@ -88,39 +88,41 @@ def compare(
     return result
 
 
-def tasks_of(bench: Bench, extent: Extent) -> list[Task]:
+def tasks_of(fold_data: FoldData, extent: CompareOptions) -> list[Task]:
     """Every fit of a comparison, fold by fold, so that an interrupted one has whole folds."""
-    return [task for place in extent.places for task in dict.fromkeys(_tasks_of_fold(bench, extent, place))]
+    return [task for place in extent.places for task in dict.fromkeys(_tasks_of_fold(fold_data, extent, place))]
 
 
-def _tasks_of_fold(bench: Bench, extent: Extent, place: Place) -> Iterator[Task]:
-    for modality in bench.studies:
+def _tasks_of_fold(fold_data: FoldData, extent: CompareOptions, place: Place) -> Iterator[Task]:
+    for modality in fold_data.studies:
         for model in extent.models:
             yield Task(modality, place, model, tuned=extent.tuned)
-        if bench.config.model.name in GRAPH_MODELS:
+        if fold_data.config.model.name in GRAPH_MODELS:
             yield Task(modality, place, DEFAULT, tuned=extent.tuned, rewired=True)
-    beside = (DEFAULT, *(name for name in extent.models if name in BASELINES))
-    richest: Modality = bench.richest
+    baselines = (DEFAULT, *(name for name in extent.models if name in BASELINES))
+    richest: Modality = fold_data.richest
     if extent.scarcity:
         for share in LABEL_SHARES:
-            for model in beside:
+            for model in baselines:
                 yield Task(richest, place, model, tuned=False, condition=(LABELS_KEPT, share))
     if extent.missingness:
         for share in GONE_SHARES:
             condition = (VALUES_GONE, share) if share else PLAIN
-            for model in beside:
+            for model in baselines:
                 yield Task(richest, place, model, tuned=extent.tuned, condition=condition)
 
 
-def _all_fits(bench: Bench, extent: Extent, log: LineLog[Fitted], data: str, progress: Progress) -> dict[Task, Fitted]:
-    tasks = tasks_of(bench, extent)
+def _all_fits(
+    fold_data: FoldData, extent: CompareOptions, log: LineLog[FitResult], data: str, progress: Progress
+) -> dict[Task, FitResult]:
+    tasks = tasks_of(fold_data, extent)
     for place in extent.places:
-        bench.split(place)  # a fold that cannot be made is told before the first fit
-    keys = {task: _key(bench, task, data) for task in tasks}
+        fold_data.split(place)  # a fold that cannot be made is told before the first fit
+    keys = {task: _key(fold_data, task, data) for task in tasks}
     missing = [task for task in tasks if keys[task] not in log.known]
     progress.start("fits", len(tasks))
     progress.advance(len(tasks) - len(missing))
-    for made in side_by_side(bench, missing, _make, (_itself, (bench,)), workers=extent.workers):
+    for made in side_by_side(fold_data, missing, _make, (_itself, (fold_data,)), workers=extent.workers):
         log.keep(keys[made.task], made.fitted, dataclasses.asdict(made.task))
         progress.advance()
     return {task: log.known[key] for task, key in keys.items()}
@@ -129,25 +131,25 @@ def _all_fits(bench: Bench, extent: Extent, log: LineLog[Fitted], data: str, pro
 @dataclass(frozen=True)
 class _Made:
     task: Task
-    fitted: Fitted
+    fitted: FitResult
 
 
-def _make(bench: Bench, task: Task) -> _Made:
-    return _Made(task, make_fit(bench, task))
+def _make(fold_data: FoldData, task: Task) -> _Made:
+    return _Made(task, make_fit(fold_data, task))
 
 
-def _itself(bench: Bench) -> Bench:
-    return bench
+def _itself(fold_data: FoldData) -> FoldData:
+    return fold_data
 
 
-def _key(bench: Bench, task: Task, data: str) -> str:
+def _key(fold_data: FoldData, task: Task, data: str) -> str:
     """Equal for fits that are the same, whatever else is compared."""
     return trial_key(
         version=VERSION,
         data=data,
-        config=bench.config.model_dump(mode="json"),
-        folds=0 if bench.given is not None else bench.folds,
-        split=_told(bench.given),
+        config=fold_data.config.model_dump(mode="json"),
+        folds=0 if fold_data.given is not None else fold_data.folds,
+        split=_told(fold_data.given),
         task=task.facts(),
     )
 
@@ -156,11 +158,13 @@ def _told(split: Split | None) -> list[str]:
     return [] if split is None else split.part.tolist()
 
 
-def _summarised(bench: Bench, lab: Laboratory, extent: Extent, fits: dict[Task, Fitted]) -> CompareResult:
-    facts = _facts(bench, lab, extent)
-    summary = Summary(bench, facts, fits, extent)
+def _summarised(
+    fold_data: FoldData, shared_cohort: SharedCohort, extent: CompareOptions, fits: dict[Task, FitResult]
+) -> CompareResult:
+    facts = _facts(fold_data, shared_cohort, extent)
+    summary = Summary(fold_data, facts, fits, extent)
     differences = summary.differences()
-    richest = bench.richest
+    richest = fold_data.richest
     return CompareResult(
         facts,
         summary.leaderboard(),
@@ -168,29 +172,31 @@ def _summarised(bench: Bench, lab: Laboratory, extent: Extent, fits: dict[Task, 
         summary.verdicts(differences),
         summary.curve(LABELS_KEPT, LABEL_SHARES, richest) if extent.scarcity else (),
         summary.curve(VALUES_GONE, GONE_SHARES, richest) if extent.missingness else (),
-        notes(facts, had_split=lab.had_split),
+        notes(facts, had_split=shared_cohort.had_split),
     )
 
 
-def _facts(bench: Bench, lab: Laboratory, extent: Extent) -> CompareFacts:
-    studied, places = bench.any_study, extent.places
-    labels = studied.cohort.labels
+def _facts(fold_data: FoldData, shared_cohort: SharedCohort, extent: CompareOptions) -> CompareFacts:
+    dataset, places = fold_data.any_study, extent.places
+    labels = dataset.cohort.labels
     return CompareFacts(
-        cohort=lab.source.name,
-        outcome=lab.config.outcome,
+        cohort=shared_cohort.source.name,
+        outcome=shared_cohort.config.outcome,
         records=len(labels),
         labelled=int((labels >= 0).sum()),
         positive=int((labels == 1).sum()),
-        groups=len(studied.split.groups),
-        modalities=tuple(name for name in RICHEST_FIRST if name in bench.studies),
-        folds=extent.folds if bench.given is None else 1,
-        repeats=extent.repeats if bench.given is None else 1,
-        confidence=lab.config.evaluation.confidence,
-        own_split=bench.given is not None,
+        groups=len(dataset.split.groups),
+        modalities=tuple(name for name in RICHEST_FIRST if name in fold_data.studies),
+        folds=extent.folds if fold_data.given is None else 1,
+        repeats=extent.repeats if fold_data.given is None else 1,
+        confidence=shared_cohort.config.evaluation.confidence,
+        own_split=fold_data.given is not None,
         tuned=extent.tuned,
         quick=extent.quick,
-        weights=lab.config.encoder.weights if lab.cohort.has_pages and "image" in bench.studies else "",
-        default=lab.config.model.name,
+        weights=shared_cohort.config.encoder.weights
+        if shared_cohort.cohort.has_pages and "image" in fold_data.studies
+        else "",
+        default=shared_cohort.config.model.name,
         thresholds=extent.thresholds,
-        treat_all=treated_all(bench, places, extent.thresholds),
+        treat_all=treated_all(fold_data, places, extent.thresholds),
     )

@@ -13,7 +13,7 @@ from cardiograph.models.registry import BASELINES
 from cardiograph.report.figure_style import INK, SOFT, Picture, picture, shown
 from cardiograph.report.tables import number
 from cardiograph.studies.compare.options import DEFAULT
-from cardiograph.studies.compare.result import CompareResult, Point, Row, metric_title
+from cardiograph.studies.compare.result import CompareResult, LeaderboardRow, Point, metric_title
 from cardiograph.studies.compare.wording import READS
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _look(model: str) -> tuple[str, str]:
     return OURS if model == DEFAULT else BASELINE if model in BASELINES else GRAPH
 
 
-def _dots(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+def _dots(axes: Axes, rows: Sequence[LeaderboardRow], metric: str) -> None:
     for place, row in enumerate(rows):
         found = row.scores[metric]
         colour, marker = _look(row.model)

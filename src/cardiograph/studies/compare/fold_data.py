@@ -14,9 +14,9 @@ from cardiograph.errors import CohortError, ConfigError
 from cardiograph.ingest.groups import strata_of
 from cardiograph.studies.compare.folds import VALIDATION_PARTS, fold_split
 from cardiograph.studies.faults.switches import Faults
-from cardiograph.studies.shared_cohort import Laboratory, Modality
+from cardiograph.studies.shared_cohort import Modality, SharedCohort
 from cardiograph.train.balance import class_weights
-from cardiograph.train.data import Studied
+from cardiograph.train.data import Dataset
 from cardiograph.train.trial import nameless
 
 RICHEST_FIRST: tuple[Modality, ...] = ("both", "image", "clinical")
@@ -26,7 +26,7 @@ Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Bench:
+class FoldData:
     """A cohort ready to be compared on; small enough to be handed to other processes.
 
     Args:
@@ -37,7 +37,7 @@ class Bench:
     """
 
     config: RunConfig
-    studies: Mapping[Modality, Studied]
+    studies: Mapping[Modality, Dataset]
     folds: int
     given: Split | None = None
     _drawn: dict[Place, Split] = field(default_factory=dict, compare=False)
@@ -54,7 +54,7 @@ class Bench:
         return (1 - test) * (1 - 1 / VALIDATION_PARTS), test
 
     @property
-    def any_study(self) -> Studied:
+    def any_study(self) -> Dataset:
         """Labels and groups are those of every modality."""
         return self.studies[self.richest]
 
@@ -63,62 +63,69 @@ class Bench:
         if self.given is not None:
             return self.given
         if place not in self._drawn:
-            studied = self.any_study
-            labels, groups = studied.cohort.labels, studied.split.groups
-            strata = strata_of(studied.cohort)
+            dataset = self.any_study
+            labels, groups = dataset.cohort.labels, dataset.split.groups
+            strata = strata_of(dataset.cohort)
             self._drawn[place] = fold_split(labels, groups, self.folds, place, seed=self.config.seed, strata=strata)
         return self._drawn[place]
 
-    def studied(self, modality: Modality, place: Place) -> Studied:
+    def dataset(self, modality: Modality, place: Place) -> Dataset:
         """The cohort as one modality sees it, split into the parts of a fold."""
-        studied, split = self.studies[modality], self.split(place)
-        labels = studied.cohort.labels
+        dataset, split = self.studies[modality], self.split(place)
+        labels = dataset.cohort.labels
         weights = class_weights(labels[split.rows(TRAIN)]) if self.config.balance.mode != "none" else None
-        material = dataclasses.replace(studied.material, split=split, copies=None, class_weights=weights)
-        return dataclasses.replace(studied, split=split, material=material, augmented=None)
+        inputs = dataclasses.replace(dataset.inputs, split=split, copies=None, class_weights=weights)
+        return dataclasses.replace(dataset, split=split, inputs=inputs, augmented=None)
 
 
-def make_bench(lab: Laboratory, folds: int, *, own_split: bool = False) -> Bench:
+def make_fold_data(shared_cohort: SharedCohort, folds: int, *, own_split: bool = False) -> FoldData:
     """Read and embed the pages of a cohort, once.
 
     Args:
-        lab: Of the cohort.
+        shared_cohort: Of the cohort.
         folds: In each repeat.
         own_split: Whether the table's split is used in place of folds.
 
     Raises:
         ConfigError: Values would have to be simulated, or the own split cannot be used.
     """
-    if lab.config.clinical.simulate != "none":
+    if shared_cohort.config.clinical.simulate != "none":
         message = (
-            f"clinical.simulate is {lab.config.clinical.simulate!r}, and a comparison reads what was measured; set it "
+            f"clinical.simulate is {shared_cohort.config.clinical.simulate!r}, and a comparison reads what was measured; set it "
             "to 'none', and models read the pages alone"
         )
         raise ConfigError(message)
-    kept = lab.config.cohort.modality
+    kept = shared_cohort.config.cohort.modality
     modalities: list[Modality] = []
-    if lab.cohort.has_pages and kept != "clinical":
+    if shared_cohort.cohort.has_pages and kept != "clinical":
         modalities.append("image")
-    if lab.cohort.variables and kept != "image":
+    if shared_cohort.cohort.variables and kept != "image":
         modalities.append("clinical")
     if len(modalities) == 2:
         modalities.append("both")
-    plain = lab.config.model_copy(update={"balance": lab.config.balance.model_copy(update={"mode": "none"})})
-    studies = {name: nameless(lab.study(lab.settings(plain, Faults(), name, plain.seed))[0]) for name in modalities}
-    bench = Bench(lab.config, studies, folds)
-    return dataclasses.replace(bench, given=_own_split(lab, bench.any_study)) if own_split else bench
+    plain = shared_cohort.config.model_copy(
+        update={"balance": shared_cohort.config.balance.model_copy(update={"mode": "none"})}
+    )
+    studies = {
+        name: nameless(shared_cohort.study(shared_cohort.settings(plain, Faults(), name, plain.seed))[0])
+        for name in modalities
+    }
+    fold_data = FoldData(shared_cohort.config, studies, folds)
+    return (
+        dataclasses.replace(fold_data, given=_own_split(shared_cohort, fold_data.any_study)) if own_split else fold_data
+    )
 
 
-def _own_split(lab: Laboratory, studied: Studied) -> Split:
-    if not lab.had_split:
+def _own_split(shared_cohort: SharedCohort, dataset: Dataset) -> Split:
+    if not shared_cohort.had_split:
         message = (
             "--own-split: the table has no column `split` (train, val, test); leave the option out to have folds drawn"
         )
         raise ConfigError(message)
-    table = read_cohort(lab.source, lab.config.cohort, outcome=lab.config.outcome).table
+    table = read_cohort(shared_cohort.source, shared_cohort.config.cohort, outcome=shared_cohort.config.outcome).table
     part_of = dict(zip(table["record_id"], table["split"], strict=True))
-    groups = studied.split.groups
-    split = given_split([part_of[name] for name in studied.cohort.record_ids], studied.cohort.labels, groups)
+    groups = dataset.split.groups
+    split = given_split([part_of[name] for name in dataset.cohort.record_ids], dataset.cohort.labels, groups)
     found = {part: groups.index[split.rows(part)] for part in (TRAIN, VAL, TEST)}
     for first, second in ((TRAIN, TEST), (VAL, TEST), (TRAIN, VAL)):
         shared = len(set(found[first].tolist()) & set(found[second].tolist()))

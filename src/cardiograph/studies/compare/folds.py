@@ -12,7 +12,7 @@ from cardiograph.cohort.split import group_counts
 from cardiograph.containers import EXCLUDED, TEST, TRAIN, VAL, Groups, Split
 from cardiograph.errors import ConfigError
 from cardiograph.schema import UNLABELLED
-from cardiograph.train.data import Studied
+from cardiograph.train.data import Dataset
 
 Labels = NDArray[np.int64]
 
@@ -140,19 +140,19 @@ FEWEST = 2
 """Groups of a class whose labels are kept, at least."""
 
 
-def keep_labels(studied: Studied, share: float, rng: np.random.Generator) -> Studied:
+def keep_labels(dataset: Dataset, share: float, rng: np.random.Generator) -> Dataset:
     """Take the labels of training groups away until a share of each class is left; the records stay, unlabelled.
 
     With the same state of ``rng`` the labels of a smaller share are among those of a larger one. Validation and test records
     keep theirs.
 
     Args:
-        studied: Split.
+        dataset: Split.
         share: Of the labelled training records of each class; 1 changes nothing.
         rng: Source of chance.
     """
-    labels, groups = studied.material.labels, studied.split.groups.index
-    rows = studied.split.rows(TRAIN)
+    labels, groups = dataset.inputs.labels, dataset.split.groups.index
+    rows = dataset.split.rows(TRAIN)
     rows = rows[labels[rows] >= 0]
     members, of_row = np.unique(groups[rows], return_inverse=True)
     sick = np.bincount(of_row, weights=labels[rows], minlength=len(members)) > 0
@@ -166,20 +166,20 @@ def keep_labels(studied: Studied, share: float, rng: np.random.Generator) -> Stu
         kept[each[: max(FEWEST, enough)]] = True
     scarce = labels.copy()
     scarce[rows[~kept[of_row]]] = UNLABELLED
-    return dataclasses.replace(studied, material=dataclasses.replace(studied.material, labels=scarce))
+    return dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, labels=scarce))
 
 
-def blank_values(studied: Studied, share: float, rng: np.random.Generator) -> Studied:
+def blank_values(dataset: Dataset, share: float, rng: np.random.Generator) -> Dataset:
     """Take measurements away at random, blind to the label, in all parts; what is gone at a share is gone at a larger one.
 
     Args:
-        studied: With clinical values.
+        dataset: With clinical values.
         share: Of the values of each blanked variable.
         rng: Source of chance.
     """
-    table = studied.material.clinical
+    table = dataset.inputs.clinical
     if table is None:
-        return studied
+        return dataset
     chance: NDArray[np.float64] = rng.random((len(table.values), len(BLANKED)))
     values = table.values.copy()
     for column, name in enumerate(BLANKED):
@@ -187,16 +187,16 @@ def blank_values(studied: Studied, share: float, rng: np.random.Generator) -> St
             if _MISSING_WITH.get(variable.name, variable.name) == name:
                 values[chance[:, column] < share, place] = np.nan
     clinical = dataclasses.replace(table, values=values)
-    return dataclasses.replace(studied, material=dataclasses.replace(studied.material, clinical=clinical))
+    return dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, clinical=clinical))
 
 
-def refuse_without_blanked(studied: Studied) -> None:
+def refuse_without_blanked(dataset: Dataset) -> None:
     """Say that there is nothing to be blanked.
 
     Raises:
         ConfigError: The cohort has none of :data:`BLANKED`.
     """
-    table = studied.material.clinical
+    table = dataset.inputs.clinical
     names = () if table is None else tuple(variable.name for variable in table.variables)
     if not {_MISSING_WITH.get(name, name) for name in names} & set(BLANKED):
         message = (

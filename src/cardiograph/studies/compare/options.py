@@ -96,7 +96,7 @@ THRESHOLDS = (0.1, 0.2, 0.3)
 
 
 @dataclass(frozen=True)
-class Extent:
+class CompareOptions:
     """How much is compared.
 
     Args:
@@ -134,7 +134,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CompareRequest:
     """Options as they were given; None where one was not.
 
     Args:
@@ -152,14 +152,14 @@ class Asked:
     jobs: int | None = None
 
 
-def extent_of(
-    asked: Asked,
+def options_of(
+    asked: CompareRequest,
     *,
     quick: bool = False,
     tuned: bool = True,
     curves: tuple[bool, bool] = (False, False),
     own_split: bool = False,
-) -> Extent:
+) -> CompareOptions:
     """What the options ask for.
 
     Args:
@@ -183,7 +183,7 @@ def extent_of(
     if own_split and (asked.folds is not None or asked.repeats is not None):
         message = "--own-split uses the one split of the table; leave out --folds and --repeats, or --own-split"
         raise ConfigError(message)
-    return Extent(
+    return CompareOptions(
         models=chosen_models(asked.models, quick=quick),
         folds=asked.folds or FOLDS,
         repeats=asked.repeats or (1 if quick else REPEATS),

@@ -44,7 +44,7 @@ def write_results(directory: RunDirectory, result: CompareResult, about: Mapping
         directory.write_text(f"{name}.svg", one.svg)
     context = {"result": result, "facts": result.facts, "figures": drawn, "about": about, "reads": READS}
     context |= {"titles": {name: metric_title(name) for name in result.rows[0].scores}}
-    directory.write_text("compare.html", fill("compare.html", context, package="cardiograph.studies"))
+    directory.write_text("compare.html", fill("compare.html", context, package="cardiograph.studies.compare"))
 
 
 def tables(result: CompareResult) -> dict[str, str]:

@@ -32,7 +32,7 @@ def metric_title(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class LeaderboardRow:
     """A line of the leaderboard.
 
     Args:
@@ -176,7 +176,7 @@ class CompareResult:
     """
 
     facts: CompareFacts
-    rows: tuple[Row, ...]
+    rows: tuple[LeaderboardRow, ...]
     differences: tuple[Difference, ...]
     verdicts: tuple[Verdict, ...]
     scarcity: tuple[Point, ...] = ()

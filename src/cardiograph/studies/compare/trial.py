@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from cardiograph.config import RunConfig
 from cardiograph.containers import VAL
 from cardiograph.models.registry import BASELINES
-from cardiograph.studies.compare.fold_data import Bench, Place
+from cardiograph.studies.compare.fold_data import FoldData, Place
 from cardiograph.studies.compare.folds import blank_values, keep_labels
 from cardiograph.studies.compare.options import DEFAULT, Setting, configured, settings_of
 from cardiograph.studies.controls import RandomEdges
 from cardiograph.studies.shared_cohort import Modality
-from cardiograph.train.data import PartScores, Studied
-from cardiograph.train.steps import SOUND, Protocol
-from cardiograph.train.trial import Trial, fit_and_score
+from cardiograph.train.data import Dataset, PartScores
+from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
+from cardiograph.train.trial import TrialScores, fit_and_score
 
 MEBI = 1024**2
 LABELS_KEPT, VALUES_GONE = "labels", "gone"
@@ -61,7 +61,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """What is kept of a fit.
 
     Args:
@@ -84,35 +84,35 @@ class Fitted:
         object.__setattr__(self, "probabilities", tuple(self.probabilities))
 
 
-def make_fit(bench: Bench, task: Task) -> Fitted:
+def make_fit(fold_data: FoldData, task: Task) -> FitResult:
     """Learn a model in a fold once for each of its settings, and keep the one with the lowest validation log loss.
 
     The log loss is that of the plain softmax: calibration is fitted on the same records and would flatter the flexible. Test
     records are scored by every setting, as a fit does, and looked at by none.
 
     Args:
-        bench: The cohort.
+        fold_data: The cohort.
         task: What is fitted where.
     """
-    studied = _under_condition(bench, task)
-    name = bench.config.model.name if task.model == DEFAULT else task.model
-    best: tuple[float, Setting, Trial, float, float] | None = None
+    dataset = _under_condition(fold_data, task)
+    name = fold_data.config.model.name if task.model == DEFAULT else task.model
+    best: tuple[float, Setting, TrialScores, float, float] | None = None
     spent = 0.0
-    for setting in settings_of(task.model, image=studied.material.image is not None, tuned=task.tuned):
-        config = _config(bench.config, task, setting, image=studied.material.image is not None)
+    for setting in settings_of(task.model, image=dataset.inputs.image is not None, tuned=task.tuned):
+        config = _config(fold_data.config, task, setting, image=dataset.inputs.image is not None)
         _forget_peak()
         start = time.perf_counter()
-        found = fit_and_score(studied, config, _protocol(task, config), name=name)
+        found = fit_and_score(dataset, config, _protocol(task, config), name=name)
         seconds = time.perf_counter() - start
         spent += seconds
-        loss = log_loss(found.validation, studied.cohort.labels[studied.rows(VAL)])
+        loss = log_loss(found.validation, dataset.cohort.labels[dataset.rows(VAL)])
         if best is None or loss < best[0]:
             best = (loss, setting, found, seconds, _peak_mib())
     if best is None:
         message = f"{task.model} has no setting"
         raise ValueError(message)
     loss, setting, found, seconds, peak = best
-    return Fitted(tuple(found.test.probabilities.tolist()), loss, dict(setting), seconds, spent, peak)
+    return FitResult(tuple(found.test.probabilities.tolist()), loss, dict(setting), seconds, spent, peak)
 
 
 def log_loss(found: PartScores, labels: NDArray[np.int64]) -> float:
@@ -130,7 +130,7 @@ def log_loss(found: PartScores, labels: NDArray[np.int64]) -> float:
     return float(np.logaddexp(0, np.where(labels == 1, -margin, margin)).mean())
 
 
-def best_baseline(fitted: dict[str, Fitted]) -> str:
+def best_baseline(fitted: dict[str, FitResult]) -> str:
     """The baseline of a fold with the lowest validation log loss; of equals the first.
 
     Args:
@@ -147,22 +147,22 @@ def _config(config: RunConfig, task: Task, setting: Setting, *, image: bool) -> 
     return configured(config, setting, seed=config.seed + 1000 * repeat + fold)
 
 
-def _under_condition(bench: Bench, task: Task) -> Studied:
-    studied = bench.studied(task.modality, task.place)
+def _under_condition(fold_data: FoldData, task: Task) -> Dataset:
+    dataset = fold_data.dataset(task.modality, task.place)
     kind, share = task.condition
-    seed = [bench.config.seed, *task.place]
+    seed = [fold_data.config.seed, *task.place]
     if kind == LABELS_KEPT:
-        return keep_labels(studied, share, np.random.default_rng([*seed, 10]))
+        return keep_labels(dataset, share, np.random.default_rng([*seed, 10]))
     if kind == VALUES_GONE:
-        return blank_values(studied, share, np.random.default_rng([*seed, 11]))
-    return studied
+        return blank_values(dataset, share, np.random.default_rng([*seed, 11]))
+    return dataset
 
 
-def _protocol(task: Task, config: RunConfig) -> Protocol:
+def _protocol(task: Task, config: RunConfig) -> PipelineSteps:
     if not task.rewired:
-        return SOUND
+        return DEFAULT_STEPS
     edges = RandomEdges(np.random.default_rng([config.seed, 7]))
-    return dataclasses.replace(SOUND, link=edges.link, join=edges.join, score=edges.score)
+    return dataclasses.replace(DEFAULT_STEPS, link=edges.link, join=edges.join, score=edges.score)
 
 
 def _forget_peak() -> None:

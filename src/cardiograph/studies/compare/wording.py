@@ -46,7 +46,7 @@ def verdict_of(
     if facts.default in WITHOUT_GRAPH or control is None:
         return Verdict(modality, "no graph", f"{start}the default hears nobody, so no graph is judged; {told}.", change)
     edges, rewired = control
-    beside = (
+    baselines = (
         f"with random edges instead of the nearest records the same model is at {span(rewired, sign=True)} to it, "
         f"and the right edges are worth {span(edges, sign=True)}"
     )
@@ -57,7 +57,7 @@ def verdict_of(
         "no": "the graph does not help here, it costs accuracy",
         "undecided": "no gain from the graph that could be told from chance",
     }[helps]
-    return Verdict(modality, helps, f"{start}{said}. {told}; {beside}.", change, edges, rewired)
+    return Verdict(modality, helps, f"{start}{said}. {told}; {baselines}.", change, edges, rewired)
 
 
 def notes(facts: CompareFacts, *, had_split: bool) -> tuple[str, ...]:

@@ -13,19 +13,19 @@ from cardiograph.containers import PARTS, TRAIN, ClinicalTable, Cohort, Groups, 
 from cardiograph.encoders.engine import EMBEDDING_WIDTH
 from cardiograph.features.clinical import clinical_values
 from cardiograph.ingest.augmentation import Augmented, augment_pages
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.encoder_choice import Encoder, choose_encoder
-from cardiograph.ingest.page_index import Survey
+from cardiograph.ingest.page_index import PageIndex
 from cardiograph.studies.faults.switches import Faults
 from cardiograph.train.balance import plan_copies
-from cardiograph.train.data import Studied, material_of, study
+from cardiograph.train.data import Dataset, study, training_inputs
 
-Study = Callable[[Cohort, Survey | None, Split, ClinicalTable | None, Workshop], Studied]
+Study = Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset]
 
 
 @dataclasses.dataclass(frozen=True)
-class Pool:
+class AugmentationPool:
     """Augmented copies shared by many splits, so that each is embedded once.
 
     Args:
@@ -37,7 +37,7 @@ class Pool:
     different: int | None = None
 
 
-def study_with_faults(faults: Faults, pool: Pool | None = None) -> Study:
+def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = None) -> Study:
     """What takes the place of :func:`cardiograph.train.data.study`.
 
     Args:
@@ -46,48 +46,54 @@ def study_with_faults(faults: Faults, pool: Pool | None = None) -> Study:
     """
 
     def faulty(
-        cohort: Cohort, survey: Survey | None, split: Split, clinical: ClinicalTable | None, shop: Workshop
-    ) -> Studied:
-        if survey is None:
-            return study(cohort, None, split, clinical, shop)
-        with shop.stage("embedding"):
-            readable = np.array([facts is not None and bool(facts.file_sha256) for facts in survey.facts], bool)
+        cohort: Cohort, page_index: PageIndex | None, split: Split, clinical: ClinicalTable | None, context: RunContext
+    ) -> Dataset:
+        if page_index is None:
+            return study(cohort, None, split, clinical, context)
+        with context.stage("embedding"):
+            readable = np.array([facts is not None and bool(facts.file_sha256) for facts in page_index.facts], bool)
             train = split.rows(TRAIN)
             rows = train[readable[train] & (cohort.labels[train] >= 0)]
-            encoder = choose_encoder(survey.of(rows), shop)
+            encoder = choose_encoder(page_index.of(rows), context)
             image = np.zeros((len(cohort), EMBEDDING_WIDTH), np.float32)
-            image[~survey.paged] = np.nan
+            image[~page_index.paged] = np.nan
             fingerprint = encoder.facts.fingerprint
-            image[readable] = embed_pages(survey.of(np.flatnonzero(readable)), encoder.engine, fingerprint, shop).values
-        if shop.config.balance.mode != "augment":
-            material = material_of(cohort, split, clinical, shop.config, image=image)
-            return Studied(cohort, survey, split, material, encoder)
+            image[readable] = embed_pages(
+                page_index.of(np.flatnonzero(readable)), encoder.engine, fingerprint, context
+            ).values
+        if context.config.balance.mode != "augment":
+            inputs = training_inputs(cohort, split, clinical, context.config, image=image)
+            return Dataset(cohort, page_index, split, inputs, encoder)
         if faults.augment_before_split:
             rows = np.flatnonzero(readable & (cohort.labels >= 0))
-        source = _sources(cohort.labels, rows, faults, np.random.default_rng([shop.config.seed, 2]))
-        with shop.stage("augmentation"):
-            augmented = _augmented(source, survey, encoder, shop, pool)
+        source = _sources(cohort.labels, rows, faults, np.random.default_rng([context.config.seed, 2]))
+        with context.stage("augmentation"):
+            augmented = _augmented(source, page_index, encoder, context, pool)
         if not (faults.augment_before_split or faults.one_source_augmentation):
-            material = material_of(cohort, split, clinical, shop.config, image=image, augmented=augmented)
-            return Studied(cohort, survey, split, material, encoder, augmented)
-        studied = Studied(
-            cohort, survey, split, material_of(cohort, split, clinical, shop.config, image=image), encoder
+            inputs = training_inputs(cohort, split, clinical, context.config, image=image, augmented=augmented)
+            return Dataset(cohort, page_index, split, inputs, encoder, augmented)
+        dataset = Dataset(
+            cohort, page_index, split, training_inputs(cohort, split, clinical, context.config, image=image), encoder
         )
         dropped = _dropped(cohort.labels, rows, faults)
-        return _copies_as_records(studied, augmented, dropped, faults, shop.config)
+        return _copies_as_records(dataset, augmented, dropped, faults, context.config)
 
     return faulty
 
 
 def _augmented(
-    source: NDArray[np.int64], survey: Survey, encoder: Encoder, shop: Workshop, pool: Pool | None
+    source: NDArray[np.int64],
+    page_index: PageIndex,
+    encoder: Encoder,
+    context: RunContext,
+    pool: AugmentationPool | None,
 ) -> Augmented:
     if pool is None:
-        return augment_pages(source, survey, encoder, shop)
-    pages = len({survey.page(row)[1].pixel_hash for row in source})
+        return augment_pages(source, page_index, encoder, context)
+    pages = len({page_index.page(row)[1].pixel_hash for row in source})
     variety = None if pool.different is None or not pages else -(-pool.different // pages)
-    seeded = dataclasses.replace(shop, config=shop.config.model_copy(update={"seed": pool.seed}))
-    return augment_pages(source, survey, encoder, seeded, variety=variety)
+    seeded = dataclasses.replace(context, config=context.config.model_copy(update={"seed": pool.seed}))
+    return augment_pages(source, page_index, encoder, seeded, variety=variety)
 
 
 def _sources(
@@ -110,38 +116,38 @@ def _dropped(labels: NDArray[np.int64], rows: NDArray[np.int64], faults: Faults)
 
 
 def _copies_as_records(
-    studied: Studied, augmented: Augmented, dropped: NDArray[np.int64], faults: Faults, config: RunConfig
-) -> Studied:
+    dataset: Dataset, augmented: Augmented, dropped: NDArray[np.int64], faults: Faults, config: RunConfig
+) -> Dataset:
     """A cohort in which copies are records: nodes of the graph, and in any part where they were made before the split."""
     source = augmented.copies.source
-    kept = np.setdiff1d(np.arange(len(studied.cohort)), dropped)
+    kept = np.setdiff1d(np.arange(len(dataset.cohort)), dropped)
     rows = np.concatenate([kept, source])
     copies = np.arange(len(source))
-    table = studied.cohort.table.iloc[rows].reset_index(drop=True)
+    table = dataset.cohort.table.iloc[rows].reset_index(drop=True)
     ids = table["record_id"].astype(str).to_numpy(object)
     ids[len(kept) :] = [f"{ids[len(kept) + copy]} copy {copy + 1}" for copy in copies]
-    cohort = dataclasses.replace(studied.cohort, table=table.assign(record_id=ids), unread=None)
+    cohort = dataclasses.replace(dataset.cohort, table=table.assign(record_id=ids), unread=None)
     if faults.augment_before_split:
         shares = [config.split.train, config.split.val, config.split.test]
         part = np.random.default_rng([config.seed, 5]).choice(PARTS, len(source), p=shares)
-        groups = studied.split.groups.index.max() + 1 + copies  # nobody remembers what they are copies of
+        groups = dataset.split.groups.index.max() + 1 + copies  # nobody remembers what they are copies of
     else:
         part = np.full(len(source), TRAIN)
-        groups = studied.split.groups.index[source]
-    _, numbered = np.unique(np.concatenate([studied.split.groups.index[kept], groups]), return_inverse=True)
+        groups = dataset.split.groups.index[source]
+    _, numbered = np.unique(np.concatenate([dataset.split.groups.index[kept], groups]), return_inverse=True)
     split = Split(
-        np.concatenate([studied.split.part[kept], part]).astype(str),
-        Groups(numbered.astype(np.int64), studied.split.groups.links),
-        studied.split.source,
+        np.concatenate([dataset.split.part[kept], part]).astype(str),
+        Groups(numbered.astype(np.int64), dataset.split.groups.links),
+        dataset.split.source,
     )
-    return _rebuilt(studied, cohort, split, rows, augmented, config)
+    return _rebuilt(dataset, cohort, split, rows, augmented, config)
 
 
 def _rebuilt(
-    studied: Studied, cohort: Cohort, split: Split, rows: NDArray[np.int64], augmented: Augmented, config: RunConfig
-) -> Studied:
+    dataset: Dataset, cohort: Cohort, split: Split, rows: NDArray[np.int64], augmented: Augmented, config: RunConfig
+) -> Dataset:
     """Survey and material of the cohort with copies; simulated values are drawn for each copy anew."""
-    image, clinical, survey = studied.material.image, studied.material.clinical, studied.survey
+    image, clinical, page_index = dataset.inputs.image, dataset.inputs.clinical, dataset.page_index
     kept = len(rows) - len(augmented.copies.source)
     values = None if image is None else np.vstack([image[rows[:kept]], augmented.copies.image])
     if clinical is not None:
@@ -151,13 +157,15 @@ def _rebuilt(
             if simulated
             else dataclasses.replace(clinical, values=clinical.values[rows])
         )
-    if survey is not None:
-        survey = survey.of(rows)
+    if page_index is not None:
+        page_index = page_index.of(rows)
         named = [
             facts
             if facts is None or row < kept
             else dataclasses.replace(facts, pixel_hash=f"{facts.pixel_hash} copy {row}")
-            for row, facts in enumerate(survey.facts)
+            for row, facts in enumerate(page_index.facts)
         ]
-        survey = dataclasses.replace(survey, facts=tuple(named))
-    return Studied(cohort, survey, split, material_of(cohort, split, clinical, config, image=values), studied.encoder)
+        page_index = dataclasses.replace(page_index, facts=tuple(named))
+    return Dataset(
+        cohort, page_index, split, training_inputs(cohort, split, clinical, config, image=values), dataset.encoder
+    )

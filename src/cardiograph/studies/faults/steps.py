@@ -16,24 +16,24 @@ import torch
 from numpy.typing import NDArray
 
 from cardiograph.config import FusionConfig, GraphConfig, RunConfig
-from cardiograph.containers import VAL, Cohort, Neighbourhood, NodeFeatures, PatientGraph, Places
+from cardiograph.containers import VAL, Cohort, NearestNeighbours, NodeFeatures, PatientGraph, SearchPoints
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.features.fusion import Fusion
-from cardiograph.graph.attach import attach, build_graph, group_members, heard_votes, label_prior, nearest_places
+from cardiograph.graph.attach import attach, build_graph, group_members, label_prior, nearest_points, neighbour_votes
 from cardiograph.imaging.page_metadata import PageTraits
 from cardiograph.inference import Predictor
-from cardiograph.ingest.context import Workshop
+from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_rows
-from cardiograph.ingest.page_index import PageFacts, Survey, survey_pages
-from cardiograph.models.neighbour_table import Hearing
+from cardiograph.ingest.page_index import PageFacts, PageIndex, index_pages
+from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.models.registry import Model
 from cardiograph.progress import Progress
 from cardiograph.run.pipeline import RunResult, run
-from cardiograph.studies.faults.records import Pool, study_with_faults
+from cardiograph.studies.faults.records import AugmentationPool, build_dataset_with_faults
 from cardiograph.studies.faults.switches import Faults, FaultyConfig
-from cardiograph.train.data import PartScores, Studied
-from cardiograph.train.fit import Prepared
-from cardiograph.train.steps import SOUND, Protocol, score_queries
+from cardiograph.train.data import Dataset, PartScores
+from cardiograph.train.fit import PreparedGraph
+from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps, score_queries
 from cardiograph.train.trial import nameless
 
 CAUTIONS = {
@@ -53,7 +53,7 @@ CAUTIONS = {
 """Fault -> what it did, for the top of a report."""
 
 
-def protocol_of(faults: Faults, *, pool: Pool | None = None) -> Protocol:
+def steps_of(faults: Faults, *, pool: AugmentationPool | None = None) -> PipelineSteps:
     """The steps of a run with these faults; the sound ones where there are none.
 
     Args:
@@ -66,11 +66,11 @@ def protocol_of(faults: Faults, *, pool: Pool | None = None) -> Protocol:
     if faults.duplicates_across_split:
         steps["split"] = lambda cohort, groups, config: split_rows(cohort, config)
     if faults.silent_zero_image or faults.augment_before_split or faults.one_source_augmentation or pool:
-        steps["study"] = study_with_faults(faults, pool)
+        steps["study"] = build_dataset_with_faults(faults, pool)
     if faults.unscaled_blocks:
         steps["fuse"] = concatenate
     if faults.reversed_edges:
-        backwards = Backwards()
+        backwards = ReversedEdges()
         steps["link"], steps["join"] = backwards.link, backwards.join
     if faults.on():
         steps["score"] = _scoring(faults, steps.get("link", build_graph), steps.get("join", attach))
@@ -80,26 +80,26 @@ def protocol_of(faults: Faults, *, pool: Pool | None = None) -> Protocol:
         steps["serve"] = to_the_validation_graph
     if faults.positive_is_normal:
         steps["present"] = turned_round
-    return dataclasses.replace(SOUND, **steps)
+    return dataclasses.replace(DEFAULT_STEPS, **steps)
 
 
-def survey_with_zeros(cohort: Cohort, shop: Workshop) -> tuple[Cohort, Survey]:
+def survey_with_zeros(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]:
     """``silent_zero_image``: keep records whose page cannot be read, with facts that say nothing."""
-    lenient = shop.config.model_copy(
-        update={"pages": shop.config.pages.model_copy(update={"skip_bad": True, "gate": False})}
+    lenient = context.config.model_copy(
+        update={"pages": context.config.pages.model_copy(update={"skip_bad": True, "gate": False})}
     )
-    good, survey = survey_pages(cohort, dataclasses.replace(shop, config=lenient))
+    good, page_index = index_pages(cohort, dataclasses.replace(context, config=lenient))
     if len(good) == len(cohort):
-        return cohort, survey
-    known = dict(zip(good.record_ids, zip(survey.paths, survey.facts, strict=True), strict=True))
-    nothing = "00" * survey.perceptual_hashes.shape[1]
+        return cohort, page_index
+    known = dict(zip(good.record_ids, zip(page_index.paths, page_index.facts, strict=True), strict=True))
+    nothing = "00" * page_index.perceptual_hashes.shape[1]
     none = PageTraits(0, "", "", 1, 1, None, 255.0, None, "")
     pages = []
     for record, path in zip(cohort.record_ids, cohort.table["ecg"], strict=True):
         blank = PageFacts("", f"unreadable {path}", nothing, (0, 0, 0, 0), none)
         pages.append(known[record] if record in known else (Path(path), blank))
     paths, facts = zip(*pages, strict=True)
-    return cohort, Survey(paths, facts, survey.skipped)
+    return cohort, PageIndex(paths, facts, page_index.skipped)
 
 
 def concatenate(
@@ -121,7 +121,7 @@ def concatenate(
     return Fusion(np.ones(width, bool), np.zeros(width), np.ones(width), dict.fromkeys(shares, 1.0), names, shares)
 
 
-class Backwards:
+class ReversedEdges:
     """``reversed_edges``: each record hears those who list it, nobody if none does.
 
     How far the list of each record reaches is known from the last graph that was linked; records that join are put among
@@ -132,7 +132,7 @@ class Backwards:
         self._reach: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def link(
-        self, places: Places, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
+        self, places: SearchPoints, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
     ) -> PatientGraph:
         """In place of ``build_graph``."""
         listed = build_graph(places, rows, groups, config).neighbours
@@ -144,26 +144,26 @@ class Backwards:
 
     def join(
         self,
-        reference: Places,
-        queries: Places,
+        reference: SearchPoints,
+        queries: SearchPoints,
         config: GraphConfig,
         forbidden: Sequence[NDArray[np.int64]],
-    ) -> Neighbourhood:
+    ) -> NearestNeighbours:
         """In place of ``attach``: each query, put among the linked records alone, hears those who would list it."""
-        everyone = nearest_places(reference, queries, k=len(reference), metric=config.metric, forbidden=forbidden)
+        everyone = nearest_points(reference, queries, k=len(reference), metric=config.metric, forbidden=forbidden)
         query, rank = np.nonzero(everyone.index >= 0)
         source, distance = everyone.index[query, rank], everyone.distance[query, rank]
         near = distance < self._reach[source]
         return _table(query[near], source[near], distance[near], count=len(queries))
 
 
-def to_the_validation_graph(prepared: Prepared, studied: Studied, config: RunConfig) -> Prepared:
+def to_the_validation_graph(prepared: PreparedGraph, dataset: Dataset, config: RunConfig) -> PreparedGraph:
     """``patient_in_validation_graph``: new patients are attached to the validation records.
 
     Each one hears its own nearest records, whatever else is wrong: backwards it would nearly always hear nobody.
     """
-    groups = studied.split.groups.index
-    return dataclasses.replace(prepared, graph=build_graph(prepared.places, studied.rows(VAL), groups, config.graph))
+    groups = dataset.split.groups.index
+    return dataclasses.replace(prepared, graph=build_graph(prepared.places, dataset.rows(VAL), groups, config.graph))
 
 
 def turned_round(predictions: PartPredictions) -> PartPredictions:
@@ -174,7 +174,7 @@ def turned_round(predictions: PartPredictions) -> PartPredictions:
 
 def _table(
     hearer: NDArray[np.int64], source: NDArray[np.int64], distance: NDArray[np.float32], *, count: int
-) -> Neighbourhood:
+) -> NearestNeighbours:
     """Edges as a table with a row for each hearer, nearest first, as wide as the longest."""
     order = np.lexsort((distance, hearer))
     hearer, source, distance = hearer[order], source[order], distance[order]
@@ -183,25 +183,25 @@ def _table(
     index = np.full((count, max(1, int(heard.max(initial=0)))), -1, np.int64)
     far = np.full(index.shape, np.inf, np.float32)
     index[hearer, place], far[hearer, place] = source, distance
-    return Neighbourhood(index, far)
+    return NearestNeighbours(index, far)
 
 
 def _scoring(
-    faults: Faults, link: Callable[..., PatientGraph], join: Callable[..., Neighbourhood]
-) -> Callable[[Predictor, Studied, Prepared, NDArray[np.int64]], PartScores]:
+    faults: Faults, link: Callable[..., PatientGraph], join: Callable[..., NearestNeighbours]
+) -> Callable[[Predictor, Dataset, PreparedGraph, NDArray[np.int64]], PartScores]:
     """How records are scored: by the predictor, which knows no ids here, or through a graph that is at fault."""
 
-    def score(predictor: Predictor, studied: Studied, prepared: Prepared, rows: NDArray[np.int64]) -> PartScores:
+    def score(predictor: Predictor, dataset: Dataset, prepared: PreparedGraph, rows: NDArray[np.int64]) -> PartScores:
         network, features, places = predictor.bundle.network, prepared.features, prepared.places
-        groups, config = studied.split.groups.index, predictor.bundle.served.graph
-        val = studied.rows(VAL)
+        groups, config = dataset.split.groups.index, predictor.bundle.served.graph
+        val = dataset.rows(VAL)
         if faults.separate_test_graph or (faults.patient_in_validation_graph and np.array_equal(rows, val)):
             hood = link(places, rows, groups, config).neighbours
             with torch.inference_mode():
-                logits, _ = network(torch.from_numpy(features.values[rows]), Hearing.of(hood))
+                logits, _ = network(torch.from_numpy(features.values[rows]), NeighbourTable.of(hood))
             return PartScores(_softmax(logits), hood, rows)
         if not (faults.patient_in_validation_graph or faults.reversed_edges):
-            return score_queries(predictor, nameless(studied), prepared, rows)
+            return score_queries(predictor, nameless(dataset), prepared, rows)
         heard = val if faults.patient_in_validation_graph else prepared.graph.rows
         graph = link(places, heard, groups, config)
         forbidden = group_members(groups[rows], groups[heard])
@@ -216,7 +216,7 @@ def scores_through(
     features: NodeFeatures,
     graph: PatientGraph,
     rows: NDArray[np.int64],
-    hood: Neighbourhood,
+    hood: NearestNeighbours,
     *,
     labels: NDArray[np.int64] | None = None,
 ) -> PartScores:
@@ -230,13 +230,15 @@ def scores_through(
         hood: Whom each of them hears, by position in ``graph.rows``.
         labels: [records] of all records, for a model that listens to those of neighbours.
     """
-    heard, votes = Hearing.of(graph.neighbours), None
+    heard, votes = NeighbourTable.of(graph.neighbours), None
     if labels is not None:
         known = labels[graph.rows]
-        votes = heard_votes(hood, known, prior=label_prior(known))
+        votes = neighbour_votes(hood, known, prior=label_prior(known))
     with torch.inference_mode():
         _, states = network(torch.from_numpy(features.values[graph.rows]), heard)
-        logits, _ = network(torch.from_numpy(features.values[rows]), Hearing.of(hood, heard.degree, votes), states)
+        logits, _ = network(
+            torch.from_numpy(features.values[rows]), NeighbourTable.of(hood, heard.degree, votes), states
+        )
     return PartScores(_softmax(logits), hood, graph.rows)
 
 
@@ -253,4 +255,4 @@ def run_as_configured(
     One with faults says so at the top of its report, and in every answer of its model.
     """
     faults = config.faults if isinstance(config, FaultyConfig) else Faults()
-    return run(source, out, config, progress=progress, command=command, protocol=protocol_of(faults))
+    return run(source, out, config, progress=progress, command=command, steps=steps_of(faults))

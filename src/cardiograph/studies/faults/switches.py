@@ -54,7 +54,7 @@ THESIS: dict[str, Any] = {
     "balance": {"mode": "augment"},
     "model": {
         "name": "gcn",
-        "beside": ("gat", "mlp", "logistic"),
+        "baselines": ("gat", "mlp", "logistic"),
         "epochs": 30,
         "patience": 30,
         "weight_decay": 0.0,

@@ -10,7 +10,7 @@ import numpy as np
 
 from cardiograph.report.figure_style import INK, SOFT, STYLE, Picture, draw, shown
 from cardiograph.report.tables import number
-from cardiograph.studies.ladder.result import METRICS, Block, Facts, LadderResult, Row
+from cardiograph.studies.ladder.result import LADDER_METRICS, Block, Facts, LadderResult, LadderRow
 from cardiograph.studies.ladder.wording import FEW_SEEDS
 
 if TYPE_CHECKING:
@@ -112,12 +112,12 @@ def _one_ladder(axes: Axes, block: Block, metrics: Sequence[str], facts: Facts) 
     if "class_accuracy" in metrics:
         axes.axvline(facts.chance["class_accuracy"], color=LOOKS["class_accuracy"][0], lw=1, ls=":", zorder=1)
     axes.set(xlim=(0, 1))
-    axes.set_xlabel(" / ".join(METRICS[metric] for metric in metrics))
+    axes.set_xlabel(" / ".join(LADDER_METRICS[metric] for metric in metrics))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
 
 
-def _stairs(axes: Axes, rows: Sequence[Row], metric: str, lane: float, *, few: bool) -> None:
+def _stairs(axes: Axes, rows: Sequence[LadderRow], metric: str, lane: float, *, few: bool) -> None:
     colour, marker, size = LOOKS[metric]
     places = [place for place, row in enumerate(rows) if metric in row.scores]
     values = np.array([rows[place].scores[metric].value for place in places])
@@ -129,4 +129,4 @@ def _stairs(axes: Axes, rows: Sequence[Row], metric: str, lane: float, *, few: b
     for height, (low, high), one in zip(heights, ends, each, strict=True):
         axes.plot([low, high], [height, height], color=colour, lw=1.1, zorder=3, solid_capstyle="butt")
         axes.plot(one, np.full(len(one), height), ls="none", marker=".", ms=2.6, color=colour, alpha=0.45, zorder=3)
-    axes.plot(values, heights, ls="none", marker=marker, ms=size, color=colour, label=METRICS[metric], zorder=4)
+    axes.plot(values, heights, ls="none", marker=marker, ms=size, color=colour, label=LADDER_METRICS[metric], zorder=4)

@@ -14,15 +14,15 @@ from cardiograph.config import ModelConfig, RunConfig
 from cardiograph.encoders.weights import find_weights
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
-from cardiograph.progress import Progress, Silent
+from cardiograph.progress import NoProgress, Progress
 from cardiograph.studies.controls import CONTROLS
-from cardiograph.studies.faults.records import Pool
+from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.ladder.plan import Plan, Step, make_plan
 from cardiograph.studies.ladder.report import write_results
 from cardiograph.studies.ladder.result import LadderResult
 from cardiograph.studies.ladder.summary import Scores, summarise
-from cardiograph.studies.parallel import Trial, TrialLog, make_trials, trial_key
-from cardiograph.studies.shared_cohort import Laboratory
+from cardiograph.studies.parallel import LadderTrial, TrialLog, make_trials, trial_key
+from cardiograph.studies.shared_cohort import SharedCohort
 from cardiograph.threads import set_threads
 
 VERSION = 1
@@ -32,7 +32,7 @@ SEEDS, QUICK_COPIES = 10, 64
 
 
 @dataclass(frozen=True)
-class Extent:
+class LadderOptions:
     """How much is tried.
 
     Args:
@@ -48,7 +48,7 @@ class Extent:
     workers: int | None = None
 
     @classmethod
-    def of(cls, seeds: int | None, *, quick: bool, workers: int | None = None) -> Extent:
+    def of(cls, seeds: int | None, *, quick: bool, workers: int | None = None) -> LadderOptions:
         """What the options ask for.
 
         Raises:
@@ -63,11 +63,11 @@ class Extent:
         return cls(seeds or SEEDS, QUICK_COPIES if quick else None, quick=quick, workers=workers)
 
 
-def climb(
+def run_ladder(
     source: Path,
     out: Path,
     config: RunConfig,
-    extent: Extent,
+    options: LadderOptions,
     *,
     progress: Progress | None = None,
     command: str = "",
@@ -78,7 +78,7 @@ def climb(
         source: Table, or folder with a folder per class.
         out: Folder of the ladder; one of this cohort and configuration is gone on with, whatever its seeds.
         config: Settings of the sound runs; its seed is the first.
-        extent: How much is tried.
+        options: How much is tried.
         progress: Told of pages, then of trials.
         command: The command line, for the page.
 
@@ -86,7 +86,7 @@ def climb(
         CardiographError: With what is wrong and what to do.
     """
     set_threads()
-    start, progress = time.perf_counter(), progress or Silent()
+    start, progress = time.perf_counter(), progress or NoProgress()
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         message = (
             f"ladder {out}: lies inside the cohort {source}, where it would be read as a class; choose another --out"
@@ -95,17 +95,19 @@ def climb(
     config = with_reference_network(config)
     directory = RunDirectory(out)
     with directory.locked(), PageCache(cache_folder()) as cache:
-        lab = Laboratory(source, config, cache, progress, pool=Pool(config.seed, extent.copies))
-        if lab.cohort.has_pages and config.encoder.weights != "random":
+        shared_cohort = SharedCohort(
+            source, config, cache, progress, pool=AugmentationPool(config.seed, options.copies)
+        )
+        if shared_cohort.cohort.has_pages and config.encoder.weights != "random":
             progress.start("finding weights", 1)
             find_weights(config.encoder.weights, cache=cache_folder())
-        lab.settle_precision()
-        plan = make_plan(lab, quick=extent.quick)
-        data = data_hash(*lab.own)
+        shared_cohort.settle_precision()
+        plan = make_plan(shared_cohort, quick=options.quick)
+        data = data_hash(*shared_cohort.own)
         directory.begin(config, data)
         log = TrialLog(out / "trials.jsonl")
-        scores = _all_trials(lab, plan, log, extent, data)
-        result = summarise(lab, plan, scores, quick=extent.quick)
+        scores = _all_trials(shared_cohort, plan, log, options, data)
+        result = summarise(shared_cohort, plan, scores, quick=options.quick)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
         write_results(directory, result, about)
         directory.record({"seconds": time.perf_counter() - start, "command": command, "source": source.name})
@@ -123,17 +125,17 @@ def with_reference_network(config: RunConfig) -> RunConfig:
     return config.model_copy(update=update)
 
 
-def _all_trials(lab: Laboratory, plan: Plan, log: TrialLog, extent: Extent, data: str) -> Scores:
+def _all_trials(shared_cohort: SharedCohort, plan: Plan, log: TrialLog, options: LadderOptions, data: str) -> Scores:
     """Scores of each step, seed by seed; what the log knows is not made again, and what is the same is made once."""
-    seeds = range(lab.config.seed, lab.config.seed + extent.seeds)
-    trials = [Trial(step, seed, _key(lab, step, seed, data)) for seed in seeds for step in plan.steps]
+    seeds = range(shared_cohort.config.seed, shared_cohort.config.seed + options.seeds)
+    trials = [LadderTrial(step, seed, _key(shared_cohort, step, seed, data)) for seed in seeds for step in plan.steps]
     different = {trial.key: trial for trial in reversed(trials)}  # of two that are the same, the first gives the name
     missing = [trial for trial in reversed(different.values()) if trial.key not in log.known]
-    _read_views(lab, missing)
-    lab.progress.start("trials", len(different))
-    lab.progress.advance(len(different) - len(missing))
-    with _quiet(lab) as shown:
-        for made in make_trials(lab, missing, workers=extent.workers):
+    _read_views(shared_cohort, missing)
+    shared_cohort.progress.start("trials", len(different))
+    shared_cohort.progress.advance(len(different) - len(missing))
+    with _quiet(shared_cohort) as shown:
+        for made in make_trials(shared_cohort, missing, workers=options.workers):
             about = {"step": made.trial.step.key, "seed": made.trial.seed, "seconds": round(made.seconds, 3)}
             log.keep(made.trial.key, made.scores, about)
             shown.advance()
@@ -143,19 +145,19 @@ def _all_trials(lab: Laboratory, plan: Plan, log: TrialLog, extent: Extent, data
     return scores
 
 
-def _read_views(lab: Laboratory, trials: Sequence[Trial]) -> None:
+def _read_views(shared_cohort: SharedCohort, trials: Sequence[LadderTrial]) -> None:
     """Read and embed the pages in each view that trials need, while bars of their own are shown."""
     views: dict[str, RunConfig] = {}
     for trial in trials:
-        config = lab.settings(trial.step.config, trial.step.faults, trial.step.modality, trial.seed)
+        config = shared_cohort.settings(trial.step.config, trial.step.faults, trial.step.modality, trial.seed)
         views.setdefault(config.fingerprint("pages"), config)
     for config in views.values():
-        lab.study(config)
+        shared_cohort.study(config)
 
 
-def _key(lab: Laboratory, step: Step, seed: int, data: str) -> str:
+def _key(shared_cohort: SharedCohort, step: Step, seed: int, data: str) -> str:
     """Equal for trials that are the same, whatever step they belong to."""
-    config = lab.settings(step.config, step.faults, step.modality, seed)
+    config = shared_cohort.settings(step.config, step.faults, step.modality, seed)
     control = step.name if step.name in CONTROLS else ""
     return trial_key(
         version=VERSION,
@@ -163,15 +165,15 @@ def _key(lab: Laboratory, step: Step, seed: int, data: str) -> str:
         config=config.model_dump(mode="json"),
         control=control,
         by_class=step.by_class,
-        pool=asdict(lab.pool),
+        pool=asdict(shared_cohort.pool),
     )
 
 
 @contextmanager
-def _quiet(lab: Laboratory) -> Iterator[Progress]:
+def _quiet(shared_cohort: SharedCohort) -> Iterator[Progress]:
     """One bar for all trials: those of their pages would take its place."""
-    shown, lab.progress = lab.progress, Silent()
+    shown, shared_cohort.progress = shared_cohort.progress, NoProgress()
     try:
         yield shown
     finally:
-        lab.progress = shown
+        shared_cohort.progress = shown

@@ -11,9 +11,9 @@ from cardiograph.config import RunConfig
 from cardiograph.schema import UNLABELLED
 from cardiograph.studies.controls import CONTROLS, margins
 from cardiograph.studies.faults.switches import FAULTS, THESIS, Faults
-from cardiograph.studies.shared_cohort import Laboratory, Modality
+from cardiograph.studies.shared_cohort import Modality, SharedCohort
 
-START, OURS, SOUND = "thesis", "ours", "sound"
+START, OURS, DEFAULT_STEPS = "thesis", "ours", "sound"
 """First and last step of a ladder, and the path to which faults are added alone."""
 
 QUICK_FAULTS = ("simulated_from_label", "duplicates_across_split")
@@ -47,7 +47,7 @@ TITLES: dict[str, str] = {
     "silent_zero_image": "Unreadable pages left out, not zeros",
     "positive_is_normal": "The outcome is the positive class",
     OURS: "Our own training settings (no fault)",
-    SOUND: "Sound path",
+    DEFAULT_STEPS: "Sound path",
 }
 """What is done in a step that takes the fault away."""
 
@@ -129,15 +129,15 @@ class Plan:
         return tuple(step for steps in rows for step in steps if not step.why_not)
 
 
-def make_plan(lab: Laboratory, *, quick: bool = False) -> Plan:
+def make_plan(shared_cohort: SharedCohort, *, quick: bool = False) -> Plan:
     """The steps that a cohort allows.
 
     Args:
-        lab: Its pages are read here, if they were not yet.
+        shared_cohort: Its pages are read here, if they were not yet.
         quick: Whether only ``QUICK_FAULTS`` and ``QUICK_CONTROLS`` are tried.
     """
     faults = QUICK_FAULTS if quick else FAULTS
-    config = lab.config
+    config = shared_cohort.config
     published = config.model_copy(
         update={
             section: getattr(config, section).model_copy(update=THESIS[section]) for section in ("balance", "model")
@@ -145,22 +145,22 @@ def make_plan(lab: Laboratory, *, quick: bool = False) -> Plan:
     )
     augmenting = config.model_copy(update={"balance": config.balance.model_copy(update={"mode": "augment"})})
     modalities: tuple[Modality, ...] = ("clinical",)
-    if lab.cohort.has_pages:
+    if shared_cohort.cohort.has_pages:
         modalities = ("image",) if config.cohort.modality == "image" else ("image", "both")
-    ladders = {modality: _ladder(lab, modality, published, faults) for modality in modalities}
+    ladders = {modality: _ladder(shared_cohort, modality, published, faults) for modality in modalities}
     alone = {
-        modality: _alone(lab, modality, augmenting if lab.cohort.has_pages else config, faults)
+        modality: _alone(shared_cohort, modality, augmenting if shared_cohort.cohort.has_pages else config, faults)
         for modality in modalities
     }
-    main = "both" if "both" in modalities and lab.cohort.variables else modalities[0]
-    return Plan(ladders, alone, _controls(lab, main, QUICK_CONTROLS if quick else tuple(CONTROLS)))
+    main = "both" if "both" in modalities and shared_cohort.cohort.variables else modalities[0]
+    return Plan(ladders, alone, _controls(shared_cohort, main, QUICK_CONTROLS if quick else tuple(CONTROLS)))
 
 
-def reasons_against(lab: Laboratory, modality: Modality) -> dict[str, str]:
+def reasons_against(shared_cohort: SharedCohort, modality: Modality) -> dict[str, str]:
     """Fault -> why it cannot move a score here; faults that can are not in it."""
-    sizes = np.bincount(lab.groups.index[lab.own[0].labels != UNLABELLED], minlength=1)
-    unlabelled = int((lab.cohort.labels == UNLABELLED).sum())
-    survey = lab.own[1]
+    sizes = np.bincount(shared_cohort.groups.index[shared_cohort.own[0].labels != UNLABELLED], minlength=1)
+    unlabelled = int((shared_cohort.cohort.labels == UNLABELLED).sum())
+    page_index = shared_cohort.own[1]
     found = {
         "positive_is_normal": "it cannot move AUROC or balanced accuracy: sensitivity and specificity change places"
     }
@@ -170,31 +170,35 @@ def reasons_against(lab: Laboratory, modality: Modality) -> dict[str, str]:
         found["simulated_from_label"] = "this model reads no clinical values"
     elif unlabelled:
         found["simulated_from_label"] = f"{unlabelled} record(s) have no label to draw values from"
-    if survey is None or modality == "clinical":
+    if page_index is None or modality == "clinical":
         about_pages = ("augment_before_split", "one_source_augmentation", "mirrored_ecg", "header_in_view")
         return found | dict.fromkeys((*about_pages, "silent_zero_image"), "this model reads no pages")
-    if not survey.skipped:
+    if not page_index.skipped:
         found["silent_zero_image"] = "every page can be read"
-    if lab.config.pages.view == "whole":
+    if shared_cohort.config.pages.view == "whole":
         found["header_in_view"] = "the settings show the whole page anyway (pages.view)"
-    if lab.config.balance.flip:
+    if shared_cohort.config.balance.flip:
         found["mirrored_ecg"] = "the settings mirror pages anyway (balance.flip)"
     return found
 
 
-def _ladder(lab: Laboratory, modality: Modality, published: RunConfig, names: Sequence[str]) -> tuple[Step, ...]:
-    against = reasons_against(lab, modality)
+def _ladder(
+    shared_cohort: SharedCohort, modality: Modality, published: RunConfig, names: Sequence[str]
+) -> tuple[Step, ...]:
+    against = reasons_against(shared_cohort, modality)
     faults = Faults(**dict.fromkeys(names, True)).without(*against)
     title = TITLES[START] if len(names) == len(FAULTS) else QUICK_START_TITLE
     steps = [Step("ladder", START, title, modality, published, faults)]
     for name in names:
         faults = faults.without(name)
         steps.append(Step("ladder", name, TITLES[name], modality, published, faults, why_not=against.get(name, "")))
-    return (*steps, Step("ladder", OURS, TITLES[OURS], modality, lab.config))
+    return (*steps, Step("ladder", OURS, TITLES[OURS], modality, shared_cohort.config))
 
 
-def _alone(lab: Laboratory, modality: Modality, config: RunConfig, names: Sequence[str]) -> tuple[Step, ...]:
-    against = reasons_against(lab, modality)
+def _alone(
+    shared_cohort: SharedCohort, modality: Modality, config: RunConfig, names: Sequence[str]
+) -> tuple[Step, ...]:
+    against = reasons_against(shared_cohort, modality)
     steps = [
         Step(
             "alone",
@@ -209,11 +213,11 @@ def _alone(lab: Laboratory, modality: Modality, config: RunConfig, names: Sequen
         for name in names
         if modality != "both" or name in NEED_CLINICAL
     ]
-    return (Step("alone", SOUND, TITLES[SOUND], modality, config, by_class=False), *steps)
+    return (Step("alone", DEFAULT_STEPS, TITLES[DEFAULT_STEPS], modality, config, by_class=False), *steps)
 
 
-def _controls(lab: Laboratory, modality: Modality, names: Sequence[str]) -> tuple[Step, ...]:
-    against = _controls_against(lab, modality)
+def _controls(shared_cohort: SharedCohort, modality: Modality, names: Sequence[str]) -> tuple[Step, ...]:
+    against = _controls_against(shared_cohort, modality)
     by_row = {"header_by_row": Faults(duplicates_across_split=True)}
     read: dict[str, Modality] = {"clinical_only": "clinical", "header_by_row": "image", "header_by_group": "image"}
     steps = [
@@ -222,26 +226,26 @@ def _controls(lab: Laboratory, modality: Modality, names: Sequence[str]) -> tupl
             name,
             CONTROL_TITLES[name],
             read.get(name, modality),
-            lab.config,
+            shared_cohort.config,
             by_row.get(name, Faults()),
             by_class=False,
             why_not=against.get(name, ""),
         )
         for name in names
     ]
-    return (Step("control", OURS, TITLES[OURS], modality, lab.config), *steps)
+    return (Step("control", OURS, TITLES[OURS], modality, shared_cohort.config), *steps)
 
 
-def _controls_against(lab: Laboratory, modality: Modality) -> dict[str, str]:
+def _controls_against(shared_cohort: SharedCohort, modality: Modality) -> dict[str, str]:
     """Control -> why it says nothing here."""
-    headers, survey = ("header_by_row", "header_by_group"), lab.own[1]
-    if survey is None or modality == "clinical":
+    headers, page_index = ("header_by_row", "header_by_group"), shared_cohort.own[1]
+    if page_index is None or modality == "clinical":
         return dict.fromkeys(headers, "the cohort has no pages") | {"clinical_only": "the model reads nothing else"}
     found = {}
-    if lab.config.cohort.modality == "image":
+    if shared_cohort.config.cohort.modality == "image":
         found["clinical_only"] = "the settings leave clinical values out"
-    if "duplicates_across_split" in reasons_against(lab, modality):
+    if "duplicates_across_split" in reasons_against(shared_cohort, modality):
         found["header_by_row"] = "no group has more than one record: both splits are alike"
-    if len(np.unique(margins(survey), axis=0)) < FEWEST_MARGINS:
+    if len(np.unique(margins(page_index), axis=0)) < FEWEST_MARGINS:
         found |= dict.fromkeys(headers, "the pages' margins are alike")
     return found

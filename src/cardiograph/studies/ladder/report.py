@@ -9,7 +9,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.artifacts.spreadsheet import csv_of
 from cardiograph.report.template import fill
 from cardiograph.studies.ladder.figure import staircase, staircase_png
-from cardiograph.studies.ladder.result import METRICS, SHOWN, LadderResult
+from cardiograph.studies.ladder.result import LADDER_METRICS, SHOWN, LadderResult
 
 COLUMNS = (
     *("part", "reads", "step", "title", "metric"),
@@ -31,8 +31,11 @@ def write_results(directory: RunDirectory, result: LadderResult, about: Mapping[
     directory.write_text("ladder.svg", picture.svg)
     directory.write_bytes("ladder.png", staircase_png(result))
     context = {"result": result, "facts": result.facts, "figure": picture, "about": about}
-    context |= {"titles": METRICS, "metrics": [name for name in SHOWN if name in result.ladders[0].rows[0].scores]}
-    directory.write_text("ladder.html", fill("ladder.html", context, package="cardiograph.studies"))
+    context |= {
+        "titles": LADDER_METRICS,
+        "metrics": [name for name in SHOWN if name in result.ladders[0].rows[0].scores],
+    }
+    directory.write_text("ladder.html", fill("ladder.html", context, package="cardiograph.studies.ladder"))
 
 
 def as_csv(result: LadderResult) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cardiograph.evaluate.bootstrap import Interval
 
-METRICS: dict[str, str] = {
+LADDER_METRICS: dict[str, str] = {
     "auroc": "AUROC",
     "balanced_accuracy": "Balanced accuracy",
     "class_accuracy": "Class accuracy",
@@ -19,7 +19,7 @@ SHOWN = ("auroc", "balanced_accuracy", "class_accuracy")
 
 
 @dataclass(frozen=True)
-class Row:
+class LadderRow:
     """A step and what became of it.
 
     Args:
@@ -66,7 +66,7 @@ class Block:
 
     name: str
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[LadderRow, ...]
     overall: Interval | None = None
 
     @property

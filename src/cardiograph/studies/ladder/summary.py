@@ -14,26 +14,26 @@ from cardiograph.schema import UNLABELLED
 from cardiograph.studies.faults.switches import THESIS
 from cardiograph.studies.ladder import wording as words
 from cardiograph.studies.ladder.plan import Plan, Step
-from cardiograph.studies.ladder.result import METRICS, Block, Facts, LadderResult, Row
-from cardiograph.studies.shared_cohort import Laboratory, Measured
+from cardiograph.studies.ladder.result import LADDER_METRICS, Block, Facts, LadderResult, LadderRow
+from cardiograph.studies.shared_cohort import Measured, SharedCohort
 
 Scores = dict[str, list[Measured]]
 """Key of a step -> its trials, in the order of the seeds."""
 
-Sentence = Callable[[Row, Row | None, Facts], str]
+Sentence = Callable[[LadderRow, LadderRow | None, Facts], str]
 
 
-def summarise(lab: Laboratory, plan: Plan, scores: Scores, *, quick: bool) -> LadderResult:
+def summarise(shared_cohort: SharedCohort, plan: Plan, scores: Scores, *, quick: bool) -> LadderResult:
     """Means, intervals and sentences.
 
     Args:
-        lab: Of the cohort.
+        shared_cohort: Of the cohort.
         plan: Its steps.
         scores: Of each step that was run, seed by seed.
         quick: Whether it was called quick.
     """
-    facts = facts_of(lab, seeds=len(next(iter(scores.values()))), quick=quick)
-    make = _Rows(lab, scores, facts)
+    facts = facts_of(shared_cohort, seeds=len(next(iter(scores.values()))), quick=quick)
+    make = _Rows(shared_cohort, scores, facts)
     ladders = tuple(
         Block(name, words.modality(name, facts), rows, make.overall(rows))
         for name, steps in plan.ladders.items()
@@ -48,16 +48,16 @@ def summarise(lab: Laboratory, plan: Plan, scores: Scores, *, quick: bool) -> La
         words.modality(plan.controls[0].modality, facts),
         make.beside_first(plan.controls, words.of_control),
     )
-    notes = words.notes(facts, had_split=lab.had_split)
+    notes = words.notes(facts, had_split=shared_cohort.had_split)
     return LadderResult(facts, ladders, alone, controls, notes, words.reading(ladders, alone, facts))
 
 
-def facts_of(lab: Laboratory, *, seeds: int, quick: bool) -> Facts:
+def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> Facts:
     """What the ladder was made on."""
-    cohort = lab.own[0]
+    cohort = shared_cohort.own[0]
     names = cohort.table["class_name"][cohort.labels != UNLABELLED]
     largest = float(names.value_counts(normalize=True).iloc[0])
-    ours = lab.config.model_dump()
+    ours = shared_cohort.config.model_dump()
     differences = [
         f"{section}.{key}: {value} there, {ours[section][key]} in ours"
         for section in ("balance", "model")
@@ -65,18 +65,18 @@ def facts_of(lab: Laboratory, *, seeds: int, quick: bool) -> Facts:
         if ours[section][key] != value
     ]
     return Facts(
-        cohort=lab.source.name,
-        outcome=lab.config.outcome,
+        cohort=shared_cohort.source.name,
+        outcome=shared_cohort.config.outcome,
         records=len(cohort),
-        groups=len(lab.groups),
-        classes=lab.classes,
+        groups=len(shared_cohort.groups),
+        classes=shared_cohort.classes,
         seeds=seeds,
-        first_seed=lab.config.seed,
-        confidence=lab.config.evaluation.confidence,
+        first_seed=shared_cohort.config.seed,
+        confidence=shared_cohort.config.evaluation.confidence,
         quick=quick,
-        weights=lab.config.encoder.weights if lab.cohort.has_pages else "",
-        model=lab.config.model.name,
-        simulated=not lab.cohort.variables,
+        weights=shared_cohort.config.encoder.weights if shared_cohort.cohort.has_pages else "",
+        model=shared_cohort.config.model.name,
+        simulated=not shared_cohort.cohort.variables,
         chance={"auroc": 0.5, "balanced_accuracy": 0.5, "class_accuracy": largest},
         differences=tuple(differences),
     )
@@ -85,29 +85,29 @@ def facts_of(lab: Laboratory, *, seeds: int, quick: bool) -> Facts:
 class _Rows:
     """Rows of steps."""
 
-    def __init__(self, lab: Laboratory, scores: Scores, facts: Facts) -> None:
-        self._split, self._scores, self._facts = lab.config.split, scores, facts
+    def __init__(self, shared_cohort: SharedCohort, scores: Scores, facts: Facts) -> None:
+        self._split, self._scores, self._facts = shared_cohort.config.split, scores, facts
 
-    def in_turn(self, steps: Sequence[Step], sentence: Sentence) -> tuple[Row, ...]:
+    def in_turn(self, steps: Sequence[Step], sentence: Sentence) -> tuple[LadderRow, ...]:
         """Each compared with the last one before it that was run."""
-        rows: list[Row] = []
-        before: Row | None = None
+        rows: list[LadderRow] = []
+        before: LadderRow | None = None
         for step in steps:
             rows.append(self._row(step, before, sentence))
             before = rows[-1] if rows[-1].scores else before
         return tuple(rows)
 
-    def beside_first(self, steps: Sequence[Step], sentence: Sentence) -> tuple[Row, ...]:
+    def beside_first(self, steps: Sequence[Step], sentence: Sentence) -> tuple[LadderRow, ...]:
         """Each compared with the first."""
         first = self._row(steps[0], None, sentence)
         return (first, *(self._row(step, first, sentence) for step in steps[1:]))
 
-    def overall(self, rows: Sequence[Row]) -> Interval:
+    def overall(self, rows: Sequence[LadderRow]) -> Interval:
         """AUROC of the last row less that of the first, seed by seed."""
         first, last = (np.array(row.trials["auroc"]) for row in (rows[0], rows[-1]))
         return self._interval(last - first)
 
-    def _row(self, step: Step, before: Row | None, sentence: Sentence) -> Row:
+    def _row(self, step: Step, before: LadderRow | None, sentence: Sentence) -> LadderRow:
         found = {} if step.why_not else _by_metric(self._scores[step.key])
         earlier = {} if before is None else before.trials
         changes = {
@@ -117,7 +117,7 @@ class _Rows:
         }
         scores = {metric: _clipped(self._interval(values)) for metric, values in found.items()}
         trials = {metric: tuple(values.tolist()) for metric, values in found.items()}
-        row = Row(step.name, step.title, step.why_not, scores, changes, trials)
+        row = LadderRow(step.name, step.title, step.why_not, scores, changes, trials)
         return dataclasses.replace(row, sentence=sentence(row, before, self._facts))
 
     def _interval(self, values: NDArray[np.float64]) -> Interval:
@@ -134,5 +134,5 @@ def _clipped(found: Interval) -> Interval:
 
 def _by_metric(trials: Sequence[Measured]) -> dict[str, NDArray[np.float64]]:
     """Metric -> [seeds]; a metric that was not measured is left out."""
-    columns = {metric: [getattr(trial, metric) for trial in trials] for metric in METRICS}
+    columns = {metric: [getattr(trial, metric) for trial in trials] for metric in LADDER_METRICS}
     return {metric: np.array(values) for metric, values in columns.items() if None not in values}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.report.tables import number, signed
 from cardiograph.studies.ladder.plan import OURS
-from cardiograph.studies.ladder.result import METRICS, SHOWN, Block, Facts, Row
+from cardiograph.studies.ladder.result import LADDER_METRICS, SHOWN, Block, Facts, LadderRow
 
 FEW_SEEDS = 5
 """Below this many, a t interval is so wide that it says hardly anything (12.7 standard errors with two, 4.3 with three)."""
@@ -40,7 +40,7 @@ def span(found: Interval, *, sign: bool = False) -> str:
     return f"{told(found.value)} ({told(found.low)} to {told(found.high)})"
 
 
-def of_step(row: Row, before: Row | None, facts: Facts) -> str:
+def of_step(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
     """What taking a fault away did."""
     if row.why_not:
         return _not_run(row, before)
@@ -63,7 +63,7 @@ def of_step(row: Row, before: Row | None, facts: Facts) -> str:
     return told + _others(row)
 
 
-def of_fault_alone(row: Row, before: Row | None, facts: Facts) -> str:
+def of_fault_alone(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
     """What a fault does to a sound path."""
     if row.why_not:
         return _not_run(row, before)
@@ -79,7 +79,7 @@ def of_fault_alone(row: Row, before: Row | None, facts: Facts) -> str:
     return told + _others(row)
 
 
-def of_control(row: Row, before: Row | None, facts: Facts) -> str:
+def of_control(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
     """What a control says about the path it stands beside."""
     if row.why_not:
         return _not_run(row, before)
@@ -200,16 +200,16 @@ def _coin(score: Interval) -> str:
     return "a coin's 0.5 lies within" if score.low <= 0.5 <= score.high else "that is not a coin's 0.5"
 
 
-def _others(row: Row) -> str:
+def _others(row: LadderRow) -> str:
     told = [
-        f"{METRICS[metric].lower()} {span(row.changes[metric], sign=True)}"
+        f"{LADDER_METRICS[metric].lower()} {span(row.changes[metric], sign=True)}"
         for metric in SHOWN[1:]
         if metric in row.changes
     ]
     return f" {', '.join(told).capitalize()}." if told else ""
 
 
-def _not_run(row: Row, before: Row | None) -> str:
+def _not_run(row: LadderRow, before: LadderRow | None) -> str:
     told = f"Not applicable: {row.why_not}."
     if row.name == "positive_is_normal" and before is not None:
         sensitivity, specificity = (number(before.scores[name].value, 2) for name in ("sensitivity", "specificity"))
