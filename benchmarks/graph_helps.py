@@ -25,7 +25,7 @@ import pandas as pd
 from cardiograph.config import load_config
 from cardiograph.containers import TEST, ClinicalTable, Cohort, Groups, Split
 from cardiograph.evaluate.bootstrap import resampled_interval
-from cardiograph.models.registry import BASELINES
+from cardiograph.registry import BASELINES
 from cardiograph.schema import ClinicalVariable
 from cardiograph.studies.compare.fold_data import FoldData
 from cardiograph.studies.compare.options import DEFAULT

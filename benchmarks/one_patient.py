@@ -30,8 +30,8 @@ from cardiograph.graph.attach import build_graph
 from cardiograph.graph.exact import nearest
 from cardiograph.graph.search_space import SearchSpace
 from cardiograph.inference import Predictor, Queries
+from cardiograph.models.build import build
 from cardiograph.models.neighbour_table import NeighbourTable
-from cardiograph.models.registry import build
 from cardiograph.threads import set_threads
 from graph_scale import K, mixture, timed
 

@@ -6,12 +6,13 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Annotated, Any, Literal, Self, TypeVar, overload
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cardiograph.errors import ConfigError
+from cardiograph.registry import require_model
 from cardiograph.regular_files import read_regular
 from cardiograph.schema import ClinicalVariable
 
@@ -213,16 +214,16 @@ class GraphConfig(Section):
     )
 
 
-ModelName = Literal["sign", "gcn", "gat", "sage", "mlp", "logistic", "knn_vote"]
-"""Models that can be kept and served."""
+ModelName = Annotated[str, AfterValidator(require_model)]
+"""A key of :data:`cardiograph.registry.MODELS`."""
 
 
 class ModelConfig(Section):
     """The model and its training."""
 
-    name: ModelName = Field("sign", description="The model that is kept; those of `beside` stand beside it.")
+    name: ModelName = Field("sign", description="Model that is kept and served.")
     baselines: tuple[ModelName, ...] = Field(
-        ("gcn", "mlp", "logistic", "knn_vote"), description="Trained on the same features, for comparison."
+        ("gcn", "mlp", "logistic", "knn_vote"), description="Models trained on the same features for comparison."
     )
     width: int = Field(
         128, ge=1, description="Hidden units per layer; sign has them in each member divided by members."

@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cardiograph import registry
 from cardiograph.config import load_config
 from cardiograph.containers import ClinicalTable, Cohort, Groups
 from cardiograph.inference import Predictor
 from cardiograph.ingest.augmentation import AugmentedCopies
 from cardiograph.ingest.groups import split_records
-from cardiograph.models.registry import SERVABLE
 from cardiograph.schema import DEFAULT_VARIABLES
 from cardiograph.train.data import Dataset, TrainingInputs
 from cardiograph.train.fit import fit_network, make_bundle, prepare
 
-MODELS = SERVABLE
+MODELS = tuple(registry.MODELS)
 """Every network there is: one that is added is held to the contracts by itself."""
 
 CONFIG = load_config(None, {"model": {"epochs": 12, "patience": 12, "width": 16}, "seed": 3})

@@ -8,9 +8,10 @@ from cardiograph.config import GraphConfig, ModelConfig
 from cardiograph.containers import NearestNeighbours, SearchPoints
 from cardiograph.graph.attach import attach, build_graph, group_members, neighbour_votes
 from cardiograph.models import gnn
+from cardiograph.models.build import build
 from cardiograph.models.gnn import GATLayer, GCNLayer, SAGELayer
 from cardiograph.models.neighbour_table import NeighbourTable
-from cardiograph.models.registry import SERVABLE, build
+from cardiograph.registry import MODELS
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_nobody_heard_is_zero():
     assert not x.grad.any()
 
 
-@pytest.mark.parametrize("name", SERVABLE)
+@pytest.mark.parametrize("name", MODELS)
 def test_what_was_heard_may_be_handed_in(ragged, name):
     neighbour_table = NeighbourTable.of(ragged, votes=np.zeros(12, np.float32))
     network, x = build(name, 6, ModelConfig(width=16)).eval(), torch.randn(12, 6)
@@ -99,7 +100,7 @@ def test_what_was_heard_may_be_handed_in(ragged, name):
     )
 
 
-@pytest.mark.parametrize("name", SERVABLE)
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_a_query_scores_as_if_it_stood_in_the_whole_graph(name, depth):
     torch.manual_seed(0)

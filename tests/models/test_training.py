@@ -15,7 +15,7 @@ from cardiograph.ingest.augmentation import AugmentedCopies
 from cardiograph.models import sign_init
 from cardiograph.models.logistic import PENALTIES
 from cardiograph.models.neighbour_table import NeighbourTable
-from cardiograph.models.registry import SERVABLE
+from cardiograph.registry import MODELS
 from cardiograph.train.data import TrainingInputs
 from cardiograph.train.fit import fit_network, prepare
 
@@ -31,7 +31,7 @@ def inputs(seed=0, copies=None, records=90):
     return TrainingInputs(image, None, labels, Split(part, groups, "drawn"), copies)
 
 
-@pytest.mark.parametrize("name", SERVABLE)
+@pytest.mark.parametrize("name", MODELS)
 def test_same_seed_same_weights(name):
     prepared = prepare(inputs(), CONFIG)
     first, again = (fit_network(name, prepared, CONFIG)[0].state_dict() for _ in range(2))
@@ -52,7 +52,7 @@ def test_the_kept_epoch_is_the_one_with_the_lowest_validation_loss():
     assert len(history.val_loss) <= min(CONFIG.model.epochs, history.best + CONFIG.model.patience + 1)
 
 
-@pytest.mark.parametrize("name", SERVABLE)
+@pytest.mark.parametrize("name", MODELS)
 def test_poisoned_test_rows_move_nothing(name):
     clean, poisoned = inputs(), inputs()
     poisoned.image[-20:] = 1e6

@@ -25,7 +25,7 @@ from cardiograph.errors import RunError
 from cardiograph.features.fusion import Fusion
 from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.graph.search_space import SearchSpace
-from cardiograph.models.registry import Model, build
+from cardiograph.models.build import Model, build
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.uncertainty import Uncertainty
 

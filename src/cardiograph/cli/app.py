@@ -342,7 +342,7 @@ def _run(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool) -> None
 def _show(run: Path, metrics: dict[str, Any], made: RunResult | None = None, *, as_json: bool) -> None:
     from cardiograph.artifacts.run import RunDirectory
     from cardiograph.cli import console
-    from cardiograph.models.registry import TITLES
+    from cardiograph.registry import TITLES
 
     facts = RunDirectory(run).read_json("run.json")
     cautions, pages = facts.get("cautions", []), facts.get("page_notes", [])

@@ -94,7 +94,7 @@ def predict(  # noqa: PLR0913 - a command has its options
         _predict_table(source, table, out, gate=gate, strict=strict, as_json=as_json)
         return
     from cardiograph.client import Asked
-    from cardiograph.models.registry import WITHOUT_GRAPH
+    from cardiograph.registry import WITHOUT_GRAPH
 
     asked, explanation = Asked(ecg, clinical, patient_id, gate=gate), None
     if explained:

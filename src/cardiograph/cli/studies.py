@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cardiograph.cli import options
+from cardiograph.registry import MODELS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,9 +88,7 @@ def compare(  # noqa: PLR0913 - a command has its options
     ] = None,
     models: Annotated[
         str | None,
-        typer.Option(
-            help="Which, separated by commas: default (always), sign, gcn, gat, sage, mlp, logistic, knn_vote, boosting."
-        ),
+        typer.Option(help=f"Which, separated by commas: default (always), {', '.join(MODELS)}."),
     ] = None,
     folds: Annotated[int | None, typer.Option(help="Parts that are tested in turn; whole groups, by class. 5.")] = None,
     repeats: Annotated[int | None, typer.Option(help="How often folds are dealt; 5, or 1 with --quick.")] = None,

@@ -140,8 +140,8 @@ def clinical_effects(case: ExplainedCase, *, rng: np.random.Generator) -> Clinic
         case: The patient.
         rng: Draws orders where more than eight values are given.
 
-    Source: Shapley 1953, see :mod:`cardiograph.explain.clinical`; a missing value in place of a removed one: Covert, Lundberg
-    and Lee, Explaining by removing, Journal of Machine Learning Research 22, 2021.
+    Source: Shapley 1953, see :mod:`cardiograph.explain.clinical`; a missing value in place of a removed one: Covert,
+    Lundberg and Lee, Explaining by removing, Journal of Machine Learning Research 22, 2021.
     """
     scaler = case.predictor.bundle.scaler
     given = np.flatnonzero(np.isfinite(case.patient.values))

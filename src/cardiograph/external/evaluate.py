@@ -32,8 +32,8 @@ from cardiograph.external.scores import ExternalScores, cautions, comparison, sc
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import MEMORY, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
-from cardiograph.models.registry import TITLES
 from cardiograph.progress import NoProgress, Progress
+from cardiograph.registry import TITLES
 from cardiograph.run.subgroups import score_subgroups
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset

@@ -10,7 +10,7 @@ import numpy as np
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.summary import ONE_EACH
-from cardiograph.models.registry import TITLES
+from cardiograph.registry import TITLES
 from cardiograph.report import figures_calibration, figures_scores
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import Picture

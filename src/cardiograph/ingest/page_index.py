@@ -154,8 +154,8 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
 
     Args:
         cohort: With pages; a record may have none.
-        context: Its settings tell the view, the limits, and whether bad pages are skipped; its store takes the encoder's inputs
-            of pages that had to be read.
+        context: Its settings tell the view, the limits, and whether bad pages are skipped; its store takes the
+            encoder's inputs of pages that had to be read.
 
     Returns:
         The cohort (without the records of bad pages where these are skipped, and of pages that the gate refuses) and the

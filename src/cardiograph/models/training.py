@@ -10,13 +10,14 @@ from torch import Tensor
 
 from cardiograph.config import ModelConfig
 from cardiograph.errors import ConfigError
-from cardiograph.models.baselines import KnnVote, Logistic
+from cardiograph.models.baselines import Logistic
+from cardiograph.models.build import Model, build
 from cardiograph.models.examples import Examples, History
 from cardiograph.models.gnn import Network
 from cardiograph.models.logistic import fit_logistic
-from cardiograph.models.registry import Model, build
 from cardiograph.models.sign import Sign
 from cardiograph.models.sign_init import begin
+from cardiograph.models.trees import BoostedTrees
 from cardiograph.threads import available_threads, one_blas_thread, torch_threads
 
 SMALL = 20_000
@@ -35,12 +36,13 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
 ) -> tuple[Model, History]:
     """Fit a model and keep the weights of the epoch with the lowest validation loss.
 
-    Logistic regression chooses its penalty by that loss, and the votes of neighbours have nothing to learn: their history
-    is a single epoch. SIGN begins as a logistic regression, its epoch 0, which is kept where nothing is
+    Logistic regression chooses its penalty by that loss, boosted trees their size and number; the votes of neighbours
+    have nothing to learn. The history of these three is a single epoch. SIGN begins as a logistic
+    regression, its epoch 0, which is kept where nothing is
     better.
 
     Args:
-        name: One of :data:`cardiograph.models.registry.SERVABLE`.
+        name: One of :data:`cardiograph.registry.MODELS`.
         train_set: The reference records first, then augmented copies, which hear reference records like a query does.
         val_set: Validation records, attached to the reference records.
         config: Sizes and optimiser.
@@ -63,9 +65,11 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
             with torch.no_grad():
                 network.linear.weight.copy_(coefficients)
                 network.linear.bias.copy_(intercepts)
-        if isinstance(network, Logistic | KnnVote | Sign):
+        elif isinstance(network, BoostedTrees):
+            network.fit(train_set, val_set, seed=seed)
+        if not isinstance(network, Network):
             log.note(0)
-        if not isinstance(network, Logistic | KnnVote):
+        if isinstance(network, Network | Sign):
             _descend(network, log, config, progress)
     if not log.best_state:
         rate = f"{config.learning_rate:g}"

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from cardiograph.registry import MODELS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -18,14 +20,8 @@ INK, SOFT, FAINT = "#1f2a37", "#5b6676", "#d5dae1"
 NEGATIVE, POSITIVE, UNLABELLED = "#0072b2", "#d55e00", "#9aa3af"
 """Of the classes, everywhere. Source: Okabe and Ito, "Color Universal Design", 2008 (told apart by colour-blind readers)."""
 
-MODEL_LINES: dict[str, tuple[str, Any]] = {
-    "sign": ("#332288", "-"),
-    "gcn": ("#0f7ba3", (0, (3, 1, 1, 1))),
-    "gat": ("#117a65", "--"),
-    "mlp": ("#b03060", "-."),
-    "logistic": ("#8a6d00", ":"),
-}
 SPARE_LINES = (("#5b6676", (0, (5, 1))), ("#7a4a21", (0, (1, 1))))
+"""Colour and dash of curves that belong to no model of the registry."""
 
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -148,8 +144,10 @@ def _saved(figure: Figure, kind: Literal["svg", "pdf"]) -> bytes:
 
 def model_line(name: str, names: tuple[str, ...]) -> dict[str, Any]:
     """Colour and dash of a model: the same in every figure."""
-    spare = [other for other in names if other not in MODEL_LINES]
-    colour, dash = MODEL_LINES.get(name) or SPARE_LINES[spare.index(name) % len(SPARE_LINES)]
+    if name in MODELS:
+        return {"color": MODELS[name].colour, "linestyle": MODELS[name].dash}
+    spare = [other for other in names if other not in MODELS]
+    colour, dash = SPARE_LINES[spare.index(name) % len(SPARE_LINES)]
     return {"color": colour, "linestyle": dash}
 
 

@@ -17,7 +17,7 @@ from cardiograph.containers import TEST, VAL
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.summary import summarise
 from cardiograph.inference import Predictor, Scores
-from cardiograph.models.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
+from cardiograph.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
 from cardiograph.run.graph_sample import drawn_graph
 from cardiograph.run.metadata import run_facts
 from cardiograph.run.subgroups import score_subgroups

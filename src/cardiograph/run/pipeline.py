@@ -21,8 +21,8 @@ from cardiograph.features.clinical import clinical_values
 from cardiograph.ingest.context import MEMORY, InputStore, RunContext
 from cardiograph.ingest.groups import group_records
 from cardiograph.ingest.page_index import data_hash
+from cardiograph.models.build import Model
 from cardiograph.models.examples import History
-from cardiograph.models.registry import Model
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.audit import audit_run
 from cardiograph.run.ceiling import synthetic_ceiling

@@ -24,9 +24,9 @@ from cardiograph.features.fusion import Fusion
 from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.graph.attach import attach, build_graph, group_members, label_prior, neighbour_votes
 from cardiograph.graph.search_space import SearchSpace
+from cardiograph.models.build import Model
 from cardiograph.models.examples import Examples, History
 from cardiograph.models.neighbour_table import NeighbourTable
-from cardiograph.models.registry import Model
 from cardiograph.models.training import train
 from cardiograph.train.balance import loss_weights
 from cardiograph.train.data import Dataset, TrainingInputs

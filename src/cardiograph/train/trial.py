@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import TEST, VAL, NearestNeighbours
-from cardiograph.inference import Predictor, Scores
-from cardiograph.models.baselines import fit_boosting
-from cardiograph.train.calibrate import calibrated, learn_uncertainty
+from cardiograph.containers import TEST, VAL
+from cardiograph.inference import Predictor
+from cardiograph.train.calibrate import calibrated
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import PreparedGraph, fit_network, make_bundle, prepare
 from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
@@ -53,7 +52,7 @@ def fit_and_score(
         dataset: Embeddings, values, labels and split.
         config: Settings; its seed is that of training.
         steps: The steps; the sound ones by default.
-        name: Of the model, ``boosting`` included, which no bundle can hold; the configured one if empty.
+        name: Name of the model; the configured one if empty.
         targets: [records] classes 0..classes-1 to be learnt instead of the labels, -1 where there is none.
     """
     name = name or config.model.name
@@ -61,8 +60,6 @@ def fit_and_score(
     if targets is not None:
         inputs = dataclasses.replace(inputs, labels=targets)
     prepared = prepare(inputs, config, fuse=steps.fuse, link=steps.link, join=steps.join)
-    if name == "boosting":
-        return _boosted(dataset, prepared, config)
     classes = 2 if targets is None else int(targets.max()) + 1
     predictor = fit_predictor(name, unnamed, prepared, config, steps, classes=classes)
     validation, test = (steps.score(predictor, unnamed, prepared, dataset.rows(part)) for part in (VAL, TEST))
@@ -84,32 +81,3 @@ def fit_predictor(
     if classes == 2 and len(dataset.rows(VAL)):
         bundle = calibrated(bundle, dataset, prepared, config, steps)
     return Predictor(bundle)
-
-
-def _boosted(dataset: Dataset, prepared: PreparedGraph, config: RunConfig) -> TrialScores:
-    """Boosted trees on the same node features, calibrated like the rest."""
-    train_set, features, labels = prepared.train_set, prepared.features.values, dataset.inputs.labels
-    used = (train_set.weights > 0).numpy()
-    val = dataset.rows(VAL)
-    trees = fit_boosting(
-        train_set.features.numpy()[used], train_set.labels.numpy()[used], features[val], labels[val], seed=config.seed
-    )
-    raw = {part: _logit(trees.probabilities(features[dataset.rows(part)])) for part in (VAL, TEST)}
-    uncertainty = learn_uncertainty(
-        raw[VAL], labels[val], dataset.split.groups.index[val], config.evaluation, seed=config.seed
-    )
-    parts = {}
-    for part, scores in raw.items():
-        count = len(scores)
-        told = uncertainty.predict(scores, np.full(count, 0.5), np.full(count, np.nan))
-        by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
-        nobody = NearestNeighbours(np.full((count, 1), -1, np.int64), np.full((count, 1), np.inf, np.float32))
-        found = Scores(by_class, scores, nobody, ((),) * count, told, ((),) * count)
-        parts[part] = PartScores(by_class, nobody, prepared.graph.rows, found)
-    return TrialScores(parts[VAL], parts[TEST], prepared)
-
-
-def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    logits: NDArray[np.float64] = np.log(clipped / (1 - clipped))
-    return logits

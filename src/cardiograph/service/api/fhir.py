@@ -14,7 +14,7 @@ from cardiograph import __version__
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import DECISIONS, Prediction
-from cardiograph.models.registry import TITLES, WITHOUT_GRAPH
+from cardiograph.registry import TITLES, WITHOUT_GRAPH
 from cardiograph.schema import ClinicalVariable, Provenance
 from cardiograph.service.api.fhir_codes import ecg_observation, observations, percentage, quantity
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cardiograph.inference import Predictor
-from cardiograph.models.registry import WITHOUT_GRAPH
+from cardiograph.registry import WITHOUT_GRAPH
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE
 from cardiograph.service.web.wording import BLOCKS, confidence_of, limits_of

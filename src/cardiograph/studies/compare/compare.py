@@ -15,8 +15,8 @@ from cardiograph.containers import Split
 from cardiograph.encoders.weights import find_weights
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
-from cardiograph.models.registry import BASELINES, GRAPH_MODELS
 from cardiograph.progress import NoProgress, Progress
+from cardiograph.registry import BASELINES, GRAPH_MODELS
 from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, Place, make_fold_data
 from cardiograph.studies.compare.folds import GONE_SHARES, LABEL_SHARES, refuse_without_blanked
 from cardiograph.studies.compare.options import DEFAULT, CompareOptions

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cardiograph.evaluate.bootstrap import Interval
-from cardiograph.models.registry import BASELINES
+from cardiograph.registry import BASELINES
 from cardiograph.report.figure_style import INK, SOFT, Picture, picture, shown
 from cardiograph.report.tables import number
 from cardiograph.studies.compare.options import DEFAULT

@@ -91,8 +91,8 @@ def make_fold_data(shared_cohort: SharedCohort, folds: int, *, own_split: bool =
     """
     if shared_cohort.config.clinical.simulate != "none":
         message = (
-            f"clinical.simulate is {shared_cohort.config.clinical.simulate!r}, and a comparison reads what was measured; set it "
-            "to 'none', and models read the pages alone"
+            f"clinical.simulate is {shared_cohort.config.clinical.simulate!r}, and a comparison reads what was measured; "
+            "set it to 'none', and models read the pages alone"
         )
         raise ConfigError(message)
     kept = shared_cohort.config.cohort.modality

@@ -9,7 +9,7 @@ from typing import Any
 
 from cardiograph.config import RunConfig
 from cardiograph.errors import ConfigError
-from cardiograph.models.registry import BASELINES, GRAPH_MODELS, TITLES
+from cardiograph.registry import BASELINES, GRAPH_MODELS, TITLES
 from cardiograph.studies.compare.fold_data import Place
 
 DEFAULT = "default"

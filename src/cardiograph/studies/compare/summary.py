@@ -16,7 +16,7 @@ from cardiograph.evaluate.bootstrap import Interval, resampled_interval
 from cardiograph.evaluate.delong import AurocDifference, delong_test
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.net_benefit import net_benefit, treat_all
-from cardiograph.models.registry import BASELINES, GRAPH_MODELS
+from cardiograph.registry import BASELINES, GRAPH_MODELS
 from cardiograph.studies.compare.fold_data import FoldData, Place
 from cardiograph.studies.compare.folds import keep_labels
 from cardiograph.studies.compare.options import DEFAULT, CompareOptions, title_of

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
 from cardiograph.containers import VAL
-from cardiograph.models.registry import BASELINES
+from cardiograph.registry import BASELINES
 from cardiograph.studies.compare.fold_data import FoldData, Place
 from cardiograph.studies.compare.folds import blank_values, keep_labels
 from cardiograph.studies.compare.options import DEFAULT, Setting, configured, settings_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cardiograph.evaluate.bootstrap import Interval
-from cardiograph.models.registry import WITHOUT_GRAPH
+from cardiograph.registry import WITHOUT_GRAPH
 from cardiograph.studies.compare.result import CompareFacts, Helps, Verdict
 from cardiograph.studies.ladder.wording import span
 from cardiograph.studies.shared_cohort import Modality

@@ -25,8 +25,8 @@ from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_rows
 from cardiograph.ingest.page_index import PageFacts, PageIndex, index_pages
+from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
-from cardiograph.models.registry import Model
 from cardiograph.progress import Progress
 from cardiograph.run.pipeline import RunResult, run
 from cardiograph.studies.faults.records import AugmentationPool, build_dataset_with_faults

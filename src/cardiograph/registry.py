@@ -1,0 +1,82 @@
+"""Registry of models: the one place that lists them, with the module that implements each.
+
+The registry imports no library, so that the configuration, the command line and the reports can use it for free.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model that can be trained, kept in a bundle and served.
+
+    Args:
+        title: Name for people.
+        factory: ``module:name`` of a callable ``(name, width_in, config, *, classes) -> torch.nn.Module``.
+        uses_graph: Whether a prediction depends on neighbours in the graph.
+        is_network: Whether the model learns by gradient descent on the graph; SIGN and the GNNs do.
+        colour: Colour in figures, as ``#rrggbb``.
+        dash: Line style of matplotlib.
+        source: Publication of the method.
+    """
+
+    title: str
+    factory: str
+    uses_graph: bool
+    is_network: bool
+    colour: str
+    dash: Any = "-"
+    source: str = ""
+
+    def build(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - the factory decides
+        """Call the factory; its module is imported only now."""
+        module, name = self.factory.split(":")
+        factory: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return factory(*args, **settings)
+
+
+_GNN, _BASELINES = "cardiograph.models.gnn:Network", "cardiograph.models.baselines"
+
+MODELS: dict[str, ModelSpec] = {
+    "sign": ModelSpec("SIGN", "cardiograph.models.sign:Sign", True, True, "#332288", source="Frasca et al. 2020"),
+    "gcn": ModelSpec("GCN", _GNN, True, True, "#0f7ba3", (0, (3, 1, 1, 1)), "Kipf and Welling, ICLR 2017"),
+    "gat": ModelSpec("GAT", _GNN, True, True, "#117a65", "--", "Brody, Alon and Yahav, ICLR 2022"),
+    "sage": ModelSpec("GraphSAGE", _GNN, True, True, "#5b6676", (0, (5, 1)), "Hamilton et al., NeurIPS 2017"),
+    "mlp": ModelSpec("MLP (no graph)", _GNN, False, True, "#b03060", "-."),
+    "logistic": ModelSpec("Logistic regression (no graph)", f"{_BASELINES}:Logistic", False, False, "#8a6d00", ":"),
+    "knn_vote": ModelSpec(
+        "Votes of the neighbours", f"{_BASELINES}:KnnVote", True, False, "#7a4a21", (0, (4, 1, 1, 1))
+    ),
+    "boosting": ModelSpec(
+        "Boosted trees (no graph)", "cardiograph.models.trees:BoostedTrees", False, False, "#44803f", (0, (1, 1))
+    ),
+}
+"""Name -> model, in the order in which tables print them."""
+
+TITLES = {name: spec.title for name, spec in MODELS.items()}
+
+GRAPH_MODELS = tuple(name for name, spec in MODELS.items() if spec.uses_graph and spec.is_network)
+"""Networks that aggregate neighbours."""
+
+WITHOUT_GRAPH = tuple(name for name, spec in MODELS.items() if not spec.uses_graph)
+"""Models of the same features without a graph: what the graph has to beat."""
+
+BASELINES = tuple(name for name in MODELS if name not in GRAPH_MODELS)
+"""What a graph network has to beat in a comparison."""
+
+
+def require_model(name: str) -> str:
+    """Return ``name`` if a model of that name exists.
+
+    Raises:
+        ValueError: There is none; the message lists the models.
+    """
+    if name not in MODELS:
+        message = f"no model is called {name!r}; choose one of {', '.join(MODELS)}"
+        raise ValueError(message)
+    return name
