@@ -37,6 +37,13 @@ class BoostedTrees(nn.Module):
     def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
         super().__init__()
         self.classes = classes
+        self.start: Tensor
+        self.features: Tensor
+        self.thresholds: Tensor
+        self.missing_left: Tensor
+        self.left: Tensor
+        self.right: Tensor
+        self.values: Tensor
         self.register_buffer("start", torch.zeros(1 if classes == 2 else classes, dtype=torch.float64))
         self.register_buffer("depth", torch.zeros((), dtype=torch.int64))
         for field, dtype in (
