@@ -12,9 +12,12 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cardiograph.errors import ConfigError
-from cardiograph.registry import require_model
+from cardiograph.registry import require_encoder, require_model
 from cardiograph.regular_files import read_regular
 from cardiograph.schema import ClinicalVariable
+
+EncoderName = Annotated[str, AfterValidator(require_encoder)]
+"""A name of :func:`cardiograph.registry.encoder_spec`."""
 
 
 class Section(BaseModel):
@@ -173,9 +176,15 @@ class ClinicalConfig(Section):
 
 
 class EncoderConfig(Section):
-    """How a page becomes 512 numbers."""
+    """How a page becomes an embedding."""
 
-    weights: str = Field("imagenet", description="'imagenet', 'random', or a file of ResNet18 weights.")
+    name: EncoderName = Field(
+        "resnet18", description="resnet18, resnet50, the name of an entry point, or module:factory of your own."
+    )
+
+    weights: str = Field(
+        "imagenet", description="'imagenet', 'random', or a weights file; your own encoder brings its own."
+    )
     engine: Literal["openvino", "torch"] = Field("openvino", description="What runs the encoder.")
     precision: Literal["auto", "f32", "bf16"] = Field(
         "auto", description="auto takes bf16 only where it changes nothing that matters."

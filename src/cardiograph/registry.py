@@ -1,4 +1,4 @@
-"""Registry of models: the one place that lists them, with the module that implements each.
+"""Registries of models and encoders: the one place that lists them, with the module that implements each.
 
 The registry imports no library, so that the configuration, the command line and the reports can use it for free.
 """
@@ -35,9 +35,45 @@ class ModelSpec:
 
     def build(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - the factory decides
         """Call the factory; its module is imported only now."""
-        module, name = self.factory.split(":")
+        return load_factory(self.factory)(*args, **settings)
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """An encoder that turns an ECG page into an embedding.
+
+    Args:
+        title: Name for people.
+        factory: ``module:name`` of a callable without arguments that returns a ``torch.nn.Module``:
+            [n, 3, 224, 224] pages, normalised as for ImageNet -> [n, width].
+        width: Values of an embedding; 0 where it is found by running the network once.
+        trained: Whether the factory returns trained weights, so that none are loaded.
+    """
+
+    title: str
+    factory: str
+    width: int = 0
+    trained: bool = False
+
+
+def load_factory(path: str) -> Callable[..., Any]:
+    """Import what ``module:name`` names.
+
+    Raises:
+        ValueError: The module or the name does not exist, or it cannot be called.
+    """
+    module, _, name = path.partition(":")
+    try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module), name)
-        return factory(*args, **settings)
+    except (ImportError, AttributeError, ValueError) as error:
+        message = (
+            f"{path!r} cannot be imported ({error}); write module:factory, and install the package or set PYTHONPATH"
+        )
+        raise ValueError(message) from error
+    if not callable(factory):
+        message = f"{path!r} is no function or class; it must return a torch module when it is called without arguments"
+        raise ValueError(message)
+    return factory
 
 
 _GNN, _BASELINES = "cardiograph.models.gnn:Network", "cardiograph.models.baselines"
@@ -79,4 +115,43 @@ def require_model(name: str) -> str:
     if name not in MODELS:
         message = f"no model is called {name!r}; choose one of {', '.join(MODELS)}"
         raise ValueError(message)
+    return name
+
+
+ENCODERS: dict[str, EncoderSpec] = {
+    "resnet18": EncoderSpec("ResNet18", "cardiograph.encoders.resnet:resnet18", 512),
+    "resnet50": EncoderSpec("ResNet50", "cardiograph.encoders.resnet:resnet50", 2048),
+}
+"""Name -> encoder of this package."""
+
+ENCODER_GROUP = "cardiograph.encoders"
+"""Entry-point group in which other packages name their encoders; each value is ``module:factory``."""
+
+
+def encoder_spec(name: str) -> EncoderSpec:
+    """Find an encoder by its name here, its entry point, or its ``module:factory``.
+
+    Raises:
+        ValueError: No encoder has that name.
+    """
+    if name in ENCODERS:
+        return ENCODERS[name]
+    if ":" in name:
+        return EncoderSpec(name, name, trained=True)
+    from importlib.metadata import entry_points
+
+    found = {each.name: each.value for each in entry_points(group=ENCODER_GROUP)}
+    if name in found:
+        return EncoderSpec(name, found[name], trained=True)
+    message = f"no encoder is called {name!r}; choose one of {', '.join([*ENCODERS, *found])}, or write module:factory"
+    raise ValueError(message)
+
+
+def require_encoder(name: str) -> str:
+    """Return ``name`` if an encoder of that name exists; ``module:factory`` is imported only when it is used.
+
+    Raises:
+        ValueError: There is none; the message lists the encoders.
+    """
+    encoder_spec(name)
     return name

@@ -86,7 +86,7 @@ class BundleFacts:
         clinical_provenance: One for each variable.
         threshold: Chosen on validation records; None where it is void: of an extended run that was not renewed.
         encoder: None without pages.
-        probe: [512] what the encoder's engine made of a fixed input; empty without pages.
+        probe: [width] what the encoder's engine made of a fixed input; empty without pages.
         prior: Share of label 1 that votes start from; None: that of the reference records, which were not extended.
         maps: Whether attention maps mean something; None where it was not checked.
         reproduces: Names of the faults that were reproduced on purpose; such a model is for study, and every answer says so.
@@ -105,6 +105,11 @@ class BundleFacts:
     maps: MapVerdict | None = None
     reproduces: tuple[str, ...] = ()
 
+    @property
+    def embedding_width(self) -> int:
+        """Number of values of an embedding; 0 without pages."""
+        return len(self.probe)
+
 
 @dataclass(frozen=True)
 class ModelBundle:
@@ -118,8 +123,8 @@ class ModelBundle:
         space: Where neighbours are sought.
         reference: The records that a query can hear.
         uncertainty: How scores become probabilities, intervals and sets; None where nothing was fitted.
-        mean_page: [512, 14, 14] float32, the share of each cell in each value of the embedding of a mean training page, see
-            :mod:`cardiograph.explain.saliency`; None where maps were not checked.
+        mean_page: [width, 14, 14] float32, the share of each cell in each value of the embedding of a mean training
+            page, see :mod:`cardiograph.explain.saliency`; None where maps were not checked.
         sha256: Of the ``bundle.json`` that it was read from; empty for one that was made in memory.
         open_files: What it was read from, see :meth:`require_unchanged`.
     """

@@ -62,7 +62,7 @@ class PageCache:
         self._put("facts", f"{preparation}:{file_sha256}", json.dumps(facts).encode())
 
     def embedding(self, fingerprint: str, pixels: str) -> NDArray[np.float32] | None:
-        """[512] of the page with pixel hash ``pixels`` under an encoder; None as for :meth:`facts`."""
+        """[width] of the page with pixel hash ``pixels`` under an encoder; None as for :meth:`facts`."""
         found = self._one("embeddings", f"{fingerprint}:{pixels}")
         return None if found is None else np.frombuffer(found, np.float32).copy()
 

@@ -12,7 +12,6 @@ from cardiograph.audit.findings import Finding
 from cardiograph.audit.subject import AuditInput
 from cardiograph.config import SplitConfig
 from cardiograph.containers import TEST
-from cardiograph.encoders.engine import EMBEDDING_WIDTH
 
 ASSUMED_AUROC = 0.8
 """What the expected interval is computed for."""
@@ -80,7 +79,7 @@ def size_facts(audited: AuditInput) -> dict[str, Any]:
         "positive_groups": groups[1],
         "negative_groups": groups[0],
         "clinical_columns": columns,
-        "image_features": 0 if audited.pages is None else EMBEDDING_WIDTH,
+        "image_features": 0 if audited.pages is None else audited.embedding_width,
         "events": min(groups.values()),
         "events_per_clinical_column": min(groups.values()) / columns if columns else None,
         "events_per_input": None,

@@ -56,7 +56,8 @@ class AuditInput:
         skip_bad: Whether bad pages are left out (True) or stop a run (False).
         label_definition: Columns by which the user says that the label was defined.
         accepted: Codes of blocking findings that the user accepts.
-        seed: Of cross-validation and resampling.
+        seed: Seed of cross-validation and resampling.
+        embedding_width: Values that a page adds to the features of a record.
     """
 
     name: str
@@ -72,6 +73,7 @@ class AuditInput:
     label_definition: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     seed: int = 42
+    embedding_width: int = 512
 
     @property
     def labelled(self) -> NDArray[np.int64]:

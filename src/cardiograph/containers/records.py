@@ -170,7 +170,7 @@ class ImageEmbeddings:
     """What the encoder made of the pages.
 
     Args:
-        values: [records, 512] float32, NaN throughout where a record has no page.
+        values: [records, width] float32, NaN throughout where a record has no page.
         fingerprint: Of the encoder: weights, preprocessing, view, engine, precision.
     """
 
@@ -179,7 +179,8 @@ class ImageEmbeddings:
 
     def __post_init__(self) -> None:
         require(
-            self.values.ndim == 2 and self.values.dtype == np.float32, "embeddings are a float32 matrix [records, 512]"
+            self.values.ndim == 2 and self.values.dtype == np.float32,
+            "embeddings are a float32 matrix [records, width]",
         )
         absent = np.isnan(self.values).all(1)
         require(

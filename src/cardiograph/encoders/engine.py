@@ -1,4 +1,4 @@
-"""A prepared page becomes 512 numbers: the same ones alone or in a batch, on torch or OpenVINO."""
+"""Engines that run an encoder: a page gets the same embedding alone or in a batch, on torch or OpenVINO."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.errors import EngineError
+from cardiograph.imaging.prepare import INPUT_SIZE
+from cardiograph.registry import ENCODER_GROUP, encoder_spec
 from cardiograph.regular_files import read_regular
 from cardiograph.threads import available_threads
 
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
     from cardiograph.encoders.weights import Weights
 
-EMBEDDING_WIDTH = 512
-INPUT_SHAPE = (1, 3, 224, 224)
 TORCH_FILE, IR_FILES = "encoder.safetensors", ("encoder.xml", "encoder.bin")
 """Names of an engine's files, in a bundle and in the cache."""
 
@@ -55,6 +55,7 @@ class EncoderFacts:
         preparation: Versions and settings of reading, view and resizing.
         readout: ``final`` or ``texture``.
         device: ``cpu``, or ``cuda`` where torch ran on a graphics card.
+        architecture: Name of the encoder, see :func:`cardiograph.registry.encoder_spec`.
     """
 
     weights_sha256: str
@@ -64,13 +65,20 @@ class EncoderFacts:
     preparation: str
     readout: str = "final"
     device: str = "cpu"
+    architecture: str = "resnet18"
+
+    @property
+    def title(self) -> str:
+        """Name of the encoder for people."""
+        return encoder_spec(self.architecture).title
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over everything but the wording of the source, and the device only where it is not ``cpu``."""
+        """SHA-256 (hex) over everything but the wording of the source."""
         content = asdict(self) | {"weights_source": ""}
-        if self.device == "cpu":
-            del content["device"]  # what was embedded before there was another device is still found
+        for name, usual in (("device", "cpu"), ("architecture", "resnet18")):
+            if content[name] == usual:
+                del content[name]  # embeddings that were cached before there was a choice are still found
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -78,7 +86,7 @@ class Engine(Protocol):
     """Runs the network on one page at a time, so that company cannot change an embedding."""
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """[3, 224, 224] pages -> [512] embeddings, in order."""
+        """[3, 224, 224] pages -> [width] embeddings, in order."""
         ...
 
     def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
@@ -97,20 +105,22 @@ class TorchEngine:
     goes by the shape of the batch.
     """
 
-    def __init__(self, weights: Weights, readout: str = "final", device: str = "cpu") -> None:
+    def __init__(
+        self, weights: Weights, readout: str = "final", device: str = "cpu", architecture: str = "resnet18"
+    ) -> None:
         import torch
 
         self._torch = torch
         self._device = device
         self._tensors = weights.tensors
-        self._network = _loaded(weights, readout).to(device)
+        self._network = _loaded(weights, readout, architecture).to(device)
         if device != "cpu":
             # for the whole process: set for each page and reset behind it, they would race with other threads
             cudnn = torch.backends.cudnn
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """[3, 224, 224] pages -> [512] embeddings, in order."""
+        """[3, 224, 224] pages -> [width] embeddings, in order."""
         for page in inputs:
             with self._torch.inference_mode():
                 embedding = self._network(self._torch.from_numpy(page)[None].to(self._device))
@@ -160,7 +170,7 @@ class OpenVinoEngine:
         self._model = self._compiled(streams=self._requests)
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """[3, 224, 224] pages -> [512] embeddings, in order, with a request in flight per core."""
+        """[3, 224, 224] pages -> [width] embeddings, in order, with a request in flight per core."""
         waiting = iter(inputs)
         first = list(itertools.islice(waiting, 2))
         if len(first) == 1:
@@ -208,7 +218,11 @@ class OpenVinoEngine:
         model = core.read_model(*self._ir)
         means = [node for node in model.get_ordered_ops() if node.get_type_name() == "ReduceMean"]
         sources = [node.input_value(0) for node in means]
-        model.add_outputs([source for source in sources if source.get_node().get_type_name() == "Relu"])
+        maps = [source for source in sources if source.get_node().get_type_name() == "Relu"]
+        if not maps:
+            message = "attention maps need a residual network (resnet18, resnet50); this encoder has none"
+            raise EngineError(message)
+        model.add_outputs(maps)
         return core.compile_model(
             model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
         )
@@ -254,8 +268,15 @@ def find_device(engine: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def make_engine(
-    weights: Weights, engine: str, precision: str, *, cache: Path, readout: str = "final", device: str = "cpu"
+def make_engine(  # noqa: PLR0913 - what decides an embedding
+    weights: Weights,
+    engine: str,
+    precision: str,
+    *,
+    cache: Path,
+    readout: str = "final",
+    device: str = "cpu",
+    architecture: str = "resnet18",
 ) -> Engine:
     """An engine for ``weights``; the OpenVINO IR is converted once and kept in ``cache``. ``device`` is torch's.
 
@@ -266,8 +287,8 @@ def make_engine(
         if precision != "f32":
             message = f"engine torch runs f32 only, asked for {precision}; use --engine openvino or --precision f32"
             raise EngineError(message)
-        return TorchEngine(weights, readout, device)
-    return OpenVinoEngine(_converted(weights, readout, cache), precision)
+        return TorchEngine(weights, readout, device, architecture)
+    return OpenVinoEngine(_converted(weights, readout, cache, architecture), precision)
 
 
 def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
@@ -289,8 +310,15 @@ def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
             raise EngineError(message)
         from cardiograph.encoders.weights import weights_in
 
-        weights = weights_in(bytes(contents[TORCH_FILE]), Path(TORCH_FILE), facts.weights_source)
-        return TorchEngine(weights, facts.readout, facts.device)
+        if ":" in facts.architecture:  # a file must not decide what is imported
+            message = (
+                f"engine torch: this model needs the encoder {facts.architecture}, and a bundle may not name a module to "
+                f"import; give it an entry point in the group {ENCODER_GROUP}, or make the run with engine openvino"
+            )
+            raise EngineError(message)
+        content = bytes(contents[TORCH_FILE])
+        weights = weights_in(content, Path(TORCH_FILE), facts.weights_source, facts.architecture)
+        return TorchEngine(weights, facts.readout, facts.device, facts.architecture)
     xml, weights_bin = (bytes(contents[name]) for name in IR_FILES)
     return OpenVinoEngine((xml, weights_bin), facts.precision)
 
@@ -305,23 +333,23 @@ def supports_bf16() -> bool:
 def probe(engine: Engine) -> NDArray[np.float32]:
     """The embedding of one fixed input: a bundle keeps it, to notice an engine that no longer computes the same."""
     (embedding,) = engine.run([_probe_input()])
-    return embedding
+    return np.asarray(embedding, np.float32)
 
 
 def _probe_input() -> NDArray[np.float32]:
-    return np.random.default_rng(20250101).normal(size=INPUT_SHAPE[1:]).astype(np.float32)
+    return np.random.default_rng(20250101).normal(size=(3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32)
 
 
-def _loaded(weights: Weights, readout: str) -> nn.Module:
+def _loaded(weights: Weights, readout: str, architecture: str) -> nn.Module:
     from cardiograph.encoders.readout import with_readout
     from cardiograph.encoders.weights import build_network
 
-    network = build_network()
+    network = build_network(architecture)
     network.load_state_dict(weights.tensors, strict=False)
     return with_readout(network, readout)
 
 
-def _converted(weights: Weights, readout: str, cache: Path) -> tuple[bytes, bytes]:
+def _converted(weights: Weights, readout: str, cache: Path, architecture: str) -> tuple[bytes, bytes]:
     """The network as OpenVINO IR, from the cache where it is there and as it was written."""
     folder = cache / "encoders" / f"{weights.sha256}-{readout}"
     try:
@@ -333,8 +361,9 @@ def _converted(weights: Weights, readout: str, cache: Path) -> tuple[bytes, byte
     import openvino
     import torch
 
-    model = openvino.convert_model(_loaded(weights, readout), example_input=torch.zeros(INPUT_SHAPE))
-    model.reshape(list(INPUT_SHAPE))
+    shape = [1, 3, INPUT_SIZE, INPUT_SIZE]
+    model = openvino.convert_model(_loaded(weights, readout, architecture), example_input=torch.zeros(shape))
+    model.reshape(shape)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{readout}.", dir=folder.parent) as staging:
         openvino.save_model(model, Path(staging) / IR_FILES[0], compress_to_fp16=False)

@@ -42,8 +42,8 @@ def check_precision(f32: NDArray[np.float32], bf16: NDArray[np.float32], *, k: i
     """Compare embeddings of the same training pages.
 
     Args:
-        f32: [pages, 512].
-        bf16: [pages, 512].
+        f32: [pages, width].
+        bf16: [pages, width].
         k: Neighbours that have to stay.
         dead: Features whose spread is under this share of the median spread are left out.
     """

@@ -1,9 +1,11 @@
-"""Which 512 numbers are read out of a ResNet18: its last layer, or the texture of its first three stages."""
+"""What is read out of a residual network: its last layer, or the texture of its first three stages."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from cardiograph.errors import EngineError
 
 READOUTS = ("final", "texture")
 
@@ -25,7 +27,7 @@ class Texture(nn.Module):
         self.stages = nn.ModuleList(network.get_submodule(f"layer{number}") for number in (1, 2, 3))
 
     def forward(self, page: Tensor) -> Tensor:
-        """[1, 3, 224, 224] page -> [1, 512]."""
+        """[1, 3, 224, 224] page -> [1, width]."""
         found = []
         state = self.stem(page)
         for number, stage in enumerate(self.stages):
@@ -48,5 +50,17 @@ def with_readout(network: nn.Module, readout: str) -> nn.Module:
 
 
 def read_from(network: nn.Module) -> list[nn.Module]:
-    """The stages whose feature maps the readout of a network looks at, in order: :func:`with_readout` gave the network."""
-    return list(network.stages) if isinstance(network, Texture) else [network.get_submodule("layer4")]
+    """Stages whose feature maps the readout averages, in order.
+
+    Args:
+        network: From :func:`with_readout`.
+
+    Raises:
+        EngineError: The network is not residual, so that no attention map can be drawn.
+    """
+    if isinstance(network, Texture):
+        return list(network.stages)
+    if not hasattr(network, "layer4"):
+        message = "attention maps need a residual network (resnet18, resnet50); this encoder has none"
+        raise EngineError(message)
+    return [network.get_submodule("layer4")]

@@ -1,4 +1,4 @@
-"""ResNet18 weights: from the hub by pinned revision and checksum, from a file, or seeded at random. Never a substitute."""
+"""Encoder weights: from the hub by pinned revision and checksum, from a file, or seeded at random. Never a substitute."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from pathlib import Path
 from pickle import UnpicklingError  # the name of an error: nothing is unpickled without weights_only
 from typing import TYPE_CHECKING
 
-from cardiograph.errors import WeightsError
+import numpy as np
+
+from cardiograph.config import EncoderConfig
+from cardiograph.errors import ConfigError, WeightsError
+from cardiograph.imaging.prepare import INPUT_SIZE
+from cardiograph.registry import encoder_spec, load_factory
 from cardiograph.regular_files import read_regular
 
 if TYPE_CHECKING:
@@ -25,10 +30,10 @@ HUB_SHA256 = "694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81"
 
 @dataclass(frozen=True)
 class Weights:
-    """Parameters of a ResNet18 without its last layer.
+    """Parameters of an encoder.
 
     Args:
-        tensors: By torchvision's parameter names.
+        tensors: Parameters by name; for ResNets these are torchvision's.
         sha256: Of the file, or of the tensors where there is no file.
         source: In words, for the report.
     """
@@ -38,41 +43,53 @@ class Weights:
     source: str
 
 
-def build_network() -> nn.Module:
-    """ResNet18 for [n, 3, 224, 224] images without its last layer: 512 values each, in evaluation mode."""
-    from monai.networks.nets.resnet import resnet18
+def build_network(architecture: str = "resnet18") -> nn.Module:
+    """Build an encoder in evaluation mode: [n, 3, height, width] pages -> [n, embedding width].
 
-    network: nn.Module = resnet18(
-        pretrained=False,
-        spatial_dims=2,
-        n_input_channels=3,
-        feed_forward=False,
-        shortcut_type="B",
-        bias_downsample=False,
-    )
+    Args:
+        architecture: A name of :data:`cardiograph.registry.ENCODERS`, an entry point, or ``module:factory``.
+
+    Raises:
+        ConfigError: The factory cannot be imported, or returns no torch module.
+    """
+    from torch import nn
+
+    try:
+        network = load_factory(encoder_spec(architecture).factory)()
+    except ValueError as error:
+        message = f"encoder.name: {error}"
+        raise ConfigError(message) from error
+    if not isinstance(network, nn.Module):
+        message = (
+            f"encoder.name: {architecture} returned {type(network).__name__}; an encoder factory returns a torch module"
+        )
+        raise ConfigError(message)
     return network.eval()
 
 
-def load_weights(spec: str, *, seed: int, cache: Path) -> Weights:
+def load_weights(spec: str, *, seed: int, cache: Path, architecture: str = "resnet18") -> Weights:
     """Find the weights that ``spec`` names.
 
     Args:
         spec: ``imagenet``, ``random``, or the path of a ``.safetensors`` or ``.pth`` file.
         seed: Of random weights.
         cache: Folder in which ``imagenet`` looks for a file put there by hand before it asks the hub.
+        architecture: Encoder that takes the weights; one that its factory returns trained keeps its own.
 
     Raises:
-        WeightsError: The file cannot be had, is not what it should be, or does not fit a ResNet18.
+        WeightsError: The file cannot be had, is not what it should be, or does not fit the encoder.
     """
+    if encoder_spec(architecture).trained and spec in ("imagenet", "random"):
+        return _own(architecture)
     if spec == "random":
-        return _random(seed)
-    path = find_weights(spec, cache=cache)
+        return _random(seed, architecture)
+    path = find_weights(spec, cache=cache, architecture=architecture)
     if spec == "imagenet":
-        return _from_file(path, f"ImageNet, IMAGENET1K_V1 ({HUB_REPOSITORY} at {HUB_REVISION[:8]})")
-    return _from_file(path, f"file {path.name}")
+        return _from_file(path, f"ImageNet, IMAGENET1K_V1 ({HUB_REPOSITORY} at {HUB_REVISION[:8]})", architecture)
+    return _from_file(path, f"file {path.name}", architecture)
 
 
-def find_weights(spec: str, *, cache: Path) -> Path:
+def find_weights(spec: str, *, cache: Path, architecture: str = "resnet18") -> Path:
     """The file that ``imagenet`` or a path names, fetched and checked where it is ``imagenet``.
 
     Raises:
@@ -83,6 +100,12 @@ def find_weights(spec: str, *, cache: Path) -> Path:
             message = f"weights {spec}: no such file; give 'imagenet', 'random' or a weights file"
             raise WeightsError(message)
         return Path(spec)
+    if architecture != "resnet18":
+        message = (
+            f"weights imagenet: none are pinned for {architecture}; pass your own file with --weights FILE, or take "
+            "seeded random weights with --weights random"
+        )
+        raise WeightsError(message)
     by_hand = cache / "weights" / "resnet18.tv_in1k.safetensors"
     path = by_hand if by_hand.exists() else _download(by_hand)
     digest = hashlib.sha256(_read(path)).hexdigest()
@@ -93,6 +116,29 @@ def find_weights(spec: str, *, cache: Path) -> Path:
         )
         raise WeightsError(message)
     return path
+
+
+def embedding_width(architecture: str) -> int:
+    """Number of values of an embedding; an encoder that does not state it is run once."""
+    width = encoder_spec(architecture).width
+    if width:
+        return width
+    import torch
+
+    with torch.inference_mode():
+        found = build_network(architecture)(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE))
+    return int(found.shape[-1])
+
+
+def find_encoder_weights(config: EncoderConfig, *, cache: Path) -> None:
+    """Fetch and check the weights that a configuration needs; does nothing where no file is needed.
+
+    Raises:
+        WeightsError: There are none.
+    """
+    brings_its_own = encoder_spec(config.name).trained and config.weights == "imagenet"
+    if config.weights != "random" and not brings_its_own:
+        find_weights(config.weights, cache=cache, architecture=config.name)
 
 
 def _download(by_hand: Path) -> Path:
@@ -116,21 +162,43 @@ def _download(by_hand: Path) -> Path:
         raise WeightsError(message) from error
 
 
-def _random(seed: int) -> Weights:
+def _random(seed: int, architecture: str) -> Weights:
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tensors = build_network().state_dict()
+        tensors = build_network(architecture).state_dict()
+    return Weights(tensors, _hash_of(tensors), f"random, seed {seed} (not pretrained)")
+
+
+def _own(architecture: str) -> Weights:
+    """Weights that the factory of an encoder returns, which have to be the same each time."""
+    import torch
+
+    page = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32))
+    networks = [build_network(architecture) for _ in range(2)]
+    with torch.inference_mode():  # what the code does is part of the identity, not the weights alone
+        answers = [network(page).round(decimals=3) for network in networks]
+    first, again = ({**each.state_dict(), "": answer} for each, answer in zip(networks, answers, strict=True))
+    if _hash_of(first) != _hash_of(again):
+        message = (
+            f"encoder {architecture}: its factory returned other weights the second time; load trained weights in it, or "
+            "seed them"
+        )
+        raise WeightsError(message)
+    return Weights(networks[0].state_dict(), _hash_of(first), f"those of {architecture}")
+
+
+def _hash_of(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].numpy().tobytes())
-    return Weights(tensors, digest.hexdigest(), f"random, seed {seed} (not pretrained)")
+        digest.update(tensors[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
-def _from_file(path: Path, source: str) -> Weights:
-    return weights_in(_read(path), path, source)
+def _from_file(path: Path, source: str, architecture: str) -> Weights:
+    return weights_in(_read(path), path, source, architecture)
 
 
 def _read(path: Path) -> bytes:
@@ -141,16 +209,17 @@ def _read(path: Path) -> bytes:
         raise WeightsError(message) from error
 
 
-def weights_in(content: bytes, path: Path, source: str) -> Weights:
+def weights_in(content: bytes, path: Path, source: str, architecture: str = "resnet18") -> Weights:
     """The weights in the content of a file.
 
     Args:
         content: Of a ``.safetensors`` or ``.pth`` file.
         path: Its suffix tells the kind; named in errors.
-        source: In words.
+        source: Where they come from, in words.
+        architecture: Encoder that takes the weights.
 
     Raises:
-        WeightsError: They are not what they should be, or do not fit a ResNet18.
+        WeightsError: They are not what they should be, or do not fit the encoder.
     """
     import torch
     from safetensors import SafetensorError
@@ -165,15 +234,20 @@ def weights_in(content: bytes, path: Path, source: str) -> Weights:
             f"weights {path}: not a file of tensors ({type(error).__name__}); .safetensors or a .pth of tensors alone"
         )
         raise WeightsError(message) from error
-    _check_fit(tensors, path)
+    _check_fit(tensors, path, architecture)
     return Weights(tensors, hashlib.sha256(content).hexdigest(), source)
 
 
-def _check_fit(tensors: dict[str, Tensor], path: Path) -> None:
-    expected = {name: tuple(t.shape) for name, t in build_network().state_dict().items() if "num_batches" not in name}
+def _check_fit(tensors: dict[str, Tensor], path: Path, architecture: str) -> None:
+    title = encoder_spec(architecture).title
+    expected = {
+        name: tuple(t.shape)
+        for name, t in build_network(architecture).state_dict().items()
+        if "num_batches" not in name
+    }
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if "num_batches" not in name}
     wrong = [f"{name} is missing" for name in expected if name not in shapes]
-    wrong += [f"{name} is not of a ResNet18" for name in shapes if name not in expected]
+    wrong += [f"{name} is not of a {title}" for name in shapes if name not in expected]
     wrong += [
         f"{name} is {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes.get(name, shape) != shape
     ]
@@ -181,5 +255,5 @@ def _check_fit(tensors: dict[str, Tensor], path: Path) -> None:
         f"{name} has values that are not finite" for name, tensor in tensors.items() if not tensor.isfinite().all()
     ]
     if wrong:
-        message = f"weights {path}: do not fit a ResNet18 ({'; '.join(wrong[:3])}{' ...' if len(wrong) > 3 else ''})"
+        message = f"weights {path}: do not fit a {title} ({'; '.join(wrong[:3])}{' ...' if len(wrong) > 3 else ''})"
         raise WeightsError(message)

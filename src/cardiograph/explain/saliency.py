@@ -55,7 +55,7 @@ def page_map(case: ExplainedCase) -> PageMap:
 
 
 def logit_gradient(case: ExplainedCase) -> NDArray[np.float64]:
-    """[512] gradient of the difference of the logits by the embedding of the page.
+    """[width] gradient of the difference of the logits by the embedding of the page.
 
     The neighbours are held: they change in steps, which have no gradient.
 
@@ -77,7 +77,7 @@ def logit_gradient(case: ExplainedCase) -> NDArray[np.float64]:
 
 
 def page_shares(case: ExplainedCase) -> NDArray[np.float64]:
-    """[512, 14, 14] the share of each cell of a patient's page in each value of its embedding, which they sum to.
+    """[width, 14, 14] the share of each cell of a patient's page in each value of its embedding, which they sum to.
 
     Args:
         case: A patient with a page.

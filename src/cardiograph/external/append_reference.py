@@ -24,7 +24,7 @@ class NewReference:
     """Records that are to become reference records.
 
     Args:
-        image: [records, 512] embeddings, NaN without a page; None for a model without pages.
+        image: [records, width] embeddings, NaN without a page; None for a model without pages.
         clinical: [records, variables] in the model's variables and units, NaN where missing.
         labels: [records] 0, 1 or -1.
         groups: [records] numbers as in the reference.

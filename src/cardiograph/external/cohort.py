@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Split, identifier
-from cardiograph.encoders.engine import EMBEDDING_WIDTH
 from cardiograph.errors import CohortError, Issue, RunError
 from cardiograph.inference import Predictor, Queries
 from cardiograph.ingest.context import RunContext
@@ -97,10 +96,10 @@ def build_external_dataset(cohort: Cohort, predictor: Predictor, context: RunCon
 def embeddings(
     cohort: Cohort, page_index: PageIndex | None, predictor: Predictor, context: RunContext
 ) -> NDArray[np.float32]:
-    """[records, 512] NaN without a page."""
+    """[records, width] NaN without a page."""
     encoder, engine = predictor.bundle.served.encoder, predictor.engine
     if page_index is None or encoder is None or engine is None:
-        return np.full((len(cohort), EMBEDDING_WIDTH), np.nan, np.float32)
+        return np.full((len(cohort), predictor.bundle.served.embedding_width), np.nan, np.float32)
     return embed_pages(page_index, engine, encoder.fingerprint, context).values
 
 

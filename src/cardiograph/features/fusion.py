@@ -51,7 +51,7 @@ class Fusion:
         """Learn mean, spread, dead features and block factors from ``rows``.
 
         Args:
-            image: [records, 512] embeddings, or None for a clinical-only cohort; NaN where a record has no page.
+            image: [records, width] embeddings, or None for a clinical-only cohort; NaN where a record has no page.
             clinical: [records, columns] scaled clinical values and the columns' names, or None for pages alone; NaN where a
                 record has no clinical value.
             rows: Training rows.
@@ -89,7 +89,7 @@ class Fusion:
         """Fuse records.
 
         Args:
-            image: [records, 512] embeddings, NaN without a page; ignored without an image block.
+            image: [records, width] embeddings, NaN without a page; ignored without an image block.
             clinical: [records, columns] scaled, NaN without any value; ignored without a clinical block.
 
         Returns:

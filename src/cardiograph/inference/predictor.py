@@ -20,7 +20,7 @@ from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
 from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction, identifier
 from cardiograph.containers.answers import Query
-from cardiograph.encoders.engine import EMBEDDING_WIDTH, Engine, load_engine, probe
+from cardiograph.encoders.engine import Engine, load_engine, probe
 from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
 from cardiograph.imaging.near_duplicates import NearDuplicateIndex
@@ -196,7 +196,7 @@ class Predictor:
         """What the network needs of patients that were read without an issue."""
         pages = [patient.page for patient in read]
         return Queries(
-            image=None if self._engine is None else _embedded(self._engine, pages),
+            image=None if self._engine is None else _embedded(self._engine, pages, self.bundle.served.embedding_width),
             clinical=np.array([patient.values for patient in read]).reshape(len(read), -1),
             patient_ids=[query.patient_id for query in queries],
             pixel_hashes=[None if page is None else page.pixel_hash for page in pages],
@@ -340,9 +340,9 @@ def _drift(engine: Engine, expected: NDArray[np.float64]) -> float:
     return float(np.abs(probe(engine) - expected).max() / np.abs(expected).max())
 
 
-def _embedded(engine: Engine, pages: Sequence[PreparedPage | None]) -> NDArray[np.float32]:
-    """[pages, 512] embeddings, NaN where there is no page."""
-    found = np.full((len(pages), EMBEDDING_WIDTH), np.nan, np.float32)
+def _embedded(engine: Engine, pages: Sequence[PreparedPage | None], width: int) -> NDArray[np.float32]:
+    """[pages, width] embeddings, NaN where there is no page."""
+    found = np.full((len(pages), width), np.nan, np.float32)
     rows = [row for row, page in enumerate(pages) if page is not None]
     for row, embedding in zip(rows, engine.run(page.input for page in pages if page is not None), strict=True):
         found[row] = embedding

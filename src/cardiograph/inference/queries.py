@@ -26,7 +26,7 @@ class Queries:
     """Patients whose pages are embedded and whose values are checked.
 
     Args:
-        image: [queries, 512] embeddings, NaN where a patient has no page; None for a model without pages.
+        image: [queries, width] embeddings, NaN where a patient has no page; None for a model without pages.
         clinical: [queries, variables] in the model's variables and their units, NaN where missing.
         patient_ids: [queries] or None where not given.
         pixel_hashes: [queries] or None without a page.

@@ -8,7 +8,6 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.encoders.engine import EMBEDDING_WIDTH
 from cardiograph.imaging.augment import Augmentation, augment, draw_augmentation
 from cardiograph.imaging.prepare import to_input
 from cardiograph.ingest.context import RunContext
@@ -23,7 +22,7 @@ class AugmentedCopies:
 
     Args:
         source: [copies] row of the source record in the cohort.
-        image: [copies, 512] embeddings of the augmented pages.
+        image: [copies, width] embeddings of the augmented pages.
     """
 
     source: NDArray[np.int64]
@@ -85,5 +84,5 @@ def augment_pages(
         return to_input(augment(read_view(*page_index.page(row), context.config.pages), draw))
 
     found = embed_all("augmenting pages", list(made_of), load, (encoder.engine, encoder.facts.fingerprint), context)
-    image = np.array([found[key] for key in keys], np.float32).reshape(-1, EMBEDDING_WIDTH)
+    image = np.array([found[key] for key in keys], np.float32).reshape(-1, len(encoder.probe))
     return Augmented(AugmentedCopies(source, image), tuple(draws))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cardiograph.config import PagesConfig
 from cardiograph.containers import ImageEmbeddings
-from cardiograph.encoders.engine import EMBEDDING_WIDTH, Engine
+from cardiograph.encoders.engine import Engine
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.prepare import refusal, to_input
 from cardiograph.ingest.context import RunContext
@@ -51,7 +51,8 @@ def embed_pages(
         return to_input(read_view(path, facts, context.config.pages)) if ready is None else ready
 
     found = embed_all(stage, list(different), load, (engine, fingerprint), context)
-    values = np.full((len(page_index.facts), EMBEDDING_WIDTH), np.nan, np.float32)
+    width = len(next(iter(found.values()))) if found else 0
+    values = np.full((len(page_index.facts), width), np.nan, np.float32)
     for row, (_, facts) in zip(rows, pages, strict=True):
         values[row] = found[facts.pixel_hash]
     return ImageEmbeddings(values, fingerprint)
@@ -74,7 +75,7 @@ def embed_all(
         context: Cache and progress.
 
     Returns:
-        Key -> [512] embedding.
+        Key -> [width] embedding.
     """
     engine, fingerprint = encoder
     known = {key: context.cache.embedding(fingerprint, key) for key in keys}

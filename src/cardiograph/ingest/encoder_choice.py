@@ -15,6 +15,7 @@ from cardiograph.imaging.prepare import preparation
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.page_index import PageIndex
+from cardiograph.registry import encoder_spec
 
 CHECK_PAGES = 128
 """About how many different training pages bfloat16 is held against float32 on."""
@@ -66,19 +67,24 @@ def choose_encoder(training: PageIndex, context: RunContext) -> Encoder:
 
 def _make(training: PageIndex, context: RunContext) -> Encoder:
     config, folder = context.config, context.cache.folder
-    weights = load_weights(config.encoder.weights, seed=config.encoder.seed, cache=folder)
+    weights = load_weights(
+        config.encoder.weights, seed=config.encoder.seed, cache=folder, architecture=config.encoder.name
+    )
 
     readout = config.encoder.readout
     if readout == "auto":
-        readout = "texture" if config.encoder.weights == "random" else "final"
+        random = config.encoder.weights == "random" and not encoder_spec(config.encoder.name).trained
+        readout = "texture" if random else "final"
 
     device = find_device(config.encoder.engine)
 
     def encoder(precision: str, why: str) -> Encoder:
-        about = EncoderFacts(
-            weights.sha256, weights.source, config.encoder.engine, precision, preparation(config.pages), readout, device
+        name, runner = config.encoder.name, config.encoder.engine
+        prepared = preparation(config.pages)
+        about = EncoderFacts(weights.sha256, weights.source, runner, precision, prepared, readout, device, name)
+        engine = make_engine(
+            weights, runner, precision, cache=folder, readout=readout, device=device, architecture=name
         )
-        engine = make_engine(weights, config.encoder.engine, precision, cache=folder, readout=readout, device=device)
         return Encoder(engine, about, why)
 
     wanted = config.encoder.precision

@@ -108,8 +108,9 @@ class EncoderContent:
     """What turned pages into numbers.
 
     Args:
+        title: Name of the encoder for people.
         weights: ``imagenet``, ``random`` or a file name.
-        engine: What ran it.
+        engine: Engine that ran it.
         precision: ``f32`` or ``bf16``.
         why: Why this precision was taken.
         features: Values per page, dropped ones included.
@@ -122,6 +123,7 @@ class EncoderContent:
     engine: str
     precision: str
     why: str = ""
+    title: str = "ResNet18"
     features: int = 512
     dropped: int = 0
     view: str = ""

@@ -84,7 +84,7 @@ def _prepared(content: ReportContent) -> dict[str, Answer]:
     form = ["The logarithm is taken of " + ", ".join(v.title for v in variables if v.transform == "log")
             if any(v.transform == "log" for v in variables) else "",
             "values are scaled by the training records" if variables else "",
-            "pages become features of a ResNet18 that is not trained here" if page else ""]  # fmt: skip
+            f"pages become features of a {content.encoder.title}, not trained here" if content.encoder else ""]  # fmt: skip
     weighted = [note for note in content.notes if "loss weighs" in note or "augmented copies" in note]
     return {
         "9a": Answer(f"The model reads: {read}. Why these is yours to say.", "Clinical values, Pages"),

@@ -15,6 +15,7 @@ from cardiograph.audit.subject import AuditedPages, AuditInput
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort, Split
+from cardiograph.encoders.weights import embedding_width
 from cardiograph.errors import CohortError, Issue, PageError
 from cardiograph.features.clinical import clinical_table, clinical_values
 from cardiograph.ingest.context import RunContext
@@ -131,6 +132,7 @@ def _subject(name: str, found: _Found, config: RunConfig) -> AuditInput:
         skip_bad=config.pages.skip_bad,
         label_definition=config.cohort.label_definition,
         seed=config.seed,
+        embedding_width=0 if pages is None else embedding_width(config.encoder.name),
     )
 
 

@@ -48,7 +48,13 @@ def run_facts(dataset: Dataset, fitted: FittedModels, roles: ModelRoles, config:
         "fusion": fitted.prepared.fusion.facts(),
         "encoder": None
         if encoder is None
-        else asdict(encoder.facts) | {"why": encoder.why, "fingerprint": encoder.facts.fingerprint},
+        else asdict(encoder.facts)
+        | {
+            "why": encoder.why,
+            "fingerprint": encoder.facts.fingerprint,
+            "title": encoder.facts.title,
+            "features": len(encoder.probe),
+        },
         "skipped": [] if dataset.page_index is None else [asdict(issue) for issue in dataset.page_index.skipped],
         "page_notes": [] if dataset.page_index is None else dataset.page_index.notes(cohort.record_ids),
         "notes": [

@@ -15,7 +15,7 @@ from cardiograph.audit.findings import check_codes
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort
-from cardiograph.encoders.weights import find_weights
+from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
 from cardiograph.features.clinical import clinical_values
 from cardiograph.ingest.context import MEMORY, InputStore, RunContext
@@ -89,7 +89,7 @@ def run(
     progress = progress or NoProgress()
     if cohort.has_pages and config.encoder.weights != "random" and not directory.finished:
         progress.start("finding weights", 1)
-        find_weights(config.encoder.weights, cache=cache_folder())  # before an hour of reading pages, not after it
+        find_encoder_weights(config.encoder, cache=cache_folder())  # before an hour of reading pages, not after it
     with directory.locked(), PageCache(cache_folder()) as cache:
         context = RunContext(config, cache, progress, directory, inputs=InputStore(MEMORY))
         page_index = None

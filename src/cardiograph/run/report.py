@@ -169,6 +169,8 @@ def _encoder(facts: dict[str, Any], view: str) -> EncoderContent | None:
         engine=encoder["engine"] + (" on CUDA" if encoder.get("device") == "cuda" else ""),
         precision=encoder["precision"],
         why=encoder["why"],
+        title=encoder["title"],
+        features=encoder["features"],
         dropped=len(facts["fusion"]["dead_image_features"]),
         view=views[view],
         fingerprint=encoder["fingerprint"],

@@ -32,7 +32,7 @@ class TrainingInputs:
     """What a model is learnt from.
 
     Args:
-        image: [records, 512] embeddings, NaN where a record has no page; None without an image block.
+        image: [records, width] embeddings, NaN where a record has no page; None without an image block.
         clinical: Values in their units, or None.
         labels: [records] 0, 1 or -1.
         split: Parts and groups.

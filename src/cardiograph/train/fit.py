@@ -222,7 +222,8 @@ def _provenance_sentence(dataset: Dataset) -> str:
     training = len(dataset.rows(TRAIN))
     basis = f"{training} labelled training records; values {dataset.provenance}"
     if dataset.encoder is not None:
-        basis += f"; pages embedded by ResNet18, weights {dataset.encoder.facts.weights_source}"
+        facts = dataset.encoder.facts
+        basis += f"; pages embedded by {facts.title}, weights {facts.weights_source}"
     return basis + "; for research use"
 
 

@@ -12,7 +12,7 @@ from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.containers import Split
-from cardiograph.encoders.weights import find_weights
+from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
@@ -68,7 +68,7 @@ def compare(
         shared_cohort = SharedCohort(source, config, cache, progress, pool=AugmentationPool(config.seed, None))
         if shared_cohort.cohort.has_pages and config.encoder.weights != "random":
             progress.start("finding weights", 1)
-            find_weights(config.encoder.weights, cache=cache_folder())
+            find_encoder_weights(config.encoder, cache=cache_folder())
         shared_cohort.settle_precision()
         fold_data = make_fold_data(shared_cohort, extent.folds, own_split=extent.own_split)
         if extent.richest_only:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
 from cardiograph.containers import PARTS, TRAIN, ClinicalTable, Cohort, Groups, Split
-from cardiograph.encoders.engine import EMBEDDING_WIDTH
 from cardiograph.features.clinical import clinical_values
 from cardiograph.ingest.augmentation import Augmented, augment_pages
 from cardiograph.ingest.context import RunContext
@@ -55,7 +54,7 @@ def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = No
             train = split.rows(TRAIN)
             rows = train[readable[train] & (cohort.labels[train] >= 0)]
             encoder = choose_encoder(page_index.of(rows), context)
-            image = np.zeros((len(cohort), EMBEDDING_WIDTH), np.float32)
+            image = np.zeros((len(cohort), len(encoder.probe)), np.float32)
             image[~page_index.paged] = np.nan
             fingerprint = encoder.facts.fingerprint
             image[readable] = embed_pages(

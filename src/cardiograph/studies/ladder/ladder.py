@@ -11,7 +11,7 @@ from pathlib import Path
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import ModelConfig, RunConfig
-from cardiograph.encoders.weights import find_weights
+from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
@@ -100,7 +100,7 @@ def run_ladder(
         )
         if shared_cohort.cohort.has_pages and config.encoder.weights != "random":
             progress.start("finding weights", 1)
-            find_weights(config.encoder.weights, cache=cache_folder())
+            find_encoder_weights(config.encoder, cache=cache_folder())
         shared_cohort.settle_precision()
         plan = make_plan(shared_cohort, quick=options.quick)
         data = data_hash(*shared_cohort.own)

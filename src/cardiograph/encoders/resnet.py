@@ -1,0 +1,34 @@
+"""Residual networks without their last layer, as encoders of ECG pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def resnet18() -> nn.Module:
+    """Build a ResNet18: [n, 3, 224, 224] -> [n, 512]. Source: He et al., Deep Residual Learning, CVPR 2016."""
+    from monai.networks.nets.resnet import resnet18 as build
+
+    return _without_last_layer(build)
+
+
+def resnet50() -> nn.Module:
+    """Build a ResNet50: [n, 3, 224, 224] -> [n, 2048]. Source: He et al., Deep Residual Learning, CVPR 2016."""
+    from monai.networks.nets.resnet import resnet50 as build
+
+    return _without_last_layer(build)
+
+
+def _without_last_layer(build: Any) -> nn.Module:  # noqa: ANN401 - MONAI is untyped
+    network: nn.Module = build(
+        pretrained=False,
+        spatial_dims=2,
+        n_input_channels=3,
+        feed_forward=False,
+        shortcut_type="B",
+        bias_downsample=False,
+    )
+    return network
