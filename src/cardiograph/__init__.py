@@ -1,3 +1,78 @@
-"""Heart-failure prediction over a patient-similarity graph, with numbers that can be believed."""
+"""Heart-failure prediction from ECGs and clinical values over a patient-similarity graph.
+
+Everything that most programs need is here, and is imported only when it is used::
+
+    import cardiograph as cg
+
+    result = cg.run("cohort.csv", "runs/first", cg.load_config(overrides={"outcome": "heart failure"}))
+    answer = cg.Predictor.load("runs/first").predict("page.jpg", {"ef": 0.34, "bnp": 463})
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cardiograph.config import RunConfig, load_config
+    from cardiograph.containers import Cohort, PatientGraph, Prediction, Query
+    from cardiograph.estimator import PatientGraphClassifier
+    from cardiograph.explain import explain
+    from cardiograph.external.evaluate import evaluate_cohort as evaluate
+    from cardiograph.external.extend import extend_run as extend
+    from cardiograph.inference import Predictor
+    from cardiograph.run.audit import audit_cohort as audit
+    from cardiograph.run.pipeline import run
+    from cardiograph.stages import (
+        build_graph,
+        embed,
+        make_predictor,
+        read_clinical,
+        read_cohort,
+        split_cohort,
+        train,
+    )
+    from cardiograph.studies.compare.compare import compare
+
+_EXPORTS = {
+    "run": "cardiograph.run",
+    "audit": "cardiograph.audit",
+    "evaluate": "cardiograph.evaluate",
+    "explain": "cardiograph.explain",
+    "compare": "cardiograph.studies.compare.compare:compare",
+    "extend": "cardiograph.external.extend:extend_run",
+    "Predictor": "cardiograph.inference:Predictor",
+    "Query": "cardiograph.containers:Query",
+    "Prediction": "cardiograph.containers:Prediction",
+    "Cohort": "cardiograph.containers:Cohort",
+    "PatientGraph": "cardiograph.containers:PatientGraph",
+    "PatientGraphClassifier": "cardiograph.estimator:PatientGraphClassifier",
+    "RunConfig": "cardiograph.config:RunConfig",
+    "load_config": "cardiograph.config:load_config",
+    "read_cohort": "cardiograph.stages:read_cohort",
+    "split_cohort": "cardiograph.stages:split_cohort",
+    "read_clinical": "cardiograph.stages:read_clinical",
+    "embed": "cardiograph.stages:embed",
+    "build_graph": "cardiograph.stages:build_graph",
+    "train": "cardiograph.stages:train",
+    "make_predictor": "cardiograph.stages:make_predictor",
+}
+"""Public name -> ``module:attribute``, or a package that can be called."""
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is exported
+    """Import a public name when it is first used."""
+    if name not in _EXPORTS:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    module, _, attribute = _EXPORTS[name].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

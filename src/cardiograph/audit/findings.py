@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from cardiograph.errors import AuditError, ConfigError, Issue
+from cardiograph.notebook import html_table
 
 Severity = Literal["block", "warn", "note"]
 
@@ -98,6 +99,11 @@ class Audit:
     def overruled(self) -> tuple[Finding, ...]:
         """Blocking findings that the user has accepted."""
         return tuple(f for f in self.findings if f.severity == "block" and f.code in self.accepted)
+
+    def _repr_html_(self) -> str:
+        """The findings as a table, for notebooks."""
+        rows = [(found.severity, found.code, found.text, found.action) for found in self.findings]
+        return html_table(("severity", "code", "finding", "what to do"), rows, caption=self.cohort)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

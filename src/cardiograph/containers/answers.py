@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from cardiograph.notebook import html_table
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -89,6 +91,14 @@ class Prediction:
         from pydantic import TypeAdapter
 
         return TypeAdapter(cls).validate_python(dict(content))
+
+    def _repr_html_(self) -> str:
+        """The answer and its similar records as a table, for notebooks."""
+        interval = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
+        caption = f"{self.outcome}: {self.probability:.3f}{interval}; {self.decision}"
+        names = list(self.neighbours[0].clinical) if self.neighbours else []
+        rows = [(n.record_id, f"{n.distance:.2f}", n.label, *n.clinical.values()) for n in self.neighbours]
+        return html_table(("similar record", "distance", "label", *names), rows, caption=caption)
 
     def as_row(self) -> dict[str, Any]:
         """The cells of a table of answers; several of a kind are joined by semicolons."""

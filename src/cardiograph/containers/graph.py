@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.containers.records import require
+
+if TYPE_CHECKING:
+    import networkx
 
 
 @dataclass(frozen=True)
@@ -160,3 +165,60 @@ class PatientGraph:
     def __post_init__(self) -> None:
         require(len(self.rows) == len(self.neighbours), "a neighbourhood for each reference record")
         require(bool((self.neighbours.index < len(self.rows)).all()), "neighbours are reference records")
+
+    @property
+    def edges(self) -> NDArray[np.int64]:
+        """[2, edges] neighbour -> record, as positions in ``rows``."""
+        place, _ = np.nonzero(self.neighbours.index >= 0)
+        return np.stack([self.neighbours.index[self.neighbours.index >= 0], place])
+
+    def to_networkx(self, attributes: Mapping[str, Sequence[Any]] | None = None) -> networkx.DiGraph[int]:
+        """Export to NetworkX: a node per reference record, an edge from each neighbour with its ``distance``.
+
+        Args:
+            attributes: Name -> [reference] values that become attributes of the nodes; ``row`` is always there.
+        """
+        import networkx
+
+        graph: networkx.DiGraph[int] = networkx.DiGraph()
+        columns = {
+            "row": self.rows.tolist(),
+            **{name: np.asarray(each).tolist() for name, each in (attributes or {}).items()},
+        }
+        for node in range(len(self.rows)):
+            graph.add_node(node, **{name: values[node] for name, values in columns.items() if values[node] is not None})
+        distances = self.neighbours.distance[self.neighbours.index >= 0].tolist()
+        for source, target, distance in zip(*self.edges.tolist(), distances, strict=True):
+            graph.add_edge(source, target, distance=distance)
+        return graph
+
+    def to_graphml(self, path: str | Path, attributes: Mapping[str, Sequence[Any]] | None = None) -> None:
+        """Write the graph of :meth:`to_networkx` as GraphML, which Gephi, yEd and Cytoscape read."""
+        import networkx
+
+        networkx.write_graphml(self.to_networkx(attributes), str(path))
+
+    def to_pyg(self, features: NDArray[np.float32] | None = None, labels: NDArray[np.int64] | None = None) -> Any:  # noqa: ANN401
+        """Export to PyTorch Geometric: a ``Data`` with ``edge_index``, ``edge_attr`` (distances), ``x`` and ``y``.
+
+        Args:
+            features: [records, width] node features of the whole cohort.
+            labels: [records] labels of the whole cohort.
+
+        Raises:
+            ImportError: PyTorch Geometric is not installed.
+        """
+        import torch
+
+        try:
+            from torch_geometric.data import Data
+        except ImportError as error:
+            message = "to_pyg needs PyTorch Geometric: pip install torch_geometric"
+            raise ImportError(message) from error
+        distances = self.neighbours.distance[self.neighbours.index >= 0][:, None]
+        return Data(
+            x=None if features is None else torch.from_numpy(features[self.rows]),
+            y=None if labels is None else torch.from_numpy(labels[self.rows]),
+            edge_index=torch.from_numpy(self.edges),
+            edge_attr=torch.from_numpy(distances),
+        )

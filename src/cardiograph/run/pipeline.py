@@ -23,6 +23,7 @@ from cardiograph.ingest.groups import group_records
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.models.build import Model
 from cardiograph.models.examples import History
+from cardiograph.notebook import html_table
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.audit import audit_run
 from cardiograph.run.ceiling import synthetic_ceiling
@@ -52,10 +53,23 @@ class RunResult:
     seconds: dict[str, float] = field(default_factory=dict)
     images_per_second: dict[str, float] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        """The scores of the test records as a table, for notebooks."""
+        test = self.metrics["test"]
+        rows = [
+            (
+                name,
+                *(f"{found[key]:.3f}" if isinstance(found.get(key), float) else "" for key in ("value", "low", "high")),
+            )
+            for name, found in test.items()
+            if isinstance(found, dict) and "value" in found
+        ]
+        return html_table(("score", "value", "low", "high"), rows, caption=str(self.path))
+
 
 def run(
-    source: Path,
-    out: Path,
+    source: str | Path,
+    out: str | Path,
     config: RunConfig | None = None,
     *,
     progress: Progress | None = None,
@@ -75,7 +89,7 @@ def run(
     Raises:
         CardiographError: With what is wrong and what to do.
     """
-    config = config or RunConfig()
+    config, source, out = config or RunConfig(), Path(source), Path(out)
     set_threads()
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         message = (
@@ -111,7 +125,7 @@ def run(
             paces = facts.get("seconds", {}), facts.get("images_per_second", {})
             return RunResult(out, directory.read_json("metrics.json"), *paces)
         directory.write_json("audit.json", audit.as_dict())
-        dataset = steps.study(cohort, page_index, split, clinical, context)
+        dataset = steps.build_dataset(cohort, page_index, split, clinical, context)
         context.inputs.clear()
         if dataset.page_index is not None:
             directory.write_bytes("pages.png", sample_sheet(dataset, config))

@@ -118,7 +118,7 @@ class PartScores:
         return self.by_class[:, 1]
 
 
-def study(
+def build_dataset(
     cohort: Cohort, page_index: PageIndex | None, split: Split, clinical: ClinicalTable | None, context: RunContext
 ) -> Dataset:
     """Values and embeddings: all that is known before anything is learnt."""

@@ -17,7 +17,7 @@ from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_records
 from cardiograph.ingest.page_index import PageIndex, index_pages
-from cardiograph.train.data import Dataset, PartScores, study
+from cardiograph.train.data import Dataset, PartScores, build_dataset
 from cardiograph.train.fit import PreparedGraph
 
 
@@ -46,7 +46,7 @@ class PipelineSteps:
     Args:
         page_index: Cohort -> its usable records and the facts of their pages.
         split: Cohort and groups -> parts.
-        study: -> what is learnt from, records and copies.
+        build_dataset: -> what is learnt from, records and copies.
         fuse: Blocks -> node features.
         link: Training records -> graph.
         join: Validation records and copies -> whom they hear.
@@ -59,7 +59,9 @@ class PipelineSteps:
 
     page_index: Callable[[Cohort, RunContext], tuple[Cohort, PageIndex]] = index_pages
     split: Callable[[Cohort, Groups, RunConfig], Split] = split_records
-    study: Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset] = study
+    build_dataset: Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset] = (
+        build_dataset
+    )
     fuse: Callable[..., Fusion] = Fusion.fit
     link: Callable[..., PatientGraph] = build_graph
     join: Callable[..., NearestNeighbours] = attach

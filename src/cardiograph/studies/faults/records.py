@@ -18,7 +18,7 @@ from cardiograph.ingest.encoder_choice import Encoder, choose_encoder
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.studies.faults.switches import Faults
 from cardiograph.train.balance import plan_copies
-from cardiograph.train.data import Dataset, study, training_inputs
+from cardiograph.train.data import Dataset, build_dataset, training_inputs
 
 Study = Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset]
 
@@ -48,7 +48,7 @@ def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = No
         cohort: Cohort, page_index: PageIndex | None, split: Split, clinical: ClinicalTable | None, context: RunContext
     ) -> Dataset:
         if page_index is None:
-            return study(cohort, None, split, clinical, context)
+            return build_dataset(cohort, None, split, clinical, context)
         with context.stage("embedding"):
             readable = np.array([facts is not None and bool(facts.file_sha256) for facts in page_index.facts], bool)
             train = split.rows(TRAIN)

@@ -66,7 +66,7 @@ def steps_of(faults: Faults, *, pool: AugmentationPool | None = None) -> Pipelin
     if faults.duplicates_across_split:
         steps["split"] = lambda cohort, groups, config: split_rows(cohort, config)
     if faults.silent_zero_image or faults.augment_before_split or faults.one_source_augmentation or pool:
-        steps["study"] = build_dataset_with_faults(faults, pool)
+        steps["build_dataset"] = build_dataset_with_faults(faults, pool)
     if faults.unscaled_blocks:
         steps["fuse"] = concatenate
     if faults.reversed_edges:
