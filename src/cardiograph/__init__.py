@@ -17,12 +17,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cardiograph.config import RunConfig, load_config
-    from cardiograph.containers import Cohort, PatientGraph, Prediction, Query
+    from cardiograph.containers import Cohort, PatientGraph, Prediction
     from cardiograph.estimator import PatientGraphClassifier
     from cardiograph.explain import explain
     from cardiograph.external.evaluate import evaluate_cohort as evaluate
     from cardiograph.external.extend import extend_run as extend
-    from cardiograph.inference import Predictor
+    from cardiograph.inference import Predictor, Query
     from cardiograph.run.audit import audit_cohort as audit
     from cardiograph.run.pipeline import run
     from cardiograph.stages import (
@@ -44,7 +44,7 @@ _EXPORTS = {
     "compare": "cardiograph.studies.compare.compare:compare",
     "extend": "cardiograph.external.extend:extend_run",
     "Predictor": "cardiograph.inference:Predictor",
-    "Query": "cardiograph.containers:Query",
+    "Query": "cardiograph.inference:Query",
     "Prediction": "cardiograph.containers:Prediction",
     "Cohort": "cardiograph.containers:Cohort",
     "PatientGraph": "cardiograph.containers:PatientGraph",
