@@ -56,7 +56,7 @@ _EXPORTS = {
     "read_clinical": "cardiograph.stages:read_clinical",
     "embed": "cardiograph.stages:embed",
     "build_graph": "cardiograph.stages:build_graph",
-    "train": "cardiograph.stages:train",
+    "train": "cardiograph.train",
     "make_predictor": "cardiograph.stages:make_predictor",
 }
 """Public name -> ``module:attribute``, or a package that can be called."""

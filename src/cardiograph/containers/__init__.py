@@ -1,6 +1,6 @@
 """The nouns that travel between stages; each checks its lengths, shapes and ids when it is made."""
 
-from cardiograph.containers.answers import DECISIONS, ROW, Neighbour, Prediction
+from cardiograph.containers.answers import DECISIONS, ROW, Neighbour, Prediction, Query
 from cardiograph.containers.graph import IvfIndex, NearestNeighbours, PatientGraph, SearchPoints
 from cardiograph.containers.identifiers import class_key, identifier, is_shortened
 from cardiograph.containers.records import (
@@ -39,6 +39,7 @@ __all__ = [
     "Origin",
     "PatientGraph",
     "Prediction",
+    "Query",
     "SearchPoints",
     "Split",
     "class_key",
