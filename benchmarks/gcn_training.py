@@ -90,7 +90,7 @@ def trained(side: str, records: int, epochs: int) -> dict[str, float]:
     graph = NeighbourTable.of(hood) if side == "ours" else edges_of(hood)
     memory = Watch()
     start = time.perf_counter()
-    heard = ours.heard(x, graph) if isinstance(graph, NeighbourTable) else []
+    heard = ours.aggregate(x, graph) if isinstance(graph, NeighbourTable) else []
     once = time.perf_counter() - start
 
     def logits() -> Tensor:

@@ -30,7 +30,7 @@ def edges_of(hood):
 
 def mixed(layer, x, hood):
     neighbour_table = NeighbourTable.of(hood)
-    return layer(x, layer.heard(x, x, neighbour_table), neighbour_table)
+    return layer(x, layer.aggregate(x, x, neighbour_table), neighbour_table)
 
 
 def test_gcn_layer_is_gcnconv(ragged):
@@ -96,7 +96,7 @@ def test_what_was_heard_may_be_handed_in(ragged, name):
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.3)
     assert torch.equal(
-        network(x, neighbour_table, heard=network.heard(x, neighbour_table))[0], network(x, neighbour_table)[0]
+        network(x, neighbour_table, aggregated=network.aggregate(x, neighbour_table))[0], network(x, neighbour_table)[0]
     )
 
 
@@ -166,7 +166,7 @@ def test_a_batch_has_the_gradient_of_its_records_in_the_whole_graph(name, depth,
 
     seen = hide(x) if hidden else x
     whole = network(seen, neighbour_table)[0][rows]
-    batch = network.scored(rows, x, neighbour_table, network.heard(x, neighbour_table), hide if hidden else None)
+    batch = network.scored(rows, x, neighbour_table, network.aggregate(x, neighbour_table), hide if hidden else None)
     torch.testing.assert_close(batch, whole, atol=1e-5, rtol=0)
     weights = list(network.parameters())
     for found, expected in zip(

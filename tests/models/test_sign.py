@@ -29,7 +29,7 @@ def fresh(**settings):
 
 def test_it_hears_the_mean_of_neighbours_and_of_their_neighbours(neighbour_table):
     x = torch.tensor([[1.0, 0, 0], [0, 2, 0], [0, 0, 4], [8, 8, 8]])
-    first, second = fresh().heard(x, neighbour_table)
+    first, second = fresh().aggregate(x, neighbour_table)
     torch.testing.assert_close(first, torch.tensor([[0.0, 1, 2], [1, 0, 0], [0, 0, 0], [0.5, 0, 2]]))
     torch.testing.assert_close(second, torch.tensor([[0.5, 0, 0], [0, 1, 2], [0, 0, 0], [0, 0.5, 1]]))
 
@@ -38,7 +38,7 @@ def test_with_closed_gates_it_is_an_mlp_beside_a_linear_layer(neighbour_table):
     network, x = fresh(), torch.randn(4, 3)
     torch.nn.init.zeros_(network.gates)
     hidden = (x @ network.hops[0]).view(4, 4, 2) + network.bias
-    linear = network.linear(torch.cat([x, *network.heard(x, neighbour_table)], dim=1))
+    linear = network.linear(torch.cat([x, *network.aggregate(x, neighbour_table)], dim=1))
     expected = torch.einsum("nmw,mwc->nmc", hidden.relu(), network.out).mean(1) + linear
     torch.testing.assert_close(network(x, neighbour_table)[0], expected)
 

@@ -1,1 +1,1 @@
-"""The patient-similarity graph: neighbours among reference records, queries attached to them."""
+"""Patient-similarity graph: nearest reference records, exact or approximate, and attaching queries."""

@@ -1,4 +1,4 @@
-"""The graph of the reference records, and queries attached to it: edges run from reference records only."""
+"""Builds the graph of the reference records and attaches queries to it; edges start at reference records only."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def nearest_points(
     metric: str = "euclidean",
     forbidden: Sequence[NDArray[np.int64]] | None = None,
 ) -> NearestNeighbours:
-    """Find the ``k`` nearest reference records of each query, whichever blocks either of them has.
+    """Find the ``k`` nearest reference records of each query, even if blocks are absent.
 
-    Where every reference record is complete, distances are those of :func:`nearest` over the blocks that the query has.
-    Where some reference record lacks a block, the distance of two records is the mean of their distances in the blocks
-    that both have, each divided by the block's scale; records without a common block are no neighbours. Both are exact.
-    Queries with all blocks look into the lists of the reference, where it has some.
+    If every reference record has all blocks, distances are those of :func:`nearest` over the blocks of the query.
+    Otherwise the distance of two records is the mean of their distances in the blocks that both have, each divided by the
+    scale of the block; records without a common block are never neighbours. Both searches are exact. Queries with all
+    blocks use the IVF index of the reference if it has one.
 
     Args:
-        reference: Of the reference records.
-        queries: Of the queries.
-        k: Neighbours wanted.
+        reference: Search points of the reference records.
+        queries: Search points of the queries.
+        k: Number of neighbours.
         metric: ``euclidean`` or ``cosine``.
-        forbidden: For each query, the reference rows it may not hear.
+        forbidden: For each query, the reference rows that cannot be neighbours.
     """
     if not reference.complete:
         return _nearest_by_block(reference, queries, k=k, metric=metric, forbidden=forbidden)
@@ -70,7 +70,7 @@ def _nearest_by_block(
     metric: str,
     forbidden: Sequence[NDArray[np.int64]] | None,
 ) -> NearestNeighbours:
-    """One query at a time, in float64: what a query gets cannot depend on its company."""
+    """Search one query at a time in float64, so that the result does not depend on the other queries."""
     index = np.full((len(queries), k), -1, np.int64)
     distance = np.full((len(queries), k), np.inf, np.float32)
     known = [reference.values[:, start:stop] for start, stop in reference.blocks]
@@ -104,14 +104,14 @@ def build_graph(
 ) -> PatientGraph:
     """Link each reference record to its nearest reference records of other groups.
 
-    Above ``config.exact_up_to`` reference records, all of them complete, neighbours are found by inverted lists, which the
-    graph keeps for its queries.
+    Above ``config.exact_up_to`` reference records (all complete), neighbours are found by an IVF index, which the graph
+    keeps for its queries.
 
     Args:
-        places: Of all records.
+        places: Search points of all records.
         rows: [reference] rows of the reference records.
         groups: [records] group of each record.
-        config: ``k``, metric, and up to how many records the search is exact.
+        config: ``k``, metric, and the number of records up to which the search is exact.
     """
     reference = places.of(rows)
     forbidden = group_members(groups[rows], groups[rows])
@@ -124,11 +124,11 @@ def build_graph(
 def attach(
     reference: SearchPoints, queries: SearchPoints, config: GraphConfig, forbidden: Sequence[NDArray[np.int64]]
 ) -> NearestNeighbours:
-    """The reference records that each query hears.
+    """Find the reference records that are the neighbours of each query.
 
     Args:
-        reference: Of the reference records, with their lists where the graph has some.
-        queries: Of the queries.
+        reference: Search points of the reference records, with the IVF index of the graph if it has one.
+        queries: Search points of the queries.
         config: ``k`` and metric.
         forbidden: For each query, the reference rows of its own group.
     """
@@ -136,7 +136,7 @@ def attach(
 
 
 def group_members(groups: NDArray[np.int64], reference_groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """For each of ``groups``, the reference rows that belong to it (an empty array where none does)."""
+    """Return, for each of ``groups``, its reference rows (an empty array if there are none)."""
     order = np.argsort(reference_groups, kind="stable").astype(np.int64)
     ordered = reference_groups[order]
     first = np.searchsorted(ordered, groups, side="left")
@@ -145,15 +145,15 @@ def group_members(groups: NDArray[np.int64], reference_groups: NDArray[np.int64]
 
 
 def neighbour_votes(hood: NearestNeighbours, labels: NDArray[np.int64], *, prior: float) -> NDArray[np.float32]:
-    """What the labels of the neighbours say: log odds of the outcome among them, one record of the training mix added.
+    """Compute the log odds of the outcome among the neighbours, with one pseudo-record of the training mix added.
 
     ``log((positive + prior) / (negative + 1 - prior))``, so that a record whose neighbours have no label gets the
-    log odds of ``prior``. A record's own label is never in it, since nobody is a neighbour of itself or of its own group.
+    log odds of ``prior``. A record's own label is never counted, because no record is a neighbour of its own group.
 
     Args:
         hood: [records, k] neighbours.
         labels: [reference] 0, 1 or -1.
-        prior: Share of label 1 among labelled reference records, 0..1 without the ends.
+        prior: Share of label 1 among labelled reference records, strictly between 0 and 1.
 
     Returns:
         [records] float32.
@@ -165,5 +165,5 @@ def neighbour_votes(hood: NearestNeighbours, labels: NDArray[np.int64], *, prior
 
 
 def label_prior(labels: NDArray[np.int64]) -> float:
-    """Share of label 1 among labelled records, kept from 0 and 1 by one record of either label."""
+    """Share of label 1 among labelled records, with one pseudo-record of each label so that it is never 0 or 1."""
     return float(((labels == 1).sum() + 1) / ((labels >= 0).sum() + 2))

@@ -1,4 +1,4 @@
-"""Bounds below distances, in a few dimensions that hold nearly all variance of the records."""
+"""Lower bounds of distances, from a few dimensions that hold nearly all variance of the records."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-HELD = 0.999
-"""Share of the variance that the axes hold."""
+VARIANCE_HELD = 0.999
+"""Share of the variance that the axes must hold."""
 
 _SAMPLE, _CHUNK_ROWS = 2048, 4096
 
@@ -26,9 +26,10 @@ class Axes:
     axes: NDArray[np.float64]
 
     def lowered(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[records, axes + 1]: records on the axes, and how far they lie from the space that the axes span.
+        """Project records on the axes: [records, axes + 1], the last column is the distance from their span.
 
-        Two records are at least as far apart as their lowered ones, by Pythagoras and the triangle inequality.
+        The distance of two projections is a lower bound of the distance of the records (Pythagoras and the triangle
+        inequality).
         """
         found = np.empty((len(values), self.axes.shape[1] + 1), np.float32)
         for start in range(0, len(values), _CHUNK_ROWS):
@@ -41,7 +42,7 @@ class Axes:
 
 
 def principal_axes(values: NDArray[np.float32]) -> Axes | None:
-    """Axes that hold :data:`HELD` of the variance of a sample of records; None where these are not few.
+    """Axes that hold :data:`VARIANCE_HELD` of the variance of a sample of records; None if that takes many axes.
 
     Args:
         values: [records, coordinates] float32.
@@ -50,25 +51,25 @@ def principal_axes(values: NDArray[np.float32]) -> Axes | None:
     if found is None:
         return None
     axes, held = found
-    count = int(np.searchsorted(held, HELD)) + 1
+    count = int(np.searchsorted(held, VARIANCE_HELD)) + 1
     return _first(axes, count) if 4 * count <= values.shape[1] else None
 
 
 def few_axes(values: NDArray[np.float32], most: int) -> Axes | None:
-    """At most ``most`` axes, a quarter of the coordinates at most, however much variance they hold; None without any.
+    """Return up to ``most`` axes, at most a quarter of the coordinates; None if there are none.
 
     Args:
         values: [records, coordinates] float32.
-        most: Axes.
+        most: Maximum number of axes.
     """
     found, most = _of_sample(values), min(most, values.shape[1] // 4)
     if found is None or not most:
         return None
-    return _first(found[0], min(most, int(np.searchsorted(found[1], HELD)) + 1))
+    return _first(found[0], min(most, int(np.searchsorted(found[1], VARIANCE_HELD)) + 1))
 
 
 def _of_sample(values: NDArray[np.float32]) -> tuple[Axes, NDArray[np.float64]] | None:
-    """All principal axes of a sample, the widest first, and the share of variance that the first ones hold."""
+    """Return all principal axes of a sample by variance, and the cumulative share of variance."""
     sample = values[:: max(1, len(values) // _SAMPLE)][:_SAMPLE].astype(np.float64)
     centre = sample.mean(0)
     sample -= centre

@@ -1,4 +1,4 @@
-"""Exact nearest reference records: every one is compared."""
+"""Exact nearest reference records by comparing all of them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cardiograph.threads import torch_threads
 _CHUNK = 4096
 
 _GROUP = 16
-"""Records whose smallest distance is taken first."""
+"""Records per group whose smallest distance is computed first."""
 
 _NARROW = 128
-"""Coordinates below which the products are so small that threads would wait for each other."""
+"""Coordinates below which one thread is used: the products are so small that threads would wait for each other."""
 
 _MANY = 512
-"""Queries and records from which a search in few dimensions is worth its preparation."""
+"""Queries and records from which a search in few dimensions pays for its preparation."""
 
 
 def nearest(
@@ -38,19 +38,19 @@ def nearest(
 
     faiss proposes candidates in float32, whose rounding depends on the size of the batch; distances of the candidates are
     computed again in float64 and ties broken by reference row, and candidates are added until the next one cannot belong.
-    So the answer for a query does not depend on the other queries. For many queries, candidates are proposed by bounds below
-    their distances, in few dimensions, where the reference has some that hold nearly all of its variance.
+    So the result for a query does not depend on the other queries. For many queries, candidates are proposed by
+    bounds below their distances, in few dimensions, if these hold nearly all variance of the reference.
 
     Args:
         reference: [reference, features] float32.
         queries: [queries, features] float32.
-        k: Neighbours wanted; fewer come back (padded with -1) where the reference has fewer allowed records.
+        k: Number of neighbours; padded with -1 if fewer reference records are allowed.
         metric: ``euclidean``, or ``cosine`` (1 - cosine similarity).
-        forbidden: For each query, the reference rows it may not hear (its own group).
-        longest: Largest squared length in the reference, where known; for ``cosine`` it is not looked at.
+        forbidden: For each query, the reference rows of its own group, which cannot be neighbours.
+        longest: Largest squared length in the reference, if known; ignored for ``cosine``.
 
     Returns:
-        Neighbourhood of the queries.
+        The nearest neighbours of the queries.
     """
     if metric == "cosine":
         reference, queries = unit(reference), unit(queries)
@@ -85,7 +85,7 @@ def nearest(
 
 
 def neighbourhood(index: NDArray[np.int64], squared: NDArray[np.float64], metric: str) -> NearestNeighbours:
-    """Neighbours by squared distances, which for ``cosine`` are those of unit vectors."""
+    """Convert squared distances (of unit vectors for ``cosine``) to nearest neighbours."""
     return NearestNeighbours(index, (squared / 2 if metric == "cosine" else np.sqrt(squared)).astype(np.float32))
 
 
@@ -106,9 +106,10 @@ def _proposals(
 def _by_groups(
     reference: NDArray[np.float32], queries: NDArray[np.float32], wanted: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """[queries, wanted] rows and squared distances, ascending.
+    """Return [queries, wanted] rows and squared distances in ascending order.
 
-    The nearest ``wanted`` stand in the groups with the ``wanted`` smallest minima, and minima cost less than an order.
+    The nearest ``wanted`` records lie in the groups with the ``wanted`` smallest minima, and minima cost less than
+    sorting.
     """
     known, asked = torch.from_numpy(np.ascontiguousarray(reference)), torch.from_numpy(np.ascontiguousarray(queries))
     groups = -(-len(known) // _GROUP)

@@ -1,10 +1,11 @@
-"""Inverted lists: neighbours among up to millions of reference records by looking into the nearest few lists.
+"""Inverted-file (IVF) index: approximate neighbours among millions of reference records.
 
-What a query hears is defined without any other query: the lists of the ``probes`` nearest centroids, and among their
-members the ``k`` nearest that it may hear, distances in float64, ties by row; where these lists have fewer than ``k`` such
-members, the ``k`` nearest of all. Products of float32 matrices only propose, and what their rounding leaves open is decided
-in float64. So a query gets the same neighbours alone and in company. A query alone reads few whole records: beside the lists
-stands each record on a few axes, list after list, and whoever is too far away there is not looked at.
+The neighbours of a query do not depend on other queries: of the members of the ``probes`` nearest lists they are the
+``k`` nearest allowed ones by float64 distance, ties broken by row; if these lists hold fewer than ``k`` allowed members,
+the ``k`` nearest of all. Products of float32 matrices only propose candidates, and float64 decides what their
+rounding leaves open. So a query gets the same neighbours alone and in a batch. A single query reads few whole
+records: next to the lists the index keeps each record projected on a few axes, and skips records whose lower bound is
+    too far away.
 
 Source: Jegou, Douze and Schmid, Product quantization for nearest neighbor search, IEEE TPAMI 33(1), 2011, section IV (the
 inverted file, here without quantisation).
@@ -32,38 +33,38 @@ from cardiograph.graph.ranking import (
 )
 
 RECALL = 0.99
-"""Share of the true neighbours that has to be found on the sample, two standard errors below what is measured."""
+"""Required recall on the sample, held by the measured recall minus two standard errors."""
 
 SAMPLE = 1000
-"""Reference records on which recall is measured."""
+"""Number of reference records on which recall is measured."""
 
 SEED = 0
-"""Of the sample and the centroids: equal reference records have equal lists."""
+"""Seed of the sample and the centroids: equal reference records get equal lists."""
 
 FIRST_PROBES, STEP = 8, 1.5
-"""Lists looked into at first, and the factor by which they rise."""
+"""Initial number of probes, and the factor by which it grows."""
 
 _PER_ROOT, _TEACHERS, _ROUNDS = 2, 40, 8
-"""Lists per square root of records; records per list, and rounds, from which the centroids are learnt."""
+"""Lists per square root of records; training records per list, and k-means iterations."""
 
-_FEW = 8
-"""Queries up to which each goes through its lists by itself: less work than list by list."""
+_MAX_SINGLE_QUERIES = 8
+"""Up to this number of queries each searches its lists alone, which is less work than list by list."""
 
 _ROWS, _SLOTS, _AT_ONCE = 2048, 20_000_000, 1024
 
-_AXES = 64
-"""Axes at most on which records stand beside their list: 260 bytes a record."""
+_MAX_AXES = 64
+"""Maximum number of axes of the projected records: 260 bytes per record."""
 
 
 def fit_ivf(
     values: NDArray[np.float32], forbidden: Sequence[NDArray[np.int64]], *, k: int, metric: str = "euclidean"
 ) -> IvfIndex:
-    """Cluster reference records, and look into as many lists as the recall asks for.
+    """Cluster reference records and choose the number of probes that reaches the required recall.
 
     Args:
         values: [reference, coordinates] float32.
-        forbidden: For each reference record, the rows it may not hear.
-        k: Neighbours wanted.
+        forbidden: For each reference record, the rows that cannot be neighbours.
+        k: Number of neighbours.
         metric: ``euclidean`` or ``cosine``.
     """
     import faiss
@@ -80,7 +81,7 @@ def fit_ivf(
     rows = np.argsort(own, kind="stable").astype(np.int64)
     starts = np.searchsorted(own[rows], np.arange(count + 1)).astype(np.int64)
     lists = IvfIndex(centroids, rows, starts, min(FIRST_PROBES, count), 0.0, 0, raised=False)
-    axes = few_axes(_placed(values[teachers], metric), _AXES)
+    axes = few_axes(_placed(values[teachers], metric), _MAX_AXES)
     if axes is not None:
         lowered = _lowered(axes, values, rows, metric)
         lists = dataclasses.replace(lists, centre=axes.centre, axes=axes.axes, lowered=lowered)
@@ -89,11 +90,11 @@ def fit_ivf(
 
 
 def lengthened(lists: IvfIndex, added: NDArray[np.float32], metric: str = "euclidean") -> IvfIndex:
-    """The lists with more records in them, each in that of its nearest centroid; centroids and probes stay.
+    """Add records to the lists of their nearest centroids; centroids and probes stay unchanged.
 
     Args:
-        lists: Of the reference.
-        added: [records, coordinates] float32 that follow the reference's rows.
+        lists: Index of the reference.
+        added: [records, coordinates] float32 coordinates, appended after the rows of the reference.
         metric: ``euclidean`` or ``cosine``.
     """
     count = len(lists.centroids)
@@ -110,7 +111,7 @@ def lengthened(lists: IvfIndex, added: NDArray[np.float32], metric: str = "eucli
 
 
 def _lowered(axes: Axes, values: NDArray[np.float32], rows: NDArray[np.int64], metric: str) -> NDArray[np.float32]:
-    """[rows, axes + 1] records on the axes, in the order of ``rows``."""
+    """Return [rows, axes + 1] records projected on the axes, in the order of ``rows``."""
     found = np.empty((len(rows), axes.axes.shape[1] + 1), np.float32)
     for start in range(0, len(rows), _ROWS):
         found[start : start + _ROWS] = axes.lowered(_placed(values[rows[start : start + _ROWS]], metric))
@@ -118,7 +119,7 @@ def _lowered(axes: Axes, values: NDArray[np.float32], rows: NDArray[np.int64], m
 
 
 def _nearest_centroid(values: NDArray[np.float32], centroids: NDArray[np.float32], metric: str) -> NDArray[np.int64]:
-    """[records] number of the nearest centroid."""
+    """Return the [records] number of the nearest centroid."""
     import faiss
 
     found = [
@@ -137,7 +138,7 @@ def _with_recall(
     k: int,
     metric: str,
 ) -> IvfIndex:
-    """The lists with as many probes as the recall on the sample asks for; all of them are the exact search."""
+    """Raise the number of probes until the recall on the sample suffices; probing all lists is the exact search."""
     true = nearest(values, values[sample], k=k, metric=metric, forbidden=forbidden).index
     wanted = (true >= 0).sum(1)
     while True:
@@ -165,18 +166,18 @@ def nearest_by_ivf(
     """Find the ``k`` nearest members of the nearest lists of each query.
 
     Args:
-        lists: Of the reference.
+        lists: Index of the reference.
         reference: [reference, coordinates] float32.
         queries: [queries, coordinates] float32.
-        k: Neighbours wanted.
+        k: Number of neighbours.
         metric: ``euclidean``, or ``cosine`` (1 - cosine similarity).
-        forbidden: For each query, the reference rows it may not hear.
+        forbidden: For each query, the reference rows that cannot be neighbours.
     """
     banned = [np.zeros(0, np.int64)] * len(queries) if forbidden is None else forbidden
     asked = _placed(queries, metric)
     index, squared = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf)
     open_rows = np.arange(len(queries))
-    if len(queries) > _FEW:
+    if len(queries) > _MAX_SINGLE_QUERIES:
         width = k + max(len(rows) for rows in banned) + MARGIN
         chunk = max(256, _SLOTS // (lists.probes * width))
         parts = []
@@ -202,9 +203,9 @@ def nearest_by_ivf(
 
 
 def probed(lists: IvfIndex, queries: NDArray[np.float32]) -> NDArray[np.int64]:
-    """[queries, probes] the lists of the nearest centroids, in no order; ties by number.
+    """Return the [queries, probes] lists of the nearest centroids, unordered; ties are broken by number.
 
-    Those that the rounding of float32 leaves in question are decided in float64.
+    Where float32 rounding leaves the choice open, float64 decides.
     """
     probes, centroids = lists.probes, lists.centroids
     if probes == len(centroids):
@@ -239,7 +240,7 @@ def _list_by_list(  # noqa: PLR0913 - one step of a search, with all its setting
     forbidden: Sequence[NDArray[np.int64]],
     width: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Each list is compared at once with all queries that look into it; see :func:`nearest_of` for what comes back."""
+    """Compare each list with all queries that probe it; returns what :func:`nearest_of` returns."""
     import faiss
 
     of_query = probed(lists, queries)
@@ -279,9 +280,9 @@ def _alone(
     metric: str,
     banned: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-    """[k] rows and squared distances of one query [1, coordinates]; None where its lists have too few members to hear.
+    """Search one query [1, coordinates]: [k] rows and squared distances; None if its lists hold too few members.
 
-    A sum of squared differences in float32 is off by less than a thousandth of itself, so that few members are in question.
+    A float32 sum of squared differences is off by less than a thousandth of itself, so few members need float64.
     """
     members = _within_reach(lists, reference, query, k=k, metric=metric, banned=banned)
     if members is None:
@@ -306,21 +307,21 @@ def _within_reach(
     metric: str,
     banned: NDArray[np.int64],
 ) -> NDArray[np.int64] | None:
-    """Rows, ascending, of the members that may be among the ``k`` nearest; None where fewer than ``k`` may be heard.
+    """Return sorted rows of members that may be among the ``k`` nearest; None if fewer than ``k`` are allowed.
 
-    Whoever lies farther away on the axes than the ``k`` nearest there do in full is none of them.
+    A member whose lower bound exceeds the full distance of ``k`` others cannot be among them.
     """
     places = [slice(*lists.starts[number : number + 2]) for number in probed(lists, query)[0]]
     members = np.concatenate([lists.rows[place] for place in places])
-    heard = ~np.isin(members, banned) if len(banned) else np.ones(len(members), bool)
-    if np.count_nonzero(heard) < k:
+    allowed = ~np.isin(members, banned) if len(banned) else np.ones(len(members), bool)
+    if np.count_nonzero(allowed) < k:
         return None
     if not len(lists.lowered):
-        return np.sort(members[heard])
+        return np.sort(members[allowed])
     own = Axes(lists.centre, lists.axes).lowered(query)
     apart = [lists.lowered[place] - own for place in places]
     low = np.concatenate([np.einsum("ij,ij->i", each, each) for each in apart])
-    low[~heard] = np.inf
+    low[~allowed] = np.inf
     first = members[np.argpartition(low, k - 1)[:k]]
     limit = squared_distances(reference, first, query, np.zeros(k, np.int64), metric).max()
     slack = rounding(squared_lengths(own), lists.longest_lowered)[0]
@@ -328,5 +329,5 @@ def _within_reach(
 
 
 def _placed(values: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
-    """Where squared distances give the metric: as they are, or on the unit sphere."""
+    """Return coordinates whose squared distances give the metric: unchanged, or scaled to unit length."""
     return unit(values) if metric == "cosine" else values

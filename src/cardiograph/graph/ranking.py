@@ -1,4 +1,4 @@
-"""From candidates that were proposed in float32 to the nearest ones in float64, ties by row."""
+"""Ranks candidates proposed in float32 by their float64 distances, ties broken by row."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 MARGIN = 4
-"""Candidates beyond those wanted and forbidden: what comes after them tells that nothing was missed."""
+"""Extra candidates beyond those wanted and forbidden; they show that no nearer record was missed."""
 
 _CHUNK_ROWS = 8192
-"""Rows that are looked at in float64 at a time."""
+"""Number of rows processed in float64 at a time."""
 
 
 @dataclass(frozen=True)
 class Proposals:
-    """Candidates for each query by distances in float32, which are off by their rounding, or by bounds below them.
+    """Candidates for each query, ordered by float32 distances or by lower bounds of distances.
 
     Args:
-        rows: [queries, candidates] int64 rows of the reference, -1 for none.
-        squared: [queries, candidates] float32 squared distances, or bounds below them, ascending; infinity for none.
-        slack: [queries] float64, by how much one may be too large.
-        exhaustive: Whether there are no other candidates.
+        rows: [queries, candidates] int64 rows of the reference, -1 pads.
+        squared: [queries, candidates] float32 squared distances or lower bounds, ascending; infinity pads.
+        slack: [queries] float64, largest possible excess of a value by rounding.
+        exhaustive: Whether the candidates are all records.
     """
 
     rows: NDArray[np.int64]
@@ -41,13 +41,13 @@ def nearest_of(
     metric: str = "euclidean",
     forbidden: Sequence[NDArray[np.int64]] | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """The ``k`` nearest candidates of each query that it may hear, by squared distance in float64, ties by row.
+    """Select the ``k`` nearest allowed candidates of each query by float64 squared distance, ties broken by row.
 
-    Distances are computed again for the first ``k`` and those that may be nearer than one of these.
+    Distances are recomputed for the first ``k`` and for those that may be nearer than one of these.
 
     Returns:
-        [queries, k] rows (-1 pads), [queries, k] squared distances (infinity pads), and for each query whether no other
-        candidate can belong to them.
+        [queries, k] rows (-1 pads), [queries, k] squared distances (infinity pads), and for each query whether the
+        selection is certain.
     """
     allowed = _allowed(proposals.rows, forbidden, len(reference))
     rough = np.where(allowed, proposals.squared, np.inf).astype(np.float64)
@@ -77,9 +77,9 @@ def squared_distances(
     asked: NDArray[np.int64],
     metric: str = "euclidean",
 ) -> NDArray[np.float64]:
-    """[pairs] float64 between ``reference[rows]`` and ``queries[asked]``: of each pair the same in any company.
+    """Return [pairs] float64 squared distances of ``reference[rows]`` and ``queries[asked]``, independent of other pairs.
 
-    With ``cosine`` queries are unit vectors already, reference records are made so.
+    With ``cosine``, queries are unit vectors already and reference records are scaled to unit length.
     """
     found = np.empty(len(rows))
     for start in range(0, len(rows), _CHUNK_ROWS):
@@ -92,7 +92,7 @@ def squared_distances(
 
 
 def squared_lengths(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[rows] float64, computed in pieces."""
+    """Return [rows] float64 squared lengths, computed in chunks."""
     found = np.empty(len(values))
     for start in range(0, len(values), _CHUNK_ROWS):
         piece = values[start : start + _CHUNK_ROWS].astype(np.float64)
@@ -101,7 +101,7 @@ def squared_lengths(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows of length 1; a row of zeros stays."""
+    """Scale rows to length 1; a row of zeros is unchanged."""
     length = np.sqrt(squared_lengths(values))
     length[length == 0] = 1
     found = np.empty(values.shape, np.float32)
@@ -112,7 +112,7 @@ def unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def rounding(lengths: NDArray[np.float64], longest: float) -> NDArray[np.float64]:
-    """[queries] by how much a squared distance in float32 may be off, from squared lengths of queries and reference."""
+    """Return the [queries] rounding bound of a float32 squared distance, from squared lengths of queries and reference."""
     slack: NDArray[np.float64] = 1e-5 * (longest + lengths)
     return slack
 
@@ -120,7 +120,7 @@ def rounding(lengths: NDArray[np.float64], longest: float) -> NDArray[np.float64
 def _allowed(
     rows: NDArray[np.int64], forbidden: Sequence[NDArray[np.int64]] | None, reference: int
 ) -> NDArray[np.bool_]:
-    """[queries, candidates] whether there is a candidate and the query may hear it."""
+    """Return [queries, candidates] whether a candidate exists and is allowed."""
     allowed: NDArray[np.bool_] = rows >= 0
     if forbidden is None:
         return allowed

@@ -1,4 +1,4 @@
-"""The space in which neighbours are sought: the fused features, one of their blocks, or one learnt from training labels."""
+"""Search space of neighbours: the fused features, one block of them, or a space learnt from training labels."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from cardiograph.containers import NodeFeatures, SearchPoints
 from cardiograph.errors import ConfigError
 
 FOLDS = 5
-"""Of the cross-fitting of a learnt space."""
+"""Folds of the cross-fitting of a learnt space."""
 
 PENALTIES = (1e-3, 1e-2, 1e-1)
-"""Inverse strengths of the L2 penalty of a learnt space; log loss of the folds chooses."""
+"""Candidate inverse strengths of the L2 penalty of a learnt space; cross-validated log loss selects one."""
 
 SAMPLE = 400
-"""Training records whose distances give the scale of a block."""
+"""Number of training records whose distances give the scale of a block."""
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Coordinates as a weighted choice of the node features.
+    """Coordinates as a weighted selection of the node features.
 
-    In a learnt space a coordinate is a feature times its coefficient in a logistic regression of the label: what counts as
-    near is what moves the risk alike. Training records are placed by coefficients that were learnt without their fold,
-    whole groups together; queries by the mean of these coefficients. Otherwise training records would lie nearer to
-    records of their own label than any new patient does.
+    In a learnt space a coordinate is a feature times its coefficient in a logistic regression of the label: records are
+    near if their features change the risk alike. Training records are placed by coefficients fitted without their fold
+    (whole groups together), queries by the mean of these coefficients. Otherwise training records would lie nearer to
+    records of their own label than a new patient does.
 
     Args:
-        columns: [coordinates] features that are used.
-        weights: [folds + 1, coordinates] float64; the last row places queries. One row where nothing is learnt.
+        columns: [coordinates] columns of the features.
+        weights: [folds + 1, coordinates] float64; the last row places queries. A single row if nothing is learnt.
         blocks: Column range of each block among the coordinates.
         scales: Median distance of training records in each block.
         used: [blocks of the features] which blocks have coordinates.
@@ -55,20 +55,20 @@ class SearchSpace:
         groups: NDArray[np.int64],
         config: GraphConfig,
     ) -> tuple[Self, NDArray[np.int64]]:
-        """Choose, and where asked learn, the space.
+        """Select the space, or learn it if the configuration asks for it.
 
         Args:
-            features: Of all records.
-            labels: [records] 0, 1 or -1; looked at in ``rows`` alone.
+            features: Node features of all records.
+            labels: [records] 0, 1 or -1; only those in ``rows`` are used.
             rows: Labelled training rows.
             groups: [records] group of each record.
             config: ``space``, and the metric of the scales.
 
         Returns:
-            The space, and the fold of each record: -1 for those that are placed like a query.
+            The space, and the fold of each record: -1 for records that are placed like a query.
 
         Raises:
-            ConfigError: The space is a block that the features do not have.
+            ConfigError: The features lack the block.
         """
         wanted = [config.space] if config.space in {"image", "clinical"} else list(features.blocks)
         if not set(wanted) <= set(features.blocks):
@@ -90,11 +90,11 @@ class SearchSpace:
         return cls(columns, weights, blocks, scales, used), fold
 
     def place(self, features: NodeFeatures, fold: NDArray[np.int64] | None = None) -> SearchPoints:
-        """Where records lie.
+        """Place records in the space.
 
         Args:
-            features: Of the records; where all columns are used as they are, the places share their memory.
-            fold: [records] of :meth:`fit`; queries where None.
+            features: Node features; if all columns are used unchanged, the result shares their memory.
+            fold: [records] folds from :meth:`fit`; records are placed as queries if None.
         """
         every = np.array_equal(self.columns, np.arange(features.values.shape[1]))
         values = features.values if every else features.values[:, self.columns]
@@ -104,7 +104,7 @@ class SearchSpace:
         return SearchPoints(values, features.present[:, self.used], self.blocks, self.scales)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What a bundle keeps; folds are not needed where the places of the reference are kept."""
+        """Return the arrays for a bundle; folds are not needed, because the reference is stored in place."""
         return {
             "columns": self.columns,
             "weights": self.weights if len(self.weights) == 1 else self.weights[[-1, -1]],
@@ -115,7 +115,7 @@ class SearchSpace:
 
     @classmethod
     def restore(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """The inverse of :meth:`arrays`."""
+        """Restore a space from :meth:`arrays`."""
         blocks = tuple((int(start), int(stop)) for start, stop in arrays["blocks"])
         scales = tuple(float(scale) for scale in arrays["scales"])
         return cls(arrays["columns"], arrays["weights"], blocks, scales, arrays["used"].astype(bool))
@@ -124,7 +124,7 @@ class SearchSpace:
 def _learnt(
     x: NDArray[np.float32], y: NDArray[np.int64], groups: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """[folds + 1, features] coefficients without each fold, then their mean; and the fold of each record."""
+    """Return [folds + 1, features] coefficients without each fold and their mean, and the fold of each record."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
     from sklearn.model_selection import StratifiedGroupKFold
@@ -149,7 +149,7 @@ def _learnt(
 
 
 def _scale(placed: SearchPoints, rows: NDArray[np.int64], block: int, metric: str) -> float:
-    """Median distance of training records in a block; 1 where it cannot be told."""
+    """Return the median distance of training records in a block; 1 if it is undefined."""
     start, stop = placed.blocks[block]
     rows = rows[placed.present[rows, block]]
     values = placed.values[rows[:: max(1, len(rows) // SAMPLE)], start:stop].astype(np.float64)

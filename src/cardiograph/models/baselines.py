@@ -1,4 +1,4 @@
-"""What the same features give without a network: logistic regression and the votes of the neighbours."""
+"""Baselines without a neural network: logistic regression and the votes of the neighbours."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from cardiograph.models.neighbour_table import NeighbourTable
 
 
 class Logistic(nn.Module):
-    """A linear layer on the record's own features: ``log P(class) ~ x W + b``."""
+    """Logistic regression: a linear layer on the record's own features: ``log P(class) ~ x W + b``."""
 
     def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
         super().__init__()
         self.linear = nn.Linear(width_in, classes)
 
-    def heard(
+    def aggregate(
         self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
     ) -> list[Tensor]:
-        """Nothing."""
+        """Return nothing: the model aggregates no neighbours."""
         return []
 
     def forward(
@@ -29,24 +29,24 @@ class Logistic(nn.Module):
         own: Tensor,
         neighbour_table: NeighbourTable,
         sources: Sequence[Tensor] | None = None,
-        heard: Sequence[Tensor] | None = None,
+        aggregated: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
         return self.linear(own), []
 
 
 class KnnVote(nn.Module):
-    """The log odds of the neighbours' labels, as they are: k-nearest-neighbour classification."""
+    """Log odds of the neighbours' labels: k-nearest-neighbour classification."""
 
     def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
         super().__init__()
         self.classes = classes
         self.scale = nn.Parameter(torch.ones(()), requires_grad=False)
 
-    def heard(
+    def aggregate(
         self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
     ) -> list[Tensor]:
-        """Nothing."""
+        """Return nothing: the model aggregates no neighbours."""
         return []
 
     def forward(
@@ -54,7 +54,7 @@ class KnnVote(nn.Module):
         own: Tensor,
         neighbour_table: NeighbourTable,
         sources: Sequence[Tensor] | None = None,
-        heard: Sequence[Tensor] | None = None,
+        aggregated: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
         votes = neighbour_table.votes * self.scale

@@ -12,7 +12,7 @@ from cardiograph.registry import MODELS
 Model = Network | Sign | Logistic | KnnVote | BoostedTrees
 """``model(own, neighbour_table, sources) -> (logits, states)``: what training, test scores and the service call.
 
-``model.heard(own, neighbour_table, sources)`` is the part that depends on no weight; training computes it once.
+``model.aggregate(own, neighbour_table, sources)`` is the part that depends on no weight; training computes it once.
 """
 
 

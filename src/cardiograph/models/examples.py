@@ -1,4 +1,4 @@
-"""Training examples and the learning curves of a training."""
+"""Training examples and learning curves."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Examples:
 
     Args:
         features: [records, features] float32.
-        neighbour_table: Whom each hears among the reference records.
-        labels: [records] int64; -1 is heard but never in the loss.
+        neighbour_table: Neighbours of each record among the reference records.
+        labels: [records] int64; a record with label -1 can be a neighbour but is never in the loss.
         weights: [records] float32 weight in the loss; 0 leaves a record out.
         blocks: Column range of each block of the features.
     """
@@ -41,7 +41,7 @@ class Examples:
         *,
         blocks: tuple[tuple[int, int], ...] = (),
     ) -> Examples:
-        """From arrays; unlabelled records get weight 0."""
+        """Build examples from arrays; unlabelled records get weight 0."""
         weight = np.ones(len(labels)) if weights is None else weights
         weight = np.where(labels < 0, 0.0, weight)
         tensors = torch.from_numpy(labels), torch.from_numpy(weight).float()
@@ -51,8 +51,8 @@ class Examples:
         """Weighted mean cross-entropy of the labelled records.
 
         Args:
-            logits: [records, classes], or [records, members, classes] where each member has its own loss.
-            rows: Of the records; all where None.
+            logits: [records, classes], or [records, members, classes] if each member has its own loss.
+            rows: Positions of the records; all of them if None.
         """
         labels, weights = (each if rows is None else each[rows] for each in (self.labels, self.weights))
         labels = labels.clamp(min=0)
@@ -65,7 +65,7 @@ class Examples:
         return (each * weights).sum() / weights.sum()
 
     def accuracy(self, logits: Tensor) -> float:
-        """Share of the labelled records (weight above 0) whose larger logit is right."""
+        """Share of the labelled records (weight above 0) whose largest logit is that of the label."""
         used = self.weights > 0
         return float((logits.argmax(1) == self.labels)[used].float().mean())
 

@@ -1,8 +1,8 @@
 """GCN, GAT, GraphSAGE and MLP on fixed neighbour tables: one forward pass for training, test scores and the service.
 
-A record hears its own ``k`` reference neighbours and itself; nobody hears a query. On such a table the layers below are
-PyTorch Geometric's GCNConv, GATv2Conv and SAGEConv (a test holds them to 1e-5),
-without an edge list and without the library.
+A record aggregates its ``k`` reference neighbours and itself; a query is never a neighbour. On such a table the layers
+below compute what PyTorch Geometric's GCNConv, GATv2Conv and SAGEConv compute (a test compares them to 1e-5), without an
+edge list and without the library.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cardiograph.config import ModelConfig
 from cardiograph.models.neighbour_table import NeighbourTable
 
 CHUNK_ROWS = 65_536
-"""Records whose neighbours GAT unfolds at once where no gradient is wanted."""
+"""Records whose neighbours GAT unfolds at once when no gradient is needed."""
 
 
 class GCNLayer(nn.Module):
@@ -27,7 +27,7 @@ class GCNLayer(nn.Module):
     Source: Kipf and Welling, Semi-Supervised Classification with Graph Convolutional Networks, ICLR 2017, equation 2.
     """
 
-    hears, sums_first = True, True
+    uses_neighbours, aggregates_first = True, True
 
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
@@ -35,22 +35,22 @@ class GCNLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width_out))
         nn.init.xavier_uniform_(self.linear.weight)
 
-    def heard(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
-        """[records, in] own states and [sources, in] states -> [records, in] their sum, before any weight."""
+    def aggregate(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
+        """Sum neighbours before any weight: [records, in] own states, [sources, in] states -> [records, in]."""
         return neighbour_table.convolved(own, source)
 
-    def forward(self, own: Tensor, heard: Tensor, neighbour_table: NeighbourTable) -> Tensor:
-        """What :meth:`heard` gave -> [records, out]."""
-        return linear(heard, self.linear.weight, self.bias)
+    def forward(self, own: Tensor, aggregated: Tensor, neighbour_table: NeighbourTable) -> Tensor:
+        """Apply the weights to the result of :meth:`aggregate`: [records, in] -> [records, out]."""
+        return linear(aggregated, self.linear.weight, self.bias)
 
 
 class GATLayer(nn.Module):
-    """Graph attention, second form: attention over neighbours and self, heads concatenated.
+    """Graph attention (GATv2): attention over neighbours and self, heads concatenated.
 
     Source: Brody, Alon and Yahav, How Attentive are Graph Attention Networks?, ICLR 2022, equation 7.
     """
 
-    hears, sums_first = True, False
+    uses_neighbours, aggregates_first = True, False
 
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
@@ -62,13 +62,13 @@ class GATLayer(nn.Module):
         for weight in (self.left.weight, self.right.weight, self.attention):
             nn.init.xavier_uniform_(weight)
 
-    def heard(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
-        """[sources, in] states as they are: who is listened to depends on the weights."""
+    def aggregate(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
+        """Return the [sources, in] states unchanged: attention depends on the weights."""
         return source
 
-    def forward(self, own: Tensor, heard: Tensor, neighbour_table: NeighbourTable) -> Tensor:
-        """[records, in] own states and [sources, in] states -> [records, out]."""
-        known = self.left(heard)
+    def forward(self, own: Tensor, aggregated: Tensor, neighbour_table: NeighbourTable) -> Tensor:
+        """Attend to neighbours: [records, in] own states, [sources, in] states -> [records, out]."""
+        known = self.left(aggregated)
         if torch.is_grad_enabled() or len(own) <= CHUNK_ROWS:
             return self._attended(own, known, neighbour_table)
         parts = [slice(start, start + CHUNK_ROWS) for start in range(0, len(own), CHUNK_ROWS)]
@@ -92,7 +92,7 @@ class SAGELayer(nn.Module):
     Source: Hamilton, Ying and Leskovec, Inductive Representation Learning on Large Graphs, NeurIPS 2017, algorithm 1.
     """
 
-    hears, sums_first = True, True
+    uses_neighbours, aggregates_first = True, True
 
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
@@ -102,20 +102,20 @@ class SAGELayer(nn.Module):
         nn.init.zeros_(self.own.bias)
         nn.init.xavier_uniform_(self.neighbours.weight)
 
-    def heard(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
-        """[sources, in] states -> [records, in] mean over the neighbours."""
+    def aggregate(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
+        """Average the neighbours: [sources, in] states -> [records, in]."""
         return neighbour_table.mean(source)
 
-    def forward(self, own: Tensor, heard: Tensor, neighbour_table: NeighbourTable) -> Tensor:
-        """[records, in] own states and means of the neighbours -> [records, out]."""
-        mixed: Tensor = self.own(own) + self.neighbours(heard)
+    def forward(self, own: Tensor, aggregated: Tensor, neighbour_table: NeighbourTable) -> Tensor:
+        """Combine [records, in] own states with the means of the neighbours -> [records, out]."""
+        mixed: Tensor = self.own(own) + self.neighbours(aggregated)
         return mixed
 
 
 class SelfLayer(nn.Module):
-    """A linear layer that hears nobody: the same network without the graph."""
+    """Linear layer without neighbours: the same network without the graph."""
 
-    hears, sums_first = False, True
+    uses_neighbours, aggregates_first = False, True
 
     def __init__(self, width_in: int, width_out: int, heads: int) -> None:
         super().__init__()
@@ -123,12 +123,12 @@ class SelfLayer(nn.Module):
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def heard(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
-        """[records, in] own states: nobody is heard."""
+    def aggregate(self, own: Tensor, source: Tensor, neighbour_table: NeighbourTable) -> Tensor:
+        """Return the [records, in] own states: nothing is aggregated."""
         return own
 
-    def forward(self, own: Tensor, heard: Tensor, neighbour_table: NeighbourTable) -> Tensor:
-        """[records, in] own states -> [records, out]."""
+    def forward(self, own: Tensor, aggregated: Tensor, neighbour_table: NeighbourTable) -> Tensor:
+        """Apply the layer: [records, in] own states -> [records, out]."""
         mixed: Tensor = self.linear(own)
         return mixed
 
@@ -141,16 +141,16 @@ LAYERS: dict[str, type[GCNLayer | GATLayer | SAGELayer | SelfLayer]] = {
 }
 
 
-MANY = 2_000_000
-"""Values from which on :class:`Dropout` draws four of them at once."""
+MIN_PACKED_DROPOUT_VALUES = 2_000_000
+"""Number of values from which :class:`Dropout` draws four at once."""
 
 
 class Dropout(nn.Dropout):
-    """Dropout; of very many values 16 bits of a draw decide each, which takes a tenth of the time (rate within 1/65536)."""
+    """Dropout that decides very many values by 16 random bits each: a tenth of the time, the rate exact to 1/65536."""
 
     def forward(self, states: Tensor) -> Tensor:
-        """[records, width] -> the same, a share at 0 and the rest scaled up, in training."""
-        if not self.training or states.numel() < MANY or not 0 < self.p < 1:
+        """In training, set a share of [records, width] values to 0 and scale up the rest."""
+        if not self.training or states.numel() < MIN_PACKED_DROPOUT_VALUES or not 0 < self.p < 1:
             return super().forward(states)
         draws = torch.empty(-(-states.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = draws.view(torch.int16)[: states.numel()] >= round(self.p * 65536) - 32768
@@ -158,10 +158,10 @@ class Dropout(nn.Dropout):
 
 
 class Network(nn.Module):
-    """Convolution - ReLU - dropout, ..., convolution - ReLU - linear: a logit per record and class, two as it is served.
+    """Graph network: convolution, ReLU and dropout, repeated; then a linear layer with a logit per class.
 
-    With ``config.votes`` the last layer sees the votes of the record's own neighbours, too. They never enter a state: what a
-    neighbour heard may hold this record's label.
+    With ``config.votes`` the last layer also receives the votes of the record's own neighbours. Votes never enter a
+    hidden state, because the state of a neighbour could then contain this record's label.
     """
 
     def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
@@ -174,38 +174,39 @@ class Network(nn.Module):
         self.votes = config.votes and name != "mlp"
         self.head = nn.Linear(config.width + int(self.votes), classes)
 
-    def heard(
+    def aggregate(
         self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
     ) -> list[Tensor]:
-        """What enters the first layer: no weight decides it, so that training computes it once."""
-        return [self.layers[0].heard(own, own if sources is None else sources[0], neighbour_table)]  # type: ignore[operator]
+        """Aggregate what enters the first layer; it depends on no weight, so training computes it once."""
+        return [self.layers[0].aggregate(own, own if sources is None else sources[0], neighbour_table)]  # type: ignore[operator]
 
     def forward(
         self,
         own: Tensor,
         neighbour_table: NeighbourTable,
         sources: Sequence[Tensor] | None = None,
-        heard: Sequence[Tensor] | None = None,
+        aggregated: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records.
 
         Args:
             own: [records, features] float32.
-            neighbour_table: Whom each record hears.
-            sources: For each layer the [sources, width] states that are heard; the records' own states where None (the
-                reference graph, whose records hear one another).
-            heard: What :meth:`heard` gave for these records; computed where None.
+            neighbour_table: Neighbours of each record.
+            sources: For each layer the [sources, width] states to aggregate; the records' own states if None (the
+                reference graph, whose records are each other's neighbours).
+            aggregated: Result of :meth:`aggregate` for these records; computed if None.
 
         Returns:
-            [records, classes] logits, and each layer's input states: those of the reference are the ``sources`` of a query.
+            [records, classes] logits, and the input states of each layer; those of the reference are the ``sources`` of a
+            query.
         """
         states: list[Tensor] = []
-        (entering,) = self.heard(own, neighbour_table, sources) if heard is None else heard
+        (entering,) = self.aggregate(own, neighbour_table, sources) if aggregated is None else aggregated
         for depth, layer in enumerate(self.layers):
             states.append(own)
             if depth > 0:
                 source = own if sources is None else sources[depth]
-                entering = layer.heard(own, source, neighbour_table)  # type: ignore[operator]
+                entering = layer.aggregate(own, source, neighbour_table)  # type: ignore[operator]
             own = layer(own, entering, neighbour_table).relu_()
             if depth < len(self.layers) - 1:
                 own = self.dropout(own)
@@ -216,28 +217,31 @@ class Network(nn.Module):
         rows: Tensor,
         own: Tensor,
         neighbour_table: NeighbourTable,
-        heard: Sequence[Tensor] | None = None,
+        aggregated: Sequence[Tensor] | None = None,
         hide: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """[rows, classes] logits of some records of the reference graph, from those that they hear over all layers alone.
+        """Score some records of the reference graph from their neighbourhood over all layers.
 
-        The same numbers as :meth:`forward` gives, with no more work than these records need: no neighbour is left out.
+        The logits equal those of :meth:`forward`, because no neighbour is left out; only the work is less.
 
         Args:
-            rows: [rows] of the records.
+            rows: [rows] positions of the records.
             own: [records, features] of all records.
-            neighbour_table: Whom each record hears.
-            heard: What :meth:`heard` gave for all records.
-            hide: Takes from the features of records what is not to be seen; ``heard`` is then not used.
+            neighbour_table: Neighbours of each record.
+            aggregated: Result of :meth:`aggregate` for all records.
+            hide: Function that hides a part of the features; ``aggregated`` is then not used.
+
+        Returns:
+            [rows, classes] logits.
         """
-        needed = [rows]  # records whose output a layer has to give, the first layer's first
+        needed = [rows]  # records for which each layer computes its output, first layer first
         for layer in list(self.layers)[1:]:
-            needed.insert(0, neighbour_table.reached(needed[0]) if layer.hears else needed[0])
-        state: Tensor = self.layers[0](*self._inputs(needed[0], own, neighbour_table, heard, hide)).relu()
+            needed.insert(0, neighbour_table.reached(needed[0]) if layer.uses_neighbours else needed[0])
+        state: Tensor = self.layers[0](*self._inputs(needed[0], own, neighbour_table, aggregated, hide)).relu()
         for layer, sources, records in zip(list(self.layers)[1:], needed, needed[1:], strict=False):
             state, local = self.dropout(state), neighbour_table.among(records, sources)
             mine = state if records is sources else state[torch.searchsorted(sources, records)]
-            state = layer(mine, layer.heard(mine, state, local), local).relu()  # type: ignore[operator]
+            state = layer(mine, layer.aggregate(mine, state, local), local).relu()  # type: ignore[operator]
         return self._headed(state, neighbour_table.votes[rows])
 
     def _inputs(
@@ -245,17 +249,17 @@ class Network(nn.Module):
         records: Tensor,
         own: Tensor,
         neighbour_table: NeighbourTable,
-        heard: Sequence[Tensor] | None,
+        aggregated: Sequence[Tensor] | None,
         hide: Callable[[Tensor], Tensor] | None,
     ) -> tuple[Tensor, Tensor, NeighbourTable]:
-        """What the first layer takes for some records."""
+        """Return the inputs of the first layer for some records."""
         layer = self.layers[0]
-        if heard is not None and hide is None and layer.sums_first:
-            return own[records], heard[0][records], neighbour_table.of_rows(records)
+        if aggregated is not None and hide is None and layer.aggregates_first:
+            return own[records], aggregated[0][records], neighbour_table.of_rows(records)
         sources = neighbour_table.reached(records)
         known = own[sources] if hide is None else hide(own[sources])
         mine, local = known[torch.searchsorted(sources, records)], neighbour_table.among(records, sources)
-        return mine, layer.heard(mine, known, local), local  # type: ignore[operator]
+        return mine, layer.aggregate(mine, known, local), local  # type: ignore[operator]
 
     def _headed(self, states: Tensor, votes: Tensor) -> Tensor:
         logits: Tensor = self.head(torch.cat([states, votes[:, None]], dim=1) if self.votes else states)

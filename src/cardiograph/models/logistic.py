@@ -1,4 +1,4 @@
-"""L2 logistic regression on the very examples that the networks learn from."""
+"""L2-regularised logistic regression on the training examples of the networks."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from cardiograph.models.examples import Examples
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Inverse strengths of the L2 penalty that are tried; validation log loss chooses."""
+"""Candidate inverse strengths of the L2 penalty; validation log loss selects one."""
 
 
 def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) -> tuple[Tensor, Tensor]:
-    """Fit, and choose the penalty by validation log loss.
+    """Fit a logistic regression; validation log loss selects the penalty.
 
     Args:
-        train_set: Features, labels and loss weights; whom a record hears is not looked at.
-        val_set: Chooses the penalty.
-        classes: Different labels.
+        train_set: Features, labels and loss weights; neighbours are ignored.
+        val_set: Examples that select the penalty.
+        classes: Number of different labels.
 
     Returns:
         [classes, features] coefficients and [classes] intercepts, float32; zero for class 0 of two.
@@ -36,11 +36,11 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
     x_val, y_val = val_set.features.numpy().astype(np.float64), val_set.labels.numpy()
     known = np.unique(y)
     judged = np.isin(y_val, known)
-    # of two classes Newton's method takes a thirtieth of the time; of more its matrix has classes x directions rows
+    # for two classes Newton's method takes a thirtieth of the time; for more its matrix has classes x directions rows
     solver, tolerance = ("newton-cholesky", 1e-6) if len(known) == 2 else ("lbfgs", 1e-4)
     basis = _basis(x)
     seen, judged_x = (x, x_val[judged]) if basis is None else (x @ basis, x_val[judged] @ basis)
-    # each penalty begins where the one before ended: the same minimum of a convex loss, in half the steps
+    # warm start: the loss is convex, so the minimum is the same and takes half the steps
     model = LogisticRegression(max_iter=2000, tol=tolerance, solver=solver, warm_start=solver == "newton-cholesky")
     best, best_loss = None, np.inf
     for c in PENALTIES:
@@ -62,9 +62,10 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
 
 
 def _basis(x: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """[features, directions] orthonormal directions that the records span, None where there are as many as features.
+    """Return [features, directions] orthonormal directions that the records span; None if they span all features.
 
-    An L2 penalty does not mind a rotation, and what no record spans has coefficient 0: the same fit, in fewer columns.
+    An L2 penalty is invariant under rotation, and directions that no record spans get coefficient 0, so the fit is the
+    same with fewer columns.
     """
     if len(x) >= x.shape[1]:
         return None

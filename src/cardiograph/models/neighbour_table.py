@@ -17,12 +17,12 @@ from cardiograph.containers import NearestNeighbours
 
 @dataclass(frozen=True)
 class NeighbourTable:
-    """Whom records hear, as tensors.
+    """Neighbour table as tensors.
 
     Args:
         index: [records, k] int64 rows of the sources; 0 where not valid.
         valid: [records, k] bool, False for padding.
-        degree: [records] float32, neighbours heard + 1 for the record itself.
+        degree: [records] float32, number of neighbours + 1 for the record itself.
         source_degree: [records, k] float32, the degree of each neighbour.
         votes: [records] float32 log odds of the neighbours' labels, see
             :func:`cardiograph.graph.attach.neighbour_votes`; 0 where no labels were given.
@@ -41,49 +41,49 @@ class NeighbourTable:
         reference_degree: Tensor | None = None,
         votes: NDArray[np.float32] | None = None,
     ) -> Self:
-        """From a neighbourhood.
+        """Build the table from nearest neighbours.
 
         Args:
-            hood: Whom each record hears.
-            reference_degree: [reference] degree of the sources; their own where None (the reference graph).
-            votes: [records] of their neighbours.
+            hood: Neighbours of each record.
+            reference_degree: [reference] degree of the sources; their own if None (the reference graph).
+            votes: [records] votes of the neighbours.
         """
         index = torch.from_numpy(hood.index)
         valid = index >= 0
         degree = valid.sum(1).float() + 1
         index = index.clamp(min=0)
-        heard = torch.zeros(len(index)) if votes is None else torch.from_numpy(votes)
-        return cls(index, valid, degree, (degree if reference_degree is None else reference_degree)[index], heard)
+        given = torch.zeros(len(index)) if votes is None else torch.from_numpy(votes)
+        return cls(index, valid, degree, (degree if reference_degree is None else reference_degree)[index], given)
 
     def mean(self, source: Tensor) -> Tensor:
-        """[sources, width] states -> [records, width] mean over the neighbours; 0 where there is none."""
+        """Average over the neighbours: [sources, width] -> [records, width]; 0 for a record without neighbours."""
         total = self.weighted_sum(source, self.valid.to(source.dtype))
         return total / (self.degree - 1).clamp(min=1)[:, None]
 
     def convolved(self, own: Tensor, source: Tensor) -> Tensor:
-        """[records, width] and [sources, width] states -> [records, width] ``sum_j x_j / sqrt(d_i d_j)`` with self."""
+        """Compute ``sum_j x_j / sqrt(d_i d_j)`` over neighbours and self: -> [records, width]."""
         return self.weighted_sum(source, self._convolution.to(source.dtype)) + own / self.degree[:, None]
 
     def of_rows(self, rows: Tensor | slice) -> NeighbourTable:
-        """Whom some of the records hear."""
+        """Return the table of some of the records."""
         return NeighbourTable(
             *(each[rows] for each in (self.index, self.valid, self.degree, self.source_degree, self.votes))
         )
 
     def reached(self, rows: Tensor) -> Tensor:
-        """[sources] rows of some records and of whom they hear, ascending, each once."""
+        """Return the sorted unique rows of some records and their neighbours."""
         reached: Tensor = torch.unique(torch.cat([rows, self.index[rows][self.valid[rows]]]))
         return reached
 
     def among(self, rows: Tensor, sources: Tensor) -> NeighbourTable:
-        """Whom some records hear, as places among ``sources`` (ascending; all that they hear are there)."""
+        """Return the table of some records with neighbours as positions in ``sources`` (sorted; contains all of them)."""
         some = self.of_rows(rows)
         return replace(some, index=torch.searchsorted(sources, some.index).clamp(max=len(sources) - 1))
 
     def weighted_sum(self, source: Tensor, weight: Tensor) -> Tensor:
-        """[sources, width] states, [records, k] weights -> [records, width] sum over the neighbours.
+        """Sum over the neighbours: [sources, width] states, [records, k] weights -> [records, width].
 
-        Nothing of the size records x k x width is made, neither here nor for the gradient.
+        No array of records x k x width is allocated, here or for the gradient.
         """
         total: Tensor = _WeightedSum.apply(source, weight, self)  # type: ignore[no-untyped-call]
         return total
@@ -95,12 +95,12 @@ class NeighbourTable:
 
     @cached_property
     def _by_source(self) -> Tensor:
-        """[records * k] places of the flattened table, sorted by whom they hear."""
+        """[records * k] positions in the flattened table, sorted by neighbour."""
         return torch.argsort(self.index.flatten(), stable=True)
 
 
 class _WeightedSum(torch.autograd.Function):
-    """Sum over fixed neighbours; its gradient is the same sum over the listeners of each source."""
+    """Sum over fixed neighbours; its gradient is the same sum over the records that have the source as neighbour."""
 
     @staticmethod
     def forward(ctx: Any, source: Tensor, weight: Tensor, neighbour_table: NeighbourTable) -> Tensor:  # noqa: ANN401 - torch's
@@ -118,5 +118,5 @@ class _WeightedSum(torch.autograd.Function):
 
 
 def _bags(table: Tensor, rows: Tensor, starts: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sums of rows of a table, one sum from each start to the next."""
+    """Return weighted sums of rows of a table, one sum from each start to the next."""
     return embedding_bag(rows, table, starts, mode="sum", per_sample_weights=weight)

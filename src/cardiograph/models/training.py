@@ -1,4 +1,4 @@
-"""Training on the reference graph, stopped by the loss of validation records attached as queries."""
+"""Training on the reference graph with early stopping on validation records attached as queries."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from cardiograph.models.sign_init import begin
 from cardiograph.models.trees import BoostedTrees
 from cardiograph.threads import available_threads, one_blas_thread, torch_threads
 
-SMALL = 20_000
-"""Below this many records one thread trains: with two, an epoch over 431 records took 14 times longer on a busy machine."""
+MIN_RECORDS_FOR_THREADS = 20_000
+"""Below this number of records training uses one thread: on a busy machine two threads made an epoch over 431 records 14
+times slower."""
 
 
 def train(  # noqa: PLR0913 - two sets and the knobs of a training
@@ -38,28 +39,28 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
 
     Logistic regression chooses its penalty by that loss, boosted trees their size and number; the votes of neighbours
     have nothing to learn. The history of these three is a single epoch. SIGN begins as a logistic
-    regression, its epoch 0, which is kept where nothing is
-    better.
+    regression, its epoch 0, which is kept if no epoch is better.
 
     Args:
         name: One of :data:`cardiograph.registry.MODELS`.
-        train_set: The reference records first, then augmented copies, which hear reference records like a query does.
+        train_set: The reference records first, then augmented copies, which have reference records as neighbours,
+            like a query.
         val_set: Validation records, attached to the reference records.
         config: Sizes and optimiser.
-        seed: Same seed, same weights (bit for bit on one machine).
-        classes: Different labels.
-        progress: Called with each finished epoch.
+        seed: The same seed gives the same weights, bit for bit on one machine.
+        classes: Number of different labels.
+        progress: Callback that receives the number of each finished epoch.
 
     Raises:
         ConfigError: The training diverged.
     """
-    threads = 1 if len(train_set.labels) < SMALL else available_threads()
+    threads = 1 if len(train_set.labels) < MIN_RECORDS_FOR_THREADS else available_threads()
     with torch.random.fork_rng(devices=[]), torch_threads(threads), one_blas_thread():
         torch.manual_seed(seed)
         network = build(name, train_set.features.shape[1], config, classes=classes)
         log = _Log(network, train_set, val_set)
         if isinstance(network, Sign):
-            begin(network, train_set, val_set, log.heard, classes=classes)
+            begin(network, train_set, val_set, log.aggregated, classes=classes)
         elif isinstance(network, Logistic):
             coefficients, intercepts = fit_logistic(train_set, val_set, classes=classes)
             with torch.no_grad():
@@ -88,18 +89,20 @@ class _Log:
         self.best_loss, self.best_epoch = float("inf"), 0
         self.best_state: dict[str, Tensor] = {}
         self._curves: list[tuple[float, float, float, float]] = []
-        self.heard = network.heard(train_set.features, train_set.neighbour_table)
-        self._val_heard: list[Tensor] | None = None
+        self.aggregated = network.aggregate(train_set.features, train_set.neighbour_table)
+        self._val_aggregated: list[Tensor] | None = None
 
     def note(self, epoch: int) -> None:
-        """Judge the network as it is after an epoch."""
+        """Record the losses after an epoch and keep the weights if they are the best."""
         train_set, val_set = self.train_set, self.val_set
         self.network.eval()
         with torch.no_grad():
-            train_logits, states = self.network(train_set.features, train_set.neighbour_table, heard=self.heard)
-            if self._val_heard is None:
-                self._val_heard = self.network.heard(val_set.features, val_set.neighbour_table, states)
-            val_logits, _ = self.network(val_set.features, val_set.neighbour_table, states, self._val_heard)
+            train_logits, states = self.network(
+                train_set.features, train_set.neighbour_table, aggregated=self.aggregated
+            )
+            if self._val_aggregated is None:
+                self._val_aggregated = self.network.aggregate(val_set.features, val_set.neighbour_table, states)
+            val_logits, _ = self.network(val_set.features, val_set.neighbour_table, states, self._val_aggregated)
         val_loss = float(val_set.loss(val_logits))
         losses = float(train_set.loss(train_logits)), val_loss
         self._curves.append((*losses, train_set.accuracy(train_logits), val_set.accuracy(val_logits)))
@@ -108,13 +111,13 @@ class _Log:
             self.best_state = copy.deepcopy(self.network.state_dict())
 
     def history(self) -> History:
-        """The curves of all epochs."""
+        """Return the learning curves of all epochs."""
         train_loss, val_loss, train_accuracy, val_accuracy = zip(*self._curves, strict=True)
         return History(train_loss, val_loss, train_accuracy, val_accuracy, self.best_epoch)
 
 
 def _descend(network: Network | Sign, log: _Log, config: ModelConfig, progress: Callable[[int], None] | None) -> None:
-    """Adam until the validation loss has not fallen for ``patience`` epochs."""
+    """Run Adam until the validation loss has not improved for ``patience`` epochs."""
     train_set = log.train_set
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     large = len(train_set.labels) > config.full_batch_up_to
@@ -135,7 +138,7 @@ def _descend(network: Network | Sign, log: _Log, config: ModelConfig, progress: 
 def _steps(
     network: Network | Sign, log: _Log, config: ModelConfig, *, large: bool
 ) -> Iterator[tuple[Tensor | None, Tensor]]:
-    """Rows and logits of each step of an epoch: minibatches of SIGN and of large graphs, all records of other graphs.
+    """Yield rows and logits of each step of an epoch: minibatches for SIGN and large graphs, else all records.
 
     In a large graph blocks are hidden batch by batch, so that the features are never copied as a whole.
     """
@@ -147,18 +150,21 @@ def _steps(
 
     seen = hide(train_set.features) if hides and not large else train_set.features
     if isinstance(network, Network) and not large:
-        yield None, network(seen, train_set.neighbour_table, heard=None if hides else log.heard)[0]
+        yield None, network(seen, train_set.neighbour_table, aggregated=None if hides else log.aggregated)[0]
         return
     for rows in _batches(train_set, config.batch):
         if isinstance(network, Sign):
             own = hide(seen[rows]) if hides and large else seen[rows]
-            yield rows, network.scored(own, [mean[rows] for mean in log.heard], train_set.neighbour_table.votes[rows])
+            yield (
+                rows,
+                network.scored(own, [mean[rows] for mean in log.aggregated], train_set.neighbour_table.votes[rows]),
+            )
         else:
-            yield rows, network.scored(rows, seen, train_set.neighbour_table, log.heard, hide if hides else None)
+            yield rows, network.scored(rows, seen, train_set.neighbour_table, log.aggregated, hide if hides else None)
 
 
 def _batches(train_set: Examples, size: int) -> list[Tensor]:
-    """Rows that are in the loss, shuffled, in steps of about ``size``."""
+    """Return shuffled rows of the loss in batches of about ``size``."""
     rows = torch.nonzero(train_set.weights > 0).flatten()
     if len(rows) <= size:
         return [rows]
@@ -166,7 +172,7 @@ def _batches(train_set: Examples, size: int) -> list[Tensor]:
 
 
 def _with_hidden_blocks(features: Tensor, blocks: tuple[tuple[int, int], ...], share: float) -> Tensor:
-    """The features, one block of a share of the records hidden: what a record without it looks like."""
+    """Hide one block of a share of the records, as if these records lacked it (modality dropout)."""
     hidden = torch.rand(len(features)) < share
     which = torch.randint(len(blocks), (len(hidden),))
     seen = features.clone()

@@ -15,7 +15,7 @@ from cardiograph.models.examples import Examples
 from cardiograph.models.neighbour_table import NeighbourTable
 
 LEAVES = (4, 16)
-"""Leaves of a tree among which validation records choose."""
+"""Candidate numbers of leaves; validation log loss selects one."""
 
 MAX_TREES = 200
 LEARNING_RATE = 0.05
@@ -121,10 +121,10 @@ class BoostedTrees(nn.Module):
         self.depth = torch.tensor(depth)
         self.start = torch.from_numpy(np.asarray(fitted._baseline_prediction, np.float64).reshape(-1))
 
-    def heard(
+    def aggregate(
         self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
     ) -> list[Tensor]:
-        """Nothing: trees see a record's own features alone."""
+        """Return nothing: trees use own features alone."""
         return []
 
     def forward(
@@ -132,7 +132,7 @@ class BoostedTrees(nn.Module):
         own: Tensor,
         neighbour_table: NeighbourTable,
         sources: Sequence[Tensor] | None = None,
-        heard: Sequence[Tensor] | None = None,
+        aggregated: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`. Logits are float64."""
         total = self.start.repeat(len(own), 1)

@@ -157,7 +157,7 @@ class SharedCohort:
         if relabel is not None:
             cohort = relabel(cohort, groups, config.seed)
         split = steps.split(cohort, groups, config)
-        return steps.study(cohort, page_index, split, clinical_values(cohort, split, config), context), steps
+        return steps.build_dataset(cohort, page_index, split, clinical_values(cohort, split, config), context), steps
 
     def trial(
         self,

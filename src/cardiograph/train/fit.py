@@ -94,7 +94,7 @@ def prepare(
     def attached(queries: SearchPoints, of_groups: NDArray[np.int64]) -> NearestNeighbours:
         return join(reference_points, queries, config.graph, group_members(of_groups, groups[reference]))
 
-    def heard(hood: NearestNeighbours) -> NeighbourTable:
+    def table_of(hood: NearestNeighbours) -> NeighbourTable:
         return NeighbourTable.of(hood, degree, neighbour_votes(hood, labels[reference], prior=prior))
 
     train_values, hoods, sources = features.values[reference], [graph.neighbours], reference
@@ -105,10 +105,10 @@ def prepare(
         hoods.append(attached(space.place(copied, fold[source]), groups[source]))
         sources = np.concatenate([reference, source])
     weights = _loss_weights(inputs, reference)
-    neighbour_table = heard(NearestNeighbours.stacked(hoods))
+    neighbour_table = table_of(NearestNeighbours.stacked(hoods))
     train_set = Examples.of(train_values, neighbour_table, labels[sources], weights, blocks=blocks)
     val = split.rows(VAL)
-    val_neighbour_table = heard(attached(places.of(val), groups[val]))
+    val_neighbour_table = table_of(attached(places.of(val), groups[val]))
     val_set = Examples.of(features.values[val], val_neighbour_table, labels[val], blocks=blocks)
     return PreparedGraph(scaler, fusion, features, space, places, graph, train_set, val_set)
 
@@ -135,7 +135,7 @@ def reference_of(
     patient_ids: list[str | None],
     pages: tuple[list[str], NDArray[np.uint8]] | None,
 ) -> Reference:
-    """The reference records as the network left them, ready to be heard by queries.
+    """The reference records as the network left them, ready to be the neighbours of queries.
 
     Args:
         prepared: Features and graph.
