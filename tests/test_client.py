@@ -8,8 +8,8 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from cardiograph.client import REQUEST_LINES, TRIES, Asked, ServiceClient
-from cardiograph.containers import Neighbour, Prediction
+from cardiograph.client import REQUEST_LINES, TRIES, ServiceClient
+from cardiograph.containers import Neighbour, Prediction, Query
 from cardiograph.errors import ConfigError, InputError, PageError, ServiceError
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
@@ -84,7 +84,7 @@ def fields_of(request):
 def test_one_patient_is_a_form_with_page_and_values(page):
     service = Service(answered)
     with service.client as client:
-        answer = client.predict(Asked(page, {"ef": 0.34, "bnp": None, "age": float("nan")}, "p1"))
+        answer = client.predict(Query(page, {"ef": 0.34, "bnp": None, "age": float("nan")}, patient_id="p1"))
     assert answer == PREDICTION
     (request,) = service.requests
     assert (request.method, str(request.url)) == ("POST", f"{URL}/v1/predictions")
@@ -96,27 +96,27 @@ def test_one_patient_is_a_form_with_page_and_values(page):
 
 def test_without_a_page_it_is_a_form_all_the_same():
     service = Service(answered)
-    service.client.predict(Asked(values={"ef": 0.34}))
+    service.client.predict(Query(clinical={"ef": 0.34}))
     assert set(fields_of(service.requests[0])) == {"values"}
 
 
 def test_no_name_of_a_file_or_record_is_sent(page):
     service = Service(lambda request: lines_of(request) if "batch" in request.url.path else answered(request))
-    service.client.predict(Asked(page, name="record of Jane"))
-    assert list(service.client.predict_many([Asked(page, name="record of Jane")])) == [PREDICTION]
+    service.client.predict(Query(page, name="record of Jane"))
+    assert list(service.client.predict_many([Query(page, name="record of Jane")])) == [PREDICTION]
     for request in service.requests:
         assert b"Jane" not in request.content + str(request.headers).encode()
 
 
 def test_without_a_key_none_is_sent():
     service = Service(answered, key=None)
-    service.client.predict(Asked(values={"ef": 0.34}))
+    service.client.predict(Query(clinical={"ef": 0.34}))
     assert "authorization" not in service.requests[0].headers
 
 
 def test_a_path_before_the_service_is_kept():
     service = Service(answered, url=f"{URL}/heart/")
-    service.client.predict(Asked(values={"ef": 0.34}))
+    service.client.predict(Query(clinical={"ef": 0.34}))
     assert service.requests[0].url.path == "/heart/v1/predictions"
 
 
@@ -170,32 +170,32 @@ def after(busy, retry_after):
 
 def test_busy_is_waited_for_as_long_as_it_says():
     service = Service(after(2, "7"))
-    assert service.client.predict(Asked(values={"ef": 0.34})) == PREDICTION
+    assert service.client.predict(Query(clinical={"ef": 0.34})) == PREDICTION
     assert service.waited == [7, 7]
     assert [fields_of(request)["values"] for request in service.requests] == [b'{"ef": 0.34}'] * 3
 
 
 def test_a_date_to_wait_for_is_understood():
     service = Service(after(1, format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)))
-    service.client.predict(Asked(values={"ef": 0.34}))
+    service.client.predict(Query(clinical={"ef": 0.34}))
     assert 25 < service.waited[0] <= 30
 
 
 def test_it_does_not_wait_for_ever():
     service = Service(after(100, "1"))
     with pytest.raises(ServiceError, match=f"busy, and still so after {TRIES} tries"):
-        service.client.predict(Asked(values={"ef": 0.34}))
+        service.client.predict(Query(clinical={"ef": 0.34}))
     assert len(service.requests) == TRIES
     service = Service(after(1, "61"))
     with pytest.raises(ServiceError, match="try again in 61 seconds"):
-        service.client.predict(Asked(values={"ef": 0.34}))
+        service.client.predict(Query(clinical={"ef": 0.34}))
     assert service.waited == []
 
 
 def test_faults_of_the_input_are_those_of_the_library():
     service = Service(lambda _: problem(422, ISSUE, detail="This patient cannot be scored."))
     with pytest.raises(InputError) as caught:
-        service.client.predict(Asked(values={"sbp": 1480.0}))
+        service.client.predict(Query(clinical={"sbp": 1480.0}))
     (issue,) = caught.value.issues
     assert str(issue) == "patient: sbp is 1480; allowed 50-300 mmHg; check"
     assert type(caught.value) is InputError
@@ -204,7 +204,7 @@ def test_faults_of_the_input_are_those_of_the_library():
 def test_a_bad_page_has_the_name_of_its_file(page):
     service = Service(lambda _: problem(422, {**ISSUE, "where": "page patient", "column": "", "code": "truncated"}))
     with pytest.raises(PageError) as caught:
-        service.client.predict(Asked(page))
+        service.client.predict(Query(page))
     assert caught.value.issues[0].where == "page Jane Doe 1950.png"
 
 
@@ -218,7 +218,7 @@ def test_a_file_that_is_no_page_is_not_sent(tmp_path, content, code):
         path.write_bytes(content)
     service = Service(answered)
     with pytest.raises(PageError) as caught:
-        service.client.predict(Asked(path, {"ef": 0.34}))
+        service.client.predict(Query(path, {"ef": 0.34}))
     assert caught.value.issues[0].code == code
     assert service.requests == []
 
@@ -227,7 +227,7 @@ def test_a_file_that_is_no_page_is_not_sent(tmp_path, content, code):
 def test_a_refused_key_is_a_setting(status):
     service = Service(lambda _: problem(status, detail="This key lacks the scope."))
     with pytest.raises(ConfigError, match=r"lacks the scope.*CARDIOGRAPH_KEY") as caught:
-        service.client.predict(Asked(values={"ef": 0.34}))
+        service.client.predict(Query(clinical={"ef": 0.34}))
     assert "secret" not in str(caught.value)
 
 
@@ -247,7 +247,7 @@ def test_a_refused_key_is_a_setting(status):
 def test_anything_else_is_an_error_of_the_service(response):
     service = Service(lambda _: response)
     with pytest.raises(ServiceError, match=URL):
-        service.client.predict(Asked(values={"ef": 0.34}))
+        service.client.predict(Query(clinical={"ef": 0.34}))
     assert len(service.requests) == 1
 
 
@@ -257,7 +257,7 @@ def test_a_service_that_is_not_there_is_named():
         raise httpx.ConnectError(message, request=request)
 
     with pytest.raises(ServiceError, match=rf"{URL}: no answer \(refused\)"):
-        Service(broken).client.predict(Asked(values={"ef": 0.34}))
+        Service(broken).client.predict(Query(clinical={"ef": 0.34}))
 
 
 # Many
@@ -279,7 +279,8 @@ def lines_of(request, bad=()):
 def test_many_patients_come_back_in_order_whatever_the_pieces():
     service = Service(lines_of)
     asked = [
-        Asked(values={"age": float(age)}, patient_id=f"p{age}", name=f"r{age}") for age in range(2 * REQUEST_LINES + 1)
+        Query(clinical={"age": float(age)}, patient_id=f"p{age}", name=f"r{age}")
+        for age in range(2 * REQUEST_LINES + 1)
     ]
     assert [answer.probability for answer in service.client.predict_many(asked)] == [
         age / 100 for age in range(len(asked))
@@ -292,14 +293,14 @@ def test_many_patients_come_back_in_order_whatever_the_pieces():
 def test_pages_of_a_request_stay_below_a_size(page, monkeypatch):
     monkeypatch.setattr("cardiograph.client.REQUEST_BYTES", 1000)
     service = Service(lines_of)
-    assert len(list(service.client.predict_many([Asked(page)] * 5))) == 5
+    assert len(list(service.client.predict_many([Query(page)] * 5))) == 5
     assert [len(request.content.splitlines()) for request in service.requests] == [2, 2, 1]
 
 
 def test_all_bad_patients_are_told_and_none_is_answered_after_the_first(tmp_path):
     service = Service(lambda request: lines_of(request, bad=(1, 40)))
-    asked = [Asked(values={"age": float(age)}, name=f"r{age}") for age in range(50)]
-    asked[2] = Asked(tmp_path / "absent.png", name="r2")
+    asked = [Query(clinical={"age": float(age)}, name=f"r{age}") for age in range(50)]
+    asked[2] = Query(tmp_path / "absent.png", name="r2")
     got = []
     with pytest.raises(InputError) as caught:
         got.extend(answer.probability for answer in service.client.predict_many(asked))
@@ -321,7 +322,7 @@ def test_all_bad_patients_are_told_and_none_is_answered_after_the_first(tmp_path
 def test_an_answer_that_is_not_one_for_each_patient_is_an_error(body):
     service = Service(lambda _: httpx.Response(200, content=body))
     with pytest.raises(ServiceError):
-        list(service.client.predict_many([Asked(values={"age": 1.0})]))
+        list(service.client.predict_many([Query(clinical={"age": 1.0})]))
 
 
 def test_a_prediction_survives_json():

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -22,7 +22,7 @@ from pydantic import BaseModel, FailFast, ValidationError
 from pydantic_core import from_json
 
 from cardiograph import __version__
-from cardiograph.containers import Prediction
+from cardiograph.containers import Prediction, Query
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, ServiceError
 from cardiograph.service.api.schemas import IssueAnswer, Told
 
@@ -30,72 +30,57 @@ REQUEST_LINES, REQUEST_BYTES = 16, 4 << 20
 """A batch goes in requests of so many patients, or so many bytes: answers are read only after all of a request is sent."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A patient to be scored by a service.
+def _page_of(query: Query) -> bytes | None:
+    """Read the page of a query.
 
-    Args:
-        page: The file of the ECG page, whose name is not sent; None without one.
-        values: Variable -> value in its unit; None or NaN is missing.
-        patient_id: Where known.
-        name: For errors; it is not sent.
-        gate: Whether a page that does not look like an ECG is refused, or scored with a warning; None: as the model says.
+    Raises:
+        PageError: The file cannot be read, is empty, or is no image.
     """
+    from cardiograph.imaging.reading import page_bytes
 
-    page: Path | None = None
-    values: Mapping[str, float | None] = field(default_factory=dict)
-    patient_id: str | None = None
-    name: str = "patient"
-    gate: bool | None = None
-
-    def content(self) -> bytes | None:
-        """The bytes of the page.
-
-        Raises:
-            PageError: The file cannot be read, is empty, or is no picture.
-        """
-        from cardiograph.imaging.reading import page_bytes
-
-        return None if self.page is None else page_bytes(self.page)
-
-    def known(self) -> dict[str, float]:
-        """The values that there are: JSON has no NaN."""
-        return {name: value for name, value in self.values.items() if value is not None and not math.isnan(value)}
-
-    def line(self, number: int) -> bytes:
-        """The patient as a line of a batch.
-
-        Raises:
-            PageError: As :meth:`content`.
-        """
-        page = self.content()
-        told: dict[str, object] = {
-            "id": number,
-            "page": None if page is None else base64.b64encode(page).decode(),
-            "values": self.known(),
-            "patient_id": self.patient_id,
-        }
-        if self.gate is not None:
-            told["gate"] = self.gate
-        return json.dumps(told).encode() + b"\n"
-
-    def named(self, issue: Issue) -> Issue:
-        """An issue of the service, under the names by which the caller knows patient and page."""
-        page = None if self.page is None else f"page {self.page.name}"
-        return replace(issue, where=page if page and issue.where.startswith("page ") else self.name)
+    return page_bytes(query.page) if isinstance(query.page, Path) else query.page
 
 
-def requests(patients: Iterable[Asked], refused: dict[int, InputError]) -> Iterator[tuple[bytes, dict[int, Asked]]]:
+def _values_of(query: Query) -> dict[str, float]:
+    """Return the values that are given: JSON has no NaN."""
+    return {name: value for name, value in query.clinical.items() if value is not None and not math.isnan(value)}
+
+
+def _line_of(query: Query, number: int) -> bytes:
+    """Write a query as a line of a batch.
+
+    Raises:
+        PageError: The page cannot be read.
+    """
+    page = _page_of(query)
+    content: dict[str, object] = {
+        "id": number,
+        "page": None if page is None else base64.b64encode(page).decode(),
+        "values": _values_of(query),
+        "patient_id": query.patient_id,
+    }
+    if query.gate is not None:
+        content["gate"] = query.gate
+    return json.dumps(content).encode() + b"\n"
+
+
+def _renamed(issue: Issue, query: Query) -> Issue:
+    """Return an issue of the service under the names by which the caller knows patient and page."""
+    page = f"page {query.page.name}" if isinstance(query.page, Path) else None
+    return replace(issue, where=page if page and issue.where.startswith("page ") else query.name)
+
+
+def requests(patients: Iterable[Query], refused: dict[int, InputError]) -> Iterator[tuple[bytes, dict[int, Query]]]:
     """The bodies of requests, each with its patients by the number that their line has.
 
     Args:
         patients: In order.
         refused: Takes the errors of patients whose page cannot be sent, by their number; they are in no request.
     """
-    body, group = b"", dict[int, Asked]()
-    for number, asked in enumerate(patients):
+    body, group = b"", dict[int, Query]()
+    for number, query in enumerate(patients):
         try:
-            line = asked.line(number)
+            line = _line_of(query, number)
         except PageError as error:
             refused[number] = error
             continue
@@ -103,7 +88,7 @@ def requests(patients: Iterable[Asked], refused: dict[int, InputError]) -> Itera
             yield body, group
             body, group = b"", {}
         body += line
-        group[number] = asked
+        group[number] = query
     if group:
         yield body, group
 
@@ -200,25 +185,25 @@ class ServiceClient:
             self._strange("the model is no object")
         return told
 
-    def predict(self, asked: Asked) -> Prediction:
+    def predict(self, query: Query) -> Prediction:
         """Score one patient.
 
         Raises:
             InputError: The page or a value cannot be used.
             ServiceError: The service cannot be reached, is busy, refuses the key, or fails.
         """
-        page = asked.content()
-        fields: dict[str, Any] = {"values": (None, json.dumps(asked.known()), "application/json")}
-        if asked.patient_id is not None:
-            fields["patient_id"] = (None, asked.patient_id)
-        if asked.gate is not None:
-            fields["gate"] = (None, json.dumps(asked.gate))
+        page = _page_of(query)
+        fields: dict[str, Any] = {"values": (None, json.dumps(_values_of(query)), "application/json")}
+        if query.patient_id is not None:
+            fields["patient_id"] = (None, str(query.patient_id))
+        if query.gate is not None:
+            fields["gate"] = (None, json.dumps(query.gate))
         if page is not None:
             fields["page"] = ("page", page, "application/octet-stream")  # a file's name may be a patient's
-        response = self._ask("POST", "/v1/predictions", asked=asked, files=fields)
+        response = self._ask("POST", "/v1/predictions", query=query, files=fields)
         return self._prediction(self._json(response.content))
 
-    def predict_many(self, patients: Iterable[Asked]) -> Iterator[Prediction]:
+    def predict_many(self, patients: Iterable[Query]) -> Iterator[Prediction]:
         """Score patients, in order.
 
         Raises:
@@ -235,7 +220,7 @@ class ServiceClient:
             message = f"{len({issue.where for issue in issues})} patients or pages cannot be scored."
             raise _input_error(message, issues)
 
-    def predict_each(self, patients: Iterable[Asked]) -> Iterator[Prediction | InputError]:
+    def predict_each(self, patients: Iterable[Query]) -> Iterator[Prediction | InputError]:
         """Score patients, in order; who cannot be scored has the error, with all faults, in the place of the answer.
 
         Raises:
@@ -256,7 +241,7 @@ class ServiceClient:
             answered = max(group) + 1
         yield from (refused[number] for number in sorted(refused) if number >= answered)
 
-    def _batch(self, body: bytes, group: Mapping[int, Asked]) -> dict[int, dict[str, Any]]:
+    def _batch(self, body: bytes, group: Mapping[int, Query]) -> dict[int, dict[str, Any]]:
         """The answer to each line of a request."""
         kind = "application/x-ndjson"
         headers = {"Content-Type": kind, "Accept": kind}
@@ -266,7 +251,7 @@ class ServiceClient:
             answer = self._json(line)
             number = answer.get("id", "") if isinstance(answer, dict) else ""
             if number is None:
-                self._issues(answer.get("problem"), Asked(name="the batch"))
+                self._issues(answer.get("problem"), Query(name="the batch"))
             if type(number) is not int or number in by_number:
                 self._strange("a line of the answer is for no patient, or for one that has another")
             by_number[number] = answer
@@ -274,7 +259,7 @@ class ServiceClient:
             self._strange("the answers are not one for each patient")
         return by_number
 
-    def _ask(self, method: str, path: str, *, asked: Asked | None = None, **sent: Any) -> httpx.Response:  # noqa: ANN401
+    def _ask(self, method: str, path: str, *, query: Query | None = None, **sent: Any) -> httpx.Response:  # noqa: ANN401
         """The answer to a request, which is sent again while the service is busy."""
         for attempt in range(1, TRIES + 1):
             response = self._answer(method, path, **sent)
@@ -291,7 +276,7 @@ class ServiceClient:
             raise ServiceError(message)
         if not response.is_success:
             message = "This patient cannot be scored."
-            raise _input_error(message, self._issues(self._problem(response), asked or Asked()))
+            raise _input_error(message, self._issues(self._problem(response), query or Query()))
         return response
 
     def _answer(self, method: str, path: str, **sent: Any) -> httpx.Response:  # noqa: ANN401
@@ -326,7 +311,7 @@ class ServiceClient:
             return plain
         return {**plain, **told} if isinstance(told, dict) else plain
 
-    def _issues(self, problem: Any, asked: Asked) -> list[Issue]:  # noqa: ANN401 - whatever was answered
+    def _issues(self, problem: Any, query: Query) -> list[Issue]:  # noqa: ANN401 - whatever was answered
         """The faults that a problem names.
 
         Raises:
@@ -342,9 +327,9 @@ class ServiceClient:
             message = f"{self.url}: {detail} The key comes from --key-file, or from CARDIOGRAPH_KEY."
             raise ConfigError(message)
         if not told.issues:
-            message = f"{self.url}: {asked.name}: {detail} (status {told.status})"
+            message = f"{self.url}: {query.name}: {detail} (status {told.status})"
             raise ServiceError(message)
-        return [asked.named(Issue(**{name: text[:TEXT_LENGTH] for name, text in issue})) for issue in told.issues]
+        return [_renamed(Issue(**{name: text[:TEXT_LENGTH] for name, text in issue}), query) for issue in told.issues]
 
     def _json(self, content: bytes) -> Any:  # noqa: ANN401 - whatever was answered
         try:

@@ -16,10 +16,11 @@ from tests.service.test_client import PREDICTION, URL, Service, answered, proble
 
 from cardiograph import client as module
 from cardiograph.cli.app import main
-from cardiograph.client import Asked, ServiceClient
+from cardiograph.client import ServiceClient
+from cardiograph.containers import Query
 from cardiograph.errors import CardiographError, ConfigError, InputError, ServiceError
 
-VALUES = Asked(values={"ef": 0.34})
+VALUES = Query(clinical={"ef": 0.34})
 
 
 @contextmanager

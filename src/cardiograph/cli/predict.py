@@ -19,9 +19,9 @@ from cardiograph.errors import ConfigError, PartialError, ServiceError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cardiograph.client import Asked, ServiceClient
+    from cardiograph.client import ServiceClient
     from cardiograph.config import CohortConfig
-    from cardiograph.containers import Prediction
+    from cardiograph.containers import Prediction, Query
     from cardiograph.explain import Explanation
     from cardiograph.progress import Progress
     from cardiograph.schema import ClinicalVariable
@@ -93,15 +93,15 @@ def predict(  # noqa: PLR0913 - a command has its options
             options.refuse_to_overwrite(out, run, [table, key_file])
         _predict_table(source, table, out, gate=gate, strict=strict, as_json=as_json)
         return
-    from cardiograph.client import Asked
+    from cardiograph.containers import Query
     from cardiograph.registry import WITHOUT_GRAPH
 
-    asked, explanation = Asked(ecg, clinical, patient_id, gate=gate), None
+    query, explanation = Query(ecg, clinical, patient_id=patient_id, gate=gate), None
     if explained:
-        explanation, network = explanation_and_network(source, asked)
+        explanation, network = explanation_and_network(source, query)
         prediction = explanation.prediction
     else:
-        prediction, network = answer_and_network(source, asked, named=not as_json)
+        prediction, network = answer_and_network(source, query, named=not as_json)
     if as_json:
         more = {} if explanation is None else {"explanation": explanation.as_dict()}
         console.show_json(prediction.as_dict() | more)
@@ -133,19 +133,19 @@ def run_or_service(run: Path | None, url: str | None, key_file: Path | None) -> 
     return ServiceClient(url, os.environ.get(KEY) or None if key_file is None else _key_in(key_file))
 
 
-def answer_and_network(source: Path | ServiceClient, asked: Asked, *, named: bool) -> tuple[Prediction, str]:
+def answer_and_network(source: Path | ServiceClient, query: Query, *, named: bool) -> tuple[Prediction, str]:
     """One patient's answer, and the name of the network that gave it; empty where it need not be ``named``."""
     if isinstance(source, Path):
         from cardiograph.inference import Predictor
 
         predictor = Predictor.load(source)
-        answer = predictor.predict(asked.page, asked.values, patient_id=asked.patient_id, gate=asked.gate)
+        answer = predictor.predict(query.page, query.clinical, patient_id=query.patient_id, gate=query.gate)
         return answer, predictor.bundle.served.model.name
     with source:
-        return source.predict(asked), str(source.model().get("model")) if named else ""
+        return source.predict(query), str(source.model().get("model")) if named else ""
 
 
-def explanation_and_network(source: Path | ServiceClient, asked: Asked) -> tuple[Explanation, str]:
+def explanation_and_network(source: Path | ServiceClient, query: Query) -> tuple[Explanation, str]:
     """What moved one patient's answer, and the name of the network that gave it.
 
     Raises:
@@ -155,10 +155,10 @@ def explanation_and_network(source: Path | ServiceClient, asked: Asked) -> tuple
         message = "--explain goes with the folder RUN of a finished run; a service explains on its page"
         raise ConfigError(message)
     from cardiograph.explain import explain
-    from cardiograph.inference import Predictor, Query
+    from cardiograph.inference import Predictor
 
     predictor = Predictor.load(source)
-    found = explain(predictor, Query(asked.page, asked.values, patient_id=asked.patient_id, gate=asked.gate))
+    found = explain(predictor, query)
     return found, predictor.bundle.served.model.name
 
 

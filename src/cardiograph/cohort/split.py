@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ def draw_split(
     config: SplitConfig,
     rng: np.random.Generator,
     *,
-    strata: Sequence[Sequence[object]] = (),
+    strata: Sequence[Iterable[object]] = (),
 ) -> Split:
     """Draw the parts, group by group.
 
@@ -82,7 +82,7 @@ def given_split(parts: Sequence[str], labels: NDArray[np.int64], groups: Groups)
     return Split(_exclude(part, labels), groups, "given")
 
 
-def group_counts(labels: NDArray[np.int64], member: NDArray[np.int64], strata: Sequence[Sequence[object]]) -> Counts:
+def group_counts(labels: NDArray[np.int64], member: NDArray[np.int64], strata: Sequence[Iterable[object]]) -> Counts:
     """[groups, columns] labelled records of label 0, of label 1, and of each name that at least three groups hold.
 
     Args:
@@ -242,7 +242,7 @@ def split_groups(
     share: float,
     rng: np.random.Generator,
     *,
-    strata: Sequence[Sequence[object]] = (),
+    strata: Sequence[Iterable[object]] = (),
 ) -> Split:
     """Hold out whole groups for validation: the share of those with label 1 only, with 0 only, and with both.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.client import Asked
 from cardiograph.cohort.page_places import page_issue
 from cardiograph.cohort.patients import Patients, Refused, read_patients
 from cardiograph.containers import Prediction
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Ask = Callable[[Iterator[Asked]], Iterator[Prediction | InputError]]
+Ask = Callable[[Iterator[Query]], Iterator[Prediction | InputError]]
 """Answers patients, in order; with the error in the place of an answer that cannot be given."""
 
 
@@ -55,11 +54,11 @@ def answers_for(  # noqa: PLR0913 - patients, who answers, and how
     import pandas as pd
 
     cohort = patients.cohort
-    asked = _asked(patients, variables, takes_pages=takes_pages, gate=gate)
+    queries = _queries(patients, variables, takes_pages=takes_pages, gate=gate)
     progress.start(stage, len(cohort))
     rows: list[tuple[int, dict[str, Any]]] = []
     refused = list(patients.refused)
-    for line, record_id, answer in zip(patients.lines, cohort.record_ids, ask(asked), strict=True):
+    for line, record_id, answer in zip(patients.lines, cohort.record_ids, ask(queries), strict=True):
         if isinstance(answer, InputError):
             origin = cohort.origins.get(record_id)
             issues = tuple(page_issue(issue, record_id, origin) for issue in answer.issues)
@@ -85,13 +84,15 @@ def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
     return (PageError if only_pages else CohortError)(message, issues)
 
 
-def _asked(patients: Patients, variables: Collection[str], *, takes_pages: bool, gate: bool | None) -> Iterator[Asked]:
+def _queries(
+    patients: Patients, variables: Collection[str], *, takes_pages: bool, gate: bool | None
+) -> Iterator[Query]:
     cohort = patients.cohort
     read = [variable.name for variable in cohort.variables if variable.name in variables]
     for row in cohort.table.to_dict("records"):
-        yield Asked(
+        yield Query(
             page=Path(row["ecg"]) if takes_pages and row["ecg"] is not None else None,
-            values={name: row[name] for name in read},
+            clinical={name: row[name] for name in read},
             patient_id=row["patient_id"],
             name=row["record_id"],
             gate=gate,
@@ -145,9 +146,7 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None, gat
     patients = read_patients(table, read, outcome=config.outcome, reads=predictor.reads)
     return answers_for(
         patients,
-        lambda asked: predictor.predict_each(
-            Query(each.page, each.values, name=each.name, patient_id=each.patient_id, gate=each.gate) for each in asked
-        ),
+        predictor.predict_each,
         variables=predictor.reads,
         takes_pages=predictor.bundle.served.encoder is not None,
         progress=progress or NoProgress(),

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.config import PagesConfig
 from cardiograph.containers import ImageEmbeddings
 from cardiograph.encoders.engine import Engine
-from cardiograph.errors import Issue, PageError
-from cardiograph.imaging.prepare import refusal, to_input
+from cardiograph.imaging.prepare import to_input
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.page_index import (
-    PageFacts,
     PageIndex,
     _in_order,
     read_view,
@@ -89,24 +85,3 @@ def embed_all(
             found[key] = embedding
             context.progress.advance()
     return found
-
-
-def _judged(
-    known: dict[Path, PageFacts | PageError], names: dict[Path, str], config: PagesConfig
-) -> dict[Path, PageFacts | PageError | Issue]:
-    """The facts of pages, and the refusal in the place of those that the gate refuses."""
-    judged: dict[Path, PageFacts | PageError | Issue] = {}
-    for path, found in known.items():
-        doubt = found.doubt if isinstance(found, PageFacts) else None
-        judged[path] = refusal(doubt, name=names[path], gate=config.gate) or found
-    return judged
-
-
-def _shortened(names: Sequence[str], most: int = 10) -> str:
-    return "; ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _issues(found: PageFacts | PageError | Issue | None) -> Sequence[Issue]:
-    if isinstance(found, PageError):
-        return found.issues
-    return [found] if isinstance(found, Issue) else []

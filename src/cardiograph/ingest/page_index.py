@@ -20,10 +20,9 @@ from cardiograph.containers import Cohort
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
 from cardiograph.imaging.page_metadata import TRAITS_VERSION, PageTraits, page_traits
-from cardiograph.imaging.prepare import judgement, page_remarks, prepare_page
+from cardiograph.imaging.prepare import judgement, page_remarks, prepare_page, refusal
 from cardiograph.imaging.reading import read_page
 from cardiograph.ingest.context import RunContext, View
-from cardiograph.ingest.embed import _issues, _judged, _shortened
 from cardiograph.regular_files import open_regular
 from cardiograph.threads import available_threads
 
@@ -109,7 +108,7 @@ class PageIndex:
         """[records] what the reader of a score has to know of a page that was used, as in an answer for one patient."""
         return [() if facts is None else page_remarks(facts.doubt, facts.pictures) for facts in self.facts]
 
-    def notes(self, record_ids: Sequence[str]) -> list[str]:
+    def notes(self, record_ids: Iterable[str]) -> list[str]:
         """Pages that the gate refused, or that were used with a remark: how many, and which, a sentence for each kind.
 
         Args:
@@ -279,3 +278,24 @@ def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _judged(
+    known: dict[Path, PageFacts | PageError], names: dict[Path, str], config: PagesConfig
+) -> dict[Path, PageFacts | PageError | Issue]:
+    """The facts of pages, and the refusal in the place of those that the gate refuses."""
+    judged: dict[Path, PageFacts | PageError | Issue] = {}
+    for path, found in known.items():
+        doubt = found.doubt if isinstance(found, PageFacts) else None
+        judged[path] = refusal(doubt, name=names[path], gate=config.gate) or found
+    return judged
+
+
+def _shortened(names: Sequence[str], most: int = 10) -> str:
+    return "; ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _issues(found: PageFacts | PageError | Issue | None) -> Sequence[Issue]:
+    if isinstance(found, PageError):
+        return found.issues
+    return [found] if isinstance(found, Issue) else []
