@@ -42,7 +42,7 @@ def patients_of(count: int, seed: int, noise: float) -> Dataset:
 
     Args:
         count: How many.
-        seed: Of the kinds and of the patients.
+        seed: Seed of the kinds and of the patients.
         noise: Standard deviation of the measurement, in spreads of the risk.
     """
     rng = np.random.default_rng(seed)

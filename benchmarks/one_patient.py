@@ -1,4 +1,4 @@
-"""One patient against many reference records: search and network, and the thesis' way, which builds the graph anew.
+"""One patient against many reference records: search and network, and the thesis' way, which builds the graph again.
 
 usage: python benchmarks/one_patient.py [--records 100000] [--million] [--queries 1000] [--no-rebuild]
 
@@ -106,7 +106,7 @@ def measure(records: int, queries: int, *, rebuild: bool) -> dict[str, Any]:
 
 
 def rebuilt(predictor: Predictor, patient: np.ndarray) -> torch.Tensor:
-    """The patient's logits as the thesis makes them: the graph of all records anew, the network over all of it."""
+    """The patient's logits as the thesis makes them: the graph of all records again, the network over all of it."""
     from sklearn.neighbors import kneighbors_graph
     from torch_geometric.nn import GCNConv
 

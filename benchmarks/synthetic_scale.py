@@ -2,7 +2,7 @@
 
 usage: python benchmarks/synthetic_scale.py [--cohort FOLDER] [--patients 5000] [--sizes 600 2000 5000]
 
-One cohort of 5,000 patients (seed 7; drawn anew unless --cohort names a folder of `cardiograph synth`), the first ones for
+One cohort of 5,000 patients (seed 7; drawn again unless --cohort names a folder of `cardiograph synth`), the first ones for
 the smaller sizes; random encoder weights. Five folds of whole groups for each size. Beside the default on clinical values,
 pages and both stand logistic regression on the true latents that the clinical values carry, on the same folds, and the exact
 posterior of the same test records. Prints one JSON object.
@@ -92,7 +92,7 @@ def told(values: np.ndarray) -> list[float]:
 def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cohort", type=Path, help="folder of `cardiograph synth`; drawn anew by default")
+    parser.add_argument("--cohort", type=Path, help="folder of `cardiograph synth`; drawn again by default")
     parser.add_argument("--patients", type=int, default=5000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[600, 2000, 5000])
     options = parser.parse_args()

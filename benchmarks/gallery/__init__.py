@@ -20,7 +20,7 @@ class Picture:
         kind: Family, such as ``text`` or ``plot``.
         source: Recipe or file; all pictures of a source are in the same half.
         half: ``tuning``, ``scoring``, or ``fresh`` for what was made after the first limits.
-        number: Of the picture within its source.
+        number: Number of the picture within its source.
         pixels: [h, w, 3] RGB.
     """
 

@@ -19,7 +19,7 @@ class Source:
     """A recipe, or a file.
 
     Args:
-        name: Of the recipe, or package and file.
+        name: Name of the recipe, or package and file.
         draw: From chance to pixels [h, w, 3].
         copies: How many pictures it gives.
     """

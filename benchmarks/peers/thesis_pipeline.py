@@ -89,8 +89,8 @@ class GraphNetwork(nn.Module):
     """Two graph convolutions of PyTorch Geometric and a linear layer.
 
     Args:
-        width: Of a record's features.
-        hidden: Of both convolutions.
+        width: Width of a record's features.
+        hidden: Hidden of both convolutions.
         classes: Different labels.
     """
 
@@ -119,7 +119,7 @@ def train(
         labels: [records] 0..classes-1.
         edges: [2, edges], from :func:`neighbour_edges`.
         epochs: How many; nothing stops earlier.
-        seed: Of weights and dropout.
+        seed: Seed of weights and dropout.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -136,7 +136,7 @@ def train(
 def score_new_patient(
     network: GraphNetwork, reference: NDArray[np.float32], patient: NDArray[np.float32], k: int = NEIGHBOURS
 ) -> float:
-    """Probability of class 1: the graph is built anew with the patient in it, and the whole network runs over it.
+    """Probability of class 1: the graph is built again with the patient in it, and the whole network runs over it.
 
     Args:
         network: Trained.

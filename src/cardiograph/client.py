@@ -130,7 +130,7 @@ class ServiceClient:
 
     Args:
         url: Such as ``https://host`` or ``http://127.0.0.1:8000``; a path before the service's own is kept.
-        key: Of the service, where it asks for one.
+        key: Key of the service, where it asks for one.
         transport: In the place of the network, for tests.
         wait: Called with the seconds to wait before a request is sent again.
 

@@ -33,7 +33,7 @@ class Issue:
 
 
 class CardiographError(Exception):
-    """Base of every error that is the user's to mend; ``exit_code`` is what the command returns."""
+    """Base of every error that is the user's to fix; ``exit_code`` is what the command returns."""
 
     exit_code = 1
 

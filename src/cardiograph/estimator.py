@@ -181,7 +181,7 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             X: [rows, columns] numbers, NaN where missing.
             y: [rows] one of two classes, or ``unlabelled``.
             groups: [rows] rows of one group, such as a patient, are never parted and never neighbours of each other; each
-                row is a group of its own where None.
+                row is a group of its own if None.
 
         Raises:
             ValueError: Values, labels, groups or parameters that cannot be used.

@@ -13,7 +13,7 @@ def available_threads() -> int:
 
 
 def set_threads(threads: int | None = None) -> int:
-    """Give every numerical library ``threads`` threads, all cores where None; returns the number."""
+    """Give every numerical library ``threads`` threads, all cores if None; returns the number."""
     import faiss
     import torch
     from threadpoolctl import threadpool_limits

@@ -134,7 +134,7 @@ def test_groups_are_disjoint_for_any_cohort(data):
 
 
 def permuted_aurocs(model, seeds, *, by_row):
-    """Test AUROC of noise with copies, its labels dealt out anew to whole groups."""
+    """Test AUROC of noise with copies, its labels dealt out again to whole groups."""
     for seed in seeds:
         of_group = np.random.default_rng(seed).permutation(np.arange(36) % 2)
         eager = CONFIG.model.model_copy(update={"epochs": 60, "patience": 60, "learning_rate": 0.01, "dropout": 0.0})

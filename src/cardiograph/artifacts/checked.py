@@ -53,7 +53,7 @@ class CheckedFiles:
     """A bundle's files after every checksum was compared.
 
     Args:
-        folder: Of the bundle.
+        folder: Folder of the bundle.
 
     Attributes:
         facts: ``bundle.json``, without its own checksum.

@@ -154,7 +154,7 @@ def arrays_in(content: memoryview, path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of safetensors, which share the memory of ``content``.
 
     Args:
-        content: Of the file.
+        content: Content of the file.
         path: For the error.
 
     Raises:

@@ -42,7 +42,7 @@ class MapVerdict:
         insertion: Pixels put back in the order of the map, against random maps.
         others: Mean of both, against the mean map of the other pages.
         randoms: Random maps of each page.
-        seed: Of pages, random maps and intervals.
+        seed: Seed of pages, random maps and intervals.
     """
 
     pages: int

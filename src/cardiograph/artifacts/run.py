@@ -1,4 +1,4 @@
-"""A run folder: locked while it is written, tied to one configuration and one cohort, finished or to be gone on with."""
+"""A run folder: locked while it is written, tied to one configuration and one cohort, finished or to be resumed."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class RunDirectory:
         return files.read_arrays(self.path / name)
 
     def read_bytes(self, name: str) -> bytes | None:
-        """Content of a file, None where there is none."""
+        """Content of a file, None if there is none."""
         path = self.path / name
         try:
             return read_regular(path)

@@ -87,7 +87,7 @@ def _labels(audited: AuditInput, clusters: Groups) -> Iterator[Finding]:
             "copies_with_different_labels",
             "block",
             f"{len(contrary)} image(s) stand under both labels: the same traces cannot be both.",
-            "find out which label is right and mend the table, or leave these records out",
+            "find out which label is right and fix the table, or leave these records out",
             audited.ids(np.concatenate(contrary)),
         )
     if renamed:
@@ -143,7 +143,7 @@ def _parted(audited: AuditInput) -> Iterator[Finding]:
         f"The split ({audited.split}) parts {len(parted)} group(s) of records that belong together (links: "
         f"{_links(audited.groups)}): {known} of {len(tested)} test records have a copy or the same patient in training.",
         "let cardiograph draw the split, whole groups at a time (`cardiograph run` does where there is no split column), or "
-        "mend the split column",
+        "fix the split column",
         audited.ids(rows),
     )
 

@@ -46,7 +46,7 @@ class Probe:
     Args:
         name: What was looked at, such as ``page header and footer`` or ``ef alone``.
         auroc: On labelled records, 0..1; of a single column the larger of AUROC and 1 - AUROC.
-        low: Of its interval over groups; None where there are too few.
+        low: Low of its interval over groups; None where there are too few.
         high: The same.
         records: Labelled records that it rests on.
         how: How it was found, such as ``cross-validated by group``.
@@ -129,7 +129,7 @@ class Audit:
         codes = " ".join(f"--accept {code}" for code in dict.fromkeys(finding.code for finding in self.blocks))
         message = (
             f"{self.cohort}: a score on this cohort would mean nothing ({len(issues)} finding(s) of the audit block it); "
-            f"mend them, or go on all the same by {codes}, which the report tells at its top"
+            f"fix them, or go on all the same by {codes}, which the report tells at its top"
         )
         raise AuditError(message, issues)
 

@@ -35,7 +35,7 @@ def cross_validated_scores(
         features: [records, columns], finite.
         labels: [records] 0 or 1.
         groups: [records] rows of a group stay in one fold.
-        seed: Of folds and forest.
+        seed: Seed of folds and forest.
         interactions: A forest instead of logistic regression: for few columns of which none need be monotonous.
 
     Returns:
@@ -71,8 +71,8 @@ def cross_validated_auroc(  # noqa: PLR0913 - three arrays of the same records a
         features: [records, columns], finite.
         labels: [records] 0 or 1.
         groups: [records] rows of a group stay in one fold and in one bootstrap draw.
-        seed: Of folds and resampling.
-        name: Of the probe.
+        seed: Seed of folds and resampling.
+        name: Name of the probe.
         shortcut: Whether the features should not know the label at all.
         interactions: See :func:`cross_validated_scores`.
 
@@ -97,8 +97,8 @@ def rank_probe(  # noqa: PLR0913 - three arrays of the same records and what the
         scores: [records] the higher, the likelier label 1.
         labels: [records] 0 or 1, both present.
         groups: [records].
-        seed: Of resampling.
-        name: Of the probe.
+        seed: Seed of resampling.
+        name: Name of the probe.
         shortcut: Whether the scores should not know the label at all.
         how: How the scores came about, in words.
     """

@@ -25,8 +25,8 @@ class Suspect:
     """Something that should not know the label.
 
     Args:
-        code: Of the finding.
-        name: Of the probe, in words.
+        code: Code of the finding.
+        name: Name of the probe, in words.
         features: [records, columns], finite where ``known``.
         known: [records] whether there is anything to look at.
         remedy: What to do about it.

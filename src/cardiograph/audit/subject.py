@@ -44,7 +44,7 @@ class AuditInput:
     """A cohort under audit.
 
     Args:
-        name: Of the table or folder.
+        name: Name of the table or folder.
         cohort: Its records.
         pages: None for a cohort without pages.
         groups: Rows that must not be parted: patients and copies.

@@ -121,7 +121,7 @@ def audit(  # noqa: PLR0913 - a command has its options
     context: typer.Context,
     cohort: options.CohortArgument,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for audit.html and audit.json; audits/NAME by default. Written anew.")
+        Path | None, typer.Option(help="Folder for audit.html and audit.json; audits/NAME by default. Written again.")
     ] = None,
     config: options.ConfigFile = None,
     positive: options.Positive = None,

@@ -49,7 +49,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
         bool,
         typer.Option(
             "--renew",
-            help="For an extended run: fit calibration, threshold and sets anew on one half of the cohort, drawn by group, "
+            help="For an extended run: fit calibration, threshold and sets again on one half of the cohort, drawn by group, "
             "write them into the run, and score the other half.",
         ),
     ] = False,

@@ -54,7 +54,7 @@ def extend(  # noqa: PLR0913 - a command has its options
     Nothing is trained. What the old reference records hear stays as it is, so the cost grows with the new records alone, and
     a patient's score changes only where a new record is among the nearest. Calibration, threshold and metrics are void in
     the new run: `cardiograph predict` gives an uncalibrated probability and no class until
-    `cardiograph evaluate RUN2 COHORT3 --renew` makes them anew on labelled patients that neither run has met.
+    `cardiograph evaluate RUN2 COHORT3 --renew` makes them again on labelled patients that neither run has met.
     """
     from cardiograph.cli import console
     from cardiograph.external.extend import extend_run
@@ -102,7 +102,7 @@ def show_extension(result: ExtensionResult) -> None:
     if found["renewed"] is None:
         console.print(
             "[bold red]void:[/] calibration, threshold and metrics, until `cardiograph evaluate "
-            f"{plain(str(result.path))} COHORT --renew` makes them anew",
+            f"{plain(str(result.path))} COHORT --renew` makes them again",
             highlight=False,
             soft_wrap=True,
         )

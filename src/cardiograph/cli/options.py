@@ -97,8 +97,8 @@ def config_overrides(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that options ask for, nested by section as ``load_config`` takes them.
 
     Args:
-        parameters: Of a command (``context.params``), by the names of ``SETTINGS`` and ``TOP``; others are none of ours.
-            What was not given (None, an empty list, a flag that is not set) overrides nothing.
+        parameters: Parameters of a command (``context.params``), by the names of ``SETTINGS`` and ``TOP``; others are
+            none of ours. What was not given (None, an empty list, a flag that is not set) overrides nothing.
 
     Raises:
         ConfigError: An option that is no NAME=VALUE, or names something twice.
@@ -154,7 +154,7 @@ def refuse_to_overwrite(out: Path, run: Path | None, inputs: Sequence[Path | Non
 
     Args:
         out: The file that is to be written.
-        run: Folder of the run; None where there is none.
+        run: Folder of the run; None if there is none.
         inputs: Files that are read.
     """
     real = out.resolve()

@@ -1,4 +1,4 @@
-"""One cell of a clinical column: the number it holds, or what is wrong with it and which option mends that."""
+"""One cell of a clinical column: the number it holds, or what is wrong with it and which option fixes that."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def read_cohort(
         are not kept) and ``notes`` (sentences for the report).
 
     Raises:
-        CohortError: Anything about the input that the user has to mend.
+        CohortError: Anything about the input that the user has to fix.
     """
     draft = draft_cohort(path, config, labelled=labelled, reads=reads)
     table, issues, located = draft.build()

@@ -19,7 +19,7 @@ def page_issue(issue: Issue, record: str, origin: Origin | None) -> Issue:
     Args:
         issue: As the reader of pages gives it; one that is not about the page only gets its place.
         record: Id.
-        origin: Of the record; None where there is no table.
+        origin: Origin of the record; None where there is no table.
     """
     if not issue.where.startswith("page "):
         return issue if origin is None else dataclasses.replace(issue, where=origin.place)

@@ -65,7 +65,7 @@ def read_patients(path: Path, config: CohortConfig, *, outcome: str, reads: Coll
 
     Args:
         path: As in :func:`~cardiograph.cohort.manifest.read_cohort`.
-        config: Of the model's run.
+        config: Config of the model's run.
         outcome: What label 1 is called.
         reads: Names of the variables of the model.
 

@@ -76,7 +76,7 @@ def given_split(parts: Sequence[str], labels: NDArray[np.int64], groups: Groups)
         if found != {0, 1}:
             message = (
                 f"the given split has no labelled record of class {', '.join(map(str, sorted({0, 1} - found)))} in "
-                f"{name!r}; train, val and test need both classes: mend the column, or remove it to have one drawn"
+                f"{name!r}; train, val and test need both classes: fix the column, or remove it to have one drawn"
             )
             raise CohortError(message)
     return Split(_exclude(part, labels), groups, "given")
@@ -254,7 +254,7 @@ def split_groups(
     Args:
         labels: [records] 0, 1 or -1.
         groups: Rows that must not be parted.
-        share: Of the groups, 0 to 1; 0 holds nothing out.
+        share: Share of the groups, 0 to 1; 0 holds nothing out.
         rng: Draws them.
         strata: Each [records], see :func:`cardiograph.cohort.split.draw_split`.
     """

@@ -46,7 +46,7 @@ class Prediction:
     """The answer for one patient.
 
     Args:
-        probability: Of the outcome, 0..1.
+        probability: Probability of the outcome, 0..1.
         positive: Whether ``probability >= threshold``; None where the threshold is void.
         threshold: Chosen on validation rows; None where it is void: of an extended run that was not renewed.
         outcome: What label 1 means.

@@ -86,7 +86,7 @@ class SearchPoints:
         present: [records, blocks] whether the record has a block.
         blocks: Column range of each block.
         scales: Median distance of training records in each block, which makes blocks comparable where one is absent.
-        lists: Of reference records, for an approximate search; None where the search is exact.
+        lists: Lists of reference records, for an approximate search; None where the search is exact.
     """
 
     values: NDArray[np.float32]
@@ -154,7 +154,7 @@ class PatientGraph:
 
     Args:
         rows: [reference] row of each reference record in the cohort.
-        neighbours: Of each reference record, among the reference, outside its own group.
+        neighbours: Neighbours of each reference record, among the reference, outside its own group.
         lists: By which they were found, and queries find theirs; None where the search is exact.
     """
 

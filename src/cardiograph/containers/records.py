@@ -171,7 +171,7 @@ class ImageEmbeddings:
 
     Args:
         values: [records, width] float32, NaN throughout where a record has no page.
-        fingerprint: Of the encoder: weights, preprocessing, view, engine, precision.
+        fingerprint: Fingerprint of the encoder: weights, preprocessing, view, engine, precision.
     """
 
     values: NDArray[np.float32]

@@ -295,8 +295,8 @@ def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
     """The engine of a bundle: the one it was built with, on the device it was built on, or an error; never another.
 
     Args:
-        contents: Of :meth:`Engine.contents`.
-        facts: Of the encoder.
+        contents: Contents of :meth:`Engine.contents`.
+        facts: Facts of the encoder.
 
     Raises:
         EngineError: The machine lacks the device or cannot run the precision.

@@ -72,7 +72,7 @@ def load_weights(spec: str, *, seed: int, cache: Path, architecture: str = "resn
 
     Args:
         spec: ``imagenet``, ``random``, or the path of a ``.safetensors`` or ``.pth`` file.
-        seed: Of random weights.
+        seed: Seed of random weights.
         cache: Folder in which ``imagenet`` looks for a file put there by hand before it asks the hub.
         architecture: Encoder that takes the weights; one that its factory returns trained keeps its own.
 
@@ -213,7 +213,7 @@ def weights_in(content: bytes, path: Path, source: str, architecture: str = "res
     """The weights in the content of a file.
 
     Args:
-        content: Of a ``.safetensors`` or ``.pth`` file.
+        content: Content of a ``.safetensors`` or ``.pth`` file.
         path: Its suffix tells the kind; named in errors.
         source: Where they come from, in words.
         architecture: Encoder that takes the weights.

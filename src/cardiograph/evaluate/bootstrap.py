@@ -96,7 +96,7 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
         groups: [n] group of each record.
         thresholds: Model -> threshold of its decision.
         resamples: Number of bootstrap samples.
-        confidence: Of the interval, such as 0.95.
+        confidence: Confidence of the interval, such as 0.95.
         rng: Source of chance.
         names: The metrics wanted.
 
@@ -138,10 +138,10 @@ def paired_difference(
 
     Args:
         labels: [n] 0 or 1.
-        probabilities: Of the two models, [n] each.
+        probabilities: Probabilities of the two models, [n] each.
         groups: [n] group of each record.
         resamples: Number of bootstrap samples.
-        confidence: Of the interval.
+        confidence: Confidence of the interval.
         rng: Source of chance; with the seed of :func:`bootstrap_scores`, the same resamples.
     """
     for values in probabilities:
@@ -197,8 +197,8 @@ def resampled_interval(values: NDArray[np.float64], *, train: float, test: float
     Args:
         values: [splits] a score, or a difference of two scores on the same split; NaN is refused.
         train: Share (or number) of training records.
-        test: Of test records.
-        confidence: Of the interval.
+        test: Test of test records.
+        confidence: Confidence of the interval.
 
     Returns:
         Mean and interval; low and high are NaN for fewer than two values.

@@ -96,7 +96,7 @@ def reliability_curve(
         labels: [n] 0 or 1.
         probabilities: [n] 0..1.
         bins: At most this many, and never fewer than about 10 records a bin: the bins of the calibration error.
-        confidence: Of the Wilson intervals, which take records as independent.
+        confidence: Confidence of the Wilson intervals, which take records as independent.
     """
     bin_of = bin_of_each(probabilities, bins=bins)
     counted = np.bincount(bin_of, minlength=1)

@@ -25,7 +25,7 @@ class AurocDifference:
 
     Args:
         first: AUROC of the first model.
-        second: Of the second.
+        second: Second of the second.
         difference: ``first - second``.
         low: Lower end of its interval.
         high: Upper end.
@@ -77,7 +77,7 @@ def delong_test(
         labels: [n] 0 or 1.
         pair: Probabilities of the two models, [n] each.
         groups: [n] group of each record, all different.
-        confidence: Of the interval.
+        confidence: Confidence of the interval.
 
     Raises:
         ValueError: Two records share a group, so that they are not independent; use

@@ -82,7 +82,7 @@ def decision_curve(  # noqa: PLR0913 - three arrays that belong together, the gr
         groups: [n] group of each record; whole groups are resampled.
         thresholds: [m] above 0 and below 1.
         resamples: Number of bootstrap samples.
-        confidence: Of the band.
+        confidence: Confidence of the band.
         rng: Source of chance.
 
     Returns:

@@ -31,7 +31,7 @@ class Grouping:
     """One way to part the records.
 
     Args:
-        name: Of the column.
+        name: Name of the column.
         levels: Names in the order of printing; :data:`MISSING` comes last where a record has no value.
         level_of: [n] place of each record's level in ``levels``.
         cut: How numbers were cut, in words; empty where they were not.
@@ -51,7 +51,7 @@ def group_by(name: str, values: Sequence[object] | NDArray[Any]) -> Grouping | N
     All else: each value is a level. No value (None, NaN, empty text) is a level of its own.
 
     Args:
-        name: Of the column.
+        name: Name of the column.
         values: [n] numbers or text.
 
     Returns:
@@ -101,10 +101,10 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
         probabilities: [n] of label 1.
         groups: [n] group of each record; whole groups are resampled inside a level.
         groupings: From :func:`group_by`, on the same records.
-        threshold: Of the decision, the same in every level.
+        threshold: Threshold of the decision, the same in every level.
         resamples: Number of bootstrap samples.
-        confidence: Of the intervals.
-        seed: Of the resamples.
+        confidence: Confidence of the intervals.
+        seed: Seed of the resamples.
 
     Returns:
         Name of the grouping -> ``cut`` and ``levels``: a list of ``level``, ``records``, ``positive``, ``groups``,

@@ -38,9 +38,9 @@ def summarise(
         test: Predictions of every model on the test records.
         validation: The same on the validation records, which chose epoch and threshold.
         models: Which model plays which part.
-        provenance: Of the headline score, see :func:`headline_provenance`.
+        provenance: Provenance of the headline score, see :func:`headline_provenance`.
         settings: Number of resamples, confidence.
-        seed: Of the resamples; the same for all models and for the verdict.
+        seed: Seed of the resamples; the same for all models and for the verdict.
 
     Returns:
         Plain values, ready for JSON; None where a value is undefined.
@@ -67,7 +67,7 @@ def headline_provenance(provenances: tuple[Provenance, ...], *, synthetic: bool 
     """The provenance that decides how the headline score is called: that of its weakest column.
 
     Args:
-        provenances: Of the clinical columns that the model uses; empty for pages alone.
+        provenances: Provenances of the clinical columns that the model uses; empty for pages alone.
         synthetic: Whether patients and labels are synthetic.
     """
     if "simulated from the label" in provenances:

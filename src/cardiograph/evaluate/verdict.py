@@ -56,7 +56,7 @@ def graph_verdict(
         chosen: Against the baseline with the lowest log loss on validation records: a choice without test records.
         others: Against every other baseline.
         records: Number of test records.
-        confidence: Of the intervals.
+        confidence: Confidence of the intervals.
 
     Returns:
         ``helps``, ``sentence``, ``graph_model``, ``records``, ``confidence``, ``difference`` and ``baseline`` of ``chosen``,

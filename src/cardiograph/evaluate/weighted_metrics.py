@@ -28,7 +28,7 @@ def weighted_scores(
         labels: [n] 0 or 1.
         probabilities: [n] 0..1.
         weights: [resamples, n] times each record counts, at least 0.
-        threshold: Of the decision.
+        threshold: Threshold of the decision.
         names: The metrics wanted.
 
     Returns:

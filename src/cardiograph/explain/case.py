@@ -23,7 +23,7 @@ class ExplainedCase:
         patient: Page and values as they were read.
         queries: The one query.
         attached: Its features and whom it hears.
-        scores: Of :meth:`Predictor.judge`: those of the prediction.
+        scores: Scores of :meth:`Predictor.judge`: those of the prediction.
     """
 
     predictor: Predictor
@@ -68,7 +68,7 @@ class ExplainedCase:
         A change often acts through the neighbours alone, so holding them fixed would hide it.
 
         Args:
-            features: Of the copies.
+            features: Features of the copies.
         """
         attached = self.predictor.attach_changed(self.queries, features)
         return self.predictor.judge(attached, self.queries.ties.repeat(len(features.values)))

@@ -35,8 +35,8 @@ def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress 
     Args:
         run: Folder of a finished run.
         pages: Test pages, and training pages, at most, one of each group; at least 8.
-        seed: Of pages, random maps and intervals.
-        progress: Told of each page.
+        seed: Seed of pages, random maps and intervals.
+        progress: Callback that receives progress after each page.
 
     Raises:
         ConfigError: Fewer than 8 pages are asked for.

@@ -98,11 +98,11 @@ class ClinicalEffect:
     """What one given value moved.
 
     Args:
-        name: Of the variable.
+        name: Name of the variable.
         value: In its unit.
         unit: As printed; empty for a class.
         effect: Points of calibrated probability, -1..1; above 0: raised.
-        standard_error: Of a sampled effect; None where it is exact.
+        standard_error: Standard error of a sampled effect; None where it is exact.
     """
 
     name: str

@@ -50,7 +50,7 @@ class Explanation:
         clinical: Effects of the given values, in points of calibrated probability.
         blocks: ``image`` and ``clinical``: what each block moved; base and blocks sum to the probability.
         neighbours: The probability without each similar record, nearest first.
-        map: Of the page; None without one.
+        map: Map of the page; None without one.
     """
 
     prediction: Prediction

@@ -44,8 +44,8 @@ class MappedPage:
 
     Args:
         case: The patient; the page itself is dropped, so that many can be held.
-        input: Of the encoder.
-        map: Of the page.
+        input: Input of the encoder.
+        map: Map of the page.
     """
 
     case: ExplainedCase
@@ -132,7 +132,7 @@ def judge_maps(gains: NDArray[np.float64], *, seed: int) -> MapVerdict:
 
     Args:
         gains: [pages, 3] of :func:`map_gains`, one page of each group.
-        seed: Of the bootstrap, and of what was drawn before.
+        seed: Seed of the bootstrap, and of what was drawn before.
     """
     pages, rng = len(gains), np.random.default_rng([seed, 1])
     weights = group_weights(np.zeros(pages, np.int64), np.arange(pages), resamples=RESAMPLES, rng=rng)

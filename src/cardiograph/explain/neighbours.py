@@ -14,7 +14,7 @@ class NeighbourEffect:
     """The answer without one of the similar records.
 
     Args:
-        record_id: Of the record that is left out, with its group.
+        record_id: Record id of the record that is left out, with its group.
         probability_without: Calibrated, 0..1.
         change: ``probability_without`` less the probability; below 0: this record raised it.
         left_with: Other similar records of the same group, which are left out with it.

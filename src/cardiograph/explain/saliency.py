@@ -108,7 +108,7 @@ def shares_of(maps: tuple[NDArray[np.float32], ...], readout: str) -> NDArray[np
     faithful explanations of convolutional neural networks, 2020.
 
     Args:
-        maps: Of the engine, [channels, h, w] each.
+        maps: Maps of the engine, [channels, h, w] each.
         readout: ``final`` (means) or ``texture`` (means of the first map, spreads of all).
     """
     means = _coarse(maps[0].astype(np.float64) / maps[0][0].size)

@@ -53,7 +53,7 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
     against a smaller reference.
 
     Args:
-        bundle: Of the run.
+        bundle: Bundle of the run.
         new: See there; they passed :func:`require_complete`.
     """
     old, space = bundle.reference, bundle.space
@@ -117,7 +117,7 @@ def require_complete(bundle: ModelBundle, has: Mapping[str, NDArray[np.bool_]], 
     """Refuse records that lack a block where every reference record has all: the distances of all would be others.
 
     Args:
-        bundle: Of the run.
+        bundle: Bundle of the run.
         has: Block -> [records] whether a record has it.
         where: The place of a new record, for people.
 

@@ -83,7 +83,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         skip_unlabelled: Leave out records without a label instead of refusing them.
         other_ids: Patient ids of the cohort name other people than the same ids of the run: they group the cohort's records,
             and only pages tell whether the run has met one.
-        progress: Told of each stage.
+        progress: Callback that receives stage progress.
         command: The command line, for the page.
 
     Raises:
@@ -140,7 +140,7 @@ def required_threshold(predictor: Predictor, run: Path) -> float:
     threshold = predictor.bundle.served.threshold
     if threshold is None:
         message = (
-            f"run {run}: was extended, so that its calibration and threshold are void; make them anew by --renew, on "
+            f"run {run}: was extended, so that its calibration and threshold are void; make them again by --renew, on "
             "labelled patients that the run has not met"
         )
         raise RunError(message)

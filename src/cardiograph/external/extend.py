@@ -74,7 +74,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         ids_of: Where patient ids of the cohort name other people than those of the run: a name to set before them, so
             that ``p1`` becomes ``NAME:p1``.
         skip_known: Leave out records that the run has already or whose group it validated or tested, instead of refusing.
-        progress: Told of each stage.
+        progress: Callback that receives stage progress.
         command: The command line, for ``run.json``.
 
     Raises:

@@ -64,7 +64,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     progress: Progress | None = None,
     command: str = "",
 ) -> ExternalResult:
-    """Fit calibration, intervals, sets, threshold and novelty gate of an extended run anew, and score it.
+    """Fit calibration, intervals, sets, threshold and novelty gate of an extended run again, and score it.
 
     Whole groups of the cohort are drawn into two halves by the run's seed: one is learnt from, the other is scored. Both are
     strangers to the reference.
@@ -75,7 +75,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         out: Where page, numbers and answers of the scored half go; ``evaluations/NAME`` by default.
         overrides: As for :func:`cardiograph.external.evaluate.evaluate_cohort`.
         skip_unlabelled: Leave out records without a label instead of refusing them.
-        progress: Told of each stage.
+        progress: Callback that receives stage progress.
         command: The command line, for the page.
 
     Raises:
@@ -140,12 +140,12 @@ def recalibrated(
     """The bundle with calibration, intervals, sets, threshold and gate.
 
     Args:
-        bundle: Of an extended run.
+        bundle: Bundle of an extended run.
         dataset: The cohort.
-        scores: Of all its records.
+        scores: Scores of all its records.
         rows: Those that are learnt from.
         config: Kinds, coverage, rule of the threshold.
-        seed: Of the folds in which calibrators are compared, and of the gate's sample.
+        seed: Seed of the folds in which calibrators are compared, and of the gate's sample.
     """
     labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
     uncertainty = learn_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)

@@ -40,8 +40,8 @@ class ExternalScores:
         threshold: As trained.
         labels: [records] 0 or 1.
         groups: [records] group of each.
-        scores: Of the predictor.
-        uncertainty: Of the bundle; None where nothing was learnt from validation records.
+        scores: Scores of the predictor.
+        uncertainty: Uncertainty of the bundle; None where nothing was learnt from validation records.
         met: [records] why a record is none that the run had never met, empty where it had not.
     """
 

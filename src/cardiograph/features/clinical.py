@@ -15,7 +15,7 @@ def clinical_table(cohort: Cohort, provenance: Provenance | None = None) -> Clin
 
     Args:
         cohort: Checked cohort; may have no clinical variable.
-        provenance: Of every column; by default ``measured``, or ``synthetic patient`` for a synthetic cohort.
+        provenance: Provenance of every column; by default ``measured``, or ``synthetic patient`` for a synthetic cohort.
 
     Returns:
         [records, variables] values, NaN where missing.

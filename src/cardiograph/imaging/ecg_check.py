@@ -65,15 +65,17 @@ class EcgEvidence:
     """What a view shows of traces; shares are 0..1, and all is 0 where nothing was found.
 
     Args:
-        ink_share: Of the pixels, those dark in every channel.
-        trace_share: Of the ink, what belongs to parts that run on for 0.15 of the width, straight lines left out.
-        trace_cover: Of the columns, those that such a trace crosses.
+        ink_share: Ink share of the pixels, those dark in every channel.
+        trace_share: Trace share of the ink, what belongs to parts that run on for 0.15 of the width, straight lines
+            left out.
+        trace_cover: Trace cover of the columns, those that such a trace crosses.
         traces: How many traces cross a column, in the median.
-        steady: Of the columns crossed, those with this number of traces (within 1 or a fifth).
+        steady: Steady of the columns crossed, those with this number of traces (within 1 or a fifth).
         run_ladder: How high a trace stands in a column, in widths of its stroke, in the mean; 1 for a level line.
         beats: Narrow high strokes that the trace reaches and leaves at about the same level.
-        beat_cover: Of ten equal parts of the width, those with a beat.
-        together: Of the beats, those that stand in the same column as a beat of another trace, as in leads of one heart.
+        beat_cover: Beat cover of ten equal parts of the width, those with a beat.
+        together: Together of the beats, those that stand in the same column as a beat of another trace, as in leads
+            of one heart.
         rhythm: How far the autocorrelation of ink along the width rises again, at periods of 0.2 to 2 s; 1 or more is
             regular, below 0.5 there is none.
     """

@@ -55,7 +55,7 @@ def page_traits(page: DecodedPage, grid: Box | None = None) -> PageTraits:
 
     Args:
         page: Decoded.
-        grid: Of the page where it is known already; it is sought otherwise.
+        grid: Grid of the page where it is known already; it is sought otherwise.
     """
     if grid is None:
         try:

@@ -61,7 +61,7 @@ class PreparedPage:
 
     Args:
         file_sha256: Of the file.
-        pixel_hash: Of all decoded pixels of the page.
+        pixel_hash: Pixel hash of all decoded pixels of the page.
         perceptual_hash: [bytes] uint8, of the traces in the view.
         page: The whole page.
         box: The view on the page.
@@ -98,8 +98,8 @@ def refusal(doubt: str | None, *, name: str, gate: bool) -> Issue | None:
     """The one decision on a page that can be read: refused, or used.
 
     Args:
-        doubt: Of the page, see :class:`PreparedPage`.
-        name: Of the page, for the issue.
+        doubt: Doubt of the page, see :class:`PreparedPage`.
+        name: Name of the page, for the issue.
         gate: Whether a page in doubt is refused: ``pages.gate``, or what a request says in its place.
     """
     if doubt is None or not gate:
@@ -126,7 +126,7 @@ def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> Pre
 
     Args:
         source: Path, or the content of the file.
-        name: Of the page, for errors.
+        name: Name of the page, for errors.
         config: View and limits.
 
     Raises:

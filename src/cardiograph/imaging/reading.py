@@ -68,8 +68,8 @@ class DecodedPage:
         file_sha256: Of the file's bytes, hex.
         format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP`` or ``WEBP``.
         mode: Pillow's name of the mode that the file is stored in, such as ``RGB``, ``I;16`` or ``CMYK``.
-        width: Of ``pixels``.
-        height: Of ``pixels``.
+        width: Width of ``pixels``.
+        height: Height of ``pixels``.
         file_bytes: Size of the file.
         quantisation: Mean of the luminance table of a JPEG, the larger the coarser; None for other formats.
         pictures: Pages or frames in the file, the first of which was read; counted up to ``quality.MAX_PICTURES``.

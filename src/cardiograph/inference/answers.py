@@ -17,7 +17,7 @@ SAME = 1e-6
 
 VOID = (
     "the run was extended, which made calibration, threshold and sets void: the probability is uncalibrated and decides "
-    "nothing; `cardiograph evaluate RUN COHORT --renew` makes them anew"
+    "nothing; `cardiograph evaluate RUN COHORT --renew` makes them again"
 )
 """What stands first in every answer of an extended run that was not renewed."""
 
@@ -60,7 +60,7 @@ def answer(
 
     Args:
         bundle: The model.
-        scores: Of all.
+        scores: Scores of all.
         number: Which.
         values: [variables] its values in the model's variables, NaN where missing.
         remarks: What the reader has to know of the page.

@@ -43,7 +43,7 @@ class Predictor:
 
     Args:
         bundle: The model.
-        engine: Of its encoder; None for a model without pages.
+        engine: Engine of its encoder; None for a model without pages.
     """
 
     def __init__(self, bundle: ModelBundle, engine: Engine | None = None) -> None:
@@ -223,7 +223,7 @@ class Predictor:
 
         Args:
             query: The patient.
-            rows: Of the reference.
+            rows: Rows of the reference.
         """
         (forbidden,), known = self._forbidden(query)
         alone, count = self.fuse(query), len(rows)
@@ -239,7 +239,7 @@ class Predictor:
 
         Args:
             query: The patient, whose own records stay left out.
-            features: Of the copies.
+            features: Features of the copies.
         """
         count = len(features.values)
         forbidden, known = self._forbidden(query)

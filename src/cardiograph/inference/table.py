@@ -122,7 +122,7 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None, gat
     Args:
         run: Folder of a finished run.
         table: Like the cohort's.
-        progress: Told of each patient.
+        progress: Callback that receives progress after each patient.
         gate: Whether pages that do not look like an ECG are refused, or scored with a warning; None leaves it to the run.
 
     Returns:

@@ -57,8 +57,8 @@ def augment_pages(
     Args:
         source: [copies] row of the source record of each copy, as :func:`cardiograph.train.balance.plan_copies` plans it;
             each has a page.
-        page_index: Of the cohort's pages.
-        encoder: Of the run.
+        page_index: Page index of the cohort's pages.
+        encoder: Encoder of the run.
         context: Settings, cache and progress.
         variety: Different copies of one page at most; further ones repeat them.
     """

@@ -72,7 +72,7 @@ class RunContext:
         cache: Where page facts, embeddings and converted encoders are kept between runs.
         progress: Told how far the work is.
         directory: Where results go; None for work that is no run.
-        seconds: Of each stage so far.
+        seconds: Seconds of each stage so far.
         encoders: Encoders that were made, by what decides them: a study makes each once.
         inputs: What the survey hands on to the embedding; keeps nothing unless it is given room.
         images_per_second: That were read or embedded, of each such piece of work; what the cache knew does not count.

@@ -28,9 +28,9 @@ def embed_pages(
     Inputs that the survey left in the shop's store are used; other pages are read again, a few ahead of the engine.
 
     Args:
-        page_index: Of the cohort's pages.
-        engine: Of the encoder.
-        fingerprint: Of the encoder.
+        page_index: Page index of the cohort's pages.
+        engine: Engine of the encoder.
+        fingerprint: Fingerprint of the encoder.
         context: Settings, cache and progress.
         stage: What the progress bar says.
 

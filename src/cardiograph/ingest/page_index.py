@@ -38,7 +38,7 @@ class PageFacts:
 
     Args:
         file_sha256: Of the file.
-        pixel_hash: Of the decoded pixels.
+        pixel_hash: Pixel hash of the decoded pixels.
         perceptual_hash: Hex of the trace fingerprint.
         box: Left, top, right, bottom of the view in pixels.
         traits: What the page tells beside its traces.

@@ -41,7 +41,7 @@ def audit_verdict(audit: Mapping[str, Any]) -> str:
         verb = "blocks" if kinds["block"] == 1 else "block"
         why = "a score on this cohort, read and split like this, would mean nothing"
         if not audit["records"]:
-            why = "the cohort cannot be read before that is mended"
+            why = "the cohort cannot be read before that is fixed"
         return f"{counted(kinds['block'], 'finding')} {verb}: {why}.{baselines}"
     if kinds[ACCEPTED]:
         return f"{counted(kinds[ACCEPTED], 'blocking finding')} accepted; nothing else blocks.{baselines}"

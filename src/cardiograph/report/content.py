@@ -116,7 +116,7 @@ class EncoderContent:
         features: Values per page, dropped ones included.
         dropped: Features dropped for want of spread.
         view: Which part of a page was used, in words.
-        fingerprint: Of the encoder.
+        fingerprint: Fingerprint of the encoder.
     """
 
     weights: str
@@ -177,7 +177,7 @@ class ReportContent:
         title: Name of the run.
         outcome: What label 1 means, in the user's words.
         created: Date and time, as printed.
-        provenance: Of the headline score, see :func:`cardiograph.evaluate.summary.headline_provenance`.
+        provenance: Provenance of the headline score, see :func:`cardiograph.evaluate.summary.headline_provenance`.
         models: Which model plays which part, their names and thresholds.
         metrics: The content of ``metrics.json``, see :func:`cardiograph.evaluate.summary.summarise`.
         test: Predictions of all models on the test records.

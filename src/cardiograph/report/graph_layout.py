@@ -18,7 +18,7 @@ def graph_layout(features: NDArray[np.float32], rng_seed: int) -> NDArray[np.flo
 
     Args:
         features: [n, d] node features; at most a few hundred records (the caller samples).
-        rng_seed: Of t-SNE.
+        rng_seed: Rng seed of t-SNE.
 
     Returns:
         [n, 2] coordinates within -1..1.

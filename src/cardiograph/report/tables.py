@@ -202,7 +202,7 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
             (
                 "Inflation meter",
                 f"{meter['seeds']} pairs of splits of all records, one of rows and one of groups, in the same shares; the "
-                "kept model learnt anew on each, without augmented copies. The interval allows for splits that overlap "
+                "kept model learnt again on each, without augmented copies. The interval allows for splits that overlap "
                 "(Nadeau and Bengio 2003).",
             )
         )

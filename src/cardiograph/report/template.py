@@ -15,7 +15,7 @@ def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.r
     Args:
         name: File in the ``templates`` folder of ``package``; what is included may lie in this package's, too.
         context: Values by name.
-        package: Of the template.
+        package: Package of the template.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 

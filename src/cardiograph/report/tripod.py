@@ -91,7 +91,7 @@ class Item:
     """One line of the checklist, filled in.
 
     Args:
-        number: Of the item, such as ``12a``.
+        number: Number of the item, such as ``12a``.
         asks: What it asks for, in our words.
         text: What the run knows; empty where nothing.
         where: Where that stands; empty where nowhere.

@@ -34,8 +34,8 @@ def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Pro
 
     Args:
         source: Table, or folder with a folder per class.
-        config: Settings; the defaults where None.
-        progress: Told of the reading of pages.
+        config: Settings; the defaults if None.
+        progress: Callback that receives the progress of the reading of pages.
 
     Raises:
         CohortError: The table cannot be read at all; faults inside it are findings.
@@ -176,4 +176,4 @@ def _unreadable(name: str, issues: Sequence[Issue]) -> Audit:
         )
         for group in grouped(issues)
     )
-    return Audit(name, 0, 0, 0, {}, "none: the cohort cannot be read before these faults are mended", findings)
+    return Audit(name, 0, 0, 0, {}, "none: the cohort cannot be read before these faults are fixed", findings)

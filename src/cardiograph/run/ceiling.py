@@ -31,7 +31,7 @@ def synthetic_ceiling(source: Path, dataset: Dataset, fitted: FittedModels) -> d
         fitted: Whose blocks tell what the model reads.
 
     Returns:
-        None where the cohort is not synthetic, its truth is not there, or its values were simulated anew.
+        None where the cohort is not synthetic, its truth is not there, or its values were simulated again.
     """
     truth_file = source.parent / "truth.parquet"
     simulated = any(each.startswith("simulated") for each in dataset.provenances)

@@ -34,7 +34,7 @@ def certainty_of(
     """What the kept model's calibration rests on, and how its sets and its gate fare on test records.
 
     Args:
-        predictor: Of the kept model.
+        predictor: Predictor of the kept model.
         found: Its scores of the test records; None where a study went round it.
         labels: [records] 0 or 1 of these records.
         config: Coverage asked for, quantile of the gate.

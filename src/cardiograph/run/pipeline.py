@@ -44,7 +44,7 @@ class RunResult:
     Args:
         path: Its folder.
         metrics: The content of ``metrics.json``.
-        seconds: Of each stage, in the order they ran.
+        seconds: Seconds of each stage, in the order they ran.
         images_per_second: That were read or embedded; empty where the cache knew all pages.
     """
 
@@ -80,14 +80,14 @@ def run(
 
     Args:
         source: Table, or folder with a folder per class.
-        out: Run folder. An unfinished run of this cohort and configuration is gone on with; a finished one is returned.
-        config: Settings; the defaults where None.
-        progress: Told of each stage.
+        out: Run folder. An unfinished run of this cohort and configuration is resumed; a finished one is returned.
+        config: Settings; the defaults if None.
+        progress: Callback that receives stage progress.
         command: The command line, for the report.
         steps: The steps that decide what the score means; a study hands in others to show what a fault is worth.
 
     Raises:
-        CardiographError: With what is wrong and what to do.
+        CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
     config, source, out = config or RunConfig(), Path(source), Path(out)
     set_threads()

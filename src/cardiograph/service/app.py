@@ -54,7 +54,7 @@ def create_app(
     """An ASGI application that serves a run.
 
     Args:
-        settings: Of the server.
+        settings: Settings of the server.
         predictor: Loaded already; by default the model of ``settings.run`` is loaded.
         records: Opened already; by default those of ``settings.database``.
         authenticator: Another way to tell who asks; by default the keys of the records.

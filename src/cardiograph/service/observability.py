@@ -87,7 +87,7 @@ class ObservedMiddleware:
         app: What comes after.
         log: From :func:`json_log`.
         metrics: Where answers are counted.
-        paths: Of routes; a request that was refused before it was routed is told by them.
+        paths: Paths of routes; a request that was refused before it was routed is told by them.
     """
 
     def __init__(self, app: ASGIApp, *, log: Any, metrics: Metrics, paths: Collection[str]) -> None:  # noqa: ANN401

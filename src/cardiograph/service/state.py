@@ -35,7 +35,7 @@ class Serving:
     """A loaded model and all that answering for it takes.
 
     Args:
-        settings: Of the server.
+        settings: Settings of the server.
         predictor: The model, with the service's limit of pixels.
         records: Where answers are kept.
         pool: The workers.

@@ -38,7 +38,7 @@ def exchange_labels(cohort: Cohort, groups: Groups, seed: int) -> Cohort:
     Args:
         cohort: Its records.
         groups: The true ones.
-        seed: Of the permutation.
+        seed: Seed of the permutation.
     """
     labelled = np.flatnonzero(cohort.labels >= 0)
     _, first, member = np.unique(groups.index[labelled], return_index=True, return_inverse=True)

@@ -47,7 +47,7 @@ class LadderTrial:
 
     Args:
         step: What is tried.
-        seed: Of split, simulation and training.
+        seed: Seed of split, simulation and training.
         key: Its name in the log.
     """
 
@@ -62,7 +62,7 @@ class TrialResult:
 
     Args:
         trial: Which.
-        scores: Of its test records.
+        scores: Scores of its test records.
         seconds: It took.
     """
 
@@ -77,12 +77,12 @@ def make_trials(
     """Make trials, in any order; each comes back as soon as it is finished.
 
     Args:
-        shared_cohort: Of the cohort; its pages have been read.
+        shared_cohort: Shared cohort of the cohort; its pages have been read.
         trials: To be made.
-        workers: Processes; as many as there are cores, four at most, where None; 1 for none but this one.
+        workers: Processes; as many as there are cores, four at most, if None; 1 for none but this one.
 
     Raises:
-        CardiographError: With what is wrong and what to do.
+        CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
     yield from side_by_side(
         shared_cohort,
@@ -181,7 +181,7 @@ class LineLog(Generic[_Scores]):
     """A file with a line of JSON for each finished trial.
 
     Args:
-        path: Of the file; made with the first trial. A last line that was cut short is forgotten.
+        path: Path of the file; made with the first trial. A last line that was cut short is forgotten.
         kind: The dataclass of the scores of a trial.
 
     Attributes:
@@ -217,7 +217,7 @@ class LineLog(Generic[_Scores]):
 
         Args:
             key: From :func:`trial_key`.
-            scores: Of its test records.
+            scores: Scores of its test records.
             about: For a reader of the file: step, seed, seconds.
         """
         line = json.dumps({**about, "scores": asdict(scores), "key": key}, allow_nan=False)

@@ -63,8 +63,8 @@ class SharedCohort:
     Args:
         source: Table or folder.
         config: Settings of the sound runs.
-        cache: Of pages and embeddings.
-        progress: Told of the reading and embedding of pages; may be exchanged later.
+        cache: Cache of pages and embeddings.
+        progress: Callback that receives the progress of the reading and embedding of pages; may be exchanged later.
         pool: Augmented copies that all trials share.
 
     Raises:
@@ -129,7 +129,7 @@ class SharedCohort:
             config: Its settings apart from faults, modality and seed.
             faults: Switched on.
             modality: What the model reads; clinical values are simulated blind to the label where the cohort has none.
-            seed: Of split, simulation and training.
+            seed: Seed of split, simulation and training.
         """
         simulate = "none" if modality == "image" or self.cohort.variables else "blind"
         update = {
@@ -172,7 +172,7 @@ class SharedCohort:
 
         Args:
             config: From :meth:`settings`.
-            name: Of the network; the configured one if empty.
+            name: Name of the network; the configured one if empty.
             by_class: Whether a second network learns the classes, where there are more than two.
             steps: As for :meth:`study`.
             relabel: As for :meth:`study`.

@@ -36,12 +36,12 @@ def write_cohort(
     """Write ``cohort.csv``, ``pages/*.jpg``, ``truth.parquet`` and, last, ``synthetic.json``.
 
     The same seed gives the same files, whatever ``workers`` is; patient i is the same in every cohort of a seed. A folder
-    that was left unfinished by the same call is gone on with.
+    that was left unfinished by the same call is resumed.
 
     Args:
         out: A new or empty folder.
         patients: How many; about 12 % of them have two ECGs.
-        seed: Of everything.
+        seed: Seed of everything.
         workers: Processes that draw pages.
         progress: Called with pages done and pages in all.
 

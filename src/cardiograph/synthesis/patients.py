@@ -44,7 +44,7 @@ class Record:
         acquired_at: ISO date.
         latents: One row, complete.
         missing: Clinical values that are absent from the table.
-        seed: Of the page.
+        seed: Seed of the page.
     """
 
     record_id: str
@@ -70,7 +70,7 @@ def patient_records(seed: int, number: int) -> tuple[Record, ...]:
     """The records of patient ``number``; they do not depend on how many patients there are.
 
     Args:
-        seed: Of the cohort.
+        seed: Seed of the cohort.
         number: 0, 1, ...
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))

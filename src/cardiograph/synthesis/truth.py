@@ -24,7 +24,7 @@ def truth_table(records: Iterable[Record]) -> pd.DataFrame:
     """Everything that is hidden from a model.
 
     Args:
-        records: Of :func:`cardiograph.synthesis.patients.patient_records`.
+        records: Records of :func:`cardiograph.synthesis.patients.patient_records`.
 
     Returns:
         A row for each record: ``record_id``, ``patient_id``, ``label``, ``phenotype``, ``severity``, ``pattern``,
@@ -97,7 +97,7 @@ def cohort_table(records: Iterable[Record]) -> pd.DataFrame:
     """The cohort as a user would have it, rounded as instruments do.
 
     Args:
-        records: Of :func:`cardiograph.synthesis.patients.patient_records`.
+        records: Records of :func:`cardiograph.synthesis.patients.patient_records`.
 
     Returns:
         ``record_id``, ``patient_id``, ``ecg``, ``label``, the five clinical variables (text, empty where missing), ``site``

@@ -18,7 +18,7 @@ class Latent:
     Args:
         name: As in the truth table.
         kind: ``ecg`` or ``clinical``.
-        median: Of a healthy heart, in its unit.
+        median: Median of a healthy heart, in its unit.
         spread: Standard deviation on the Gaussian scale: that of the value (``linear``), of its logarithm (``log``), of the
             logit of its place between ``low`` and ``high`` (``bounded``), the same of its logarithm (``log bounded``).
         scale: The Gaussian scale.

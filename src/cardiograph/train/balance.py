@@ -58,7 +58,7 @@ def plan_copies(
         labels: [records] of the whole cohort: 0, 1 or -1.
         train_rows: Rows of the training part; unlabelled ones among them are never copied.
         rng: Source of chance.
-        paged: [records] whether a record has a page that can be copied; all where None.
+        paged: [records] whether a record has a page that can be copied; all if None.
 
     Returns:
         The plan, empty where the classes are equal.

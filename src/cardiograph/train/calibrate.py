@@ -66,7 +66,7 @@ def learn_uncertainty(
         labels: [records] 0 or 1.
         groups: [records] group of each; calibrators are compared on held-out groups.
         config: Kind of calibration, coverage of the sets.
-        seed: Of the folds.
+        seed: Seed of the folds.
     """
     raw = rounded(raw)
     rng = np.random.default_rng([seed, 6])

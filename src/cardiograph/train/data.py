@@ -57,7 +57,7 @@ class Dataset:
         page_index: Its pages, or None.
         split: Parts and groups.
         inputs: Embeddings and values.
-        encoder: Of the pages, or None.
+        encoder: Encoder of the pages, or None.
         augmented: Copies of training pages and how they were made, or None.
     """
 
@@ -104,7 +104,7 @@ class PartScores:
         by_class: [records, classes] float64 probabilities.
         neighbours: Whom each one heard.
         sources: [heard records] row in the cohort of each record that ``neighbours`` speaks of.
-        scores: Of the predictor, with raw scores and what is told of them; None where a study went round it.
+        scores: Scores of the predictor, with raw scores and what is told of them; None where a study went round it.
     """
 
     by_class: NDArray[np.float64]

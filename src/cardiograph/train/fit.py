@@ -39,10 +39,10 @@ class PreparedGraph:
     Args:
         scaler: None without clinical values.
         fusion: Block weights and standardisation.
-        features: Of all records of the cohort.
+        features: Features of all records of the cohort.
         space: Where neighbours are sought.
-        places: Of all records of the cohort; in a learnt space those of training records are cross-fitted.
-        graph: Of the reference records.
+        places: Places of all records of the cohort; in a learnt space those of training records are cross-fitted.
+        graph: Graph of the reference records.
         train_set: Reference records, then copies.
         val_set: Labelled validation records, attached to the reference.
     """
@@ -187,7 +187,7 @@ def make_bundle(name: str, network: Model, dataset: Dataset, prepared: PreparedG
     """The bundle of a network, not calibrated yet and its threshold still at 0.5.
 
     Args:
-        name: Of the network, such as ``gcn``.
+        name: Name of the network, such as ``gcn``.
         network: Trained.
         dataset: What it was learnt from.
         prepared: Its scaler, fusion and graph.

@@ -29,7 +29,7 @@ def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) ->
     Args:
         dataset: The cohort of a run.
         config: Its settings; its seed is the first of the pairs.
-        progress: Told of each split.
+        progress: Callback that receives progress after each split.
 
     Returns:
         ``sentence``, and where a group has more than one record ``by_row``, ``by_group`` (mean AUROC), ``difference``

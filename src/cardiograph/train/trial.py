@@ -29,7 +29,7 @@ class TrialScores:
 
     Args:
         validation: Scores of the labelled validation records.
-        test: Of the labelled test records.
+        test: Test of the labelled test records.
         prepared: Features and graph behind them.
     """
 

@@ -120,7 +120,7 @@ def test_two_entries_that_changed_places_are_found(five, tamper):
 
 
 def rehash(tamper, first):
-    """What a forger does who knows the encoding: every hash from ``first`` on anew, but not the links."""
+    """What a forger does who knows the encoding: every hash from ``first`` on again, but not the links."""
     columns = "number, time, event, subject, key_id, details, previous"
     for row in tamper(f"SELECT {columns} FROM {LOG} WHERE number >= :first", first=first):
         tamper(f"UPDATE {LOG} SET hash = :hash WHERE number = :number", number=row.number, hash=hash_by_hand(*row))

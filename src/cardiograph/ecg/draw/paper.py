@@ -32,7 +32,7 @@ class PaperLayout:
 
     Args:
         rows: Leads of each row, left to right; a row shares ``seconds`` equally among its leads and time runs on.
-        seconds: Of signal in each row.
+        seconds: Seconds of signal in each row.
         row_mm: Distance between the baselines of two rows, 12 or more.
         margins_mm: Left, top, right, bottom, between the edge of the page and the grid.
         pixels_per_mm: Scale of the drawn page.

@@ -21,7 +21,7 @@ class ScanStyle:
         shade: Loss of light from one edge to the opposite one, 0..1.
         shade_direction_deg: Where the light comes from.
         noise: Standard deviation in grey levels, of uniform noise.
-        quality: Of the JPEG file.
+        quality: Quality of the JPEG file.
     """
 
     rotation_deg: float = 0.0

@@ -61,7 +61,7 @@ def code_of(variable: ClinicalVariable, columns: Mapping[str, str] | None) -> Co
     """The code of a variable; None where it is not a known variable, is in another unit than ours, or may be either BNP.
 
     Args:
-        variable: Of the model.
+        variable: Variable of the model.
         columns: Our name -> the cohort's column, where the run maps one (``cohort.map``); None where they are not known.
     """
     if _UNITS.get(variable.name) != variable.unit:
@@ -93,7 +93,7 @@ def observations(
 
     Args:
         values: Variable -> value in its unit; None is missing.
-        variables: Of the model.
+        variables: Variables of the model.
         columns: As in :func:`code_of`.
     """
     for number, variable in enumerate(variables, start=1):

@@ -55,7 +55,7 @@ def values_schema(variables: Sequence[ClinicalVariable], *, one: bool) -> dict[s
     """JSON schema of the clinical values that a model takes, with units and ranges.
 
     Args:
-        variables: Of the model.
+        variables: Variables of the model.
         one: Whether at least one has to be given.
     """
     schema: dict[str, Any] = {

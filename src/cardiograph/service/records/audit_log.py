@@ -60,7 +60,7 @@ class AuditLog:
         Args:
             event: What happened.
             subject: Id or hash of what it happened to: 8 to 64 hex digits.
-            key_id: Of the API key, or of the person as another identity provider calls it; None for a local command.
+            key_id: Key id of the API key, or of the person as another identity provider calls it; None for a local command.
             details: Further ids and hashes (8 to 64 hex digits) and counts, by names in small letters.
 
         Raises:

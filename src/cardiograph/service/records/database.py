@@ -93,7 +93,7 @@ def bring_up_to_date(reader: Engine, writer: Engine, *, name: str, create: bool)
     Args:
         reader: Gives connections that only look.
         writer: Gives connections that hold SQLite's write lock.
-        name: Of the database, for messages.
+        name: Name of the database, for messages.
         create: Whether to make the tables where there are none.
 
     Raises:

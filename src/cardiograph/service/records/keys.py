@@ -36,7 +36,7 @@ class Key:
     Args:
         id: 12 hex digits; part of the token, no secret.
         name: What its maker calls it.
-        scopes: Of ``SCOPES``.
+        scopes: Scopes of ``SCOPES``.
         created_at: When.
         expires_at: From when on it is void; None for never.
         revoked_at: Since when it is void; None where it is not revoked.

@@ -30,7 +30,7 @@ class SqliteFiles:
     identity of each file is noted once they are open, and compared before and after each transaction.
 
     Args:
-        path: Of the database.
+        path: Path of the database.
     """
 
     def __init__(self, path: Path) -> None:

@@ -38,9 +38,9 @@ class PredictionEntry:
         id: 32 hex digits (``uuid4().hex``).
         created_at: When, with a time zone; kept in UTC to the microsecond.
         model_sha256: Of the bundle's ``bundle.json``, 64 hex digits.
-        key_id: Of the API key; None without one.
+        key_id: Key id of the API key; None without one.
         page_sha256: Of the page's bytes, 64 hex digits; None without a page.
-        values_hmac: Of the clinical values, by :meth:`Records.hmac_of`.
+        values_hmac: Values hmac of the clinical values, by :meth:`Records.hmac_of`.
         answer: ``Prediction.as_dict()``.
         page: The page's bytes; None unless pages are kept.
         clinical: The clinical values; None unless pages are kept. A missing one is not kept.
@@ -128,7 +128,7 @@ class Records:
             append_entry(session, "prediction", entry.id, key_id=entry.key_id, details=details)
 
     def get(self, id_: str) -> PredictionEntry | None:
-        """A prediction by its id, None where there is none (any more)."""
+        """A prediction by its id, None if there is none (any more)."""
         if not _ID.fullmatch(id_):
             return None
         with self._database.reading() as session:

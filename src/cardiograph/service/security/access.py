@@ -35,7 +35,7 @@ class Caller:
     """Who asks, as far as the service has to know.
 
     Args:
-        key_id: Of the key, or whatever an :class:`Authenticator` calls the caller; None without a key.
+        key_id: Key id of the key, or whatever an :class:`Authenticator` calls the caller; None without a key.
         scopes: What the caller may do: ``predict``, ``read``, ``metrics``.
     """
 
@@ -123,7 +123,7 @@ class AccessMiddleware:
         hosts: Names that the service answers to; empty for any.
         authenticator: Tells who asks.
         required: Whether a key is asked for.
-        rate: Of each key, or each address without one.
+        rate: Rate of each key, or each address without one.
     """
 
     def __init__(

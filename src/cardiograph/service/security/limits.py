@@ -21,7 +21,7 @@ class Accepts:
     """What a route reads.
 
     Args:
-        media_types: Of its body.
+        media_types: Media types of its body.
         streamed: Whether the route reads the body piece by piece, and limits it itself.
     """
 

@@ -23,7 +23,7 @@ class Part:
     """One field of a form.
 
     Args:
-        name: Of the field.
+        name: Name of the field.
         content: Bytes of the field.
         unchosen: Whether it has an empty file name, as browsers send it where no file was chosen. Other names are not kept.
     """

@@ -50,7 +50,7 @@ class Similar:
 
     Args:
         record: As in the answer.
-        mark: Of its label.
+        mark: Mark of its label.
         without: What the explanation says of its removal; None before it is there.
     """
 

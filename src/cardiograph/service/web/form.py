@@ -22,7 +22,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True)
 class Typed:
-    """A form as it was sent, or as it is filled in anew.
+    """A form as it was sent, or as it is filled in again.
 
     Args:
         texts: Variable -> what was typed.
@@ -69,7 +69,7 @@ class FormField:
     """A clinical value in the form.
 
     Args:
-        name: Of the variable.
+        name: Name of the variable.
         title: For people.
         unit: As printed; empty for a class.
         range: What is allowed, without the unit.

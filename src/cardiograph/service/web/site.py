@@ -47,7 +47,7 @@ class StaticFiles:
         return self._paths[name]
 
     def response(self, name: str) -> Response | None:
-        """A file to keep for a year; None where there is none of this name."""
+        """A file to keep for a year; None if there is none of this name."""
         if name not in self._served:
             return None
         content, kind = self._served[name]
@@ -58,7 +58,7 @@ class Site:
     """The pages of one model.
 
     Args:
-        settings: Of the server.
+        settings: Settings of the server.
         predictor: The model.
         sha256: Of the model's ``bundle.json``.
     """

@@ -54,7 +54,7 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
 
     Args:
         answer: :meth:`Prediction.as_dict`.
-        confidence: Of the conformal sets, 0..1; None where there are none.
+        confidence: Confidence of the conformal sets, 0..1; None if there are none.
     """
     negative, positive = class_names(answer["outcome"])
     decisions = {
@@ -100,7 +100,7 @@ def _wrongly(name: str, confidence: float | None) -> str:
 
 
 def confidence_of(bundle: ModelBundle) -> float | None:
-    """Of the conformal sets; None where there are none."""
+    """Of the conformal sets; None if there are none."""
     sets = None if bundle.uncertainty is None else bundle.uncertainty.conformal
     return None if sets is None else sets.confidence
 

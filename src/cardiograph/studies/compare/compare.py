@@ -47,14 +47,14 @@ def compare(
 
     Args:
         source: Table, or folder with a folder per class.
-        out: Folder of the comparison; one of this cohort and configuration is gone on with, whatever its extent.
+        out: Folder of the comparison; one of this cohort and configuration is resumed, whatever its extent.
         config: Settings of the default; its seed is that of the folds.
         extent: How much is compared.
-        progress: Told of pages, then of fits.
+        progress: Callback that receives the progress of pages, then of fits.
         command: The command line, for the page.
 
     Raises:
-        CardiographError: With what is wrong and what to do.
+        CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
     set_threads()
     start, progress = time.perf_counter(), progress or NoProgress()

@@ -82,7 +82,7 @@ def make_fold_data(shared_cohort: SharedCohort, folds: int, *, own_split: bool =
     """Read and embed the pages of a cohort, once.
 
     Args:
-        shared_cohort: Of the cohort.
+        shared_cohort: Shared cohort of the cohort.
         folds: In each repeat.
         own_split: Whether the table's split is used in place of folds.
 
@@ -132,7 +132,7 @@ def _own_split(shared_cohort: SharedCohort, dataset: Dataset) -> Split:
         if shared:
             message = (
                 f"--own-split: {shared} group(s) of one patient or of copies of a page are in both {first} and {second}; "
-                "mend the column `split`, or leave the option out"
+                "fix the column `split`, or leave the option out"
             )
             raise CohortError(message)
     if len(set(found[TEST].tolist())) < len(found[TEST]):

@@ -80,7 +80,7 @@ def fold_split(
         groups: Rows that must not be parted.
         folds: In each repeat.
         place: Repeat and fold, both from 0.
-        seed: Of all repeats; the same seed, the same folds, whatever else is asked for.
+        seed: Seed of all repeats; the same seed, the same folds, whatever else is asked for.
         strata: Each [records], shared out like the label; see :func:`cardiograph.cohort.split.draw_split`.
 
     Raises:
@@ -148,7 +148,7 @@ def keep_labels(dataset: Dataset, share: float, rng: np.random.Generator) -> Dat
 
     Args:
         dataset: Split.
-        share: Of the labelled training records of each class; 1 changes nothing.
+        share: Share of the labelled training records of each class; 1 changes nothing.
         rng: Source of chance.
     """
     labels, groups = dataset.inputs.labels, dataset.split.groups.index
@@ -174,7 +174,7 @@ def blank_values(dataset: Dataset, share: float, rng: np.random.Generator) -> Da
 
     Args:
         dataset: With clinical values.
-        share: Of the values of each blanked variable.
+        share: Share of the values of each blanked variable.
         rng: Source of chance.
     """
     table = dataset.inputs.clinical

@@ -102,9 +102,9 @@ class CompareOptions:
     Args:
         models: Compared, the default among them.
         folds: In each repeat.
-        repeats: Of the folds.
+        repeats: Repeats of the folds.
         tuned: Whether models choose their settings inside each fold.
-        thresholds: Of net benefit.
+        thresholds: Thresholds of net benefit.
         scarcity: Whether the curve over labels is made.
         missingness: Whether the curve over measurements is made.
         own_split: Whether the table's split is used in place of folds.

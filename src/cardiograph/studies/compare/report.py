@@ -32,7 +32,7 @@ def write_results(directory: RunDirectory, result: CompareResult, about: Mapping
     """Write ``compare.json``, ``compare.html``, a CSV for each table and an SVG for each figure.
 
     Args:
-        directory: Of the comparison.
+        directory: Directory of the comparison.
         result: All tables.
         about: ``command``, ``data_hash`` and ``config_toml``.
     """

@@ -66,7 +66,7 @@ class Difference:
         title: Its name for people.
         changes: Metric -> mean difference and interval.
         baselines: Baseline -> in how many folds it was the best.
-        p: Of DeLong's test on AUROC, where there is one split; None for folds.
+        p: P of DeLong's test on AUROC, where there is one split; None for folds.
     """
 
     modality: Modality
@@ -82,7 +82,7 @@ class Point:
     """A place of a curve.
 
     Args:
-        share: Of labels kept, or of measurements gone.
+        share: Share of labels kept, or of measurements gone.
         labelled: Training records with a label, mean.
         default: AUROC of the default.
         baseline: AUROC of the best baseline of each fold.
@@ -131,14 +131,14 @@ class CompareFacts:
         groups: Whole ones were dealt.
         modalities: Read.
         folds: In a repeat; 1 for the table's own split.
-        repeats: Of the folds.
-        confidence: Of all intervals.
+        repeats: Repeats of the folds.
+        confidence: Confidence of all intervals.
         own_split: Whether the table's split was used.
         tuned: Whether models chose their settings.
         quick: Whether it is called quick.
-        weights: Of the encoder; empty without pages.
+        weights: Weights of the encoder; empty without pages.
         default: The default's model.
-        thresholds: Of net benefit.
+        thresholds: Thresholds of net benefit.
         treat_all: Metric -> net benefit of acting on everybody.
     """
 

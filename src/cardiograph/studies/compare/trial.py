@@ -66,9 +66,9 @@ class FitResult:
 
     Args:
         probabilities: [labelled test records] of the outcome, in the order of the rows.
-        log_loss: Of the labelled validation records, before calibration.
+        log_loss: Log loss of the labelled validation records, before calibration.
         setting: Chosen; empty for the configuration as it is.
-        seconds: Of the chosen fit, its calibration and its scores.
+        seconds: Seconds of the chosen fit, its calibration and its scores.
         all_seconds: With those of the settings that were not chosen.
         peak_mib: Largest resident memory of the process during that fit, libraries and cohort included.
     """
@@ -119,7 +119,7 @@ def log_loss(found: PartScores, labels: NDArray[np.int64]) -> float:
     """Mean log loss of scores as the model gives them, before calibration.
 
     Args:
-        found: Of the records.
+        found: Found of the records.
         labels: [records] 0 or 1.
     """
     if found.scores is None:
@@ -166,7 +166,7 @@ def _protocol(task: Task, config: RunConfig) -> PipelineSteps:
 
 
 def _forget_peak() -> None:
-    """Let the peak begin anew, where the system can (Linux); elsewhere it is the largest so far."""
+    """Let the peak begin again, where the system can (Linux); elsewhere it is the largest so far."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -22,7 +22,7 @@ def judge(change: Interval, edges: Interval) -> Helps:
 
     Args:
         change: AUROC of the default less the best baseline.
-        edges: Of the default less the same model with random edges.
+        edges: Edges of the default less the same model with random edges.
     """
     if change.low > 0:
         return "yes" if edges.low > 0 else "not the edges"
@@ -36,7 +36,7 @@ def verdict_of(
 
     Args:
         facts: What was compared on what.
-        title: Of the default.
+        title: Title of the default.
         modality: What the models read.
         change: AUROC of the default less the best baseline.
         control: The default less itself with random edges, and that less the best baseline; None where it has no edges.

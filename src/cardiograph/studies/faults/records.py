@@ -41,7 +41,7 @@ def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = No
 
     Args:
         faults: ``augment_before_split``, ``one_source_augmentation`` and ``silent_zero_image`` are looked at.
-        pool: Where augmented copies come from; the run's seed decides where None.
+        pool: Where augmented copies come from; the run's seed decides if None.
     """
 
     def faulty(
@@ -145,7 +145,7 @@ def _copies_as_records(
 def _rebuilt(
     dataset: Dataset, cohort: Cohort, split: Split, rows: NDArray[np.int64], augmented: Augmented, config: RunConfig
 ) -> Dataset:
-    """Survey and material of the cohort with copies; simulated values are drawn for each copy anew."""
+    """Survey and material of the cohort with copies; simulated values are drawn for each copy again."""
     image, clinical, page_index = dataset.inputs.image, dataset.inputs.clinical, dataset.page_index
     kept = len(rows) - len(augmented.copies.source)
     values = None if image is None else np.vstack([image[rows[:kept]], augmented.copies.image])

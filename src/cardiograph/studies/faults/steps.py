@@ -58,7 +58,7 @@ def steps_of(faults: Faults, *, pool: AugmentationPool | None = None) -> Pipelin
 
     Args:
         faults: Switched on; those that are settings are in the configuration already.
-        pool: Where augmented copies come from; the run's seed decides where None.
+        pool: Where augmented copies come from; the run's seed decides if None.
     """
     steps: dict[str, Any] = {}
     if faults.silent_zero_image:
@@ -224,7 +224,7 @@ def scores_through(
 
     Args:
         network: Trained.
-        features: Of all records.
+        features: Features of all records.
         graph: Whose records are heard.
         rows: [records] to be scored.
         hood: Whom each of them hears, by position in ``graph.rows``.

@@ -76,14 +76,14 @@ def run_ladder(
 
     Args:
         source: Table, or folder with a folder per class.
-        out: Folder of the ladder; one of this cohort and configuration is gone on with, whatever its seeds.
+        out: Folder of the ladder; one of this cohort and configuration is resumed, whatever its seeds.
         config: Settings of the sound runs; its seed is the first.
         options: How much is tried.
-        progress: Told of pages, then of trials.
+        progress: Callback that receives the progress of pages, then of trials.
         command: The command line, for the page.
 
     Raises:
-        CardiographError: With what is wrong and what to do.
+        CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
     set_threads()
     start, progress = time.perf_counter(), progress or NoProgress()

@@ -21,7 +21,7 @@ def write_results(directory: RunDirectory, result: LadderResult, about: Mapping[
     """Write ``ladder.json``, ``ladder.csv``, ``ladder.svg``, ``ladder.png`` and ``ladder.html``.
 
     Args:
-        directory: Of the ladder.
+        directory: Directory of the ladder.
         result: All rows.
         about: ``command``, ``source``, ``data_hash``, ``versions``, ``seconds`` and ``config_toml``.
     """

@@ -23,7 +23,7 @@ class LadderRow:
     """A step and what became of it.
 
     Args:
-        name: Of the step.
+        name: Name of the step.
         title: In plain words.
         why_not: Why it was not run; empty where it was.
         scores: Metric -> mean over the seeds and interval; empty where it was not run.
@@ -93,13 +93,13 @@ class Facts:
         cohort: Name of the table or folder.
         outcome: What the user calls label 1.
         records: Used ones.
-        groups: Of records that belong together.
+        groups: Groups of records that belong together.
         classes: As the user wrote them.
         seeds: Splits, simulations and trainings of each step.
         first_seed: The others follow.
-        confidence: Of the intervals.
+        confidence: Confidence of the intervals.
         quick: Whether it was called quick.
-        weights: Of the encoder; empty without pages.
+        weights: Weights of the encoder; empty without pages.
         model: The network of our own settings.
         simulated: Whether clinical values had to be simulated for the multimodal ladder.
         chance: Metric -> score of a coin, or of always naming the largest class.

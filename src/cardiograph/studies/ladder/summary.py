@@ -27,9 +27,9 @@ def summarise(shared_cohort: SharedCohort, plan: Plan, scores: Scores, *, quick:
     """Means, intervals and sentences.
 
     Args:
-        shared_cohort: Of the cohort.
+        shared_cohort: Shared cohort of the cohort.
         plan: Its steps.
-        scores: Of each step that was run, seed by seed.
+        scores: Scores of each step that was run, seed by seed.
         quick: Whether it was called quick.
     """
     facts = facts_of(shared_cohort, seeds=len(next(iter(scores.values()))), quick=quick)
