@@ -51,7 +51,7 @@ def copy(tmp_path_factory):
     table = pd.DataFrame({"patient_id": [f"p{i}" for i in range(120)], "label": labels, "ef": ef})
     table.to_csv(root / "cohort.csv", index=False)
     (root / "my.toml").write_text(
-        '[model]\nname = "sum"\nbeside = ["logistic"]\nepochs = 20\nwidth = 16\n'
+        '[model]\nname = "sum"\nbaselines = ["logistic"]\nepochs = 20\nwidth = 16\n'
         '[evaluation]\nbootstrap = 200\n[counting]\npart = "val"\n'
     )
     return root
