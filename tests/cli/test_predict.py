@@ -114,7 +114,7 @@ def test_a_service_that_is_not_there_has_a_status_of_its_own(call):
 
 def test_a_model_told_in_another_form_is_an_error():
     with pytest.raises(ServiceError, match="compare the versions"):
-        predict._variables({"variables": [{"name": "ef"}]})
+        predict._columns({"variables": [{"name": "ef"}]})
 
 
 @pytest.fixture

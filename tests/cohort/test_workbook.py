@@ -73,7 +73,7 @@ def test_faults_are_named_by_the_row_of_the_sheet(faults, save):
         ("row 8", "empty_row"),
         ("row 5", "missing_word"),
         ("row 6", "date"),
-        ("row 7", "other_unit"),
+        ("row 7", "out_of_range"),
     ]
 
 

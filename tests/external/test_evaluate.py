@@ -210,7 +210,7 @@ def test_inputs_that_cannot_be_used_end_with_their_own_error(finished_run, other
     assert [issue.code for issue in caught.value.issues] == ["missing"]
     found = evaluate_cohort(finished_run, path, tmp_path / "out", overrides={"pages": {"skip_bad": True}}).content
     assert found["counts"]["records"] == len(rows) - 1
-    assert "1 records were left out because their page cannot be used" in found["notes"]
+    assert "1 records were left out because of their page" in found["notes"]
 
 
 def test_an_evaluation_is_not_written_over_another(finished_run, own_tests, other_cohort, tmp_path):

@@ -26,7 +26,7 @@ def thesis(page_table, tmp_path_factory):
     settings = {
         "cohort": {"positive": ["infarction", "old infarction"]},
         "encoder": {"weights": "random"},
-        "evaluation": {"bootstrap": 50},
+        "evaluation": {"bootstrap": 100},
     }
     config = load_settings(None, settings, preset="thesis")
     return run_as_configured(page_table, tmp_path_factory.mktemp("runs") / "thesis", config).path

@@ -17,7 +17,7 @@ USUAL = 0.8
 SHAPE_APART, SCALE_APART, PLACE_APART = 0.05, 1.5, 0.08
 """From which ratio of side ratios, ratio of widths, and shift of a grid edge (share of the side) a page is odd."""
 
-_RECORD = re.compile(r"\(record '(.*)'\)$")
+_RECORD = re.compile(r"\((?:.*, )?record '(.*)'\)$")
 
 
 def check_files(audited: AuditInput) -> Iterator[Finding]:

@@ -29,7 +29,9 @@ Convert = Annotated[Again, typer.Option(help="VARIABLE=UNIT it is written in, su
 Missing = Annotated[
     Again, typer.Option(help="COLUMN=VALUE that means 'not measured', such as sbp=999; may be given again.")
 ]
-Decimal = Annotated[str | None, typer.Option(help="Decimal mark of the table: . or , (found where it is clear).")]
+Decimal = Annotated[
+    str | None, typer.Option(help="Decimal mark of the table: auto (the default: found where it is clear), . or ,")
+]
 Modality = Annotated[str | None, typer.Option(help="auto, image or clinical.")]
 LabelDefinition = Annotated[
     str | None,
