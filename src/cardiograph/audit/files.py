@@ -10,6 +10,7 @@ import numpy as np
 
 from cardiograph.audit.findings import Finding
 from cardiograph.audit.subject import AuditedPages, AuditInput
+from cardiograph.imaging.prepare import is_refusal
 
 USUAL = 0.8
 """Share of the pages that have to be alike before another one is odd."""
@@ -48,7 +49,7 @@ def _unusable(pages: AuditedPages, *, skip_bad: bool) -> Iterator[Finding]:
     for code, issues in kinds.items():
         named = [_RECORD.search(issue.where) for issue in issues]
         rows = tuple(found.group(1) if found else issue.where for found, issue in zip(named, issues, strict=True))
-        refused = code == "not_an_ecg"
+        refused = is_refusal(issues[0])
         left_out = "they are left out" if skip_bad or refused else "a run stops on them"
         remedy = issues[0].remedy
         yield Finding(

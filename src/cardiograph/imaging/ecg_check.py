@@ -59,6 +59,8 @@ _HEADLINE = "The view of a page cannot be used."
 Mask = NDArray[np.uint8]
 """[h, w] 1 on ink, 0 elsewhere."""
 
+Runs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
 
 @dataclass(frozen=True)
 class EcgEvidence:
@@ -71,7 +73,7 @@ class EcgEvidence:
         trace_cover: Trace cover of the columns, those that such a trace crosses.
         traces: How many traces cross a column, in the median.
         steady: Steady of the columns crossed, those with this number of traces (within 1 or a fifth).
-        run_ladder: How high a trace stands in a column, in widths of its stroke, in the mean; 1 for a level line.
+        climb: How high a trace stands in a column, in widths of its stroke, in the mean; 1 for a level line.
         beats: Narrow high strokes that the trace reaches and leaves at about the same level.
         beat_cover: Beat cover of ten equal parts of the width, those with a beat.
         together: Together of the beats, those that stand in the same column as a beat of another trace, as in leads
@@ -85,47 +87,102 @@ class EcgEvidence:
     trace_cover: float
     traces: float
     steady: float
-    run_ladder: float
+    climb: float
     beats: int
     beat_cover: float
     together: float
     rhythm: float
 
 
-def ecg_evidence(view: NDArray[np.uint8]) -> EcgEvidence:
-    """Measure the ink of a view.
+@dataclass(frozen=True)
+class Beat:
+    """A beat of a trace: a narrow high stroke, in pixels of the copy that is looked at.
+
+    Args:
+        left: First column.
+        top: First row.
+        width: In columns.
+        height: In rows.
+        before: Mean row of the trace just left of it.
+        after: Mean row of the trace just right of it.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Traces:
+    """The traces of a view, on a copy of at most ``WORKING_SIDE``.
+
+    Args:
+        ink: [h, w] what is dark in every channel.
+        mask: [h, w] the ink that runs on for 0.15 of the width, straight lines left out.
+        runs: Column, first row and row after the last of each vertical run of ink in the mask, column after column.
+        stroke: Width of the stroke of the traces in pixels, 1 or more.
+        beats: The beats in them.
+    """
+
+    ink: Mask
+    mask: Mask
+    runs: Runs
+    stroke: float
+    beats: list[Beat]
+
+
+def find_traces(view: NDArray[np.uint8]) -> Traces:
+    """Find the traces and the beats of a view.
 
     Args:
         view: [h, w, 3] RGB, from :func:`cardiograph.imaging.grid.select_view`; 16 px or more on each side.
 
     Returns:
-        The evidence; it depends on this view alone.
+        The traces; the mask is empty where there are none.
 
     Raises:
         PageError: The view has another shape or type, or is smaller (``too_small``).
     """
     _check(view)
     ink = _ink(view)
-    traces = _wide_parts(_without_lines(ink))
+    mask = _wide_parts(_without_lines(ink))
+    if not mask.any():
+        return Traces(ink, mask, _runs(mask), 1.0, [])
+    stroke = _stroke_width(mask)
+    return Traces(ink, mask, _runs(mask), stroke, _beats(mask, stroke))
+
+
+def ecg_evidence(view: NDArray[np.uint8]) -> EcgEvidence:
+    """Find the traces of a view, as :func:`find_traces` does, and measure them."""
+    return trace_evidence(find_traces(view))
+
+
+def trace_evidence(found: Traces) -> EcgEvidence:
+    """Measure the traces of a view; the evidence depends on this view alone."""
+    ink, traces = found.ink, found.mask
     if not traces.any():
         return EcgEvidence(float(ink.mean()), 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)
-    columns, lengths = _runs(traces)
-    counts = np.bincount(columns, minlength=ink.shape[1])
+    width = ink.shape[1]
+    columns, begin, end = found.runs
+    lengths = end - begin
+    counts = np.bincount(columns, minlength=width)
     crossed = counts[counts > 0]
     middle = float(np.median(crossed))
-    stroke = _stroke_width(traces)
-    beats = _beats(traces, stroke)
+    beats = [((b.left + b.width / 2) / (width + 1), (b.top + b.height / 2) / width) for b in found.beats]
     return EcgEvidence(
         ink_share=float(ink.mean()),
         trace_share=float(traces.sum() / ink.sum()),
         trace_cover=float((counts > 0).mean()),
         traces=middle,
         steady=float((np.abs(crossed - middle) <= max(1.0, 0.2 * middle)).mean()),
-        run_ladder=float(lengths.mean() / stroke),
+        climb=float(lengths.mean() / found.stroke),
         beats=len(beats),
         beat_cover=len({int(10 * across) for across, _ in beats}) / 10,
         together=_together(beats),
-        rhythm=_rhythm(np.bincount(columns, lengths, minlength=ink.shape[1]).astype(np.float64)),
+        rhythm=_rhythm(np.bincount(columns, lengths, minlength=width).astype(np.float64)),
     )
 
 
@@ -151,9 +208,9 @@ def not_an_ecg(evidence: EcgEvidence) -> str | None:
     if e.steady < MIN_STEADY:
         steady = _share(e.steady, MIN_STEADY)
         return f"only {steady} of its columns have the same number of traces, {MIN_STEADY:.0%} or more are needed"
-    if e.run_ladder > MAX_CLIMB and e.rhythm < REGULAR:  # a fast ventricular tachycardia climbs, too
+    if e.climb > MAX_CLIMB and e.rhythm < REGULAR:  # a fast ventricular tachycardia climbs, too
         return (
-            f"its lines are {_number(e.run_ladder, MAX_CLIMB)} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
+            f"its lines are {_number(e.climb, MAX_CLIMB)} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
         )
     return _without_beats(e)
 
@@ -269,15 +326,16 @@ def _parts(mask: Mask) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
         yield outline[0, 0].tolist(), cv2.boundingRect(outline)
 
 
-def _runs(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Column and length of each vertical run of ink."""
+def _runs(mask: Mask) -> Runs:
     import cv2
 
     padded = np.asarray(cv2.copyMakeBorder(cv2.transpose(mask), 0, 0, 1, 1, cv2.BORDER_CONSTANT))
     line = padded.ravel()  # column after column, with a gap before and after each
     edges = np.flatnonzero(line[1:] != line[:-1])
     begin, end = edges[::2], edges[1::2]
-    return begin // padded.shape[1], end - begin
+    columns = begin // padded.shape[1]
+    start = columns * padded.shape[1]
+    return columns, begin - start, end - start
 
 
 def _stroke_width(mask: Mask) -> float:
@@ -286,8 +344,8 @@ def _stroke_width(mask: Mask) -> float:
     return max(1.0, 2 * int(mask.sum()) / max(edge, 1))
 
 
-def _beats(traces: Mask, stroke: float) -> list[tuple[float, float]]:
-    """Places of the beats, across and down in widths: narrow and high, with the trace at nearly one level on both sides."""
+def _beats(traces: Mask, stroke: float) -> list[Beat]:
+    """The beats: narrow and high, with the trace at nearly one level on both sides."""
     import cv2
 
     height, width = traces.shape
@@ -303,7 +361,7 @@ def _beats(traces: Mask, stroke: float) -> list[tuple[float, float]]:
         before = _level(level[rows, max(0, x + 1 - foot) : x + 1], foot)
         after = _level(level[rows, x + wide - 1 : x + wide - 1 + foot], foot)
         if before is not None and after is not None and abs(before - after) < 0.5 * high:
-            found.append(((x + wide / 2) / (width + 1), (y + high / 2) / width))
+            found.append(Beat(x, y, wide, high, rows.start + before, rows.start + after))
     return found
 
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from cardiograph.config import PagesConfig
 from cardiograph.errors import Issue, PageError
-from cardiograph.imaging.ecg_check import GATE_VERSION, ecg_evidence, not_an_ecg
+from cardiograph.imaging.ecg_check import GATE_VERSION, find_traces, not_an_ecg, trace_evidence
 from cardiograph.imaging.grid import PAGE_VERSION, Box, select_view
 from cardiograph.imaging.hashing import HASH_VERSION, perceptual_hash, pixel_hash
+from cardiograph.imaging.orientation import ORIENTATION_VERSION, Lie, lie_of
 from cardiograph.imaging.quality import MAX_PICTURES
 from cardiograph.imaging.reading import DecodedPage, read_page
 
@@ -55,6 +56,35 @@ def to_input(view_pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(standardised.transpose(2, 0, 1), dtype=np.float32)
 
 
+GATE_CODES = {
+    "do not look like an ECG": ("not_an_ecg",),
+    "seem to be upside down or mirrored": ("upside_down", "mirrored"),
+}
+"""What the gate refuses, in the plural -> issue codes."""
+
+_LIES: dict[Lie, tuple[str, str, str]] = {
+    "upside_down": ("upside_down", "upside down", "turn the picture by 180 degrees and give it again"),
+    "left_right": ("mirrored", "mirrored left to right", "mirror the picture left to right and give it again"),
+    "top_bottom": ("mirrored", "mirrored top to bottom", "mirror the picture top to bottom and give it again"),
+}
+"""Issue code, description and remedy."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why the gate refuses a page.
+
+    Args:
+        code: Issue code: ``not_an_ecg``, ``upside_down`` or ``mirrored``.
+        reason: The reason in words.
+        remedy: What the user can do.
+    """
+
+    code: str
+    reason: str
+    remedy: str
+
+
 @dataclass(frozen=True)
 class PreparedPage:
     """A page, ready for the encoder.
@@ -66,7 +96,7 @@ class PreparedPage:
         page: The whole page.
         box: The view on the page.
         view: [h, w, 3] RGB uint8.
-        doubt: Why the view does not look like an ECG; None where it does.
+        doubt: Why the view does not look like an upright ECG; None where it does.
     """
 
     file_sha256: str
@@ -75,7 +105,7 @@ class PreparedPage:
     page: DecodedPage
     box: Box
     view: NDArray[np.uint8]
-    doubt: str | None
+    doubt: Doubt | None
 
     @property
     def input(self) -> NDArray[np.float32]:
@@ -91,10 +121,10 @@ def preparation(config: PagesConfig) -> str:
 
 def judgement(config: PagesConfig) -> str:
     """What decides what is known of a page, beyond its pixels: the preparation, and the version of the judgement."""
-    return f"{preparation(config)} gate={GATE_VERSION}"
+    return f"{preparation(config)} gate={GATE_VERSION} orientation={ORIENTATION_VERSION}"
 
 
-def refusal(doubt: str | None, *, name: str, gate: bool) -> Issue | None:
+def refusal(doubt: Doubt | None, *, name: str, gate: bool) -> Issue | None:
     """The one decision on a page that can be read: refused, or used.
 
     Args:
@@ -104,15 +134,21 @@ def refusal(doubt: str | None, *, name: str, gate: bool) -> Issue | None:
     """
     if doubt is None or not gate:
         return None
-    remedy = (
-        "check that it is a printed ECG; to use it all the same, turn the gate off (`--no-gate`, `gate` in a request)"
-    )
-    return Issue(f"page {name}", "", "", doubt, remedy, "not_an_ecg")
+    remedy = f"{doubt.remedy}; to use it all the same, turn the gate off (`--no-gate`, `gate` in a request)"
+    return Issue(f"page {name}", "", "", doubt.reason, remedy, doubt.code)
 
 
-def page_remarks(doubt: str | None, pictures: int) -> tuple[str, ...]:
+def is_refusal(issue: Issue) -> bool:
+    """Whether an issue comes from :func:`refusal`, not from a page that cannot be read."""
+    return any(issue.code in codes for codes in GATE_CODES.values())
+
+
+def page_remarks(doubt: Doubt | None, pictures: int) -> tuple[str, ...]:
     """What the reader of an answer has to know of a page that was used, a sentence each."""
-    found = [] if doubt is None else [f"the page was used although it may be no ECG: {doubt}"]
+    found = []
+    if doubt is not None:
+        seems = "it may be no ECG: " if doubt.code == "not_an_ecg" else ""
+        found.append(f"the page was used although {seems}{doubt.reason}")
     if pictures > 1:
         count = f"{pictures} or more" if pictures == MAX_PICTURES else str(pictures)
         found.append(
@@ -122,7 +158,7 @@ def page_remarks(doubt: str | None, pictures: int) -> tuple[str, ...]:
 
 
 def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> PreparedPage:
-    """Read a page, take its view, and judge whether it looks like an ECG; :func:`refusal` says what follows from it.
+    """Read a page, take its view, and judge whether it looks like an upright ECG; :func:`refusal` says what follows from it.
 
     Args:
         source: Path, or the content of the file.
@@ -145,5 +181,17 @@ def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> Pre
         page=page,
         box=box,
         view=view,
-        doubt=not_an_ecg(ecg_evidence(view)),
+        doubt=_doubt(view),
     )
+
+
+def _doubt(view: NDArray[np.uint8]) -> Doubt | None:
+    traces = find_traces(view)
+    reason = not_an_ecg(trace_evidence(traces))
+    if reason is not None:
+        return Doubt("not_an_ecg", reason, "check that it is a printed ECG")
+    lie = lie_of(traces)
+    if lie is None:
+        return None
+    code, how, remedy = _LIES[lie]
+    return Doubt(code, f"it seems to be {how}, by the shape of its beats", remedy)

@@ -20,7 +20,7 @@ from cardiograph.containers import Cohort
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
 from cardiograph.imaging.page_metadata import TRAITS_VERSION, PageTraits, page_traits
-from cardiograph.imaging.prepare import judgement, page_remarks, prepare_page, refusal
+from cardiograph.imaging.prepare import GATE_CODES, Doubt, is_refusal, judgement, page_remarks, prepare_page, refusal
 from cardiograph.imaging.reading import read_page
 from cardiograph.ingest.context import RunContext, View
 from cardiograph.regular_files import open_regular
@@ -42,7 +42,7 @@ class PageFacts:
         perceptual_hash: Hex of the trace fingerprint.
         box: Left, top, right, bottom of the view in pixels.
         traits: What the page tells beside its traces.
-        doubt: Why it does not look like an ECG; None where it does.
+        doubt: Why it does not look like an upright ECG; None where it does.
         pictures: Pages or frames in its file, the first of which was read.
     """
 
@@ -51,7 +51,7 @@ class PageFacts:
     perceptual_hash: str
     box: tuple[int, int, int, int]
     traits: PageTraits
-    doubt: str | None = None
+    doubt: Doubt | None = None
     pictures: int = 1
 
     @property
@@ -69,7 +69,8 @@ class PageFacts:
         """From what ``dataclasses.asdict`` wrote, by way of JSON."""
         grid = kept["traits"]["grid"]
         traits = PageTraits(**kept["traits"] | {"grid": None if grid is None else tuple(grid)})
-        return cls(**kept | {"box": tuple(kept["box"]), "traits": traits})
+        doubt = None if kept["doubt"] is None else Doubt(**kept["doubt"])
+        return cls(**kept | {"box": tuple(kept["box"]), "traits": traits, "doubt": doubt})
 
 
 @dataclass(frozen=True)
@@ -117,17 +118,19 @@ class PageIndex:
         named = [
             (str(record), facts) for record, facts in zip(record_ids, self.facts, strict=True) if facts is not None
         ]
-        kinds = {
-            "do not look like an ECG and were left out with their records (`--no-gate` keeps them)": [
-                issue.where for issue in self.skipped if issue.code == "not_an_ecg"
-            ],
-            "do not look like an ECG and were kept (`pages.gate` is off)": [
-                f"{record!r} ({facts.doubt})" for record, facts in named if facts.doubt is not None
-            ],
-            "come from files with several pictures (pages or frames), of which the first was read": [
-                repr(record) for record, facts in named if facts.pictures > 1
-            ],
-        }
+        kinds = {}
+        for words, codes in GATE_CODES.items():
+            kinds[f"{words} and were left out with their records (`--no-gate` keeps them)"] = [
+                issue.where for issue in self.skipped if issue.code in codes
+            ]
+            kinds[f"{words} and were kept (`pages.gate` is off)"] = [
+                f"{record!r} ({facts.doubt.reason})"
+                for record, facts in named
+                if facts.doubt is not None and facts.doubt.code in codes
+            ]
+        kinds["come from files with several pictures (pages or frames), of which the first was read"] = [
+            repr(record) for record, facts in named if facts.pictures > 1
+        ]
         return [f"{len(found)} page(s) {words}: {_shortened(found)}" for words, found in kinds.items() if found]
 
     def page(self, row: int) -> tuple[Path, PageFacts]:
@@ -254,7 +257,7 @@ def _without_bad(
             f"the pages of {unreadable} of {len(paths)} records cannot be used; replace them, or go on without these "
             "records by --skip-bad-pages"
         )
-        raise PageError(message, [issue for issue in issues if issue.code != "not_an_ecg"])
+        raise PageError(message, [issue for issue in issues if not is_refusal(issue)])
     good = [
         (row, paths[row], found)
         for row, found in enumerate(everything)
