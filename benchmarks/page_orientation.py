@@ -1,7 +1,7 @@
 """Measures how many upright pages are refused as upside down or mirrored, and how many turned and mirrored pages are.
 
-Each page is given as it is, turned by 180 degrees, and mirrored both ways; the grid is found in each of the four. Pages that
-the gate refuses as no ECG are not counted. The half `tuning` gave the weights and limits of `imaging/orientation.py`.
+The view of each page is judged as it is, turned by 180 degrees, and mirrored both ways. Views that the gate refuses as no
+ECG are not counted. The half `tuning` gave the weights and limits of `imaging/orientation.py`.
 Pages are the shared ones ($CARDIOGRAPH_SHARED, default ../shared), pages of the synthetic cohort, and, where `soundfile` is
 installed to decode them, recordings of PTB-XL and CODE-15% drawn on several layouts. Prints JSON. Usage:
 
@@ -81,14 +81,18 @@ def recordings(data: Path, name: str, count: int) -> Source:
             yield f"{name}, {layout}", half, scan_page(page, draw_scan_style(rng), rng).pixels
 
 
-def traces_of(page: Pixels) -> Traces | None:
-    """The traces of a page that the gate takes for an ECG."""
+def view_of(page: Pixels) -> Pixels | None:
+    """The view of a page on which a grid is found."""
     try:
-        _, view = select_view(np.ascontiguousarray(page), PagesConfig())
+        return select_view(page, PagesConfig())[1]
     except PageError:
         return None
-    traces = find_traces(view)
-    return traces if not_an_ecg(trace_evidence(traces)) is None else None
+
+
+def traces_of(view: Pixels | None) -> Traces | None:
+    """The traces of a view that the gate takes for an ECG."""
+    traces = None if view is None else find_traces(np.ascontiguousarray(view))
+    return traces if traces is not None and not_an_ecg(trace_evidence(traces)) is None else None
 
 
 def measured(source: Source) -> dict[str, object]:
@@ -96,8 +100,9 @@ def measured(source: Source) -> dict[str, object]:
     table: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     seconds = []
     for name, half, page in source:
+        view = view_of(page)
         for change, changed in CHANGES.items():
-            traces = traces_of(changed(page))
+            traces = None if view is None else traces_of(changed(view))
             if traces is None:
                 continue
             begin = time.process_time()
@@ -119,7 +124,9 @@ def fitted(source: Source) -> dict[str, list[float]]:
     """
     from scipy.optimize import minimize
 
-    every = [read_signs(traces) for _, half, page in source if half == "tuning" and (traces := traces_of(page))]
+    every = [
+        read_signs(traces) for _, half, page in source if half == "tuning" and (traces := traces_of(view_of(page)))
+    ]
     known = [signs for signs in every if signs and signs.clear]
     values = np.array([np.concatenate([s.time, s.polarity, s.both]) for s in known])
     scale = np.sqrt(np.square(values).mean(axis=0))
@@ -131,9 +138,7 @@ def fitted(source: Source) -> dict[str, list[float]]:
         return float((np.logaddexp.reduce(score, axis=1) - score[:, 0]).sum() + RIDGE * weights @ weights)
 
     weights = minimize(loss, np.zeros(sum(sizes)), method="L-BFGS-B").x / scale
-    time_weights, polarity, both = (
-        part.round(2).tolist() for part in np.split(weights, np.cumsum(sizes)[:-1])
-    )
+    time_weights, polarity, both = (part.round(2).tolist() for part in np.split(weights, np.cumsum(sizes)[:-1]))
     return {"time": time_weights, "polarity": polarity, "both": both}
 
 

@@ -118,7 +118,7 @@ class PagesConfig(Section):
     max_pixels: int = Field(100_000_000, gt=0, description="Larger pages are refused before they are decoded.")
     gate: bool = Field(
         True,
-        description="Leave out, or refuse to score, a page that does not look like an ECG; else keep it and warn.",
+        description="Leave out, or refuse to score, a page that does not look like an upright ECG; else keep it and warn.",
     )
     near_copies: bool = Field(
         True, description="Group pages that are near-copies of each other, not only equal pixels."

@@ -1,4 +1,4 @@
-"""Pages that lie upside down or are mirrored are recognised by their beats and pulses; upright and doubtful ones are kept."""
+"""Pages that lie upside down or are mirrored are recognised; upright and doubtful pages are kept."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_a_drawn_page_is_recognised_in_each_orientation(layout, expected):
 @pytest.mark.parametrize("expected", TURNS)
 def test_a_page_without_pulses_is_recognised_by_its_beats(expected):
     pixels = drawn(heart())
-    left = round(6 * 4)
+    left = 6 * 4
     pixels[140:-60, left + 4 : left + 38] = pixels[140:-60, left + 44 : left + 78]  # the pulse becomes trace and paper
     assert lie(TURNS[expected](pixels)) == expected
 
@@ -63,7 +63,8 @@ def test_mirroring_changes_the_sign_of_what_it_should():
     _, view = select_view(drawn(heart()), PagesConfig())
     upright = read_signs(find_traces(view))
     assert upright.beats >= MIN_BEATS
-    for turn, (time, polarity, both) in {"upside_down": (-1, -1, 1), "left_right": (-1, 1, -1), "top_bottom": (1, -1, -1)}.items():
+    signs = {"upside_down": (-1, -1, 1), "left_right": (-1, 1, -1), "top_bottom": (1, -1, -1)}
+    for turn, (time, polarity, both) in signs.items():
         turned = read_signs(find_traces(np.ascontiguousarray(TURNS[turn](view))))
         for name, sign in (("time", time), ("polarity", polarity), ("both", both)):
             np.testing.assert_allclose(getattr(turned, name), sign * getattr(upright, name), atol=0.15)
@@ -97,8 +98,11 @@ def test_shared_pages_are_recognised_in_each_orientation(shared):
     from PIL import Image
 
     data = shared / "data"
-    files = [*sorted((data / "ecg-pages" / "images").glob("*.jpg"))[:8], *sorted((data / "pages-ptb-xl").rglob("*.png"))[:3]]
-    found = {expected: 0 for expected in TURNS}
+    files = [
+        *sorted((data / "ecg-pages" / "images").glob("*.jpg"))[:8],
+        *sorted((data / "pages-ptb-xl").rglob("*.png"))[:3],
+    ]
+    found = dict.fromkeys(TURNS, 0)
     for file in files:
         pixels = np.asarray(Image.open(file).convert("RGB"))
         for expected, turn in TURNS.items():

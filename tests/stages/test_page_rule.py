@@ -87,7 +87,7 @@ def test_the_decision_is_one_function_of_doubt_and_gate(letter):
     assert refusal(None, name="x", gate=True) is None
     assert refusal(doubt, name="x", gate=False) is None
     issue = refusal(doubt, name="x", gate=True)
-    assert (issue.where, issue.rule, issue.code) == ("page x", doubt, "not_an_ecg")
+    assert (issue.where, issue.rule, issue.code) == ("page x", doubt.reason, "not_an_ecg")
     assert "--no-gate" in issue.remedy
     assert page_remarks(None, 1) == ()
     assert len(page_remarks(doubt, 3)) == 2
@@ -100,6 +100,54 @@ def test_a_prediction_refuses_or_warns_as_the_request_says(finished_run, letter)
     assert [issue.code for issue in caught.value.issues] == ["not_an_ecg"]
     answer = predictor.predict(letter, gate=False)
     assert answer.warnings[0].startswith("the page was used although it may be no ECG")
+
+
+TURNED = {
+    "upside_down": (Image.Transpose.ROTATE_180, "it seems to be upside down", "turn the picture by 180 degrees"),
+    "mirrored": (
+        Image.Transpose.FLIP_LEFT_RIGHT,
+        "it seems to be mirrored left to right",
+        "mirror the picture left to",
+    ),
+}
+
+
+@pytest.fixture(params=TURNED)
+def turned(request, cohort_table, tmp_path):
+    """Code, reason and remedy of a page that is turned or mirrored, and its file."""
+    change, reason, remedy = TURNED[request.param]
+    pages = sorted((cohort_table.parent / "pages").glob("*.jpg"))
+    Image.open(pages[0]).transpose(change).save(tmp_path / "turned.png")
+    return request.param, reason, remedy, tmp_path / "turned.png"
+
+
+def test_a_turned_page_is_refused_with_its_own_reason_and_remedy(finished_run, turned):
+    code, reason, remedy, file = turned
+    predictor = Predictor.load(finished_run)
+    with pytest.raises(PageError) as caught:
+        predictor.predict(file)
+    (issue,) = caught.value.issues
+    assert issue.code == code
+    assert issue.rule.startswith(reason) and issue.remedy.startswith(remedy) and "--no-gate" in issue.remedy
+    assert predictor.predict(file, gate=False).warnings[0].startswith(f"the page was used although {reason}")
+
+
+def test_a_turned_page_is_left_out_of_a_cohort_or_kept_and_named(cohort_table, turned, tmp_path):
+    code, reason, _, file = turned
+    files = [*sorted((cohort_table.parent / "pages").glob("*.jpg"))[:3], file]
+    columns = {"record_id": list("abcd"), "patient_id": None, "class_name": "c", "split": None, "label": [0, 1, 0, 1]}
+    cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(file) for file in files]}), ())
+    with PageCache(tmp_path) as cache:
+        for _ in range(2):  # read, then from the cache
+            used, survey = survey_pages(cohort, Workshop(RunConfig(), cache, Silent()))
+            assert list(used.record_ids) == ["a", "b", "c"]
+            assert [issue.code for issue in survey.skipped] == [code]
+            (note,) = survey.notes(used.record_ids)
+            assert note.startswith("1 page(s) seem to be upside down or mirrored and were left out")
+        used, survey = survey_pages(cohort, Workshop(RunConfig(pages=PagesConfig(gate=False)), cache, Silent()))
+        assert list(used.record_ids) == ["a", "b", "c", "d"]
+        (note,) = survey.notes(used.record_ids)
+        assert "were kept" in note and f"'d' ({reason}" in note
 
 
 def test_a_prediction_says_which_page_of_a_file_was_read(finished_run, cohort_table, tmp_path):

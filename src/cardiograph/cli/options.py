@@ -54,7 +54,7 @@ Gate = Annotated[
     bool | None,
     typer.Option(
         "--gate/--no-gate",
-        help="Leave out pages that do not look like an ECG, or keep them with a warning.",
+        help="Leave out pages that do not look like an upright ECG, or keep them with a warning.",
         show_default="--gate",
     ),
 ]

@@ -52,7 +52,7 @@ def predict(  # noqa: PLR0913 - a command has its options
         bool | None,
         typer.Option(
             "--gate/--no-gate",
-            help="Refuse a page that does not look like an ECG, or score it with a warning.",
+            help="Refuse a page that does not look like an upright ECG, or score it with a warning.",
             show_default="the run's setting",
         ),
     ] = None,

@@ -17,7 +17,7 @@ WIDTHS_PER_MV = 1 / 26.5
 """1 mV (10 mm) as a share of the width of a usual view: 10 s at 25 mm/s, and 15 mm for the calibration pulse."""
 
 REACH, SHORTEST_REACH = 0.05, 0.012
-"""Of the width: how far a trace is followed on both sides of a beat (0.5 s on a page of 10 s), and the least that will do."""
+"""Of the width: how far a trace is followed on both sides of a beat, 0.5 s on a page of 10 s, and the least distance."""
 
 REACH_OF_PERIOD = 0.47
 """Of the time between two beats: the trace is followed no farther, so that the next beat is left out."""
@@ -41,7 +41,8 @@ MIN_BEATS = 8
 MIN_FOUND = 0.4
 MAX_WIDTH = 0.009
 MARGIN = 4.0
-"""Beats, share of beats, and width of a beat (0.09 s on a page of 10 s) from which the signs count; least log odds. Source: ``benchmarks/page_orientation.py``."""
+"""Signs count from so many beats, from such a share of the beats, and up to this width of a beat (0.09 s on a page of 10 s);
+a page is refused above this log odds. Source: ``benchmarks/page_orientation.py``."""
 
 Lie = Literal["upside_down", "left_right", "top_bottom"]
 
@@ -57,7 +58,7 @@ PULSE_WEIGHT, MAX_PULSES = 1.5, 3
 """Weight of each calibration pulse for polarity, and how many count: a printed pulse always points up."""
 
 SIDE_WEIGHT = 0.75
-"""Weight of the side of the pulses for time; log odds of 1.5, as some devices print them on the right."""
+"""Weight for time of the side that has two pulses more than the other; log odds of 1.5, as some devices print them right."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Signs:
         polarity: [3] P and T waves point up; QRS complexes point up; they do so more at both sides of the page than in its
             middle (aVR and V1 to V3).
         both: [4] The wave after the complex points up more than the one before it; R precedes S; the trace leaves the
-            complex higher than it enters it; complexes point up more left of the middle than right of it.
+            complex higher than it enters it; complexes point up more in the second quarter of the page's
+            width than in the third (V1 to V3).
         beats: How many beats were averaged.
         found: Beats found, as a share of those that the page would have if each trace showed each beat.
         width: Of a beat, as a share of the width of the view, in the median; its stroke is left out.
@@ -110,7 +112,7 @@ def log_odds(traces: Traces) -> dict[Lie, float]:
     """Log odds of each wrong orientation against upright, from the beats and the calibration pulses."""
     pointing, on_the_left = _pulses(traces.ink)
     polarity = PULSE_WEIGHT * max(-MAX_PULSES, min(MAX_PULSES, pointing))
-    time, both = SIDE_WEIGHT * ((on_the_left > 0) - (on_the_left < 0)), 0.0
+    time, both = SIDE_WEIGHT * ((on_the_left > 1) - (on_the_left < -1)), 0.0
     signs = read_signs(traces)
     if signs is not None and signs.clear:
         time += float(signs.time @ TIME_WEIGHTS)
@@ -164,7 +166,9 @@ def _reach_and_found(traces: Traces) -> tuple[int, float]:
     times = np.add.reduceat(middles, first) / np.diff(first, append=len(middles))
     period = float(np.median(np.diff(times))) if len(times) > 2 else 2 * REACH * width
     counts = np.bincount(traces.runs[0], minlength=width)
-    return int(min(REACH * width, REACH_OF_PERIOD * period)), len(middles) / max(1.0, len(times) * float(np.median(counts)))
+    return int(min(REACH * width, REACH_OF_PERIOD * period)), len(middles) / max(
+        1.0, len(times) * float(np.median(counts))
+    )
 
 
 def _follow(traces: Traces, beats: list[Beat], reach: int) -> tuple[Floats, NDArray[np.int64]]:
@@ -236,14 +240,14 @@ def _wave_signs(before: Floats, after: Floats) -> tuple[list[Floats], list[Float
 
 def _peak(wave: Floats) -> Floats:
     high, low = wave.max(axis=1), wave.min(axis=1)
-    return np.where(high > -low, high, low)
+    return np.asarray(np.where(high > -low, high, low), np.float64)
 
 
 def _falls_faster(wave: Floats, peak: Floats) -> Floats:
     """-1 to 1, [beats]: 1 where a wave reaches its peak slowly and leaves it fast."""
     slope = np.diff(wave, axis=1)
     cubes = slope**3
-    return -np.sign(peak) * cubes.sum(axis=1) / (np.abs(cubes).sum(axis=1) + 1e-6)
+    return np.asarray(-np.sign(peak) * cubes.sum(axis=1) / (np.abs(cubes).sum(axis=1) + 1e-6), np.float64)
 
 
 def _complex_signs(

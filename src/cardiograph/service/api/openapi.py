@@ -87,8 +87,8 @@ def patient_schema(*, nullable: bool) -> dict[str, Any]:
 
 
 def gate_schema(*, nullable: bool) -> dict[str, Any]:
-    """JSON schema of whether a page that does not look like an ECG is refused."""
-    said = "true refuses a page that does not look like an ECG, false scores it with a warning"
+    """JSON schema of whether a page that does not look like an upright ECG is refused."""
+    said = "true refuses a page that does not look like an upright ECG, false scores it with a warning"
     return {"type": ["boolean", "null"] if nullable else "boolean", "description": said}
 
 
