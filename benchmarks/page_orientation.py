@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import PagesConfig
-from cardiograph.errors import PageError
-from cardiograph.imaging.ecg_check import Traces, find_traces, not_an_ecg, trace_evidence
-from cardiograph.imaging.orientation import lie_of, read_signs
-from cardiograph.imaging.grid import select_view
 from cardiograph.ecg.draw.paper import draw_page
 from cardiograph.ecg.draw.scan import draw_scan_style, scan_page
+from cardiograph.errors import PageError
+from cardiograph.imaging.ecg_check import Traces, find_traces, not_an_ecg, trace_evidence
+from cardiograph.imaging.grid import select_view
+from cardiograph.imaging.orientation import lie_of, read_signs
 from gallery.ecg_pages import LAYOUTS, halves, opened, synthetic
 from gallery.source import Pixels
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from cardiograph.config import PagesConfig
-from cardiograph.imaging.ecg_check import find_traces
-from cardiograph.imaging.orientation import MIN_BEATS, lie_of, log_odds, read_signs
-from cardiograph.imaging.grid import select_view
-from cardiograph.imaging.prepare import prepare_page
 from cardiograph.ecg.draw.paper import SIX_BY_TWO_ROWS, PaperLayout, draw_page
+from cardiograph.imaging.ecg_check import find_traces
+from cardiograph.imaging.grid import select_view
+from cardiograph.imaging.orientation import MIN_BEATS, lie_of, log_odds, read_signs
+from cardiograph.imaging.prepare import prepare_page
 
 TURNS = {
     None: lambda pixels: pixels,

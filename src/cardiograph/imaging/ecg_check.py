@@ -209,9 +209,7 @@ def not_an_ecg(evidence: EcgEvidence) -> str | None:
         steady = _share(e.steady, MIN_STEADY)
         return f"only {steady} of its columns have the same number of traces, {MIN_STEADY:.0%} or more are needed"
     if e.climb > MAX_CLIMB and e.rhythm < REGULAR:  # a fast ventricular tachycardia climbs, too
-        return (
-            f"its lines are {_number(e.climb, MAX_CLIMB)} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
-        )
+        return f"its lines are {_number(e.climb, MAX_CLIMB)} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
     return _without_beats(e)
 
 

@@ -55,6 +55,7 @@ def to_input(view_pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     standardised = (scaled - np.array(IMAGENET_MEAN, np.float32)) / np.array(IMAGENET_STD, np.float32)
     return np.ascontiguousarray(standardised.transpose(2, 0, 1), dtype=np.float32)
 
+
 GATE_CODES = {
     "do not look like an ECG": ("not_an_ecg",),
     "seem to be upside down or mirrored": ("upside_down", "mirrored"),

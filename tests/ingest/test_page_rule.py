@@ -139,14 +139,14 @@ def test_a_turned_page_is_left_out_of_a_cohort_or_kept_and_named(cohort_table, t
     cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(file) for file in files]}), ())
     with PageCache(tmp_path) as cache:
         for _ in range(2):  # read, then from the cache
-            used, survey = survey_pages(cohort, Workshop(RunConfig(), cache, Silent()))
+            used, page_index = index_pages(cohort, RunContext(RunConfig(), cache, NoProgress()))
             assert list(used.record_ids) == ["a", "b", "c"]
-            assert [issue.code for issue in survey.skipped] == [code]
-            (note,) = survey.notes(used.record_ids)
+            assert [issue.code for issue in page_index.skipped] == [code]
+            (note,) = page_index.notes(used.record_ids)
             assert note.startswith("1 page(s) seem to be upside down or mirrored and were left out")
-        used, survey = survey_pages(cohort, Workshop(RunConfig(pages=PagesConfig(gate=False)), cache, Silent()))
+        used, page_index = index_pages(cohort, RunContext(RunConfig(pages=PagesConfig(gate=False)), cache, NoProgress()))
         assert list(used.record_ids) == ["a", "b", "c", "d"]
-        (note,) = survey.notes(used.record_ids)
+        (note,) = page_index.notes(used.record_ids)
         assert "were kept" in note and f"'d' ({reason}" in note
 
 
