@@ -202,7 +202,7 @@ def test_the_reference_names_the_default_behind_an_option_of_a_run(option):
 
 def test_the_pages_name_every_model_and_the_default():
     from cardiograph.config import ModelConfig
-    from cardiograph.models.registry import SERVABLE, TITLES
+    from cardiograph.registry import MODELS, TITLES
 
     default = ModelConfig().name
     table = rows(TEXTS[ROOT / "docs/concepts/models.md"])
@@ -211,7 +211,7 @@ def test_the_pages_name_every_model_and_the_default():
     assert not any("the default" in table[name][-1] for name in TITLES if name != default)
     assert f"The default model is {TITLES[default]}" in TEXTS[ROOT / "docs/concepts/how-it-works.md"]
     (primary,) = (line for line in REFERENCE["run-folder"].splitlines() if line.startswith("| `primary` |"))
-    assert set(SPAN.findall(primary)) - {"primary"} == set(SERVABLE)
+    assert set(SPAN.findall(primary)) - {"primary"} == set(MODELS)
 
 
 def test_the_reference_has_every_exit_status():

@@ -24,7 +24,7 @@ from pydantic_core import from_json
 from cardiograph import __version__
 from cardiograph.containers import Prediction, Query
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, ServiceError
-from cardiograph.service.api.schemas import IssueAnswer, Told
+from cardiograph.service.api.schemas import IssueAnswer, PredictionBody
 
 REQUEST_LINES, REQUEST_BYTES = 16, 4 << 20
 """A batch goes in requests of so many patients, or so many bytes: answers are read only after all of a request is sent."""
@@ -340,7 +340,7 @@ class ServiceClient:
     def _prediction(self, answer: Any) -> Prediction:  # noqa: ANN401 - whatever was answered
         try:
             content = answer["prediction"]
-            Told.model_validate(content, strict=True)
+            PredictionBody.model_validate(content, strict=True)
             return Prediction.from_dict(content)
         except (ValueError, KeyError, TypeError) as error:
             self._strange("there is no prediction in it", error)
