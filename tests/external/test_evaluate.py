@@ -13,7 +13,7 @@ from cardiograph.config import load_config
 from cardiograph.errors import CohortError, ConfigError, PageError, RunError
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.external.evaluate import evaluate_cohort
-from cardiograph.external.scores import Answered, cautions, score_answers
+from cardiograph.external.scores import ExternalScores, cautions, score_answers
 from cardiograph.inference import Predictor, Query, Scores
 from cardiograph.run.pipeline import run
 from cardiograph.uncertainty.calibrators import Calibrator
@@ -276,7 +276,7 @@ def answered(labels, probabilities, **others):
         "uncertainty": Uncertainty(Calibrator("none", {}), conformal=sets),
         "met": ((),) * count,
     }
-    return Answered(labels=labels, scores=scores, **given | others)
+    return ExternalScores(labels=labels, scores=scores, **given | others)
 
 
 def test_coverage_is_the_share_of_a_class_whose_set_holds_it():

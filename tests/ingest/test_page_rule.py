@@ -144,7 +144,9 @@ def test_a_turned_page_is_left_out_of_a_cohort_or_kept_and_named(cohort_table, t
             assert [issue.code for issue in page_index.skipped] == [code]
             (note,) = page_index.notes(used.record_ids)
             assert note.startswith("1 page(s) seem to be upside down or mirrored and were left out")
-        used, page_index = index_pages(cohort, RunContext(RunConfig(pages=PagesConfig(gate=False)), cache, NoProgress()))
+        used, page_index = index_pages(
+            cohort, RunContext(RunConfig(pages=PagesConfig(gate=False)), cache, NoProgress())
+        )
         assert list(used.record_ids) == ["a", "b", "c", "d"]
         (note,) = page_index.notes(used.record_ids)
         assert "were kept" in note and f"'d' ({reason}" in note

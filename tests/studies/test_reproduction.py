@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.service.conftest import BundleFacts
-from tests.service.test_page import Form, typed
-from tests.test_cli import call, failed
+from tests.service.web.test_routes import Form, typed
+from tests.cli.test_app import call, failed
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.run import RunDirectory
