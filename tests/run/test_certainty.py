@@ -87,7 +87,7 @@ def test_decisions_novelty_and_width_are_counted_from_the_answers():
     rng.integers(0, 2, 90)
     distances = rng.random(90) * 1.2
     beyond = sum(distance > limit for place, distance in enumerate(distances) if place % 3)
-    assert found["novelty"] == {"quantile": 0.95, "judged": 60, "novel": beyond}
+    assert found["novelty"] == {"quantile": 0.95, "judged": 60, "novel": beyond, "not_judged": 30}
     assert beyond > 0
     assert found["width"] == pytest.approx(median((told.high - told.low).tolist()))
     assert found["calibration"]["kind"] == uncertainty.calibrator.kind
