@@ -1,4 +1,4 @@
-"""What a clinical variable is: name, unit, plausible range, transform; the five of the reference pipeline."""
+"""Clinical variables: name, unit, allowed range and transform, and the list of variables that the package knows."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ Transform = Literal["identity", "log"]
 Provenance = Literal["measured", "simulated blind to the label", "simulated from the label", "synthetic patient"]
 
 UNLABELLED = -1
-"""The label of a record whose outcome is not known, in every integer label array."""
+"""Label of a record with an unknown outcome, in every integer label array."""
 
 
 @dataclass(frozen=True)
 class ClinicalVariable:
-    """A clinical variable and the values it may take.
+    """A clinical variable and its allowed values.
 
     Args:
-        name: Column name, lower case.
-        title: Name for people.
-        unit: UCUM-like unit as printed; empty for a class or a count.
-        low: Smallest value allowed, in ``unit``.
-        high: Largest value allowed, in ``unit``.
-        transform: Applied before scaling; ``log`` needs ``low > 0``.
-        whole: True where only whole numbers are allowed (NYHA class).
-        categories: Words that the column holds instead of numbers, in their order; the value of a word is its place, from
-            0. Spellings of one word are separated by bars, the first is shown: ``("female|f", "male|m")``.
+        name: Column name in lower case.
+        title: Display name.
+        unit: UCUM-like unit shown with values; empty for a class or a count.
+        low: Smallest allowed value, in ``unit``.
+        high: Largest allowed value, in ``unit``.
+        transform: Transform applied before scaling; ``log`` needs ``low > 0``.
+        whole: Whether only whole numbers are allowed (NYHA class).
+        categories: Ordered categories of a column that holds words instead of numbers; the value of a category is its
+            position, from 0. Bars separate the spellings of one category, and the first spelling is displayed:
+            ``("female|f", "male|m")``.
     """
 
     name: str
@@ -38,15 +39,15 @@ class ClinicalVariable:
     categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "categories", tuple(self.categories))  # JSON gives lists
+        object.__setattr__(self, "categories", tuple(self.categories))  # JSON contains lists
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The categories as they are shown."""
+        """Displayed spelling of each category."""
         return tuple(category.split("|")[0].strip() for category in self.categories)
 
     def category(self, text: str) -> float | None:
-        """Return the value of a word, whatever its case; None where it is no category."""
+        """Return the value of a word, ignoring case; None if it is not a category."""
         plain = text.strip().casefold()
         for number, category in enumerate(self.categories):
             if plain in (spelling.strip().casefold() for spelling in category.split("|")):
@@ -54,25 +55,25 @@ class ClinicalVariable:
         return None
 
     def word(self, value: float | None) -> str:
-        """Return the category of a value; empty for a number that is none."""
+        """Return the category of a value; an empty string if the value has no category."""
         places: dict[float, str] = dict(enumerate(self.words))
         return "" if value is None else places.get(value, "")
 
     def unit_of(self, value: float) -> str:
-        """Return what is printed behind a value: the unit, or the category in brackets."""
+        """Return the text to print after a value: the unit, or the category in brackets."""
         word = self.word(value)
         return f"({word})" if word else self.unit
 
     @property
     def allowed(self) -> str:
-        """The range in words, such as ``50-300 mmHg`` or ``0 = female, 1 = male``."""
+        """Allowed values as text, such as ``50-300 mmHg`` or ``0 = female, 1 = male``."""
         if self.categories:
             return ", ".join(f"{number} = {word}" for number, word in enumerate(self.words))
         return f"{self.low:g}-{self.high:g} {self.unit}".rstrip()
 
     @property
     def rule(self) -> str:
-        """The range in words, and whether numbers have to be whole."""
+        """Allowed values as text, including whether numbers must be whole."""
         return f"{self.allowed}{', whole numbers' if self.whole and not self.categories else ''}"
 
 
