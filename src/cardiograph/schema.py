@@ -84,14 +84,18 @@ DEFAULT_VARIABLES: tuple[ClinicalVariable, ...] = (
     ClinicalVariable("sbp", "systolic blood pressure", "mmHg", 50, 300),
     ClinicalVariable("age", "age", "years", 0, 120),
 )
-"""Limits are of measurement, not of health: outside them a value is a typing error, another unit or a sentinel."""
+"""Variables of the reference pipeline.
+
+The limits describe possible measurements, not healthy values: a value outside them is a typing error, has another unit
+or is a code for "missing".
+"""
 
 NT_PROBNP = ClinicalVariable("ntprobnp", "NT-proBNP", "pg/mL", 5, 70_000, transform="log")
-"""A peptide of its own, not BNP: split off the same prohormone, with values several times higher.
+"""A different peptide from BNP: both come from the same prohormone, but NT-proBNP values are several times higher.
 
-It is read where a table has the column, and simulated nowhere. Source of the limits: the measuring range of the clinical
-assays, 5 to 35,000 pg/mL, and twice that with the sample diluted 1:2.
+It is used if the table has the column, and never simulated. Source of the limits: clinical assays measure 5 to 35,000
+pg/mL, and twice that in a sample diluted 1:2.
 """
 
 KNOWN_VARIABLES: tuple[ClinicalVariable, ...] = (*DEFAULT_VARIABLES, NT_PROBNP)
-"""Variables whose column, unit and codes the package knows without a word of the configuration."""
+"""Variables that are read without configuration; each has units, aliases and FHIR codes."""

@@ -27,7 +27,7 @@ def set_threads(threads: int | None = None) -> int:
 
 
 def one_thread_a_page() -> None:
-    """Limit OpenCV to one thread, because pages are processed in parallel; sufficient for work that only reads pages."""
+    """Limit OpenCV to one thread, because pages are processed in parallel; enough for work that only reads pages."""
     import cv2
 
     cv2.setNumThreads(1)

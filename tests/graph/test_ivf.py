@@ -167,7 +167,7 @@ def test_a_reference_with_absent_blocks_and_a_query_without_one_are_searched_exa
 
 
 def test_lists_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="each reference record stands in a list"):
+    with pytest.raises(ValueError, match="each reference record is in a list"):
         IvfIndex(np.zeros((2, 3), np.float32), np.arange(5), np.array([0, 2, 4]), 1, 1.0, 5, raised=False)
 
 

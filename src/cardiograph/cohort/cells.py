@@ -309,8 +309,8 @@ def fitting_units(cells: Sequence[Cell], reading: Reading) -> tuple[Unit, ...]:
     """The units other than the one of ``reading`` in which a whole column is plausible.
 
     In such a unit every number of the column lies within the variable's limits. A unit that would change numbers which
-    are within the limits as they stand needs most of the column to lie outside them: two ages of 300 among adults do not
-    make a column of months.
+    are within the limits as they stand needs most of the column to lie outside them: two ages of 300 among adults do
+    not make a column of months.
     """
     as_read = [_in_limits(cell, reading) for cell in cells]
     found = []

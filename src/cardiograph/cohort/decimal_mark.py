@@ -15,8 +15,8 @@ _GROUPS = re.compile(r"[+-]?[0-9]+(,[0-9]{3}){2,}")
 def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
     """Return the decimal mark of text cells: a comma only where nothing speaks against it.
 
-    A comma counts where it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). One number with a point, or one
-    with two groups of thousands, settles it the other way; such a table keeps its faults, which name ``--decimal``.
+    A comma counts where it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). One number with a point, or
+    one with two groups of thousands, settles it the other way; such a table keeps its faults, which name ``--decimal``.
 
     Args:
         columns: The cells of the clinical columns.

@@ -98,8 +98,8 @@ def page_issues(pages: Sequence[str], where: Where, *, modality: str) -> Iterato
     Args:
         pages: [records] as written, empty where not given.
         where: The place of a row, for people.
-        modality: ``image`` where pages alone are read because the settings say so; ``pages`` where the table has nothing
-            else; ``both`` where a record may have clinical values instead.
+        modality: ``image`` where pages alone are read because the settings say so; ``pages`` where the table has
+            nothing else; ``both`` where a record may have clinical values instead.
     """
     if not any(pages):
         rule = "each row has the path of its page" if modality != "both" else "some rows have the path of their page"

@@ -30,8 +30,8 @@ def draw_split(
     """Draw the parts, group by group.
 
     Groups come in random order, the large ones first. Each goes to a part that still has room for all its labelled
-    records, label by label and stratum by stratum, chosen with a probability in proportion to that room; where no part has
-    room, to the part that it pushes least over its share. Groups without any labelled record are training rows; an
+    records, label by label and stratum by stratum, chosen with a probability in proportion to that room; where no part
+    has room, to the part that it pushes least over its share. Groups without any labelled record are training rows; an
     unlabelled record whose group is validated or tested is excluded.
 
     Args:
@@ -164,8 +164,8 @@ def _covered(counts: Counts, chosen: Counts) -> bool:
 def _one_each(counts: Counts, order: Counts, rng: np.random.Generator) -> dict[int, int]:
     """Small groups that give every part a record of each label, and then of each stratum, the rarest first.
 
-    Both labels are always covered, and strata whose groups hold no other stratum; where groups hold several, there may be
-    no way to cover all.
+    Both labels are always covered, and strata whose groups hold no other stratum; where groups hold several, there may
+    be no way to cover all.
     """
     parts = [int(part) for part in rng.permutation([PARTS.index(VAL), PARTS.index(TEST)])] + [PARTS.index(TRAIN)]
     rarest_first = np.argsort((counts[:, 2:] > 0).sum(axis=0), kind="stable")
@@ -248,8 +248,8 @@ def split_groups(
 
     Within these, the groups of each combination of strata are held out in about the same share.
 
-    No group is held out where that would leave either part with fewer than :data:`FEWEST_HELD_OUT` groups of a label. Groups
-    without a label stay with the training records; an unlabelled record of a held-out group is excluded.
+    No group is held out where that would leave either part with fewer than :data:`FEWEST_HELD_OUT` groups of a label.
+    Groups without a label stay with the training records; an unlabelled record of a held-out group is excluded.
 
     Args:
         labels: [records] 0, 1 or -1.

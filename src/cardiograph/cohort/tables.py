@@ -49,8 +49,8 @@ class RawTable:
         folder: Where relative page paths start.
         header: Column names as written, stripped.
         rows: A tuple of cells for each row, as long as the header.
-        lines: The place of each row in the file: line number (the header is line 1), row number of a sheet, or row number
-            from 1 for Parquet.
+        lines: The place of each row in the file: line number (the header is line 1), row number of a sheet, or row
+            number from 1 for Parquet.
         issues: Faults of the file's structure; the rows they concern are not among ``rows``.
         notes: What was left aside, in words.
     """
@@ -76,7 +76,8 @@ def read_table(path: Path) -> RawTable:
         path: ``.csv``, ``.tsv`` or ``.tab`` (text, whose separator is found), ``.xlsx``, ``.parquet`` or ``.pq``.
 
     Raises:
-        CohortError: The file is missing, unreadable, empty, of another kind, or not UTF-8, or its separator is not clear.
+        CohortError: The file is missing, unreadable, empty, of another kind, or not UTF-8, or its separator is not
+            clear.
     """
     kind = path.suffix.lower()
     if not path.exists():
@@ -321,7 +322,8 @@ def read_folder(path: Path) -> RawTable:
         path: Folder whose folders are the classes.
 
     Returns:
-        A table with the columns ``record_id`` (path relative to ``path``), ``label`` (name of the class folder) and ``ecg``.
+        A table with the columns ``record_id`` (path relative to ``path``), ``label`` (name of the class folder) and
+        ``ecg``.
 
     Raises:
         CohortError: The folder cannot be read or has no class folder.

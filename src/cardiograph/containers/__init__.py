@@ -1,4 +1,4 @@
-"""The nouns that travel between stages; each checks its lengths, shapes and ids when it is made."""
+"""Data containers passed between stages; each validates lengths, shapes and ids on construction."""
 
 from cardiograph.containers.answers import DECISIONS, ROW, Neighbour, Prediction, Query
 from cardiograph.containers.graph import IvfIndex, NearestNeighbours, PatientGraph, SearchPoints
