@@ -22,7 +22,7 @@ def test_exact_names_and_mapped_ones_are_found():
         ({"glucose": "A"}, "map_unknown_name", "[[cohort.variables]]"),
         ({"bnp": "NT proBNP blod"}, "map_missing_column", "did you mean 'NT proBNP blood'?"),
         ({"ef": "A", "bnp": "A"}, "map_twice", "ef and bnp"),
-        ({"label": "A"}, "map_target_present", "the table has a column 'label' already"),
+        ({"label": "A"}, "map_target_present", "the table already has a column 'label'"),
     ],
 )
 def test_a_map_that_cannot_be_followed_is_a_fault(mapping, code, told):

@@ -56,10 +56,10 @@ def test_positive_has_to_name_classes_that_are_there(pages):
 
 def test_empty_folders_are_named(pages, tmp_path):
     (pages / "empty").mkdir()
-    with pytest.raises(CohortError, match="folder empty; holds no page"):
+    with pytest.raises(CohortError, match="folder empty; has no pages"):
         read(pages, "mi")
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(CohortError, match="no folder per class"):
+    with pytest.raises(CohortError, match="no class folders"):
         read(tmp_path / "nothing", "mi")
 
 

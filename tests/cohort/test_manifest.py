@@ -297,9 +297,9 @@ def test_repeated_sentinels_within_the_limits_are_remarked_upon(read):
 def test_equal_rows_and_patients_of_two_spellings_are_remarked_upon(read):
     notes = read("patient_id,label,ef\nP1,1,0.4\np1,0,0.5\n7,1,0.5\n007,0,0.4\n7,1,0.5\n").table.attrs["notes"]
     assert notes == [
-        "1 row(s) are equal to an earlier one in every column; all are kept",
-        "patients 'P1' and 'p1' count as two; if they are one, write them alike",
-        "patients '7' and '007' count as two; if they are one, write them alike",
+        "1 row(s) equal an earlier row in every column; all are kept",
+        "'P1' and 'p1' are treated as two patients; if they are one, use one spelling",
+        "'7' and '007' are treated as two patients; if they are one, use one spelling",
     ]
 
 
@@ -381,7 +381,7 @@ def test_a_missing_value_named_for_a_column_leaves_the_others_alone(read):
     told = read(text, missing=["nyha=99"]).table
     assert told["nyha"].isna().tolist() == [True, False, False]
     assert told["age"].tolist() == [99, 50, 60]
-    assert "nyha: 1 cells hold a value that --missing declares as not measured" in told.attrs["notes"]
+    assert "nyha: 1 cells hold a value that --missing declares as 'not measured'" in told.attrs["notes"]
 
 
 def test_a_missing_zero_does_not_empty_the_labels(read):

@@ -25,7 +25,7 @@ def placed(written, folder, code="missing", place="row 3"):
 @pytest.mark.parametrize(
     ("written", "rule", "remedy"),
     [
-        (r"Pages\A1.PNG", "Pages/A1.PNG", "write / in the place of"),
+        (r"Pages\A1.PNG", "Pages/A1.PNG", "write / instead of"),
         (r"C:\data\Pages\A1.PNG", "no such file", "Windows"),
         ("pages/b2.png", "Pages/b2.png", "case"),
         ("Pages/a1.png", "Pages/A1.PNG", "case"),
@@ -35,7 +35,7 @@ def placed(written, folder, code="missing", place="row 3"):
         ("file:///data/x%20y.png", "no such file", "without file://"),
         ("https://example.org/a.png", "no such file", "download"),
         ("~/a.png", "no such file", "~ is not replaced"),
-        ("Pages/b2.png;Pages/A1.PNG", "no such file", "one page in a cell"),
+        ("Pages/b2.png;Pages/A1.PNG", "no such file", "one page per cell"),
         ("NA", "no such file", "leave the cell empty"),
         ("A1.PNG", "no such file; relative paths start at", "check the path, or leave"),
     ],

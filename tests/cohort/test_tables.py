@@ -24,8 +24,8 @@ from cardiograph.errors import CohortError
         (b"label,ef\n1,0.4\0\n", "zero bytes"),
         ('label,ef\n1,"0.4\n0,0.5\n', "row 2"),
         ("label,ef\n1,0.4,7\n0,0.5\n", "row 2 is 3 cells long; each row has 2 cells"),
-        ("label,ef\n1,0.4\n,\n0,0.5\n", "row 3 is without any value"),
-        ("label,ef,ef\n1,0.4,0.4\n0,0.5,0.4\n", "header: ef is there 2 times"),
+        ("label,ef\n1,0.4\n,\n0,0.5\n", "row 3 is empty"),
+        ("label,ef,ef\n1,0.4,0.4\n0,0.5,0.4\n", "header: ef is present 2 times"),
     ],
 )
 def test_a_file_that_is_no_clean_table_is_refused(faults, content, told):
@@ -70,7 +70,7 @@ def test_empty_rows_and_columns_at_the_end_are_no_fault(read, faults):
     cohort = read("label,ef,,\n1,0.4,,\n0,0.5\n,,,\n,\n")
     assert cohort.table["ef"].tolist() == [0.4, 0.5]
     assert cohort.table.attrs["ignored_columns"] == []
-    assert "row 3 is without any value" in str(faults("label,ef,,\n1,0.4,,\n,,,\n0,0.5,,\n"))
+    assert "row 3 is empty" in str(faults("label,ef,,\n1,0.4,,\n,,,\n0,0.5,,\n"))
     assert "row 2 is 3 cells long" in str(faults("label,ef\n1,0.4,7\n0,0.5,\n"))
 
 

@@ -1,4 +1,4 @@
-"""Finds the decimal mark of a table, where its numbers leave no doubt."""
+"""Detection of the decimal mark of a table, if its numbers are unambiguous."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _GROUPS = re.compile(r"[+-]?[0-9]+(,[0-9]{3}){2,}")
 
 
 def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
-    """Return the decimal mark of text cells: a comma only where nothing speaks against it.
+    """Return the decimal mark of text cells: a comma only if no cell contradicts it.
 
-    A comma counts where it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). One number with a point, or
-    one with two groups of thousands, settles it the other way; such a table keeps its faults, which name ``--decimal``.
+    A comma is a decimal mark if it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). If any number has a
+    point or two groups of thousands, the mark is a point; commas are then faults, whose remedy names ``--decimal``.
 
     Args:
-        columns: The cells of the clinical columns.
+        columns: Cells of each clinical column.
     """
     found = False
     for cell in (cell for column in columns for cell in column if isinstance(cell, str)):

@@ -57,9 +57,9 @@ class Prediction:
         missing: Blocks that the patient lacks: ``image``, ``clinical``.
         low: Lower end of the Venn-Abers interval of the probability; None with too few validation records.
         high: Upper end of the interval.
-        decision: Decision of the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``; ``too
-            few`` if a class has too few validation records, ``void`` if the threshold is void, and ``no estimate`` for
-            a model that reproduces faults.
+        decision: Decision of the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``;
+            ``too few`` if a class has too few validation records, ``void`` if the threshold is void, and
+            ``no estimate`` for a model that reproduces faults.
         novelty: Share of training records that are nearer to their neighbours than this patient; None if not computed.
     """
 
