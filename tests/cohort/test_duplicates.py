@@ -56,7 +56,7 @@ def test_equal_values_join_records_that_nothing_else_tells_apart():
 
 def test_lengths_are_checked_and_nothing_is_fine():
     assert len(find_groups(patient_ids=[], pixel_hashes=[], perceptual_hashes=None)) == 0
-    with pytest.raises(ValueError, match="for each record"):
+    with pytest.raises(ValueError, match="each record needs"):
         find_groups(patient_ids=["a"], pixel_hashes=[], perceptual_hashes=None)
 
 

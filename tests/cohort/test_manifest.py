@@ -87,7 +87,7 @@ def test_faults_of_file_header_options_and_cells_come_together(faults):
     ]
 
 
-def test_options_mend_what_the_errors_name(read):
+def test_options_fix_what_the_errors_name(read):
     cohort = read(
         """Patient,Death,EF (%),NTproBNP pmol/L,NYHA class,BP,Years
 p1;,1,"45,5",100,NYHA II,140/80,70
@@ -112,7 +112,7 @@ p2,0,60 %,999,3,120/70,n.k.
     assert {"variable": "bnp", "column": "NTproBNP pmol/L", "unit": "pmol/L", "factor": 3.464} in cohort.table.attrs[
         "conversions"
     ]
-    assert any("NT-proBNP is another peptide" in note for note in cohort.table.attrs["notes"])
+    assert any("a different peptide from NT-proBNP" in note for note in cohort.table.attrs["notes"])
 
 
 @pytest.mark.parametrize(

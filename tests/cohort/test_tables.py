@@ -23,7 +23,7 @@ from cardiograph.errors import CohortError
         (b"label,ef,site\n1,0.4,Orl\xe9ans\n", "row 2 is byte 0xe9"),
         (b"label,ef\n1,0.4\0\n", "zero bytes"),
         ('label,ef\n1,"0.4\n0,0.5\n', "row 2"),
-        ("label,ef\n1,0.4,7\n0,0.5\n", "row 2 is 3 cells long; each row has 2 cells"),
+        ("label,ef\n1,0.4,7\n0,0.5\n", "row 2 is 3 cells long; each row needs 2 cells"),
         ("label,ef\n1,0.4\n,\n0,0.5\n", "row 3 is empty"),
         ("label,ef,ef\n1,0.4,0.4\n0,0.5,0.4\n", "header: ef is present 2 times"),
     ],
@@ -56,7 +56,7 @@ def test_a_separator_that_is_not_the_usual_one_is_noted(read):
 
 def test_two_separators_that_both_fit_are_a_fault(faults, read):
     text = "label;ef,x\n1;0.4,1\n0;0.5,1\n"
-    assert "columns may be separated by commas or semicolons; write sep=;" in str(faults(text))
+    assert "columns may be separated by commas or semicolons; add a first line" in str(faults(text))
     text = "label;ef;a,b\n1;0.4;1,1\n0;0.5;1,1\n"
     assert read(f"sep=;\n{text}").table["ef"].tolist() == [0.4, 0.5]
 

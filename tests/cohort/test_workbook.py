@@ -73,7 +73,7 @@ def test_faults_are_named_by_the_row_of_the_sheet(faults, save):
         ("row 8", "empty_row"),
         ("row 5", "missing_word"),
         ("row 6", "date"),
-        ("row 7", "other_unit"),
+        ("row 7", "out_of_range"),
     ]
 
 
@@ -138,7 +138,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(faults, save, tmp_path):
 
 def test_a_lone_cell_at_the_end_of_the_sheet_costs_no_memory(faults, save, monkeypatch):
     path = edit(save(), SHEET1, lambda text: text.replace('r="C3"', 'r="XFD3"'))
-    assert "row 3 is without" not in str(faults(path.read_bytes(), "c.xlsx"))
+    assert "row 3 is empty" not in str(faults(path.read_bytes(), "c.xlsx"))
     monkeypatch.setattr(workbook, "MAX_CELLS", 10_000)
     assert "more than 10,000 cells" in str(faults(path.read_bytes(), "c.xlsx"))
 
