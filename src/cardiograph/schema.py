@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 Transform = Literal["identity", "log"]
@@ -77,25 +79,103 @@ class ClinicalVariable:
         return f"{self.allowed}{', whole numbers' if self.whole and not self.categories else ''}"
 
 
-DEFAULT_VARIABLES: tuple[ClinicalVariable, ...] = (
-    ClinicalVariable("ef", "ejection fraction", "fraction", 0.05, 0.90),
-    ClinicalVariable("bnp", "brain natriuretic peptide", "pg/mL", 1, 10_000, transform="log"),
-    ClinicalVariable("nyha", "NYHA class", "", 1, 4, whole=True),
-    ClinicalVariable("sbp", "systolic blood pressure", "mmHg", 50, 300),
-    ClinicalVariable("age", "age", "years", 0, 120),
+@dataclass(frozen=True)
+class Unit:
+    """Unit or notation of a column.
+
+    Args:
+        name: Name of the unit, as in ``--convert bnp=pmol/L``.
+        factor: Factor by which a number in this unit is multiplied to give a value in the variable's own unit.
+        aliases: Other spellings of the unit after a number, in lower case.
+        header: Pattern that finds the unit in a column name, or an empty string.
+        form: ``number``, ``roman`` (NYHA classes I to IV) or ``pressure`` (``140/80``, read as its first number; plain
+            numbers are accepted).
+    """
+
+    name: str
+    factor: float = 1.0
+    aliases: tuple[str, ...] = ()
+    header: str = ""
+    form: str = "number"
+
+    def spells(self, text: str) -> bool:
+        """Return whether ``text`` is this unit, ignoring case and spaces."""
+        plain = text.replace(" ", "").lower()
+        return plain == self.name.lower() or plain in self.aliases
+
+
+@dataclass(frozen=True)
+class KnownVariable:
+    """A clinical variable that the package reads without configuration.
+
+    Args:
+        variable: Name, unit and allowed range.
+        aliases: Other column names, in lower case and without punctuation, for which a message proposes this variable.
+        units: Other units in which a column may be given.
+        default: Whether the reference pipeline has the variable, so that it can be simulated.
+    """
+
+    variable: ClinicalVariable
+    aliases: frozenset[str]
+    units: tuple[Unit, ...] = ()
+    default: bool = True
+
+
+_NG_ML = Unit("ng/mL", 1000.0, ("ng/ml", "µg/l", "ug/l"), r"ng[^a-z]*ml|[uµ]g[^a-z]*l\b")
+_NG_L = Unit("ng/L", 1.0, ("ng/l",))
+
+KNOWN: tuple[KnownVariable, ...] = (
+    KnownVariable(
+        ClinicalVariable("ef", "ejection fraction", "fraction", 0.05, 0.90),
+        frozenset({"lvef", "ejectionfraction", "efpercent", "lvefpercent", "efpct"}),
+        (Unit("percent", 0.01, ("%", "pct"), r"%|percent|pct"),),
+    ),
+    KnownVariable(
+        ClinicalVariable("bnp", "brain natriuretic peptide", "pg/mL", 1, 10_000, transform="log"),
+        frozenset({"bnppgml", "bnppmoll", "bnpngl", "bnpngml", "brainnatriureticpeptide"}),
+        (Unit("pmol/L", 3.464, ("pmol/l", "pmoll-1"), r"pmol"), _NG_ML, _NG_L),
+    ),
+    KnownVariable(
+        ClinicalVariable("nyha", "NYHA class", "", 1, 4, whole=True),
+        frozenset({"nyhaclass", "nyhafc", "functionalclass"}),
+        (Unit("roman", form="roman"),),
+    ),
+    KnownVariable(
+        ClinicalVariable("sbp", "systolic blood pressure", "mmHg", 50, 300),
+        frozenset({"systolic", "systolicbp", "systolicbloodpressure", "sbpmmhg", "bpsystolic", "bp", "bloodpressure"}),
+        (
+            Unit("systolic/diastolic", form="pressure", header=r"sys\w*[ /_-]+dia|\bbp\b.*/"),
+            Unit("cmHg", 10.0, ("cm",), r"cm ?hg", form="pressure"),
+            Unit("kPa", 7.500617, ("kpa",), r"kpa"),
+        ),
+    ),
+    KnownVariable(
+        ClinicalVariable("age", "age", "years", 0, 120),
+        frozenset({"ageyears", "patientage", "ageatecg"}),
+        (Unit("months", 1 / 12, ("month", "mo"), r"month"),),
+    ),
+    KnownVariable(
+        ClinicalVariable("ntprobnp", "NT-proBNP", "pg/mL", 5, 70_000, transform="log"),
+        frozenset({"probnp", "ntprobnppgml", "ntprobnppmoll", "ntprobnpngl", "ntprobnpngml"}),
+        (Unit("pmol/L", 8.457, ("pmol/l", "pmoll-1"), r"pmol"), _NG_ML, _NG_L),
+        default=False,
+    ),
 )
-"""Variables of the reference pipeline.
+"""Clinical variables that are read without configuration; a new one needs an entry here and a FHIR code.
 
 The limits describe possible measurements, not healthy values: a value outside them is a typing error, has another unit
-or is a code for "missing".
+or is a code for "missing". NT-proBNP is a different peptide from BNP: both come from the same prohormone, but NT-proBNP
+values are several times higher.
+
+Source of the NT-proBNP limits: clinical assays measure 5 to 35,000 pg/mL, and twice that in a sample diluted 1:2.
+Source of the factors: the molar mass of human BNP-32 is 3464 g/mol, so 1 pmol/L = 3.464 pg/mL; that of NT-proBNP (1-76)
+is 8457 g/mol; 1 mmHg = 133.322 Pa (NIST SP 811).
 """
 
-NT_PROBNP = ClinicalVariable("ntprobnp", "NT-proBNP", "pg/mL", 5, 70_000, transform="log")
-"""A different peptide from BNP: both come from the same prohormone, but NT-proBNP values are several times higher.
+KNOWN_BY_NAME: Mapping[str, KnownVariable] = MappingProxyType({each.variable.name: each for each in KNOWN})
+KNOWN_VARIABLES: tuple[ClinicalVariable, ...] = tuple(each.variable for each in KNOWN)
 
-It is used if the table has the column, and never simulated. Source of the limits: clinical assays measure 5 to 35,000
-pg/mL, and twice that in a sample diluted 1:2.
-"""
+DEFAULT_VARIABLES: tuple[ClinicalVariable, ...] = tuple(each.variable for each in KNOWN if each.default)
+"""Variables of the reference pipeline."""
 
-KNOWN_VARIABLES: tuple[ClinicalVariable, ...] = (*DEFAULT_VARIABLES, NT_PROBNP)
-"""Variables that are read without configuration; each has units, aliases and FHIR codes."""
+NT_PROBNP: ClinicalVariable = KNOWN_BY_NAME["ntprobnp"].variable

@@ -8,70 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 from cardiograph.cohort.columns import option
 from cardiograph.cohort.tables import Cell
-from cardiograph.schema import NT_PROBNP, ClinicalVariable
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Unit or notation of a column.
-
-    Args:
-        name: Name of the unit, as in ``--convert bnp=pmol/L``.
-        factor: Factor by which a number in this unit is multiplied to give a value in the variable's own unit.
-        aliases: Other spellings of the unit after a number, in lower case.
-        header: Pattern that finds the unit in a column name, or an empty string.
-        form: ``number``, ``roman`` (NYHA classes I to IV) or ``pressure`` (``140/80``, read as its first number; plain
-            numbers are accepted).
-    """
-
-    name: str
-    factor: float = 1.0
-    aliases: tuple[str, ...] = ()
-    header: str = ""
-    form: str = "number"
-
-    def spells(self, text: str) -> bool:
-        """Return whether ``text`` is this unit, ignoring case and spaces."""
-        plain = text.replace(" ", "").lower()
-        return plain == self.name.lower() or plain in self.aliases
-
-
-OURS = MappingProxyType(
-    {"ef": "fraction", "bnp": "pg/mL", "nyha": "", "sbp": "mmHg", "age": "years", "ntprobnp": "pg/mL"}
-)
-
-
-UNITS: MappingProxyType[str, tuple[Unit, ...]] = MappingProxyType(
-    {
-        "ef": (Unit("percent", 0.01, ("%", "pct"), r"%|percent|pct"),),
-        "bnp": (
-            Unit("pmol/L", 3.464, ("pmol/l", "pmoll-1"), r"pmol"),
-            Unit("ng/mL", 1000.0, ("ng/ml", "µg/l", "ug/l"), r"ng[^a-z]*ml|[uµ]g[^a-z]*l\b"),
-            Unit("ng/L", 1.0, ("ng/l",)),
-        ),
-        "nyha": (Unit("roman", form="roman"),),
-        "sbp": (
-            Unit("systolic/diastolic", form="pressure", header=r"sys\w*[ /_-]+dia|\bbp\b.*/"),
-            Unit("cmHg", 10.0, ("cm",), r"cm ?hg", form="pressure"),
-            Unit("kPa", 7.500617, ("kpa",), r"kpa"),
-        ),
-        "age": (Unit("months", 1 / 12, ("month", "mo"), r"month"),),
-        "ntprobnp": (
-            Unit("pmol/L", 8.457, ("pmol/l", "pmoll-1"), r"pmol"),
-            Unit("ng/mL", 1000.0, ("ng/ml", "µg/l", "ug/l"), r"ng[^a-z]*ml|[uµ]g[^a-z]*l\b"),
-            Unit("ng/L", 1.0, ("ng/l",)),
-        ),
-    }
-)
-"""Variable -> units from which it can be converted.
-
-Source: the molar mass of human BNP-32 is 3464 g/mol, so 1 pmol/L = 3.464 pg/mL; that of NT-proBNP (1-76) is 8457 g/mol;
-1 mmHg = 133.322 Pa (NIST SP 811).
-"""
+from cardiograph.schema import KNOWN_BY_NAME, NT_PROBNP, ClinicalVariable, Unit
 
 
 def units_of(variable: ClinicalVariable) -> tuple[Unit, ...]:
@@ -80,9 +20,8 @@ def units_of(variable: ClinicalVariable) -> tuple[Unit, ...]:
     A known variable whose unit the configuration changes has only its own unit, because the factors do not apply.
     """
     own = Unit(variable.unit or "number", aliases=(variable.unit.lower().replace(" ", ""),))
-    if variable.name not in UNITS or variable.unit != OURS[variable.name]:
-        return (own,)
-    return (own, *UNITS[variable.name])
+    known = KNOWN_BY_NAME.get(variable.name)
+    return (own, *known.units) if known and known.variable.unit == variable.unit else (own,)
 
 
 def find_unit(variable: ClinicalVariable, text: str) -> Unit | None:

@@ -9,21 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cardiograph.errors import Issue
+from cardiograph.schema import KNOWN_BY_NAME
 
 FIXED = ("patient_id", "ecg", "label", "record_id", "split", "site", "acquired_at")
 """Columns of a cohort table that are not clinical variables."""
 
-_ALIASES = {
-    "patient_id": {"patient", "subject", "subjectid", "pid", "mrn"},
-    "ecg": {"image", "imagepath", "ecgpath", "page", "path", "file", "filename", "filepath"},
-    "label": {"target", "outcome", "class", "y", "deathevent", "diagnosis"},
-    "ef": {"lvef", "ejectionfraction", "efpercent", "lvefpercent", "efpct"},
-    "bnp": {"bnppgml", "bnppmoll", "bnpngl", "bnpngml", "brainnatriureticpeptide"},
-    "nyha": {"nyhaclass", "nyhafc", "functionalclass"},
-    "sbp": {"systolic", "systolicbp", "systolicbloodpressure", "sbpmmhg", "bpsystolic", "bp", "bloodpressure"},
-    "age": {"ageyears", "patientage", "ageatecg"},
-    "ntprobnp": {"probnp", "ntprobnppgml", "ntprobnppmoll", "ntprobnpngl", "ntprobnpngml"},
+_ALIASES: dict[str, frozenset[str]] = {
+    "patient_id": frozenset({"patient", "subject", "subjectid", "pid", "mrn"}),
+    "ecg": frozenset({"image", "imagepath", "ecgpath", "page", "path", "file", "filename", "filepath"}),
+    "label": frozenset({"target", "outcome", "class", "y", "deathevent", "diagnosis"}),
+    **{name: known.aliases for name, known in KNOWN_BY_NAME.items()},
 }
+"""Standard name -> other column names, in lower case and without punctuation, for which a message proposes it."""
 
 
 @dataclass(frozen=True)
@@ -128,4 +125,4 @@ def _by_letters(name: str, column: str) -> bool:
 def _by_meaning(name: str, column: str) -> bool:
     letters = _letters(column)
     plain = _letters(re.sub(r"[(\[].*", "", column))
-    return bool({letters, plain} & (_ALIASES.get(name, set()) | {_letters(name)}))
+    return bool({letters, plain} & (_ALIASES.get(name, frozenset()) | {_letters(name)}))

@@ -42,7 +42,7 @@ from cardiograph.config import CohortConfig
 from cardiograph.containers import Cohort, Origin, identifier
 from cardiograph.errors import CohortError, Issue
 from cardiograph.issue_groups import counted
-from cardiograph.schema import DEFAULT_VARIABLES, NT_PROBNP, ClinicalVariable
+from cardiograph.schema import DEFAULT_VARIABLES, KNOWN_VARIABLES, ClinicalVariable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,10 +126,11 @@ def known_variables(config: CohortConfig, reads: Collection[str] | None = None) 
             )
             raise CohortError(message)
     given = {variable.name: variable.variable() for variable in config.variables}
-    five = [given.pop(variable.name, variable) for variable in DEFAULT_VARIABLES]
-    if reads is None or NT_PROBNP.name in reads:
-        given.setdefault(NT_PROBNP.name, NT_PROBNP)
-    return (*five, *given.values())
+    defaults = [given.pop(variable.name, variable) for variable in DEFAULT_VARIABLES]
+    for variable in KNOWN_VARIABLES:
+        if variable not in DEFAULT_VARIABLES and (reads is None or variable.name in reads):
+            given.setdefault(variable.name, variable)
+    return (*defaults, *given.values())
 
 
 def _columns(raw: RawTable, ours: Sequence[str], config: CohortConfig, *, labelled: bool) -> Columns:
