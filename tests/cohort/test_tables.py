@@ -14,7 +14,7 @@ from cardiograph.errors import CohortError
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"  \n \n", "is empty"),
@@ -28,8 +28,8 @@ from cardiograph.errors import CohortError
         ("label,ef,ef\n1,0.4,0.4\n0,0.5,0.4\n", "header: ef is present 2 times"),
     ],
 )
-def test_a_file_that_is_no_clean_table_is_refused(faults, content, told):
-    assert told in str(faults(content))
+def test_a_file_that_is_no_clean_table_is_refused(faults, content, message):
+    assert message in str(faults(content))
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_a_value_that_has_no_logarithm_is_refused(table, value):
         ClinicalScaler.fit(table, TRAIN)
 
 
-def test_values_outside_the_training_rows_are_told_in_their_units(table):
+def test_values_outside_the_training_rows_are_reported_in_their_units(table):
     table.values[TRAIN, 0] = np.clip(table.values[TRAIN, 0], 0.25, 0.7)
     scaler = ClinicalScaler.fit(table, TRAIN)
     record = np.array([0.08, np.nan, 2, np.nanmax(table.values[TRAIN, 3]), 60])

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
-from cardiograph.cohort.decimal_mark import find_decimal
 from cardiograph.cohort.identity import (
     RowIssue,
     Where,
@@ -33,6 +32,7 @@ from cardiograph.cohort.measurements import (
     column_issues,
     column_notes,
     emptied_notes,
+    find_decimal,
     missing_values,
     plan_readings,
     read_values,

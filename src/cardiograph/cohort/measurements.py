@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -68,6 +69,30 @@ MIN_SENTINELS = 3
 
 MIN_BNP_MEDIAN = 5.0
 """Minimum plausible median of a BNP column, in pg/mL; clinical assays measure from about 5 to 10 pg/mL."""
+
+
+_POINT = re.compile(r"[0-9]*\.[0-9]|[0-9]\.")
+_COMMA = re.compile(r"[+-]?([0-9]*),([0-9]+)")
+_GROUPS = re.compile(r"[+-]?[0-9]+(,[0-9]{3}){2,}")
+
+
+def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
+    """Return the decimal mark of text cells: a comma only if no cell contradicts it.
+
+    A comma is a decimal mark if it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). If any number has a
+    point or two groups of thousands, the mark is a point; commas are then faults, whose remedy names ``--decimal``.
+
+    Args:
+        columns: Cells of each clinical column.
+    """
+    found = False
+    for cell in (cell for column in columns for cell in column if isinstance(cell, str)):
+        if _POINT.search(cell) or _GROUPS.fullmatch(cell):
+            return "."
+        if match := _COMMA.fullmatch(cell):
+            whole, fraction = match.groups()
+            found |= len(fraction) != 3 or len(whole) > 3 or whole in ("", "0")
+    return "," if found else "."
 
 
 def plan_readings(
