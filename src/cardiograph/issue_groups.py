@@ -53,7 +53,7 @@ class IssueGroup:
         return f"{subject}{count} faults: {self.places}{shown}; {rule}; {first.remedy} [{first.code}]"
 
 
-def grouped(issues: Iterable[Issue]) -> list[IssueGroup]:
+def group_issues(issues: Iterable[Issue]) -> list[IssueGroup]:
     """Group issues by column, code and remedy, in the order of the first issue of each group."""
     kinds: dict[tuple[str, str, str], list[Issue]] = {}
     for issue in issues:

@@ -22,11 +22,11 @@ def set_threads(threads: int | None = None) -> int:
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     threadpool_limits(limits=threads)
-    one_thread_a_page()
+    limit_opencv_threads()
     return threads
 
 
-def one_thread_a_page() -> None:
+def limit_opencv_threads() -> None:
     """Limit OpenCV to one thread, because pages are processed in parallel; enough for work that only reads pages."""
     import cv2
 
