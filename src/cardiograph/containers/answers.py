@@ -37,7 +37,7 @@ DECISIONS = {
 """Decisions with their explanation; ``positive`` and ``negative`` need none."""
 
 
-ROW = ("probability", "low", "high", "positive", "threshold", "decision", "novelty")
+_ROW_FIELDS = ("probability", "low", "high", "positive", "threshold", "decision", "novelty")
 """Fields of a prediction that are single cells in a table of predictions."""
 
 
@@ -103,7 +103,7 @@ class Prediction:
 
     def as_row(self) -> dict[str, Any]:
         """Return the cells for a table of predictions; lists are joined by semicolons."""
-        row = {name: getattr(self, name) for name in ROW}
+        row = {name: getattr(self, name) for name in _ROW_FIELDS}
         lists = {"missing": self.missing, "neighbours": [each.record_id for each in self.neighbours]}
         return {**row, **{name: "; ".join(each) for name, each in {**lists, "warnings": self.warnings}.items()}}
 
