@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
 
 from cardiograph.config import VariableConfig
-from cardiograph.schema import ClinicalVariable
+from cardiograph.schema import KNOWN, ClinicalVariable
 
 SEX = VariableConfig(name="sex", categories=("female|f|w", "male|m")).variable()
 
@@ -42,3 +43,9 @@ def test_a_variable_comes_back_from_json():
 def test_categories_are_words_of_their_own_and_need_no_limits(settings):
     with pytest.raises(ValidationError):
         VariableConfig(name="sex", **settings)
+
+
+def test_an_alias_is_written_as_it_is_compared_and_names_one_variable():
+    aliases = [alias for known in KNOWN for alias in (*known.aliases, known.variable.name)]
+    assert all(re.fullmatch("[a-z0-9]+", alias) for alias in aliases)
+    assert len(set(aliases)) == len(aliases)

@@ -1,4 +1,4 @@
-"""Packages that can be called, so that ``cardiograph.run(...)`` is a function and ``cardiograph.run`` a package."""
+"""Callable packages: ``cardiograph.run`` is a package, and ``cardiograph.run(...)`` calls a function."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 def make_callable(package: str, target: str) -> None:
-    """Let a package be called like the function that it is named after.
+    """Make a package callable like the function with the same name.
 
     Args:
-        package: Its ``__name__``, from its own ``__init__``.
-        target: ``module:function``; the module is imported at the first call.
+        package: ``__name__`` of the package, passed by its own ``__init__``.
+        target: Function to call, as ``module:function``; the module is imported at the first call.
     """
     module, _, function = target.partition(":")
 

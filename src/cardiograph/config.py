@@ -1,4 +1,4 @@
-"""RunConfig: everything that decides a run, in small frozen sections; read from TOML, written back whole."""
+"""Configuration of a run: frozen sections with validated settings, read from TOML and written back in full."""
 
 from __future__ import annotations
 
@@ -17,28 +17,27 @@ from cardiograph.regular_files import read_regular
 from cardiograph.schema import ClinicalVariable
 
 EncoderName = Annotated[str, AfterValidator(require_encoder)]
-"""A name of :func:`cardiograph.registry.encoder_spec`."""
+"""Encoder name that :func:`cardiograph.registry.encoder_spec` accepts."""
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, and closed to names it does not know."""
+    """Base of all sections: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class VariableConfig(Section):
-    """A clinical variable beyond the five, or one of the five with other limits."""
+    """A clinical variable that the package does not know, or a known one with different limits."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Column name, lower case.")
-    title: str = Field("", description="Name for people; the column name by default.")
-    unit: str = Field("", description="Unit as printed.")
-    low: float = Field(description="Smallest value allowed.")
-    high: float = Field(description="Largest value allowed.")
-    transform: Literal["identity", "log"] = Field("identity", description="Applied before scaling.")
-    whole: bool = Field(False, description="Only whole numbers.")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Column name in lower case.")
+    title: str = Field("", description="Display name; the column name by default.")
+    unit: str = Field("", description="Unit shown with values.")
+    low: float = Field(description="Smallest allowed value.")
+    high: float = Field(description="Largest allowed value.")
+    transform: Literal["identity", "log"] = Field("identity", description="Transform applied before scaling.")
+    whole: bool = Field(False, description="Allow whole numbers only.")
     categories: tuple[str, ...] = Field(
-        (),
-        description="Words instead of numbers, in their order: ['female|f', 'male|m']; low and high are then left out.",
+        (), description="Ordered categories of a text column, such as ['female|f', 'male|m']; omit low and high."
     )
 
     @model_validator(mode="before")
@@ -49,85 +48,79 @@ class VariableConfig(Section):
         return content
 
     @model_validator(mode="after")
-    def _categories(self) -> Self:
-        if not self.categories:
-            return self
-        spellings = [text.strip().casefold() for each in self.categories for text in each.split("|")]
-        if len(self.categories) < 2 or "" in spellings or len(set(spellings)) < len(spellings):
-            message = f"variable {self.name!r}: give two categories or more, each with words of its own"
-            raise ValueError(message)
-        if (self.low, self.high, self.whole, self.transform) != (0, len(self.categories) - 1, True, "identity"):
-            message = f"variable {self.name!r}: categories go without low, high, whole, transform"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _valid(self) -> Self:
         if self.low >= self.high:
             message = f"variable {self.name!r}: low {self.low:g} is not below high {self.high:g}"
             raise ValueError(message)
         if self.transform == "log" and self.low <= 0:
             message = f"variable {self.name!r}: a log transform needs low > 0"
             raise ValueError(message)
+        if not self.categories:
+            return self
+        spellings = [text.strip().casefold() for each in self.categories for text in each.split("|")]
+        if len(self.categories) < 2 or "" in spellings or len(set(spellings)) < len(spellings):
+            message = f"variable {self.name!r}: give at least two categories, and no spelling twice"
+            raise ValueError(message)
+        if (self.low, self.high, self.whole, self.transform) != (0, len(self.categories) - 1, True, "identity"):
+            message = f"variable {self.name!r}: categories exclude low, high, whole and transform; remove these keys"
+            raise ValueError(message)
         return self
 
     def variable(self) -> ClinicalVariable:
-        """The variable as the stages know it."""
+        """Return the variable that this section describes."""
         return ClinicalVariable(**{**self.model_dump(), "title": self.title or self.name})
 
 
 class CohortConfig(Section):
-    """How the table or folder is read."""
+    """How the cohort table or the folder of ECG pages is read."""
 
     map: dict[str, str] = Field(
-        default_factory=dict, description="Our name -> the table's column, e.g. ntprobnp = 'NTproBNP'."
+        default_factory=dict, description="Standard column name -> name in the table, e.g. ntprobnp = 'NTproBNP'."
     )
     convert: dict[str, str] = Field(
-        default_factory=dict, description="Variable -> unit it is written in, e.g. ef = 'percent'."
+        default_factory=dict, description="Variable -> unit in which the table gives it, e.g. ef = 'percent'."
     )
     missing: tuple[str, ...] = Field(
-        (), description="Values that mean 'not measured': 'sbp=999' in one column, '999' in all; empty cells always do."
+        (),
+        description="Codes for 'not measured': 'sbp=999' in one column, '999' in all; empty cells are always missing.",
     )
     decimal: Literal["auto", ".", ","] = Field(
-        "auto", description="Decimal mark of a text table; auto takes a comma where nothing speaks against it."
+        "auto", description="Decimal mark of a text table; auto detects a comma if no number contradicts it."
     )
     positive: tuple[str, ...] = Field(
-        (), description="Classes that are label 1, for a folder per class or a text label; 'a,b' can name two."
+        (), description="Classes with label 1, if labels are words or class folders; 'a,b' can name two classes."
     )
     variables: tuple[VariableConfig, ...] = Field(
-        (), description="Clinical variables beyond the five, or other limits for one."
+        (), description="Additional clinical variables, or other limits for known ones."
     )
     modality: Literal["auto", "image", "clinical"] = Field(
-        "auto", description="Use what the cohort has, or only one block of it."
+        "auto", description="Use pages and clinical values as available (auto), pages only, or clinical values only."
     )
     label_definition: tuple[str, ...] = Field(
-        (), description="Columns by which the label was defined, e.g. 'ef'; the audit blocks a model that reads them."
+        (), description="Columns that define the label, e.g. 'ef'; the audit blocks models that use them as input."
     )
 
 
 class PagesConfig(Section):
-    """How pages are read and which part of them is used."""
+    """How ECG pages are read and which part of them the encoder sees."""
 
     view: Literal["grid", "whole", "box"] = Field(
-        "grid", description="Find the trace area, take the whole page, or a fixed box."
+        "grid", description="Part of the page to encode: the detected ECG grid, the whole page, or a fixed box."
     )
     box: tuple[int, int, int, int] | None = Field(
-        None, description="left, top, right, bottom in pixels, for view = 'box'."
+        None, description="Left, top, right and bottom of the box in pixels; required by view = 'box'."
     )
-    skip_bad: bool = Field(False, description="Go on without pages that cannot be used; the report lists them.")
-    max_pixels: int = Field(100_000_000, gt=0, description="Larger pages are refused before they are decoded.")
+    skip_bad: bool = Field(False, description="Continue without unusable pages; the report lists them.")
+    max_pixels: int = Field(100_000_000, gt=0, description="Maximum pixels of a page; larger ones are not decoded.")
     gate: bool = Field(
-        True,
-        description="Leave out, or refuse to score, a page that does not look like an upright ECG; else keep it and warn.",
+        True, description="Exclude or refuse pages that do not look like an upright ECG; if false, keep them with a warning."
     )
-    near_copies: bool = Field(
-        True, description="Group pages that are near-copies of each other, not only equal pixels."
-    )
+    near_copies: bool = Field(True, description="Group near-duplicate pages, not only pages with identical pixels.")
 
     @model_validator(mode="after")
     def _box(self) -> Self:
         if (self.view == "box") != (self.box is not None):
-            message = "pages.box belongs to view = 'box', and view = 'box' needs it"
+            message = "pages.box and view = 'box' require each other; set both or neither"
             raise ValueError(message)
         if self.box is not None:
             left, top, right, bottom = self.box
@@ -138,7 +131,7 @@ class PagesConfig(Section):
 
 
 class SplitConfig(Section):
-    """Shares of the records, in whole groups."""
+    """Shares of labelled records in each part; groups of related records are never divided."""
 
     train: float = Field(0.64, gt=0, lt=1, description="Share of training records.")
     val: float = Field(0.16, gt=0, lt=1, description="Share of validation records.")
@@ -147,79 +140,77 @@ class SplitConfig(Section):
     @model_validator(mode="after")
     def _sum(self) -> Self:
         if abs(self.train + self.val + self.test - 1) > 1e-6:
-            message = f"split shares are {self.train:g} + {self.val:g} + {self.test:g}; they add up to 1"
+            message = f"split shares are {self.train:g} + {self.val:g} + {self.test:g}; they must add up to 1"
             raise ValueError(message)
         return self
 
 
 class BalanceConfig(Section):
-    """What is done about a minority class, in training rows only. Ranges as in the reference pipeline."""
+    """Handling of class imbalance, in training records only; the ranges are those of the reference pipeline."""
 
     mode: Literal["none", "weights", "augment"] = Field(
-        "none", description="Nothing, class weights, or augmented copies."
+        "none", description="No balancing, class weights in the loss, or augmented copies of minority pages."
     )
-    rotation_degrees: float = Field(10, ge=0, le=45, description="Rotation, plus or minus.")
+    rotation_degrees: float = Field(10, ge=0, le=45, description="Maximum rotation in degrees, in either direction.")
     shift: float = Field(
-        0.10, ge=0, lt=0.5, description="Horizontal and vertical shift, share of the side, plus or minus."
+        0.10, ge=0, lt=0.5, description="Maximum horizontal and vertical shift, as a fraction of the page side."
     )
-    zoom: float = Field(0.10, ge=0, lt=0.9, description="Zoom, plus or minus.")
-    flip: bool = Field(False, description="Horizontal flip, which reverses time: off unless asked for.")
+    zoom: float = Field(0.10, ge=0, lt=0.9, description="Maximum zoom in or out, as a fraction.")
+    flip: bool = Field(False, description="Allow horizontal flips; they reverse time, so the default is false.")
 
 
 class ClinicalConfig(Section):
-    """Where clinical values come from when the table has none."""
+    """Simulation of clinical values for a cohort that has none."""
 
     simulate: Literal["none", "blind", "label"] = Field(
         "none",
-        description="Draw the five values: blind to the label, or from it (a simulator check, never performance).",
+        description="Simulate the five default variables blind to the label, or from it (only to check the simulator).",
     )
 
 
 class EncoderConfig(Section):
-    """How a page becomes an embedding."""
+    """The image encoder that turns a page into an embedding."""
 
     name: EncoderName = Field(
-        "resnet18", description="resnet18, resnet50, the name of an entry point, or module:factory of your own."
+        "resnet18", description="Encoder: resnet18, resnet50, an installed entry point, or your own as module:factory."
     )
-
     weights: str = Field(
-        "imagenet", description="'imagenet', 'random', or a weights file; your own encoder brings its own."
+        "imagenet", description="'imagenet', 'random' or the path of a weights file; custom encoders bring their own."
     )
-    engine: Literal["openvino", "torch"] = Field("openvino", description="What runs the encoder.")
+    engine: Literal["openvino", "torch"] = Field("openvino", description="Inference engine that runs the encoder.")
     precision: Literal["auto", "f32", "bf16"] = Field(
-        "auto", description="auto takes bf16 only where it changes nothing that matters."
+        "auto", description="Floating-point precision; auto uses bf16 only if embeddings stay equivalent to f32."
     )
     readout: Literal["auto", "final", "texture"] = Field(
-        "auto",
-        description="The mean of the last layer, or moments of the first three stages; auto takes these for random weights.",
+        "auto", description="Mean of the last layer (final) or moments of the first stages (texture; random weights)."
     )
-    seed: int = Field(0, ge=0, description="Of random weights.")
+    seed: int = Field(0, ge=0, description="Random seed of weights = 'random'.")
 
 
 class FusionConfig(Section):
-    """Weight of each block: its share of the total variance is weight / sum of weights."""
+    """Block weights: a block's share of the total feature variance is its weight over the sum of weights."""
 
-    image: float = Field(1.0, ge=0, description="Weight of the image block.")
-    clinical: float = Field(1.0, ge=0, description="Weight of the clinical block.")
+    image: float = Field(1.0, ge=0, description="Weight of the image block; 0 excludes it.")
+    clinical: float = Field(1.0, ge=0, description="Weight of the clinical block; 0 excludes it.")
     image_components: int = Field(
-        0, ge=0, description="Principal components that the image block is reduced to, at most n/5; 0 keeps all values."
+        0, ge=0, description="Principal components of the image block, at most n/5; 0 keeps the original features."
     )
     unlabelled: bool = Field(
-        False, description="Whether unlabelled training records, too, teach mean, spread and principal components."
+        False, description="Also fit means, standard deviations and principal components on unlabelled records."
     )
 
 
 class GraphConfig(Section):
-    """Who hears whom."""
+    """The neighbour graph: number of neighbours, metric and feature space."""
 
-    k: int = Field(5, ge=1, le=100, description="Neighbours of each record.")
-    metric: Literal["euclidean", "cosine"] = Field("euclidean", description="Distance in that space.")
+    k: int = Field(5, ge=1, le=100, description="Number of neighbours of each record.")
+    metric: Literal["euclidean", "cosine"] = Field("euclidean", description="Distance metric of the neighbour search.")
     space: Literal["fused", "image", "clinical", "learnt"] = Field(
         "fused",
-        description="Where neighbours are sought: all features, a block, or what moves the risk (cross-fitted).",
+        description="Features of the neighbour search: all, one block, or weighted by their effect on risk (learnt).",
     )
     exact_up_to: int = Field(
-        50_000, ge=1, description="Reference records up to which neighbours are exact; above, by inverted lists."
+        50_000, ge=1, description="Maximum reference records for exact search; above, inverted lists are used."
     )
 
 
@@ -228,36 +219,28 @@ ModelName = Annotated[str, AfterValidator(require_model)]
 
 
 class ModelConfig(Section):
-    """The model and its training."""
+    """The model, its baselines and their training."""
 
-    name: ModelName = Field("sign", description="Model that is kept and served.")
+    name: ModelName = Field("sign", description="Model that the run keeps and the service uses.")
     baselines: tuple[ModelName, ...] = Field(
         ("gcn", "mlp", "logistic", "knn_vote"), description="Models trained on the same features for comparison."
     )
-    width: int = Field(
-        128, ge=1, description="Hidden units per layer; sign has them in each member divided by members."
-    )
-    depth: int = Field(2, ge=1, le=6, description="Convolutions; sign hears neighbours over as many hops.")
-    heads: int = Field(4, ge=1, description="Attention heads of gat; width is divided among them.")
-    members: int = Field(
-        8, ge=1, description="Networks of sign whose logits are averaged; width is divided among them."
-    )
-    dropout: float = Field(0.5, ge=0, lt=1, description="After each hidden layer but the last.")
+    width: int = Field(128, ge=1, description="Hidden units per layer, divided among the members of sign.")
+    depth: int = Field(2, ge=1, le=6, description="Graph convolutions; for sign, hops over which it aggregates.")
+    heads: int = Field(4, ge=1, description="Attention heads of gat; width must be a multiple.")
+    members: int = Field(8, ge=1, description="Ensemble members of sign; width must be a multiple.")
+    dropout: float = Field(0.5, ge=0, lt=1, description="Dropout rate after each hidden layer except the last.")
     modality_dropout: float = Field(
-        0.1, ge=0, lt=1, description="Share of training records that hide a block in each epoch, where there are two."
+        0.1, ge=0, lt=1, description="Share of training records that lose one of their two blocks in each epoch."
     )
-    votes: bool = Field(
-        False, description="Whether the labels of the neighbours are an input; a record's own never is."
-    )
-    batch: int = Field(2048, ge=16, description="Records in a step of sign, and of other networks on a large graph.")
+    votes: bool = Field(False, description="Use the labels of neighbours, never the record's own, as an input.")
+    batch: int = Field(2048, ge=16, description="Batch size of sign, and of other networks on large graphs.")
     full_batch_up_to: int = Field(
-        200_000,
-        ge=0,
-        description="Training records up to which networks other than sign take the whole graph in a step.",
+        200_000, ge=0, description="Maximum training records for full-batch training of networks other than sign."
     )
-    learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
-    weight_decay: float = Field(5e-4, ge=0, description="Of Adam.")
-    epochs: int = Field(300, ge=1, description="At most.")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam learning rate.")
+    weight_decay: float = Field(5e-4, ge=0, description="Adam weight decay.")
+    epochs: int = Field(300, ge=1, description="Maximum number of epochs.")
     patience: int = Field(40, ge=1, description="Epochs without a lower validation loss before training stops.")
 
     @model_validator(mode="after")
@@ -272,48 +255,48 @@ class ModelConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """How the numbers are made."""
+    """Calibration, decision threshold, uncertainty and confidence intervals."""
 
-    bootstrap: int = Field(1000, ge=100, description="Resamples of groups for each interval.")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Of the intervals.")
+    bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples of groups for each confidence interval.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     calibration: Literal["auto", "none", "temperature", "platt", "isotonic", "venn_abers"] = Field(
         "venn_abers",
-        description="How scores become probabilities, learnt on validation records; only venn_abers gives intervals, "
-        "auto chooses by log loss.",
+        description="Probability calibration, fitted on validation records; only venn_abers gives intervals, and auto "
+        "chooses by log loss.",
     )
-    conformal: float = Field(0.90, gt=0.5, lt=1, description="Coverage of the conformal sets in each class.")
+    conformal: float = Field(0.90, gt=0.5, lt=1, description="Target coverage of the conformal sets in each class.")
     novelty: float = Field(
-        0.99, gt=0.5, lt=1, description="Share of training records within the limit of the novelty gate."
+        0.99, gt=0.5, lt=1, description="Share of training records that the novelty gate accepts as familiar."
     )
     threshold_rule: Literal["youden", "sensitivity", "net_benefit"] = Field(
-        "youden", description="How validation records choose the threshold."
+        "youden", description="Rule that chooses the decision threshold on validation records."
     )
-    sensitivity: float = Field(0.90, gt=0, lt=1, description="For threshold_rule = 'sensitivity': at least this.")
+    sensitivity: float = Field(0.90, gt=0, lt=1, description="Minimum sensitivity for threshold_rule = 'sensitivity'.")
     net_benefit_at: float = Field(
-        0.20, gt=0, lt=1, description="For threshold_rule = 'net_benefit': the risk at which you would act."
+        0.20, gt=0, lt=1, description="Risk at which you would act, for threshold_rule = 'net_benefit'."
     )
 
 
 class AuditConfig(Section):
-    """What is done about the findings of the audit that a run makes first."""
+    """Handling of the findings of the cohort audit, the first step of a run."""
 
     accept: tuple[str, ...] = Field(
-        (), description="Codes of blocking findings to go on with; they stand at the top of the report."
+        (), description="Codes of blocking findings that do not stop the run; the report lists them at the top."
     )
 
 
 UNNAMED_OUTCOME = "positive class"
-"""What label 1 is called where nobody named it."""
+"""Default name of label 1."""
 
 
 class RunConfig(Section):
-    """All that decides a run."""
+    """All settings of a run."""
 
     outcome: str = Field(
         UNNAMED_OUTCOME,
-        description="What label 1 is called in every text; by default the classes of cohort.positive.",
+        description="Name of label 1 in reports and answers; by default the classes of cohort.positive.",
     )
-    seed: int = Field(42, ge=0, description="Of split, simulation, augmentation, training and bootstrap.")
+    seed: int = Field(42, ge=0, description="Random seed of split, simulation, augmentation, training and bootstrap.")
     cohort: CohortConfig = CohortConfig()
     audit: AuditConfig = AuditConfig()
     pages: PagesConfig = PagesConfig()
@@ -328,8 +311,8 @@ class RunConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _named_by_its_classes(cls, content: Any) -> Any:  # noqa: ANN401 - whatever was given; the fields check it
-        """Without an outcome of its own, label 1 is called what the classes are called that it stands for."""
+    def _default_outcome(cls, content: Any) -> Any:  # noqa: ANN401 - raw input; the fields check it
+        """Name the outcome after the positive classes if it has no name."""
         if not isinstance(content, dict) or content.get("outcome", UNNAMED_OUTCOME) != UNNAMED_OUTCOME:
             return content
         cohort = content.get("cohort", {})
@@ -338,14 +321,12 @@ class RunConfig(Section):
         return {**content, "outcome": " or ".join(positive)} if named else content
 
     def fingerprint(self, *sections: str) -> str:
-        """SHA-256 (hex) of the named sections, or of everything: equal settings, equal fingerprint."""
+        """Return the SHA-256 (hex) of the given sections, or of the whole configuration."""
         content = self.model_dump(mode="json", include=set(sections) or None)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def to_toml(self) -> str:
-        """The whole configuration as TOML, defaults included."""
-        import tomli_w
-
+        """Return the whole configuration as TOML, defaults included."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
@@ -369,16 +350,16 @@ def load_config(
     kind: type[RunConfig] = RunConfig,
     base: dict[str, Any] | None = None,
 ) -> RunConfig:
-    """Read a configuration and lay ``overrides`` (nested by section) over it.
+    """Read a configuration file and apply overrides.
 
     Args:
-        path: TOML file; the defaults if None.
-        overrides: ``{"model": {"name": "gat"}}``.
-        kind: The class of the configuration: a study may have sections of its own.
-        base: Lies below the file, nested like ``overrides``.
+        path: TOML file; None for the defaults.
+        overrides: Settings that replace those of the file, nested by section, such as ``{"model": {"name": "gat"}}``.
+        kind: Configuration class; a study may add sections.
+        base: Settings that the file replaces, nested like ``overrides``.
 
     Raises:
-        ConfigError: The file is missing or not TOML, a key is unknown, a value is not allowed.
+        ConfigError: If the file is missing or not TOML, a key is unknown, or a value is not allowed.
     """
     content = dict(base or {})
     if path is not None:
@@ -390,7 +371,7 @@ def load_config(
             )
             raise ConfigError(message) from error
         except (ValueError, RecursionError) as error:
-            message = f"config {path}: not TOML ({error}); `cardiograph config` writes a valid one"
+            message = f"config {path}: not valid TOML ({error}); `cardiograph config` writes a valid one"
             raise ConfigError(message) from error
     try:
         return kind.model_validate(_laid_over(content, overrides or {}))
@@ -399,7 +380,7 @@ def load_config(
 
 
 def _laid_over(content: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """One level deep: sections are merged, what else is there is replaced."""
+    """Merge two configurations section by section; keys of ``above`` replace keys of ``content``."""
     merged = dict(content)
     for key, value in above.items():
         below = merged.get(key)
@@ -416,30 +397,3 @@ def _explain(error: ValidationError, path: Path | None) -> str:
         else:
             lines.append(f"  {key} is {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)
-
-
-def commented_toml(config: RunConfig) -> str:
-    """Every setting of ``config`` with its meaning; a key without a value stands commented out."""
-    lines = ["# Settings of a cardiograph run; what is left out has its default.", ""]
-    sections = {}
-    for key, about in type(config).model_fields.items():
-        value = getattr(config, key)
-        if isinstance(value, BaseModel):
-            sections[key] = value
-        else:
-            lines += [f"# {about.description}", tomli_w.dumps({key: value}).rstrip()]
-    for name, section in sections.items():
-        lines += ["", *(f"# {line}" for line in (type(section).__doc__ or "").strip().splitlines()), f"[{name}]"]
-        tables = []
-        for key, about in type(section).model_fields.items():
-            value = section.model_dump(mode="json")[key]
-            comment = f"# {about.description}"
-            if value is None or value in ({}, []):
-                example = "..." if value is None else str(value)
-                lines += [comment, f"# {key} = {example}"]
-            elif isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
-                tables += [comment, tomli_w.dumps({name: {key: value}}).replace(f"[{name}]\n", "", 1).rstrip()]
-            else:
-                lines += [comment, tomli_w.dumps({key: value}).rstrip()]
-        lines += tables
-    return "\n".join(lines) + "\n"

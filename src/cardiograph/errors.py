@@ -1,4 +1,4 @@
-"""The errors a user can meet; each says where, what, what is allowed and what to do."""
+"""Errors that a user can fix; each names the place, the value, the rule and the remedy."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Issue:
-    """One fault of the input, as it stands in an error table and in the report.
+    """One fault of the input, as error messages and reports show it.
 
     Args:
-        where: The place, as the user would look it up: ``row 12``, ``record 'p3'``, ``page scans/7.jpg``.
-        column: The column concerned, or an empty string.
-        value: The offending value, shortened.
-        rule: What is allowed, with its unit.
-        remedy: What to do, naming the option that does it where there is one.
-        code: A stable name for programs, such as ``out_of_range`` or ``truncated``.
+        where: Place of the fault in the input, such as ``row 12``, ``record 'p3'`` or ``page scans/7.jpg``.
+        column: Affected column, or an empty string.
+        value: Invalid value, shortened.
+        rule: Allowed values, with their unit.
+        remedy: How to fix the fault, with the option that does so if there is one.
+        code: Stable name for programs, such as ``out_of_range`` or ``truncated``.
     """
 
     where: str
@@ -33,23 +33,23 @@ class Issue:
 
 
 class CardiographError(Exception):
-    """Base of every error that is the user's to fix; ``exit_code`` is what the command returns."""
+    """Base of all errors that a user can fix; ``exit_code`` is the exit status of the command."""
 
     exit_code = 1
 
 
 class ConfigError(CardiographError):
-    """A setting or option that is unknown, out of range, or contradicts another."""
+    """A setting or option is unknown, out of range, or contradicts another one."""
 
     exit_code = 2
 
 
 class InputError(CardiographError):
-    """Faults of the input, all of them at once.
+    """The input has faults, which are reported together.
 
     Args:
-        headline: One sentence.
-        issues: The faults, in the order of the input.
+        headline: Summary in one sentence.
+        issues: All faults, in the order of the input.
     """
 
     exit_code = 3
@@ -61,52 +61,52 @@ class InputError(CardiographError):
 
 
 class CohortError(InputError):
-    """A table or folder that cannot be used as a cohort."""
+    """A table or folder cannot be used as a cohort."""
 
 
 class PageError(InputError):
-    """Pages that cannot be used."""
+    """ECG pages cannot be used."""
 
     exit_code = 4
 
 
 class PartialError(InputError):
-    """Some patients of a table were scored and others were not; each issue is a reason."""
+    """Only some patients of a table were scored; the issues explain why the others were not."""
 
     exit_code = 10
 
 
 class AuditError(InputError):
-    """Findings of the audit that make a score worthless; each issue is one of them."""
+    """The audit has findings that invalidate any score; each issue is one finding."""
 
     exit_code = 1
 
 
 class RunError(CardiographError):
-    """A run folder that is locked, belongs to another run, is damaged or cannot be written."""
+    """A run folder is locked, belongs to another run, is damaged or cannot be written."""
 
     exit_code = 5
 
 
 class WeightsError(CardiographError):
-    """Encoder weights that are missing, cannot be fetched, or are not what they should be."""
+    """Encoder weights are missing, cannot be downloaded, or do not match their checksum or shape."""
 
     exit_code = 6
 
 
 class EngineError(CardiographError):
-    """An inference engine or precision that this machine cannot run."""
+    """This machine cannot run the configured inference engine or precision."""
 
     exit_code = 7
 
 
 class RecordsError(CardiographError):
-    """The database of a service: not to be reached, read or written, not there, or of a newer version."""
+    """The database of a service is missing, unreachable, damaged or of a newer version."""
 
     exit_code = 8
 
 
 class ServiceError(CardiographError):
-    """A service that cannot be reached, is busy, or answers something else than was asked."""
+    """A service is unreachable, busy, or returns an unexpected response."""
 
     exit_code = 9

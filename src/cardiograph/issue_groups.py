@@ -1,4 +1,4 @@
-"""Issues grouped by remedy: one line for each kind of fault, with its count and its rows as ranges."""
+"""Issues grouped by remedy: one line for each kind of fault, with its count and its row ranges."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from cardiograph.errors import Issue
 
 PLACES_SHOWN = 6
-"""Ranges of rows, or other places, that a line names."""
+"""Maximum number of row ranges, or of other places, in a line."""
 
 VALUES_SHOWN = 3
-"""Different values that a line names."""
+"""Maximum number of distinct values in a line."""
 
 _ROW = re.compile(r"(?:^|\()row (\d+)\b")
 _PAGE = re.compile(r"page (.*) \(row \d+")
@@ -20,17 +20,17 @@ _PAGE = re.compile(r"page (.*) \(row \d+")
 
 @dataclass(frozen=True)
 class IssueGroup:
-    """Issues that one remedy settles.
+    """Issues that the same remedy fixes.
 
     Args:
-        issues: At least one, of one column, code and remedy, in the order of the input.
+        issues: One or more issues with the same column, code and remedy, in the order of the input.
     """
 
     issues: tuple[Issue, ...]
 
     @property
     def places(self) -> str:
-        """Where the issues are: ``rows 2-9, 12``, or the places as they are written."""
+        """Places of the issues, with row numbers as ranges: ``rows 2-9, 12``."""
         if len(self.issues) == 1:
             return self.issues[0].where
         found = [_ROW.search(issue.where) for issue in self.issues]
@@ -53,8 +53,8 @@ class IssueGroup:
         return f"{subject}{count} faults: {self.places}{shown}; {rule}; {first.remedy} [{first.code}]"
 
 
-def grouped(issues: Iterable[Issue]) -> list[IssueGroup]:
-    """The issues by column, code and remedy, in the order of the first of each kind."""
+def group_issues(issues: Iterable[Issue]) -> list[IssueGroup]:
+    """Group issues by column, code and remedy, in the order of the first issue of each group."""
     kinds: dict[tuple[str, str, str], list[Issue]] = {}
     for issue in issues:
         kinds.setdefault((issue.column, issue.code, issue.remedy), []).append(issue)
@@ -62,7 +62,7 @@ def grouped(issues: Iterable[Issue]) -> list[IssueGroup]:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, such as ``1 fault`` or ``2 faults``."""
+    """Return a number with its noun, such as ``1 fault`` or ``2 faults``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -76,6 +76,6 @@ def _ranges(rows: Sequence[int]) -> list[str]:
     return [str(first) if first == last else f"{first}-{last}" for first, last in found]
 
 
-def _shortened(parts: Sequence[str], most: int) -> str:
-    more = f" and {len(parts) - most} more" if len(parts) > most else ""
-    return ", ".join(parts[:most]) + more
+def _shortened(parts: Sequence[str], limit: int) -> str:
+    rest = f" and {len(parts) - limit} more" if len(parts) > limit else ""
+    return ", ".join(parts[:limit]) + rest

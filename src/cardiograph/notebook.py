@@ -1,4 +1,4 @@
-"""HTML tables by which results show themselves in a notebook."""
+"""HTML tables for the notebook representation of results."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from html import escape
 
 
 def html_table(head: Sequence[object], rows: Iterable[Sequence[object]], *, caption: str = "") -> str:
-    """Write a table; every cell is escaped.
+    """Return an HTML table; every cell is escaped.
 
     Args:
-        head: Titles of the columns.
-        rows: Cells, as long as ``head``.
+        head: Column titles.
+        rows: Cells of each row, one for each column title.
         caption: Text above the table.
     """
 

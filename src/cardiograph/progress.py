@@ -1,4 +1,4 @@
-"""How long work tells how far it is; the command line draws it."""
+"""Interface through which long operations report progress; the command line displays it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Listens to the stages of a run."""
+    """Callback that receives stage progress."""
 
     def start(self, stage: str, total: int, *, unit: str = "") -> None:
-        """A stage of ``total`` steps begins; the one before is over. With a unit, steps a second are worth telling."""
+        """Begin a stage and end the previous one.
+
+        Args:
+            stage: Name of the stage.
+            total: Number of steps.
+            unit: Unit of a step, if steps per second are worth displaying.
+        """
         ...
 
     def advance(self, steps: int = 1) -> None:
-        """Steps of the current stage are done."""
+        """Report completed steps of the current stage."""
         ...
 
 
 class NoProgress:
-    """Listens and says nothing."""
+    """Progress reporter that does nothing."""
 
     def start(self, stage: str, total: int, *, unit: str = "") -> None:
-        """Ignored."""
+        """Ignore the stage."""
 
     def advance(self, steps: int = 1) -> None:
-        """Ignored."""
+        """Ignore the steps."""

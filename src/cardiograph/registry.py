@@ -1,6 +1,6 @@
-"""Registries of models and encoders: the one place that lists them, with the module that implements each.
+"""Registries of models and encoders: the only place that lists them, with the module that implements each.
 
-The registry imports no library, so that the configuration, the command line and the reports can use it for free.
+This module imports no numerical library, so the configuration, the command line and the reports can import it quickly.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model that can be trained, kept in a bundle and served.
+    """A model that can be trained, saved in a bundle and served.
 
     Args:
-        title: Name for people.
+        title: Display name.
         factory: ``module:name`` of a callable ``(name, width_in, config, *, classes) -> torch.nn.Module``.
         uses_graph: Whether a prediction depends on neighbours in the graph.
-        is_network: Whether the model learns by gradient descent on the graph; SIGN and the GNNs do.
+        is_network: Whether the model is a neural network trained by gradient descent, such as SIGN and the GNNs.
         colour: Colour in figures, as ``#rrggbb``.
-        dash: Line style of matplotlib.
-        source: Publication of the method.
+        dash: Matplotlib line style in figures.
+        source: Publication that describes the method.
     """
 
     title: str
@@ -34,7 +34,7 @@ class ModelSpec:
     source: str = ""
 
     def build(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - the factory decides
-        """Call the factory; its module is imported only now."""
+        """Import the module of the factory and call the factory."""
         return load_factory(self.factory)(*args, **settings)
 
 
@@ -43,11 +43,11 @@ class EncoderSpec:
     """An encoder that turns an ECG page into an embedding.
 
     Args:
-        title: Name for people.
-        factory: ``module:name`` of a callable without arguments that returns a ``torch.nn.Module``:
-            [n, 3, 224, 224] pages, normalised as for ImageNet -> [n, width].
-        width: Values of an embedding; 0 where it is found by running the network once.
-        trained: Whether the factory returns trained weights, so that none are loaded.
+        title: Display name.
+        factory: ``module:name`` of a callable without arguments that returns a ``torch.nn.Module``. The module maps
+            [n, 3, 224, 224] pages, normalised as for ImageNet, to [n, width] embeddings.
+        width: Number of values of an embedding; 0 to determine it by running the network once.
+        trained: Whether the factory returns trained weights; otherwise weights are loaded.
     """
 
     title: str
@@ -57,10 +57,10 @@ class EncoderSpec:
 
 
 def load_factory(path: str) -> Callable[..., Any]:
-    """Import what ``module:name`` names.
+    """Import the callable that ``module:name`` refers to.
 
     Raises:
-        ValueError: The module or the name does not exist, or it cannot be called.
+        ValueError: If the module or the name does not exist, or the object is not callable.
     """
     module, _, name = path.partition(":")
     try:
@@ -71,7 +71,7 @@ def load_factory(path: str) -> Callable[..., Any]:
         )
         raise ValueError(message) from error
     if not callable(factory):
-        message = f"{path!r} is no function or class; it must return a torch module when it is called without arguments"
+        message = f"{path!r} is not callable; name a function or class that returns a torch module without arguments"
         raise ValueError(message)
     return factory
 
@@ -92,25 +92,26 @@ MODELS: dict[str, ModelSpec] = {
         "Boosted trees (no graph)", "cardiograph.models.trees:BoostedTrees", False, False, "#44803f", (0, (1, 1))
     ),
 }
-"""Name -> model, in the order in which tables print them."""
+"""Name -> model, in the order of tables and figures."""
 
 TITLES = {name: spec.title for name, spec in MODELS.items()}
+"""Name -> display name of each model."""
 
 GRAPH_MODELS = tuple(name for name, spec in MODELS.items() if spec.uses_graph and spec.is_network)
 """Networks that aggregate neighbours."""
 
 WITHOUT_GRAPH = tuple(name for name, spec in MODELS.items() if not spec.uses_graph)
-"""Models of the same features without a graph: what the graph has to beat."""
+"""Models that use the same features without a graph; a graph is useful only if it beats them."""
 
 BASELINES = tuple(name for name in MODELS if name not in GRAPH_MODELS)
-"""What a graph network has to beat in a comparison."""
+"""Models with which a comparison contrasts graph networks."""
 
 
 def require_model(name: str) -> str:
-    """Return ``name`` if a model of that name exists.
+    """Return ``name`` if a model has that name.
 
     Raises:
-        ValueError: There is none; the message lists the models.
+        ValueError: If no model has that name; the message lists the models.
     """
     if name not in MODELS:
         message = f"no model is called {name!r}; choose one of {', '.join(MODELS)}"
@@ -122,17 +123,17 @@ ENCODERS: dict[str, EncoderSpec] = {
     "resnet18": EncoderSpec("ResNet18", "cardiograph.encoders.resnet:resnet18", 512),
     "resnet50": EncoderSpec("ResNet50", "cardiograph.encoders.resnet:resnet50", 2048),
 }
-"""Name -> encoder of this package."""
+"""Name -> built-in encoder."""
 
 ENCODER_GROUP = "cardiograph.encoders"
-"""Entry-point group in which other packages name their encoders; each value is ``module:factory``."""
+"""Entry-point group in which other packages register encoders; each value is ``module:factory``."""
 
 
 def encoder_spec(name: str) -> EncoderSpec:
-    """Find an encoder by its name here, its entry point, or its ``module:factory``.
+    """Return the encoder with a built-in name, an entry-point name or a ``module:factory`` path.
 
     Raises:
-        ValueError: No encoder has that name.
+        ValueError: If no encoder has that name; the message lists the encoders.
     """
     if name in ENCODERS:
         return ENCODERS[name]
@@ -148,10 +149,10 @@ def encoder_spec(name: str) -> EncoderSpec:
 
 
 def require_encoder(name: str) -> str:
-    """Return ``name`` if an encoder of that name exists; ``module:factory`` is imported only when it is used.
+    """Return ``name`` if an encoder has that name; a ``module:factory`` path is not imported yet.
 
     Raises:
-        ValueError: There is none; the message lists the encoders.
+        ValueError: If no encoder has that name; the message lists the encoders.
     """
     encoder_spec(name)
     return name

@@ -1,4 +1,4 @@
-"""Opens regular files only: a device or a FIFO would never end, or would wait for a writer."""
+"""Reading of regular files only: a device can be endless, and a FIFO blocks until another process writes to it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ NOT_A_FILE = "not a file"
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file for reading; links are followed.
+    """Open a regular file for reading; symbolic links are followed.
 
     Raises:
-        OSError: The file cannot be opened; ``strerror`` is ``not a file`` for a folder, device, FIFO or socket.
+        OSError: If the file cannot be opened; ``strerror`` is ``not a file`` for a folder, device, FIFO or socket.
     """
     try:
-        _require_regular(path.stat().st_mode, path)  # before the file is opened: to open a device may do something
+        _require_regular(path.stat().st_mode, path)  # before opening, because opening a device can have side effects
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, str(error), str(path)) from error
@@ -32,10 +32,10 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_regular(path: Path) -> bytes:
-    """Content of a regular file.
+    """Return the content of a regular file.
 
     Raises:
-        OSError: As for :func:`open_regular`.
+        OSError: If :func:`open_regular` cannot open the file.
     """
     with open_regular(path) as handle:
         return handle.read()

@@ -1,4 +1,4 @@
-"""The thread pools of torch, faiss, OpenCV, BLAS and OpenMP, set together: each alone would take every core."""
+"""Thread limits for torch, faiss, OpenCV, BLAS and OpenMP, set together because each uses all cores by default."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 
 def available_threads() -> int:
-    """Cores this process may use."""
+    """Return the number of cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def set_threads(threads: int | None = None) -> int:
-    """Give every numerical library ``threads`` threads, all cores if None; returns the number."""
+    """Set the number of threads of every numerical library, all cores if None, and return it."""
     import faiss
     import torch
     from threadpoolctl import threadpool_limits
@@ -22,12 +22,12 @@ def set_threads(threads: int | None = None) -> int:
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     threadpool_limits(limits=threads)
-    one_thread_a_page()
+    limit_opencv_threads()
     return threads
 
 
-def one_thread_a_page() -> None:
-    """Give OpenCV one thread: pages are worked on side by side. Enough for work that only reads pages."""
+def limit_opencv_threads() -> None:
+    """Limit OpenCV to one thread, because pages are processed in parallel; enough for work that only reads pages."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -35,7 +35,7 @@ def one_thread_a_page() -> None:
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """Run a block with ``threads`` threads of torch: on small matrices threads wait for each other longer than they work."""
+    """Run a block with ``threads`` torch threads; on small matrices, synchronisation costs more than it saves."""
     import torch
 
     before = torch.get_num_threads()
@@ -48,7 +48,7 @@ def torch_threads(threads: int) -> Iterator[None]:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Run a block with one thread of BLAS: how many there are would decide the last digits."""
+    """Run a block with one BLAS thread; the number of threads would otherwise affect the last digits of results."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):

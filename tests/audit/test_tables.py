@@ -50,7 +50,7 @@ def test_rows_that_agree_by_chance_are_left_alone(audited, rng):
 def test_remarks_of_the_reader(audited):
     whole = audited([0, 1])
     whole.cohort.table.attrs["notes"] = [
-        "sbp is 99 in 5 rows: within its limits, but if it means 'not measured': --missing sbp=99",
+        "sbp is 99 in 5 rows, which is within its limits; if it means 'not measured': --missing sbp=99",
         "column 'x' is not read",
     ]
     whole.cohort.table.attrs["conversions"] = [{"variable": "ef", "column": "LVEF", "unit": "percent", "factor": 0.01}]

@@ -19,8 +19,9 @@ import pytest
 from cardiograph.audit.findings import Audit, Finding, Probe
 from cardiograph.cli import console
 from cardiograph.cli.app import main
+from cardiograph.cli.config_template import commented_toml
 from cardiograph.cli.options import config_overrides
-from cardiograph.config import RunConfig, commented_toml, load_config
+from cardiograph.config import RunConfig, load_config
 from cardiograph.errors import ConfigError
 
 

@@ -1,4 +1,4 @@
-"""Columns are matched by their exact names; near misses are asked about, never taken."""
+"""Columns are matched by their exact names; near misses are proposed, never assumed."""
 
 import pytest
 
@@ -16,19 +16,19 @@ def test_exact_names_and_mapped_ones_are_found():
 
 
 @pytest.mark.parametrize(
-    ("mapping", "code", "told"),
+    ("mapping", "code", "message"),
     [
         ({"efx": "A"}, "map_unknown_name", "did you mean --map ef=A?"),
         ({"glucose": "A"}, "map_unknown_name", "[[cohort.variables]]"),
         ({"bnp": "NT proBNP blod"}, "map_missing_column", "did you mean 'NT proBNP blood'?"),
         ({"ef": "A", "bnp": "A"}, "map_twice", "ef and bnp"),
-        ({"label": "A"}, "map_target_present", "the table has a column 'label' already"),
+        ({"label": "A"}, "map_target_present", "the table already has a column 'label'"),
     ],
 )
-def test_a_map_that_cannot_be_followed_is_a_fault(mapping, code, told):
+def test_a_map_that_cannot_be_followed_is_a_fault(mapping, code, message):
     columns = match_columns(["label", "A", "NT proBNP blood"], OURS, mapping)
     assert {issue.code for issue in columns.issues} == {code}
-    assert told in str(columns.issues[0])
+    assert message in str(columns.issues[0])
 
 
 def test_a_column_that_is_mapped_is_not_read_under_its_own_name_as_well():

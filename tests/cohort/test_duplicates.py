@@ -50,13 +50,13 @@ def test_equal_values_join_records_that_nothing_else_tells_apart():
     values = np.array([[1, 2, 3.0], [1, 2, 3], [1, 2, 4], [1, 2, 3], [1, 2, np.nan], [1, 2, np.nan]])
     patients = [None, None, None, "p", None, None]
     groups = find_groups(patient_ids=patients, pixel_hashes=[None] * 6, perceptual_hashes=None, values=values)
-    assert groups.index.tolist() == [0, 0, 1, 2, 3, 4]  # two values are too few, a named patient is told apart
+    assert groups.index.tolist() == [0, 0, 1, 2, 3, 4]  # two values are too few, and a patient id keeps records apart
     assert groups.links["same values"] == 1
 
 
 def test_lengths_are_checked_and_nothing_is_fine():
     assert len(find_groups(patient_ids=[], pixel_hashes=[], perceptual_hashes=None)) == 0
-    with pytest.raises(ValueError, match="for each record"):
+    with pytest.raises(ValueError, match="each record needs"):
         find_groups(patient_ids=["a"], pixel_hashes=[], perceptual_hashes=None)
 
 

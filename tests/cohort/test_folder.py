@@ -38,7 +38,7 @@ def test_files_that_are_no_pages_are_named(pages):
     assert [issue.where for issue in caught.value.issues] == ["file loose.png", "file mi/notes.txt"]
 
 
-def test_a_readme_beside_the_classes_is_noted(pages):
+def test_a_readme_outside_the_class_folders_gives_a_note(pages):
     (pages / "README.txt").write_text("x")
     assert any("README.txt" in note for note in read(pages, "mi").table.attrs["notes"])
 
@@ -56,10 +56,10 @@ def test_positive_has_to_name_classes_that_are_there(pages):
 
 def test_empty_folders_are_named(pages, tmp_path):
     (pages / "empty").mkdir()
-    with pytest.raises(CohortError, match="folder empty; holds no page"):
+    with pytest.raises(CohortError, match="folder empty; has no pages"):
         read(pages, "mi")
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(CohortError, match="no folder per class"):
+    with pytest.raises(CohortError, match="no class folders"):
         read(tmp_path / "nothing", "mi")
 
 

@@ -24,13 +24,13 @@ def test_a_patient_written_in_two_ways_is_one(patients, name, count):
     names, notes = patients(name)
     assert names.nunique() == count
     assert (names.value_counts() == 2).all()
-    assert any("read in one common form" in note for note in notes)
+    assert any("were normalised" in note for note in notes)
 
 
 def test_zero_id2(patients):
     names, notes = patients("zero_id2.csv")
     assert names.isna().sum() > 1
-    assert not any("count as two" in note for note in notes)
+    assert not any("treated as two patients" in note for note in notes)
 
 
 @pytest.mark.parametrize(("first", "second"), [("'0042", "0042"), ("４２", "42"), ("42.0", "42"), ("p 1", "p\u00a01")])
@@ -42,7 +42,7 @@ def test_marks_of_a_spreadsheet_make_no_second_patient(read, first, second):
 def test_leading_zeros_and_case_are_noted_and_kept(read):
     cohort = read("patient_id,label,ef\n07,1,0.3\n7,0,0.6\na,1,0.3\nA,0,0.6\n0,1,0.4\n00,0,0.5\n")
     assert cohort.table["patient_id"].nunique() == 6
-    assert sum("count as two" in note for note in cohort.table.attrs["notes"]) == 3
+    assert sum("treated as two patients" in note for note in cohort.table.attrs["notes"]) == 3
 
 
 @pytest.mark.parametrize("column", ["patient_id", "record_id"])

@@ -63,7 +63,7 @@ def test_class_folders_that_differ_in_case_are_a_fault(tmp_path):
     with pytest.raises(CohortError) as caught:
         read_cohort(tmp_path / "pages", CohortConfig(positive=("HF",)), outcome="heart failure")
     assert codes(caught) == ["class_spelling"]
-    assert "make one folder of them" in caught.value.issues[0].remedy
+    assert "merge the folders" in caught.value.issues[0].remedy
 
 
 @pytest.mark.parametrize("word", ["unknown", "Unknown", "N/A", "#N/A", "?", "not known"])

@@ -54,8 +54,8 @@ a,1,45,134 pmol/L,II,140/80,70
 b,maybe,"0,45",88,1,999,inf
 b,0,0.5,88,2.5,120,50
 """)
-    told = [(issue.where, issue.column, issue.value, issue.code) for issue in error.issues]
-    assert told == [
+    found = [(issue.where, issue.column, issue.value, issue.code) for issue in error.issues]
+    assert found == [
         ("row 2 (record 'a')", "ef", "45", "out_of_range"),
         ("row 2 (record 'a')", "bnp", "134 pmol/L", "unit_in_cell"),
         ("row 2 (record 'a')", "nyha", "II", "nyha_text"),
@@ -87,7 +87,7 @@ def test_faults_of_file_header_options_and_cells_come_together(faults):
     ]
 
 
-def test_options_mend_what_the_errors_name(read):
+def test_options_fix_what_the_errors_name(read):
     cohort = read(
         """Patient,Death,EF (%),NTproBNP pmol/L,NYHA class,BP,Years
 p1;,1,"45,5",100,NYHA II,140/80,70
@@ -112,7 +112,7 @@ p2,0,60 %,999,3,120/70,n.k.
     assert {"variable": "bnp", "column": "NTproBNP pmol/L", "unit": "pmol/L", "factor": 3.464} in cohort.table.attrs[
         "conversions"
     ]
-    assert any("NT-proBNP is another peptide" in note for note in cohort.table.attrs["notes"])
+    assert any("a different peptide from NT-proBNP" in note for note in cohort.table.attrs["notes"])
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_faults_of_an_unused_block_do_not_matter(read):
 
 
 def test_a_record_without_a_page_is_known_by_its_values(read):
-    told = read("patient_id,label,ecg,ef\np1,1,a.png,\np2,0,,0.5\n").table
-    assert told["ecg"].isna().tolist() == [False, True]
-    assert told["ef"].isna().tolist() == [True, False]
+    table = read("patient_id,label,ecg,ef\np1,1,a.png,\np2,0,,0.5\n").table
+    assert table["ecg"].isna().tolist() == [False, True]
+    assert table["ef"].isna().tolist() == [True, False]
 
 
 def test_records_with_neither_page_nor_value_are_all_named(faults):
@@ -197,7 +197,7 @@ def test_in_a_cohort_of_values_each_record_needs_one(faults, read):
     assert "remove the row" in error.issues[0].remedy
 
 
-def test_a_cell_at_fault_is_told_once(faults):
+def test_an_invalid_cell_is_reported_once(faults):
     error = faults("label,ecg,ef\n1,a.png,0.4\n0,,45\n")
     assert [issue.code for issue in error.issues] == ["out_of_range"]
 
@@ -277,7 +277,7 @@ def test_a_variable_of_the_configuration_is_read_and_one_of_the_five_takes_other
         known_variables(CohortConfig(variables=(VariableConfig(name="site", low=0, high=1),)))
 
 
-def test_a_table_beside_its_own_synthetic_json_is_synthetic(read, tmp_path):
+def test_a_table_with_its_own_synthetic_json_is_synthetic(read, tmp_path):
     truth = tmp_path / "synthetic.json"
     truth.write_text(json.dumps({"cohort_sha256": hashlib.sha256(GOOD.encode()).hexdigest()}))
     assert read(GOOD).synthetic
@@ -297,9 +297,9 @@ def test_repeated_sentinels_within_the_limits_are_remarked_upon(read):
 def test_equal_rows_and_patients_of_two_spellings_are_remarked_upon(read):
     notes = read("patient_id,label,ef\nP1,1,0.4\np1,0,0.5\n7,1,0.5\n007,0,0.4\n7,1,0.5\n").table.attrs["notes"]
     assert notes == [
-        "1 row(s) are equal to an earlier one in every column; all are kept",
-        "patients 'P1' and 'p1' count as two; if they are one, write them alike",
-        "patients '7' and '007' count as two; if they are one, write them alike",
+        "1 row(s) equal an earlier row in every column; all are kept",
+        "'P1' and 'p1' are treated as two patients; if they are one, use one spelling",
+        "'7' and '007' are treated as two patients; if they are one, use one spelling",
     ]
 
 
@@ -378,13 +378,13 @@ def test_the_manifest_of_the_shared_pages_is_a_cohort(shared):
 
 def test_a_missing_value_named_for_a_column_leaves_the_others_alone(read):
     text = "label,nyha,age\n1,99,99\n0,2,50\n1,1,60\n"
-    told = read(text, missing=["nyha=99"]).table
-    assert told["nyha"].isna().tolist() == [True, False, False]
-    assert told["age"].tolist() == [99, 50, 60]
-    assert "nyha: 1 cells hold a value that --missing declares as not measured" in told.attrs["notes"]
+    table = read(text, missing=["nyha=99"]).table
+    assert table["nyha"].isna().tolist() == [True, False, False]
+    assert table["age"].tolist() == [99, 50, 60]
+    assert "nyha: 1 cells hold a value that --missing declares as 'not measured'" in table.attrs["notes"]
 
 
 def test_a_missing_zero_does_not_empty_the_labels(read):
-    told = read("label,bnp,age\n1,0,70\n0,80,60\n1,90,50\n0,100,40\n", missing=["0"]).table
-    assert told["label"].tolist() == [1, 0, 1, 0]
-    assert told["bnp"].isna().tolist() == [True, False, False, False]
+    table = read("label,bnp,age\n1,0,70\n0,80,60\n1,90,50\n0,100,40\n", missing=["0"]).table
+    assert table["label"].tolist() == [1, 0, 1, 0]
+    assert table["bnp"].isna().tolist() == [True, False, False, False]

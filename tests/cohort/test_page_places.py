@@ -25,22 +25,22 @@ def placed(written, folder, code="missing", place="row 3"):
 @pytest.mark.parametrize(
     ("written", "rule", "remedy"),
     [
-        (r"Pages\A1.PNG", "Pages/A1.PNG", "write / in the place of"),
+        (r"Pages\A1.PNG", "Pages/A1.PNG", "write / instead of"),
         (r"C:\data\Pages\A1.PNG", "no such file", "Windows"),
         ("pages/b2.png", "Pages/b2.png", "case"),
         ("Pages/a1.png", "Pages/A1.PNG", "case"),
         ("Pages/Mu\u0308 3.png", "Pages/Mü 3.png", "accents"),
-        ("Pages/b2", "Pages/b2.png", "ending"),
+        ("Pages/b2", "Pages/b2.png", "extension"),
         ("file://pages/b2.png", "Pages/b2.png", "without file://"),
         ("file:///data/x%20y.png", "no such file", "without file://"),
         ("https://example.org/a.png", "no such file", "download"),
-        ("~/a.png", "no such file", "~ is not replaced"),
-        ("Pages/b2.png;Pages/A1.PNG", "no such file", "one page in a cell"),
+        ("~/a.png", "no such file", "~ is not expanded"),
+        ("Pages/b2.png;Pages/A1.PNG", "no such file", "one page per cell"),
         ("NA", "no such file", "leave the cell empty"),
         ("A1.PNG", "no such file; relative paths start at", "check the path, or leave"),
     ],
 )
-def test_the_slip_in_a_path_is_named(written, rule, remedy, folder):
+def test_the_likely_mistake_in_a_path_is_named(written, rule, remedy, folder):
     found = placed(written, folder)
     assert found.where == f"page {written} (row 3, record 'p2')"
     assert rule in found.rule

@@ -39,7 +39,7 @@ def test_no_remedy_is_an_option_that_predict_does_not_have(patients):
 
 
 def test_a_table_that_cannot_be_read_as_a_whole_is_refused(patients):
-    with pytest.raises(CohortError, match="the model reads the column 'ef'"):
+    with pytest.raises(CohortError, match="the model uses the column 'ef'"):
         patients("record_id,EF,sbp\na,0.4,120\n")
     with pytest.raises(CohortError, match="2 faults"):
         patients("record_id,ef,sbp\na,4,120\nb,0.4,999\n")

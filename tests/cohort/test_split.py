@@ -1,4 +1,4 @@
-"""Whole groups, both classes in each part, shares as asked; a given split is checked, not trusted."""
+"""Whole groups, both classes in each part, shares as configured; a given split is checked, not trusted."""
 
 from collections import Counter
 
@@ -128,11 +128,11 @@ def test_large_groups_leave_the_shares_exact_since_small_ones_come_after_them():
         assert counts == {"train": 187, "val": 47, "test": 58}
 
 
-@pytest.mark.parametrize(("labels", "told"), [([0] * 10 + [1, 1], "label 0 is in 10 group(s) and label 1 in 2")])
-def test_too_few_groups_of_a_class_are_counted(labels, told):
+@pytest.mark.parametrize(("labels", "message"), [([0] * 10 + [1, 1], "label 0 is in 10 group(s) and label 1 in 2")])
+def test_too_few_groups_of_a_class_are_counted(labels, message):
     with pytest.raises(CohortError) as caught:
         draw(labels, grouped(np.arange(len(labels))))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "at least 3 groups of each" in str(caught.value)
 
 

@@ -14,7 +14,7 @@ from cardiograph.errors import CohortError
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"  \n \n", "is empty"),
@@ -23,13 +23,13 @@ from cardiograph.errors import CohortError
         (b"label,ef,site\n1,0.4,Orl\xe9ans\n", "row 2 is byte 0xe9"),
         (b"label,ef\n1,0.4\0\n", "zero bytes"),
         ('label,ef\n1,"0.4\n0,0.5\n', "row 2"),
-        ("label,ef\n1,0.4,7\n0,0.5\n", "row 2 is 3 cells long; each row has 2 cells"),
-        ("label,ef\n1,0.4\n,\n0,0.5\n", "row 3 is without any value"),
-        ("label,ef,ef\n1,0.4,0.4\n0,0.5,0.4\n", "header: ef is there 2 times"),
+        ("label,ef\n1,0.4,7\n0,0.5\n", "row 2 is 3 cells long; each row needs 2 cells"),
+        ("label,ef\n1,0.4\n,\n0,0.5\n", "row 3 is empty"),
+        ("label,ef,ef\n1,0.4,0.4\n0,0.5,0.4\n", "header: ef is present 2 times"),
     ],
 )
-def test_a_file_that_is_no_clean_table_is_refused(faults, content, told):
-    assert told in str(faults(content))
+def test_a_file_that_is_no_clean_table_is_refused(faults, content, message):
+    assert message in str(faults(content))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_separator_that_is_not_the_usual_one_is_noted(read):
 
 def test_two_separators_that_both_fit_are_a_fault(faults, read):
     text = "label;ef,x\n1;0.4,1\n0;0.5,1\n"
-    assert "columns may be separated by commas or semicolons; write sep=;" in str(faults(text))
+    assert "columns may be separated by commas or semicolons; add a first line" in str(faults(text))
     text = "label;ef;a,b\n1;0.4;1,1\n0;0.5;1,1\n"
     assert read(f"sep=;\n{text}").table["ef"].tolist() == [0.4, 0.5]
 
@@ -70,7 +70,7 @@ def test_empty_rows_and_columns_at_the_end_are_no_fault(read, faults):
     cohort = read("label,ef,,\n1,0.4,,\n0,0.5\n,,,\n,\n")
     assert cohort.table["ef"].tolist() == [0.4, 0.5]
     assert cohort.table.attrs["ignored_columns"] == []
-    assert "row 3 is without any value" in str(faults("label,ef,,\n1,0.4,,\n,,,\n0,0.5,,\n"))
+    assert "row 3 is empty" in str(faults("label,ef,,\n1,0.4,,\n,,,\n0,0.5,,\n"))
     assert "row 2 is 3 cells long" in str(faults("label,ef\n1,0.4,7\n0,0.5,\n"))
 
 

@@ -103,12 +103,12 @@ def test_a_formula_that_gives_an_empty_text_is_an_empty_cell(read, save):
 
 def test_one_sheet_with_values_is_read_whatever_its_name(read, save):
     cohort = read(save(Empty=[]).read_bytes(), "c.xlsx")
-    assert "sheet 'Sheet1' of 2 visible ones is read" in cohort.table.attrs["notes"]
+    assert "sheet 'Sheet1' of 2 visible sheets is read" in cohort.table.attrs["notes"]
 
 
 def test_of_several_sheets_the_one_named_cohort_is_read(faults, read, save):
     path = save([["x"], [1]], Other=[["y"], [2]])
-    assert "2 sheets hold values ('Sheet1', 'Other'); name the one to be read 'cohort'" in str(
+    assert "2 sheets have values ('Sheet1', 'Other'); name the cohort sheet 'cohort'" in str(
         faults(path.read_bytes(), "c.xlsx")
     )
     assert len(read(save([["x"], [1]], Cohort=ROWS).read_bytes(), "c.xlsx")) == 2
@@ -124,7 +124,7 @@ def test_hidden_sheets_are_noted_and_not_read(read, save):
 
 
 def test_a_workbook_without_values_is_refused(faults, save):
-    assert "no visible sheet holds a value" in str(faults(save([]).read_bytes(), "c.xlsx"))
+    assert "no visible sheet has values" in str(faults(save([]).read_bytes(), "c.xlsx"))
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(faults, save, tmp_path):
@@ -138,7 +138,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(faults, save, tmp_path):
 
 def test_a_lone_cell_at_the_end_of_the_sheet_costs_no_memory(faults, save, monkeypatch):
     path = edit(save(), SHEET1, lambda text: text.replace('r="C3"', 'r="XFD3"'))
-    assert "row 3 is without" not in str(faults(path.read_bytes(), "c.xlsx"))
+    assert "row 3 is empty" not in str(faults(path.read_bytes(), "c.xlsx"))
     monkeypatch.setattr(workbook, "MAX_CELLS", 10_000)
     assert "more than 10,000 cells" in str(faults(path.read_bytes(), "c.xlsx"))
 

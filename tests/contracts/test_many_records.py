@@ -57,4 +57,4 @@ def test_how_neighbours_were_found_is_told(listed):
     facts = _graph_facts(prepared.graph)
     assert facts["search"] == "inverted lists" and facts["recall"] >= 0.99
     (told,) = _graph_notes(FittedModels(prepared, {"x": (network, None)}))
-    assert f"{facts['probes']} of {facts['lists']} looked into" in told
+    assert f"{facts['probes']} of {facts['lists']} searched" in told

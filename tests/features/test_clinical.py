@@ -31,11 +31,11 @@ def test_values_come_in_the_order_of_the_variables_with_their_gaps():
 
 
 @pytest.mark.parametrize(
-    ("synthetic", "given", "told"),
+    ("synthetic", "given", "expected"),
     [(False, None, "measured"), (True, None, "synthetic patient"), (False, "synthetic patient", "synthetic patient")],
 )
-def test_provenance_is_that_of_the_cohort_unless_given(synthetic, given, told):
-    assert clinical_table(cohort(synthetic), given).provenance == (told, told)
+def test_provenance_is_that_of_the_cohort_unless_given(synthetic, given, expected):
+    assert clinical_table(cohort(synthetic), given).provenance == (expected, expected)
 
 
 def test_a_cohort_of_pages_has_an_empty_block():

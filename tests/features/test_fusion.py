@@ -1,4 +1,4 @@
-"""Blocks share the variance as asked; nothing but training rows decides."""
+"""Blocks share the variance as configured; only training rows are used for fitting."""
 
 import numpy as np
 import pytest

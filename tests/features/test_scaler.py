@@ -127,14 +127,14 @@ def test_a_variable_without_any_training_value_is_refused(table):
 @pytest.mark.parametrize("value", [0.0, -3.0, np.inf])
 def test_a_value_that_has_no_logarithm_is_refused(table, value):
     scaler = ClinicalScaler.fit(table, TRAIN)
-    with pytest.raises(ValueError, match="bnp holds"):
+    with pytest.raises(ValueError, match="bnp ranges"):
         scaler.transform(np.array([[0.4, value, 2, 120, 60]]))
     table.values[0, 1] = value
-    with pytest.raises(CohortError, match="bnp holds"):
+    with pytest.raises(CohortError, match="bnp ranges"):
         ClinicalScaler.fit(table, TRAIN)
 
 
-def test_values_outside_the_training_rows_are_told_in_their_units(table):
+def test_values_outside_the_training_rows_are_reported_in_their_units(table):
     table.values[TRAIN, 0] = np.clip(table.values[TRAIN, 0], 0.25, 0.7)
     scaler = ClinicalScaler.fit(table, TRAIN)
     record = np.array([0.08, np.nan, 2, np.nanmax(table.values[TRAIN, 3]), 60])
@@ -150,7 +150,7 @@ def test_a_cohort_without_clinical_variables_has_an_empty_block():
 
 def test_serving_it_needs_numpy_only():
     code = (
-        "import sys, cardiograph.clinical.scaler\n"
+        "import sys, cardiograph.features.scaler\n"
         "sys.exit(bool({'pandas', 'sklearn', 'scipy', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -109,7 +109,7 @@ def test_noise_without_structure_raises_the_effort_until_recall_is_enough():
     values = np.random.default_rng(0).normal(size=(1200, 60)).astype(np.float32)
     lists = fit_ivf(values, own(1200), k=5)
     assert lists.raised and lists.probes > module.FIRST_PROBES and lists.recall >= 0.99
-    assert "raised until recall was high enough" in lists.sentence
+    assert "raised to reach the required recall" in lists.sentence
     assert f"recall {lists.recall:.4f} on 1,000 sampled records" in lists.sentence
 
 
@@ -167,7 +167,7 @@ def test_a_reference_with_absent_blocks_and_a_query_without_one_are_searched_exa
 
 
 def test_lists_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="each reference record stands in a list"):
+    with pytest.raises(ValueError, match="each reference record is in a list"):
         IvfIndex(np.zeros((2, 3), np.float32), np.arange(5), np.array([0, 2, 4]), 1, 1.0, 5, raised=False)
 
 

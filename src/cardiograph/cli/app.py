@@ -229,7 +229,7 @@ def config(
 ) -> None:
     """Write every setting with its meaning and default as TOML, ready to edit."""
     from cardiograph.artifacts.files import write_output
-    from cardiograph.config import commented_toml
+    from cardiograph.cli.config_template import commented_toml
     from cardiograph.studies.faults.switches import load_settings
 
     text = commented_toml(load_settings(check, {}, preset=preset))

@@ -253,9 +253,9 @@ def plain(text: str) -> str:
 
 def _show_faults(issues: Sequence[Issue], console: Console) -> None:
     """A line for each kind of fault, and a file with a row for each fault where the lines do not say it all."""
-    from cardiograph.issue_groups import grouped
+    from cardiograph.issue_groups import group_issues
 
-    groups = grouped(issues)
+    groups = group_issues(issues)
     for group in groups[:KINDS_SHOWN]:
         console.print(f"  {plain(str(group))}", highlight=False, soft_wrap=True)
     if len(groups) > KINDS_SHOWN:

@@ -1,1 +1,1 @@
-"""From a table of patients to a checked, grouped and split cohort."""
+"""Reading, checking, grouping and splitting of a cohort."""

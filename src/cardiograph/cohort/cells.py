@@ -1,4 +1,4 @@
-"""One cell of a clinical column: the number it holds, or what is wrong with it and which option fixes that."""
+"""Parsing of the cells of a clinical column: the value, or the fault and the option that fixes it."""
 
 from __future__ import annotations
 
@@ -8,98 +8,40 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 from cardiograph.cohort.columns import option
 from cardiograph.cohort.tables import Cell
-from cardiograph.schema import NT_PROBNP, ClinicalVariable
-
-
-@dataclass(frozen=True)
-class Unit:
-    """How a column is written.
-
-    Args:
-        name: As in ``--convert bnp=pmol/L``.
-        factor: Our value is the written number times this.
-        aliases: Other spellings that may follow a number, lower case.
-        header: Pattern that finds the unit in a column name, or an empty string.
-        form: ``number``, ``roman`` (NYHA classes as I to IV) or ``pressure`` (``140/80``, of which the first is taken; a
-            plain number is read, too).
-    """
-
-    name: str
-    factor: float = 1.0
-    aliases: tuple[str, ...] = ()
-    header: str = ""
-    form: str = "number"
-
-    def spells(self, text: str) -> bool:
-        """Whether ``text`` is this unit, whatever its case and spaces."""
-        plain = text.replace(" ", "").lower()
-        return plain == self.name.lower() or plain in self.aliases
-
-
-OURS = MappingProxyType(
-    {"ef": "fraction", "bnp": "pg/mL", "nyha": "", "sbp": "mmHg", "age": "years", "ntprobnp": "pg/mL"}
-)
-
-
-UNITS: MappingProxyType[str, tuple[Unit, ...]] = MappingProxyType(
-    {
-        "ef": (Unit("percent", 0.01, ("%", "pct"), r"%|percent|pct"),),
-        "bnp": (
-            Unit("pmol/L", 3.464, ("pmol/l", "pmoll-1"), r"pmol"),
-            Unit("ng/mL", 1000.0, ("ng/ml", "µg/l", "ug/l"), r"ng[^a-z]*ml|[uµ]g[^a-z]*l\b"),
-            Unit("ng/L", 1.0, ("ng/l",)),
-        ),
-        "nyha": (Unit("roman", form="roman"),),
-        "sbp": (
-            Unit("systolic/diastolic", form="pressure", header=r"sys\w*[ /_-]+dia|\bbp\b.*/"),
-            Unit("cmHg", 10.0, ("cm",), r"cm ?hg", form="pressure"),
-            Unit("kPa", 7.500617, ("kpa",), r"kpa"),
-        ),
-        "age": (Unit("months", 1 / 12, ("month", "mo"), r"month"),),
-        "ntprobnp": (
-            Unit("pmol/L", 8.457, ("pmol/l", "pmoll-1"), r"pmol"),
-            Unit("ng/mL", 1000.0, ("ng/ml", "µg/l", "ug/l"), r"ng[^a-z]*ml|[uµ]g[^a-z]*l\b"),
-            Unit("ng/L", 1.0, ("ng/l",)),
-        ),
-    }
-)
-"""Source: human BNP-32 has a molar mass of 3464 g/mol, so 1 pmol/L = 3.464 pg/mL; NT-proBNP (1-76) one of 8457 g/mol;
-1 mmHg = 133.322 Pa (NIST SP 811)."""
+from cardiograph.schema import KNOWN_BY_NAME, NT_PROBNP, ClinicalVariable, Unit
 
 
 def units_of(variable: ClinicalVariable) -> tuple[Unit, ...]:
-    """The units ``variable`` can be converted from; the first is its own.
+    """Return the units from which ``variable`` can be converted; the first is its own.
 
-    A variable of the five whose unit the config changed has its own unit only: the factors lead to ours.
+    A known variable whose unit the configuration changes has only its own unit, because the factors do not apply.
     """
     own = Unit(variable.unit or "number", aliases=(variable.unit.lower().replace(" ", ""),))
-    if variable.name not in UNITS or variable.unit != OURS[variable.name]:
-        return (own,)
-    return (own, *UNITS[variable.name])
+    known = KNOWN_BY_NAME.get(variable.name)
+    return (own, *known.units) if known and known.variable.unit == variable.unit else (own,)
 
 
 def find_unit(variable: ClinicalVariable, text: str) -> Unit | None:
-    """The unit of ``variable`` that ``text`` spells, or None."""
+    """Return the unit of ``variable`` that ``text`` spells, or None."""
     return next((unit for unit in units_of(variable) if text and unit.spells(text)), None)
 
 
 def unit_in_header(variable: ClinicalVariable, header: str) -> Unit | None:
-    """The foreign unit that a column name speaks of, or None."""
+    """Return the unit other than the variable's own that a column name contains, or None."""
     words = header.lower().replace("_", " ")
     return next((unit for unit in units_of(variable)[1:] if unit.header and re.search(unit.header, words)), None)
 
 
 SENTINELS = frozenset({-1, -9, -99, -999, -9999, 99, 999, 9999, 99999, 888, 8888, 777, 7777})
-
+"""Numbers that often mean "not measured"."""
 
 MISSING_WORDS = frozenset(
     {"na", "n/a", "#n/a", "<na>", "n.a.", "nan", "null", "none", "nil", "missing", "unknown", "nd", "-", "--", "?", "."}
 )
-
+"""Words that often mean "not measured", in lower case."""
 
 _NUMBER = {
     ".": re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"),
@@ -114,7 +56,7 @@ _PRESSURE = re.compile(r"([0-9]{1,3}(?:[.,][0-9])?)\s*/\s*([0-9]{1,3}(?:[.,][0-9
 
 
 _CODED_AGE = 300
-"""What PTB-XL writes for an age over 89. Source: Wagner et al., Scientific Data 7:154 (2020)."""
+"""Code for an age over 89 in PTB-XL. Source: Wagner et al., Scientific Data 7:154 (2020)."""
 
 
 _ROMAN_CLASS = {"i": 1.0, "ii": 2.0, "iii": 3.0, "iv": 4.0}
@@ -122,12 +64,12 @@ _ROMAN_CLASS = {"i": 1.0, "ii": 2.0, "iii": 3.0, "iv": 4.0}
 
 @dataclass(frozen=True)
 class CellFault:
-    """Why a cell is not a value of its variable.
+    """Fault of a cell that is not a valid value of its variable.
 
     Args:
         code: Stable name, such as ``decimal_comma``.
-        rule: What is allowed.
-        remedy: What to do, with the option.
+        rule: Allowed values.
+        remedy: How to fix the fault, with the option that does so.
     """
 
     code: str
@@ -137,16 +79,16 @@ class CellFault:
 
 @dataclass(frozen=True)
 class Reading:
-    """How the cells of one column are to be read.
+    """Rules for reading the cells of one column.
 
     Args:
-        variable: What the column holds.
-        unit: How it is written; the variable's own unit unless the user named another.
-        declared: Whether the user named the unit, so that it may stand behind the number.
+        variable: Clinical variable of the column.
+        unit: Unit of the column; the variable's own unit unless the user declared another.
+        declared: Whether the user declared the unit, so that cells may contain it after the number.
         decimal: Decimal mark of text cells.
         missing: Texts or numbers that mean "not measured".
-        candidates: Other units that the whole column fits; one of them is proposed for a cell that it reads.
-        column: The table's name of the column.
+        candidates: Other units in which the whole column is plausible; remedies propose them.
+        column: Name of the column in the table.
     """
 
     variable: ClinicalVariable
@@ -158,7 +100,7 @@ class Reading:
     column: str = ""
 
     def means_missing(self, cell: Cell) -> bool:
-        """Whether ``cell`` equals one of ``missing``, as text or as a number."""
+        """Return whether ``cell`` equals one of ``missing``, as text or as a number."""
         if not self.missing:
             return False
         number = parse_number(cell) if isinstance(cell, str) else cell
@@ -171,14 +113,14 @@ class Reading:
 
 
 def read_value(cell: Cell, reading: Reading) -> float | CellFault:
-    """The value of a cell in the variable's unit.
+    """Parse a cell.
 
     Args:
-        cell: Stripped text, or a number of a typed column.
-        reading: How the column is written.
+        cell: Stripped text, or a number from a typed column.
+        reading: Rules for reading the column.
 
     Returns:
-        The value, NaN for a missing one, or the fault. Limits are not looked at here.
+        The value in the variable's unit (NaN: missing) or the fault; limits are not checked.
     """
     if cell == "" or reading.means_missing(cell):
         return math.nan
@@ -198,7 +140,7 @@ def read_value(cell: Cell, reading: Reading) -> float | CellFault:
 
 
 def parse_number(text: str, decimal: str = ".") -> float | None:
-    """A plain number with this decimal mark, or None: no separators, units, bounds, ``nan`` or ``inf``."""
+    """Parse a plain number; None for any other text, such as separators, units, bounds, ``nan`` or ``inf``."""
     if not _NUMBER[decimal].fullmatch(text):
         return None
     value = float(text.replace(",", "."))
@@ -206,7 +148,7 @@ def parse_number(text: str, decimal: str = ".") -> float | None:
 
 
 def out_of_range(cell: Cell, value: float, reading: Reading) -> CellFault:
-    """The fault of a number outside the variable's limits, with the most likely way out."""
+    """Return the fault of a number outside the variable's limits, with the most likely remedy."""
     variable = reading.variable
     number = round(value / reading.unit.factor, 6)
     rule = f"allowed {variable.allowed}"
@@ -214,7 +156,7 @@ def out_of_range(cell: Cell, value: float, reading: Reading) -> CellFault:
         return CellFault("sentinel", rule, _declare(reading, cell))
     remedy = _propose(cell, reading)
     if variable.name == "age" and number == _CODED_AGE:
-        coded = "300 stands for 'over 89' in PTB-XL: write 90, or empty these cells with --missing age=300"
+        coded = "300 means 'over 89' in PTB-XL: write 90, or empty these cells with --missing age=300"
         return CellFault("sentinel", rule, f"{coded}; {remedy}" if remedy else coded)
     if remedy:
         return CellFault("other_unit", rule, remedy)
@@ -222,13 +164,13 @@ def out_of_range(cell: Cell, value: float, reading: Reading) -> CellFault:
 
 
 def not_whole(reading: Reading) -> CellFault:
-    """The fault of a fraction where only whole numbers are allowed."""
+    """Return the fault of a fraction in a column of whole numbers."""
     rule = f"a whole number, allowed {reading.variable.allowed}"
     return CellFault("not_whole", rule, "correct it or leave the cell empty")
 
 
 def diagnose(text: str, reading: Reading) -> CellFault:
-    """What is wrong with a text that is not a plain number."""
+    """Return the fault of a text that is not a plain number."""
     variable = reading.variable
     number = f"a plain number, {variable.allowed}"
     plain = text.lower()
@@ -237,7 +179,7 @@ def diagnose(text: str, reading: Reading) -> CellFault:
     if plain.lstrip("+-") in {"inf", "infinity", "∞"}:
         return CellFault("not_finite", number, _leave_empty())
     if plain[0] in "<>≤≥~≈":
-        return CellFault("bound", number, "a bound is no value: write the one measured or leave the cell empty")
+        return CellFault("bound", number, "a bound is not a value: write the measured value or leave the cell empty")
     if variable.name == "nyha" and _ROMAN.fullmatch(text):
         return CellFault("nyha_text", number, "if it is the class: --convert nyha=roman")
     if variable.name == "sbp" and _PRESSURE.fullmatch(text):
@@ -253,11 +195,11 @@ def _diagnose_digits(text: str, reading: Reading, number: str) -> CellFault:
         return CellFault("date", number, "this is a date: check that the right column is read (--map)")
     separated = r"[+-]?[1-9][0-9]{0,2}([,.' \u00a0\u202f’])[0-9]{3}(\1[0-9]{3})*([.,][0-9]+)?"
     if re.fullmatch(separated, text):
-        way = "write it without thousands separators"
+        remedy = "write it without thousands separators"
         mark = {",": ".", ".": ","}[reading.decimal]
         if mark in text:
-            way += f", or if '{mark}' is the decimal mark: --decimal {mark}"
-        return CellFault("thousands", number, way)
+            remedy += f", or if '{mark}' is the decimal mark: --decimal {mark}"
+        return CellFault("thousands", number, remedy)
     other = {",": ".", ".": ","}[reading.decimal]
     if parse_number(text, other) is not None:
         code = "decimal_comma" if other == "," else "decimal_point"
@@ -277,7 +219,7 @@ def _diagnose_digits(text: str, reading: Reading, number: str) -> CellFault:
 
 
 def _category(cell: Cell, reading: Reading) -> float | CellFault:
-    """The value of a word. Numbers count only where the settings name them: 1 may be either of two categories."""
+    """Return the value of a category. Numbers are faults unless the settings list them, since 1 is ambiguous."""
     text = f"{cell:g}" if isinstance(cell, float) else str(cell)
     value = reading.variable.category(text)
     if value is not None:
@@ -290,7 +232,7 @@ def _category(cell: Cell, reading: Reading) -> float | CellFault:
 
 
 def _without_unit(text: str, reading: Reading) -> str:
-    """The number before a unit that the user declared; any other text as it is."""
+    """Remove a declared unit after a number; return any other text unchanged."""
     match = re.fullmatch(r"([+-]?[0-9.,eE+-]*[0-9.,])\s*([^0-9.,\s].*)", text)
     if match and reading.declared and reading.unit.spells(match.group(2)):
         return match.group(1)
@@ -306,11 +248,11 @@ def _systolic(pair: re.Match[str], reading: Reading) -> float | CellFault:
 
 
 def fitting_units(cells: Sequence[Cell], reading: Reading) -> tuple[Unit, ...]:
-    """The units other than the one of ``reading`` in which a whole column is plausible.
+    """Return the units, other than that of ``reading``, in which a whole column is plausible.
 
-    In such a unit every number of the column lies within the variable's limits. A unit that would change numbers which
-    are within the limits as they stand needs most of the column to lie outside them: two ages of 300 among adults do not
-    make a column of months.
+    In a plausible unit every number of the column is within the variable's limits. If at least half of the numbers are
+    already within the limits, a unit with a factor is not plausible: two ages of 300 among adults do not make a column
+    of months.
     """
     as_read = [_in_limits(cell, reading) for cell in cells]
     found = []
@@ -326,7 +268,7 @@ def fitting_units(cells: Sequence[Cell], reading: Reading) -> tuple[Unit, ...]:
 
 
 def _in_limits(cell: Cell, reading: Reading) -> bool | None:
-    """Whether a cell is within the limits; None where it is missing, a sentinel, or no number in this unit."""
+    """Return whether a cell is within the limits; None if it is missing, a sentinel, or not a number in this unit."""
     value = read_value(cell, reading)
     if isinstance(value, CellFault) or math.isnan(value) or round(value / reading.unit.factor, 6) in SENTINELS:
         return None
@@ -334,36 +276,37 @@ def _in_limits(cell: Cell, reading: Reading) -> bool | None:
 
 
 def _propose(cell: Cell, reading: Reading) -> str:
-    """The options that read a cell in a unit which the whole column fits; empty where there is none."""
-    name, ways = reading.variable.name, list[Unit]()
+    """Return the options for the candidate units in which a cell is valid; empty if there are none."""
+    name, units = reading.variable.name, list[Unit]()
     for unit in reading.candidates:
         value = read_value(cell, dataclasses.replace(reading, unit=unit, declared=True))
         if not isinstance(value, CellFault) and reading.variable.low <= value <= reading.variable.high:
-            ways.append(unit)
-    if [unit.name for unit in ways] == ["systolic/diastolic"]:
+            units.append(unit)
+    if [unit.name for unit in units] == ["systolic/diastolic"]:
         return f"to take the first number: --convert {name}=systolic/diastolic"
+    factors = [f" (times {unit.factor:.3g})" if len(units) > 1 else "" for unit in units]
     return "; ".join(
-        f"if it is in {unit.name}{f' (times {unit.factor:.3g})' if len(ways) > 1 else ''}: --convert {name}={unit.name}"
-        for unit in ways
+        f"if it is in {unit.name}{factor}: --convert {name}={unit.name}"
+        for unit, factor in zip(units, factors, strict=True)
     )
 
 
 def _check_value(number: float, reading: Reading) -> str:
-    """What to do about a number that fits no unit. A high natriuretic peptide is a finding: it is never to be emptied."""
+    """Return the remedy for a number that fits no unit; a high natriuretic peptide is a finding and is kept."""
     name = reading.variable.name
     if name == NT_PROBNP.name or (name == "bnp" and number > reading.variable.high):
-        limits = "check the value and its unit; if it was measured so, raise the limit under [[cohort.variables]]"
-        way = f"{option(NT_PROBNP.name, reading.column)} in the place of bnp (allowed {NT_PROBNP.allowed})"
-        return limits if name == NT_PROBNP.name else f"if it is NT-proBNP, a variable of its own: {way}; else {limits}"
+        limits = "check the value and its unit; if it is correct, raise the limit under [[cohort.variables]]"
+        mapped = f"{option(NT_PROBNP.name, reading.column)} instead of bnp (allowed {NT_PROBNP.allowed})"
+        return limits if name == NT_PROBNP.name else f"if it is NT-proBNP, a separate variable: {mapped}; else {limits}"
     return "check the unit or leave the cell empty"
 
 
 def _leave_empty() -> str:
-    return "leave the cell empty if the value is not known"
+    return "leave the cell empty if the value is unknown"
 
 
 def as_option(cell: Cell) -> str:
-    """A cell as one would type it behind an option."""
+    """Return a cell as it is typed after an option."""
     text = f"{cell:g}" if isinstance(cell, float) else str(cell)
     return text if re.fullmatch(r"[\w.,/%+-]+", text) else f"'{text}'"
 

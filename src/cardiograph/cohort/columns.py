@@ -1,4 +1,4 @@
-"""Which column of the table is which of ours: exact names, the user's map, and hints for near misses."""
+"""Matching of table columns to standard names: exact names, the user's map, and hints for near misses."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cardiograph.errors import Issue
+from cardiograph.schema import KNOWN_BY_NAME
 
 FIXED = ("patient_id", "ecg", "label", "record_id", "split", "site", "acquired_at")
-"""The columns of a cohort table that are not clinical variables."""
+"""Columns of a cohort table that are not clinical variables."""
 
-_ALSO_CALLED = {
-    "patient_id": {"patient", "subject", "subjectid", "pid", "mrn"},
-    "ecg": {"image", "imagepath", "ecgpath", "page", "path", "file", "filename", "filepath"},
-    "label": {"target", "outcome", "class", "y", "deathevent", "diagnosis"},
-    "ef": {"lvef", "ejectionfraction", "efpercent", "lvefpercent", "efpct"},
-    "bnp": {"bnppgml", "bnppmoll", "bnpngl", "bnpngml", "brainnatriureticpeptide"},
-    "nyha": {"nyhaclass", "nyhafc", "functionalclass"},
-    "sbp": {"systolic", "systolicbp", "systolicbloodpressure", "sbpmmhg", "bpsystolic", "bp", "bloodpressure"},
-    "age": {"ageyears", "patientage", "ageatecg"},
-    "ntprobnp": {"probnp", "ntprobnppgml", "ntprobnppmoll", "ntprobnpngl", "ntprobnpngml"},
+_ALIASES: dict[str, frozenset[str]] = {
+    "patient_id": frozenset({"patient", "subject", "subjectid", "pid", "mrn"}),
+    "ecg": frozenset({"image", "imagepath", "ecgpath", "page", "path", "file", "filename", "filepath"}),
+    "label": frozenset({"target", "outcome", "class", "y", "deathevent", "diagnosis"}),
+    **{name: known.aliases for name, known in KNOWN_BY_NAME.items()},
 }
+"""Standard name -> other column names, in lower case and without punctuation, for which a message proposes it."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Our columns found in a table.
+    """Columns of a table by their standard names.
 
     Args:
-        source: Our name -> the table's column name.
-        ignored: Columns of the table that nothing reads, as written.
-        issues: Faults of the map and of the names.
-        notes: Columns that look like one of ours but are not read.
+        source: Standard name -> column name in the table.
+        ignored: Column names of the table that are not read, as written.
+        issues: Faults of the map and of the column names.
+        notes: Notes about columns that resemble a standard one but are not read.
     """
 
     source: dict[str, str]
@@ -43,30 +40,30 @@ class Columns:
     notes: tuple[str, ...]
 
 
-def match_columns(header: Sequence[str], ours: Sequence[str], mapping: Mapping[str, str]) -> Columns:
-    """Match the header with our names.
+def match_columns(header: Sequence[str], names: Sequence[str], mapping: Mapping[str, str]) -> Columns:
+    """Match the header with standard column names.
 
-    A name that differs from ours in case or punctuation only (``EF``, ``Patient ID``) is a fault, since leaving it
-    aside would lose what the user surely meant; one that only resembles ours gives a note.
+    A column whose name differs from a standard one only in case or punctuation (``EF``, ``Patient ID``) is a fault,
+    because the user almost certainly means the standard column; a column with a similar name gives a note.
 
     Args:
         header: Column names as written.
-        ours: All names that this cohort may have.
-        mapping: Our name -> the table's column, given by the user.
+        names: Standard names of all columns that the cohort may have.
+        mapping: Standard name -> column name in the table, given by the user.
     """
-    issues = list(_map_issues(header, ours, mapping))
-    source = {name: name for name in ours if name in header and name not in {*mapping, *mapping.values()}}
-    source |= {name: column for name, column in mapping.items() if name in ours and column in header}
+    issues = list(_map_issues(header, names, mapping))
+    source = {name: name for name in names if name in header and name not in {*mapping, *mapping.values()}}
+    source |= {name: column for name, column in mapping.items() if name in names and column in header}
     free = [column for column in dict.fromkeys(header) if column not in source.values()]
-    issues += [_same_letters(name, column) for name, column in _near(free, ours, source, _by_letters)]
-    near = [pair for pair in _near(free, ours, source, _by_meaning) if not _by_letters(*pair)]
+    issues += [_same_letters(name, column) for name, column in _near(free, names, source, _by_letters)]
+    near = [pair for pair in _near(free, names, source, _by_meaning) if not _by_letters(*pair)]
     notes = [f"column {column!r} is not read; did you mean {option(name, column)}?" for name, column in near]
     ignored = tuple(column or "(no name)" for column in free)
     return Columns(source, ignored, tuple(issues), tuple(notes))
 
 
 def suggestion(name: str, columns: Columns) -> str:
-    """What to do about our missing column ``name``: the map option for the likeliest column, or a general one."""
+    """Return the remedy for a missing column: the map option for the most likely column, or a general hint."""
     for column in columns.ignored:
         if _by_letters(name, column) or _by_meaning(name, column):
             return f"did you mean {option(name, column)}?"
@@ -75,18 +72,18 @@ def suggestion(name: str, columns: Columns) -> str:
 
 
 def option(name: str, column: str) -> str:
-    """The map option as one would type it."""
+    """Return the map option as it is typed."""
     text = f"{name}={column}"
     return f"--map {text}" if re.fullmatch(r"[\w.=%-]+", text) else f'--map "{text}"'
 
 
-def _map_issues(header: Sequence[str], ours: Sequence[str], mapping: Mapping[str, str]) -> Iterator[Issue]:
+def _map_issues(header: Sequence[str], names: Sequence[str], mapping: Mapping[str, str]) -> Iterator[Issue]:
     used = Counter(mapping.values())
     for name, column in mapping.items():
         where, value = option(name, column), ""
-        if name not in ours:
-            rule = f"cardiograph has no column {name!r}; it has {', '.join(ours)}"
-            near = difflib.get_close_matches(name, ours, 1)
+        if name not in names:
+            rule = f"cardiograph has no column {name!r}; it has {', '.join(names)}"
+            near = difflib.get_close_matches(name, names, 1)
             remedy = f"did you mean {option(near[0], column)}?" if near else "describe it under [[cohort.variables]]"
             yield Issue(where, "", value, rule, remedy, "map_unknown_name")
         if column not in header:
@@ -95,19 +92,19 @@ def _map_issues(header: Sequence[str], ours: Sequence[str], mapping: Mapping[str
             remedy = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(header)}"
             yield Issue(where, "", value, rule, remedy, "map_missing_column")
         elif used[column] > 1:
-            names = " and ".join(key for key, other in mapping.items() if other == column)
-            rule = f"column {column!r} is given to {names}"
-            yield Issue(where, "", value, rule, "give each name a column of its own", "map_twice")
+            users = " and ".join(key for key, other in mapping.items() if other == column)
+            rule = f"column {column!r} is mapped to {users}"
+            yield Issue(where, "", value, rule, "map each name to a different column", "map_twice")
         if name in header and name != column:
-            rule = f"the table has a column {name!r} already"
+            rule = f"the table already has a column {name!r}"
             yield Issue(where, "", value, rule, "rename or remove one of the two", "map_target_present")
 
 
 def _near(
-    free: Iterable[str], ours: Sequence[str], source: Mapping[str, str], alike: Callable[[str, str], bool]
+    free: Iterable[str], names: Sequence[str], source: Mapping[str, str], alike: Callable[[str, str], bool]
 ) -> Iterator[tuple[str, str]]:
     for column in free:
-        name = next((name for name in ours if name not in source and alike(name, column)), None)
+        name = next((name for name in names if name not in source and alike(name, column)), None)
         if name is not None:
             yield name, column
 
@@ -128,4 +125,4 @@ def _by_letters(name: str, column: str) -> bool:
 def _by_meaning(name: str, column: str) -> bool:
     letters = _letters(column)
     plain = _letters(re.sub(r"[(\[].*", "", column))
-    return bool({letters, plain} & (_ALSO_CALLED.get(name, set()) | {_letters(name)}))
+    return bool({letters, plain} & (_ALIASES.get(name, frozenset()) | {_letters(name)}))

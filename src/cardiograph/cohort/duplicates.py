@@ -1,4 +1,4 @@
-"""Groups of records that must not be parted: one patient, the same pixels, or near-copies of one page."""
+"""Grouping of related records: the same patient, identical pixels, identical values, or near-duplicate pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cardiograph.containers import Groups
 from cardiograph.imaging.hashing import near_copy_pairs
 
 PATIENT, SAME_PIXELS, SAME_VALUES, NEAR_COPY = "patient", "same pixels", "same values", "near copy"
-"""The reasons for a link, strongest first; two records that are already together are not linked again."""
+"""Reasons for a link, strongest first; records that are already in one group are not linked again."""
 
 
 def find_groups(
@@ -24,26 +24,26 @@ def find_groups(
 ) -> Groups:
     """Group the records of a cohort; groups are the connected components of all links.
 
-    A record with a page that is in two patients' files joins these patients: the split must keep them together.
+    A page that occurs under two patient ids joins these patients, so that a split keeps them together.
 
     Args:
-        patient_ids: [records] one for each record, None where not given.
-        pixel_hashes: [records] of the decoded page, None where a record has none.
-        perceptual_hashes: [records, bytes] of the view; None where no record has a page. Rows of records
-            without a page are not looked at.
-        values: [records, variables] clinical values. Records with neither patient nor page are linked where all their
-            values are equal, if there are at least :data:`FEWEST_VALUES`: with fewer, patients are alike by chance.
-        near_copies: Whether near-copies are linked at all.
+        patient_ids: [records] patient ids, None if not given.
+        pixel_hashes: [records] hashes of the decoded pages, None for a record without a page.
+        perceptual_hashes: [records, bytes] perceptual hashes of the views; rows without a page are ignored. None if no
+            record has a page.
+        values: [records, variables] clinical values. Records with neither patient id nor page are linked if all their
+            values are equal and at least :data:`MIN_VALUES` are present; with fewer, values agree by chance.
+        near_copies: Whether near-duplicate pages are linked.
 
     Returns:
-        The groups, with the count of links for each reason.
+        The groups, with the number of links for each reason.
 
     Raises:
-        ValueError: The lengths differ.
+        ValueError: If the lengths differ.
     """
     count = len(patient_ids)
     if len(pixel_hashes) != count or (perceptual_hashes is not None and len(perceptual_hashes) != count):
-        message = "a patient id, a pixel hash and a perceptual hash for each record"
+        message = "each record needs a patient id, a pixel hash and a perceptual hash"
         raise ValueError(message)
     forest = _Forest(count)
     links = {
@@ -53,7 +53,7 @@ def find_groups(
         NEAR_COPY: 0,
     }
     if near_copies and perceptual_hashes is not None:
-        rows = _one_of_each(pixel_hashes, np.flatnonzero([pixels is not None for pixels in pixel_hashes]))
+        rows = _unique_pages(pixel_hashes, np.flatnonzero([pixels is not None for pixels in pixel_hashes]))
         pairs = rows[near_copy_pairs(perceptual_hashes[rows])]
         links[NEAR_COPY] = sum(forest.join(int(first), int(second)) for first, second in pairs)
     roots = [forest.root(row) for row in range(count)]
@@ -62,12 +62,12 @@ def find_groups(
     return Groups(index, links)
 
 
-FEWEST_VALUES = 3
-"""Clinical values that a record has to have before equal ones make it a copy."""
+MIN_VALUES = 3
+"""Minimum number of clinical values of records that are linked because their values are equal."""
 
 
 class _Forest:
-    """Disjoint sets of rows. Source: Tarjan 1975 (path halving; the smaller row becomes the root)."""
+    """Disjoint-set forest of rows. Source: Tarjan 1975 (path halving; the smaller row becomes the root)."""
 
     def __init__(self, count: int) -> None:
         self._parent = list(range(count))
@@ -80,7 +80,7 @@ class _Forest:
         return row
 
     def join(self, first: int, second: int) -> bool:
-        """Join the sets of two rows; False where they were one already."""
+        """Join the sets of two rows; return False if they were already joined."""
         low, high = sorted((self.root(first), self.root(second)))
         self._parent[high] = low
         return low != high
@@ -98,21 +98,22 @@ def _link_equal(forest: _Forest, keys: Sequence[Hashable | None]) -> int:
 def value_keys(
     patient_ids: Sequence[str | None], pixel_hashes: Sequence[str | None], values: NDArray[np.float64]
 ) -> list[bytes | None]:
-    """What tells records apart that have neither patient nor page; None for all others.
+    """Return a key of the clinical values of records with neither patient id nor page; None for all others.
 
     Args:
-        patient_ids: [records] None where not given.
-        pixel_hashes: [records] None without a page.
-        values: [records, variables] NaN where missing.
+        patient_ids: [records] patient ids, None if not given.
+        pixel_hashes: [records] hashes of the decoded pages, None without a page.
+        values: [records, variables] clinical values, NaN if missing.
     """
-    enough = (~np.isnan(values)).sum(axis=1) >= FEWEST_VALUES
-    unnamed = [patient is None and page is None for patient, page in zip(patient_ids, pixel_hashes, strict=True)]
-    plain = np.where(np.isnan(values), np.nan, values + 0.0)  # one NaN, one zero
-    return [row.tobytes() if told and free else None for row, told, free in zip(plain, enough, unnamed, strict=True)]
+    enough = (~np.isnan(values)).sum(axis=1) >= MIN_VALUES
+    anonymous = [patient is None and page is None for patient, page in zip(patient_ids, pixel_hashes, strict=True)]
+    normal = np.where(np.isnan(values), np.nan, values + 0.0)  # a single bit pattern for NaN and for zero
+    keyed = enough & np.array(anonymous, dtype=bool)
+    return [row.tobytes() if has_key else None for row, has_key in zip(normal, keyed, strict=True)]
 
 
-def _one_of_each(pixel_hashes: Sequence[str | None], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The first row of each pixel hash: a page that is there 30 times is compared once."""
+def _unique_pages(pixel_hashes: Sequence[str | None], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first row of each pixel hash, so that repeated pages are compared only once."""
     first_row: dict[Hashable, int] = {}
     for row in rows:
         first_row.setdefault(pixel_hashes[row] or int(row), int(row))

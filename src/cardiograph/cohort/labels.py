@@ -1,4 +1,4 @@
-"""What the label cells say: 1, 0, not known, or a class that the user called positive."""
+"""Labels of records: 0, 1 or unlabelled, from numbers or from classes that the user declares positive."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cardiograph.errors import Issue
 from cardiograph.schema import UNLABELLED
 
 NO_CLASS = (MISSING_WORDS - {"none", "nil"}) | {"not known", "not available", "undetermined", "unlabelled", "unlabeled"}
-"""Words, in lower case, that say that an outcome is not known; ``none`` can be the class of the healthy."""
+"""Words, in lower case, for an unknown outcome; ``none`` is not among them, because it can be the healthy class."""
 
 
 def class_names(cells: Sequence[Cell], missing: frozenset[str]) -> list[str]:
-    """The label of each record as the user wrote it; empty where not known."""
+    """Return the label of each record as written; empty if unknown."""
     texts = [as_text(cell) for cell in cells]
     return ["" if text in missing else text for text in texts]
 
@@ -30,16 +30,15 @@ def class_names(cells: Sequence[Cell], missing: frozenset[str]) -> list[str]:
 def read_labels(
     names: Sequence[str], positive: Sequence[str], where: Callable[[int], str]
 ) -> tuple[NDArray[np.int64], list[RowIssue]]:
-    """Labels of the records, and what is wrong with them.
+    """Convert class names to labels, and check them.
 
     Args:
-        names: [records] as written; empty where not known.
-        positive: Classes that are label 1, each alone or several separated by commas; without them only 0 and 1 are
-            understood.
-        where: The place of a row, for people.
+        names: [records] class names as written; empty if unknown.
+        positive: Classes with label 1; one text can name several, separated by commas. If empty, labels must be 0 or 1.
+        where: Function that describes the place of a row.
 
     Returns:
-        [records] 0, 1 or -1 (unlabelled, or at fault), and the faults with their rows (-1: of the whole column).
+        [records] labels 0, 1 or -1 (unlabelled or invalid), and the faults with their rows (-1: the whole column).
     """
     numbers = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "": UNLABELLED}
     if positive:
@@ -54,11 +53,11 @@ def read_labels(
 
 
 def positive_classes(positive: Sequence[str], found: Sequence[str]) -> tuple[str, ...]:
-    """The classes that a setting names, as they are written in the cohort.
+    """Return the positive classes as they are written in the cohort.
 
     Args:
-        positive: Names of classes. A text with commas that is no class as it stands is a list: as many of its parts as
-            make the name of a class belong together, so ``"HF, systolic,other"`` can be two classes.
+        positive: Class names. A text with commas is a class name or a list of class names; the longest possible names
+            are matched first, so ``"HF, systolic,other"`` can be two classes.
         found: Classes of the cohort.
     """
     written = {unicodedata.normalize("NFKC", name): name for name in found}
@@ -79,13 +78,13 @@ def _means_unknown(name: str, positive: Sequence[str]) -> bool:
 
 
 def _no_class(name: str, where: str) -> Issue:
-    rule = "a word for 'not known' is no class"
-    remedy = f"if it means that: --missing label={as_option(name)}; if it is a class, give it another name"
+    rule = "a word for 'unknown' is not a class"
+    remedy = f"if the outcome is unknown: --missing label={as_option(name)}; if it is a class, give it another name"
     return Issue(where, "label", name, rule, remedy, "label_word")
 
 
 def _spelling_issues(names: Sequence[str], positive: Sequence[str]) -> Iterator[Issue]:
-    """Classes that differ in case, separators or Unicode form only, unless the user named each of them positive."""
+    """Yield faults of classes that differ only in case, separators or Unicode form, unless all are positive."""
     counts = Counter(name for name in names if name)
     spellings: dict[str, list[str]] = {}
     for name in counts:
@@ -94,13 +93,13 @@ def _spelling_issues(names: Sequence[str], positive: Sequence[str]) -> Iterator[
         if len(alike) > 1 and not set(alike) <= set(positive):
             written = _written(alike)
             value = "written " + " and ".join(f"{shown} ({counts[name]} rows)" for name, shown in written.items())
-            rule = "classes differ in more than case, spaces, '_', '-' or Unicode form"
-            remedy = "write them alike; in a folder of classes, make one folder of them"
+            rule = "classes must differ in more than case, spaces, '_', '-' or Unicode form"
+            remedy = "use one spelling; for class folders, merge the folders"
             yield Issue("column", "label", value, rule, remedy, "class_spelling")
 
 
 def _written(names: Sequence[str]) -> dict[str, str]:
-    """Names in quotes, with escapes where they would look the same."""
+    """Return quoted names, with escapes if they look the same."""
     same = len({unicodedata.normalize("NFKC", name) for name in names}) < len(names)
     return {name: ascii(name) if same else repr(name) for name in names}
 
@@ -108,8 +107,8 @@ def _written(names: Sequence[str]) -> dict[str, str]:
 def _not_a_label(name: str, where: str) -> Issue:
     if name.lower() in NO_CLASS:
         return _no_class(name, where)
-    rule = "a label is 0, 1 or empty (not known)"
-    remedy = "for classes in words: --positive CLASS,... names those that are label 1"
+    rule = "a label is 0, 1 or empty (unknown)"
+    remedy = "if labels are words, name the classes with label 1: --positive CLASS,..."
     return Issue(where, "label", name[:40], rule, remedy, "label")
 
 
@@ -120,9 +119,7 @@ def _positive_issues(names: Sequence[str], positive: Sequence[str], labels: NDAr
         near = [other for other in found if class_key(other) == class_key(name)]
         near = near or difflib.get_close_matches(name, found, 1)
         remedy = (
-            f"did you mean --positive {as_option(near[0])}?"
-            if near
-            else "--positive takes names exactly as they are written"
+            f"did you mean --positive {as_option(near[0])}?" if near else "write the class exactly as in the cohort"
         )
         rule = f"the classes found are {', '.join(found[:20]) or 'none'}"
         yield Issue("--positive", "label", name, rule, remedy, "positive_not_found")
@@ -135,9 +132,9 @@ def _one_class(labels: NDArray[np.int64], names: Sequence[str]) -> Iterator[Issu
     if present == {0, 1}:
         return
     if not present:
-        rule = "records of both labels are needed to learn from"
+        rule = "training needs records of both labels"
         yield Issue("column", "label", "empty in every row", rule, "fill in the known outcomes", "no_labels")
         return
     classes = ", ".join(sorted(set(names) - {""})[:20])
-    rule = f"records of both labels are needed; all classes ({classes}) are label {present.pop()}"
+    rule = f"training needs records of both labels; all classes ({classes}) have label {present.pop()}"
     yield Issue("column", "label", "", rule, "add the other class, or change --positive", "one_class")

@@ -1,4 +1,4 @@
-"""A table or a folder of pages becomes a checked cohort, or one error with all its faults."""
+"""Reading of a table or a folder of ECG pages as a checked cohort; all faults are reported in one error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
-from cardiograph.cohort.decimal_mark import find_decimal
 from cardiograph.cohort.identity import (
     RowIssue,
     Where,
@@ -33,6 +32,7 @@ from cardiograph.cohort.measurements import (
     column_issues,
     column_notes,
     emptied_notes,
+    find_decimal,
     missing_values,
     plan_readings,
     read_values,
@@ -42,7 +42,7 @@ from cardiograph.config import CohortConfig
 from cardiograph.containers import Cohort, Origin, identifier
 from cardiograph.errors import CohortError, Issue
 from cardiograph.issue_groups import counted
-from cardiograph.schema import DEFAULT_VARIABLES, NT_PROBNP, ClinicalVariable
+from cardiograph.schema import DEFAULT_VARIABLES, KNOWN_VARIABLES, ClinicalVariable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,24 +59,24 @@ def read_cohort(
 ) -> Cohort:
     """Read and check a cohort.
 
-    Units are never guessed, cells never repaired, rows never dropped: whatever cannot be taken as it stands is a named
-    issue, and all issues come in one error, in the order of the input. In a table with pages and clinical columns a
-    record may lack either, but not both.
+    Units are never guessed, cells are never repaired, and rows are never dropped: every invalid part of the input is an
+    issue, and one error contains all issues in the order of the input. If a table has pages and clinical columns, a
+    record may lack one of them, but not both.
 
     Args:
-        path: CSV, TSV, Excel or Parquet table with a row per ECG, or a folder with one folder per class.
-        config: Column map, conversions, missing values, positive classes, further variables, modality.
-        outcome: What label 1 is called.
-        labelled: False for patients who are only to be scored: labels and split are not looked at.
-        one_class: Whether records of one class, or of none, will do: nothing is learnt from them.
-        reads: Names of the variables of a trained model, where the records are for one.
+        path: CSV, TSV, Excel or Parquet table with one row per ECG, or a folder with one folder per class.
+        config: Column map, conversions, missing values, positive classes, additional variables and modality.
+        outcome: Name of label 1.
+        labelled: Whether to read labels and split; False for patients to be scored.
+        one_class: Whether to accept records of only one class or without labels, because no model is trained on them.
+        reads: Names of the clinical variables of a trained model to which the records are given.
 
     Returns:
-        The cohort. ``table.attrs`` tells ``conversions`` (variable, unit, factor, column), ``ignored_columns`` (they
-        are not kept) and ``notes`` (sentences for the report).
+        The cohort. ``table.attrs`` contains ``conversions`` (variable, unit, factor and column), ``ignored_columns``
+        (columns that are not kept) and ``notes`` (sentences for the report).
 
     Raises:
-        CohortError: Anything about the input that the user has to fix.
+        CohortError: If the input has faults; the issues say how to fix each of them.
     """
     draft = draft_cohort(path, config, labelled=labelled, reads=reads)
     table, issues, located = draft.build()
@@ -89,7 +89,7 @@ def read_cohort(
 
 
 def draft_cohort(path: Path, config: CohortConfig, *, labelled: bool, reads: Collection[str] | None = None) -> _Draft:
-    """The table and its columns, before any cell is looked at; arguments as in :func:`read_cohort`."""
+    """Read a table and match its columns without interpreting cells; arguments as in :func:`read_cohort`."""
     raw = read_folder(path) if path.is_dir() else read_table(path)
     if not raw.rows:
         raise CohortError(headline(raw.name, raw.issues), raw.issues)
@@ -101,7 +101,7 @@ def draft_cohort(path: Path, config: CohortConfig, *, labelled: bool, reads: Col
 
 
 def _for_queries(config: CohortConfig, header: Sequence[str]) -> CohortConfig:
-    """The settings without what they say of columns that patients to be scored need not have."""
+    """Remove settings for columns that a table of patients to be scored does not have."""
     mapping = {name: column for name, column in config.map.items() if column in header}
     present = {*mapping, *header}
     convert = {name: unit for name, unit in config.convert.items() if name in present}
@@ -109,31 +109,32 @@ def _for_queries(config: CohortConfig, header: Sequence[str]) -> CohortConfig:
 
 
 def known_variables(config: CohortConfig, reads: Collection[str] | None = None) -> tuple[ClinicalVariable, ...]:
-    """The five variables, with the limits the config gives them, then those it adds, then NT-proBNP.
+    """Return the default variables, those of the configuration, and then the other known variables.
 
     Args:
-        config: May describe further variables, or these with other limits.
-        reads: Variables of a trained model; a model without NT-proBNP leaves that column unread.
+        config: Configuration that can add variables or change the limits of known ones.
+        reads: Names of the variables of a trained model; other optional variables are not read.
 
     Raises:
-        CohortError: A variable has the name of a fixed column, or is described twice.
+        CohortError: If a variable has the name of a fixed column, or is described twice.
     """
     names = [variable.name for variable in config.variables]
     for name, count in Counter(names).items():
         if name in FIXED or count > 1:
             message = (
-                f"variable {name!r} of the configuration is a fixed column or described twice; choose another name"
+                f"variable {name!r} of the configuration is a fixed column or is described twice; choose another name"
             )
             raise CohortError(message)
     given = {variable.name: variable.variable() for variable in config.variables}
-    five = [given.pop(variable.name, variable) for variable in DEFAULT_VARIABLES]
-    if reads is None or NT_PROBNP.name in reads:
-        given.setdefault(NT_PROBNP.name, NT_PROBNP)
-    return (*five, *given.values())
+    defaults = [given.pop(variable.name, variable) for variable in DEFAULT_VARIABLES]
+    for variable in KNOWN_VARIABLES:
+        if variable not in DEFAULT_VARIABLES and (reads is None or variable.name in reads):
+            given.setdefault(variable.name, variable)
+    return (*defaults, *given.values())
 
 
 def _columns(raw: RawTable, ours: Sequence[str], config: CohortConfig, *, labelled: bool) -> Columns:
-    """Columns of the table, less those of the modality that is not used, and less labels that are not asked for."""
+    """Match the columns of the table, without those of an unused modality and, for unlabelled patients, labels."""
     columns = match_columns(raw.header, ours, config.map)
     unused = {"clinical": {"ecg"}, "image": set(ours) - set(FIXED), "auto": set[str]()}[config.modality]
     if not labelled:
@@ -147,7 +148,7 @@ def _columns(raw: RawTable, ours: Sequence[str], config: CohortConfig, *, labell
 
 @dataclass(frozen=True)
 class _Draft:
-    """A cohort in the making: the raw table, its columns, and the variables among them."""
+    """A table that becomes a cohort: raw cells, matched columns and clinical variables."""
 
     raw: RawTable
     columns: Columns
@@ -156,7 +157,7 @@ class _Draft:
     labelled: bool
 
     def build(self) -> tuple[pd.DataFrame, list[Issue], list[RowIssue]]:
-        """The table of the cohort, the faults of the file, its header and its columns, and those of its rows."""
+        """Return the table of the cohort, the faults of file, header and columns, and the faults of rows."""
         where = self.places()
         decimal = self.decimal()
         readings, issues = plan_readings(self.variables, self.config.model_copy(update={"decimal": decimal}))
@@ -185,7 +186,7 @@ class _Draft:
         return table, [*self.raw.issues, *self.columns.issues, *issues], located
 
     def cohort(self, path: Path, table: pd.DataFrame, outcome: str) -> Cohort:
-        """The cohort of a table that :meth:`build` found no fault in."""
+        """Return the cohort of a table in which :meth:`build` found no faults."""
         synthetic, notes = _synthetic(path)
         table.attrs["notes"] += [*_absent_notes(self.config, self.columns), *notes]
         return Cohort(
@@ -193,7 +194,7 @@ class _Draft:
         )
 
     def origins(self, table: pd.DataFrame) -> dict[str, Origin]:
-        """Record id -> where it stands in the file."""
+        """Return record id -> position in the file."""
         where, pages = self.places(), self.texts("ecg")
         return {
             name: Origin(where(row), pages[row], self.raw.folder)
@@ -201,7 +202,7 @@ class _Draft:
         }
 
     def assemble(self, names: Sequence[str], labels: NDArray[np.int64]) -> pd.DataFrame:
-        """The columns of a cohort that are not clinical; absent texts are None."""
+        """Return the columns of a cohort that are not clinical; missing texts are None."""
         import pandas as pd
 
         patients, pages, ids = self.patients(), self.texts("ecg"), self.texts("record_id")
@@ -226,7 +227,7 @@ class _Draft:
         return table
 
     def unread(self) -> pd.DataFrame | None:
-        """The columns that nothing reads, as they are written."""
+        """Return the columns that are not read, as written; None if there are none."""
         import pandas as pd
 
         names = [name for name in self.columns.ignored if name in self.raw.header]
@@ -234,18 +235,18 @@ class _Draft:
         return pd.DataFrame(columns) if columns else None
 
     def notes(self) -> Iterator[str]:
-        """What is no fault but should be seen."""
+        """Yield observations that are not faults."""
         yield from (*self.raw.notes, *self.columns.notes)
         if self.config.decimal == "auto" and self.decimal() == ",":
-            yield "numbers are read with a decimal comma, which was found in the table"
+            yield "numbers are read with a decimal comma, as detected in the table"
         repeated = len(self.raw.rows) - len(set(self.raw.rows))
         if repeated:
-            yield f"{repeated} row(s) are equal to an earlier one in every column; all are kept"
+            yield f"{repeated} row(s) equal an earlier row in every column; all are kept"
         yield from respelled_note(self.cells("patient_id"))
         yield from patient_notes(self.patients())
 
     def text_issues(self, where: Where) -> list[RowIssue]:
-        """Faults of the columns that hold no numbers."""
+        """Return the faults of record ids, split, patient ids and pages."""
         found: list[RowIssue] = []
         checks = {"record_id": record_issues, "split": split_issues}
         for name, check in checks.items():
@@ -258,46 +259,46 @@ class _Draft:
         return found
 
     def unknown_records(self, values: pd.DataFrame, located: Sequence[RowIssue], where: Where) -> Iterator[RowIssue]:
-        """Rows with neither page nor clinical value, where a record may lack one of them."""
+        """Yield faults of rows with neither page nor clinical value, if the cohort has clinical variables."""
         if not self.variables:
             return
         known = values.notna().any(axis=1).to_numpy(bool) | np.array([bool(page) for page in self.texts("ecg")])
-        known[[row for row, _ in located]] = True  # a cell at fault is told already
+        known[[row for row, _ in located]] = True  # an invalid cell is already reported
         names = [variable.name for variable in self.variables]
         yield from unknown_issues(known, where, variables=names, with_pages="ecg" in self.columns.source)
 
     def absent_columns(self) -> Iterator[Issue]:
-        """Columns without which there is no cohort."""
+        """Yield faults of missing columns that a cohort needs."""
         if self.labelled and "label" not in self.columns.source:
             remedy = suggestion("label", self.columns)
-            yield Issue("header", "label", "absent", "the outcome of each record is needed", remedy, "no_label")
+            yield Issue("header", "label", "absent", "a cohort needs the outcome of each record", remedy, "no_label")
         if "ecg" not in self.columns.source and not self.variables:
-            rule = "a cohort has pages, clinical values or both"
+            rule = "a cohort needs pages, clinical values or both"
             clinical = ", ".join(variable.name for variable in known_variables(self.config))
             remedy = f"{suggestion('ecg', self.columns)} (clinical columns: {clinical})"
             yield Issue("header", "ecg", "absent, as is every clinical column", rule, remedy, "no_modality")
 
     def cells(self, name: str) -> list[Cell]:
-        """The cells of one of our columns; all empty where the table lacks it."""
+        """Return the cells of a standard column; all empty if the table lacks it."""
         column = self.columns.source.get(name)
         return [""] * len(self.raw.rows) if column is None else self.raw.column(column)
 
     def texts(self, name: str) -> list[str]:
-        """The same as texts."""
+        """Return the cells of a standard column as texts."""
         return [as_text(cell) for cell in self.cells(name)]
 
     def decimal(self) -> str:
-        """The decimal mark of the clinical cells: the one of the settings, or the one that is found."""
+        """Return the configured or detected decimal mark of the clinical cells."""
         if self.config.decimal != "auto":
             return self.config.decimal
         return find_decimal(self.cells(variable.name) for variable in self.variables)
 
     def patients(self) -> list[str]:
-        """The patient of each row in the form in which ids are compared; empty where not given."""
+        """Return the normalised patient id of each row; empty if not given."""
         return [identifier(cell) for cell in self.cells("patient_id")]
 
     def places(self) -> Where:
-        """The place of a row, for people: its line in the file, and its record id where the table names one."""
+        """Return a function that describes the place of a row: its number in the file, and its record id if given."""
         names, lines = self.texts("record_id"), self.raw.lines
 
         def where(row: int) -> str:
@@ -306,36 +307,40 @@ class _Draft:
         return where
 
 
-_PARTS = {"row": "whole rows", "header": "the header", "column": "whole columns", "folder": "folders", "file": "files"}
-"""What an issue without a column is about, by the first word of its place."""
+_SUBJECTS = {
+    "row": "whole rows",
+    "header": "the header",
+    "column": "whole columns",
+    "folder": "folders",
+    "file": "files",
+}
+"""First word of the place of an issue without a column -> subject of the issue."""
 
 
 def headline(name: str, issues: Sequence[Issue]) -> str:
-    """What is wrong with a table, counted by column."""
-    counts = Counter(issue.column or _PARTS.get(issue.where.split()[0], "the options") for issue in issues)
+    """Summarise the faults of a table by column."""
+    counts = Counter(issue.column or _SUBJECTS.get(issue.where.split()[0], "the options") for issue in issues)
     shares = ", ".join(f"{count} in {part}" for part, count in counts.most_common(8))
     return f"{name} cannot be used as a cohort: {counted(len(issues), 'fault')} ({shares})"
 
 
 def _absent_notes(config: CohortConfig, columns: Columns) -> Iterator[str]:
     if "patient_id" not in columns.source:
-        yield "no patient_id: each row counts as a patient of its own, unless its page is a copy of another"
+        yield "no patient_id: each row is treated as a different patient, unless its page is a copy of another"
     for variable in config.variables:
         if variable.name not in columns.source and config.modality != "image":
             yield f"variable {variable.name!r} of the configuration has no column in the table"
 
 
 def _synthetic(path: Path) -> tuple[bool, list[str]]:
-    """Whether the table is the untouched output of ``cardiograph synth``, and a note where it once was."""
-    baselines = path.parent / "synthetic.json"
-    if path.is_dir() or not baselines.is_file():
+    """Return whether the table is unmodified output of ``cardiograph synth``, and a note if it was modified."""
+    description = path.parent / "synthetic.json"
+    if path.is_dir() or not description.is_file():
         return False, []
     try:
-        told = json.loads(baselines.read_text(encoding="utf-8"))["cohort_sha256"]
+        recorded = json.loads(description.read_text(encoding="utf-8"))["cohort_sha256"]
     except (OSError, ValueError, KeyError, TypeError):
-        told = None
-    if told == hashlib.sha256(path.read_bytes()).hexdigest():
+        recorded = None
+    if recorded == hashlib.sha256(path.read_bytes()).hexdigest():
         return True, []
-    return False, [
-        f"{baselines.name} lies beside the table but does not belong to it: read as a cohort of real patients"
-    ]
+    return False, [f"{description.name} does not match the table, so the table is read as a cohort of real patients"]

@@ -1,9 +1,10 @@
-"""The clinical columns of a table, cell by cell and held against their limits."""
+"""Reading of clinical columns: values, their limits, and faults and notes of cells and columns."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -34,14 +35,14 @@ Breach = Literal["out_of_range", "not_whole"]
 
 
 def breaches(values: pd.DataFrame, variables: Sequence[ClinicalVariable]) -> Iterator[tuple[int, str, Breach]]:
-    """Every value outside its variable's limits.
+    """Find values that violate the limits of their variable.
 
     Args:
-        values: [records, variables] float64 columns in the variables' units, NaN where missing, index 0..n-1.
-        variables: One for each column.
+        values: [records, variables] float64 columns in the variables' units, NaN if missing, index 0..n-1.
+        variables: Clinical variable of each column.
 
     Yields:
-        Row, variable name, and what the value breaks; a value that breaks both rules is named once, as out of range.
+        Row, variable name and violated rule; a value that violates both rules is reported once, as out of range.
     """
     import pandera.pandas as pandera
 
@@ -60,26 +61,51 @@ def breaches(values: pd.DataFrame, variables: Sequence[ClinicalVariable]) -> Ite
             yield int(row), str(name), cast(Breach, breach)
 
 
-FEWEST_FOR_SMELL = 5
-"""Values needed before a whole column is said to look like another unit."""
+MIN_VALUES_TO_JUDGE_UNIT = 5
+"""Minimum number of values of a column before its unit is questioned."""
+
+MIN_SENTINELS = 3
+"""Minimum number of rows with a valid value such as 99 before a note questions it."""
+
+MIN_BNP_MEDIAN = 5.0
+"""Minimum plausible median of a BNP column, in pg/mL; clinical assays measure from about 5 to 10 pg/mL."""
 
 
-FEWEST_SENTINELS = 3
-"""Times that a value such as 999 has to come within its limits before it is remarked upon."""
+_POINT = re.compile(r"[0-9]*\.[0-9]|[0-9]\.")
+_COMMA = re.compile(r"[+-]?([0-9]*),([0-9]+)")
+_GROUPS = re.compile(r"[+-]?[0-9]+(,[0-9]{3}){2,}")
 
 
-LOW_BNP = 5.0
-"""pg/mL. A column whose median is lower is no BNP in pg/mL: assays of the clinic start to measure at about 5 to 10."""
+def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
+    """Return the decimal mark of text cells: a comma only if no cell contradicts it.
+
+    A comma is a decimal mark if it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). If any number has a
+    point or two groups of thousands, the mark is a point; commas are then faults, whose remedy names ``--decimal``.
+
+    Args:
+        columns: Cells of each clinical column.
+    """
+    found = False
+    for cell in (cell for column in columns for cell in column if isinstance(cell, str)):
+        if _POINT.search(cell) or _GROUPS.fullmatch(cell):
+            return "."
+        if match := _COMMA.fullmatch(cell):
+            whole, fraction = match.groups()
+            found |= len(fraction) != 3 or len(whole) > 3 or whole in ("", "0")
+    return "," if found else "."
 
 
 def plan_readings(
     variables: Sequence[ClinicalVariable], config: CohortConfig
 ) -> tuple[dict[str, Reading], list[Issue]]:
-    """How each column is to be read, and what is wrong with the conversions asked for.
+    """Determine how each column is read, and check the configured conversions.
 
     Args:
-        variables: Those that the cohort has.
+        variables: Clinical variables of the cohort.
         config: Decimal mark, conversions and missing values.
+
+    Returns:
+        Variable name -> rules for reading its column, and the faults of the conversions.
     """
     readings: dict[str, Reading] = {}
     issues: list[Issue] = []
@@ -108,7 +134,7 @@ def plan_readings(
 
 
 def missing_values(config: CohortConfig, name: str) -> frozenset[str]:
-    """What means "not measured" in a column: the values named for it (``sbp=999``) and those named for none."""
+    """Return the codes for "not measured" of a column: those for the column (``sbp=999``) and those for all columns."""
     named = [text.partition("=") for text in config.missing]
     return frozenset(value if equals else column for column, equals, value in named if not equals or column == name)
 
@@ -116,15 +142,16 @@ def missing_values(config: CohortConfig, name: str) -> frozenset[str]:
 def read_values(
     cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading], where: Callable[[int], str]
 ) -> tuple[pd.DataFrame, list[tuple[int, Issue]]]:
-    """Values of all clinical columns, and every fault of their cells.
+    """Read the values of all clinical columns.
 
     Args:
         cells: Variable -> its cells as written.
-        readings: Variable -> how they are written.
-        where: The place of a row, for people.
+        readings: Variable -> rules for reading its column.
+        where: Function that describes the place of a row.
 
     Returns:
-        [records, variables] float64 in the variables' units (NaN: missing or at fault), and faults with their rows.
+        [records, variables] float64 values in the variables' units (NaN: missing or invalid), and the faults of cells
+        with their rows.
     """
     import pandas as pd
 
@@ -149,47 +176,47 @@ def read_values(
 
 
 def column_issues(values: pd.DataFrame, readings: Mapping[str, Reading], source: Mapping[str, str]) -> Iterator[Issue]:
-    """What a column as a whole gives away: another unit in its name, values too small for its unit, nothing at all.
+    """Yield faults of whole columns: another unit in the name, or values too small for the unit.
 
     Args:
-        values: [records, variables] in the variables' units.
-        readings: Variable -> how it is written; a declared unit settles the matter.
-        source: Variable -> the table's column name.
+        values: [records, variables] values in the variables' units.
+        readings: Variable -> rules for reading its column; a declared unit is not questioned.
+        source: Variable -> column name in the table.
     """
     for name, reading in readings.items():
         header, variable = source[name], reading.variable
         unit = unit_in_header(variable, header)
         if unit and not reading.declared:
-            rule = f"the name speaks of {unit.name}; {name} is read in {variable.unit or 'plain numbers'}"
+            rule = f"the name contains {unit.name}; {name} is read in {variable.unit or 'plain numbers'}"
             remedy = f"--convert {name}={unit.name}, or --convert {name}={units_of(variable)[0].name} if it is in that"
             yield Issue("header", name, header, rule, remedy, "unit_in_header")
         present = values[name].dropna()
-        small = name == "bnp" and variable.unit == "pg/mL" and len(present) >= FEWEST_FOR_SMELL
-        if small and not reading.declared and present.median() < LOW_BNP:
-            rule = "half of the values are below what a BNP assay measures in pg/mL"
+        judged = name == "bnp" and variable.unit == "pg/mL" and len(present) >= MIN_VALUES_TO_JUDGE_UNIT
+        if judged and not reading.declared and present.median() < MIN_BNP_MEDIAN:
+            rule = "half of the values are below the range of BNP assays in pg/mL"
             remedy = "if the column is in ng/mL: --convert bnp=ng/mL; if it is in pg/mL: --convert bnp=pg/mL"
             yield Issue("column", name, f"{present.median():g} in the median", rule, remedy, "unit_of_column")
 
 
 def column_notes(values: pd.DataFrame, readings: Mapping[str, Reading], source: Mapping[str, str]) -> Iterator[str]:
-    """What may be right but should be seen: repeated sentinel-like values within the limits, NT-proBNP read as BNP."""
+    """Yield notes about possible misreadings: repeated sentinel values within the limits, NT-proBNP read as BNP."""
     for name in readings:
         counts = values[name].value_counts()
         for value in sorted(SENTINELS & set(counts.index)):
-            if counts[value] >= FEWEST_SENTINELS:
-                told = f"{name} is {value} in {counts[value]} rows: within its limits"
-                yield f"{told}, but if it means 'not measured': --missing {name}={value}"
+            if counts[value] >= MIN_SENTINELS:
+                found = f"{name} is {value} in {counts[value]} rows, which is within its limits"
+                yield f"{found}; if it means 'not measured': --missing {name}={value}"
         if name == "bnp" and "pro" in source[name].lower():
-            way = f"it is a variable of its own: {option(NT_PROBNP.name, source[name])}"
-            yield f"column {source[name]!r} is read as BNP, but NT-proBNP is another peptide, with higher values; {way}"
+            remedy = f"if it is NT-proBNP: {option(NT_PROBNP.name, source[name])}"
+            yield f"column {source[name]!r} is read as BNP, a different peptide from NT-proBNP; {remedy}"
 
 
 def emptied_notes(cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading]) -> Iterator[str]:
-    """How many cells of each column the user's missing values have emptied."""
+    """Yield notes with the number of cells that hold a declared code for "not measured"."""
     for name, reading in readings.items():
         emptied = sum(cell != "" and reading.means_missing(cell) for cell in cells[name]) if reading.missing else 0
         if emptied:
-            yield f"{name}: {emptied} cells hold a value that --missing declares as not measured"
+            yield f"{name}: {emptied} cells hold a value that --missing declares as 'not measured'"
 
 
 def _cell_issue(where: str, name: str, cell: Cell, fault: CellFault) -> Issue:

@@ -1,4 +1,4 @@
-"""A table of patients to be scored: those that can be, and the reasons of the others."""
+"""Reading of a table of patients to be scored: valid records, and refused rows with their faults."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cardiograph.config import CohortConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import CohortError, Issue
 
-_ROWS = ("ragged_row", "empty_row")
-"""Codes of faults of the file that concern a row alone."""
+_ROW_CODES = ("ragged_row", "empty_row")
+"""Codes of file faults that affect a single row."""
 
 _REMEDIES = {
     "sentinel": "leave the cell empty if it means 'not measured'",
     "missing_word": "leave the cell empty if it means 'not measured'",
-    "decimal_comma": "write the number with the decimal mark that the model's table has",
-    "decimal_point": "write the number with the decimal mark that the model's table has",
+    "decimal_comma": "use the decimal mark of the model's table",
+    "decimal_point": "use the decimal mark of the model's table",
     "thousands": "write it without thousands separators",
-    "out_of_range": "check the value and its unit; NT-proBNP is another peptide than BNP, and needs a model that reads it",
-    "column_name": "write the name so, or rename the column if it is something else",
+    "out_of_range": "check the value and its unit; NT-proBNP differs from BNP and needs a model that uses it",
+    "column_name": "use this name, or rename the column if it is something else",
     "label": "remove the column",
 }
-"""Code -> what to do where there are no options that say how a table is written."""
+"""Issue code -> remedy for a table whose format the model determines, so that reading options do not apply."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Refused:
     """A row that cannot be scored.
 
     Args:
-        line: Its place in the file.
-        record_id: As written, or made as for a cohort.
-        issues: All that is wrong with it.
+        line: Row number in the file.
+        record_id: Record id as written, or generated as for a cohort.
+        issues: All faults of the row.
     """
 
     line: int
@@ -50,9 +50,9 @@ class Patients:
     """A table of patients to be scored.
 
     Args:
-        cohort: The records without a fault.
-        lines: [records] place of each in the file.
-        refused: The other rows.
+        cohort: Records without faults.
+        lines: [records] row number of each record in the file.
+        refused: Rows with faults.
     """
 
     cohort: Cohort
@@ -61,22 +61,22 @@ class Patients:
 
 
 def read_patients(path: Path, config: CohortConfig, *, outcome: str, reads: Collection[str]) -> Patients:
-    """Read patients who are to be scored; a fault of a row does not stop the others.
+    """Read patients to be scored; rows with faults do not affect the others.
 
     Args:
-        path: As in :func:`~cardiograph.cohort.manifest.read_cohort`.
-        config: Config of the model's run.
-        outcome: What label 1 is called.
-        reads: Names of the variables of the model.
+        path: Table or folder, as in :func:`~cardiograph.cohort.manifest.read_cohort`.
+        config: Cohort configuration of the model's run.
+        outcome: Name of label 1.
+        reads: Names of the model's clinical variables.
 
     Raises:
-        CohortError: The table as a whole cannot be read, or no row of it can be scored.
+        CohortError: If the table cannot be read, or no row can be scored.
     """
     draft = draft_cohort(path, config, labelled=False, reads=reads)
     table, whole, located = draft.build()
     faults: dict[int, list[Issue]] = defaultdict(list)
     refused: list[Refused] = []
-    for issue in [issue for issue in whole if issue.code in _ROWS]:
+    for issue in [issue for issue in whole if issue.code in _ROW_CODES]:
         line = int(re.sub(r"\D", "", issue.where))
         refused.append(Refused(line, f"row-{line}", (issue,)))
     for row, issue in located:
@@ -85,7 +85,9 @@ def read_patients(path: Path, config: CohortConfig, *, outcome: str, reads: Coll
         if row >= 0:
             line = draft.raw.lines[row]
             refused.append(Refused(line, table["record_id"][row] or f"row-{line}", tuple(issues)))
-    whole = [_without_options(issue, draft.config) for issue in whole if issue.code not in _ROWS] + faults.get(-1, [])
+    whole = [_without_options(issue, draft.config) for issue in whole if issue.code not in _ROW_CODES] + faults.get(
+        -1, []
+    )
     good = [row for row in range(len(table)) if row not in faults]
     if whole or not good:
         every = [*whole, *(issue for each in refused for issue in each.issues)]
@@ -104,11 +106,11 @@ def read_patients(path: Path, config: CohortConfig, *, outcome: str, reads: Coll
 
 
 def _without_options(issue: Issue, config: CohortConfig) -> Issue:
-    """An issue whose remedy is no option that says how a table is written: the model's run has settled that."""
+    """Replace a remedy that names a reading option, because the model's run determines how the table is read."""
     if "--" not in issue.remedy:
         return issue
-    remedy = _REMEDIES.get(issue.code, "write the column as the model reads it")
+    remedy = _REMEDIES.get(issue.code, "write the column as in the table of the model")
     if issue.code == "column_name":
-        rule = f"the model reads the column {config.map.get(issue.column, issue.column)!r}"
+        rule = f"the model uses the column {config.map.get(issue.column, issue.column)!r}"
         return dataclasses.replace(issue, rule=rule, remedy=remedy)
     return dataclasses.replace(issue, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Train, validation and test: whole groups, stratified, drawn or taken from the table and checked."""
+"""Stratified split into training, validation and test by whole groups, drawn or taken from the table."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cardiograph.schema import UNLABELLED
 Counts = NDArray[np.int64]
 
 
-_FAULT = 1e6
-"""Weight of a broken rule against uneven shares."""
+_VIOLATION_WEIGHT = 1e6
+"""Cost of a violated rule, relative to the cost of uneven shares."""
 
 
 def draw_split(
@@ -27,23 +27,23 @@ def draw_split(
     *,
     strata: Sequence[Iterable[object]] = (),
 ) -> Split:
-    """Draw the parts, group by group.
+    """Draw a split, group by group.
 
-    Groups come in random order, the large ones first. Each goes to a part that still has room for all its labelled
-    records, label by label and stratum by stratum, chosen with a probability in proportion to that room; where no part has
-    room, to the part that it pushes least over its share. Groups without any labelled record are training rows; an
-    unlabelled record whose group is validated or tested is excluded.
+    Groups are placed in random order, the largest first. Each group is assigned to a part with room for all its
+    labelled records, of each label and stratum, with a probability proportional to the room. If no part has room, the
+    group is assigned to the part whose shares it exceeds least. Groups without labelled records are training rows. An
+    unlabelled record whose group is in the validation or test part is excluded.
 
     Args:
         labels: [records] 0, 1 or -1 (unlabelled).
-        groups: Rows that must not be parted.
+        groups: Groups of records that stay in one part.
         config: Shares of the labelled records.
-        rng: Source of chance; the same state, the same split.
-        strata: Each [records]: names whose records are shared out like those of a label, such as the class behind the
-            label, or the site. Names of fewer than three groups, and empty ones, are left to chance.
+        rng: Random generator; the same state gives the same split.
+        strata: Stratum names, each [records], such as the class behind the label or the site; the shares hold within
+            each stratum. Empty names and strata with fewer than three groups are ignored.
 
     Raises:
-        CohortError: Fewer than three groups hold a label, so that not every part can have both.
+        CohortError: If fewer than three groups have a label, so that not every part can have both labels.
     """
     counts = group_counts(labels, groups.index, strata)
     _require_three(counts[:, :2])
@@ -60,15 +60,15 @@ def draw_split(
 
 
 def given_split(parts: Sequence[str], labels: NDArray[np.int64], groups: Groups) -> Split:
-    """Take the split of the table; whether it keeps groups whole is for the audit to say.
+    """Return the split given in the table; the audit checks whether it keeps groups together.
 
     Args:
         parts: [records] ``train``, ``val`` or ``test``.
         labels: [records] 0, 1 or -1 (unlabelled).
-        groups: Rows that should not be parted.
+        groups: Groups of records that should be in one part.
 
     Raises:
-        CohortError: A part lacks a class.
+        CohortError: If a part lacks a class.
     """
     part = np.array(parts, dtype=str)
     for name in PARTS:
@@ -76,19 +76,22 @@ def given_split(parts: Sequence[str], labels: NDArray[np.int64], groups: Groups)
         if found != {0, 1}:
             message = (
                 f"the given split has no labelled record of class {', '.join(map(str, sorted({0, 1} - found)))} in "
-                f"{name!r}; train, val and test need both classes: fix the column, or remove it to have one drawn"
+                f"{name!r}; train, val and test need both classes: fix the column, or remove it to have a split drawn"
             )
             raise CohortError(message)
     return Split(_exclude(part, labels), groups, "given")
 
 
 def group_counts(labels: NDArray[np.int64], member: NDArray[np.int64], strata: Sequence[Iterable[object]]) -> Counts:
-    """[groups, columns] labelled records of label 0, of label 1, and of each name that at least three groups hold.
+    """Count labelled records in each group.
 
     Args:
         labels: [records] 0, 1 or -1 (unlabelled).
-        member: [records] group of each, from 0 on.
-        strata: Each [records], see :func:`draw_split`.
+        member: [records] group number of each record, from 0.
+        strata: Stratum names, each [records]; see :func:`draw_split`.
+
+    Returns:
+        [groups, columns] numbers of records with label 0, with label 1, and of each stratum with at least three groups.
     """
     labelled, size = labels >= 0, int(member.max()) + 1
     counts = [np.bincount(member[labels == label], minlength=size) for label in (0, 1)]
@@ -97,8 +100,8 @@ def group_counts(labels: NDArray[np.int64], member: NDArray[np.int64], strata: S
         known, number = np.unique(texts, return_inverse=True)
         for each in np.flatnonzero(known != ""):
             count = np.bincount(member[labelled & (number == each)], minlength=size)
-            twice = any(np.array_equal(count, other) for other in counts)
-            if (count > 0).sum() >= len(PARTS) and not twice:
+            redundant = any(np.array_equal(count, other) for other in counts)
+            if (count > 0).sum() >= len(PARTS) and not redundant:
                 counts.append(count)
     return np.stack(counts, axis=1).astype(np.int64)
 
@@ -114,7 +117,7 @@ def _require_three(counts: Counts) -> None:
 
 
 def _targets(total: int, config: SplitConfig) -> Counts:
-    """[parts] whole numbers closest to the shares (largest remainders), at least 1 each."""
+    """Return [parts] record counts closest to the shares (largest remainders), at least 1 each."""
     shares = total * np.array([config.train, config.val, config.test])
     targets = np.floor(shares + 1e-9).astype(np.int64)
     for part in np.argsort(-(shares - targets), kind="stable")[: total - int(targets.sum())]:
@@ -128,7 +131,7 @@ def _targets(total: int, config: SplitConfig) -> Counts:
 def _place(
     counts: Counts, targets: Counts, order: Counts, rng: np.random.Generator, seeds: dict[int, int] | None = None
 ) -> Counts:
-    """[groups] part of each group; ``seeds`` are placed before all others."""
+    """Return [groups] part numbers; the groups of ``seeds`` are placed before all others."""
     seeds = seeds or {}
     chosen = np.zeros(len(counts), dtype=np.int64)
     room = targets.copy()
@@ -152,7 +155,7 @@ def _place(
 
 
 def _overshoot(room: Counts, size: Counts, targets: Counts) -> NDArray[np.float64]:
-    """[parts] growth of the squared distance to the targets, relative to them, if a group of ``size`` came in."""
+    """Return [parts] increase of the relative squared distance to the targets if a group of ``size`` is added."""
     growth = (room - size) ** 2 - room**2
     return np.asarray((growth / targets).sum(axis=1))
 
@@ -162,10 +165,13 @@ def _covered(counts: Counts, chosen: Counts) -> bool:
 
 
 def _one_each(counts: Counts, order: Counts, rng: np.random.Generator) -> dict[int, int]:
-    """Small groups that give every part a record of each label, and then of each stratum, the rarest first.
+    """Choose small groups that give every part a record of each label and then of each stratum, the rarest first.
 
-    Both labels are always covered, and strata whose groups hold no other stratum; where groups hold several, there may be
-    no way to cover all.
+    Both labels are always covered, as are strata whose groups have no other stratum. If groups have several strata, it
+    can be impossible to cover all of them.
+
+    Returns:
+        Group -> part.
     """
     parts = [int(part) for part in rng.permutation([PARTS.index(VAL), PARTS.index(TEST)])] + [PARTS.index(TRAIN)]
     rarest_first = np.argsort((counts[:, 2:] > 0).sum(axis=0), kind="stable")
@@ -179,20 +185,21 @@ def _one_each(counts: Counts, order: Counts, rng: np.random.Generator) -> dict[i
 
 
 def _settle(chosen: Counts, counts: Counts, wanted: NDArray[np.float64]) -> None:
-    """Move groups, or exchange two, while a part lacks a stratum or misses its share of one by more than the largest group.
+    """Move or exchange groups until each part has all strata and deviates from its shares by at most the largest group.
 
     Args:
         chosen: [groups] part of each group; changed in place.
         counts: [groups, columns] labelled records.
-        wanted: [parts, columns] shares of the labelled records.
+        wanted: [parts, columns] target numbers of labelled records.
     """
     limit = np.full(counts.shape[1], counts[:, :2].sum(axis=1).max())
-    limit[:2] *= max(1, counts.shape[1] - 2)  # a label is off by what its strata are off by
+    limit[:2] *= max(1, counts.shape[1] - 2)  # the deviation of a label is the sum of the deviations of its strata
 
     def cost(held: Counts, part: int) -> NDArray[np.float64]:
-        off = np.abs(held - wanted[part])
-        faults = np.maximum(off - limit, 0) + len(counts) * (held == 0)
-        total: NDArray[np.float64] = (faults * _FAULT + off**2 / np.maximum(wanted[part], 1)).sum(axis=-1)
+        deviation = np.abs(held - wanted[part])
+        violation = np.maximum(deviation - limit, 0) + len(counts) * (held == 0)
+        unevenness = deviation**2 / np.maximum(wanted[part], 1)
+        total: NDArray[np.float64] = (violation * _VIOLATION_WEIGHT + unevenness).sum(axis=-1)
         return total
 
     while True:
@@ -209,9 +216,9 @@ def _settle(chosen: Counts, counts: Counts, wanted: NDArray[np.float64]) -> None
 def _best_change(
     chosen: Counts, counts: Counts, held: Counts, cost: Callable[[Counts, int], NDArray[np.float64]]
 ) -> dict[int, int]:
-    """Group -> its new part, for the move or exchange that lowers the cost most; empty where none does.
+    """Return group -> new part for the move or exchange that lowers the cost most; empty if none does.
 
-    Groups of equal counts in one part are alike, so one of each kind is tried.
+    Groups with equal counts in one part are interchangeable, so only one of each kind is tried.
     """
     _, kinds = np.unique(np.column_stack([chosen, counts]), axis=0, return_index=True)
     best, change = -1e-9, dict[int, int]()
@@ -232,8 +239,8 @@ def _exclude(part: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray[np.st
     return np.where((labels == UNLABELLED) & (part != TRAIN), EXCLUDED, part).astype(str)
 
 
-FEWEST_HELD_OUT = 2
-"""Groups of each label that a validation part has at least; with fewer none is held out."""
+MIN_HELD_OUT_GROUPS = 2
+"""Minimum number of groups of each label in a validation part; with fewer, no group is held out."""
 
 
 def split_groups(
@@ -244,19 +251,19 @@ def split_groups(
     *,
     strata: Sequence[Iterable[object]] = (),
 ) -> Split:
-    """Hold out whole groups for validation: the share of those with label 1 only, with 0 only, and with both.
+    """Hold out whole groups for validation.
 
-    Within these, the groups of each combination of strata are held out in about the same share.
-
-    No group is held out where that would leave either part with fewer than :data:`FEWEST_HELD_OUT` groups of a label. Groups
-    without a label stay with the training records; an unlabelled record of a held-out group is excluded.
+    The share holds among groups with label 1 only, with label 0 only and with both labels, and approximately within
+    each combination of strata. No group is held out if either part would have fewer than :data:`MIN_HELD_OUT_GROUPS`
+    groups of a label. Groups without a label stay in the training part; an unlabelled record of a held-out group is
+    excluded.
 
     Args:
-        labels: [records] 0, 1 or -1.
-        groups: Rows that must not be parted.
-        share: Share of the groups, 0 to 1; 0 holds nothing out.
-        rng: Draws them.
-        strata: Each [records], see :func:`cardiograph.cohort.split.draw_split`.
+        labels: [records] 0, 1 or -1 (unlabelled).
+        groups: Groups of records that stay in one part.
+        share: Share of the groups to hold out, 0..1.
+        rng: Random generator.
+        strata: Stratum names, each [records]; see :func:`draw_split`.
     """
     holds = np.stack(
         [np.bincount(groups.index[labels == label], minlength=len(groups)) > 0 for label in (0, 1)], axis=1
@@ -267,18 +274,18 @@ def split_groups(
     held = np.zeros(len(groups), dtype=bool)
     for each in (1, 2, 3):
         of_kind = drawn[kind[drawn] == each]
-        of_kind = of_kind[np.argsort(_turns(stratum[of_kind]), kind="stable")]
+        of_kind = of_kind[np.argsort(_spread_keys(stratum[of_kind]), kind="stable")]
         held[of_kind[: int(np.floor(share * len(of_kind) + 0.5))]] = True
-    if min(holds[held].sum(0).min(), holds[~held].sum(0).min()) < FEWEST_HELD_OUT:
+    if min(holds[held].sum(0).min(), holds[~held].sum(0).min()) < MIN_HELD_OUT_GROUPS:
         held[:] = False
     part = np.where(held[groups.index], np.where(labels == UNLABELLED, EXCLUDED, VAL), TRAIN)
     return Split(part, groups, "drawn")
 
 
-def _turns(stratum: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[groups] 0..1, by which groups of each stratum come at even distances."""
-    turns = np.zeros(len(stratum))
+def _spread_keys(stratum: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return [groups] sort keys 0..1 that spread the groups of each stratum evenly."""
+    keys = np.zeros(len(stratum))
     for each in np.unique(stratum):
         own = stratum == each
-        turns[own] = (np.arange(own.sum()) + 0.5) / own.sum()
-    return turns
+        keys[own] = (np.arange(own.sum()) + 0.5) / own.sum()
+    return keys

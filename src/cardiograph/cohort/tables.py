@@ -1,4 +1,4 @@
-"""Tables as they lie in a file: CSV, TSV, Excel or Parquet, every cell kept as it was written."""
+"""Reading of CSV, TSV, Excel and Parquet tables and of class folders, with every cell kept as written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cardiograph.errors import CohortError, Issue
 from cardiograph.regular_files import open_regular
 
 Cell = str | int | float
-"""Text (stripped; empty where nothing was written), or a finite or infinite number of a typed cell."""
+"""Stripped text (empty for an empty cell), or a finite or infinite number from a typed cell."""
 
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -31,7 +31,7 @@ EXCEL = {".xlsx"}
 
 
 MAX_CELLS = 200_000_000
-"""Cells of a Parquet file: one of a few kilobytes can claim to hold billions."""
+"""Maximum number of cells of a Parquet file; a file of a few kilobytes can declare billions."""
 
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -42,17 +42,17 @@ _SNIFFED_ROWS, _SNIFFED_CHARACTERS = 50, 100_000
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table before its cells are understood.
+    """A table before its cells are interpreted.
 
     Args:
         name: File or folder name, for messages.
-        folder: Where relative page paths start.
+        folder: Folder to which relative page paths refer.
         header: Column names as written, stripped.
-        rows: A tuple of cells for each row, as long as the header.
-        lines: The place of each row in the file: line number (the header is line 1), row number of a sheet, or row number
+        rows: Cells of each row, one for each column.
+        lines: Number of each row in the file: line number (the header is line 1), row number of a sheet, or row number
             from 1 for Parquet.
-        issues: Faults of the file's structure; the rows they concern are not among ``rows``.
-        notes: What was left aside, in words.
+        issues: Faults of the file structure; ``rows`` does not contain the affected rows.
+        notes: Sentences about ignored parts of the file.
     """
 
     name: str
@@ -64,7 +64,7 @@ class RawTable:
     notes: tuple[str, ...] = ()
 
     def column(self, name: str) -> list[Cell]:
-        """The cells below the first header called ``name``."""
+        """Return the cells of the first column with the header ``name``."""
         position = self.header.index(name)
         return [row[position] for row in self.rows]
 
@@ -73,10 +73,11 @@ def read_table(path: Path) -> RawTable:
     """Read a cohort table without interpreting its cells.
 
     Args:
-        path: ``.csv``, ``.tsv`` or ``.tab`` (text, whose separator is found), ``.xlsx``, ``.parquet`` or ``.pq``.
+        path: ``.csv``, ``.tsv`` or ``.tab`` file (the separator is detected), ``.xlsx``, ``.parquet`` or ``.pq`` file.
 
     Raises:
-        CohortError: The file is missing, unreadable, empty, of another kind, or not UTF-8, or its separator is not clear.
+        CohortError: If the file is missing, unreadable, empty, of another format or not UTF-8, or if its separator is
+            ambiguous.
     """
     kind = path.suffix.lower()
     if not path.exists():
@@ -103,7 +104,7 @@ def read_table(path: Path) -> RawTable:
 
 
 def as_text(cell: Cell) -> str:
-    """A cell as an identifier or class name: ``17`` for a stored 17 or 17.0."""
+    """Return a cell as an id or class name: ``17`` for both 17 and 17.0."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell)
@@ -124,7 +125,7 @@ def _decode(path: Path) -> str:
         message = f"{path.name}: cannot be read as text"
         raise CohortError(message, [issue]) from error
     if "\0" in text:
-        message = f"{path.name}: holds zero bytes, so it is not a text table; save it as CSV, TSV or Parquet"
+        message = f"{path.name}: contains zero bytes, so it is not a text table; save it as CSV, TSV or Parquet"
         raise CohortError(message)
     if not text.strip():
         message = f"{path.name}: is empty; a cohort table has a header and one row per ECG"
@@ -151,19 +152,19 @@ def _read_text(path: Path, usual: str) -> RawTable:
 
 
 def _separated(name: str, text: str, usual: str) -> tuple[str, str]:
-    """The text and its separator: the one that the first line names (``sep=;``), else the one that fits the rows.
+    """Return the text and its separator: the one in the first line (``sep=;``), or else the one that fits the rows.
 
     Raises:
-        CohortError: Two separators fit.
+        CohortError: If several separators fit.
     """
     named = re.match(r"sep=([,;|\t])\r?(?=\n)", text)
     if named:
         return text[named.end() :], named.group(1)
-    widths = {mark: _widths(text, mark) for mark in _SEPARATORS}
+    widths = {mark: _row_widths(text, mark) for mark in _SEPARATORS}
     fitting = [mark for mark, found in widths.items() if found[0] > 1 and len(set(found)) == 1]
     if len(fitting) > 1:
         words = " or ".join(_SEPARATORS[mark] for mark in fitting)
-        message = f"{name}: columns may be separated by {words}; write sep=;, say, as the first line of the file"
+        message = f"{name}: columns may be separated by {words}; add a first line that names one, such as sep=;"
         raise CohortError(message)
     if not fitting and widths[usual][0] == 1:
         widest = max(widths, key=lambda mark: widths[mark][0])
@@ -171,28 +172,28 @@ def _separated(name: str, text: str, usual: str) -> tuple[str, str]:
     return text, fitting[0] if fitting else usual
 
 
-def _widths(text: str, delimiter: str) -> list[int]:
-    """Number of cells in each of the first rows; [0] where they cannot be told apart."""
+def _row_widths(text: str, delimiter: str) -> list[int]:
+    """Return the number of cells in each of the first rows; [0] if they cannot be parsed."""
     start = text[:_SNIFFED_CHARACTERS]
     rows = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
     try:
         found = [len(row) for row in itertools.islice(rows, _SNIFFED_ROWS) if any(cell.strip() for cell in row)]
     except csv.Error:
         return [0]
-    cut = len(start) < len(text) and len(found) < _SNIFFED_ROWS  # the last row may be half a row
+    cut = len(start) < len(text) and len(found) < _SNIFFED_ROWS  # the last row may be incomplete
     return (found[:-1] if cut else found) or [0]
 
 
 def _assembled(
     path: Path, records: Sequence[tuple[int, tuple[Cell, ...]]], issues: Sequence[Issue], notes: Sequence[str]
 ) -> RawTable:
-    """A table of rows with their places; the empty rows and columns that spreadsheets leave at the end are cut off."""
+    """Build a table from numbered rows, without the empty rows and columns that spreadsheets leave at the end."""
     filled = [number for number, (_, cells) in enumerate(records) if any(cell != "" for cell in cells)]
     records = records[filled[0] : filled[-1] + 1] if filled else []
     if not records:
         return RawTable(path.name, path.absolute().parent, (), (), (), tuple(issues), tuple(notes))
     written = records[0][1]
-    width = max(_used(cells[: len(written)]) for _, cells in records)
+    width = max(_used_width(cells[: len(written)]) for _, cells in records)
     header = tuple(as_text(cell) for cell in written[:width])
     rows: list[tuple[Cell, ...]] = []
     lines: list[int] = []
@@ -207,8 +208,8 @@ def _assembled(
     return RawTable(path.name, path.absolute().parent, header, tuple(rows), tuple(lines), tuple(found), tuple(notes))
 
 
-def _used(cells: Sequence[Cell]) -> int:
-    """Position behind the last cell that is not empty."""
+def _used_width(cells: Sequence[Cell]) -> int:
+    """Return the position after the last cell that is not empty."""
     return max((number for number, cell in enumerate(cells, 1) if cell != ""), default=0)
 
 
@@ -216,16 +217,16 @@ def _header_issues(header: Sequence[str]) -> Iterable[Issue]:
     for name in dict.fromkeys(header):
         count = header.count(name)
         if name and count > 1:
-            value = f"there {count} times"
-            yield Issue("header", name, value, "column names differ", "rename or remove one", "duplicate_column")
+            value, rule = f"present {count} times", "column names must be unique"
+            yield Issue("header", name, value, rule, "rename or remove all but one", "duplicate_column")
 
 
 def _row_fault(cells: Sequence[Cell], width: int, line: int) -> Issue | None:
-    if not _used(cells):
-        return Issue(f"row {line}", "", "without any value", "one row per ECG", "remove the row", "empty_row")
-    if len(cells) < width or _used(cells) > width:
-        rule = f"each row has {width} cells, as the header"
-        remedy = "put cells that hold the separator (decimal commas too) in quotes, or complete the row"
+    if not _used_width(cells):
+        return Issue(f"row {line}", "", "empty", "each row describes an ECG", "remove the row", "empty_row")
+    if len(cells) < width or _used_width(cells) > width:
+        rule = f"each row needs {width} cells, like the header"
+        remedy = "quote cells that contain the separator (also as a decimal comma), or complete the row"
         return Issue(f"row {line}", "", f"{len(cells)} cells long", rule, remedy, "ragged_row")
     return None
 
@@ -243,7 +244,14 @@ def _zero_bytes(records: Iterable[tuple[int, Sequence[Cell]]], header: Sequence[
         for number, cell in enumerate(cells):
             if isinstance(cell, str) and "\0" in cell:
                 column = header[number] if header else ""
-                yield Issue(f"row {line}", column, ascii(cell)[:40], "text has no zero byte", "correct it", "zero_byte")
+                yield Issue(
+                    f"row {line}",
+                    column,
+                    ascii(cell)[:40],
+                    "text must not contain zero bytes",
+                    "correct it",
+                    "zero_byte",
+                )
 
 
 def _read_parquet(path: Path) -> RawTable:
@@ -254,9 +262,7 @@ def _read_parquet(path: Path) -> RawTable:
     try:
         file = parquet.ParquetFile(path)
         if file.metadata.num_rows * max(file.metadata.num_columns, 1) > MAX_CELLS:
-            message = (
-                f"{path.name}: holds more than {MAX_CELLS:,} cells; leave out rows and columns that are not needed"
-            )
+            message = f"{path.name}: has more than {MAX_CELLS:,} cells; remove rows and columns that are not needed"
             raise CohortError(message)
         table = file.read()
     except (arrow.ArrowException, UnicodeDecodeError) as error:
@@ -272,7 +278,7 @@ def _read_parquet(path: Path) -> RawTable:
 
 
 def _parquet_cells(name: str, column: Any, issues: list[Issue]) -> list[Cell]:  # noqa: ANN401 - pyarrow has no types
-    """The cells of a column; a value that Python cannot hold, such as a date in the year 150,000, becomes an issue."""
+    """Return the cells of a column; values that Python cannot represent, such as the year 150,000, become issues."""
     failures = (ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError)
     try:
         return [typed_cell(value) for value in column.to_pylist()]
@@ -283,15 +289,15 @@ def _parquet_cells(name: str, column: Any, issues: list[Issue]) -> list[Cell]:  
         try:
             cells.append(typed_cell(scalar.as_py()))
         except failures as error:
-            rule, remedy = "a value that can be read", "correct it, or write the column as text"
-            value = f"no {column.type} that can be read ({error})"
+            rule, remedy = "a value must be readable", "correct it, or write the column as text"
+            value = f"not a readable {column.type} ({error})"
             issues.append(Issue(f"row {row}", name, value[:100], rule, remedy, "parquet_value"))
             cells.append("")
     return cells
 
 
 def typed_cell(value: object) -> Cell:
-    """The cell for a value of a typed column; a whole number beyond 64 bits becomes text."""
+    """Return the cell for a value of a typed column; integers of more than 64 bits become text."""
     if value is None:
         return ""
     if isinstance(value, bytes):
@@ -308,42 +314,43 @@ def typed_cell(value: object) -> Cell:
 PAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 
 
-_LITTER = frozenset({"thumbs.db", "desktop.ini"})
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
 
 def read_folder(path: Path) -> RawTable:
     """List the pages of each class folder.
 
-    Class folders and the files in them (folders inside included) come in sorted order. Hidden files are passed over;
-    any other file that is no page is an issue, except beside the class folders, where it is noted.
+    Class folders and the files in them, including subfolders, are read in sorted order. Hidden files are ignored. Any
+    other file that is not a page is an issue inside a class folder, and a note outside.
 
     Args:
-        path: Folder whose folders are the classes.
+        path: Folder with one subfolder per class.
 
     Returns:
-        A table with the columns ``record_id`` (path relative to ``path``), ``label`` (name of the class folder) and ``ecg``.
+        Table with the columns ``record_id`` (path relative to ``path``), ``label`` (name of the class folder) and
+        ``ecg`` (path of the page).
 
     Raises:
-        CohortError: The folder cannot be read or has no class folder.
+        CohortError: If the folder cannot be read or has no class folder.
     """
     try:
-        entries = sorted(entry for entry in path.iterdir() if not _hidden(entry))
+        entries = sorted(entry for entry in path.iterdir() if not _is_hidden(entry))
         classes = [entry for entry in entries if entry.is_dir()]
-        files = {entry: sorted(_files(entry)) for entry in classes}
+        files = {entry: sorted(_files_in(entry)) for entry in classes}
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
         raise CohortError(message) from error
     if not classes:
-        message = f"{path}: has no folder per class; make one folder for each class and put its pages there"
+        message = f"{path}: has no class folders; create one folder per class and move its pages there"
         raise CohortError(message)
     loose = [entry for entry in entries if entry not in files]
     issues = [
-        _issue(entry.name, "belongs to no class", "move it into a class folder") for entry in loose if _page(entry)
+        _issue(entry.name, "belongs to no class", "move it into a class folder") for entry in loose if _is_page(entry)
     ]
-    notes = [f"file {entry.name!r} beside the class folders is not read" for entry in loose if not _page(entry)]
+    notes = [f"file {entry.name!r} outside the class folders is not read" for entry in loose if not _is_page(entry)]
     rows = []
     for folder, members in files.items():
-        pages = [member for member in members if _page(member)]
+        pages = [member for member in members if _is_page(member)]
         names = [member.relative_to(path).as_posix() for member in pages]
         rows += [(name, folder.name, str(page.absolute())) for name, page in zip(names, pages, strict=True)]
         issues += _class_issues(path, folder, members, pages)
@@ -354,30 +361,30 @@ def read_folder(path: Path) -> RawTable:
 
 def _class_issues(root: Path, folder: Path, members: list[Path], pages: list[Path]) -> Iterator[Issue]:
     for member in members:
-        if not _page(member):
+        if not _is_page(member):
             name = member.relative_to(root).as_posix()
             yield _issue(name, "is not a page (JPEG, PNG, TIFF, BMP, WebP)", "convert it or move it out of the folder")
     if not pages:
-        yield Issue(f"folder {folder.name}", "", "", "holds no page", "add pages or remove the folder", "empty_class")
+        yield Issue(f"folder {folder.name}", "", "", "has no pages", "add pages or remove the folder", "empty_class")
 
 
 def _issue(name: str, rule: str, remedy: str) -> Issue:
     return Issue(f"file {name}", "", "", rule, remedy, "stray_file")
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files_in(folder: Path) -> Iterator[Path]:
     for entry in folder.iterdir():
-        if _hidden(entry):
+        if _is_hidden(entry):
             continue
         if entry.is_dir():
-            yield from _files(entry)
+            yield from _files_in(entry)
         else:
             yield entry
 
 
-def _page(file: Path) -> bool:
+def _is_page(file: Path) -> bool:
     return file.suffix.lower() in PAGE_SUFFIXES
 
 
-def _hidden(entry: Path) -> bool:
-    return entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in _LITTER
+def _is_hidden(entry: Path) -> bool:
+    return entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in _SYSTEM_FILES

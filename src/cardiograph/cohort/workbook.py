@@ -1,4 +1,4 @@
-"""The rows of an Excel workbook (.xlsx), within limits that a hostile file cannot pass."""
+"""Reading of the rows of an Excel workbook (.xlsx), with limits against malicious files."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from typing import Any
 from cardiograph.errors import CohortError, Issue
 
 MAX_UNPACKED_BYTES = 256 * 1024**2
-"""Bytes of all parts of a workbook, unpacked."""
+"""Maximum size of all parts of a workbook, unpacked."""
 
 MAX_PARTS = 2_000
-"""Files in a workbook."""
+"""Maximum number of files in a workbook."""
 
 MAX_CELLS = 20_000_000
-"""Cells of a sheet, empty ones before the last of a row included."""
+"""Maximum number of cells of a sheet, including empty cells before the last cell of a row."""
 
 SHEET = "cohort"
-"""Name of the sheet that is read where several hold values."""
+"""Name of the sheet that is read if several sheets have values."""
 
 _SPREADSHEET_DIGITS = 10**15
 _FORMULA = re.compile(rb"<(\w+:)?f[\s>/]")
@@ -44,23 +44,23 @@ _DAMAGED = (
     TypeError,
     ValueError,
 )
-"""What zipfile, the XML parser and openpyxl raise on parts that are not as they should be."""
+"""Errors that zipfile, the XML parser and openpyxl raise for damaged workbooks."""
 
 
 class Workbook:
-    """The sheet of a workbook that holds the cohort.
+    """The sheet of a workbook that contains the cohort.
 
     Args:
-        path: File that exists.
+        path: Existing file.
 
     Raises:
-        CohortError: The file is no workbook, is encrypted or too large, or several sheets could be meant.
-        OSError: It cannot be read.
+        CohortError: If the file is not a workbook, is encrypted or too large, or if several sheets have values.
+        OSError: If the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.rows: list[tuple[int, tuple[Any, ...]]] = []
-        """Number of the row in the sheet, and its values, as wide as the widest row; None where a cell is empty."""
+        """Row numbers in the sheet and their values, padded to the widest row; None for an empty cell."""
         self.issues: list[Issue] = []
         self.notes: list[str] = []
         self._path = path
@@ -91,10 +91,12 @@ class Workbook:
             book.close()
 
     def _has_formulas(self) -> bool:
-        """Check the sizes of the parts before any is unpacked, and look for formulas."""
+        """Check the sizes of the parts before unpacking them, and return whether a sheet has formulas."""
         with self._path.open("rb") as file:
             if file.read(4) == b"\xd0\xcf\x11\xe0":
-                message = f"{self._path.name}: is encrypted, or of an older Excel; save it as .xlsx without a password"
+                message = (
+                    f"{self._path.name}: is encrypted or has the old Excel format; save it as .xlsx without a password"
+                )
                 raise CohortError(message)
         with zipfile.ZipFile(self._path) as archive:
             parts = archive.infolist()
@@ -102,14 +104,15 @@ class Workbook:
             if size > MAX_UNPACKED_BYTES or len(parts) > MAX_PARTS:
                 message = (
                     f"{self._path.name}: unpacks to {size / 1024**2:,.0f} MiB in {len(parts):,} parts; "
-                    f"up to {MAX_UNPACKED_BYTES // 1024**2} MiB in {MAX_PARTS:,} parts are read; save the sheet as CSV UTF-8"
+                    f"at most {MAX_UNPACKED_BYTES // 1024**2} MiB in {MAX_PARTS:,} parts are allowed; "
+                    "save the sheet as CSV UTF-8"
                 )
                 raise CohortError(message)
             sheets = [part for part in parts if "worksheets/" in part.filename]
             return any(_FORMULA.search(archive.read(part)) for part in sheets)
 
     def _chosen(self, book: Any) -> tuple[str, list[tuple[Any, ...]]]:  # noqa: ANN401 - openpyxl has no types
-        """The sheet to be read: the only visible one with values, else the one called ``cohort``."""
+        """Return the name and rows of the sheet called ``cohort``, or else of the only visible sheet with values."""
         visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         hidden = len(book.worksheets) - len(visible)
         if hidden:
@@ -118,29 +121,27 @@ class Workbook:
         found = {sheet.title: list(self._cells(sheet)) for sheet in (named if len(named) == 1 else visible)}
         filled = [name for name, rows in found.items() if any(cell.value is not None for row in rows for cell in row)]
         if not filled:
-            message = (
-                f"{self._path.name}: no visible sheet holds a value; a cohort table has a header and one row per ECG"
-            )
+            message = f"{self._path.name}: no visible sheet has values; a cohort table has a header and one row per ECG"
             raise CohortError(message)
         if len(filled) > 1:
             names = ", ".join(repr(name) for name in filled[:10])
             message = (
-                f"{self._path.name}: {len(filled)} sheets hold values ({names}); "
-                f"name the one to be read {SHEET!r}, or keep that one only"
+                f"{self._path.name}: {len(filled)} sheets have values ({names}); "
+                f"name the cohort sheet {SHEET!r}, or remove the other sheets"
             )
             raise CohortError(message)
         if len(visible) > 1:
-            self.notes.append(f"sheet {filled[0]!r} of {len(visible)} visible ones is read")
+            self.notes.append(f"sheet {filled[0]!r} of {len(visible)} visible sheets is read")
         return filled[0], found[filled[0]]
 
     def _cells(self, sheet: Any) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401
-        """The rows of a sheet as wide as they are, whatever size the file claims."""
+        """Yield the rows of a sheet with their actual width, ignoring the dimensions that the file declares."""
         sheet.reset_dimensions()
         count = 0
         for row in sheet.iter_rows():
             count += len(row) + 1
             if count > MAX_CELLS:
-                message = f"{self._path.name}: a sheet of more than {MAX_CELLS:,} cells; save it as CSV UTF-8"
+                message = f"{self._path.name}: a sheet has more than {MAX_CELLS:,} cells; save it as CSV UTF-8"
                 raise CohortError(message)
             yield row
 
@@ -156,7 +157,7 @@ class Workbook:
 
 
 def _value(value: object) -> object:
-    """Undo what a spreadsheet makes of values: a date has a midnight, and digits beyond 15 are lost (a float says so)."""
+    """Convert midnight timestamps to dates, and integers beyond 15 digits, which are inexact, to floats."""
     if isinstance(value, datetime.datetime) and value.time() == datetime.time():
         return value.date()
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _SPREADSHEET_DIGITS:
@@ -165,6 +166,6 @@ def _value(value: object) -> object:
 
 
 def _not_computed(line: int, cell: Any) -> Issue:  # noqa: ANN401
-    rule = "a formula has the value that the spreadsheet program computed"
-    remedy = "open the workbook in a spreadsheet program and save it, or paste the values over the formulas"
+    rule = "a formula needs the value that a spreadsheet program computes"
+    remedy = "open the workbook in a spreadsheet program and save it, or replace the formulas by their values"
     return Issue(f"row {line}", cell.column_letter, str(cell.value)[:40], rule, remedy, "formula")

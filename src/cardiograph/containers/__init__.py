@@ -1,6 +1,6 @@
-"""The nouns that travel between stages; each checks its lengths, shapes and ids when it is made."""
+"""Data containers passed between stages; each validates lengths, shapes and ids on construction."""
 
-from cardiograph.containers.answers import DECISIONS, ROW, Neighbour, Prediction, Query
+from cardiograph.containers.answers import DECISIONS, Neighbour, Prediction, Query
 from cardiograph.containers.graph import IvfIndex, NearestNeighbours, PatientGraph, SearchPoints
 from cardiograph.containers.identifiers import class_key, identifier, is_shortened
 from cardiograph.containers.records import (
@@ -24,7 +24,6 @@ __all__ = [
     "DECISIONS",
     "EXCLUDED",
     "PARTS",
-    "ROW",
     "TEST",
     "TRAIN",
     "VAL",

@@ -1,4 +1,4 @@
-"""The answer for one patient."""
+"""Query and prediction for one patient."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cardiograph.notebook import html_table
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A reference record that a prediction leans on.
+    """A similar reference record of a patient.
 
     Args:
-        record_id: Its name.
-        distance: In the fused space.
+        record_id: Id of the record.
+        distance: Distance to the patient in the search space.
         label: 0, 1 or -1 (unlabelled).
-        clinical: Its clinical values in their units; None where missing.
+        clinical: Clinical values in their units; None if missing.
     """
 
     record_id: str
@@ -29,37 +29,38 @@ class Neighbour:
 
 DECISIONS = {
     "can't tell": "can't tell: both answers are possible",
-    "unlike both": "unlike both: neither answer fits what validation records were like",
+    "unlike both": "unlike both: the patient differs from the validation records of both classes",
     "void": "void: the run was extended and not renewed",
-    "no estimate": "none: the model reproduces a faulty protocol, so its score says nothing of a patient",
+    "no estimate": "none: the model reproduces a faulty protocol, so its score means nothing for a patient",
     "too few": "none: too few validation records to say how sure this is",
 }
-"""Decisions that say more in words; ``positive`` and ``negative`` speak for themselves."""
+"""Decisions with their explanation; ``positive`` and ``negative`` need none."""
 
 
-ROW = ("probability", "low", "high", "positive", "threshold", "decision", "novelty")
-"""What of a prediction is one cell in a table of answers."""
+_ROW_FIELDS = ("probability", "low", "high", "positive", "threshold", "decision", "novelty")
+"""Fields of a prediction that are single cells in a table of predictions."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one patient.
+    """Prediction for one patient.
 
     Args:
         probability: Probability of the outcome, 0..1.
-        positive: Whether ``probability >= threshold``; None where the threshold is void.
-        threshold: Chosen on validation rows; None where it is void: of an extended run that was not renewed.
-        outcome: What label 1 means.
-        neighbours: The similar reference records, nearest first.
-        provenance: What the score rests on, in words.
-        warnings: What the reader should know: values outside the training range, missing values, known page.
-        missing: Blocks that the patient does not have: ``image``, ``clinical``.
+        positive: Whether ``probability >= threshold``; None without a valid threshold.
+        threshold: Decision threshold chosen on validation rows; None if void, because the run was extended and not
+            recalibrated.
+        outcome: Name of label 1.
+        neighbours: Similar reference records, nearest first.
+        provenance: Origin of the training data, as text.
+        warnings: Warnings for the reader, such as values outside the training range, missing values or a known page.
+        missing: Blocks that the patient lacks: ``image``, ``clinical``.
         low: Lower end of the Venn-Abers interval of the probability; None with too few validation records.
-        high: Upper end.
-        decision: By the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``, ``too few``
-            (validation records of a class), ``void`` with the threshold, or ``no estimate``: of a model that reproduces
-            faults.
-        novelty: Share of training records that lie nearer to their neighbours than this patient; None where not judged.
+        high: Upper end of the interval.
+        decision: Decision of the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``;
+            ``too few`` if a class has too few validation records, ``void`` if the threshold is void, and
+            ``no estimate`` for a model that reproduces faults.
+        novelty: Share of training records that are nearer to their neighbours than this patient; None if not computed.
     """
 
     probability: float
@@ -76,24 +77,24 @@ class Prediction:
     novelty: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         from dataclasses import asdict
 
         return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """The prediction that :meth:`as_dict` told, as it comes back from JSON.
+        """Rebuild a prediction from :meth:`as_dict`, also after a round trip through JSON.
 
         Raises:
-            ValueError: A part is missing, or of another type.
+            ValueError: If a field is missing or has another type.
         """
         from pydantic import TypeAdapter
 
         return TypeAdapter(cls).validate_python(dict(content))
 
     def _repr_html_(self) -> str:
-        """The answer and its similar records as a table, for notebooks."""
+        """Return the prediction and its similar records as an HTML table, for notebooks."""
         interval = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
         caption = f"{self.outcome}: {self.probability:.3f}{interval}; {self.decision}"
         names = list(self.neighbours[0].clinical) if self.neighbours else []
@@ -101,8 +102,8 @@ class Prediction:
         return html_table(("similar record", "distance", "label", *names), rows, caption=caption)
 
     def as_row(self) -> dict[str, Any]:
-        """The cells of a table of answers; several of a kind are joined by semicolons."""
-        row = {name: getattr(self, name) for name in ROW}
+        """Return the cells for a table of predictions; lists are joined by semicolons."""
+        row = {name: getattr(self, name) for name in _ROW_FIELDS}
         lists = {"missing": self.missing, "neighbours": [each.record_id for each in self.neighbours]}
         return {**row, **{name: "; ".join(each) for name, each in {**lists, "warnings": self.warnings}.items()}}
 
@@ -112,12 +113,13 @@ class Query:
     """A patient to be scored.
 
     Args:
-        page: The ECG page, as a path or the content of a file; None for a model without pages.
-        clinical: Variable -> value in its unit; absent, None or NaN is missing.
-        name: For errors.
-        patient_id: Where known: the patient's own reference records are then left out. A whole number is its text.
-        gate: Whether a page that does not look like an ECG is refused (True) or scored with a warning (False); None leaves
-            it to the model's setting ``pages.gate``.
+        page: ECG page, as a path or the content of a file; None without a page.
+        clinical: Variable -> value in its unit; absent, None and NaN mean missing.
+        name: Name of the patient in error messages.
+        patient_id: Id of the patient, if known, so that the patient's own reference records are excluded; a whole
+            number is converted to text.
+        gate: Whether a page that does not look like an ECG is refused (True) or scored with a warning (False); None
+            uses the setting ``pages.gate`` of the model.
     """
 
     page: Path | bytes | None = None

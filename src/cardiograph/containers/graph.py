@@ -1,4 +1,4 @@
-"""Where records lie, whom they hear, and how neighbours are found."""
+"""The neighbour graph: points in the search space, the index of reference records, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IvfIndex:
-    """Inverted lists: each reference record stands in the list of its nearest centroid, and a query looks into a few lists.
+    """Inverted-file (IVF) index: reference records in the list of their nearest centroid; a query searches a few lists.
 
     Args:
-        centroids: [lists, coordinates] float32.
-        rows: [reference] int64 rows of the reference, list after list, ascending in each.
-        starts: [lists + 1] int64, where each list begins in ``rows``.
-        probes: Lists that a query looks into.
-        recall: Share of the true neighbours that were found, on a sample of reference records.
-        sampled: Records in that sample.
-        raised: Whether more lists had to be looked into than at first, for the sake of recall.
-        centre: [coordinates] float64 where the axes meet.
-        axes: [coordinates, axes] float64, orthonormal; none where records have no few axes that tell them apart.
-        lowered: [reference, axes + 1] float32 records on these axes, in the order of ``rows``: bounds below distances.
+        centroids: [lists, coordinates] float32 centroid of each list.
+        rows: [reference] int64 rows of the reference, grouped by list and ascending within each list.
+        starts: [lists + 1] int64 position in ``rows`` at which each list begins.
+        probes: Number of lists that a query searches.
+        recall: Share of the true neighbours that the search found, on a sample of reference records.
+        sampled: Number of records in that sample.
+        raised: Whether ``probes`` was raised to reach the required recall.
+        centre: [coordinates] float64 origin of the axes.
+        axes: [coordinates, axes] float64 orthonormal axes; no columns if a projection does not speed up the search.
+        lowered: [reference, axes + 1] float32 projection of the records onto the axes, in the order of ``rows``; it
+            gives lower bounds of distances.
     """
 
     centroids: NDArray[np.float32]
@@ -46,47 +47,47 @@ class IvfIndex:
     lowered: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __post_init__(self) -> None:
-        require(len(self.lowered) in (0, len(self.rows)), "each reference record is lowered, or none is")
+        require(len(self.lowered) in (0, len(self.rows)), "all reference records are projected, or none is")
         require(len(self.starts) == len(self.centroids) + 1, "each list has a centroid and a start")
-        require(int(self.starts[-1]) == len(self.rows), "each reference record stands in a list")
-        require(1 <= self.probes <= len(self.centroids), "a query looks into at least one list, at most into all")
+        require(int(self.starts[-1]) == len(self.rows), "each reference record is in a list")
+        require(1 <= self.probes <= len(self.centroids), "a query searches at least one list and at most all lists")
 
     def members(self, number: int) -> NDArray[np.int64]:
-        """Rows of the reference records in a list."""
+        """Return the rows of the reference records in a list."""
         return self.rows[self.starts[number] : self.starts[number + 1]]
 
     @cached_property
     def lengths(self) -> NDArray[np.float64]:
-        """[lists] squared length of each centroid."""
+        """[lists] squared norm of each centroid."""
         lengths: NDArray[np.float64] = (self.centroids.astype(np.float64) ** 2).sum(1)
         return lengths
 
     @cached_property
     def longest_lowered(self) -> float:
-        """Largest squared length of a lowered record."""
-        pieces = (self.lowered[start : start + 65536] for start in range(0, len(self.lowered), 65536))
-        return max((float(np.einsum("ij,ij->i", piece, piece).max()) for piece in pieces), default=0.0)
+        """Largest squared norm of a projected record."""
+        chunks = (self.lowered[start : start + 65536] for start in range(0, len(self.lowered), 65536))
+        return max((float(np.einsum("ij,ij->i", chunk, chunk).max()) for chunk in chunks), default=0.0)
 
     @property
     def sentence(self) -> str:
-        """How neighbours were found, in words."""
-        effort = " (raised until recall was high enough)" if self.raised else ""
+        """Description of the search, for the report."""
+        effort = " (raised to reach the required recall)" if self.raised else ""
         return (
-            f"neighbours were found by inverted lists, {self.probes:,} of {len(self.centroids):,} looked into{effort}; "
+            f"neighbours were found by inverted lists, {self.probes:,} of {len(self.centroids):,} searched{effort}; "
             f"recall {self.recall:.4f} on {self.sampled:,} sampled records"
         )
 
 
 @dataclass(frozen=True)
 class SearchPoints:
-    """Where records lie for the search of neighbours.
+    """Records as points in the search space.
 
     Args:
-        values: [records, coordinates] float32, finite; 0 in a block that a record lacks.
-        present: [records, blocks] whether the record has a block.
+        values: [records, coordinates] float32 finite coordinates; 0 in a block that the record lacks.
+        present: [records, blocks] whether the record has each block.
         blocks: Column range of each block.
-        scales: Median distance of training records in each block, which makes blocks comparable where one is absent.
-        lists: Lists of reference records, for an approximate search; None where the search is exact.
+        scales: Median distance between training records in each block, which makes blocks comparable if one is absent.
+        lists: Index of the reference records for an approximate search; None for an exact search.
     """
 
     values: NDArray[np.float32]
@@ -109,22 +110,22 @@ class SearchPoints:
 
     @cached_property
     def longest(self) -> float:
-        """Largest squared length of a record's coordinates."""
-        pieces = (self.values[start : start + 8192].astype(np.float64) for start in range(0, len(self), 8192))
-        return max((float(np.einsum("ij,ij->i", piece, piece).max()) for piece in pieces), default=0.0)
+        """Largest squared norm of a record."""
+        chunks = (self.values[start : start + 8192].astype(np.float64) for start in range(0, len(self), 8192))
+        return max((float(np.einsum("ij,ij->i", chunk, chunk).max()) for chunk in chunks), default=0.0)
 
     def of(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> SearchPoints:
-        """The places of some records, without lists."""
+        """Return the points of the given rows, without the index."""
         return SearchPoints(self.values[rows], self.present[rows], self.blocks, self.scales)
 
 
 @dataclass(frozen=True)
 class NearestNeighbours:
-    """The nearest reference records of some records (edges neighbour -> record).
+    """The nearest reference records of each record (edges neighbour -> record).
 
     Args:
-        index: [records, k] int64 rows of the reference, nearest first; -1 pads where fewer exist.
-        distance: [records, k] float32, ascending; infinity where ``index`` is -1.
+        index: [records, k] int64 rows of the reference, nearest first; padded with -1 if fewer exist.
+        distance: [records, k] float32 ascending distances; infinity where ``index`` is -1.
     """
 
     index: NDArray[np.int64]
@@ -139,23 +140,23 @@ class NearestNeighbours:
         return len(self.index)
 
     @classmethod
-    def stacked(cls, hoods: Sequence[NearestNeighbours]) -> NearestNeighbours:
-        """The rows of several, as wide as the widest."""
-        width = max(hood.index.shape[1] for hood in hoods)
-        pads = [((0, 0), (0, width - hood.index.shape[1])) for hood in hoods]
-        index = [np.pad(hood.index, pad, constant_values=-1) for hood, pad in zip(hoods, pads, strict=True)]
-        distance = [np.pad(hood.distance, pad, constant_values=np.inf) for hood, pad in zip(hoods, pads, strict=True)]
+    def stacked(cls, parts: Sequence[NearestNeighbours]) -> NearestNeighbours:
+        """Concatenate the rows of several tables, padded to the widest."""
+        width = max(part.index.shape[1] for part in parts)
+        pads = [((0, 0), (0, width - part.index.shape[1])) for part in parts]
+        index = [np.pad(part.index, pad, constant_values=-1) for part, pad in zip(parts, pads, strict=True)]
+        distance = [np.pad(part.distance, pad, constant_values=np.inf) for part, pad in zip(parts, pads, strict=True)]
         return cls(np.vstack(index), np.vstack(distance))
 
 
 @dataclass(frozen=True)
 class PatientGraph:
-    """Reference records and who hears whom among them.
+    """Graph of the reference records.
 
     Args:
         rows: [reference] row of each reference record in the cohort.
-        neighbours: Neighbours of each reference record, among the reference, outside its own group.
-        lists: By which they were found, and queries find theirs; None where the search is exact.
+        neighbours: Nearest neighbours of each reference record among the reference records of other groups.
+        lists: Index with which the neighbours of reference records and queries are found; None for an exact search.
     """
 
     rows: NDArray[np.int64]
@@ -163,20 +164,20 @@ class PatientGraph:
     lists: IvfIndex | None = None
 
     def __post_init__(self) -> None:
-        require(len(self.rows) == len(self.neighbours), "a neighbourhood for each reference record")
+        require(len(self.rows) == len(self.neighbours), "neighbours are given for each reference record")
         require(bool((self.neighbours.index < len(self.rows)).all()), "neighbours are reference records")
 
     @property
     def edges(self) -> NDArray[np.int64]:
-        """[2, edges] neighbour -> record, as positions in ``rows``."""
-        place, _ = np.nonzero(self.neighbours.index >= 0)
-        return np.stack([self.neighbours.index[self.neighbours.index >= 0], place])
+        """[2, edges] edges neighbour -> record, as positions in ``rows``."""
+        record, _ = np.nonzero(self.neighbours.index >= 0)
+        return np.stack([self.neighbours.index[self.neighbours.index >= 0], record])
 
     def to_networkx(self, attributes: Mapping[str, Sequence[Any]] | None = None) -> networkx.DiGraph[int]:
-        """Export to NetworkX: a node per reference record, an edge from each neighbour with its ``distance``.
+        """Export to NetworkX: one node per reference record, one edge from each neighbour with its ``distance``.
 
         Args:
-            attributes: Name -> [reference] values that become attributes of the nodes; ``row`` is always there.
+            attributes: Name -> [reference] values of additional node attributes; every node has ``row``.
         """
         import networkx
 
@@ -193,7 +194,7 @@ class PatientGraph:
         return graph
 
     def to_graphml(self, path: str | Path, attributes: Mapping[str, Sequence[Any]] | None = None) -> None:
-        """Write the graph of :meth:`to_networkx` as GraphML, which Gephi, yEd and Cytoscape read."""
+        """Write the graph of :meth:`to_networkx` as GraphML, for Gephi, yEd and Cytoscape."""
         import networkx
 
         networkx.write_graphml(self.to_networkx(attributes), str(path))
@@ -206,7 +207,7 @@ class PatientGraph:
             labels: [records] labels of the whole cohort.
 
         Raises:
-            ImportError: PyTorch Geometric is not installed.
+            ImportError: If PyTorch Geometric is not installed.
         """
         import torch
 

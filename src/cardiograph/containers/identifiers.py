@@ -1,4 +1,4 @@
-"""One form for the ids of patients and records, so that one id written in two ways stays one id."""
+"""Normal form of patient ids, record ids and class names, so that spelling variants are recognised as equal."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _EXACT_WHOLE = 1e15
 
 
 def identifier(value: object) -> str:
-    """Return the form in which ids are compared.
+    """Return the normal form of an id, in which ids are compared.
 
     Unicode is normalized (NFKC), so composed and decomposed letters, and full-width and plain digits, are the same.
-    Invisible characters, surrounding spaces and the marks by which a spreadsheet keeps an id as text (a leading
-    apostrophe, ``="007"``) are removed. A whole number is written without decimals: ``5.0`` is ``5``. Upper and lower
-    case, and leading zeros, are kept: they can tell two patients apart.
+    Invisible characters, surrounding spaces and the marks with which a spreadsheet keeps an id as text (a leading
+    apostrophe, ``="007"``) are removed. A whole number is written without decimals: ``5.0`` becomes ``5``. Case and
+    leading zeros are kept, because they can distinguish two patients.
 
     Args:
-        value: Text or number; None, NaN and blank text are no id.
+        value: Text or number; None, NaN and blank text mean that there is no id.
 
     Returns:
-        The id; empty where there is none.
+        The normal form; empty if there is no id.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
@@ -41,10 +41,10 @@ def identifier(value: object) -> str:
 
 
 def is_shortened(value: object) -> bool:
-    """Return whether a spreadsheet has cut digits off an id, so that several patients can share what is left.
+    """Return whether a spreadsheet has removed digits of an id, so that several patients can have the same id.
 
     Args:
-        value: Text such as ``1.2345E+11``, or a float of more than 15 digits.
+        value: Text or number; ``1.2345E+11`` and floats with more than 15 digits are shortened.
     """
     if isinstance(value, float):
         return math.isfinite(value) and abs(value) >= _EXACT_WHOLE
@@ -52,7 +52,7 @@ def is_shortened(value: object) -> bool:
 
 
 def class_key(name: str) -> str:
-    """Return what two spellings of one class share: case, Unicode form and separators between letters do not count."""
+    """Return the normal form of a class name, without differences in case, Unicode form and separators."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     visible = "".join(mark for mark in folded if unicodedata.category(mark) != "Cf")
     return _SEPARATOR.sub("", visible.strip())

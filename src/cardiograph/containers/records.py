@@ -1,4 +1,4 @@
-"""Records of a cohort: who they are, how they are split, and their values."""
+"""Records of a cohort: table, groups, split, clinical values, embeddings and node features."""
 
 from __future__ import annotations
 
@@ -17,35 +17,37 @@ if TYPE_CHECKING:
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise a ``ValueError`` unless a condition holds."""
+    """Raise a ``ValueError`` with ``message`` unless ``condition`` is true."""
     if not condition:
         raise ValueError(message)
 
 
 TRAIN, VAL, TEST, EXCLUDED = "train", "val", "test", "excluded"
-
-
-ADDED = "added"
-"""The part of records that became reference records after training: no split has it, the table of an extended run does."""
-
+"""Parts of a split; an ``excluded`` record is an unlabelled one whose group is in ``val`` or ``test``."""
 
 PARTS = (TRAIN, VAL, TEST)
-"""The parts of a split; an ``excluded`` record is an unlabelled one whose group is validated or tested."""
+"""Parts with labelled records."""
+
+ADDED = "added"
+"""Part of records that became reference records after training; only the table of an extended run has it, no split."""
+
+_CHUNK_ROWS = 8192
 
 
 def _finite(values: NDArray[np.float32]) -> bool:
-    """Whether all values are finite, looked at in pieces: a mask for a million records would take half a gigabyte."""
-    return all(bool(np.isfinite(values[start : start + 8192]).all()) for start in range(0, len(values), 8192))
+    """Return whether all values are finite, in chunks, because a mask for a million records takes half a gigabyte."""
+    starts = range(0, len(values), _CHUNK_ROWS)
+    return all(bool(np.isfinite(values[start : start + _CHUNK_ROWS]).all()) for start in starts)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a record stands in its table.
+    """Position of a record in the input table.
 
     Args:
-        place: Such as ``row 12`` or ``row 12 (record 'p3')``.
-        page: Path of its page as written; empty without one.
-        folder: Where relative paths start.
+        place: Position for messages, such as ``row 12`` or ``row 12 (record 'p3')``.
+        page: Path of the page as written; empty without a page.
+        folder: Folder to which relative paths refer.
     """
 
     place: str
@@ -58,16 +60,17 @@ class Cohort:
     """All records of a study.
 
     Args:
-        table: One row per record (ECG of a patient), in the order of the input, index 0..n-1. Columns ``record_id`` (str,
-            unique), ``patient_id`` (str, or None where not given), ``label`` (int64: 0, 1, -1 unlabelled), ``class_name``
-            (str: the label as the user wrote it), ``ecg`` (str: absolute path, or None), ``split`` (str or None),
-            ``site`` and ``acquired_at`` where given, and a float64 column per clinical variable (NaN: missing).
-        variables: The clinical variables of the cohort, in the order of their columns in the node features.
-        outcome: What the user calls label 1.
-        synthetic: True where patients and labels come from :mod:`cardiograph.synthesis`.
-        unread: The columns of the input that are not in ``table``, cells as written, row by row; None without any. No model
-            ever sees them; the audit does.
-        origins: Record id -> where it stands in the table; empty for a folder of pages. For messages.
+        table: One row per record (ECG of a patient), in the order of the input, index 0..n-1. Columns ``record_id``
+            (str, unique), ``patient_id`` (str, or None if not given), ``label`` (int64: 0, 1, -1 unlabelled),
+            ``class_name`` (str: the label as written by the user), ``ecg`` (str: absolute path, or None), ``split``
+            (str or None), ``site`` and ``acquired_at`` if given, and a float64 column per clinical variable (NaN:
+            missing).
+        variables: Clinical variables of the cohort, in the order of their columns in the node features.
+        outcome: Name of label 1.
+        synthetic: Whether patients and labels come from :mod:`cardiograph.synthesis`.
+        unread: Columns of the input that are not in ``table``, with cells as written; None if there are none. Only the
+            audit uses them, never a model.
+        origins: Record id -> position in the input table, for messages; empty for a folder of pages.
     """
 
     table: pd.DataFrame
@@ -94,23 +97,23 @@ class Cohort:
 
     @property
     def record_ids(self) -> NDArray[np.object_]:
-        """[records] unique names."""
+        """[records] unique ids."""
         return self.table["record_id"].to_numpy(object)
 
     @property
     def has_pages(self) -> bool:
-        """Whether some records have an ECG page."""
+        """Whether any record has an ECG page."""
         return bool(self.table["ecg"].notna().any())
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows that must not be parted.
+    """Groups of related records; a split keeps each group in one part.
 
     Args:
         index: [records] int64 group number, 0..groups-1 in order of first appearance.
-        links: Why records share a group, counted: ``{"patient": 40, "same pixels": 200, "near copy": 12}``; the number of
-            record pairs joined for each reason (links of the spanning forest, not all pairs).
+        links: Number of record pairs joined for each reason, such as ``{"patient": 40, "same pixels": 200, "near copy":
+            12}``; only the links of the spanning forest count, not all pairs.
     """
 
     index: NDArray[np.int64]
@@ -122,11 +125,11 @@ class Groups:
 
 @dataclass(frozen=True)
 class Split:
-    """Which part each record belongs to.
+    """Assignment of records to training, validation and test.
 
     Args:
         part: [records] ``train``, ``val``, ``test`` or ``excluded``.
-        groups: The groups that were kept whole.
+        groups: Groups of related records.
         source: ``drawn`` by this program or ``given`` in the table.
     """
 
@@ -139,18 +142,18 @@ class Split:
         require(set(self.part) <= {*PARTS, EXCLUDED}, f"parts are {PARTS} or {EXCLUDED!r}")
 
     def rows(self, part: str) -> NDArray[np.int64]:
-        """Row numbers of ``part``, ascending."""
+        """Return the row numbers of ``part``, ascending."""
         return np.flatnonzero(self.part == part).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class ClinicalTable:
-    """Clinical values in their units, before any scaling.
+    """Clinical values in their units, before scaling.
 
     Args:
-        values: [records, variables] float64, NaN where missing.
-        variables: One for each column.
-        provenance: One for each column.
+        values: [records, variables] float64, NaN if missing.
+        variables: Clinical variable of each column.
+        provenance: Provenance of each column.
     """
 
     values: NDArray[np.float64]
@@ -161,17 +164,17 @@ class ClinicalTable:
         require(self.values.ndim == 2, "clinical values are a matrix [records, variables]")
         require(
             self.values.shape[1] == len(self.variables) == len(self.provenance),
-            "a variable and a provenance for each column",
+            "each column has a variable and a provenance",
         )
 
 
 @dataclass(frozen=True)
 class ImageEmbeddings:
-    """What the encoder made of the pages.
+    """Embeddings of ECG pages.
 
     Args:
-        values: [records, width] float32, NaN throughout where a record has no page.
-        fingerprint: Fingerprint of the encoder: weights, preprocessing, view, engine, precision.
+        values: [records, width] float32; all NaN for a record without a page.
+        fingerprint: Fingerprint of the encoder: weights, preprocessing, view, engine and precision.
     """
 
     values: NDArray[np.float32]
@@ -183,20 +186,18 @@ class ImageEmbeddings:
             "embeddings are a float32 matrix [records, width]",
         )
         absent = np.isnan(self.values).all(1)
-        require(
-            bool(np.isfinite(self.values[~absent]).all()), "embeddings are finite, or NaN throughout without a page"
-        )
+        require(bool(np.isfinite(self.values[~absent]).all()), "embeddings are finite, or all NaN without a page")
 
 
 @dataclass(frozen=True)
 class NodeFeatures:
-    """Fused features of records, as the networks and the neighbour search see them.
+    """Fused features of records, the input of networks and neighbour search.
 
     Args:
         values: [records, features] float32, finite.
-        names: One for each feature (``image_17``, ``ef``, ``bnp_missing``).
+        names: Name of each feature (``image_17``, ``ef``, ``bnp_missing``).
         blocks: Column range of each block: ``{"image": (0, 512), "clinical": (512, 517)}``.
-        present: [records, blocks] whether the record has a block, in the order of ``blocks``; an absent one is all 0.
+        present: [records, blocks] whether the record has each block, in the order of ``blocks``; absent blocks are 0.
     """
 
     values: NDArray[np.float32]
@@ -205,6 +206,6 @@ class NodeFeatures:
     present: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        require(self.values.ndim == 2 and self.values.shape[1] == len(self.names), "a name for each feature")
+        require(self.values.ndim == 2 and self.values.shape[1] == len(self.names), "each feature has a name")
         require(_finite(self.values), "node features are finite")
         require(self.present.shape == (len(self.values), len(self.blocks)), "presence is [records, blocks]")

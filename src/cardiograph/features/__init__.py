@@ -1,1 +1,1 @@
-"""Node features: clinical values, their scaling, and the fusion of blocks."""
+"""Node features: clinical values, scaling, and fusion with image embeddings."""

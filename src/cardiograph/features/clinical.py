@@ -1,4 +1,4 @@
-"""The clinical block of a cohort as it was recorded: values in their units, and where they come from."""
+"""Clinical values of a cohort in their units, with their provenance."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from cardiograph.schema import Provenance
 
 
 def clinical_table(cohort: Cohort, provenance: Provenance | None = None) -> ClinicalTable:
-    """Take the clinical values of a cohort.
+    """Return the clinical values of a cohort.
 
     Args:
-        cohort: Checked cohort; may have no clinical variable.
-        provenance: Provenance of every column; by default ``measured``, or ``synthetic patient`` for a synthetic cohort.
+        cohort: Checked cohort, with or without clinical variables.
+        provenance: Provenance of every column; by default ``measured``, or ``synthetic patient`` for a synthetic
+            cohort.
 
     Returns:
         [records, variables] values, NaN where missing.
@@ -27,7 +28,7 @@ def clinical_table(cohort: Cohort, provenance: Provenance | None = None) -> Clin
 
 
 def clinical_values(cohort: Cohort, split: Split, config: RunConfig) -> ClinicalTable | None:
-    """The cohort's clinical values, or simulated ones; None for pages alone."""
+    """Return measured or, if configured, simulated clinical values; None for a cohort of pages only."""
     rng = np.random.default_rng([config.seed, 1])
     if config.clinical.simulate == "label":
         return simulate_from_label(cohort.labels, rng)

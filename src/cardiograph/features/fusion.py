@@ -1,4 +1,4 @@
-"""Image and clinical blocks become one feature vector per record, each block with its recorded share of the variance."""
+"""Fusion of image and clinical blocks into one feature vector per record, with a fixed share of variance per block."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ from cardiograph.containers import NodeFeatures
 from cardiograph.errors import CohortError, ConfigError
 
 MIN_FEATURE_STD = 0.01
-"""Image features whose spread is under this share of the median spread carry no signal (a random network has such)."""
+"""Minimum standard deviation of an image feature, relative to the median; features below carry no signal.
+
+Encoders with random weights have such features.
+"""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """Standardises the image block, drops its dead features and weights the blocks; fitted on training rows alone.
+    """Standardisation of the image block without its dead features, and block weights; fitted on training rows only.
 
     Args:
         kept: [image features] bool, False for a dead feature; empty without images.
-        mean: [kept] float64, of the image features in training rows.
-        std: [kept] float64.
-        factors: What each block is multiplied by: ``sqrt(share * width_total / variance_block)``, so that a block's share
-            of the total variance is its weight and a feature has unit variance on average.
-        clinical_names: Names of the clinical columns, which come scaled; empty without clinical values.
+        mean: [kept] float64 means of the image features in training rows.
+        std: [kept] float64 standard deviations of the image features in training rows.
+        factors: Factor of each block: ``sqrt(share * width_total / variance_block)``, so that a block's share of the
+            total variance is its weight and features have unit variance on average.
+        clinical_names: Names of the scaled clinical columns; empty without clinical values.
         shares: Share of each block in the total variance of the training rows.
-        axes: [kept, components] float64 principal axes of the standardised image features; no columns where the features
-            themselves are used.
+        axes: [kept, components] float64 principal axes of the standardised image features; no columns if the features
+            are used without reduction.
     """
 
     kept: NDArray[np.bool_]
@@ -48,18 +51,18 @@ class Fusion:
         rows: NDArray[np.int64],
         config: FusionConfig,
     ) -> Self:
-        """Learn mean, spread, dead features and block factors from ``rows``.
+        """Fit means, standard deviations, dead features and block factors on ``rows``.
 
         Args:
-            image: [records, width] embeddings, or None for a clinical-only cohort; NaN where a record has no page.
-            clinical: [records, columns] scaled clinical values and the columns' names, or None for pages alone; NaN where a
-                record has no clinical value.
+            image: [records, width] embeddings, NaN for a record without a page; None for a clinical-only cohort.
+            clinical: [records, columns] scaled clinical values, NaN for a record without clinical values, and the
+                column names; None for a cohort of pages only.
             rows: Training rows.
-            config: Block weights, and whether the image block is reduced.
+            config: Block weights and number of principal components.
 
         Raises:
-            ConfigError: Every block is absent or has weight 0.
-            CohortError: No clinical column varies, and nothing else is used.
+            ConfigError: If every block is absent or has weight 0.
+            CohortError: If no clinical column varies and no other block is used.
         """
         kept, mean, std, axes = np.zeros(0, bool), np.zeros(0), np.zeros(0), np.zeros((0, 0))
         widths, variances = {"image": 0, "clinical": 0}, {"image": 0.0, "clinical": 0.0}
@@ -86,14 +89,15 @@ class Fusion:
         return cls(kept, mean, std, factors, names, shares, axes)
 
     def transform(self, image: NDArray[np.float32] | None, clinical: NDArray[np.float64] | None) -> NodeFeatures:
-        """Fuse records.
+        """Fuse the blocks of records.
 
         Args:
-            image: [records, width] embeddings, NaN without a page; ignored without an image block.
-            clinical: [records, columns] scaled, NaN without any value; ignored without a clinical block.
+            image: [records, width] embeddings, NaN for a record without a page; ignored without an image block.
+            clinical: [records, columns] scaled values, NaN for a record without clinical values; ignored without a
+                clinical block.
 
         Returns:
-            Features, an absent block being all 0: the mean of the training records.
+            Node features; an absent block is all 0, the mean of the training records.
         """
         parts: list[NDArray[np.float64]] = []
         names, blocks = self.layout
@@ -106,10 +110,13 @@ class Fusion:
         return NodeFeatures(np.nan_to_num(np.hstack(parts), nan=0.0).astype(np.float32), names, blocks, present)
 
     def embedding_gradient(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
-        """[image features] gradient of a number by the embedding, from that by the node features (the chain rule).
+        """Convert a gradient with respect to node features into one with respect to the embedding (chain rule).
 
         Args:
-            gradient: [features] by the node features of one record, which has an image block.
+            gradient: [features] gradient with respect to the node features of one record with an image block.
+
+        Returns:
+            [image features] gradient with respect to the embedding.
         """
         start, stop = self.layout[1]["image"]
         block = gradient[start:stop] * self.factors["image"]
@@ -119,7 +126,7 @@ class Fusion:
 
     @property
     def layout(self) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
-        """Names of the node features, and the columns of each block."""
+        """Names of the node features, and the column range of each block."""
         columns = [f"image_{column}" for column in np.flatnonzero(self.kept)]
         if self.axes.shape[1]:
             columns = [f"image_component_{column}" for column in range(self.axes.shape[1])]
@@ -130,7 +137,7 @@ class Fusion:
         return tuple(name for block in used for name in names[block]), blocks
 
     def facts(self) -> dict[str, Any]:
-        """What was decided, for the report and the bundle: widths, shares of the variance, factors, dead features."""
+        """Return widths, variance shares, factors and dead features, for the report and the bundle."""
         image = self.axes.shape[1] or int(self.kept.sum())
         widths = {"image": image, "clinical": len(self.clinical_names)}
         return {
@@ -142,38 +149,38 @@ class Fusion:
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The fitted arrays, for the bundle."""
+        """Return the fitted arrays, for the bundle."""
         return {"kept": self.kept.astype(np.uint8), "mean": self.mean, "std": self.std, "axes": self.axes}
 
     @classmethod
     def restore(cls, arrays: dict[str, NDArray[Any]], recorded: dict[str, Any]) -> Self:
-        """The inverse of :meth:`arrays` and :meth:`recorded`."""
+        """Rebuild a fusion from :meth:`arrays` and :meth:`recorded`."""
         names = tuple(recorded["clinical_names"])
         kept = arrays["kept"].astype(bool)
         shares, axes = recorded["shares"], arrays["axes"]
         return cls(kept, arrays["mean"], arrays["std"], recorded["factors"], names, shares, axes)
 
     def recorded(self) -> dict[str, Any]:
-        """What beside the arrays a bundle keeps, ready for JSON."""
+        """Return the fitted values that are not arrays, ready for JSON."""
         return {"factors": self.factors, "clinical_names": list(self.clinical_names), "shares": self.shares}
 
 
 def _nothing_to_use(names: tuple[str, ...], widths: dict[str, int], config: FusionConfig) -> CohortError | ConfigError:
     if not names:
         return ConfigError(
-            f"fusion: no block to use (widths {widths}, weights {config.model_dump()}); give one a weight above 0"
+            f"fusion: no block to use (widths {widths}, weights {config.model_dump()}); set a weight above 0"
         )
     columns = ", ".join(name for name in names if not name.endswith("_missing"))
     return CohortError(
-        f"no clinical column varies in the training records ({columns}), and no page is used, so there is nothing to learn "
-        "from; check that the right columns are read (--map), or add pages or a column that varies"
+        f"no clinical column varies in the training records ({columns}), and no page is used, so a model has no input; "
+        "check that the right columns are read (--map), or add pages or a column that varies"
     )
 
 
-def _principal(standard: NDArray[np.float64], wanted: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Principal axes [features, components] of training records and their variances; at most a fifth as many as records."""
+def _principal(standard: NDArray[np.float64], requested: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return [features, components] principal axes, at most a fifth as many as training records, and their variances."""
     _, singular, axes = np.linalg.svd(standard, full_matrices=False)
-    components = max(1, min(wanted, len(standard) // 5, int((singular > 1e-6 * singular[0]).sum())))
+    components = max(1, min(requested, len(standard) // 5, int((singular > 1e-6 * singular[0]).sum())))
     largest = np.abs(axes[:components]).argmax(1)
-    signs = np.sign(axes[np.arange(components), largest])  # the sign of an axis is a matter of the library's build
+    signs = np.sign(axes[np.arange(components), largest])  # the sign of an axis depends on the library build
     return (axes[:components] * signs[:, None]).T, singular[:components] ** 2 / len(standard)

@@ -1,4 +1,4 @@
-"""Clinical values made comparable: transform, median imputation, standardisation, all learnt from training rows."""
+"""Scaling of clinical values: transform, median imputation and standardisation, fitted on training rows."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClinicalScaler:
-    """What the training rows taught about the clinical variables.
+    """Transform, imputation and standardisation of clinical variables, fitted on training rows.
 
-    A value goes through ``log`` where its variable says so, then a missing one becomes the median, then mean and
-    standard deviation are removed. Each variable with gaps in the training rows has an indicator (1: missing) behind
-    the variables. Indicators are centred, but keep their unit: standardised, a gap of one record in twenty would lie
-    further from the rest than any value, and patients would be called similar for what was not measured.
+    Values are transformed (``log`` if their variable says so), missing values are replaced by the median, and columns
+    are standardised. Each variable with missing values in the training rows gets an indicator column (1: missing) after
+    the variables. Indicators are centred but not divided by their standard deviation: otherwise a value that is missing
+    in one record of twenty would outweigh every measured value, and patients would be similar because of what was not
+    measured.
 
     Args:
-        variables: In the order of the columns.
-        medians: [variables] of the present training values, after the transform.
-        means: [variables + indicators] after transform and imputation.
-        stds: [variables + indicators] population standard deviations; 1 for indicators and where a column does not vary.
-        has_gaps: [variables] whether a training row lacks the value.
-        constant: [variables + indicators] whether the training rows hold a single value: nothing was learnt about any
-            other, so the column is 0 for every record.
+        variables: Clinical variables, in the order of the columns.
+        medians: [variables] medians of the present training values, after the transform.
+        means: [variables + indicators] means after transform and imputation.
+        stds: [variables + indicators] population standard deviations; 1 for indicators and constant columns.
+        has_gaps: [variables] whether the value is missing in a training row.
+        constant: [variables + indicators] whether the training rows have a single value; such a column is 0 for every
+            record, because its effect is unknown.
         low: [variables] smallest training value, in the variable's unit.
         high: [variables] largest training value, in the variable's unit.
     """
@@ -48,24 +49,24 @@ class ClinicalScaler:
 
     @classmethod
     def fit(cls, table: ClinicalTable, rows: NDArray[np.int64]) -> Self:
-        """Learn from the given rows and no other.
+        """Fit a scaler on the given rows only.
 
         Args:
-            table: Values in their units, NaN where missing.
+            table: Values in their units, NaN if missing.
             rows: Training rows.
 
         Raises:
-            CohortError: A variable has no value in these rows, or one that its transform does not allow.
+            CohortError: If a variable has no value in these rows, or a value that its transform does not allow.
         """
         values = table.values[rows]
-        values = values[~_nothing(values)]
+        values = values[~_all_missing(values)]
         present = np.count_nonzero(~np.isnan(values), axis=0)
         has_gaps: NDArray[np.bool_] = present < len(values)
         for variable, count in zip(table.variables, present, strict=True):
             if count == 0:
                 message = (
-                    f"clinical variable {variable.name!r} has no value in the {len(rows)} training rows, so nothing can "
-                    "be learnt about it; remove the column"
+                    f"clinical variable {variable.name!r} has no value in the {len(rows)} training rows, so a model "
+                    "cannot use it; remove the column"
                 )
                 raise CohortError(message)
         try:
@@ -88,32 +89,33 @@ class ClinicalScaler:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the columns: ``ef``, ``bnp``, ..., then ``bnp_missing`` for each variable with gaps."""
+        """Column names: ``ef``, ``bnp``, ..., then an indicator such as ``bnp_missing`` for each variable with gaps."""
         names = [variable.name for variable in self.variables]
         return (*names, *(f"{name}_missing" for name, gaps in zip(names, self.has_gaps, strict=True) if gaps))
 
     def transform(self, values: Floats) -> Floats:
-        """Standardise values of any rows.
+        """Transform, impute and standardise values.
 
         Args:
-            values: [records, variables] in the variables' units, NaN where missing.
+            values: [records, variables] in the variables' units, NaN if missing.
 
         Returns:
-            [records, variables + indicators] finite; NaN throughout for a record without any value, which has no clinical
+            [records, variables + indicators] finite values; all NaN for a record without values, which has no clinical
             block.
 
         Raises:
-            ValueError: A value is infinite, or not above 0 where a log is taken.
+            ValueError: If a value is infinite, or not positive although its transform is ``log``.
         """
         scaled = self._scaled(values)
-        scaled[_nothing(values)] = np.nan
+        scaled[_all_missing(values)] = np.nan
         return scaled
 
     @property
     def not_given(self) -> Floats:
-        """[variables + indicators] medians and raised indicators throughout: each value missing as a single one would be.
+        """[variables + indicators] scaled row in which every value is imputed and every indicator is set.
 
-        A record without any value has no clinical block instead; this is where explanations begin.
+        Explanations start from this row. It differs from the row of a record without values, which has no clinical
+        block.
         """
         found: Floats = self._scaled(np.full((1, len(self.variables)), np.nan))[0]
         return found
@@ -123,23 +125,23 @@ class ClinicalScaler:
         return np.where(self.constant, 0.0, (block - self.means) / self.stds)
 
     def outside(self, values: Floats) -> tuple[str, ...]:
-        """A sentence for each value of one record that lies outside what the training rows held.
+        """Return a sentence for each value of one record outside the range of the training rows.
 
         Args:
-            values: [variables] in the variables' units, NaN where missing.
+            values: [variables] in the variables' units, NaN if missing.
         """
         return tuple(self._outside(values))
 
     def missing(self, values: Floats) -> tuple[str, ...]:
-        """Names of the variables that one record lacks.
+        """Return the names of the missing variables of one record.
 
         Args:
-            values: [variables] NaN where missing.
+            values: [variables] in the variables' units, NaN if missing.
         """
         return tuple(v.name for v, absent in zip(self.variables, np.isnan(values), strict=True) if absent)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and texts, ready for JSON; nothing is rounded."""
+        """Return the scaler as lists, numbers and strings, ready for JSON and without rounding."""
         return {
             "variables": [asdict(variable) for variable in self.variables],
             **{name: getattr(self, name).tolist() for name in _ARRAYS},
@@ -175,20 +177,20 @@ def _transform(values: Floats, variables: tuple[ClinicalVariable, ...]) -> Float
     for column, variable in enumerate(variables):
         present = result[~np.isnan(result[:, column]), column]
         if np.isinf(present).any() or (variable.transform == "log" and (present <= 0).any()):
-            message = f"{variable.name} holds {present.min():g} to {present.max():g}; allowed {variable.allowed}"
+            message = f"{variable.name} ranges from {present.min():g} to {present.max():g}; allowed {variable.allowed}"
             raise ValueError(message)
         if variable.transform == "log":
             result[:, column] = np.log(result[:, column])
     return result
 
 
-def _nothing(values: Floats) -> NDArray[np.bool_]:
-    """[records] whether a record lacks every value."""
-    nothing: NDArray[np.bool_] = np.isnan(values).all(1) & (values.shape[1] > 0)
-    return nothing
+def _all_missing(values: Floats) -> NDArray[np.bool_]:
+    """Return [records] whether all values of a record are missing."""
+    empty: NDArray[np.bool_] = np.isnan(values).all(1) & (values.shape[1] > 0)
+    return empty
 
 
 def _block(transformed: Floats, medians: Floats, has_gaps: NDArray[np.bool_]) -> Floats:
-    """[records, variables + indicators] imputed values, then 1 where a value of a variable with gaps is missing."""
+    """Return [records, variables + indicators] imputed values, followed by the indicators of missing values."""
     gaps = np.isnan(transformed)
     return np.concatenate([np.where(gaps, medians, transformed), gaps[:, has_gaps]], axis=1)

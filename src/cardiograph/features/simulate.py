@@ -1,4 +1,4 @@
-"""Simulated clinical values for cohorts that have none: from the label, or blind to it.
+"""Simulation of clinical values for cohorts that have none, from the label or blind to it.
 
 Source of every number: Bouaoune, *Prediction of Heart Failure Diseases using Deep Learning Models*, master thesis,
 University of 8 May 1945 Guelma, 2025.
@@ -13,7 +13,7 @@ from cardiograph.containers import ClinicalTable
 from cardiograph.errors import CohortError
 from cardiograph.schema import DEFAULT_VARIABLES, Provenance
 
-# Healthy first, diseased second.
+# Parameters of healthy records first, of diseased records second.
 _EF_MEAN, _EF_SD = np.array([0.60, 0.38]), np.array([0.07, 0.09])
 _BNP_LOG_MEAN, _BNP_LOG_SD = np.array([4.2, 5.8]), 0.6
 _NYHA = np.array([[0.50, 0.30, 0.15, 0.05], [0.10, 0.30, 0.40, 0.20]])
@@ -22,46 +22,47 @@ _AGE_MEAN, _AGE_SD = np.array([55.0, 68.0]), 10.0
 
 
 def simulate_from_label(labels: NDArray[np.int64], rng: np.random.Generator) -> ClinicalTable:
-    """Draw the five variables of each record from the distribution of its label.
+    """Draw the five default variables of each record from the distribution of its label.
 
-    A score on such values measures the simulator, never performance.
+    A score on such values measures the simulator, not the performance of a model.
 
     Args:
         labels: [records] 0 or 1.
-        rng: Source of chance.
+        rng: Random generator.
 
     Returns:
-        [records, 5] ``ef, bnp, nyha, sbp, age``, complete.
+        [records, 5] values of ``ef, bnp, nyha, sbp, age`` without gaps.
 
     Raises:
-        CohortError: A record is unlabelled.
+        CohortError: If a record is unlabelled.
     """
     unlabelled = int((labels < 0).sum())
     if unlabelled:
         message = (
-            f"{unlabelled} record(s) have no label to simulate clinical values from; remove them or simulate blind "
-            "to the label (clinical.simulate = 'blind')"
+            f"{unlabelled} record(s) have no label from which to simulate clinical values; remove them or simulate "
+            "blind to the label (clinical.simulate = 'blind')"
         )
         raise CohortError(message)
     return _table(_draw(labels, rng), "simulated from the label")
 
 
 def simulate_blind(n: int, prevalence: float, rng: np.random.Generator) -> ClinicalTable:
-    """Draw the five variables of each record from the mixture of both distributions, without looking at its label.
+    """Draw the five default variables of each record from the mixture of both distributions, independent of its label.
 
-    Each record draws a class of its own with probability ``prevalence``, then all five values of that class: they hang
-    together as patients' values do, and say nothing about the label.
+    Each record draws a hidden class, diseased with probability ``prevalence``, and then all five values from the
+    distribution of that class. The values are correlated as those of patients are, but carry no information about the
+    label.
 
     Args:
         n: Number of records.
-        prevalence: Share of the diseased in the mixture, 0..1: that of the labelled training rows, say.
-        rng: Source of chance.
+        prevalence: Share of diseased records in the mixture, 0..1, such as the prevalence in the training rows.
+        rng: Random generator.
 
     Returns:
-        [n, 5] ``ef, bnp, nyha, sbp, age``, complete.
+        [n, 5] values of ``ef, bnp, nyha, sbp, age`` without gaps.
 
     Raises:
-        ValueError: ``prevalence`` is outside 0..1.
+        ValueError: If ``prevalence`` is outside 0..1.
     """
     if not 0 <= prevalence <= 1:
         message = f"prevalence is {prevalence}; allowed 0-1"
@@ -71,21 +72,21 @@ def simulate_blind(n: int, prevalence: float, rng: np.random.Generator) -> Clini
 
 
 def class_distributions(label: int, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Values of ``n`` records of one class, for comparison: what these five columns look like when they are simulated.
+    """Draw ``n`` records of one class, as a reference to recognise simulated columns.
 
     Args:
         label: 0 or 1.
-        n: Records.
-        rng: Source of chance.
+        n: Number of records.
+        rng: Random generator.
 
     Returns:
-        [n, 5] ``ef, bnp, nyha, sbp, age``.
+        [n, 5] values of ``ef, bnp, nyha, sbp, age``.
     """
     return _draw(np.full(n, label, np.int64), rng)
 
 
 def _draw(diseased: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """[records, 5] values, clipped first and rounded afterwards."""
+    """Draw [records, 5] values, clip them and then round them."""
     ef = rng.normal(_EF_MEAN[diseased], _EF_SD[diseased])
     bnp = rng.lognormal(_BNP_LOG_MEAN[diseased], _BNP_LOG_SD)
     bounds = np.cumsum(_NYHA, axis=1)[diseased, :-1]

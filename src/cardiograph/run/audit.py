@@ -21,9 +21,9 @@ from cardiograph.features.clinical import clinical_table, clinical_values
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records, has_split, split_records, split_rows
 from cardiograph.ingest.page_index import PageIndex, data_hash, index_pages
-from cardiograph.issue_groups import counted, grouped
+from cardiograph.issue_groups import counted, group_issues
 from cardiograph.progress import NoProgress, Progress
-from cardiograph.threads import one_thread_a_page
+from cardiograph.threads import limit_opencv_threads
 
 
 def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Progress | None = None) -> Audit:
@@ -42,7 +42,7 @@ def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Pro
     """
     config = config or RunConfig()
     check_codes(config.audit.accept)
-    one_thread_a_page()
+    limit_opencv_threads()
     try:
         cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     except CohortError as error:
@@ -174,6 +174,6 @@ def _unreadable(name: str, issues: Sequence[Issue]) -> Audit:
             rows=tuple(issue.where for issue in group.issues),
             column=group.issues[0].column,
         )
-        for group in grouped(issues)
+        for group in group_issues(issues)
     )
     return Audit(name, 0, 0, 0, {}, "none: the cohort cannot be read before these faults are fixed", findings)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from jsonschema import Draft6Validator
 
-from cardiograph.config import commented_toml, load_config
+from cardiograph.config import load_config
 from cardiograph.containers import Neighbour, Prediction
 from cardiograph.schema import DEFAULT_VARIABLES, KNOWN_VARIABLES, NT_PROBNP, ClinicalVariable
 from cardiograph.service.api.fhir import ModelFacts, columns_of, risk_assessment
@@ -178,7 +178,7 @@ def test_another_name_of_the_column_is_bnp(column):
 
 def test_columns_are_those_that_the_run_mapped(tmp_path):
     assert columns_of(tmp_path) is None
-    (tmp_path / "config.toml").write_text(commented_toml(load_config(None, {"cohort": {"map": {"bnp": "NTproBNP"}}})))
+    (tmp_path / "config.toml").write_text(load_config(None, {"cohort": {"map": {"bnp": "NTproBNP"}}}).to_toml())
     assert columns_of(tmp_path) == {"bnp": "NTproBNP"}
 
 
