@@ -129,7 +129,7 @@ def test_distance_is_one_minus_correlation():
 
 
 def test_pairs_are_all_pairs_across_blocks(monkeypatch):
-    monkeypatch.setattr("cardiograph.imaging.hashing._BLOCK", 7)
+    monkeypatch.setattr("cardiograph.imaging.hashing._BLOCK_ROWS", 7)
     rng = np.random.default_rng(1)
     hashes = rng.integers(0, 255, (5, BANDS * COLUMNS))[rng.integers(0, 5, 30)]
     hashes = np.clip(hashes + rng.integers(-9, 9, hashes.shape), 0, 255).astype(np.uint8)
@@ -144,7 +144,7 @@ def test_pairs_are_all_pairs_across_blocks(monkeypatch):
 
 
 def test_near_copies_between_two_sets_are_those_that_the_distance_finds(monkeypatch):
-    monkeypatch.setattr(hashing, "_BLOCK", 7)
+    monkeypatch.setattr(hashing, "_BLOCK_ROWS", 7)
     rng = np.random.default_rng(0)
     others = rng.integers(0, 256, (30, 1536), dtype=np.uint8)
     some = rng.integers(0, 256, (17, 1536), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Is this a page that can hold an ECG? Small checks on size and content, each a named fault."""
+"""Checks of size and content that a file has to pass to be a page; each failure is an issue with a code."""
 
 from __future__ import annotations
 
@@ -12,23 +12,20 @@ from PIL import ImageFile
 from cardiograph.errors import Issue
 
 MIN_SIDE = 100
-"""Shortest side of a page in pixels (reference pipeline, stage 1)."""
-
+"""Smallest width and height of a page in pixels (reference pipeline, stage 1)."""
 
 MARK_CONTRAST = 64
-"""Grey levels of 255 by which a pixel must differ from the page's median to count as a mark."""
-
+"""Grey levels of 255 by which a pixel has to differ from the median of the page to count as a mark."""
 
 SAMPLED_PIXELS = 200_000
-"""Marks are counted on about this many evenly spaced pixels; smaller pages are looked at whole."""
-
+"""Approximate number of evenly spaced pixels on which marks are counted; smaller pages are used whole."""
 
 MIN_MARKS = 0.0005
-"""Smallest share of marks on a page that is not blank; see ``docs/concepts/pages.md`` for what real pages have."""
+"""Smallest share of marks on a page that is not blank; ``docs/concepts/pages.md`` lists the shares of real pages."""
 
 
 def check_pixel_count(where: str, width: int, height: int, max_pixels: int) -> Issue | None:
-    """Whether a page is small enough to be decoded; looks at the header's numbers only."""
+    """Check from the size in its header that a page is small enough to be decoded."""
     if width * height <= max_pixels:
         return None
     return Issue(
@@ -42,7 +39,7 @@ def check_pixel_count(where: str, width: int, height: int, max_pixels: int) -> I
 
 
 def check_size(where: str, width: int, height: int) -> Issue | None:
-    """Whether a page has at least 100 x 100 pixels."""
+    """Check that a page has at least 100 x 100 pixels."""
     if min(width, height) >= MIN_SIDE:
         return None
     return Issue(
@@ -56,13 +53,14 @@ def check_size(where: str, width: int, height: int) -> Issue | None:
 
 
 def share_of_marks(pixels: NDArray[np.uint8]) -> float:
-    """Share of pixels whose luminance is far from the page's median: writing on paper, or light on a dark screen.
+    """Return the share of pixels whose luminance differs clearly from the median: ink on paper, or light on a dark
+    screen.
 
     Args:
-        pixels: [h, w, 3] RGB.
+        pixels: [h, w, 3] uint8 RGB.
 
     Returns:
-        0..1. Pale grid lines do not count, so an empty sheet has nearly none.
+        Share, 0..1. Pale grid lines do not count, so that an empty sheet has nearly no marks.
 
     Source:
         Luminance weights of ITU-R BT.601.
@@ -73,7 +71,7 @@ def share_of_marks(pixels: NDArray[np.uint8]) -> float:
 
 
 def _median(values: NDArray[np.float32]) -> np.float32:
-    """As ``np.median``, which sorts out three places where one is enough."""
+    """Return ``np.median(values)``, with one partition instead of three."""
     middle = values.size // 2
     parted = np.partition(values, middle, axis=None)
     if values.size % 2:

@@ -19,7 +19,7 @@ from cardiograph.config import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
-from cardiograph.imaging.page_metadata import TRAITS_VERSION, PageTraits, page_traits
+from cardiograph.imaging.page_metadata import METADATA_VERSION, PageTraits, page_traits
 from cardiograph.imaging.prepare import judgement, page_remarks, prepare_page, refusal
 from cardiograph.imaging.reading import read_page
 from cardiograph.ingest.context import RunContext, View
@@ -166,7 +166,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     config, cache, progress = context.config.pages, context.cache, context.progress
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
-    under = f"{judgement(config)} traits={TRAITS_VERSION}"
+    under = f"{judgement(config)} traits={METADATA_VERSION}"
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
