@@ -53,9 +53,9 @@ def test_torchvision_names_without_batch_counters_fit(tmp_path, tensors):
     ("change", "message"),
     [
         (lambda t: t.pop("conv1.weight"), "conv1.weight is missing"),
-        (lambda t: t.update({"extra": torch.zeros(1)}), "extra is not of a ResNet18"),
+        (lambda t: t.update({"extra": torch.zeros(1)}), "extra does not belong to a ResNet18"),
         (lambda t: t.update({"bn1.bias": torch.zeros(3)}), r"bn1.bias is \(3,\), not \(64,\)"),
-        (lambda t: t.update({"bn1.bias": torch.full((64,), float("nan"))}), "not finite"),
+        (lambda t: t.update({"bn1.bias": torch.full((64,), float("nan"))}), "non-finite"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(tmp_path, tensors, change, message):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from cardiograph.errors import PageError
-from cardiograph.imaging.damage import require_whole
+from cardiograph.imaging.damage import check_jpeg
 from cardiograph.imaging.quality import share_of_marks
 from cardiograph.imaging.reading import read_page
 
@@ -114,7 +114,7 @@ def test_every_real_jpeg_is_whole(shared):
     files = [*(shared / "data" / "ecg-pages" / "images").glob("*.jpg")][::12]
     files += (shared / "data" / "pages-photographed").glob("*.jp*g")
     for file in files:
-        require_whole("JPEG", file.read_bytes())
+        check_jpeg(file.read_bytes())
     assert len(files) > 40
 
 

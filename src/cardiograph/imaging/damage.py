@@ -10,30 +10,17 @@ _REDUCTION = 8
 """Factor by which a JPEG is reduced for its check: all of its data are still decoded, at half the cost."""
 
 
-def require_whole(kind: str, content: bytes) -> None:
-    """Check what the decoder of a page does not check.
-
-    Args:
-        kind: One of ``cardiograph.imaging.reading.FORMATS``.
-        content: The file.
-
-    Raises:
-        ValueError, struct.error, zlib.error: The file is damaged.
-    """
-    if kind == "JPEG":
-        _check_jpeg(content)
-    elif kind == "PNG":
-        _check_png_sums(content)
-        _check_png_rows(content)
-    elif kind == "BMP":
-        _check_bmp_rows(content)
-
-
-def _check_jpeg(content: bytes) -> None:
+def check_jpeg(content: bytes) -> None:
     """Raise ``ValueError`` if libjpeg warns of damaged data, which Pillow decodes without an error."""
     import simplejpeg
 
     simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1, min_factor=_REDUCTION, strict=True)
+
+
+def check_png(content: bytes) -> None:
+    """Raise ``ValueError``, ``struct.error`` or ``zlib.error`` if a PNG is damaged or lacks rows."""
+    _check_png_sums(content)
+    _check_png_rows(content)
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -81,7 +68,7 @@ def _check_png_rows(content: bytes) -> None:
         raise ValueError(message)
 
 
-def _check_bmp_rows(content: bytes) -> None:
+def check_bmp(content: bytes) -> None:
     """Raise ``ValueError`` if an uncompressed BMP ends before its last row.
 
     Source: Microsoft, ``BITMAPINFOHEADER``; each row is padded to a multiple of four bytes.

@@ -157,8 +157,9 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
             encoder's inputs of pages that had to be read.
 
     Returns:
-        The cohort (without the records of bad pages where these are skipped, and of pages that the gate refuses) and the
-        facts of its pages. Such a record is left out whole, even if it has clinical values: it is not what the table says.
+        The cohort (without the records of bad pages where these are skipped, and of pages that the gate refuses) and
+        the facts of its pages. Such a record is left out whole, even if it has clinical values: it is not what the
+            table says.
 
     Raises:
         PageError: All pages that cannot be read, unless they are to be skipped; or no page is left.
@@ -171,7 +172,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
         unread: list[Path] = []
-        for path, digest in zip(names, _in_order(pool, _digest, names), strict=True):
+        for path, digest in zip(names, in_order(pool, _digest, names), strict=True):
             found = None if digest is None else cache.facts(digest, under)
             if found is None:
                 unread.append(path)
@@ -183,7 +184,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
             return _look(path, names[path], context)
 
         with context.paced("reading pages", len(unread)):
-            for path, facts in zip(unread, _in_order(pool, look, unread), strict=True):
+            for path, facts in zip(unread, in_order(pool, look, unread), strict=True):
                 known[path] = facts
                 if isinstance(facts, PageFacts):
                     cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
@@ -269,7 +270,7 @@ def _without_bad(
     return dataclasses.replace(cohort, table=table, unread=unread), PageIndex(kept, facts, issues)
 
 
-def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+def in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
     """Results in the order of ``items``, a few ahead of the reader, so that memory stays bounded."""
     waiting: deque[Future[_Result]] = deque()
     for item in items:
