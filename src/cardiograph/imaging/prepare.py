@@ -91,17 +91,20 @@ def preparation(config: PagesConfig) -> str:
 
 
 def judgement(config: PagesConfig) -> str:
-    """What decides what is known of a page, beyond its pixels: the preparation, and the version of the judgement."""
+    """Return the versions and settings that determine the facts about a page: preparation and ECG check."""
     return f"{preparation(config)} gate={GATE_VERSION}"
 
 
 def refusal(doubt: str | None, *, name: str, gate: bool) -> Issue | None:
-    """The one decision on a page that can be read: refused, or used.
+    """Decide whether a readable page is refused; every caller uses this function.
 
     Args:
-        doubt: Doubt of the page, see :class:`PreparedPage`.
-        name: Name of the page, for the issue.
-        gate: Whether a page in doubt is refused: ``pages.gate``, or what a request says in its place.
+        doubt: Reason why the page does not look like an ECG, or None; see :class:`PreparedPage`.
+        name: Name of the page in the issue.
+        gate: Whether to refuse a page that does not look like an ECG: ``pages.gate``, or the value in a request.
+
+    Returns:
+        The issue that explains the refusal, or None if the page is used.
     """
     if doubt is None or not gate:
         return None

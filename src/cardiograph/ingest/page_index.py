@@ -154,20 +154,20 @@ class PageIndex:
 
 
 def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]:
-    """Read every page once and note what tells pages apart; find all that cannot be used.
+    """Read every page of a cohort once and collect the facts about it.
 
     Args:
-        cohort: With pages; a record may have none.
-        context: Its settings tell the view, the limits, and whether bad pages are skipped; its store takes the
-            encoder's inputs of pages that had to be read.
+        cohort: Cohort with a page for each record, or for some of them.
+        context: Run context. Its settings contain the view, the limits, and whether unusable pages are skipped; its
+            ``inputs`` receive the encoder inputs of the pages that had to be read.
 
     Returns:
-        The cohort (without the records of bad pages where these are skipped, and of pages that the gate refuses) and
-        the facts of its pages. Such a record is left out whole, even if it has clinical values: it is not what the
-            table says.
+        The cohort and the index of its pages, without the records of pages that the ECG check refuses and, if these are
+        skipped, of unusable pages. Such a record is left out even if it has clinical values, because its page is not
+        what the table states.
 
     Raises:
-        PageError: All pages that cannot be read, unless they are to be skipped; or no page is left.
+        PageError: If pages cannot be read and are not to be skipped, with one issue for each; or if no page is left.
     """
     config, cache, progress = context.config.pages, context.cache, context.progress
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
@@ -215,7 +215,7 @@ def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.u
     if page.file_sha256 != facts.file_sha256:
         rule = "pages must not change during a run"
         issue = Issue(f"page {path.name}", "", "the file has changed", rule, "run the command again", "changed")
-        message = "A page changed during the run."
+        message = "A page changed while it was read."
         raise PageError(message, [issue])
     return crop(page.pixels, Box(*facts.box))
 
