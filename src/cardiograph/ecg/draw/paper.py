@@ -63,10 +63,7 @@ class PaperLayout:
             message = f"layout rows contain the leads {unknown or 'none'}; allowed: {', '.join(LEADS)}"
             raise ValueError(message)
         if self.pixels_per_mm < 1 or min(self.margins_mm) < 0 or self.row_mm < 12 or self.seconds <= 0:
-            message = (
-                "a layout needs at least 1 pixel per millimetre, rows of at least 12 mm, margins of at least 0 mm, and a "
-                "positive duration"
-            )
+            message = "a layout needs pixels_per_mm of 1 or more, row_mm of 12 or more, margins_mm >= 0 and seconds > 0"
             raise ValueError(message)
 
     @property
