@@ -114,9 +114,15 @@ Decoders are called directly instead of through ``Image.open``, so that no other
 pixels is ``max_pixels`` (Pillow's own limit warns through a global filter, which is not safe with threads).
 """
 
-_TITLES = [each.title for each in FORMATS.values()]
+_TITLES = [page_format.title for page_format in FORMATS.values()]
 FORMAT_TITLES = f"{', '.join(_TITLES[:-1])} or {_TITLES[-1]}"
 """Names of the formats in a sentence."""
+
+PAGE_SUFFIXES = frozenset(suffix for page_format in FORMATS.values() for suffix in page_format.suffixes)
+"""File suffixes of pages in lower case, by which a folder is searched for pages."""
+
+PAGE_MEDIA_TYPES = ", ".join(page_format.media_type for page_format in FORMATS.values())
+"""Media types of pages, separated by commas."""
 
 OTHER_FORMATS = (
     (0, b"GIF8", "GIF"),
