@@ -9,7 +9,7 @@ from PIL import Image
 
 from cardiograph.ecg.draw.paper import draw_page
 from cardiograph.imaging.grid import Box, find_grid
-from cardiograph.imaging.page_metadata import MARGIN_SHAPE, PageTraits, page_traits
+from cardiograph.imaging.page_metadata import MARGIN_SHAPE, PageMetadata, extract_metadata
 from cardiograph.imaging.reading import read_page
 
 
@@ -22,7 +22,7 @@ def page(header=("ID 1",), kind="PNG", trace=0.0, **options):
 
 
 def traits(content, grid=None):
-    return page_traits(read_page(content, name="page"), grid)
+    return extract_metadata(read_page(content, name="page"), grid)
 
 
 def test_file_and_print_are_told():
@@ -62,4 +62,4 @@ def test_a_page_without_a_grid_has_no_margins():
 def test_traits_survive_json():
     found = traits(page())
     kept = json.loads(json.dumps(dataclasses.asdict(found)))
-    assert PageTraits(**kept | {"grid": tuple(kept["grid"])}) == found
+    assert PageMetadata(**kept | {"grid": tuple(kept["grid"])}) == found

@@ -22,7 +22,7 @@ MARGIN_SHAPE = (8, 96)
 
 
 @dataclass(frozen=True)
-class PageTraits:
+class PageMetadata:
     """Metadata of one page file.
 
     Args:
@@ -53,7 +53,7 @@ class PageTraits:
         return np.frombuffer(bytes.fromhex(self.margins), np.uint8) if self.margins else None
 
 
-def page_traits(page: DecodedPage, grid: Box | None = None) -> PageTraits:
+def extract_metadata(page: DecodedPage, grid: Box | None = None) -> PageMetadata:
     """Extract the metadata of a page.
 
     Args:
@@ -65,7 +65,7 @@ def page_traits(page: DecodedPage, grid: Box | None = None) -> PageTraits:
             grid = find_grid(page.pixels)
         except PageError:
             grid = None
-    return PageTraits(
+    return PageMetadata(
         file_bytes=page.file_bytes,
         format=page.format,
         mode=page.mode,

@@ -23,7 +23,7 @@ from cardiograph.config import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
-from cardiograph.imaging.page_metadata import METADATA_VERSION, PageTraits, page_traits
+from cardiograph.imaging.page_metadata import METADATA_VERSION, PageMetadata, extract_metadata
 from cardiograph.imaging.prepare import judgement, page_remarks, prepare_page, refusal
 from cardiograph.imaging.reading import read_page
 from cardiograph.ingest.context import RunContext, View
@@ -43,7 +43,7 @@ class PageFacts:
         pixel_hash: SHA-256 (hex) of the decoded pixels; equal for the same image in different files.
         perceptual_hash: Hex of the [1536] uint8 perceptual hash of the traces, by which near-copies are found.
         box: Left, top, right, bottom of the view (the part that the encoder sees) in pixels of the page.
-        traits: Metadata of the page: everything but its traces.
+        metadata: Metadata of the page: everything but its traces.
         doubt: Reason why the page does not look like an ECG; None if it does.
         pictures: Number of images in the file (pages or frames); the first is used.
     """
@@ -52,7 +52,7 @@ class PageFacts:
     pixel_hash: str
     perceptual_hash: str
     box: tuple[int, int, int, int]
-    traits: PageTraits
+    metadata: PageMetadata
     doubt: str | None = None
     pictures: int = 1
 
@@ -62,16 +62,16 @@ class PageFacts:
         return self.pixel_hash, self.box
 
     @property
-    def likeness(self) -> NDArray[np.uint8]:
+    def hash_values(self) -> NDArray[np.uint8]:
         """[1536] uint8 perceptual hash."""
         return np.frombuffer(bytes.fromhex(self.perceptual_hash), np.uint8)
 
     @classmethod
     def restore(cls, kept: dict[str, Any]) -> Self:
         """Restore facts from the result of ``dataclasses.asdict`` after a round trip through JSON."""
-        grid = kept["traits"]["grid"]
-        traits = PageTraits(**kept["traits"] | {"grid": None if grid is None else tuple(grid)})
-        return cls(**kept | {"box": tuple(kept["box"]), "traits": traits})
+        grid = kept["metadata"]["grid"]
+        metadata = PageMetadata(**kept["metadata"] | {"grid": None if grid is None else tuple(grid)})
+        return cls(**kept | {"box": tuple(kept["box"]), "metadata": metadata})
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class PageIndex:
     @property
     def perceptual_hashes(self) -> NDArray[np.uint8]:
         """[records, 1536] uint8 perceptual hashes; zeros, which are no near-copy of any page, without a page."""
-        known = [None if facts is None else facts.likeness for facts in self.facts]
+        known = [None if facts is None else facts.hash_values for facts in self.facts]
         width = next((len(each) for each in known if each is not None), 0)
         return np.array([np.zeros(width, np.uint8) if each is None else each for each in known], np.uint8)
 
@@ -172,7 +172,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     config, cache, progress = context.config.pages, context.cache, context.progress
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
-    under = f"{judgement(config)} traits={METADATA_VERSION}"
+    under = f"{judgement(config)} metadata={METADATA_VERSION}"
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
@@ -244,9 +244,9 @@ def _collect_facts(path: Path, name: str, context: RunContext) -> PageFacts | Pa
     except PageError as error:
         return error
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
-    traits = page_traits(page.page, page.box if config.view == "grid" else None)
+    metadata = extract_metadata(page.page, page.box if config.view == "grid" else None)
     perceptual_hash, pictures = page.perceptual_hash.tobytes().hex(), page.page.pictures
-    facts = PageFacts(page.file_sha256, page.pixel_hash, perceptual_hash, box, traits, page.doubt, pictures)
+    facts = PageFacts(page.file_sha256, page.pixel_hash, perceptual_hash, box, metadata, page.doubt, pictures)
     context.inputs.keep(facts.view, lambda: page.input)
     return facts
 
