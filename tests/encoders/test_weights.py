@@ -1,4 +1,4 @@
-"""Weights are what they claim to be, or an error; nothing stands in for them."""
+"""Weights are the expected ones, or an error is raised; nothing replaces them."""
 
 import hashlib
 
@@ -106,10 +106,10 @@ def test_imagenet_put_there_by_hand_needs_the_pinned_checksum(tmp_path, tensors,
 def test_an_unreachable_hub_says_what_to_download_and_where_to_put_it(tmp_path, monkeypatch):
     import huggingface_hub
 
-    asked = []
+    calls = []
 
     def offline(*args, **kwargs):
-        asked.append((args, kwargs))
+        calls.append((args, kwargs))
         message = "no route to host"
         raise OSError(message)
 
@@ -118,7 +118,7 @@ def test_an_unreachable_hub_says_what_to_download_and_where_to_put_it(tmp_path, 
         load_weights("imagenet", seed=0, cache=tmp_path)
     for part in (module.HUB_REVISION, module.HUB_SHA256, str(tmp_path / "weights"), "--weights random", "no route"):
         assert part in str(caught.value)
-    assert asked[0][1]["revision"] == module.HUB_REVISION
+    assert calls[0][1]["revision"] == module.HUB_REVISION
 
 
 def test_what_the_hub_sends_is_checked(tmp_path, tensors, monkeypatch):

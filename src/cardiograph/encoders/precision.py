@@ -41,18 +41,18 @@ class PrecisionCheck:
         )
 
 
-def check_precision(f32: NDArray[np.float32], bf16: NDArray[np.float32], *, k: int, dead: float) -> PrecisionCheck:
+def check_precision(f32: NDArray[np.float32], bf16: NDArray[np.float32], *, k: int, min_std: float) -> PrecisionCheck:
     """Compare float32 and bfloat16 embeddings of the same training pages.
 
     Args:
         f32: [pages, width] embeddings in float32.
         bf16: [pages, width] embeddings computed in bfloat16.
         k: Number of neighbours that have to stay the same.
-        dead: Features whose standard deviation is below this share of the median one are ignored.
+        min_std: Smallest standard deviation of a feature, as a share of the median one; other features are ignored.
     """
     exact, coarse = f32.astype(np.float64), bf16.astype(np.float64)
     mean, std = exact.mean(0), exact.std(0)
-    live = std > dead * np.median(std)
+    live = std > min_std * np.median(std)
     exact, coarse = ((values[:, live] - mean[live]) / std[live] for values in (exact, coarse))
     rms = np.sqrt(((coarse - exact) ** 2).mean(0)).max()
     kept = (_neighbours(exact, k) == _neighbours(coarse, k)).all(1).mean()

@@ -1,8 +1,8 @@
 """Augmented copies of a page: :func:`draw_augmentation` draws random parameters, :func:`augment` applies them.
 
 To add an augmentation, edit two files: its range in ``BalanceConfig`` (``cardiograph/config.py``), and in this module a
-field of :class:`Augmentation`, its draw at the end of :func:`draw_augmentation`, and its effect in :func:`augment`. The
-cache and the pipeline read the fields from the dataclass.
+field of :class:`Augmentation` with a default that has no effect, its draw at the end of :func:`draw_augmentation`, and
+its effect in :func:`augment`. The cache and the pipeline take the fields from the dataclass.
 """
 
 from __future__ import annotations

@@ -80,22 +80,22 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
     def encoder(precision: str, why: str) -> Encoder:
         name, runner = config.encoder.name, config.encoder.engine
         prepared = preparation(config.pages)
-        about = EncoderFacts(weights.sha256, weights.source, runner, precision, prepared, readout, device, name)
+        facts = EncoderFacts(weights.sha256, weights.source, runner, precision, prepared, readout, device, name)
         engine = make_engine(
             weights, runner, precision, cache=folder, readout=readout, device=device, architecture=name
         )
-        return Encoder(engine, about, why)
+        return Encoder(engine, facts, why)
 
-    wanted = config.encoder.precision
-    if wanted == "f32":
+    requested = config.encoder.precision
+    if requested == "f32":
         return encoder("f32", "requested")
     if config.encoder.engine == "torch":
-        if wanted == "bf16":
+        if requested == "bf16":
             return encoder("bf16", "requested")  # raises the error that says what to do
         return encoder("f32", "the torch engine runs f32 only")
-    if wanted == "auto" and not supports_bf16():
+    if requested == "auto" and not supports_bf16():
         return encoder("f32", "this processor has no bfloat16 arithmetic")
-    if wanted == "auto" and config.encoder.weights == "random":
+    if requested == "auto" and config.encoder.weights == "random":
         return encoder("f32", TOO_COARSE)
     exact, coarse = encoder("f32", ""), encoder("bf16", "")
     different = list({pixels: row for row, pixels in enumerate(training.pixel_hashes) if pixels is not None}.values())
@@ -106,10 +106,10 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
         ).values
         for each in (exact, coarse)
     ]
-    check = check_precision(*both, k=config.graph.k, dead=MIN_FEATURE_STD)
+    check = check_precision(*both, k=config.graph.k, min_std=MIN_FEATURE_STD)
     if check.allowed:
         return dataclasses.replace(coarse, why=str(check))
-    if wanted == "bf16":
+    if requested == "bf16":
         message = f"precision bf16: {check}; use precision f32 or auto"
         raise EngineError(message)
     return dataclasses.replace(exact, why=str(check))

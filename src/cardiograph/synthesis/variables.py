@@ -83,7 +83,6 @@ LATENTS: tuple[Latent, ...] = (
 """All latent variables, in the order of the columns of every matrix of latents."""
 
 NAMES = tuple(latent.name for latent in LATENTS)
-CLINICAL_NAMES = tuple(latent.name for latent in LATENTS if latent.kind == "clinical")
 ECG_NAMES = tuple(latent.name for latent in LATENTS if latent.kind == "ecg")
 RHYTHMS: tuple[Rhythm, ...] = ("sinus", "af")
 CONDUCTIONS: tuple[Conduction, ...] = ("normal", "irbbb", "lbbb")
