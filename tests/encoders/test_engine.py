@@ -171,7 +171,7 @@ def test_torch_alone_takes_a_graphics_card_where_there_is_one(monkeypatch, there
 
 def test_a_model_made_on_a_graphics_card_is_not_served_without_one(engines, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(EngineError, match=r"on device cuda.* no such device here; serve it on a machine with one"):
+    with pytest.raises(EngineError, match=r"on device cuda.* none here; serve it on a machine with one"):
         load_engine(engines["torch"].contents(), dataclasses.replace(CPU_FACTS, device="cuda"))
 
 
