@@ -178,7 +178,7 @@ def test_all_shared_pages_pass(shared):
 
 
 @pytest.mark.parametrize(
-    ("draw", "reason"),
+    ("draw", "expected"),
     [
         (nothing, "is ink"),
         (written, "traces run over|ink is in traces|same number"),
@@ -191,13 +191,13 @@ def test_all_shared_pages_pass(shared):
         (bursts, "is ink|strokes high|beats"),
     ],
 )
-def test_other_things_on_graph_paper_are_refused_with_a_reason(draw, reason):
+def test_other_things_on_graph_paper_are_refused_with_a_reason(draw, expected):
     image, pen = graph_paper()
     draw(pen)
     view = np.asarray(image)
     found = reason(view)
     assert found is not None
-    assert re.search(reason, found), found
+    assert re.search(expected, found), found
 
 
 def test_pictures_without_paper_are_refused():
@@ -253,7 +253,7 @@ def test_the_evidence_of_one_view_is_the_same_at_any_time():
 
 
 @pytest.mark.parametrize(
-    ("changed", "reason"),
+    ("changed", "expected"),
     [
         ({}, None),
         ({"ink_share": 0.001}, "is ink"),
@@ -277,9 +277,9 @@ def test_the_evidence_of_one_view_is_the_same_at_any_time():
         ({"traces": 1.0}, None),
     ],
 )
-def test_each_limit(changed, reason):
+def test_each_limit(changed, expected):
     found = not_an_ecg(replace(DEFAULT_STEPS, **changed))
-    assert found is None if reason is None else reason in found
+    assert found is None if expected is None else expected in found
 
 
 @pytest.mark.parametrize(
