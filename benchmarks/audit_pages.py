@@ -33,7 +33,7 @@ from cardiograph.audit.subject import AuditedPages
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
 from cardiograph.features.simulate import simulate_from_label
-from cardiograph.imaging.page_metadata import page_traits
+from cardiograph.imaging.page_metadata import extract_metadata
 from cardiograph.imaging.prepare import prepare_page
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records
@@ -76,7 +76,7 @@ def near_copies(files: list[Path], folder: Path) -> dict[str, object]:
             pages.append(prepare_page(path, name=path.name, config=config))
             source.append(number)
             kind_of.append(kind)
-    traits = [page_traits(page.page, page.box) for page in pages]
+    traits = [extract_metadata(page.page, page.box) for page in pages]
     clusters = page_clusters(
         AuditedPages(
             traits,
@@ -98,7 +98,7 @@ def header(manifest: Path, cache: Path) -> dict[str, object]:
     cohort = read_cohort(manifest, SHARED.cohort, outcome="")
     with PageCache(cache) as pages:
         cohort, page_index = index_pages(cohort, RunContext(SHARED, pages, NoProgress()))
-    levels = np.array([facts.traits.margin_levels for facts in page_index.facts], float)
+    levels = np.array([facts.metadata.margin_levels for facts in page_index.facts], float)
     groups = group_records(cohort, page_index, SHARED).index
     told = {}
     for name, by in (("whole_groups", groups), ("row_by_row", np.arange(len(cohort)))):

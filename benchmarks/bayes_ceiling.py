@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from cardiograph.synthesis.ceiling import Ceilings, Single, measure_ceilings, measure_single_variables
+from cardiograph.synthesis.ceiling import Ceilings, VariableAuroc, measure_ceilings, measure_single_variables
 
 
-def requirements(ceilings: Ceilings, single: dict[str, Single]) -> list[tuple[str, float, float, float]]:
+def requirements(ceilings: Ceilings, single: dict[str, VariableAuroc]) -> list[tuple[str, float, float, float]]:
     """Name, value, lowest and highest value allowed."""
     strongest = max(max(one.raw, one.posterior) for one in single.values())
     return [

@@ -38,7 +38,7 @@ from cardiograph.containers import Cohort
 from cardiograph.encoders.engine import Engine, make_engine
 from cardiograph.encoders.weights import load_weights
 from cardiograph.imaging.prepare import to_input
-from cardiograph.ingest.context import MEMORY, InputStore, RunContext
+from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.page_index import index_pages, read_view
 from cardiograph.progress import NoProgress
@@ -69,7 +69,7 @@ def cohort_of(files: list[Path]) -> Cohort:
 def ours(files: list[Path], engine: Engine, config: RunConfig) -> dict[str, Times]:
     """Survey and embedding with an empty cache: each page read twice, and once."""
     found: dict[str, Times] = {}
-    for kind, limit, both in (("", 0, "twice"), ("_kept", MEMORY, "whole")):
+    for kind, limit, both in (("", 0, "twice"), ("_kept", MAX_INPUT_BYTES, "whole")):
         with tempfile.TemporaryDirectory() as folder, PageCache(Path(folder)) as cache:
             context = RunContext(config, cache, NoProgress(), inputs=InputStore(limit))
             surveyed, (_, page_index) = timed(lambda used=context: index_pages(cohort_of(files), used), len(files))

@@ -6,7 +6,7 @@ import pytest
 
 from cardiograph.audit.subject import AuditedPages, AuditInput
 from cardiograph.containers import ClinicalTable, Cohort, Groups
-from cardiograph.imaging.page_metadata import PageTraits
+from cardiograph.imaging.page_metadata import PageMetadata
 from cardiograph.schema import DEFAULT_VARIABLES
 
 
@@ -22,7 +22,7 @@ def make_traits(**changes):
         "grid": (30, 140, 1090, 760),
         "margins": "ff" * 1536,
     }
-    return PageTraits(**plain | changes)
+    return PageMetadata(**plain | changes)
 
 
 def make_pages(hashes, traits=None, likeness=None, skipped=()):

@@ -111,14 +111,14 @@ def test_openvino_refuses_bf16_where_the_processor_has_none(weights, cache_folde
 def test_precision_check_accepts_equal_and_refuses_coarse_embeddings():
     rng = np.random.default_rng(0)
     exact = rng.normal(size=(80, 40)).astype(np.float32)
-    assert check_precision(exact, exact, k=5, dead=0.01).allowed
+    assert check_precision(exact, exact, k=5, min_std=0.01).allowed
     assert (
         check_precision(
-            exact, exact + 0.001 * rng.normal(size=exact.shape).astype(np.float32), k=5, dead=0.01
+            exact, exact + 0.001 * rng.normal(size=exact.shape).astype(np.float32), k=5, min_std=0.01
         ).rms_error
         < 0.01
     )
-    coarse = check_precision(exact, exact + 0.3 * rng.normal(size=exact.shape).astype(np.float32), k=5, dead=0.01)
+    coarse = check_precision(exact, exact + 0.3 * rng.normal(size=exact.shape).astype(np.float32), k=5, min_std=0.01)
     assert not coarse.allowed
     assert coarse.rms_error == pytest.approx(0.4, abs=0.1)  # the largest of forty features around 0.3
     assert coarse.pages_kept < 0.99
@@ -130,7 +130,7 @@ def test_precision_check_ignores_dead_features():
     exact[:, 3] = 1
     coarse = exact.copy()
     coarse[:, 3] += rng.normal(size=80).astype(np.float32)
-    assert check_precision(exact, coarse, k=5, dead=0.01).allowed
+    assert check_precision(exact, coarse, k=5, min_std=0.01).allowed
 
 
 @pytest.mark.parametrize("readout", ["final", "texture"])
@@ -171,7 +171,7 @@ def test_torch_alone_takes_a_graphics_card_where_there_is_one(monkeypatch, there
 
 def test_a_model_made_on_a_graphics_card_is_not_served_without_one(engines, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(EngineError, match=r"on device cuda.* no such device here; serve it on a machine with one"):
+    with pytest.raises(EngineError, match=r"on device cuda.* none here; serve it on a machine with one"):
         load_engine(engines["torch"].contents(), dataclasses.replace(CPU_FACTS, device="cuda"))
 
 

@@ -1,4 +1,4 @@
-"""Weights are what they claim to be, or an error; nothing stands in for them."""
+"""Weights are the expected ones, or an error is raised; nothing replaces them."""
 
 import hashlib
 
@@ -53,9 +53,9 @@ def test_torchvision_names_without_batch_counters_fit(tmp_path, tensors):
     ("change", "message"),
     [
         (lambda t: t.pop("conv1.weight"), "conv1.weight is missing"),
-        (lambda t: t.update({"extra": torch.zeros(1)}), "extra is not of a ResNet18"),
+        (lambda t: t.update({"extra": torch.zeros(1)}), "extra does not belong to a ResNet18"),
         (lambda t: t.update({"bn1.bias": torch.zeros(3)}), r"bn1.bias is \(3,\), not \(64,\)"),
-        (lambda t: t.update({"bn1.bias": torch.full((64,), float("nan"))}), "not finite"),
+        (lambda t: t.update({"bn1.bias": torch.full((64,), float("nan"))}), "non-finite"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(tmp_path, tensors, change, message):
@@ -106,10 +106,10 @@ def test_imagenet_put_there_by_hand_needs_the_pinned_checksum(tmp_path, tensors,
 def test_an_unreachable_hub_says_what_to_download_and_where_to_put_it(tmp_path, monkeypatch):
     import huggingface_hub
 
-    asked = []
+    calls = []
 
     def offline(*args, **kwargs):
-        asked.append((args, kwargs))
+        calls.append((args, kwargs))
         message = "no route to host"
         raise OSError(message)
 
@@ -118,7 +118,7 @@ def test_an_unreachable_hub_says_what_to_download_and_where_to_put_it(tmp_path, 
         load_weights("imagenet", seed=0, cache=tmp_path)
     for part in (module.HUB_REVISION, module.HUB_SHA256, str(tmp_path / "weights"), "--weights random", "no route"):
         assert part in str(caught.value)
-    assert asked[0][1]["revision"] == module.HUB_REVISION
+    assert calls[0][1]["revision"] == module.HUB_REVISION
 
 
 def test_what_the_hub_sends_is_checked(tmp_path, tensors, monkeypatch):

@@ -1,4 +1,4 @@
-"""Augmented copies: chance apart from computation, each part as asked for, edges filled with their neighbours."""
+"""Augmented copies: random draws are separate from computation, each parameter has its effect, edges are repeated."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Printed ECGs of many layouts pass the gate; writing, drawings, plots and empty paper don't, and the reason is told."""
+"""Printed ECGs of many layouts pass the check; writing, drawings, plots and empty paper are refused with a reason."""
 
 import re
 import subprocess
@@ -178,7 +178,7 @@ def test_all_shared_pages_pass(shared):
 
 
 @pytest.mark.parametrize(
-    ("draw", "told"),
+    ("draw", "expected"),
     [
         (nothing, "is ink"),
         (written, "traces run over|ink is in traces|same number"),
@@ -191,13 +191,13 @@ def test_all_shared_pages_pass(shared):
         (bursts, "is ink|strokes high|beats"),
     ],
 )
-def test_other_things_on_graph_paper_are_refused_and_told_why(draw, told):
+def test_other_things_on_graph_paper_are_refused_with_a_reason(draw, expected):
     image, pen = graph_paper()
     draw(pen)
     view = np.asarray(image)
     found = reason(view)
     assert found is not None
-    assert re.search(told, found), found
+    assert re.search(expected, found), found
 
 
 def test_pictures_without_paper_are_refused():
@@ -224,7 +224,7 @@ def test_the_evidence_counts_beats_and_traces():
         pen.line([*points, (980, y)], fill="black", width=2)
     evidence = ecg_evidence(np.asarray(image))
     assert evidence.beats == 30
-    assert evidence.beat_cover == 0.9  # the last stands at 870 of 1000 px
+    assert evidence.beat_cover == 0.9  # the last beat is at 870 of 1000 px
     assert evidence.traces == 3
     assert evidence.together == 1.0
     assert evidence.rhythm > 1.0
@@ -253,7 +253,7 @@ def test_the_evidence_of_one_view_is_the_same_at_any_time():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "expected"),
     [
         ({}, None),
         ({"ink_share": 0.001}, "is ink"),
@@ -261,8 +261,8 @@ def test_the_evidence_of_one_view_is_the_same_at_any_time():
         ({"trace_cover": 0.2}, "of its width"),
         ({"trace_share": 0.1}, "ink is in traces"),
         ({"steady": 0.3}, "same number"),
-        ({"climb": 9.0}, None),
-        ({"climb": 9.0, "rhythm": 0.6}, "strokes high"),
+        ({"steepness": 9.0}, None),
+        ({"steepness": 9.0, "rhythm": 0.6}, "strokes high"),
         ({"beats": 2, "rhythm": 0.6}, "2 beats"),
         ({"beats": 0, "together": 0.0}, None),
         ({"beats": 0, "rhythm": 0.7}, "0 beats"),
@@ -277,9 +277,9 @@ def test_the_evidence_of_one_view_is_the_same_at_any_time():
         ({"traces": 1.0}, None),
     ],
 )
-def test_each_limit(changed, told):
+def test_each_limit(changed, expected):
     found = not_an_ecg(replace(DEFAULT_STEPS, **changed))
-    assert found is None if told is None else told in found
+    assert found is None if expected is None else expected in found
 
 
 @pytest.mark.parametrize(

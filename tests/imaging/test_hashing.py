@@ -5,6 +5,9 @@ import io
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from cardiograph.imaging import hashing
@@ -15,6 +18,7 @@ from cardiograph.imaging.hashing import (
     NEAR_COPY_THRESHOLD,
     near_copy_distance,
     near_copy_pairs,
+    percentiles,
     perceptual_hash,
     pixel_hash,
 )
@@ -129,7 +133,7 @@ def test_distance_is_one_minus_correlation():
 
 
 def test_pairs_are_all_pairs_across_blocks(monkeypatch):
-    monkeypatch.setattr("cardiograph.imaging.hashing._BLOCK", 7)
+    monkeypatch.setattr("cardiograph.imaging.hashing._BLOCK_ROWS", 7)
     rng = np.random.default_rng(1)
     hashes = rng.integers(0, 255, (5, BANDS * COLUMNS))[rng.integers(0, 5, 30)]
     hashes = np.clip(hashes + rng.integers(-9, 9, hashes.shape), 0, 255).astype(np.uint8)
@@ -144,7 +148,7 @@ def test_pairs_are_all_pairs_across_blocks(monkeypatch):
 
 
 def test_near_copies_between_two_sets_are_those_that_the_distance_finds(monkeypatch):
-    monkeypatch.setattr(hashing, "_BLOCK", 7)
+    monkeypatch.setattr(hashing, "_BLOCK_ROWS", 7)
     rng = np.random.default_rng(0)
     others = rng.integers(0, 256, (30, 1536), dtype=np.uint8)
     some = rng.integers(0, 256, (17, 1536), dtype=np.uint8)
@@ -158,3 +162,12 @@ def test_near_copies_between_two_sets_are_those_that_the_distance_finds(monkeypa
         for other in np.flatnonzero(hashing.near_copy_distance(some[row], others) <= 0.98).tolist()
     }
     assert wide == expected and len(wide) > 3
+
+
+@given(arrays(np.uint8, array_shapes(max_dims=2, max_side=30)), st.floats(0, 100), st.floats(0, 100))
+def test_percentiles_are_those_of_numpy(tones, low, high):
+    assert percentiles(tones, low, high) == tuple(np.percentile(tones, [low, high]))
+
+
+def test_percentiles_between_two_values():
+    assert percentiles(np.array([10, 20, 30], np.uint8), 25, 50) == (15.0, 20.0)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance
-from cardiograph.imaging.near_duplicates import COARSE, NearDuplicateIndex
+from cardiograph.imaging.near_duplicates import DIRECTIONS, NearDuplicateIndex
 
 BYTES = 1536
 
@@ -27,7 +27,7 @@ def in_full(one, known):
     return np.flatnonzero(near_copy_distance(one, known) <= NEAR_COPY_THRESHOLD)
 
 
-@pytest.mark.parametrize("count", [1, COARSE - 1, 300, 5000])
+@pytest.mark.parametrize("count", [1, DIRECTIONS - 1, 300, 5000])
 def test_finds_a_copy_among_strangers(count):
     known = hashes(count)
     row = count // 2

@@ -1,6 +1,7 @@
 """Pages as files: whole ones of every kind are read alike, damaged ones are named."""
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, PpmImagePlugin
 
 from cardiograph.errors import PageError
-from cardiograph.imaging.damage import require_whole
+from cardiograph.imaging.damage import check_jpeg
 from cardiograph.imaging.quality import share_of_marks
-from cardiograph.imaging.reading import read_page
+from cardiograph.imaging.reading import FORMAT_TITLES, FORMATS, PAGE_MEDIA_TYPES, PAGE_SUFFIXES, PageFormat, read_page
 
 
 def drawing(width=240, height=160):
@@ -114,7 +115,7 @@ def test_every_real_jpeg_is_whole(shared):
     files = [*(shared / "data" / "ecg-pages" / "images").glob("*.jpg")][::12]
     files += (shared / "data" / "pages-photographed").glob("*.jp*g")
     for file in files:
-        require_whole("JPEG", file.read_bytes())
+        check_jpeg(file.read_bytes())
     assert len(files) > 40
 
 
@@ -396,3 +397,22 @@ def test_invented_bytes_raise_nothing_but_page_errors(start, tail):
         warnings.simplefilter("ignore")
         with pytest.raises(PageError):
             read_page(start + tail, name="p", max_pixels=4_000_000)
+
+
+def test_a_further_format_is_one_entry_of_the_registry(monkeypatch):
+    content = encode(drawing(), "PPM")
+    assert code(content) == "not_an_image"
+    monkeypatch.setitem(
+        FORMATS,
+        "PPM",
+        PageFormat("PPM", re.compile(rb"P6\s"), PpmImagePlugin.PpmImageFile, (".ppm",), "image/x-pixmap"),
+    )
+    page = read_page(content, name="page")
+    assert page.format == "PPM"
+    assert np.array_equal(page.pixels, np.asarray(drawing()))
+
+
+def test_names_of_formats_come_from_the_registry():
+    assert FORMAT_TITLES == "JPEG, PNG, TIFF, BMP or WebP"
+    assert {".jpg", ".jpeg", ".webp"} <= PAGE_SUFFIXES
+    assert PAGE_MEDIA_TYPES == "image/jpeg, image/png, image/tiff, image/bmp, image/webp"

@@ -60,7 +60,7 @@ def decoded(monkeypatch):
 
 @pytest.fixture
 def open_shop(tmp_path):
-    """A workshop whose store takes so many bytes, with a cache of its own unless it is named."""
+    """Return a run context whose input store takes this many bytes, with its own cache unless one is given."""
     caches = []
 
     def open_one(limit, name=None):
@@ -124,7 +124,7 @@ def test_stopped_in_the_middle_it_goes_on_behind_the_last_embedding(cohort, open
     context = open_shop(ALL, "stopped")
     np.testing.assert_array_equal(embedded(cohort, context, rest), expected)
     assert rest.pages == 2
-    assert len(decoded) == 2  # the survey knew all pages, so that it read none
+    assert len(decoded) == 2  # all pages were in the cache, so that none was read
     assert context.images_per_second.keys() == {"embedding pages"}
 
 

@@ -1,4 +1,4 @@
-"""Which encoder a run takes, and what it says of it."""
+"""The choice of the encoder of a run, and the facts that describe it."""
 
 import pytest
 
@@ -12,11 +12,11 @@ from cardiograph.progress import NoProgress
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_the_device_that_torch_takes_is_told_and_part_of_the_fingerprint(device, monkeypatch, cache_folder):
-    asked = {}
+def test_the_device_of_torch_is_part_of_the_facts(device, monkeypatch, cache_folder):
+    options = {}
     monkeypatch.setattr(encoder_choice, "find_device", lambda engine: device if engine == "torch" else "cpu")
-    monkeypatch.setattr(encoder_choice, "make_engine", lambda *_, **options: asked.update(options))
+    monkeypatch.setattr(encoder_choice, "make_engine", lambda *_, **given: options.update(given))
     config = load_config(None, {"encoder": {"weights": "random", "engine": "torch"}})
     with PageCache(cache_folder) as cache:
         facts = choose_encoder(PageIndex((), ()), RunContext(config, cache, NoProgress())).facts
-    assert facts.device == asked["device"] == device
+    assert facts.device == options["device"] == device

@@ -78,7 +78,7 @@ def test_a_file_of_several_pages_is_named_in_a_survey(cohort_table, tmp_path):
     with PageCache(tmp_path) as cache:
         _, page_index = index_pages(cohort, RunContext(RunConfig(), cache, NoProgress()))
     assert page_index.notes(["a"]) == [
-        "1 page(s) come from files with several pictures (pages or frames), of which the first was read: 'a'"
+        "1 page(s) come from files with several images (pages or frames); the first was used: 'a'"
     ]
 
 

@@ -82,7 +82,9 @@ def test_the_header_control_sees_the_margins_and_nothing_else(shared_cohort, mon
 
 def test_a_page_without_a_grid_has_white_margins(shared_cohort):
     page_index = shared_cohort.own[1]
-    facts = dataclasses.replace(page_index.facts[0], traits=dataclasses.replace(page_index.facts[0].traits, margins=""))
+    facts = dataclasses.replace(
+        page_index.facts[0], metadata=dataclasses.replace(page_index.facts[0].metadata, margins="")
+    )
     found = margins(dataclasses.replace(page_index, facts=(facts, *page_index.facts[1:])))
     assert (found[0] == 255).all()
     assert (found[1] < 255).any()

@@ -27,7 +27,7 @@ def files(folder):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     patch = pytest.MonkeyPatch()
-    patch.setattr(cohort_module, "CEILING_DRAWS", 2000)
+    patch.setattr(cohort_module, "CEILING_PATIENTS", 2000)
     out = tmp_path_factory.mktemp("synth") / "cohort"
     calls = []
     path = write_cohort(
@@ -68,14 +68,14 @@ def test_folder_holds_table_pages_truth_and_description(written):
 
 
 def test_same_seed_same_bytes_with_two_processes(written, tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort_module, "CEILING_DRAWS", 2000)
-    monkeypatch.setattr(cohort_module, "_BATCH", 4)
+    monkeypatch.setattr(cohort_module, "CEILING_PATIENTS", 2000)
+    monkeypatch.setattr(cohort_module, "_BATCH_PAGES", 4)
     write_cohort(tmp_path / "again", patients=PATIENTS, seed=5, workers=2)
     assert files(tmp_path / "again") == files(written[0].parent)
 
 
 def test_a_killed_run_is_gone_on_with(written, tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort_module, "CEILING_DRAWS", 2000)
+    monkeypatch.setattr(cohort_module, "CEILING_PATIENTS", 2000)
 
     def stop(done, total):
         if done == 3:

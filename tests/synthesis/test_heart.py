@@ -78,7 +78,7 @@ def test_normal_r_wave_grows_from_v1_to_v4_and_s_wave_fades():
     s_wave = [qrs(NORMAL, lead)[0] for lead in ("V2", "V3", "V4", "V5", "V6")]
     assert r_wave == sorted(r_wave)
     assert s_wave == sorted(s_wave)
-    assert r_wave[1] < -s_wave[0]  # transition lies between V2 and V4
+    assert r_wave[1] < -s_wave[0]  # the transition is between V2 and V4
     assert r_wave[3] > -s_wave[2]
     assert 0.05 < qrs(NORMAL, "V1")[1] < 0.5
     assert qrs(NORMAL, "V6")[0] < -0.02  # septal q

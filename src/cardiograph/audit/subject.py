@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cardiograph.containers import ClinicalTable, Cohort, Groups
 from cardiograph.errors import Issue
-from cardiograph.imaging.page_metadata import PageTraits
+from cardiograph.imaging.page_metadata import PageMetadata
 from cardiograph.schema import UNLABELLED
 
 
@@ -27,14 +27,14 @@ class AuditedPages:
         remarks: [records] what has to be known of a page that is used; empty where nothing has.
     """
 
-    traits: Sequence[PageTraits | None]
+    traits: Sequence[PageMetadata | None]
     pixel_hashes: Sequence[str | None]
     perceptual_hashes: NDArray[np.uint8]
     skipped: tuple[Issue, ...] = ()
     remarks: Sequence[tuple[str, ...]] = ()
 
     @property
-    def known(self) -> list[tuple[int, PageTraits]]:
+    def known(self) -> list[tuple[int, PageMetadata]]:
         """Row and traits of each record that has a page."""
         return [(row, traits) for row, traits in enumerate(self.traits) if traits is not None]
 

@@ -311,9 +311,6 @@ def typed_cell(value: object) -> Cell:
     return str(value).strip()
 
 
-PAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
-
-
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -360,10 +357,12 @@ def read_folder(path: Path) -> RawTable:
 
 
 def _class_issues(root: Path, folder: Path, members: list[Path], pages: list[Path]) -> Iterator[Issue]:
+    from cardiograph.imaging.reading import FORMAT_TITLES
+
     for member in members:
         if not _is_page(member):
             name = member.relative_to(root).as_posix()
-            yield _issue(name, "is not a page (JPEG, PNG, TIFF, BMP, WebP)", "convert it or move it out of the folder")
+            yield _issue(name, f"is not a page ({FORMAT_TITLES})", "convert it or move it out of the folder")
     if not pages:
         yield Issue(f"folder {folder.name}", "", "", "has no pages", "add pages or remove the folder", "empty_class")
 
@@ -383,6 +382,8 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 
 def _is_page(file: Path) -> bool:
+    from cardiograph.imaging.reading import PAGE_SUFFIXES
+
     return file.suffix.lower() in PAGE_SUFFIXES
 
 

@@ -1,4 +1,4 @@
-"""The twelve leads: names, order, and the four that follow exactly from leads I and II."""
+"""The twelve leads of an ECG: names, order, and the computation of the four derived leads."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
-"""Order of the rows of every 12-lead signal."""
+"""Order of the rows of every twelve-lead signal."""
 
 INDEPENDENT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
-"""The eight leads that are measured; the others are differences and means of I and II."""
+"""The eight independent leads; III, aVR, aVL and aVF are linear combinations of I and II."""
 
 
 def twelve_leads(independent: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Complete eight independent leads to twelve.
+    """Compute twelve leads from the eight independent ones.
 
     III = II - I (Einthoven); aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2 (Goldberger).
 
     Args:
-        independent: [8, samples] mV, rows as in ``INDEPENDENT``.
+        independent: [8, samples] float64 in mV, rows as in ``INDEPENDENT``.
 
     Returns:
-        [12, samples] mV, rows as in ``LEADS``.
+        [12, samples] float64 in mV, rows as in ``LEADS``.
 
     Raises:
-        ValueError: There are not eight rows.
+        ValueError: If there are not eight rows.
 
     Source: W. Einthoven, Arch. ges. Physiol. 150 (1913) 275; E. Goldberger, Am. Heart J. 23 (1942) 483.
     """

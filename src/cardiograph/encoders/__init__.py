@@ -1,1 +1,1 @@
-"""Encoders that turn an ECG page into an embedding, with their weights, engines and precision."""
+"""Encoders that turn a page into an embedding, with their weights, engines and precision."""

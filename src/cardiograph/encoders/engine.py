@@ -1,4 +1,4 @@
-"""Engines that run an encoder: a page gets the same embedding alone or in a batch, on torch or OpenVINO."""
+"""Engines that run an encoder on torch or OpenVINO; a page gets the same embedding alone or in a batch."""
 
 from __future__ import annotations
 
@@ -30,31 +30,32 @@ if TYPE_CHECKING:
     from cardiograph.encoders.weights import Weights
 
 TORCH_FILE, IR_FILES = "encoder.safetensors", ("encoder.xml", "encoder.bin")
-"""Names of an engine's files, in a bundle and in the cache."""
+"""Names of the files of an engine in a bundle and in the cache."""
 
 _CHECKSUM = "checksum"
 
 
 class Contents(Protocol):
-    """Contents of files by name."""
+    """Mapping from file names to the contents of files."""
 
     def __getitem__(self, name: str) -> bytes | memoryview:
-        """The content of a file."""
+        """Return the content of a file."""
         ...
 
 
 @dataclass(frozen=True)
 class EncoderFacts:
-    """All that decides an embedding; equal facts, equal fingerprint.
+    """Everything that determines an embedding; equal facts have equal fingerprints.
 
     Args:
-        weights_sha256: Of the weights.
-        weights_source: In words (not part of the fingerprint).
+        weights_sha256: SHA-256 (hex) of the weights.
+        weights_source: Description of where the weights come from; not part of the fingerprint.
         engine: ``openvino`` or ``torch``.
         precision: ``f32`` or ``bf16``.
-        preparation: Versions and settings of reading, view and resizing.
+        preparation: Versions and settings of decoding, view and scaling, from
+            :func:`cardiograph.imaging.prepare.preparation`.
         readout: ``final`` or ``texture``.
-        device: ``cpu``, or ``cuda`` where torch ran on a graphics card.
+        device: ``cpu``, or ``cuda`` if torch runs on a GPU.
         architecture: Name of the encoder, see :func:`cardiograph.registry.encoder_spec`.
     """
 
@@ -69,40 +70,46 @@ class EncoderFacts:
 
     @property
     def title(self) -> str:
-        """Name of the encoder for people."""
+        """Display name of the encoder."""
         return encoder_spec(self.architecture).title
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over everything but the wording of the source."""
+        """SHA-256 (hex) of everything but the description of the source."""
         content = asdict(self) | {"weights_source": ""}
         for name, usual in (("device", "cpu"), ("architecture", "resnet18")):
             if content[name] == usual:
-                del content[name]  # embeddings that were cached before there was a choice are still found
+                del content[name]  # defaults are left out: a new field does not invalidate the cache
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class Engine(Protocol):
-    """Runs the network on one page at a time, so that company cannot change an embedding."""
+    """Runs the network on one page at a time, so that other pages cannot change an embedding."""
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """[3, 224, 224] pages -> [width] embeddings, in order."""
+        """Yield the [width] embedding of each [3, 224, 224] input, in order."""
         ...
 
     def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of, in f32."""
+        """Return the [channels, h, w] feature maps of a [3, 224, 224] input that the readout averages, in f32."""
         ...
 
     def contents(self) -> dict[str, bytes]:
-        """The files that :func:`load_engine` needs, by name."""
+        """Return the contents, by name, of the files that :func:`load_engine` needs."""
         ...
 
 
 class TorchEngine:
-    """The network in torch, float32 in full (no TF32), on one device.
+    """The network in torch, in full float32 (no TF32), on one device.
 
-    On a graphics card, too, a page is a batch of its own: which kernel a convolution takes, and so the order of its sums,
-    goes by the shape of the batch.
+    Each page is a batch of its own, also on a GPU: the shape of a batch determines the kernel of a convolution and so
+    the order of its sums.
+
+    Args:
+        weights: Parameters of the encoder.
+        readout: ``final`` or ``texture``.
+        device: ``cpu`` or ``cuda``.
+        architecture: Name of the encoder.
     """
 
     def __init__(
@@ -115,22 +122,22 @@ class TorchEngine:
         self._tensors = weights.tensors
         self._network = _loaded(weights, readout, architecture).to(device)
         if device != "cpu":
-            # for the whole process: set for each page and reset behind it, they would race with other threads
+            # set once for the process: setting and resetting them for each page would race with other threads
             cudnn = torch.backends.cudnn
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """[3, 224, 224] pages -> [width] embeddings, in order."""
+        """Yield the [width] embedding of each [3, 224, 224] input, in order."""
         for page in inputs:
             with self._torch.inference_mode():
                 embedding = self._network(self._torch.from_numpy(page)[None].to(self._device))
             yield embedding.reshape(-1).cpu().numpy()
 
     def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of."""
+        """Return the [channels, h, w] feature maps of a [3, 224, 224] input that the readout averages."""
         from cardiograph.encoders.readout import read_from
 
-        network, found = copy.deepcopy(self._network), []  # hooks on the network itself would hear other threads, too
+        network, found = copy.deepcopy(self._network), []  # hooks on the network itself would also see other threads
         for stage in read_from(network):
             stage.register_forward_hook(lambda _stage, _inputs, output: found.append(output[0].cpu().numpy()))
         with self._torch.inference_mode():
@@ -138,24 +145,24 @@ class TorchEngine:
         return tuple(found)
 
     def contents(self) -> dict[str, bytes]:
-        """``encoder.safetensors``."""
+        """Return the content of ``encoder.safetensors``."""
         from safetensors.torch import save
 
         return {TORCH_FILE: save({name: tensor.contiguous() for name, tensor in self._tensors.items()})}
 
 
 class OpenVinoEngine:
-    """The network as OpenVINO IR; one thread a request, so that the number of cores cannot change an embedding.
+    """The network as OpenVINO IR, with one thread per request, so that the number of cores cannot change an embedding.
 
-    A page by itself is computed by all threads where that gives the very same numbers: threads share out what is summed,
-    not the sums.
+    A single page is computed by all threads if this gives identical numbers.
 
     Args:
-        ir: Contents of the ``.xml`` and ``.bin`` file. They are kept: files could change before they are compiled again.
+        ir: Contents of the ``.xml`` and ``.bin`` files. They are kept in memory, because files could change before they
+            are compiled again.
         precision: ``f32`` or ``bf16``.
 
     Raises:
-        EngineError: The machine cannot run this precision.
+        EngineError: If the processor does not support the precision.
     """
 
     def __init__(self, ir: tuple[bytes, bytes], precision: str) -> None:
@@ -170,26 +177,26 @@ class OpenVinoEngine:
         self._model = self._compiled(streams=self._requests)
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """[3, 224, 224] pages -> [width] embeddings, in order, with a request in flight per core."""
+        """Yield the [width] embedding of each [3, 224, 224] input, in order, with one request in flight per core."""
         waiting = iter(inputs)
         first = list(itertools.islice(waiting, 2))
         if len(first) == 1:
-            yield from _in_flight(self._lone or self._model, 1, first)
+            yield from _in_flight(self._single_page_model or self._model, 1, first)
         else:
             yield from _in_flight(self._model, self._requests, itertools.chain(first, waiting))
 
     def side_by_side(self) -> None:
-        """From now on a page by itself takes one thread: for callers that come several at a time and share the cores."""
-        self._lone = None
+        """Use one thread per page from now on, for concurrent callers that share the cores."""
+        self._single_page_model = None
 
     @cached_property
-    def _lone(self) -> openvino.CompiledModel | None:
-        """All threads for one page; None where there is one thread, or where the numbers are not the same to the bit."""
+    def _single_page_model(self) -> openvino.CompiledModel | None:
+        """Model that uses all threads for one page; None with one thread or if its numbers are not identical."""
         if self._requests == 1:
             return None
-        lone = self._compiled(streams=1)
-        one, other = (next(_in_flight(model, 1, [_probe_input()])) for model in (lone, self._model))
-        return lone if np.array_equal(one, other) else None
+        single = self._compiled(streams=1)
+        one, other = (next(_in_flight(model, 1, [_probe_input()])) for model in (single, self._model))
+        return single if np.array_equal(one, other) else None
 
     def _compiled(self, streams: int) -> openvino.CompiledModel:
         settings = {
@@ -200,7 +207,7 @@ class OpenVinoEngine:
         return self._core.compile_model(self._core.read_model(*self._ir), "CPU", settings)
 
     def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """[3, 224, 224] page -> the [channels, h, w] feature maps that the embedding is read out of, in f32."""
+        """Return the [channels, h, w] feature maps of a [3, 224, 224] input that the readout averages, in f32."""
         request = self._mapping.create_infer_request()
         request.infer({0: page[None]})
         outputs = range(1, len(self._mapping.outputs))
@@ -208,9 +215,9 @@ class OpenVinoEngine:
 
     @cached_property
     def _mapping(self) -> openvino.CompiledModel:
-        """The network with its feature maps as further outputs; compiled when the first page is explained.
+        """The network with its feature maps as further outputs, compiled when the first page is explained.
 
-        They are what is averaged over the page: the inputs of the means that are no moments themselves.
+        The feature maps are the activations (ReLU) that the readout averages over the page.
         """
         import openvino
 
@@ -228,17 +235,17 @@ class OpenVinoEngine:
         )
 
     def contents(self) -> dict[str, bytes]:
-        """``encoder.xml`` and ``encoder.bin``."""
+        """Return the contents of ``encoder.xml`` and ``encoder.bin``."""
         return dict(zip(IR_FILES, self._ir, strict=True))
 
 
 def _in_flight(
     model: openvino.CompiledModel, requests: int, inputs: Iterable[NDArray[np.float32]]
 ) -> Iterator[NDArray[np.float32]]:
-    """Embeddings in order, so many requests at a time.
+    """Yield embeddings in order, with at most ``requests`` requests in flight.
 
-    Requests are waited for, never called back: a callback's end needs Python's lock, which the thread that drops the
-    engine may hold while it waits for that very callback.
+    The function waits for requests and uses no callbacks: the end of a callback needs Python's global lock, which the
+    thread that releases the engine may hold while it waits for that callback.
     """
     free = [model.create_infer_request() for _ in range(requests)]
     busy: deque[openvino.InferRequest] = deque()
@@ -260,7 +267,7 @@ def _finished(request: openvino.InferRequest) -> NDArray[np.float32]:
 
 
 def find_device(engine: str) -> str:
-    """Where an engine computes on this machine: ``cuda`` where torch sees such a device, else ``cpu``."""
+    """Return the device of an engine on this machine: ``cuda`` if torch is the engine and sees a GPU, else ``cpu``."""
     if engine != "torch":
         return "cpu"
     import torch
@@ -268,7 +275,7 @@ def find_device(engine: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def make_engine(  # noqa: PLR0913 - what decides an embedding
+def make_engine(  # noqa: PLR0913 - everything that determines an embedding
     weights: Weights,
     engine: str,
     precision: str,
@@ -278,42 +285,51 @@ def make_engine(  # noqa: PLR0913 - what decides an embedding
     device: str = "cpu",
     architecture: str = "resnet18",
 ) -> Engine:
-    """An engine for ``weights``; the OpenVINO IR is converted once and kept in ``cache``. ``device`` is torch's.
+    """Make an engine for some weights.
+
+    Args:
+        weights: Parameters of the encoder.
+        engine: ``openvino`` or ``torch``.
+        precision: ``f32`` or ``bf16``.
+        cache: Folder that keeps the converted OpenVINO IR.
+        readout: ``final`` or ``texture``.
+        device: Device of torch, from :func:`find_device`.
+        architecture: Name of the encoder.
 
     Raises:
-        EngineError: The machine or the engine cannot run this precision.
+        EngineError: If the engine or the processor does not support the precision.
     """
     if engine == "torch":
         if precision != "f32":
-            message = f"engine torch runs f32 only, asked for {precision}; use --engine openvino or --precision f32"
+            message = f"engine torch runs f32 only, not {precision}; use --engine openvino or --precision f32"
             raise EngineError(message)
         return TorchEngine(weights, readout, device, architecture)
     return OpenVinoEngine(_converted(weights, readout, cache, architecture), precision)
 
 
 def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
-    """The engine of a bundle: the one it was built with, on the device it was built on, or an error; never another.
+    """Load the engine of a bundle: the one it was built with, on the same kind of device.
 
     Args:
-        contents: Contents of :meth:`Engine.contents`.
+        contents: Contents of the files from :meth:`Engine.contents`.
         facts: Facts of the encoder.
 
     Raises:
-        EngineError: The machine lacks the device or cannot run the precision.
+        EngineError: If the machine lacks the device or does not support the precision.
     """
     if facts.engine == "torch":
         if facts.device not in ("cpu", find_device("torch")):
             message = (
-                f"engine torch on device {facts.device}: the pages of this model were embedded there, and torch sees no "
-                "such device here; serve it on a machine with one, or make the run again here"
+                f"engine torch on device {facts.device}: the pages of this model were embedded on such a device, and "
+                "torch finds none here; serve it on a machine with one, or repeat the run on this machine"
             )
             raise EngineError(message)
         from cardiograph.encoders.weights import weights_in
 
-        if ":" in facts.architecture:  # a file must not decide what is imported
+        if ":" in facts.architecture:  # a file must not determine what is imported
             message = (
-                f"engine torch: this model needs the encoder {facts.architecture}, and a bundle may not name a module to "
-                f"import; give it an entry point in the group {ENCODER_GROUP}, or make the run with engine openvino"
+                f"engine torch: this model needs the encoder {facts.architecture}, and a bundle may not name a module "
+                f"to import; give it an entry point in the group {ENCODER_GROUP}, or repeat the run with engine openvino"
             )
             raise EngineError(message)
         content = bytes(contents[TORCH_FILE])
@@ -324,14 +340,14 @@ def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
 
 
 def supports_bf16() -> bool:
-    """Whether OpenVINO can compute in bfloat16 here."""
+    """Return whether OpenVINO can compute in bfloat16 on this processor."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def probe(engine: Engine) -> NDArray[np.float32]:
-    """The embedding of one fixed input: a bundle keeps it, to notice an engine that no longer computes the same."""
+    """Return the embedding of one fixed input; a bundle stores it to detect an engine that computes other numbers."""
     (embedding,) = engine.run([_probe_input()])
     return np.asarray(embedding, np.float32)
 
@@ -350,7 +366,7 @@ def _loaded(weights: Weights, readout: str, architecture: str) -> nn.Module:
 
 
 def _converted(weights: Weights, readout: str, cache: Path, architecture: str) -> tuple[bytes, bytes]:
-    """The network as OpenVINO IR, from the cache where it is there and as it was written."""
+    """Return the network as OpenVINO IR, from the cache if its checksum matches."""
     folder = cache / "encoders" / f"{weights.sha256}-{readout}"
     try:
         kept = tuple(read_regular(folder / name) for name in (*IR_FILES, _CHECKSUM))

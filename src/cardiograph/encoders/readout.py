@@ -1,4 +1,4 @@
-"""What is read out of a residual network: its last layer, or the texture of its first three stages."""
+"""Readout of a residual network: its last layer, or the texture of its first three stages."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ READOUTS = ("final", "texture")
 
 
 class Texture(nn.Module):
-    """Mean of each channel of stage 1, and standard deviation of each channel of stages 1, 2 and 3: 64 + 64 + 128 + 256.
+    """Texture readout: moments of the feature maps of the first three stages.
 
-    The reference pipeline reads the mean over the last stage. In a network with random weights that mean hardly differs
-    between pages (cosine 0.9999), while the spread of a channel over the page tells how much trace of which slope there is:
-    such moments of filter responses describe a texture.
+    It concatenates the mean of each channel of stage 1 and the standard deviation of each channel of stages 1, 2 and 3;
+    in a ResNet18 these are 64 + 64 + 128 + 256 values. The reference pipeline uses the mean over the last stage. In a
+    network with random weights this mean hardly differs between pages (cosine 0.9999), but the standard deviation of a
+    channel measures how much trace of a certain slope a page has: such moments of filter responses describe a texture.
 
-    Source: Portilla and Simoncelli, A parametric texture model based on joint statistics of complex wavelet coefficients,
-    International Journal of Computer Vision 40, 2000 (moments of filter responses as a description).
+    Source: Portilla and Simoncelli, A parametric texture model based on joint statistics of complex wavelet
+    coefficients, International Journal of Computer Vision 40, 2000 (moments of filter responses as a description).
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -27,7 +28,7 @@ class Texture(nn.Module):
         self.stages = nn.ModuleList(network.get_submodule(f"layer{number}") for number in (1, 2, 3))
 
     def forward(self, page: Tensor) -> Tensor:
-        """[1, 3, 224, 224] page -> [1, width]."""
+        """Compute the readout: [1, 3, 224, 224] input -> [1, width]."""
         found = []
         state = self.stem(page)
         for number, stage in enumerate(self.stages):
@@ -40,23 +41,23 @@ class Texture(nn.Module):
 
 
 def with_readout(network: nn.Module, readout: str) -> nn.Module:
-    """The network, ending in the readout.
+    """Return the network with a readout.
 
     Args:
-        network: From :func:`cardiograph.encoders.weights.build_network`, with its weights.
+        network: Network from :func:`cardiograph.encoders.weights.build_network`, with its weights.
         readout: One of :data:`READOUTS`.
     """
     return Texture(network).eval() if readout == "texture" else network
 
 
 def read_from(network: nn.Module) -> list[nn.Module]:
-    """Stages whose feature maps the readout averages, in order.
+    """Return the stages whose feature maps the readout averages, in order.
 
     Args:
-        network: From :func:`with_readout`.
+        network: Network from :func:`with_readout`.
 
     Raises:
-        EngineError: The network is not residual, so that no attention map can be drawn.
+        EngineError: If the network is not residual, so that it has no attention maps.
     """
     if isinstance(network, Texture):
         return list(network.stages)

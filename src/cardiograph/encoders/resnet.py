@@ -1,4 +1,4 @@
-"""Residual networks without their last layer, as encoders of ECG pages."""
+"""Residual networks without their last layer, as encoders of pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoder weights: from the hub by pinned revision and checksum, from a file, or seeded at random. Never a substitute."""
+"""Encoder weights: ImageNet weights with a pinned checksum, a file, or seeded random weights; never a substitute."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError  # the name of an error: nothing is unpickled without weights_only
+from pickle import UnpicklingError  # only to catch the error: everything is loaded with weights_only
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,8 +34,8 @@ class Weights:
 
     Args:
         tensors: Parameters by name; for ResNets these are torchvision's.
-        sha256: Of the file, or of the tensors where there is no file.
-        source: In words, for the report.
+        sha256: SHA-256 (hex) of the file, or of the tensors if there is no file.
+        source: Description of where the weights come from, for the report.
     """
 
     tensors: dict[str, Tensor]
@@ -50,7 +50,7 @@ def build_network(architecture: str = "resnet18") -> nn.Module:
         architecture: A name of :data:`cardiograph.registry.ENCODERS`, an entry point, or ``module:factory``.
 
     Raises:
-        ConfigError: The factory cannot be imported, or returns no torch module.
+        ConfigError: If the factory cannot be imported or does not return a torch module.
     """
     from torch import nn
 
@@ -68,16 +68,17 @@ def build_network(architecture: str = "resnet18") -> nn.Module:
 
 
 def load_weights(spec: str, *, seed: int, cache: Path, architecture: str = "resnet18") -> Weights:
-    """Find the weights that ``spec`` names.
+    """Load the weights of an encoder.
 
     Args:
         spec: ``imagenet``, ``random``, or the path of a ``.safetensors`` or ``.pth`` file.
         seed: Seed of random weights.
-        cache: Folder in which ``imagenet`` looks for a file put there by hand before it asks the hub.
-        architecture: Encoder that takes the weights; one that its factory returns trained keeps its own.
+        cache: Folder that may contain a manually downloaded file for ``imagenet``; otherwise it is fetched from the
+            hub.
+        architecture: Name of the encoder; an encoder whose factory returns trained weights keeps them.
 
     Raises:
-        WeightsError: The file cannot be had, is not what it should be, or does not fit the encoder.
+        WeightsError: If the file is not available, is not the expected one, or does not fit the encoder.
     """
     if encoder_spec(architecture).trained and spec in ("imagenet", "random"):
         return _own(architecture)
@@ -90,10 +91,15 @@ def load_weights(spec: str, *, seed: int, cache: Path, architecture: str = "resn
 
 
 def find_weights(spec: str, *, cache: Path, architecture: str = "resnet18") -> Path:
-    """The file that ``imagenet`` or a path names, fetched and checked where it is ``imagenet``.
+    """Return the path of a weights file; for ``imagenet``, fetch it and verify its checksum.
+
+    Args:
+        spec: ``imagenet``, or the path of a file.
+        cache: Folder that may contain a manually downloaded file.
+        architecture: Name of the encoder.
 
     Raises:
-        WeightsError: There is none, or it is not the pinned one.
+        WeightsError: If there is no such file, or it is not the pinned one.
     """
     if spec != "imagenet":
         if not Path(spec).is_file():
@@ -102,7 +108,7 @@ def find_weights(spec: str, *, cache: Path, architecture: str = "resnet18") -> P
         return Path(spec)
     if architecture != "resnet18":
         message = (
-            f"weights imagenet: none are pinned for {architecture}; pass your own file with --weights FILE, or take "
+            f"weights imagenet: none are pinned for {architecture}; pass your own file with --weights FILE, or use "
             "seeded random weights with --weights random"
         )
         raise WeightsError(message)
@@ -119,7 +125,7 @@ def find_weights(spec: str, *, cache: Path, architecture: str = "resnet18") -> P
 
 
 def embedding_width(architecture: str) -> int:
-    """Number of values of an embedding; an encoder that does not state it is run once."""
+    """Return the number of values of an embedding; runs the encoder once if its registry entry does not state it."""
     width = encoder_spec(architecture).width
     if width:
         return width
@@ -131,10 +137,10 @@ def embedding_width(architecture: str) -> int:
 
 
 def find_encoder_weights(config: EncoderConfig, *, cache: Path) -> None:
-    """Fetch and check the weights that a configuration needs; does nothing where no file is needed.
+    """Fetch and check the weights file that a configuration needs, if it needs one.
 
     Raises:
-        WeightsError: There are none.
+        WeightsError: If the file is not available or not the pinned one.
     """
     brings_its_own = encoder_spec(config.name).trained and config.weights == "imagenet"
     if config.weights != "random" and not brings_its_own:
@@ -146,10 +152,10 @@ def _download(by_hand: Path) -> Path:
 
     from huggingface_hub import hf_hub_download
 
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are told in one error below
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # one error below replaces its messages about retries
     try:
         return Path(hf_hub_download(HUB_REPOSITORY, HUB_FILE, revision=HUB_REVISION, etag_timeout=10))
-    except (OSError, ValueError) as error:  # the hub's own errors derive from these two
+    except (OSError, ValueError) as error:  # base classes of the errors of the hub
         reason = str(error).strip().splitlines()[0][:200]
         message = (
             f"ImageNet weights cannot be fetched from the model hub ({type(error).__name__}: {reason}).\n"
@@ -157,7 +163,7 @@ def _download(by_hand: Path) -> Path:
             f"  ({HUB_BYTES:,} bytes, SHA-256 {HUB_SHA256})\n"
             f"  and put it at {by_hand}\n"
             "  or pass your own file with --weights FILE,\n"
-            "  or take seeded random weights, a baseline without pretraining, with --weights random."
+            "  or use seeded random weights, a baseline without pretraining, with --weights random."
         )
         raise WeightsError(message) from error
 
@@ -172,18 +178,18 @@ def _random(seed: int, architecture: str) -> Weights:
 
 
 def _own(architecture: str) -> Weights:
-    """Weights that the factory of an encoder returns, which have to be the same each time."""
+    """Return the weights that come with the factory of an encoder; they have to be the same each time."""
     import torch
 
     page = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32))
     networks = [build_network(architecture) for _ in range(2)]
-    with torch.inference_mode():  # what the code does is part of the identity, not the weights alone
-        answers = [network(page).round(decimals=3) for network in networks]
-    first, again = ({**each.state_dict(), "": answer} for each, answer in zip(networks, answers, strict=True))
+    with torch.inference_mode():  # the output identifies the code, which the weights alone do not
+        outputs = [network(page).round(decimals=3) for network in networks]
+    first, again = ({**each.state_dict(), "": output} for each, output in zip(networks, outputs, strict=True))
     if _hash_of(first) != _hash_of(again):
         message = (
-            f"encoder {architecture}: its factory returned other weights the second time; load trained weights in it, or "
-            "seed them"
+            f"encoder {architecture}: its factory returned other weights the second time; make it load trained "
+            "weights, or seed them"
         )
         raise WeightsError(message)
     return Weights(networks[0].state_dict(), _hash_of(first), f"those of {architecture}")
@@ -210,16 +216,16 @@ def _read(path: Path) -> bytes:
 
 
 def weights_in(content: bytes, path: Path, source: str, architecture: str = "resnet18") -> Weights:
-    """The weights in the content of a file.
+    """Read weights from the content of a file.
 
     Args:
         content: Content of a ``.safetensors`` or ``.pth`` file.
-        path: Its suffix tells the kind; named in errors.
-        source: Where they come from, in words.
-        architecture: Encoder that takes the weights.
+        path: Path of the file; its suffix determines the format, and errors show it.
+        source: Description of where the weights come from.
+        architecture: Name of the encoder.
 
     Raises:
-        WeightsError: They are not what they should be, or do not fit the encoder.
+        WeightsError: If the content is not a set of tensors or does not fit the encoder.
     """
     import torch
     from safetensors import SafetensorError
@@ -231,7 +237,8 @@ def weights_in(content: bytes, path: Path, source: str, architecture: str = "res
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("fc.")}
     except (SafetensorError, RuntimeError, ValueError, EOFError, AttributeError, KeyError, UnpicklingError) as error:
         message = (
-            f"weights {path}: not a file of tensors ({type(error).__name__}); .safetensors or a .pth of tensors alone"
+            f"weights {path}: not a file of tensors ({type(error).__name__}); give a .safetensors file, or "
+            "a .pth file that holds only tensors"
         )
         raise WeightsError(message) from error
     _check_fit(tensors, path, architecture)
@@ -247,13 +254,11 @@ def _check_fit(tensors: dict[str, Tensor], path: Path, architecture: str) -> Non
     }
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if "num_batches" not in name}
     wrong = [f"{name} is missing" for name in expected if name not in shapes]
-    wrong += [f"{name} is not of a {title}" for name in shapes if name not in expected]
+    wrong += [f"{name} does not belong to a {title}" for name in shapes if name not in expected]
     wrong += [
         f"{name} is {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes.get(name, shape) != shape
     ]
-    wrong += [
-        f"{name} has values that are not finite" for name, tensor in tensors.items() if not tensor.isfinite().all()
-    ]
+    wrong += [f"{name} has non-finite values" for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         message = f"weights {path}: do not fit a {title} ({'; '.join(wrong[:3])}{' ...' if len(wrong) > 3 else ''})"
         raise WeightsError(message)

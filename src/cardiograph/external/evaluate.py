@@ -30,7 +30,7 @@ from cardiograph.external.cohort import (
 from cardiograph.external.report import external_page
 from cardiograph.external.scores import ExternalScores, cautions, comparison, score_answers
 from cardiograph.inference import Predictor
-from cardiograph.ingest.context import MEMORY, InputStore, RunContext
+from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.registry import TITLES
@@ -102,7 +102,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
         dataset = build_external_dataset(
-            labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MEMORY))
+            labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MAX_INPUT_BYTES))
         )
     identity = {
         "run": run.resolve().name,

@@ -26,7 +26,7 @@ from cardiograph.external.append_reference import append_reference
 from cardiograph.external.cohort import read_pages, reading_notes, require_estimates
 from cardiograph.external.match_records import SKIPPED, run_records
 from cardiograph.inference import Predictor
-from cardiograph.ingest.context import MEMORY, InputStore, RunContext
+from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.metadata import PACKAGES
@@ -97,7 +97,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     cohort = _named(read, ids_of)
     numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
     with directory.locked(), PageCache(cache_folder()) as cache:
-        context = RunContext(config, cache, progress, directory, inputs=InputStore(MEMORY))
+        context = RunContext(config, cache, progress, directory, inputs=InputStore(MAX_INPUT_BYTES))
         read, page_index = read_pages(cohort, predictor, context)
         hashed = data_hash(read, page_index)
         identity = {

@@ -40,7 +40,7 @@ from cardiograph.external.evaluate import (
     write_evaluation,
 )
 from cardiograph.inference import Predictor, Scores
-from cardiograph.ingest.context import MEMORY, InputStore, RunContext
+from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.groups import strata_of
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
@@ -95,7 +95,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
         labelled = labelled_records(cohort, skip=skip_unlabelled)
         dataset = build_external_dataset(
-            labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MEMORY))
+            labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MAX_INPUT_BYTES))
         )
         hashed = data_hash(dataset.cohort, dataset.page_index)
         if _renewed_before(facts, hashed, run) and (folder / RESULT).exists():

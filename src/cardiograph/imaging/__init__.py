@@ -1,1 +1,1 @@
-"""Pages as pixels: reading, checking, finding the trace area, augmenting, embedding. Knows no patient and no label."""
+"""Pages (images of ECGs) as pixels: decoding, checks, grid detection, hashes, augmentation. No patients, no labels."""

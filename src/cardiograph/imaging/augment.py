@@ -1,4 +1,9 @@
-"""Augmented copies of a page: chance (:func:`draw_augmentation`) apart from computation (:func:`augment`)."""
+"""Augmented copies of a page: :func:`draw_augmentation` draws random parameters, :func:`augment` applies them.
+
+To add an augmentation, edit two files: its range in ``BalanceConfig`` (``cardiograph/config.py``), and in this module a
+field of :class:`Augmentation` with a default that has no effect, its draw at the end of :func:`draw_augmentation`, and
+its effect in :func:`augment`. The cache and the pipeline take the fields from the dataclass.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +18,22 @@ from PIL import Image, ImageDraw
 from cardiograph.config import BalanceConfig
 
 TILE_WIDTH = 320
-"""Width of a picture on a contact sheet, pixels."""
+"""Width of an image on a contact sheet, in pixels."""
 
 CAPTION_HEIGHT = 18
-"""Height of the line above a picture, pixels."""
+"""Height of the caption above an image, in pixels."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One draw, enough to make the same copy again.
+    """Parameters of one augmented copy; equal parameters give the same copy.
 
     Args:
-        rotation_degrees: Counter-clockwise, about the centre.
-        shift_x: To the right, share of the width.
-        shift_y: Down, share of the height.
-        zoom: Magnification about the centre; 1 is none.
-        flip: Mirrored left to right before all else; time then runs backwards.
+        rotation_degrees: Counter-clockwise rotation about the centre, degrees.
+        shift_x: Shift to the right, as a share of the width.
+        shift_y: Shift downwards, as a share of the height.
+        zoom: Magnification about the centre; 1 leaves the size unchanged.
+        flip: Whether the page is first mirrored left to right, which reverses time.
     """
 
     rotation_degrees: float
@@ -39,37 +44,41 @@ class Augmentation:
 
 
 def draw_augmentation(config: BalanceConfig, rng: np.random.Generator) -> Augmentation:
-    """Draw one augmentation, each part uniform in its range.
+    """Draw the parameters of one copy, each uniformly from its range.
 
-    Always takes the same count of random numbers, so that switching ``flip`` on does not change the other draws.
+    The number of random draws is always the same, so that switching ``flip`` on does not change the other parameters.
+
+    Args:
+        config: Ranges of the parameters.
+        rng: Random number generator.
     """
     rotation, shift_x, shift_y, zoom = rng.uniform(-1, 1, 4)
-    heads = bool(rng.random() < 0.5)
+    flipped = bool(rng.random() < 0.5)
     return Augmentation(
         rotation_degrees=float(rotation * config.rotation_degrees),
         shift_x=float(shift_x * config.shift),
         shift_y=float(shift_y * config.shift),
         zoom=float(1 + zoom * config.zoom),
-        flip=config.flip and heads,
+        flip=config.flip and flipped,
     )
 
 
 def augment(view_pixels: NDArray[np.uint8], augmentation: Augmentation) -> NDArray[np.uint8]:
-    """Apply one affine map; what comes from outside is the nearest edge pixel.
+    """Apply an augmentation as one affine map; pixels from outside the image repeat the nearest edge pixel.
 
     Args:
-        view_pixels: [h, w, 3] RGB.
-        augmentation: What to apply.
+        view_pixels: [h, w, 3] uint8 RGB.
+        augmentation: Parameters of the copy.
 
     Returns:
-        [h, w, 3] RGB, the same size.
+        [h, w, 3] uint8 RGB of the same size.
     """
     import cv2
 
     height, width = view_pixels.shape[:2]
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     angle = np.deg2rad(augmentation.rotation_degrees)
-    # y points down, so a counter-clockwise turn has the sign of the sine reversed
+    # y points down, so the sine of a counter-clockwise rotation changes its sign
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * augmentation.zoom
     if augmentation.flip:
         turn = turn @ np.diag([-1.0, 1.0])
@@ -86,20 +95,20 @@ def augment(view_pixels: NDArray[np.uint8], augmentation: Augmentation) -> NDArr
 
 
 def contact_sheet(tiles: Sequence[tuple[str, NDArray[np.uint8]]], columns: int = 4) -> bytes:
-    """Pictures side by side with a caption above each.
+    """Arrange images in a grid with a caption above each.
 
     Args:
-        tiles: Caption and [h, w, 3] RGB pixels; sizes may differ.
-        columns: Pictures in a row.
+        tiles: Caption and [h, w, 3] uint8 RGB pixels of each image; sizes may differ.
+        columns: Number of images in a row.
 
     Returns:
-        A PNG file.
+        Content of a PNG file.
 
     Raises:
-        ValueError: No tiles, or fewer than one column.
+        ValueError: If there are no tiles or fewer than one column.
     """
     if not tiles or columns < 1:
-        message = f"a contact sheet has at least one tile and one column, not {len(tiles)} and {columns}"
+        message = f"a contact sheet needs at least one tile and one column, not {len(tiles)} and {columns}"
         raise ValueError(message)
     pictures = [_thumbnail(pixels) for _, pixels in tiles]
     cell_height = max(picture.height for picture in pictures) + CAPTION_HEIGHT

@@ -1,4 +1,4 @@
-"""Damage that decoders pass over: warnings of libjpeg, checksums of PNG chunks, rows that a file does not hold."""
+"""Checks for damage that Pillow ignores: warnings of libjpeg, checksums of PNG chunks, missing rows."""
 
 from __future__ import annotations
 
@@ -6,38 +6,25 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-_SCALE = 8
-"""Factor by which the picture is reduced while a JPEG is checked: all of its data are still decoded, at half the cost."""
+_REDUCTION = 8
+"""Factor by which a JPEG is reduced for its check: all of its data are still decoded, at half the cost."""
 
 
-def require_whole(kind: str, content: bytes) -> None:
-    """Check what the decoder of a page does not check.
-
-    Args:
-        kind: One of ``cardiograph.imaging.reading.FORMATS``.
-        content: The file.
-
-    Raises:
-        ValueError, struct.error, zlib.error: The file is damaged.
-    """
-    if kind == "JPEG":
-        _check_jpeg(content)
-    elif kind == "PNG":
-        _check_png_sums(content)
-        _check_png_rows(content)
-    elif kind == "BMP":
-        _check_bmp_rows(content)
-
-
-def _check_jpeg(content: bytes) -> None:
-    """Raise ``ValueError`` where libjpeg warns of damaged data; Pillow decodes the same data without a word."""
+def check_jpeg(content: bytes) -> None:
+    """Raise ``ValueError`` if libjpeg warns of damaged data, which Pillow decodes without an error."""
     import simplejpeg
 
-    simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1, min_factor=_SCALE, strict=True)
+    simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1, min_factor=_REDUCTION, strict=True)
+
+
+def check_png(content: bytes) -> None:
+    """Raise ``ValueError``, ``struct.error`` or ``zlib.error`` if a PNG is damaged or lacks rows."""
+    _check_png_sums(content)
+    _check_png_rows(content)
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start and end of the data of each PNG chunk."""
+    """Yield the name of each PNG chunk, and the start and end of its data."""
     position = 8
     while position + 8 <= len(content):
         length, name = struct.unpack_from(">I4s", content, position)
@@ -46,19 +33,19 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _check_png_sums(content: bytes) -> None:
-    """Raise ``ValueError`` where a chunk that the picture needs differs from its checksum.
+    """Raise ``ValueError`` if a critical chunk does not match its checksum.
 
-    Source: PNG specification (W3C, third edition), 5.3; the names of such chunks begin with a capital.
+    Source: PNG specification (W3C, third edition), 5.3; the names of critical chunks begin with a capital letter.
     """
-    view = memoryview(content)
+    data = memoryview(content)
     for name, start, end in _chunks(content):
-        if name[:1].isupper() and zlib.crc32(view[start - 4 : end]) != struct.unpack_from(">I", content, end)[0]:
+        if name[:1].isupper() and zlib.crc32(data[start - 4 : end]) != struct.unpack_from(">I", content, end)[0]:
             message = f"checksum of {name!r}"
             raise ValueError(message)
 
 
 def _check_png_rows(content: bytes) -> None:
-    """Raise ``ValueError`` where the image data of a PNG holds fewer rows than its header says.
+    """Raise ``ValueError`` if the image data of a PNG holds fewer rows than its header states.
 
     Pillow fills such rows with black. Source: PNG specification (W3C, third edition), 7.2 and 8.1 (passes of Adam7).
     """
@@ -74,21 +61,21 @@ def _check_png_rows(content: bytes) -> None:
         if name == b"IDAT":
             waiting = content[start:end]
             while waiting and found < expected:
-                found += len(unpack.decompress(waiting, 1 << 20))  # in parts: a hostile file may unpack to gigabytes
+                found += len(unpack.decompress(waiting, 1 << 20))  # in parts: a malicious file may unpack to gigabytes
                 waiting = unpack.unconsumed_tail
     if found < expected:
         message = f"{found} of {expected} bytes of image data"
         raise ValueError(message)
 
 
-def _check_bmp_rows(content: bytes) -> None:
-    """Raise ``ValueError`` where an uncompressed BMP ends before its last row does.
+def check_bmp(content: bytes) -> None:
+    """Raise ``ValueError`` if an uncompressed BMP ends before its last row.
 
-    Source: Microsoft, ``BITMAPINFOHEADER``; rows are filled to four bytes.
+    Source: Microsoft, ``BITMAPINFOHEADER``; each row is padded to a multiple of four bytes.
     """
     (start,) = struct.unpack_from("<I", content, 10)
     size, width, height, _, bits, packing = struct.unpack_from("<IiiHHI", content, 14)
-    if size < 40 or packing not in (0, 3):  # the oldest header, or run lengths: Pillow finds their end itself
+    if size < 40 or packing not in (0, 3):  # the oldest header, or run-length encoding: Pillow checks their end itself
         return
     if start + abs(height) * ((width * bits + 31) // 32 * 4) > len(content):
         message = "rows are missing"

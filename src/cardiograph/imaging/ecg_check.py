@@ -1,4 +1,8 @@
-"""Does a view show an ECG? Ink that runs across the page in traces, with beats standing in them."""
+"""Check whether a page looks like a printed ECG: ink that forms traces across the page, and beats in these traces.
+
+The check works on the *view*: the part of a page that the encoder sees, see :mod:`cardiograph.imaging.grid`. It refuses
+photographs, text, other charts and other signals.
+"""
 
 from __future__ import annotations
 
@@ -13,73 +17,72 @@ from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.hashing import percentiles
 
 GATE_VERSION = "1"
-"""Changes whenever the same view gives other evidence or another verdict."""
+"""Version of the check; it changes whenever the same view gives other evidence or another verdict."""
 
 WORKING_SIDE = 1000
-"""Longer side in pixels of the copy that is looked at; 1 mm of a usual view is then about 4 pixels."""
+"""Longer side in pixels of the reduced copy that is measured; 1 mm of a usual view is then about 4 pixels."""
 
 MIN_CONTRAST = 30.0
-"""Grey levels between paper and the darkest ink; with less, nothing on the view counts as ink."""
+"""Least difference between paper and the darkest ink in grey levels; below it, nothing counts as ink."""
 
-WIDE_PART = 0.15
-"""Of the width: connected ink that reaches as far is a trace; a lead of 2.5 s is 0.23 of a page, a word less than 0.1."""
+MIN_TRACE_WIDTH = 0.15
+"""Share of the width that connected ink has to span to be a trace; a lead of 2.5 s spans 0.23, a word less than 0.1."""
 
 LINE_ACROSS, LINE_DOWN = 0.12, 0.2
-"""Of the width: straight ink as long is a rule, a frame or a separator, not a trace."""
+"""Shares of the width: straight ink of this length is a rule, a frame or a separator, not a trace."""
 
-BEAT_HEIGHT = 0.011
-"""Of the width: the least height of a beat, 0.3 mV on a page of 10 s at 10 mm/mV."""
+MIN_BEAT_HEIGHT = 0.011
+"""Least height of a beat as a share of the width: 0.3 mV on a page of 10 s at 10 mm/mV."""
 
-BEAT_WIDTH = 0.035
-"""Of the width: the most that a beat is wide, 0.35 s on a page of 10 s."""
+MAX_BEAT_WIDTH = 0.035
+"""Greatest width of a beat as a share of the width: 0.35 s on a page of 10 s."""
 
 BEAT_FOOT = 0.012
-"""Of the width: how far the trace is followed on both sides of a beat."""
+"""Share of the width over which the trace is followed on both sides of a beat."""
 
 SAME_TIME, OTHER_TRACE = 0.01, 0.03
-"""Of the width: beats are of one time within 0.1 s on a page of 10 s, and of two traces from 8 mm on."""
+"""Shares of the width: beats within 0.1 s (on a page of 10 s) are simultaneous; beats 8 mm apart are of two traces."""
 
-SHORTEST, LONGEST = 0.02, 0.2
-"""Of the width: shortest and longest period, 0.2 s and 2 s on a page of 10 s."""
+MIN_PERIOD, MAX_PERIOD = 0.02, 0.2
+"""Shortest and longest period as shares of the width: 0.2 s and 2 s on a page of 10 s."""
 
 MIN_INK, MAX_INK = 0.003, 0.15
 MIN_COVER = 0.5
 MIN_SHARE = 0.35
 MIN_STEADY = 0.7
-MAX_CLIMB = 6.0
+MAX_STEEPNESS = 6.0
 MIN_BEATS = 3
 LONE_BEAT_COVER, FIBRILLATING_COVER = 0.5, 0.8
 REGULAR = 0.9
-MANY_TRACES, MIN_TOGETHER = 3, 0.5
-MIN_RHYTHM, FEW_TOGETHER = 0.5, 0.7
-"""Limits of :func:`not_an_ecg`. Source: ``benchmarks/page_gate.py``; ``docs/concepts/pages.md`` tells how they were set."""
+MIN_SEVERAL_TRACES, MIN_TOGETHER = 3, 0.5
+MIN_RHYTHM, MIN_TOGETHER_IRREGULAR = 0.5, 0.7
+"""Limits of :func:`not_an_ecg`. Source: ``benchmarks/page_gate.py``; ``docs/concepts/pages.md`` explains them."""
 
-_HEADLINE = "The view of a page cannot be used."
+_HEADLINE = "The selected part of a page cannot be used."
 
 Mask = NDArray[np.uint8]
-"""[h, w] 1 on ink, 0 elsewhere."""
+"""[h, w] uint8 mask: 1 on ink, 0 elsewhere."""
 
 Runs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class EcgEvidence:
-    """What a view shows of traces; shares are 0..1, and all is 0 where nothing was found.
+    """Measurements of the traces on a view; shares are in 0..1, and every value is 0 if no trace was found.
 
     Args:
-        ink_share: Ink share of the pixels, those dark in every channel.
-        trace_share: Trace share of the ink, what belongs to parts that run on for 0.15 of the width, straight lines
-            left out.
-        trace_cover: Trace cover of the columns, those that such a trace crosses.
-        traces: How many traces cross a column, in the median.
-        steady: Steady of the columns crossed, those with this number of traces (within 1 or a fifth).
-        climb: How high a trace stands in a column, in widths of its stroke, in the mean; 1 for a level line.
-        beats: Narrow high strokes that the trace reaches and leaves at about the same level.
-        beat_cover: Beat cover of ten equal parts of the width, those with a beat.
-        together: Together of the beats, those that stand in the same column as a beat of another trace, as in leads
-            of one heart.
-        rhythm: How far the autocorrelation of ink along the width rises again, at periods of 0.2 to 2 s; 1 or more is
-            regular, below 0.5 there is none.
+        ink_share: Share of the pixels that are ink, that is dark in every channel.
+        trace_share: Share of the ink that belongs to traces: connected parts at least 0.15 of the width long, without
+            straight lines.
+        trace_cover: Share of the columns that a trace crosses.
+        traces: Median number of traces in a crossed column.
+        steady: Share of the crossed columns whose number of traces is near the median (within 1 or a fifth).
+        steepness: Mean height of a trace within a column, in stroke widths; 1 for a level line.
+        beats: Number of narrow, high strokes that the trace enters and leaves at about the same level.
+        beat_cover: Share of ten equal parts of the width that contain a beat.
+        together: Share of the beats that are simultaneous with a beat of another trace, as in the leads of one heart.
+        rhythm: Largest rise of the autocorrelation of the ink along the width at periods of 0.2 to 2 s; 1 or more is a
+            regular rhythm, below 0.5 there is none.
     """
 
     ink_share: float
@@ -87,7 +90,7 @@ class EcgEvidence:
     trace_cover: float
     traces: float
     steady: float
-    climb: float
+    steepness: float
     beats: int
     beat_cover: float
     together: float
@@ -138,13 +141,13 @@ def find_traces(view: NDArray[np.uint8]) -> Traces:
     """Find the traces and the beats of a view.
 
     Args:
-        view: [h, w, 3] RGB, from :func:`cardiograph.imaging.grid.select_view`; 16 px or more on each side.
+        view: [h, w, 3] uint8 RGB from :func:`cardiograph.imaging.grid.select_view`, at least 16 px on each side.
 
     Returns:
         The traces; the mask is empty where there are none.
 
     Raises:
-        PageError: The view has another shape or type, or is smaller (``too_small``).
+        PageError: If the view has another shape or type, or is smaller (code ``too_small``).
     """
     _check(view)
     ink = _ink(view)
@@ -178,7 +181,7 @@ def trace_evidence(found: Traces) -> EcgEvidence:
         trace_cover=float((counts > 0).mean()),
         traces=middle,
         steady=float((np.abs(crossed - middle) <= max(1.0, 0.2 * middle)).mean()),
-        climb=float(lengths.mean() / found.stroke),
+        steepness=float(lengths.mean() / found.stroke),
         beats=len(beats),
         beat_cover=len({int(10 * across) for across, _ in beats}) / 10,
         together=_together(beats),
@@ -187,15 +190,15 @@ def trace_evidence(found: Traces) -> EcgEvidence:
 
 
 def not_an_ecg(evidence: EcgEvidence) -> str | None:
-    """Why a view is taken for something else than a printed ECG.
+    """Return the reason why a view does not look like a printed ECG.
 
-    The limits are wide: a page is refused for what no ECG has, not for being unlike the pages they were tuned on.
+    The limits are wide: they refuse what no ECG shows, not ECGs that differ from the pages used for tuning.
 
     Args:
-        evidence: From :func:`ecg_evidence`.
+        evidence: Measurements from :func:`ecg_evidence`.
 
     Returns:
-        The reason in words, with the number and its limit, or None where the view passes.
+        The reason as text with the value and its limit, or None if the view passes.
     """
     e = evidence
     if not MIN_INK <= e.ink_share <= MAX_INK:
@@ -208,41 +211,43 @@ def not_an_ecg(evidence: EcgEvidence) -> str | None:
     if e.steady < MIN_STEADY:
         steady = _share(e.steady, MIN_STEADY)
         return f"only {steady} of its columns have the same number of traces, {MIN_STEADY:.0%} or more are needed"
-    if e.climb > MAX_CLIMB and e.rhythm < REGULAR:  # a fast ventricular tachycardia climbs, too
-        return f"its lines are {_number(e.climb, MAX_CLIMB)} strokes high in the mean, traces at most {MAX_CLIMB:.0f}"
+    if e.steepness > MAX_STEEPNESS and e.rhythm < REGULAR:  # a fast ventricular tachycardia is steep, too
+        steepness = _number(e.steepness, MAX_STEEPNESS)
+        return f"its lines are on average {steepness} strokes high, traces at most {MAX_STEEPNESS:.0f}"
     return _without_beats(e)
 
 
 def _without_beats(e: EcgEvidence) -> str | None:
-    many = e.traces >= MANY_TRACES
-    # small beats fall below the height that counts, and ventricular tachycardia has no level between its beats
+    """Return the reason why the beats are not those of an ECG, or None."""
+    several = e.traces >= MIN_SEVERAL_TRACES
+    # small beats are below the least height, and ventricular tachycardia has no baseline: a regular rhythm suffices
     regular = e.rhythm >= REGULAR
-    if e.beats < MIN_BEATS and not (many and regular):
-        return f"{e.beats} beats stand in its traces, {MIN_BEATS} or more are needed"
-    if many and e.together < MIN_TOGETHER and not regular:
+    if e.beats < MIN_BEATS and not (several and regular):
+        return f"its traces contain {e.beats} beats, {MIN_BEATS} or more are needed"
+    if several and e.together < MIN_TOGETHER and not regular:
         together = _share(e.together, MIN_TOGETHER)
-        return f"{together} of its beats stand in several traces at once, {MIN_TOGETHER:.0%} or more are needed"
+        return f"{together} of its beats occur in several traces at once, {MIN_TOGETHER:.0%} or more are needed"
     fibrillating_strip = e.traces < 2 and e.beat_cover >= FIBRILLATING_COVER
-    if not many and e.rhythm < MIN_RHYTHM and e.together < FEW_TOGETHER and not fibrillating_strip:
-        return f"its beats do not repeat ({_number(e.rhythm, MIN_RHYTHM)}, {MIN_RHYTHM} needed), as those of a heart do"
+    if not several and e.rhythm < MIN_RHYTHM and e.together < MIN_TOGETHER_IRREGULAR and not fibrillating_strip:
+        return f"its beats do not repeat as those of a heart do ({_number(e.rhythm, MIN_RHYTHM)}, {MIN_RHYTHM} needed)"
     if e.traces < 2 and e.beat_cover < LONE_BEAT_COVER:
         return f"its only trace has beats in {e.beat_cover:.0%} of its length, {LONE_BEAT_COVER:.0%} or more are needed"
     return None
 
 
 def _share(value: float, limit: float) -> str:
-    """A share in per cent, in whole numbers or with the digits by which it differs from its limit."""
+    """Format a share in per cent, with as many decimals as distinguish it from its limit."""
     return _apart(value, limit, "%", 0)
 
 
 def _number(value: float, limit: float) -> str:
-    """A number with one digit, or with those by which it differs from its limit."""
+    """Format a number with one decimal, or with as many as distinguish it from its limit."""
     return _apart(value, limit, "f", 1)
 
 
-def _apart(value: float, limit: float, kind: str, fewest: int) -> str:
-    shown = [f"{value:.{digits}{kind}}" for digits in range(fewest, 8)]
-    limits = [f"{limit:.{digits}{kind}}" for digits in range(fewest, 8)]
+def _apart(value: float, limit: float, kind: str, min_decimals: int) -> str:
+    shown = [f"{value:.{digits}{kind}}" for digits in range(min_decimals, 8)]
+    limits = [f"{limit:.{digits}{kind}}" for digits in range(min_decimals, 8)]
     return next((own for own, other in zip(shown, limits, strict=True) if own != other), shown[-1])
 
 
@@ -250,12 +255,12 @@ def _check(view: NDArray[np.uint8]) -> None:
     if view.ndim == 3 and view.shape[2] == 3 and view.dtype == np.uint8 and min(view.shape[:2]) >= 16:
         return
     value = f"an array of {view.shape} {view.dtype}"
-    rule = "a view is [h, w, 3] uint8 with 16 px or more on each side"
+    rule = "the selected part is [h, w, 3] uint8 with 16 px or more on each side"
     raise PageError(_HEADLINE, [Issue("page", "", value, rule, "correct pages.box", "too_small")])
 
 
 def _ink(view: NDArray[np.uint8]) -> Mask:
-    """Ink on a copy of at most ``WORKING_SIDE``: dark in every channel, which a coloured grid is not."""
+    """Return the ink on a copy of at most ``WORKING_SIDE`` px: dark in every channel, unlike a coloured grid."""
     import cv2
 
     scale = WORKING_SIDE / max(view.shape[:2])
@@ -271,14 +276,14 @@ def _ink(view: NDArray[np.uint8]) -> Mask:
 
 
 def _opened(ink: Mask, wide: int, high: int) -> Mask:
-    """What of the ink holds a solid rectangle of this size."""
+    """Return the ink that is covered by solid rectangles of this size (morphological opening)."""
     import cv2
 
     return np.asarray(cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((high, wide), np.uint8)), np.uint8)
 
 
 def _without_lines(ink: Mask) -> Mask:
-    """The ink less rules, frames, axes and the separators between leads."""
+    """Remove rules, frames, axes and the separators between leads from the ink."""
     import cv2
 
     width = ink.shape[1]
@@ -289,11 +294,11 @@ def _without_lines(ink: Mask) -> Mask:
 
 
 def _lines(ink: Mask, long: int) -> Mask:
-    """What of the ink holds a level line of this length; only rows with ink enough for one are searched, which are few."""
+    """Return the ink in horizontal lines of this length; searches only the few rows with enough ink for one."""
     import cv2
 
     amount = np.asarray(cv2.reduce(ink, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)).ravel()
-    rows = amount >= min(long // 2, ink.shape[1])  # what lies beyond the picture counts as ink
+    rows = amount >= min(long // 2, ink.shape[1])  # pixels outside the image count as ink
     lines = np.zeros_like(ink)
     if rows.any():
         lines[rows] = _opened(ink[rows], long, 1)
@@ -301,25 +306,25 @@ def _lines(ink: Mask, long: int) -> Mask:
 
 
 def _wide_parts(ink: Mask) -> Mask:
-    """Connected parts (gaps of two columns closed) that are ``WIDE_PART`` of the width or wider."""
+    """Return connected parts (gaps of two columns closed) that span ``MIN_TRACE_WIDTH`` of the width or more."""
     import cv2
 
     joined = np.asarray(cv2.dilate(ink, np.ones((3, 5), np.uint8)), np.uint8)
     for start, (_, _, wide, _) in _parts(joined):
-        if wide >= WIDE_PART * ink.shape[1]:
+        if wide >= MIN_TRACE_WIDTH * ink.shape[1]:
             cv2.floodFill(joined, None, start, 2, flags=8)
     return np.asarray(ink & (joined >> 1), np.uint8)
 
 
 def _parts(mask: Mask) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
-    """A pixel (x, y) of each connected part, and its left, top, width and height.
+    """Yield a pixel (x, y) of each connected part, and its left, top, width and height.
 
-    Outlines tell both at a tenth of the cost of ``connectedComponentsWithStats``, which counts every pixel of paper, too.
+    Contours cost a tenth of ``connectedComponentsWithStats``, which also counts every pixel of paper.
     """
     import cv2
 
     outlines, nested = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    outer = [] if nested is None else np.flatnonzero(nested[0, :, 3] < 0).tolist()  # the others go round holes
+    outer = [] if nested is None else np.flatnonzero(nested[0, :, 3] < 0).tolist()  # the others surround holes
     for outline in (outlines[number] for number in outer):
         yield outline[0, 0].tolist(), cv2.boundingRect(outline)
 
@@ -337,7 +342,7 @@ def _runs(mask: Mask) -> Runs:
 
 
 def _stroke_width(mask: Mask) -> float:
-    """Pixels: a line of width s and length l has area s l and an edge of 2 l."""
+    """Return the stroke width in pixels: a line of width s and length l has area s l and a perimeter of 2 l."""
     edge = sum(int(np.count_nonzero(turned[1:] != turned[:-1])) for turned in (mask, mask.T))
     return max(1.0, 2 * int(mask.sum()) / max(edge, 1))
 
@@ -349,11 +354,11 @@ def _beats(traces: Mask, stroke: float) -> list[Beat]:
     height, width = traces.shape
     foot = max(3, round(BEAT_FOOT * width))
     level = traces & (1 - _opened(traces, 1, max(3, round(2.5 * stroke))))
-    tall = _opened(traces, 1, max(4, round(2.5 * stroke), round(BEAT_HEIGHT * width)))
-    joined = cv2.dilate(tall, np.ones((1, 3), np.uint8))  # up and down stroke are one beat
+    tall = _opened(traces, 1, max(4, round(2.5 * stroke), round(MIN_BEAT_HEIGHT * width)))
+    joined = cv2.dilate(tall, np.ones((1, 3), np.uint8))  # an upstroke and its downstroke are one beat
     found = []
     for _, (x, y, wide, high) in _parts(np.asarray(joined, np.uint8)):
-        if wide > BEAT_WIDTH * width + 2 or high > 0.6 * height:
+        if wide > MAX_BEAT_WIDTH * width + 2 or high > 0.6 * height:
             continue
         rows = slice(max(0, y - high // 4), y + high + high // 4)
         before = _level(level[rows, max(0, x + 1 - foot) : x + 1], foot)
@@ -364,15 +369,15 @@ def _beats(traces: Mask, stroke: float) -> list[Beat]:
 
 
 def _level(window: Mask, foot: int) -> float | None:
-    """Mean row of the trace, None where it fills less than half of the columns."""
+    """Return the mean row of the trace, or None if it covers less than half of the columns."""
     rows, columns = np.nonzero(window)
-    if 2 * len(set(columns.tolist())) < foot:  # so few that numpy's calls would cost more
+    if 2 * len(set(columns.tolist())) < foot:  # for so few values a set is faster than numpy
         return None
     return float(rows.sum() / len(rows))
 
 
 def _together(beats: list[tuple[float, float]]) -> float:
-    """Share of the beats that have one of another trace above or below them."""
+    """Return the share of the beats that have a beat of another trace above or below them."""
     if not beats:
         return 0.0
     across, down = np.array(beats).T
@@ -381,7 +386,7 @@ def _together(beats: list[tuple[float, float]]) -> float:
 
 
 def _rhythm(amounts: NDArray[np.float64]) -> float:
-    """Largest rise of the autocorrelation of the ink in each column, slow changes and the tallest columns tempered."""
+    """Return the largest rise of the autocorrelation of the ink per column, after high-pass filtering and clipping."""
     import cv2
 
     width = len(amounts)
@@ -389,9 +394,9 @@ def _rhythm(amounts: NDArray[np.float64]) -> float:
     profile = cv2.GaussianBlur(tempered, (0, 0), max(0.5, 0.004 * width))
     profile = (profile - cv2.GaussianBlur(profile, (0, 0), max(1.0, 0.04 * width)))[0]
     power = np.square(np.abs(np.fft.rfft(profile, 2 * width)))
-    correlation = np.fft.irfft(power)[: max(2, round(LONGEST * width))]
+    correlation = np.fft.irfft(power)[: max(2, round(MAX_PERIOD * width))]
     if correlation[0] <= 0:
         return 0.0
     correlation /= correlation[0]
     rise = correlation - np.minimum.accumulate(correlation)
-    return float(rise[round(SHORTEST * width) :].max(initial=0.0))
+    return float(rise[round(MIN_PERIOD * width) :].max(initial=0.0))

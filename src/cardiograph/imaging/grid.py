@@ -1,4 +1,8 @@
-"""Which part of a page the encoder sees: the area with the ECG grid, the whole page, or a fixed box."""
+"""Select the view of a page: the part that the encoder sees.
+
+The setting ``pages.view`` chooses the view: the area of the printed ECG grid (``grid``, the default), the whole page
+(``whole``), or a fixed rectangle (``box``).
+"""
 
 from __future__ import annotations
 
@@ -13,38 +17,45 @@ from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.hashing import percentiles
 
 PAGE_VERSION = "1"
-"""Part of the encoder fingerprint: changes whenever the same page gives another view."""
+"""Version of the view, part of the encoder fingerprint; it changes whenever the same page gives another view."""
 
 WORKING_SIDE = 1100
-"""Longer side in pixels of the copy on which the grid is sought; 1 mm of a full page is then about 4 pixels."""
+"""Longer side in pixels of the working copy, on which the grid is searched; 1 mm of a full page is about 4 pixels."""
 
-AREA_FROM = 0.8
-"""Reduction from which pixels are averaged; for less, the four nearest do, at an eighth of the cost."""
+MAX_AVERAGED_SCALE = 0.8
+"""Scale below which pixels are averaged; above it, bilinear interpolation suffices at an eighth of the cost."""
 
-MILLIMETRE = 4
-"""Pixels of 1 mm on the working copy of a full page."""
+PIXELS_PER_MM = 4
+"""Pixels per millimetre on the working copy of a full page."""
 
 MIN_SHARE = 0.08
-"""Smallest share of the page that a grid covers."""
+"""Smallest share of the page that a grid has to cover."""
 
 MAX_SLOPE = 0.05
-"""Steepest edge that is still followed: a page turned by 3 degrees."""
+"""Largest slope of a grid edge: a page rotated by 3 degrees."""
 
 REDUCTION = 4
-"""The working copy is reduced by this factor once more where only areas matter."""
+"""Further reduction of the working copy for steps that look at areas only."""
 
 MIN_PEAK = 0.15
-"""Smallest rise of the autocorrelation at the period of the grid."""
+"""Smallest rise of the autocorrelation at the period of a grid."""
 
-_HEADLINE = "The view of a page cannot be used."
+_HEADLINE = "The selected part of a page cannot be used."
 
 Channel = NDArray[np.uint8]
-"""[h, w] of the working copy: a tone 0..255, or a mask of 0 and 1."""
+"""[h, w] uint8 on the working copy: a tone 0..255, or a mask of 0 and 1."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels; ``right`` and ``bottom`` are the first column and row outside."""
+    """Rectangle on a page, in pixels.
+
+    Args:
+        left: First column inside.
+        top: First row inside.
+        right: First column outside, to the right.
+        bottom: First row outside, below.
+    """
 
     left: int
     top: int
@@ -53,27 +64,27 @@ class Box:
 
     @property
     def width(self) -> int:
-        """In pixels."""
+        """Width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """Height in pixels."""
         return self.bottom - self.top
 
 
 def select_view(pixels: NDArray[np.uint8], config: PagesConfig) -> tuple[Box, NDArray[np.uint8]]:
-    """The part of a page that the configuration asks for.
+    """Select the configured view of a page.
 
     Args:
-        pixels: [h, w, 3] RGB.
-        config: ``view`` is ``grid``, ``whole`` or ``box``.
+        pixels: [h, w, 3] uint8 RGB of the whole page.
+        config: Page settings; ``view`` is ``grid``, ``whole`` or ``box``.
 
     Returns:
-        The box, and a view of the pixels inside it.
+        The box on the page, and its pixels [h, w, 3] (a slice of ``pixels``, not a copy).
 
     Raises:
-        PageError: No grid was found (``no_grid``), or the box reaches beyond the page (``box_outside``).
+        PageError: If no grid is found (code ``no_grid``) or the box reaches beyond the page (``box_outside``).
     """
     height, width = pixels.shape[:2]
     if config.view == "grid":
@@ -86,10 +97,14 @@ def select_view(pixels: NDArray[np.uint8], config: PagesConfig) -> tuple[Box, ND
 
 
 def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """The pixels inside ``box``.
+    """Return the pixels inside a box.
+
+    Args:
+        pixels: [h, w, 3] uint8 RGB.
+        box: Rectangle in pixels.
 
     Raises:
-        PageError: The box is empty or reaches beyond the page.
+        PageError: If the box is empty or reaches beyond the page (code ``box_outside``).
     """
     height, width = pixels.shape[:2]
     if not (0 <= box.left < box.right <= width and 0 <= box.top < box.bottom <= height):
@@ -100,20 +115,22 @@ def crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
 
 
 def find_grid(pixels: NDArray[np.uint8]) -> Box:
-    """Find the upright box round the ECG grid.
+    """Find the bounding box of the ECG grid.
 
-    The grid is where the paper between the traces is finely and evenly textured: ink is masked, the local contrast of the
-    rest is averaged, split in two classes, and the largest solid area taken; it must repeat itself along both axes.
-    Its edges are then followed by straight lines, so that a page turned by a degree or two is framed whole.
+    The grid is the area where the paper between the traces has a fine, even texture. Ink is masked, the local contrast
+    of the remaining paper is averaged and split into two classes, and the largest solid area is taken; it has to be
+    periodic along both axes. Straight lines are then fitted to its edges, so that the box contains the whole grid of a
+    page that is rotated by a degree or two.
 
     Args:
-        pixels: [h, w, 3] RGB. Lines or dots of any colour paler than the traces; slight blur, tint and turn.
+        pixels: [h, w, 3] uint8 RGB. Grid lines or dots may have any colour paler than the traces; slight blur, tint and
+            rotation are allowed.
 
     Returns:
         The box in pixels of the page.
 
     Raises:
-        PageError: Code ``no_grid``.
+        PageError: If there is no grid (code ``no_grid``).
     """
     import cv2
 
@@ -121,7 +138,7 @@ def find_grid(pixels: NDArray[np.uint8]) -> Box:
     scale = min(1.0, WORKING_SIDE / max(height, width))
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        method = cv2.INTER_AREA if scale < AREA_FROM else cv2.INTER_LINEAR
+        method = cv2.INTER_AREA if scale < MAX_AVERAGED_SCALE else cv2.INTER_LINEAR
         reduced = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=method)
         pixels = np.asarray(reduced, np.uint8)
     red, green, blue = cv2.split(np.ascontiguousarray(pixels))
@@ -145,7 +162,7 @@ def find_grid(pixels: NDArray[np.uint8]) -> Box:
 
 
 def _ink_mask(brightest: Channel) -> Channel:
-    """1 on ink and within three pixels of it, 0 on paper and grid; ink is dark in every channel, a grid is not."""
+    """Return a mask of ink and three pixels around it; ink is dark in every channel, a grid is not."""
     import cv2
 
     dark, paper = percentiles(brightest[::3, ::3], 0.2, 50)
@@ -154,7 +171,7 @@ def _ink_mask(brightest: Channel) -> Channel:
 
 
 def _without_ink(tone: Channel, ink: Channel) -> Channel:
-    """The page as if nothing were written on it: ink takes the tone of the brightest paper near by."""
+    """Replace ink by the brightest tone of the paper nearby."""
     import cv2
 
     paper = cv2.dilate(tone * (1 - ink), np.ones((15, 15), np.uint8))
@@ -162,7 +179,7 @@ def _without_ink(tone: Channel, ink: Channel) -> Channel:
 
 
 def _local_contrast(tone: Channel, ink: Channel) -> NDArray[np.float32]:
-    """Mean deviation of the paper from its surroundings, on a copy reduced by ``REDUCTION``."""
+    """Return the mean deviation of the paper from its surroundings, on a copy reduced by ``REDUCTION``."""
     import cv2
 
     wide = max(tone.shape) // 60 | 1
@@ -180,9 +197,9 @@ def _local_contrast(tone: Channel, ink: Channel) -> NDArray[np.float32]:
 
 
 def _grid_area(tone: Channel, ink: Channel) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom, roughly; None where nothing looks like a grid."""
+    """Return the approximate left, top, right and bottom of the grid, or None if nothing looks like a grid."""
     contrast = _local_contrast(tone, ink)
-    for share in (25, 5):  # of the page in per cent, that the grid has at least
+    for share in (25, 5):  # least share of the page in per cent that the grid covers
         threshold = _two_classes(contrast, 100 - share)
         area = None if threshold is None else _solid_area(contrast > threshold)
         if area is not None:
@@ -194,9 +211,10 @@ def _grid_area(tone: Channel, ink: Channel) -> tuple[int, int, int, int] | None:
 
 
 def _two_classes(contrast: NDArray[np.float32], percentile: float) -> float | None:
-    """The level between margin and grid, by two-means of the logarithm; half the mean where the page is all grid.
+    """Return the contrast level between margin and grid, by two-means on the logarithm.
 
-    What stands far above ``percentile`` is text or frame, and counts as grid.
+    If the whole page is grid, the level is half the mean contrast. Contrast far above ``percentile``, as of text or a
+    frame, is limited, so that it counts as grid.
     """
     values = np.log(np.maximum(contrast, 0.05))
     low, high = (float(level) for level in np.percentile(values, [2, percentile]))
@@ -208,18 +226,18 @@ def _two_classes(contrast: NDArray[np.float32], percentile: float) -> float | No
         before, low, high = (low, high), float(values[~above].mean()), float(values[above].mean())
         if (low, high) == before:
             break
-    if high < np.log(0.8):  # grey levels: less is the noise of plain paper
+    if high < np.log(0.8):  # in grey levels: less is the noise of plain paper
         return None
     return float(np.exp(high)) / 2 if high - low < np.log(2) else float(np.exp((low + high) / 2))
 
 
 def _solid_area(textured: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of the largest textured area, narrow strips and attached blocks of text left out."""
+    """Return left, top, right and bottom of the largest textured area, without narrow strips and attached text."""
     import cv2
 
     side = max(textured.shape)
     border = side // 10
-    # a frame of nothing round the picture, so that closing and opening treat its borders as any other place
+    # an empty border, so that closing and opening treat the edges of the image like its interior
     solid = np.pad(textured.astype(np.uint8), border)
     closed = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((side // 40 + 1, side // 40 + 1), np.uint8))
     opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((side // 14 + 1, side // 14 + 1), np.uint8))
@@ -236,15 +254,15 @@ def _solid_area(textured: NDArray[np.bool_]) -> tuple[int, int, int, int] | None
 
 
 def _extent(amounts: NDArray[np.int64]) -> tuple[int, int]:
-    """First and one past the last place with more than half of the most."""
+    """Return the range of positions from the first to the last with more than half of the maximum."""
     full = np.flatnonzero(amounts > 0.5 * amounts.max())
     return int(full[0]), int(full[-1]) + 1
 
 
 def _repeats(tone: Channel, area: tuple[int, int, int, int]) -> bool:
-    """Whether the area repeats itself along both axes, as lines or dots do and photographs don't.
+    """Return whether the area is periodic along both axes, as lines or dots are and photographs are not.
 
-    The autocorrelation is the mean over tiles: of a grid it has the same peaks in each, of anything else chance ones.
+    The autocorrelation is averaged over tiles: a grid has the same peaks in each tile, other textures have random ones.
     """
     import cv2
 
@@ -259,13 +277,13 @@ def _repeats(tone: Channel, area: tuple[int, int, int, int]) -> bool:
         for x in np.linspace(left, right - side, 4).astype(int):
             real, imaginary = cv2.split(cv2.dft(flat[y : y + side, x : x + side], flags=cv2.DFT_COMPLEX_OUTPUT))
             power += real * real + imaginary * imaginary
-    correlation = np.asarray(cv2.dft(power, flags=cv2.DFT_INVERSE), np.float32)  # power is even: the result is real
+    correlation = np.asarray(cv2.dft(power, flags=cv2.DFT_INVERSE), np.float32)  # real, because power is even
     correlation /= max(float(correlation[0, 0]), 1e-6)
     return min(_peak(correlation), _peak(correlation.T)) > MIN_PEAK
 
 
 def _peak(correlation: NDArray[np.float32]) -> float:
-    """How far the correlation along the first row rises again after it fell; the row may lean by ``MAX_SLOPE``."""
+    """Return the rise of the correlation along the first row after its fall; the row may slope by ``MAX_SLOPE``."""
     lags = np.arange(1, correlation.shape[1] // 2)
     shifts = np.arange(-3, 4)[:, None]
     near = np.where(np.abs(shifts) > 1 + MAX_SLOPE * lags, -1, correlation[shifts, lags])
@@ -274,11 +292,11 @@ def _peak(correlation: NDArray[np.float32]) -> float:
 
 
 def _edges(tone: Channel, ink: Channel, area: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of the upright box round the four fitted edges."""
+    """Return left, top, right and bottom of the bounding box of the four fitted edges."""
     import cv2
 
     inner, reach = tone, max(8, max(tone.shape) // 28)
-    # a margin of paper as bright as the nearest gives an edge to a grid that runs off the page, too
+    # a margin as bright as the nearest paper also gives an edge to a grid that runs off the page
     bright = cv2.dilate(tone, np.ones((15, 15), np.uint8))
     tone = np.array(cv2.copyMakeBorder(bright, reach, reach, reach, reach, cv2.BORDER_REPLICATE), np.uint8)
     tone[reach:-reach, reach:-reach] = inner
@@ -293,7 +311,7 @@ def _edges(tone: Channel, ink: Channel, area: tuple[int, int, int, int]) -> tupl
 
 
 def _edge(tone: Channel, ink: Channel, place: tuple[int, int, int], reach: int) -> float:
-    """The outermost column of the grid's left edge, which runs near column ``place[0]`` from row to row."""
+    """Return the outermost column of the left edge, which is near column ``place[0]`` between rows ``place[1:]``."""
     rough, top, bottom = place
     begin, end = rough - reach, min(tone.shape[1], rough + 2 * reach)
     strips = _strips(top, bottom)
@@ -319,24 +337,24 @@ def _strips(top: int, bottom: int) -> list[tuple[int, int]]:
 
 
 def _first_rises(profiles: NDArray[np.float32], reach: int) -> NDArray[np.float64]:
-    """[strips] where margin turns into grid, NaN where it does not.
+    """Return the [strips] columns where the margin changes into the grid, NaN where no change is visible.
 
-    The place is the cut that leaves the smallest squared error to one level on each side.
+    The change is the cut with the smallest squared error to a constant level on each side.
 
     Args:
-        profiles: [strips, columns] how dark the paper is, NaN where it is not seen.
-        reach: Columns at either end that are surely margin, and surely grid.
+        profiles: [strips, columns] darkness of the paper, NaN where ink covers it.
+        reach: Number of columns at the two ends that certainly are margin and certainly are grid.
     """
     seen = ~np.isnan(profiles)
-    # between two lines the level of the line before holds, so that the grid is one level and not a comb
-    padded = np.pad(profiles, ((0, 0), (MILLIMETRE, 0)), mode="edge")
+    # between two grid lines keep the level of the preceding line, so that the grid has one level
+    padded = np.pad(profiles, ((0, 0), (PIXELS_PER_MM, 0)), mode="edge")
     width = profiles.shape[1]
-    levels = np.fmax.reduce([padded[:, shift : shift + width] for shift in range(MILLIMETRE + 1)])
+    levels = np.fmax.reduce([padded[:, shift : shift + width] for shift in range(PIXELS_PER_MM + 1)])
     outside = _lower_fifth(levels[:, :reach])
     last = levels[:, -reach:]
     inside = np.nansum(last, axis=1) / np.maximum((~np.isnan(last)).sum(axis=1), 1)
     usable = (seen[:, :reach].sum(axis=1) >= 3) & (seen[:, -reach:].sum(axis=1) >= 3) & (inside > outside)
-    # above the level of the grid all is alike: a strong frame or a smear of text must not outweigh the rest
+    # clip at the level of the grid: a dark frame or blurred text must not outweigh the rest
     outside, inside = outside[:, None], inside[:, None]
     middle = (outside + inside) / 2
     known = np.where(np.isnan(levels), middle, levels)
@@ -346,7 +364,7 @@ def _first_rises(profiles: NDArray[np.float32], reach: int) -> NDArray[np.float6
 
 
 def _lower_fifth(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[rows] 20th percentile of what is not NaN in each row, NaN for a row of NaN."""
+    """Return the [rows] 20th percentile of each row without its NaN; NaN for a row of NaN."""
     ordered = np.sort(values, axis=1)  # NaN comes last
     place = 0.2 * np.maximum((~np.isnan(values)).sum(axis=1) - 1, 0)
     low = place.astype(np.int64)
@@ -358,9 +376,10 @@ def _lower_fifth(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _outermost(rows: NDArray[np.float64], columns: NDArray[np.float64], span: tuple[int, int]) -> float:
-    """Smallest column of the robust line through the points. Source: Theil 1950, Sen 1968 (median of slopes).
+    """Return the smallest column on a robust line through the points.
 
-    The line leaves a quarter of the points on its inner side, not half: text beside the grid pulls points outwards only.
+    The line leaves a quarter of the points on its inner side instead of half, because text next to the grid shifts
+    points outwards only. Source: Theil 1950, Sen 1968 (median of slopes).
     """
     first, second = np.triu_indices(len(rows), 1)
     slope = float(np.median((columns[second] - columns[first]) / (rows[second] - rows[first])))

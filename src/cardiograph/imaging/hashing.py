@@ -1,4 +1,8 @@
-"""Two fingerprints of a page: of its exact pixels, and of its traces, which survives copying."""
+"""Two hashes of a page: the pixel hash of its exact pixels, and the perceptual hash of its traces.
+
+The perceptual hash survives scanning, scaling and recompression. Pages with nearly equal perceptual hashes are
+*near-copies*: they show the same recording.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 HASH_VERSION = "2"
-"""Changes whenever the same pixels give another hash."""
-
+"""Version of the hashes; it changes whenever the same pixels give another hash."""
 
 BANDS, COLUMNS = 16, 96
-"""Rows and columns of the trace map: one column is about 0.1 s of a page with 10 s of rhythm strip."""
-
+"""Rows and columns of the trace map; one column is about 0.1 s of a page with a rhythm strip of 10 s."""
 
 NEAR_COPY_THRESHOLD = 0.05
-"""Largest distance of near-copies; ``docs/concepts/pages.md`` tells how it was chosen on the shared pages."""
-
+"""Largest distance of near-copies; ``docs/concepts/pages.md`` explains how it was chosen."""
 
 _WIDTH, _HEIGHT = 768, 480
+"""Size in pixels of the working copy."""
 
-
-_MAX_TURN = 0.035
-"""Steepest turn that is undone: 2 degrees."""
-
+_MAX_SLOPE = 0.035
+"""Largest slope of the baselines that is corrected: 2 degrees."""
 
 _LINE_ACROSS, _LINE_DOWN = 0.1, 0.16
-"""Of width and height: straight ink as long is a line of the grid, a rule or a frame."""
+"""Shares of width and height: straight ink of this length is a grid line, a rule or a frame."""
 
+_BACKGROUND_PIXELS = 31
+"""Side of the square of the working copy whose mean is the background of a pixel."""
 
-_NEAR = 31
-"""Pixels around a pixel of the working copy whose mean is its ground."""
-
-
-_BLOCK = 2048
+_BLOCK_ROWS = 2048
 
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 (hex) of shape and pixels: equal for one picture in two files, other for the slightest change.
+    """Return the SHA-256 (hex) of shape and pixels, which is the same for the same image in different files.
 
     Args:
-        pixels: [h, w, 3] RGB.
+        pixels: [h, w, 3] uint8 RGB.
     """
     digest = hashlib.sha256(np.array(pixels.shape, "<i8").tobytes())
     digest.update(np.ascontiguousarray(pixels).data)
@@ -49,16 +47,16 @@ def pixel_hash(pixels: NDArray[np.uint8]) -> str:
 
 
 def perceptual_hash(view_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Fingerprint of the traces: how much ink stands in each stretch of time, row by row.
+    """Return the perceptual hash of a page: the amount of ink per band and interval of time.
 
-    Paper and lines fall away; the ink is levelled and framed, so that margins, scale and a slight turn fall away too; a
-    steep stroke (QRS complex) has much ink in few columns, a baseline little.
+    Paper and straight lines are removed. The ink is levelled and scaled to a fixed frame, so that margins, scale and a
+    slight rotation do not matter. A steep stroke (QRS complex) puts much ink into few columns, a baseline little.
 
     Args:
-        view_pixels: [h, w, 3] RGB.
+        view_pixels: [h, w, 3] uint8 RGB of the view.
 
     Returns:
-        [1536] uint8 (16 bands x 96 columns), 128 in the mean; compare with :func:`near_copy_distance` only.
+        [1536] uint8 (16 bands x 96 columns) with mean 128; compare hashes with :func:`near_copy_distance` only.
     """
     ink = _framed(_upright(_ink(view_pixels)))
     table = _trace_map(ink)
@@ -69,27 +67,28 @@ def perceptual_hash(view_pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def near_copy_distance(one: NDArray[np.uint8], many: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Distance of one perceptual hash to many.
+    """Compute the distances of one perceptual hash to many.
 
     Args:
-        one: [1536] uint8.
-        many: [n, 1536] uint8.
+        one: [1536] uint8 hash.
+        many: [n, 1536] uint8 hashes.
 
     Returns:
-        [n] float32: 1 - correlation, 0 for the same traces, about 1 for unrelated ones; the least over the ways in which the
-        page may lie, see :func:`turned_hashes`.
+        [n] float32 distances, 1 - correlation: 0 for the same traces, about 1 for unrelated ones. The smallest over the
+        orientations of :func:`turned_hashes` counts.
     """
     return np.asarray(1 - (unit_hashes(many) @ unit_hashes(turned_hashes(one[None])).T).max(axis=1), np.float32)
 
 
 def turned_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The hashes that pages have as they are, upside down, mirrored, and both.
+    """Return the hashes of pages in four orientations.
 
     Args:
-        hashes: [n, 1536] uint8.
+        hashes: [n, 1536] uint8 hashes.
 
     Returns:
-        [4 n, 1536] uint8: all of them as they are, then turned by 180 degrees, mirrored left to right, and top to bottom.
+        [4 n, 1536] uint8: all hashes as they are, then rotated by 180 degrees, mirrored left to right, and mirrored top
+        to bottom.
     """
     maps = hashes.reshape(-1, BANDS, COLUMNS)
     ways = (maps, maps[:, ::-1, ::-1], maps[:, :, ::-1], maps[:, ::-1])
@@ -97,18 +96,18 @@ def turned_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRESHOLD) -> NDArray[np.int64]:
-    """All pairs of near-copies, exactly, block by block: memory grows with n, not with n x n.
+    """Find all pairs of near-copies by exact comparison, in blocks: memory grows with n instead of n x n.
 
     Args:
-        hashes: [n, 1536] uint8.
-        threshold: Largest distance.
+        hashes: [n, 1536] uint8 hashes.
+        threshold: Largest distance of near-copies.
 
     Returns:
-        [pairs, 2] int64 rows, first < second.
+        [pairs, 2] int64 rows of ``hashes``, the first smaller than the second.
     """
     found = [np.empty((0, 2), np.int64)]
-    for first in range(0, len(hashes), _BLOCK):
-        near = near_copies_between(hashes[first : first + _BLOCK], hashes[first:], threshold) + first
+    for first in range(0, len(hashes), _BLOCK_ROWS):
+        near = near_copies_between(hashes[first : first + _BLOCK_ROWS], hashes[first:], threshold) + first
         found.append(near[near[:, 0] < near[:, 1]])
     return np.concatenate(found)
 
@@ -116,28 +115,28 @@ def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRE
 def near_copies_between(
     some: NDArray[np.uint8], others: NDArray[np.uint8], threshold: float = NEAR_COPY_THRESHOLD
 ) -> NDArray[np.int64]:
-    """All near-copies of some pages among others, exactly, block by block.
+    """Find all near-copies of some pages among others by exact comparison, in blocks.
 
     Args:
-        some: [n, 1536] uint8.
-        others: [m, 1536] uint8.
-        threshold: Largest distance.
+        some: [n, 1536] uint8 hashes.
+        others: [m, 1536] uint8 hashes.
+        threshold: Largest distance of near-copies.
 
     Returns:
         [pairs, 2] int64: row of ``some``, row of ``others``.
     """
     found = [np.empty((0, 2), np.int64)]
-    for first in range(0, len(some), _BLOCK):
-        asked = unit_hashes(turned_hashes(some[first : first + _BLOCK]))
-        for start in range(0, len(others), _BLOCK):
-            likeness = asked @ unit_hashes(others[start : start + _BLOCK]).T
-            best = likeness.reshape(4, -1, likeness.shape[1]).max(axis=0)
+    for first in range(0, len(some), _BLOCK_ROWS):
+        queries = unit_hashes(turned_hashes(some[first : first + _BLOCK_ROWS]))
+        for start in range(0, len(others), _BLOCK_ROWS):
+            correlation = queries @ unit_hashes(others[start : start + _BLOCK_ROWS]).T
+            best = correlation.reshape(4, -1, correlation.shape[1]).max(axis=0)
             found.append(np.argwhere(best >= 1 - threshold) + np.array([first, start]))
     return np.concatenate(found)
 
 
 def unit_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """[n, 1536] uint8 as vectors of mean 0 and length 1, whose products are correlations; an even hash stays 0."""
+    """Scale [n, 1536] uint8 hashes to mean 0 and length 1, so that products are correlations; constant ones give 0."""
     centred = hashes.astype(np.float32)
     centred -= centred.mean(axis=1, keepdims=True)
     length = np.sqrt((centred * centred).sum(axis=1, keepdims=True))
@@ -145,10 +144,10 @@ def unit_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """[h, w] 0..1: how dark the traces are, without grid, rules and frames.
+    """Return the [h, w] darkness of the traces, 0..1, without grid, rules and frames.
 
-    The brightest channel counts, in which a coloured grid is pale. In a copy in grey or in black and white it is as dark as
-    ink, so whatever stays dark along a line that is too long for a trace is taken away, too.
+    The brightest channel is used, in which a coloured grid is pale. In a grey or black-and-white copy a grid is as dark
+    as ink; therefore everything that is dark along a line too long for a trace is removed, too.
     """
     import cv2
 
@@ -159,30 +158,30 @@ def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     dark = 255 - np.asarray(cv2.resize(cv2.max(cv2.max(red, green), blue), size, interpolation=method), np.uint8)
     across = _along(dark, (1, round(_LINE_ACROSS * size[0])))
     down = _along(dark, (max(1, round(_LINE_DOWN * size[1])), 1))
-    lines = across + down - across * down / 255  # where lines cross, the paper shows through neither
+    lines = across + down - across * down / 255  # union of both, as of two independent opacities
     traces = np.maximum(dark - lines, 0)
-    traces = np.maximum(traces - cv2.blur(traces, (_NEAR, _NEAR)), 0)
+    traces = np.maximum(traces - cv2.blur(traces, (_BACKGROUND_PIXELS, _BACKGROUND_PIXELS)), 0)
     darkest = max(float(np.percentile(traces[::2, ::2], 99.6)), 20.0)
     low, high = 0.3 * darkest, 0.65 * darkest
     return np.asarray(np.clip((traces - low) / (high - low), 0, 1), np.float32)
 
 
 def _along(dark: NDArray[np.uint8], line: tuple[int, int]) -> NDArray[np.float32]:
-    """How dark the darkest line of this height and width through each pixel is at its palest place."""
+    """Return, for each pixel, the least darkness along the darkest line of this (height, width) through it."""
     import cv2
 
     return np.asarray(cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones(line, np.uint8)), np.float32)
 
 
 def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn the ink so that its baselines are level: the shear whose row sums are the most uneven."""
+    """Rotate the ink so that its baselines are level; the slope is the shear with the most uneven row sums."""
     import cv2
 
     height, width = ink.shape
     small = cv2.resize(ink, (48, height), interpolation=cv2.INTER_AREA)
-    reach = int(_MAX_TURN * width / 2) + 1
+    reach = int(_MAX_SLOPE * width / 2) + 1
     columns = np.pad(small.T, ((0, 0), (reach, reach)))
-    slopes = np.linspace(-_MAX_TURN, _MAX_TURN, 29)
+    slopes = np.linspace(-_MAX_SLOPE, _MAX_SLOPE, 29)
     shifts = reach + np.round(slopes * (np.arange(48) - 23.5)[:, None] * width / 48).astype(int)
     sheared = np.lib.stride_tricks.sliding_window_view(columns, height, axis=1)[np.arange(48)[:, None], shifts]
     slope = slopes[int(np.argmax(np.square(sheared.sum(axis=0)).sum(axis=1)))]
@@ -191,9 +190,9 @@ def _upright(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _framed(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale to a fixed size by where the traces lie, so that margins and the exact box of the view change nothing.
+    """Scale the area of the traces to a fixed size, so that margins and the exact box of the view have no effect.
 
-    Rows count by the square of their ink: baselines decide, and a line of header that comes in or goes does not.
+    Rows are weighted by the square of their ink: baselines decide, and an additional line of the header has no effect.
     """
     import cv2
 
@@ -206,19 +205,19 @@ def _framed(ink: NDArray[np.float32]) -> NDArray[np.float32]:
         first, last = _reached(share, cut), len(share) - _reached(share[::-1], cut)
         margin = edge * (last - first)
         scale.append(size / max(last - first + 2 * margin, 1.0))
-        shift.append((margin - first + 0.5) * scale[-1] - 0.5)  # of pixel centres
+        shift.append((margin - first + 0.5) * scale[-1] - 0.5)  # coordinates of pixel centres
     matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
     return np.asarray(cv2.warpAffine(ink, matrix, (_WIDTH, _HEIGHT), flags=cv2.INTER_LINEAR), np.float32)
 
 
 def _reached(amounts: NDArray[np.float64], share: float) -> float:
-    """How far from the start a share of the amounts is reached, in pixels."""
+    """Return the position in pixels at which the cumulative amounts reach a share of their total."""
     mass = np.concatenate([[0.0], np.cumsum(amounts)])
     return float(np.interp(share * mass[-1], mass, np.arange(len(mass))))
 
 
 def _trace_map(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[bands, columns]: ink in overlapping cells, high values tempered, slow changes along a row removed."""
+    """Return the [bands, columns] ink in overlapping cells, compressed, without slow changes along a row."""
     import cv2
 
     reduced = cv2.resize(ink, (_WIDTH // 4, _HEIGHT // 3), interpolation=cv2.INTER_AREA)
@@ -229,12 +228,12 @@ def _trace_map(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def percentiles(tones: NDArray[np.uint8], low: float, high: float) -> tuple[float, float]:
-    """Two percentiles, to the last digit those of ``np.percentile``.
+    """Return two percentiles, identical to those of ``np.percentile`` but faster.
 
     Args:
-        tones: Any shape, at least one value.
-        low: In per cent.
-        high: In per cent.
+        tones: Values 0..255 in any shape, at least one.
+        low: First percentile, 0..100.
+        high: Second percentile, 0..100.
     """
     reached = np.cumsum(np.bincount(tones.ravel(), minlength=256))
     first, second = (_at(reached, share / 100 * (tones.size - 1)) for share in (low, high))
@@ -242,11 +241,11 @@ def percentiles(tones: NDArray[np.uint8], low: float, high: float) -> tuple[floa
 
 
 def _at(reached: NDArray[np.int64], place: float) -> float:
-    """The value at a place between two of the values in order."""
+    """Return the value at a fractional position in the sorted values; ``reached`` holds cumulative counts."""
     below = int(place)
     before, after = np.searchsorted(reached, [below, min(below + 1, reached[-1] - 1)], side="right").tolist()
     share = place - below
-    # from the nearer end, as numpy has it: its rounding is part of the versions of page, hash and gate
+    # interpolate from the nearer end as numpy does: the rounding is part of the page, hash and gate versions
     if share < 0.5:
         return float(before + (after - before) * share)
     return float(after - (after - before) * (1 - share))

@@ -1,4 +1,7 @@
-"""What a page tells beside its traces: file, paper, print and margins; nothing of it should know the label."""
+"""Metadata of a page: everything but its traces, such as file format, size, brightness and margins.
+
+None of it should predict the label; the audit checks whether it does.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +14,26 @@ from cardiograph.errors import PageError
 from cardiograph.imaging.grid import Box, find_grid
 from cardiograph.imaging.reading import DecodedPage
 
-TRAITS_VERSION = "1"
-"""Changes whenever the same file gives other traits."""
+METADATA_VERSION = "1"
+"""Version of the metadata; it changes whenever the same file gives other metadata."""
 
 MARGIN_SHAPE = (8, 96)
-"""Rows and columns that each of the two margins is averaged to: coarse enough to be learnt from, fine enough for a word."""
+"""Rows and columns to which each of the two margins is averaged: few enough to fit a model, enough to show a word."""
 
 
 @dataclass(frozen=True)
-class PageTraits:
-    """The traits of a page file.
+class PageMetadata:
+    """Metadata of one page file.
 
     Args:
-        file_bytes: Size of the file.
+        file_bytes: Size of the file in bytes.
         format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP`` or ``WEBP``.
-        mode: Pillow's name of the stored mode.
-        width: Pixels.
-        height: Pixels.
-        quantisation: Mean of the luminance table of a JPEG, the larger the coarser; None for other formats.
-        brightness: Mean of all pixels and channels, 0..255.
-        grid: Left, top, right, bottom of the ECG grid in pixels; None where none was found.
+        mode: Pixel mode of the file as Pillow names it, such as ``RGB`` or ``L``.
+        width: Width of the page in pixels.
+        height: Height of the page in pixels.
+        quantisation: Mean of the first quantisation table of a JPEG (larger is coarser); None for other formats.
+        brightness: Mean over all pixels and channels, 0..255.
+        grid: Left, top, right, bottom of the ECG grid in pixels; None if no grid was found.
         margins: Hex of the [2 x 8 x 96] uint8 grey levels above and below the grid; empty without a grid.
     """
 
@@ -46,23 +49,23 @@ class PageTraits:
 
     @property
     def margin_levels(self) -> NDArray[np.uint8] | None:
-        """[1536] uint8 grey of the header, then of the footer; None without a grid."""
+        """[1536] uint8 grey levels above the grid, then below it; None without a grid."""
         return np.frombuffer(bytes.fromhex(self.margins), np.uint8) if self.margins else None
 
 
-def page_traits(page: DecodedPage, grid: Box | None = None) -> PageTraits:
-    """Look at all of a page that is not its traces.
+def extract_metadata(page: DecodedPage, grid: Box | None = None) -> PageMetadata:
+    """Extract the metadata of a page.
 
     Args:
-        page: Decoded.
-        grid: Grid of the page where it is known already; it is sought otherwise.
+        page: Decoded page.
+        grid: Box of the ECG grid; found on the page if None.
     """
     if grid is None:
         try:
             grid = find_grid(page.pixels)
         except PageError:
             grid = None
-    return PageTraits(
+    return PageMetadata(
         file_bytes=page.file_bytes,
         format=page.format,
         mode=page.mode,
@@ -76,7 +79,7 @@ def page_traits(page: DecodedPage, grid: Box | None = None) -> PageTraits:
 
 
 def _margins(pixels: NDArray[np.uint8], grid: Box) -> NDArray[np.uint8]:
-    """[2, 8, 96] grey above and below the grid, over the whole width; white where there is no margin."""
+    """Return [2, 8, 96] grey levels above and below the grid over the whole width; 255 if there is no margin."""
     import cv2
 
     found = np.full((2, *MARGIN_SHAPE), 255, np.uint8)

@@ -1,4 +1,8 @@
-"""From a page file to what the encoder sees and what tells pages apart: one way, for training and for serving."""
+"""Prepare a page: from a file to the input of the encoder and the hashes that identify the page.
+
+Training and serving use the same function, :func:`prepare_page`. The *view* is the part of the page that the encoder
+sees: the area of the ECG grid, unless the configuration requests the whole page or a fixed box.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,13 @@ from cardiograph.imaging.quality import MAX_PICTURES
 from cardiograph.imaging.reading import DecodedPage, read_page
 
 PREPROCESS_VERSION = "1"
-"""Part of the encoder fingerprint: changes whenever the same pixels give other numbers."""
-
+"""Version of the scaling, part of the encoder fingerprint; it changes whenever the same pixels give another input."""
 
 INPUT_SIZE = 224
 """Side of the encoder's input in pixels."""
 
-
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of each channel, RGB, 0..1. Source: the ImageNet training set, as published with ResNet weights."""
-
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Standard deviation of each channel, RGB, 0..1. Source: as :data:`IMAGENET_MEAN`."""
@@ -36,12 +37,12 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 def to_input(view_pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Scale a view to the encoder's input.
 
-    Both sides are scaled on their own, as in the reference pipeline: no part of the traces is cut off. Each output pixel is
-    the mean of the area that it covers, so that thin traces fade but do not break; where the view is smaller than
-    the input, pixels are interpolated linearly.
+    Width and height are scaled independently, as in the reference pipeline, so that no part of the traces is cut off.
+    Each output pixel is the mean of the area that it covers, so that thin traces fade but do not break; if the view is
+    smaller than the input, pixels are interpolated linearly.
 
     Args:
-        view_pixels: [h, w, 3] RGB.
+        view_pixels: [h, w, 3] uint8 RGB.
 
     Returns:
         [3, 224, 224] float32, standardised with the ImageNet mean and standard deviation.
@@ -90,13 +91,13 @@ class PreparedPage:
     """A page, ready for the encoder.
 
     Args:
-        file_sha256: Of the file.
-        pixel_hash: Pixel hash of all decoded pixels of the page.
-        perceptual_hash: [bytes] uint8, of the traces in the view.
-        page: The whole page.
-        box: The view on the page.
-        view: [h, w, 3] RGB uint8.
-        doubt: Why the view does not look like an upright ECG; None where it does.
+        file_sha256: SHA-256 (hex) of the file.
+        pixel_hash: SHA-256 (hex) of all decoded pixels of the page.
+        perceptual_hash: [1536] uint8 hash of the traces in the view.
+        page: The whole decoded page.
+        box: Rectangle of the view on the page, in pixels.
+        view: [h, w, 3] uint8 RGB pixels of the view.
+        doubt: Reason why the view does not look like an upright ECG; None if it does.
     """
 
     file_sha256: str
@@ -109,28 +110,31 @@ class PreparedPage:
 
     @property
     def input(self) -> NDArray[np.float32]:
-        """[3, 224, 224] input of the encoder."""
+        """[3, 224, 224] float32 input of the encoder."""
         return to_input(self.view)
 
 
 def preparation(config: PagesConfig) -> str:
-    """What decides the view and the input, in a line; part of the encoder fingerprint."""
+    """Return the versions and settings that determine the view and the input; part of the encoder fingerprint."""
     box = f" {config.box}" if config.box else ""
     return f"decode=full page={PAGE_VERSION} view={config.view}{box} hash={HASH_VERSION} input={PREPROCESS_VERSION}"
 
 
 def judgement(config: PagesConfig) -> str:
-    """What decides what is known of a page, beyond its pixels: the preparation, and the version of the judgement."""
+    """Return the versions and settings that determine the facts about a page: preparation, ECG check, orientation."""
     return f"{preparation(config)} gate={GATE_VERSION} orientation={ORIENTATION_VERSION}"
 
 
 def refusal(doubt: Doubt | None, *, name: str, gate: bool) -> Issue | None:
-    """The one decision on a page that can be read: refused, or used.
+    """Decide whether a readable page is refused; every caller uses this function.
 
     Args:
-        doubt: Doubt of the page, see :class:`PreparedPage`.
-        name: Name of the page, for the issue.
-        gate: Whether a page in doubt is refused: ``pages.gate``, or what a request says in its place.
+        doubt: Reason why the page does not look like an ECG, or None; see :class:`PreparedPage`.
+        name: Name of the page in the issue.
+        gate: Whether to refuse a page that does not look like an ECG: ``pages.gate``, or the value in a request.
+
+    Returns:
+        The issue that explains the refusal, or None if the page is used.
     """
     if doubt is None or not gate:
         return None
@@ -139,12 +143,12 @@ def refusal(doubt: Doubt | None, *, name: str, gate: bool) -> Issue | None:
 
 
 def is_refusal(issue: Issue) -> bool:
-    """Whether an issue comes from :func:`refusal`, not from a page that cannot be read."""
+    """Return whether an issue comes from :func:`refusal`, not from a page that cannot be read."""
     return any(issue.code in codes for codes in GATE_CODES.values())
 
 
 def page_remarks(doubt: Doubt | None, pictures: int) -> tuple[str, ...]:
-    """What the reader of an answer has to know of a page that was used, a sentence each."""
+    """Return warnings, one sentence each, about a page that was used; they are part of a prediction."""
     found = []
     if doubt is not None:
         seems = "it may be no ECG: " if doubt.code == "not_an_ecg" else ""
@@ -158,15 +162,17 @@ def page_remarks(doubt: Doubt | None, pictures: int) -> tuple[str, ...]:
 
 
 def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> PreparedPage:
-    """Read a page, take its view, and judge whether it looks like an upright ECG; :func:`refusal` says what follows from it.
+    """Read a page, select its view, and check whether it looks like an upright ECG.
+
+    A page that does not look like one is returned with a ``doubt``; :func:`refusal` decides whether it is used.
 
     Args:
-        source: Path, or the content of the file.
-        name: Name of the page, for errors.
-        config: View and limits.
+        source: Path of the file, or its content.
+        name: Name of the page in error messages.
+        config: Page settings: view and limits.
 
     Raises:
-        PageError: With one issue whose ``where`` names the page.
+        PageError: If the page cannot be used; with one issue whose ``where`` names the page.
     """
     page = read_page(source, name=name, max_pixels=config.max_pixels)
     try:

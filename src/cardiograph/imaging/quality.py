@@ -1,4 +1,4 @@
-"""Is this a page that can hold an ECG? Small checks on size and content, each a named fault."""
+"""Checks of size and content that a file has to pass to be a page; each failure is an issue with a code."""
 
 from __future__ import annotations
 
@@ -12,23 +12,20 @@ from PIL import ImageFile
 from cardiograph.errors import Issue
 
 MIN_SIDE = 100
-"""Shortest side of a page in pixels (reference pipeline, stage 1)."""
-
+"""Smallest width and height of a page in pixels (reference pipeline, stage 1)."""
 
 MARK_CONTRAST = 64
-"""Grey levels of 255 by which a pixel must differ from the page's median to count as a mark."""
-
+"""Grey levels of 255 by which a pixel has to differ from the median of the page to count as a mark."""
 
 SAMPLED_PIXELS = 200_000
-"""Marks are counted on about this many evenly spaced pixels; smaller pages are looked at whole."""
-
+"""Approximate number of evenly spaced pixels on which marks are counted; smaller pages are used whole."""
 
 MIN_MARKS = 0.0005
-"""Smallest share of marks on a page that is not blank; see ``docs/concepts/pages.md`` for what real pages have."""
+"""Smallest share of marks on a page that is not blank; ``docs/concepts/pages.md`` lists the shares of real pages."""
 
 
 def check_pixel_count(where: str, width: int, height: int, max_pixels: int) -> Issue | None:
-    """Whether a page is small enough to be decoded; looks at the header's numbers only."""
+    """Check from the size in its header that a page is small enough to be decoded."""
     if width * height <= max_pixels:
         return None
     return Issue(
@@ -42,7 +39,7 @@ def check_pixel_count(where: str, width: int, height: int, max_pixels: int) -> I
 
 
 def check_size(where: str, width: int, height: int) -> Issue | None:
-    """Whether a page has at least 100 x 100 pixels."""
+    """Check that a page has at least 100 x 100 pixels."""
     if min(width, height) >= MIN_SIDE:
         return None
     return Issue(
@@ -56,13 +53,13 @@ def check_size(where: str, width: int, height: int) -> Issue | None:
 
 
 def share_of_marks(pixels: NDArray[np.uint8]) -> float:
-    """Share of pixels whose luminance is far from the page's median: writing on paper, or light on a dark screen.
+    """Return the share of marks: pixels whose luminance differs clearly from the median of the page.
 
     Args:
-        pixels: [h, w, 3] RGB.
+        pixels: [h, w, 3] uint8 RGB.
 
     Returns:
-        0..1. Pale grid lines do not count, so an empty sheet has nearly none.
+        Share, 0..1. Pale grid lines are no marks, so that an empty sheet has nearly none.
 
     Source:
         Luminance weights of ITU-R BT.601.
@@ -73,7 +70,7 @@ def share_of_marks(pixels: NDArray[np.uint8]) -> float:
 
 
 def _median(values: NDArray[np.float32]) -> np.float32:
-    """As ``np.median``, which sorts out three places where one is enough."""
+    """Return ``np.median(values)``, with one partition instead of three."""
     middle = values.size // 2
     parted = np.partition(values, middle, axis=None)
     if values.size % 2:
@@ -82,7 +79,7 @@ def _median(values: NDArray[np.float32]) -> np.float32:
 
 
 def check_blank(where: str, pixels: NDArray[np.uint8]) -> Issue | None:
-    """Whether anything is drawn on the page: an empty sheet, with or without pale grid lines, is blank."""
+    """Check that something is drawn on the page; an empty sheet, with or without pale grid lines, is blank."""
     share = share_of_marks(pixels)
     if share >= MIN_MARKS:
         return None
@@ -97,24 +94,26 @@ def check_blank(where: str, pixels: NDArray[np.uint8]) -> Issue | None:
 
 
 MAX_SCANS = 100
-"""Scans of one JPEG; progressive ones have about 10, and each goes over the whole picture."""
-
+"""Maximum number of scans of a JPEG; progressive files have about 10, and each scan decodes the whole image."""
 
 MAX_PICTURES = 100
-"""Pages of a TIFF that are counted; a hostile file has millions."""
+"""Number of images in a file up to which they are counted; a malicious TIFF has millions."""
 
 
-def count_pictures(image: ImageFile.ImageFile, content: bytes) -> int:
-    """Pages of a TIFF or frames of an animation, at most ``MAX_PICTURES``.
+def count_frames(image: ImageFile.ImageFile, content: bytes) -> int:
+    """Return the number of frames of an animation, 1 for a still image, at most ``MAX_PICTURES``."""
+    return min(MAX_PICTURES, int(getattr(image, "n_frames", 1)))
+
+
+def count_tiff_images(image: ImageFile.ImageFile, content: bytes) -> int:
+    """Return the number of images in a TIFF, at most ``MAX_PICTURES``.
 
     Raises:
-        struct.error: The chain of directories of a TIFF is damaged.
+        struct.error: If the chain of directories is damaged.
 
     Source:
         TIFF 6.0, section 2; BigTIFF.
     """
-    if image.format != "TIFF":
-        return min(MAX_PICTURES, int(getattr(image, "n_frames", 1)))
     order, big = _byte_order(content)
     number, count, entry = (order + "Q", order + "Q", 20) if big else (order + "I", order + "H", 12)
     (at,) = struct.unpack_from(number, content, 8 if big else 4)
@@ -127,53 +126,53 @@ def count_pictures(image: ImageFile.ImageFile, content: bytes) -> int:
 
 
 def check_tiles(image: ImageFile.ImageFile, content: bytes, where: str, max_pixels: int) -> Issue | None:
-    """Whether the tiles of a TIFF are of a size with the page; a strip can't be larger than the page.
+    """Check that the tiles of a TIFF are not much larger than the page; strips never are.
 
     Raises:
-        ValueError, LookupError, struct.error: The directory is damaged, or can be read in two ways.
+        ValueError, LookupError, struct.error: If the directory is damaged or ambiguous.
 
     Source:
         TIFF 6.0, sections 2 and 15 (tags 322 and 323); BigTIFF.
     """
     tags = _tags(content)
     if len(set(tags)) < len(tags):
-        message = "a tag is there twice"  # Pillow goes by the last one, libtiff by the first
+        message = "a tag occurs twice"  # Pillow uses the last one, libtiff the first
         raise ValueError(message)
     if 322 not in tags and 323 not in tags:
         return None
-    found = getattr(image, "tag_v2")  # noqa: B009 - of TIFF files only
+    found = getattr(image, "tag_v2")  # noqa: B009 - TIFF files only
     sides = int(found[322]), int(found[323])
     across, down = (-(-length // side) for length, side in zip(image.size, sides, strict=True))
     tile = sides[0] * sides[1]
-    if tile <= max_pixels and tile * across * down <= 4 * max_pixels:  # 4: tiles that stick out at two edges
+    if tile <= max_pixels and tile * across * down <= 4 * max_pixels:  # 4: tiles may extend beyond two edges
         return None
     value, rule = f"tiles of {sides[0]} x {sides[1]} px", f"at most {max_pixels:,} pixels are decoded"
     return Issue(where, "", value, rule, "save it without tiles", "too_many_pixels")
 
 
-def check_scans(image: ImageFile.ImageFile, content: bytes, where: str) -> Issue | None:
-    """Whether a JPEG, or each of those in a TIFF, has few enough scans.
+def check_scans(image: ImageFile.ImageFile, content: bytes, where: str, max_pixels: int) -> Issue | None:
+    """Check that a JPEG, or each JPEG in a TIFF, has at most ``MAX_SCANS`` scans; ``max_pixels`` is not used.
 
     Raises:
-        ValueError, TypeError: The directory of a TIFF is damaged.
+        ValueError, TypeError: If the directory of a TIFF is damaged.
 
     Source:
-        ITU-T T.81, B.1.1.5: within the data of a scan, a byte FF is followed by 00 or a restart marker.
+        ITU-T T.81, B.1.1.5: within the data of a scan, a byte FF is followed by 00 or a restart marker, never by DA.
     """
     places = [found.start() for found in re.finditer(rb"\xff\xda", content)]
     scans = len(places)
     if image.format == "TIFF" and scans > MAX_SCANS:
-        scans = _most_in_a_part(image, places, len(content))
+        scans = _max_scans_per_strip(image, places, len(content))
     if scans <= MAX_SCANS:
         return None
     rule = f"a JPEG has at most {MAX_SCANS} scans"
     return Issue(where, "", f"{scans:,} scans", rule, "save it as PNG", "too_many_scans")
 
 
-def _most_in_a_part(image: ImageFile.ImageFile, places: list[int], size: int) -> int:
-    """Most scans in any strip or tile of a TIFF, which may lie over one another."""
-    tags, kind = getattr(image, "tag_v2"), image.info.get("compression")  # noqa: B009 - of TIFF files only
-    if kind == "tiff_jpeg":  # of the old kind: one stream for all strips
+def _max_scans_per_strip(image: ImageFile.ImageFile, places: list[int], size: int) -> int:
+    """Return the largest number of scans in a strip or tile of a TIFF; strips may overlap."""
+    tags, kind = getattr(image, "tag_v2"), image.info.get("compression")  # noqa: B009 - TIFF files only
+    if kind == "tiff_jpeg":  # old-style JPEG: one stream for all strips
         return len(places)
     if kind != "jpeg":
         return 0
@@ -184,7 +183,7 @@ def _most_in_a_part(image: ImageFile.ImageFile, places: list[int], size: int) ->
 
 
 def _tags(content: bytes) -> list[int]:
-    """Tags of the first directory of a TIFF, as they are written."""
+    """Return the tags of the first directory of a TIFF in the order of the file."""
     order, big = _byte_order(content)
     (at,) = struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)
     (count,) = struct.unpack_from(order + ("Q" if big else "H"), content, at)
@@ -193,5 +192,5 @@ def _tags(content: bytes) -> list[int]:
 
 
 def _byte_order(content: bytes) -> tuple[str, bool]:
-    """Byte order of a TIFF as ``struct`` writes it, and whether it is a BigTIFF."""
+    """Return the byte order of a TIFF in the notation of ``struct``, and whether it is a BigTIFF."""
     return "<" if content.startswith(b"II") else ">", b"+" in content[2:4]

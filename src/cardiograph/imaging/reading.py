@@ -1,9 +1,16 @@
-"""Decode a page: any of five formats and many modes in, 8-bit RGB on white paper, upright, out; or one named fault."""
+"""Read pages: decode an image file to upright 8-bit RGB on white, or raise an error with one issue.
+
+:func:`read_page` is the entry point; everything that reads a page goes through it. Each format is one entry of
+:data:`FORMATS`. To add an image format, add a :class:`PageFormat` there: its signature, its decoder, and, where the
+decoder accepts damaged or malicious files, checks in :mod:`cardiograph.imaging.damage` or
+:mod:`cardiograph.imaging.quality`. File suffixes, media types and messages derive from the registry.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -25,19 +32,97 @@ from PIL import (
 )
 
 from cardiograph.errors import Issue, PageError
-from cardiograph.imaging import quality
-from cardiograph.imaging.damage import require_whole
+from cardiograph.imaging import damage, quality
 from cardiograph.regular_files import NOT_A_FILE, read_regular
 
-FORMATS: dict[str, tuple[tuple[bytes, ...], Callable[[io.BytesIO], ImageFile.ImageFile]]] = {
-    "JPEG": ((b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
-    "PNG": ((b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
-    "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
-    "BMP": ((b"BM",), BmpImagePlugin.BmpImageFile),
-    "WEBP": ((b"RIFF",), WebPImagePlugin.WebPImageFile),
+HeaderCheck = Callable[[ImageFile.ImageFile, bytes, str, int], Issue | None]
+"""Check before decoding: (image with only its header read, content, name in errors, maximum pixels) -> issue or
+None."""
+
+
+@dataclass(frozen=True)
+class PageFormat:
+    """An image format in which pages are read.
+
+    Args:
+        title: Name of the format in messages.
+        signature: Pattern that matches the first bytes of a file of this format.
+        decoder: Opens a file and reads its header; the pixels are decoded later.
+        suffixes: Usual file suffixes, in lower case with the dot; only listings of folders use them.
+        media_type: Media type of the format in HTTP.
+        header_checks: Checks before decoding, for what would exhaust memory or time.
+        content_check: Raises one of :data:`DECODER_FAULTS` if the content is damaged in a way that the decoder ignores.
+        count_pictures: Number of images in the file: (image, content) -> count.
+    """
+
+    title: str
+    signature: re.Pattern[bytes]
+    decoder: Callable[[io.BytesIO], ImageFile.ImageFile]
+    suffixes: tuple[str, ...]
+    media_type: str
+    header_checks: tuple[HeaderCheck, ...] = ()
+    content_check: Callable[[bytes], None] = lambda content: None
+    count_pictures: Callable[[ImageFile.ImageFile, bytes], int] = quality.count_frames
+
+
+FORMATS = {
+    "JPEG": PageFormat(
+        "JPEG",
+        re.compile(rb"\xff\xd8\xff"),
+        JpegImagePlugin.JpegImageFile,
+        (".jpg", ".jpeg"),
+        "image/jpeg",
+        (quality.check_scans,),
+        damage.check_jpeg,
+    ),
+    "PNG": PageFormat(
+        "PNG",
+        re.compile(rb"\x89PNG\r\n\x1a\n"),
+        PngImagePlugin.PngImageFile,
+        (".png",),
+        "image/png",
+        content_check=damage.check_png,
+    ),
+    "TIFF": PageFormat(
+        "TIFF",
+        re.compile(rb"II[*+]\0|MM\0[*+]"),
+        TiffImagePlugin.TiffImageFile,
+        (".tif", ".tiff"),
+        "image/tiff",
+        (quality.check_tiles, quality.check_scans),
+        count_pictures=quality.count_tiff_images,
+    ),
+    "BMP": PageFormat(
+        "BMP",
+        re.compile(rb"BM"),
+        BmpImagePlugin.BmpImageFile,
+        (".bmp",),
+        "image/bmp",
+        content_check=damage.check_bmp,
+    ),
+    "WEBP": PageFormat(
+        "WebP",
+        re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+        WebPImagePlugin.WebPImageFile,
+        (".webp",),
+        "image/webp",
+    ),
 }
-"""First bytes and decoder of each format. Decoders are called by name, not through ``Image.open``: nothing else is tried,
-and the only limit on the pixel count is ours (Pillow's own warns through a global filter, which threads can't share)."""
+"""Registry of image formats by Pillow's name.
+
+Decoders are called directly instead of through ``Image.open``, so that no other format is tried and the only limit on
+pixels is ``max_pixels`` (Pillow's own limit warns through a global filter, which is not safe with threads).
+"""
+
+_TITLES = [page_format.title for page_format in FORMATS.values()]
+FORMAT_TITLES = f"{', '.join(_TITLES[:-1])} or {_TITLES[-1]}"
+"""Names of the formats in a sentence."""
+
+PAGE_SUFFIXES = frozenset(suffix for page_format in FORMATS.values() for suffix in page_format.suffixes)
+"""File suffixes of pages in lower case, by which a folder is searched for pages."""
+
+PAGE_MEDIA_TYPES = ", ".join(page_format.media_type for page_format in FORMATS.values())
+"""Media types of pages, separated by commas."""
 
 OTHER_FORMATS = (
     (0, b"GIF8", "GIF"),
@@ -50,13 +135,13 @@ OTHER_FORMATS = (
     (4, b"ftyp", "HEIC, AVIF or video"),
     (128, b"DICM", "DICOM"),
 )
-"""Offset, bytes and name of pictures and documents that a user may take for a page; told by name in the error."""
+"""Offset, bytes and name of other images and documents that a user may pass as a page; the error names them."""
 
 DECODER_FAULTS = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
     *(SyntaxError, TypeError, ValueError, struct.error, zlib.error, Warning),
 )
-"""What decoders are known to raise on damaged bytes; ``AssertionError`` stays out: it would be a fault of ours."""
+"""Exceptions that decoders raise on damaged bytes; not ``AssertionError``, which would be a bug in this package."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +149,16 @@ class DecodedPage:
     """A decoded page.
 
     Args:
-        pixels: [h, w, 3] RGB, upright (EXIF orientation applied), transparency laid on white.
-        file_sha256: Of the file's bytes, hex.
-        format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP`` or ``WEBP``.
-        mode: Pillow's name of the mode that the file is stored in, such as ``RGB``, ``I;16`` or ``CMYK``.
-        width: Width of ``pixels``.
-        height: Height of ``pixels``.
-        file_bytes: Size of the file.
-        quantisation: Mean of the luminance table of a JPEG, the larger the coarser; None for other formats.
-        pictures: Pages or frames in the file, the first of which was read; counted up to ``quality.MAX_PICTURES``.
+        pixels: [h, w, 3] uint8 RGB, upright (EXIF orientation applied), transparent parts on white.
+        file_sha256: SHA-256 (hex) of the file.
+        format: Key of :data:`FORMATS`.
+        mode: Pixel mode of the file as Pillow names it, such as ``RGB``, ``I;16`` or ``CMYK``.
+        width: Width of ``pixels`` in pixels.
+        height: Height of ``pixels`` in pixels.
+        file_bytes: Size of the file in bytes.
+        quantisation: Mean of the first quantisation table of a JPEG (larger is coarser); None for other formats.
+        pictures: Number of images in the file (pages or frames), counted up to ``quality.MAX_PICTURES``; the first is
+            read.
     """
 
     pixels: NDArray[np.uint8]
@@ -90,38 +176,37 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
     """Read and check one page.
 
     Args:
-        source: A file, or its bytes.
-        name: What the page is called in errors.
-        max_pixels: Larger pages are refused from their header, before anything is decoded.
+        source: Path of a file, or its content.
+        name: Name of the page in error messages.
+        max_pixels: Maximum number of pixels; larger pages are refused from their header, before they are decoded.
 
     Returns:
-        The page; of a TIFF with several pages or an animation, the first.
+        The page; the first image if the file holds several.
 
     Raises:
-        PageError: With one issue, whose code is ``missing``, ``empty``, ``not_an_image``, ``unsupported_format``,
-            ``truncated``, ``too_many_pixels``, ``too_many_scans``, ``too_small`` or ``blank``. Nothing else is raised,
-            whatever the bytes.
+        PageError: If the page cannot be used, whatever the bytes are. It has one issue, whose code is ``missing``,
+            ``empty``, ``not_an_image``, ``unsupported_format``, ``truncated``, ``too_many_pixels``, ``too_many_scans``,
+            ``too_small`` or ``blank``.
     """
     where = f"page {name}"
     content = source if isinstance(source, bytes) else _read_file(source, where)
-    kind = _format(content, where)
+    kind = _detect_format(content, where)
+    page_format = FORMATS[kind]
     try:
-        image = FORMATS[kind][1](io.BytesIO(content))
+        image = page_format.decoder(io.BytesIO(content))
         _refuse(quality.check_pixel_count(where, *image.size, max_pixels))
         _refuse(quality.check_size(where, *image.size))
-        if kind == "TIFF":
-            _refuse(quality.check_tiles(image, content, where, max_pixels))
-        if kind in ("JPEG", "TIFF"):
-            _refuse(quality.check_scans(image, content, where))
+        for check in page_format.header_checks:
+            _refuse(check(image, content, where, max_pixels))
         mode = image.mode
-        tables, pictures = getattr(image, "quantization", None), quality.count_pictures(image, content)
+        tables, pictures = getattr(image, "quantization", None), page_format.count_pictures(image, content)
         image.load()
-        require_whole(kind, content)
+        page_format.content_check(content)
         pixels = np.asarray(_rgb(image))
     except Image.DecompressionBombError as error:
         raise _unpack_error(where, max_pixels) from error
     except _UnsupportedError as error:
-        issue = Issue(where, "", str(error), "this kind of picture is not read", "save it as 8-bit PNG", _UNSUPPORTED)
+        issue = Issue(where, "", str(error), "this pixel type is not supported", "save it as 8-bit PNG", _UNSUPPORTED)
         raise PageError(_HEADLINE, [issue]) from error
     except DECODER_FAULTS as error:
         raise PageError(_HEADLINE, [_damaged(where, kind)]) from error
@@ -133,24 +218,24 @@ def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000)
 
 
 def page_bytes(path: Path) -> bytes:
-    """The content of a file that begins as a page does, not decoded.
+    """Return the content of a file that starts with the signature of a page format, without decoding it.
 
     Raises:
-        PageError: ``missing``, ``empty``, ``not_an_image`` or ``unsupported_format``.
+        PageError: If it does not; the code is ``missing``, ``empty``, ``not_an_image`` or ``unsupported_format``.
     """
     where = f"page {path.name}"
     content = _read_file(path, where)
-    _format(content, where)
+    _detect_format(content, where)
     return content
 
 
 _HEADLINE = "A page cannot be used."
 _UNSUPPORTED = "unsupported_format"
-_ALLOWED = "pages are JPEG, PNG, TIFF, BMP or WebP"
+_ALLOWED = f"pages are {FORMAT_TITLES}"
 
 
 class _UnsupportedError(Exception):
-    """A picture that is whole, but whose pixels have no meaning that we could rely on."""
+    """An undamaged image whose pixel values have no defined meaning."""
 
 
 def _refuse(issue: Issue | None) -> None:
@@ -159,7 +244,7 @@ def _refuse(issue: Issue | None) -> None:
 
 
 def _damaged(where: str, kind: str) -> Issue:
-    rule = f"a {kind} file ends where its header says, and its data decode without a warning"
+    rule = f"a {kind} file is complete, and its data decode without a warning"
     return Issue(where, "", f"cut short or damaged ({kind})", rule, "copy or export it again", "truncated")
 
 
@@ -173,36 +258,36 @@ def _read_file(path: Path, where: str) -> bytes:
     try:
         return read_regular(path)
     except FileNotFoundError:
-        value = "not there"
+        value = "not found"
     except OSError as error:
         value = NOT_A_FILE if error.strerror == NOT_A_FILE else f"not readable ({error.strerror or error})"
     raise PageError(_HEADLINE, [Issue(where, "", value, "a page is a file that can be read", remedy, "missing")])
 
 
-def _format(content: bytes, where: str) -> str:
+def _detect_format(content: bytes, where: str) -> str:
     if not content:
-        rule = "a page holds a picture"
+        rule = "a page contains an image"
         _refuse(Issue(where, "", "empty (0 bytes)", rule, "copy or export the file again", "empty"))
-    for kind, (starts, _) in FORMATS.items():
-        if content.startswith(starts) and (kind != "WEBP" or content[8:12] == b"WEBP"):
+    for kind, page_format in FORMATS.items():
+        if page_format.signature.match(content):
             return kind
     for offset, mark, title in OTHER_FORMATS:
         if content[offset : offset + len(mark)] == mark:
             _refuse(Issue(where, "", f"a {title} file", _ALLOWED, "save it as PNG", _UNSUPPORTED))
     first = content[:8].hex(" ")
-    remedy = "check that the file is a picture; its name does not count"
+    remedy = "check that the file is an image; its name does not matter"
     raise PageError(
         _HEADLINE, [Issue(where, "", f"not an image (starts with {first})", _ALLOWED, remedy, "not_an_image")]
     )
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """Upright 8-bit RGB on white. The order matters: transparency and polarity belong to the stored mode."""
+    """Convert to upright 8-bit RGB on white. The order matters: polarity and transparency refer to the stored mode."""
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_eight_bits(image))
     elif image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
-        image = ImageChops.invert(image)  # Pillow takes every CMYK JPEG for an Adobe one, which is stored inverted
-    ImageOps.exif_transpose(image, in_place=True)  # without orientation nothing is copied
+        image = ImageChops.invert(image)  # Pillow treats every CMYK JPEG as an Adobe one, which is stored inverted
+    ImageOps.exif_transpose(image, in_place=True)  # copies nothing without an orientation tag
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         layers = image.convert("RGBA")
         paper = Image.new("RGBA", layers.size, "white")
@@ -214,22 +299,23 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
-    """Grey of more than 8 bits by its nominal range; never stretched to what one page happens to hold.
+    """Scale grey of more than 8 bits by its nominal range, never by the range of the values on one page.
 
-    16-bit grey: 0..65535, as both TIFF and PNG define it. 32-bit integers: the same, since scanners and older software
-    widen 16-bit grey so; more is refused. Floating point: 0..1, or 0..255 where a value exceeds 1; more is refused.
+    16-bit grey is 0..65535, as both TIFF and PNG define it. 32-bit integers have the same range, because scanners and
+    older software widen 16-bit grey this way. Floating point is 0..1, or 0..255 if a value exceeds 1. Values outside
+    the range are refused.
     """
     values = np.asarray(image)
     if image.mode == "F":
         low, high = float(values.min()), float(values.max())
         if not (low >= 0 and high <= 255):
-            message = f"floating point from {low:g} to {high:g} (read: 0..1 or 0..255)"
+            message = f"floating point from {low:g} to {high:g} (supported: 0..1 or 0..255)"
             raise _UnsupportedError(message)
         levels = values * (255.0 if high <= 1 else 1.0)
     else:
         low, high = int(values.min()), int(values.max())
         if low < 0 or high > 65535:
-            message = f"32-bit grey from {low} to {high} (read: 0..65535)"
+            message = f"32-bit grey from {low} to {high} (supported: 0..65535)"
             raise _UnsupportedError(message)
         levels = values / 257.0
     white_is_zero = image.format == "TIFF" and getattr(image, "tag_v2", {}).get(262) == 0

@@ -1,1 +1,1 @@
-"""Reads and embeds a whole cohort, with caches and augmentation."""
+"""Reading and embedding the pages of a whole cohort, with caches and augmentation."""

@@ -1,4 +1,4 @@
-"""Augmented copies of training pages."""
+"""Make augmented copies of training pages and embed them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cardiograph.ingest.page_index import PageIndex, read_view
 
 @dataclass(frozen=True)
 class AugmentedCopies:
-    """Augmented copies of training records: in the loss, never neighbours.
+    """Augmented copies of training records; they contribute to the loss and are never neighbours.
 
     Args:
-        source: [copies] row of the source record in the cohort.
-        image: [copies, width] embeddings of the augmented pages.
+        source: [copies] int64 rows of the source records in the cohort.
+        image: [copies, width] float32 embeddings of the augmented pages.
     """
 
     source: NDArray[np.int64]
@@ -31,11 +31,11 @@ class AugmentedCopies:
 
 @dataclass(frozen=True)
 class Augmented:
-    """Copies and how each was made.
+    """Augmented copies and the parameters with which they were made.
 
     Args:
         copies: Sources and embeddings.
-        draws: [copies].
+        draws: [copies] parameters of each copy.
     """
 
     copies: AugmentedCopies
@@ -52,15 +52,16 @@ def augment_pages(
 ) -> Augmented:
     """Make augmented copies of pages and embed them.
 
-    How the n-th copy of a page looks depends on seed, page and n alone: another split asks for copies that are known.
+    The n-th copy of a page depends only on the seed, the page and n, so that another split finds its copies in the
+    cache.
 
     Args:
-        source: [copies] row of the source record of each copy, as :func:`cardiograph.train.balance.plan_copies` plans it;
-            each has a page.
-        page_index: Page index of the cohort's pages.
+        source: [copies] row of the source record of each copy, from :func:`cardiograph.train.balance.plan_copies`;
+            every source record has a page.
+        page_index: Index of the cohort's pages.
         encoder: Encoder of the run.
         context: Settings, cache and progress.
-        variety: Different copies of one page at most; further ones repeat them.
+        variety: Maximum number of different copies of one page; further copies repeat them. None for no maximum.
     """
     seen: Counter[str] = Counter()
     draws = []

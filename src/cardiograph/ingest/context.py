@@ -1,4 +1,4 @@
-"""What every stage of a run has at hand: settings, run folder, cache, progress, clock."""
+"""Shared context of a run: config, cache, progress, run directory, timers."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ from cardiograph.imaging.prepare import INPUT_SIZE
 from cardiograph.progress import Progress
 
 INPUT_BYTES = 4 * 3 * INPUT_SIZE**2
+"""Size of one encoder input in bytes."""
 
-
-MEMORY = 512 * 1024**2
-"""Bytes that inputs may take between survey and embedding: 891 pages. Further pages are read twice, at a quarter of what
-the first reading costs, which also seeks the grid and hashes."""
-
+MAX_INPUT_BYTES = 512 * 1024**2
+"""Maximum memory in bytes for encoder inputs between indexing and embedding: 891 pages. Further pages are read twice;
+the second reading costs a quarter of the first, which also finds the grid and computes hashes."""
 
 View = tuple[str, tuple[int, int, int, int]]
-"""Pixel hash of a page, and the box of the view: what decides the input."""
+"""Pixel hash of a page, and left, top, right, bottom of its view in pixels: they determine the encoder input."""
 
 
 class InputStore:
-    """Inputs by view, as float32: eight bits would round them.
+    """Thread-safe store of encoder inputs by view, in float32 (8-bit values would round them).
 
     Args:
-        limit: Bytes at most; with 0 nothing is kept, which is right where no page will be embedded.
+        limit: Maximum size in bytes; 0, for callers that embed no pages, keeps nothing.
     """
 
     def __init__(self, limit: int = 0) -> None:
-        self._room = limit // INPUT_BYTES
+        self._max_inputs = limit // INPUT_BYTES
         self._kept: dict[View, NDArray[np.float32]] = {}
         self._lock = Lock()
 
@@ -46,36 +45,37 @@ class InputStore:
         return len(self._kept)
 
     def keep(self, view: View, make: Callable[[], NDArray[np.float32]]) -> None:
-        """Make an input and keep it, if there is room; from any thread."""
-        if len(self) >= self._room:
+        """Compute an input and keep it, if the limit allows it."""
+        if len(self) >= self._max_inputs:
             return
         made = make()
         with self._lock:
-            if len(self) < self._room:
+            if len(self) < self._max_inputs:
                 self._kept[view] = made
 
     def get(self, view: View) -> NDArray[np.float32] | None:
-        """[3, 224, 224] input of a view, or None."""
+        """Return the [3, 224, 224] float32 input of a view, or None if it is not kept."""
         return self._kept.get(view)
 
     def clear(self) -> None:
-        """Give the memory back."""
+        """Remove all inputs and free their memory."""
         self._kept.clear()
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What every stage has at hand.
+    """Shared context of the stages of a run.
 
     Args:
         config: Settings of the run.
-        cache: Where page facts, embeddings and converted encoders are kept between runs.
-        progress: Told how far the work is.
-        directory: Where results go; None for work that is no run.
-        seconds: Seconds of each stage so far.
-        encoders: Encoders that were made, by what decides them: a study makes each once.
-        inputs: What the survey hands on to the embedding; keeps nothing unless it is given room.
-        images_per_second: That were read or embedded, of each such piece of work; what the cache knew does not count.
+        cache: Cache of page facts, embeddings and converted encoders, shared between runs.
+        progress: Callback that receives stage progress.
+        directory: Run directory for the results; None if the work is not a run.
+        seconds: Duration of each finished stage in seconds.
+        encoders: Encoders by the settings that determine them, so that a study makes each encoder once.
+        inputs: Encoder inputs that :func:`cardiograph.ingest.page_index.index_pages` passes on to
+            :func:`cardiograph.ingest.embed.embed_pages`; by default it keeps none.
+        images_per_second: Throughput of each task that reads or embeds pages, without pages found in the cache.
     """
 
     config: RunConfig
@@ -89,7 +89,7 @@ class RunContext:
 
     @contextmanager
     def stage(self, name: str, steps: int = 0) -> Iterator[None]:
-        """Time a stage and log it; show it, too, where it has steps (one without shows its own)."""
+        """Measure the duration of a stage and log it; with ``steps``, also show its progress."""
         if steps:
             self.progress.start(name, steps)
         start = time.perf_counter()
@@ -100,7 +100,7 @@ class RunContext:
 
     @contextmanager
     def paced(self, work: str, images: int) -> Iterator[None]:
-        """Note how many images a second a piece of work gets through; nothing where there are none to work on."""
+        """Measure the throughput of a task in images per second; does nothing if there are no images."""
         start = time.perf_counter()
         yield
         if images:

@@ -1,4 +1,4 @@
-"""The pages of a cohort: what is in each file, and its embedding; computed once, kept in the cache."""
+"""Embed the pages of a cohort; every embedding is computed once and kept in the cache."""
 
 from __future__ import annotations
 
@@ -12,30 +12,26 @@ from cardiograph.containers import ImageEmbeddings
 from cardiograph.encoders.engine import Engine
 from cardiograph.imaging.prepare import to_input
 from cardiograph.ingest.context import RunContext
-from cardiograph.ingest.page_index import (
-    PageIndex,
-    _in_order,
-    read_view,
-)
+from cardiograph.ingest.page_index import PageIndex, in_order, read_view
 from cardiograph.threads import available_threads
 
 
 def embed_pages(
     page_index: PageIndex, engine: Engine, fingerprint: str, context: RunContext, *, stage: str = "embedding pages"
 ) -> ImageEmbeddings:
-    """Embed each different page once; the cache takes each embedding as it comes.
+    """Embed each distinct page once; the cache stores each embedding as soon as it is computed.
 
-    Inputs that the survey left in the shop's store are used; other pages are read again, a few ahead of the engine.
+    Inputs that indexing left in ``context.inputs`` are used; other pages are read again, a few ahead of the engine.
 
     Args:
-        page_index: Page index of the cohort's pages.
+        page_index: Index of the cohort's pages.
         engine: Engine of the encoder.
         fingerprint: Fingerprint of the encoder.
         context: Settings, cache and progress.
-        stage: What the progress bar says.
+        stage: Text of the progress bar.
 
     Returns:
-        A row for each record, NaN where it has no page.
+        [records, width] float32 embeddings, NaN for a record without a page.
     """
     rows = np.flatnonzero(page_index.paged).tolist()
     pages = [page_index.page(row) for row in rows]
@@ -61,17 +57,17 @@ def embed_all(
     encoder: tuple[Engine, str],
     context: RunContext,
 ) -> dict[str, NDArray[np.float32]]:
-    """Embed what the cache does not know yet; it takes each embedding as it comes.
+    """Embed the inputs that are not in the cache; the cache stores each embedding as soon as it is computed.
 
     Args:
-        stage: What the progress bar says.
-        keys: Different names of inputs in the cache.
-        load: Makes the [3, 224, 224] input of a key; several at once, in threads.
-        encoder: Engine and fingerprint.
+        stage: Text of the progress bar.
+        keys: Distinct keys of the inputs in the cache.
+        load: Function that makes the [3, 224, 224] float32 input of a key; it is called from several threads.
+        encoder: Engine of the encoder, and its fingerprint.
         context: Cache and progress.
 
     Returns:
-        Key -> [width] embedding.
+        Key -> [width] float32 embedding.
     """
     engine, fingerprint = encoder
     known = {key: context.cache.embedding(fingerprint, key) for key in keys}
@@ -80,7 +76,7 @@ def embed_all(
     context.progress.start(stage, len(keys), unit="images")
     context.progress.advance(len(found))
     with context.paced(stage, len(missing)), ThreadPoolExecutor(available_threads()) as pool:
-        for key, embedding in zip(missing, engine.run(_in_order(pool, load, missing)), strict=True):
+        for key, embedding in zip(missing, engine.run(in_order(pool, load, missing)), strict=True):
             context.cache.keep_embedding(fingerprint, key, embedding)
             found[key] = embedding
             context.progress.advance()

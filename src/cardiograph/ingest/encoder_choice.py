@@ -1,4 +1,4 @@
-"""Which encoder a run uses: its weights, engine and precision, and why."""
+"""Choose the encoder of a run: its weights, engine, readout and precision."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from cardiograph.ingest.page_index import PageIndex
 from cardiograph.registry import encoder_spec
 
 CHECK_PAGES = 128
-"""About how many different training pages bfloat16 is held against float32 on."""
+"""Approximate number of distinct training pages on which bfloat16 is compared with float32."""
 
-
-TOO_COARSE = "to a network with random weights all pages look alike, and bfloat16 does not tell them apart"
-"""Measured on the shared and on synthetic pages: an error of 0.6 to 1.3 of a feature's spread, where 0.05 is allowed."""
+TOO_COARSE = "a network with random weights gives all pages similar embeddings, and bfloat16 cannot distinguish them"
+"""Measured on real and synthetic pages: an error of 0.6 to 1.3 of a feature's spread, where 0.05 is allowed."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class Encoder:
     """The encoder of a run.
 
     Args:
-        engine: Ready to run.
-        facts: What decides its numbers.
-        why: Why this precision.
+        engine: Engine that runs it.
+        facts: Settings and checksums that determine its embeddings.
+        why: Reason for its precision.
     """
 
     engine: Engine
@@ -41,22 +40,22 @@ class Encoder:
 
     @cached_property
     def probe(self) -> tuple[float, ...]:
-        """Its embedding of one fixed input, for the bundles of all networks on it."""
+        """Embedding of one fixed input; every bundle of the run stores it."""
         return tuple(float(value) for value in probe(self.engine))
 
 
 def choose_encoder(training: PageIndex, context: RunContext) -> Encoder:
-    """The encoder that the configuration asks for; bfloat16 only where it proves equal on training pages.
+    """Make the configured encoder, in bfloat16 only if its embeddings of training pages match those in float32.
 
-    A workshop chooses once for each encoder and view: a study keeps what the training pages of its first split decided.
+    The context keeps the encoder, so that all splits of a study use the precision that its first split determined.
 
     Args:
-        training: Pages of labelled training records, for the check.
+        training: Index of the pages of labelled training records, for the comparison of precisions.
         context: Settings, cache and progress.
 
     Raises:
-        WeightsError: The weights cannot be had.
-        EngineError: bfloat16 was asked for and is not supported here or not exact enough.
+        WeightsError: If the weights are not available.
+        EngineError: If bfloat16 is required but not supported by the processor or not exact enough.
     """
     key = f"{context.config.fingerprint('encoder', 'graph')} {preparation(context.config.pages)}"
     if key not in context.encoders:
@@ -81,22 +80,22 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
     def encoder(precision: str, why: str) -> Encoder:
         name, runner = config.encoder.name, config.encoder.engine
         prepared = preparation(config.pages)
-        about = EncoderFacts(weights.sha256, weights.source, runner, precision, prepared, readout, device, name)
+        facts = EncoderFacts(weights.sha256, weights.source, runner, precision, prepared, readout, device, name)
         engine = make_engine(
             weights, runner, precision, cache=folder, readout=readout, device=device, architecture=name
         )
-        return Encoder(engine, about, why)
+        return Encoder(engine, facts, why)
 
-    wanted = config.encoder.precision
-    if wanted == "f32":
-        return encoder("f32", "asked for")
+    requested = config.encoder.precision
+    if requested == "f32":
+        return encoder("f32", "requested")
     if config.encoder.engine == "torch":
-        if wanted == "bf16":
-            return encoder("bf16", "asked for")  # which is refused there, with the way out
+        if requested == "bf16":
+            return encoder("bf16", "requested")  # raises the error that says what to do
         return encoder("f32", "the torch engine runs f32 only")
-    if wanted == "auto" and not supports_bf16():
+    if requested == "auto" and not supports_bf16():
         return encoder("f32", "this processor has no bfloat16 arithmetic")
-    if wanted == "auto" and config.encoder.weights == "random":
+    if requested == "auto" and config.encoder.weights == "random":
         return encoder("f32", TOO_COARSE)
     exact, coarse = encoder("f32", ""), encoder("bf16", "")
     different = list({pixels: row for row, pixels in enumerate(training.pixel_hashes) if pixels is not None}.values())
@@ -107,10 +106,10 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
         ).values
         for each in (exact, coarse)
     ]
-    check = check_precision(*both, k=config.graph.k, dead=MIN_FEATURE_STD)
+    check = check_precision(*both, k=config.graph.k, min_std=MIN_FEATURE_STD)
     if check.allowed:
         return dataclasses.replace(coarse, why=str(check))
-    if wanted == "bf16":
+    if requested == "bf16":
         message = f"precision bf16: {check}; use precision f32 or auto"
         raise EngineError(message)
     return dataclasses.replace(exact, why=str(check))

@@ -1,4 +1,4 @@
-"""Groups of a cohort, and its split: the table's own, or one drawn by group."""
+"""Group the records of a cohort, and split it: by the table's own split, or at random by group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cardiograph.ingest.page_index import PageIndex
 
 
 def group_records(cohort: Cohort, page_index: PageIndex | None, config: RunConfig) -> Groups:
-    """The records that must not be parted: one patient, or copies of one page."""
+    """Group records that must stay in one part of the split: the same patient, or copies of the same page."""
     return find_groups(
         patient_ids=list(cohort.table["patient_id"]),
         pixel_hashes=[None] * len(cohort) if page_index is None else page_index.pixel_hashes,
@@ -24,29 +24,29 @@ def group_records(cohort: Cohort, page_index: PageIndex | None, config: RunConfi
 
 
 def split_records(cohort: Cohort, groups: Groups, config: RunConfig) -> Split:
-    """Train, validation and test: the table's own where it has them, or whole groups drawn by the run's seed."""
+    """Split into training, validation and test set: the table's own split, or a random split of whole groups."""
     if has_split(cohort):
         return given_split(list(cohort.table["split"]), cohort.labels, groups)
     return draw_groups(cohort, groups, config)
 
 
 def draw_groups(cohort: Cohort, groups: Groups, config: RunConfig) -> Split:
-    """Whole groups drawn by the run's seed: labels, the classes behind them, and sites, are shared out evenly."""
+    """Draw a random split of whole groups, stratified by label, class and site, with the seed of the run."""
     rng = np.random.default_rng([config.seed, 0])
     return draw_split(cohort.labels, groups, config.split, rng, strata=strata_of(cohort))
 
 
 def strata_of(cohort: Cohort) -> list[list[str]]:
-    """What is shared out like the label: the class behind it, and the site where the table has one."""
+    """Return the strata of a split besides the label: the class from which it was made, and the site, if given."""
     return [list(cohort.table[name]) for name in ("class_name", "site") if name in cohort.table]
 
 
 def split_rows(cohort: Cohort, config: RunConfig) -> Split:
-    """What must not be done, to be judged or measured: rows drawn one by one, whatever they have in common."""
+    """Draw a naive split that ignores groups; the audit and studies use it to measure its optimism."""
     alone = Groups(np.arange(len(cohort), dtype=np.int64))
     return draw_groups(cohort, alone, config)
 
 
 def has_split(cohort: Cohort) -> bool:
-    """Whether the table brings its own split."""
+    """Return whether the cohort table contains a split."""
     return bool(cohort.table["split"].notna().any())

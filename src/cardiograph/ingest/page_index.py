@@ -1,4 +1,8 @@
-"""Index of the pages of a cohort: file hash, grid box, fingerprints and metadata of each page."""
+"""Index of the pages of a cohort: hashes, view, metadata and warnings of each page.
+
+:func:`index_pages` reads every page once. Later steps use the index instead of the files, except :func:`read_view`,
+which reads the view of a page again for an encoder.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from cardiograph.config import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
-from cardiograph.imaging.page_metadata import TRAITS_VERSION, PageTraits, page_traits
+from cardiograph.imaging.page_metadata import METADATA_VERSION, PageMetadata, extract_metadata
 from cardiograph.imaging.prepare import GATE_CODES, Doubt, is_refusal, judgement, page_remarks, prepare_page, refusal
 from cardiograph.imaging.reading import read_page
 from cardiograph.ingest.context import RunContext, View
@@ -27,60 +31,58 @@ from cardiograph.regular_files import open_regular
 from cardiograph.threads import available_threads
 
 _Item = TypeVar("_Item")
-
-
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class PageFacts:
-    """What is known of a page after it was read once.
+    """Facts about one page; the cache keeps them by the SHA-256 of the file.
 
     Args:
-        file_sha256: Of the file.
-        pixel_hash: Pixel hash of the decoded pixels.
-        perceptual_hash: Hex of the trace fingerprint.
-        box: Left, top, right, bottom of the view in pixels.
-        traits: What the page tells beside its traces.
-        doubt: Why it does not look like an upright ECG; None where it does.
-        pictures: Pages or frames in its file, the first of which was read.
+        file_sha256: SHA-256 (hex) of the file.
+        pixel_hash: SHA-256 (hex) of the decoded pixels; equal for the same image in different files.
+        perceptual_hash: Hex of the [1536] uint8 perceptual hash of the traces, by which near-copies are found.
+        box: Left, top, right, bottom of the view (the part that the encoder sees) in pixels of the page.
+        metadata: Metadata of the page: everything but its traces.
+        doubt: Reason why the page does not look like an ECG; None if it does.
+        pictures: Number of images in the file (pages or frames); the first is used.
     """
 
     file_sha256: str
     pixel_hash: str
     perceptual_hash: str
     box: tuple[int, int, int, int]
-    traits: PageTraits
+    metadata: PageMetadata
     doubt: Doubt | None = None
     pictures: int = 1
 
     @property
     def view(self) -> View:
-        """What decides the encoder's input."""
+        """Pixel hash and box, which determine the encoder input."""
         return self.pixel_hash, self.box
 
     @property
-    def likeness(self) -> NDArray[np.uint8]:
-        """[bytes] uint8 trace fingerprint."""
+    def hash_values(self) -> NDArray[np.uint8]:
+        """[1536] uint8 perceptual hash."""
         return np.frombuffer(bytes.fromhex(self.perceptual_hash), np.uint8)
 
     @classmethod
     def restore(cls, kept: dict[str, Any]) -> Self:
-        """From what ``dataclasses.asdict`` wrote, by way of JSON."""
-        grid = kept["traits"]["grid"]
-        traits = PageTraits(**kept["traits"] | {"grid": None if grid is None else tuple(grid)})
+        """Restore facts from the result of ``dataclasses.asdict`` after a round trip through JSON."""
+        grid = kept["metadata"]["grid"]
+        metadata = PageMetadata(**kept["metadata"] | {"grid": None if grid is None else tuple(grid)})
         doubt = None if kept["doubt"] is None else Doubt(**kept["doubt"])
-        return cls(**kept | {"box": tuple(kept["box"]), "traits": traits, "doubt": doubt})
+        return cls(**kept | {"box": tuple(kept["box"]), "metadata": metadata, "doubt": doubt})
 
 
 @dataclass(frozen=True)
 class PageIndex:
-    """The pages of a cohort, record by record.
+    """Index of the pages of a cohort, in the order of its records.
 
     Args:
-        paths: [records] page files, None where a record has no page.
-        facts: [records], None where a record has no page.
-        skipped: Pages that could not be used, or were refused, and were left out with their records.
+        paths: [records] page files; None if a record has no page.
+        facts: [records] facts about the pages; None if a record has no page.
+        skipped: Issues of pages that could not be used or were refused; their records are left out.
     """
 
     paths: tuple[Path | None, ...]
@@ -89,31 +91,31 @@ class PageIndex:
 
     @property
     def paged(self) -> NDArray[np.bool_]:
-        """[records] whether a record has a page."""
+        """[records] bool: whether a record has a page."""
         return np.array([facts is not None for facts in self.facts], bool)
 
     @property
     def pixel_hashes(self) -> list[str | None]:
-        """[records] of the decoded pixels, None without a page."""
+        """[records] SHA-256 (hex) of the decoded pixels; None without a page."""
         return [None if facts is None else facts.pixel_hash for facts in self.facts]
 
     @property
     def perceptual_hashes(self) -> NDArray[np.uint8]:
-        """[records, bytes] uint8; zeros, which are like nothing, without a page."""
-        known = [None if facts is None else facts.likeness for facts in self.facts]
+        """[records, 1536] uint8 perceptual hashes; zeros, which are no near-copy of any page, without a page."""
+        known = [None if facts is None else facts.hash_values for facts in self.facts]
         width = next((len(each) for each in known if each is not None), 0)
         return np.array([np.zeros(width, np.uint8) if each is None else each for each in known], np.uint8)
 
     @property
     def remarks(self) -> list[tuple[str, ...]]:
-        """[records] what the reader of a score has to know of a page that was used, as in an answer for one patient."""
+        """[records] warnings about each page that was used, as in a prediction for one patient."""
         return [() if facts is None else page_remarks(facts.doubt, facts.pictures) for facts in self.facts]
 
     def notes(self, record_ids: Iterable[str]) -> list[str]:
-        """Pages that the gate refused, or that were used with a remark: how many, and which, a sentence for each kind.
+        """Summarise the pages that the ECG check refused and those used with a warning, one sentence for each kind.
 
         Args:
-            record_ids: [records] their names.
+            record_ids: [records] record ids.
         """
         named = [
             (str(record), facts) for record, facts in zip(record_ids, self.facts, strict=True) if facts is not None
@@ -128,16 +130,19 @@ class PageIndex:
                 for record, facts in named
                 if facts.doubt is not None and facts.doubt.code in codes
             ]
-        kinds["come from files with several pictures (pages or frames), of which the first was read"] = [
+        kinds["come from files with several images (pages or frames); the first was used"] = [
             repr(record) for record, facts in named if facts.pictures > 1
         ]
         return [f"{len(found)} page(s) {words}: {_shortened(found)}" for words, found in kinds.items() if found]
 
     def page(self, row: int) -> tuple[Path, PageFacts]:
-        """File and facts of the page of a record.
+        """Return the file of a record's page and the facts about it.
+
+        Args:
+            row: Row of the record.
 
         Raises:
-            ValueError: The record has none.
+            ValueError: If the record has no page.
         """
         path, facts = self.paths[row], self.facts[row]
         if path is None or facts is None:
@@ -146,35 +151,36 @@ class PageIndex:
         return path, facts
 
     def of(self, rows: Iterable[int]) -> PageIndex:
-        """The pages of some records."""
+        """Return the index of some records, without skipped pages."""
         chosen = list(rows)
         return PageIndex(tuple(self.paths[row] for row in chosen), tuple(self.facts[row] for row in chosen))
 
 
 def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]:
-    """Read every page once and note what tells pages apart; find all that cannot be used.
+    """Read every page of a cohort once and collect the facts about it.
 
     Args:
-        cohort: With pages; a record may have none.
-        context: Its settings tell the view, the limits, and whether bad pages are skipped; its store takes the
-            encoder's inputs of pages that had to be read.
+        cohort: Cohort with a page for each record, or for some of them.
+        context: Run context. Its settings contain the view, the limits, and whether unusable pages are skipped; its
+            ``inputs`` receive the encoder inputs of the pages that had to be read.
 
     Returns:
-        The cohort (without the records of bad pages where these are skipped, and of pages that the gate refuses) and the
-        facts of its pages. Such a record is left out whole, even if it has clinical values: it is not what the table says.
+        The cohort and the index of its pages, without the records of pages that the ECG check refuses and, if these are
+        skipped, of unusable pages. Such a record is left out even if it has clinical values, because its page is not
+        what the table states.
 
     Raises:
-        PageError: All pages that cannot be read, unless they are to be skipped; or no page is left.
+        PageError: If pages cannot be read and are not to be skipped, with one issue for each; or if no page is left.
     """
     config, cache, progress = context.config.pages, context.cache, context.progress
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
-    under = f"{judgement(config)} traits={TRAITS_VERSION}"
+    under = f"{judgement(config)} metadata={METADATA_VERSION}"
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
         unread: list[Path] = []
-        for path, digest in zip(names, _in_order(pool, _digest, names), strict=True):
+        for path, digest in zip(names, in_order(pool, _file_sha256, names), strict=True):
             found = None if digest is None else cache.facts(digest, under)
             if found is None:
                 unread.append(path)
@@ -182,69 +188,79 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
                 known[path] = PageFacts.restore(found)
                 progress.advance()
 
-        def look(path: Path) -> PageFacts | PageError:
-            return _look(path, names[path], context)
+        def collect(path: Path) -> PageFacts | PageError:
+            return _collect_facts(path, names[path], context)
 
         with context.paced("reading pages", len(unread)):
-            for path, facts in zip(unread, _in_order(pool, look, unread), strict=True):
+            for path, facts in zip(unread, in_order(pool, collect, unread), strict=True):
                 known[path] = facts
                 if isinstance(facts, PageFacts):
                     cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
                 progress.advance()
-    return _without_bad(cohort, paths, _judged(known, names, config), config)
+    return _without_unusable(cohort, paths, _with_refusals(known, names, config), config)
 
 
 def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.uint8]:
-    """The view of a page that was surveyed, [h, w, 3] RGB.
+    """Read the view of an indexed page again.
+
+    Args:
+        path: File of the page.
+        facts: Facts about the page.
+        config: Page settings.
+
+    Returns:
+        [h, w, 3] uint8 RGB.
 
     Raises:
-        PageError: The file has changed since, or cannot be read any more.
+        PageError: If the file has changed since, or can no longer be read.
     """
     page = read_page(path, name=path.name, max_pixels=config.max_pixels)
     if page.file_sha256 != facts.file_sha256:
-        rule = "pages stay as they are while a run reads them"
-        issue = Issue(f"page {path.name}", "", "another file than before", rule, "run the command again", "changed")
+        rule = "pages must not change during a run"
+        issue = Issue(f"page {path.name}", "", "the file has changed", rule, "run the command again", "changed")
         message = "A page changed while it was read."
         raise PageError(message, [issue])
     return crop(page.pixels, Box(*facts.box))
 
 
 def data_hash(cohort: Cohort, page_index: PageIndex | None) -> str:
-    """SHA-256 (hex) over all that the cohort's table and pages say; where the files lie does not matter."""
+    """Return the SHA-256 (hex) of the cohort's table and page files; the paths of the files do not matter."""
     digest = hashlib.sha256(cohort.table.drop(columns="ecg").to_csv(index=False).encode("utf-8", "surrogateescape"))
     for facts in page_index.facts if page_index is not None else ():
         digest.update(b"no page" if facts is None else facts.file_sha256.encode())
     return digest.hexdigest()
 
 
-def _digest(path: Path) -> str | None:
+def _file_sha256(path: Path) -> str | None:
+    """Return the SHA-256 (hex) of a file, or None if it cannot be read; the reader then raises the error."""
     try:
         with open_regular(path) as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError:
-        return None  # the reader says what is wrong with it
+        return None
 
 
-def _look(path: Path, name: str, context: RunContext) -> PageFacts | PageError:
+def _collect_facts(path: Path, name: str, context: RunContext) -> PageFacts | PageError:
     config = context.config.pages
     try:
         page = prepare_page(path, name=name, config=config)
     except PageError as error:
         return error
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
-    traits = page_traits(page.page, page.box if config.view == "grid" else None)
-    likeness, pictures = page.perceptual_hash.tobytes().hex(), page.page.pictures
-    facts = PageFacts(page.file_sha256, page.pixel_hash, likeness, box, traits, page.doubt, pictures)
+    metadata = extract_metadata(page.page, page.box if config.view == "grid" else None)
+    perceptual_hash, pictures = page.perceptual_hash.tobytes().hex(), page.page.pictures
+    facts = PageFacts(page.file_sha256, page.pixel_hash, perceptual_hash, box, metadata, page.doubt, pictures)
     context.inputs.keep(facts.view, lambda: page.input)
     return facts
 
 
-def _without_bad(
+def _without_unusable(
     cohort: Cohort,
     paths: list[Path | None],
     known: dict[Path, PageFacts | PageError | Issue],
     config: PagesConfig,
 ) -> tuple[Cohort, PageIndex]:
+    """Drop the records of refused pages and, if allowed, of unreadable ones; build the index of the others."""
     everything = [None if path is None else known[path] for path in paths]
     issues = tuple(
         page_issue(issue, record, cohort.origins.get(record))
@@ -254,8 +270,8 @@ def _without_bad(
     unreadable = sum(isinstance(found, PageError) for found in everything)
     if unreadable and not config.skip_bad:
         message = (
-            f"the pages of {unreadable} of {len(paths)} records cannot be used; replace them, or go on without these "
-            "records by --skip-bad-pages"
+            f"the pages of {unreadable} of {len(paths)} records cannot be used; replace them, or leave out these "
+            "records with --skip-bad-pages"
         )
         raise PageError(message, [issue for issue in issues if not is_refusal(issue)])
     good = [
@@ -272,8 +288,8 @@ def _without_bad(
     return dataclasses.replace(cohort, table=table, unread=unread), PageIndex(kept, facts, issues)
 
 
-def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Results in the order of ``items``, a few ahead of the reader, so that memory stays bounded."""
+def in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Yield results in the order of ``items``; works only a few items ahead, which bounds the memory."""
     waiting: deque[Future[_Result]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -283,19 +299,19 @@ def _in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items:
         yield waiting.popleft().result()
 
 
-def _judged(
+def _with_refusals(
     known: dict[Path, PageFacts | PageError], names: dict[Path, str], config: PagesConfig
 ) -> dict[Path, PageFacts | PageError | Issue]:
-    """The facts of pages, and the refusal in the place of those that the gate refuses."""
-    judged: dict[Path, PageFacts | PageError | Issue] = {}
+    """Replace the facts of pages that the ECG check refuses by the issue of the refusal."""
+    pages: dict[Path, PageFacts | PageError | Issue] = {}
     for path, found in known.items():
         doubt = found.doubt if isinstance(found, PageFacts) else None
-        judged[path] = refusal(doubt, name=names[path], gate=config.gate) or found
-    return judged
+        pages[path] = refusal(doubt, name=names[path], gate=config.gate) or found
+    return pages
 
 
-def _shortened(names: Sequence[str], most: int = 10) -> str:
-    return "; ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _shortened(names: Sequence[str], limit: int = 10) -> str:
+    return "; ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
 def _issues(found: PageFacts | PageError | Issue | None) -> Sequence[Issue]:

@@ -112,7 +112,7 @@ def _subject(name: str, found: _Found, config: RunConfig) -> AuditInput:
     pages = None
     if page_index is not None:
         pages = AuditedPages(
-            traits=[None if facts is None else facts.traits for facts in page_index.facts],
+            traits=[None if facts is None else facts.metadata for facts in page_index.facts],
             pixel_hashes=page_index.pixel_hashes,
             perceptual_hashes=page_index.perceptual_hashes,
             skipped=page_index.skipped,

@@ -18,7 +18,7 @@ from cardiograph.containers import Cohort
 from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
 from cardiograph.features.clinical import clinical_values
-from cardiograph.ingest.context import MEMORY, InputStore, RunContext
+from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.groups import group_records
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.models.build import Model
@@ -105,7 +105,7 @@ def run(
         progress.start("finding weights", 1)
         find_encoder_weights(config.encoder, cache=cache_folder())  # before an hour of reading pages, not after it
     with directory.locked(), PageCache(cache_folder()) as cache:
-        context = RunContext(config, cache, progress, directory, inputs=InputStore(MEMORY))
+        context = RunContext(config, cache, progress, directory, inputs=InputStore(MAX_INPUT_BYTES))
         page_index = None
         if cohort.has_pages:
             start = time.perf_counter()  # no stage yet: the folder is claimed when pages and audit are known

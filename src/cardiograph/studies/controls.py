@@ -69,7 +69,7 @@ def margins(page_index: PageIndex) -> NDArray[np.float32]:
     width = 2 * MARGIN_SHAPE[0] * MARGIN_SHAPE[1]
     found = np.full((len(page_index.facts), width), WHITE, np.float32)
     for row, facts in enumerate(page_index.facts):
-        levels = np.nan if facts is None else facts.traits.margin_levels
+        levels = np.nan if facts is None else facts.metadata.margin_levels
         found[row] = found[row] if levels is None else levels
     return found
 

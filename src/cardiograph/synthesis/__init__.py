@@ -1,1 +1,1 @@
-"""Synthetic patients whose truth is known."""
+"""Synthetic patients with known ground truth."""

@@ -1,4 +1,4 @@
-"""The best possible AUROC of a synthetic cohort, by what is known of a patient."""
+"""Best possible AUROC on a synthetic cohort, for several sets of known variables."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from cardiograph.synthesis.variables import column
 SETS = MappingProxyType(
     {"all": ALL_VARIABLES, "screening": (*ECG, *SCREENING), "clinical": CLINICAL, "ecg": ECG},
 )
-"""What may be known of a patient."""
+"""Names of sets of variables -> variables that a model may know."""
 
 MISSING_SHARE = {"ef": 0.05, "bnp": 0.08}
-"""Values that are missing from the table, completely at random."""
+"""Share of values missing from the table, completely at random."""
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """AUROC of the exact posterior of the label; no reader of the same variables can expect more.
+    """AUROC of the exact posterior of the label: the expected maximum for any model with the same variables.
 
     Args:
-        patients: Draws that the numbers rest on.
-        prevalence: Share of label 1.
-        all: ECG and the five clinical variables, complete.
-        all_with_gaps: The same with values missing as in the written table.
-        screening: ECG, NYHA class, systolic pressure and age.
-        clinical: The five clinical variables.
-        ecg: The ECG.
+        patients: Number of patients drawn for the estimates.
+        prevalence: Share of patients with label 1.
+        all: AUROC with the ECG and the five clinical variables, all complete.
+        all_with_gaps: AUROC with the same variables and values missing as in the written table.
+        screening: AUROC with the ECG, NYHA class, systolic blood pressure and age.
+        clinical: AUROC with the five clinical variables.
+        ecg: AUROC with the ECG.
     """
 
     patients: int
@@ -47,8 +47,8 @@ def measure_ceilings(patients: int, rng: np.random.Generator) -> Ceilings:
     """Draw patients and score them with the exact posterior.
 
     Args:
-        patients: How many; the standard error of an AUROC is about 0.35 / sqrt(patients).
-        rng: Chance.
+        patients: Number of patients; the standard error of an AUROC is about 0.35 / sqrt(patients).
+        rng: Random number generator.
     """
     draws = draw(patients, rng)
     scores = {key: auroc(draws.label, score) for key, score in posteriors(draws, SETS).items()}
@@ -57,11 +57,11 @@ def measure_ceilings(patients: int, rng: np.random.Generator) -> Ceilings:
 
 
 @dataclass(frozen=True)
-class Single:
-    """What one variable says by itself.
+class VariableAuroc:
+    """AUROC of one variable alone.
 
     Args:
-        raw: AUROC of its value, in the better direction; a rhythm without the variable counts as its median.
+        raw: AUROC of its value in the better direction; its median replaces the value where the rhythm has none.
         posterior: AUROC of the exact posterior given this variable alone.
     """
 
@@ -69,12 +69,12 @@ class Single:
     posterior: float
 
 
-def measure_single_variables(patients: int, rng: np.random.Generator) -> dict[str, Single]:
-    """Each variable of :data:`cardiograph.synthesis.density.ALL_VARIABLES` by itself.
+def measure_single_variables(patients: int, rng: np.random.Generator) -> dict[str, VariableAuroc]:
+    """Measure each variable of :data:`cardiograph.synthesis.density.ALL_VARIABLES` alone.
 
     Args:
-        patients: How many to draw.
-        rng: Chance.
+        patients: Number of patients to draw.
+        rng: Random number generator.
     """
     draws = draw(patients, rng)
     scores = posteriors(draws, {name: (name,) for name in ALL_VARIABLES})
@@ -82,12 +82,12 @@ def measure_single_variables(patients: int, rng: np.random.Generator) -> dict[st
     for name, score in scores.items():
         value = getattr(draws, name) if name in ("nyha", "rhythm", "conduction") else draws.gaussian[:, column(name)]
         raw = auroc(draws.label, np.nan_to_num(value.astype(float), nan=float(np.nanmedian(value))))
-        result[name] = Single(max(raw, 1 - raw), auroc(draws.label, score))
+        result[name] = VariableAuroc(max(raw, 1 - raw), auroc(draws.label, score))
     return result
 
 
 def with_gaps(draws: Draws, rng: np.random.Generator) -> Draws:
-    """The same patients with values missing completely at random, in the shares of ``MISSING_SHARE``."""
+    """Return the same patients with values missing completely at random in the shares ``MISSING_SHARE``."""
     gaussian = draws.gaussian.copy()
     for name, share in MISSING_SHARE.items():
         gaussian[rng.random(len(draws)) < share, column(name)] = np.nan
@@ -95,7 +95,7 @@ def with_gaps(draws: Draws, rng: np.random.Generator) -> Draws:
 
 
 def auroc(label: NDArray[np.int64], score: NDArray[np.float64]) -> float:
-    """Area under the ROC curve: P(score of a positive > score of a negative), ties counted half (Mann-Whitney)."""
+    """Return the area under the ROC curve: P(positive score > negative score), ties counted half (Mann-Whitney)."""
     from scipy.stats import rankdata
 
     positives = int(label.sum())

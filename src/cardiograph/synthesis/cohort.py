@@ -1,4 +1,4 @@
-"""Writes a cohort of synthetic patients: table, pages, truth, and what is the best that anyone can do."""
+"""Write a synthetic cohort: table, pages, ground truth, and the best possible AUROC."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GENERATOR_VERSION: Final = 1
-"""Another number means other patients for the same seed."""
+"""Version of the generator; another version gives other patients for the same seed."""
 
-CEILING_DRAWS: Final = 50_000
+CEILING_PATIENTS: Final = 50_000
+"""Number of patients drawn to estimate the best possible AUROC."""
+
 _UNFINISHED = "unfinished.json"
 _FINISHED = "synthetic.json"
-_BATCH = 8
+_BATCH_PAGES = 8
 
 
 def write_cohort(
@@ -35,21 +37,21 @@ def write_cohort(
 ) -> Path:
     """Write ``cohort.csv``, ``pages/*.jpg``, ``truth.parquet`` and, last, ``synthetic.json``.
 
-    The same seed gives the same files, whatever ``workers`` is; patient i is the same in every cohort of a seed. A folder
-    that was left unfinished by the same call is resumed.
+    The same seed gives the same files for any number of workers; patient i is the same in every cohort of a seed. A
+    call with the same arguments resumes an unfinished folder.
 
     Args:
-        out: A new or empty folder.
-        patients: How many; about 12 % of them have two ECGs.
-        seed: Seed of everything.
-        workers: Processes that draw pages.
-        progress: Called with pages done and pages in all.
+        out: New or empty folder.
+        patients: Number of patients; about 12 % of them have two ECGs.
+        seed: Seed of all random numbers.
+        workers: Number of processes that draw pages.
+        progress: Callback that receives the number of finished pages and of all pages.
 
     Returns:
         The path of ``cohort.csv``.
 
     Raises:
-        ConfigError: A number is out of range, the folder has other content, or cannot be written.
+        ConfigError: If a number is out of range, or the folder has other content or cannot be written.
     """
     for name, value, low in (("patients", patients, 1), ("seed", seed, 0), ("workers", workers, 1)):
         if value < low:
@@ -73,7 +75,7 @@ def write_cohort(
 
 
 def _claim(out: Path, identity: dict[str, int]) -> None:
-    """Take a new or empty folder, or one left unfinished by the same call."""
+    """Mark a new or empty folder, or accept one that the same call left unfinished."""
     marker = out / _UNFINISHED
     out.mkdir(parents=True, exist_ok=True)
     if any(path.suffix != ".partial" for path in out.iterdir()):
@@ -103,7 +105,7 @@ def _write_truth(path: Path, truth: pd.DataFrame) -> None:
 def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes) -> bytes:
     from cardiograph.synthesis.ceiling import measure_ceilings
 
-    ceilings = asdict(measure_ceilings(CEILING_DRAWS, np.random.default_rng(0)))
+    ceilings = asdict(measure_ceilings(CEILING_PATIENTS, np.random.default_rng(0)))
     description = {
         "synthetic": True,
         "generator_version": GENERATOR_VERSION,
@@ -113,7 +115,7 @@ def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes) -> 
         "prevalence": round(float(table["label"].mean()), 6),
         "cohort_sha256": hashlib.sha256(content).hexdigest(),
         "ceilings": ceilings,
-        "note": "Ceilings: AUROC of the exact posterior of the label on draws of their own; they do not depend on the seed.",
+        "note": "Ceilings: AUROC of the exact posterior of the label on separate draws, independent of the seed.",
     }
     return (json.dumps(description, indent=2) + "\n").encode()
 
@@ -121,7 +123,7 @@ def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes) -> 
 def _write_pages(out: Path, records: list[Record], workers: int, progress: Callable[[int, int], None] | None) -> None:
     tasks = [(out, record) for record in records if not (out / "pages" / f"{record.record_id}.jpg").exists()]
     done = len(records) - len(tasks)
-    for _ in _each(tasks, min(workers, max(len(tasks) // _BATCH, 1))):
+    for _ in _each(tasks, min(workers, max(len(tasks) // _BATCH_PAGES, 1))):
         done += 1
         if progress is not None:
             progress(done, len(records))
@@ -134,18 +136,18 @@ def _each(tasks: list[tuple[Path, Record]], workers: int) -> Iterator[None]:
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker) as pool:
-        yield from pool.map(_write_page, tasks, chunksize=_BATCH)
+        yield from pool.map(_write_page, tasks, chunksize=_BATCH_PAGES)
 
 
 def _start_worker() -> None:
-    """One thread for each process, and an end with the parent: a killed parent leaves no worker behind."""
+    """Set up a worker: one thread, and exit with the parent, so that a killed parent leaves no worker running."""
     import cv2
 
     cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

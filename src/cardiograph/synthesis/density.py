@@ -1,4 +1,4 @@
-"""Draws from the mixture of states, and the exact posterior of the label."""
+"""Random draws from the mixture of hidden states, and the exact posterior of the label."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from cardiograph.synthesis.variables import ECG_NAMES, NAMES, column
 ECG = (*ECG_NAMES, "rhythm", "conduction")
 CLINICAL = ("ef", "bnp", "nyha", "sbp", "age")
 SCREENING = ("nyha", "sbp", "age")
-"""What is known where neither echo nor blood test was done."""
+"""Clinical variables that are known without echocardiography and blood test."""
 
 ALL_VARIABLES = (*ECG, *CLINICAL)
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Patients, one row each.
+    """Drawn patients, one row each.
 
     Args:
         component: [patients] index of the hidden state.
-        gaussian: [patients, latents] on the Gaussian scales, NaN where not defined or not measured.
-        nyha: [patients] 1..4.
+        gaussian: [patients, latents] latent variables on their Gaussian scales, NaN if undefined or not measured.
+        nyha: [patients] NYHA class, 1..4.
         rhythm: [patients] index into ``RHYTHMS``.
         conduction: [patients] index into ``CONDUCTIONS``.
         label: [patients] 0 or 1.
@@ -43,12 +43,12 @@ class Draws:
         return len(self.component)
 
     def with_gaussian(self, gaussian: NDArray[np.float64]) -> Draws:
-        """The same patients with other latents, such as values missing."""
+        """Return the same patients with other latent variables, for example with missing values."""
         return replace(self, gaussian=gaussian)
 
 
 def join(draws: Sequence[Draws]) -> Draws:
-    """Rows of several draws under one another."""
+    """Concatenate several draws."""
     return Draws(*(np.concatenate([getattr(part, field.name) for part in draws]) for field in fields(Draws)))
 
 
@@ -56,8 +56,8 @@ def draw(count: int, rng: np.random.Generator) -> Draws:
     """Draw independent patients.
 
     Args:
-        count: How many.
-        rng: Chance.
+        count: Number of patients.
+        rng: Random number generator.
     """
     table = components()
     state = np.searchsorted(np.cumsum(table.weight)[:-1], rng.random(count), side="right")
@@ -67,31 +67,31 @@ def draw(count: int, rng: np.random.Generator) -> Draws:
 
 
 def posterior(draws: Draws, variables: Sequence[str]) -> NDArray[np.float64]:
-    """P(label = 1 | the named variables), as :func:`posteriors` for one set of variables."""
+    """Return [patients] P(label = 1 | the named variables); :func:`posteriors` for one set of variables."""
     return posteriors(draws, {"": variables})[""]
 
 
 def posteriors(draws: Draws, sets: Mapping[str, Sequence[str]], *, chunk: int = 4000) -> dict[str, NDArray[np.float64]]:
-    """P(label = 1 | a set of variables), exact: the sum over all hidden states, for several sets at once.
+    """Compute the exact P(label = 1 | a set of variables) for several sets, as sums over all hidden states.
 
-    A clinical value that is NaN is left out, which is exact where it is missing by chance alone. A variable that does not
-    exist in a rhythm tells the rhythm by its absence.
+    A clinical value that is NaN is left out, which is exact for values missing completely at random. A variable that
+    does not exist in a rhythm reveals the rhythm by its absence.
 
     Args:
         draws: Patients.
-        sets: Name of each set -> names out of ``ALL_VARIABLES``.
-        chunk: Rows at a time.
+        sets: Name of each set -> names from ``ALL_VARIABLES``.
+        chunk: Number of patients per chunk.
 
     Returns:
-        [patients] probabilities for each set.
+        Name of each set -> [patients] probabilities.
 
     Raises:
-        ValueError: An unknown variable.
+        ValueError: If a variable is unknown.
     """
     names = sorted({name for variables in sets.values() for name in variables})
     unknown = sorted(set(names) - set(ALL_VARIABLES))
     if unknown:
-        message = f"no variables {unknown}; known are {', '.join(ALL_VARIABLES)}"
+        message = f"unknown variables {unknown}; allowed: {', '.join(ALL_VARIABLES)}"
         raise ValueError(message)
     table = components()
     result = {key: np.empty(len(draws)) for key in sets}
@@ -108,7 +108,7 @@ def posteriors(draws: Draws, sets: Mapping[str, Sequence[str]], *, chunk: int = 
 
 
 def _log_likelihood(draws: Draws, rows: slice, name: str, table: Components) -> NDArray[np.float64]:
-    """[rows, components], up to a constant of the row."""
+    """Return the [rows, components] log-likelihood of a variable, up to a constant per row."""
     if name == "nyha":
         return np.asarray(np.log(table.nyha).T[draws.nyha[rows] - 1])
     if name in ("rhythm", "conduction"):

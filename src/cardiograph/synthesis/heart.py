@@ -1,4 +1,4 @@
-"""An electrical-dipole heart: beats, rhythm and noise, seen by twelve leads."""
+"""Simulate twelve-lead ECGs from a heart modelled as an electrical dipole, with beats, rhythm and noise."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ Clin. Cardiol. 3 (1980) 87-95.
 
 
 def record_ecg(heart: Heart, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Ten seconds of a heart as an electrocardiograph records them.
+    """Simulate a recording of ten seconds.
 
     Args:
-        heart: What the ECG shows.
-        rng: Chance: RR intervals, variation from beat to beat, breathing, electrode placement, noise.
+        heart: Parameters of the heart.
+        rng: Random number generator for RR intervals, variation between beats, breathing, electrode placement and
+            noise.
 
     Returns:
-        [12, 5000] mV at 500 Hz, rows as in :data:`cardiograph.ecg.leads.LEADS`; Einthoven's and Goldberger's laws hold
-        exactly, noise included.
+        [12, 5000] float64 in mV at 500 Hz, rows as in :data:`cardiograph.ecg.leads.LEADS`. The relations of Einthoven
+        and Goldberger hold exactly, including the noise.
     """
     time = np.arange(round(SECONDS * RATE_HZ)) / RATE_HZ
     onsets, intervals = _beats(heart, rng)
@@ -53,28 +54,28 @@ def record_ecg(heart: Heart, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def clean_beat(heart: Heart, rate_hz: float = RATE_HZ) -> NDArray[np.float64]:
-    """One beat without any chance, from 0.3 s before the onset of QRS to 0.7 s after it.
+    """Simulate one beat without noise and variation, from 0.3 s before the onset of the QRS complex to 0.7 s after it.
 
     Args:
-        heart: What the beat shows.
-        rate_hz: Samples per second.
+        heart: Parameters of the heart.
+        rate_hz: Sampling rate in Hz.
 
     Returns:
-        [12, samples] mV.
+        [12, samples] float64 in mV.
     """
     time = np.arange(-0.3, 0.7, 1 / rate_hz)
     return twelve_leads(DOWER @ _loops(beat_waves(heart, 60 / heart.rate), time).T)
 
 
 def _loops(waves: Waves, time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[samples, 3] mV at ``time`` seconds after the onset of QRS."""
+    """Return the [samples, 3] dipole in mV at ``time`` seconds after the onset of the QRS complex."""
     distance = time[:, None] - waves.centre
     width = np.where(distance < 0, waves.rise, waves.fall)
     return np.asarray(np.exp(-0.5 * (distance / width) ** 2) @ waves.vector)
 
 
 def _beats(heart: Heart, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Onset of QRS and RR interval before it, for all beats that touch the recording."""
+    """Draw the QRS onset and the preceding RR interval in seconds of all beats that overlap the recording."""
     fibrillates = heart.rhythm == "af"
     mean = 60 / np.clip(heart.rate, 38, 170 if fibrillates else 140)
     spread = np.clip(heart.rr_spread, 0.003, 0.35)
@@ -82,7 +83,7 @@ def _beats(heart: Heart, rng: np.random.Generator) -> tuple[NDArray[np.float64],
     if fibrillates:
         intervals = mean * rng.gamma(spread**-2, spread**2, count)
     else:
-        # respiratory sinus arrhythmia: a cycle of about 4 s, and a little beside it
+        # respiratory sinus arrhythmia: a cycle of about 4 s, and a small random part
         phase = 2 * np.pi * (np.arange(count) * mean * rng.uniform(0.22, 0.28) + rng.uniform())
         intervals = mean * (1 + spread * (1.3 * np.sin(phase) + 0.4 * rng.standard_normal(count)))
     intervals = np.maximum(intervals, 0.36)
@@ -102,7 +103,7 @@ def _dipole(
     mean = 60 / heart.rate
     for onset, interval in zip(*beats, strict=True):
         first, last = np.searchsorted(time, (onset - 0.45, onset + 0.8))
-        # QT follows the RR interval only in part from one beat to the next
+        # QT adapts only partly to the RR interval of a single beat
         waves = beat_waves(heart, 0.7 * mean + 0.3 * interval)
         lung = np.sin(2 * np.pi * breath_hz * onset + phase)
         size = 1 + 0.03 * lung + 0.02 * rng.standard_normal(len(waves.centre))
@@ -113,7 +114,7 @@ def _dipole(
 
 
 def _fibrillation(heart: Heart, time: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Fibrillation waves: 5.5-8 a second, waxing and waning, largest in V1."""
+    """Return the [samples, 3] dipole of fibrillation waves: 5.5 to 8 Hz, varying in amplitude, largest in V1."""
     speed = 2 * np.pi * np.cumsum(rng.uniform(5.5, 8.0) + 0.8 * _slow(time, 0.9, rng)) / RATE_HZ
     swell = 1 + 0.35 * _slow(time, 0.6, rng)
     wave = swell * (np.sin(speed) + 0.35 * np.sin(2 * speed + 0.8) + 0.3 * _slow(time, 11.0, rng))
@@ -124,21 +125,21 @@ def _fibrillation(heart: Heart, time: NDArray[np.float64], rng: np.random.Genera
 
 
 def _slow(time: NDArray[np.float64], limit_hz: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """[samples] a random wave of unit variance with five frequencies up to ``limit_hz``."""
+    """Draw a [samples] random wave of unit variance with five frequencies up to ``limit_hz``."""
     hertz, phase = rng.uniform(0.25, 1, 5) * limit_hz, rng.uniform(0, 2 * np.pi, 5)
-    # 40 points a period and straight lines between them: a thirtieth of the sines
+    # interpolation between 40 points per period takes a thirtieth of the time of computing the sines
     knots = np.linspace(0, SECONDS, int(40 * limit_hz * SECONDS) + 2)
     wave = np.sin(2 * np.pi * hertz * knots[:, None] + phase).sum(1) * np.sqrt(2 / 5)
     return np.asarray(np.interp(time, knots, wave))
 
 
 def _electrode_noise(time: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """[8, samples] mV: each electrode wanders, hums and picks up muscle; the leads are their differences."""
+    """Draw [8, samples] noise in mV: baseline wander, mains hum and muscle noise per electrode, as lead differences."""
     wander, muscle, hum = rng.uniform(0.01, 0.04), rng.uniform(0.002, 0.009), rng.uniform(0, 0.006)
     common = _slow(time, 0.3, rng)
     mains = np.sin(2 * np.pi * 50 * time + rng.uniform(0, 2 * np.pi))
     tremor = rng.standard_normal((9, len(time) + 4))
-    # five samples' mean: an electrocardiograph's low-pass at about 40 Hz
+    # moving average of five samples, like the low-pass filter of an electrocardiograph at about 40 Hz
     smooth = np.stack([np.convolve(row, np.full(5, 5**-0.5), "valid") for row in tremor])
     own = np.stack([_slow(time, 0.35, rng) for _ in range(9)])
     share = rng.uniform(-1, 1, (9, 2))

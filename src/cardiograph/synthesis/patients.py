@@ -1,4 +1,4 @@
-"""Patient number i of a seed: hidden state, one or two records, and their pages."""
+"""Generate patient number i of a seed: hidden state, one or two records, and their pages."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cardiograph.synthesis.states import components
 from cardiograph.synthesis.variables import CONDUCTIONS, LATENTS, RHYTHMS, column
 from cardiograph.synthesis.waves import Heart
 
-TWO_ECGS: Final = 0.12
+TWO_ECGS_SHARE: Final = 0.12
 """Share of patients with a second ECG."""
 
-LIKENESS: Final = 0.9
-"""Correlation of a latent between two records of a patient; each record by itself follows the same density."""
+VISIT_CORRELATION: Final = 0.9
+"""Correlation of a latent variable between two records of a patient; both records follow the same density."""
 
 FIRST_DAY: Final = np.datetime64("2019-01-01")
 SITES: Final = {
@@ -28,7 +28,7 @@ SITES: Final = {
     "B": PaperLayout(minor=(251, 228, 206), major=(242, 190, 146), frame=(236, 160, 110)),
     "C": PaperLayout(grid="dots", minor=(220, 190, 190), major=(246, 200, 200)),
 }
-"""Hospitals and their paper; chosen by chance alone, so that neither tells anything of the patient."""
+"""Hospitals and their paper; drawn independently of everything else, so that they carry no information."""
 
 _SITE_SHARES = (0.5, 0.3, 0.2)
 
@@ -38,12 +38,12 @@ class Record:
     """One ECG of a patient, with the clinical values of that day.
 
     Args:
-        record_id: ``P000012-1``.
-        patient_id: ``P000012``.
+        record_id: Record id, such as ``P000012-1``.
+        patient_id: Patient id, such as ``P000012``.
         site: Key of ``SITES``.
-        acquired_at: ISO date.
-        latents: One row, complete.
-        missing: Clinical values that are absent from the table.
+        acquired_at: Date of the recording in ISO format.
+        latents: One row with all latent variables.
+        missing: Names of the clinical values that are missing from the table.
         seed: Seed of the page.
     """
 
@@ -57,7 +57,7 @@ class Record:
 
     @property
     def heart(self) -> Heart:
-        """What the ECG shows."""
+        """Parameters of the heart that the ECG shows."""
         values: dict[str, float] = {}
         for latent, gaussian in zip(LATENTS, self.latents.gaussian[0], strict=True):
             if latent.kind == "ecg" and not np.isnan(gaussian):
@@ -67,18 +67,18 @@ class Record:
 
 
 def patient_records(seed: int, number: int) -> tuple[Record, ...]:
-    """The records of patient ``number``; they do not depend on how many patients there are.
+    """Generate the records of one patient; they do not depend on the number of patients.
 
     Args:
         seed: Seed of the cohort.
-        number: 0, 1, ...
+        number: Number of the patient, from 0.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
     first = draw(1, rng)
     site = str(rng.choice(list(SITES), p=_SITE_SHARES))
     day = FIRST_DAY + int(rng.integers(0, 5 * 365))
     visits = [(first, day)]
-    if rng.random() < TWO_ECGS:
+    if rng.random() < TWO_ECGS_SHARE:
         visits.append((_later(first, rng), day + int(rng.integers(20, 500))))
     records = []
     for visit, (latents, date) in enumerate(visits, start=1):
@@ -90,10 +90,10 @@ def patient_records(seed: int, number: int) -> tuple[Record, ...]:
 
 
 def draw_record(record: Record) -> bytes:
-    """The record's page as a JPEG file.
+    """Draw the page of a record and return it as the content of a JPEG file.
 
     Args:
-        record: From :func:`patient_records`.
+        record: Record from :func:`patient_records`.
     """
     rng = np.random.default_rng(record.seed)
     layout = SITES[record.site]
@@ -109,10 +109,10 @@ def draw_record(record: Record) -> bytes:
 
 
 def _later(first: Draws, rng: np.random.Generator) -> Draws:
-    """The same patient on another day: same state, age and NYHA class, other values near the first ones."""
+    """Draw the same patient on a later day: same state, age and NYHA class, the other values correlated."""
     table = components()
     mean = table.mean[first.component]
     fresh = table.spread * rng.standard_normal(mean.shape)
-    gaussian = mean + LIKENESS * (first.gaussian - mean) + np.sqrt(1 - LIKENESS**2) * fresh
+    gaussian = mean + VISIT_CORRELATION * (first.gaussian - mean) + np.sqrt(1 - VISIT_CORRELATION**2) * fresh
     gaussian[:, column("age")] = first.gaussian[:, column("age")]
     return replace(first, gaussian=gaussian)

@@ -1,4 +1,4 @@
-"""The hidden states of a synthetic patient: disease, severity and what the ECG shows of it, as tables."""
+"""Hidden states of synthetic patients: tables of diseases, severities and ECG patterns."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cardiograph.synthesis.variables import CONDUCTIONS, LATENTS, NAMES, RHYTHMS
 
 PHENOTYPES = ("healthy", "ischaemic", "dilated", "hypertensive", "fibrillating", "infiltrative")
 FAILING = 2
-"""Label 1 is a severity of 2 (failing) or 3 (advanced); 0 is no disease, 1 disease without failure."""
+"""Severity from which the label is 1. 0: no disease; 1: disease without heart failure; 2: failing; 3: advanced."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Something an ECG can show.
+    """ECG pattern.
 
     Args:
-        medians: Latents that differ from a healthy heart's, in their units.
-        worse: Change of a latent per grade of severity above 1, on its Gaussian scale.
+        medians: Medians of the latent variables that differ from a healthy heart, in their units.
+        worse: Change of latent variables per grade of severity above 1, on their Gaussian scales.
         conduction: ``normal``, ``irbbb`` or ``lbbb``.
     """
 
@@ -121,13 +121,13 @@ class Condition:
     """A disease at one severity.
 
     Args:
-        weight: Share of all patients.
+        weight: Share of all patients, 0..1.
         phenotype: One of ``PHENOTYPES``.
-        severity: 0..3.
-        patterns: Probability of what the ECG shows, by pattern; ``normal`` is a sick heart with a normal ECG.
+        severity: Grade of severity, 0..3.
+        patterns: Pattern -> probability; ``normal`` is a normal ECG, which a diseased heart may have.
         fibrillation: Probability of atrial fibrillation.
-        clinical: Medians of the clinical latents, in their units.
-        nyha: Probabilities of NYHA classes 1-4.
+        clinical: Medians of the clinical variables in their units.
+        nyha: Probabilities of the NYHA classes 1 to 4.
     """
 
     weight: float
@@ -194,7 +194,7 @@ _CLINICAL = MappingProxyType(
 
 @lru_cache(maxsize=1)
 def conditions() -> tuple[Condition, ...]:
-    """Every disease at every severity; weights add up to 1, those with label 1 to 0.3."""
+    """Return every disease at every severity; the weights sum to 1, those with label 1 to 0.3."""
     healthy = _CLINICAL["healthy"][0] | {"bnp": 42.0}
     rows = [Condition(_WEIGHTS["healthy"][0], "healthy", 0, _HEALTHY_PATTERNS, 0.01, healthy, _NYHA[0])]
     for phenotype in PHENOTYPES[1:]:
@@ -221,19 +221,19 @@ def conditions() -> tuple[Condition, ...]:
 
 @dataclass(frozen=True)
 class Components:
-    """The mixture: given its component, a patient's latents are independent.
+    """Components of the mixture; given the component, the latent variables of a patient are independent.
 
     Args:
-        weight: [components] adding up to 1.
+        weight: [components] probabilities that sum to 1.
         label: [components] 0 or 1.
         phenotype: [components] index into ``PHENOTYPES``.
-        severity: [components] 0..3.
+        severity: [components] grade of severity, 0..3.
         pattern: [components] index into the keys of ``PATTERNS``.
         rhythm: [components] index into ``RHYTHMS``.
         conduction: [components] index into ``CONDUCTIONS``.
-        mean: [components, latents] on the Gaussian scales, NaN where the rhythm has no such variable.
-        spread: [latents] standard deviations.
-        nyha: [components, 4] probabilities.
+        mean: [components, latents] means on the Gaussian scales, NaN if the rhythm has no such variable.
+        spread: [latents] standard deviations on the Gaussian scales.
+        nyha: [components, 4] probabilities of the NYHA classes.
     """
 
     weight: NDArray[np.float64]
@@ -250,7 +250,7 @@ class Components:
 
 @lru_cache(maxsize=1)
 def components() -> Components:
-    """The tables of this module, multiplied out: condition x pattern x rhythm."""
+    """Combine the tables of this module into the mixture: condition x pattern x rhythm."""
     rows = []
     for condition in conditions():
         for number, (name, pattern) in enumerate(PATTERNS.items()):

@@ -1,4 +1,4 @@
-"""Synthetic records as tables: what a model gets, and what is hidden from it."""
+"""Tables of synthetic records: the cohort table for models, and the ground truth that is hidden from them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _CLASSES = {"rhythm": RHYTHMS, "conduction": CONDUCTIONS, "nyha": (1, 2, 3, 4)}
 
 
 def truth_table(records: Iterable[Record]) -> pd.DataFrame:
-    """Everything that is hidden from a model.
+    """Build the table of the ground truth.
 
     Args:
         records: Records of :func:`cardiograph.synthesis.patients.patient_records`.
 
     Returns:
-        A row for each record: ``record_id``, ``patient_id``, ``label``, ``phenotype``, ``severity``, ``pattern``,
-        ``rhythm``, ``conduction``, each latent in its unit (NaN where the rhythm has none), ``nyha``,
-        ``<name>_missing``, and P(label = 1) given all variables, the screening ones, the clinical ones, the ECG
-        (``bayes_*``), and all variables but those missing from the table (``bayes_recorded``).
+        One row per record: ``record_id``, ``patient_id``, ``label``, ``phenotype``, ``severity``, ``pattern``,
+        ``rhythm``, ``conduction``, each latent variable in its unit (NaN if the rhythm has none), ``nyha``,
+        ``<name>_missing``, P(label = 1) given all variables, the screening variables, the clinical variables or the ECG
+        (``bayes_*``), and P(label = 1) given all variables that are in the table (``bayes_recorded``).
     """
     import pandas as pd
 
@@ -61,19 +61,20 @@ def truth_table(records: Iterable[Record]) -> pd.DataFrame:
 def latent_matrix(
     truth: pd.DataFrame, records: Sequence[str] | None = None, *, variables: Sequence[str] = ALL_VARIABLES
 ) -> NDArray[np.float64]:
-    """The true latents as regressors, for the best that a linear model could do.
+    """Return the true latent variables as regressors, for the best possible linear model.
 
     Args:
-        truth: From :func:`truth_table`, or ``truth.parquet``.
-        records: Record ids, in the order wanted; every record of the truth in its order if None.
-        variables: Names out of :data:`cardiograph.synthesis.density.ALL_VARIABLES`.
+        truth: Table from :func:`truth_table`, or from ``truth.parquet``.
+        records: Record ids in the required order; None for all records of the truth.
+        variables: Names from :data:`cardiograph.synthesis.density.ALL_VARIABLES`.
 
     Returns:
-        [records, columns] each latent on its Gaussian scale (logarithm or logit), a healthy heart's value where the rhythm
-        has none, and an indicator for each class but the first of rhythm, conduction and NYHA.
+        [records, columns] float64: each latent variable on its Gaussian scale (logarithm or logit), with the value of a
+        healthy heart if the rhythm has none, and an indicator for each class of rhythm, conduction and NYHA but the
+        first.
 
     Raises:
-        ValueError: A record that the truth does not hold.
+        ValueError: If the truth does not contain a record.
     """
     known = truth.set_index("record_id")
     records = list(known.index if records is None else records)
@@ -94,14 +95,14 @@ def latent_matrix(
 
 
 def cohort_table(records: Iterable[Record]) -> pd.DataFrame:
-    """The cohort as a user would have it, rounded as instruments do.
+    """Build the cohort table as a user would have it, with values rounded like those of instruments.
 
     Args:
         records: Records of :func:`cardiograph.synthesis.patients.patient_records`.
 
     Returns:
-        ``record_id``, ``patient_id``, ``ecg``, ``label``, the five clinical variables (text, empty where missing), ``site``
-        and ``acquired_at``.
+        One row per record: ``record_id``, ``patient_id``, ``ecg``, ``label``, the five clinical variables (text, empty
+        if missing), ``site`` and ``acquired_at``.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The latent variables of a synthetic patient: scale, reference value, spread."""
+"""Latent variables of synthetic patients: scale, reference value and spread."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cardiograph.synthesis.waves import Conduction, Rhythm
 
 @dataclass(frozen=True)
 class Latent:
-    """A variable that is Gaussian on a scale of its own, with one spread in every state.
+    """Variable that is Gaussian on its own scale, with the same standard deviation in every hidden state.
 
     Args:
-        name: As in the truth table.
+        name: Name in the truth table.
         kind: ``ecg`` or ``clinical``.
-        median: Median of a healthy heart, in its unit.
-        spread: Standard deviation on the Gaussian scale: that of the value (``linear``), of its logarithm (``log``), of the
-            logit of its place between ``low`` and ``high`` (``bounded``), the same of its logarithm (``log bounded``).
-        scale: The Gaussian scale.
-        low: End of a bounded scale; no value lies outside, so that nothing has to be cut off.
-        high: End of a bounded scale.
-        rhythm: The rhythm in which the variable exists, or an empty string: in both.
+        median: Median of a healthy heart in the unit of the variable.
+        spread: Standard deviation on the Gaussian scale.
+        scale: Gaussian scale: the value (``linear``), its logarithm (``log``), the logit of its position between
+            ``low`` and ``high`` (``bounded``), or the logit of the position of its logarithm (``log bounded``).
+        low: Lower end of a bounded scale; no value is outside, so that values need no clipping.
+        high: Upper end of a bounded scale.
+        rhythm: Rhythm in which the variable exists; an empty string means both.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Latent:
     rhythm: str = ""
 
     def to_gaussian(self, value: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """The value on its Gaussian scale; NaN stays NaN."""
+        """Convert values to the Gaussian scale; NaN stays NaN."""
         if self.scale == "linear":
             return np.asarray(value, np.float64)
         if self.scale == "log":
@@ -49,7 +49,7 @@ class Latent:
         return np.asarray(np.log(share) - np.log1p(-share))
 
     def from_gaussian(self, gaussian: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The value in its unit."""
+        """Convert values from the Gaussian scale to their unit."""
         if self.scale == "linear":
             return np.asarray(gaussian, np.float64)
         if self.scale == "log":
@@ -80,15 +80,14 @@ LATENTS: tuple[Latent, ...] = (
     Latent("sbp", "clinical", 127, 0.34, "bounded", 50, 300),
     Latent("age", "clinical", 59, 0.65, "bounded", 18, 100),
 )
-"""In the order of the columns of every matrix of latents."""
+"""All latent variables, in the order of the columns of every matrix of latents."""
 
 NAMES = tuple(latent.name for latent in LATENTS)
-CLINICAL_NAMES = tuple(latent.name for latent in LATENTS if latent.kind == "clinical")
 ECG_NAMES = tuple(latent.name for latent in LATENTS if latent.kind == "ecg")
 RHYTHMS: tuple[Rhythm, ...] = ("sinus", "af")
 CONDUCTIONS: tuple[Conduction, ...] = ("normal", "irbbb", "lbbb")
 
 
 def column(name: str) -> int:
-    """Place of a latent in a matrix of latents."""
+    """Return the column of a variable in a matrix of latents."""
     return NAMES.index(name)

@@ -1,4 +1,4 @@
-"""One heartbeat as Gaussian loops of a dipole in Frank's axes."""
+"""Model one heartbeat as Gaussian loops of a dipole in Frank's axes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ Conduction = Literal["normal", "irbbb", "lbbb"]
 
 @dataclass(frozen=True)
 class Heart:
-    """All that decides the shape of an ECG, apart from chance from beat to beat and noise.
+    """Parameters that determine the shape of an ECG, apart from noise and random variation between beats.
 
     Args:
         rhythm: ``sinus`` or ``af`` (atrial fibrillation).
         conduction: ``normal``, ``irbbb`` (incomplete right) or ``lbbb`` (left bundle branch block).
-        rate: Beats per minute.
-        pr_ms: From the onset of P to the onset of QRS; of no effect in fibrillation.
-        qrs_ms: Duration of QRS.
-        qtc_ms: QT for a beat a second long (Fridericia: QT = QTc * RR^(1/3)).
-        axis_deg: Direction of the main QRS vector on the limb leads, 0 to the left, 90 downwards.
-        rotation_deg: Rotation of QRS in the horizontal plane, positive forwards (early transition in the chest leads).
-        voltage: Factor on QRS.
+        rate: Heart rate, beats per minute.
+        pr_ms: Interval from the onset of the P wave to the onset of the QRS complex, ms; no effect in fibrillation.
+        qrs_ms: Duration of the QRS complex, ms.
+        qtc_ms: QT interval at 60 beats per minute, ms (Fridericia: QT = QTc * RR^(1/3)).
+        axis_deg: Electrical axis of the QRS complex in the frontal plane: 0 to the left, 90 downwards.
+        rotation_deg: Rotation of the QRS complex in the horizontal plane, positive forwards (early transition).
+        voltage: Factor on the QRS amplitude.
         infarct_anterior: Loss of anterior forces: 0 none, 1 QS from V1 to V3 or V4.
         infarct_inferior: Initial forces upwards: 0 none, 1 broad Q in II, III, aVF.
-        t_wave: Factor on the T wave; negative turns it over.
-        st_mv: Shift of ST in the lateral leads, mV.
-        p_terminal: Factor on the second, left atrial half of P; of no effect in fibrillation.
+        t_wave: Factor on the T wave; a negative factor inverts it.
+        st_mv: Shift of the ST segment in the lateral leads, mV.
+        p_terminal: Factor on the second (left atrial) half of the P wave; no effect in fibrillation.
         rr_spread: Standard deviation of the RR intervals as a share of their mean.
-        f_wave_mv: Height of the fibrillation waves in V1; of no effect in sinus rhythm.
+        f_wave_mv: Height of the fibrillation waves in V1, mV; no effect in sinus rhythm.
     """
 
     rhythm: Rhythm = "sinus"
@@ -57,14 +57,14 @@ class Heart:
 class Waves:
     """Asymmetric Gaussian loops: d(t) = sum_i vector_i * exp(-(t - centre_i)^2 / (2 width_i^2)).
 
-    Source: McSharry et al., IEEE Trans. Biomed. Eng. 50 (2003) 289 (Gaussian waves); Sameni et al., EURASIP J. Adv. Signal
-    Process. (2007) 043407 (the same in three dimensions, as a dipole).
+    Source: McSharry et al., IEEE Trans. Biomed. Eng. 50 (2003) 289 (Gaussian waves); Sameni et al., EURASIP J. Adv.
+    Signal Process. (2007) 043407 (the same in three dimensions, as a dipole).
 
     Args:
-        centre: [waves] s after the onset of QRS.
-        rise: [waves] s, width before the centre.
-        fall: [waves] s, width after it.
-        vector: [waves, 3] mV in Frank's axes: x to the left, y down, z to the back.
+        centre: [waves] time of the centre after the onset of the QRS complex, s.
+        rise: [waves] width before the centre, s.
+        fall: [waves] width after the centre, s.
+        vector: [waves, 3] dipole in mV in Frank's axes: x to the left, y downwards, z to the back.
     """
 
     centre: NDArray[np.float64]
@@ -73,8 +73,8 @@ class Waves:
     vector: NDArray[np.float64]
 
 
-# Each row: centre and width as shares of the QRS duration, then x, y, z in mV. Widths are such that what lies
-# outside 0..1 is below 5 % of a wave.
+# Each row: centre and width as shares of the QRS duration, then x, y, z in mV. The widths are chosen such that less
+# than 5 % of a wave is outside 0..1.
 _NORMAL_QRS = ((0.22, 0.085, -0.15, -0.07, -0.29), (0.43, 0.110, 0.88, 0.78, 0.10), (0.68, 0.110, -0.06, -0.10, 0.76))
 _LEFT_BLOCK_QRS = (
     (0.22, 0.100, 0.62, 0.22, 0.32),
@@ -97,9 +97,9 @@ def _rotated(vector: NDArray[np.float64], frontal_deg: float, horizontal_deg: fl
 
 
 def _frontal_direction(axis_deg: float) -> float:
-    """Angle in Frank's frontal plane whose projection on leads I and aVF has the axis asked for.
+    """Return the angle in Frank's frontal plane whose projection on leads I and aVF has the given axis.
 
-    Dower's I and aVF are 0.632 x - 0.235 y and -0.081 x + 1.184 y; an axis is arctan(2 aVF / (sqrt(3) I)).
+    In Dower's matrix I and aVF are 0.632 x - 0.235 y and -0.081 x + 1.184 y; an axis is arctan(2 aVF / (sqrt(3) I)).
     """
     axis = np.deg2rad(np.clip(axis_deg, -80, 115))
     one, foot = np.cos(axis), np.sin(axis) * np.sqrt(3) / 2
@@ -124,14 +124,14 @@ def _qrs_rows(heart: Heart) -> NDArray[np.float64]:
 
 
 def beat_waves(heart: Heart, rr_s: float) -> Waves:
-    """The loops of one beat.
+    """Return the loops of one beat.
 
     Args:
-        heart: Shape of the beat.
-        rr_s: Length of the beat in seconds, from which QT follows.
+        heart: Parameters of the heart.
+        rr_s: RR interval in seconds, which determines the QT interval.
 
     Returns:
-        Loops with times from the onset of QRS; P lies before it, in sinus rhythm only.
+        Loops with times relative to the onset of the QRS complex; P waves, before it, exist in sinus rhythm only.
     """
     qrs_s = np.clip(heart.qrs_ms, 60, 220) / 1000
     qt_s = np.clip(heart.qtc_ms, 320, 560) / 1000 * min(max(rr_s, 0.35), 1.6) ** (1 / 3)
@@ -158,12 +158,12 @@ def beat_waves(heart: Heart, rr_s: float) -> Waves:
 
 
 def _t_vector(share: float) -> NDArray[np.float64]:
-    """A flat or inverted T still points forwards, as in strain: upright in V1 to V2, inverted in I, V5, V6."""
+    """Return the T vector; a flat or inverted T wave still points forwards, as in strain: upright in V1 to V2."""
     return np.asarray(_NORMAL_T * (share, share, 0.5 + 0.5 * abs(share)))
 
 
 def _p_rows(heart: Heart) -> list[tuple[float, ...]]:
-    """P from the right, then the left atrium; 100 ms wide in all, its onset ``pr_ms`` before QRS."""
+    """Return the P waves of the right and left atrium: 100 ms in total, from ``pr_ms`` before the QRS complex."""
     onset = -np.clip(heart.pr_ms, 100, 300) / 1000
     left = max(heart.p_terminal, 0.0)
     return [

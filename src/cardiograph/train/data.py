@@ -82,7 +82,7 @@ class Dataset:
             clinical=np.zeros((len(rows), 0)) if inputs.clinical is None else inputs.clinical.values[rows],
             patient_ids=[patients[row] for row in rows],
             pixel_hashes=[None if each is None else each.pixel_hash or None for each in facts],
-            perceptual_hashes=[None if each is None or not each.pixel_hash else each.likeness for each in facts],
+            perceptual_hashes=[None if each is None or not each.pixel_hash else each.hash_values for each in facts],
         )
 
     @property

@@ -1,1 +1,1 @@
-"""Draws a twelve-lead signal as a page of ECG paper."""
+"""Drawing of twelve-lead signals on ECG paper."""

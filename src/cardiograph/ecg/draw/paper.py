@@ -1,4 +1,4 @@
-"""A 12-lead signal drawn as a page of ECG paper, true to the millimetre."""
+"""Draw a twelve-lead signal on ECG paper, true to scale."""
 
 from __future__ import annotations
 
@@ -28,17 +28,21 @@ TWELVE_BY_ONE_ROWS = tuple((lead,) for lead in LEADS)
 
 @dataclass(frozen=True)
 class PaperLayout:
-    """Where everything stands on the page; lengths in millimetres, colours RGB.
+    """Layout of a page; lengths are in millimetres, colours are RGB.
 
     Args:
-        rows: Leads of each row, left to right; a row shares ``seconds`` equally among its leads and time runs on.
-        seconds: Seconds of signal in each row.
-        row_mm: Distance between the baselines of two rows, 12 or more.
-        margins_mm: Left, top, right, bottom, between the edge of the page and the grid.
-        pixels_per_mm: Scale of the drawn page.
-        grid: ``lines`` or ``dots``.
-        paper: Colour of the page; with ``minor``, ``major``, ``frame`` and ``ink`` for the 1 mm and 5 mm grid, the frame
-            of the grid, traces and text.
+        rows: Leads of each row from left to right; they share the ``seconds`` of the row equally, and time continues
+            from one lead to the next.
+        seconds: Duration of the signal in each row, seconds.
+        row_mm: Distance between the baselines of two rows, at least 12 mm.
+        margins_mm: Left, top, right and bottom margin between the edge of the page and the grid.
+        pixels_per_mm: Resolution of the drawn page, at least 1.
+        grid: ``lines`` or ``dots`` for the 1 mm grid.
+        paper: Colour of the page.
+        minor: Colour of the 1 mm grid.
+        major: Colour of the 5 mm grid.
+        frame: Colour of the frame around the grid.
+        ink: Colour of traces and text.
     """
 
     rows: tuple[tuple[str, ...], ...] = STANDARD_ROWS
@@ -56,17 +60,15 @@ class PaperLayout:
     def __post_init__(self) -> None:
         unknown = sorted({lead for row in self.rows for lead in row} - set(LEADS))
         if unknown or not self.rows:
-            message = f"layout rows name leads {unknown or 'none at all'}; allowed: {', '.join(LEADS)}"
+            message = f"layout rows contain the leads {unknown or 'none'}; allowed: {', '.join(LEADS)}"
             raise ValueError(message)
         if self.pixels_per_mm < 1 or min(self.margins_mm) < 0 or self.row_mm < 12 or self.seconds <= 0:
-            message = (
-                "a layout needs 1 pixel per millimetre, rows of 12 mm (1 mV and its baseline), margins of 0 mm or more"
-            )
+            message = "a layout needs pixels_per_mm of 1 or more, row_mm of 12 or more, margins_mm >= 0 and seconds > 0"
             raise ValueError(message)
 
     @property
     def grid_size_mm(self) -> tuple[float, float]:
-        """Width and height of the grid, whole 5 mm squares: 15 mm for calibration pulse and edge beside the traces."""
+        """Width and height of the grid in whole 5 mm squares, with 15 mm for the calibration pulse and the edge."""
         width = self.seconds * MM_PER_SECOND + 15
         height = len(self.rows) * self.row_mm
         return float(5 * np.ceil(width / 5)), float(5 * np.ceil(height / 5))
@@ -87,18 +89,19 @@ class PaperLayout:
         return left * scale, top * scale, (left + width) * scale, (top + height) * scale
 
     def trace_origin_mm(self, row: int) -> tuple[float, float]:
-        """Where second 0 of ``row`` at 0 mV lies, from the top left corner of the page."""
+        """Return x and y of second 0 at 0 mV of a row, from the top left corner of the page."""
         left, top = self.margins_mm[0], self.margins_mm[1]
         return left + 10.0, top + max(0.6 * self.row_mm, MM_PER_MV + 1) + row * self.row_mm
 
 
 @dataclass(frozen=True)
 class DrawnPage:
-    """A drawn page and where its grid lies.
+    """A drawn page and the position of its grid.
 
     Args:
         pixels: [height, width, 3] uint8 RGB.
-        grid_corners: [4, 2] x and y in pixels of the grid's corners: top left, top right, bottom right, bottom left.
+        grid_corners: [4, 2] x and y of the corners of the grid in pixels: top left, top right, bottom right, bottom
+            left.
     """
 
     pixels: NDArray[np.uint8]
@@ -106,7 +109,7 @@ class DrawnPage:
 
     @property
     def grid_box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of the upright box round the grid, in pixels."""
+        """Left, top, right, bottom of the bounding box of the grid, in pixels."""
         (left, top), (right, bottom) = self.grid_corners.min(0), self.grid_corners.max(0)
         return float(left), float(top), float(right), float(bottom)
 
@@ -114,19 +117,19 @@ class DrawnPage:
 def draw_page(
     signal: NDArray[np.float64], rate_hz: float, *, layout: PaperLayout | None = None, header: tuple[str, ...] = ()
 ) -> DrawnPage:
-    """Draw a signal at 25 mm/s and 10 mm/mV with grid, calibration pulse and lead names.
+    """Draw a signal at 25 mm/s and 10 mm/mV with grid, calibration pulses and lead names.
 
     Args:
-        signal: [12, samples] mV, rows as in :data:`cardiograph.ecg.leads.LEADS`; at least ``layout.seconds`` long.
-        rate_hz: Samples per second.
-        layout: The standard 3 x 4 leads of 2.5 s and a 10 s rhythm strip of lead II if None.
-        header: Lines of text above the grid; the first is set larger.
+        signal: [12, samples] in mV, rows as in :data:`cardiograph.ecg.leads.LEADS`; at least ``layout.seconds`` long.
+        rate_hz: Sampling rate in Hz.
+        layout: Layout of the page; if None, 3 x 4 leads of 2.5 s and a rhythm strip of 10 s of lead II.
+        header: Lines of text above the grid; the first has a larger font.
 
     Returns:
-        The page at ``layout.pixels_per_mm``. A trace that would leave the grid ends at its edge.
+        The page at ``layout.pixels_per_mm``. Traces are clipped at the edge of the grid.
 
     Raises:
-        ValueError: The signal has another shape, is too short or is not finite.
+        ValueError: If the signal has another shape, is too short or contains non-finite values.
     """
     import cv2
 
@@ -147,7 +150,7 @@ def draw_page(
 
 @lru_cache(maxsize=4)
 def _paper(layout: PaperLayout) -> NDArray[np.uint8]:
-    """The empty page at twice the scale: grid, calibration pulses, lead names."""
+    """Return the empty page at twice the scale, with grid, calibration pulses and lead names."""
     width, height = layout.page_size
     canvas = np.full((height * _OVERSAMPLING, width * _OVERSAMPLING, 3), layout.paper, np.uint8)
     _draw_grid(canvas, layout)
@@ -166,7 +169,7 @@ def _draw_grid(canvas: NDArray[np.uint8], layout: PaperLayout) -> None:
     left, top, right, bottom = (round(edge * _OVERSAMPLING) for edge in layout.grid_box)
     columns = np.round(left + np.arange(int(layout.grid_size_mm[0]) + 1) * scale).astype(int)
     rows = np.round(top + np.arange(int(layout.grid_size_mm[1]) + 1) * scale).astype(int)
-    # a line of width w stands w/2 on each side of its millimetre
+    # a line of width w covers w/2 on each side of its position
     for step, colour, width in ((1, layout.minor, 2), (5, layout.major, 2)):
         for offset in range(-(width // 2), width - width // 2):
             if layout.grid == "dots" and step == 1:
@@ -182,9 +185,9 @@ def _draw_grid(canvas: NDArray[np.uint8], layout: PaperLayout) -> None:
 def _draw_line(canvas: NDArray[np.uint8], points_mm: NDArray[np.float64], layout: PaperLayout) -> None:
     import cv2
 
-    # pixel centres have whole coordinates in OpenCV, edges in ours; 4 fractional bits
+    # OpenCV: integer coordinates are pixel centres; here they are edges. Shift of 4: coordinates in 1/16 pixel
     points = points_mm * layout.pixels_per_mm * _OVERSAMPLING - 0.5
-    # four hairlines, a pen of 1.4 pixels of the page: OpenCV draws them three times faster than one thick line
+    # four thin lines give a pen of 1.4 pixels of the page, three times faster than one thick line
     for shift in ((-0.9, 0), (0.9, 0), (0, -0.9), (0, 0.9)):
         cv2.polylines(canvas, [np.round((points + shift) * 16).astype(np.int32)], False, layout.ink, 1, cv2.LINE_AA, 4)
 
@@ -213,7 +216,7 @@ def _draw_row(
 
 
 def _write(canvas: NDArray[np.uint8], texts: list[tuple[float, float, float, str]], layout: PaperLayout) -> None:
-    """Write ``(x, y, size, text)`` in millimetres; a text hangs from its top left corner."""
+    """Write texts ``(x, y, size, text)`` in millimetres; x and y are the top left corner of the text."""
     from PIL import Image, ImageDraw
 
     scale = layout.pixels_per_mm * _OVERSAMPLING

@@ -1,4 +1,4 @@
-"""What a scanner does to a page: a small rotation, blur, tint, uneven light, noise."""
+"""Simulate the scan of a page: small rotation, blur, tint, uneven light, noise and JPEG compression."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class ScanStyle:
     """The parameters of one scan.
 
     Args:
-        rotation_deg: Counter-clockwise.
-        blur_pixels: Standard deviation of the blur.
-        tint: Factor on red, green and blue.
-        shade: Loss of light from one edge to the opposite one, 0..1.
-        shade_direction_deg: Where the light comes from.
-        noise: Standard deviation in grey levels, of uniform noise.
-        quality: Quality of the JPEG file.
+        rotation_deg: Counter-clockwise rotation, degrees.
+        blur_pixels: Standard deviation of the Gaussian blur, pixels.
+        tint: Factors on red, green and blue.
+        shade: Loss of brightness from one edge to the opposite one, 0..1.
+        shade_direction_deg: Direction of the light, degrees.
+        noise: Standard deviation of the uniform noise, grey levels.
+        quality: JPEG quality, 1..95.
     """
 
     rotation_deg: float = 0.0
@@ -34,10 +34,10 @@ class ScanStyle:
 
 
 def draw_scan_style(rng: np.random.Generator) -> ScanStyle:
-    """A scanner as in an office: rotation up to 1.5 degrees, mostly under one, and slight faults of colour and focus.
+    """Draw the parameters of an office scanner: rotation up to 1.5 degrees, slight errors of colour and focus.
 
     Args:
-        rng: Chance.
+        rng: Random number generator.
     """
     warmth, paper = rng.uniform(0, 0.05), rng.uniform(0.94, 1.0)
     return ScanStyle(
@@ -55,19 +55,19 @@ def scan_page(page: DrawnPage, style: ScanStyle, rng: np.random.Generator) -> Dr
     """Scan a drawn page.
 
     Args:
-        page: From :func:`cardiograph.ecg.draw.paper.draw_page`.
-        style: The scan's parameters; ``quality`` is for :func:`encode_jpeg`.
-        rng: Chance, for the noise of the sensor.
+        page: Page from :func:`cardiograph.ecg.draw.paper.draw_page`.
+        style: Parameters of the scan; only :func:`encode_jpeg` uses ``quality``.
+        rng: Random number generator for the noise of the sensor.
 
     Returns:
-        A page of the same size; ``grid_corners`` turn with it.
+        A page of the same size, with ``grid_corners`` rotated accordingly.
     """
     import cv2
 
     height, width = page.pixels.shape[:2]
     pixels, corners = np.asarray(page.pixels), page.grid_corners
     if style.rotation_deg:
-        # OpenCV's whole coordinates are pixel centres, ours are edges
+        # OpenCV: integer coordinates are pixel centres; here they are edges
         turn = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), style.rotation_deg, 1.0)
         pixels = np.asarray(
             cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
@@ -80,7 +80,7 @@ def scan_page(page: DrawnPage, style: ScanStyle, rng: np.random.Generator) -> Dr
     grain = np.zeros((1, 1), np.float32)
     if style.noise:
         grain = np.float32(style.noise * 12**0.5) * (rng.random((height, width), np.float32) - np.float32(0.5))
-    # one colour at a time: a last axis of three is slow to broadcast over
+    # one channel at a time: broadcasting over a last axis of length three is slow
     colours = [
         cv2.convertScaleAbs(np.maximum(colour * (light * np.float32(factor)) + grain, 0))
         for colour, factor in zip(cv2.split(pixels), style.tint, strict=True)
@@ -89,7 +89,7 @@ def scan_page(page: DrawnPage, style: ScanStyle, rng: np.random.Generator) -> Dr
 
 
 def _light(height: int, width: int, style: ScanStyle) -> NDArray[np.float32]:
-    """[height, width] share of the light that reaches each pixel."""
+    """Return the [height, width] share of the light that reaches each pixel."""
     angle, slope = np.deg2rad(style.shade_direction_deg), 0.5 * style.shade
     across = 1 - slope - slope * np.cos(angle) * np.linspace(-0.5, 0.5, width, dtype=np.float32)
     down = slope * np.sin(angle) * np.linspace(-0.5, 0.5, height, dtype=np.float32)
@@ -97,15 +97,15 @@ def _light(height: int, width: int, style: ScanStyle) -> NDArray[np.float32]:
 
 
 def encode_jpeg(page: DrawnPage, quality: int) -> bytes:
-    """The page as a JPEG file.
+    """Encode a page as JPEG.
 
     Args:
-        page: A page.
-        quality: 1..95.
+        page: Drawn or scanned page.
+        quality: JPEG quality, 1..95.
     """
     import cv2
 
-    # OpenCV writes blue, green, red
+    # OpenCV expects the channels in the order blue, green, red
     done, buffer = cv2.imencode(
         ".jpg", cv2.cvtColor(page.pixels, cv2.COLOR_RGB2BGR), [int(cv2.IMWRITE_JPEG_QUALITY), quality]
     )

@@ -20,7 +20,7 @@ from cardiograph.containers import VAL, Cohort, NearestNeighbours, NodeFeatures,
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.features.fusion import Fusion
 from cardiograph.graph.attach import attach, build_graph, group_members, label_prior, nearest_points, neighbour_votes
-from cardiograph.imaging.page_metadata import PageTraits
+from cardiograph.imaging.page_metadata import PageMetadata
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_rows
@@ -93,7 +93,7 @@ def survey_with_zeros(cohort: Cohort, context: RunContext) -> tuple[Cohort, Page
         return cohort, page_index
     known = dict(zip(good.record_ids, zip(page_index.paths, page_index.facts, strict=True), strict=True))
     nothing = "00" * page_index.perceptual_hashes.shape[1]
-    none = PageTraits(0, "", "", 1, 1, None, 255.0, None, "")
+    none = PageMetadata(0, "", "", 1, 1, None, 255.0, None, "")
     pages = []
     for record, path in zip(cohort.record_ids, cohort.table["ecg"], strict=True):
         blank = PageFacts("", f"unreadable {path}", nothing, (0, 0, 0, 0), none)
