@@ -13,8 +13,7 @@ from cardiograph.evaluate.bootstrap import (
     paired_difference,
     percentile_interval,
 )
-from cardiograph.evaluate.metrics import METRICS, score
-from cardiograph.evaluate.weighted_metrics import weighted_scores
+from cardiograph.evaluate.metrics import METRICS, score, weighted_scores
 
 
 def records(n=90, seed=0, ties=1):
@@ -49,7 +48,7 @@ def test_resamples_draw_whole_groups_and_keep_both_strata():
 
 
 def test_chunks_of_resamples_add_up(monkeypatch):
-    monkeypatch.setattr("cardiograph.evaluate.bootstrap.CELLS_AT_ONCE", 700)
+    monkeypatch.setattr("cardiograph.evaluate.bootstrap.CHUNK_CELLS", 700)
     labels, _, groups = records()
     chunks = list(group_weights(labels, groups, resamples=50, rng=np.random.default_rng(0)))
     assert len(chunks) > 1

@@ -1,41 +1,35 @@
-"""A smooth curve of how often something happens, by the probability that was given: loess without its iterations.
+"""Curves and bands for the report: ROC band, smooth calibration curve, rank correlation.
 
-Source: Cleveland, "Robust locally weighted regression and smoothing scatterplots", JASA 74:829, 1979; for calibration,
-Austin and Steyerberg, Statistics in Medicine 33:517, 2014, whose span is used.
+Source of the smoother (loess without robustness iterations): Cleveland, "Robust locally weighted regression and smoothing
+scatterplots", JASA 74:829, 1979; its span for calibration curves: Austin and Steyerberg, Statistics in Medicine 33:517,
+2014.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    pass
-
-
 Floats = NDArray[np.float64]
 
-
 SPAN = 0.75
-"""Share of the records that each point of the curve looks at."""
+"""Share of the records in the neighbourhood of each point of the smooth curve."""
 
 
 def loess(x: Floats, y: Floats, at: Floats, *, weights: Floats | None = None, span: float = SPAN) -> Floats:
-    """Weighted straight lines through the nearest records, read off at their middle.
+    """Smooth ``y`` over ``x`` by locally weighted linear regression.
 
-    The neighbours of a point are those of the unweighted records, so that resamples are smoothed alike.
+    The neighbourhood of a point is that of the unweighted records, so that all resamples are smoothed alike.
 
     Args:
-        x: [n] finite.
-        y: [n] finite; for a calibration curve, labels.
-        at: [m] where the curve is wanted.
-        weights: [resamples, n] times each record counts; None counts each once.
-        span: Above 0, at most 1.
+        x: [n] finite values.
+        y: [n] finite values; labels for a calibration curve.
+        at: [m] points at which to evaluate the curve.
+        weights: [resamples, n] number of times each record counts; None counts each once.
+        span: Share of the records in a neighbourhood, above 0 and at most 1.
 
     Returns:
-        [resamples, m], one row without ``weights``; NaN where no record is near.
+        [resamples, m], a single row without ``weights``; NaN where a neighbourhood is empty.
     """
     counted = np.ones((1, len(x))) if weights is None else weights
     distance = np.abs(at[:, None] - x)
@@ -55,13 +49,14 @@ def loess(x: Floats, y: Floats, at: Floats, *, weights: Floats | None = None, sp
 
 
 def spearman(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """Pairwise-complete rank correlation.
+    """Compute Spearman rank correlations from pairwise complete records.
 
     Args:
         values: [records, variables], NaN where missing.
 
     Returns:
-        [variables, variables], NaN where a pair has under 3 records or a constant; the fewest records of any pair.
+        Correlations [variables, variables], NaN if a pair has fewer than 3 records or a constant variable; and the smallest
+        number of records of any pair.
     """
     from scipy.stats import rankdata
 

@@ -1,4 +1,4 @@
-"""Bins of about equal mass over the probability, under many weightings at once."""
+"""Equal-frequency bins of the probability, for many rows of weights at once."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-BINS = 10
-"""At most this many bins."""
-FEWEST_IN_BIN = 10
-"""Records a bin should have; fewer records make fewer bins."""
+MAX_BINS = 10
+MIN_BIN_RECORDS = 10
+"""Approximate minimum number of records per bin; fewer records make fewer bins."""
 
 
 @dataclass(frozen=True)
 class BinSums:
-    """Sums over the records of each bin; a bin without mass has zeros.
+    """Weighted sums over the records of each bin; zero for an empty bin.
 
     Args:
-        mass: [weightings, bins] records, each as often as it counts.
-        predicted: [weightings, bins] sum of the probabilities.
-        positive: [weightings, bins] records with label 1.
+        mass: [resamples, bins] number of records.
+        predicted: [resamples, bins] sum of the probabilities.
+        positive: [resamples, bins] number of records with label 1.
     """
 
     mass: Floats
@@ -30,16 +29,16 @@ class BinSums:
     positive: Floats
 
 
-def bin_sums(labels: NDArray[np.int64], probabilities: Floats, weights: Floats, *, bins: int = BINS) -> BinSums:
-    """Put records into bins of about equal mass, from low to high probability, and add them up.
+def bin_sums(labels: NDArray[np.int64], probabilities: Floats, weights: Floats, *, bins: int = MAX_BINS) -> BinSums:
+    """Sum records in bins of about equal size, from low to high probability.
 
-    Equal probabilities stay in one bin, that of their middle rank, so that the order of the records does not matter.
+    Equal probabilities share the bin of their middle rank, so that the order of the records does not matter.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: [n] 0..1.
-        weights: [weightings, n] times each record counts, at least 0.
-        bins: At most this many, and never fewer than about :data:`FEWEST_IN_BIN` records a bin.
+        weights: [resamples, n] number of times each record counts, at least 0.
+        bins: Maximum number of bins; each has about :data:`MIN_BIN_RECORDS` records or more.
     """
     rows = len(weights)
     if not len(labels):
@@ -47,39 +46,39 @@ def bin_sums(labels: NDArray[np.int64], probabilities: Floats, weights: Floats, 
     order, blocks = _blocks(probabilities)
     counted = weights[:, order]
     mass = np.add.reduceat(counted, blocks, axis=1)
-    place = _places(mass, bins) + bins * np.arange(rows)[:, None]
+    cell = _bins_of_blocks(mass, bins) + bins * np.arange(rows)[:, None]
 
-    def added(values: Floats) -> Floats:
-        sums: Floats = np.bincount(place.ravel(), weights=values.ravel(), minlength=rows * bins).astype(np.float64)
+    def binned(values: Floats) -> Floats:
+        sums: Floats = np.bincount(cell.ravel(), weights=values.ravel(), minlength=rows * bins).astype(np.float64)
         return sums.reshape(rows, bins)
 
     positive = np.add.reduceat(counted * labels[order], blocks, axis=1)
-    return BinSums(added(mass), added(mass * probabilities[order][blocks]), added(positive))
+    return BinSums(binned(mass), binned(mass * probabilities[order][blocks]), binned(positive))
 
 
-def bin_of_each(probabilities: Floats, *, bins: int = BINS) -> NDArray[np.int64]:
-    """[n] the bin of each record, as in :func:`bin_sums` with every record counted once; some numbers may be unused."""
+def bin_of_each(probabilities: Floats, *, bins: int = MAX_BINS) -> NDArray[np.int64]:
+    """[n] bin of each record, as in :func:`bin_sums` with every record counted once; some bins may be empty."""
     if not len(probabilities):
         return np.empty(0, dtype=np.int64)
     order, blocks = _blocks(probabilities)
     sizes = np.diff(np.r_[blocks, len(order)])
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.repeat(_places(sizes[None].astype(np.float64), bins)[0], sizes)
-    return place
+    bin_of = np.empty(len(order), dtype=np.int64)
+    bin_of[order] = np.repeat(_bins_of_blocks(sizes[None].astype(np.float64), bins)[0], sizes)
+    return bin_of
 
 
 def _blocks(probabilities: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Order of the records by probability, and where each block of equal ones starts."""
+    """Return the order of the records by probability, and the start of each block of equal probabilities."""
     order = np.argsort(probabilities, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(probabilities[order]) != 0])
     return order.astype(np.int64), starts.astype(np.int64)
 
 
-def _places(mass: Floats, bins: int) -> NDArray[np.int64]:
-    """[weightings, blocks] bin of each block, by the rank of its middle."""
+def _bins_of_blocks(mass: Floats, bins: int) -> NDArray[np.int64]:
+    """[resamples, blocks] bin of each block, by the rank of its middle."""
     total = mass.sum(axis=1, keepdims=True)
-    wanted = np.clip(total // FEWEST_IN_BIN, 1, bins)
+    used_bins = np.clip(total // MIN_BIN_RECORDS, 1, bins)
     middle = mass.cumsum(axis=1) - mass / 2
-    place = np.floor(np.divide(wanted * middle, total, out=np.zeros_like(middle), where=total > 0))
-    bounded: NDArray[np.int64] = np.minimum(place, wanted - 1).astype(np.int64)
+    bin_of = np.floor(np.divide(used_bins * middle, total, out=np.zeros_like(middle), where=total > 0))
+    bounded: NDArray[np.int64] = np.minimum(bin_of, used_bins - 1).astype(np.int64)
     return bounded

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cardiograph.evaluate.metrics import METRICS, confusion, score
 from cardiograph.evaluate.summary import ONE_EACH
-from cardiograph.evaluate.verdict import WORTH_HAVING
+from cardiograph.evaluate.verdict import MIN_USEFUL_GAIN
 from cardiograph.report.content import ClinicalContent, GraphContent, ReportContent, SplitRow
 from cardiograph.report.figures_cohort import correlations
 from cardiograph.report.figures_scores import model_order, scores_of, title_of
@@ -189,7 +189,7 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
         (
             "Graph verdict",
             "Difference in AUROC from each model without a graph, on the same resamples for all. Helped: every interval "
-            f"lies above 0. Did not help: an interval excludes a gain of more than {WORTH_HAVING:g}. Undecided: neither. "
+            f"lies above 0. Did not help: an interval excludes a gain of more than {MIN_USEFUL_GAIN:g}. Undecided: neither. "
             "The model named first has the lowest log loss on validation records.",
         ),
         ("Epoch", f"Chosen on {validation}: lowest loss."),
