@@ -61,7 +61,7 @@ NOTE = Finding("exact_copies", "note", "Two files are one page.", "Nothing.")
         (
             (BLOCK, WARNING),
             ("split_parts_groups",),
-            "1 blocking finding accepted; nothing else blocks. Beside that: 1 w",
+            "1 blocking finding accepted; nothing else blocks. Also: 1 w",
         ),
     ],
 )
@@ -116,7 +116,7 @@ def test_probes_stand_on_a_scale_that_holds_them_all():
     assert [site["shows"], header["shows"]] == [False, True]
     assert clinical["rows"][0]["width"] == 0
     text = Words(audit_page(audit(probes=probes))).text
-    assert "Should not know the label site by group, 40 records 0.450 0.320 to 0.600 header by" in text
+    assert "Should not predict the label site by group, 40 records 0.450 0.320 to 0.600 header by" in text
     assert "ef alone ranks, 9 records 0.900 no interval" in text
 
 
@@ -157,4 +157,4 @@ def test_what_the_number_of_records_can_show_is_told_in_words():
         assert told in text, told
     unknown = {**SIZE, "expected_half_width": None, "needed_test_groups": None, "image_features": 0}
     text = Words(audit_page(audit(size=unknown))).text
-    assert "Interval to expect" not in text and "input values" not in text and "2.0 for each of" in text
+    assert "Expected interval" not in text and "input values" not in text and "2.0 for each of" in text

@@ -10,6 +10,7 @@ import pytest
 
 from cardiograph.config import EvaluationConfig, RunConfig
 from cardiograph.errors import Issue
+from cardiograph.evaluate.curves import part_curves
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.subgroups import groupings_of, subgroup_scores
 from cardiograph.evaluate.summary import summarise
@@ -136,6 +137,7 @@ def made_content(records: int = 690, *, resamples: int = 1000, seed: int = 0) ->
         models=models,
         metrics=metrics,
         test=test,
+        test_curves=part_curves(test, "gcn", confidence=0.95),
         validation=validation,
         split=made_split(records),
         curves={name: made_curve(rng) for name in ("gcn", "gat", "mlp")},
