@@ -6,7 +6,7 @@ from sklearn.calibration import _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from cardiograph.uncertainty.calibrator_fits import COLDEST, HOTTEST, fit_kind, smoothed_targets
+from cardiograph.uncertainty.calibrator_fits import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_kind, smoothed_targets
 from cardiograph.uncertainty.calibrators import KINDS
 
 SCORES = np.array([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0])
@@ -72,7 +72,7 @@ def test_the_temperature_has_the_least_log_loss():
     targets = smoothed_targets(labels)
     least = minimize_scalar(
         lambda t: float(np.sum(np.logaddexp(0, scores / t) - targets * scores / t)),
-        bounds=(COLDEST, HOTTEST),
+        bounds=(MIN_TEMPERATURE, MAX_TEMPERATURE),
         method="bounded",
         options={"xatol": 1e-10},
     )
@@ -81,7 +81,7 @@ def test_the_temperature_has_the_least_log_loss():
 
 def test_scores_against_the_labels_are_taken_for_nothing_and_not_turned_round():
     scores, labels = drawn(300)
-    assert parameters(-scores, labels, "temperature")["temperature"] == pytest.approx([HOTTEST])
+    assert parameters(-scores, labels, "temperature")["temperature"] == pytest.approx([MAX_TEMPERATURE])
     found = parameters(-scores, labels, "platt")
     assert found["slope"] == [0.0]
     assert found["intercept"][0] == pytest.approx(float(logit(smoothed_targets(labels).mean())))

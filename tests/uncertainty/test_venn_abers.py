@@ -137,8 +137,8 @@ def test_rows_that_cannot_be_used_are_refused():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"low": [0.5, 0.2]}, "low is no ascending step function"),
-        ({"high": [0.5]}, "high is no ascending step function"),
+        ({"low": [0.5, 0.2]}, "low is not an ascending step function"),
+        ({"high": [0.5]}, "high is not an ascending step function"),
         ({"high": [0.5, 1.5]}, "outside 0..1"),
         ({"low": [0.0, 1.0]}, "low stays below 1"),
     ],

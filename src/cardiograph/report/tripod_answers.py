@@ -114,8 +114,8 @@ def _preparation(content: ReportContent) -> dict[str, Entry]:
             complete=not variables,
         ),
         "12a": Entry(
-            f"The split was {'drawn by this program' if content.split_source == 'drawn' else 'given in the table'}; training "
-            "records served for fitting, validation records for epoch and threshold, test records for scores only.",
+            f"The split was {'drawn by this program' if content.split_source == 'drawn' else 'given in the table'}; "
+            "training records served for fitting, validation records for epoch and threshold, test records for scores only.",
             "Cohort, split.parquet",
             complete=True,
         ),

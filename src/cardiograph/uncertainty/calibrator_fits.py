@@ -1,4 +1,4 @@
-"""Each calibration map from calibration rows; scores and labels in, the map out."""
+"""Fitting of calibrators: scores and labels in, calibrator out."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.uncertainty.calibrators import FARTHEST, Calibrator, Kind
+from cardiograph.uncertainty.calibrators import MAX_SCORE, Calibrator, Kind
 from cardiograph.uncertainty.inputs import checked_labels, checked_scores
 from cardiograph.uncertainty.venn_abers import VennAbers
 
 Scores = NDArray[np.float64]
 Labels = NDArray[np.int64]
-COLDEST, HOTTEST = 0.05, 20.0
-"""Smallest and largest temperature that is looked for."""
-SAME = 1e-12
-"""Scores that spread by less than this, measured against their size, count as one score."""
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+MIN_RELATIVE_SPREAD = 1e-12
+"""Minimum standard deviation of the scores relative to their mean; below it, all scores count as equal."""
 
 
 def fit_kind(scores: Scores, labels: Labels, kind: Kind) -> Calibrator:
-    """The map of one kind.
+    """Fit a calibrator of one kind.
 
     Args:
-        scores: [n] difference of the two logits, n at least 1.
-        labels: [n] 0 or 1; one class alone will do, and gives a timid map.
-        kind: Which.
+        scores: [n] difference of the two logits; n is at least 1.
+        labels: [n] 0 or 1; a single class is allowed and gives probabilities that are not extreme.
+        kind: Kind of calibrator.
 
     Raises:
-        ValueError: Lengths differ, a score is not finite, a label is not 0 or 1, there is no row, the kind is unknown.
+        ValueError: If lengths differ, a score is not finite, a label is not 0 or 1, there are no records, or the kind is
+            unknown.
     """
-    scores = np.clip(checked_scores(scores), -FARTHEST, FARTHEST)
+    scores = np.clip(checked_scores(scores), -MAX_SCORE, MAX_SCORE)
     labels = checked_labels(labels, len(scores))
     if not len(scores):
         message = "scores has 0 rows, allowed is 1 or more"
@@ -42,7 +42,7 @@ def fit_kind(scores: Scores, labels: Labels, kind: Kind) -> Calibrator:
 
 
 def smoothed_targets(labels: Labels) -> NDArray[np.float64]:
-    """Targets a little inside 0 and 1, so that the best line is finite even where the classes do not overlap.
+    """Return targets slightly inside 0 and 1, so that the best line is finite even if the classes do not overlap.
 
     Args:
         labels: [n] 0 or 1.
@@ -63,7 +63,7 @@ def _none(_scores: Scores, _labels: Labels) -> Calibrator:
 
 
 def _temperature(scores: Scores, labels: Labels) -> Calibrator:
-    """Least log loss against the smoothed targets, which is convex in 1 / temperature.
+    """Minimise the log loss against the smoothed targets, which is convex in 1 / temperature.
 
     Source: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017.
     """
@@ -75,20 +75,20 @@ def _temperature(scores: Scores, labels: Labels) -> Calibrator:
     def slope_of_loss(sharpness: float) -> float:
         return float(np.mean(scores * (expit(sharpness * scores) - targets)))
 
-    least, most = 1 / HOTTEST, 1 / COLDEST
+    lowest, highest = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
     if not scores.any():
         sharpness = 1.0
-    elif slope_of_loss(least) >= 0:
-        sharpness = least
-    elif slope_of_loss(most) <= 0:
-        sharpness = most
+    elif slope_of_loss(lowest) >= 0:
+        sharpness = lowest
+    elif slope_of_loss(highest) <= 0:
+        sharpness = highest
     else:
-        sharpness = float(brentq(slope_of_loss, least, most, xtol=1e-14))
+        sharpness = float(brentq(slope_of_loss, lowest, highest, xtol=1e-14))
     return Calibrator("temperature", {"temperature": np.array([1 / sharpness])})
 
 
 def _platt(scores: Scores, labels: Labels) -> Calibrator:
-    """Least log loss of a line against the smoothed targets; where it would fall, it lies flat."""
+    """Minimise the log loss of a line against the smoothed targets; a falling line is replaced with a flat one."""
     from scipy.optimize import minimize
     from scipy.special import expit, logit
 
@@ -96,7 +96,7 @@ def _platt(scores: Scores, labels: Labels) -> Calibrator:
     centre, spread = float(scores.mean()), float(scores.std())
     flat = float(logit(targets.mean()))
     slope, intercept = 0.0, flat
-    if spread > SAME * max(1.0, abs(centre)):
+    if spread > MIN_RELATIVE_SPREAD * max(1.0, abs(centre)):
         standard = np.column_stack([np.ones(len(scores)), (scores - centre) / spread])
 
         def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -116,18 +116,18 @@ def _platt(scores: Scores, labels: Labels) -> Calibrator:
 
 
 def _isotonic(scores: Scores, labels: Labels) -> Calibrator:
-    """Isotonic regression, its blocks as points (mean score, logit of the share of positives).
+    """Fit isotonic regression and represent each block as a point (mean score, logit of the share of positives).
 
-    One positive is added at the lowest score and one negative at the highest, so that no block is all of one class.
-    Lines between the points keep the order of records within a block, which a plain isotonic map would lose.
+    One positive is added at the lowest score and one negative at the highest, so that no block has only one class. Lines
+    between the points preserve the order of records within a block, which a plain isotonic map would lose.
 
     Source: Zadrozny, Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002.
     """
     from scipy.optimize import isotonic_regression
     from scipy.special import logit
 
-    distinct, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    positives = np.bincount(place, weights=labels, minlength=len(distinct))
+    distinct, index, count = np.unique(scores, return_inverse=True, return_counts=True)
+    positives = np.bincount(index, weights=labels, minlength=len(distinct))
     weights = count.astype(np.float64)
     positives[0] += 1
     weights[0] += 1
@@ -152,4 +152,4 @@ FITS: dict[Kind, Callable[[Scores, Labels], Calibrator]] = {
     "isotonic": _isotonic,
     "venn_abers": _venn_abers,
 }
-"""How each kind is fitted."""
+"""Fitting function of each kind."""

@@ -1,4 +1,4 @@
-"""From a score to a probability that can be taken at its word, by one of five maps."""
+"""Calibrators: monotone maps from a score to a calibrated probability."""
 
 from __future__ import annotations
 
@@ -14,50 +14,52 @@ from cardiograph.uncertainty.venn_abers import FIELDS, VennAbers
 
 Kind = Literal["none", "temperature", "platt", "isotonic", "venn_abers"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""From the simplest to the one that needs most records."""
+"""All kinds, from the simplest to the one that needs the most records."""
 Scores = NDArray[np.float64]
 Parameters = Mapping[str, NDArray[np.float64]]
 
-FARTHEST = 1e6
-"""Scores beyond this are taken as this, so that nothing overflows."""
-CERTAIN = 30.0
-"""Logits are kept within this of 0: a probability of 1e-13 is still no 0."""
-OVERHANG = 0.01
-"""By how many logits, in the limit, an isotonic map goes on beyond its first and last block, to keep the order there."""
-NAMES: dict[Kind, tuple[str, ...]] = {
+MAX_SCORE = 1e6
+"""Maximum absolute score; larger ones are clipped to prevent overflow."""
+MAX_LOGIT = 30.0
+"""Maximum absolute logit, which keeps probabilities at least 1e-13 away from 0 and 1."""
+ISOTONIC_OVERHANG_LOGITS = 0.01
+"""Limit of the rise of an isotonic map beyond its first and last block, which preserves the order of scores there."""
+PARAMETER_NAMES: dict[Kind, tuple[str, ...]] = {
     "none": (),
     "temperature": ("temperature",),
     "platt": ("slope", "intercept"),
     "isotonic": ("scores", "logits"),
     "venn_abers": FIELDS,
 }
-"""The parameters of each kind."""
+"""Names of the parameters of each kind."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibrator:
-    """A fitted map; made by :mod:`cardiograph.uncertainty.calibrator_fits`.
+    """A fitted calibrator; :mod:`cardiograph.uncertainty.calibrator_fits` fits it.
 
     Args:
-        kind: ``none``: 1 / (1 + exp(-score)). ``temperature``: the score divided by one number first. ``platt``: a line
-            through the scores first. ``isotonic``: lines between the mean logits of blocks. ``venn_abers``: see
-            :class:`~cardiograph.uncertainty.venn_abers.VennAbers`.
-        parameters: Name -> float64 array, the names of :data:`NAMES`. ``temperature`` [1] above 0; ``slope`` [1] at least 0,
-            ``intercept`` [1]; ``scores`` and ``logits`` [blocks] strictly ascending; the steps of ``venn_abers``.
+        kind: ``none``: the logistic function of the score. ``temperature``: of the score divided by a temperature.
+            ``platt``: of a linear function of the score. ``isotonic``: of a piecewise linear function through the mean
+            logits of blocks. ``venn_abers``: see :class:`~cardiograph.uncertainty.venn_abers.VennAbers`.
+        parameters: Name -> float64 array, with the names of :data:`PARAMETER_NAMES`. ``temperature`` [1] above 0;
+            ``slope`` [1] at least 0, ``intercept`` [1]; ``scores`` and ``logits`` [blocks] strictly ascending; the steps
+            of ``venn_abers``.
 
     Raises:
-        ValueError: An unknown kind, other parameters than that kind has, or one out of its range.
+        ValueError: If the kind is unknown, or its parameters are incomplete or out of range.
     """
 
     kind: Kind
     parameters: Parameters
 
     def __post_init__(self) -> None:
-        if self.kind not in NAMES:
+        if self.kind not in PARAMETER_NAMES:
             message = f"kind is {self.kind!r}, allowed are {', '.join(KINDS)}"
             raise ValueError(message)
-        if sorted(self.parameters) != sorted(NAMES[self.kind]):
-            message = f"parameters of {self.kind} are {sorted(self.parameters)}, allowed are {sorted(NAMES[self.kind])}"
+        if sorted(self.parameters) != sorted(PARAMETER_NAMES[self.kind]):
+            allowed = sorted(PARAMETER_NAMES[self.kind])
+            message = f"parameters of {self.kind} are {sorted(self.parameters)}, allowed are {allowed}"
             raise ValueError(message)
         for name, values in self.parameters.items():
             if values.ndim != 1 or values.dtype != np.float64 or not np.isfinite(values).all():
@@ -66,24 +68,25 @@ class Calibrator:
         _check_range(self.kind, self.parameters)
 
     def apply(self, scores: Scores) -> NDArray[np.float64]:
-        """Probability of label 1.
+        """Return the probability of label 1.
 
         Args:
             scores: [n] difference of the two logits, finite.
 
         Returns:
-            [n] above 0 and below 1; never falls as the score rises. ``isotonic`` has few slopes and ``venn_abers`` few
-            values: the latter makes ties of records that the score tells apart, which costs some AUROC.
+            [n] probabilities between 0 and 1, never falling as the score rises. ``venn_abers`` has few distinct values, so
+            it ties records with different scores, which lowers the AUROC slightly.
 
         Raises:
-            ValueError: A score is not finite.
+            ValueError: If a score is not finite.
         """
-        return APPLIED[self.kind](np.clip(checked_scores(scores), -FARTHEST, FARTHEST), self.parameters)
+        return MAPS[self.kind](np.clip(checked_scores(scores), -MAX_SCORE, MAX_SCORE), self.parameters)
 
     def interval(self, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Ends of the interval that :meth:`apply` merges into a probability.
+        """Return the ends of the interval that :meth:`apply` merges into a probability.
 
-        Only ``venn_abers`` has one: the other kinds give a probability alone, and an interval of another map may exclude it.
+        Only ``venn_abers`` has an interval. The other kinds give a probability only, which the interval of another
+        calibrator might not contain.
 
         Args:
             scores: [n] difference of the two logits, finite.
@@ -92,23 +95,23 @@ class Calibrator:
             ``low`` and ``high``, [n] each, ``low <= probability <= high``; NaN for the other kinds.
 
         Raises:
-            ValueError: A score is not finite.
+            ValueError: If a score is not finite.
         """
-        scores = np.clip(checked_scores(scores), -FARTHEST, FARTHEST)
+        scores = np.clip(checked_scores(scores), -MAX_SCORE, MAX_SCORE)
         if self.kind == "venn_abers":
             return VennAbers(**self.parameters).interval(scores)
         return np.full(len(scores), np.nan), np.full(len(scores), np.nan)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain lists and words, without loss."""
+        """Return plain lists and strings, without loss of precision."""
         return {"kind": self.kind, "parameters": {name: values.tolist() for name, values in self.parameters.items()}}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Calibrator:
-        """Back from :meth:`to_dict`.
+        """Restore a calibrator from :meth:`to_dict`.
 
         Raises:
-            ValueError: See the class.
+            ValueError: If the content is incomplete or invalid.
         """
         if not {"kind", "parameters"} <= set(content):
             message = f"a calibrator has kind and parameters, this one has {sorted(content)}"
@@ -118,8 +121,8 @@ class Calibrator:
 
 
 def logistic(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``1 / (1 + exp(-logit))`` of logits kept within :data:`CERTAIN`, so that it is never 0 or 1."""
-    result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logits, -CERTAIN, CERTAIN)))
+    """Compute ``1 / (1 + exp(-logit))`` of logits clipped at :data:`MAX_LOGIT`, so that it is never 0 or 1."""
+    result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logits, -MAX_LOGIT, MAX_LOGIT)))
     return result
 
 
@@ -155,25 +158,25 @@ def _platt(scores: Scores, parameters: Parameters) -> NDArray[np.float64]:
 
 
 def _isotonic(scores: Scores, parameters: Parameters) -> NDArray[np.float64]:
-    at, logits = parameters["scores"], parameters["logits"]
-    before = np.clip(np.searchsorted(at, scores, side="right") - 1, 0, len(at) - 1)
-    after = np.minimum(before + 1, len(at) - 1)
-    width = np.where(after > before, at[after] - at[before], 1.0)
-    share = (np.clip(scores, at[before], at[after]) - at[before]) / width
+    knots, logits = parameters["scores"], parameters["logits"]
+    before = np.clip(np.searchsorted(knots, scores, side="right") - 1, 0, len(knots) - 1)
+    after = np.minimum(before + 1, len(knots) - 1)
+    width = np.where(after > before, knots[after] - knots[before], 1.0)
+    share = (np.clip(scores, knots[before], knots[after]) - knots[before]) / width
     between = np.minimum(logits[before] + share * (logits[after] - logits[before]), logits[after])
-    beyond = np.maximum(scores - at[-1], 0) - np.maximum(at[0] - scores, 0)
-    return logistic(between + OVERHANG * beyond / (1 + np.abs(beyond)))
+    beyond = np.maximum(scores - knots[-1], 0) - np.maximum(knots[0] - scores, 0)
+    return logistic(between + ISOTONIC_OVERHANG_LOGITS * beyond / (1 + np.abs(beyond)))
 
 
 def _venn_abers(scores: Scores, parameters: Parameters) -> NDArray[np.float64]:
     return VennAbers(**parameters).probability(scores)
 
 
-APPLIED: dict[Kind, Callable[[Scores, Parameters], NDArray[np.float64]]] = {
+MAPS: dict[Kind, Callable[[Scores, Parameters], NDArray[np.float64]]] = {
     "none": _none,
     "temperature": _temperature,
     "platt": _platt,
     "isotonic": _isotonic,
     "venn_abers": _venn_abers,
 }
-"""How each kind is applied."""
+"""Map of each kind: scores and parameters in, probabilities out."""
