@@ -6,8 +6,7 @@ from sklearn.calibration import _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from cardiograph.uncertainty.calibrator_fits import MAX_TEMPERATURE, MIN_TEMPERATURE, fit_kind, smoothed_targets
-from cardiograph.uncertainty.calibrators import KINDS
+from cardiograph.uncertainty.calibrators import KINDS, MAX_TEMPERATURE, MIN_TEMPERATURE, fit_kind, smoothed_targets
 
 SCORES = np.array([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0])
 APART = np.array([0, 0, 0, 1, 1, 1])

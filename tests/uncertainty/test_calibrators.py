@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from cardiograph.uncertainty.calibrator_fits import fit_kind
-from cardiograph.uncertainty.calibrators import KINDS, Calibrator
+from cardiograph.uncertainty.calibrators import KINDS, Calibrator, fit_kind
 from cardiograph.uncertainty.venn_abers import VennAbers
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.equal_frequency import MAX_BINS, bin_of_each
+from cardiograph.evaluate.brier import MAX_BINS, bin_of_each
 
 CLIP = 1e-6
 """Minimum distance of a probability from 0 and 1 before its logit is taken."""

@@ -8,11 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.uncertainty.calibrator_fits import fit_kind
-from cardiograph.uncertainty.calibrators import KINDS, Calibrator, Kind
+from cardiograph.uncertainty.calibrators import KINDS, Calibrator, Kind, fit_kind
 from cardiograph.uncertainty.inputs import checked_labels, checked_scores
 
-Choice = Literal["auto", "none", "temperature", "platt", "isotonic", "venn_abers"]
+Choice = Kind | Literal["auto"]
 MIN_RECORDS, MIN_CLASS_RECORDS = 20, 5
 """Minimum number of records, and of records of each class, for any calibration."""
 MIN_FLEXIBLE_RECORDS, MIN_FLEXIBLE_CLASS_RECORDS = 200, 50
