@@ -144,8 +144,10 @@ def made_content(records: int = 690, *, resamples: int = 1000, seed: int = 0) ->
         group_links={"patient": 96, "same pixels": 31, "near copy": 12},
         clinical=made_clinical(labels, rng),
         graph=made_graph(labels[: min(records, 500)], rng),
-        encoder=EncoderContent("imagenet", "openvino", "f32", "bf16 moved 3 of 100 pages to other neighbours", 512, 14,
-                               "the grid, found on each page", "3f9c0d2e" * 8),
+        encoder=EncoderContent(
+            "imagenet", "openvino", "f32", why="bf16 moved 3 of 100 pages to other neighbours", features=512, dropped=14,
+            view="the grid, found on each page", fingerprint="3f9c0d2e" * 8,
+        ),
         contact_sheet=made_png(),
         fusion_shares={"image": 0.5, "clinical": 0.5},
         issues=(
