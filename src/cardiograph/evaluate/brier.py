@@ -27,10 +27,11 @@ class BrierParts:
 
     Args:
         brier: Mean squared difference between probability and label.
-        reliability: Mean over bins of the squared difference between mean probability and share of positives; 0 is best.
+        reliability: Mean over bins of the squared difference between mean probability and share of positives; 0 is
+            best.
         resolution: Variance of the share of positives between bins; at best equal to ``uncertainty``.
-        uncertainty: ``share * (1 - share)`` of positives, the Brier score of a constant prediction of that share. It does
-            not depend on the model.
+        uncertainty: ``share * (1 - share)`` of positives, the Brier score of a constant prediction of that share. It
+            does not depend on the model.
         within_bins: Variance of the probabilities within bins minus twice their covariance with the label. Negative if
             the probabilities separate positives from negatives within a bin.
         bins: Number of bins with records.
@@ -51,8 +52,8 @@ class BrierParts:
 def brier_parts(labels: Labels, probabilities: Floats, *, bins: int = MAX_BINS) -> BrierParts:
     """Decompose the Brier score over bins of about equal size.
 
-    Reliability and resolution depend on the bins, and both grow as the number of records falls; their difference is less
-    sensitive.
+    Reliability and resolution depend on the bins, and both grow as the number of records falls; their difference is
+    less sensitive.
 
     Args:
         labels: [n] 0 or 1.
@@ -82,9 +83,9 @@ def calibration_errors(labels: Labels, probabilities: Floats, weights: Floats, *
     """Compute the expected calibration error for each row of weights.
 
     This is the mean over bins of the absolute difference between mean probability and share of positives. It is **not**
-    the error of a single probability: errors of both signs within a bin cancel. It depends on the number of bins, and even
-    true probabilities do not reach 0 (see :func:`error_by_chance`), so it is unsuitable for ranking models or for comparing
-    test sets of different sizes.
+    the error of a single probability: errors of both signs within a bin cancel. It depends on the number of bins, and
+    even true probabilities do not reach 0 (see :func:`error_by_chance`), so it is unsuitable for ranking models or for
+    comparing test sets of different sizes.
 
     Args:
         labels: [n] 0 or 1.

@@ -1,8 +1,8 @@
 """Curves and bands for the report: ROC band, smooth calibration curve, rank correlation.
 
-Source of the smoother (loess without robustness iterations): Cleveland, "Robust locally weighted regression and smoothing
-scatterplots", JASA 74:829, 1979; its span for calibration curves: Austin and Steyerberg, Statistics in Medicine 33:517,
-2014.
+Source of the smoother (loess without robustness iterations): Cleveland, "Robust locally weighted regression and
+smoothing scatterplots", JASA 74:829, 1979; its span for calibration curves: Austin and Steyerberg, Statistics in
+Medicine 33:517, 2014.
 """
 
 from __future__ import annotations
@@ -175,8 +175,8 @@ def spearman(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
         values: [records, variables], NaN where missing.
 
     Returns:
-        Correlations [variables, variables], NaN if a pair has fewer than 3 records or a constant variable; and the smallest
-        number of records of any pair.
+        Correlations [variables, variables], NaN if a pair has fewer than 3 records or a constant variable; and the
+        smallest number of records of any pair.
     """
     from scipy.stats import rankdata
 

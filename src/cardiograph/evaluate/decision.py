@@ -19,8 +19,8 @@ DEFAULT_THRESHOLD = 0.5
 def youden_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
     """Return the threshold with the largest sensitivity + specificity - 1.
 
-    Candidate thresholds lie midway between neighbouring probabilities, so that rounding does not change a decision. Ties
-    go to the lowest threshold, which is the most sensitive.
+    Candidate thresholds lie midway between neighbouring probabilities, so that rounding does not change a decision.
+    Ties go to the lowest threshold, which is the most sensitive.
 
     Args:
         labels: [n] 0 or 1, of validation records.
@@ -87,9 +87,9 @@ def choose_threshold(
 
     Args:
         rule: ``youden``: largest sensitivity + specificity. ``sensitivity``: the highest threshold that finds the share
-            ``sensitivity`` of the positives. ``net_benefit``: the threshold probability ``net_benefit_at`` itself, because
-            decision theory places the threshold of a calibrated probability at the t for which t / (1 - t) is the cost of
-            a false alarm relative to a missed positive (Pauker and Kassirer, NEJM 302:1109, 1980).
+            ``sensitivity`` of the positives. ``net_benefit``: the threshold probability ``net_benefit_at`` itself,
+            because decision theory places the threshold of a calibrated probability at the t for which t / (1 - t) is
+            the cost of a false alarm relative to a missed positive (Pauker and Kassirer, NEJM 302:1109, 1980).
         labels: [n] 0 or 1, of validation records.
         probabilities: [n] 0..1.
         sensitivity: Target of the rule ``sensitivity``.

@@ -28,8 +28,8 @@ CountRule = Callable[[Floats, Floats, Floats, Floats], Floats]
 class Resamples:
     """Resamples of the same records as weights, with the sums that several metrics share.
 
-    Probabilities are sorted once, and every resample is a sum over the same order. Equal probabilities form one block, so
-    that ties count correctly.
+    Probabilities are sorted once, and every resample is a sum over the same order. Equal probabilities form one block,
+    so that ties count correctly.
 
     Args:
         labels: [n] 0 or 1.

@@ -26,9 +26,9 @@ CURVE_AT: Floats = np.array([*range(1, 31), *range(35, 100, 5)], dtype=np.float6
 def net_benefit(labels: Labels, probabilities: Floats, thresholds: Floats) -> Floats:
     """Compute ``TP / n - FP / n * t / (1 - t)`` for decisions ``probability >= t``.
 
-    The threshold probability t sets the cost of a false alarm relative to a missed positive: at t = 0.1, nine false alarms
-    weigh as much as one true positive. The unit is true positives per record, net of false alarms. Net benefit does
-    **not** show which threshold an application should use, and it takes the probabilities at face value, so poor
+    The threshold probability t sets the cost of a false alarm relative to a missed positive: at t = 0.1, nine false
+    alarms weigh as much as one true positive. The unit is true positives per record, net of false alarms. Net benefit
+    does **not** show which threshold an application should use, and it takes the probabilities at face value, so poor
     calibration lowers it.
 
     Args:

@@ -49,7 +49,8 @@ class ModelRoles:
     Args:
         primary: The model that is kept and served, such as ``gcn``.
         graph: The graph network of the verdict (``primary`` if that is a graph network).
-        baseline: The model without a graph that the verdict compares with, such as ``mlp``; chosen on validation records.
+        baseline: The model without a graph that the verdict compares with, such as ``mlp``; chosen on validation
+            records.
         titles: Model -> display name, in printing order.
         thresholds: Model -> decision threshold chosen on validation records.
         other_baselines: All other models without a graph, in printing order.

@@ -92,9 +92,9 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
 ) -> dict[str, Any]:
     """Score one model in each level of each grouping: discrimination, decisions and calibration.
 
-    Differences between levels are **not** tested: there are many levels, and some differ by chance. A level has counts only
-    if fewer than :data:`cardiograph.evaluate.bootstrap.MIN_GROUPS` of its groups have a positive record, or fewer have
-    none. A score that is the same on all resamples has no interval.
+    Differences between levels are **not** tested: there are many levels, and some differ by chance. A level has counts
+    only if fewer than :data:`cardiograph.evaluate.bootstrap.MIN_GROUPS` of its groups have a positive record, or fewer
+    have none. A score that is the same on all resamples has no interval.
 
     Args:
         labels: [n] 0 or 1, of the test records.

@@ -48,8 +48,8 @@ def graph_verdict(
 ) -> dict[str, Any]:
     """Judge whether the graph helped, compared with every model without a graph.
 
-    ``yes``: the interval of every difference lies above 0. ``no``: the interval of at least one difference excludes a gain
-    of more than :data:`MIN_USEFUL_GAIN`. ``undecided``: neither.
+    ``yes``: the interval of every difference lies above 0. ``no``: the interval of at least one difference excludes a
+    gain of more than :data:`MIN_USEFUL_GAIN`. ``undecided``: neither.
 
     Args:
         graph_model: The graph network.

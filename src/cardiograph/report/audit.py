@@ -55,7 +55,7 @@ def audit_tone(audit: Mapping[str, Any]) -> str:
 
 
 def finding_rows(audit: Mapping[str, Any]) -> list[TableRow]:
-    """Return the findings with the title of their severity; ``kind`` is ``accepted`` for an accepted blocking finding."""
+    """Return the findings with the title of their severity; ``kind`` is ``accepted`` for an accepted block."""
     rows = []
     for finding in audit["findings"]:
         kind = _kind(finding, audit)
@@ -72,7 +72,7 @@ def class_pages(audit: Mapping[str, Any]) -> list[TableRow]:
 
 
 def probe_rows(audit: Mapping[str, Any]) -> TableRow:
-    """Return the probes in two blocks, with positions on a common scale in percent of its width; empty without probes."""
+    """Return the probes in two blocks, with positions in percent of a common scale; empty without probes."""
     probes = audit["probes"]
     if not probes:
         return {}

@@ -137,8 +137,8 @@ class CeilingContent:
 
     Args:
         bayes_auroc: AUROC of the true posterior on these test records, an upper bound for any model that reads pixels.
-        latent_auroc: AUROC on these test records of logistic regression on the true latent variables, fitted to the same
-            training records; NaN if not computed.
+        latent_auroc: AUROC on these test records of logistic regression on the true latent variables, fitted to the
+            same training records; NaN if not computed.
         population_auroc: Ceiling over the whole synthetic population; NaN if not computed.
         note: One sentence on how the ceiling was computed.
     """

@@ -112,7 +112,8 @@ def as_pdf(figure: Figure) -> bytes:
 def draw(size: tuple[float, float], paint: Callable[[Figure], None]) -> str:
     """Draw a figure of ``size`` inches with ``paint`` and return it as SVG.
 
-    The same content gives the same bytes: there is no date, and ids are fixed. Text stays text, which keeps files small.
+    The same content gives the same bytes: there is no date, and ids are fixed. Text stays text, which keeps files
+    small.
     """
     with _styled():
         return _saved(_painted(size, paint), "svg").decode()

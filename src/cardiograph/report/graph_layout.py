@@ -12,8 +12,8 @@ MIN_TSNE_RECORDS = 30
 def graph_layout(features: NDArray[np.float32], rng_seed: int) -> NDArray[np.float64]:
     """Compute a deterministic map on which similar records are close to each other.
 
-    Distances on the map are not to scale, and large ones have no meaning. t-SNE runs on one thread, because the order of
-    sums over several threads varies.
+    Distances on the map are not to scale, and large ones have no meaning. t-SNE runs on one thread, because the order
+    of sums over several threads varies.
 
     Args:
         features: [n, d] node features of at most a few hundred records (the caller samples).

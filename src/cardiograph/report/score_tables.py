@@ -98,7 +98,7 @@ def delong_sentence(content: ReportContent) -> str:
 
 
 def certainty_rows(content: ReportContent) -> TableRow | None:
-    """Return how probabilities were calibrated, and the results of conformal sets and novelty gate; None if not fitted."""
+    """Return the calibration method and the results of conformal sets and novelty gate; None if not fitted."""
     found = content.metrics.get("certainty")
     if not found:
         return None

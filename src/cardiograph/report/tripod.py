@@ -1,8 +1,8 @@
 """The TRIPOD+AI checklist, filled in from the facts of a run; the rest is left to the authors.
 
-Source: Collins, Moons, Dhiman and others, "TRIPOD+AI statement: updated guidance for reporting clinical prediction models
-that use regression or machine learning methods", BMJ 385:e078378, 2024. Its 27 items are paraphrased here; journals require
-the statement itself.
+Source: Collins, Moons, Dhiman and others, "TRIPOD+AI statement: updated guidance for reporting clinical prediction
+models that use regression or machine learning methods", BMJ 385:e078378, 2024. Its 27 items are paraphrased here;
+journals require the statement itself.
 """
 
 from __future__ import annotations

@@ -80,13 +80,15 @@ def fit_calibrator(
         scores: [n] difference of the two logits, of records that the network was not trained on.
         labels: [n] 0 or 1.
         groups: [n] group of each record; a group is never on both sides of a fold.
-        kind: Kind of calibrator, or ``auto``. With fewer than 20 records, or fewer than 5 of a class, nothing is fitted.
+        kind: Kind of calibrator, or ``auto``. With fewer than 20 records, or fewer than 5 of a class, nothing is
+            fitted.
         rng: Random generator that assigns groups to folds.
 
     Raises:
         ValueError: If lengths differ, a score is not finite, a label is not 0 or 1, or the kind is unknown.
 
-    Source: the one-standard-error rule of Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees", 1984.
+    Source: the one-standard-error rule of Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees",
+        1984.
     """
     if kind != "auto" and kind not in KINDS:
         message = f"kind is {kind!r}, allowed are auto, {', '.join(KINDS)}"

@@ -39,8 +39,8 @@ class Calibrator:
             ``platt``: of a linear function of the score. ``isotonic``: of a piecewise linear function through the mean
             logits of blocks. ``venn_abers``: see :class:`~cardiograph.uncertainty.venn_abers.VennAbers`.
         parameters: Name -> float64 array, with the names of :data:`METHODS`. ``temperature`` [1] above 0;
-            ``slope`` [1] at least 0, ``intercept`` [1]; ``scores`` and ``logits`` [blocks] strictly ascending; the steps
-            of ``venn_abers``.
+            ``slope`` [1] at least 0, ``intercept`` [1]; ``scores`` and ``logits`` [blocks] strictly ascending; the
+            steps of ``venn_abers``.
 
     Raises:
         ValueError: If the kind is unknown, or its parameters are incomplete or out of range.
@@ -70,8 +70,8 @@ class Calibrator:
             scores: [n] difference of the two logits, finite.
 
         Returns:
-            [n] probabilities between 0 and 1, never falling as the score rises. ``venn_abers`` has few distinct values, so
-            it ties records with different scores, which lowers the AUROC slightly.
+            [n] probabilities between 0 and 1, never falling as the score rises. ``venn_abers`` has few distinct values,
+            so it ties records with different scores, which lowers the AUROC slightly.
 
         Raises:
             ValueError: If a score is not finite.
@@ -177,8 +177,8 @@ def fit_kind(scores: Scores, labels: Labels, kind: Kind) -> Calibrator:
         kind: Kind of calibrator.
 
     Raises:
-        ValueError: If lengths differ, a score is not finite, a label is not 0 or 1, there are no records, or the kind is
-            unknown.
+        ValueError: If lengths differ, a score is not finite, a label is not 0 or 1, there are no records, or the kind
+            is unknown.
     """
     scores = np.clip(checked_scores(scores), -MAX_SCORE, MAX_SCORE)
     labels = checked_labels(labels, len(scores))
@@ -268,8 +268,8 @@ def _fit_platt(scores: Scores, labels: Labels) -> Calibrator:
 def _fit_isotonic(scores: Scores, labels: Labels) -> Calibrator:
     """Fit isotonic regression and represent each block as a point (mean score, logit of the share of positives).
 
-    One positive is added at the lowest score and one negative at the highest, so that no block has only one class. Lines
-    between the points preserve the order of records within a block, which a plain isotonic map would lose.
+    One positive is added at the lowest score and one negative at the highest, so that no block has only one class.
+    Lines between the points preserve the order of records within a block, which a plain isotonic map would lose.
 
     Source: Zadrozny, Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002.
     """

@@ -1,11 +1,12 @@
 """Conformal prediction sets with a guaranteed coverage in each class.
 
-The score of a record is compared with the scores of the calibration records of each class in turn. At confidence 0.90, a
-class is excluded if at most a tenth of its own calibration records conform as poorly as this record. Over exchangeable
-records, the set then contains the true class as often as the confidence states, among positives and among negatives. There
-is no guarantee for a single patient.
+The score of a record is compared with the scores of the calibration records of each class in turn. At confidence 0.90,
+a class is excluded if at most a tenth of its own calibration records conform as poorly as this record. Over
+exchangeable records, the set then contains the true class as often as the confidence states, among positives and among
+negatives. There is no guarantee for a single patient.
 
-Source: Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005 (smoothed, Mondrian conformal predictors).
+Source: Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005 (smoothed, Mondrian conformal
+    predictors).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from cardiograph.uncertainty.inputs import checked_labels, checked_scores, checked_share
 
 MIN_CLASS_RECORDS = 50
-"""Minimum number of calibration records of each class; with fewer, coverage varies too much between calibration sets."""
+"""Minimum number of calibration records of each class; with fewer, coverage varies too much."""
 DIGITS = 12
 """Digits to which ``1 - confidence`` is rounded, so that a p-value of 0.1 does not exceed 1 - 0.9."""
 Answer = Literal["positive", "negative", "can't tell", "unlike both"]
@@ -60,8 +61,8 @@ class ConformalSets:
             confidence: Coverage of the true class, between 0 and 1.
 
         Raises:
-            ValueError: If lengths differ, a score is not finite, a label is not 0 or 1, or the confidence is not between
-                0 and 1.
+            ValueError: If lengths differ, a score is not finite, a label is not 0 or 1, or the confidence is not
+                between 0 and 1.
         """
         scores = checked_scores(scores)
         labels = checked_labels(labels, len(scores))

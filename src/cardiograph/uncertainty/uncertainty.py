@@ -14,7 +14,7 @@ from cardiograph.uncertainty.conformal import ConformalSets, answer
 from cardiograph.uncertainty.novelty import NoveltyGate
 
 DECIMALS = 5
-"""Decimals to which scores are rounded, so that float32 differences between a batch and a single record have no effect."""
+"""Decimals to which scores are rounded, so that float32 noise between a batch and a single record has no effect."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Uncertainty:
     def _novelty(
         self, distances: NDArray[np.float64], lacking: Sequence[str | None]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], tuple[str, ...]]:
-        """Return the share of closer training records, whether the limit is exceeded, and why novelty was not judged."""
+        """Return the share of closer training records, the novelty flags, and why novelty was not judged."""
         novelty, novel, reasons = np.full(len(distances), np.nan), np.zeros(len(distances), bool), []
         for row, (distance, blocks) in enumerate(zip(distances, lacking, strict=True)):
             gate = self.novelty if blocks is None else self.partial_novelty.get(blocks)

@@ -1,12 +1,15 @@
 """Venn-Abers calibration: two isotonic probabilities of one score, assuming a negative and a positive record.
 
-The record is added to the calibration records once with label 0 and once with label 1. Isotonic regression is fitted each
-time, and its values at the record are ``low`` and ``high``. One of the two uses the true label and is therefore calibrated
-for exchangeable records in finite samples. Their difference shows the uncertainty that the calibration records leave.
+The record is added to the calibration records once with label 0 and once with label 1. Isotonic regression is fitted
+each time, and its values at the record are ``low`` and ``high``. One of the two uses the true label and is therefore
+calibrated for exchangeable records in finite samples. Their difference shows the uncertainty that the calibration
+records leave.
 
-Both depend only on the rank of the score among the calibration scores, so both are step functions that are computed once.
+Both depend only on the rank of the score among the calibration scores, so both are step functions that are computed
+once.
 
-Source: Vovk, Petej, Fedorova, "Large-scale probabilistic predictors with and without guarantees of validity", NIPS 2015.
+Source: Vovk, Petej, Fedorova, "Large-scale probabilistic predictors with and without guarantees of validity", NIPS
+    2015.
 """
 
 from __future__ import annotations
@@ -143,8 +146,8 @@ def _with_a_positive(count: NDArray[np.int64], positives: NDArray[np.int64]) -> 
     """Compute the isotonic value of one additional positive record at each distinct score in turn.
 
     The value is the slope of the lower hull of the cumulative sum diagram at the additional record. Shifting all points
-    before that record by (-1, -1) is equivalent and changes only one point per step. The slope never falls, so points that
-    were passed need not be visited again.
+    before that record by (-1, -1) is equivalent and changes only one point per step. The slope never falls, so points
+    that were passed need not be visited again.
 
     Args:
         count: [m] number of records at each distinct score, in ascending order of score.
@@ -173,7 +176,7 @@ def _with_a_positive(count: NDArray[np.int64], positives: NDArray[np.int64]) -> 
 
 
 def _turn_left(hull: list[Point], point: Point) -> None:
-    """Prepend a point to a lower hull, whose first point is last in the list, and drop the points above the new hull."""
+    """Prepend a point to a lower hull, whose first point is last in the list; drop points above the new hull."""
     while len(hull) > 1 and _cross(point, hull[-1], hull[-2]) <= 0:
         hull.pop()
     hull.append(point)
