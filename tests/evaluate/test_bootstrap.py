@@ -173,7 +173,7 @@ def test_few_groups_give_no_interval():
     assert np.isnan(found.low) and np.isnan(found.high)
 
 
-def test_the_interval_by_hand():
+def test_the_resampled_t_interval_by_hand():
     values = np.array([0.70, 0.74, 0.78, 0.72, 0.76])
     found = resampled_interval(values, train=0.64, test=0.20)
     reach = 2.7764451 * values.std(ddof=1) * math.sqrt(1 / 5 + 0.20 / 0.64)  # t(0.975, 4) from a table
@@ -181,14 +181,14 @@ def test_the_interval_by_hand():
     assert (found.low, found.high) == pytest.approx((0.74 - reach, 0.74 + reach))
 
 
-def test_without_a_test_share_it_is_the_plain_t_interval():
+def test_the_resampled_t_interval_without_a_test_share_is_the_plain_one():
     values = np.random.default_rng(0).normal(size=12)
     found = resampled_interval(values, train=1, test=0, confidence=0.9)
     low, high = stats.t.interval(0.9, 11, values.mean(), stats.sem(values))
     assert (found.low, found.high) == pytest.approx((low, high))
 
 
-def test_it_holds_the_truth_where_splits_share_records():
+def test_the_resampled_t_interval_covers_the_truth_where_splits_share_records():
     """Accuracy of a fixed guess over random halves of 60 records; the truth is that of the population."""
     rng = np.random.default_rng(1)
     corrected = plain = 0
@@ -203,7 +203,7 @@ def test_it_holds_the_truth_where_splits_share_records():
     assert plain / 300 < corrected / 300 - 0.05
 
 
-def test_one_value_has_no_interval_and_nan_is_refused():
+def test_the_resampled_t_interval_needs_two_finite_values():
     assert math.isnan(resampled_interval(np.array([0.7]), train=0.8, test=0.2).low)
     for values in ([], [0.5, math.nan]):
         with pytest.raises(ValueError, match="finite"):
