@@ -97,7 +97,7 @@ def test_findings_stand_with_severity_code_column_text_and_action():
 def test_classes_are_told_as_files_and_different_images():
     text = Words(audit_page(audit())).text
     assert "ill 3 1 3.00 well 3 3 1.00 all 6 4 1.50" in text
-    assert "Different images" not in Words(audit_page(audit(files=0, different=0))).text
+    assert "Distinct images" not in Words(audit_page(audit(files=0, different=0))).text
 
 
 def test_probes_stand_on_a_scale_that_holds_them_all():
@@ -143,7 +143,7 @@ def test_an_audit_that_found_nothing_still_says_what_it_cannot_see():
     text = Words(audit_page(audit(probes=(), size={}, classes={}))).text
     assert "No findings." in text
     assert "no proof that a score will mean something" in text
-    assert "What the label is predicted from" not in text
+    assert "What predicts the label" not in text
 
 
 def test_what_the_number_of_records_can_show_is_told_in_words():
