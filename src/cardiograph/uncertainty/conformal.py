@@ -163,11 +163,6 @@ def answer(included: NDArray[np.bool_]) -> Answer:
     return "negative" if negative else "unlike both"
 
 
-def abstains(given: Answer) -> bool:
-    """Return whether an answer names no class."""
-    return given in ("can't tell", "unlike both")
-
-
 def tie_break(key: str) -> float:
     """Return a pseudorandom number in [0, 1) that is the same for the same key on every machine.
 

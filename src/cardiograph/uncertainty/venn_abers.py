@@ -15,7 +15,6 @@ Source: Vovk, Petej, Fedorova, "Large-scale probabilistic predictors with and wi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,23 +106,6 @@ class VennAbers:
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """Return the four arrays by name."""
         return {name: getattr(self, name) for name in FIELDS}
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return plain lists, without loss of precision."""
-        return {name: values.tolist() for name, values in self.parameters().items()}
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> VennAbers:
-        """Restore the step functions from :meth:`to_dict`.
-
-        Raises:
-            ValueError: If a list is missing, or the lists are not two step functions.
-        """
-        missing = [name for name in FIELDS if name not in content]
-        if missing:
-            message = f"Venn-Abers steps lack {missing}; they have {list(FIELDS)}"
-            raise ValueError(message)
-        return cls(*(np.asarray(content[name], dtype=np.float64) for name in FIELDS))
 
 
 def merged(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
