@@ -142,7 +142,7 @@ def test_hostile_names_are_text():
 def test_an_audit_that_found_nothing_still_says_what_it_cannot_see():
     text = Words(audit_page(audit(probes=(), size={}, classes={}))).text
     assert "No findings." in text
-    assert "no proof that a score will mean something" in text
+    assert "does not prove that a score is meaningful" in text
     assert "What predicts the label" not in text
 
 
@@ -152,7 +152,7 @@ def test_what_the_number_of_records_can_show_is_told_in_words():
         "Records 6: 3 positive, 2 negative, 1 unlabelled",
         "Events 2: groups of the rarer label; 2.0 for each of 1 clinical column; 0.00 for each of 513 input values",
         "about \N{PLUS-MINUS SIGN}0.12 around an AUROC of 0.8, on 52 independent test cases (20 positive)",
-        "279 independent ones",
+        "279 independent test cases",
     ):
         assert told in text, told
     unknown = {**SIZE, "expected_half_width": None, "needed_test_groups": None, "image_features": 0}

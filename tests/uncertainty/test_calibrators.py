@@ -143,7 +143,7 @@ import numpy as np
 from cardiograph.uncertainty import calibrator_choice, conformal, novelty
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.venn_abers import VennAbers
-steps = VennAbers.fit(np.arange(6.0), np.array([0, 0, 1, 0, 1, 1])).to_dict()
+steps = VennAbers.fit(np.arange(6.0), np.array([0, 0, 1, 0, 1, 1])).parameters()
 platt = {"slope": [1.0], "intercept": [0.5]}
 isotonic = {"scores": [0.0, 1.0], "logits": [0.0, 1.0]}
 for kind, parameters in (("none", {}), ("platt", platt), ("isotonic", isotonic), ("venn_abers", steps)):
