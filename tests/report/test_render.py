@@ -302,7 +302,7 @@ def test_the_inflation_meter_stands_beside_the_headline_and_in_numbers(changed, 
 def test_nothing_to_inflate_is_a_sentence_and_a_run_without_the_meter_says_nothing(changed, content):
     alone = changed(metrics={**content.metrics, "inflation": {"sentence": "nothing to inflate."}})
     words = Page(render_report(alone)).words
-    assert "nothing to inflate." in words and "Inflation meter: what" not in words
+    assert "nothing to inflate." in words and "Inflation meter: effect" not in words
     assert "nothing to inflate." in render_model_card(alone)
     assert "naive" not in Page(render_report(changed())).words
     assert "Inflation" not in render_model_card(changed())
