@@ -13,7 +13,7 @@ from cardiograph.containers import VAL, Groups
 from cardiograph.ingest.groups import split_records
 from cardiograph.synthesis.cohort import cohort_table
 from cardiograph.synthesis.patients import patient_records
-from cardiograph.uncertainty.conformal import ENOUGH
+from cardiograph.uncertainty.conformal import MIN_CLASS_RECORDS
 
 
 def test_its_validation_records_are_enough_for_a_yes_or_a_no():
@@ -23,7 +23,7 @@ def test_its_validation_records_are_enough_for_a_yes_or_a_no():
     cohort = SimpleNamespace(table=table, labels=table["label"].to_numpy())
     groups = Groups(np.unique(table["patient_id"], return_inverse=True)[1].astype(np.int64))
     part = split_records(cohort, groups, load_config(None, DEMO)).part
-    assert np.bincount(cohort.labels[part == VAL]).min() >= ENOUGH
+    assert np.bincount(cohort.labels[part == VAL]).min() >= MIN_CLASS_RECORDS
 
 
 @pytest.mark.slow

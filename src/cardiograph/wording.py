@@ -1,4 +1,4 @@
-"""How pages call things: classes, a headline score of each provenance, the findings of an audit."""
+"""Words that reports, the web UI and the terminal share: class names, provenance of a score, severity of a finding."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cardiograph.schema import Provenance
 
 @dataclass(frozen=True)
 class Wording:
-    """Words for one provenance.
+    """How to present a score of one provenance.
 
     Args:
-        badge: One or two words.
-        score: What the headline score is called.
-        banner: Heading of the notice at the top; empty where none is needed.
-        explanation: What a reader has to know, a sentence or two.
+        badge: Label of one or two words.
+        score: Name of the headline score.
+        banner: Heading of the notice at the top; empty if no notice is needed.
+        explanation: One or two sentences that a reader needs in order to interpret the score.
         tone: Style of the notice: ``plain``, ``note`` or ``warning``.
     """
 
@@ -39,7 +39,7 @@ WORDINGS: dict[Provenance, Wording] = {
         "blind simulation",
         "AUROC on the test records",
         "Clinical values were simulated, blind to the label",
-        "They were drawn without looking at the label and carry no information about it; what the score shows comes "
+        "They were drawn without looking at the label and carry no information about it; any signal in the score comes "
         "from the pages.",
         "note",
     ),
@@ -48,15 +48,15 @@ WORDINGS: dict[Provenance, Wording] = {
         "Simulator check: AUROC",
         "Simulator check: this score measures the simulator",
         "Clinical values were drawn from the label itself, in the test records too. A model that reads them reads the "
-        "label back. The numbers below show that the programs run; they say nothing about patients.",
+        "label back. The numbers below show that the software runs; they say nothing about patients.",
         "warning",
     ),
     "synthetic patient": Wording(
         "synthetic benchmark",
         "Synthetic benchmark: AUROC",
         "Synthetic benchmark: these patients were drawn by a program",
-        "Label, page and clinical values of each patient come from one latent state, so the best score possible is "
-        "known. How well a model does here says how near it comes to that ceiling, not how it would do on patients.",
+        "Label, page and clinical values of each patient come from one latent state, so the best possible score is "
+        "known. A score here shows how close a model comes to that ceiling, not how it would do on real patients.",
         "note",
     ),
 }
@@ -64,19 +64,19 @@ WORDINGS: dict[Provenance, Wording] = {
 
 ACCEPTED = "accepted"
 SEVERITY_TITLES = {"block": "blocks", ACCEPTED: "accepted", "warn": "warning", "note": "note"}
-"""Severity of a finding -> its title; ``accepted`` is a blocking one that the user lets pass."""
+"""Severity of a finding -> its title; ``accepted`` is a blocking finding that the user has accepted."""
 
 UNSEEN = (
-    "It reads the table and its pages, not the study. It cannot tell whether the labels are right, whom the study left "
-    "out, or whether two names are one patient. A column that was filled in after the outcome is found by its name or "
-    "by what it does, not for certain; a copy that was changed much may pass for another page. It says nothing about "
-    "another hospital. Nothing found is no proof that a score will mean something."
+    "The audit reads the table and its pages, not the study. It cannot know whether the labels are right, which patients "
+    "the study excluded, or whether two names belong to one patient. A column that was filled in after the outcome is "
+    "recognised by its name or its effect, without certainty; a heavily altered copy may pass for a different page. The "
+    "audit says nothing about other hospitals. An audit without findings does not prove that a score is meaningful."
 )
-"""What no audit sees."""
+"""Limits of every audit."""
 
 
 def class_names(outcome: str) -> tuple[str, str]:
-    """Names for people of label 0 and label 1."""
+    """Return the display names of label 0 and label 1."""
     if outcome == UNNAMED_OUTCOME:
         return "negative class", outcome
     return outcome.removeprefix("not ") if outcome.startswith("not ") else f"not {outcome}", outcome

@@ -61,7 +61,7 @@ NOTE = Finding("exact_copies", "note", "Two files are one page.", "Nothing.")
         (
             (BLOCK, WARNING),
             ("split_parts_groups",),
-            "1 blocking finding accepted; nothing else blocks. Beside that: 1 w",
+            "1 blocking finding accepted; nothing else blocks. Also: 1 w",
         ),
     ],
 )
@@ -97,7 +97,7 @@ def test_findings_stand_with_severity_code_column_text_and_action():
 def test_classes_are_told_as_files_and_different_images():
     text = Words(audit_page(audit())).text
     assert "ill 3 1 3.00 well 3 3 1.00 all 6 4 1.50" in text
-    assert "Different images" not in Words(audit_page(audit(files=0, different=0))).text
+    assert "Distinct images" not in Words(audit_page(audit(files=0, different=0))).text
 
 
 def test_probes_stand_on_a_scale_that_holds_them_all():
@@ -116,7 +116,7 @@ def test_probes_stand_on_a_scale_that_holds_them_all():
     assert [site["shows"], header["shows"]] == [False, True]
     assert clinical["rows"][0]["width"] == 0
     text = Words(audit_page(audit(probes=probes))).text
-    assert "Should not know the label site by group, 40 records 0.450 0.320 to 0.600 header by" in text
+    assert "Should not predict the label site by group, 40 records 0.450 0.320 to 0.600 header by" in text
     assert "ef alone ranks, 9 records 0.900 no interval" in text
 
 
@@ -142,8 +142,8 @@ def test_hostile_names_are_text():
 def test_an_audit_that_found_nothing_still_says_what_it_cannot_see():
     text = Words(audit_page(audit(probes=(), size={}, classes={}))).text
     assert "No findings." in text
-    assert "no proof that a score will mean something" in text
-    assert "What the label is predicted from" not in text
+    assert "does not prove that a score is meaningful" in text
+    assert "What predicts the label" not in text
 
 
 def test_what_the_number_of_records_can_show_is_told_in_words():
@@ -152,9 +152,9 @@ def test_what_the_number_of_records_can_show_is_told_in_words():
         "Records 6: 3 positive, 2 negative, 1 unlabelled",
         "Events 2: groups of the rarer label; 2.0 for each of 1 clinical column; 0.00 for each of 513 input values",
         "about \N{PLUS-MINUS SIGN}0.12 around an AUROC of 0.8, on 52 independent test cases (20 positive)",
-        "279 independent ones",
+        "279 independent test cases",
     ):
         assert told in text, told
     unknown = {**SIZE, "expected_half_width": None, "needed_test_groups": None, "image_features": 0}
     text = Words(audit_page(audit(size=unknown))).text
-    assert "Interval to expect" not in text and "input values" not in text and "2.0 for each of" in text
+    assert "Expected interval" not in text and "input values" not in text and "2.0 for each of" in text

@@ -168,7 +168,7 @@ def test_a_table_that_cannot_be_read_is_an_audit_that_blocks(tmp_path):
     assert status == 1
     faults = {(finding["column"], finding["code"]): finding["rows"] for finding in found["findings"]}
     assert faults == {("ef", "out_of_range"): ["row 2", "row 3"], ("label", "label"): ["row 4"]}
-    assert "cannot be read before that is fixed" in (tmp_path / "audit.html").read_text()
+    assert "cannot be read until this is fixed" in (tmp_path / "audit.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardiograph.evaluate.bootstrap import bootstrap_scores
-from cardiograph.evaluate.brier import brier_parts, calibration_error, calibration_errors, error_by_chance
-from cardiograph.evaluate.equal_frequency import bin_of_each
+from cardiograph.evaluate.brier import bin_of_each, brier_parts, calibration_error, calibration_errors, error_by_chance
 
 cases = st.lists(
     st.tuples(st.integers(0, 1), st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.2, 0.5, 1.0]))), max_size=60

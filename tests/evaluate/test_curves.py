@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from sklearn.metrics import roc_curve
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
-from cardiograph.evaluate.curves import SPAN, loess
+from cardiograph.evaluate.curves import SPAN, loess, part_curves
+from cardiograph.evaluate.predictions import PartPredictions
 
 
 def records(n=200, seed=0):
@@ -36,3 +38,32 @@ def test_a_weight_of_one_is_no_weight_and_a_row_is_a_resample():
 
 def test_equal_probabilities_give_their_mean():
     assert loess(np.full(30, 0.4), np.tile([0.0, 0.0, 1.0], 10), np.array([0.4]))[0] == pytest.approx([1 / 3])
+
+
+def part(labels, probabilities):
+    return PartPredictions(labels, np.arange(len(labels)), {"gcn": probabilities})
+
+
+def test_bands_contain_the_curves_of_all_records():
+    x, y = records(150)
+    labels = y.astype(np.int64)
+    found = part_curves(part(labels, x), "gcn", confidence=0.95)
+    false, true, _ = roc_curve(labels, x, drop_intermediate=False)
+    sensitivity = np.interp(found.roc_band.at, false, true)
+    inside = (found.roc_band.low <= sensitivity) & (sensitivity <= found.roc_band.high)
+    assert inside.mean() > 0.95
+    band = found.smooth.band
+    assert ((band.low <= found.smooth.observed) & (found.smooth.observed <= band.high)).all()
+    assert found.smooth.observed == pytest.approx(loess(x, y, found.smooth.at)[0].clip(0, 1))
+
+
+def test_one_class_few_records_or_equal_probabilities_have_no_curve():
+    x, y = records(150)
+    labels = y.astype(np.int64)
+    one_class = part_curves(part(np.zeros_like(labels), x), "gcn", confidence=0.95)
+    assert one_class.roc_band is None and one_class.smooth is None
+    assert one_class.reliability.count.sum() == 150
+    few = part_curves(part(labels[:40], x[:40]), "gcn", confidence=0.95)
+    assert few.roc_band is not None and few.smooth is None
+    equal = part_curves(part(labels, np.full(150, 0.3)), "gcn", confidence=0.95)
+    assert equal.smooth is None

@@ -79,7 +79,7 @@ def test_a_rule_has_a_name():
     ("rule", "settings", "told"),
     [
         ("sensitivity", {"sensitivity": 90}, "sensitivity is 90"),
-        ("net_benefit", {}, "name the probability"),
+        ("net_benefit", {}, "give the probability"),
         ("net_benefit", {"net_benefit_at": 1.0}, "above 0 and below 1"),
         ("gut", {}, "youden, sensitivity, net_benefit"),
     ],

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from cardiograph.evaluate.metrics import METRICS, confusion, score
+from cardiograph.evaluate.metrics import METRICS, Resamples, confusion, score
 
 LABELS = np.array([0, 0, 0, 1, 1, 0, 1, 1])
 PROBABILITIES = np.array([0.1, 0.4, 0.35, 0.8, 0.4, 0.7, 0.9, 0.55])
@@ -90,3 +91,12 @@ def test_no_record_is_all_undefined():
 def test_arrays_that_are_not_labels_and_probabilities_are_refused(labels, probabilities, words):
     with pytest.raises(ValueError, match=words):
         score(np.array(labels), np.array(probabilities), 0.5)
+
+
+def test_a_metric_without_a_vectorised_form_is_evaluated_on_each_resample():
+    weights = np.random.default_rng(0).integers(0, 3, (20, len(LABELS))).astype(np.float64)
+    resamples = Resamples(LABELS, PROBABILITIES, weights, 0.5)
+    slow = replace(METRICS["brier"], vectorised=None)
+    assert slow.resampled(resamples) == pytest.approx(METRICS["brier"].resampled(resamples))
+    with pytest.raises(ValueError, match="brier has no vectorised form"):
+        slow.resampled(replace(resamples, weights=weights / 2))

@@ -9,7 +9,6 @@ from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.summary import ONE_EACH, headline_provenance, summarise
 from cardiograph.evaluate.verdict import Comparison, Contender, graph_verdict
-from cardiograph.report.graph_layout import graph_layout
 
 GCN, MLP = Contender("gcn", "GCN", 0.812), Contender("mlp", "MLP (no graph)", 0.843)
 LOGISTIC = Contender("logistic", "Logistic regression (no graph)", 0.954)
@@ -95,22 +94,45 @@ def test_the_weakest_column_names_the_headline(columns, synthetic, expected):
     assert headline_provenance(columns, synthetic=synthetic) == expected
 
 
-def test_metrics_hold_every_score_of_every_model(content):
-    metrics = content.metrics
+TITLES = {"gcn": "GCN", "gat": "GAT", "mlp": "MLP", "logistic": "logistic regression"}
+
+
+def made_part(records, rng):
+    """Overlapping classes, several records of some patients, four models."""
+    groups = np.sort(rng.integers(0, int(records * 0.8), records))
+    severity = rng.normal(size=records)
+    labels = (severity + rng.normal(0, 0.4, records) > 0.5).astype(np.int64)
+    noisy = {name: 1.5 * severity + rng.normal(0, 1.2, records) for name in TITLES}
+    return PartPredictions(labels, groups, {name: 1 / (1 + np.exp(-logit)) for name, logit in noisy.items()})
+
+
+@pytest.fixture(scope="module")
+def scored_part():
+    return made_part(120, np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def metrics(scored_part):
+    validation = made_part(90, np.random.default_rng(1))
+    models = ModelRoles("gcn", "gcn", "mlp", TITLES, dict.fromkeys(TITLES, 0.42))
+    settings = EvaluationConfig(bootstrap=100)
+    return summarise(scored_part, validation, models, provenance="measured", settings=settings, seed=1)
+
+
+def test_metrics_hold_every_score_of_every_model(metrics, scored_part):
     json.dumps(metrics, allow_nan=False)
     assert set(metrics["test"]) == set(metrics["validation"]) == {*METRICS, ONE_EACH}
     assert set(metrics["baselines"]) == {"gat", "mlp", "logistic"}
     difference = metrics["test"]["auroc"]["value"] - metrics["baselines"]["mlp"]["auroc"]["value"]
     assert metrics["graph_verdict"]["difference"]["value"] == pytest.approx(difference)
     assert metrics["counts"]["test"] == {
-        "records": len(content.test),
-        "positive": int(content.test.labels.sum()),
-        "groups": len(set(content.test.groups.tolist())),
+        "records": len(scored_part),
+        "positive": int(scored_part.labels.sum()),
+        "groups": len(set(scored_part.groups.tolist())),
     }
 
 
-def test_metrics_hold_the_decision_curve_and_the_parts_of_the_brier_score(content):
-    metrics = content.metrics
+def test_metrics_hold_the_decision_curve_and_the_parts_of_the_brier_score(metrics):
     models = {metrics["primary"], *metrics["baselines"]}
     assert set(metrics["net_benefit"]["models"]) == set(metrics["brier_parts"]) == models
     for name, parts in metrics["brier_parts"].items():
@@ -138,20 +160,3 @@ def test_one_record_per_patient_equals_all_where_each_has_one():
     models = ModelRoles("gcn", "gcn", "mlp", {"gcn": "GCN", "mlp": "MLP"}, {"gcn": 0.5, "mlp": 0.5})
     found = summarise(part, part, models, provenance="measured", settings=EvaluationConfig(bootstrap=100), seed=0)
     assert found["test"][ONE_EACH] == found["test"]["auroc"]
-
-
-def test_layout_is_the_same_each_time_and_keeps_clusters_together():
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(60, 12)).astype(np.float32)
-    features[:30] += 6
-    first, second = graph_layout(features, 3), graph_layout(features, 3)
-    assert np.array_equal(first, second)
-    assert np.abs(first).max() == pytest.approx(1)
-    gap = np.linalg.norm(first[:30].mean(axis=0) - first[30:].mean(axis=0))
-    assert gap > 2 * first[:30].std()
-
-
-@pytest.mark.parametrize("shape", [(0, 4), (1, 4), (2, 4), (3, 4), (12, 3), (12, 1)])
-def test_layout_of_few_records(shape):
-    features = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    assert graph_layout(features, 0).shape == (shape[0], 2)

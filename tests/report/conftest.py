@@ -10,6 +10,7 @@ import pytest
 
 from cardiograph.config import EvaluationConfig, RunConfig
 from cardiograph.errors import Issue
+from cardiograph.evaluate.curves import part_curves
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.subgroups import groupings_of, subgroup_scores
 from cardiograph.evaluate.summary import summarise
@@ -136,14 +137,17 @@ def made_content(records: int = 690, *, resamples: int = 1000, seed: int = 0) ->
         models=models,
         metrics=metrics,
         test=test,
+        test_curves=part_curves(test, "gcn", confidence=0.95),
         validation=validation,
         split=made_split(records),
         curves={name: made_curve(rng) for name in ("gcn", "gat", "mlp")},
         group_links={"patient": 96, "same pixels": 31, "near copy": 12},
         clinical=made_clinical(labels, rng),
         graph=made_graph(labels[: min(records, 500)], rng),
-        encoder=EncoderContent("imagenet", "openvino", "f32", "bf16 moved 3 of 100 pages to other neighbours", 512, 14,
-                               "the grid, found on each page", "3f9c0d2e" * 8),
+        encoder=EncoderContent(
+            "imagenet", "openvino", "f32", why="bf16 moved 3 of 100 pages to other neighbours", features=512, dropped=14,
+            view="the grid, found on each page", fingerprint="3f9c0d2e" * 8,
+        ),
         contact_sheet=made_png(),
         fusion_shares={"image": 0.5, "clinical": 0.5},
         issues=(

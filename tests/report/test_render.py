@@ -10,7 +10,7 @@ import pytest
 from cardiograph.audit.findings import Finding, Probe
 from cardiograph.config import EvaluationConfig
 from cardiograph.errors import Issue
-from cardiograph.evaluate.curves import spearman
+from cardiograph.evaluate.curves import part_curves, spearman
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.evaluate.summary import summarise
 from cardiograph.report.content import CeilingContent
@@ -163,7 +163,7 @@ def test_one_class_among_the_test_records_is_undefined_and_still_renders(content
     rows = np.flatnonzero(content.test.labels == 0)
     probabilities = {name: values[rows] for name, values in content.test.probabilities.items()}
     test = PartPredictions(content.test.labels[rows], content.test.groups[rows], probabilities)
-    metrics = summarise(
+    metrics = content.metrics | summarise(
         test,
         content.validation,
         content.models,
@@ -171,18 +171,19 @@ def test_one_class_among_the_test_records_is_undefined_and_still_renders(content
         settings=EvaluationConfig(bootstrap=100),
         seed=0,
     )
-    healthy = replace(content, test=test, metrics=metrics, clinical=None, graph=None, curves={})
+    curves = part_curves(test, "gcn", confidence=0.95)
+    healthy = replace(content, test=test, test_curves=curves, metrics=metrics, clinical=None, graph=None, curves={})
     words = Page(render_report(healthy)).words
     assert "undefined" in words
     assert "ROC and precision-recall are undefined" in words
 
 
-def test_the_pack_of_scores_stands_in_the_report(content):
+def test_the_report_contains_all_score_tables(content):
     page = Page(render_report(content))
     assert {"calibration", "distributions", "decision-curve", "subgroups", "tripod"} <= set(page.ids)
     parts = content.metrics["brier_parts"]["gcn"]
     for text in (
-        f"Resolution how far the bins' shares of positives lie apart; more is better −{parts['resolution']:.4f}",
+        f"Resolution variance of the observed share of positives between bins; higher is better −{parts['resolution']:.4f}",
         f"true probabilities would show {parts['ece_by_chance']:.3f} on as many records",
         "thirds of the test records",
         "0.10 " + f"{content.metrics['net_benefit']['models']['gcn']['value'][9]:.3f}",
@@ -196,26 +197,23 @@ def test_the_pack_of_scores_stands_in_the_report(content):
 
 
 @pytest.mark.usefixtures("words_only")
-def test_a_run_without_the_pack_has_no_empty_sections(changed, content):
-    new = ("net_benefit", "brier_parts", "subgroups", "delong")
-    old = changed(metrics={key: value for key, value in content.metrics.items() if key not in new})
-    page = Page(render_report(old))
-    assert not {"decision-curve", "subgroups"} & set(page.ids)
-    assert "What the Brier score is made of" not in page.words
-    assert "Not examined: scores in subgroups" in render_model_card(old)
+def test_a_run_without_subgroups_has_no_empty_section(changed, content):
+    without = changed(metrics=content.metrics | {"subgroups": {}})
+    assert "subgroups" not in Page(render_report(without)).ids
+    assert "Not examined: scores in subgroups" in render_model_card(without)
 
 
 @pytest.mark.usefixtures("words_only")
-def test_delong_is_told_beside_the_verdict_where_it_was_made(changed, content):
+def test_delong_is_shown_below_the_verdict_unless_it_was_refused(changed, content):
     made = {"refused": None, "difference": 0.02, "low": -0.011, "high": 0.051, "z": 1.27, "p": 0.204}
     words = Page(render_report(changed(metrics={**content.metrics, "delong": made}))).words
     assert "DeLong's test against MLP" in words
-    assert "patient of its own: +0.020 (−0.011 to +0.051), p = 0.204." in words
+    assert "records as independent: +0.020 (−0.011 to +0.051), p = 0.204." in words
     assert "DeLong" not in Page(render_report(content)).words
 
 
 @pytest.mark.usefixtures("words_only")
-def test_the_rule_of_the_threshold_is_told_as_it_was(changed):
+def test_the_report_states_the_rule_of_the_threshold(changed):
     other = changed(threshold_chosen="the highest that finds 90 % of the positives")
     words = Page(render_report(other)).words
     assert "the highest that finds 90 % of the positives" in words and "Youden" not in words
@@ -277,13 +275,15 @@ def test_cautions_stand_above_everything_else(changed):
     cautioned = changed(cautions=("Fault mirrored_ecg is switched on.", "Accepted: time is late."))
     words = Page(render_report(cautioned)).words
     assert (
-        words.index("Fault mirrored_ecg") < words.index("Accepted: time is late.") < words.index("What this is A model")
+        words.index("Fault mirrored_ecg")
+        < words.index("Accepted: time is late.")
+        < words.index("What this is This report")
     )
-    assert "are never parted" not in words
+    assert "always in the same part" not in words
     card = render_model_card(cautioned)
     assert card.index("Accepted: time is late.") < card.index("Outcome (label 1)")
     calm = Page(render_report(changed())).words
-    assert "Before any number" not in calm and "are never parted" in calm
+    assert "Before any number" not in calm and "always in the same part" in calm
     assert "Before any number" not in render_model_card(changed())
 
 
@@ -299,21 +299,21 @@ def test_the_inflation_meter_stands_beside_the_headline_and_in_numbers(changed, 
 
 
 @pytest.mark.usefixtures("words_only")
-def test_nothing_to_inflate_is_a_sentence_and_an_older_run_says_nothing(changed, content):
+def test_nothing_to_inflate_is_a_sentence_and_a_run_without_the_meter_says_nothing(changed, content):
     alone = changed(metrics={**content.metrics, "inflation": {"sentence": "nothing to inflate."}})
     words = Page(render_report(alone)).words
-    assert "nothing to inflate." in words and "Inflation meter: what" not in words
+    assert "nothing to inflate." in words and "Inflation meter: effect" not in words
     assert "nothing to inflate." in render_model_card(alone)
     assert "naive" not in Page(render_report(changed())).words
     assert "Inflation" not in render_model_card(changed())
 
 
 @pytest.mark.usefixtures("words_only")
-def test_the_audit_is_told_with_all_rows_and_an_older_run_has_none(changed):
+def test_the_audit_is_shown_with_all_rows_and_a_run_without_one_has_none(changed):
     page = Page(render_report(changed(audit=AUDIT)))
     assert "audit" in page.ids
     for text in (
-        "drawn by this run. 1 blocking finding accepted; nothing else blocks. Beside that: 1 warning.",
+        "drawn by this run. 1 blocking finding accepted; nothing else blocks. Also: 1 warning.",
         "accepted late_column column time time is late. What to do: Drop it.",
         "warning exact_copies Copies. What to do: Count. 2 records p1 p2",
         "site by group, 4 records 0.700 0.600 to 0.800",
@@ -322,7 +322,7 @@ def test_the_audit_is_told_with_all_rows_and_an_older_run_has_none(changed):
         assert text in page.words, text
     card = render_model_card(changed(audit=AUDIT))
     assert "- **accepted** `late_column` (column time): time is late. Drop it." in card
-    assert "| site (should not know it) | 0.700 (0.600 to 0.800) | 4 |" in card
+    assert "| site (should not predict it) | 0.700 (0.600 to 0.800) | 4 |" in card
     assert "audit" not in Page(render_report(changed())).ids
     assert "## Audit" not in render_model_card(changed())
 

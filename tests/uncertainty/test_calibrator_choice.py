@@ -4,8 +4,7 @@ from scipy.special import expit
 from sklearn.metrics import log_loss
 
 from cardiograph.uncertainty.calibrator_choice import fit_calibrator
-from cardiograph.uncertainty.calibrator_fits import fit_kind
-from cardiograph.uncertainty.calibrators import KINDS
+from cardiograph.uncertainty.calibrators import KINDS, fit_kind
 
 
 def drawn(n, seed=0, sharpness=1.0, shift=0.0):

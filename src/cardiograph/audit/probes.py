@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from cardiograph.audit.findings import Probe
 from cardiograph.evaluate.bootstrap import group_weights, percentile_interval, too_few_groups
-from cardiograph.evaluate.metrics import score
-from cardiograph.evaluate.weighted_metrics import weighted_scores
+from cardiograph.evaluate.metrics import score, weighted_scores
 
 FOLDS = 5
 RESAMPLES = 400

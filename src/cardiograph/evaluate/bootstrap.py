@@ -1,7 +1,8 @@
-"""Intervals by resampling whole groups, stratified by whether a group has a positive record.
+"""Bootstrap intervals from whole groups, stratified by whether a group has a positive record.
 
-Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile interval); whole groups, because the
-records of a patient are not independent (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, 3.8).
+Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile interval). Whole groups are drawn,
+because the records of one patient are not independent (Davison and Hinkley, "Bootstrap Methods and their Application",
+1997, section 3.8).
 """
 
 from __future__ import annotations
@@ -13,37 +14,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.metrics import METRICS, check, score
-from cardiograph.evaluate.weighted_metrics import weighted_scores
+from cardiograph.evaluate.metrics import METRICS, check, score, weighted_scores
 
 Floats = NDArray[np.float64]
-
-
 Labels = NDArray[np.int64]
 
-
-CELLS_AT_ONCE = 2_000_000
-"""Resamples x records held in memory together."""
-
-
-UNDEFINED_AT_MOST = 0.10
-"""Where a metric is undefined in more resamples than this share, no interval is given."""
-
-
-FEWEST_GROUPS = 5
-"""Groups with a positive record, and groups without, below which no interval is given."""
+CHUNK_CELLS = 2_000_000
+"""Maximum number of weights (resamples x records) in memory at once."""
+MAX_UNDEFINED_SHARE = 0.10
+"""Maximum share of resamples in which a metric may be undefined; above it there is no interval."""
+MIN_GROUPS = 5
+"""Minimum number of groups with a positive record, and of groups without, for an interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value on all records and its percentile interval; NaN where undefined."""
+    """A metric on all records with the ends of its interval; NaN where undefined."""
 
     value: float
     low: float
     high: float
 
     def as_dict(self) -> dict[str, float | None]:
-        """For JSON, which has no NaN: None instead."""
+        """Return the three numbers by name, with None instead of NaN, which JSON lacks."""
         named = {"value": self.value, "low": self.low, "high": self.high}
         return {name: number if math.isfinite(number) else None for name, number in named.items()}
 
@@ -51,24 +44,26 @@ class Interval:
 def group_weights(
     labels: Labels, groups: NDArray[np.int64], *, resamples: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
-    """Draw groups with replacement, as many of each stratum as there are; a stratum is "has a positive record" or not.
+    """Draw groups with replacement, separately among groups with and without a positive record.
+
+    Each stratum keeps its number of groups, so the only group of a stratum is in every resample.
 
     Args:
         labels: [n] 0 or 1.
         groups: [n] group of each record, any integers.
-        resamples: How many in all.
-        rng: Source of chance.
+        resamples: Total number of resamples.
+        rng: Random generator.
 
     Yields:
-        [some resamples, n] float64: how often each record counts. A stratum of one group is always drawn.
+        [resamples of this chunk, n] float64 weights: the number of times each record was drawn.
     """
     _, group_of = np.unique(groups, return_inverse=True)
     size = int(group_of.max()) + 1 if len(group_of) else 0
     has_positive = np.bincount(group_of, weights=labels, minlength=size) > 0
     strata = [np.flatnonzero(has_positive == side) for side in (True, False)]
-    at_once = max(1, CELLS_AT_ONCE // max(1, len(labels)))
-    for start in range(0, resamples, at_once):
-        rows = min(at_once, resamples - start)
+    chunk = max(1, CHUNK_CELLS // max(1, len(labels)))
+    for start in range(0, resamples, chunk):
+        rows = min(chunk, resamples - start)
         counts = np.zeros((rows, size))
         for members in strata:
             if len(members):
@@ -88,26 +83,27 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     rng: np.random.Generator,
     names: Sequence[str] = tuple(METRICS),
 ) -> dict[str, dict[str, Interval]]:
-    """Every metric of every model with its interval; all models see the same resamples.
+    """Compute metrics of several models with intervals; all models share the same resamples.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: Model -> [n] probability of label 1.
         groups: [n] group of each record.
-        thresholds: Model -> threshold of its decision.
-        resamples: Number of bootstrap samples.
-        confidence: Confidence of the interval, such as 0.95.
-        rng: Source of chance.
-        names: The metrics wanted.
+        thresholds: Model -> decision threshold.
+        resamples: Number of bootstrap resamples.
+        confidence: Confidence level of the interval, such as 0.95.
+        rng: Random generator.
+        names: Metrics to compute.
 
     Returns:
-        Model -> metric -> interval. Low and high are NaN where the metric is undefined in more than 10 % of resamples.
+        Model -> metric -> interval. The ends are NaN where the metric is undefined in more than 10 % of resamples, or
+        where there are too few groups.
 
     Raises:
         ValueError: See :func:`cardiograph.evaluate.metrics.check`.
     """
     few = too_few_groups(labels, groups)
-    wholes = {model: score(labels, values, thresholds[model]) for model, values in probabilities.items()}
+    values_on_all = {model: score(labels, values, thresholds[model]) for model, values in probabilities.items()}
     drawn: dict[str, dict[str, list[Floats]]] = {model: {name: [] for name in names} for model in probabilities}
     for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
         for model, values in probabilities.items():
@@ -117,11 +113,11 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     return {
         model: {
             name: percentile_interval(
-                whole[name], np.concatenate(drawn[model][name]), confidence, few=few, centred=METRICS[name].centred
+                value[name], np.concatenate(drawn[model][name]), confidence, few=few, centred=METRICS[name].centred
             )
             for name in names
         }
-        for model, whole in wholes.items()
+        for model, value in values_on_all.items()
     }
 
 
@@ -134,15 +130,15 @@ def paired_difference(
     confidence: float,
     rng: np.random.Generator,
 ) -> Interval:
-    """AUROC of the first model minus AUROC of the second, both on the same resamples.
+    """Return the AUROC of the first model minus that of the second, both on the same resamples.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: Probabilities of the two models, [n] each.
         groups: [n] group of each record.
-        resamples: Number of bootstrap samples.
-        confidence: Confidence of the interval.
-        rng: Source of chance; with the seed of :func:`bootstrap_scores`, the same resamples.
+        resamples: Number of bootstrap resamples.
+        confidence: Confidence level of the interval.
+        rng: Random generator; the seed used for :func:`bootstrap_scores` gives the same resamples.
     """
     for values in probabilities:
         check(labels, values)
@@ -159,23 +155,28 @@ def paired_difference(
 
 
 def too_few_groups(labels: Labels, groups: NDArray[np.int64]) -> bool:
-    """Whether a stratum has groups, but fewer than :data:`FEWEST_GROUPS`: too few to show how far a score may be off."""
+    """Return whether a stratum has groups, but fewer than :data:`MIN_GROUPS`, which is too few for an interval."""
     positive = len(np.unique(groups[labels == 1]))
-    return any(0 < count < FEWEST_GROUPS for count in (positive, len(np.unique(groups)) - positive))
+    return any(0 < count < MIN_GROUPS for count in (positive, len(np.unique(groups)) - positive))
 
 
 def percentile_interval(
     value: float, drawn: Floats, confidence: float, *, few: bool = False, centred: bool = False
 ) -> Interval:
-    """The central ``confidence`` share of ``drawn`` around ``value``; resamples without a value are left out.
+    """Return ``value`` with the central ``confidence`` share of its resampled values.
 
-    There is no interval where ``few`` groups were resampled. A ``centred`` score counts the noise of resampling as error, so
-    its resamples, whose median would lie above the value, are moved onto it, and not below 0.
+    Args:
+        value: The metric on all records.
+        drawn: [resamples] the metric on each resample; NaN values are ignored.
+        confidence: Confidence level, between 0 and 1.
+        few: Whether there are too few groups for an interval.
+        centred: Whether to shift the resampled values so that their median equals ``value``, clipped at 0. Resampling
+            alone raises such a metric, so the unshifted interval would lie above the value.
     """
     if few:
         return Interval(value, math.nan, math.nan)
     usable = drawn[np.isfinite(drawn)]
-    if not math.isfinite(value) or len(usable) < (1 - UNDEFINED_AT_MOST) * len(drawn) or not len(usable):
+    if not math.isfinite(value) or len(usable) < (1 - MAX_UNDEFINED_SHARE) * len(drawn) or not len(usable):
         return Interval(value, math.nan, math.nan)
     if centred:
         usable = np.maximum(usable - np.median(usable) + value, 0)
@@ -184,27 +185,27 @@ def percentile_interval(
 
 
 def first_of_each(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of the first record of each group, ascending: one record per patient."""
+    """Return the row of the first record of each group, ascending: one record per patient."""
     return np.sort(np.unique(groups, return_index=True)[1]).astype(np.int64)
 
 
 def resampled_interval(values: NDArray[np.float64], *, train: float, test: float, confidence: float = 0.95) -> Interval:
-    """Mean over splits with the corrected resampled t interval.
+    """Return the mean over splits with the corrected resampled t interval.
 
-    Scores of random splits of one cohort share records, so that their plain standard error is too small; the variance of
-    the mean is taken as ``s^2 (1 / J + test / train)`` for J splits.
+    Random splits of one cohort share records, so the usual standard error of their scores is too small. The variance of
+    the mean over J splits is estimated as ``s^2 (1 / J + test / train)`` instead.
 
     Args:
-        values: [splits] a score, or a difference of two scores on the same split; NaN is refused.
+        values: [splits] a score, or a difference of two scores on the same split; must be finite.
         train: Share (or number) of training records.
-        test: Test of test records.
-        confidence: Confidence of the interval.
+        test: Share (or number) of test records.
+        confidence: Confidence level of the interval.
 
     Returns:
-        Mean and interval; low and high are NaN for fewer than two values.
+        Mean and interval; the ends are NaN for fewer than two values.
 
     Raises:
-        ValueError: A value is not finite, or there is none.
+        ValueError: If ``values`` is empty or contains a value that is not finite.
 
     Source: Nadeau and Bengio, Inference for the Generalization Error, Machine Learning 52, 2003,
         doi:10.1023/A:1024068626366.
@@ -218,5 +219,5 @@ def resampled_interval(values: NDArray[np.float64], *, train: float, test: float
     from scipy.stats import t
 
     error = float(np.std(values, ddof=1)) * math.sqrt(1 / count + test / train)
-    reach = float(t.ppf((1 + confidence) / 2, count - 1)) * error
-    return Interval(mean, mean - reach, mean + reach)
+    half_width = float(t.ppf((1 + confidence) / 2, count - 1)) * error
+    return Interval(mean, mean - half_width, mean + half_width)

@@ -1,7 +1,7 @@
-"""Whether a probability of 0.3 happens three times in ten: reliability curve, slope and intercept.
+"""Calibration of probabilities: binned reliability curve, calibration slope and intercept.
 
 Source: Van Calster, McLernon, van Smeden, Wynants, Steyerberg, "Calibration: the Achilles heel of predictive
-analytics", BMC Medicine 17:230, 2019; logistic recalibration after Cox, Biometrika 45:562, 1958.
+analytics", BMC Medicine 17:230, 2019; logistic recalibration as in Cox, Biometrika 45:562, 1958.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.equal_frequency import BINS, bin_of_each
+from cardiograph.evaluate.brier import MAX_BINS, bin_of_each
 
 CLIP = 1e-6
-"""Probabilities are kept this far from 0 and 1 before their logit is taken."""
-STEPS, TOLERANCE, LONGEST_STEP, SMALLEST = 60, 1e-8, 2.0, 1e-12
-"""Of Newton's method: iterations, mean gradient at the end, length of a step, smallest divisor."""
+"""Minimum distance of a probability from 0 and 1 before its logit is taken."""
+MAX_ITERATIONS, GRADIENT_TOLERANCE, MAX_STEP_LENGTH, MIN_DIVISOR = 60, 1e-8, 2.0, 1e-12
+"""Settings of Newton's method; the tolerance applies to the gradient per record."""
 
 
 @dataclass(frozen=True)
 class Recalibration:
-    """What would have to be done to the logits.
+    """Coefficients of the logistic recalibration of probabilities ``p``.
 
     Args:
-        slope: b of ``logit P(y = 1) = a + b logit p``; 1 is best, below 1 the probabilities are too extreme.
-        intercept: a of ``logit P(y = 1) = a + logit p`` (calibration-in-the-large); 0 is best, below 0 they are too high.
+        slope: b in ``logit P(y = 1) = a + b logit p``; 1 is best, and below 1 the probabilities are too extreme.
+        intercept: a in ``logit P(y = 1) = a + logit p`` (calibration-in-the-large); 0 is best, and below 0 the
+            probabilities are too high.
     """
 
     slope: float
@@ -40,8 +41,8 @@ class ReliabilityCurve:
         predicted: [bins] mean probability.
         observed: [bins] share of positives.
         low: [bins] lower end of the Wilson interval of ``observed``.
-        high: [bins] upper end.
-        count: [bins] records.
+        high: [bins] upper end of that interval.
+        count: [bins] number of records.
     """
 
     predicted: NDArray[np.float64]
@@ -52,15 +53,15 @@ class ReliabilityCurve:
 
 
 def recalibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Recalibration:
-    """Slope and intercept of one set of records.
+    """Compute calibration slope and intercept of one set of records.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: [n] 0..1.
 
     Returns:
-        NaN for both where only one class is present; NaN slope where the classes do not overlap (no finite optimum) or all
-        probabilities are equal.
+        Both are NaN if only one class is present. The slope is NaN if the classes do not overlap (there is no finite
+        optimum) or if all probabilities are equal.
     """
     slope, intercept = recalibrations(labels, probabilities, np.ones((1, len(labels))))
     return Recalibration(float(slope[0]), float(intercept[0]))
@@ -69,12 +70,12 @@ def recalibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64])
 def recalibrations(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slope and intercept under many weightings at once, as the bootstrap needs them.
+    """Compute calibration slope and intercept for each row of weights, as the bootstrap needs them.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: [n] 0..1.
-        weights: [resamples, n] times each record counts, at least 0.
+        weights: [resamples, n] number of times each record counts, at least 0.
 
     Returns:
         Slopes and intercepts, [resamples] each; NaN as in :func:`recalibration`.
@@ -88,15 +89,15 @@ def recalibrations(
 
 
 def reliability_curve(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], *, bins: int = BINS, confidence: float = 0.95
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], *, bins: int = MAX_BINS, confidence: float = 0.95
 ) -> ReliabilityCurve:
-    """Records in bins of about equal size, from low to high probability; equal probabilities stay in one bin.
+    """Compute the share of positives by mean probability, in the bins of the expected calibration error.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: [n] 0..1.
-        bins: At most this many, and never fewer than about 10 records a bin: the bins of the calibration error.
-        confidence: Confidence of the Wilson intervals, which take records as independent.
+        bins: Maximum number of bins; each has about 10 records or more.
+        confidence: Confidence level of the Wilson intervals, which treat records as independent.
     """
     bin_of = bin_of_each(probabilities, bins=bins)
     counted = np.bincount(bin_of, minlength=1)
@@ -111,12 +112,12 @@ def reliability_curve(
 def wilson(
     positives: NDArray[np.float64], count: NDArray[np.int64], *, confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wilson score interval of a share.
+    """Return the ends of the Wilson score interval of a share, [bins] each.
 
     Args:
-        positives: [bins] how many, of ``count``.
-        count: [bins] at least 1.
-        confidence: 0..1.
+        positives: [bins] number of positives among ``count`` records.
+        count: [bins] number of records, at least 1.
+        confidence: Confidence level, between 0 and 1.
 
     Source: Wilson, JASA 22:209, 1927.
     """
@@ -136,7 +137,7 @@ def _both_classes(labels: NDArray[np.int64], weights: NDArray[np.float64]) -> ND
 
 
 def _overlap(labels: NDArray[np.int64], logits: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a finite slope exists: neither class lies wholly on one side of the other.
+    """[resamples] whether a finite slope exists, that is, whether the logits of the two classes overlap.
 
     Source: Albert and Anderson, Biometrika 71:1, 1984, for one covariate.
     """
@@ -158,14 +159,14 @@ def _fits(
     defined: NDArray[np.bool_],
     free_slope: bool,
 ) -> NDArray[np.float64]:
-    """One fit per row of ``weights`` where ``defined``, else NaN; all start from the fit of their mean, which is near."""
+    """Fit each ``defined`` row of ``weights``, starting from the fit of their mean; NaN elsewhere."""
     result = np.full(len(weights), np.nan)
     if defined.any():
         chosen = weights[defined]
-        near = _newton(
+        start = _newton(
             labels, logits, chosen.mean(axis=0, keepdims=True), (0.0, 0.0 if free_slope else 1.0), free_slope=free_slope
         )
-        a, b = _newton(labels, logits, chosen, (float(near[0][0]), float(near[1][0])), free_slope=free_slope)
+        a, b = _newton(labels, logits, chosen, (float(start[0][0]), float(start[1][0])), free_slope=free_slope)
         result[defined] = b if free_slope else a
     return result
 
@@ -178,21 +179,21 @@ def _newton(
     *,
     free_slope: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A and b of ``a + b logit`` by Newton's method, b held where not ``free_slope``; NaN where it does not converge."""
+    """Fit ``a + b logit`` by Newton's method, with b fixed unless ``free_slope``; NaN where it does not converge."""
     from scipy.special import expit
 
     total = weights.sum(axis=1)
     a, b = (np.full(len(weights), value) for value in start)
-    for _ in range(STEPS):
+    for _ in range(MAX_ITERATIONS):
         fitted = expit(a[:, None] + b[:, None] * logits)
         error, curve = weights * (labels - fitted), weights * (fitted * (1 - fitted))
         g0, h00 = error.sum(axis=1), curve.sum(axis=1)
         g1, h01, h11 = (error @ logits, curve @ logits, curve @ logits**2) if free_slope else (0.0, 0.0, 1.0)
-        open_rows = np.hypot(g0, g1) > TOLERANCE * total
-        if not open_rows.any():
+        unconverged = np.hypot(g0, g1) > GRADIENT_TOLERANCE * total
+        if not unconverged.any():
             return a, b
-        determinant = np.maximum(h00 * h11 - h01 * h01, SMALLEST)
+        determinant = np.maximum(h00 * h11 - h01 * h01, MIN_DIVISOR)
         step_a, step_b = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
-        shrink = np.minimum(1, LONGEST_STEP / np.maximum(np.hypot(step_a, step_b), SMALLEST))
+        shrink = np.minimum(1, MAX_STEP_LENGTH / np.maximum(np.hypot(step_a, step_b), MIN_DIVISOR))
         a, b = a + shrink * step_a, b + shrink * step_b * free_slope
-    return np.where(open_rows, np.nan, a), np.where(open_rows, np.nan, b)
+    return np.where(unconverged, np.nan, a), np.where(unconverged, np.nan, b)

@@ -1,41 +1,155 @@
-"""A smooth curve of how often something happens, by the probability that was given: loess without its iterations.
+"""Curves and bands for the report: ROC band, smooth calibration curve, rank correlation.
 
-Source: Cleveland, "Robust locally weighted regression and smoothing scatterplots", JASA 74:829, 1979; for calibration,
-Austin and Steyerberg, Statistics in Medicine 33:517, 2014, whose span is used.
+Source of the smoother (loess without robustness iterations): Cleveland, "Robust locally weighted regression and
+smoothing scatterplots", JASA 74:829, 1979; its span for calibration curves: Austin and Steyerberg, Statistics in
+Medicine 33:517, 2014.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    pass
-
+from cardiograph.evaluate.bootstrap import group_weights, too_few_groups
+from cardiograph.evaluate.calibration import ReliabilityCurve, reliability_curve
+from cardiograph.evaluate.predictions import PartPredictions
 
 Floats = NDArray[np.float64]
 
-
 SPAN = 0.75
-"""Share of the records that each point of the curve looks at."""
+"""Share of the records in the neighbourhood of each point of the smooth curve."""
+MIN_SMOOTH_RECORDS = 50
+"""Minimum number of records for a smooth curve; with fewer it would show noise."""
+ROC_RESAMPLES = 400
+SMOOTH_RESAMPLES = 300
+
+
+@dataclass(frozen=True)
+class Band:
+    """A pointwise confidence band.
+
+    Args:
+        at: [m] points on the horizontal axis.
+        low: [m] lower end.
+        high: [m] upper end.
+    """
+
+    at: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class SmoothCurve:
+    """A smooth calibration curve.
+
+    Args:
+        at: [m] probabilities.
+        observed: [m] smoothed share of positives, 0..1.
+        band: Bootstrap band of ``observed``; None if there are too few groups.
+    """
+
+    at: Floats
+    observed: Floats
+    band: Band | None
+
+
+@dataclass(frozen=True)
+class PartCurves:
+    """Curves of one model on one part of a split.
+
+    Args:
+        roc_band: Bootstrap band of the sensitivity by 1 - specificity; None if only one class is present.
+        reliability: Share of positives in bins of the probability.
+        smooth: Smooth calibration curve; None if there are too few records, one class, or one distinct probability.
+    """
+
+    roc_band: Band | None
+    reliability: ReliabilityCurve
+    smooth: SmoothCurve | None
+
+
+def part_curves(part: PartPredictions, model: str, *, confidence: float) -> PartCurves:
+    """Compute the curves and bands of one model that a report draws.
+
+    Args:
+        part: Predictions on one part of a split.
+        model: Key of the model.
+        confidence: Confidence level of the bands.
+    """
+    probabilities = part.probabilities[model]
+    both_classes = 0 < part.positives < len(part)
+    smoothable = both_classes and len(part) >= MIN_SMOOTH_RECORDS and float(np.ptp(probabilities)) > 0
+    return PartCurves(
+        roc_band=roc_band(part, model, confidence=confidence) if both_classes else None,
+        reliability=reliability_curve(part.labels, probabilities),
+        smooth=smooth_calibration(part, model, confidence=confidence) if smoothable else None,
+    )
+
+
+def roc_band(part: PartPredictions, model: str, *, confidence: float) -> Band:
+    """Compute the pointwise percentile band of the sensitivity over resamples of whole groups.
+
+    Args:
+        part: Predictions with both classes.
+        model: Key of the model.
+        confidence: Confidence level of the band.
+    """
+    grid = np.linspace(0, 1, 101)
+    order = np.argsort(-part.probabilities[model], kind="stable")
+    last = np.flatnonzero(np.r_[np.diff(part.probabilities[model][order]) != 0, True])
+    positive = part.labels[order] == 1
+    drawn = []
+    rng = np.random.default_rng(0)
+    for weights in group_weights(part.labels, part.groups, resamples=ROC_RESAMPLES, rng=rng):
+        for row in weights[:, order]:
+            true, false = (row * positive).cumsum()[last], (row * ~positive).cumsum()[last]
+            if true[-1] and false[-1]:
+                drawn.append(np.interp(grid, np.r_[0, false / false[-1]], np.r_[0, true / true[-1]]))
+    low, high = np.quantile(drawn or [grid], [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return Band(grid, low, high)
+
+
+def smooth_calibration(part: PartPredictions, model: str, *, confidence: float) -> SmoothCurve:
+    """Smooth the share of positives over the probability, with a bootstrap band over groups.
+
+    Args:
+        part: Predictions with both classes.
+        model: Key of the model.
+        confidence: Confidence level of the band.
+    """
+    probabilities, labels = part.probabilities[model], part.labels.astype(np.float64)
+    at = np.linspace(float(probabilities.min()), float(probabilities.max()), 81)
+    band = None
+    if not too_few_groups(part.labels, part.groups):
+        rng = np.random.default_rng(0)
+        drawn = np.vstack(
+            [
+                loess(probabilities, labels, at, weights=weights)
+                for weights in group_weights(part.labels, part.groups, resamples=SMOOTH_RESAMPLES, rng=rng)
+            ]
+        )
+        low, high = np.nanquantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0).clip(0, 1)
+        band = Band(at, low, high)
+    return SmoothCurve(at, loess(probabilities, labels, at)[0].clip(0, 1), band)
 
 
 def loess(x: Floats, y: Floats, at: Floats, *, weights: Floats | None = None, span: float = SPAN) -> Floats:
-    """Weighted straight lines through the nearest records, read off at their middle.
+    """Smooth ``y`` over ``x`` by locally weighted linear regression.
 
-    The neighbours of a point are those of the unweighted records, so that resamples are smoothed alike.
+    The neighbourhood of a point is that of the unweighted records, so that all resamples are smoothed alike.
 
     Args:
-        x: [n] finite.
-        y: [n] finite; for a calibration curve, labels.
-        at: [m] where the curve is wanted.
-        weights: [resamples, n] times each record counts; None counts each once.
-        span: Above 0, at most 1.
+        x: [n] finite values.
+        y: [n] finite values; labels for a calibration curve.
+        at: [m] points at which to evaluate the curve.
+        weights: [resamples, n] number of times each record counts; None counts each once.
+        span: Share of the records in a neighbourhood, above 0 and at most 1.
 
     Returns:
-        [resamples, m], one row without ``weights``; NaN where no record is near.
+        [resamples, m], a single row without ``weights``; NaN where a neighbourhood is empty.
     """
     counted = np.ones((1, len(x))) if weights is None else weights
     distance = np.abs(at[:, None] - x)
@@ -55,13 +169,14 @@ def loess(x: Floats, y: Floats, at: Floats, *, weights: Floats | None = None, sp
 
 
 def spearman(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """Pairwise-complete rank correlation.
+    """Compute Spearman rank correlations from pairwise complete records.
 
     Args:
         values: [records, variables], NaN where missing.
 
     Returns:
-        [variables, variables], NaN where a pair has under 3 records or a constant; the fewest records of any pair.
+        Correlations [variables, variables], NaN if a pair has fewer than 3 records or a constant variable; and the
+        smallest number of records of any pair.
     """
     from scipy.stats import rankdata
 

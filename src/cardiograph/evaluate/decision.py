@@ -1,4 +1,4 @@
-"""The threshold at which a probability becomes a class, chosen on validation rows by a rule that has a name."""
+"""Decision thresholds, chosen on validation records by a named rule."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from numpy.typing import NDArray
 
 ThresholdRule = Literal["youden", "sensitivity", "net_benefit"]
 SENSITIVITY = 0.90
-"""Sensitivity that the rule of that name asks for, where the user asks for no other."""
+"""Default target of the rule ``sensitivity``."""
 YOUDEN_IN_WORDS = "largest sensitivity + specificity (Youden)"
-UNDECIDABLE = 0.5
-"""The threshold where validation rows cannot tell: one class, or one score for all."""
+DEFAULT_THRESHOLD = 0.5
+"""Threshold if the validation records determine none: a single class, or equal probabilities."""
 
 
 def youden_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """The threshold with the largest sensitivity + specificity - 1, for use on validation rows.
+    """Return the threshold with the largest sensitivity + specificity - 1.
 
-    Thresholds lie midway between neighbouring scores, so that a score moved by rounding keeps its class. Among equally
-    good ones the lowest is taken, which is the most sensitive.
+    Candidate thresholds lie midway between neighbouring probabilities, so that rounding does not change a decision.
+    Ties go to the lowest threshold, which is the most sensitive.
 
     Args:
-        labels: [n] 0 or 1.
+        labels: [n] 0 or 1, of validation records.
         probabilities: [n] 0..1.
 
     Returns:
-        The threshold, for ``probability >= threshold``; 0.5 where there is one class or one score only.
+        The threshold, for ``probability >= threshold``; 0.5 if there is only one class or one distinct probability.
 
     Source: Youden, Cancer 3:32, 1950.
     """
     scores = np.unique(probabilities)
     positives, negatives = int(labels.sum()), int(len(labels) - labels.sum())
     if len(scores) < 2 or not positives or not negatives:
-        return UNDECIDABLE
+        return DEFAULT_THRESHOLD
     middle = (scores[:-1] + scores[1:]) / 2
     middle = np.where(middle > scores[:-1], middle, scores[1:])
     sensitivity = (positives - np.searchsorted(np.sort(probabilities[labels == 1]), middle)) / positives
@@ -46,30 +46,30 @@ def youden_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.float6
 def sensitivity_threshold(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], *, sensitivity: float = SENSITIVITY
 ) -> float:
-    """The highest threshold that still finds this share of the positive validation rows.
+    """Return the highest threshold that still finds a given share of the positive records.
 
-    It lies midway between the lowest score it has to find and the next score below (halfway to 0 where there is none). On
-    other records the sensitivity will differ, and with few positives by much: with 20 of them, one more or less is 5 points.
+    It lies midway between the lowest probability that it must include and the next lower one (halfway to 0 if there is
+    none). On other records the sensitivity differs, strongly so with few positives: with 20, one record is 5 points.
 
     Args:
-        labels: [n] 0 or 1.
+        labels: [n] 0 or 1, of validation records.
         probabilities: [n] 0..1.
-        sensitivity: Above 0, at most 1.
+        sensitivity: Share of positives to find, above 0 and at most 1.
 
     Returns:
-        The threshold, for ``probability >= threshold``; 0.5 without a positive row.
+        The threshold, for ``probability >= threshold``; 0.5 without a positive record.
 
     Raises:
-        ValueError: The sensitivity asked for is not above 0 and at most 1.
+        ValueError: If ``sensitivity`` is not above 0 and at most 1.
     """
     if not 0 < sensitivity <= 1:
-        message = f"sensitivity is {sensitivity:g}, allowed above 0 and at most 1; 0.9 asks for nine of ten positives"
+        message = f"sensitivity is {sensitivity:g}, allowed above 0 and at most 1; 0.9 finds nine of ten positives"
         raise ValueError(message)
     positive = np.sort(probabilities[labels == 1])[::-1]
     if not len(positive):
-        return UNDECIDABLE
-    wanted = max(1, math.ceil(sensitivity * len(positive) - 1e-9))
-    last = float(positive[wanted - 1])
+        return DEFAULT_THRESHOLD
+    required = max(1, math.ceil(sensitivity * len(positive) - 1e-9))
+    last = float(positive[required - 1])
     below = probabilities[probabilities < last]
     middle = (last + (float(below.max()) if len(below) else 0.0)) / 2
     return middle if not len(below) or middle > float(below.max()) else last
@@ -83,20 +83,20 @@ def choose_threshold(
     sensitivity: float = SENSITIVITY,
     net_benefit_at: float | None = None,
 ) -> float:
-    """The threshold by a named rule, from validation rows.
+    """Return the threshold of a named rule.
 
     Args:
         rule: ``youden``: largest sensitivity + specificity. ``sensitivity``: the highest threshold that finds the share
-            asked for. ``net_benefit``: the threshold probability that the user names; decision theory puts the cut of a
-            calibrated probability exactly there, whatever the validation rows say, because t / (1 - t) is what a false
-            alarm costs beside a missed positive (Pauker and Kassirer, NEJM 302:1109, 1980).
-        labels: [n] 0 or 1, of the validation rows.
+            ``sensitivity`` of the positives. ``net_benefit``: the threshold probability ``net_benefit_at`` itself,
+            because decision theory places the threshold of a calibrated probability at the t for which t / (1 - t) is
+            the cost of a false alarm relative to a missed positive (Pauker and Kassirer, NEJM 302:1109, 1980).
+        labels: [n] 0 or 1, of validation records.
         probabilities: [n] 0..1.
-        sensitivity: For the rule of that name.
-        net_benefit_at: Threshold probability, above 0 and below 1; for ``net_benefit``, which needs it.
+        sensitivity: Target of the rule ``sensitivity``.
+        net_benefit_at: Threshold probability of the rule ``net_benefit``, above 0 and below 1.
 
     Raises:
-        ValueError: An unknown rule, or a value that the rule cannot use.
+        ValueError: If the rule is unknown, or its setting is out of range.
     """
     if rule == "youden":
         return youden_threshold(labels, probabilities)
@@ -107,17 +107,17 @@ def choose_threshold(
         raise ValueError(message)
     if net_benefit_at is None or not 0 < net_benefit_at < 1:
         message = (
-            f"threshold rule 'net_benefit' at {net_benefit_at}, allowed above 0 and below 1; name the probability from "
-            "which acting is right"
+            f"threshold rule 'net_benefit' at {net_benefit_at}, allowed above 0 and below 1; give the probability from "
+            "which you would act"
         )
         raise ValueError(message)
     return net_benefit_at
 
 
 def rule_in_words(rule: ThresholdRule, *, sensitivity: float = SENSITIVITY, net_benefit_at: float | None = None) -> str:
-    """How the threshold was chosen, for the report; arguments as for :func:`choose_threshold`."""
+    """Describe how the threshold was chosen, for the report; arguments as for :func:`choose_threshold`."""
     return {
         "youden": YOUDEN_IN_WORDS,
         "sensitivity": f"the highest that finds {sensitivity * 100:g} % of the positives",
-        "net_benefit": f"the probability {net_benefit_at} from which the user calls acting right",
+        "net_benefit": f"the probability {net_benefit_at} from which the user would act",
     }[rule]

@@ -1,7 +1,7 @@
-"""The difference of two AUROCs on one test set, without resampling, where each record is a patient of its own.
+"""DeLong's test: the difference of two AUROCs on the same independent records, without resampling.
 
-Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988; by midranks, Sun and Xu, IEEE Signal Processing
-Letters 21:1389, 2014.
+Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988; computed from midranks as in Sun and Xu, IEEE Signal
+Processing Letters 21:1389, 2014.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class AurocDifference:
 
     Args:
         first: AUROC of the first model.
-        second: Second of the second.
+        second: AUROC of the second model.
         difference: ``first - second``.
-        low: Lower end of its interval.
-        high: Upper end.
-        z: Difference over its standard error.
-        p: Two-sided, of no difference. A large one is no proof that the models are equal.
+        low: Lower end of the interval of the difference.
+        high: Upper end of that interval.
+        z: Difference divided by its standard error.
+        p: Two-sided p-value of no difference. A large value does not prove that the models are equal.
     """
 
     first: float
@@ -43,10 +43,10 @@ class AurocDifference:
 
 
 def delong_covariance(labels: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
-    """AUROCs of several models on the same records, and their covariance.
+    """Compute the AUROCs of several models on the same records, and their covariance.
 
     Args:
-        labels: [n] 0 or 1, both present, at least two of each for the covariance.
+        labels: [n] 0 or 1, both present; the covariance needs at least two of each.
         probabilities: [models, n] 0..1.
 
     Returns:
@@ -55,33 +55,35 @@ def delong_covariance(labels: Labels, probabilities: Floats) -> tuple[Floats, Fl
     from scipy.stats import rankdata
 
     positive, negative = probabilities[:, labels == 1], probabilities[:, labels == 0]
-    sick, well = positive.shape[1], negative.shape[1]
+    positives, negatives = positive.shape[1], negative.shape[1]
     models = len(probabilities)
-    if not sick or not well:
+    if not positives or not negatives:
         return np.full(models, math.nan), np.full((models, models), math.nan)
-    among_all = rankdata(np.hstack([positive, negative]), axis=1)
-    above = (among_all[:, :sick] - rankdata(positive, axis=1)) / well  # share of negatives below each positive
-    below = 1 - (among_all[:, sick:] - rankdata(negative, axis=1)) / sick  # share of positives above each negative
-    auroc: Floats = above.mean(axis=1)
-    if sick < 2 or well < 2:
+    ranks = rankdata(np.hstack([positive, negative]), axis=1)
+    negatives_below = (ranks[:, :positives] - rankdata(positive, axis=1)) / negatives  # share, for each positive
+    positives_above = 1 - (ranks[:, positives:] - rankdata(negative, axis=1)) / positives  # share, for each negative
+    auroc: Floats = negatives_below.mean(axis=1)
+    if positives < 2 or negatives < 2:
         return auroc, np.full((models, models), math.nan)
-    return auroc, np.atleast_2d(np.cov(above)) / sick + np.atleast_2d(np.cov(below)) / well
+    covariance = np.atleast_2d(np.cov(negatives_below)) / positives + np.atleast_2d(np.cov(positives_above)) / negatives
+    return auroc, covariance
 
 
 def delong_test(
     labels: Labels, pair: tuple[Floats, Floats], groups: NDArray[np.int64], *, confidence: float = 0.95
 ) -> AurocDifference:
-    """Compare two models on the same records.
+    """Compare the AUROCs of two models on the same records.
 
     Args:
         labels: [n] 0 or 1.
         pair: Probabilities of the two models, [n] each.
         groups: [n] group of each record, all different.
-        confidence: Confidence of the interval.
+        confidence: Confidence level of the interval.
 
     Raises:
-        ValueError: Two records share a group, so that they are not independent; use
-            :func:`cardiograph.evaluate.bootstrap.paired_difference`. Or see :func:`cardiograph.evaluate.metrics.check`.
+        ValueError: If two records share a group and are therefore not independent (use
+            :func:`cardiograph.evaluate.bootstrap.paired_difference` instead); see also
+            :func:`cardiograph.evaluate.metrics.check`.
     """
     for values in pair:
         check(labels, values)
@@ -98,6 +100,6 @@ def delong_test(
     difference = first - second
     z = difference / error if error > 0 else (0.0 if error == 0 and difference == 0 else math.nan)
     normal = NormalDist()
-    reach = normal.inv_cdf(0.5 + confidence / 2) * error
+    half_width = normal.inv_cdf(0.5 + confidence / 2) * error
     p = 2 * normal.cdf(-abs(z)) if math.isfinite(z) else math.nan
-    return AurocDifference(first, second, difference, difference - reach, difference + reach, z, p)
+    return AurocDifference(first, second, difference, difference - half_width, difference + half_width, z, p)

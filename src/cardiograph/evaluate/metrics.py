@@ -1,55 +1,130 @@
-"""The scores of a binary prediction; an undefined one is NaN, never an exception and never 0."""
+"""Metrics of a binary prediction: value, form for resampled records, direction, range and meaning.
+
+An undefined metric is NaN, never an exception and never 0.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.brier import calibration_error
-from cardiograph.evaluate.calibration import recalibration
+from cardiograph.evaluate.brier import calibration_error, calibration_errors
+from cardiograph.evaluate.calibration import recalibration, recalibrations
 
+Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
-Probabilities = NDArray[np.float64]
 Direction = Literal["higher", "lower", "target"]
+CountRule = Callable[[Floats, Floats, Floats, Floats], Floats]
+"""``(tn, fp, fn, tp) -> value``, [resamples] each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Resamples:
+    """Resamples of the same records as weights, with the sums that several metrics share.
+
+    Probabilities are sorted once, and every resample is a sum over the same order. Equal probabilities form one block,
+    so that ties count correctly.
+
+    Args:
+        labels: [n] 0 or 1.
+        probabilities: [n] probability of label 1, 0..1.
+        weights: [resamples, n] number of times each record counts, at least 0.
+        threshold: Decision threshold.
+    """
+
+    labels: Labels
+    probabilities: Floats
+    weights: Floats
+    threshold: float
+
+    @cached_property
+    def ranked(self) -> tuple[Floats, Floats]:
+        """Weights of positive and of negative records by falling probability, [resamples, blocks] each."""
+        order = np.argsort(-self.probabilities, kind="stable")
+        blocks = np.flatnonzero(np.r_[True, np.diff(self.probabilities[order]) != 0]) if len(order) else order
+        weights, labels = self.weights[:, order], self.labels[order]
+        return np.add.reduceat(weights * labels, blocks, axis=1), np.add.reduceat(
+            weights * (1 - labels), blocks, axis=1
+        )
+
+    @cached_property
+    def counts(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """True negatives, false positives, false negatives and true positives, [resamples] each."""
+        positive, negative, decided = self.labels, 1 - self.labels, self.probabilities >= self.threshold
+        return (
+            self.weights @ (negative * ~decided),
+            self.weights @ (negative * decided),
+            self.weights @ (positive * ~decided),
+            self.weights @ (positive * decided),
+        )
+
+    @cached_property
+    def recalibrations(self) -> tuple[Floats, Floats]:
+        """Calibration slopes and intercepts, [resamples] each."""
+        return recalibrations(self.labels, self.probabilities, self.weights)
+
+    def mean(self, values: Floats) -> Floats:
+        """[resamples] weighted mean of one value per record."""
+        mean: Floats = self.weights @ values / self.weights.sum(axis=1)
+        return mean
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score and how to read it.
+    """A metric and how to read it.
 
     Args:
         name: Key in ``metrics.json``.
-        title: Name for people.
-        function: ``(labels [n], probabilities [n], threshold) -> float``.
+        title: Display name.
+        value: Function ``(labels [n], probabilities [n], threshold) -> float``.
         direction: Whether higher or lower is better, or a target value is best.
-        best: The best value there is.
-        range: Smallest and largest value possible.
-        needs_threshold: Whether it looks at the decision ``probability >= threshold``.
-        meaning: One line for people.
-        centred: Whether resampling by itself makes it larger, so that its resamples are moved onto the value.
+        best: The best possible value.
+        range: Smallest and largest possible value.
+        meaning: Explanation of one line for the report.
+        vectorised: The same metric on all resamples at once, [resamples]; None evaluates ``value`` on each resample.
+        needs_threshold: Whether the metric depends on the decision ``probability >= threshold``.
+        centred: Whether resampling alone raises the metric, so that the interval must be shifted onto the value.
     """
 
     name: str
     title: str
-    function: Callable[[Labels, Probabilities, float], float]
+    value: Callable[[Labels, Floats, float], float]
     direction: Direction
     best: float
     range: tuple[float, float]
-    needs_threshold: bool
     meaning: str
+    vectorised: Callable[[Resamples], Floats] | None = None
+    needs_threshold: bool = False
     centred: bool = False
 
+    def resampled(self, resamples: Resamples) -> Floats:
+        """[resamples] value of the metric, NaN where undefined.
 
-def check(labels: Labels, probabilities: Probabilities) -> None:
-    """Refuse arrays that are not labels and probabilities of the same records.
+        Raises:
+            ValueError: If there is no vectorised form and a weight is not a whole number.
+        """
+        if self.vectorised is not None:
+            return self.vectorised(resamples)
+        counts = resamples.weights.astype(np.int64)
+        if (counts != resamples.weights).any():
+            message = f"{self.name} has no vectorised form, and some weights are not whole numbers"
+            raise ValueError(message)
+        rows = (np.repeat(np.arange(len(each)), each) for each in counts)
+        labels, probabilities, threshold = resamples.labels, resamples.probabilities, resamples.threshold
+        return np.array([self.value(labels[drawn], probabilities[drawn], threshold) for drawn in rows])
+
+
+def check(labels: Labels, probabilities: Floats) -> None:
+    """Check that two arrays are labels and probabilities of the same records.
 
     Raises:
-        ValueError: Lengths differ, a label is not 0 or 1, a probability is not within 0..1.
+        ValueError: If lengths differ, a label is not 0 or 1, or a probability is not within 0..1.
     """
     if labels.shape != probabilities.shape or labels.ndim != 1:
         message = f"labels {labels.shape} and probabilities {probabilities.shape} are one value per record each"
@@ -62,147 +137,191 @@ def check(labels: Labels, probabilities: Probabilities) -> None:
         raise ValueError(message)
 
 
-def score(labels: Labels, probabilities: Probabilities, threshold: float) -> dict[str, float]:
-    """Every metric of :data:`METRICS`.
+def score(labels: Labels, probabilities: Floats, threshold: float) -> dict[str, float]:
+    """Compute every metric of :data:`METRICS`.
 
     Args:
         labels: [n] 0 or 1.
-        probabilities: [n] of label 1, 0..1.
-        threshold: A record counts as positive where its probability is at least this.
+        probabilities: [n] probability of label 1, 0..1.
+        threshold: A record counts as positive if its probability is at least this.
 
     Returns:
-        Metric name -> value; NaN where the metric is undefined (one class only, nobody predicted positive, no record).
+        Metric name -> value; NaN where the metric is undefined (no record, only one class, no positive decision).
 
     Raises:
         ValueError: See :func:`check`.
     """
     check(labels, probabilities)
-    return {name: metric.function(labels, probabilities, threshold) for name, metric in METRICS.items()}
+    return {name: metric.value(labels, probabilities, threshold) for name, metric in METRICS.items()}
 
 
-def confusion(labels: Labels, probabilities: Probabilities, threshold: float) -> NDArray[np.int64]:
-    """[2, 2] records by true label (rows) and decision (columns)."""
+def weighted_scores(
+    labels: Labels, probabilities: Floats, weights: Floats, *, threshold: float, names: Sequence[str] | None = None
+) -> dict[str, Floats]:
+    """Compute metrics of one model on every resample.
+
+    Args:
+        labels: [n] 0 or 1.
+        probabilities: [n] probability of label 1, 0..1.
+        weights: [resamples, n] number of times each record counts, at least 0.
+        threshold: Decision threshold.
+        names: Metrics to compute; None for all.
+
+    Returns:
+        Metric name -> [resamples], NaN where undefined.
+    """
+    resamples = Resamples(labels, probabilities, weights, threshold)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: METRICS[name].resampled(resamples) for name in names or METRICS}
+
+
+def confusion(labels: Labels, probabilities: Floats, threshold: float) -> NDArray[np.int64]:
+    """[2, 2] number of records by true label (rows) and decision (columns)."""
     decided = (probabilities >= threshold).astype(np.int64)
     return np.bincount(2 * labels + decided, minlength=4).reshape(2, 2)
-
-
-def _auroc(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(labels, probabilities)) if _two_classes(labels) else math.nan
-
-
-def _auprc(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(labels, probabilities)) if _two_classes(labels) else math.nan
-
-
-def _brier(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
-    return float(np.mean((probabilities - labels) ** 2)) if len(labels) else math.nan
-
-
-def _log_loss(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
-    from sklearn.metrics import log_loss
-
-    return float(log_loss(labels, probabilities, labels=[0, 1])) if len(labels) else math.nan
-
-
-def _slope(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
-    return recalibration(labels, probabilities).slope
-
-
-def _intercept(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
-    return recalibration(labels, probabilities).intercept
-
-
-def _ece(labels: Labels, probabilities: Probabilities, _threshold: float) -> float:
-    return calibration_error(labels, probabilities)
 
 
 def _two_classes(labels: Labels) -> bool:
     return bool(0 < labels.sum() < len(labels))
 
 
-def rate(part: float, whole: float) -> float:
-    """``part / whole``, NaN where there is no whole."""
-    return part / whole if whole else math.nan
+def _auroc(labels: Labels, probabilities: Floats, _threshold: float) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(labels, probabilities)) if _two_classes(labels) else math.nan
 
 
-def _from_counts(rule: Callable[[int, int, int, int], float]) -> Callable[[Labels, Probabilities, float], float]:
-    def metric(labels: Labels, probabilities: Probabilities, threshold: float) -> float:
-        (tn, fp), (fn, tp) = confusion(labels, probabilities, threshold).tolist()
-        return rule(tn, fp, fn, tp)
-
-    return metric
-
-
-def _f1(_tn: int, fp: int, fn: int, tp: int) -> float:
-    """Harmonic mean of PPV and sensitivity, undefined where one of them is."""
-    return rate(2 * tp, 2 * tp + fp + fn) if tp + fp and tp + fn else math.nan
+def _aurocs(resamples: Resamples) -> Floats:
+    """Weighted share of pairs in the right order; ties count half."""
+    positive, negative = resamples.ranked
+    positives, negatives = positive.sum(axis=1), negative.sum(axis=1)
+    pairs = (positive * (negatives[:, None] - negative.cumsum(axis=1) + negative / 2)).sum(axis=1)
+    area: Floats = pairs / (positives * negatives)
+    return area
 
 
-_INF = math.inf
+def _auprc(labels: Labels, probabilities: Floats, _threshold: float) -> float:
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(labels, probabilities)) if _two_classes(labels) else math.nan
+
+
+def _auprcs(resamples: Resamples) -> Floats:
+    positive, negative = resamples.ranked
+    true, false = positive.cumsum(axis=1), negative.cumsum(axis=1)
+    precision = np.divide(true, true + false, out=np.zeros_like(true), where=true + false > 0)
+    area = (positive * precision).sum(axis=1) / positive.sum(axis=1)
+    return np.where(negative.sum(axis=1) > 0, area, np.nan)
+
+
+def _brier(labels: Labels, probabilities: Floats, _threshold: float) -> float:
+    return float(np.mean((probabilities - labels) ** 2)) if len(labels) else math.nan
+
+
+def _log_loss(labels: Labels, probabilities: Floats, _threshold: float) -> float:
+    from sklearn.metrics import log_loss
+
+    return float(log_loss(labels, probabilities, labels=[0, 1])) if len(labels) else math.nan
+
+
+def _log_losses(resamples: Resamples) -> Floats:
+    labels, probabilities = resamples.labels, resamples.probabilities
+    smallest = np.finfo(probabilities.dtype).eps
+    likelihood = np.clip(np.where(labels == 1, probabilities, 1 - probabilities), smallest, 1 - smallest)
+    return resamples.mean(-np.log(likelihood))
+
+
+def _count_metric(
+    name: str, title: str, rule: CountRule, meaning: str, *, value_range: tuple[float, float] = (0, 1)
+) -> Metric:
+    """Make a metric of the four counts at the threshold, where higher is better; 0 / 0 in ``rule`` means undefined."""
+
+    def value(labels: Labels, probabilities: Floats, threshold: float) -> float:
+        counts = confusion(labels, probabilities, threshold).astype(np.float64).reshape(4, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(rule(*counts)[0])
+
+    return Metric(
+        name, title, value, "higher", value_range[1], value_range, meaning,
+        vectorised=lambda resamples: rule(*resamples.counts), needs_threshold=True,
+    )  # fmt: skip
+
+
+def _f1(_tn: Floats, fp: Floats, fn: Floats, tp: Floats) -> Floats:
+    """Harmonic mean of PPV and sensitivity, undefined if either of them is."""
+    return np.where((tp + fp > 0) & (tp + fn > 0), 2 * tp / (2 * tp + fp + fn), np.nan)
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(
-            "auroc", "AUROC", _auroc, "higher", 1, (0, 1), False,
-            "chance that a positive record scores above a negative one; 0.5 is a coin",
+            "auroc", "AUROC", _auroc, "higher", 1, (0, 1),
+            "chance that a positive record scores higher than a negative one; 0.5 is chance level",
+            vectorised=_aurocs,
         ),
         Metric(
-            "auprc", "AUPRC", _auprc, "higher", 1, (0, 1), False,
-            "average precision; the share of positives is what chance gives",
+            "auprc", "AUPRC", _auprc, "higher", 1, (0, 1),
+            "average precision; chance level is the share of positives",
+            vectorised=_auprcs,
         ),
         Metric(
-            "brier", "Brier score", _brier, "lower", 0, (0, 1), False,
-            "mean squared distance of the probability from what happened",
+            "brier", "Brier score", _brier, "lower", 0, (0, 1),
+            "mean squared difference between probability and outcome",
+            vectorised=lambda resamples: resamples.mean((resamples.probabilities - resamples.labels) ** 2),
         ),
         Metric(
-            "log_loss", "Log loss", _log_loss, "lower", 0, (0, _INF), False,
-            "what the network minimises; a confident error costs most",
+            "log_loss", "Log loss", _log_loss, "lower", 0, (0, math.inf),
+            "the loss that training minimises; confident errors cost most",
+            vectorised=_log_losses,
+        ),
+        _count_metric(
+            "balanced_accuracy", "Balanced accuracy", lambda tn, fp, fn, tp: (tp / (tp + fn) + tn / (tn + fp)) / 2,
+            "mean of sensitivity and specificity; 0.5 is chance level",
+        ),
+        _count_metric(
+            "accuracy", "Accuracy", lambda tn, fp, fn, tp: (tp + tn) / (tp + tn + fp + fn),
+            "share of correct decisions; dominated by the larger class",
+        ),
+        _count_metric(
+            "sensitivity", "Sensitivity", lambda tn, fp, fn, tp: tp / (tp + fn),
+            "share of the positive records that are called positive",
+        ),
+        _count_metric(
+            "specificity", "Specificity", lambda tn, fp, fn, tp: tn / (tn + fp),
+            "share of the negative records that are called negative",
+        ),
+        _count_metric(
+            "ppv", "Positive predictive value", lambda tn, fp, fn, tp: tp / (tp + fp),
+            "share of the records called positive that are positive; depends on prevalence",
+        ),
+        _count_metric(
+            "npv", "Negative predictive value", lambda tn, fp, fn, tp: tn / (tn + fn),
+            "share of the records called negative that are negative; depends on prevalence",
+        ),
+        _count_metric("f1", "F1", _f1, "harmonic mean of sensitivity and positive predictive value"),
+        Metric(
+            "calibration_slope", "Calibration slope",
+            lambda labels, probabilities, _: recalibration(labels, probabilities).slope,
+            "target", 1, (-math.inf, math.inf), "below 1: probabilities too extreme; above 1: not extreme enough",
+            vectorised=lambda resamples: resamples.recalibrations[0],
         ),
         Metric(
-            "balanced_accuracy", "Balanced accuracy",
-            _from_counts(lambda tn, fp, fn, tp: (rate(tp, tp + fn) + rate(tn, tn + fp)) / 2),
-            "higher", 1, (0, 1), True, "mean of sensitivity and specificity; 0.5 is a coin",
+            "calibration_intercept", "Calibration intercept",
+            lambda labels, probabilities, _: recalibration(labels, probabilities).intercept,
+            "target", 0, (-math.inf, math.inf), "below 0: probabilities too high overall; above 0: too low",
+            vectorised=lambda resamples: resamples.recalibrations[1],
         ),
         Metric(
-            "accuracy", "Accuracy", _from_counts(lambda tn, fp, fn, tp: rate(tp + tn, tn + fp + fn + tp)),
-            "higher", 1, (0, 1), True, "share of records decided rightly; the larger class weighs more",
-        ),
-        Metric(
-            "sensitivity", "Sensitivity", _from_counts(lambda tn, fp, fn, tp: rate(tp, tp + fn)),
-            "higher", 1, (0, 1), True, "share of the positive records that are found",
-        ),
-        Metric(
-            "specificity", "Specificity", _from_counts(lambda tn, fp, fn, tp: rate(tn, tn + fp)),
-            "higher", 1, (0, 1), True, "share of the negative records that are left alone",
-        ),
-        Metric(
-            "ppv", "Positive predictive value", _from_counts(lambda tn, fp, fn, tp: rate(tp, tp + fp)),
-            "higher", 1, (0, 1), True, "share of the records called positive that are; depends on how common positives are",
-        ),
-        Metric(
-            "npv", "Negative predictive value", _from_counts(lambda tn, fp, fn, tp: rate(tn, tn + fn)),
-            "higher", 1, (0, 1), True, "share of the records called negative that are; depends on how common positives are",
-        ),
-        Metric(
-            "f1", "F1", _from_counts(_f1), "higher", 1, (0, 1), True,
-            "harmonic mean of sensitivity and positive predictive value",
-        ),
-        Metric(
-            "calibration_slope", "Calibration slope", _slope, "target", 1, (-_INF, _INF), False,
-            "below 1: probabilities too extreme; above 1: too timid",
-        ),
-        Metric(
-            "calibration_intercept", "Calibration intercept", _intercept, "target", 0, (-_INF, _INF), False,
-            "below 0: probabilities too high on the whole; above 0: too low",
-        ),
-        Metric(
-            "ece", "Expected calibration error", _ece, "lower", 0, (0, 1), False,
-            "mean distance of said from seen in ten bins; true probabilities do not reach 0 on few records", centred=True,
+            "ece", "Expected calibration error",
+            lambda labels, probabilities, _: calibration_error(labels, probabilities),
+            "lower", 0, (0, 1),
+            "mean difference between predicted and observed over ten bins; above 0 even for true probabilities",
+            vectorised=lambda resamples: calibration_errors(
+                resamples.labels, resamples.probabilities, resamples.weights
+            ),
+            centred=True,
         ),
     )
 }  # fmt: skip
-"""Every metric, in the order in which it is printed."""
+"""Every metric, in printing order."""

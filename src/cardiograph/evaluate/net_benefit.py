@@ -1,4 +1,4 @@
-"""What acting on a probability is worth: net benefit, and the decision curve with its band.
+"""Net benefit of acting on a probability, and the decision curve with its band.
 
 Source: Vickers and Elkin, "Decision curve analysis: a novel method for evaluating prediction models", Medical Decision
 Making 26:565, 2006.
@@ -20,26 +20,27 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 CURVE_AT: Floats = np.array([*range(1, 31), *range(35, 100, 5)], dtype=np.float64) / 100
-"""Threshold probabilities of the curve: close where most uses lie, wider above 0.3."""
+"""Threshold probabilities of the curve: dense up to 0.3, where most applications lie, and sparser above."""
 
 
 def net_benefit(labels: Labels, probabilities: Floats, thresholds: Floats) -> Floats:
-    """``TP / n - FP / n * t / (1 - t)``, deciding by ``probability >= t``.
+    """Compute ``TP / n - FP / n * t / (1 - t)`` for decisions ``probability >= t``.
 
-    The threshold probability says what a false alarm costs beside a missed positive: at t = 0.1, nine false alarms weigh as
-    much as one positive found. The unit is positives found, per record, with no false alarm. It does **not** say which
-    threshold a use should have, and it takes the probabilities at their word: a model that is badly calibrated loses here.
+    The threshold probability t sets the cost of a false alarm relative to a missed positive: at t = 0.1, nine false
+    alarms weigh as much as one true positive. The unit is true positives per record, net of false alarms. Net benefit
+    does **not** show which threshold an application should use, and it takes the probabilities at face value, so poor
+    calibration lowers it.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: [n] 0..1.
-        thresholds: [m] above 0 and below 1.
+        thresholds: [m] threshold probabilities, above 0 and below 1.
 
     Returns:
-        [m] at most the share of positives; NaN without records.
+        [m] net benefit, at most the share of positives; NaN without records.
 
     Raises:
-        ValueError: A threshold is not within 0..1, or see :func:`cardiograph.evaluate.metrics.check`.
+        ValueError: If a threshold is not above 0 and below 1; see also :func:`cardiograph.evaluate.metrics.check`.
     """
     check(labels, probabilities)
     benefit: Floats = _net_benefits(labels, probabilities, np.ones((1, len(labels))), _checked(thresholds))[0]
@@ -47,17 +48,17 @@ def net_benefit(labels: Labels, probabilities: Floats, thresholds: Floats) -> Fl
 
 
 def treat_all(labels: Labels, thresholds: Floats) -> Floats:
-    """[m] net benefit of acting on everybody; acting on nobody has 0 everywhere.
+    """Compute the net benefit [m] of treating every patient; treating no patient has 0 everywhere.
 
     Args:
         labels: [n] 0 or 1.
-        thresholds: [m] above 0 and below 1.
+        thresholds: [m] threshold probabilities, above 0 and below 1.
     """
     return net_benefit(labels, np.ones(len(labels)), thresholds)
 
 
 def standardised(benefit: Floats, prevalence: float) -> Floats:
-    """Net benefit as a share of the largest possible one, which is the share of positives; NaN where that is 0.
+    """Divide net benefit by its maximum, the share of positives; NaN if that is 0.
 
     Source: Kerr, Brown, Zhu, Janes, Journal of Clinical Oncology 34:2534, 2016.
     """
@@ -74,20 +75,20 @@ def decision_curve(  # noqa: PLR0913 - three arrays that belong together, the gr
     confidence: float,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Net benefit of every model over the thresholds, with a pointwise band; all models see the same resamples.
+    """Compute net benefit over the thresholds with a pointwise band; all models share the same resamples.
 
     Args:
         labels: [n] 0 or 1.
         probabilities: Model -> [n] probability of label 1.
         groups: [n] group of each record; whole groups are resampled.
-        thresholds: [m] above 0 and below 1.
-        resamples: Number of bootstrap samples.
-        confidence: Confidence of the band.
-        rng: Source of chance.
+        thresholds: [m] threshold probabilities, above 0 and below 1.
+        resamples: Number of bootstrap resamples.
+        confidence: Confidence level of the band.
+        rng: Random generator.
 
     Returns:
         ``thresholds``, ``treat_all`` ([m] each), ``prevalence``, and ``models``: model -> ``value``, ``low``, ``high``
-        ([m] each, None where undefined or where too few groups allow a band). Plain values, ready for JSON.
+        ([m] each; None where undefined, and no band if there are too few groups). Plain values, ready for JSON.
     """
     drawn: dict[str, list[Floats]] = {name: [] for name in probabilities}
     for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
@@ -96,12 +97,12 @@ def decision_curve(  # noqa: PLR0913 - three arrays that belong together, the gr
     few = too_few_groups(labels, groups)
     models = {}
     for name, values in probabilities.items():
-        whole, resampled = net_benefit(labels, values, thresholds), np.concatenate(drawn[name])
-        each = [
+        resampled = np.concatenate(drawn[name])
+        intervals = [
             percentile_interval(float(value), resampled[:, place], confidence, few=few).as_dict()
-            for place, value in enumerate(whole)
+            for place, value in enumerate(net_benefit(labels, values, thresholds))
         ]
-        models[name] = {key: [interval[key] for interval in each] for key in ("value", "low", "high")}
+        models[name] = {key: [interval[key] for interval in intervals] for key in ("value", "low", "high")}
     return {
         "thresholds": thresholds.tolist(),
         "prevalence": float(labels.mean()) if len(labels) else None,
@@ -111,12 +112,12 @@ def decision_curve(  # noqa: PLR0913 - three arrays that belong together, the gr
 
 
 def _net_benefits(labels: Labels, probabilities: Floats, weights: Floats, thresholds: Floats) -> Floats:
-    """[weightings, thresholds]."""
+    """[resamples, thresholds] net benefit."""
     decided = probabilities[:, None] >= thresholds
-    price = thresholds / (1 - thresholds)
-    worth = decided * np.where(labels[:, None] == 1, 1.0, -price)
+    false_alarm_cost = thresholds / (1 - thresholds)
+    gain = decided * np.where(labels[:, None] == 1, 1.0, -false_alarm_cost)
     with np.errstate(divide="ignore", invalid="ignore"):
-        benefit: Floats = (weights @ worth) / weights.sum(axis=1, keepdims=True)
+        benefit: Floats = (weights @ gain) / weights.sum(axis=1, keepdims=True)
     return benefit
 
 

@@ -1,4 +1,4 @@
-"""The predictions of one part of a split, by every model: what evaluation starts from."""
+"""Input of an evaluation: the predictions of all models on one part of a split, and the role of each model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PartPredictions:
     """Labels, groups and probabilities of the same records.
 
     Args:
-        labels: [n] 0 or 1; unlabelled records are left out.
+        labels: [n] 0 or 1; unlabelled records are excluded.
         groups: [n] group of each record.
         probabilities: Model -> [n] probability of label 1.
     """
@@ -33,26 +33,27 @@ class PartPredictions:
 
     @property
     def positives(self) -> int:
-        """Records with label 1."""
+        """Number of records with label 1."""
         return int(self.labels.sum())
 
     @property
     def group_count(self) -> int:
-        """Different groups."""
+        """Number of distinct groups."""
         return len(np.unique(self.groups))
 
 
 @dataclass(frozen=True)
 class ModelRoles:
-    """Which model plays which part in the evaluation.
+    """Role of each model in the evaluation.
 
     Args:
         primary: The model that is kept and served, such as ``gcn``.
-        graph: The graph network of the verdict (``primary`` where that is one).
-        baseline: The same features without a graph, such as ``mlp``; chosen on validation records.
-        titles: Model -> name for people, in the order of printing.
-        thresholds: Model -> threshold chosen on validation records.
-        other_baselines: Every other model without a graph, in the order of printing.
+        graph: The graph network of the verdict (``primary`` if that is a graph network).
+        baseline: The model without a graph that the verdict compares with, such as ``mlp``; chosen on validation
+            records.
+        titles: Model -> display name, in printing order.
+        thresholds: Model -> decision threshold chosen on validation records.
+        other_baselines: All other models without a graph, in printing order.
     """
 
     primary: str

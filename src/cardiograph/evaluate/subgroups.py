@@ -1,4 +1,4 @@
-"""The scores of the kept model in subgroups of the test records, each with its interval."""
+"""Scores of one model in subgroups of the test records, with intervals."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.bootstrap import FEWEST_GROUPS, Interval, bootstrap_scores
+from cardiograph.evaluate.bootstrap import MIN_GROUPS, Interval, bootstrap_scores
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 MISSING = "missing"
-MOST_LEVELS = 12
-"""Different values up to which a column of text names subgroups."""
-AGE_CUTS = (50.0, 65.0, 75.0)
-"""Lower ends, in years, of the age bands above the first."""
-NUMBERS_CUT = 6
-"""Different numbers above which a column of numbers is cut into thirds; up to here each number is a level."""
+MAX_LEVELS = 12
+"""Maximum number of distinct texts of a column that defines subgroups."""
+AGE_CUTS_YEARS = (50.0, 65.0, 75.0)
+"""Lower ends of the age bands above the first."""
+MAX_NUMERIC_LEVELS = 6
+"""Maximum number of distinct numbers that are levels of their own; a column with more is cut into thirds."""
 SCORES = ("auroc", "sensitivity", "specificity", "brier", "calibration_intercept")
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """One way to part the records.
+    """Partition of the records by the values of one column.
 
     Args:
         name: Name of the column.
-        levels: Names in the order of printing; :data:`MISSING` comes last where a record has no value.
-        level_of: [n] place of each record's level in ``levels``.
-        cut: How numbers were cut, in words; empty where they were not.
+        levels: Names of the levels in printing order; :data:`MISSING` comes last if a record has no value.
+        level_of: [n] index of each record's level in ``levels``.
+        cut: Description of how numbers were cut; empty if they were not.
     """
 
     name: str
@@ -44,18 +44,18 @@ class Grouping:
 
 
 def group_by(name: str, values: Sequence[object] | NDArray[Any]) -> Grouping | None:
-    """Part records by a column.
+    """Partition records by a column.
 
-    Numbers: ``age`` is cut at 50, 65 and 75 years; another column with more than :data:`NUMBERS_CUT` different numbers into
-    thirds of the records given, which are to be the test records, so that its ranges describe this test set and no other.
-    All else: each value is a level. No value (None, NaN, empty text) is a level of its own.
+    A column ``age`` is cut at 50, 65 and 75 years. Any other column with more than :data:`MAX_NUMERIC_LEVELS` distinct
+    numbers is cut into thirds of the given records (the test records), so its ranges describe this test set only.
+    Otherwise, each value is a level. A missing value (None, NaN, empty text) is a level of its own.
 
     Args:
         name: Name of the column.
         values: [n] numbers or text.
 
     Returns:
-        None where there is nothing to part: one level, or more than :data:`MOST_LEVELS` different texts.
+        The partition, or None if there is only one level or more than :data:`MAX_LEVELS` distinct texts.
     """
     texts = ["" if _absent(value) else str(value).strip() for value in values]
     present = np.array([bool(text) for text in texts], dtype=bool)
@@ -64,15 +64,15 @@ def group_by(name: str, values: Sequence[object] | NDArray[Any]) -> Grouping | N
     if numbers is not None and cuts:
         band_of = np.searchsorted(cuts, np.nan_to_num(numbers), side="right")
         names = _band_names(cuts, numbers, band_of, present)
-        texts = [names[band] if there else "" for band, there in zip(band_of, present, strict=True)]
+        texts = [names[band] if has_value else "" for band, has_value in zip(band_of, present, strict=True)]
         order = [names[band] for band in range(len(cuts) + 1)]
     elif numbers is not None:
-        texts = [_printed(number) if there else "" for number, there in zip(numbers, present, strict=True)]
-        order = [_printed(number) for number in np.unique(numbers[present])]
+        texts = [_exact(number) if has_value else "" for number, has_value in zip(numbers, present, strict=True)]
+        order = [_exact(number) for number in np.unique(numbers[present])]
     else:
         order = sorted(set(texts) - {""})
     levels = tuple(level for level in order if level in set(texts))
-    if len(levels) > MOST_LEVELS or len(levels) + bool((~present).any()) < 2:
+    if len(levels) > MAX_LEVELS or len(levels) + bool((~present).any()) < 2:
         return None
     place = {level: number for number, level in enumerate(levels)} | {"": len(levels)}
     names_of = (*levels, MISSING) if (~present).any() else levels
@@ -90,25 +90,25 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
     confidence: float,
     seed: int,
 ) -> dict[str, Any]:
-    """Discrimination, decisions and calibration of one model in each level of each grouping.
+    """Score one model in each level of each grouping: discrimination, decisions and calibration.
 
-    Differences between levels are **not** tested: many are looked at, and some will differ by chance. A level in which fewer
-    than :data:`cardiograph.evaluate.bootstrap.FEWEST_GROUPS` groups have a positive record, or have none, has counts only;
-    a score on which all resamples agree has no interval.
+    Differences between levels are **not** tested: there are many levels, and some differ by chance. A level has counts
+    only if fewer than :data:`cardiograph.evaluate.bootstrap.MIN_GROUPS` of its groups have a positive record, or fewer
+    have none. A score that is the same on all resamples has no interval.
 
     Args:
         labels: [n] 0 or 1, of the test records.
-        probabilities: [n] of label 1.
-        groups: [n] group of each record; whole groups are resampled inside a level.
-        groupings: From :func:`group_by`, on the same records.
-        threshold: Threshold of the decision, the same in every level.
-        resamples: Number of bootstrap samples.
-        confidence: Confidence of the intervals.
+        probabilities: [n] probability of label 1.
+        groups: [n] group of each record; whole groups are resampled within a level.
+        groupings: Results of :func:`group_by` for the same records.
+        threshold: Decision threshold, the same in every level.
+        resamples: Number of bootstrap resamples.
+        confidence: Confidence level of the intervals.
         seed: Seed of the resamples.
 
     Returns:
         Name of the grouping -> ``cut`` and ``levels``: a list of ``level``, ``records``, ``positive``, ``groups``,
-        ``too_few`` and ``scores`` (name -> value, low, high; None where too few). Plain values, ready for JSON.
+        ``too_few`` and ``scores`` (name -> value, low, high; None if too few). Plain values, ready for JSON.
     """
     found: dict[str, Any] = {}
     for grouping in groupings:
@@ -136,19 +136,19 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
 
 
 def groupings_of(columns: Mapping[str, Sequence[object] | NDArray[Any]]) -> list[Grouping]:
-    """Every column that parts the records, see :func:`group_by`."""
+    """Return the grouping of every column that has one, see :func:`group_by`."""
     found = (group_by(name, values) for name, values in columns.items())
     return [grouping for grouping in found if grouping is not None]
 
 
 def _with_spread(interval: Interval) -> Interval:
-    """Without its ends where all resamples agree, as they do where all positives were found: that is no certainty."""
+    """Drop the ends if all resamples agree, for instance if all positives were found: that does not mean certainty."""
     return Interval(interval.value, math.nan, math.nan) if interval.low == interval.high else interval
 
 
 def _too_few(labels: Labels, groups: NDArray[np.int64]) -> bool:
     positive = len(np.unique(groups[labels == 1]))
-    return min(positive, len(np.unique(groups)) - positive) < FEWEST_GROUPS
+    return min(positive, len(np.unique(groups)) - positive) < MIN_GROUPS
 
 
 def _absent(value: object) -> bool:
@@ -156,7 +156,7 @@ def _absent(value: object) -> bool:
 
 
 def _numbers(texts: Sequence[str]) -> Floats | None:
-    """[n] numbers, NaN where there is no text; None where a text is no number, or there is none at all."""
+    """[n] numbers, NaN for an empty text; None if a text is not a number, or if all are empty."""
     try:
         numbers = np.array([float(text) if text else math.nan for text in texts])
     except ValueError:
@@ -166,10 +166,10 @@ def _numbers(texts: Sequence[str]) -> Floats | None:
 
 
 def _cuts(name: str, numbers: Floats) -> tuple[tuple[float, ...], str]:
-    """Lower ends of the bands above the first, and how they came about."""
+    """Return the lower ends of the bands above the first, and a description of them."""
     if name.lower() in ("age", "age_years"):
-        return AGE_CUTS, "fixed bands of age, in years"
-    if len(np.unique(numbers)) <= NUMBERS_CUT:
+        return AGE_CUTS_YEARS, "fixed bands of age, in years"
+    if len(np.unique(numbers)) <= MAX_NUMERIC_LEVELS:
         return (), ""
     low = float(numbers.min())
     thirds = {float(cut) for cut in np.quantile(numbers, [1 / 3, 2 / 3], method="higher") if cut > low}
@@ -179,16 +179,16 @@ def _cuts(name: str, numbers: Floats) -> tuple[tuple[float, ...], str]:
 def _band_names(
     cuts: tuple[float, ...], numbers: Floats, band_of: NDArray[np.int64], present: NDArray[np.bool_]
 ) -> list[str]:
-    """Fixed bands by their limits; thirds by the smallest and largest value that they hold."""
-    if cuts == AGE_CUTS:
+    """Name fixed bands by their limits, and thirds by their smallest and largest values."""
+    if cuts == AGE_CUTS_YEARS:
         ends = [f"{low:g} to {high - 1:g}" for low, high in itertools.pairwise(cuts)]
         return [f"below {cuts[0]:g}", *ends, f"{cuts[-1]:g} and above"]
-    held = [numbers[present & (band_of == band)] for band in range(len(cuts) + 1)]
-    names = [f"{each.min():.4g} to {each.max():.4g}" for each in held]
-    alike = len(set(names)) < len(names)
-    return [f"{_printed(each.min())} to {_printed(each.max())}" for each in held] if alike else names
+    bands = [numbers[present & (band_of == band)] for band in range(len(cuts) + 1)]
+    names = [f"{each.min():.4g} to {each.max():.4g}" for each in bands]
+    ambiguous = len(set(names)) < len(names)
+    return [f"{_exact(each.min())} to {_exact(each.max())}" for each in bands] if ambiguous else names
 
 
-def _printed(number: float) -> str:
-    """The shortest text that is this number and no other."""
+def _exact(number: float) -> str:
+    """Return the shortest text that identifies the number exactly."""
     return np.format_float_positional(number, trim="-")

@@ -1,4 +1,4 @@
-"""The content of ``metrics.json``: every score with its interval, the baselines, the graph verdict, the decision curve."""
+"""Content of ``metrics.json``: scores with intervals, baselines, graph verdict, decision curve, Brier decomposition."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from cardiograph.evaluate.verdict import Comparison, Contender, graph_verdict
 from cardiograph.schema import Provenance
 
 ONE_EACH = "auroc_one_record_per_patient"
+"""Key of the AUROC on the first record of each patient."""
 
 
 def summarise(
@@ -35,15 +36,15 @@ def summarise(
     """Score every model on test and validation records.
 
     Args:
-        test: Predictions of every model on the test records.
-        validation: The same on the validation records, which chose epoch and threshold.
-        models: Which model plays which part.
+        test: Predictions of all models on the test records.
+        validation: Predictions of all models on the validation records, on which epoch and threshold were chosen.
+        models: Role of each model.
         provenance: Provenance of the headline score, see :func:`headline_provenance`.
-        settings: Number of resamples, confidence.
+        settings: Number of resamples and confidence level.
         seed: Seed of the resamples; the same for all models and for the verdict.
 
     Returns:
-        Plain values, ready for JSON; None where a value is undefined.
+        Plain values, ready for JSON; None for an undefined value.
     """
     on_test = _scores(test, models, settings, seed)
     on_validation = _scores(validation, models, settings, seed)
@@ -64,10 +65,10 @@ def summarise(
 
 
 def headline_provenance(provenances: tuple[Provenance, ...], *, synthetic: bool = False) -> Provenance:
-    """The provenance that decides how the headline score is called: that of its weakest column.
+    """Return the provenance of the headline score, which is that of the weakest column.
 
     Args:
-        provenances: Provenances of the clinical columns that the model uses; empty for pages alone.
+        provenances: Provenances of the clinical columns that the model uses; empty if it uses pages only.
         synthetic: Whether patients and labels are synthetic.
     """
     if "simulated from the label" in provenances:
@@ -83,13 +84,15 @@ Scores = dict[str, dict[str, dict[str, float | None]]]
 def _scores(part: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> Scores:
     intervals = _bootstrap(part, models, settings, seed)
     rows = first_of_each(part.groups)
-    thinned = PartPredictions(
+    first_records = PartPredictions(
         part.labels[rows], part.groups[rows], {name: values[rows] for name, values in part.probabilities.items()}
     )
-    alone = intervals if len(rows) == len(part) else _bootstrap(thinned, models, settings, seed, names=("auroc",))
+    one_each = intervals
+    if len(rows) < len(part):
+        one_each = _bootstrap(first_records, models, settings, seed, names=("auroc",))
     return {
         model: {name: interval.as_dict() for name, interval in found.items()}
-        | {ONE_EACH: alone[model]["auroc"].as_dict()}
+        | {ONE_EACH: one_each[model]["auroc"].as_dict()}
         for model, found in intervals.items()
     }
 
@@ -115,7 +118,7 @@ def _bootstrap(
 
 
 def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
-    """The graph against the baseline that validation chose, and against all the others on the same resamples."""
+    """Compare the graph network with the baseline chosen on validation, and with all others on the same resamples."""
 
     def contender(name: str) -> Contender:
         return Contender(name, models.titles.get(name, name), _auroc(test, name))
@@ -141,7 +144,7 @@ def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConf
 
 
 def _delong(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig) -> dict[str, Any]:
-    """The verdict's pair by DeLong's test, or the reason why not."""
+    """Compare graph network and baseline by DeLong's test; ``refused`` gives the reason if it does not apply."""
     pair = (test.probabilities[models.graph], test.probabilities[models.baseline])
     named = {"graph_model": models.graph, "baseline": models.baseline}
     try:
@@ -171,7 +174,7 @@ def _brier_parts(labels: NDArray[np.int64], probabilities: NDArray[np.float64], 
 
 
 def _auroc(part: PartPredictions, model: str) -> float:
-    return METRICS["auroc"].function(part.labels, part.probabilities[model], 0.5)
+    return METRICS["auroc"].value(part.labels, part.probabilities[model], 0.5)
 
 
 def _counts(part: PartPredictions) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Whether the graph earned its place, in a sentence with an interval."""
+"""Verdict on the graph: whether it improves on models without one, as a sentence with an interval."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cardiograph.evaluate.bootstrap import Interval
 
 Helps = Literal["yes", "no", "undecided"]
 
-WORTH_HAVING = 0.01
-"""A gain in AUROC up to this size is taken as none."""
+MIN_USEFUL_GAIN = 0.01
+"""Gain in AUROC up to which the graph counts as useless."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Contender:
     """A model in the comparison.
 
     Args:
-        name: Its key, such as ``gcn``.
-        title: Its name for people, such as ``GCN``.
-        auroc: On the test records.
+        name: Key of the model, such as ``gcn``.
+        title: Display name, such as ``GCN``.
+        auroc: AUROC on the test records.
     """
 
     name: str
@@ -32,10 +32,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model without a graph, and what the graph gains over it.
+    """A model without a graph, and the gain of the graph over it.
 
     Args:
-        baseline: The same features without a graph.
+        baseline: Model on the same features without a graph.
         difference: AUROC with the graph minus AUROC without, paired.
     """
 
@@ -46,21 +46,21 @@ class Comparison:
 def graph_verdict(
     graph_model: Contender, chosen: Comparison, others: Sequence[Comparison] = (), *, records: int, confidence: float
 ) -> dict[str, Any]:
-    """Say whether the graph helped, over every model without a graph that stands in the same table.
+    """Judge whether the graph helped, compared with every model without a graph.
 
-    ``yes``: the whole interval of each difference is above 0. ``no``: the interval of some difference excludes a gain of
-    more than :data:`WORTH_HAVING`. Otherwise ``undecided``: these records cannot tell.
+    ``yes``: the interval of every difference lies above 0. ``no``: the interval of at least one difference excludes a
+    gain of more than :data:`MIN_USEFUL_GAIN`. ``undecided``: neither.
 
     Args:
-        graph_model: The network that hears neighbours.
-        chosen: Against the baseline with the lowest log loss on validation records: a choice without test records.
-        others: Against every other baseline.
+        graph_model: The graph network.
+        chosen: Comparison with the baseline of lowest log loss on validation records, chosen without the test records.
+        others: Comparisons with all other baselines.
         records: Number of test records.
-        confidence: Confidence of the intervals.
+        confidence: Confidence level of the intervals.
 
     Returns:
-        ``helps``, ``sentence``, ``graph_model``, ``records``, ``confidence``, ``difference`` and ``baseline`` of ``chosen``,
-        ``others``: a ``baseline`` and a ``difference`` each; plain values.
+        ``helps``, ``sentence``, ``graph_model``, ``records``, ``confidence``, the ``difference`` and ``baseline`` of
+        ``chosen``, and ``others``: a list of ``baseline`` and ``difference``. Plain values, ready for JSON.
     """
     compared = (chosen, *others)
     helps = _decide([each.difference for each in compared])
@@ -87,11 +87,11 @@ def _decide(differences: Sequence[Interval]) -> Helps:
         return "undecided"
     if all(each.low > 0 for each in differences):
         return "yes"
-    return "no" if any(each.high <= WORTH_HAVING for each in differences) else "undecided"
+    return "no" if any(each.high <= MIN_USEFUL_GAIN for each in differences) else "undecided"
 
 
 def _short(contender: Contender) -> str:
-    """The title without a remark in brackets, which would stand in brackets again."""
+    """Return the title without a remark in brackets, because the sentence puts it in brackets itself."""
     return contender.title.split(" (")[0]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cardiograph.evaluate.curves import part_curves
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.summary import ONE_EACH
@@ -69,6 +70,7 @@ def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent
             "subgroups": found["subgroups"],
         },
         test=part,
+        test_curves=part_curves(part, name, confidence=found["bootstrap"]["confidence"]),
         validation=PartPredictions(nobody, nobody, {name: np.zeros(0)}),
         split=(),
     )

@@ -1,4 +1,4 @@
-"""What pages and the terminal tell of an audit, from the plain values of its JSON."""
+"""Audit results as rows and sentences for HTML and the terminal, from the plain values of ``audit.json``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TableRow = dict[str, Any]
 
 
 def audit_rows(audit: Mapping[str, Any]) -> TableRow:
-    """All that a template tells of an audit.
+    """Return all values of an audit that a template shows.
 
     Args:
-        audit: The content of ``audit.json``.
+        audit: Content of ``audit.json``.
     """
     return {
         "split": audit["split"].rstrip("."),
@@ -33,29 +33,29 @@ def audit_rows(audit: Mapping[str, Any]) -> TableRow:
 
 
 def audit_verdict(audit: Mapping[str, Any]) -> str:
-    """Whether anything blocks, and how much else there is, in a sentence or two."""
+    """State in one or two sentences whether any finding blocks, and how many others there are."""
     kinds = Counter(_kind(finding, audit) for finding in audit["findings"])
     others = [counted(kinds[kind], SEVERITY_TITLES[kind]) for kind in ("warn", "note") if kinds[kind]]
-    baselines = f" Beside that: {' and '.join(others)}." if others else ""
+    also = f" Also: {' and '.join(others)}." if others else ""
     if kinds["block"]:
         verb = "blocks" if kinds["block"] == 1 else "block"
         why = "a score on this cohort, read and split like this, would mean nothing"
         if not audit["records"]:
-            why = "the cohort cannot be read before that is fixed"
-        return f"{counted(kinds['block'], 'finding')} {verb}: {why}.{baselines}"
+            why = "the cohort cannot be read until this is fixed"
+        return f"{counted(kinds['block'], 'finding')} {verb}: {why}.{also}"
     if kinds[ACCEPTED]:
-        return f"{counted(kinds[ACCEPTED], 'blocking finding')} accepted; nothing else blocks.{baselines}"
+        return f"{counted(kinds[ACCEPTED], 'blocking finding')} accepted; nothing else blocks.{also}"
     return f"Nothing blocks; {' and '.join(others)}." if others else "Nothing was found."
 
 
 def audit_tone(audit: Mapping[str, Any]) -> str:
-    """Style of the verdict: ``warning`` where anything blocks, accepted or not, ``note`` where there is anything else."""
+    """Return the style of the verdict: ``warning`` for a blocking finding, accepted or not; ``note`` for any other."""
     severities = {finding["severity"] for finding in audit["findings"]}
     return "warning" if "block" in severities else "note" if severities else "plain"
 
 
 def finding_rows(audit: Mapping[str, Any]) -> list[TableRow]:
-    """Findings with the title of their severity; ``kind`` is ``accepted`` for a block that the user lets pass."""
+    """Return the findings with the title of their severity; ``kind`` is ``accepted`` for an accepted block."""
     rows = []
     for finding in audit["findings"]:
         kind = _kind(finding, audit)
@@ -64,7 +64,7 @@ def finding_rows(audit: Mapping[str, Any]) -> list[TableRow]:
 
 
 def class_pages(audit: Mapping[str, Any]) -> list[TableRow]:
-    """Page files and different pages of each class, and of all."""
+    """Return the number of page files and of distinct images of each class and in total; empty without pages."""
     rows = [{"name": name, **counts, "total": False} for name, counts in audit["classes"].items()]
     if len(rows) > 1:
         rows.append({"name": "all", "files": audit["files"], "different": audit["different"], "total": True})
@@ -72,35 +72,35 @@ def class_pages(audit: Mapping[str, Any]) -> list[TableRow]:
 
 
 def probe_rows(audit: Mapping[str, Any]) -> TableRow:
-    """Probes in two blocks, with their places on one scale in percent of its width; empty without probes."""
+    """Return the probes in two blocks, with positions in percent of a common scale; empty without probes."""
     probes = audit["probes"]
     if not probes:
         return {}
     lowest: float = min(0.4, *(probe["auroc"] if probe["low"] is None else probe["low"] for probe in probes))
     start = max(0.0, math.floor(lowest * 10) / 10)
 
-    def place(value: float) -> float:
+    def position(value: float) -> float:
         return round(100 * (value - start) / (1 - start), 2)
 
     def row(probe: Mapping[str, Any]) -> TableRow:
         low, high = (probe["auroc"] if probe[end] is None else probe[end] for end in ("low", "high"))
         shows = probe["low"] is not None and probe["low"] > 0.5
         score = {"value": probe["auroc"], "low": probe["low"], "high": probe["high"]}
-        return {**probe, "score": score, "shows": shows, "left": place(low), "width": place(high) - place(low),
-                "dot": place(probe["auroc"])}  # fmt: skip
+        return {**probe, "score": score, "shows": shows, "left": position(low),
+                "width": position(high) - position(low), "dot": position(probe["auroc"])}  # fmt: skip
 
-    titles = {True: "Should not know the label", False: "Clinical values, which may"}
+    titles = {True: "Should not predict the label", False: "Clinical values, which may predict it"}
     blocks = [
         {"title": title, "rows": [row(probe) for probe in probes if probe["shortcut"] is shortcut]}
         for shortcut, title in titles.items()
     ]
     found = [block for block in blocks if block["rows"]]
     clinical = not all(probe["shortcut"] for probe in probes)
-    return {"start": f"{start:.1f}", "half": place(0.5), "blocks": found, "clinical": clinical}
+    return {"start": f"{start:.1f}", "half": position(0.5), "blocks": found, "clinical": clinical}
 
 
 def size_rows(size: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What this number of records can show, a title and a value each; see ``cardiograph.audit.size``."""
+    """Return title and text of each statement on the size of the cohort; see ``cardiograph.audit.size``."""
     if not size:
         return []
     rows = [
@@ -114,31 +114,31 @@ def size_rows(size: Mapping[str, Any]) -> list[tuple[str, str]]:
         cases = size["test_positive_groups"] + size["test_negative_groups"]
         rows.append(
             (
-                "Interval to expect",
+                "Expected interval",
                 f"about ±{size['expected_half_width']:.2f} around an AUROC of {size['assumed_auroc']:g}, on "
                 f"{cases} independent test cases ({size['test_positive_groups']} positive)",
             )
         )
     if size["needed_test_groups"] is not None:
-        needed = f"{size['needed_test_groups']} independent ones, at the same share of positive cases"
+        needed = f"{size['needed_test_groups']} independent test cases, at the same share of positive ones"
         rows.append(("Test cases for ±0.05", needed))
     return rows
 
 
 def _shared(size: Mapping[str, Any]) -> str:
-    """Events for each column and each input value."""
-    columns, pixels = size["clinical_columns"], size["image_features"]
-    told = []
+    """State the number of events per clinical column and per input value."""
+    columns, features = size["clinical_columns"], size["image_features"]
+    shares = []
     if columns:
-        told.append(f"{size['events_per_clinical_column']:.1f} for each of {counted(columns, 'clinical column')}")
-    if pixels:
-        inputs = f"{columns + pixels} input values" if columns else f"{pixels} image values"
-        told.append(f"{size['events_per_input']:.2f} for each of {inputs}")
-    return "".join(f"; {each}" for each in told)
+        shares.append(f"{size['events_per_clinical_column']:.1f} for each of {counted(columns, 'clinical column')}")
+    if features:
+        inputs = f"{columns + features} input values" if columns else f"{features} image values"
+        shares.append(f"{size['events_per_input']:.2f} for each of {inputs}")
+    return "".join(f"; {share}" for share in shares)
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 finding``, ``2 findings``."""
+    """Format a number with its noun: ``1 finding``, ``2 findings``."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
@@ -148,6 +148,6 @@ def _kind(finding: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 
 def audit_page(audit: Audit) -> str:
-    """Write an audit as HTML with all its rows; names may hold any text, all of it is escaped."""
+    """Render an audit as HTML with all its rows; all text is escaped."""
     content = audit.as_dict()
     return fill("audit.html", {**content, **audit_rows(content)}, package="cardiograph.report")

@@ -1,4 +1,4 @@
-"""Everything the report shows: arrays and plain values, no run files and no models."""
+"""Content of a report: arrays and plain values, independent of run files and fitted models."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.errors import Issue
+from cardiograph.evaluate.curves import PartCurves, spearman
 from cardiograph.evaluate.decision import YOUDEN_IN_WORDS
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.schema import ClinicalVariable, Provenance
@@ -17,13 +18,13 @@ from cardiograph.schema import ClinicalVariable, Provenance
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """How one network learnt.
+    """Loss and accuracy of one network by epoch.
 
     Args:
         train_loss: [epochs] cross-entropy on training records.
-        val_loss: [epochs] on validation records.
-        train_accuracy: [epochs] 0..1; empty where not recorded.
-        val_accuracy: [epochs] 0..1; empty where not recorded.
+        val_loss: [epochs] cross-entropy on validation records.
+        train_accuracy: [epochs] accuracy on training records, 0..1; empty if not recorded.
+        val_accuracy: [epochs] accuracy on validation records, 0..1; empty if not recorded.
         best_epoch: Index (from 0) of the epoch whose weights were kept.
     """
 
@@ -36,15 +37,15 @@ class LearningCurve:
 
 @dataclass(frozen=True)
 class SplitRow:
-    """One part and class of the split.
+    """Counts of one class in one part of the split.
 
     Args:
         part: ``train``, ``val``, ``test`` or ``excluded``.
-        class_name: As the user wrote it.
+        class_name: Class name as the user wrote it.
         label: 0, 1 or -1 (unlabelled).
-        records: ECGs.
-        patients: Different patients; None where the cohort names none.
-        groups: Different groups.
+        records: Number of records.
+        patients: Number of distinct patients; None if the cohort has no patient IDs.
+        groups: Number of distinct groups.
     """
 
     part: str
@@ -60,10 +61,10 @@ class ClinicalContent:
     """Clinical values in their units.
 
     Args:
-        variables: One for each column.
-        provenance: One for each column.
+        variables: Definition of each column.
+        provenance: Provenance of each column.
         values: [records, variables], NaN where missing.
-        labels: [records] 0, 1 or -1.
+        labels: [records] 0, 1 or -1 (unlabelled).
         part: [records] part of the split.
     """
 
@@ -76,19 +77,19 @@ class ClinicalContent:
 
 @dataclass(frozen=True)
 class GraphContent:
-    """The part of the patient graph that is drawn, and facts about all of it.
+    """The drawn sample of the patient graph, and facts about the whole graph.
 
     Args:
-        xy: [nodes, 2] from :func:`cardiograph.report.graph_layout.graph_layout`.
-        edges: [2, edges] node numbers, neighbour -> record.
-        labels: [nodes] 0, 1 or -1.
-        query: [nodes] True for a validation or test record, which hears but is not heard.
-        records: Reference records in the whole graph; the drawing may be a sample.
-        k: Neighbours of each record.
-        metric: Distance, such as ``euclidean``.
-        agreement: Share of neighbours with the record's own label, over labelled reference records.
+        xy: [nodes, 2] coordinates from :func:`cardiograph.report.graph_layout.graph_layout`.
+        edges: [2, edges] node indices, neighbour -> record.
+        labels: [nodes] 0, 1 or -1 (unlabelled).
+        query: [nodes] True for a validation or test record, which has neighbours but is never a neighbour.
+        records: Number of reference records in the whole graph.
+        k: Number of neighbours of each record.
+        metric: Distance metric, such as ``euclidean``.
+        agreement: Share of neighbours with the record's own label, over labelled reference records, 0..1.
         agreement_by_chance: The same share if neighbours were drawn at random.
-        heard_by: [records] how many reference records list each one as a neighbour (in-degree of influence).
+        in_degree: [records] number of reference records that have each record as a neighbour.
     """
 
     xy: NDArray[np.float64]
@@ -100,22 +101,22 @@ class GraphContent:
     metric: str
     agreement: float
     agreement_by_chance: float
-    heard_by: NDArray[np.int64]
+    in_degree: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class EncoderContent:
-    """What turned pages into numbers.
+    """The encoder of ECG pages and how it was run.
 
     Args:
-        title: Name of the encoder for people.
         weights: ``imagenet``, ``random`` or a file name.
-        engine: Engine that ran it.
+        engine: Inference engine.
         precision: ``f32`` or ``bf16``.
-        why: Why this precision was taken.
-        features: Values per page, dropped ones included.
-        dropped: Features dropped for want of spread.
-        view: Which part of a page was used, in words.
+        why: Reason for this precision.
+        title: Display name of the encoder.
+        features: Number of features per page, dropped ones included.
+        dropped: Number of features that were dropped because they hardly vary.
+        view: Description of the part of a page that was used.
         fingerprint: Fingerprint of the encoder.
     """
 
@@ -132,14 +133,14 @@ class EncoderContent:
 
 @dataclass(frozen=True)
 class CeilingContent:
-    """What is known of the best possible score on a synthetic cohort.
+    """Best possible score on a synthetic cohort.
 
     Args:
-        bayes_auroc: AUROC of the true posterior on these test records: an upper bound for anything that reads pixels.
-        latent_auroc: AUROC on these test records of logistic regression on the true latents, learnt from the same
-            training records; NaN where not computed.
-        population_auroc: The ceiling over the whole synthetic population; NaN where not computed.
-        note: What the ceiling rests on, one sentence.
+        bayes_auroc: AUROC of the true posterior on these test records, an upper bound for any model that reads pixels.
+        latent_auroc: AUROC on these test records of logistic regression on the true latent variables, fitted to the
+            same training records; NaN if not computed.
+        population_auroc: Ceiling over the whole synthetic population; NaN if not computed.
+        note: One sentence on how the ceiling was computed.
     """
 
     bayes_auroc: float
@@ -150,15 +151,15 @@ class CeilingContent:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What is needed to make the run again.
+    """Information needed to reproduce the run.
 
     Args:
-        config_toml: The whole configuration.
-        seconds: Stage -> seconds, in the order they ran.
-        versions: Package -> version; Python and platform among them.
-        seeds: What for -> seed.
-        hashes: What of -> hash.
-        command: The command line that made the run.
+        config_toml: The complete configuration.
+        seconds: Stage -> duration in seconds, in execution order.
+        versions: Package -> version, including Python and the platform.
+        seeds: Purpose -> seed.
+        hashes: Content -> hash.
+        command: Command line of the run.
     """
 
     config_toml: str = ""
@@ -171,34 +172,36 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """A run, as the report and the model card tell it.
+    """Content of the report and the model card of one run.
 
     Args:
         title: Name of the run.
-        outcome: What label 1 means, in the user's words.
+        outcome: Meaning of label 1, in the user's words.
         created: Date and time, as printed.
         provenance: Provenance of the headline score, see :func:`cardiograph.evaluate.summary.headline_provenance`.
-        models: Which model plays which part, their names and thresholds.
-        metrics: The content of ``metrics.json``, see :func:`cardiograph.evaluate.summary.summarise`.
+        models: Roles, display names and thresholds of the models.
+        metrics: Content of ``metrics.json``, see :func:`cardiograph.evaluate.summary.summarise`.
         test: Predictions of all models on the test records.
-        validation: The same on the validation records.
+        validation: Predictions of all models on the validation records.
         split: Rows of the split table.
-        curves: Model -> its learning curve.
+        test_curves: Curves of the primary model on the test records, see
+            :func:`cardiograph.evaluate.curves.part_curves`.
+        curves: Model -> learning curve.
         split_source: ``drawn`` or ``given``.
-        group_links: Why records share a group, counted.
-        clinical: Clinical values; None for pages alone.
-        graph: The patient graph; None where no model used one.
-        encoder: None where the cohort has no pages.
+        group_links: Reason why records share a group -> number of links.
+        clinical: Clinical values; None if only pages are used.
+        graph: The patient graph; None if no model uses one.
+        encoder: Encoder of the pages; None if the cohort has no pages.
         contact_sheet: PNG bytes of sample pages, or None.
-        contact_caption: What the contact sheet shows.
-        fusion_shares: Block -> share of the total variance, 0..1.
-        issues: Pages and values that were left out, all of them.
-        notes: What was accepted, imputed, converted or dropped, a sentence each.
-        ceiling: For a synthetic cohort.
-        cautions: What a reader has to know before any number, a sentence each; at the very top.
-        audit: The content of ``audit.json``; None for a run without one.
-        reproduction: What is needed to make the run again.
-        threshold_chosen: How, see :func:`cardiograph.evaluate.decision.rule_in_words`.
+        contact_caption: Caption of the contact sheet.
+        fusion_shares: Feature block -> share of the total variance, 0..1.
+        issues: All pages and values that were not used.
+        notes: One sentence for each decision to accept, impute, convert or drop something.
+        ceiling: Best possible score; None unless the cohort is synthetic.
+        cautions: One sentence for each thing that a reader must know before any number; printed at the top.
+        audit: Content of ``audit.json``; None for a run without an audit.
+        reproduction: Information needed to reproduce the run.
+        threshold_chosen: How the threshold was chosen, see :func:`cardiograph.evaluate.decision.rule_in_words`.
     """
 
     title: str
@@ -210,6 +213,7 @@ class ReportContent:
     test: PartPredictions
     validation: PartPredictions
     split: tuple[SplitRow, ...]
+    test_curves: PartCurves
     curves: Mapping[str, LearningCurve] = field(default_factory=dict)
     split_source: str = "drawn"
     group_links: Mapping[str, int] = field(default_factory=dict)
@@ -226,3 +230,29 @@ class ReportContent:
     audit: Mapping[str, Any] | None = None
     reproduction: Reproduction = field(default_factory=Reproduction)
     threshold_chosen: str = YOUDEN_IN_WORDS
+
+    @property
+    def model_order(self) -> list[str]:
+        """Models that have predictions, the primary one first."""
+        names = [name for name in self.models.titles if name in self.test.probabilities]
+        names += [name for name in self.test.probabilities if name not in names]
+        return sorted(names, key=lambda name: name != self.models.primary)
+
+    def scores_of(self, model: str) -> dict[str, Any]:
+        """Return the test scores of a model, as in ``metrics.json``."""
+        found = self.metrics["test"] if model == self.models.primary else self.metrics["baselines"].get(model, {})
+        return dict(found)
+
+    def title_of(self, model: str) -> str:
+        """Return the display name of a model."""
+        return self.models.titles.get(model, model)
+
+    def correlations(self, clinical: ClinicalContent) -> tuple[list[str], NDArray[np.float64], int]:
+        """Compute rank correlations of all clinical variables and the label.
+
+        Returns:
+            Names, correlations [names, names], and the smallest number of records of any pair; the label comes last.
+        """
+        label = np.where(clinical.labels >= 0, clinical.labels, np.nan)
+        matrix, smallest = spearman(np.column_stack([clinical.values, label]))
+        return [*(variable.title for variable in clinical.variables), self.outcome], matrix, smallest

@@ -1,4 +1,4 @@
-"""How figures look: palette, fonts, and the way from a matplotlib figure to an SVG of the same bytes each time."""
+"""Style of figures (palette, fonts, axes), and their export to SVG and PDF with reproducible bytes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 INK, SOFT, FAINT = "#1f2a37", "#5b6676", "#d5dae1"
 NEGATIVE, POSITIVE, UNLABELLED = "#0072b2", "#d55e00", "#9aa3af"
-"""Of the classes, everywhere. Source: Okabe and Ito, "Color Universal Design", 2008 (told apart by colour-blind readers)."""
+"""Colours of the classes. Source: Okabe and Ito, "Color Universal Design", 2008 (safe for colour-blind readers)."""
 
 SPARE_LINES = (("#5b6676", (0, (5, 1))), ("#7a4a21", (0, (1, 1))))
-"""Colour and dash of curves that belong to no model of the registry."""
+"""Colour and dash of models that are not in the registry."""
 
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -62,14 +62,14 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure ready for the page.
+    """A figure ready for a report.
 
     Args:
-        svg: The drawing.
-        alt: What it shows, for who cannot see it.
-        caption: How to read it, with the number of records.
-        wide: Whether it takes the whole width.
-        figure: What was drawn, for other formats; None where only the drawing is left.
+        svg: The drawing as SVG.
+        alt: Alternative text for readers who cannot see the figure.
+        caption: Explanation of the figure, with the number of records.
+        wide: Whether the figure takes the full width.
+        figure: The matplotlib figure, for export to other formats; None if only the SVG is available.
     """
 
     svg: str
@@ -80,18 +80,18 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """As a data URI."""
+        """The SVG as a data URI."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
 def picture(
     size: tuple[float, float], paint: Callable[[Figure], None], alt: str, caption: str, *, wide: bool = False
 ) -> Picture:
-    """Let ``paint`` fill a figure of ``size`` inches, and keep it with its words.
+    """Draw a figure and return it with its texts.
 
     Args:
-        size: Width and height, inches.
-        paint: Draws into the empty figure.
+        size: Width and height in inches.
+        paint: Function that draws into the empty figure.
         alt: See :class:`Picture`.
         caption: See :class:`Picture`.
         wide: See :class:`Picture`.
@@ -99,20 +99,21 @@ def picture(
     with _styled():
         figure = _painted(size, paint)
         svg = _saved(figure, "svg").decode()
-        figure.set_layout_engine("none")  # it is laid out now; a second time costs as much as the drawing
+        figure.set_layout_engine("none")  # the layout is final; repeating it costs as much as drawing
         return Picture(svg, alt, caption, wide, figure)
 
 
 def as_pdf(figure: Figure) -> bytes:
-    """The figure as PDF with text that can be edited; the same figure gives the same bytes: no date, no program."""
+    """Return the figure as PDF with editable text, without date or program name, so that the bytes are reproducible."""
     with _styled():
         return _saved(figure, "pdf")
 
 
 def draw(size: tuple[float, float], paint: Callable[[Figure], None]) -> str:
-    """Let ``paint`` fill a figure of ``size`` inches and give it back as SVG.
+    """Draw a figure of ``size`` inches with ``paint`` and return it as SVG.
 
-    The same content gives the same bytes: no date, fixed ids. Text stays text, so files are small.
+    The same content gives the same bytes: there is no date, and ids are fixed. Text stays text, which keeps files
+    small.
     """
     with _styled():
         return _saved(_painted(size, paint), "svg").decode()
@@ -143,7 +144,12 @@ def _saved(figure: Figure, kind: Literal["svg", "pdf"]) -> bytes:
 
 
 def model_line(name: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """Colour and dash of a model: the same in every figure."""
+    """Return colour and dash of a model, the same in every figure.
+
+    Args:
+        name: Key of the model.
+        names: Keys of all models of the figure, which decide the style of those outside the registry.
+    """
     if name in MODELS:
         return {"color": MODELS[name].colour, "linestyle": MODELS[name].dash}
     spare = [other for other in names if other not in MODELS]
@@ -152,18 +158,18 @@ def model_line(name: str, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def shown(text: str, length: int = 34) -> str:
-    """Text that a figure can carry: no control characters, which no SVG may hold, and not too long."""
+    """Shorten text to ``length`` characters and remove control characters, which SVG does not allow."""
     clean = "".join(letter if letter.isprintable() else " " for letter in text)
     return clean if len(clean) <= length else clean[: length - 1] + "…"
 
 
 def unit_square(axes: Axes, x: str, y: str) -> None:
-    """Both axes from 0 to 1 at one scale."""
+    """Set both axes to 0..1 at equal scale, with the labels ``x`` and ``y``."""
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal")
 
 
 def legend(figure: Figure, *axes: Axes, columns: int = 1) -> None:
-    """Under the axes, where it covers nothing; what was drawn last comes first."""
+    """Put a legend below the axes; what was drawn last comes first."""
     pairs = [pair for each in axes for pair in reversed([*zip(*each.get_legend_handles_labels(), strict=True)])]
     handles, labels = zip(*pairs, strict=True) if pairs else ((), ())
     figure.legend(handles, labels, loc="outside lower left", ncols=columns)

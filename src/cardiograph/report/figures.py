@@ -1,4 +1,4 @@
-"""Which figures a report has, and the same as files."""
+"""All figures of a report, and their export as files."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import Picture, as_pdf
 
 NOT_A_FILE = ("headline",)
-"""Drawings that mean nothing outside the page."""
+"""Drawings that have no meaning outside the report."""
 
 
 def draw_figures(content: ReportContent) -> dict[str, Picture]:
-    """Every figure that the content allows, by name; a report of pages alone has none of clinical values.
+    """Draw every figure that the content allows, by name.
 
-    ROC and precision-recall need both classes among the test records.
+    ROC, precision-recall and decision curves need both classes among the test records.
     """
     pictures = {"headline": figures_scores.headline(content), "forest": figures_scores.forest(content)}
-    benefit = content.metrics.get("net_benefit")  # older runs have none
     if 0 < content.test.positives < len(content.test):
         pictures["roc"] = figures_scores.roc(content)
         pictures["precision_recall"] = figures_scores.precision_recall(content)
-        if benefit is not None:
-            pictures["decision_curve"] = figures_calibration.decision_curve(content, benefit)
+        pictures["decision_curve"] = figures_calibration.decision_curve(content, content.metrics["net_benefit"])
     if len(content.test):
         pictures["calibration"] = figures_calibration.calibration(content)
         pictures["probabilities"] = figures_calibration.probabilities_by_outcome(content)
@@ -39,13 +37,13 @@ def draw_figures(content: ReportContent) -> dict[str, Picture]:
 
 
 def figure_files(pictures: Mapping[str, Picture]) -> dict[str, bytes]:
-    """Each figure as a vector drawing in both formats that journals take; the same figures give the same bytes.
+    """Export each figure as SVG and PDF, the vector formats that journals accept, with reproducible bytes.
 
     Args:
-        pictures: From :func:`draw_figures`.
+        pictures: Name -> figure, from :func:`draw_figures`.
 
     Returns:
-        ``roc.svg``, ``roc.pdf``, ... -> content.
+        File name (``roc.svg``, ``roc.pdf``, ...) -> content.
     """
     files: dict[str, bytes] = {}
     for name, picture in pictures.items():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.curves import spearman
 from cardiograph.report.content import ClinicalContent, GraphContent, LearningCurve, ReportContent
 from cardiograph.report.figure_style import INK, NEGATIVE, POSITIVE, SOFT, UNLABELLED, Picture, picture, shown
 from cardiograph.wording import class_names
@@ -20,16 +19,13 @@ if TYPE_CHECKING:
 
 
 CLASSES = ((0, NEGATIVE), (1, POSITIVE))
-
-
-BARS_AT_MOST = 12
-
-
-TRAINED, VALIDATED = "#5b6676", "#b03060"
+MAX_BARS = 12
+"""Maximum number of distinct whole numbers that are drawn as bars; more are drawn as a histogram."""
+TRAINING_COLOUR, VALIDATION_COLOUR = "#5b6676", "#b03060"
 
 
 def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
-    """Each clinical variable in each class."""
+    """Draw the distribution of each clinical variable in each class."""
     count = clinical.values.shape[1]
     columns = min(3, count)
     rows = -(-count // columns)
@@ -38,7 +34,7 @@ def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
         for place, variable in enumerate(clinical.variables):
             axes = figure.add_subplot(rows, columns, place + 1)
             values = clinical.values[:, place]
-            if variable.whole and len(np.unique(values[np.isfinite(values)])) <= BARS_AT_MOST:
+            if variable.whole and len(np.unique(values[np.isfinite(values)])) <= MAX_BARS:
                 _bars(axes, values, clinical.labels)
             else:
                 _histogram(axes, values, clinical.labels, log=variable.transform == "log")
@@ -55,15 +51,15 @@ def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
         (3.3 * columns, 0.4 + 2.5 * rows),
         paint,
         "Distribution of each clinical variable by class",
-        f"{labelled} labelled records of all parts; each class adds up to 1, short vertical lines mark medians, missing "
-        "values are left out.",
+        f"{labelled} labelled records of all parts; each class adds up to 1. Short vertical lines mark medians; missing "
+        "values are excluded.",
         wide=columns > 1,
     )
 
 
 def correlation(content: ReportContent, clinical: ClinicalContent) -> Picture:
-    """Spearman correlation of the clinical variables and the label."""
-    titles, matrix, fewest = correlations(content, clinical)
+    """Draw the rank correlations of the clinical variables and the label."""
+    titles, matrix, smallest = content.correlations(clinical)
     names = [shown(title, 26) for title in titles]
     size = 1.9 + 0.42 * len(names)
 
@@ -82,25 +78,18 @@ def correlation(content: ReportContent, clinical: ClinicalContent) -> Picture:
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         figure.colorbar(image, ax=axes, shrink=0.7, aspect=16, ticks=[-1, -0.5, 0, 0.5, 1]).outline.set_visible(False)
-        axes.set_title("What goes with what")
+        axes.set_title("Rank correlations")
 
     return picture(
         (size + 0.9, size),
         paint,
         "Rank correlation of the clinical variables and the outcome",
-        f"Spearman rank correlation over the records that have both values (at least {fewest} for each pair, all parts).",
+        f"Spearman rank correlation over the records of all parts that have both values (at least {smallest} per pair).",
     )
 
 
-def correlations(content: ReportContent, clinical: ClinicalContent) -> tuple[list[str], NDArray[np.float64], int]:
-    """Names, rank correlations and the fewest records of a pair, of all variables and then the label."""
-    label = np.where(clinical.labels >= 0, clinical.labels, np.nan)
-    matrix, fewest = spearman(np.column_stack([clinical.values, label]))
-    return [*(variable.title for variable in clinical.variables), content.outcome], matrix, fewest
-
-
 def learning_curves(content: ReportContent) -> Picture:
-    """Loss and accuracy by epoch of each model that is learnt in epochs."""
+    """Draw loss and accuracy by epoch of each model that is trained in epochs."""
     curves = {name: content.curves[name] for name in content.models.titles if name in content.curves}
     accuracy = any(len(curve.val_accuracy) for curve in curves.values())
 
@@ -123,14 +112,14 @@ def learning_curves(content: ReportContent) -> Picture:
         (max(4.8, 3.2 * len(curves)), 0.5 + 2.2 * (1 + accuracy)),
         paint,
         "Loss and accuracy by epoch, training and validation",
-        f"Kept: {kept}; the epoch with the lowest validation loss ({len(content.validation)} records), which is why "
-        "validation scores flatter.",
+        f"Kept: {kept}. This is the epoch with the lowest validation loss ({len(content.validation)} records), so "
+        "validation scores are optimistic.",
         wide=len(curves) > 1,
     )
 
 
 def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
-    """The map of records with their links."""
+    """Draw the map of records with their links."""
     names = class_names(content.outcome)
     kinds = ((-1, UNLABELLED, "unlabelled"), (0, NEGATIVE, names[0]), (1, POSITIVE, names[1]))
 
@@ -162,10 +151,11 @@ def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
         (9.6, 6.8),
         paint,
         "Map of the patient graph with its links",
-        f"{len(graph.xy)} records{sampled}. A link joins a record with one of its {graph.k} nearest reference records, "
-        f"where that is drawn ({graph.metric} distance of the fused features); it has the colour of a class where both "
-        "ends are of that class and is grey otherwise. Filled: reference (training); hollow: query, which hears "
-        "reference records and is heard by nobody. The map (t-SNE) keeps near records near; far distances mean nothing.",
+        f"{len(graph.xy)} records{sampled}. A link joins a record to one of its {graph.k} nearest reference records "
+        f"({graph.metric} distance of the fused features), if that one is drawn. It has the colour of a class if both "
+        "ends belong to that class, and is grey otherwise. Filled: reference (training) record. Hollow: query record, "
+        "which has reference records as neighbours but is never a neighbour itself. The map (t-SNE) keeps similar records "
+        "close together; larger distances have no meaning.",
         wide=True,
     )
 
@@ -202,13 +192,13 @@ def _histogram(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64
 
 
 def _curve_pair(axes: Axes, train: NDArray[np.float64], val: NDArray[np.float64], curve: LearningCurve) -> None:
-    for values, colour, name in ((train, TRAINED, "training"), (val, VALIDATED, "validation")):
+    for values, colour, name in ((train, TRAINING_COLOUR, "training"), (val, VALIDATION_COLOUR, "validation")):
         axes.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=1.4, label=name)
     axes.axvline(curve.best_epoch + 1, color=INK, linewidth=0.9, linestyle=(0, (3, 2)), label="kept")
 
 
 def _links(graph: GraphContent) -> Iterator[Patch]:
-    """Links within each class and the others, each kind as one path, which keeps the file small."""
+    """Yield the links within each class and between classes, each kind as one path, which keeps the file small."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 

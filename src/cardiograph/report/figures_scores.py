@@ -1,4 +1,4 @@
-"""Figures of the scores: ROC, precision-recall, decisions, models side by side."""
+"""Figures of the scores: headline, ROC, precision-recall, confusion matrix, comparison of models."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cardiograph.evaluate.bootstrap import group_weights
 from cardiograph.evaluate.metrics import confusion
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.report.content import ReportContent
@@ -29,65 +27,47 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BAND_RESAMPLES = 400
-SQUARE = (4.7, 5.2)
+SIZE_INCHES = (4.7, 5.2)
 
 
-def model_order(content: ReportContent) -> list[str]:
-    """The models that have predictions, the primary one first."""
-    names = [name for name in content.models.titles if name in content.test.probabilities]
-    names += [name for name in content.test.probabilities if name not in names]
-    return sorted(names, key=lambda name: name != content.models.primary)
-
-
-def scores_of(content: ReportContent, model: str) -> dict[str, Any]:
-    """The test scores of a model, as in ``metrics.json``."""
-    found = content.metrics["test"] if model == content.models.primary else content.metrics["baselines"].get(model, {})
-    return dict(found)
-
-
-def title_of(content: ReportContent, model: str) -> str:
-    """A model's name for people."""
-    return content.models.titles.get(model, model)
-
-
-def counted(part: PartPredictions) -> str:
-    """``137 records (55 positive, 120 groups)``."""
+def part_in_words(part: PartPredictions) -> str:
+    """Format the counts of a part, such as ``137 records (55 positive, 120 groups)``."""
     return f"{len(part)} records ({part.positives} positive, {part.group_count} groups)"
 
 
 def roc(content: ReportContent) -> Picture:
-    """ROC curves of all models, with a bootstrap band around the primary one."""
+    """Draw the ROC curves of all models, with a bootstrap band around the primary one."""
     from sklearn.metrics import roc_curve
 
-    test, names = content.test, model_order(content)
+    test, names, band = content.test, content.model_order, content.test_curves.roc_band
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, zorder=1)
-        grid, low, high = _roc_band(test, content.models.primary, content.metrics["bootstrap"]["confidence"])
-        axes.fill_between(grid, low, high, color=model_line(names[0], tuple(names))["color"], alpha=0.13, linewidth=0)
+        if band is not None:
+            colour = model_line(names[0], tuple(names))["color"]
+            axes.fill_between(band.at, band.low, band.high, color=colour, alpha=0.13, linewidth=0)
         for name in reversed(names):
             false, true, _ = roc_curve(test.labels, test.probabilities[name], drop_intermediate=False)
             _model_curve(axes, content, name, (false, true), key="auroc")
         unit_square(axes, "1 - specificity", "sensitivity")
-        axes.set_title("Positives found against false alarms")
+        axes.set_title("ROC curve")
         legend(figure, axes)
 
     return picture(
-        SQUARE,
+        SIZE_INCHES,
         paint,
         "ROC curves of all models on the test records",
-        f"ROC on {counted(test)}. Bold: {title_of(content, names[0])}, the model kept; the shaded band is its pointwise "
-        f"bootstrap interval over groups. In the legend: AUROC with interval. Diagonal: a coin.",
+        f"ROC on {part_in_words(test)}. Bold: {content.title_of(names[0])}, the kept model; the shaded band is its "
+        "pointwise bootstrap interval over groups. Legend: AUROC with interval. Diagonal: chance level.",
     )
 
 
 def precision_recall(content: ReportContent) -> Picture:
-    """Precision-recall curves with the prevalence as floor."""
+    """Draw the precision-recall curves of all models, with the prevalence as chance level."""
     from sklearn.metrics import precision_recall_curve
 
-    test, names = content.test, model_order(content)
+    test, names = content.test, content.model_order
     prevalence = test.positives / len(test)
 
     def paint(figure: Figure) -> None:
@@ -105,20 +85,19 @@ def precision_recall(content: ReportContent) -> Picture:
             precision, recall, _ = precision_recall_curve(test.labels, test.probabilities[name])
             _model_curve(axes, content, name, (recall[::-1], precision[::-1]), key="auprc", drawstyle="steps-pre")
         unit_square(axes, "sensitivity (recall)", "positive predictive value (precision)")
-        axes.set_title("Of those called positive, how many are")
+        axes.set_title("Precision-recall curve")
         legend(figure, axes)
 
     return picture(
-        SQUARE,
+        SIZE_INCHES,
         paint,
         "Precision-recall curves of all models on the test records",
-        f"Precision and recall on {counted(test)}. In the legend: average precision with interval. Dotted: what chance "
-        "gives.",
+        f"Precision and recall on {part_in_words(test)}. Legend: average precision with interval. Dotted: chance level.",
     )
 
 
 def confusion_matrix(content: ReportContent) -> Picture:
-    """The four counts at the threshold."""
+    """Draw the confusion matrix of the primary model at its threshold."""
     test, primary = content.test, content.models.primary
     threshold = content.models.thresholds[primary]
     counts = confusion(test.labels, test.probabilities[primary], threshold)
@@ -146,14 +125,14 @@ def confusion_matrix(content: ReportContent) -> Picture:
         paint,
         f"Confusion matrix: {counts[0, 0]} true negative, {counts[0, 1]} false positive, {counts[1, 0]} false negative, "
         f"{counts[1, 1]} true positive",
-        f"{title_of(content, primary)} on {counted(test)}. The threshold was chosen on validation records.",
+        f"{content.title_of(primary)} on {part_in_words(test)}. The threshold was chosen on validation records.",
     )
 
 
 def forest(content: ReportContent) -> Picture:
-    """AUROC of each model with its interval, on one axis."""
-    names = model_order(content)
-    rows = [(name, scores_of(content, name)["auroc"]) for name in names]
+    """Draw the AUROC of each model with its interval on one axis."""
+    names = content.model_order
+    rows = [(name, content.scores_of(name)["auroc"]) for name in names]
     rows = [(name, auroc) for name, auroc in rows if auroc["value"] is not None]
 
     def paint(figure: Figure) -> None:
@@ -161,7 +140,7 @@ def forest(content: ReportContent) -> Picture:
         for place, (name, auroc) in enumerate(rows):
             _forest_row(axes, place, auroc, colour=model_line(name, tuple(names))["color"])
         _ceiling_lines(axes, content, len(rows))
-        axes.set_yticks(range(len(rows)), [shown(title_of(content, name)) for name, _ in rows], size=9, color=INK)
+        axes.set_yticks(range(len(rows)), [shown(content.title_of(name)) for name, _ in rows], size=9, color=INK)
         axes.set(ylim=(len(rows) - 0.4, -0.75), xlabel="AUROC on the test records")
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
@@ -172,8 +151,8 @@ def forest(content: ReportContent) -> Picture:
         (9.6, 1.1 + 0.55 * max(1, len(rows))),
         paint,
         "AUROC of each model with its interval",
-        f"AUROC on {counted(content.test)} with {confidence:g} % intervals; all models saw the same resamples. Intervals "
-        "that overlap can hide a clear paired difference: for the graph, read the verdict.",
+        f"AUROC on {part_in_words(content.test)} with {confidence:g} % intervals from the same resamples for all models. "
+        "Intervals that overlap can hide a clear paired difference: for the graph, read the verdict.",
         wide=True,
     )
 
@@ -202,10 +181,10 @@ def _forest_row(axes: Axes, place: int, auroc: dict[str, Any], *, colour: str) -
 
 
 def headline(content: ReportContent) -> Picture:
-    """The headline AUROC on a scale from a coin to perfect."""
+    """Draw the headline AUROC on a scale from chance level to 1."""
     auroc = content.metrics["test"]["auroc"]
     value, low, high = (auroc[key] for key in ("value", "low", "high"))
-    colour = model_line(content.models.primary, tuple(model_order(content)))["color"]
+    colour = model_line(content.models.primary, tuple(content.model_order))["color"]
     start = 0.5 if min(x for x in (value, low, 1.0) if x is not None) >= 0.5 else 0.0
 
     def paint(figure: Figure) -> None:
@@ -216,9 +195,8 @@ def headline(content: ReportContent) -> Picture:
         if value is not None:
             axes.plot(value, 0, "o", color=colour, markersize=11, markeredgecolor="white", markeredgewidth=1.5)
         axes.set(xlim=(start - 0.02, 1.02), ylim=(-0.5, 0.5), yticks=[])
-        axes.set_xticks(
-            [start, 0.75 if start else 0.5, 1], ["0.5 coin" if start else "0", "0.75" if start else "0.5 coin", "1"]
-        )
+        ticks = {0.5: "0.5 chance", 0.75: "0.75", 1: "1"} if start else {0: "0", 0.5: "0.5 chance", 1: "1"}
+        axes.set_xticks(list(ticks), list(ticks.values()))
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0, labelsize=9, pad=1)
@@ -236,13 +214,13 @@ def _model_curve(
     **line: Any,  # noqa: ANN401
 ) -> None:
     bold = name == content.models.primary
-    label = f"{shown(title_of(content, name))}  {in_short(scores_of(content, name).get(key))}"
-    line |= model_line(name, tuple(model_order(content)))
+    label = f"{shown(content.title_of(name))}  {interval_in_short(content.scores_of(name).get(key))}"
+    line |= model_line(name, tuple(content.model_order))
     axes.plot(*points, label=label, linewidth=2.4 if bold else 1.3, zorder=3 if bold else 2, **line)
 
 
-def in_short(interval: dict[str, float | None] | None) -> str:
-    """``0.812 (0.74-0.87)``, for a legend."""
+def interval_in_short(interval: dict[str, float | None] | None) -> str:
+    """Format a score for a legend, such as ``0.812 (0.74-0.87)``."""
     if not interval or interval["value"] is None:
         return "undefined"
     if interval["low"] is None or interval["high"] is None:
@@ -254,7 +232,7 @@ def in_short(interval: dict[str, float | None] | None) -> str:
 def _ceiling_lines(axes: Axes, content: ReportContent, rows: int) -> None:
     if content.ceiling is None:
         return
-    marks = ((content.ceiling.bayes_auroc, "-", "ceiling"), (content.ceiling.latent_auroc, ":", "true latents"))
+    marks = ((content.ceiling.bayes_auroc, "-", "ceiling"), (content.ceiling.latent_auroc, ":", "latent variables"))
     for value, dash, name in marks:
         if np.isfinite(value):
             axes.axvline(value, color=INK, linewidth=1.1, linestyle=dash)
@@ -269,22 +247,3 @@ def _ceiling_lines(axes: Axes, content: ReportContent, rows: int) -> None:
                 va="bottom",
                 color=SOFT,
             )
-
-
-def _roc_band(
-    part: PartPredictions, model: str, confidence: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Pointwise percentile band of the sensitivity over resamples of whole groups."""
-    grid = np.linspace(0, 1, 101)
-    order = np.argsort(-part.probabilities[model], kind="stable")
-    last = np.flatnonzero(np.r_[np.diff(part.probabilities[model][order]) != 0, True])
-    positive = part.labels[order] == 1
-    drawn = []
-    rng = np.random.default_rng(0)
-    for weights in group_weights(part.labels, part.groups, resamples=BAND_RESAMPLES, rng=rng):
-        for row in weights[:, order]:
-            true, false = (row * positive).cumsum()[last], (row * ~positive).cumsum()[last]
-            if true[-1] and false[-1]:
-                drawn.append(np.interp(grid, np.r_[0, false / false[-1]], np.r_[0, true / true[-1]]))
-    low, high = np.quantile(drawn or [grid], [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    return grid, low, high

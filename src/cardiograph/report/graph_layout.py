@@ -1,24 +1,23 @@
-"""Where to draw a record: a map of the feature space on paper."""
+"""Two-dimensional layout of the patient graph."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-SMALL = 30
-"""Below this many records principal components are drawn; t-SNE needs more."""
+MIN_TSNE_RECORDS = 30
+"""Minimum number of records for t-SNE; with fewer, the layout shows two principal components."""
 
 
 def graph_layout(features: NDArray[np.float32], rng_seed: int) -> NDArray[np.float64]:
-    """A deterministic map of records; near records of the feature space come out near each other.
+    """Compute a deterministic map on which similar records are close to each other.
 
-    One thread only: sums of several come in any order, and on busy cores they are slower.
-
-    Distances on the map are not to scale, and far ones mean nothing.
+    Distances on the map are not to scale, and large ones have no meaning. t-SNE runs on one thread, because the order
+    of sums over several threads varies.
 
     Args:
-        features: [n, d] node features; at most a few hundred records (the caller samples).
-        rng_seed: Rng seed of t-SNE.
+        features: [n, d] node features of at most a few hundred records (the caller samples).
+        rng_seed: Seed of t-SNE.
 
     Returns:
         [n, 2] coordinates within -1..1.
@@ -31,19 +30,19 @@ def graph_layout(features: NDArray[np.float32], rng_seed: int) -> NDArray[np.flo
 
     count, width = features.shape
     if count < 3 or width < 2:
-        return _fitted(np.column_stack([features[:, 0] if width else np.zeros(count), np.zeros(count)]))
-    components = min(30 if count >= SMALL else 2, width, count - 1)
+        return _scaled(np.column_stack([features[:, 0] if width else np.zeros(count), np.zeros(count)]))
+    components = min(30 if count >= MIN_TSNE_RECORDS else 2, width, count - 1)
     reduced = PCA(components, svd_solver="full").fit_transform(features.astype(np.float64))
-    if count >= SMALL:
+    if count >= MIN_TSNE_RECORDS:
         perplexity = min(30.0, (count - 1) / 4)
         embedding = TSNE(2, perplexity=perplexity, init="pca", random_state=rng_seed, max_iter=400)
         with threadpool_limits(1):
             reduced = embedding.fit_transform(reduced)
-    return _fitted(np.asarray(reduced[:, :2], dtype=np.float64))
+    return _scaled(np.asarray(reduced[:, :2], dtype=np.float64))
 
 
-def _fitted(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centred, the longer side scaled to -1..1."""
+def _scaled(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre the points and scale the longer side to -1..1."""
     if not len(points):
         return points
     low, high = points.min(axis=0), points.max(axis=0)

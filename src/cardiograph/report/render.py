@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs no network, and its model card."""
+"""Rendering of the report (one HTML file that needs no network), the model card and the methods paragraphs."""
 
 from __future__ import annotations
 
@@ -12,32 +12,31 @@ from cardiograph.report.audit import audit_rows
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import Picture
 from cardiograph.report.figures import draw_figures
-from cardiograph.report.figures_scores import model_order, title_of
 from cardiograph.report.score_tables import score_context
 from cardiograph.report.template import fill
 from cardiograph.report.tripod import checklist
 from cardiograph.wording import WORDINGS, class_names
 
-ISSUES_SHOWN = 2000
-"""Lines of the table of issues; the rest is counted, so that the file opens."""
+MAX_ISSUE_ROWS = 2000
+"""Maximum number of rows of the table of issues, so that browsers can open the file."""
 
 
 def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None = None) -> str:
-    """Write the report as one HTML file: inline style, figures as data URIs, no script, no outside address.
+    """Render the report as one HTML file: inline style, figures as data URIs, no script, no external address.
 
     Args:
-        content: All that is shown; names may hold any text, all of it is escaped.
-        pictures: From :func:`cardiograph.report.figures.draw_figures`, where they are drawn already.
+        content: Content of the report; all text is escaped.
+        pictures: Result of :func:`cardiograph.report.figures.draw_figures`; None draws the figures.
 
     Returns:
-        HTML. The same content gives the same text.
+        HTML; the same content gives the same text.
     """
     sheet = content.contact_sheet
     context = _context(content) | {
         "figures": draw_figures(content) if pictures is None else pictures,
         "sections": checklist(content),
         "contact_sheet": "data:image/png;base64," + base64.b64encode(sheet).decode() if sheet else "",
-        "issues_shown": ISSUES_SHOWN,
+        "issues_shown": MAX_ISSUE_ROWS,
         "issue_counts": tables.issue_counts(content),
         "strongest": tables.strongest_pairs(content),
         "variable_rows": tables.variable_rows(content.clinical) if content.clinical else [],
@@ -51,10 +50,10 @@ def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None
 
 
 def render_model_card(content: ReportContent) -> str:
-    """Write the model card as Markdown: intended use, data, scores with intervals, limits; only what is known.
+    """Render the model card as Markdown: intended use, data, scores with intervals, limits.
 
     Args:
-        content: As for :func:`render_report`; HTML and table marks in names are escaped.
+        content: Content of the report; HTML and Markdown marks in names are escaped.
     """
     return fill("model_card.md", _context(content))
 
@@ -82,30 +81,30 @@ def _context(content: ReportContent) -> dict[str, Any]:
 
 ORIGINS = {
     "measured": "",
-    "synthetic patient": "All patients, pages and values are synthetic: they were drawn by a program from one latent state "
-    "each, and nothing here was observed in a patient.",
+    "synthetic patient": "All patients, pages and values are synthetic: a program drew them from one latent state per "
+    "patient, and nothing was observed in a real patient.",
     "simulated from the label": "The clinical values were simulated from the outcome itself, in the test records too, so "
-    "that the scores check the programs and say nothing about patients.",
-    "simulated blind to the label": "The clinical values were simulated without sight of the outcome and carry no "
+    "the scores check the software and say nothing about patients.",
+    "simulated blind to the label": "The clinical values were simulated without knowledge of the outcome and carry no "
     "information about it.",
 }
 
 
 def render_methods(content: ReportContent) -> str:
-    """Write the paragraphs as Markdown, from facts of the run alone.
+    """Render two paragraphs of methods as Markdown, from facts of the run only.
 
     Args:
-        content: As for the report; the outcome is called what the user calls it.
+        content: Content of the report; HTML and Markdown marks in names are escaped.
     """
     primary, metrics = content.models.primary, content.metrics
-    others = [title_of(content, name) for name in model_order(content) if name != primary]
+    others = [content.title_of(name) for name in content.model_order if name != primary]
     context: dict[str, Any] = {
         "content": content,
         "metrics": metrics,
         "test": metrics["test"],
         "origin": ORIGINS[content.provenance],
         "score_name": WORDINGS[content.provenance].score,
-        "primary": title_of(content, primary),
+        "primary": content.title_of(primary),
         "others": others,
         "parts": _parts(content),
         "predictors": [_predictor(content, place) for place in range(len(content.clinical.variables))]
@@ -113,7 +112,7 @@ def render_methods(content: ReportContent) -> str:
         else [],
         "threshold": content.models.thresholds[primary],
         "confidence": f"{metrics['bootstrap']['confidence'] * 100:g}",
-        "subgroups": list(metrics.get("subgroups", {})),
+        "subgroups": list(metrics["subgroups"]),
         "part_titles": tables.PART_TITLES,
         "version": content.reproduction.versions.get("cardiograph", ""),
     }

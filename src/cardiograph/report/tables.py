@@ -1,4 +1,4 @@
-"""The tables and sentences of the report, as plain values for its templates."""
+"""Tables and sentences of the report, as plain values for its templates."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from cardiograph.evaluate.metrics import METRICS, confusion, score
 from cardiograph.evaluate.summary import ONE_EACH
-from cardiograph.evaluate.verdict import WORTH_HAVING
+from cardiograph.evaluate.verdict import MIN_USEFUL_GAIN
 from cardiograph.report.content import ClinicalContent, GraphContent, ReportContent, SplitRow
-from cardiograph.report.figures_cohort import correlations
-from cardiograph.report.figures_scores import model_order, scores_of, title_of
 from cardiograph.wording import class_names
 
 TableRow = dict[str, Any]
@@ -27,17 +25,17 @@ COMPARED = ("auroc", "auprc", "balanced_accuracy", "brier", "calibration_slope")
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A value for people; ``undefined`` where there is none."""
+    """Format a value; ``undefined`` for None or NaN."""
     return "undefined" if value is None or math.isnan(value) else f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def signed(value: float) -> str:
-    """A difference for people, with its sign."""
+    """Format a difference with its sign."""
     return ("" if value < 0 else "+") + number(value)
 
 
 def interval(found: Score, digits: int = 3) -> str:
-    """``0.812 (0.741 to 0.874)``."""
+    """Format a score with its interval, such as ``0.812 (0.741 to 0.874)``."""
     if not found or found["value"] is None:
         return "undefined"
     if found["low"] is None or found["high"] is None:
@@ -46,41 +44,38 @@ def interval(found: Score, digits: int = 3) -> str:
 
 
 def metric_rows(content: ReportContent) -> list[TableRow]:
-    """Every metric of the primary model on test and validation records."""
+    """Return every metric of the primary model on test and validation records."""
     test, validation = content.metrics["test"], content.metrics["validation"]
-    rows = [
-        {"title": metric.title, "meaning": metric.meaning, "test": test.get(name), "validation": validation.get(name),
+    rows: list[TableRow] = [
+        {"title": metric.title, "meaning": metric.meaning, "test": test[name], "validation": validation[name],
          "best": f"{metric.best:g}", "threshold": metric.needs_threshold}
         for name, metric in METRICS.items()
-        if name in test  # older runs lack the newer ones
     ]  # fmt: skip
-    if ONE_EACH in test:
-        one_each: TableRow = {
-            "title": "AUROC, one record per patient",
-            "meaning": "the first record of each patient (group) only, so that nobody counts twice",
-            "test": test[ONE_EACH],
-            "validation": validation.get(ONE_EACH),
-            "best": "1",
-            "threshold": False,
-        }
-        rows.insert(1, one_each)
-    return rows
+    one_each: TableRow = {
+        "title": "AUROC, one record per patient",
+        "meaning": "the first record of each patient (group) only, so that no patient counts twice",
+        "test": test[ONE_EACH],
+        "validation": validation[ONE_EACH],
+        "best": "1",
+        "threshold": False,
+    }
+    return [rows[0], one_each, *rows[1:]]
 
 
 def model_rows(content: ReportContent) -> list[TableRow]:
-    """The models side by side."""
+    """Return the main scores of every model, the primary one first."""
     return [
         {
-            "title": title_of(content, name),
+            "title": content.title_of(name),
             "primary": name == content.models.primary,
-            "scores": [scores_of(content, name).get(metric) for metric in COMPARED],
+            "scores": [content.scores_of(name).get(metric) for metric in COMPARED],
         }
-        for name in model_order(content)
+        for name in content.model_order
     ]
 
 
 def class_rows(content: ReportContent) -> list[TableRow]:
-    """The classification report: precision, recall and F1 of each class at the threshold."""
+    """Return precision, recall and F1 of each class at the threshold, and their means."""
     test, primary = content.test, content.models.primary
     threshold = content.models.thresholds[primary]
     counts = decisions(content)
@@ -97,13 +92,13 @@ def class_rows(content: ReportContent) -> list[TableRow]:
 
 
 def decisions(content: ReportContent) -> NDArray[np.int64]:
-    """[2, 2] test records by true label (rows) and the primary model's decision (columns)."""
+    """Return the number of test records [2, 2] by true label (rows) and the primary model's decision (columns)."""
     primary = content.models.primary
     return confusion(content.test.labels, content.test.probabilities[primary], content.models.thresholds[primary])
 
 
 def split_parts(content: ReportContent) -> list[TableRow]:
-    """The split table, part by part, with sums and shares of all records."""
+    """Return the split table part by part, with sums and shares of all records."""
     total = sum(row.records for row in content.split) or 1
     parts: list[TableRow] = []
     for part, title in PART_TITLES.items():
@@ -115,12 +110,12 @@ def split_parts(content: ReportContent) -> list[TableRow]:
 
 
 def label_name(content: ReportContent, row: SplitRow) -> str:
-    """What the label of a row of the split table means."""
+    """Return the class name of the label of a row of the split table."""
     return (*class_names(content.outcome), "unlabelled")[row.label]
 
 
 def variable_rows(clinical: ClinicalContent) -> list[TableRow]:
-    """Median and quartiles of each variable in each class, missing values counted."""
+    """Return median and quartiles of each variable in each class, and its number of missing values."""
     return [
         {
             "title": variable.title,
@@ -135,10 +130,10 @@ def variable_rows(clinical: ClinicalContent) -> list[TableRow]:
 
 
 def strongest_pairs(content: ReportContent) -> list[TableRow]:
-    """The pairs of variables, outcome included, with the largest rank correlation, at most six."""
+    """Return the up to six pairs of variables (outcome included) with the strongest rank correlation."""
     if content.clinical is None:
         return []
-    names, matrix, _ = correlations(content, content.clinical)
+    names, matrix, _ = content.correlations(content.clinical)
     pairs: list[TableRow] = [
         {"first": names[a], "second": names[b], "value": float(matrix[a, b])}
         for a, b in itertools.combinations(range(len(names)), 2)
@@ -148,29 +143,35 @@ def strongest_pairs(content: ReportContent) -> list[TableRow]:
 
 
 def graph_facts(graph: GraphContent) -> list[tuple[str, str]]:
-    """What is known of the whole graph."""
-    heard = graph.heard_by
+    """Return title and text of each fact about the whole graph."""
+    degree = graph.in_degree
     facts = [
         ("Reference records", f"{graph.records}"),
-        ("Neighbours of each", f"{graph.k}, {graph.metric} distance, outside the record's own group"),
+        ("Neighbours per record", f"{graph.k}, by {graph.metric} distance, from other groups only"),
     ]
     if math.isfinite(graph.agreement):
         facts.append(
             (
                 "Neighbours with the record's own label",
-                f"{graph.agreement * 100:.1f} %; drawn at random it would be {graph.agreement_by_chance * 100:.1f} %",
+                f"{graph.agreement * 100:.1f} % (for random neighbours: {graph.agreement_by_chance * 100:.1f} %)",
             )
         )
-    if len(heard):
+    if len(degree):
         facts += [
-            ("Heard by", f"{np.median(heard):g} records in the median, {heard.max()} at most"),
-            ("Heard by nobody", f"{int((heard == 0).sum())} records ({(heard == 0).mean() * 100:.1f} %)"),
+            (
+                "How often a record is a neighbour",
+                f"of {np.median(degree):g} reference records in the median, of {degree.max()} at most",
+            ),
+            (
+                "Records that are never a neighbour",
+                f"{int((degree == 0).sum())} ({(degree == 0).mean() * 100:.1f} %)",
+            ),
         ]
     return facts
 
 
 def rests_on(content: ReportContent) -> list[tuple[str, str]]:
-    """What each kind of number in the report was computed from."""
+    """Return, for each kind of number in the report, the records and method that it is based on."""
     counts, bootstrap = content.metrics["counts"], content.metrics["bootstrap"]
     test, validation = (
         f"{counts[part]['records']} {part} records in {counts[part]['groups']} groups"
@@ -183,27 +184,27 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
         (
             "Intervals",
             f"{bootstrap['resamples']} resamples of whole groups, drawn separately among groups with and without a "
-            f"positive record; the central {bootstrap['confidence'] * 100:g} %. They hold for other patients of the same "
-            "kind, not for another hospital, and not for training again.",
+            f"positive record; the central {bootstrap['confidence'] * 100:g} %. They apply to other patients from the same "
+            "population, not to another hospital, and they do not cover repeated training.",
         ),
         (
             "Graph verdict",
             "Difference in AUROC from each model without a graph, on the same resamples for all. Helped: every interval "
-            f"lies above 0. Did not help: an interval excludes a gain of more than {WORTH_HAVING:g}. Undecided: neither. "
+            f"lies above 0. Did not help: an interval excludes a gain of more than {MIN_USEFUL_GAIN:g}. Undecided: neither. "
             "The model named first has the lowest log loss on validation records.",
         ),
         ("Epoch", f"Chosen on {validation}: lowest loss."),
         ("Threshold", f"{threshold:.4f}, chosen on {validation}: {content.threshold_chosen}."),
-        ("Scaling, filling gaps, block weights, graph, network", f"{train} training records."),
+        ("Scaling, imputation, block weights, graph, network", f"{train} training records."),
     ]
-    meter = content.metrics.get("inflation", {})
-    if "difference" in meter:
+    inflation = content.metrics.get("inflation", {})
+    if "difference" in inflation:
         rows.append(
             (
                 "Inflation meter",
-                f"{meter['seeds']} pairs of splits of all records, one of rows and one of groups, in the same shares; the "
-                "kept model learnt again on each, without augmented copies. The interval allows for splits that overlap "
-                "(Nadeau and Bengio 2003).",
+                f"{inflation['seeds']} pairs of splits of all records, one of rows and one of groups, in the same shares; "
+                "the kept model was retrained on each, without augmented copies. The interval accounts for overlapping "
+                "splits (Nadeau and Bengio 2003).",
             )
         )
     if content.clinical is not None and content.clinical.variables:
@@ -212,31 +213,31 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
             ("Clinical values", "; ".join(f"{count} of {kinds.total()}: {kind}" for kind, count in kinds.items()) + ".")
         )
         rows.append(
-            ("Distributions and correlations", "Records of all parts; they describe, nothing was learnt from them.")
+            ("Distributions and correlations", "Records of all parts; descriptive only, no model uses these numbers.")
         )
     if len(content.fusion_shares) > 1:
         shares = ", ".join(f"{block} {share * 100:.0f} %" for block, share in content.fusion_shares.items())
-        rows.append(("Blocks", f"Share of the features' total variance: {shares}."))
+        rows.append(("Feature blocks", f"Share of the features' total variance: {shares}."))
     if content.encoder is not None:
         rows.append(("Page features", f"Encoder weights {content.encoder.weights}, not trained on these pages."))
     return rows
 
 
 def tiles(content: ReportContent) -> list[TableRow]:
-    """The four numbers beside the headline, each with the value that chance or knowing nothing gives."""
+    """Return the four numbers below the headline, each with the value of an uninformative model."""
     test = content.metrics["test"]
     prevalence = content.test.positives / max(1, len(content.test))
     baselines = {
         "auprc": f"chance: {prevalence:.2f}",
         "balanced_accuracy": "chance: 0.50",
-        "brier": f"always saying {prevalence:.2f}: {prevalence * (1 - prevalence):.3f}",
+        "brier": f"constant prediction of {prevalence:.2f}: {prevalence * (1 - prevalence):.3f}",
         "calibration_slope": "best: 1",
     }
-    return [{"title": METRICS[name].title, "score": test[name], "beside": text} for name, text in baselines.items()]
+    return [{"title": METRICS[name].title, "score": test[name], "baseline": text} for name, text in baselines.items()]
 
 
 def issue_counts(content: ReportContent) -> list[tuple[str, int]]:
-    """Issues by code, the most frequent first."""
+    """Return the number of issues by code, the most frequent first."""
     return Counter(issue.code for issue in content.issues).most_common()
 
 

@@ -1,4 +1,4 @@
-"""Templates of the pages, and the one way they are filled in."""
+"""Rendering of Jinja templates of HTML and Markdown, with the filters that they share."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cardiograph.report import tables
 
 
 def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.report") -> str:
-    """Fill in a template; HTML is escaped, a name that is not given is an error.
+    """Render a template; HTML is escaped, and an undefined name is an error.
 
     Args:
-        name: File in the ``templates`` folder of ``package``; what is included may lie in this package's, too.
-        context: Values by name.
+        name: File in the ``templates`` folder of ``package``; it may include templates of ``cardiograph.report``.
+        context: Name -> value.
         package: Package of the template.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -35,11 +35,11 @@ def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.r
         "label_name": lambda row, content: tables.label_name(content, row),
     }
     text = environment.get_template(name).render(context)
-    return text.encode("utf-8", "replace").decode()  # a file name that is no UTF-8 must not spoil the page
+    return text.encode("utf-8", "replace").decode()  # a file name may hold bytes that are not valid UTF-8
 
 
 def _markdown(text: object) -> str:
-    """Text that is only text in Markdown: one line, no HTML, no table or link marks."""
+    """Escape text for Markdown: one line, without HTML, table or link marks."""
     line = " ".join(str(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_|\[\]#])", r"\\\1", line)

@@ -9,6 +9,7 @@ import numpy as np
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, VAL
 from cardiograph.errors import Issue, RunError
+from cardiograph.evaluate.curves import part_curves
 from cardiograph.evaluate.decision import rule_in_words
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.report.content import (
@@ -70,6 +71,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
         models=roles,
         metrics=directory.read_json("metrics.json"),
         test=parts[TEST],
+        test_curves=part_curves(parts[TEST], roles.primary, confidence=config.evaluation.confidence),
         validation=parts[VAL],
         split=_split_rows(cohort.assign(part=split["part"], group=split["group"])),
         threshold_chosen=rule_in_words(
@@ -155,7 +157,7 @@ def _graph(directory: RunDirectory, facts: dict[str, Any], k: int, metric: str) 
         metric=metric,
         agreement=agreement,
         agreement_by_chance=by_chance,
-        heard_by=drawn["heard_by"],
+        in_degree=drawn["heard_by"],
     )
 
 

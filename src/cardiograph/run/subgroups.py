@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
-from cardiograph.evaluate.subgroups import MOST_LEVELS, groupings_of, subgroup_scores
+from cardiograph.evaluate.subgroups import MAX_LEVELS, groupings_of, subgroup_scores
 from cardiograph.train.data import Dataset
 
 ASKED_FIRST = ("sex", "gender", "race", "ethnicity", "age", "site", "hospital", "centre", "center", "device")
@@ -66,4 +66,4 @@ def _rank(name: str) -> int:
 
 
 def _may_part(name: str, cells: NDArray[Any]) -> bool:
-    return name.lower() == "age" or 1 < len({str(cell) for cell in cells}) <= MOST_LEVELS + 1
+    return name.lower() == "age" or 1 < len({str(cell) for cell in cells}) <= MAX_LEVELS + 1

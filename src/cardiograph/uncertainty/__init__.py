@@ -1,1 +1,1 @@
-"""Arrays in, numbers out: calibrated probabilities, Venn-Abers intervals, conformal sets, a gate against unlike records."""
+"""Uncertainty: calibrated probabilities, Venn-Abers intervals, conformal prediction sets, novelty detection."""

@@ -1,4 +1,4 @@
-"""Which calibration map these rows can bear, by log loss on groups that it was not fitted on."""
+"""Choice of the calibration method by log loss on held-out groups."""
 
 from __future__ import annotations
 
@@ -8,33 +8,31 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.uncertainty.calibrator_fits import fit_kind
-from cardiograph.uncertainty.calibrators import KINDS, Calibrator, Kind
+from cardiograph.uncertainty.calibrators import KINDS, Calibrator, Kind, fit_kind
 from cardiograph.uncertainty.inputs import checked_labels, checked_scores
 
-Choice = Literal["auto", "none", "temperature", "platt", "isotonic", "venn_abers"]
-SMALLEST_ROWS, SMALLEST_CLASS = 20, 5
-"""Fewer records, or fewer of a class, and nothing is fitted: the score keeps its own probability."""
-FLEXIBLE_ROWS, FLEXIBLE_CLASS = 200, 50
-"""From so many records, and so many of each class, ``isotonic`` and ``venn_abers`` are considered: with fewer, their steps
-follow chance."""
-FOLDS = 5
+Choice = Kind | Literal["auto"]
+MIN_RECORDS, MIN_CLASS_RECORDS = 20, 5
+"""Minimum number of records, and of records of each class, for any calibration."""
+MIN_FLEXIBLE_RECORDS, MIN_FLEXIBLE_CLASS_RECORDS = 200, 50
+"""The same minimum for the :data:`FLEXIBLE` methods, whose steps follow chance with fewer records."""
+MAX_FOLDS = 5
 FLEXIBLE: tuple[Kind, ...] = ("isotonic", "venn_abers")
 
 
 @dataclass(frozen=True)
 class CalibratorChoice:
-    """A fitted map and why it is this one.
+    """A fitted calibrator and the reason for its kind.
 
     Args:
-        calibrator: Fitted on all the rows.
-        requested: The kind that was asked for, or ``auto``.
-        reason: Why this kind, in a sentence for the report.
-        log_loss: Kind -> mean log loss in nats on held-out groups, for each kind that was compared; empty where the rows
-            were too few to hold any out.
-        folds: Into how many parts the groups were dealt; 0 where none were held out.
-        records: How many records there were.
-        positives: How many of them are positive.
+        calibrator: Calibrator fitted on all records.
+        requested: The configured kind, or ``auto``.
+        reason: Sentence for the report on why this kind was chosen.
+        log_loss: Kind -> mean log loss in nats on held-out groups, for each kind compared; empty if there were too few
+            records to hold any out.
+        folds: Number of cross-validation folds; 0 if no groups were held out.
+        records: Number of records.
+        positives: Number of positive records.
     """
 
     calibrator: Calibrator
@@ -58,11 +56,11 @@ class _Rows:
 
     @property
     def enough(self) -> bool:
-        return len(self.labels) >= SMALLEST_ROWS and self.smaller_class >= SMALLEST_CLASS
+        return len(self.labels) >= MIN_RECORDS and self.smaller_class >= MIN_CLASS_RECORDS
 
     @property
     def flexible(self) -> bool:
-        return len(self.labels) >= FLEXIBLE_ROWS and self.smaller_class >= FLEXIBLE_CLASS
+        return len(self.labels) >= MIN_FLEXIBLE_RECORDS and self.smaller_class >= MIN_FLEXIBLE_CLASS_RECORDS
 
 
 def fit_calibrator(
@@ -73,23 +71,24 @@ def fit_calibrator(
     kind: Choice = "auto",
     rng: np.random.Generator,
 ) -> CalibratorChoice:
-    """The map of a kind, or of the kind that does best on groups that it was not fitted on.
+    """Fit a calibrator of a given kind, or of the kind with the best log loss in cross-validation over groups.
 
-    Taken is the simplest kind that the best one does not beat by more than one standard error of their paired difference,
-    counted over groups: within that it is a tie, and a tie goes to the simpler.
+    ``auto`` selects the simplest kind that the best kind does not beat by more than one standard error of their paired
+    difference over groups: within one standard error the kinds are tied, and a tie goes to the simpler kind.
 
     Args:
-        scores: [n] difference of the two logits, of records that the network did not learn from.
+        scores: [n] difference of the two logits, of records that the network was not trained on.
         labels: [n] 0 or 1.
-        groups: [n] records of one group are never on both sides of a fold.
-        kind: Which, or ``auto``. A kind asked for is given, and its reason says so, except where there are fewer than 20
-            records or 5 of a class.
-        rng: Deals the groups into folds.
+        groups: [n] group of each record; a group is never on both sides of a fold.
+        kind: Kind of calibrator, or ``auto``. With fewer than 20 records, or fewer than 5 of a class, nothing is
+            fitted.
+        rng: Random generator that assigns groups to folds.
 
     Raises:
-        ValueError: Lengths differ, a score is not finite, a label is not 0 or 1, the kind is unknown.
+        ValueError: If lengths differ, a score is not finite, a label is not 0 or 1, or the kind is unknown.
 
-    Source: the rule of one standard error of Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees", 1984.
+    Source: the one-standard-error rule of Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees",
+        1984.
     """
     if kind != "auto" and kind not in KINDS:
         message = f"kind is {kind!r}, allowed are auto, {', '.join(KINDS)}"
@@ -101,10 +100,10 @@ def fit_calibrator(
     if not losses:
         chosen, reason = _without_folds(rows, kind)
     elif kind == "auto":
-        chosen = _simplest_as_good(rows.groups, losses)
-        reason = _told(rows, chosen, means)
+        chosen = _simplest_within_error(rows.groups, losses)
+        reason = _reason_of_auto(rows, chosen, means)
     else:
-        chosen, reason = kind, _asked_for(rows, kind)
+        chosen, reason = kind, _reason_of_configured(rows, kind)
     calibrator = fit_kind(rows.scores, rows.labels, chosen) if chosen != "none" else Calibrator("none", {})
     folds = int(fold.max()) + 1 if len(fold) else 0
     return CalibratorChoice(calibrator, kind, reason, means, folds, len(rows.labels), int(rows.labels.sum()))
@@ -124,22 +123,26 @@ def _candidates(rows: _Rows, kind: Choice) -> tuple[Kind, ...]:
 
 
 def _folds(rows: _Rows, rng: np.random.Generator) -> NDArray[np.int64]:
-    """[n] fold of each record, whole groups, kinds of group dealt evenly; empty where a class is in one group only."""
+    """Assign whole groups to folds, balanced by the classes in a group; empty if a class occurs in one group only.
+
+    Returns:
+        [n] fold of each record.
+    """
     size = np.bincount(rows.groups)
     positive = np.bincount(rows.groups, weights=rows.labels)
     mixture = np.where(positive == 0, 0, np.where(positive == size, 2, 1))
-    folds = min(FOLDS, int((positive > 0).sum()), int((positive < size).sum()))
+    folds = min(MAX_FOLDS, int((positive > 0).sum()), int((positive < size).sum()))
     if folds < 2:
         return np.zeros(0, dtype=np.int64)
-    dealt = rng.permutation(len(size))
-    dealt = dealt[np.argsort(mixture[dealt], kind="stable")]
+    order = rng.permutation(len(size))
+    order = order[np.argsort(mixture[order], kind="stable")]
     fold_of_group = np.empty(len(size), dtype=np.int64)
-    fold_of_group[dealt] = np.arange(len(size)) % folds
+    fold_of_group[order] = np.arange(len(size)) % folds
     return fold_of_group[rows.groups]
 
 
 def _held_out(rows: _Rows, fold: NDArray[np.int64], candidates: tuple[Kind, ...]) -> dict[Kind, NDArray[np.float64]]:
-    """Kind -> [n] log loss of each record under the map of the other folds."""
+    """Compute kind -> [n] log loss of each record by the calibrator fitted on the other folds."""
     losses = {}
     for kind in candidates:
         probability = np.empty(len(fold))
@@ -150,8 +153,8 @@ def _held_out(rows: _Rows, fold: NDArray[np.int64], candidates: tuple[Kind, ...]
     return losses
 
 
-def _simplest_as_good(groups: NDArray[np.int64], losses: dict[Kind, NDArray[np.float64]]) -> Kind:
-    """The first kind, from simple to flexible, that the best does not beat by more than one standard error."""
+def _simplest_within_error(groups: NDArray[np.int64], losses: dict[Kind, NDArray[np.float64]]) -> Kind:
+    """Return the first kind, from simple to flexible, that the best does not beat by more than one standard error."""
     best = min(losses, key=lambda name: float(losses[name].mean()))
     for kind, loss in losses.items():
         gain = loss - losses[best]
@@ -161,7 +164,7 @@ def _simplest_as_good(groups: NDArray[np.int64], losses: dict[Kind, NDArray[np.f
 
 
 def _standard_error(groups: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-    """Of a mean over records whose groups, not records, are independent."""
+    """Compute the standard error of a mean over records, where only groups are independent."""
     totals = np.bincount(groups, weights=values - values.mean())
     count = len(totals)
     return float(np.sqrt(count / (count - 1) * (totals**2).sum()) / len(values)) if count > 1 else float("inf")
@@ -173,23 +176,24 @@ def _counts(rows: _Rows) -> str:
 
 def _without_folds(rows: _Rows, kind: Choice) -> tuple[Kind, str]:
     if not rows.enough:
-        asked = "" if kind in ("auto", "none") else f"; {kind} is the configured kind"
-        needed = f"{SMALLEST_ROWS} records and {SMALLEST_CLASS} of each class are needed"
-        return "none", f"not calibrated: {_counts(rows)}, and {needed}{asked}"
+        configured = "" if kind in ("auto", "none") else f"; {kind} is the configured kind"
+        needed = f"{MIN_RECORDS} records and {MIN_CLASS_RECORDS} of each class are needed"
+        return "none", f"not calibrated: {_counts(rows)}, and {needed}{configured}"
     if kind == "auto":
         return "none", f"not calibrated: {_counts(rows)}, but one class is in a single group, so none can be held out"
-    return kind, _asked_for(rows, kind)
+    return kind, _reason_of_configured(rows, kind)
 
 
-def _asked_for(rows: _Rows, kind: Kind) -> str:
+def _reason_of_configured(rows: _Rows, kind: Kind) -> str:
     reason = f"{kind} is the configured kind ({_counts(rows)})"
     if kind in FLEXIBLE and not rows.flexible:
         effect = "its steps are coarse" if kind == "venn_abers" else "its steps follow chance"
-        reason += f"; with fewer than {FLEXIBLE_ROWS} records or {FLEXIBLE_CLASS} of a class {effect}"
+        minimum = f"{MIN_FLEXIBLE_RECORDS} records or {MIN_FLEXIBLE_CLASS_RECORDS} of a class"
+        reason += f"; with fewer than {minimum} {effect}"
     return reason
 
 
-def _told(rows: _Rows, chosen: Kind, means: dict[Kind, float]) -> str:
+def _reason_of_auto(rows: _Rows, chosen: Kind, means: dict[Kind, float]) -> str:
     best = min(means, key=lambda name: means[name])
     reason = f"{chosen} has a log loss of {means[chosen]:.3f} on held-out groups ({_counts(rows)})"
     if chosen == best:
@@ -198,6 +202,6 @@ def _told(rows: _Rows, chosen: Kind, means: dict[Kind, float]) -> str:
     else:
         reason += f"; {best} has {means[best]:.3f}, which is within one standard error, and a tie goes to the simpler"
     if not rows.flexible:
-        wanted = f"{FLEXIBLE_ROWS} records and {FLEXIBLE_CLASS} of each class"
-        reason += f"; {' and '.join(FLEXIBLE)} were not considered, they want {wanted}"
+        needed = f"{MIN_FLEXIBLE_RECORDS} records and {MIN_FLEXIBLE_CLASS_RECORDS} of each class"
+        reason += f"; {' and '.join(FLEXIBLE)} were not considered, they want {needed}"
     return reason

@@ -1,11 +1,12 @@
-"""Answers that may be "can't tell": the classes that a record cannot be ruled out of, with a known rate of error per class.
+"""Conformal prediction sets with a guaranteed coverage in each class.
 
-A record's score is compared with those of calibration records of each class in turn. A class is ruled out where no more
-than a tenth (at confidence 0.90) of its own calibration records look as unlike it. Over exchangeable records, the true class
-is then in the set as often as the confidence says, among the positives and among the negatives; for one patient nothing is
-said.
+The score of a record is compared with the scores of the calibration records of each class in turn. At confidence 0.90,
+a class is excluded if at most a tenth of its own calibration records conform as poorly as this record. Over
+exchangeable records, the set then contains the true class as often as the confidence states, among positives and among
+negatives. There is no guarantee for a single patient.
 
-Source: Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005, smoothed and Mondrian conformal predictors.
+Source: Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005 (smoothed, Mondrian conformal
+    predictors).
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from numpy.typing import NDArray
 
 from cardiograph.uncertainty.inputs import checked_labels, checked_scores, checked_share
 
-ENOUGH = 50
-"""Calibration records of a class below which its rate of error moves too much from one calibration set to another."""
+MIN_CLASS_RECORDS = 50
+"""Minimum number of calibration records of each class; with fewer, coverage varies too much."""
 DIGITS = 12
-"""1 - 0.9 is rounded to so many digits, so that a p-value of 0.1 is not above it."""
+"""Digits to which ``1 - confidence`` is rounded, so that a p-value of 0.1 does not exceed 1 - 0.9."""
 Answer = Literal["positive", "negative", "can't tell", "unlike both"]
 
 
 @dataclass(frozen=True, eq=False)
 class ConformalSets:
-    """Calibration scores of each class, and a confidence; made by :meth:`fit`.
+    """Calibration scores of each class and a confidence level; :meth:`fit` creates it.
 
     Args:
         negative: [n0] ascending scores of the calibration records with label 0.
-        positive: [n1] ascending scores of those with label 1.
-        confidence: 0..1, how often the true class is in the set.
+        positive: [n1] ascending scores of the calibration records with label 1.
+        confidence: Coverage of the true class, between 0 and 1.
 
     Raises:
-        ValueError: A score is not finite, or they do not ascend, or the confidence is not between 0 and 1.
+        ValueError: If a score is not finite, scores are not ascending, or the confidence is not between 0 and 1.
     """
 
     negative: NDArray[np.float64]
@@ -52,15 +53,16 @@ class ConformalSets:
 
     @classmethod
     def fit(cls, scores: NDArray[np.float64], labels: NDArray[np.int64], confidence: float = 0.90) -> ConformalSets:
-        """From calibration rows, which the network did not learn from.
+        """Create the sets from calibration records, which the network was not trained on.
 
         Args:
-            scores: [n] higher for label 1, any scale; raw, because calibration makes ties.
+            scores: [n] uncalibrated scores (calibration makes ties), higher for label 1, on any scale.
             labels: [n] 0 or 1.
-            confidence: 0..1.
+            confidence: Coverage of the true class, between 0 and 1.
 
         Raises:
-            ValueError: Lengths differ, a score is not finite, a label is not 0 or 1, the confidence is not within 0..1.
+            ValueError: If lengths differ, a score is not finite, a label is not 0 or 1, or the confidence is not
+                between 0 and 1.
         """
         scores = checked_scores(scores)
         labels = checked_labels(labels, len(scores))
@@ -68,35 +70,35 @@ class ConformalSets:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Calibration records with label 0 and with label 1."""
+        """Number of calibration records with label 0 and with label 1."""
         return len(self.negative), len(self.positive)
 
     @property
     def enough(self) -> bool:
-        """Whether each class has :data:`ENOUGH` calibration records."""
-        return min(self.counts) >= ENOUGH
+        """Whether each class has :data:`MIN_CLASS_RECORDS` calibration records."""
+        return min(self.counts) >= MIN_CLASS_RECORDS
 
     @property
     def statement(self) -> str:
-        """How many calibration records there are, and whether they are too few, in words for a report."""
+        """Number of calibration records, and whether there are too few, in words for a report."""
         negative, positive = self.counts
-        told = f"{positive} positive and {negative} negative calibration records"
-        return told if self.enough else f"too few: {told}, {ENOUGH} of each are needed"
+        counts = f"{positive} positive and {negative} negative calibration records"
+        return counts if self.enough else f"too few: {counts}, {MIN_CLASS_RECORDS} of each are needed"
 
     def p_values(self, scores: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How usual each record would be among the calibration records of each class.
+        """Compute the smoothed conformal p-value of each class.
 
-        ``(more unlike + u * (equal + 1)) / (n + 1)``, uniform for records of that class.
+        It is ``(less conforming + u * (equal + 1)) / (n + 1)``, which is uniform for records of that class.
 
         Args:
-            scores: [n] on the scale of those it was fitted on.
-            u: [n] uniform in [0, 1), one per record, from :func:`tie_break` or a generator; what makes the rate exact.
+            scores: [n] scores on the scale of the calibration scores.
+            u: [n] uniform numbers in [0, 1), from :func:`tie_break` or a generator; they make the coverage exact.
 
         Returns:
-            [n, 2] for label 0 and label 1, 0..1.
+            [n, 2] p-values of label 0 and label 1, 0..1.
 
         Raises:
-            ValueError: A score is not finite, lengths differ, a ``u`` is outside [0, 1).
+            ValueError: If a score is not finite, lengths differ, or a ``u`` is outside [0, 1).
         """
         scores = checked_scores(scores)
         u = checked_scores(u, name="u")
@@ -109,14 +111,14 @@ class ConformalSets:
     def sets(
         self, scores: NDArray[np.float64], u: NDArray[np.float64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """The classes that each record cannot be ruled out of.
+        """Compute the prediction set of each record.
 
         Args:
-            scores: [n] as in :meth:`p_values`.
-            u: [n] as in :meth:`p_values`.
+            scores: [n] scores, as in :meth:`p_values`.
+            u: [n] uniform numbers, as in :meth:`p_values`.
 
         Returns:
-            Sets [n, 2], a class is in where its p-value exceeds ``1 - confidence``; and the p-values [n, 2].
+            Sets [n, 2], which contain a class if its p-value exceeds ``1 - confidence``; and the p-values [n, 2].
 
         Raises:
             ValueError: See :meth:`p_values`.
@@ -125,7 +127,7 @@ class ConformalSets:
         return p > round(1 - self.confidence, DIGITS), p
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain lists and numbers, without loss."""
+        """Return plain lists and numbers, without loss of precision."""
         return {
             "negative": self.negative.tolist(),
             "positive": self.positive.tolist(),
@@ -134,10 +136,10 @@ class ConformalSets:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> ConformalSets:
-        """Back from :meth:`to_dict`.
+        """Restore the sets from :meth:`to_dict`.
 
         Raises:
-            ValueError: A part is missing, or see the class.
+            ValueError: If the content is incomplete or invalid.
         """
         missing = [name for name in ("negative", "positive", "confidence") if name not in content]
         if missing:
@@ -148,7 +150,7 @@ class ConformalSets:
 
 
 def answer(included: NDArray[np.bool_]) -> Answer:
-    """A set in words; only ``positive`` and ``negative`` are an answer, the other two abstain.
+    """Name a prediction set; ``positive`` and ``negative`` name a class, the other two abstain.
 
     Args:
         included: [2] whether label 0 and label 1 are in the set.
@@ -161,18 +163,13 @@ def answer(included: NDArray[np.bool_]) -> Answer:
     return "negative" if negative else "unlike both"
 
 
-def abstains(given: Answer) -> bool:
-    """Whether an answer names no class."""
-    return given in ("can't tell", "unlike both")
-
-
 def tie_break(key: str) -> float:
-    """A number in [0, 1) that looks drawn at random and is the same for the same key, today and on another machine.
+    """Return a pseudorandom number in [0, 1) that is the same for the same key on every machine.
 
     Args:
-        key: What stays the same for a record, and is not chosen with its score in view: a hash of its input, or its id.
+        key: Identity of a record that does not depend on its score, such as a hash of its input or its ID.
 
-    Source: the first 53 bits of SHA-256 (FIPS 180-4), as many as a float64 keeps.
+    Source: the first 53 bits of SHA-256 (FIPS 180-4), the precision of a float64.
     """
     return (int.from_bytes(sha256(key.encode("utf-8")).digest()[:8], "big") >> 11) / 2**53
 
@@ -180,7 +177,7 @@ def tie_break(key: str) -> float:
 def _p_values(
     conforming: NDArray[np.float64], query: NDArray[np.float64], u: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """P-values against ascending calibration values, of which the lowest are the most unlike."""
+    """Compute p-values from ascending calibration values, of which the lowest conform least."""
     below = np.searchsorted(conforming, query, side="left")
     equal = np.searchsorted(conforming, query, side="right") - below
     result: NDArray[np.float64] = (below + u * (equal + 1)) / (len(conforming) + 1)

@@ -1,4 +1,4 @@
-"""What rows a calibration may be made from, checked."""
+"""Checks of scores, labels and confidence levels for calibration."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 def checked_scores(scores: NDArray[np.float64], *, name: str = "scores") -> NDArray[np.float64]:
-    """Scores as float64, refused where they are not one finite number per record.
+    """Return scores as float64 after checking that they are one finite number per record.
 
     Args:
-        scores: [n] any real numbers.
-        name: What the message calls them.
+        scores: [n] real numbers.
+        name: Name of the scores in error messages.
 
     Raises:
-        ValueError: Not one dimension, or a value that is not finite.
+        ValueError: If there is not exactly one dimension, or a value is not finite.
     """
     checked = np.asarray(scores, dtype=np.float64)
     if checked.ndim != 1:
@@ -30,14 +30,14 @@ def checked_scores(scores: NDArray[np.float64], *, name: str = "scores") -> NDAr
 
 
 def checked_labels(labels: NDArray[np.int64], records: int) -> NDArray[np.int64]:
-    """Labels as int64, refused where they are not one 0 or 1 per record.
+    """Return labels as int64 after checking that they are one 0 or 1 per record.
 
     Args:
         labels: [n] 0 or 1.
-        records: How many there must be.
+        records: Required number of labels.
 
     Raises:
-        ValueError: Another length, or a label that is not 0 or 1.
+        ValueError: If the length differs, or a label is not 0 or 1.
     """
     given = np.asarray(labels)
     if given.shape != (records,):
@@ -51,10 +51,10 @@ def checked_labels(labels: NDArray[np.int64], records: int) -> NDArray[np.int64]
 
 
 def checked_share(value: float, *, name: str) -> float:
-    """A number strictly between 0 and 1.
+    """Return a number after checking that it is strictly between 0 and 1.
 
     Raises:
-        ValueError: It is not.
+        ValueError: If it is not.
     """
     if not 0 < value < 1:
         message = f"{name} is {value}, allowed is a number between 0 and 1, both excluded"

@@ -1,4 +1,4 @@
-"""Whether a record lies farther from the training records than these lie from each other."""
+"""Novelty detection: is a record farther from the training records than these are from each other?"""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from cardiograph.uncertainty.inputs import checked_scores, checked_share
 
 ROUNDING = 1e-9
-"""Taken off a rank before it is rounded up: 0.99 times 200 is 198, whatever the last bit says."""
+"""Subtracted from a rank before it is rounded up, so that 0.99 times 200 gives 198 in floating point."""
 
 
 @dataclass(frozen=True, eq=False)
 class NoveltyGate:
-    """Distances of the training records, and the limit beyond which a record counts as unlike them; made by :meth:`fit`.
+    """Distances between training records and the limit beyond which a record is novel; :meth:`fit` creates it.
 
     Args:
-        distances: [n] ascending, at least 0, any unit: mean distance of each training record to its nearest training
-            records outside its own group.
-        quantile: 0..1, the share of records like those of training that stays within the limit.
+        distances: [n] mean distance of each training record to its nearest training records outside its own group,
+            ascending, at least 0, in any unit.
+        quantile: Share of records similar to the training records that stays within the limit, between 0 and 1.
 
     Raises:
-        ValueError: No distance, one that is not finite or negative, or they do not ascend; a quantile not within 0..1.
+        ValueError: If there is no distance, a distance is negative or not finite, distances are not ascending, or the
+            quantile is not between 0 and 1.
     """
 
     distances: NDArray[np.float64]
@@ -46,24 +47,24 @@ class NoveltyGate:
 
     @classmethod
     def fit(cls, leave_one_out_distances: NDArray[np.float64], quantile: float = 0.99) -> NoveltyGate:
-        """From the training records.
+        """Create the gate from distances between training records.
 
         Args:
-            leave_one_out_distances: [n] finite, at least 0, in any order; leave a record out that has no neighbour outside
-                its own group.
-            quantile: 0..1.
+            leave_one_out_distances: [n] distances, finite, at least 0, in any order; exclude records that have no
+                neighbour outside their own group.
+            quantile: Share of similar records that stays within the limit, between 0 and 1.
 
         Raises:
-            ValueError: See the class.
+            ValueError: As for the class.
         """
         return cls(np.sort(checked_scores(leave_one_out_distances, name="distances")), quantile)
 
     @property
     def limit(self) -> float:
-        """The largest distance that is not novel; infinite where the records are too few, see :attr:`enough`.
+        """The largest distance that is not novel; infinite if there are too few records, see :attr:`enough`.
 
-        The ``ceil((n + 1) quantile)``-th smallest, so that a record exchangeable with those of training passes it with
-        probability ``1 - quantile`` at most.
+        It is the ``ceil((n + 1) quantile)``-th smallest distance, which a record exchangeable with the training records
+        exceeds with a probability of at most ``1 - quantile``.
 
         Source: Papadopoulos, Proedrou, Vovk, Gammerman, "Inductive confidence machines for regression", ECML 2002.
         """
@@ -72,42 +73,42 @@ class NoveltyGate:
 
     @property
     def enough(self) -> bool:
-        """Whether there is a finite limit; a quantile of 0.99 wants 99 records."""
+        """Whether the limit is finite; a quantile of 0.99 needs 99 records."""
         return bool(np.isfinite(self.limit))
 
     def percentile(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Percent of the training records that lie no farther out.
+        """Return the percentage of training records with a distance that is not larger.
 
         Args:
-            distances: [n] in the unit of those it was fitted on.
+            distances: [n] distances in the unit of the training distances.
 
         Returns:
-            [n] 0..100; NaN for a distance that is NaN.
+            [n] percentages, 0..100; NaN for a distance that is NaN.
         """
         distances = np.asarray(distances, dtype=np.float64)
         share = np.searchsorted(self.distances, distances, side="right") / len(self.distances)
         return np.where(np.isnan(distances), np.nan, 100 * share)
 
     def novel(self, distances: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether each record lies beyond the limit; always for one whose distance is NaN or infinite.
+        """Return whether each distance exceeds the limit; always True for a distance that is NaN or infinite.
 
         Args:
-            distances: [n] in the unit of those it was fitted on.
+            distances: [n] distances in the unit of the training distances.
         """
         distances = np.asarray(distances, dtype=np.float64)
         result: NDArray[np.bool_] = ~np.isfinite(distances) | (distances > self.limit)
         return result
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain lists and numbers, without loss."""
+        """Return plain lists and numbers, without loss of precision."""
         return {"distances": self.distances.tolist(), "quantile": self.quantile}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> NoveltyGate:
-        """Back from :meth:`to_dict`.
+        """Restore a gate from :meth:`to_dict`.
 
         Raises:
-            ValueError: A part is missing, or see the class.
+            ValueError: If the content is incomplete or invalid.
         """
         missing = [name for name in ("distances", "quantile") if name not in content]
         if missing:

@@ -1,4 +1,4 @@
-"""What turns a score into a probability, an interval, a set and a warning; learnt from validation rows."""
+"""Uncertainty of a prediction: calibrated probability, interval, prediction set and novelty flag."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from cardiograph.uncertainty.conformal import ConformalSets, answer
 from cardiograph.uncertainty.novelty import NoveltyGate
 
 DECIMALS = 5
-"""To which scores are rounded before they are looked up: a batch and one record differ by less in float32."""
+"""Decimals to which scores are rounded, so that float32 noise between a batch and a single record has no effect."""
 
 
 @dataclass(frozen=True)
 class UncertaintyOutput:
-    """What is known of the scores of some patients.
+    """Calibrated probabilities, intervals, prediction sets and novelty flags of some patients.
 
     Args:
-        probabilities: [records] calibrated, of the outcome.
-        low: [records] lower end of the Venn-Abers interval that ``probabilities`` are merged from; NaN where another map
-            gives the probabilities.
-        high: [records] upper end.
+        probabilities: [records] calibrated probability of the outcome, 0..1.
+        low: [records] lower end of the Venn-Abers interval that the probability is merged from; NaN if another kind of
+            calibrator gives the probability.
+        high: [records] upper end of that interval.
         decisions: [records] ``positive``, ``negative``, ``can't tell``, ``unlike both`` or ``too few``.
-        p_values: [records, 2] conformal p-value of each class; NaN where there are too few calibration records.
-        novelty: [records] share of training records that lie nearer to their neighbours, 0..1; NaN where not judged.
-        novel: [records] whether that is beyond the limit.
-        unjudged: [records] why no limit applies to a record; empty where it was judged.
+        p_values: [records, 2] conformal p-value of each class; NaN if there are too few calibration records.
+        novelty: [records] share of training records that are closer to their neighbours, 0..1; NaN if not judged.
+        novel: [records] whether the distance exceeds the limit.
+        unjudged: [records] reason why novelty was not judged; empty if it was.
     """
 
     probabilities: NDArray[np.float64]
@@ -45,15 +45,15 @@ class UncertaintyOutput:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """The maps from a score to what is told.
+    """Calibrator, conformal sets and novelty gates of a model, fitted on validation and training records.
 
     Args:
-        calibrator: Score -> probability, and the interval that the probability comes from.
-        reason: Why this kind of calibrator.
-        compared: Kind -> log loss on held-out groups of the validation records.
-        conformal: Score -> set of classes; None with one class.
-        novelty: Distance -> unlike the training records; None where not judged.
-        partial_novelty: Blocks that a record has -> the same for records that lack the others.
+        calibrator: Maps a score to a probability and the interval that it is merged from.
+        reason: Reason for the kind of calibrator.
+        compared: Kind of calibrator -> log loss on held-out groups of the validation records.
+        conformal: Maps a score to a set of classes; None if there is only one class.
+        novelty: Novelty gate for records with all feature blocks; None if novelty is not judged.
+        partial_novelty: Available feature blocks -> novelty gate for records that lack the others.
     """
 
     calibrator: Calibrator
@@ -70,14 +70,14 @@ class Uncertainty:
         distances: NDArray[np.float64],
         lacking: Sequence[str | None] | None = None,
     ) -> UncertaintyOutput:
-        """Probabilities, intervals, sets and novelty of some patients, each as if alone.
+        """Compute probabilities, intervals, prediction sets and novelty, independently for each patient.
 
         Args:
-            scores: [records] difference of the logits.
-            ties: [records] 0..1, breaks ties of the conformal sets.
-            distances: [records] mean distance to the neighbours; NaN where it cannot be compared with a training record's.
-            lacking: [records] None for a record with all blocks by which neighbours are sought; for another one the blocks
-                that it has, such as ``image``.
+            scores: [records] difference of the two logits.
+            ties: [records] uniform numbers in [0, 1) that break ties of the conformal sets.
+            distances: [records] mean distance to the neighbours; NaN if it is not comparable with training distances.
+            lacking: [records] None for a record with all feature blocks that the neighbour search uses; otherwise the
+                blocks that it has, such as ``image``.
         """
         scores = rounded(scores)
         count = len(scores)
@@ -95,7 +95,7 @@ class Uncertainty:
     def _novelty(
         self, distances: NDArray[np.float64], lacking: Sequence[str | None]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], tuple[str, ...]]:
-        """Share of nearer training records, whether that is too many, and why it was not judged."""
+        """Return the share of closer training records, the novelty flags, and why novelty was not judged."""
         novelty, novel, reasons = np.full(len(distances), np.nan), np.zeros(len(distances), bool), []
         for row, (distance, blocks) in enumerate(zip(distances, lacking, strict=True)):
             gate = self.novelty if blocks is None else self.partial_novelty.get(blocks)
@@ -104,12 +104,12 @@ class Uncertainty:
                 continue
             novelty[row] = gate.percentile(distances[row : row + 1])[0] / 100
             novel[row] = gate.novel(distances[row : row + 1])[0]
-            few = f"only {len(gate.distances)} training records can be compared"
-            reasons.append("" if gate.enough or novel[row] else few)
+            too_few = f"only {len(gate.distances)} training records can be compared"
+            reasons.append("" if gate.enough or novel[row] else too_few)
         return novelty, novel, tuple(reasons)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         parts = {name: getattr(self, name) for name in ("conformal", "novelty")}
         return {
             "calibrator": self.calibrator.to_dict(),
@@ -121,15 +121,15 @@ class Uncertainty:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
-        """The inverse of :meth:`to_dict`."""
+        """Restore from :meth:`to_dict`."""
         kinds: dict[str, Any] = {"conformal": ConformalSets, "novelty": NoveltyGate}
         parts: dict[str, Any] = {name: content[name] and kind.from_dict(content[name]) for name, kind in kinds.items()}
-        partial = content.get("partial_novelty", {}).items()
+        partial = content["partial_novelty"].items()
         parts["partial_novelty"] = {blocks: NoveltyGate.from_dict(gate) for blocks, gate in partial}
         calibrator = Calibrator.from_dict(content["calibrator"])
         return cls(calibrator, content["reason"], content["compared"], **parts)
 
 
 def rounded(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores as they are looked up, when fitting and when serving."""
+    """Round scores as fitting and serving both require."""
     return np.round(scores, DECIMALS)

@@ -49,7 +49,7 @@ def labels_of_test(fold_data: FoldData, place: Place) -> NDArray[np.int64]:
 def scores_of(labels: NDArray[np.int64], fitted: FitResult, thresholds: Sequence[float]) -> dict[str, float]:
     """Metric -> value on the test records of a fold; NaN where undefined."""
     probabilities = np.array(fitted.probabilities)
-    found = {name: METRICS[name].function(labels, probabilities, 0.5) for name in SCORED}
+    found = {name: METRICS[name].value(labels, probabilities, 0.5) for name in SCORED}
     benefits = net_benefit(labels, probabilities, np.array(thresholds))
     return found | {benefit_name(at): float(each) for at, each in zip(thresholds, benefits, strict=True)}
 
@@ -78,7 +78,7 @@ def differences_of(
     for place, pair in zip(places, pairs, strict=True):
         labels = labels_of_test(fold_data, place)
         for name in COMPARED:
-            first, second = (METRICS[name].function(labels, np.array(each.probabilities), 0.5) for each in pair)
+            first, second = (METRICS[name].value(labels, np.array(each.probabilities), 0.5) for each in pair)
             values[name].append(first - second)
     found = {name: mean_of(fold_data, each, confidence) for name, each in values.items()}
     if fold_data.given is not None:
