@@ -83,14 +83,14 @@ def test_a_bundle_without_such_distances_says_not_judged(dataset, predictor):
     bundle = dataclasses.replace(predictor.bundle, uncertainty=type(predictor.bundle.uncertainty).from_dict(older))
     queries = without(having(dataset, "clinical"), "clinical")
     scores = Predictor(bundle).score(queries)
-    assert warned(Predictor(bundle), queries, "not judged whether this is like the training records").all()
+    assert warned(Predictor(bundle), queries, "not checked for novelty").all()
     assert answer(bundle, scores, 0, queries.clinical[0]).novelty is None
 
 
 def test_too_few_training_records_are_said():
     small = fitted(make_problem(groups=80, copies=1), {})
     queries = having(make_problem(groups=80, copies=1), "clinical")
-    assert warned(small, queries, "not judged whether this is like the training records: only").all()
+    assert warned(small, queries, "not checked for novelty: only").all()
 
 
 def test_who_lacks_the_block_that_neighbours_are_sought_by_is_not_judged(dataset):

@@ -63,8 +63,8 @@ def test_a_graph_without_a_labelled_link_has_no_agreement():
 
 
 def test_of_a_large_graph_a_sample_is_drawn_with_the_links_inside_it(monkeypatch):
-    monkeypatch.setattr(module, "DRAWN_REFERENCE", 3)
-    monkeypatch.setattr(module, "DRAWN_QUERIES", 2)
+    monkeypatch.setattr(module, "MAX_DRAWN_REFERENCE", 3)
+    monkeypatch.setattr(module, "MAX_DRAWN_QUERIES", 2)
     found, again = drawn(), drawn()
     assert len(found["labels"]) == 5
     assert found["query"].tolist() == [0, 0, 0, 1, 1]

@@ -1,4 +1,4 @@
-"""What validation records teach about the scores of a model: calibration, intervals, sets, threshold."""
+"""Fits what depends on validation scores: calibration, intervals, conformal sets, novelty gates and threshold."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from cardiograph.uncertainty.uncertainty import Uncertainty, rounded
 def calibrated(
     bundle: ModelBundle, dataset: Dataset, prepared: PreparedGraph, config: RunConfig, steps: PipelineSteps
 ) -> ModelBundle:
-    """The bundle with all that its validation records teach.
+    """Return the bundle calibrated on the validation records, with its threshold.
 
     Args:
-        bundle: Not calibrated yet.
-        dataset: Labels, groups and split.
-        prepared: Features and graph behind the bundle.
+        bundle: Uncalibrated bundle.
+        dataset: Cohort with labels, groups and split.
+        prepared: Features and graph of the bundle.
         config: Settings of the run.
-        steps: How records are scored. One with faults goes round the predictor: its scores are not calibrated.
+        steps: Pipeline steps. Scores of steps with faults may bypass the predictor and are not calibrated.
     """
     rows = dataset.rows(VAL)
     labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
@@ -59,14 +59,14 @@ def learn_uncertainty(
     *,
     seed: int,
 ) -> Uncertainty:
-    """Calibration, intervals and sets from the scores of validation records.
+    """Fit calibration, intervals and conformal sets to the scores of validation records.
 
     Args:
         raw: [records] differences of logits.
         labels: [records] 0 or 1.
-        groups: [records] group of each; calibrators are compared on held-out groups.
-        config: Kind of calibration, coverage of the sets.
-        seed: Seed of the folds.
+        groups: [records] group numbers; calibrators are compared on held-out groups.
+        config: Kind of calibration and coverage of the sets.
+        seed: Seed of the cross-validation folds.
     """
     raw = rounded(raw)
     rng = np.random.default_rng([seed, 6])
@@ -81,7 +81,7 @@ def learn_uncertainty(
 
 
 def threshold_of(labels: NDArray[np.int64], probabilities: NDArray[np.float64], config: EvaluationConfig) -> float:
-    """The threshold that the configured rule takes on validation records."""
+    """Choose the threshold on validation records by the configured rule."""
     return choose_threshold(
         config.threshold_rule,
         labels,

@@ -1,4 +1,4 @@
-"""One model on one split, learnt and scored as a run does it, without a folder: what studies repeat many times."""
+"""One model on one split, trained and scored as in a run but without a run directory, for studies that repeat it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
 
 
 def nameless(dataset: Dataset) -> Dataset:
-    """The same records without patient ids and pages: nothing but the split keeps records of a group apart."""
+    """Return the dataset without patient ids and pages, so that only the split keeps records of a group apart."""
     cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(patient_id=None))
     return dataclasses.replace(dataset, cohort=cohort, page_index=None, encoder=None)
 
 
 @dataclass(frozen=True)
 class TrialScores:
-    """What one model made of one split.
+    """Scores of one model on one split.
 
     Args:
         validation: Scores of the labelled validation records.
-        test: Test of the labelled test records.
-        prepared: Features and graph behind them.
+        test: Scores of the labelled test records.
+        prepared: Features and graph of the model.
     """
 
     validation: PartScores
@@ -46,14 +46,14 @@ def fit_and_score(
     name: str = "",
     targets: NDArray[np.int64] | None = None,
 ) -> TrialScores:
-    """Learn one network and score the labelled validation and test records.
+    """Train one model and score the labelled validation and test records.
 
     Args:
-        dataset: Embeddings, values, labels and split.
-        config: Settings; its seed is that of training.
-        steps: The steps; the sound ones by default.
+        dataset: Embeddings, clinical values, labels and split.
+        config: Settings; the seed is that of training.
+        steps: Pipeline steps.
         name: Name of the model; the configured one if empty.
-        targets: [records] classes 0..classes-1 to be learnt instead of the labels, -1 where there is none.
+        targets: [records] classes 0..classes-1 to train on instead of the labels, -1 where there is none.
     """
     name = name or config.model.name
     unnamed, inputs = nameless(dataset), dataset.inputs
@@ -75,7 +75,7 @@ def fit_predictor(
     *,
     classes: int = 2,
 ) -> Predictor:
-    """Learn a network, bundle it, and calibrate it where there are two classes and validation records to do so."""
+    """Train a model and calibrate it if there are two classes and validation records."""
     network, _ = fit_network(name, prepared, config, classes=classes)
     bundle = make_bundle(name, network, dataset, prepared, config)
     if classes == 2 and len(dataset.rows(VAL)):
