@@ -78,7 +78,7 @@ def test_a_variable_that_the_network_does_not_read_has_no_effect(dataset):
 
 
 def test_more_than_eight_values_are_sampled_and_say_how_well(monkeypatch, cases):
-    monkeypatch.setattr("cardiograph.explain.clinical.EXACT_UP_TO", 3)
+    monkeypatch.setattr("cardiograph.explain.clinical.MAX_EXACT_PLAYERS", 3)
     case = next(case for case in cases if np.isfinite(case.patient.values).all())
     sampled = effects_of(case)
     monkeypatch.undo()
@@ -93,8 +93,8 @@ def test_block_effects_add_up_and_an_absent_block_has_none(cases):
     seen = set()
     for case in cases:
         found = block_effects(case)
-        assert found.nobody + found.effects.sum() == pytest.approx(case.probability, abs=1e-9)
-        assert found.nobody == case.without_blocks(np.zeros((1, 2), bool)).probabilities[0]
+        assert found.empty + found.effects.sum() == pytest.approx(case.probability, abs=1e-9)
+        assert found.empty == case.without_blocks(np.zeros((1, 2), bool)).probabilities[0]
         for block, effect in zip(("image", "clinical"), found.effects, strict=True):
             seen.add((block, block in case.scores.lacking[0]))
             assert block not in case.scores.lacking[0] or effect == 0

@@ -92,7 +92,7 @@ def test_maps_that_are_the_same_for_every_page_are_hidden(predictor):
     pages = pages_with(predictor, [(96, 96)] * PAGES)
     verdict = judge_maps(gains_of(pages), seed=0)
     assert verdict.deletion.low > 0 and verdict.insertion.low > 0
-    assert not verdict.shown and "do not tell one page from another" in verdict.sentence
+    assert not verdict.shown and "do not distinguish pages" in verdict.sentence
 
 
 def test_a_page_that_moves_nothing_gains_nothing(predictor):

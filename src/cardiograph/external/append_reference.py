@@ -47,10 +47,10 @@ class NewReference:
 def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
     """The bundle with more reference records; nothing is fitted.
 
-    Features, states, degrees and labels of the old records stay, bit for bit, and so does the share of label 1 that votes
-    start from. So an answer changes only where a new record is among the neighbours of a query. A new record hears the
-    nearest old and new ones outside its own group. Whatever was learnt from validation scores is void: these were scores
-    against a smaller reference.
+    Features, states, degrees and labels of the old records stay, bit for bit, and so does the share of label 1 that
+    votes start from. So an answer changes only where a new record is among the neighbours of a query. A new record
+    hears the nearest old and new ones outside its own group. Whatever was learnt from validation scores is void: these
+    were scores against a smaller reference.
 
     Args:
         bundle: Bundle of the run.

@@ -72,8 +72,8 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
 ) -> ExternalResult:
     """Score a second cohort with the model of a finished run, and write what the scores are worth.
 
-    Nothing is learnt or chosen on the cohort: scaling, graph, calibration, threshold and the limit of novelty are those of
-    the run. The run's settings read the cohort, too, where ``overrides`` have no others.
+    Nothing is learnt or chosen on the cohort: scaling, graph, calibration, threshold and the limit of novelty are those
+    of the run. The run's settings read the cohort, too, where ``overrides`` have no others.
 
     Args:
         run: Folder of a finished run.
@@ -81,8 +81,8 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         out: Where the page, the numbers and the answers go; ``evaluations/NAME`` by default, NAME being the cohort's.
         overrides: Settings nested by section, such as ``{"cohort": {"map": {"ef": "LVEF"}}}``; each replaces the run's.
         skip_unlabelled: Leave out records without a label instead of refusing them.
-        other_ids: Patient ids of the cohort name other people than the same ids of the run: they group the cohort's records,
-            and only pages tell whether the run has met one.
+        other_ids: Patient ids of the cohort name other people than the same ids of the run: they group the cohort's
+            records, and only pages tell whether the run has met one.
         progress: Callback that receives stage progress.
         command: The command line, for the page.
 

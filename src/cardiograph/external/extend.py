@@ -62,8 +62,8 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
 ) -> ExtensionResult:
     """Make a run whose reference holds the records of a cohort, too.
 
-    Nothing is fitted or trained: scaling, space and network are the run's, and what its reference records hear stays as it
-    is. So the cost grows with the new records alone, and an answer changes only where one of them is among a query's
+    Nothing is fitted or trained: scaling, space and network are the run's, and what its reference records hear stays as
+    it is. So the cost grows with the new records alone, and an answer changes only where one of them is among a query's
     neighbours. Calibration, threshold and uncertainty are void until an evaluation renews them.
 
     Args:
@@ -73,7 +73,8 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         overrides: Settings by section for reading the cohort; each replaces the run's.
         ids_of: Where patient ids of the cohort name other people than those of the run: a name to set before them, so
             that ``p1`` becomes ``NAME:p1``.
-        skip_known: Leave out records that the run has already or whose group it validated or tested, instead of refusing.
+        skip_known: Leave out records that the run has already or whose group it validated or tested, instead of
+            refusing.
         progress: Callback that receives stage progress.
         command: The command line, for ``run.json``.
 

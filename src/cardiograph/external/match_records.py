@@ -137,8 +137,8 @@ class GroupAssignment:
 def join(new: RecordKeys, own: Groups, known: RunRecords, *, near_copies: bool, where: Where) -> GroupAssignment:
     """Find the group of each new record.
 
-    New records that share a group among themselves join the run's groups together. They are refused where one of the groups
-    was validated or tested, and where they would make one group of two, whose records hear each other already.
+    New records that share a group among themselves join the run's groups together. They are refused where one of the
+    groups was validated or tested, and where they would make one group of two, whose records hear each other already.
 
     Args:
         new: The new records.

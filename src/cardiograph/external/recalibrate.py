@@ -66,8 +66,8 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
 ) -> ExternalResult:
     """Fit calibration, intervals, sets, threshold and novelty gate of an extended run again, and score it.
 
-    Whole groups of the cohort are drawn into two halves by the run's seed: one is learnt from, the other is scored. Both are
-    strangers to the reference.
+    Whole groups of the cohort are drawn into two halves by the run's seed: one is learnt from, the other is scored.
+    Both are strangers to the reference.
 
     Args:
         run: Folder of an extended run; its bundle gets another hash, and ``metrics.json`` the scores.

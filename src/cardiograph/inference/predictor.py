@@ -282,8 +282,8 @@ class Predictor:
     def logits(self, own: Tensor, neighbours: NearestNeighbours) -> Tensor:
         """Return [queries, classes] float64 logits; a gradient for ``own`` is kept if it requires one.
 
-        The rounding of float64 is far below the reported digits, so a query gets the same result alone and in a batch. Of
-        the reference only the neighbours are converted to float64.
+        The rounding of float64 is far below the reported digits, so a query gets the same result alone and in a batch.
+        Of the reference only the neighbours are converted to float64.
 
         Args:
             own: [queries, features] node features.
