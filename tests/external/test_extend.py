@@ -297,7 +297,7 @@ def test_the_same_command_shows_what_is_there_and_another_cohort_is_refused(
     assert before == {path: path.stat().st_mtime_ns for path in extended.path.rglob("*") if path.name != ".lock"}
     with pytest.raises(RunError, match="cohort: SHA-256"):
         extend_run(finished_run, written(rows_of(other_cohort).head(5), tmp_path), extended.path)
-    with pytest.raises(RunError, match="is no extension"):
+    with pytest.raises(RunError, match="is not an extension"):
         copied = shutil.copytree(finished_run, tmp_path / "copy")
         extend_run(finished_run, other_cohort, copied)
     with pytest.raises(ConfigError, match="is the run itself"):
