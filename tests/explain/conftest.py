@@ -6,7 +6,7 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 
 from cardiograph.explain.case import ExplainedCase
 from cardiograph.inference.queries import Patient
-from cardiograph.models.registry import SERVABLE
+from cardiograph.registry import MODELS
 
 LISTED = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update={"exact_up_to": 100})})
 
@@ -28,7 +28,7 @@ def dataset():
     return make_problem(absent=0.1)
 
 
-@pytest.fixture(scope="session", params=SERVABLE)
+@pytest.fixture(scope="session", params=tuple(MODELS))
 def predictor(dataset, request):
     return learn(dataset, request.param)[2]
 

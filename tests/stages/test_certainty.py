@@ -15,7 +15,7 @@ from cardiograph.train.calibrate import learn_uncertainty
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
 from cardiograph.uncertainty.novelty import NoveltyGate
-from cardiograph.uncertainty.uncertainty import Told, Uncertainty
+from cardiograph.uncertainty.uncertainty import Uncertainty, UncertaintyOutput
 
 HOLDS = {"negative": {0}, "positive": {1}, "can't tell": {0, 1}, "unlike both": set(), "too few": set()}
 """Decision -> the labels that it leaves possible."""
@@ -23,7 +23,7 @@ HOLDS = {"negative": {0}, "positive": {1}, "can't tell": {0, 1}, "unlike both": 
 
 def figures(uncertainty, told, labels, **evaluation):
     predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty))
-    found = SimpleNamespace(told=told)
+    found = SimpleNamespace(uncertainty=told)
     return certainty_of(predictor, found, np.asarray(labels), EvaluationConfig(**evaluation))
 
 
@@ -46,7 +46,7 @@ def answered(uncertainty, count, seed=1):
     labels = rng.integers(0, 2, count)
     distances = rng.random(count) * 1.2
     distances[::3] = np.nan
-    return uncertainty.tell(rng.normal(labels * 1.5, 1), rng.random(count), distances), labels
+    return uncertainty.predict(rng.normal(labels * 1.5, 1), rng.random(count), distances), labels
 
 
 def test_coverage_is_the_share_of_decisions_that_hold_the_label():
@@ -68,7 +68,7 @@ def test_a_p_value_on_the_limit_counts_as_the_set_counts_it(confidence, hundredt
     p_values = np.column_stack([np.array(hundredths) / 100] * 2)
     count = len(p_values)
     nothing = np.full(count, np.nan)
-    told = Told(np.full(count, 0.5), nothing, nothing, ("x",) * count, p_values, nothing, np.zeros(count, bool))
+    told = UncertaintyOutput(np.full(count, 0.5), nothing, nothing, ("x",) * count, p_values, nothing, np.zeros(count, bool))
     uncertainty = Uncertainty(Calibrator("none", {}), conformal=sets)
     coverage = figures(uncertainty, told, np.ones(count, int))["conformal"]["coverage"]
     above = sum(each > round(100 * (1 - confidence)) for each in hundredths)
@@ -105,7 +105,7 @@ def test_too_few_calibration_records_give_no_coverage_and_say_so():
 
 def test_validation_records_of_one_class_give_neither_sets_nor_width():
     uncertainty = Uncertainty(Calibrator("none", {}))
-    told = uncertainty.tell(np.array([0.3, 1.0]), np.array([0.1, 0.9]), np.full(2, np.nan))
+    told = uncertainty.predict(np.array([0.3, 1.0]), np.array([0.1, 0.9]), np.full(2, np.nan))
     found = figures(uncertainty, told, [0, 1])
     assert found["conformal"]["records"] == "one class only"
     assert found["conformal"]["coverage"] == {"0": None, "1": None}
