@@ -58,7 +58,7 @@ def test_what_is_forbidden_anyway_stays_so(known):
     attached = predictor.attach_without(queries, [own[:0], np.array([9])])
     assert not np.isin(attached.neighbours.index, own).any() and 9 not in attached.neighbours.index[1]
     np.testing.assert_array_equal(attached.neighbours.index[0], predictor.attach(queries).neighbours.index[0])
-    assert attached.known == (("this patient",),) * 2
+    assert attached.excluded_reasons == (("this patient",),) * 2
 
 
 def test_with_nobody_to_step_in_fewer_are_heard():

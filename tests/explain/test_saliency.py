@@ -79,7 +79,7 @@ def test_the_gradient_is_the_slope_of_the_score_with_neighbours_fixed(dataset, n
     case = next(
         case
         for case in (case_of(predictor, dataset, row) for row in dataset.rows("test"))
-        if not case.scores.lacking[0]
+        if not case.scores.absent_blocks[0]
     )
     gradient = logit_gradient(case)
     step = np.random.default_rng(0).normal(size=case.queries.image.shape[1]) * 0.01

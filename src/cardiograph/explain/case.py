@@ -54,8 +54,8 @@ class ExplainedCase:
     @property
     def prediction(self) -> Prediction:
         """Prediction as returned by :meth:`Predictor.predict`."""
-        values, remarks = np.array(self.patient.values), self.patient.remarks
-        return answer(self.predictor.bundle, self.scores, 0, values, remarks=remarks)
+        values = np.array(self.patient.values)
+        return answer(self.predictor.bundle, self.scores, 0, values, page_warnings=self.patient.page_warnings)
 
     @property
     def raw(self) -> float:

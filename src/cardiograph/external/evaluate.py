@@ -232,7 +232,7 @@ def score_external(
         uncertainty=predictor.bundle.uncertainty,
         seen_reasons=tuple(
             tuple(f"{reason} is in the reference" for reason in known) + other
-            for known, other in zip(scores.known, seen, strict=True)
+            for known, other in zip(scores.excluded_reasons, seen, strict=True)
         ),
     )
 
@@ -262,5 +262,5 @@ def predictions_table(predictor: Predictor, dataset: Dataset, external_scores: E
     frame["met"] = ["; ".join(reasons) for reasons in external_scores.seen_reasons]
     if dataset.page_index is not None:
         frame["page"] = ["; ".join(remarks) for remarks in dataset.page_index.remarks]
-    frame["lacking"] = ["; ".join(blocks) for blocks in scores.lacking]
+    frame["lacking"] = ["; ".join(blocks) for blocks in scores.absent_blocks]
     return frame

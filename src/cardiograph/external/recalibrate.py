@@ -195,7 +195,7 @@ def _require_unseen(dataset: Dataset, scores: Scores) -> None:
             "remove the record",
             "known_to_run",
         )
-        for record, reasons in zip(dataset.cohort.record_ids, scores.known, strict=True)
+        for record, reasons in zip(dataset.cohort.record_ids, scores.excluded_reasons, strict=True)
         if reasons
     ]
     if issues:

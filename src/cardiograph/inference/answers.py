@@ -36,17 +36,17 @@ class Scores:
             studies).
         raw: [queries] float64 difference of the logits before calibration; 0 with more than two classes.
         neighbours: Reference records that each query aggregates.
-        known: [queries] reasons why reference records were excluded as neighbours; empty if none were.
+        excluded_reasons: [queries] reasons why reference records were excluded as neighbours; empty if none were.
         uncertainty: Intervals, sets and novelty; None with more than two classes.
-        lacking: [queries] blocks that the query does not have, such as ``("image",)``.
+        absent_blocks: [queries] blocks that the query does not have, such as ``("image",)``.
     """
 
     by_class: NDArray[np.float64]
     raw: NDArray[np.float64]
     neighbours: NearestNeighbours
-    known: tuple[tuple[str, ...], ...]
+    excluded_reasons: tuple[tuple[str, ...], ...]
     uncertainty: UncertaintyOutput | None
-    lacking: tuple[tuple[str, ...], ...]
+    absent_blocks: tuple[tuple[str, ...], ...]
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -55,7 +55,12 @@ class Scores:
 
 
 def answer(
-    bundle: ModelBundle, scores: Scores, number: int, values: NDArray[np.float64], *, remarks: tuple[str, ...] = ()
+    bundle: ModelBundle,
+    scores: Scores,
+    number: int,
+    values: NDArray[np.float64],
+    *,
+    page_warnings: tuple[str, ...] = (),
 ) -> Prediction:
     """Return the prediction for one of several scored patients.
 
@@ -64,12 +69,14 @@ def answer(
         scores: Scores of all patients.
         number: Position of the patient in ``scores``.
         values: [variables] values of the patient in the model's variables, NaN where missing.
-        remarks: Warnings about the page.
+        page_warnings: Warnings about the page.
     """
     served = bundle.served
-    warnings = list(remarks)
-    warnings += [f"{reason} is in the reference; it was scored without that group" for reason in scores.known[number]]
-    absent = scores.lacking[number]
+    warnings = list(page_warnings)
+    warnings += [
+        f"{reason} is in the reference; it was scored without that group" for reason in scores.excluded_reasons[number]
+    ]
+    absent = scores.absent_blocks[number]
     if bundle.scaler is not None and "clinical" not in absent:
         warnings += bundle.scaler.outside(values)
         missing = bundle.scaler.missing(values)

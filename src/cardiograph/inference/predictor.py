@@ -172,7 +172,7 @@ class Predictor:
                 raise faults([patient.issues for patient in read if patient.issues], len(read))
             scores = self.score(self.embed(chunk, read))
             for number, patient in enumerate(read):
-                yield answer(self.bundle, scores, number, np.array(patient.values), remarks=patient.remarks)
+                yield answer(self.bundle, scores, number, np.array(patient.values), page_warnings=patient.page_warnings)
 
     def predict_each(self, queries: Iterable[Query]) -> Iterator[Prediction | InputError]:
         """Score patients in order; yields an error with all faults for each patient that cannot be scored."""
@@ -185,7 +185,11 @@ class Predictor:
                 scores = self.score(self.embed([chunk[number] for number in good], [read[number] for number in good]))
                 found = {
                     number: answer(
-                        self.bundle, scores, place, np.array(read[number].values), remarks=read[number].remarks
+                        self.bundle,
+                        scores,
+                        place,
+                        np.array(read[number].values),
+                        page_warnings=read[number].page_warnings,
                     )
                     for place, number in enumerate(good)
                 }
@@ -273,11 +277,11 @@ class Predictor:
         )
         if logits.shape[1] != 2:
             probabilities, raw = logits.softmax(1).numpy(), np.zeros(len(logits))
-            return Scores(probabilities, raw, neighbours, attached.known, None, absent)
+            return Scores(probabilities, raw, neighbours, attached.excluded_reasons, None, absent)
         raw = (logits[:, 1] - logits[:, 0]).numpy()
         uncertainty = self._uncertainty.predict(raw, ties, *self._distances(neighbours, features))
         by_class = np.stack([1 - uncertainty.probabilities, uncertainty.probabilities], axis=1)
-        return Scores(by_class, raw, neighbours, attached.known, uncertainty, absent)
+        return Scores(by_class, raw, neighbours, attached.excluded_reasons, uncertainty, absent)
 
     def logits(self, own: Tensor, neighbours: NearestNeighbours) -> Tensor:
         """Return [queries, classes] float64 logits; a gradient for ``own`` is kept if it requires one.

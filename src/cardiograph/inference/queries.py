@@ -56,12 +56,12 @@ class AttachedQueries:
     Args:
         features: Node features of the queries.
         neighbours: Reference records that each query aggregates.
-        known: [queries] reasons why reference records were excluded as neighbours; empty if none were.
+        excluded_reasons: [queries] reasons why reference records were excluded as neighbours; empty if none were.
     """
 
     features: NodeFeatures
     neighbours: NearestNeighbours
-    known: tuple[tuple[str, ...], ...]
+    excluded_reasons: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ class Patient:
         page: Page ready for the encoder; None without a usable page.
         values: [variables] values in the model's variables, NaN where not given.
         issues: All faults; a patient with an issue is not scored.
-        remarks: Warnings about the page.
+        page_warnings: Warnings about the page.
     """
 
     page: PreparedPage | None
     values: list[float]
     issues: list[Issue]
-    remarks: tuple[str, ...] = ()
+    page_warnings: tuple[str, ...] = ()
 
 
 def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
