@@ -128,7 +128,7 @@ def record_scores(
     }
     probabilities = {name: {part: s.probabilities for part, s in found.items()} for name, found in scores.items()}
     predictions = {
-        part: steps.present(
+        part: steps.orient_labels(
             PartPredictions(
                 dataset.cohort.labels[rows],
                 dataset.split.groups.index[rows],

@@ -62,8 +62,8 @@ def prepare(
     config: RunConfig,
     *,
     fuse: Callable[..., Fusion] = Fusion.fit,
-    link: Callable[..., PatientGraph] = build_graph,
-    join: Callable[..., NearestNeighbours] = attach,
+    build_graph: Callable[..., PatientGraph] = build_graph,
+    attach: Callable[..., NearestNeighbours] = attach,
 ) -> PreparedGraph:
     """Fit scaler and fusion on training rows, build the reference graph, attach copies and validation records.
 
@@ -71,8 +71,8 @@ def prepare(
         inputs: Embeddings, clinical values, labels and split.
         config: Settings of fusion and graph.
         fuse: Function that fits the fusion of the blocks, with the signature of ``Fusion.fit``.
-        link: Function that builds the graph of the reference records, with the signature of ``build_graph``.
-        join: Function that finds the neighbours of copies and validation records, with the signature of ``attach``.
+        build_graph: Function that builds the graph of the reference records, with the signature of ``build_graph``.
+        attach: Function that finds the neighbours of copies and validation records, with the signature of ``attach``.
     """
     labels, split = inputs.labels, inputs.split
     reference, groups = split.rows(TRAIN), split.groups.index
@@ -85,14 +85,14 @@ def prepare(
     features = fusion.transform(inputs.image, clinical)
     space, fold = SearchSpace.fit(features, labels, labelled, groups, config.graph)
     places = space.place(features, fold)
-    graph = link(places, reference, groups, config.graph)
+    graph = build_graph(places, reference, groups, config.graph)
     prior, blocks = label_prior(labels[reference]), tuple(features.blocks.values())
     degree = NeighbourTable.of(graph.neighbours).degree
 
     reference_points = dataclasses.replace(places.of(reference), lists=graph.lists)
 
     def attached(queries: SearchPoints, of_groups: NDArray[np.int64]) -> NearestNeighbours:
-        return join(reference_points, queries, config.graph, group_members(of_groups, groups[reference]))
+        return attach(reference_points, queries, config.graph, group_members(of_groups, groups[reference]))
 
     def table_of(nearest: NearestNeighbours) -> NeighbourTable:
         return NeighbourTable.of(nearest, degree, neighbour_votes(nearest, labels[reference], prior=prior))

@@ -29,12 +29,12 @@ def score_queries(
     return PartScores(scores.by_class, scores.neighbours, prepared.graph.rows, scores)
 
 
-def as_they_are(predictions: PartPredictions) -> PartPredictions:
+def keep_labels_as_given(predictions: PartPredictions) -> PartPredictions:
     """Return the predictions unchanged: label 1 is the positive class."""
     return predictions
 
 
-def to_the_training_graph(prepared: PreparedGraph, dataset: Dataset, config: RunConfig) -> PreparedGraph:
+def keep_training_graph(prepared: PreparedGraph, dataset: Dataset, config: RunConfig) -> PreparedGraph:
     """Return the graph unchanged: new patients are attached to the training records, as test records are."""
     return prepared
 
@@ -44,30 +44,30 @@ class PipelineSteps:
     """The steps that a study may replace, for example to measure the effect of a fault.
 
     Args:
-        page_index: Read the pages of a cohort and return its usable records and their pages.
+        index_pages: Read the pages of a cohort and return its usable records and their pages.
         split: Assign each group to training, validation or test.
         build_dataset: Embed the pages, with augmented copies if configured.
         fuse: Fit the fusion of the blocks into node features.
-        link: Build the graph of the training records.
-        join: Find the neighbours of validation records and copies.
+        build_graph: Build the graph of the training records.
+        attach: Find the neighbours of validation records and copies.
         score: Return the probabilities of some rows of the cohort.
-        present: Choose the positive class of predictions before they are evaluated.
+        orient_labels: Choose the positive class of predictions before they are evaluated.
         serve: Choose the graph to which new patients are attached.
         cautions: Warnings at the top of the report, one sentence each.
         faults: Names of faults that were introduced on purpose; every answer of the saved model names them.
     """
 
-    page_index: Callable[[Cohort, RunContext], tuple[Cohort, PageIndex]] = index_pages
+    index_pages: Callable[[Cohort, RunContext], tuple[Cohort, PageIndex]] = index_pages
     split: Callable[[Cohort, Groups, RunConfig], Split] = split_records
     build_dataset: Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset] = (
         build_dataset
     )
     fuse: Callable[..., Fusion] = Fusion.fit
-    link: Callable[..., PatientGraph] = build_graph
-    join: Callable[..., NearestNeighbours] = attach
+    build_graph: Callable[..., PatientGraph] = build_graph
+    attach: Callable[..., NearestNeighbours] = attach
     score: Callable[[Predictor, Dataset, PreparedGraph, NDArray[np.int64]], PartScores] = score_queries
-    present: Callable[[PartPredictions], PartPredictions] = as_they_are
-    serve: Callable[[PreparedGraph, Dataset, RunConfig], PreparedGraph] = to_the_training_graph
+    orient_labels: Callable[[PartPredictions], PartPredictions] = keep_labels_as_given
+    serve: Callable[[PreparedGraph, Dataset, RunConfig], PreparedGraph] = keep_training_graph
     cautions: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 

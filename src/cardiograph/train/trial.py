@@ -59,7 +59,7 @@ def fit_and_score(
     unnamed, inputs = nameless(dataset), dataset.inputs
     if targets is not None:
         inputs = dataclasses.replace(inputs, labels=targets)
-    prepared = prepare(inputs, config, fuse=steps.fuse, link=steps.link, join=steps.join)
+    prepared = prepare(inputs, config, fuse=steps.fuse, build_graph=steps.build_graph, attach=steps.attach)
     classes = 2 if targets is None else int(targets.max()) + 1
     predictor = fit_predictor(name, unnamed, prepared, config, steps, classes=classes)
     validation, test = (steps.score(predictor, unnamed, prepared, dataset.rows(part)) for part in (VAL, TEST))
