@@ -31,7 +31,7 @@ from cardiograph.models.build import Model
 from cardiograph.models.examples import History
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
-from cardiograph.train.calibrate import calibrated
+from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.data import Dataset, build_dataset
 from cardiograph.train.fit import PreparedGraph, fit_network, make_bundle, prepare
 from cardiograph.train.steps import DEFAULT_STEPS
@@ -159,7 +159,7 @@ def make_predictor(
     config = config or RunConfig()
     bundle = make_bundle(config.model.name, model, dataset, prepared, config)
     if len(dataset.rows(VAL)):
-        bundle = calibrated(bundle, dataset, prepared, config, DEFAULT_STEPS)
+        bundle = calibrate_bundle(bundle, dataset, prepared, config, DEFAULT_STEPS)
     return Predictor(bundle, None if dataset.encoder is None else dataset.encoder.engine)
 
 

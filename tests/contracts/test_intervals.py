@@ -20,7 +20,7 @@ from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.web.drawings import gauge
 from cardiograph.service.web.site import Site
 from cardiograph.service.web.wording import decision_of
-from cardiograph.train.calibrate import calibrated
+from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.steps import DEFAULT_STEPS
 
 HEX = "0123456789abcdef" * 4
@@ -36,7 +36,7 @@ def served(dataset, request, tmp_path_factory):
     """A calibrated model as it is loaded from its files, and its scores of the test records."""
     folder = tmp_path_factory.mktemp(request.param)
     prepared, _, predictor = learn(dataset, request.param)
-    calibrated(predictor.bundle, dataset, prepared, CONFIG, DEFAULT_STEPS).save(folder, None)
+    calibrate_bundle(predictor.bundle, dataset, prepared, CONFIG, DEFAULT_STEPS).save(folder, None)
     predictor = Predictor.load(folder)
     queries = dataset.queries(dataset.rows("test"))
     scores = predictor.score(queries)
@@ -138,7 +138,7 @@ def test_a_map_without_an_interval_shows_none(dataset, kind):
     evaluation = CONFIG.evaluation.model_copy(update={"calibration": kind})
     config = CONFIG.model_copy(update={"evaluation": evaluation})
     prepared, _, predictor = learn(dataset, "logistic", config)
-    bundle = calibrated(predictor.bundle, dataset, prepared, config, DEFAULT_STEPS)
+    bundle = calibrate_bundle(predictor.bundle, dataset, prepared, config, DEFAULT_STEPS)
     told = Predictor(bundle).score(dataset.queries(dataset.rows("test"))).uncertainty
     assert np.isnan(told.low).all() and np.isnan(told.high).all()
 

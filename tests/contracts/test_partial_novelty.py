@@ -9,7 +9,7 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 from cardiograph.graph.exact import nearest
 from cardiograph.inference import Predictor, mean_distance
 from cardiograph.inference.answers import answer
-from cardiograph.train.calibrate import calibrated
+from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.steps import DEFAULT_STEPS
 
 SPACES = [{"space": "fused"}, {"space": "learnt"}, {"metric": "cosine"}]
@@ -18,7 +18,7 @@ SPACES = [{"space": "fused"}, {"space": "learnt"}, {"metric": "cosine"}]
 def fitted(dataset, graph):
     config = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update=graph)})
     prepared, _, predictor = learn(dataset, "sign", config)
-    return Predictor(calibrated(predictor.bundle, dataset, prepared, config, DEFAULT_STEPS))
+    return Predictor(calibrate_bundle(predictor.bundle, dataset, prepared, config, DEFAULT_STEPS))
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.2], ids=["complete reference", "blocks absent"])

@@ -52,7 +52,7 @@ def patient(predictor, dataset, number, place):
         patient=dataclasses.replace(case.patient, page=SimpleNamespace(input=page)),
         queries=queries,
         attached=attached,
-        scores=predictor.judge(attached, queries.ties),
+        scores=predictor.score_attached(attached, queries.ties),
     )
 
 

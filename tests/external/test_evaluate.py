@@ -219,7 +219,7 @@ def test_an_evaluation_is_not_written_over_another(finished_run, own_tests, othe
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match="holds other files"):
         evaluate_cohort(finished_run, other_cohort, tmp_path)
-    with pytest.raises(ConfigError, match="lies inside the cohort"):
+    with pytest.raises(ConfigError, match="is inside the cohort"):
         evaluate_cohort(finished_run, other_cohort.parent, other_cohort.parent / "out")
 
 

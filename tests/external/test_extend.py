@@ -363,7 +363,7 @@ def test_inputs_that_cannot_be_used_end_with_their_own_error(finished_run, other
     assert caught(rows.head(0), CohortError) is not None
     with pytest.raises(RunError, match="not a finished run"):
         extend_run(tmp_path / "nowhere", other_cohort, tmp_path / "out")
-    with pytest.raises(ConfigError, match="lies inside the cohort"):
+    with pytest.raises(ConfigError, match="is inside the cohort"):
         extend_run(finished_run, other_cohort.parent, other_cohort.parent / "out")
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from cardiograph.config import EvaluationConfig, load_config
 from cardiograph.evaluate.predictions import PartPredictions
-from cardiograph.run.outputs import certainty_of, choose_roles
-from cardiograph.train.calibrate import learn_uncertainty
+from cardiograph.run.outputs import choose_roles, summarise_uncertainty
+from cardiograph.train.calibrate import fit_uncertainty
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
 from cardiograph.uncertainty.novelty import NoveltyGate
@@ -25,7 +25,7 @@ HOLDS = {"negative": {0}, "positive": {1}, "can't tell": {0, 1}, "unlike both": 
 def figures(uncertainty, told, labels, **evaluation):
     predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty))
     found = SimpleNamespace(uncertainty=told)
-    return certainty_of(predictor, found, np.asarray(labels), EvaluationConfig(**evaluation))
+    return summarise_uncertainty(predictor, found, np.asarray(labels), EvaluationConfig(**evaluation))
 
 
 def learned(count, *, seed=0, confidence=0.9):
@@ -34,7 +34,7 @@ def learned(count, *, seed=0, confidence=0.9):
     labels = np.tile([0, 1], count)
     scores = rng.normal(labels * 1.5, 1)
     config = EvaluationConfig(conformal=confidence)
-    found = learn_uncertainty(scores, labels, np.arange(len(labels)), config, seed=seed)
+    found = fit_uncertainty(scores, labels, np.arange(len(labels)), config, seed=seed)
     gate = NoveltyGate.fit(rng.random(200), quantile=0.95)
     return Uncertainty(
         found.calibrator, found.reason, found.compared, found.venn_abers, conformal=found.conformal, novelty=gate
@@ -131,7 +131,7 @@ def test_nothing_is_said_where_nothing_was_fitted():
     assert figures(None, told, labels) is None
     assert figures(uncertainty, None, labels) is None
     predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty))
-    assert certainty_of(predictor, None, labels, EvaluationConfig()) is None
+    assert summarise_uncertainty(predictor, None, labels, EvaluationConfig()) is None
 
 
 def test_the_verdict_meets_every_model_without_a_graph():

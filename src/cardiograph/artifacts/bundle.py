@@ -43,7 +43,7 @@ class Reference:
     Args:
         features: [reference, features] float32 fused node features.
         present: [reference, blocks] bool, whether a record has a block.
-        places: [reference, coordinates] float32 cross-fitted coordinates in a learnt space; None if the space is
+        places: [reference, coordinates] float32 cross-fitted coordinates in a fitted space; None if the space is
             computed from the features.
         states: For each layer of the network, [reference, width] float32 input states; the first are the features.
         degree: [reference] float32 number of neighbours + 1.
@@ -152,7 +152,7 @@ class ModelBundle:
                 )
                 raise RunError(message)
 
-    def sought_blocks(self, present: NDArray[np.bool_]) -> str:
+    def search_blocks(self, present: NDArray[np.bool_]) -> str:
         """Return the blocks by which the neighbours of a record are searched, such as ``image`` or ``image+clinical``.
 
         Args:

@@ -23,7 +23,7 @@ class ExplainedCase:
         patient: Page and values as read.
         queries: The patient as a batch of one.
         attached: Features and neighbours.
-        scores: Scores from :meth:`Predictor.judge`, the same as in the prediction.
+        scores: Scores from :meth:`Predictor.score_attached`, the same as in the prediction.
     """
 
     predictor: Predictor
@@ -44,7 +44,7 @@ class ExplainedCase:
             raise faults([patient.issues], 1)
         queries = predictor.embed([query], [patient])
         attached = predictor.attach(queries)
-        return cls(predictor, patient, queries, attached, predictor.judge(attached, queries.ties))
+        return cls(predictor, patient, queries, attached, predictor.score_attached(attached, queries.ties))
 
     @property
     def probability(self) -> float:
@@ -62,7 +62,7 @@ class ExplainedCase:
         """Difference of the logits, before calibration."""
         return float(self.scores.raw[0])
 
-    def judged(self, features: NodeFeatures) -> Scores:
+    def score_copies(self, features: NodeFeatures) -> Scores:
         """Score changed copies of the patient; each copy finds its own neighbours.
 
         A change often acts only through the neighbours, so fixed neighbours would hide it.
@@ -71,7 +71,7 @@ class ExplainedCase:
             features: Features of the copies.
         """
         attached = self.predictor.attach_changed(self.queries, features)
-        return self.predictor.judge(attached, self.queries.ties.repeat(len(features.values)))
+        return self.predictor.score_attached(attached, self.queries.ties.repeat(len(features.values)))
 
     def without_blocks(self, there: NDArray[np.bool_]) -> Scores:
         """Score copies of the patient without some blocks.
@@ -88,7 +88,7 @@ class ExplainedCase:
             gone = ~there[:, _ORDER.index(block)]
             values[gone, start:stop] = 0
             present[gone, number] = False
-        return self.judged(replace(features, values=values, present=present))
+        return self.score_copies(replace(features, values=values, present=present))
 
 
 _ORDER = ("image", "clinical")

@@ -156,7 +156,7 @@ def clinical_effects(case: ExplainedCase, *, rng: np.random.Generator) -> Clinic
         features = case.predictor.bundle.fusion.transform(
             None if image is None else image.repeat(len(there), axis=0), scaled
         )
-        return _with(case, there, case.judged(features).probabilities)
+        return _with(case, there, case.score_copies(features).probabilities)
 
     found = shapley(probabilities, len(given), rng=rng)
     errors = [None] * len(given) if found.errors is None else found.errors.tolist()

@@ -156,7 +156,7 @@ def _raw_scores(page: MappedPage, ranks: Sequence[NDArray[np.float64]]) -> NDArr
     scaler, count = case.predictor.bundle.scaler, len(image)
     clinical = None if scaler is None else scaler.transform(case.queries.clinical.repeat(count, axis=0))
     features = case.predictor.bundle.fusion.transform(image, clinical)
-    return case.judged(features).raw.reshape(len(ranks), len(SHARES), 2)
+    return case.score_copies(features).raw.reshape(len(ranks), len(SHARES), 2)
 
 
 def _variants(page: Image, ranks: Sequence[NDArray[np.float64]]) -> Iterator[Image]:

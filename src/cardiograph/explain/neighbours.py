@@ -45,7 +45,7 @@ def neighbour_effects(case: ExplainedCase) -> tuple[NeighbourEffect, ...]:
         return ()
     left_out = [np.flatnonzero(reference.groups == group) for group in reference.groups[neighbours]]
     attached = case.predictor.attach_without(case.queries, left_out)
-    scores = case.predictor.judge(attached, case.queries.ties.repeat(len(neighbours)))
+    scores = case.predictor.score_attached(attached, case.queries.ties.repeat(len(neighbours)))
     found = []
     for number, row in enumerate(neighbours):
         now = attached.neighbours.index[number]

@@ -181,7 +181,7 @@ def refuse_inside(source: Path, folder: Path) -> None:
     """Raise ConfigError if an evaluation would be written into the cohort that it reads."""
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         message = (
-            f"evaluation {folder}: lies inside the cohort {source}, where it would be read as a class; choose another"
+            f"evaluation {folder}: is inside the cohort {source}, where it would be read as a class; choose another"
         )
         raise ConfigError(message)
 

@@ -150,9 +150,7 @@ def _check_folders(run: Path, source: Path, out: Path, ids_of: str | None) -> No
         message = f"--out {out}: is the run itself, which must not change; choose another folder"
         raise ConfigError(message)
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        message = (
-            f"run {out}: lies inside the cohort {source}, where it would be read as a class; choose another folder"
-        )
+        message = f"run {out}: is inside the cohort {source}, where it would be read as a class; choose another folder"
         raise ConfigError(message)
     if ids_of is not None and not ids_of.strip():
         message = "--ids-of: is empty; give the name of the place that assigned these patient ids"

@@ -45,9 +45,9 @@ from cardiograph.ingest.groups import strata_of
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
-from cardiograph.train.calibrate import learn_uncertainty, threshold_of
+from cardiograph.train.calibrate import fit_threshold, fit_uncertainty
 from cardiograph.train.data import Dataset
-from cardiograph.train.novelty_gates import partial_gates, whole_gate
+from cardiograph.train.novelty_gates import fit_complete_gate, fit_partial_gates
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         scores = predictor.score(dataset.queries(np.arange(len(dataset.cohort))))
         _require_unseen(dataset, scores)
         rows, scored = _halves(dataset, config.seed)
-        bundle = recalibrated(predictor.bundle, dataset, scores, rows, config.evaluation, config.seed)
+        bundle = recalibrate_bundle(predictor.bundle, dataset, scores, rows, config.evaluation, config.seed)
         bundle.save_renewed(directory.path / "bundle")
         predictor = Predictor(bundle, predictor.engine)
         part = _part(dataset, scored)
@@ -135,7 +135,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     return ExternalResult(folder, content)
 
 
-def recalibrated(
+def recalibrate_bundle(
     bundle: ModelBundle,
     dataset: Dataset,
     scores: Scores,
@@ -154,11 +154,11 @@ def recalibrated(
         seed: Seed of the folds in which calibrators are compared, and of the gate's sample.
     """
     labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
-    uncertainty = learn_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)
+    uncertainty = fit_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)
     rng = np.random.default_rng([seed, 7])
-    gate, partial = whole_gate(bundle, config.novelty, rng), partial_gates(bundle, config.novelty, rng)
+    gate, partial = fit_complete_gate(bundle, config.novelty, rng), fit_partial_gates(bundle, config.novelty, rng)
     uncertainty = dataclasses.replace(uncertainty, novelty=gate, partial_novelty=partial)
-    threshold = threshold_of(labels, _probabilities(uncertainty, scores.raw[rows]), config)
+    threshold = fit_threshold(labels, _probabilities(uncertainty, scores.raw[rows]), config)
     served = dataclasses.replace(bundle.served, threshold=threshold)
     return dataclasses.replace(bundle, served=served, uncertainty=uncertainty)
 

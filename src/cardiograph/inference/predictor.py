@@ -213,7 +213,7 @@ class Predictor:
 
     def score(self, queries: Queries) -> Scores:
         """Score embedded patients; every probability that this package reports is computed here."""
-        return self.judge(self.attach(queries), queries.ties)
+        return self.score_attached(self.attach(queries), queries.ties)
 
     def attach(self, queries: Queries) -> AttachedQueries:
         """Fuse embedded patients and find their neighbours.
@@ -262,7 +262,7 @@ class Predictor:
             queries.image, None if scaler is None else scaler.transform(queries.clinical)
         )
 
-    def judge(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> Scores:
+    def score_attached(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> Scores:
         """Score patients that are attached to the reference.
 
         Args:
@@ -311,7 +311,7 @@ class Predictor:
         present = features.present[:, self.bundle.space.used]
         found = mean_distance(neighbours)
         found[~present.any(1)] = np.nan
-        return found, [None if row.all() else self.bundle.sought_blocks(row) for row in present]
+        return found, [None if row.all() else self.bundle.search_blocks(row) for row in present]
 
     def _forbidden(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
         """Return the reference rows of each query's own groups (by patient, page or near-copy), and the reasons."""

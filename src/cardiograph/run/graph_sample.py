@@ -17,7 +17,9 @@ from cardiograph.train.fit import FittedModels
 MAX_DRAWN_REFERENCE, MAX_DRAWN_QUERIES = 320, 80
 
 
-def drawn_graph(dataset: Dataset, fitted: FittedModels, test: PartScores, config: RunConfig) -> dict[str, NDArray[Any]]:
+def sample_graph(
+    dataset: Dataset, fitted: FittedModels, test: PartScores, config: RunConfig
+) -> dict[str, NDArray[Any]]:
     """Return a sample of the graph on a 2-D map, and in-degree and label agreement of the whole graph.
 
     Args:

@@ -31,7 +31,7 @@ PACKAGES = (
 )
 
 
-def run_facts(dataset: Dataset, fitted: FittedModels, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
+def run_metadata(dataset: Dataset, fitted: FittedModels, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
     """Return the metadata that the report shows in addition to the scores, ready for JSON.
 
     Args:

@@ -18,17 +18,17 @@ from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.summary import summarise
 from cardiograph.inference import Predictor, Scores
 from cardiograph.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
-from cardiograph.run.graph_sample import drawn_graph
-from cardiograph.run.metadata import run_facts
+from cardiograph.run.graph_sample import sample_graph
+from cardiograph.run.metadata import run_metadata
 from cardiograph.run.subgroups import score_subgroups
-from cardiograph.train.calibrate import calibrated, threshold_of
+from cardiograph.train.calibrate import calibrate_bundle, fit_threshold
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import FittedModels, make_bundle
 from cardiograph.train.steps import PipelineSteps
 from cardiograph.uncertainty.conformal import DIGITS
 
 
-def certainty_of(
+def summarise_uncertainty(
     predictor: Predictor, found: Scores | None, labels: NDArray[np.int64], config: EvaluationConfig
 ) -> dict[str, Any] | None:
     """Summarise the calibration of the primary model, and its conformal sets and novelty gate on test records.
@@ -86,7 +86,7 @@ def record_model(
     predictors = {}
     for name, (network, _) in fitted.networks.items():
         bundle = make_bundle(name, network, dataset, fitted.prepared, config)
-        bundle = calibrated(bundle, dataset, fitted.prepared, config, steps)
+        bundle = calibrate_bundle(bundle, dataset, fitted.prepared, config, steps)
         predictors[name] = Predictor(bundle)
         if name == config.model.name:
             if steps.faults:
@@ -148,13 +148,13 @@ def record_scores(
     )
     metrics["subgroups"] = score_subgroups(dataset, predictions[TEST], roles, config)
     kept = config.model.name
-    metrics["certainty"] = certainty_of(
+    metrics["certainty"] = summarise_uncertainty(
         predictors[kept], scores[kept][TEST].scores, predictions[TEST].labels, config.evaluation
     )
     _write_tables(directory, dataset, predictions, scores[config.model.name])
     directory.write_json("metrics.json", metrics)
-    directory.write_arrays("graph.safetensors", drawn_graph(dataset, fitted, scores[config.model.name][TEST], config))
-    directory.record(run_facts(dataset, fitted, roles, config))
+    directory.write_arrays("graph.safetensors", sample_graph(dataset, fitted, scores[config.model.name][TEST], config))
+    directory.record(run_metadata(dataset, fitted, roles, config))
     return metrics
 
 
@@ -173,7 +173,7 @@ def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
         other_baselines=[name for name in WITHOUT_GRAPH if name in loss and name not in (graph, baseline)],
         titles={name: title for name, title in TITLES.items() if name in loss},
         thresholds={
-            name: threshold_of(validation.labels, p, config.evaluation) for name, p in validation.probabilities.items()
+            name: fit_threshold(validation.labels, p, config.evaluation) for name, p in validation.probabilities.items()
         },
     )
 

@@ -147,7 +147,7 @@ def read(source: Path, directory: RunDirectory, config: RunConfig) -> Cohort:
     """Read the table, and check that the settings and the run directory fit the cohort."""
     if source.is_dir() and directory.path.resolve().is_relative_to(source.resolve()):
         message = (
-            f"run {directory.path}: lies inside the cohort {source}, where it would be read as a class; choose another "
+            f"run {directory.path}: is inside the cohort {source}, where it would be read as a class; choose another "
             "folder"
         )
         raise ConfigError(message)

@@ -14,14 +14,14 @@ from cardiograph.evaluate.decision import choose_threshold
 from cardiograph.inference import Predictor, mean_distance
 from cardiograph.train.data import Dataset
 from cardiograph.train.fit import PreparedGraph
-from cardiograph.train.novelty_gates import gate_of, partial_gates
+from cardiograph.train.novelty_gates import fit_gate, fit_partial_gates
 from cardiograph.train.steps import PipelineSteps
 from cardiograph.uncertainty.calibrator_choice import fit_calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
 from cardiograph.uncertainty.uncertainty import Uncertainty, rounded
 
 
-def calibrated(
+def calibrate_bundle(
     bundle: ModelBundle, dataset: Dataset, prepared: PreparedGraph, config: RunConfig, steps: PipelineSteps
 ) -> ModelBundle:
     """Return the bundle calibrated on the validation records, with its threshold.
@@ -37,21 +37,21 @@ def calibrated(
     labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
     found = steps.score(Predictor(bundle), dataset, prepared, rows)
     if found.scores is not None and found.scores.uncertainty is not None and not steps.cautions:
-        uncertainty = learn_uncertainty(found.scores.raw, labels, groups, config.evaluation, seed=config.seed)
+        uncertainty = fit_uncertainty(found.scores.raw, labels, groups, config.evaluation, seed=config.seed)
         quantile = config.evaluation.novelty
         complete = prepared.places.of(prepared.graph.rows).present.all(1)
         uncertainty = dataclasses.replace(
             uncertainty,
-            novelty=gate_of(mean_distance(prepared.graph.neighbours)[complete], quantile),
-            partial_novelty=partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
+            novelty=fit_gate(mean_distance(prepared.graph.neighbours)[complete], quantile),
+            partial_novelty=fit_partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
         )
         bundle = dataclasses.replace(bundle, uncertainty=uncertainty)
         found = steps.score(Predictor(bundle), dataset, prepared, rows)
-    threshold = threshold_of(labels, found.probabilities, config.evaluation)
+    threshold = fit_threshold(labels, found.probabilities, config.evaluation)
     return dataclasses.replace(bundle, served=dataclasses.replace(bundle.served, threshold=threshold))
 
 
-def learn_uncertainty(
+def fit_uncertainty(
     raw: NDArray[np.float64],
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
@@ -80,7 +80,7 @@ def learn_uncertainty(
     )
 
 
-def threshold_of(labels: NDArray[np.int64], probabilities: NDArray[np.float64], config: EvaluationConfig) -> float:
+def fit_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.float64], config: EvaluationConfig) -> float:
     """Choose the threshold on validation records by the configured rule."""
     return choose_threshold(
         config.threshold_rule,

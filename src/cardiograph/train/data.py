@@ -140,7 +140,7 @@ def build_dataset(
         labelled = np.flatnonzero((split.part == TRAIN) & (cohort.labels >= 0) & page_index.paged)
         if not len(labelled):
             message = (
-                "no labelled training record has a page, so nothing can be learnt about pages; add pages, draw another "
+                "no labelled training record has a page, so the model cannot learn from pages; add pages, draw another "
                 "split (--seed), or use the clinical values alone: --modality clinical"
             )
             raise CohortError(message)

@@ -41,7 +41,7 @@ class PreparedGraph:
         fusion: Fitted block weights and standardisation.
         features: Node features of all records of the cohort.
         space: Space in which neighbours are searched.
-        places: Coordinates of all records in that space; those of training records are cross-fitted in a learnt space.
+        places: Coordinates of all records in that space; those of training records are cross-fitted in a fitted space.
         graph: Graph of the reference records.
         train_set: Examples of the reference records, followed by those of augmented copies.
         val_set: Examples of the labelled validation records, attached to the reference graph.

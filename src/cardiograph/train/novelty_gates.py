@@ -20,19 +20,19 @@ MAX_PARTIAL_RECORDS = 500
 """Maximum number for each gate of incomplete records; five times what a quantile of 0.99 needs."""
 
 
-def gate_of(distances: NDArray[np.float64], quantile: float) -> NoveltyGate | None:
+def fit_gate(distances: NDArray[np.float64], quantile: float) -> NoveltyGate | None:
     """Fit a gate to the mean distances of training records; return None if no record has a neighbour."""
     finite = distances[np.isfinite(distances)]
     return NoveltyGate.fit(finite, quantile=quantile) if len(finite) else None
 
 
-def whole_gate(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> NoveltyGate | None:
+def fit_complete_gate(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> NoveltyGate | None:
     """Fit the gate of records that have every block by which neighbours are searched."""
     places = _reference_places(bundle)
     return _gate(bundle, places, np.ones(len(places.blocks), bool), _sample(len(places), MAX_RECORDS, rng), quantile)
 
 
-def partial_gates(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> dict[str, NoveltyGate]:
+def fit_partial_gates(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> dict[str, NoveltyGate]:
     """Fit the gates of records that lack a block, on training records from which the same blocks are removed.
 
     Args:
@@ -41,7 +41,7 @@ def partial_gates(bundle: ModelBundle, quantile: float, rng: np.random.Generator
         rng: Random generator that samples the reference records if there are many.
 
     Returns:
-        Names of the present blocks (see :meth:`ModelBundle.sought_blocks`) -> gate.
+        Names of the present blocks (see :meth:`ModelBundle.search_blocks`) -> gate.
     """
     places, gates = _reference_places(bundle), {}
     drawn = _sample(len(places), MAX_PARTIAL_RECORDS, rng)
@@ -50,7 +50,7 @@ def partial_gates(bundle: ModelBundle, quantile: float, rng: np.random.Generator
         if pattern.any() and not pattern.all():
             gate = _gate(bundle, places, pattern, drawn, quantile)
             if gate is not None:
-                gates[bundle.sought_blocks(pattern)] = gate
+                gates[bundle.search_blocks(pattern)] = gate
     return gates
 
 
@@ -63,7 +63,7 @@ def _gate(
         return None
     queries = dataclasses.replace(places.of(rows), present=np.tile(pattern, (len(rows), 1)))
     own = group_members(bundle.reference.groups[rows], bundle.reference.groups)
-    return gate_of(mean_distance(attach(places, queries, bundle.served.graph, own)), quantile)
+    return fit_gate(mean_distance(attach(places, queries, bundle.served.graph, own)), quantile)
 
 
 def _reference_places(bundle: ModelBundle) -> SearchPoints:

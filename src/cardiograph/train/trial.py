@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, VAL
 from cardiograph.inference import Predictor
-from cardiograph.train.calibrate import calibrated
+from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import PreparedGraph, fit_network, make_bundle, prepare
 from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
@@ -79,5 +79,5 @@ def fit_predictor(
     network, _ = fit_network(name, prepared, config, classes=classes)
     bundle = make_bundle(name, network, dataset, prepared, config)
     if classes == 2 and len(dataset.rows(VAL)):
-        bundle = calibrated(bundle, dataset, prepared, config, steps)
+        bundle = calibrate_bundle(bundle, dataset, prepared, config, steps)
     return Predictor(bundle)
