@@ -226,9 +226,9 @@ def _before(base: RunDirectory) -> dict[str, Any]:
 def _facts(base: RunDirectory, command: str) -> dict[str, Any]:
     """Return the metadata for ``run.json``: what is copied from the extended run, and date, command and versions."""
     before = base.read_json("run.json")
-    kept = ("outcome", "provenance", "source", "variables", "clinical_provenance", "encoder", "seeds", "cautions")
+    copied = ("outcome", "provenance", "source", "variables", "clinical_provenance", "encoder", "seeds", "cautions")
     return {
-        **{name: before[name] for name in kept if name in before},
+        **{name: before[name] for name in copied},
         "created": time.strftime("%Y-%m-%d %H:%M %Z"),
         "command": command,
         "versions": {
@@ -253,12 +253,9 @@ def _write(
     image = added.dataset.inputs.image
     if image is not None:
         before, page_index = base.read_arrays("embeddings.safetensors"), added.dataset.page_index
-        arrays = {"image": np.vstack([before["image"], image])}
-        if "likeness" in before:
-            nothing = np.zeros((len(image), before["likeness"].shape[1]), np.uint8)
-            arrays["likeness"] = np.vstack(
-                [before["likeness"], nothing if page_index is None else page_index.perceptual_hashes]
-            )
+        nothing = np.zeros((len(image), before["likeness"].shape[1]), np.uint8)
+        likeness = nothing if page_index is None else page_index.perceptual_hashes
+        arrays = {"image": np.vstack([before["image"], image]), "likeness": np.vstack([before["likeness"], likeness])}
         directory.write_arrays("embeddings.safetensors", arrays)
     bundle.save(directory.path / "bundle", predictor.engine)
 

@@ -213,10 +213,8 @@ def _write_tables(
         neighbour_frames.append(pd.DataFrame({**columns, "distance": neighbours.distance[position, rank]}))
     directory.write_table("predictions.parquet", pd.concat(frames, ignore_index=True))
     directory.write_table("neighbours.parquet", pd.concat(neighbour_frames, ignore_index=True))
-    if dataset.inputs.image is not None:
-        arrays: dict[str, NDArray[Any]] = {"image": dataset.inputs.image}
-        if dataset.page_index is not None:
-            arrays["likeness"] = dataset.page_index.perceptual_hashes
+    if dataset.inputs.image is not None and dataset.page_index is not None:
+        arrays = {"image": dataset.inputs.image, "likeness": dataset.page_index.perceptual_hashes}
         directory.write_arrays("embeddings.safetensors", arrays)
 
 
