@@ -234,7 +234,7 @@ def test_ids_of_another_place_are_other_people(finished_run, other_cohort, tmp_p
     reference = ModelBundle.load(made.path / "bundle").reference
     assert reference.patient_ids[-4:] == tuple(f"north:{name}" for name in rows["patient_id"])
     assert reference.record_ids[-4:] == tuple(f"{name}:2" for name in rows["record_id"])
-    assert any("4 records have a name that the run has already" in note for note in made.facts["notes"])
+    assert any("4 records have a name that the run already has" in note for note in made.facts["notes"])
 
 
 # The new run
