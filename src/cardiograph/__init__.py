@@ -1,6 +1,6 @@
 """Heart-failure prediction from ECGs and clinical values over a patient-similarity graph.
 
-Everything that most programs need is here, and is imported only when it is used::
+This module exports the public API; each name is imported when it is first used::
 
     import cardiograph as cg
 
@@ -64,7 +64,7 @@ _EXPORTS = {
 __all__ = ["__version__", *_EXPORTS]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is exported
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - an export of any type
     """Import a public name when it is first used."""
     if name not in _EXPORTS:
         message = f"module {__name__!r} has no attribute {name!r}"

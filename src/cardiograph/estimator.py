@@ -1,4 +1,4 @@
-"""The scikit-learn face: arrays in, probabilities out, by the code that makes and serves a run."""
+"""The scikit-learn estimator: arrays in, probabilities out, computed by the same code as in a run."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Floats = NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """Which columns of a matrix are the image block, and which are clinical values.
+    """Assignment of the columns of a matrix to the image block and the clinical block.
 
     Args:
-        image: How many columns, from the first, are the image block.
-        clinical: The columns of the clinical block.
-        names: One for each clinical column.
+        image: Number of leading columns that form the image block.
+        clinical: Positions of the columns of the clinical block.
+        names: Name of each clinical column.
     """
 
     image: int
@@ -44,17 +44,17 @@ class Blocks:
 
     @classmethod
     def of(cls, columns: Sequence[str], image: int) -> Blocks:
-        """The first ``image`` columns, and all the rest."""
+        """Assign the first ``image`` columns to the image block and all others to the clinical block."""
         return cls(image, np.arange(image, len(columns)), tuple(columns[image:]))
 
     def known(self, values: Floats) -> tuple[Blocks, tuple[str, ...]]:
-        """Without clinical columns that are empty in all of ``values``, of which nothing can be learnt; and their names."""
+        """Return the blocks without clinical columns that are empty in all of ``values``, and the names of these."""
         empty = np.isnan(values[:, self.clinical]).all(0)
         names = np.array(self.names, dtype=object)
         return Blocks(self.image, self.clinical[~empty], tuple(names[~empty])), tuple(names[empty])
 
     def image_of(self, values: Floats) -> NDArray[np.float32] | None:
-        """[records, image] embeddings, NaN throughout where any is missing; None without an image block."""
+        """Return [records, image] embeddings, all NaN in a row with a gap; None without an image block."""
         if not self.image:
             return None
         image = values[:, : self.image].astype(np.float32)
@@ -62,7 +62,7 @@ class Blocks:
         return image
 
     def clinical_of(self, values: Floats) -> ClinicalTable | None:
-        """Values that may be any finite number, NaN where missing; None without a clinical block."""
+        """Return the clinical values, any finite number or NaN where missing; None without a clinical block."""
         if not len(self.clinical):
             return None
         variables = tuple(ClinicalVariable(name, name, "", -np.inf, np.inf) for name in self.names)
@@ -70,19 +70,19 @@ class Blocks:
         return ClinicalTable(values[:, self.clinical], variables, (origin,) * len(variables))
 
     def queries(self, values: Floats) -> Queries:
-        """Rows as patients that nobody knows by name."""
-        nobody = [None] * len(values)
-        return Queries(self.image_of(values), values[:, self.clinical], nobody, nobody, nobody)
+        """Return the rows as queries without ids or page hashes."""
+        nothing = [None] * len(values)
+        return Queries(self.image_of(values), values[:, self.clinical], nothing, nothing, nothing)
 
 
 def build_array_dataset(values: Floats, labels: NDArray[np.int64], split: Split, blocks: Blocks) -> Dataset:
-    """Records as a run knows them, by number alone.
+    """Return arrays as the dataset of a run, with row numbers as record ids.
 
     Args:
-        values: [records, columns] NaN where missing.
+        values: [records, columns] values, NaN where missing.
         labels: [records] 0, 1 or -1.
-        split: Parts and groups.
-        blocks: What the columns are.
+        split: Part and group of each record.
+        blocks: Assignment of the columns to blocks.
     """
     import pandas as pd
 
@@ -101,10 +101,10 @@ def build_array_dataset(values: Floats, labels: NDArray[np.int64], split: Split,
 
 
 def fit_arrays(dataset: Dataset, config: RunConfig) -> Predictor:
-    """The configured model of such records, by the steps of a run.
+    """Fit the configured model by the steps of a run.
 
-    Without validation records the training records stand in for them when epoch and penalty are chosen, which is then no
-    safeguard at all; and nothing is calibrated, since scores of training records say nothing about those of others.
+    Without validation records, epoch and penalty are chosen on the training records, which is no safeguard against
+    overfitting, and nothing is calibrated, because scores of training records do not represent those of other records.
     """
     prepared = prepare(dataset.inputs, config)
     if not len(dataset.rows(VAL)):
@@ -113,34 +113,34 @@ def fit_arrays(dataset: Dataset, config: RunConfig) -> Predictor:
 
 
 class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Patient-similarity graph over arrays: embeddings, values of a table, or both.
+    """Classifier on a patient-similarity graph over arrays: embeddings, values of a table, or both.
 
-    ``fit`` holds out whole groups of the rows it is given; they choose epoch and penalty and calibrate the probabilities.
-    Where a class is in too few groups for that, the training rows stand in and nothing is calibrated. Two classes only.
-    Rows of ``fit`` are neighbours of whatever is predicted later: predicting them again is no test, they hear themselves.
-    Use ``cross_val_predict`` with ``GroupKFold``.
+    ``fit`` holds out whole groups of the given rows to choose epoch and penalty and to calibrate the probabilities. If
+    a class is in too few groups for that, epoch and penalty are chosen on the training rows and nothing is calibrated.
+    Only two classes are supported. Rows of ``fit`` are neighbours of all rows that are predicted later, so predicting
+    them again is not a test: each finds itself. Use ``cross_val_predict`` with ``GroupKFold``.
 
     Args:
         model: ``sign``, ``gcn``, ``gat``, ``sage``, ``mlp``, ``logistic`` or ``knn_vote``.
-        k: Neighbours of each row.
-        space: Where neighbours are sought: ``fused``, ``image``, ``clinical`` or ``fitted``.
+        k: Number of neighbours of each row.
+        space: Space in which neighbours are searched: ``fused``, ``image``, ``clinical`` or ``fitted``.
         votes: Whether the labels of the neighbours are an input.
-        image_columns: How many leading columns are the image block, such as an embedding; None where all columns are one
-            clinical block. A gap in a clinical column is filled by the median of the training rows, and an indicator added;
-            a row with a gap in the image block has no image.
-        image_components: Principal components that the image block is reduced to; 0 keeps all values.
+        image_columns: Number of leading columns that form the image block, such as an embedding; None if all columns
+            form the clinical block. A gap in a clinical column is filled by the median of the training rows and marked
+            by an indicator; a row with a gap in the image block has no image.
+        image_components: Number of principal components of the image block; 0 keeps all values.
         validation: Share of the groups that ``fit`` holds out, 0 to below 1.
-        epochs: At most.
-        random_state: Draws the held-out groups and the first weights.
-        unlabelled: A value of ``y`` that is no class but means "not known": such rows are heard and never learnt from.
+        epochs: Maximum number of epochs.
+        random_state: Seed of the held-out groups and the initial weights.
+        unlabelled: Value of ``y`` that means "unknown" and is not a class: such rows serve as neighbours only.
 
     Attributes:
         classes_: The two classes, sorted.
-        n_features_in_: Columns of ``X``.
-        feature_names_in_: Their names, where ``X`` had any.
-        held_out_: [rows] whether ``fit`` held the row out; nobody where the training rows stood in.
-        threshold_: The threshold that held-out rows choose (Youden); ``predict`` takes 0.5, as scikit-learn expects.
-        predictor_: The :class:`cardiograph.inference.Predictor` behind every probability.
+        n_features_in_: Number of columns of ``X``.
+        feature_names_in_: Names of the columns, if ``X`` had any.
+        held_out_: [rows] whether ``fit`` held the row out.
+        threshold_: Threshold chosen on the held-out rows (Youden); ``predict`` uses 0.5, as scikit-learn expects.
+        predictor_: The :class:`cardiograph.inference.Predictor` that computes every probability.
     """
 
     def __init__(  # noqa: PLR0913 - scikit-learn's parameters are flat
@@ -168,23 +168,23 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self.unlabelled = unlabelled
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn has no types
-        """Gaps are allowed, more than two classes are not."""
+        """Return the tags: gaps are allowed, more than two classes are not."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
         return tags
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:  # noqa: ANN401, N803 - their names
-        """Learn from rows.
+        """Fit preprocessing, graph and model.
 
         Args:
             X: [rows, columns] numbers, NaN where missing.
             y: [rows] one of two classes, or ``unlabelled``.
-            groups: [rows] rows of one group, such as a patient, are never parted and never neighbours of each other; each
-                row is a group of its own if None.
+            groups: [rows] group of each row, such as a patient. Rows of one group stay in the same part of the split
+                and are never neighbours of each other; each row is its own group if None.
 
         Raises:
-            ValueError: Values, labels, groups or parameters that cannot be used.
+            ValueError: If values, labels, groups or parameters cannot be used.
         """
         values, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         labels = self._encoded(column_or_1d(y))
@@ -208,19 +208,19 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: ANN401, N803
-        """[rows, 2] probability of each of ``classes_``."""
+        """Return the [rows, 2] probability of each of ``classes_``."""
         check_is_fitted(self)
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return self.predictor_.score(self._blocks_in.queries(values)).by_class
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401, N803
-        """[rows] the likelier class."""
+        """Return the [rows] more probable class."""
         likelier = self.predict_proba(X).argmax(1)
         chosen: NDArray[Any] = self.classes_[likelier]
         return chosen
 
     def _encoded(self, y: NDArray[Any]) -> NDArray[np.int64]:
-        """[rows] 0, 1 or -1; and ``classes_``."""
+        """Return [rows] labels 0, 1 or -1, and set ``classes_``."""
         known = np.ones(len(y), bool) if self.unlabelled is None else np.array([each != self.unlabelled for each in y])
         check_classification_targets(y[known])
         classes = np.unique(y[known])
@@ -272,6 +272,6 @@ def _groups(groups: Sequence[Any], rows: int) -> NDArray[Any]:
 
 
 def _in_order(groups: NDArray[Any]) -> NDArray[np.int64]:
-    """[rows] group numbers in order of first appearance."""
+    """Return [rows] group numbers in order of first appearance."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first)).astype(np.int64)[inverse.ravel()]

@@ -1,6 +1,6 @@
-"""The seven stages of the pipeline as functions, to stop after any of them, look at arrays, and go on.
+"""The stages of the pipeline as functions: stop after any of them, inspect the arrays, and continue.
 
-``cardiograph.run`` does all of them in one call, with an audit before and a report behind::
+``cardiograph.run`` runs all of them in one call, with an audit before and a report at the end::
 
     config = cg.load_config(overrides={"encoder": {"weights": "random"}})
     cohort = cg.read_cohort("cohort.csv", config)
@@ -31,17 +31,17 @@ from cardiograph.models.build import Model
 from cardiograph.models.examples import History
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
-from cardiograph.train.calibrate import calibrated
+from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.data import Dataset, build_dataset
 from cardiograph.train.fit import PreparedGraph, fit_network, make_bundle, prepare
 from cardiograph.train.steps import DEFAULT_STEPS
 
 
 def read_cohort(source: str | Path, config: RunConfig | None = None, *, progress: Progress | None = None) -> Cohort:
-    """Stage 1: read a table or a folder of pages, check every cell, and open every page.
+    """Read a table or a folder of pages, check every cell, and open every page.
 
     Args:
-        source: CSV, TSV or Parquet table with a row per ECG, or a folder with one folder per class.
+        source: CSV, TSV or Parquet table with one row per ECG, or a folder with one folder per class.
         config: Settings; the defaults if None.
         progress: Callback that receives stage progress.
 
@@ -49,8 +49,8 @@ def read_cohort(source: str | Path, config: RunConfig | None = None, *, progress
         The cohort. With ``pages.skip_bad``, records whose page cannot be used are left out.
 
     Raises:
-        CohortError: A cell or the table cannot be used; the message lists every fault.
-        PageError: A page cannot be used.
+        CohortError: If a cell or the table cannot be used; the message lists every fault.
+        PageError: If a page cannot be used.
     """
     config = config or RunConfig()
     cohort = read_table(Path(source), config.cohort, outcome=config.outcome)
@@ -62,11 +62,11 @@ def split_cohort(cohort: Cohort, config: RunConfig | None = None) -> Split:
     """Assign whole groups (a patient, or copies of one page) to training, validation and test.
 
     Args:
-        cohort: From :func:`read_cohort`.
+        cohort: Result of :func:`read_cohort`.
         config: Settings; the defaults if None.
 
     Raises:
-        CohortError: Too few groups have a label.
+        CohortError: If too few groups have a label.
     """
     with _context(config) as context:
         cohort, page_index = _indexed(cohort, context)
@@ -74,11 +74,11 @@ def split_cohort(cohort: Cohort, config: RunConfig | None = None) -> Split:
 
 
 def read_clinical(cohort: Cohort, split: Split, config: RunConfig | None = None) -> ClinicalTable | None:
-    """Stage 3: return the clinical values of a cohort, or simulate them where the configuration asks for it.
+    """Return the clinical values of a cohort, or simulate them if configured.
 
     Args:
-        cohort: From :func:`read_cohort`.
-        split: From :func:`split_cohort`; simulation blind to the label takes the prevalence of the training part.
+        cohort: Result of :func:`read_cohort`.
+        split: Result of :func:`split_cohort`; a simulation blind to the label uses the prevalence of the training part.
         config: Settings; the defaults if None.
 
     Returns:
@@ -95,12 +95,12 @@ def embed(
     *,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Stages 2 and 4: embed every page, and augmented copies of training pages where the configuration asks for them.
+    """Embed every page, and augmented copies of training pages if configured.
 
     Args:
-        cohort: From :func:`read_cohort`.
-        split: From :func:`split_cohort`.
-        clinical: From :func:`read_clinical`.
+        cohort: Result of :func:`read_cohort`.
+        split: Result of :func:`split_cohort`.
+        clinical: Result of :func:`read_clinical`.
         config: Settings; the defaults if None.
         progress: Callback that receives stage progress.
 
@@ -108,7 +108,7 @@ def embed(
         The dataset; ``inputs.image`` holds the [records, width] embeddings.
 
     Raises:
-        WeightsError: The encoder's weights are not available.
+        WeightsError: If the encoder's weights are not available.
     """
     with _context(config, progress) as context:
         cohort, page_index = _indexed(cohort, context)
@@ -116,14 +116,14 @@ def embed(
 
 
 def build_graph(dataset: Dataset, config: RunConfig | None = None) -> PreparedGraph:
-    """Stages 4 and 5: fuse the blocks into node features and link each record to its nearest training records.
+    """Fuse the blocks into node features and link each record to its nearest training records.
 
     Args:
-        dataset: From :func:`embed`.
+        dataset: Result of :func:`embed`.
         config: Settings; the defaults if None.
 
     Returns:
-        ``features`` [records, width], and ``graph``, which exports itself to PyTorch Geometric, NetworkX and GraphML.
+        ``features`` [records, width], and ``graph`` with exports to PyTorch Geometric, NetworkX and GraphML.
     """
     return prepare(dataset.inputs, config or RunConfig())
 
@@ -131,12 +131,12 @@ def build_graph(dataset: Dataset, config: RunConfig | None = None) -> PreparedGr
 def train(
     prepared: PreparedGraph, config: RunConfig | None = None, *, model: str | None = None
 ) -> tuple[Model, History]:
-    """Stage 6: train a model on the graph; the epoch with the lowest validation loss is kept.
+    """Train a model on the graph and keep the epoch with the lowest validation loss.
 
     Args:
-        prepared: From :func:`build_graph`.
+        prepared: Result of :func:`build_graph`.
         config: Settings; the defaults if None.
-        model: A name of :data:`cardiograph.registry.MODELS`; the configured one if None.
+        model: Name in :data:`cardiograph.registry.MODELS`; the configured one if None.
 
     Returns:
         The model and its learning curves.
@@ -148,18 +148,18 @@ def train(
 def make_predictor(
     model: Model, dataset: Dataset, prepared: PreparedGraph, config: RunConfig | None = None
 ) -> Predictor:
-    """Stage 7: calibrate a model on validation records and make it ready to score the next patient.
+    """Calibrate a model on validation records and return the predictor that scores new patients.
 
     Args:
-        model: From :func:`train`, for the model that the configuration names.
-        dataset: From :func:`embed`.
-        prepared: From :func:`build_graph`.
+        model: Result of :func:`train` for the configured model.
+        dataset: Result of :func:`embed`.
+        prepared: Result of :func:`build_graph`.
         config: Settings; the defaults if None.
     """
     config = config or RunConfig()
     bundle = make_bundle(config.model.name, model, dataset, prepared, config)
     if len(dataset.rows(VAL)):
-        bundle = calibrated(bundle, dataset, prepared, config, DEFAULT_STEPS)
+        bundle = calibrate_bundle(bundle, dataset, prepared, config, DEFAULT_STEPS)
     return Predictor(bundle, None if dataset.encoder is None else dataset.encoder.engine)
 
 

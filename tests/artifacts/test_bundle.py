@@ -95,7 +95,7 @@ def test_names_are_plain_file_names(bundle, name):
     facts = facts_of(bundle)
     facts["sha256"][name] = files.sha256_of(bundle.parent / "outside.json")
     write_facts(bundle, facts)
-    with pytest.raises(RunError, match="no plain file name"):
+    with pytest.raises(RunError, match="not a plain file name"):
         Predictor.load(bundle)
 
 
@@ -272,7 +272,7 @@ def test_bytes_changed_in_the_facts_change_no_answer(made, tmp_path_factory, dat
 @pytest.mark.parametrize("mapped_from", [0, 1 << 30], ids=["mapped", "in memory"])
 @pytest.mark.parametrize("name", ["reference.safetensors", "model.safetensors", "bundle.json"])
 def test_a_bundle_changed_in_place_is_noticed_and_refused(bundle, monkeypatch, name, mapped_from):
-    monkeypatch.setattr(checked, "MAPPED_FROM", mapped_from)
+    monkeypatch.setattr(checked, "MIN_MAPPED_BYTES", mapped_from)
     predictor = Predictor.load(bundle)
     before = predictor.predict(None, VALUES)
     time.sleep(0.02)
@@ -285,7 +285,7 @@ def test_a_bundle_changed_in_place_is_noticed_and_refused(bundle, monkeypatch, n
 
 def test_a_mapped_bundle_answers_as_one_in_memory(bundle, monkeypatch):
     there = probability(bundle)
-    monkeypatch.setattr(checked, "MAPPED_FROM", 0)
+    monkeypatch.setattr(checked, "MIN_MAPPED_BYTES", 0)
     assert probability(bundle) == there
 
 

@@ -20,8 +20,8 @@ from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.web.drawings import gauge
 from cardiograph.service.web.site import Site
 from cardiograph.service.web.wording import decision_of
-from cardiograph.train.calibrate import calibrated
-from cardiograph.train.steps import PipelineSteps
+from cardiograph.train.calibrate import calibrate_bundle
+from cardiograph.train.steps import DEFAULT_STEPS
 
 HEX = "0123456789abcdef" * 4
 
@@ -36,7 +36,7 @@ def served(dataset, request, tmp_path_factory):
     """A calibrated model as it is loaded from its files, and its scores of the test records."""
     folder = tmp_path_factory.mktemp(request.param)
     prepared, _, predictor = learn(dataset, request.param)
-    calibrated(predictor.bundle, dataset, prepared, CONFIG, PipelineSteps()).save(folder, None)
+    calibrate_bundle(predictor.bundle, dataset, prepared, CONFIG, DEFAULT_STEPS).save(folder, None)
     predictor = Predictor.load(folder)
     queries = dataset.queries(dataset.rows("test"))
     scores = predictor.score(queries)
@@ -138,7 +138,7 @@ def test_a_map_without_an_interval_shows_none(dataset, kind):
     evaluation = CONFIG.evaluation.model_copy(update={"calibration": kind})
     config = CONFIG.model_copy(update={"evaluation": evaluation})
     prepared, _, predictor = learn(dataset, "logistic", config)
-    bundle = calibrated(predictor.bundle, dataset, prepared, config, PipelineSteps())
+    bundle = calibrate_bundle(predictor.bundle, dataset, prepared, config, DEFAULT_STEPS)
     told = Predictor(bundle).score(dataset.queries(dataset.rows("test"))).uncertainty
     assert np.isnan(told.low).all() and np.isnan(told.high).all()
 
@@ -150,7 +150,7 @@ def test_a_bundle_with_two_sources_is_read_with_one(served):
 
     steps = served.predictor.bundle.uncertainty.calibrator.to_dict()["parameters"]
     older = dataclasses.replace(served.predictor.bundle.uncertainty, calibrator=Calibrator("none", {})).to_dict()
-    told = Uncertainty.from_dict({**older, "venn_abers": steps}).tell(np.zeros(3), np.zeros(3), np.zeros(3))
+    told = Uncertainty.from_dict({**older, "venn_abers": steps}).predict(np.zeros(3), np.zeros(3), np.zeros(3))
     assert np.isnan(told.low).all()
 
 

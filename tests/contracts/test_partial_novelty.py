@@ -9,8 +9,8 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 from cardiograph.graph.exact import nearest
 from cardiograph.inference import Predictor, mean_distance
 from cardiograph.inference.answers import answer
-from cardiograph.train.calibrate import calibrated
-from cardiograph.train.steps import PipelineSteps
+from cardiograph.train.calibrate import calibrate_bundle
+from cardiograph.train.steps import DEFAULT_STEPS
 
 SPACES = [{"space": "fused"}, {"space": "learnt"}, {"metric": "cosine"}]
 
@@ -18,7 +18,7 @@ SPACES = [{"space": "fused"}, {"space": "learnt"}, {"metric": "cosine"}]
 def fitted(dataset, graph):
     config = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update=graph)})
     prepared, _, predictor = learn(dataset, "sign", config)
-    return Predictor(calibrated(predictor.bundle, dataset, prepared, config, PipelineSteps()))
+    return Predictor(calibrate_bundle(predictor.bundle, dataset, prepared, config, DEFAULT_STEPS))
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.2], ids=["complete reference", "blocks absent"])
@@ -83,14 +83,14 @@ def test_a_bundle_without_such_distances_says_not_judged(dataset, predictor):
     bundle = dataclasses.replace(predictor.bundle, uncertainty=type(predictor.bundle.uncertainty).from_dict(older))
     queries = without(having(dataset, "clinical"), "clinical")
     scores = Predictor(bundle).score(queries)
-    assert warned(Predictor(bundle), queries, "not judged whether this is like the training records").all()
+    assert warned(Predictor(bundle), queries, "not checked for novelty").all()
     assert answer(bundle, scores, 0, queries.clinical[0]).novelty is None
 
 
 def test_too_few_training_records_are_said():
     small = fitted(make_problem(groups=80, copies=1), {})
     queries = having(make_problem(groups=80, copies=1), "clinical")
-    assert warned(small, queries, "not judged whether this is like the training records: only").all()
+    assert warned(small, queries, "not checked for novelty: only").all()
 
 
 def test_who_lacks_the_block_that_neighbours_are_sought_by_is_not_judged(dataset):

@@ -117,7 +117,7 @@ def test_augmentation_of_a_run_never_crosses_its_split(cohort_table, settings, t
 
 
 def test_serving_loads_no_training_code(finished_run):
-    run_facts = json.loads((finished_run / "bundle" / "bundle.json").read_text())
+    run_metadata = json.loads((finished_run / "bundle" / "bundle.json").read_text())
     values = {"ef": 0.4, "bnp": 300.0}
     page = pd.read_parquet(finished_run / "cohort.parquet")["ecg"][0]
     program = (
@@ -127,7 +127,7 @@ def test_serving_loads_no_training_code(finished_run):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert run_facts["encoder"] is not None
+    assert run_metadata["encoder"] is not None
     assert "cardiograph.graph.attach" in loaded
     assert not {name for name in loaded if name.startswith(training_only())}
 

@@ -86,7 +86,7 @@ def test_the_same_command_again_returns_the_finished_run(finished_run, cohort_ta
 def test_a_full_disk_is_an_error_and_no_finished_run(tmp_path, cohort_table, settings, cache_folder):
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from cardiograph.pipeline import run; from cardiograph.config import load_config\n"
+        "from cardiograph.run.pipeline import run; from cardiograph.config import load_config\n"
         "from cardiograph.errors import CardiographError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         f"try: run(Path(sys.argv[1]), Path(sys.argv[2]), load_config(None, {settings!r}))\n"

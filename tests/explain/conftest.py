@@ -19,7 +19,7 @@ def case_of(predictor, dataset, row):
 def case_from(predictor, queries):
     """The one patient of ``queries``."""
     attached = predictor.attach(queries)
-    scores = predictor.judge(attached, queries.ties)
+    scores = predictor.score_attached(attached, queries.ties)
     return ExplainedCase(predictor, Patient(None, queries.clinical[0].tolist(), []), queries, attached, scores)
 
 
@@ -28,7 +28,7 @@ def dataset():
     return make_problem(absent=0.1)
 
 
-@pytest.fixture(scope="session", params=list(MODELS))
+@pytest.fixture(scope="session", params=tuple(MODELS))
 def predictor(dataset, request):
     return learn(dataset, request.param)[2]
 

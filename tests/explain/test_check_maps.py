@@ -20,7 +20,7 @@ from cardiograph.inference import Predictor, Query
 def run(finished_run, tmp_path, monkeypatch):
     """A copy of a run, and a check that takes seconds."""
     monkeypatch.setattr(map_check, "SHARES", (0.5,))
-    monkeypatch.setattr(map_check, "RANDOMS", 1)
+    monkeypatch.setattr(map_check, "RANDOM_MAPS", 1)
     shutil.copytree(finished_run, tmp_path / "run")
     return tmp_path / "run"
 

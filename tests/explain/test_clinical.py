@@ -78,7 +78,7 @@ def test_a_variable_that_the_network_does_not_read_has_no_effect(dataset):
 
 
 def test_more_than_eight_values_are_sampled_and_say_how_well(monkeypatch, cases):
-    monkeypatch.setattr("cardiograph.explain.clinical.EXACT_UP_TO", 3)
+    monkeypatch.setattr("cardiograph.explain.clinical.MAX_EXACT_PLAYERS", 3)
     case = next(case for case in cases if np.isfinite(case.patient.values).all())
     sampled = effects_of(case)
     monkeypatch.undo()
@@ -93,16 +93,16 @@ def test_block_effects_add_up_and_an_absent_block_has_none(cases):
     seen = set()
     for case in cases:
         found = block_effects(case)
-        assert found.nobody + found.effects.sum() == pytest.approx(case.probability, abs=1e-9)
-        assert found.nobody == case.without_blocks(np.zeros((1, 2), bool)).probabilities[0]
+        assert found.empty + found.effects.sum() == pytest.approx(case.probability, abs=1e-9)
+        assert found.empty == case.without_blocks(np.zeros((1, 2), bool)).probabilities[0]
         for block, effect in zip(("image", "clinical"), found.effects, strict=True):
-            seen.add((block, block in case.scores.lacking[0]))
-            assert block not in case.scores.lacking[0] or effect == 0
+            seen.add((block, block in case.scores.absent_blocks[0]))
+            assert block not in case.scores.absent_blocks[0] or effect == 0
     assert seen == {(block, lacks) for block in ("image", "clinical") for lacks in (False, True)}
 
 
 def test_a_block_taken_away_is_scored_as_for_a_patient_who_lacks_it(predictor, cases):
-    case = next(case for case in cases if not case.scores.lacking[0])
+    case = next(case for case in cases if not case.scores.absent_blocks[0])
     found = case.without_blocks(np.array([[False, True], [True, False]]))
     for row, block in enumerate(("image", "clinical")):
         nothing = {block: np.full_like(getattr(case.queries, block), np.nan)}
@@ -118,7 +118,7 @@ def test_without_any_block_nobody_is_a_neighbour(cases):
 
 
 def complete(case):
-    return not case.scores.lacking[0] and np.isfinite(case.patient.values).all()
+    return not case.scores.absent_blocks[0] and np.isfinite(case.patient.values).all()
 
 
 def test_same_page_other_values_differ_by_their_effects(predictor, cases):

@@ -121,4 +121,4 @@ def test_explaining_loads_no_training_library(finished_run, tested):
 
 def test_a_case_is_scored_as_the_predictor_scores_it(predictor, queries):
     case = ExplainedCase.of(predictor, queries[0])
-    assert case.judged(case.attached.features).raw[0] == case.raw
+    assert case.score_copies(case.attached.features).raw[0] == case.raw

@@ -52,7 +52,7 @@ def patient(predictor, dataset, number, place):
         patient=dataclasses.replace(case.patient, page=SimpleNamespace(input=page)),
         queries=queries,
         attached=attached,
-        scores=predictor.judge(attached, queries.ties),
+        scores=predictor.score_attached(attached, queries.ties),
     )
 
 
@@ -92,7 +92,7 @@ def test_maps_that_are_the_same_for_every_page_are_hidden(predictor):
     pages = pages_with(predictor, [(96, 96)] * PAGES)
     verdict = judge_maps(gains_of(pages), seed=0)
     assert verdict.deletion.low > 0 and verdict.insertion.low > 0
-    assert not verdict.shown and "do not tell one page from another" in verdict.sentence
+    assert not verdict.shown and "do not distinguish pages" in verdict.sentence
 
 
 def test_a_page_that_moves_nothing_gains_nothing(predictor):

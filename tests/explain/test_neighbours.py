@@ -25,9 +25,9 @@ def without(case, forbidden):
     """Brute force: attach with these rows forbidden, then judge."""
     bundle, features = case.predictor.bundle, case.attached.features
     hood = attach(case.predictor._places, bundle.space.place(features), bundle.served.graph, [forbidden])
-    return hood.index[0], case.predictor.judge(AttachedQueries(features, hood, ((),)), case.queries.ties).probabilities[
-        0
-    ]
+    return hood.index[0], case.predictor.score_attached(
+        AttachedQueries(features, hood, ((),)), case.queries.ties
+    ).probabilities[0]
 
 
 def test_each_neighbour_is_left_out_with_its_group(known):
@@ -58,7 +58,7 @@ def test_what_is_forbidden_anyway_stays_so(known):
     attached = predictor.attach_without(queries, [own[:0], np.array([9])])
     assert not np.isin(attached.neighbours.index, own).any() and 9 not in attached.neighbours.index[1]
     np.testing.assert_array_equal(attached.neighbours.index[0], predictor.attach(queries).neighbours.index[0])
-    assert attached.known == (("this patient",),) * 2
+    assert attached.excluded_reasons == (("this patient",),) * 2
 
 
 def test_with_nobody_to_step_in_fewer_are_heard():
@@ -73,4 +73,4 @@ def test_with_nobody_to_step_in_fewer_are_heard():
     np.testing.assert_array_equal(np.sort(attached.neighbours.index[0]), np.sort(case.attached.neighbours.index[0]))
     everyone = predictor.attach_without(case.queries, [np.arange(len(reference))])
     assert (everyone.neighbours.index == -1).all()
-    assert np.isfinite(predictor.judge(everyone, case.queries.ties).probabilities).all()
+    assert np.isfinite(predictor.score_attached(everyone, case.queries.ties).probabilities).all()

@@ -79,14 +79,14 @@ def test_the_gradient_is_the_slope_of_the_score_with_neighbours_fixed(dataset, n
     case = next(
         case
         for case in (case_of(predictor, dataset, row) for row in dataset.rows("test"))
-        if not case.scores.lacking[0]
+        if not case.scores.absent_blocks[0]
     )
     gradient = logit_gradient(case)
     step = np.random.default_rng(0).normal(size=case.queries.image.shape[1]) * 0.01
     scores = []
     for side in (1, -1):
         moved = dataclasses.replace(case.queries, image=(case.queries.image + side * step).astype(np.float32))
-        scores.append(case.judged(predictor.fuse(moved)).raw[0])
+        scores.append(case.score_copies(predictor.fuse(moved)).raw[0])
     assert (scores[0] - scores[1]) / 2 == pytest.approx(gradient @ step, rel=0.02, abs=1e-6)
     assert (name == "knn_vote") == (not gradient.any())
 

@@ -48,7 +48,7 @@ def test_shares_sum_to_all_less_nobody(players):
     game, _ = made_up(players)
     shares = shapley(game, players, rng=np.random.default_rng(0))
     every = game(np.ones((1, players), bool))[0]
-    assert shares.effects.sum() == pytest.approx(every - shares.nobody, abs=1e-9)
+    assert shares.effects.sum() == pytest.approx(every - shares.empty, abs=1e-9)
 
 
 @pytest.mark.parametrize("players", [5, 10])

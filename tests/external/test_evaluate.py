@@ -13,7 +13,7 @@ from cardiograph.config import load_config
 from cardiograph.errors import CohortError, ConfigError, PageError, RunError
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.external.evaluate import evaluate_cohort
-from cardiograph.external.scores import ExternalScores, cautions, score_answers
+from cardiograph.external.scores import ExternalScores, cautions, evaluate_scores
 from cardiograph.inference import Predictor, Query, Scores
 from cardiograph.run.pipeline import run
 from cardiograph.uncertainty.calibrators import Calibrator
@@ -179,7 +179,7 @@ def test_what_the_cohort_lacks_is_said(finished_run, other_cohort, tmp_path):
     path = written(rows.drop(columns=["ecg", "bnp"]), tmp_path)
     found = evaluate_cohort(finished_run, path, tmp_path / "out").content
     assert found["lacking"] == {"image": len(rows)}
-    assert any("have not an ECG page" in caution for caution in found["cautions"])
+    assert any("do not have an ECG page" in caution for caution in found["cautions"])
     assert "the cohort lacks columns that the model reads: bnp" in found["notes"]
 
 
@@ -219,7 +219,7 @@ def test_an_evaluation_is_not_written_over_another(finished_run, own_tests, othe
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match="holds other files"):
         evaluate_cohort(finished_run, other_cohort, tmp_path)
-    with pytest.raises(ConfigError, match="lies inside the cohort"):
+    with pytest.raises(ConfigError, match="is inside the cohort"):
         evaluate_cohort(finished_run, other_cohort.parent, other_cohort.parent / "out")
 
 
@@ -274,7 +274,7 @@ def answered(labels, probabilities, **others):
         "threshold": 0.5,
         "groups": np.arange(count),
         "uncertainty": Uncertainty(Calibrator("none", {}), conformal=sets),
-        "met": ((),) * count,
+        "seen_reasons": ((),) * count,
     }
     return ExternalScores(labels=labels, scores=scores, **given | others)
 
@@ -284,7 +284,7 @@ def test_coverage_is_the_share_of_a_class_whose_set_holds_it():
     decisions = ("negative",) * 10 + ("can't tell",) * 5 + ("positive",) * 5
     decisions += ("positive",) * 8 + ("unlike both",) * 2 + ("negative",) * 6 + ("can't tell",) * 4
     settings = load_config(None, {"evaluation": {"bootstrap": 400}}).evaluation
-    found = score_answers(answered(labels, np.linspace(0, 1, 40), decisions=decisions), settings, 0)["conformal"]
+    found = evaluate_scores(answered(labels, np.linspace(0, 1, 40), decisions=decisions), settings, 0)["conformal"]
     assert found["coverage"]["0"]["value"] == 15 / 20
     assert found["coverage"]["1"]["value"] == 12 / 20
     assert found["decisions"] == {"positive": 13, "negative": 16, "can't tell": 9, "unlike both": 2}
@@ -297,10 +297,12 @@ def test_coverage_is_the_share_of_a_class_whose_set_holds_it():
 def test_cautions_are_silent_where_there_is_nothing_to_say():
     labels = np.array([0, 1] * 20)
     settings = load_config(None, {"evaluation": {"bootstrap": 100}}).evaluation
-    found = score_answers(answered(labels, np.linspace(0.1, 0.9, 40)), settings, 0)
+    found = evaluate_scores(answered(labels, np.linspace(0.1, 0.9, 40)), settings, 0)
     assert cautions(found) == []
     found["scores"]["auroc"] = Interval(0.7, np.nan, np.nan).as_dict()
     found["novelty"] = {"judged": 40, "novel": 8, "share": 0.2, "quantile": 0.99}
     novelty, few = cautions(found)
-    assert novelty.startswith("8 of 40 records are unlike the training records; of like patients it would be about 1 %")
+    assert novelty.startswith(
+        "8 of 40 records are unlike the training records; among similar patients about 1 % would be"
+    )
     assert few.startswith("Too few groups")

@@ -234,7 +234,7 @@ def test_ids_of_another_place_are_other_people(finished_run, other_cohort, tmp_p
     reference = ModelBundle.load(made.path / "bundle").reference
     assert reference.patient_ids[-4:] == tuple(f"north:{name}" for name in rows["patient_id"])
     assert reference.record_ids[-4:] == tuple(f"{name}:2" for name in rows["record_id"])
-    assert any("4 records have a name that the run has already" in note for note in made.facts["notes"])
+    assert any("4 records have a name that the run already has" in note for note in made.facts["notes"])
 
 
 # The new run
@@ -297,7 +297,7 @@ def test_the_same_command_shows_what_is_there_and_another_cohort_is_refused(
     assert before == {path: path.stat().st_mtime_ns for path in extended.path.rglob("*") if path.name != ".lock"}
     with pytest.raises(RunError, match="cohort: SHA-256"):
         extend_run(finished_run, written(rows_of(other_cohort).head(5), tmp_path), extended.path)
-    with pytest.raises(RunError, match="is no extension"):
+    with pytest.raises(RunError, match="is not an extension"):
         copied = shutil.copytree(finished_run, tmp_path / "copy")
         extend_run(finished_run, other_cohort, copied)
     with pytest.raises(ConfigError, match="is the run itself"):
@@ -363,7 +363,7 @@ def test_inputs_that_cannot_be_used_end_with_their_own_error(finished_run, other
     assert caught(rows.head(0), CohortError) is not None
     with pytest.raises(RunError, match="not a finished run"):
         extend_run(tmp_path / "nowhere", other_cohort, tmp_path / "out")
-    with pytest.raises(ConfigError, match="lies inside the cohort"):
+    with pytest.raises(ConfigError, match="is inside the cohort"):
         extend_run(finished_run, other_cohort.parent, other_cohort.parent / "out")
 
 

@@ -139,7 +139,7 @@ def test_codes_that_cannot_be_accepted_are_refused(cohort_table):
 
 def test_an_audit_loads_neither_torch_nor_the_encoder_s_engine(cohort_table):
     program = (
-        "import sys; from pathlib import Path; from cardiograph.stages.auditing import audit_cohort;"
+        "import sys; from pathlib import Path; from cardiograph.run.audit import audit_cohort;"
         f"audit_cohort(Path({str(cohort_table)!r}));"
         "print([name for name in ('torch', 'openvino', 'monai', 'matplotlib') if name in sys.modules])"
     )

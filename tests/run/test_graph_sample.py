@@ -7,7 +7,7 @@ import pytest
 
 from cardiograph.config import RunConfig
 from cardiograph.run import graph_sample as module
-from cardiograph.run.graph_sample import drawn_graph
+from cardiograph.run.graph_sample import sample_graph
 
 LABELS = np.array([1, 0, 1, 0, -1, 1, 0, 1])
 REFERENCE = np.array([0, 1, 2, 4, 6])
@@ -24,7 +24,7 @@ def drawn(heard=HEARD, heard_by_queries=HEARD_BY_QUERIES):
     dataset = SimpleNamespace(cohort=SimpleNamespace(labels=LABELS), rows=lambda _: QUERIES)
     fitted = SimpleNamespace(prepared=SimpleNamespace(graph=graph, features=SimpleNamespace(values=values)))
     test = SimpleNamespace(neighbours=SimpleNamespace(index=heard_by_queries), sources=REFERENCE)
-    return drawn_graph(dataset, fitted, test, RunConfig())
+    return sample_graph(dataset, fitted, test, RunConfig())
 
 
 def listed(table, first=0):
@@ -63,8 +63,8 @@ def test_a_graph_without_a_labelled_link_has_no_agreement():
 
 
 def test_of_a_large_graph_a_sample_is_drawn_with_the_links_inside_it(monkeypatch):
-    monkeypatch.setattr(module, "DRAWN_REFERENCE", 3)
-    monkeypatch.setattr(module, "DRAWN_QUERIES", 2)
+    monkeypatch.setattr(module, "MAX_DRAWN_REFERENCE", 3)
+    monkeypatch.setattr(module, "MAX_DRAWN_QUERIES", 2)
     found, again = drawn(), drawn()
     assert len(found["labels"]) == 5
     assert found["query"].tolist() == [0, 0, 0, 1, 1]

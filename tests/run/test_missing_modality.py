@@ -69,7 +69,8 @@ def test_the_run_keeps_every_record_and_says_what_they_lack(finished, partial):
     gone = partial["ecg"].isna().to_numpy()
     assert ((kept["pixel_hash"] == "") == gone).all()
     blank = int(partial[VARIABLES].isna().all(axis=1).sum())
-    note = f"{gone.sum()} records have no page; {blank} records have no clinical values: they are scored from what they have"
+    absent = f"{gone.sum()} records have no page; {blank} records have no clinical values"
+    note = f"{absent}: they are scored from the blocks that they have"
     assert note in json.loads((finished / "run.json").read_text())["notes"]
     assert note in (finished / "report.html").read_text()
 

@@ -243,7 +243,7 @@ def test_the_uci_cohort_runs_with_its_example_settings(shared, tmp_path):
 
 def test_a_run_inside_a_folder_cohort_is_refused(tmp_path):
     (tmp_path / "cohort" / "sick").mkdir(parents=True)
-    with pytest.raises(ConfigError, match="lies inside the cohort"):
+    with pytest.raises(ConfigError, match="is inside the cohort"):
         run(tmp_path / "cohort", tmp_path / "cohort" / "run")
 
 

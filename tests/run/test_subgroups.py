@@ -8,7 +8,7 @@ import pandas as pd
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import ClinicalTable
 from cardiograph.run.report import write_report
-from cardiograph.run.subgroups import MOST_COLUMNS, subgroup_columns
+from cardiograph.run.subgroups import MAX_COLUMNS, subgroup_columns
 from cardiograph.schema import DEFAULT_VARIABLES
 
 ROWS = np.arange(0, 60, 2)
@@ -40,7 +40,7 @@ def test_simulated_values_name_no_subgroup():
 def test_a_wide_table_is_not_searched_for_differences():
     unread = {f"column {n:02d}": ["a", "b", "c"] * 20 for n in range(40)} | {"Sex": ["f", "f", "m"] * 20}
     names = list(subgroup_columns(dataset(unread, provenance="simulated from the label"), ROWS))
-    assert len(names) == MOST_COLUMNS
+    assert len(names) == MAX_COLUMNS
     assert names[0] == "Sex"
 
 

@@ -1,4 +1,4 @@
-"""A model as it is served: network, fusion, scaler, reference records and encoder in one checked folder."""
+"""A served model in one folder with checksums: network, fusion, scaler, reference records and encoder."""
 
 from __future__ import annotations
 
@@ -30,29 +30,31 @@ from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
 SCHEMA = 4
+"""Version of the file format."""
 
 DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
-"""What is raised where the parts of a bundle are not what its reader expects, or do not fit together."""
+"""Exceptions raised if the parts of a bundle have unexpected content or do not fit together."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The records that a query can hear, and what tells whether a query is one of them.
+    """The reference records: possible neighbours of a query, with the keys that show whether a query is one of them.
 
     Args:
-        features: [reference, features] float32, fused.
+        features: [reference, features] float32 fused node features.
         present: [reference, blocks] bool, whether a record has a block.
-        places: [reference, coordinates] float32 in a learnt space, cross-fitted; None where features tell the place.
+        places: [reference, coordinates] float32 cross-fitted coordinates in a fitted space; None if the space is
+            computed from the features.
         states: For each layer of the network, [reference, width] float32 input states; the first are the features.
-        degree: [reference] float32, neighbours heard + 1.
-        labels: [reference] int64 0, 1 or -1.
-        clinical: [reference, variables] float64 in their units, NaN where missing.
-        groups: [reference] int64.
+        degree: [reference] float32 number of neighbours + 1.
+        labels: [reference] int64 labels 0, 1 or -1.
+        clinical: [reference, variables] float64 values in their units, NaN where missing.
+        groups: [reference] int64 group numbers.
         record_ids: [reference] names.
         patient_ids: [reference] names, empty where not given.
         pixel_hashes: [reference] hex, empty without a page.
         perceptual_hashes: [reference, bytes] uint8; no columns without pages.
-        lists: By which a query finds its neighbours; None where the search is exact.
+        lists: IVF index of the neighbour search; None if the search is exact.
     """
 
     features: NDArray[np.float32]
@@ -75,21 +77,21 @@ class Reference:
 
 @dataclass(frozen=True)
 class BundleFacts:
-    """Settings and facts of a model that its answers need.
+    """Settings and metadata of a model that its predictions need.
 
     Args:
-        model: Which network, and its sizes.
-        graph: ``k`` and metric.
-        pages: How pages are read.
-        outcome: What label 1 means.
-        provenance: What a score rests on, in words.
-        clinical_provenance: One for each variable.
-        threshold: Chosen on validation records; None where it is void: of an extended run that was not renewed.
-        encoder: None without pages.
-        probe: [width] what the encoder's engine made of a fixed input; empty without pages.
-        prior: Share of label 1 that votes start from; None: that of the reference records, which were not extended.
-        maps: Whether attention maps mean something; None where it was not checked.
-        reproduces: Names of the faults that were reproduced on purpose; such a model is for study, and every answer says so.
+        model: Name and sizes of the network.
+        graph: Number of neighbours, metric and space.
+        pages: Settings for reading pages.
+        outcome: Meaning of label 1.
+        provenance: One sentence on the data behind a score.
+        clinical_provenance: Provenance of each variable.
+        threshold: Threshold chosen on validation records; None for an extended run that was not recalibrated.
+        encoder: Facts about the encoder; None without pages.
+        probe: [width] embedding of a fixed input, to detect another engine; empty without pages.
+        prior: Prior share of label 1 in votes; None for the share in the reference records.
+        maps: Verdict on attention maps; None if they were not checked.
+        reproduces: Names of faults that were reproduced on purpose; every prediction of such a model names them.
     """
 
     model: ModelConfig
@@ -113,20 +115,20 @@ class BundleFacts:
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """All that scoring a patient needs.
+    """Everything that is needed to score a patient.
 
     Args:
-        served: Settings and facts.
-        network: In evaluation mode.
-        fusion: Fitted on training rows.
-        scaler: Fitted on training rows; None without clinical variables.
-        space: Where neighbours are sought.
-        reference: The records that a query can hear.
-        uncertainty: How scores become probabilities, intervals and sets; None where nothing was fitted.
-        mean_page: [width, 14, 14] float32, the share of each cell in each value of the embedding of a mean training
-            page, see :mod:`cardiograph.explain.saliency`; None where maps were not checked.
-        sha256: Of the ``bundle.json`` that it was read from; empty for one that was made in memory.
-        open_files: What it was read from, see :meth:`require_unchanged`.
+        served: Settings and metadata.
+        network: Trained model in evaluation mode.
+        fusion: Fusion fitted on training rows.
+        scaler: Scaler fitted on training rows; None without clinical variables.
+        space: Space in which neighbours are searched.
+        reference: Reference records, the possible neighbours of a query.
+        uncertainty: Calibration, intervals, sets and novelty gates; None if nothing was fitted.
+        mean_page: [width, 14, 14] float32 shares of the cells of a mean training page in each value of its embedding,
+            see :mod:`cardiograph.explain.saliency`; None if maps were not checked.
+        sha256: SHA-256 (hex) of the ``bundle.json`` that was read; empty for a bundle made in memory.
+        open_files: Files that were read, see :meth:`require_unchanged`.
     """
 
     served: BundleFacts
@@ -141,30 +143,30 @@ class ModelBundle:
     open_files: tuple[OpenFile, ...] = ()
 
     def require_unchanged(self) -> None:
-        """Raise RunError where a file was changed in place since it was read: nobody knows what such a bundle answers."""
+        """Raise RunError if a file was changed in place since it was read, because the results would be undefined."""
         for file in self.open_files:
             if file.changed:
                 message = (
-                    f"{file.path}: was changed while the model was in use; put the bundle back or make it again, then start "
-                    "the command again"
+                    f"{file.path}: was changed while the model was in use; restore the bundle or make it again, then "
+                    "start the command again"
                 )
                 raise RunError(message)
 
-    def sought_blocks(self, present: NDArray[np.bool_]) -> str:
-        """Names of the blocks by which the neighbours of a record are sought, such as ``image`` or ``image+clinical``.
+    def search_blocks(self, present: NDArray[np.bool_]) -> str:
+        """Return the blocks by which the neighbours of a record are searched, such as ``image`` or ``image+clinical``.
 
         Args:
-            present: [blocks of the space] which of them the record has.
+            present: [blocks of the space] whether the record has the block.
         """
         blocks = [name for name, used in zip(self.fusion.layout[1], self.space.used, strict=True) if used]
         return "+".join(name for name, has in zip(blocks, present, strict=True) if has)
 
     def save(self, folder: Path, engine: Engine | None) -> None:
-        """Write the bundle; ``bundle.json`` with the SHA-256 of every file comes last.
+        """Write the bundle; ``bundle.json`` with the SHA-256 of every file is written last.
 
         Args:
-            folder: Where to.
-            engine: The encoder's engine, whose files are written too.
+            folder: Folder to write to.
+            engine: Engine of the encoder, whose files are written too; None without pages.
         """
         (folder / NAME).unlink(missing_ok=True)
         lists, written = self.reference.lists, ["model.safetensors", "fusion.safetensors", "space.safetensors"]
@@ -186,10 +188,10 @@ class ModelBundle:
         _write_facts(folder, facts)
 
     def save_renewed(self, folder: Path) -> None:
-        """Write threshold, uncertainty and what is known of maps into a saved bundle whose other files stay.
+        """Write threshold, uncertainty and the verdict on maps into a saved bundle whose other files stay unchanged.
 
-        They get names of their own, and ``bundle.json`` is replaced last: a bundle is the old one or the new one, whenever
-        the write is killed.
+        The new files have new names, and ``bundle.json`` is replaced last, so that a killed write leaves either the old
+        or the new bundle.
         """
         before = CheckedFiles(folder).facts
         fixed = {name: digest for name, digest in before["sha256"].items() if not name.startswith(_RENEWABLE)}
@@ -197,7 +199,7 @@ class ModelBundle:
         _write_facts(folder, before | recalibrated | {"sha256": {**fixed, **recalibrated["sha256"]}})
 
     def _facts(self) -> dict[str, Any]:
-        """What of ``bundle.json`` never changes."""
+        """Return the part of ``bundle.json`` that never changes."""
         served, lists = self.served, self.reference.lists
         return {
             "schema": SCHEMA,
@@ -218,7 +220,7 @@ class ModelBundle:
         }
 
     def _write_renewable(self, folder: Path) -> dict[str, Any]:
-        """Write what may be known later than the rest; returns what ``bundle.json`` holds of it, checksums included."""
+        """Write what can be fitted later than the rest; returns its part of ``bundle.json`` with checksums."""
         maps, digests = self.served.maps, dict[str, str]()
         names: dict[str, str | None] = {"uncertainty": None, "mean_page": None}
         if self.uncertainty is not None:
@@ -227,29 +229,29 @@ class ModelBundle:
         if self.mean_page is not None:
             content = save_arrays({"mean": self.mean_page})
             names["mean_page"] = _write_named(folder, "maps.{}.safetensors", content, digests)
-        told = {"threshold": self.served.threshold, "maps": None if maps is None else maps.as_dict()}
-        return {**told, **names, "sha256": digests}
+        verdict = None if maps is None else maps.as_dict()
+        return {"threshold": self.served.threshold, "maps": verdict, **names, "sha256": digests}
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read and check a bundle.
 
         Raises:
-            RunError: A file is missing, differs from its checksum, or is of another schema.
+            RunError: If a file is missing, differs from its checksum, or has another schema.
         """
         return cls.restore(CheckedFiles(folder))
 
     @classmethod
     def restore(cls, checked: CheckedFiles) -> Self:
-        """Make the bundle of files that were checked.
+        """Build the bundle from files whose checksums were compared.
 
         Raises:
-            RunError: The files are of another schema, lack something, or do not fit together.
+            RunError: If the files have another schema, are incomplete, or do not fit together.
         """
         facts, folder = checked.facts, checked.folder
         if facts.get("schema") != SCHEMA:
             message = (
-                f"{folder}: bundle of schema {facts.get('schema')}, this program reads {SCHEMA}; make the run again"
+                f"{folder}: bundle of schema {facts.get('schema')}, this version reads {SCHEMA}; make the run again"
             )
             raise RunError(message)
         try:
@@ -267,9 +269,9 @@ class ModelBundle:
         network = build(served.model.name, reference.features.shape[1], served.model)
         try:
             network.load_state_dict(load(bytes(checked["model.safetensors"])))
-        except RuntimeError as error:  # a model of the same name from another version of the program
+        except RuntimeError as error:  # a model of the same name from another version
             message = (
-                f"{checked.folder}: made by a version whose {served.model.name} is another network; make the run again"
+                f"{checked.folder}: made by a version with a different {served.model.name} network; make the run again"
             )
             raise RunError(message) from error
         space = SearchSpace.restore(checked.arrays("space.safetensors"))
@@ -291,7 +293,7 @@ class ModelBundle:
 
 
 def _served(facts: Mapping[str, Any]) -> BundleFacts:
-    """Settings and facts, checked for their types."""
+    """Return settings and metadata after a check of their types."""
     plain = {field.name: facts[field.name] for field in fields(BundleFacts)}
     maps = None if plain["maps"] is None else MapVerdict.from_dict(plain["maps"])
     served: BundleFacts = TypeAdapter(BundleFacts).validate_json(json.dumps(plain | {"maps": None}), strict=True)
@@ -303,7 +305,7 @@ def _served(facts: Mapping[str, Any]) -> BundleFacts:
 
 
 def _scaler(content: dict[str, Any]) -> ClinicalScaler:
-    """A scaler whose variables were checked for their types."""
+    """Return the scaler after a check of the types of its variables."""
     TypeAdapter(tuple[ClinicalVariable, ...]).validate_json(json.dumps(content["variables"]), strict=True)
     return ClinicalScaler.from_dict(content)
 
@@ -314,7 +316,7 @@ def _reason(error: Exception) -> str:
 
 
 def _write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``bundle.json``, and remove what an earlier renewal left."""
+    """Write ``bundle.json`` and remove files of an earlier recalibration."""
     files.write_json(folder / NAME, sealed(facts))
     for path in folder.iterdir():
         if path.name.startswith(_RENEWABLE) and path.name not in facts["sha256"]:
@@ -322,7 +324,7 @@ def _write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _write_named(folder: Path, name: str, content: bytes, digests: dict[str, str]) -> str:
-    """Write a file whose name holds its checksum, which goes into ``digests``; returns the name."""
+    """Write a file whose name contains its checksum, add the checksum to ``digests``, and return the name."""
     digest = hashlib.sha256(content).hexdigest()
     name = name.format(digest[:12])
     files.write_bytes(folder / name, content)
@@ -353,7 +355,7 @@ def _read_reference(checked: CheckedFiles, content: Mapping[str, Any]) -> Refere
 
 
 def _check_lengths(reference: Reference) -> None:
-    """Raise ValueError unless every part has a row for each reference record."""
+    """Raise ValueError unless every part has one row for each reference record."""
     parts = [*_ARRAYS, *_NAMES, "present", *(() if reference.places is None else ("places",))]
     lengths = {name: len(getattr(reference, name)) for name in parts}
     lengths |= {f"state_{depth}": len(state) for depth, state in enumerate(reference.states)}

@@ -1,6 +1,7 @@
-"""What has been learnt about pages and need not be computed again: file SHA-256 -> page facts -> embeddings.
+"""Cache of computed page facts (by SHA-256 of the file) and embeddings (by encoder and pixels).
 
-One SQLite file shared between runs and processes; every entry is committed as it comes, so a killed run loses nothing.
+It is one SQLite file, shared between runs and processes. Every entry is committed at once, so a killed run loses
+nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from cardiograph.errors import RunError
 
 
 def cache_folder() -> Path:
-    """``$CARDIOGRAPH_CACHE``, else ``$XDG_CACHE_HOME/cardiograph``, else ``~/.cache/cardiograph``."""
+    """Return ``$CARDIOGRAPH_CACHE``, else ``$XDG_CACHE_HOME/cardiograph``, else ``~/.cache/cardiograph``."""
     named = os.environ.get("CARDIOGRAPH_CACHE")
     if named:
         return Path(named)
@@ -28,10 +29,13 @@ def cache_folder() -> Path:
 
 
 class PageCache:
-    """Facts of pages by file and preparation, embeddings by encoder and pixels.
+    """Page facts by file and preparation, and embeddings by encoder and pixels.
+
+    Args:
+        folder: Cache folder; created if missing.
 
     Raises:
-        RunError: The cache folder cannot be written or the file is damaged.
+        RunError: If the cache folder cannot be written or the file is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,9 +43,8 @@ class PageCache:
         self._path = folder / "pages.sqlite"
         try:
             make_folder(folder)
-            os.close(
-                os.open(self._path, os.O_RDWR | os.O_CREAT, FILE_MODE)
-            )  # SQLite gives the files around it this mode
+            # SQLite gives the same mode to the files that it creates next to this one
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, FILE_MODE))
             self._connection = sqlite3.connect(self._path, timeout=60)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -53,47 +56,47 @@ class PageCache:
             raise self._explained(error) from error
 
     def facts(self, file_sha256: str, preparation: str) -> dict[str, Any] | None:
-        """Facts of a page file under ``preparation``; None where they are unknown or not as they were kept."""
+        """Return the facts of a page file under ``preparation``; None if there are none or the entry is damaged."""
         found = self._one("facts", f"{preparation}:{file_sha256}")
         return None if found is None else json.loads(found)
 
     def keep_facts(self, file_sha256: str, preparation: str, facts: dict[str, Any]) -> None:
-        """Remember facts of a page file."""
+        """Store the facts of a page file."""
         self._put("facts", f"{preparation}:{file_sha256}", json.dumps(facts).encode())
 
     def embedding(self, fingerprint: str, pixels: str) -> NDArray[np.float32] | None:
-        """[width] of the page with pixel hash ``pixels`` under an encoder; None as for :meth:`facts`."""
+        """Return the [width] embedding of the page with pixel hash ``pixels``; None as for :meth:`facts`."""
         found = self._one("embeddings", f"{fingerprint}:{pixels}")
         return None if found is None else np.frombuffer(found, np.float32).copy()
 
     def keep_embedding(self, fingerprint: str, pixels: str, embedding: NDArray[np.float32]) -> None:
-        """Remember an embedding."""
+        """Store an embedding."""
         self._put("embeddings", f"{fingerprint}:{pixels}", embedding.astype(np.float32).tobytes())
 
     def _one(self, table: str, key: str) -> bytes | None:
-        """The content of an entry; None where it is another one than was kept under this key, or of another version."""
+        """Return the content of an entry; None if it differs from what was stored under this key."""
         try:
             row = self._connection.execute(f"SELECT content FROM {table} WHERE key = ?", (key,)).fetchone()  # noqa: S608
         except sqlite3.Error as error:
             raise self._explained(error) from error
-        kept = row[0] if row is not None else None
-        if not isinstance(kept, bytes):
+        stored = row[0] if row is not None else None
+        if not isinstance(stored, bytes):
             return None
-        content = kept[_DIGEST_BYTES:]
-        return content if kept == _with_digest(key, content) else None
+        content = stored[_DIGEST_BYTES:]
+        return content if stored == _with_digest(key, content) else None
 
     def _put(self, table: str, key: str, content: bytes) -> None:
         try:
             with self._connection:
-                statement = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"  # noqa: S608 - the names are ours
+                statement = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"  # noqa: S608 - fixed table names
                 self._connection.execute(statement, (key, _with_digest(key, content)))
         except sqlite3.Error as error:
             raise self._explained(error) from error
 
     def _explained(self, error: Exception) -> RunError:
         return RunError(
-            f"cache {self._path}: {error}; make room, delete the file if it is damaged, or name another folder with "
-            "the environment variable CARDIOGRAPH_CACHE"
+            f"cache {self._path}: {error}; free disk space, delete the file if it is damaged, or set another folder "
+            "with the environment variable CARDIOGRAPH_CACHE"
         )
 
     def close(self) -> None:
@@ -111,5 +114,5 @@ _DIGEST_BYTES = 32
 
 
 def _with_digest(key: str, content: bytes) -> bytes:
-    """Content behind the SHA-256 of key and content."""
+    """Prepend the SHA-256 of key and content to the content."""
     return hashlib.sha256(key.encode() + b"\0" + content).digest() + content

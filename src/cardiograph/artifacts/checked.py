@@ -1,4 +1,4 @@
-"""The files of a bundle, each read once: what was compared with a checksum is what is used."""
+"""The files of a bundle. Each is read once, so that the bytes that passed the checksum are the bytes in use."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ from cardiograph.errors import RunError
 from cardiograph.regular_files import NOT_A_FILE, open_regular
 
 NAME = "bundle.json"
-MAPPED_FROM = 1 << 30
-"""Bytes from which a file is mapped instead of read into memory."""
+MIN_MAPPED_BYTES = 1 << 30
+"""Size in bytes from which a file is memory-mapped instead of read."""
 
 _OWN = "checksum"
 
 
 class OpenFile:
-    """A file that was read, held open to notice whether it is changed in place; replacing it does not count.
+    """A file that was read and stays open, to detect changes in place; a replaced file does not count as changed.
 
     Args:
-        path: For errors.
-        handle: Open; a copy of its descriptor is kept.
+        path: Path for error messages.
+        handle: Open file; a duplicate of its descriptor is kept.
     """
 
     def __init__(self, path: Path, handle: BufferedReader) -> None:
         self.path = path
         self._descriptor = os.dup(handle.fileno())
         weakref.finalize(self, os.close, self._descriptor)
-        self._state = self._now()
+        self._state = self._size_and_time()
 
-    def _now(self) -> tuple[int, int]:
+    def _size_and_time(self) -> tuple[int, int]:
         found = os.fstat(self._descriptor)
         return found.st_size, found.st_mtime_ns
 
     @property
     def changed(self) -> bool:
-        """Whether the file was written to since."""
-        return self._now() != self._state
+        """Whether the file was written to since it was read."""
+        return self._size_and_time() != self._state
 
 
 class CheckedFiles:
-    """A bundle's files after every checksum was compared.
+    """The files of a bundle, all of which passed their checksums.
 
     Args:
         folder: Folder of the bundle.
 
     Attributes:
-        facts: ``bundle.json``, without its own checksum.
-        sha256: Of ``bundle.json``.
+        facts: Content of ``bundle.json`` without its own checksum.
+        sha256: SHA-256 (hex) of ``bundle.json``.
         open_files: Every file that was read.
 
     Raises:
-        RunError: A file is missing, no regular file, or differs from its checksum; a name is no plain file name.
+        RunError: If a file is missing, is not a regular file, differs from its checksum, or has an invalid name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,11 +86,11 @@ class CheckedFiles:
         return self._contents[name]
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """Safetensors, as arrays on the memory that was checked."""
+        """Return the arrays of a safetensors file, on the memory that was checked."""
         return files.arrays_in(self[name], self.folder / name)
 
     def json(self, name: str) -> dict[str, Any]:
-        """A JSON object."""
+        """Return a JSON object."""
         return files.json_in(bytes(self[name]), self.folder / name)
 
     def _read(self, name: str) -> memoryview:
@@ -99,7 +99,7 @@ class CheckedFiles:
             with open_regular(path) as handle:
                 self.open_files.append(OpenFile(path, handle))
                 size = os.fstat(handle.fileno()).st_size
-                if size >= MAPPED_FROM:
+                if size >= MIN_MAPPED_BYTES:
                     return memoryview(mmap.mmap(handle.fileno(), size, access=mmap.ACCESS_COPY))
                 return memoryview(bytearray(handle.read()))
         except FileNotFoundError as error:
@@ -110,15 +110,15 @@ class CheckedFiles:
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """``content`` with a checksum of itself, which does not depend on the order of keys or on white space."""
+    """Return ``content`` with its own checksum, which does not depend on the order of keys or on white space."""
     return {**content, _OWN: _checksum(content)}
 
 
 def unsealed(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The inverse of :func:`sealed`.
+    """Check and remove the checksum that :func:`sealed` added.
 
     Raises:
-        RunError: The checksum is another one.
+        RunError: If the content differs from its checksum.
     """
     rest = {name: value for name, value in content.items() if name != _OWN}
     if content.get(_OWN) != _checksum(rest):
@@ -127,18 +127,18 @@ def unsealed(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _checksum(content: Mapping[str, Any]) -> str:
-    plain = json.loads(json.dumps(content))  # what is written and what is read back have the same checksum
+    plain = json.loads(json.dumps(content))  # so that content has the same checksum before writing and after reading
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def _named(facts: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Name -> checksum of the files of a bundle."""
+    """Return name -> checksum of the files of a bundle."""
     named = facts.get("sha256")
     if not isinstance(named, dict):
         raise _changed(folder / NAME, "has no checksums of the other files")
     for name in named:
         if name in ("", ".", "..", NAME) or "\0" in name or Path(name).name != name:
-            message = f"{folder / NAME}: names {name!r}, which is no plain file name; make the bundle again"
+            message = f"{folder / NAME}: lists {name!r}, which is not a plain file name; make the bundle again"
             raise RunError(message)
     return named
 

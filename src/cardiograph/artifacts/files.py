@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes, and readers for JSON and safetensors."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from cardiograph.errors import RunError
 from cardiograph.regular_files import open_regular, read_regular
 
 _TEMPORARY = ".cardiograph.partial"
-"""Ends the names of our temporary files: nothing else in a folder is taken for one."""
+"""Suffix of the temporary files of this package, by which they are recognised."""
 
-_NAME_SHOWN = 40
-"""Letters of the target's name in that of its temporary file, so that a long name stays a name."""
+_MAX_PREFIX_CHARACTERS = 40
+"""Number of characters of the target's name in that of its temporary file, so that the name is never too long."""
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
-"""Of new files and folders: they hold values of patients. A stricter umask holds, too."""
+"""Permissions of new files and folders, which contain patient data; a stricter umask takes precedence."""
 
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """A temporary path in the folder of ``target`` that takes its name when the block ends well, and goes away otherwise.
+    """Yield a temporary path that is renamed to ``target`` if the block succeeds, and removed otherwise.
 
-    A new file can be read by its owner alone; a file that is replaced hands on its mode.
+    Only the owner can read a new file; a replaced file keeps its permissions.
 
     Raises:
-        RunError: The disk is full, the folder read-only, or the like.
+        RunError: If the file cannot be written, for example because the disk is full or the folder read-only.
     """
     temporary: Path | None = None
     try:
         make_folder(target.parent)
-        prefix = f".{target.name[:_NAME_SHOWN]}."
+        prefix = f".{target.name[:_MAX_PREFIX_CHARACTERS]}."
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=_TEMPORARY, dir=target.parent)
         os.close(handle)
         temporary = Path(name)
@@ -59,36 +59,36 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that its owner alone may enter, and the folders above it; one that is there stays as it is."""
+    """Create a folder and its parents with access for the owner only; an existing folder stays unchanged."""
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file of this name is what a killed write of ours left."""
+    """Return whether a name is that of a temporary file of this package."""
     return name.startswith(".") and name.endswith(_TEMPORARY)
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what killed writes left in a folder; for the holder of its lock, who knows that the folder is ours."""
+    """Remove temporary files of killed writes; only the holder of the folder's lock may call this."""
     for path in folder.glob(f".*{_TEMPORARY}"):
         if path.is_file() and not path.is_symlink():
             path.unlink()
 
 
 def write_bytes(target: Path, content: bytes) -> None:
-    """Write ``content`` whole or not at all."""
+    """Write ``content`` atomically."""
     with written_whole(target) as temporary:
         temporary.write_bytes(content)
 
 
 def write_output(target: Path, content: bytes) -> None:
-    """Write a file that the user named: through a link into the file it leads to, through a device or FIFO directly.
+    """Write a file that the user named: a link is followed, a device or FIFO is written directly.
 
     Raises:
         RunError: As for :func:`written_whole`.
     """
     real = Path(os.path.realpath(target))
-    # /dev/stdout may be a file that somebody else has begun to write
+    # /dev/stdout may be a file that another process is writing
     open_already = target.absolute().is_relative_to("/dev") and not real.is_relative_to("/dev/shm")  # noqa: S108
     if not open_already and (real.is_file() or real.is_dir() or not target.exists()):
         write_bytes(real, content)
@@ -116,21 +116,21 @@ def append_line(target: Path, line: str) -> None:
 
 def _not_written(target: Path, error: OSError) -> RunError:
     reason = error.strerror or error
-    return RunError(f"{target}: cannot be written ({reason}); make room or choose a folder you may write to")
+    return RunError(f"{target}: cannot be written ({reason}); free disk space or choose a writable folder")
 
 
 def write_json(target: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON, numbers as they are; a NaN would not be JSON and is refused."""
+    """Write JSON; NaN and infinity raise ValueError because they are not valid JSON."""
     write_bytes(target, json_bytes(content))
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:
-    """JSON as :func:`write_json` writes it."""
+    """Return JSON in the format of :func:`write_json`."""
     return (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as safetensors, without a copy of them in memory where they are contiguous."""
+    """Write arrays as safetensors; contiguous arrays are not copied."""
     from safetensors.numpy import save_file
 
     with written_whole(target) as temporary:
@@ -138,10 +138,10 @@ def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read safetensors.
+    """Read a safetensors file.
 
     Raises:
-        RunError: The file is missing or damaged.
+        RunError: If the file is missing or damaged.
     """
     try:
         content = read_regular(path)
@@ -151,14 +151,14 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def arrays_in(content: memoryview, path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of safetensors, which share the memory of ``content``.
+    """Return the arrays of a safetensors file; they share the memory of ``content``.
 
     Args:
         content: Content of the file.
-        path: For the error.
+        path: Path for error messages.
 
     Raises:
-        RunError: The content is damaged.
+        RunError: If the content is damaged.
     """
     try:
         length = int.from_bytes(content[:8], "little")
@@ -181,16 +181,16 @@ def _array(body: memoryview, *, dtype: str, shape: list[int], data_offsets: list
         message = "an array reaches beyond the file"
         raise ValueError(message)
     if last - first != kind.itemsize * math.prod(shape):
-        message = "an array does not fit into its place"
+        message = "the size of an array does not match its shape"
         raise ValueError(message)
     return np.frombuffer(body[first:last], kind).reshape(shape)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object from a file.
 
     Raises:
-        RunError: The file is missing or damaged.
+        RunError: If the file is missing or damaged.
     """
     try:
         return json_in(read_regular(path), path)
@@ -199,14 +199,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def json_in(content: bytes, path: Path) -> dict[str, Any]:
-    """A JSON object, without NaN or infinity, which are no JSON.
+    """Parse a JSON object; NaN and infinity are rejected.
 
     Args:
-        content: UTF-8.
-        path: For the error.
+        content: UTF-8 encoded JSON.
+        path: Path for error messages.
 
     Raises:
-        RunError: The content is damaged.
+        RunError: If the content is damaged.
     """
     try:
         found = json.loads(content.decode(), parse_constant=_refuse_constant)
@@ -219,7 +219,7 @@ def json_in(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    message = f"{name} is no number of JSON"
+    message = f"{name} is not valid JSON"
     raise ValueError(message)
 
 
@@ -229,6 +229,6 @@ def _not_read(path: Path, error: Exception, remedy: str) -> RunError:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
+    """Return the SHA-256 (hex) of a file."""
     with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

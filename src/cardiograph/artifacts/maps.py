@@ -1,4 +1,4 @@
-"""Whether a model's attention maps were checked, and what came of it: kept in the bundle, read before a map is shown."""
+"""Verdict on the attention maps of a model; it is stored in the bundle and decides whether maps are shown."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-UNCHECKED = "not checked: `cardiograph check-maps RUN` holds maps against random ones on held-out pages"
-"""Why no map is shown of a model whose maps nobody checked."""
+UNCHECKED = "not checked: `cardiograph check-maps RUN` compares maps with random ones on held-out pages"
+"""Reason why maps of an unchecked model are not shown."""
 
 
 @dataclass(frozen=True)
 class Gain:
-    """By how much more maps moved the score than other maps did, on average over pages.
+    """Mean over pages of how much more the maps moved the score than other maps did.
 
     Args:
-        value: In units of the raw score, the difference of the logits; above 0: the maps did better.
+        value: Mean in units of the raw score, the difference of the logits; positive if the maps were better.
         low: Lower end of the 95 % interval over groups; NaN with too few pages.
-        high: Upper end.
+        high: Upper end of the interval.
     """
 
     value: float
@@ -37,11 +37,11 @@ class MapVerdict:
     """Result of :mod:`cardiograph.explain.map_check`.
 
     Args:
-        pages: Held-out pages, one of each group.
-        deletion: Pixels taken away in the order of the map, against random maps.
-        insertion: Pixels put back in the order of the map, against random maps.
-        others: Mean of both, against the mean map of the other pages.
-        randoms: Random maps of each page.
+        pages: Number of held-out pages, one of each group.
+        deletion: Gain of deletion in the order of the map, compared with random maps.
+        insertion: Gain of insertion in the order of the map, compared with random maps.
+        others: Mean gain of both, compared with the mean map of the other pages.
+        randoms: Number of random maps for each page.
         seed: Seed of pages, random maps and intervals.
     """
 
@@ -54,28 +54,28 @@ class MapVerdict:
 
     @property
     def shown(self) -> bool:
-        """Whether all three intervals lie above 0."""
+        """Whether maps are shown: all three intervals are above 0."""
         return self._beats_random and self.others.low > 0
 
     @property
     def sentence(self) -> str:
-        """What was found, in words."""
+        """The result as a sentence."""
         found = "better" if self._beats_random else "no better"
-        told = (
+        sentence = (
             f"on {self.pages} held-out pages the maps did {found} than random maps of the same smoothness (deletion "
             f"{self.deletion}; insertion {self.insertion})"
         )
         if not self._beats_random:
-            return told
-        link = "and better than" if self.shown else "but do not tell one page from another: no better than"
-        return f"{told}, {link} the mean map of the other pages ({self.others})"
+            return sentence
+        link = "and better than" if self.shown else "but do not distinguish pages: no better than"
+        return f"{sentence}, {link} the mean map of the other pages ({self.others})"
 
     @property
     def _beats_random(self) -> bool:
         return self.deletion.low > 0 and self.insertion.low > 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON, which has no NaN: None instead."""
+        """Return values ready for JSON, with None instead of NaN."""
         content = asdict(self)
         for name in _GAINS:
             content[name] = {key: None if math.isnan(each) else each for key, each in content[name].items()}
@@ -83,7 +83,7 @@ class MapVerdict:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
-        """The inverse of :meth:`as_dict`."""
+        """Build a verdict from the result of :meth:`as_dict`."""
         gains = {
             name: Gain(**{key: math.nan if each is None else each for key, each in content[name].items()})
             for name in _GAINS

@@ -1,4 +1,4 @@
-"""A run folder: locked while it is written, tied to one configuration and one cohort, finished or to be resumed."""
+"""A run directory: locked while it is written, bound to one configuration and cohort, resumable until finished."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RunDirectory:
     """The files of one run.
 
     Args:
-        path: Its folder; made when the run is opened for writing.
+        path: Folder of the run; created when the run is locked for writing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,10 +35,10 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run's lock, which the operating system gives back even after ``kill -9``.
+        """Hold the run's lock, which the operating system releases even after ``kill -9``.
 
         Raises:
-            RunError: Another process is writing this run, or the folder cannot be written or is not a run's.
+            RunError: If another process is writing this run, or the folder cannot be written or belongs to no run.
         """
         from filelock import FileLock, Timeout
 
@@ -61,10 +61,14 @@ class RunDirectory:
             lock.release()
 
     def begin(self, config: RunConfig, data_hash: str) -> bool:
-        """Claim the folder for ``config`` and the cohort; True where the run is finished already.
+        """Claim the folder for a configuration and a cohort, and return whether the run is already finished.
+
+        Args:
+            config: Configuration of the run.
+            data_hash: SHA-256 (hex) of the cohort.
 
         Raises:
-            RunError: The folder holds another run (the difference is named) or files that are not a run's.
+            RunError: If the folder contains another run (the message names the differences) or other files.
         """
         if not (self.path / "run.json").exists():
             self._refuse_other_folder()
@@ -84,17 +88,17 @@ class RunDirectory:
         return there.get("status") == FINISHED
 
     def _refuse_other_folder(self) -> None:
-        """Raise RunError where the folder is no run's and holds files; an empty or a new one can become a run's."""
+        """Raise RunError if the folder contains files but no run; an empty or a new folder can be used."""
         if (self.path / "run.json").exists() or not self.path.is_dir():
             return
-        strangers = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
-        if set(strangers) - {"config.toml", "log.jsonl"}:
-            names = ", ".join(strangers[:3])
+        others = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+        if set(others) - {"config.toml", "log.jsonl"}:
+            names = ", ".join(others[:3])
             message = f"run {self.path}: holds files that are not a run's ({names}); choose a new folder"
             raise RunError(message)
 
     def _remove_temporaries(self) -> None:
-        """Remove what killed writes of this run left; nothing in a folder that is not known to be a run's."""
+        """Remove temporary files of killed writes, but only if the folder is known to belong to a run."""
         if (self.path / "run.json").is_file() and self.read_json("run.json").get("status") in (UNFINISHED, FINISHED):
             for folder in (self.path, self.path / "bundle", self.path / "figures"):
                 files.remove_temporaries(folder)
@@ -119,7 +123,7 @@ class RunDirectory:
             raise RunError(message)
 
     def config_content(self) -> dict[str, Any]:
-        """``config.toml`` as it stands."""
+        """Return the content of ``config.toml``, unvalidated."""
         try:
             return tomllib.loads(read_regular(self.path / "config.toml").decode())
         except (OSError, ValueError, RecursionError) as error:
@@ -127,7 +131,7 @@ class RunDirectory:
             raise RunError(message) from error
 
     def config(self) -> RunConfig:
-        """The configuration of the run, less the sections of the study that made it."""
+        """Return the configuration of the run, without sections of the study that made it."""
         content = self.config_content()
         try:
             return RunConfig.model_validate({key: content[key] for key in content if key in RunConfig.model_fields})
@@ -141,23 +145,23 @@ class RunDirectory:
         files.append_line(self.path / "log.jsonl", line)
 
     def write_text(self, name: str, content: str) -> None:
-        """Write a text file, whole or not at all."""
+        """Write a text file atomically."""
         files.write_bytes(self.path / name, content.encode())
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """Write a file, whole or not at all."""
+        """Write a file atomically."""
         files.write_bytes(self.path / name, content)
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a JSON file, whole or not at all."""
+        """Write a JSON file atomically."""
         files.write_json(self.path / name, content)
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Write a safetensors file, whole or not at all."""
+        """Write a safetensors file atomically."""
         files.write_arrays(self.path / name, arrays)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
-        """Write a Parquet file, whole or not at all."""
+        """Write a Parquet file atomically."""
         with files.written_whole(self.path / name) as temporary:
             table.to_parquet(temporary, index=False)
 
@@ -170,7 +174,7 @@ class RunDirectory:
         return files.read_arrays(self.path / name)
 
     def read_bytes(self, name: str) -> bytes | None:
-        """Content of a file, None if there is none."""
+        """Return the content of a file, or None if there is no such file."""
         path = self.path / name
         try:
             return read_regular(path)

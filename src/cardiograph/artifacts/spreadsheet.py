@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet program shows and does not run."""
+"""CSV whose text cells a spreadsheet program does not run as formulas."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _MARKS = re.compile(r"(?:^|(?<=[;\t\r\n]))'")
 
 
 def safe_text(cell: object) -> object:
-    """A cell that no spreadsheet program takes for a formula; what is not text stays as it is.
+    """Escape a cell that a spreadsheet program could read as a formula; values other than text stay unchanged.
 
-    An apostrophe goes before a text that begins with ``=``, ``+``, ``-``, ``@``, a tab, a line break or an apostrophe, and
-    before such a part behind a semicolon, tab or line break, where a program with another separator begins a cell.
-    Source: OWASP, CSV Injection.
+    An apostrophe is inserted before text that begins with ``=``, ``+``, ``-``, ``@``, a tab, a line break or an
+    apostrophe, and before such text after a semicolon, tab or line break, where a program with another separator starts
+    a new cell. Source: OWASP, CSV Injection.
     """
     return _STARTS.sub("'", cell) if isinstance(cell, str) else cell
 
 
 def original_text(cell: str) -> str:
-    """The text that :func:`safe_text` was given."""
+    """Undo :func:`safe_text`."""
     return _MARKS.sub("", cell)
 
 
 def csv_of(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """A header and rows as CSV whose texts are safe in a spreadsheet program."""
+    """Return a header and rows as CSV with escaped text cells."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([safe_text(cell) for cell in head])
@@ -40,7 +40,7 @@ def csv_of(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
 
 
 def csv_of_frame(table: pd.DataFrame) -> str:
-    """A table as CSV whose texts are safe in a spreadsheet program."""
+    """Return a table as CSV with escaped text cells."""
     safe = table.copy()
     for name in safe.columns:
         if safe[name].dtype.kind not in "biuf":

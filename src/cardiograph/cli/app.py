@@ -331,11 +331,18 @@ def _synthesise(out: Path, patients: int, seed: int) -> Path:
 
 def _run(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool) -> None:
     from cardiograph.cli import console
-    from cardiograph.studies.faults.steps import run_as_configured
+    from cardiograph.studies.faults.switches import FaultyConfig
 
     command = shlex.join(["cardiograph", *sys.argv[1:]])
     with console.bars() as shown:
-        result = run_as_configured(cohort, out, settings, progress=shown, command=command)
+        if isinstance(settings, FaultyConfig):
+            from cardiograph.studies.faults.steps import run_as_configured
+
+            result = run_as_configured(cohort, out, settings, progress=shown, command=command)
+        else:
+            from cardiograph.run.pipeline import run as run_pipeline
+
+            result = run_pipeline(cohort, out, settings, progress=shown, command=command)
     _show(result.path, result.metrics, result, as_json=as_json)
 
 

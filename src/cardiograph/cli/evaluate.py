@@ -59,7 +59,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
 ) -> None:
     """Score a second, labelled cohort with a finished run as it serves, and say how well: external validation."""
     from cardiograph.cli import console
-    from cardiograph.external.evaluate import PAGE, evaluate_cohort
+    from cardiograph.external.evaluate import REPORT, evaluate_cohort
     from cardiograph.external.recalibrate import recalibrate_run
 
     if renew and other_ids:
@@ -76,7 +76,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
         else:
             result = evaluate_cohort(run, cohort, out, other_ids=other_ids, progress=shown, **given)
     if as_json:
-        console.show_json({"evaluation": str(result.path), "page": str(result.path / PAGE), **result.content})
+        console.show_json({"evaluation": str(result.path), "page": str(result.path / REPORT), **result.content})
     else:
         show_evaluation(result)
 
@@ -88,7 +88,7 @@ def show_evaluation(result: ExternalResult) -> None:
 
     from cardiograph.cli.console import plain
     from cardiograph.evaluate.metrics import METRICS
-    from cardiograph.external.evaluate import PAGE
+    from cardiograph.external.evaluate import REPORT
     from cardiograph.report.tables import interval
 
     found, console = result.content, Console()
@@ -105,7 +105,7 @@ def show_evaluation(result: ExternalResult) -> None:
     console.print(plain(found["comparison"]), highlight=False)
     for line in (*_certainty(found), *(f"note: {note}" for note in found["notes"])):
         console.print(plain(line), highlight=False)
-    console.print(f"page: {plain(str(result.path / PAGE))}", highlight=False, soft_wrap=True)
+    console.print(f"page: {plain(str(result.path / REPORT))}", highlight=False, soft_wrap=True)
 
 
 def _certainty(found: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What moved an answer: clinical values, the page, and the neighbours."""
+"""Explains a prediction by the effects of clinical values, of the page and of the neighbours."""
 
 from cardiograph.callable_package import make_callable
 from cardiograph.explain.explanation import AttentionMap, Explanation, explain

@@ -1,4 +1,4 @@
-"""One patient as the predictor sees it, and changed copies of it."""
+"""One scored patient, and scores of changed copies of it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cardiograph.inference.queries import AttachedQueries, Patient, faults
 
 @dataclass(frozen=True)
 class ExplainedCase:
-    """A patient that was scored, with all that the score was made of.
+    """A scored patient with all intermediate results.
 
     Args:
-        predictor: Which scored it.
-        patient: Page and values as they were read.
-        queries: The one query.
-        attached: Its features and whom it hears.
-        scores: Scores of :meth:`Predictor.judge`: those of the prediction.
+        predictor: Predictor that scored the patient.
+        patient: Page and values as read.
+        queries: The patient as a batch of one.
+        attached: Features and neighbours.
+        scores: Scores from :meth:`Predictor.score_attached`, the same as in the prediction.
     """
 
     predictor: Predictor
@@ -34,52 +34,53 @@ class ExplainedCase:
 
     @classmethod
     def of(cls, predictor: Predictor, query: Query) -> Self:
-        """Read and score a patient, the way every prediction is made.
+        """Read and score a patient in the same way as every prediction.
 
         Raises:
-            InputError: The page or a value cannot be used.
+            InputError: If the page or a value cannot be used.
         """
         patient = predictor.read(query)
         if patient.issues:
             raise faults([patient.issues], 1)
         queries = predictor.embed([query], [patient])
         attached = predictor.attach(queries)
-        return cls(predictor, patient, queries, attached, predictor.judge(attached, queries.ties))
+        return cls(predictor, patient, queries, attached, predictor.score_attached(attached, queries.ties))
 
     @property
     def probability(self) -> float:
-        """Of the outcome: the very number of the prediction."""
+        """Probability of the outcome, exactly as in the prediction."""
         return float(self.scores.probabilities[0])
 
     @property
     def prediction(self) -> Prediction:
-        """The answer, as :meth:`Predictor.predict` gives it."""
-        values, remarks = np.array(self.patient.values), self.patient.remarks
-        return answer(self.predictor.bundle, self.scores, 0, values, remarks=remarks)
+        """Prediction as returned by :meth:`Predictor.predict`."""
+        values = np.array(self.patient.values)
+        return answer(self.predictor.bundle, self.scores, 0, values, page_warnings=self.patient.page_warnings)
 
     @property
     def raw(self) -> float:
         """Difference of the logits, before calibration."""
         return float(self.scores.raw[0])
 
-    def judged(self, features: NodeFeatures) -> Scores:
-        """Scores of changed copies of the patient, as the predictor gives them: each copy chooses its own neighbours.
+    def score_copies(self, features: NodeFeatures) -> Scores:
+        """Score changed copies of the patient; each copy finds its own neighbours.
 
-        A change often acts through the neighbours alone, so holding them fixed would hide it.
+        A change often acts only through the neighbours, so fixed neighbours would hide it.
 
         Args:
             features: Features of the copies.
         """
         attached = self.predictor.attach_changed(self.queries, features)
-        return self.predictor.judge(attached, self.queries.ties.repeat(len(features.values)))
+        return self.predictor.score_attached(attached, self.queries.ties.repeat(len(features.values)))
 
     def without_blocks(self, there: NDArray[np.bool_]) -> Scores:
-        """Scores of the patient without some blocks: an absent one is all 0, as for a patient who lacks it.
+        """Score copies of the patient without some blocks.
 
-        Neighbours are sought by the blocks that are left; without any block there are none.
+        An absent block is all 0, as for a patient who lacks it. Neighbours are found by the remaining blocks; without
+        any block there are none.
 
         Args:
-            there: [copies, blocks] image, clinical: which ones are left.
+            there: [copies, 2] whether the copy keeps the image block and the clinical block.
         """
         features, count = self.attached.features, len(there)
         values, present = features.values.repeat(count, axis=0), features.present.repeat(count, axis=0)
@@ -87,7 +88,7 @@ class ExplainedCase:
             gone = ~there[:, _ORDER.index(block)]
             values[gone, start:stop] = 0
             present[gone, number] = False
-        return self.judged(replace(features, values=values, present=present))
+        return self.score_copies(replace(features, values=values, present=present))
 
 
 _ORDER = ("image", "clinical")

@@ -1,4 +1,4 @@
-"""``cardiograph check-maps``: held-out pages of a run tell whether its attention maps mean something."""
+"""``cardiograph check-maps``: tests on held-out pages of a run whether its attention maps are meaningful."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, RunError
 from cardiograph.explain.case import ExplainedCase
-from cardiograph.explain.map_check import FEWEST_PAGES, MappedPage, judge_maps, map_gains
+from cardiograph.explain.map_check import MIN_PAGES, MappedPage, judge_maps, map_gains
 from cardiograph.explain.saliency import page_shares
 from cardiograph.inference import Predictor, Query
 from cardiograph.progress import NoProgress, Progress
@@ -28,23 +28,23 @@ _Taken = TypeVar("_Taken")
 
 
 def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress | None = None) -> MapVerdict:
-    """Hold the maps of a run against other maps, and keep the verdict in its bundle, which gets another hash.
+    """Compare the maps of a run with other maps and store the verdict in its bundle, whose hash changes.
 
-    The bundle keeps the mean of as many training pages, too, against which a page is seen.
+    The bundle also stores the mean of as many training pages, with which each page is compared.
 
     Args:
         run: Folder of a finished run.
-        pages: Test pages, and training pages, at most, one of each group; at least 8.
+        pages: Maximum number of test pages, and of training pages, one of each group; at least 8.
         seed: Seed of pages, random maps and intervals.
         progress: Callback that receives progress after each page.
 
     Raises:
-        ConfigError: Fewer than 8 pages are asked for.
-        RunError: The run is unfinished, reads no pages, or has fewer than 8 groups with a page in training or test.
-        PageError: Pages that are gone, or are not those that the run read.
+        ConfigError: If ``pages`` is below 8.
+        RunError: If the run is unfinished, reads no pages, or has fewer than 8 groups with a page in training or test.
+        PageError: If pages are missing or differ from those that the run read.
     """
-    if pages < FEWEST_PAGES:
-        message = f"--pages {pages}: a check needs {FEWEST_PAGES} pages or more"
+    if pages < MIN_PAGES:
+        message = f"--pages {pages}: a check needs {MIN_PAGES} pages or more"
         raise ConfigError(message)
     set_threads()
     progress, directory = progress or NoProgress(), RunDirectory(run)
@@ -71,13 +71,13 @@ def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress 
 
 
 def _drawn(directory: RunDirectory, part: str, pages: int, seed: int) -> pd.DataFrame:
-    """Records of a part with a page, one of each of some groups, drawn by the seed."""
+    """Draw records of a part that have a page, one of each group."""
     table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
     table = table.assign(group=split["group"].to_numpy())[(split["part"] == part).to_numpy()]
     table = table[table["ecg"].notna()].sample(frac=1, random_state=seed).drop_duplicates("group").head(pages)
-    if len(table) < FEWEST_PAGES:
+    if len(table) < MIN_PAGES:
         message = (
-            f"run {directory.path}: its part {part!r} has {len(table)} groups with a page, a check needs {FEWEST_PAGES}; "
+            f"run {directory.path}: its part {part!r} has {len(table)} groups with a page, a check needs {MIN_PAGES}; "
             "the maps stay unchecked"
         )
         raise RunError(message)
@@ -87,7 +87,7 @@ def _drawn(directory: RunDirectory, part: str, pages: int, seed: int) -> pd.Data
 def _read(
     predictor: Predictor, table: pd.DataFrame, take: Callable[[ExplainedCase], _Taken], stage: str, progress: Progress
 ) -> Iterator[_Taken]:
-    """What is taken of each patient; all pages that cannot be used are told at once, at the end."""
+    """Yield ``take(case)`` of each patient; raise one error for all unusable pages at the end."""
     scaler = predictor.bundle.scaler
     names = [] if scaler is None else [variable.name for variable in scaler.variables]
     progress.start(stage, len(table))
@@ -108,11 +108,11 @@ def _read(
 
 
 def _require_same(case: ExplainedCase, name: str, pixel_hash: str | None) -> None:
-    """Refuse a page whose pixels are not those that the run read."""
+    """Refuse a page whose pixels differ from those that the run read."""
     if case.queries.pixel_hashes[0] != pixel_hash:
         rule = "a check reads the pages that the run read"
         issue = Issue(
             f"page {name}", "", "another picture", rule, "put the old file back, or make the run again", "changed"
         )
-        message = "A page is not the one that the run read."
+        message = "A page differs from the one that the run read."
         raise PageError(message, [issue])

@@ -1,4 +1,4 @@
-"""What each clinical value, and each block, moved the calibrated probability by, neighbours that it chose included."""
+"""Shapley values of clinical values and of blocks: their effects on the calibrated probability."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from cardiograph.explain.case import ExplainedCase
 from cardiograph.schema import ClinicalVariable
 
 Game = Callable[[NDArray[np.bool_]], NDArray[np.float64]]
-"""[coalitions, players] who is there -> [coalitions] what they are worth."""
+"""Function from [coalitions, players] membership to the [coalitions] value of each coalition."""
 
 
-EXACT_UP_TO = 8
-"""Players up to whom every coalition is asked for: 256 of them."""
+MAX_EXACT_PLAYERS = 8
+"""Largest number of players for which all coalitions are evaluated: 256 of them."""
 
 
 PAIRS = 128
-"""Random orders beyond that, each with its reverse."""
+"""Number of random orders with more players; each is paired with its reverse."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """What each player adds.
+    """Shapley value of each player.
 
     Args:
-        effects: [players] which sum to what all are worth less what nobody is worth.
-        errors: [players] standard errors of the effects; None where they are exact.
-        nobody: What the empty coalition is worth.
+        effects: [players] effects; they sum to the value of all players less that of the empty coalition.
+        errors: [players] standard errors of the effects; None if they are exact.
+        empty: Value of the empty coalition.
     """
 
     effects: NDArray[np.float64]
     errors: NDArray[np.float64] | None
-    nobody: float
+    empty: float
 
 
 def shapley(game: Game, players: int, *, rng: np.random.Generator) -> Shares:
-    """Exact shares of up to eight players, estimated ones of more.
+    """Return Shapley values, exact for up to eight players and sampled for more.
 
     Args:
-        game: Asked for all coalitions at once.
-        players: How many.
-        rng: Draws orders where there are more players.
+        game: Value of coalitions; called once with all of them.
+        players: Number of players.
+        rng: Random generator that draws the orders if there are more than eight players.
     """
-    return exact_shares(game, players) if players <= EXACT_UP_TO else sampled_shares(game, players, rng=rng)
+    return exact_shares(game, players) if players <= MAX_EXACT_PLAYERS else sampled_shares(game, players, rng=rng)
 
 
 def exact_shares(game: Game, players: int) -> Shares:
-    """``phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))``.
+    """Return ``phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))``.
 
     Source: Shapley, A value for n-person games, Contributions to the Theory of Games II, 1953.
     """
@@ -67,20 +67,20 @@ def exact_shares(game: Game, players: int) -> Shares:
 
 
 def sampled_shares(game: Game, players: int, *, rng: np.random.Generator, pairs: int = PAIRS) -> Shares:
-    """Means over random orders. They sum to the same as exact ones, since what players add in any one order does.
+    """Return means over random orders. They have the same sum as exact values, because the effects in each order do.
 
-    Each order comes with its reverse, whose error tends to be the opposite one; the standard error is that of the mean of
-    pairs.
+    Each order is paired with its reverse, whose error tends to have the opposite sign; the standard error is that of
+    the mean over pairs.
 
     Source: Castro, Gomez and Tejada, Polynomial calculation of the Shapley value based on sampling, Computers and
-    Operations Research 36, 2009; the reverse orders: Mitchell, Cooper, Frank and Holmes, Sampling permutations for Shapley
-    value estimation, Journal of Machine Learning Research 23, 2022.
+    Operations Research 36, 2009; the reverse orders: Mitchell, Cooper, Frank and Holmes, Sampling permutations for
+    Shapley value estimation, Journal of Machine Learning Research 23, 2022.
 
     Args:
-        game: Asked for each coalition once.
-        players: How many, at least one.
-        rng: Draws the orders.
-        pairs: How many, at least two.
+        game: Value of coalitions; called with each coalition once.
+        players: Number of players, at least one.
+        rng: Random generator that draws the orders.
+        pairs: Number of pairs of orders, at least two.
     """
     orders = rng.permuted(np.tile(np.arange(players), (pairs, 1)), axis=1)
     orders = np.stack([orders, orders[:, ::-1]], axis=1)  # [pairs, 2, players]
@@ -95,14 +95,14 @@ def sampled_shares(game: Game, players: int, *, rng: np.random.Generator, pairs:
 
 @dataclass(frozen=True)
 class ClinicalEffect:
-    """What one given value moved.
+    """Effect of one given value.
 
     Args:
         name: Name of the variable.
-        value: In its unit.
-        unit: As printed; empty for a class.
-        effect: Points of calibrated probability, -1..1; above 0: raised.
-        standard_error: Standard error of a sampled effect; None where it is exact.
+        value: Value in its unit.
+        unit: Printed unit; empty for a class.
+        effect: Change of the calibrated probability, -1..1; positive if the value raised it.
+        standard_error: Standard error of a sampled effect; None if it is exact.
     """
 
     name: str
@@ -117,9 +117,9 @@ class ClinicalEffects:
     """Effects of all values that are given.
 
     Args:
-        exact: Whether they are exact; sampled otherwise.
-        none_given: Probability with every value missing, which they add up from.
-        effects: In the order of the model's variables; none for a variable that is not given.
+        exact: Whether the effects are exact or sampled.
+        none_given: Probability with every value missing, to which the effects add.
+        effects: Effects in the order of the model's variables; a variable that is not given has none.
     """
 
     exact: bool
@@ -128,17 +128,17 @@ class ClinicalEffects:
 
 
 def clinical_effects(case: ExplainedCase, *, rng: np.random.Generator) -> ClinicalEffects:
-    """Shapley values of the given clinical values.
+    """Return Shapley values of the given clinical values.
 
-    A value that is taken away becomes what the predictor makes of a missing one: the median of the training records, with
-    the indicator up where the variable has one. That holds for the last one, too: taking all away is not taking the
-    clinical block away, or the first value to come would be credited with the whole block. Neighbours are sought again for
-    each set of values, so an effect includes the neighbours that the value chooses. The effects sum to the
-    probability less that with no value given, and a variable that neither the network nor the search reads has effect 0.
+    A removed value is treated like a missing one: it becomes the median of the training records, and its indicator is
+    set if the variable has one. This also holds when all values are removed: the clinical block itself stays, because
+    otherwise the first value would be credited with the whole block. Neighbours are searched again for each set of
+    values, so an effect includes the neighbours that the value selects. The effects sum to the probability less that
+    with no value given, and a variable that neither the network nor the search reads has effect 0.
 
     Args:
-        case: The patient.
-        rng: Draws orders where more than eight values are given.
+        case: Scored patient.
+        rng: Random generator that draws the orders if more than eight values are given.
 
     Source: Shapley 1953, see :mod:`cardiograph.explain.clinical`; a missing value in place of a removed one: Covert,
     Lundberg and Lee, Explaining by removing, Journal of Machine Learning Research 22, 2021.
@@ -156,13 +156,13 @@ def clinical_effects(case: ExplainedCase, *, rng: np.random.Generator) -> Clinic
         features = case.predictor.bundle.fusion.transform(
             None if image is None else image.repeat(len(there), axis=0), scaled
         )
-        return _with(case, there, case.judged(features).probabilities)
+        return _with(case, there, case.score_copies(features).probabilities)
 
     found = shapley(probabilities, len(given), rng=rng)
     errors = [None] * len(given) if found.errors is None else found.errors.tolist()
-    told = zip((scaler.variables[row] for row in given), given, found.effects, errors, strict=True)
-    effects = tuple(_effect(v, case.patient.values[row], float(e), se) for v, row, e, se in told)
-    return ClinicalEffects(found.errors is None, found.nobody, effects)
+    given_effects = zip((scaler.variables[row] for row in given), given, found.effects, errors, strict=True)
+    effects = tuple(_effect(v, case.patient.values[row], float(e), se) for v, row, e, se in given_effects)
+    return ClinicalEffects(found.errors is None, found.empty, effects)
 
 
 def _effect(variable: ClinicalVariable, value: float, effect: float, error: float | None) -> ClinicalEffect:
@@ -170,18 +170,17 @@ def _effect(variable: ClinicalVariable, value: float, effect: float, error: floa
 
 
 def block_effects(case: ExplainedCase) -> Shares:
-    """Shapley values of the two blocks, image and clinical: each the mean of what it adds first and what it adds last.
+    """Return Shapley values of the image and the clinical block: the mean effect of adding the block first and last.
 
-    An absent block is what the predictor makes of a patient without it: its features are 0, the mean of the training
-    records, and neighbours are sought by the blocks that are left. A block that the patient, or the model, does not have
-    moves nothing.
+    A removed block is treated like an absent one: its features are 0, the mean of the training records, and neighbours
+    are found by the remaining blocks. A block that the patient or the model does not have has no effect.
 
     Args:
-        case: The patient.
+        case: Scored patient.
     """
     return exact_shares(lambda there: _with(case, there, case.without_blocks(there).probabilities), 2)
 
 
 def _with(case: ExplainedCase, there: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same, the whole patient's being the number of the prediction to the last bit."""
+    """Return the probabilities, with that of the complete patient equal to the prediction to the last bit."""
     return np.where(there.all(1), case.probability, probabilities)

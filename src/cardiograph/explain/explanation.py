@@ -1,4 +1,4 @@
-"""All that is told about one answer: values, blocks, neighbours, and a map where maps were found to mean something."""
+"""The explanation of one prediction: effects of values, blocks and neighbours, and an attention map if it is valid."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _DIRECTIONS = {1: "raised", -1: "lowered", 0: "did not move"}
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """The map of a page, or why it is not shown.
+    """The attention map of a page, or the reason why it is not shown.
 
     Args:
-        shown: Whether a check on held-out pages found that such maps mean something.
-        reason: What the check found, or that there was none.
-        heat: [rows, columns] 0..1 over the view, the most being 1; None where not shown.
-        direction: Whether the page ``raised`` or ``lowered`` the estimate (or ``did not move`` it), which the heat is about.
+        shown: Whether the check on held-out pages found such maps meaningful.
+        reason: Result of the check, or that there was no check.
+        heat: [rows, columns] 0..1 over the view, with a maximum of 1; None if not shown.
+        direction: Whether the page ``raised`` or ``lowered`` the estimate or ``did not move`` it; the heat shows the
+            cells that moved it in this direction.
         box: Left, top, right, bottom of the view on the page, in pixels.
         page: Width and height of the page, in pixels.
     """
@@ -42,15 +43,15 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What moved an answer. Effects are of the model, not of the disease.
+    """Explanation of a prediction. Effects describe the model, not the disease.
 
     Args:
-        prediction: The answer that is explained, as the predictor gives it.
-        base: Probability with no clinical value, no page and so no neighbours.
-        clinical: Effects of the given values, in points of calibrated probability.
-        blocks: ``image`` and ``clinical``: what each block moved; base and blocks sum to the probability.
-        neighbours: The probability without each similar record, nearest first.
-        map: Map of the page; None without one.
+        prediction: The explained prediction.
+        base: Probability without clinical values, page and therefore neighbours.
+        clinical: Effects of the given values on the calibrated probability.
+        blocks: Effects of ``image`` and ``clinical``; base and blocks sum to the probability.
+        neighbours: Probability without each similar record, nearest first.
+        map: Attention map of the page; None without a page.
     """
 
     prediction: Prediction
@@ -62,16 +63,16 @@ class Explanation:
 
     @property
     def probability(self) -> float:
-        """Of the outcome: that of the prediction."""
+        """Probability of the outcome, as in the prediction."""
         return self.prediction.probability
 
     @property
     def rest(self) -> float:
-        """What base and clinical effects leave of the probability: the page, and that a clinical block is there at all."""
+        """Probability less base and clinical effects: the effect of the page and of having a clinical block at all."""
         return self.probability - self.base - sum(each.effect for each in self.clinical.effects)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON; without the prediction, which has an ``as_dict`` of its own."""
+        """Return values ready for JSON; without the prediction, which has its own ``as_dict``."""
         shown = None if self.map is None else asdict(self.map)
         if shown is not None and shown["heat"] is not None:
             shown["heat"] = shown["heat"].round(4).tolist()
@@ -86,23 +87,23 @@ class Explanation:
 
 
 def explain(predictor: Predictor, query: Query, *, seed: int = 0) -> Explanation:
-    """What moved the answer for a patient.
+    """Explain the prediction for a patient.
 
-    The page is decoded and embedded once; where its map is shown, the network runs once more for it.
+    The page is decoded and embedded once; if its map is shown, the encoder runs once more.
 
     Args:
-        predictor: The model.
+        predictor: Predictor of the model.
         query: The patient, as for the prediction.
-        seed: Draws orders where more than eight clinical values are given; nothing else is left to chance.
+        seed: Seed of the sampled orders if more than eight clinical values are given; nothing else is random.
 
     Raises:
-        InputError: The page or a value cannot be used.
+        InputError: If the page or a value cannot be used.
     """
     case = ExplainedCase.of(predictor, query)
     blocks = block_effects(case)
     return Explanation(
         prediction=case.prediction,
-        base=blocks.nobody,
+        base=blocks.empty,
         clinical=clinical_effects(case, rng=np.random.default_rng(seed)),
         blocks=dict(zip(("image", "clinical"), blocks.effects.tolist(), strict=True)),
         neighbours=neighbour_effects(case),

@@ -1,4 +1,4 @@
-"""What each similar patient moved: the probability when that one is left out and the next one steps in."""
+"""Effect of each neighbour: the probability when its group is left out and the next records take its place."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cardiograph.explain.case import ExplainedCase
 
 @dataclass(frozen=True)
 class NeighbourEffect:
-    """The answer without one of the similar records.
+    """Probability without one of the similar records.
 
     Args:
-        record_id: Record id of the record that is left out, with its group.
-        probability_without: Calibrated, 0..1.
-        change: ``probability_without`` less the probability; below 0: this record raised it.
+        record_id: Record that is left out together with its group.
+        probability_without: Calibrated probability without it, 0..1.
+        change: ``probability_without`` less the probability; negative if the record raised it.
         left_with: Other similar records of the same group, which are left out with it.
-        stepped_in: Records that are heard instead, nearest first; empty where the reference has no more.
+        stepped_in: Records that become neighbours instead, nearest first; empty if the reference has no more.
     """
 
     record_id: str
@@ -29,25 +29,25 @@ class NeighbourEffect:
 
 
 def neighbour_effects(case: ExplainedCase) -> tuple[NeighbourEffect, ...]:
-    """Removal of each neighbour, nearest first.
+    """Return the effect of removing each neighbour, nearest first.
 
-    The whole group of a neighbour is left out, as it is where a patient is known to the reference: another record of the
-    same patient, or a copy of the same page, would step in for it and hide what it did. All else is the search and the
-    arithmetic of the prediction. Effects of neighbours do not add up to anything.
+    The whole group of a neighbour is removed, because another record of the same patient or a copy of the same page
+    would otherwise take its place and hide its effect. Search and scoring are those of the prediction. The effects of
+    neighbours have no meaningful sum.
 
     Args:
-        case: The patient.
+        case: Scored patient.
     """
     reference = case.predictor.bundle.reference
-    heard = case.attached.neighbours.index[0]
-    heard = heard[heard >= 0]
-    if not len(heard):
+    neighbours = case.attached.neighbours.index[0]
+    neighbours = neighbours[neighbours >= 0]
+    if not len(neighbours):
         return ()
-    left_out = [np.flatnonzero(reference.groups == group) for group in reference.groups[heard]]
+    left_out = [np.flatnonzero(reference.groups == group) for group in reference.groups[neighbours]]
     attached = case.predictor.attach_without(case.queries, left_out)
-    scores = case.predictor.judge(attached, case.queries.ties.repeat(len(heard)))
+    scores = case.predictor.score_attached(attached, case.queries.ties.repeat(len(neighbours)))
     found = []
-    for number, row in enumerate(heard):
+    for number, row in enumerate(neighbours):
         now = attached.neighbours.index[number]
         found.append(
             NeighbourEffect(
@@ -55,9 +55,9 @@ def neighbour_effects(case: ExplainedCase) -> tuple[NeighbourEffect, ...]:
                 probability_without=float(scores.probabilities[number]),
                 change=float(scores.probabilities[number]) - case.probability,
                 left_with=tuple(
-                    reference.record_ids[other] for other in heard if other != row and other in left_out[number]
+                    reference.record_ids[other] for other in neighbours if other != row and other in left_out[number]
                 ),
-                stepped_in=tuple(reference.record_ids[new] for new in now if new >= 0 and new not in heard),
+                stepped_in=tuple(reference.record_ids[new] for new in now if new >= 0 and new not in neighbours),
             )
         )
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Where on the page lies what raised or lowered the estimate: Grad-CAM on the maps that the network reads out."""
+"""Attention maps: Grad-CAM on the feature maps of the encoder shows which parts of a page moved the estimate."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from cardiograph.explain.case import ExplainedCase
 
 SIDE = 14
-"""Rows and columns of a map: those of the network's last stage; finer stages are summed up to it."""
+"""Rows and columns of a map, as in the last stage of the encoder; finer stages are summed to this size."""
 
 
 @dataclass(frozen=True)
 class PageMap:
-    """Where on the view the estimate was moved.
+    """Attention map over the view of a page.
 
     Args:
-        signed: [14, 14] what each cell adds to the difference of the logits, to first order.
-        direction: 1 where the page raised the estimate, -1 where it lowered it, 0 where it did not move it.
+        signed: [14, 14] first-order effect of each cell on the difference of the logits.
+        direction: 1 if the page raised the estimate, -1 if it lowered it, 0 if it did not move it.
     """
 
     signed: NDArray[np.float64]
@@ -28,25 +28,26 @@ class PageMap:
 
     @property
     def heat(self) -> NDArray[np.float64]:
-        """[14, 14] 0..1: the cells that moved the estimate in the direction in which the page did, the most being 1."""
+        """[14, 14] 0..1, effect of the cells that moved the estimate in the direction of the page; the maximum is 1."""
         kept = np.maximum(self.direction * self.signed, 0)
-        most = float(kept.max())
-        return kept / most if most > 0 else kept
+        maximum = float(kept.max())
+        return kept / maximum if maximum > 0 else kept
 
 
 def page_map(case: ExplainedCase) -> PageMap:
-    """The map of a patient with a page: the gradient times the shares of the page, less those of a mean training page.
+    """Return the map of a page: the gradient times the shares of the page, less those of a mean training page.
 
-    Every page has traces, grid and margins, so what they do to the network on every page moves no estimate: a record without
-    a page counts as a mean one. The cells sum to the first-order effect of the page against it. The direction is that of the
-    page as a whole: the difference of the logits less that without the page, whose neighbours are those of the
-    values alone.
+    Every page has traces, grid and margins, and their effect on every page moves no estimate: a record without a page
+    counts as a mean page. The cells sum to the first-order effect of the page relative to it. The direction is that of
+    the whole page: the difference of the logits less that without the page, where neighbours are found by the values
+    alone.
 
     Args:
-        case: A patient with a page, of a model with an encoder. Where its bundle has no mean page, nothing is taken off.
+        case: Patient with a page, scored by a model with an encoder. If its bundle has no mean page, nothing is
+            subtracted.
 
     Raises:
-        ValueError: There is no page.
+        ValueError: If there is no page.
     """
     shares, mean = page_shares(case), case.predictor.bundle.mean_page
     signed = np.einsum("c,chw->hw", logit_gradient(case), shares if mean is None else shares - mean)
@@ -55,14 +56,13 @@ def page_map(case: ExplainedCase) -> PageMap:
 
 
 def logit_gradient(case: ExplainedCase) -> NDArray[np.float64]:
-    """[width] gradient of the difference of the logits by the embedding of the page.
+    """Return the [width] gradient of the difference of the logits with respect to the embedding of the page.
 
-    The neighbours are held: they change in steps, which have no gradient.
-
-    It is 0 where the model does not read the page: with a weight of 0, or by the votes of neighbours alone.
+    The neighbours are fixed, because they change in steps, which have no gradient. The gradient is 0 if the model does
+    not read the page: with a weight of 0, or if it uses only the votes of neighbours.
 
     Args:
-        case: The patient.
+        case: Scored patient.
     """
     features, fusion = case.attached.features, case.predictor.bundle.fusion
     gradient = None
@@ -77,13 +77,13 @@ def logit_gradient(case: ExplainedCase) -> NDArray[np.float64]:
 
 
 def page_shares(case: ExplainedCase) -> NDArray[np.float64]:
-    """[width, 14, 14] the share of each cell of a patient's page in each value of its embedding, which they sum to.
+    """Return the [width, 14, 14] shares of the cells of a page in each value of its embedding; they sum to the value.
 
     Args:
-        case: A patient with a page.
+        case: Patient with a page.
 
     Raises:
-        ValueError: There is no page.
+        ValueError: If there is no page.
     """
     encoder, engine, page = case.predictor.bundle.served.encoder, case.predictor.engine, case.patient.page
     if encoder is None or engine is None or page is None:
@@ -93,23 +93,26 @@ def page_shares(case: ExplainedCase) -> NDArray[np.float64]:
 
 
 def shares_of(maps: tuple[NDArray[np.float32], ...], readout: str) -> NDArray[np.float64]:
-    """Each value of an embedding, taken apart by position.
+    """Decompose each value of an embedding by position.
 
-    With ``A`` a channel of ``N`` positions ``p``, ``m`` its mean and ``s`` its standard deviation, the share of ``p`` is
+    With a channel ``A`` of ``N`` positions ``p``, its mean ``m`` and its standard deviation ``s``, the share of ``p``
+    is
 
-    - ``A_p / N`` in a mean. With the gradient ``g`` of a score by that mean, ``sum of g A_p / N`` over the channels is
-      Grad-CAM before its rectifier: the weight of a channel is the mean over positions of the gradient, here ``g / N``.
-    - ``(A_p - m)^2 / (N s)`` in a standard deviation: deviation times ``(A_p - m) / (N s)``, the gradient by the position.
-      The weight of Grad-CAM would be 0, since a spread does not mind a constant; so the product is taken before the
-      sum over positions.
+    - ``A_p / N`` for a mean. With the gradient ``g`` of a score with respect to this mean, the sum of ``g A_p / N``
+      over the channels is Grad-CAM before its rectifier: the weight of a channel is the mean gradient over positions,
+      here ``g / N``.
+    - ``(A_p - m)^2 / (N s)`` for a standard deviation: the deviation times ``(A_p - m) / (N s)``, the gradient with
+      respect to the position. The weight of Grad-CAM would be 0, because a constant does not change a standard
+      deviation; so the product is taken before the sum over positions.
 
-    Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017,
+    Source: Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV
+        2017,
     equations 1 and 2; gradient times activation by position: Draelos and Carin, Use HiResCAM instead of Grad-CAM for
     faithful explanations of convolutional neural networks, 2020.
 
     Args:
-        maps: Maps of the engine, [channels, h, w] each.
-        readout: ``final`` (means) or ``texture`` (means of the first map, spreads of all).
+        maps: Feature maps of the engine, each [channels, h, w].
+        readout: ``final`` (means) or ``texture`` (means of the first map, standard deviations of all).
     """
     means = _coarse(maps[0].astype(np.float64) / maps[0][0].size)
     return means if readout == "final" else np.concatenate([means, *(_coarse(_spreads(each)) for each in maps)])
@@ -125,7 +128,7 @@ def _spreads(channels: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _coarse(fine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[channels, 14 n, 14 n] -> [channels, 14, 14] sums."""
+    """Sum [channels, 14 n, 14 n] to [channels, 14, 14]."""
     step = fine.shape[1] // SIDE
     summed: NDArray[np.float64] = fine.reshape(len(fine), SIDE, step, SIDE, step).sum((2, 4))
     return summed

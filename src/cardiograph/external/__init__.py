@@ -1,1 +1,1 @@
-"""Evaluates, extends and recalibrates a finished run with other cohorts."""
+"""Evaluate, extend and recalibrate a finished run with other cohorts."""

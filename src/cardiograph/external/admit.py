@@ -1,4 +1,4 @@
-"""Records that want to become reference records of a finished run: where they belong, and which may not."""
+"""Checks new records that are to become reference records of a finished run, and assigns them to groups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cardiograph.containers import TEST, Cohort, Split
 from cardiograph.errors import CohortError
 from cardiograph.external.append_reference import NewReference, require_complete
 from cardiograph.external.cohort import embeddings, model_values, require_known, some_records
-from cardiograph.external.match_records import SKIPPED, GroupAssignment, RecordKeys, RunRecords, join
+from cardiograph.external.match_records import SKIPPED, GroupAssignment, RecordKeys, RunRecords, assign_groups
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records
@@ -23,10 +23,18 @@ from cardiograph.train.data import Dataset, TrainingInputs
 
 @dataclass(frozen=True)
 class AdmittedRecords:
-    """What is to be added, read and matched with the run's records."""
+    """Records to add, matched with the records of the run.
+
+    Args:
+        dataset: New records with pages and values.
+        assignment: Group of each new record.
+        names: [records] record ids that the run does not have.
+        skipped: Reason -> number of records that were left out.
+        notes: Sentences for the metadata of the run.
+    """
 
     dataset: Dataset
-    joined: GroupAssignment
+    assignment: GroupAssignment
     names: tuple[str, ...]
     skipped: dict[str, int]
     notes: tuple[str, ...]
@@ -41,34 +49,41 @@ def admit(
     numbers: Mapping[str, int],
     skip_known: bool,
 ) -> AdmittedRecords:
-    """The records with their groups among those of the run.
+    """Check new records and assign each to a group of the run or to a new group.
+
+    Args:
+        read: New cohort and its pages; None without pages.
+        known: Records of the run.
+        predictor: Predictor of the run.
+        context: Settings, cache and progress.
+        numbers: Record id -> row number in the new cohort, for messages.
+        skip_known: Leave out records that the run already has, or whose group it validated or tested, instead of
+            raising.
 
     Raises:
-        CohortError: Records that may not become reference records, or none that may.
+        CohortError: If records may not become reference records, or none is left.
     """
     context.progress.start("matching records", 1)
     cohort, page_index = read
     kept = np.arange(len(cohort))
-    dataset, joined = _joined(cohort, page_index, known, predictor, context, numbers)
+    dataset, assignment = _matched(cohort, page_index, known, predictor, context, numbers)
     skipped: dict[str, int] = {}
-    left_out = [(row, issue.code) for row, issue in joined.issues if skip_known and issue.code in SKIPPED]
+    left_out = [(row, issue.code) for row, issue in assignment.issues if skip_known and issue.code in SKIPPED]
     if left_out:
         skipped = {code: sum(each == code for _, each in left_out) for code in SKIPPED}
         kept = np.setdiff1d(kept, [row for row, _ in left_out])
         if not len(kept):
-            message = (
-                f"all {len(cohort)} records are known to the run already, or may not be added; nothing to extend by"
-            )
-            raise CohortError(message, [issue for _, issue in joined.issues])
+            message = f"all {len(cohort)} records are in the run already or may not be added; nothing to extend by"
+            raise CohortError(message, [issue for _, issue in assignment.issues])
         pages = (
             None
             if page_index is None
             else dataclasses.replace(page_index.of(kept.tolist()), skipped=page_index.skipped)
         )
-        dataset, joined = _joined(some_records(cohort, kept), pages, known, predictor, context, numbers)
-    if joined.issues:
-        message = f"{len(joined.issues)} of {len(cohort)} records cannot become reference records of this run"
-        raise CohortError(message, [issue for _, issue in joined.issues])
+        dataset, assignment = _matched(some_records(cohort, kept), pages, known, predictor, context, numbers)
+    if assignment.issues:
+        message = f"{len(assignment.issues)} of {len(cohort)} records cannot become reference records of this run"
+        raise CohortError(message, [issue for _, issue in assignment.issues])
     require_known(dataset)
     require_complete(
         predictor.bundle, _blocks(dataset), where=lambda row: _where(numbers, dataset.cohort.record_ids[row])
@@ -76,12 +91,12 @@ def admit(
     names, renamed = _new_names([str(name) for name in dataset.cohort.record_ids], known.members.record_ids)
     notes = []
     if renamed:
-        notes.append(f"{renamed} records have a name that the run has already; they are called NAME:2 and so on")
-    return AdmittedRecords(dataset, joined, names, skipped, tuple(notes))
+        notes.append(f"{renamed} records have a name that the run already has; they are renamed to NAME:2 and so on")
+    return AdmittedRecords(dataset, assignment, names, skipped, tuple(notes))
 
 
 def _blocks(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
-    """Block -> [records] whether a record has it."""
+    """Return block -> [records] whether a record has it."""
     found = {"image": np.zeros(len(dataset.cohort), bool), "clinical": np.zeros(len(dataset.cohort), bool)}
     if dataset.inputs.image is not None:
         found["image"] = np.asarray(~np.isnan(dataset.inputs.image).any(1))
@@ -90,7 +105,7 @@ def _blocks(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
     return found
 
 
-def _joined(
+def _matched(
     cohort: Cohort,
     page_index: PageIndex | None,
     known: RunRecords,
@@ -98,7 +113,7 @@ def _joined(
     context: RunContext,
     numbers: Mapping[str, int],
 ) -> tuple[Dataset, GroupAssignment]:
-    """The records with their values, and where they belong."""
+    """Return the records with their values (pages not yet embedded), and their groups."""
     own, clinical = group_records(cohort, page_index, context.config), model_values(cohort, predictor)
     split = Split(np.full(len(cohort), TEST), own, "given")
     image = None if page_index is None else np.zeros((len(cohort), 1), np.float32)
@@ -107,7 +122,7 @@ def _joined(
     elif predictor.bundle.served.encoder is not None:
         image = np.full((len(cohort), 1), np.nan, np.float32)
     dataset = Dataset(cohort, page_index, split, TrainingInputs(image, clinical, cohort.labels, split))
-    members = RecordKeys(
+    keys = RecordKeys(
         record_ids=[str(name) for name in cohort.record_ids],
         patient_ids=list(cohort.table["patient_id"]),
         pixel_hashes=[None] * len(cohort) if page_index is None else page_index.pixel_hashes,
@@ -116,14 +131,15 @@ def _joined(
     )
 
     def where(row: int) -> str:
-        return _where(numbers, members.record_ids[row])
+        return _where(numbers, keys.record_ids[row])
 
-    return dataset, join(members, own, known, near_copies=predictor.bundle.served.pages.near_copies, where=where)
+    near_copies = predictor.bundle.served.pages.near_copies
+    return dataset, assign_groups(keys, own, known, near_copies=near_copies, where=where)
 
 
-def _new_names(names: Sequence[str], there: Sequence[str]) -> tuple[tuple[str, ...], int]:
-    """Names that the run does not have, and how many were changed for it."""
-    taken, given, found, changed = set(there), set(names), [], 0
+def _new_names(names: Sequence[str], existing: Sequence[str]) -> tuple[tuple[str, ...], int]:
+    """Return names that the run does not have, and how many were changed."""
+    taken, given, found, changed = set(existing), set(names), [], 0
     for name in names:
         chosen, number = name, 1
         while chosen in taken or (chosen != name and chosen in given):
@@ -136,7 +152,7 @@ def _new_names(names: Sequence[str], there: Sequence[str]) -> tuple[tuple[str, .
 
 
 def embedded(added: AdmittedRecords, predictor: Predictor, context: RunContext) -> AdmittedRecords:
-    """The records with the embeddings of their pages."""
+    """Embed the pages of the new records."""
     dataset = added.dataset
     if predictor.bundle.served.encoder is None:
         return added
@@ -146,7 +162,7 @@ def embedded(added: AdmittedRecords, predictor: Predictor, context: RunContext) 
 
 
 def new_reference(added: AdmittedRecords, predictor: Predictor) -> NewReference:
-    """The records as what a bundle is widened by."""
+    """Return the new records in the form that is appended to the reference of a bundle."""
     dataset, width = added.dataset, predictor.bundle.reference.perceptual_hashes.shape[1]
     cohort, page_index, clinical = dataset.cohort, dataset.page_index, dataset.inputs.clinical
     nothing = np.zeros((len(cohort), width), np.uint8)
@@ -154,7 +170,7 @@ def new_reference(added: AdmittedRecords, predictor: Predictor) -> NewReference:
         image=dataset.inputs.image,
         clinical=np.zeros((len(cohort), 0)) if clinical is None else clinical.values,
         labels=cohort.labels,
-        groups=added.joined.groups,
+        groups=added.assignment.groups,
         record_ids=added.names,
         patient_ids=tuple(name or "" for name in cohort.table["patient_id"]),
         pixel_hashes=("",) * len(cohort)

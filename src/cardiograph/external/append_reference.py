@@ -1,4 +1,4 @@
-"""A reference with more records in it: new ones hear old and new ones, and nothing of the old ones changes."""
+"""Appends records to the reference of a bundle; existing records do not change."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from cardiograph.models.neighbour_table import NeighbourTable
 
 @dataclass(frozen=True)
 class NewReference:
-    """Records that are to become reference records.
+    """Records to append to the reference.
 
     Args:
         image: [records, width] embeddings, NaN without a page; None for a model without pages.
-        clinical: [records, variables] in the model's variables and units, NaN where missing.
+        clinical: [records, variables] values in the model's variables and units, NaN where missing.
         labels: [records] 0, 1 or -1.
-        groups: [records] numbers as in the reference.
+        groups: [records] group numbers, as in the reference.
         record_ids: [records] names that the reference does not have.
-        patient_ids: [records] empty where not given.
-        pixel_hashes: [records] empty without a page.
-        perceptual_hashes: [records, bytes] uint8, as wide as in the reference.
+        patient_ids: [records] names, empty where not given.
+        pixel_hashes: [records] hex, empty without a page.
+        perceptual_hashes: [records, bytes] uint8, with the width of the reference.
     """
 
     image: NDArray[np.float32] | None
@@ -45,16 +45,16 @@ class NewReference:
 
 
 def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
-    """The bundle with more reference records; nothing is fitted.
+    """Return the bundle with more reference records; nothing is fitted.
 
-    Features, states, degrees and labels of the old records stay, bit for bit, and so does the share of label 1 that votes
-    start from. So an answer changes only where a new record is among the neighbours of a query. A new record hears the
-    nearest old and new ones outside its own group. Whatever was learnt from validation scores is void: these were scores
-    against a smaller reference.
+    Features, states, degrees and labels of the old records stay bitwise equal, and so does the prior share of label 1
+    in votes. A prediction therefore changes only if a new record is among the neighbours of the query. A new record
+    aggregates the nearest old and new records outside its own group. Everything that was fitted to validation scores is
+    dropped, because these scores used a smaller reference.
 
     Args:
         bundle: Bundle of the run.
-        new: See there; they passed :func:`require_complete`.
+        new: Records to append, which passed :func:`require_complete`.
     """
     old, space = bundle.reference, bundle.space
     clinical = None if bundle.scaler is None else bundle.scaler.transform(new.clinical)
@@ -72,13 +72,13 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
         None if old.lists is None else lengthened(old.lists, added.values, bundle.served.graph.metric),
     )
     groups = np.concatenate([old.groups, new.groups])
-    hood = attach(places, added, bundle.served.graph, group_members(new.groups, groups))
-    degree = np.concatenate([old.degree, (hood.index >= 0).sum(1).astype(np.float32) + 1])
+    neighbours = attach(places, added, bundle.served.graph, group_members(new.groups, groups))
+    degree = np.concatenate([old.degree, (neighbours.index >= 0).sum(1).astype(np.float32) + 1])
     reference = Reference(
         features=np.vstack([old.features, features.values]),
         present=np.vstack([old.present, features.present]),
         places=None if old.places is None else places.values,
-        states=_states(bundle, features.values, NeighbourTable.of(hood, torch.from_numpy(degree))),
+        states=_states(bundle, features.values, NeighbourTable.of(neighbours, torch.from_numpy(degree))),
         degree=degree,
         labels=np.concatenate([old.labels, new.labels]),
         clinical=np.vstack([old.clinical, new.clinical]),
@@ -90,17 +90,17 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
         lists=places.lists,
     )
     prior = label_prior(old.labels) if bundle.served.prior is None else bundle.served.prior
-    told = f"{bundle.served.provenance}; {len(added)} reference records added since"
-    served = dataclasses.replace(bundle.served, prior=prior, threshold=None, provenance=told, maps=None)
+    provenance = f"{bundle.served.provenance}; {len(added)} reference records added since"
+    served = dataclasses.replace(bundle.served, prior=prior, threshold=None, provenance=provenance, maps=None)
     return dataclasses.replace(bundle, served=served, reference=reference, uncertainty=None, mean_page=None)
 
 
 def _states(
     bundle: ModelBundle, own: NDArray[np.float32], neighbour_table: NeighbourTable
 ) -> tuple[NDArray[np.float32], ...]:
-    """For each layer the states of old records, as they are, then those of the new ones.
+    """Return for each layer the unchanged states of old records, followed by those of the new ones.
 
-    The state that enters a layer depends on the layers before it alone, so each pass settles one more of them.
+    The input state of a layer depends only on earlier layers, so each pass determines the states of one more layer.
     """
     old = [torch.from_numpy(state) for state in bundle.reference.states]
     new = [torch.zeros(len(own), state.shape[1]) for state in old]
@@ -114,15 +114,15 @@ def _states(
 
 
 def require_complete(bundle: ModelBundle, has: Mapping[str, NDArray[np.bool_]], *, where: Where) -> None:
-    """Refuse records that lack a block where every reference record has all: the distances of all would be others.
+    """Refuse records that lack a block if every reference record has all blocks, because all distances would change.
 
     Args:
         bundle: Bundle of the run.
         has: Block -> [records] whether a record has it.
-        where: The place of a new record, for people.
+        where: Function that describes the place of a new record.
 
     Raises:
-        CohortError: There are such records.
+        CohortError: If there are such records.
     """
     used = bundle.space.used
     if not bundle.reference.present[:, used].all():
@@ -131,8 +131,8 @@ def require_complete(bundle: ModelBundle, has: Mapping[str, NDArray[np.bool_]], 
     blocks = [name for name, wanted in zip(bundle.fusion.layout[1], used, strict=True) if wanted]
     complete = np.asarray(np.stack([has[block] for block in blocks]).all(axis=0))
     needed = " and ".join(words[block] for block in blocks)
-    rule = f"every reference record has {needed}, and one without would change the distances of all"
-    remedy = "give what is lacking, remove the record, or make the run again from all records"
+    rule = f"every reference record has {needed}, and a record without would change all distances"
+    remedy = "add what is missing, remove the record, or make the run again from all records"
     issues = [Issue(where(row), "", "", rule, remedy, "incomplete") for row in np.flatnonzero(~complete).tolist()]
     if issues:
         message = f"{len(issues)} of {len(complete)} records lack what every reference record has"

@@ -1,4 +1,4 @@
-"""A second cohort as a model takes it: its labelled records, their pages and values, and which the run has met."""
+"""Prepares a second cohort for the model of a run: labelled records, pages, values, and records known to the run."""
 
 from __future__ import annotations
 
@@ -20,43 +20,47 @@ from cardiograph.schema import Provenance
 from cardiograph.train.data import Dataset, TrainingInputs
 
 RENEWED_BY = "renewed.parquet"
-"""Table of a renewed run: the patients and pages that its calibration and threshold were learnt from."""
+"""Table of a recalibrated run: the patients and pages to which its calibration and threshold were fitted."""
 
 
 def require_estimates(predictor: Predictor, run: Path) -> None:
-    """RunError where the model reproduces faults, so that its scores estimate nothing."""
+    """Raise RunError if the model reproduces faults, because its scores are not valid estimates."""
     if predictor.bundle.served.reproduces:
         message = (
-            f"run {run}: reproduces a faulty protocol, for study; its model can be asked by `cardiograph predict` and "
+            f"run {run}: reproduces a faulty protocol, for study; its model can be used by `cardiograph predict` and "
             "`cardiograph serve` only. Make a run without faults to evaluate or extend it"
         )
         raise RunError(message)
 
 
 def labelled_records(cohort: Cohort, *, skip: bool) -> Cohort:
-    """The cohort without unlabelled records.
+    """Return the cohort without unlabelled records.
+
+    Args:
+        cohort: Records as read.
+        skip: Leave out unlabelled records instead of raising.
 
     Raises:
-        CohortError: There are some and they are not to be skipped.
+        CohortError: If there are unlabelled records and ``skip`` is false.
     """
     rows = np.flatnonzero(cohort.labels >= 0)
     absent = np.flatnonzero(cohort.labels < 0)
     if not len(absent):
         return cohort
     if not skip:
-        rule = "an evaluation compares the score with what happened"
-        remedy = "fill in the outcome, or leave such records out by --skip-unlabelled"
+        rule = "an evaluation compares the score with the outcome"
+        remedy = "fill in the outcome, or leave such records out with --skip-unlabelled"
         issues = [
             Issue(f"record {record!r}", "label", "empty", rule, remedy, "unlabelled")
             for record in cohort.record_ids[absent]
         ]
-        message = f"{len(absent)} of {len(cohort)} records have no label, so that their score cannot be judged"
+        message = f"{len(absent)} of {len(cohort)} records have no label, so their score cannot be evaluated"
         raise CohortError(message, issues)
     return some_records(cohort, rows)
 
 
 def some_records(cohort: Cohort, rows: NDArray[np.int64]) -> Cohort:
-    """Some records of a cohort, in this order."""
+    """Return some records of a cohort, in the given order."""
     table = cohort.table.iloc[rows].reset_index(drop=True)
     table.attrs = cohort.table.attrs
     unread = None if cohort.unread is None else cohort.unread.iloc[rows].reset_index(drop=True)
@@ -64,10 +68,10 @@ def some_records(cohort: Cohort, rows: NDArray[np.int64]) -> Cohort:
 
 
 def read_pages(cohort: Cohort, predictor: Predictor, context: RunContext) -> tuple[Cohort, PageIndex | None]:
-    """The pages of a cohort where the model reads pages, and the cohort without the bad ones where these are skipped.
+    """Index the pages of a cohort if the model reads pages, and return the cohort without skipped pages.
 
     Raises:
-        PageError: Pages that cannot be used.
+        PageError: If pages cannot be used.
     """
     if predictor.bundle.served.encoder is None or not cohort.has_pages:
         return cohort, None
@@ -75,11 +79,11 @@ def read_pages(cohort: Cohort, predictor: Predictor, context: RunContext) -> tup
 
 
 def build_external_dataset(cohort: Cohort, predictor: Predictor, context: RunContext) -> Dataset:
-    """Pages and values as the model takes them; every record is a test record.
+    """Build a dataset in the form that the model reads, with every record in the test part.
 
     Raises:
-        PageError: Pages that cannot be used.
-        CohortError: Records of which the model is told nothing.
+        PageError: If pages cannot be used.
+        CohortError: If records have nothing that the model reads.
     """
     cohort, page_index = read_pages(cohort, predictor, context)
     image = None
@@ -96,7 +100,7 @@ def build_external_dataset(cohort: Cohort, predictor: Predictor, context: RunCon
 def embeddings(
     cohort: Cohort, page_index: PageIndex | None, predictor: Predictor, context: RunContext
 ) -> NDArray[np.float32]:
-    """[records, width] NaN without a page."""
+    """Return [records, width] embeddings, NaN without a page."""
     encoder, engine = predictor.bundle.served.encoder, predictor.engine
     if page_index is None or encoder is None or engine is None:
         return np.full((len(cohort), predictor.bundle.served.embedding_width), np.nan, np.float32)
@@ -104,7 +108,7 @@ def embeddings(
 
 
 def model_values(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
-    """The model's variables, NaN in a column that the cohort lacks."""
+    """Return values in the model's variables, NaN in a column that the cohort lacks."""
     scaler = predictor.bundle.scaler
     if scaler is None:
         return None
@@ -116,7 +120,7 @@ def model_values(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:
 
 
 def require_known(dataset: Dataset) -> None:
-    """Refuse records of which the model is told nothing."""
+    """Raise CohortError if records have nothing that the model reads."""
     inputs = dataset.inputs
     unknown = np.ones(len(dataset.cohort), bool)
     if inputs.image is not None:
@@ -141,31 +145,40 @@ def require_known(dataset: Dataset) -> None:
         raise CohortError(message, issues)
 
 
-def seen_by_run(asked: Queries, directory: RunDirectory) -> list[tuple[str, ...]]:
-    """[queries] reasons why a record is one of the run's validation or test records, or of those that renewed it."""
+def seen_by_run(queries: Queries, directory: RunDirectory) -> list[tuple[str, ...]]:
+    """Return for each query the reasons why the run used it outside its reference; empty if it did not.
+
+    These are validation and test records, and records with which the run was recalibrated.
+    """
     table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
     apart = {"validation or test records": table[(~split["part"].isin((TRAIN, ADDED))).to_numpy()]}
     if (directory.path / RENEWED_BY).exists():
         apart["records that renewed it"] = directory.read_table(RENEWED_BY)
-    found: list[tuple[str, ...]] = [()] * len(asked)
+    found: list[tuple[str, ...]] = [()] * len(queries)
     for where, rows in apart.items():
         patients = {identifier(name) for name in rows["patient_id"]} - {""}
         pages = {str(pixels) for pixels in rows["pixel_hash"] if pixels} if "pixel_hash" in rows else set[str]()
-        for number, (patient, pixels) in enumerate(zip(asked.patient_ids, asked.pixel_hashes, strict=True)):
+        for number, (patient, pixels) in enumerate(zip(queries.patient_ids, queries.pixel_hashes, strict=True)):
             named = {"this patient": identifier(patient) in patients, "this page": pixels in pages}
             found[number] += tuple(f"{what} is among the run's {where}" for what, known in named.items() if known)
     return found
 
 
-def reading_notes(dataset: Dataset, predictor: Predictor, learnt_from: str) -> list[str]:
-    """What was converted, not read or is lacking, a sentence each; ``learnt_from`` is the provenance of the run's scores."""
+def reading_notes(dataset: Dataset, predictor: Predictor, run_provenance: str) -> list[str]:
+    """Return a sentence for each column that was converted, not read or is missing.
+
+    Args:
+        dataset: Dataset of the second cohort.
+        predictor: Predictor of the run.
+        run_provenance: Provenance of the run's own scores.
+    """
     cohort, bundle = dataset.cohort, predictor.bundle
     attrs = cohort.table.attrs
     notes = [f"{each['variable']} was converted from {each['unit']}" for each in attrs.get("conversions", [])]
     notes += attrs.get("notes", [])
     notes += [] if dataset.page_index is None else dataset.page_index.notes(cohort.record_ids)
-    if learnt_from != dataset.provenance:
-        notes.append(f"the run's own scores rest on values called {learnt_from!r}, these on {dataset.provenance!r}")
+    if run_provenance != dataset.provenance:
+        notes.append(f"the run's own scores are based on {run_provenance!r} values, these on {dataset.provenance!r}")
     wanted = [] if bundle.scaler is None else [variable.name for variable in bundle.scaler.variables]
     there = [variable.name for variable in cohort.variables]
     lacking = [name for name in wanted if name not in there]
@@ -179,7 +192,7 @@ def reading_notes(dataset: Dataset, predictor: Predictor, learnt_from: str) -> l
 
 
 def left_out_notes(cohort: Cohort, labelled: Cohort, dataset: Dataset) -> list[str]:
-    """How many records were left out, and why."""
+    """Return a sentence for each reason why records were left out."""
     unlabelled, bad = len(cohort) - len(labelled), len(labelled) - len(dataset.cohort)
     notes = [f"{unlabelled} records without a label were left out"] if unlabelled else []
     return [*notes, *([f"{bad} records were left out because of their page"] if bad else [])]

@@ -1,4 +1,4 @@
-"""A labelled second cohort scored by a finished run as it serves, and what these scores are worth."""
+"""Evaluates the model of a finished run on a second, labelled cohort."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from cardiograph.external.cohort import (
     require_estimates,
     seen_by_run,
 )
-from cardiograph.external.report import external_page
-from cardiograph.external.scores import ExternalScores, cautions, comparison, score_answers
+from cardiograph.external.report import render_evaluation
+from cardiograph.external.scores import ExternalScores, cautions, comparison, evaluate_scores
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
@@ -41,9 +41,9 @@ from cardiograph.train.data import Dataset
 if TYPE_CHECKING:
     import pandas as pd
 
-PAGE, RESULT, TABLE = "evaluation.html", "evaluation.json", "predictions.csv"
+REPORT, RESULT, TABLE = "evaluation.html", "evaluation.json", "predictions.csv"
 UNFINISHED = "unfinished.json"
-"""Tells whose evaluation a folder holds until its numbers are there."""
+"""File that identifies an evaluation until its results are written."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class ExternalResult:
     """An evaluation on a second cohort.
 
     Args:
-        path: Its folder.
-        content: The content of ``evaluation.json``.
+        path: Folder of the evaluation.
+        content: Content of ``evaluation.json``.
     """
 
     path: Path
@@ -70,24 +70,24 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     progress: Progress | None = None,
     command: str = "",
 ) -> ExternalResult:
-    """Score a second cohort with the model of a finished run, and write what the scores are worth.
+    """Score a second cohort with the model of a finished run, and write report, metrics and predictions.
 
-    Nothing is learnt or chosen on the cohort: scaling, graph, calibration, threshold and the limit of novelty are those of
-    the run. The run's settings read the cohort, too, where ``overrides`` have no others.
+    Nothing is fitted or chosen on the cohort: scaling, graph, calibration, threshold and novelty limit are those of the
+    run. The cohort is read with the run's settings, except for ``overrides``.
 
     Args:
         run: Folder of a finished run.
-        source: Table, or folder with a folder per class, with a label for each record.
-        out: Where the page, the numbers and the answers go; ``evaluations/NAME`` by default, NAME being the cohort's.
-        overrides: Settings nested by section, such as ``{"cohort": {"map": {"ef": "LVEF"}}}``; each replaces the run's.
-        skip_unlabelled: Leave out records without a label instead of refusing them.
-        other_ids: Patient ids of the cohort name other people than the same ids of the run: they group the cohort's records,
-            and only pages tell whether the run has met one.
+        source: Table, or folder with one folder per class, with a label for each record.
+        out: Folder for report, metrics and predictions; ``evaluations/NAME`` by default, with the name of the cohort.
+        overrides: Settings nested by section, such as ``{"cohort": {"map": {"ef": "LVEF"}}}``, that replace the run's.
+        skip_unlabelled: Leave out records without a label instead of raising.
+        other_ids: Set if the same patient id means different people in cohort and run. Ids then only group the cohort's
+            records, and only pages show whether the run has seen a record.
         progress: Callback that receives stage progress.
-        command: The command line, for the page.
+        command: Command line, for the report.
 
     Raises:
-        CardiographError: The run, the cohort, a page or a setting cannot be used.
+        CardiographError: If the run, the cohort, a page or a setting cannot be used.
     """
     set_threads()
     progress = progress or NoProgress()
@@ -111,57 +111,57 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     }
     claim(folder, identity)
     progress.start("scoring", 1)
-    external_scores = answered_by(predictor, dataset, directory, other_ids=other_ids)
+    external_scores = score_external(predictor, dataset, directory, other_ids=other_ids)
     content = {
         **identity,
         "cohort": source.name,
         "created": time.strftime("%Y-%m-%d %H:%M %Z"),
         "version": version("cardiograph"),
         "command": command,
-        **told_of(predictor, dataset, external_scores, config, directory.read_json("metrics.json")),
+        **evaluation_content(predictor, dataset, external_scores, config, directory.read_json("metrics.json")),
     }
     content["notes"] += left_out_notes(cohort, labelled, dataset)
-    write_evaluation(folder, content, answers_table(predictor, dataset, external_scores), external_scores)
+    write_evaluation(folder, content, predictions_table(predictor, dataset, external_scores), external_scores)
     return ExternalResult(folder, content)
 
 
 def write_evaluation(
     folder: Path, content: dict[str, Any], table: pd.DataFrame, external_scores: ExternalScores
 ) -> None:
-    """Write answers, page and numbers; the numbers come last, and with them the evaluation is finished."""
+    """Write predictions, report and metrics; the metrics are written last and mark the evaluation as finished."""
     files.write_bytes(folder / TABLE, csv_of_frame(table).encode("utf-8", "surrogateescape"))
-    files.write_bytes(folder / PAGE, external_page(content, external_scores.part).encode())
+    files.write_bytes(folder / REPORT, render_evaluation(content, external_scores.part).encode())
     files.write_json(folder / RESULT, content)
     (folder / UNFINISHED).unlink(missing_ok=True)
 
 
 def required_threshold(predictor: Predictor, run: Path) -> float:
-    """The threshold of a run; RunError where it is void."""
+    """Return the threshold of a run, or raise RunError if it has none."""
     threshold = predictor.bundle.served.threshold
     if threshold is None:
         message = (
-            f"run {run}: was extended, so that its calibration and threshold are void; make them again by --renew, on "
-            "labelled patients that the run has not met"
+            f"run {run}: was extended, so its calibration and threshold no longer hold; fit them again with --renew, "
+            "on labelled patients that are new to the run"
         )
         raise RunError(message)
     return threshold
 
 
 def run_settings(directory: RunDirectory, overrides: Mapping[str, Any]) -> RunConfig:
-    """The run's settings with others laid over them."""
+    """Return the settings of a run with overrides."""
     base = directory.config().model_dump(mode="json", exclude_none=True)
     return load_config(None, dict(overrides), kind=RunConfig, base=base)
 
 
-def told_of(
+def evaluation_content(
     predictor: Predictor,
     dataset: Dataset,
     external_scores: ExternalScores,
     config: RunConfig,
     metrics: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What ``evaluation.json`` tells of the scores; ``metrics`` are the run's own."""
-    found = score_answers(external_scores, config.evaluation, config.seed)
+    """Return the part of ``evaluation.json`` that is computed from the scores; ``metrics`` are the run's own."""
+    found = evaluate_scores(external_scores, config.evaluation, config.seed)
     found["subgroups"] = score_subgroups(dataset, external_scores.part, _roles(external_scores), config)
     return {
         "outcome": predictor.bundle.served.outcome,
@@ -178,28 +178,27 @@ def told_of(
 
 
 def refuse_inside(source: Path, folder: Path) -> None:
-    """Raise ConfigError where an evaluation would be written into the cohort that it reads."""
+    """Raise ConfigError if an evaluation would be written into the cohort that it reads."""
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         message = (
-            f"evaluation {folder}: lies inside the cohort {source}, where it would be read as a class; choose another"
+            f"evaluation {folder}: is inside the cohort {source}, where it would be read as a class; choose another"
         )
         raise ConfigError(message)
 
 
 def claim(folder: Path, identity: Mapping[str, str]) -> None:
-    """Make sure that the folder is new, or holds an evaluation of the same model on the same cohort, finished or not.
+    """Claim a folder that is new or contains an evaluation of the same model on the same cohort.
 
     Raises:
-        ConfigError: It holds something else.
+        ConfigError: If the folder contains anything else.
     """
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     mark = next((name for name in (RESULT, UNFINISHED) if name in there), None)
     if mark is None:
-        strangers = sorted(name for name in there if not files.is_temporary(name))
-        if strangers:
-            message = (
-                f"evaluation {folder}: holds other files ({', '.join(strangers[:3])}); choose a new folder by --out"
-            )
+        others = sorted(name for name in there if not files.is_temporary(name))
+        if others:
+            names = ", ".join(others[:3])
+            message = f"evaluation {folder}: holds other files ({names}); choose a new folder with --out"
             raise ConfigError(message)
         files.write_json(folder / UNFINISHED, identity)
     elif mark == UNFINISHED and not there - {UNFINISHED}:
@@ -207,16 +206,19 @@ def claim(folder: Path, identity: Mapping[str, str]) -> None:
     else:
         before = files.read_json(folder / mark)
         if any(before.get(name) != value for name, value in identity.items()):
-            told = f"run {before.get('run')!r} on cohort {before.get('cohort', 'of an unfinished evaluation')!r}"
+            other = f"run {before.get('run')!r} on cohort {before.get('cohort', 'of an unfinished evaluation')!r}"
             message = (
-                f"evaluation {folder}: holds that of another model or cohort ({told}); choose another folder by --out"
+                f"evaluation {folder}: holds that of another model or cohort ({other}); choose another folder "
+                "with --out"
             )
             raise ConfigError(message)
     files.remove_temporaries(folder)
 
 
-def answered_by(predictor: Predictor, dataset: Dataset, directory: RunDirectory, *, other_ids: bool) -> ExternalScores:
-    """What the model says of the records of a cohort, and which of them the run has met."""
+def score_external(
+    predictor: Predictor, dataset: Dataset, directory: RunDirectory, *, other_ids: bool
+) -> ExternalScores:
+    """Score the records of a cohort, and find those that the run has seen."""
     served, count = predictor.bundle.served, len(dataset.cohort)
     threshold = required_threshold(predictor, directory.path)
     queries = dataset.queries(np.arange(count))
@@ -230,9 +232,9 @@ def answered_by(predictor: Predictor, dataset: Dataset, directory: RunDirectory,
         groups=dataset.split.groups.index,
         scores=scores,
         uncertainty=predictor.bundle.uncertainty,
-        met=tuple(
+        seen_reasons=tuple(
             tuple(f"{reason} is in the reference" for reason in known) + other
-            for known, other in zip(scores.known, seen, strict=True)
+            for known, other in zip(scores.excluded_reasons, seen, strict=True)
         ),
     )
 
@@ -242,8 +244,8 @@ def _roles(external_scores: ExternalScores) -> ModelRoles:
     return ModelRoles(name, name, name, {name: TITLES[name]}, {name: external_scores.threshold})
 
 
-def answers_table(predictor: Predictor, dataset: Dataset, external_scores: ExternalScores) -> pd.DataFrame:
-    """A row for each record, with all that is said of it."""
+def predictions_table(predictor: Predictor, dataset: Dataset, external_scores: ExternalScores) -> pd.DataFrame:
+    """Return a table with the prediction for each record."""
     import pandas as pd
 
     scores, names = external_scores.scores, predictor.bundle.reference.record_ids
@@ -253,15 +255,14 @@ def answers_table(predictor: Predictor, dataset: Dataset, external_scores: Exter
     frame["probability"] = scores.probabilities
     frame["positive"] = scores.probabilities >= external_scores.threshold
     if scores.uncertainty is not None:
-        told: dict[str, Any] = {
-            "low": scores.uncertainty.low,
-            "high": scores.uncertainty.high,
-            "decision": list(scores.uncertainty.decisions),
-        }
-        frame = frame.assign(**told, novelty=scores.uncertainty.novelty, novel=scores.uncertainty.novel)
-    frame["neighbours"] = ["; ".join(names[row] for row in hood if row >= 0) for hood in scores.neighbours.index]
-    frame["met"] = ["; ".join(reasons) for reasons in external_scores.met]
+        frame["low"] = scores.uncertainty.low
+        frame["high"] = scores.uncertainty.high
+        frame["decision"] = list(scores.uncertainty.decisions)
+        frame["novelty"] = scores.uncertainty.novelty
+        frame["novel"] = scores.uncertainty.novel
+    frame["neighbours"] = ["; ".join(names[row] for row in rows if row >= 0) for rows in scores.neighbours.index]
+    frame["met"] = ["; ".join(reasons) for reasons in external_scores.seen_reasons]
     if dataset.page_index is not None:
         frame["page"] = ["; ".join(remarks) for remarks in dataset.page_index.remarks]
-    frame["lacking"] = ["; ".join(blocks) for blocks in scores.lacking]
+    frame["lacking"] = ["; ".join(blocks) for blocks in scores.absent_blocks]
     return frame

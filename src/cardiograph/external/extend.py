@@ -1,4 +1,4 @@
-"""Reference records added to a finished run: a new run with the same network, without a rebuild."""
+"""Extends a finished run: a new run with the same network and more reference records, without training."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class ExtensionResult:
     """An extended run.
 
     Args:
-        path: Its folder.
-        facts: ``extended`` of its ``run.json``.
+        path: Folder of the run.
+        facts: Content of ``extended`` in its ``run.json``.
     """
 
     path: Path
@@ -60,25 +60,27 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     progress: Progress | None = None,
     command: str = "",
 ) -> ExtensionResult:
-    """Make a run whose reference holds the records of a cohort, too.
+    """Make a run whose reference also contains the records of another cohort.
 
-    Nothing is fitted or trained: scaling, space and network are the run's, and what its reference records hear stays as it
-    is. So the cost grows with the new records alone, and an answer changes only where one of them is among a query's
-    neighbours. Calibration, threshold and uncertainty are void until an evaluation renews them.
+    Nothing is fitted or trained: scaling, space and network are those of the run, and the neighbours of its reference
+    records do not change. The cost therefore depends on the number of new records only, and a prediction changes only
+    if one of them is among the neighbours of the query. Calibration, threshold and uncertainty are dropped until
+    :func:`cardiograph.external.recalibrate.recalibrate_run` fits them again.
 
     Args:
-        run: Folder of a finished run; it is left as it is.
-        source: Table, or folder with a folder per class; labels may be empty, or all of one class.
-        out: Folder of the new run. Unfinished: goes on. Finished by the same call: returned.
-        overrides: Settings by section for reading the cohort; each replaces the run's.
-        ids_of: Where patient ids of the cohort name other people than those of the run: a name to set before them, so
-            that ``p1`` becomes ``NAME:p1``.
-        skip_known: Leave out records that the run has already or whose group it validated or tested, instead of refusing.
+        run: Folder of a finished run; it is not changed.
+        source: Table, or folder with one folder per class; labels may be empty, or all of one class.
+        out: Folder of the new run. An unfinished run of the same call is resumed; a finished one is returned.
+        overrides: Settings by section for reading the cohort, which replace the run's.
+        ids_of: Prefix for the patient ids of the cohort, if the same id means different people in cohort and run:
+            ``p1`` becomes ``NAME:p1``.
+        skip_known: Leave out records that the run already has, or whose group it validated or tested, instead of
+            raising.
         progress: Callback that receives stage progress.
-        command: The command line, for ``run.json``.
+        command: Command line, for ``run.json``.
 
     Raises:
-        CardiographError: The run, the cohort, a page or a setting cannot be used.
+        CardiographError: If the run, the cohort, a page or a setting cannot be used.
     """
     set_threads()
     progress = progress or NoProgress()
@@ -124,7 +126,6 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
             "notes": [
                 *reading_notes(added.dataset, predictor, base.read_json("run.json")["provenance"]),
                 *added.notes,
-                *([] if known.complete else [OLDER_RUN]),
             ],
             "renewed": None,
         }
@@ -144,28 +145,20 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     return ExtensionResult(out, facts)
 
 
-OLDER_RUN = (
-    "near-copies of the run's validation and test pages were not looked for: it was made by a version that does not keep "
-    "what this needs"
-)
-
-
 def _check_folders(run: Path, source: Path, out: Path, ids_of: str | None) -> None:
     if out.resolve() == run.resolve():
-        message = f"--out {out}: is the run itself, which is left as it is; choose another folder"
+        message = f"--out {out}: is the run itself, which must not change; choose another folder"
         raise ConfigError(message)
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        message = (
-            f"run {out}: lies inside the cohort {source}, where it would be read as a class; choose another folder"
-        )
+        message = f"run {out}: is inside the cohort {source}, where it would be read as a class; choose another folder"
         raise ConfigError(message)
     if ids_of is not None and not ids_of.strip():
-        message = "--ids-of: is empty; give a name of the place whose patient ids these are"
+        message = "--ids-of: is empty; give the name of the place that assigned these patient ids"
         raise ConfigError(message)
 
 
 def _named(cohort: Cohort, ids_of: str | None) -> Cohort:
-    """The cohort with patient ids that tell whose they are."""
+    """Return the cohort with patient ids prefixed by the name of their place."""
     if ids_of is None:
         return cohort
     table = cohort.table.copy()
@@ -174,26 +167,26 @@ def _named(cohort: Cohort, ids_of: str | None) -> Cohort:
 
 
 def _finished(directory: RunDirectory, identity: Mapping[str, Any]) -> bool:
-    """Whether the folder holds this very extension, finished.
+    """Return whether the folder contains this extension, finished.
 
     Raises:
-        RunError: It holds another run; what differs is named.
+        RunError: If the folder contains another run; the message names the differences.
     """
     if not (directory.path / "run.json").exists():
         return False
     there = directory.read_json("run.json").get("extended")
     if there is None and directory.finished:
-        message = f"run {directory.path}: is no extension but a run of its own; choose another folder"
+        message = f"run {directory.path}: is not an extension but a separate run; choose another folder"
         raise RunError(message)
-    told = {"bundle": "extended run", "data_hash": "cohort", "ids_of": "--ids-of", "skip_known": "--skip-known"}
+    titles = {"bundle": "extended run", "data_hash": "cohort", "ids_of": "--ids-of", "skip_known": "--skip-known"}
     differences = [
-        f"{told[name]}: {_short((there or {}).get(name))} there, {_short(value)} now"
+        f"{titles[name]}: {_short((there or {}).get(name))} there, {_short(value)} now"
         for name, value in identity.items()
         if there is not None and there.get(name) != value
     ]
     if differences:
         message = (
-            f"run {directory.path}: extends another run, or by another cohort; choose another folder or delete it\n  "
+            f"run {directory.path}: extends another run or uses another cohort; choose another folder or delete it\n  "
             + "\n  ".join(differences)
         )
         raise RunError(message)
@@ -205,7 +198,7 @@ def _short(value: object) -> str:
 
 
 def _counts(cohort: Cohort, added: AdmittedRecords, predictor: Predictor, bundle: ModelBundle) -> dict[str, Any]:
-    """How many records were read, left out, added, and stand in the reference."""
+    """Count the records that were read, left out, added, and are in the reference."""
     dataset, labels = added.dataset, added.dataset.cohort.labels
     pages = 0 if dataset.page_index is None else len(dataset.page_index.skipped)
     return {
@@ -213,14 +206,14 @@ def _counts(cohort: Cohort, added: AdmittedRecords, predictor: Predictor, bundle
         "left_out": {"page": pages, **dict.fromkeys(SKIPPED, 0), **added.skipped},
         "added": len(labels),
         "labels": {"0": int((labels == 0).sum()), "1": int((labels == 1).sum()), "none": int((labels < 0).sum())},
-        "groups": len(np.unique(added.joined.groups)),
-        "joined": added.joined.joined,
+        "groups": len(np.unique(added.assignment.groups)),
+        "joined": added.assignment.joined,
         "reference": {"before": len(predictor.bundle.reference), "after": len(bundle.reference)},
     }
 
 
 def _before(base: RunDirectory) -> dict[str, Any]:
-    """Scores of the run that was extended, on its own test records: of the last one in a row that had some."""
+    """Return the test scores of the run that was extended, or of the last run before it that had test scores."""
     if (base.path / "metrics.json").exists():
         metrics = base.read_json("metrics.json")
         return {name: metrics[name] for name in ("provenance", "test")} | {
@@ -231,11 +224,11 @@ def _before(base: RunDirectory) -> dict[str, Any]:
 
 
 def _facts(base: RunDirectory, command: str) -> dict[str, Any]:
-    """What ``run.json`` tells beside the extension: of the run that was extended, and of this one."""
+    """Return the metadata for ``run.json``: what is copied from the extended run, and date, command and versions."""
     before = base.read_json("run.json")
-    kept = ("outcome", "provenance", "source", "variables", "clinical_provenance", "encoder", "seeds", "cautions")
+    copied = ("outcome", "provenance", "source", "variables", "clinical_provenance", "encoder", "seeds", "cautions")
     return {
-        **{name: before[name] for name in kept if name in before},
+        **{name: before[name] for name in copied},
         "created": time.strftime("%Y-%m-%d %H:%M %Z"),
         "command": command,
         "versions": {
@@ -249,29 +242,26 @@ def _facts(base: RunDirectory, command: str) -> dict[str, Any]:
 def _write(
     directory: RunDirectory, base: RunDirectory, bundle: ModelBundle, added: AdmittedRecords, predictor: Predictor
 ) -> None:
-    """Tables of old and new records, and the bundle."""
+    """Write the tables of old and new records, and the bundle."""
     import pandas as pd
 
     table, split = base.read_table("cohort.parquet"), base.read_table("split.parquet")
     new = _table_rows(added, list(table.columns))
     directory.write_table("cohort.parquet", pd.concat([table, new], ignore_index=True))
-    parts = pd.DataFrame({"record_id": list(added.names), "group": added.joined.groups, "part": ADDED})
+    parts = pd.DataFrame({"record_id": list(added.names), "group": added.assignment.groups, "part": ADDED})
     directory.write_table("split.parquet", pd.concat([split, parts], ignore_index=True))
     image = added.dataset.inputs.image
     if image is not None:
         before, page_index = base.read_arrays("embeddings.safetensors"), added.dataset.page_index
-        arrays = {"image": np.vstack([before["image"], image])}
-        if "likeness" in before:
-            nothing = np.zeros((len(image), before["likeness"].shape[1]), np.uint8)
-            arrays["likeness"] = np.vstack(
-                [before["likeness"], nothing if page_index is None else page_index.perceptual_hashes]
-            )
+        nothing = np.zeros((len(image), before["likeness"].shape[1]), np.uint8)
+        likeness = nothing if page_index is None else page_index.perceptual_hashes
+        arrays = {"image": np.vstack([before["image"], image]), "likeness": np.vstack([before["likeness"], likeness])}
         directory.write_arrays("embeddings.safetensors", arrays)
     bundle.save(directory.path / "bundle", predictor.engine)
 
 
 def _table_rows(added: AdmittedRecords, columns: Sequence[str]) -> pd.DataFrame:
-    """The new records as rows of ``cohort.parquet``: the columns that the run's table has."""
+    """Return the new records as rows of ``cohort.parquet``, with the columns of the run's table."""
     dataset = added.dataset
     new = dataset.cohort.table.copy()
     new.attrs = {}

@@ -1,4 +1,4 @@
-"""Where new records belong among those of a run: the group each one joins, and which may not become reference records."""
+"""Record linkage: assigns new records to groups of a run, and refuses those that may not become reference records."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from cardiograph.errors import Issue
 from cardiograph.imaging.hashing import near_copies_between
 
 Where = Callable[[int], str]
+"""Function from the row of a record to a description of its place."""
 
 HELD_OUT, IN_REFERENCE, TWO_GROUPS = "held_out", "in_reference", "joins_groups"
-"""Why a record may not become a reference record; the codes of its issue."""
+"""Issue codes: reasons why a record may not become a reference record."""
 
 SKIPPED = (IN_REFERENCE, HELD_OUT)
-"""What ``--skip-known`` leaves out."""
+"""Issue codes of the records that ``--skip-known`` leaves out."""
 
 
 @dataclass(frozen=True)
 class RecordKeys:
-    """What tells whether two records are one patient, or copies of one page.
+    """Keys by which records of one patient and copies of one page are recognised.
 
     Args:
         record_ids: [records] names.
-        patient_ids: [records] None where not given.
-        pixel_hashes: [records] None without a page.
-        likeness: [records, bytes] uint8, zeros without a page; None where nobody has one.
-        values: [records, variables] in the model's variables, NaN where missing.
+        patient_ids: [records] names, None where not given.
+        pixel_hashes: [records] hex, None without a page.
+        likeness: [records, bytes] uint8 perceptual hashes, zeros without a page; None if no record has a page.
+        values: [records, variables] values in the model's variables, NaN where missing.
     """
 
     record_ids: Sequence[str]
@@ -46,12 +47,13 @@ class RecordKeys:
         return len(self.record_ids)
 
     def identities(self) -> list[Hashable | None]:
-        """[records] what two entries of one record have in common; None where too little is known of a record.
+        """Return [records] keys that are equal for two entries of the same record; None if a record has too few fields.
 
-        Patient and pixels; without a page patient and all values, without a patient, too, three values at least.
+        The key consists of patient and pixels; without a page, of patient and all values; without a patient as well, of
+        at least three values.
         """
-        told = value_keys([None] * len(self), [None] * len(self), self.values)
-        named = zip(self.patient_ids, self.pixel_hashes, told, self.values, strict=True)
+        of_values = value_keys([None] * len(self), [None] * len(self), self.values)
+        named = zip(self.patient_ids, self.pixel_hashes, of_values, self.values, strict=True)
         return [
             (patient, pixels)
             if pixels is not None
@@ -69,30 +71,30 @@ class RunRecords:
     """All records of a run.
 
     Args:
-        members: What tells them apart.
-        groups: [records] group of each.
-        parts: [records] part of each.
-        complete: Whether near-copies of validation and test pages can be found: older runs do not keep what that needs.
+        members: Keys of the records.
+        groups: [records] group numbers.
+        parts: [records] parts, such as ``train``.
     """
 
     members: RecordKeys
     groups: NDArray[np.int64]
     parts: NDArray[np.object_]
-    complete: bool
 
     @property
     def reference(self) -> NDArray[np.bool_]:
-        """[records] whether a record is one of the reference."""
+        """[records] whether a record is in the reference."""
         return np.isin(self.parts, (TRAIN, ADDED))
 
 
 def run_records(directory: RunDirectory, bundle: ModelBundle) -> RunRecords:
-    """The records of a run, from its tables."""
+    """Read the records of a run from its tables."""
     table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
     names = [] if bundle.scaler is None else [variable.name for variable in bundle.scaler.variables]
     pixels = list(table["pixel_hash"]) if "pixel_hash" in table else [None] * len(table)
     ids = [str(name) for name in table["record_id"]]
-    likeness, complete = _likeness(directory, bundle, ids)
+    likeness = None
+    if bundle.reference.perceptual_hashes.shape[1]:
+        likeness = directory.read_arrays("embeddings.safetensors")["likeness"]
     members = RecordKeys(
         record_ids=ids,
         patient_ids=[identifier(name) or None for name in table["patient_id"]],
@@ -100,33 +102,17 @@ def run_records(directory: RunDirectory, bundle: ModelBundle) -> RunRecords:
         likeness=likeness,
         values=table[names].to_numpy(np.float64),
     )
-    return RunRecords(members, split["group"].to_numpy(np.int64), split["part"].to_numpy(object), complete)
-
-
-def _likeness(
-    directory: RunDirectory, bundle: ModelBundle, ids: Sequence[str]
-) -> tuple[NDArray[np.uint8] | None, bool]:
-    """[records, bytes] of the pages, and whether validation and test records are among them."""
-    reference = bundle.reference
-    if not reference.perceptual_hashes.shape[1]:
-        return None, True
-    arrays = directory.read_arrays("embeddings.safetensors")
-    if "likeness" in arrays:
-        return arrays["likeness"], True
-    found = np.zeros((len(ids), reference.perceptual_hashes.shape[1]), np.uint8)
-    row_of = {name: row for row, name in enumerate(ids)}
-    found[[row_of[name] for name in reference.record_ids]] = reference.perceptual_hashes
-    return found, False
+    return RunRecords(members, split["group"].to_numpy(np.int64), split["part"].to_numpy(object))
 
 
 @dataclass(frozen=True)
 class GroupAssignment:
-    """Where new records belong.
+    """Groups of new records.
 
     Args:
-        groups: [records] group of each: one of the run's, or a new number.
+        groups: [records] group numbers: a group of the run, or a new number.
         issues: Row and fault of each record that may not become a reference record.
-        joined: Records that joined a group of the reference.
+        joined: Number of records that joined a group of the reference.
     """
 
     groups: NDArray[np.int64]
@@ -134,18 +120,20 @@ class GroupAssignment:
     joined: int
 
 
-def join(new: RecordKeys, own: Groups, known: RunRecords, *, near_copies: bool, where: Where) -> GroupAssignment:
+def assign_groups(
+    new: RecordKeys, own: Groups, known: RunRecords, *, near_copies: bool, where: Where
+) -> GroupAssignment:
     """Find the group of each new record.
 
-    New records that share a group among themselves join the run's groups together. They are refused where one of the groups
-    was validated or tested, and where they would make one group of two, whose records hear each other already.
+    New records of one group join a group of the run together. They are refused if that group was validated or tested,
+    or if they would merge two groups whose records may already be each other's neighbours.
 
     Args:
-        new: The new records.
-        own: Their groups among themselves.
-        known: The records of the run.
-        near_copies: Whether near-copies count.
-        where: The place of a new record, for people.
+        new: Keys of the new records.
+        own: Groups of the new records among themselves.
+        known: Records of the run.
+        near_copies: Whether near-copies of a page count as the same page.
+        where: Function that describes the place of a new record.
     """
     found = _links(new, known, near_copies=near_copies)
     there = _by_identity(known)
@@ -178,7 +166,7 @@ def _members_of(own: Groups) -> Iterator[list[int]]:
 
 
 def _links(new: RecordKeys, known: RunRecords, *, near_copies: bool) -> list[dict[int, str]]:
-    """[new records] group of the run -> why the record belongs to it."""
+    """Return for each new record: group of the run -> reason why the record belongs to it."""
     found: list[dict[int, str]] = [{} for _ in range(len(new))]
     there = known.members
     keys = {
@@ -189,9 +177,9 @@ def _links(new: RecordKeys, known: RunRecords, *, near_copies: bool) -> list[dic
             value_keys(there.patient_ids, there.pixel_hashes, there.values),
         ),
     }
-    for reason, (asked, told) in keys.items():
-        group_of = {key: group for key, group in zip(told, known.groups.tolist(), strict=True) if key is not None}
-        for row, key in enumerate(asked):
+    for reason, (new_keys, run_keys) in keys.items():
+        group_of = {key: group for key, group in zip(run_keys, known.groups.tolist(), strict=True) if key is not None}
+        for row, key in enumerate(new_keys):
             if key is not None and key in group_of:
                 found[row].setdefault(group_of[key], reason)
     if near_copies and new.likeness is not None and there.likeness is not None:
@@ -212,18 +200,18 @@ def _by_identity(known: RunRecords) -> dict[Hashable, str]:
 
 def _held_out(place: str, links: dict[int, str], apart: set[int]) -> Issue:
     reasons = [reason for group, reason in links.items() if group in apart]
-    value = f"known by its {reasons[0]}" if reasons else "in one group with a record that is known"
-    rule = "the run's validation and test records judged the model: it may not lean on them, nor on their group"
-    remedy = "remove the record; --skip-known leaves out all such"
+    value = f"known by its {reasons[0]}" if reasons else "in one group with a known record"
+    rule = "the run's validation and test records, and their groups, must not become reference records"
+    remedy = "remove the record; --skip-known leaves out all such records"
     return Issue(place, "", value, rule, remedy, "held_out")
 
 
 def _two_groups(place: str, count: int) -> Issue:
-    rule = f"it joins {count} groups of the reference, whose records hear each other already"
+    rule = f"it joins {count} groups of the reference, whose records may already be each other's neighbours"
     remedy = "correct the patient id or the page, remove the record, or make the run again from all records"
     return Issue(place, "", "", rule, remedy, "joins_groups")
 
 
 def _in_reference(place: str, name: str) -> Issue:
     rule = f"the reference has it, as {name!r}"
-    return Issue(place, "", "", rule, "remove the record; --skip-known leaves out all such", "in_reference")
+    return Issue(place, "", "", rule, "remove the record; --skip-known leaves out all such records", "in_reference")

@@ -1,4 +1,4 @@
-"""An extended run made whole: calibration, threshold and sets from one half of a cohort, scores from the other."""
+"""Recalibrates an extended run: fits calibration, threshold and sets on half of a cohort and scores the other half."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from cardiograph.external.cohort import (
 from cardiograph.external.evaluate import (
     RESULT,
     ExternalResult,
-    answered_by,
-    answers_table,
     claim,
+    evaluation_content,
+    predictions_table,
     refuse_inside,
     run_settings,
-    told_of,
+    score_external,
     write_evaluation,
 )
 from cardiograph.inference import Predictor, Scores
@@ -45,9 +45,9 @@ from cardiograph.ingest.groups import strata_of
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
-from cardiograph.train.calibrate import learn_uncertainty, threshold_of
+from cardiograph.train.calibrate import fit_threshold, fit_uncertainty
 from cardiograph.train.data import Dataset
-from cardiograph.train.novelty_gates import partial_gates, whole_gate
+from cardiograph.train.novelty_gates import fit_complete_gate, fit_partial_gates
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
@@ -64,23 +64,23 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     progress: Progress | None = None,
     command: str = "",
 ) -> ExternalResult:
-    """Fit calibration, intervals, sets, threshold and novelty gate of an extended run again, and score it.
+    """Fit calibration, intervals, sets, threshold and novelty gates of an extended run again, and evaluate it.
 
-    Whole groups of the cohort are drawn into two halves by the run's seed: one is learnt from, the other is scored. Both are
-    strangers to the reference.
+    The groups of the cohort are split into two halves by the run's seed: the first is used for fitting, the second for
+    scores. No record of either half may be in the reference.
 
     Args:
-        run: Folder of an extended run; its bundle gets another hash, and ``metrics.json`` the scores.
-        source: Table, or folder with a folder per class, with a label for each record.
-        out: Where page, numbers and answers of the scored half go; ``evaluations/NAME`` by default.
+        run: Folder of an extended run; its bundle and its ``metrics.json`` are replaced.
+        source: Table, or folder with one folder per class, with a label for each record.
+        out: Folder for report, metrics and predictions of the second half; ``evaluations/NAME`` by default.
         overrides: As for :func:`cardiograph.external.evaluate.evaluate_cohort`.
-        skip_unlabelled: Leave out records without a label instead of refusing them.
+        skip_unlabelled: Leave out records without a label instead of raising.
         progress: Callback that receives stage progress.
-        command: The command line, for the page.
+        command: Command line, for the report.
 
     Raises:
-        CardiographError: The run is no extended one or was renewed by another cohort; the cohort has records of the
-            reference, or too few groups; or anything else that cannot be used.
+        CardiographError: If the run was not extended or was recalibrated with another cohort, if the cohort has records
+            of the reference or too few groups, or if any other input cannot be used.
     """
     set_threads()
     progress = progress or NoProgress()
@@ -102,15 +102,15 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
             return ExternalResult(folder, files.read_json(folder / RESULT))
         identity = {"run": run.resolve().name, "data_hash": hashed}
         claim(folder, identity)
-        progress.start("renewing", 1)
+        progress.start("recalibrating", 1)
         scores = predictor.score(dataset.queries(np.arange(len(dataset.cohort))))
-        _require_strangers(dataset, scores)
-        rows, judged = _halves(dataset, config.seed)
-        bundle = recalibrated(predictor.bundle, dataset, scores, rows, config.evaluation, config.seed)
+        _require_unseen(dataset, scores)
+        rows, scored = _halves(dataset, config.seed)
+        bundle = recalibrate_bundle(predictor.bundle, dataset, scores, rows, config.evaluation, config.seed)
         bundle.save_renewed(directory.path / "bundle")
         predictor = Predictor(bundle, predictor.engine)
-        part = _part(dataset, judged)
-        external_scores = answered_by(predictor, part, directory, other_ids=False)
+        part = _part(dataset, scored)
+        external_scores = score_external(predictor, part, directory, other_ids=False)
         content = {
             **identity,
             "bundle": files.sha256_of(run / "bundle" / "bundle.json"),
@@ -118,18 +118,24 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
             "created": time.strftime("%Y-%m-%d %H:%M %Z"),
             "version": version("cardiograph"),
             "command": command,
-            **told_of(predictor, part, external_scores, config, facts["before"]),
+            **evaluation_content(predictor, part, external_scores, config, facts["before"]),
         }
-        content["notes"] += [*left_out_notes(cohort, labelled, dataset), *_notes(dataset, rows, judged, config.seed)]
-        directory.write_table(RENEWED_BY, _learnt_from(dataset, rows))
-        write_evaluation(folder, content, answers_table(predictor, part, external_scores), external_scores)
+        content["notes"] += [*left_out_notes(cohort, labelled, dataset), *_notes(dataset, rows, scored, config.seed)]
+        directory.write_table(RENEWED_BY, _record_keys(dataset, rows))
+        write_evaluation(folder, content, predictions_table(predictor, part, external_scores), external_scores)
         directory.write_json("metrics.json", _metrics(content))
-        told = {"data_hash": hashed, "cohort": source.name, "records": len(rows), "scored": len(judged)}
-        directory.record({"extended": facts["extended"] | {"renewed": told | {"created": content["created"]}}})
+        renewed = {
+            "data_hash": hashed,
+            "cohort": source.name,
+            "records": len(rows),
+            "scored": len(scored),
+            "created": content["created"],
+        }
+        directory.record({"extended": facts["extended"] | {"renewed": renewed}})
     return ExternalResult(folder, content)
 
 
-def recalibrated(
+def recalibrate_bundle(
     bundle: ModelBundle,
     dataset: Dataset,
     scores: Scores,
@@ -137,22 +143,22 @@ def recalibrated(
     config: EvaluationConfig,
     seed: int,
 ) -> ModelBundle:
-    """The bundle with calibration, intervals, sets, threshold and gate.
+    """Return the bundle with calibration, intervals, sets, threshold and novelty gates.
 
     Args:
         bundle: Bundle of an extended run.
-        dataset: The cohort.
+        dataset: Dataset of the cohort.
         scores: Scores of all its records.
-        rows: Those that are learnt from.
-        config: Kinds, coverage, rule of the threshold.
+        rows: Rows to fit to.
+        config: Kind of calibration, coverage of the sets, rule of the threshold.
         seed: Seed of the folds in which calibrators are compared, and of the gate's sample.
     """
     labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
-    uncertainty = learn_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)
+    uncertainty = fit_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)
     rng = np.random.default_rng([seed, 7])
-    gate, partial = whole_gate(bundle, config.novelty, rng), partial_gates(bundle, config.novelty, rng)
+    gate, partial = fit_complete_gate(bundle, config.novelty, rng), fit_partial_gates(bundle, config.novelty, rng)
     uncertainty = dataclasses.replace(uncertainty, novelty=gate, partial_novelty=partial)
-    threshold = threshold_of(labels, _probabilities(uncertainty, scores.raw[rows]), config)
+    threshold = fit_threshold(labels, _probabilities(uncertainty, scores.raw[rows]), config)
     served = dataclasses.replace(bundle.served, threshold=threshold)
     return dataclasses.replace(bundle, served=served, uncertainty=uncertainty)
 
@@ -163,9 +169,7 @@ def _probabilities(uncertainty: Uncertainty, raw: NDArray[np.float64]) -> NDArra
 
 def _require_extended(facts: Mapping[str, Any], run: Path) -> None:
     if "extended" not in facts:
-        message = (
-            f"--renew: {run} was not extended, and its calibration and threshold hold; evaluate it without --renew"
-        )
+        message = f"--renew: {run} was not extended, so its calibration and threshold hold; evaluate it without --renew"
         raise ConfigError(message)
 
 
@@ -173,25 +177,25 @@ def _renewed_before(facts: Mapping[str, Any], hashed: str, run: Path) -> bool:
     before = facts["extended"]["renewed"]
     if before is not None and before["data_hash"] != hashed:
         message = (
-            f"run {run}: was renewed by {before['cohort']} on {before['created']}; to renew it by another cohort, extend "
-            "again into a new folder; to score it, evaluate without --renew"
+            f"run {run}: was renewed by {before['cohort']} on {before['created']}; to renew it by another cohort, "
+            "extend again into a new folder; to score it, evaluate without --renew"
         )
         raise RunError(message)
     return before is not None
 
 
-def _require_strangers(dataset: Dataset, scores: Scores) -> None:
-    """Refuse records whose group is in the reference: their score leans on themselves in no other record's way."""
+def _require_unseen(dataset: Dataset, scores: Scores) -> None:
+    """Refuse records whose group is in the reference: their scores would not represent those of new patients."""
     issues = [
         Issue(
             f"record {record!r}",
             "",
             f"{reasons[0]} is in the reference",
-            "what renews a run, and what judges it, is no group of its reference",
+            "records that renew or score a run must not belong to a group of its reference",
             "remove the record",
             "known_to_run",
         )
-        for record, reasons in zip(dataset.cohort.record_ids, scores.known, strict=True)
+        for record, reasons in zip(dataset.cohort.record_ids, scores.excluded_reasons, strict=True)
         if reasons
     ]
     if issues:
@@ -200,21 +204,21 @@ def _require_strangers(dataset: Dataset, scores: Scores) -> None:
 
 
 def _halves(dataset: Dataset, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to learn from and rows to score: whole groups, half of those with either label."""
+    """Split the rows by group into those to fit to and those to score: half of the groups with each label."""
     rng, cohort = np.random.default_rng([seed, 8]), dataset.cohort
     split = split_groups(cohort.labels, dataset.split.groups, 0.5, rng, strata=strata_of(cohort))
-    rows, judged = split.rows(VAL), split.rows(TRAIN)
+    rows, scored = split.rows(VAL), split.rows(TRAIN)
     if not len(rows):
         message = (
             f"too few groups to renew the run: each half needs at least {FEWEST_HELD_OUT} groups with a record of each "
             "label; give more records"
         )
         raise CohortError(message)
-    return rows, judged
+    return rows, scored
 
 
 def _part(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
-    """Some records of a cohort."""
+    """Return some records of a dataset."""
     _, groups = np.unique(dataset.split.groups.index[rows], return_inverse=True)
     split = Split(dataset.split.part[rows], Groups(groups.astype(np.int64)), dataset.split.source)
     inputs, page_index = dataset.inputs, dataset.page_index
@@ -233,8 +237,8 @@ def _part(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
     )
 
 
-def _learnt_from(dataset: Dataset, rows: NDArray[np.int64]) -> pd.DataFrame:
-    """Names, patients and pages of the records that were learnt from."""
+def _record_keys(dataset: Dataset, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Return names, patients and pages of the records that calibration was fitted to."""
     table = dataset.cohort.table[["record_id", "patient_id", "label"]].iloc[rows].reset_index(drop=True)
     table.attrs = {}
     if dataset.page_index is not None:
@@ -242,18 +246,18 @@ def _learnt_from(dataset: Dataset, rows: NDArray[np.int64]) -> pd.DataFrame:
     return table
 
 
-def _notes(dataset: Dataset, rows: NDArray[np.int64], judged: NDArray[np.int64], seed: int) -> list[str]:
+def _notes(dataset: Dataset, rows: NDArray[np.int64], scored: NDArray[np.int64], seed: int) -> list[str]:
     groups = dataset.split.groups.index
-    fitted, scored = (f"{len(each)} records of {len(np.unique(groups[each]))} groups" for each in (rows, judged))
+    fitted, others = (f"{len(each)} records of {len(np.unique(groups[each]))} groups" for each in (rows, scored))
     return [
-        f"{fitted}, drawn by seed {seed}, renewed calibration, "
-        f"threshold and sets; the scores are those of the other {scored}",
+        f"{fitted}, drawn by seed {seed}, renewed calibration, threshold and sets; the scores are those of the other "
+        f"{others}",
         "the scores on the run's own test records are those of the run before it was extended",
     ]
 
 
 def _metrics(content: Mapping[str, Any]) -> dict[str, Any]:
-    """``metrics.json`` of a renewed run: the scores of the half that was not learnt from."""
+    """Return ``metrics.json`` of a recalibrated run: the scores of the half that nothing was fitted to."""
     counts = {name: content["counts"][name] for name in ("records", "positive", "groups")}
     return {
         "primary": content["model"],

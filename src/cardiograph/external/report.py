@@ -1,4 +1,4 @@
-"""An evaluation on a second cohort as a page: one HTML file that needs no network and no script."""
+"""The report of an evaluation on a second cohort: one HTML file that needs no network and no script."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from cardiograph.report.template import fill
 from cardiograph.wording import WORDINGS, class_names
 
 
-def external_page(found: Mapping[str, Any], part: PartPredictions) -> str:
-    """Write an evaluation as HTML; names may hold any text, all of it is escaped.
+def render_evaluation(found: Mapping[str, Any], part: PartPredictions) -> str:
+    """Render an evaluation as HTML; names may contain any text, which is escaped.
 
     Args:
-        found: The content of ``evaluation.json``.
+        found: Content of ``evaluation.json``.
         part: Labels, groups and probabilities of the cohort's records.
     """
     content = _as_report(found, part)
@@ -52,9 +52,9 @@ def external_page(found: Mapping[str, Any], part: PartPredictions) -> str:
 
 
 def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent:
-    """What figures and tables of a report take, with this cohort in the place of test records."""
+    """Return the content for figures and tables of a report, with this cohort instead of test records."""
     name = found["model"]
-    nobody = np.zeros(0, np.int64)
+    empty = np.zeros(0, np.int64)
     return ReportContent(
         title=found["cohort"],
         outcome=found["outcome"],
@@ -71,7 +71,7 @@ def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent
         },
         test=part,
         test_curves=part_curves(part, name, confidence=found["bootstrap"]["confidence"]),
-        validation=PartPredictions(nobody, nobody, {name: np.zeros(0)}),
+        validation=PartPredictions(empty, empty, {name: np.zeros(0)}),
         split=(),
     )
 
@@ -89,13 +89,13 @@ def _figures(content: ReportContent) -> dict[str, Picture]:
 
 
 def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every score here and on the run's own test records."""
+    """Return the table rows: every score on this cohort and on the run's own test records."""
     here, internal, without = found["scores"], found["internal"]["scores"], found["met"]["scores_without"] or {}
     rows = [
         {
             "title": metric.title,
             "here": here[name],
-            "internal": internal.get(name),  # older runs lack the newer ones
+            "internal": internal[name],
             "without": without.get(name),
             "best": f"{metric.best:g}",
             "threshold": metric.needs_threshold,
@@ -106,7 +106,7 @@ def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     one_each = {
         "title": "AUROC, one record per patient",
         "here": here[ONE_EACH],
-        "internal": internal.get(ONE_EACH),
+        "internal": internal[ONE_EACH],
         "without": None,
         "best": "1",
         "threshold": False,

@@ -1,4 +1,4 @@
-"""What the answers on a second cohort are worth: from labels, groups and answers to plain values and sentences."""
+"""Scores of a model on a second cohort, with intervals over groups, cautions and a comparison with the run."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from cardiograph.report.tables import interval
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
 INCLUDES = {"positive": (1,), "negative": (0,), "can't tell": (0, 1), "unlike both": ()}
-"""Decision of a conformal set -> the labels in it."""
+"""Decision of a conformal set -> labels in the set."""
 
 
 @dataclass(frozen=True)
 class ExternalScores:
-    """A labelled cohort and what a model says of it.
+    """A labelled cohort and its scores by a model.
 
     Args:
         model: Name of the model, such as ``sign``.
-        threshold: As trained.
+        threshold: Threshold of the run.
         labels: [records] 0 or 1.
-        groups: [records] group of each.
+        groups: [records] group numbers.
         scores: Scores of the predictor.
-        uncertainty: Uncertainty of the bundle; None where nothing was learnt from validation records.
-        met: [records] why a record is none that the run had never met, empty where it had not.
+        uncertainty: Uncertainty of the bundle; None if nothing was fitted to validation records.
+        seen_reasons: [records] reasons why a record counts as already seen by the run; empty if unseen.
     """
 
     model: str
@@ -51,25 +51,34 @@ class ExternalScores:
     groups: NDArray[np.int64]
     scores: Scores
     uncertainty: Uncertainty | None
-    met: tuple[tuple[str, ...], ...]
+    seen_reasons: tuple[tuple[str, ...], ...]
 
     @property
     def part(self) -> PartPredictions:
-        """As evaluation takes it."""
+        """Labels, probabilities and groups in the form that metrics take."""
         return PartPredictions(self.labels, self.groups, {self.model: self.scores.probabilities})
 
     @property
-    def strangers(self) -> NDArray[np.int64]:
-        """Rows of the records that the run had never met."""
-        return np.flatnonzero([not reasons for reasons in self.met]).astype(np.int64)
+    def unseen_rows(self) -> NDArray[np.int64]:
+        """Rows of the records that are new to the run."""
+        return np.flatnonzero([not reasons for reasons in self.seen_reasons]).astype(np.int64)
 
 
-def score_answers(external_scores: ExternalScores, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
-    """All scores with intervals over groups, ready for JSON; None where a value is undefined."""
-    part, rows = external_scores.part, external_scores.strangers
-    apart = None
+def evaluate_scores(external_scores: ExternalScores, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+    """Compute all metrics with intervals over groups.
+
+    Args:
+        external_scores: Labels and scores of the cohort.
+        settings: Number of resamples and confidence level.
+        seed: Seed of the resamples.
+
+    Returns:
+        Values ready for JSON; None where a value is undefined.
+    """
+    part, rows = external_scores.part, external_scores.unseen_rows
+    without_seen = None
     if len(rows) < len(part) and 0 < part.labels[rows].sum() < len(rows):
-        apart = _intervals(external_scores, rows, settings, seed)
+        without_seen = _intervals(external_scores, rows, settings, seed)
     return {
         "counts": {
             "records": len(part),
@@ -93,10 +102,10 @@ def score_answers(external_scores: ExternalScores, settings: EvaluationConfig, s
         },
         "met": {
             "records": len(part) - len(rows),
-            "reasons": dict(Counter(reason for reasons in external_scores.met for reason in reasons)),
-            "scores_without": apart,
+            "reasons": dict(Counter(reason for reasons in external_scores.seen_reasons for reason in reasons)),
+            "scores_without": without_seen,
         },
-        "lacking": dict(Counter(block for blocks in external_scores.scores.lacking for block in blocks)),
+        "lacking": dict(Counter(block for blocks in external_scores.scores.absent_blocks for block in blocks)),
         "novelty": _novelty(external_scores),
         "conformal": _conformal(external_scores, settings, seed),
         "bootstrap": {"resamples": settings.bootstrap, "confidence": settings.confidence, "unit": "group"},
@@ -104,24 +113,24 @@ def score_answers(external_scores: ExternalScores, settings: EvaluationConfig, s
 
 
 def cautions(found: Mapping[str, Any]) -> list[str]:
-    """What a reader has to know before any number, a sentence each.
+    """Return the warnings that a reader needs before the scores, one sentence each.
 
     Args:
-        found: From :func:`score_answers`.
+        found: Result of :func:`evaluate_scores`.
     """
     return list(_cautions(found))
 
 
 def comparison(found: Mapping[str, Any], internal: Mapping[str, Any]) -> str:
-    """The headline beside that of the run, in a sentence.
+    """Compare the AUROC on the cohort with that of the run, in words.
 
     Args:
-        found: ``scores`` here.
+        found: ``scores`` of the evaluation.
         internal: ``test`` of the run's ``metrics.json``.
     """
     return (
-        f"AUROC {interval(found['auroc'])} here, {interval(internal['auroc'])} on the run's own test records. These are "
-        "other records, so the difference is not tested: it may come from who is in the cohort, how they were measured, or "
+        f"AUROC {interval(found['auroc'])} here, {interval(internal['auroc'])} on the run's own test records. The "
+        "records are different, so the difference is not tested: it may be due to the patients, the measurements, or "
         "chance."
     )
 
@@ -130,26 +139,24 @@ def _cautions(found: Mapping[str, Any]) -> Iterator[str]:
     met, lacking, novelty, total = found["met"], found["lacking"], found["novelty"], found["counts"]["records"]
     if met["records"]:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in met["reasons"].items())
-        told = f"{met['records']} of {total} records are not new to the run ({reasons})"
-        told += ". Those of the reference are scored without their group, but this is no external validation of them"
+        text = f"{met['records']} of {total} records are not new to the run ({reasons})"
+        text += ". Those in the reference are scored without their group, but this is not external validation"
         if met["scores_without"]:
-            told += f"; without all of them the AUROC is {interval(met['scores_without']['auroc'])}"
-        told += (
-            "."
-            if not any("patient" in reason for reason in met["reasons"])
-            else (". Patient ids are compared as written: where two hospitals number alike, give --other-ids.")
-        )
-        yield told
+            text += f"; without all of them the AUROC is {interval(met['scores_without']['auroc'])}"
+        text += "."
+        if any("patient" in reason for reason in met["reasons"]):
+            text += " Patient ids are compared as written: if two hospitals use the same ids, give --other-ids."
+        yield text
     for block, name in (("image", "an ECG page"), ("clinical", "any clinical value")):
         if block in lacking:
-            yield f"{lacking[block]} of {total} records have not {name}: they are scored from the rest."
+            yield f"{lacking[block]} of {total} records do not have {name}: they are scored without it."
     if novelty["judged"] and novelty["share"] > 2 * (1 - novelty["quantile"]):
         yield (
-            f"{novelty['novel']} of {novelty['judged']} records are unlike the training records; of like patients it would "
-            f"be about {(1 - novelty['quantile']) * 100:g} %."
+            f"{novelty['novel']} of {novelty['judged']} records are unlike the training records; among similar "
+            f"patients about {(1 - novelty['quantile']) * 100:g} % would be."
         )
     if found["scores"]["auroc"]["low"] is None:
-        yield "Too few groups with, or without, a positive record: there are no intervals, and little can be said."
+        yield "Too few groups with or without a positive record: there are no intervals, and little can be concluded."
 
 
 def _scores(external_scores: ExternalScores, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
@@ -178,33 +185,29 @@ def _intervals(
 
 
 def _novelty(external_scores: ExternalScores) -> dict[str, Any]:
-    told, gate = (
-        external_scores.scores.uncertainty,
-        None if external_scores.uncertainty is None else external_scores.uncertainty.novelty,
-    )
+    output, fitted = external_scores.scores.uncertainty, external_scores.uncertainty
+    gate = None if fitted is None else fitted.novelty
     judged = 0
-    if told is not None:
-        limited = ~np.array(told.unjudged or [""] * len(told.novelty), dtype=bool)
-        judged = int((np.isfinite(told.novelty) & limited).sum())
-    if told is None or gate is None or not judged:
+    if output is not None:
+        limited = ~np.array(output.unjudged or [""] * len(output.novelty), dtype=bool)
+        judged = int((np.isfinite(output.novelty) & limited).sum())
+    if output is None or gate is None or not judged:
         return {"judged": 0, "novel": 0, "share": None, "quantile": None}
-    novel = int(told.novel.sum())
+    novel = int(output.novel.sum())
     return {"judged": judged, "novel": novel, "share": novel / judged, "quantile": gate.quantile}
 
 
 def _conformal(external_scores: ExternalScores, settings: EvaluationConfig, seed: int) -> dict[str, Any] | None:
-    """How often each decision is given, and how often the sets hold the truth in each class; None without sets."""
-    told, sets = (
-        external_scores.scores.uncertainty,
-        None if external_scores.uncertainty is None else external_scores.uncertainty.conformal,
-    )
-    if told is None or sets is None or not sets.enough:
+    """Count each decision and compute the coverage of the sets in each class; None without sets."""
+    output, fitted = external_scores.scores.uncertainty, external_scores.uncertainty
+    sets = None if fitted is None else fitted.conformal
+    if output is None or sets is None or not sets.enough:
         return None
-    labels = external_scores.labels
-    holds = np.array([label in INCLUDES[said] for label, said in zip(labels.tolist(), told.decisions, strict=True)])
+    labels, decisions = external_scores.labels, output.decisions
+    holds = np.array([label in INCLUDES[each] for label, each in zip(labels.tolist(), decisions, strict=True)])
     rng = np.random.default_rng(seed)
     drawn = group_weights(labels, external_scores.groups, resamples=settings.bootstrap, rng=rng)
-    counts: list[NDArray[np.float64]] = []  # [resamples, classes] that hold the truth, and all
+    counts: list[NDArray[np.float64]] = []  # [resamples, classes, 2] records whose set holds the label, and all records
     for weights in drawn:
         of_class = np.stack([labels == 0, labels == 1], axis=1).astype(np.float64)
         counts.append(np.stack([weights @ (of_class * holds[:, None]), weights @ of_class], axis=2))
@@ -216,12 +219,12 @@ def _conformal(external_scores: ExternalScores, settings: EvaluationConfig, seed
         shares = np.divide(inside, whole, out=np.full(len(whole), np.nan), where=whole > 0)
         value = float(holds[labels == label].mean()) if (labels == label).any() else np.nan
         coverage[str(label)] = percentile_interval(value, shares, settings.confidence, few=few).as_dict()
-    decisions = Counter(told.decisions)
-    by_class = {str(label): dict(Counter(np.array(told.decisions)[labels == label].tolist())) for label in (0, 1)}
+    counted = Counter(decisions)
+    by_class = {str(label): dict(Counter(np.array(decisions)[labels == label].tolist())) for label in (0, 1)}
     return {
         "confidence": sets.confidence,
         "statement": sets.statement,
-        "decisions": {said: decisions[said] for said in INCLUDES},
+        "decisions": {each: counted[each] for each in INCLUDES},
         "decisions_by_label": by_class,
         "coverage": coverage,
     }

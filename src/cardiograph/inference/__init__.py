@@ -1,4 +1,4 @@
-"""The one way from a patient to a score, for the report's test records, the command line and the service."""
+"""The only path from a patient to a score: test records, the command line and the service all use it."""
 
 from cardiograph.containers.answers import Query
 from cardiograph.inference.answers import Scores, mean_distance

@@ -1,4 +1,4 @@
-"""From the network's scores to the answer for one patient: neighbours, certainty, and what the reader should know."""
+"""Turns scores into the prediction for one patient: probability, uncertainty, neighbours and warnings."""
 
 from __future__ import annotations
 
@@ -12,82 +12,95 @@ from cardiograph.artifacts.bundle import BundleFacts, ModelBundle
 from cardiograph.containers import NearestNeighbours, Neighbour, Prediction
 from cardiograph.uncertainty.uncertainty import UncertaintyOutput
 
-SAME = 1e-6
-"""Distance in the fused space below which two records are one."""
+MAX_DUPLICATE_DISTANCE = 1e-6
+"""Distance in the fused space below which two records count as the same."""
 
 VOID = (
-    "the run was extended, which made calibration, threshold and sets void: the probability is uncalibrated and decides "
-    "nothing; `cardiograph evaluate RUN COHORT --renew` makes them again"
+    "the run was extended, so its calibration, threshold and sets no longer hold: the probability is uncalibrated and "
+    "there is no decision; `cardiograph evaluate RUN COHORT --renew` fits them again"
 )
-"""What stands first in every answer of an extended run that was not renewed."""
+"""First warning in every answer of an extended run that was not recalibrated."""
 
 REPRODUCTION = "a reproduction of a faulty protocol, for study: this score is no estimate of a risk"
-"""What stands first in every answer of a model that reproduces faults; their names follow."""
+"""First warning in every answer of a model that reproduces faults, followed by their names."""
 
 _BLOCKS = {"image": "an ECG page", "clinical": "clinical values"}
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What the network says of queries.
+    """Scores of queries.
 
     Args:
-        by_class: [queries, classes] float64 probabilities, calibrated where there are two classes: all but in studies.
-        raw: [queries] float64 difference of the logits before calibration; 0 with more classes.
-        neighbours: The reference records each one heard.
-        known: [queries] why reference records were left out, empty where none were.
-        told: Intervals, sets and novelty; None with more classes.
-        lacking: [queries] blocks that the query does not have, such as ``("image",)``.
+        by_class: [queries, classes] float64 probabilities; calibrated if there are two classes (always, except in
+            studies).
+        raw: [queries] float64 difference of the logits before calibration; 0 with more than two classes.
+        neighbours: Reference records that each query aggregates.
+        excluded_reasons: [queries] reasons why reference records were excluded as neighbours; empty if none were.
+        uncertainty: Intervals, sets and novelty; None with more than two classes.
+        absent_blocks: [queries] blocks that the query does not have, such as ``("image",)``.
     """
 
     by_class: NDArray[np.float64]
     raw: NDArray[np.float64]
     neighbours: NearestNeighbours
-    known: tuple[tuple[str, ...], ...]
+    excluded_reasons: tuple[tuple[str, ...], ...]
     uncertainty: UncertaintyOutput | None
-    lacking: tuple[tuple[str, ...], ...]
+    absent_blocks: tuple[tuple[str, ...], ...]
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """[queries] of the outcome."""
+        """[queries] probabilities of the outcome."""
         return self.by_class[:, 1]
 
 
 def answer(
-    bundle: ModelBundle, scores: Scores, number: int, values: NDArray[np.float64], *, remarks: tuple[str, ...] = ()
+    bundle: ModelBundle,
+    scores: Scores,
+    number: int,
+    values: NDArray[np.float64],
+    *,
+    page_warnings: tuple[str, ...] = (),
 ) -> Prediction:
-    """The answer for one of the patients that were scored.
+    """Return the prediction for one of several scored patients.
 
     Args:
-        bundle: The model.
-        scores: Scores of all.
-        number: Which.
-        values: [variables] its values in the model's variables, NaN where missing.
-        remarks: What the reader has to know of the page.
+        bundle: Model that scored them.
+        scores: Scores of all patients.
+        number: Position of the patient in ``scores``.
+        values: [variables] values of the patient in the model's variables, NaN where missing.
+        page_warnings: Warnings about the page.
     """
     served = bundle.served
-    warnings = list(remarks)
-    warnings += [f"{reason} is in the reference; it was scored without that group" for reason in scores.known[number]]
-    lacking = scores.lacking[number]
-    if bundle.scaler is not None and "clinical" not in lacking:
+    warnings = list(page_warnings)
+    warnings += [
+        f"{reason} is in the reference; it was scored without that group" for reason in scores.excluded_reasons[number]
+    ]
+    absent = scores.absent_blocks[number]
+    if bundle.scaler is not None and "clinical" not in absent:
         warnings += bundle.scaler.outside(values)
         missing = bundle.scaler.missing(values)
         if missing:
-            warnings.append(f"not given: {', '.join(missing)}; the median of the training records stands in")
-    warnings += [f"scored without {_BLOCKS[block]}: neighbours are those of the rest alone" for block in lacking]
-    told = scores.uncertainty
+            warnings.append(f"not given: {', '.join(missing)}; the median of the training records is used instead")
+    warnings += [f"scored without {_BLOCKS[block]}: neighbours are found by the other block alone" for block in absent]
+    uncertainty = scores.uncertainty
     if served.threshold is None:
         warnings.insert(0, VOID)
     if served.reproduces:
         warnings.insert(0, f"{REPRODUCTION} (faults: {', '.join(served.reproduces)})")
-    if told is not None and told.novel[number]:
-        share = f"{told.novelty[number] * 100:.1f} %"
-        warnings.append(f"unlike the training records: {share} of them lie nearer to their neighbours")
-    elif told is not None and told.unjudged and told.unjudged[number] and served.threshold is not None:
-        warnings.append(f"not judged whether this is like the training records: {told.unjudged[number]}")
-    hood = scores.neighbours
-    if hood.distance[number, 0] < SAME and hood.index[number, 0] >= 0:
-        warnings.append("a reference record has the very same values; it may be this patient")
+    if uncertainty is not None and uncertainty.novel[number]:
+        share = f"{uncertainty.novelty[number] * 100:.1f} %"
+        warnings.append(f"unlike the training records: {share} of them are nearer to their neighbours")
+    elif (
+        uncertainty is not None
+        and uncertainty.unjudged
+        and uncertainty.unjudged[number]
+        and served.threshold is not None
+    ):
+        warnings.append(f"not checked for novelty: {uncertainty.unjudged[number]}")
+    neighbours = scores.neighbours
+    if neighbours.distance[number, 0] < MAX_DUPLICATE_DISTANCE and neighbours.index[number, 0] >= 0:
+        warnings.append("a reference record has exactly the same values; it may be this patient")
     probability = float(scores.probabilities[number])
     return Prediction(
         probability=probability,
@@ -96,13 +109,13 @@ def answer(
         outcome=served.outcome,
         neighbours=tuple(
             _neighbour(bundle, int(row), float(distance))
-            for row, distance in zip(hood.index[number], hood.distance[number], strict=True)
+            for row, distance in zip(neighbours.index[number], neighbours.distance[number], strict=True)
             if row >= 0
         ),
         provenance=served.provenance,
         warnings=tuple(warnings),
-        missing=lacking,
-        **_certainty(served, told, number),
+        missing=absent,
+        **_uncertainty_fields(served, uncertainty, number),
     )
 
 
@@ -116,27 +129,27 @@ def _neighbour(bundle: ModelBundle, row: int, distance: float) -> Neighbour:
     return Neighbour(reference.record_ids[row], distance, int(reference.labels[row]), clinical)
 
 
-def _certainty(served: BundleFacts, told: UncertaintyOutput | None, number: int) -> dict[str, Any]:
-    """What of :class:`UncertaintyOutput` stands in an answer."""
+def _uncertainty_fields(served: BundleFacts, output: UncertaintyOutput | None, number: int) -> dict[str, Any]:
+    """Return the fields of a prediction that come from :class:`UncertaintyOutput`."""
     if served.reproduces:
         return {"decision": "no estimate"}
     if served.threshold is None:
         return {"decision": "void"}
-    if told is None:
+    if output is None:
         return {}
-    low, high, novelty = (float(each[number]) for each in (told.low, told.high, told.novelty))
+    low, high, novelty = (float(each[number]) for each in (output.low, output.high, output.novelty))
     return {
         "low": None if np.isnan(low) else low,
         "high": None if np.isnan(high) else high,
-        "decision": told.decisions[number],
+        "decision": output.decisions[number],
         "novelty": None if np.isnan(novelty) else novelty,
     }
 
 
-def mean_distance(hood: NearestNeighbours) -> NDArray[np.float64]:
-    """[records] mean distance to the neighbours, infinite where there is none."""
-    near = hood.index >= 0
+def mean_distance(neighbours: NearestNeighbours) -> NDArray[np.float64]:
+    """Return the [records] mean distance to the neighbours, infinite for a record without neighbours."""
+    near = neighbours.index >= 0
     count = near.sum(1)
-    total = np.where(near, hood.distance, 0).sum(1, dtype=np.float64)
-    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(hood), np.inf), where=count > 0)
+    total = np.where(near, neighbours.distance, 0).sum(1, dtype=np.float64)
+    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(neighbours), np.inf), where=count > 0)
     return mean

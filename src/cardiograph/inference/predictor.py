@@ -1,4 +1,4 @@
-"""Predictor: reads patients, finds whom they hear, and asks the network."""
+"""The predictor: reads patients, finds their neighbours in the reference, and scores them."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
 PROBE_TOLERANCE = 1e-3
-"""Largest relative difference of the probe's embedding before an engine counts as another one."""
+"""Largest relative difference of the probe embedding at which an engine counts as the same."""
 
-_CHUNK = 32
-"""Pages held in memory at a time."""
+_CHUNK_PAGES = 32
+"""Number of pages held in memory at a time."""
 
 
 class Predictor:
     """Scores patients against the reference records of a bundle.
 
     Args:
-        bundle: The model.
-        engine: Engine of its encoder; None for a model without pages.
+        bundle: Trained and calibrated model.
+        engine: Inference engine of its encoder; None for a model without pages.
     """
 
     def __init__(self, bundle: ModelBundle, engine: Engine | None = None) -> None:
@@ -68,26 +68,30 @@ class Predictor:
 
     @classmethod
     def load(cls, run: Path | str) -> Self:
-        """Load the model of a run (its folder, or the ``bundle`` folder in it).
+        """Load the model of a run.
+
+        Args:
+            run: Folder of the run, or the ``bundle`` folder in it.
 
         Raises:
-            RunError: No finished run, or a file that differs from its checksum.
-            EngineError: The encoder's engine, precision, result or preparation of pages is not available here.
+            RunError: If the run is not finished, or a file differs from its checksum.
+            EngineError: If this machine or version cannot reproduce the engine, precision, embeddings or page
+                preparation of the encoder.
         """
         folder = Path(run)
         if (folder / "run.json").exists() and read_json(folder / "run.json").get("status") != "finished":
-            message = f"{run}: the run is unfinished; the command that began it goes on with it"
+            message = f"{run}: the run is unfinished; repeat the command that started it to resume it"
             raise RunError(message)
         folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
         if not (folder / "bundle.json").exists():
-            kept = "this run kept no model, its report says why" if (folder / "run.json").exists() else "no model here"
-            message = f"{run}: {kept}; give a folder that `cardiograph run` has finished"
+            reason = "this run has no model, see its report" if (folder / "run.json").exists() else "no model here"
+            message = f"{run}: {reason}; give a folder that `cardiograph run` has finished"
             raise RunError(message)
         checked = CheckedFiles(folder)
         bundle = ModelBundle.restore(checked)
         served = bundle.served
         if served.encoder is not None and served.encoder.preparation != preparation(served.pages):
-            message = f"{run}: made by a version that reads and compares pages in another way; make the run again"
+            message = f"{run}: made by a version that reads and compares pages differently; make the run again"
             raise EngineError(message)
         try:
             engine = None if bundle.served.encoder is None else load_engine(checked, bundle.served.encoder)
@@ -100,17 +104,17 @@ class Predictor:
             raise RunError(message) from error
         if not drift <= PROBE_TOLERANCE:
             message = (
-                f"{run}: the encoder computes other numbers here than where the model was made (by {drift:.1e} of the "
-                "scale); serve it on such a machine with such versions, or make the run again here"
+                f"{run}: the encoder computes different numbers here than where the model was made (by {drift:.1e} of "
+                "the scale); use the machine and versions of the run, or make the run again here"
             )
             raise EngineError(message)
         return loaded
 
     def _score_anyone(self) -> None:
-        """Score a made-up patient, so that parts which do not fit are noticed when they are loaded.
+        """Score a made-up patient to detect parts of the bundle that do not fit together.
 
         Raises:
-            ValueError: The answer is no probability; other errors where the arithmetic fails.
+            ValueError: If the result is not a probability; other errors if the computation fails.
         """
         values = self.bundle.reference.clinical[:1]
         image = np.zeros((1, len(self.bundle.fusion.kept)), np.float32) if "image" in self._blocks else None
@@ -122,7 +126,7 @@ class Predictor:
 
     @property
     def engine(self) -> Engine | None:
-        """Of the encoder, for a cohort whose pages are embedded beforehand; None for a model without pages."""
+        """Engine of the encoder, to embed the pages of a whole cohort; None for a model without pages."""
         return self._engine
 
     @property
@@ -142,38 +146,38 @@ class Predictor:
         """Score one patient.
 
         Args:
-            page: ECG page: a path or the content of a file; None for a model without pages.
-            clinical: Variable -> value in its unit; what is absent or None is missing.
-            patient_id: Where known: the patient's own reference records are then left out.
-            gate: Whether a page that does not look like an ECG is refused, or scored with a warning; None leaves it to the
-                model's setting.
+            page: ECG page, as a path or the content of a file; None without a page.
+            clinical: Variable -> value in its unit; absent variables and None are missing values.
+            patient_id: Patient id, if known; the patient's own reference records are then excluded as neighbours.
+            gate: True to refuse a page that does not look like an ECG, False to score it with a warning; None for the
+                setting of the run.
 
         Raises:
-            InputError: The page or a value cannot be used.
+            InputError: If the page or a value cannot be used.
         """
         source = Path(page) if isinstance(page, str) else page
         return next(iter(self.predict_many([Query(source, clinical or {}, patient_id=patient_id, gate=gate)])))
 
     def predict_many(self, queries: Iterable[Query]) -> Iterator[Prediction]:
-        """Score patients, in order; each gets the answer it would get alone.
+        """Score patients in order; each gets the same answer as if it were scored alone.
 
         Raises:
-            InputError: With the faults of this patient and of all that follow; nobody after it is scored.
+            InputError: If a patient cannot be scored; it lists the faults of this and all later patients.
         """
         waiting = iter(queries)
-        while chunk := list(itertools.islice(waiting, _CHUNK)):
+        while chunk := list(itertools.islice(waiting, _CHUNK_PAGES)):
             read = [self.read(query) for query in chunk]
             if any(patient.issues for patient in read):
                 read += [Patient(None, [], self.read(query).issues) for query in waiting]
                 raise faults([patient.issues for patient in read if patient.issues], len(read))
             scores = self.score(self.embed(chunk, read))
             for number, patient in enumerate(read):
-                yield answer(self.bundle, scores, number, np.array(patient.values), remarks=patient.remarks)
+                yield answer(self.bundle, scores, number, np.array(patient.values), page_warnings=patient.page_warnings)
 
     def predict_each(self, queries: Iterable[Query]) -> Iterator[Prediction | InputError]:
-        """Score patients, in order; who cannot be scored has the error, with all faults, in the place of the answer."""
+        """Score patients in order; yields an error with all faults for each patient that cannot be scored."""
         waiting = iter(queries)
-        while chunk := list(itertools.islice(waiting, _CHUNK)):
+        while chunk := list(itertools.islice(waiting, _CHUNK_PAGES)):
             read = [self.read(query) for query in chunk]
             good = [number for number, patient in enumerate(read) if not patient.issues]
             found: dict[int, Prediction] = {}
@@ -181,7 +185,11 @@ class Predictor:
                 scores = self.score(self.embed([chunk[number] for number in good], [read[number] for number in good]))
                 found = {
                     number: answer(
-                        self.bundle, scores, place, np.array(read[number].values), remarks=read[number].remarks
+                        self.bundle,
+                        scores,
+                        place,
+                        np.array(read[number].values),
+                        page_warnings=read[number].page_warnings,
                     )
                     for place, number in enumerate(good)
                 }
@@ -189,11 +197,11 @@ class Predictor:
                 yield found[number] if number in found else faults([patient.issues], 1)
 
     def read(self, query: Query) -> Patient:
-        """The page and the values of a patient, and all that is wrong with them."""
+        """Read and check the page and the values of a patient."""
         return read_patient(query, self.bundle, sees=self._engine is not None)
 
     def embed(self, queries: Sequence[Query], read: Sequence[Patient]) -> Queries:
-        """What the network needs of patients that were read without an issue."""
+        """Embed the pages of patients that were read without an issue."""
         pages = [patient.page for patient in read]
         return Queries(
             image=None if self._engine is None else _embedded(self._engine, pages, self.bundle.served.embedding_width),
@@ -204,89 +212,89 @@ class Predictor:
         )
 
     def score(self, queries: Queries) -> Scores:
-        """Score embedded patients: the arithmetic behind every probability this project prints."""
-        return self.judge(self.attach(queries), queries.ties)
+        """Score embedded patients; every probability that this package reports is computed here."""
+        return self.score_attached(self.attach(queries), queries.ties)
 
     def attach(self, queries: Queries) -> AttachedQueries:
-        """Fuse embedded patients, and find whom they hear.
+        """Fuse embedded patients and find their neighbours.
 
         Raises:
-            RunError: A file of the bundle was changed since it was read.
+            RunError: If a file of the bundle has changed since it was read.
         """
         self.bundle.require_unchanged()
         features = self.fuse(queries)
-        forbidden, known = self._forbidden(queries)
-        return AttachedQueries(features, self._heard(features, forbidden), known)
+        forbidden, reasons = self._forbidden(queries)
+        return AttachedQueries(features, self._nearest(features, forbidden), reasons)
 
     def attach_without(self, query: Queries, rows: Sequence[NDArray[np.int64]]) -> AttachedQueries:
-        """One embedded patient, attached once for each set of reference rows that it may not hear, either.
+        """Attach copies of one embedded patient, each without a further set of reference records.
 
         Args:
-            query: The patient.
-            rows: Rows of the reference.
+            query: One embedded patient.
+            rows: For each copy, the rows of the reference to exclude.
         """
-        (forbidden,), known = self._forbidden(query)
+        (forbidden,), reasons = self._forbidden(query)
         alone, count = self.fuse(query), len(rows)
         features = dataclasses.replace(
             alone, values=alone.values.repeat(count, axis=0), present=alone.present.repeat(count, axis=0)
         )
-        return AttachedQueries(
-            features, self._heard(features, [np.union1d(forbidden, more) for more in rows]), known * count
-        )
+        nearest = self._nearest(features, [np.union1d(forbidden, more) for more in rows])
+        return AttachedQueries(features, nearest, reasons * count)
 
     def attach_changed(self, query: Queries, features: NodeFeatures) -> AttachedQueries:
         """Attach changed copies of one embedded patient; each copy finds the neighbours of its own features.
 
         Args:
-            query: The patient, whose own records stay left out.
+            query: One embedded patient; its own reference records stay excluded.
             features: Features of the copies.
         """
         count = len(features.values)
-        forbidden, known = self._forbidden(query)
-        return AttachedQueries(features, self._heard(features, forbidden * count), known * count)
+        forbidden, reasons = self._forbidden(query)
+        return AttachedQueries(features, self._nearest(features, forbidden * count), reasons * count)
 
-    def _heard(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> NearestNeighbours:
+    def _nearest(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> NearestNeighbours:
         return attach(self._places, self.bundle.space.place(features), self.bundle.served.graph, forbidden)
 
     def fuse(self, queries: Queries) -> NodeFeatures:
-        """Node features of embedded patients."""
+        """Return the node features of embedded patients."""
         scaler = self.bundle.scaler
         return self.bundle.fusion.transform(
             queries.image, None if scaler is None else scaler.transform(queries.clinical)
         )
 
-    def judge(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> Scores:
-        """Score patients who hear what they hear.
+    def score_attached(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> Scores:
+        """Score patients that are attached to the reference.
 
         Args:
             attached: Features and neighbours.
             ties: [queries] 0..1, see :attr:`Queries.ties`.
         """
-        hood, features = attached.neighbours, attached.features
-        logits = self.logits(torch.from_numpy(features.values), hood)
-        self.bundle.require_unchanged()  # a large bundle is mapped: it may have changed while it was read
-        lacking = tuple(
+        neighbours, features = attached.neighbours, attached.features
+        logits = self.logits(torch.from_numpy(features.values), neighbours)
+        self.bundle.require_unchanged()  # a large bundle is memory-mapped and may have changed meanwhile
+        absent = tuple(
             tuple(block for block, has in zip(self._blocks, row, strict=True) if not has) for row in features.present
         )
         if logits.shape[1] != 2:
-            return Scores(logits.softmax(1).numpy(), np.zeros(len(logits)), hood, attached.known, None, lacking)
+            probabilities, raw = logits.softmax(1).numpy(), np.zeros(len(logits))
+            return Scores(probabilities, raw, neighbours, attached.excluded_reasons, None, absent)
         raw = (logits[:, 1] - logits[:, 0]).numpy()
-        told = self._uncertainty.predict(raw, ties, *self._distances(hood, features))
-        by_class = np.stack([1 - told.probabilities, told.probabilities], axis=1)
-        return Scores(by_class, raw, hood, attached.known, told, lacking)
+        uncertainty = self._uncertainty.predict(raw, ties, *self._distances(neighbours, features))
+        by_class = np.stack([1 - uncertainty.probabilities, uncertainty.probabilities], axis=1)
+        return Scores(by_class, raw, neighbours, attached.excluded_reasons, uncertainty, absent)
 
-    def logits(self, own: Tensor, hood: NearestNeighbours) -> Tensor:
-        """[queries, classes] in float64, whose rounding is far below what is told: a batch and one query give the same.
+    def logits(self, own: Tensor, neighbours: NearestNeighbours) -> Tensor:
+        """Return [queries, classes] float64 logits; a gradient for ``own`` is kept if it requires one.
 
-        Of the reference no more than the neighbours is widened. A gradient for ``own`` is kept where it asks for one.
+        The rounding of float64 is far below the reported digits, so a query gets the same result alone and in a batch.
+        Of the reference only the neighbours are converted to float64.
 
         Args:
-            own: [queries, features].
-            hood: Whom each one hears.
+            own: [queries, features] node features.
+            neighbours: Neighbours of each query.
         """
-        neighbour_table = NeighbourTable.of(
-            hood, self._degree, neighbour_votes(hood, self.bundle.reference.labels, prior=self._prior)
-        )
+        votes = neighbour_votes(neighbours, self.bundle.reference.labels, prior=self._prior)
+        neighbour_table = NeighbourTable.of(neighbours, self._degree, votes)
         rows = torch.unique(neighbour_table.index[neighbour_table.valid])
         if not len(rows):
             rows = torch.zeros(1, dtype=torch.int64)
@@ -297,16 +305,16 @@ class Predictor:
         return logits
 
     def _distances(
-        self, hood: NearestNeighbours, features: NodeFeatures
+        self, neighbours: NearestNeighbours, features: NodeFeatures
     ) -> tuple[NDArray[np.float64], list[str | None]]:
-        """[queries] mean distance to the neighbours, and by which blocks it was measured; None: by all of the space."""
+        """Return [queries] mean distances to the neighbours, and the blocks that they use; None for all blocks."""
         present = features.present[:, self.bundle.space.used]
-        found = mean_distance(hood)
+        found = mean_distance(neighbours)
         found[~present.any(1)] = np.nan
-        return found, [None if row.all() else self.bundle.sought_blocks(row) for row in present]
+        return found, [None if row.all() else self.bundle.search_blocks(row) for row in present]
 
     def _forbidden(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
-        """Rows of the groups that a query belongs to, by patient, pixels or likeness, and these reasons."""
+        """Return the reference rows of each query's own groups (by patient, page or near-copy), and the reasons."""
         rows, reasons = [], []
         for number in range(len(queries)):
             matches = {
@@ -322,13 +330,13 @@ class Predictor:
 
     def _near_copies(self, queries: Queries, number: int) -> list[int]:
         own = queries.perceptual_hashes[number]
-        if own is None or self._traces is None:
+        if own is None or self._duplicates is None:
             return []
-        return [int(row) for row in self._paged[self._traces.near_copies(own)]]
+        return [int(row) for row in self._paged[self._duplicates.near_copies(own)]]
 
     @cached_property
-    def _traces(self) -> NearDuplicateIndex | None:
-        """Of the reference records with a page, in their order; None where near-copies do not count."""
+    def _duplicates(self) -> NearDuplicateIndex | None:
+        """Index of the reference records with a page, in their order; None if near-copies are ignored."""
         hashes = self.bundle.reference.perceptual_hashes
         if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
             return None
@@ -336,12 +344,12 @@ class Predictor:
 
 
 def _drift(engine: Engine, expected: NDArray[np.float64]) -> float:
-    """By how much an engine's probe differs from the expected one, as a share of its scale."""
+    """Return the largest difference between an engine's probe and the expected one, relative to its largest value."""
     return float(np.abs(probe(engine) - expected).max() / np.abs(expected).max())
 
 
 def _embedded(engine: Engine, pages: Sequence[PreparedPage | None], width: int) -> NDArray[np.float32]:
-    """[pages, width] embeddings, NaN where there is no page."""
+    """Return [pages, width] embeddings, NaN where there is no page."""
     found = np.full((len(pages), width), np.nan, np.float32)
     rows = [row for row, page in enumerate(pages) if page is not None]
     for row, embedding in zip(rows, engine.run(page.input for page in pages if page is not None), strict=True):

@@ -1,4 +1,4 @@
-"""Patients to be scored: what is given of them, what is wrong with it, and what the network needs of them."""
+"""Patients to score: reads and checks their pages and values, and holds what the predictor needs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Queries:
 
     Args:
         image: [queries, width] embeddings, NaN where a patient has no page; None for a model without pages.
-        clinical: [queries, variables] in the model's variables and their units, NaN where missing.
-        patient_ids: [queries] or None where not given.
-        pixel_hashes: [queries] or None without a page.
-        perceptual_hashes: [queries] uint8 [bytes], or None without a page.
+        clinical: [queries, variables] values in the model's variables and their units, NaN where missing.
+        patient_ids: [queries] patient ids, None where not given.
+        pixel_hashes: [queries] pixel hashes (hex), None without a page.
+        perceptual_hashes: [queries] perceptual hashes, [bytes] uint8; None without a page.
     """
 
     image: NDArray[np.float32] | None
@@ -44,50 +44,50 @@ class Queries:
 
     @property
     def ties(self) -> NDArray[np.float64]:
-        """[queries] 0..1, the same whenever the same patient is asked about."""
+        """[queries] 0..1 tie-breaking numbers, which depend only on the page and values of the patient."""
         keys = zip(self.pixel_hashes, np.asarray(self.clinical, np.float64), strict=True)
         return np.array([tie_break(f"{pixels} {values.tolist()}") for pixels, values in keys])
 
 
 @dataclass(frozen=True)
 class AttachedQueries:
-    """Embedded patients in the graph.
+    """Embedded patients, attached to the reference records.
 
     Args:
-        features: [queries] node features.
-        neighbours: The reference records each one hears.
-        known: [queries] why reference records were left out, empty where none were.
+        features: Node features of the queries.
+        neighbours: Reference records that each query aggregates.
+        excluded_reasons: [queries] reasons why reference records were excluded as neighbours; empty if none were.
     """
 
     features: NodeFeatures
     neighbours: NearestNeighbours
-    known: tuple[tuple[str, ...], ...]
+    excluded_reasons: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
 class Patient:
-    """A query that was read.
+    """A query whose page and values were read.
 
     Args:
-        page: Ready for the encoder; None without a page, or with a bad one.
-        values: In the model's variables, NaN where not given.
-        issues: All that is wrong; nobody with an issue is scored.
-        remarks: What the reader of the answer has to know of the page.
+        page: Page ready for the encoder; None without a usable page.
+        values: [variables] values in the model's variables, NaN where not given.
+        issues: All faults; a patient with an issue is not scored.
+        page_warnings: Warnings about the page.
     """
 
     page: PreparedPage | None
     values: list[float]
     issues: list[Issue]
-    remarks: tuple[str, ...] = ()
+    page_warnings: tuple[str, ...] = ()
 
 
 def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
-    """The page and the values of a patient, and all that is wrong with them.
+    """Read and check the page and the values of a patient.
 
     Args:
-        query: What is given.
-        bundle: The model.
-        sees: Whether there is an engine for pages.
+        query: Page, values and ids of the patient.
+        bundle: Model that will score the patient.
+        sees: Whether the model reads pages.
     """
     variables = () if bundle.scaler is None else bundle.scaler.variables
     given = {name: float(value) for name, value in query.clinical.items() if value is not None and value == value}
@@ -98,7 +98,7 @@ def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
     if query.page is not None and not sees:
         return Patient(None, values, [*issues, _unused_page(query)])
     has = {"image": query.page is not None, "clinical": bool(np.isfinite(values).any())}
-    blocks = tuple(bundle.fusion.layout[1])  # one of weight 0 is none of them
+    blocks = tuple(bundle.fusion.layout[1])  # without blocks of weight 0
     if not any(has[block] for block in blocks):
         issues.append(_nothing_known(query, blocks))
     if query.page is None:
@@ -116,7 +116,12 @@ def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
 
 
 def faults(found: Sequence[Sequence[Issue]], patients: int) -> InputError:
-    """The error of patients that cannot be scored, the last ``patients`` that were read."""
+    """Return the error for patients that cannot be scored.
+
+    Args:
+        found: Issues of each such patient.
+        patients: Number of patients that were read, up to the last one.
+    """
     issues = [issue for each in found for issue in each]
     message = _HEADLINE if patients == 1 else f"{len(found)} of the last {patients} patients cannot be scored."
     only_pages = all(issue.where.startswith("page ") for issue in issues)
@@ -127,7 +132,7 @@ def _value_issues(name: str, given: Mapping[str, float], variables: Sequence[Cli
     known = {variable.name: variable for variable in variables}
     for column, value in given.items():
         if column not in known:
-            rule = f"this model knows {', '.join(known) or 'no clinical values'}"
+            rule = f"this model reads {', '.join(known) or 'no clinical values'}"
             yield Issue(name, column, f"{value:g}", rule, "leave it out", "unknown_variable")
             continue
         variable = known[column]

@@ -1,4 +1,4 @@
-"""A table of new patients scored by a finished run: the cohort's reader in front of the one predictor."""
+"""Scores a table of new patients with a finished run."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Ask = Callable[[Iterator[Query]], Iterator[Prediction | InputError]]
-"""Answers patients, in order; with the error in the place of an answer that cannot be given."""
+Predict = Callable[[Iterator[Query]], Iterator[Prediction | InputError]]
+"""Function that scores patients in order and returns an error for a patient that cannot be scored."""
 
 
-def answers_for(  # noqa: PLR0913 - patients, who answers, and how
+def answers_for(  # noqa: PLR0913 - the patients, the model, and its settings
     patients: Patients,
-    ask: Ask,
+    predict: Predict,
     *,
     variables: Collection[str],
     takes_pages: bool,
@@ -33,23 +33,23 @@ def answers_for(  # noqa: PLR0913 - patients, who answers, and how
     stage: str,
     gate: bool | None = None,
 ) -> pd.DataFrame:
-    """Ask about every patient.
+    """Score every patient of a table.
 
     Args:
-        patients: Read from a table.
-        ask: Answers them.
+        patients: Patients that were read from the table.
+        predict: Function that scores them.
         variables: Names of the clinical variables that the model reads.
         takes_pages: Whether the model reads pages.
-        progress: Callback that receives each patient.
-        stage: What the progress bar says.
-        gate: Asked for each patient, see :class:`cardiograph.inference.Query`.
+        progress: Callback that receives progress after each patient.
+        stage: Title of the progress bar.
+        gate: Setting of each query, see :class:`cardiograph.inference.Query`.
 
     Returns:
-        A row per row of the table; ``not_scored`` is empty, or the reason where there is no answer. ``attrs["notes"]``
-        says what was not read, ``attrs["issues"]`` has all reasons.
+        One row per row of the table; ``not_scored`` is the reason if a row has no answer, else empty.
+        ``attrs["notes"]`` names what was not read, and ``attrs["issues"]`` holds all reasons.
 
     Raises:
-        InputError: Nobody can be scored.
+        InputError: If no patient can be scored.
     """
     import pandas as pd
 
@@ -58,7 +58,7 @@ def answers_for(  # noqa: PLR0913 - patients, who answers, and how
     progress.start(stage, len(cohort))
     rows: list[tuple[int, dict[str, Any]]] = []
     refused = list(patients.refused)
-    for line, record_id, answer in zip(patients.lines, cohort.record_ids, ask(queries), strict=True):
+    for line, record_id, answer in zip(patients.lines, cohort.record_ids, predict(queries), strict=True):
         if isinstance(answer, InputError):
             origin = cohort.origins.get(record_id)
             issues = tuple(page_issue(issue, record_id, origin) for issue in answer.issues)
@@ -78,7 +78,7 @@ def answers_for(  # noqa: PLR0913 - patients, who answers, and how
 
 
 def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
-    """The error of a table of which nothing, or not all, can be scored."""
+    """Return the error for a table that is rejected because some or all of its patients cannot be scored."""
     message = f"{refused} of {patients} patients cannot be scored, so none was."
     only_pages = all(issue.where.startswith("page ") for issue in issues)
     return (PageError if only_pages else CohortError)(message, issues)
@@ -116,24 +116,25 @@ def _notes(patients: Patients, variables: Collection[str], *, takes_pages: bool)
 def score_table(run: Path, table: Path, *, progress: Progress | None = None, gate: bool | None = None) -> pd.DataFrame:
     """Score every patient of a table.
 
-    The run's own settings read the table: its column map, conversions and missing values. Labels are not looked at. A
-    patient without a page, or without any value, is scored from what there is.
+    The table is read with the settings of the run: its column map, conversions and missing values. Labels are ignored.
+    A patient without a page, or without any value, is scored from the other block.
 
     Args:
         run: Folder of a finished run.
-        table: Like the cohort's.
+        table: Table with the columns of the run's cohort.
         progress: Callback that receives progress after each patient.
-        gate: Whether pages that do not look like an ECG are refused, or scored with a warning; None leaves it to the run.
+        gate: True to refuse pages that do not look like an ECG, False to score them with a warning; None for the
+            setting of the run.
 
     Returns:
-        A row per record: ``record_id``, ``probability``, ``low``, ``high``, ``positive``, ``threshold``, ``decision``,
-        ``novelty``, ``missing`` (blocks), ``neighbours`` (record ids, nearest first) and ``warnings``, these three
-        joined by semicolons, and ``not_scored``: the reason where a row has no answer, else empty. ``low``, ``high`` and
-        ``novelty`` are NaN where they do not exist. ``attrs["notes"]`` says what was not read, ``attrs["issues"]`` has
-        every reason.
+        One row per record: ``record_id``, ``probability``, ``low``, ``high``, ``positive``, ``threshold``,
+        ``decision``, ``novelty``, ``missing`` (blocks), ``neighbours`` (record ids, nearest first) and ``warnings``,
+        these three joined by semicolons, and ``not_scored``: the reason if a row has no answer, else empty. ``low``,
+        ``high`` and ``novelty`` are NaN where they do not exist. ``attrs["notes"]`` names what was not read, and
+        ``attrs["issues"]`` holds every reason.
 
     Raises:
-        CardiographError: The run or the table cannot be used, or nobody in it can be scored.
+        CardiographError: If the run or the table cannot be used, or no patient can be scored.
     """
     set_threads()
     directory = RunDirectory(run)
@@ -141,7 +142,7 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None, gat
     config = directory.config()
     predictor = Predictor.load(run)
     scaler, read = predictor.bundle.scaler, config.cohort
-    if scaler is not None and read.modality == "image":  # its values were simulated, those of new patients are given
+    if scaler is not None and read.modality == "image":  # the run simulated its values; new patients have measured ones
         read = read.model_copy(update={"modality": "auto"})
     patients = read_patients(table, read, outcome=config.outcome, reads=predictor.reads)
     return answers_for(

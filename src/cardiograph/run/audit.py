@@ -1,4 +1,4 @@
-"""From a cohort to its audit: before a run, or alone."""
+"""Audits a cohort, on its own or before a run."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from cardiograph.threads import limit_opencv_threads
 
 
 def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Progress | None = None) -> Audit:
-    """Audit a cohort without learning anything from it.
+    """Audit a cohort without fitting anything to it.
 
-    The table's own split is judged where it has one; else a random split of rows, which is what a study without groups
-    would draw.
+    The audit checks the table's own split if it has one. Otherwise it checks a random split of rows, as a study without
+    groups would draw it.
 
     Args:
-        source: Table, or folder with a folder per class.
+        source: Table, or folder with one folder per class.
         config: Settings; the defaults if None.
-        progress: Callback that receives the progress of the reading of pages.
+        progress: Callback that receives stage progress.
 
     Raises:
-        CohortError: The table cannot be read at all; faults inside it are findings.
+        CohortError: If the table cannot be read at all; faults inside it are findings.
     """
     config = config or RunConfig()
     check_codes(config.audit.accept)
@@ -55,12 +55,12 @@ def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Pro
             lenient = config.model_copy(update={"pages": config.pages.model_copy(update={"skip_bad": True})})
             try:
                 cohort, page_index = index_pages(cohort, RunContext(lenient, cache, progress or NoProgress()))
-            except PageError as error:  # not one page can be used
+            except PageError as error:  # no page can be used
                 return _unreadable(source.name, error.issues)
         if progress is not None:
             progress.start("audit", 1)
-        split, words = _split_to_judge(cohort, page_index, config)
-        return _examined(source, _Found(cohort, page_index, split, words), config, cache)
+        split, description = _split_to_check(cohort, page_index, config)
+        return _audited(source, _IndexedCohort(cohort, page_index, split, description), config, cache)
 
 
 def audit_run(source: Path, cohort: Cohort, page_index: PageIndex | None, split: Split, config: RunConfig) -> Audit:
@@ -68,27 +68,27 @@ def audit_run(source: Path, cohort: Cohort, page_index: PageIndex | None, split:
 
     Args:
         source: Table or folder of the cohort.
-        cohort: Its records, without those of bad pages.
-        page_index: Their pages.
-        split: To be used.
+        cohort: Records whose pages can be used.
+        page_index: Pages of the records; None for a cohort without pages.
+        split: Split of the run.
         config: Settings of the run.
     """
-    words = "given in the table" if split.source == "given" else "drawn by this run"
+    description = "given in the table" if split.source == "given" else "drawn by this run"
     with PageCache(cache_folder()) as cache:
-        return _examined(source, _Found(cohort, page_index, split, words), config, cache)
+        return _audited(source, _IndexedCohort(cohort, page_index, split, description), config, cache)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Found:
-    """What was read, and the split to judge, with its name."""
+class _IndexedCohort:
+    """A cohort with its pages, and the split to check with its description."""
 
     cohort: Cohort
     page_index: PageIndex | None
     split: Split | None
-    words: str
+    split_description: str
 
 
-def _split_to_judge(cohort: Cohort, page_index: PageIndex | None, config: RunConfig) -> tuple[Split | None, str]:
+def _split_to_check(cohort: Cohort, page_index: PageIndex | None, config: RunConfig) -> tuple[Split | None, str]:
     try:
         if has_split(cohort):
             return split_records(cohort, group_records(cohort, page_index, config), config), "given in the table"
@@ -97,18 +97,18 @@ def _split_to_judge(cohort: Cohort, page_index: PageIndex | None, config: RunCon
         return None, f"none, because {error.headline}"
 
 
-def _examined(source: Path, found: _Found, config: RunConfig, cache: PageCache) -> Audit:
-    """The audit, computed once for each content."""
-    key, under = _content_key(found, config), f"audit {AUDIT_VERSION}"
-    kept = cache.facts(key, under)
-    if kept is None:
-        kept = run_checks(_subject(source.name, found, config)).as_dict()
-        cache.keep_facts(key, under, kept)
-    return dataclasses.replace(Audit.from_dict(kept), cohort=source.name, accepted=config.audit.accept)
+def _audited(source: Path, indexed: _IndexedCohort, config: RunConfig, cache: PageCache) -> Audit:
+    """Return the audit; the result is cached by content."""
+    key, under = _content_key(indexed, config), f"audit {AUDIT_VERSION}"
+    cached = cache.facts(key, under)
+    if cached is None:
+        cached = run_checks(_audit_input(source.name, indexed, config)).as_dict()
+        cache.keep_facts(key, under, cached)
+    return dataclasses.replace(Audit.from_dict(cached), cohort=source.name, accepted=config.audit.accept)
 
 
-def _subject(name: str, found: _Found, config: RunConfig) -> AuditInput:
-    cohort, page_index, split = found.cohort, found.page_index, found.split
+def _audit_input(name: str, indexed: _IndexedCohort, config: RunConfig) -> AuditInput:
+    cohort, page_index, split = indexed.cohort, indexed.page_index, indexed.split
     pages = None
     if page_index is not None:
         pages = AuditedPages(
@@ -125,7 +125,7 @@ def _subject(name: str, found: _Found, config: RunConfig) -> AuditInput:
         pages=pages,
         groups=group_records(cohort, page_index, config),
         part=None if split is None else split.part,
-        split=found.words,
+        split=indexed.split_description,
         clinical=clinical_table(cohort) if split is None else clinical_values(cohort, split, config),
         unread=unread,
         near_copies=config.pages.near_copies,
@@ -136,19 +136,17 @@ def _subject(name: str, found: _Found, config: RunConfig) -> AuditInput:
     )
 
 
-def _content_key(found: _Found, config: RunConfig) -> str:
-    """SHA-256 (hex) of all that decides the findings."""
-    digest = hashlib.sha256(data_hash(found.cohort, found.page_index).encode())
+def _content_key(indexed: _IndexedCohort, config: RunConfig) -> str:
+    """Return the SHA-256 (hex) of everything on which the findings depend."""
+    cohort, page_index, split = indexed.cohort, indexed.page_index, indexed.split
+    digest = hashlib.sha256(data_hash(cohort, page_index).encode())
     settings = ("cohort", "pages", "split", "clinical", "seed")
-    part = b"" if found.split is None else "".join(found.split.part).encode()
-    skipped = () if found.page_index is None else found.page_index.skipped
-    remarks = json.dumps([found.cohort.table.attrs, found.words, [str(issue) for issue in skipped]], sort_keys=True)
-    unread = "" if found.cohort.unread is None else found.cohort.unread.to_csv(index=False)
-    names = (
-        ""
-        if found.page_index is None
-        else "\n".join("" if path is None else path.name for path in found.page_index.paths)
-    )
+    part = b"" if split is None else "".join(split.part).encode()
+    skipped = () if page_index is None else page_index.skipped
+    skipped_texts = [str(issue) for issue in skipped]
+    remarks = json.dumps([cohort.table.attrs, indexed.split_description, skipped_texts], sort_keys=True)
+    unread = "" if cohort.unread is None else cohort.unread.to_csv(index=False)
+    names = "" if page_index is None else "\n".join("" if path is None else path.name for path in page_index.paths)
     for text in (config.fingerprint(*settings), remarks, unread, names):
         digest.update(text.encode("utf-8", "surrogateescape"))
     digest.update(part)
@@ -156,13 +154,13 @@ def _content_key(found: _Found, config: RunConfig) -> str:
 
 
 def _fault(issue: Issue) -> str:
-    """An issue without its remedy, which is the finding's action."""
-    audited = f"{issue.where}: {issue.column}" if issue.column else issue.where
-    return f"{audited} is {issue.value}; {issue.rule}" if issue.value else f"{audited}; {issue.rule}"
+    """Return an issue as text, without its remedy: that is the action of the finding."""
+    place = f"{issue.where}: {issue.column}" if issue.column else issue.where
+    return f"{place} is {issue.value}; {issue.rule}" if issue.value else f"{place}; {issue.rule}"
 
 
 def _unreadable(name: str, issues: Sequence[Issue]) -> Audit:
-    """An audit that ended before it began: the faults of the table, or of all pages, one finding for each kind."""
+    """Return the audit of an unreadable cohort: one finding for each kind of fault of the table or its pages."""
     findings = tuple(
         Finding(
             group.issues[0].code,

@@ -1,4 +1,4 @@
-"""What the best possible model would score on a synthetic cohort, whose truth lies beside its table."""
+"""Scores of the best possible model on a synthetic cohort, computed from the truth that is stored with its table."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from cardiograph.containers import TEST, TRAIN, VAL
 from cardiograph.train.data import Dataset
 from cardiograph.train.fit import FittedModels
 
-PENALTIES = np.logspace(-3, 2, 11)
+INVERSE_PENALTIES = np.logspace(-3, 2, 11)
+"""Values of ``C`` from which the logistic regression is chosen on validation records."""
 
-_KNOWN = {
+_SOURCES = {
     "both": ("recorded", "all_with_gaps", "the page's and the recorded clinical values"),
     "image": ("ecg", "ecg", "the page's values alone"),
     "clinical": ("clinical", "clinical", "the clinical values alone, complete"),
 }
-"""What the model may read -> column of the truth, name of the population's ceiling, and these in words."""
+"""Blocks that the model reads -> column of the truth, name of the population's ceiling, and description."""
 
 
 def synthetic_ceiling(source: Path, dataset: Dataset, fitted: FittedModels) -> dict[str, Any] | None:
-    """AUROC on the test records of the true posterior, and of logistic regression on the true latents.
+    """Return the test AUROC of the true posterior, and of a logistic regression on the true latent variables.
 
     Args:
-        source: Table of a synthetic cohort, with ``truth.parquet`` and ``synthetic.json`` beside it.
-        dataset: The cohort and its split.
-        fitted: Whose blocks tell what the model reads.
+        source: Table of a synthetic cohort, in a folder with ``truth.parquet`` and ``synthetic.json``.
+        dataset: Dataset of the run.
+        fitted: Fitted models; their fusion shows which blocks the model reads.
 
     Returns:
-        None where the cohort is not synthetic, its truth is not there, or its values were simulated again.
+        None if the cohort is not synthetic, its truth is missing, or its clinical values were simulated again.
     """
     truth_file = source.parent / "truth.parquet"
     simulated = any(each.startswith("simulated") for each in dataset.provenances)
@@ -49,13 +50,13 @@ def synthetic_ceiling(source: Path, dataset: Dataset, fitted: FittedModels) -> d
     blocks = fitted.prepared.fusion.shares
     read = "both" if len(blocks) == 2 else next(iter(blocks))
     variables = {"both": ALL_VARIABLES, "image": ECG, "clinical": CLINICAL}[read]
-    column, population, words = _KNOWN[read]
+    column, population, words = _SOURCES[read]
     truth = pd.read_parquet(truth_file).set_index("record_id").loc[list(dataset.cohort.record_ids)].reset_index()
     latents, labels = latent_matrix(truth, variables=variables), dataset.cohort.labels
     train, val, test = (dataset.rows(part) for part in (TRAIN, VAL, TEST))
     models = [
         make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=5000)).fit(latents[train], labels[train])
-        for penalty in PENALTIES
+        for penalty in INVERSE_PENALTIES
     ]
     best = min(models, key=lambda model: log_loss(labels[val], model.predict_proba(latents[val])[:, 1]))
     ceilings = json.loads((source.parent / "synthetic.json").read_text(encoding="utf-8"))["ceilings"]

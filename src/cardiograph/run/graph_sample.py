@@ -1,4 +1,4 @@
-"""The part of the patient graph that the report draws, and facts about all of it."""
+"""The sample of the patient graph that the report draws, and the contact sheet of pages."""
 
 from __future__ import annotations
 
@@ -14,27 +14,36 @@ from cardiograph.ingest.page_index import read_view
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import FittedModels
 
-DRAWN_REFERENCE, DRAWN_QUERIES = 320, 80
+MAX_DRAWN_REFERENCE, MAX_DRAWN_QUERIES = 320, 80
 
 
-def drawn_graph(dataset: Dataset, fitted: FittedModels, test: PartScores, config: RunConfig) -> dict[str, NDArray[Any]]:
-    """A sample of the graph on a 2-D map, and facts about all of it."""
+def sample_graph(
+    dataset: Dataset, fitted: FittedModels, test: PartScores, config: RunConfig
+) -> dict[str, NDArray[Any]]:
+    """Return a sample of the graph on a 2-D map, and in-degree and label agreement of the whole graph.
+
+    Args:
+        dataset: Dataset of the run.
+        fitted: Fitted models with their graph.
+        test: Scores of the test records, with their neighbours.
+        config: Settings; the seed draws the sample.
+    """
     from cardiograph.report.graph_layout import graph_layout
 
     graph, labels = fitted.prepared.graph, dataset.cohort.labels
     rng = np.random.default_rng([config.seed, 4])
-    reference = np.sort(rng.permutation(len(graph.rows))[:DRAWN_REFERENCE])
+    reference = np.sort(rng.permutation(len(graph.rows))[:MAX_DRAWN_REFERENCE])
     rows = dataset.rows(TEST)
-    queries = np.sort(rng.permutation(len(rows))[:DRAWN_QUERIES])
+    queries = np.sort(rng.permutation(len(rows))[:MAX_DRAWN_QUERIES])
     shown = np.concatenate([graph.rows[reference], rows[queries]])
     node = np.full(len(labels), -1)
     node[shown] = np.arange(len(shown))
-    heard = (
+    tables = (
         (graph.neighbours.index[reference], graph.rows, 0),
         (test.neighbours.index[queries], test.sources, len(reference)),
     )
     edges = []
-    for index, sources, first in heard:
+    for index, sources, first in tables:
         position, rank = np.nonzero(index >= 0)
         edges.append(np.stack([node[sources[index[position, rank]]], first + position]))
     drawn = np.hstack(edges)
@@ -53,14 +62,15 @@ def drawn_graph(dataset: Dataset, fitted: FittedModels, test: PartScores, config
     }
 
 
-_TILES = 8
+MAX_TILES = 8
+"""Maximum number of pages on the contact sheet."""
 
 
 def sample_sheet(dataset: Dataset, config: RunConfig) -> bytes:
-    """A PNG of what the encoder sees: training records beside their copies, or training records of both classes.
+    """Draw a PNG of encoder inputs: training records next to their copies, or training records of both classes.
 
     Raises:
-        ValueError: The cohort has no pages.
+        ValueError: If the cohort has no pages.
     """
     cohort, page_index, augmented = dataset.cohort, dataset.page_index, dataset.augmented
     if page_index is None:
@@ -73,16 +83,16 @@ def sample_sheet(dataset: Dataset, config: RunConfig) -> bytes:
 
     if augmented is not None and augmented.draws:
         pairs = list(zip(augmented.copies.source, augmented.draws, strict=True))
-        for row, draw in pairs[: _TILES // 2]:
+        for row, draw in pairs[: MAX_TILES // 2]:
             pixels = view(int(row))
-            told = f"copy, {draw.rotation_degrees:+.1f} degrees"
-            tiles += [(str(cohort.record_ids[row]), pixels), (told, augment(pixels, draw))]
+            caption = f"copy, {draw.rotation_degrees:+.1f} degrees"
+            tiles += [(str(cohort.record_ids[row]), pixels), (caption, augment(pixels, draw))]
         return contact_sheet(tiles)
     shown = np.array([facts is not None and facts.box[2] > 0 for facts in page_index.facts])  # a page that can be shown
     train = dataset.split.rows(TRAIN)
     train = train[shown[train]]
     for label in (0, 1):
         rows = train[cohort.labels[train] == label]
-        for row in np.random.default_rng([config.seed, 3]).permutation(rows)[: _TILES // 2]:
+        for row in np.random.default_rng([config.seed, 3]).permutation(rows)[: MAX_TILES // 2]:
             tiles.append((f"{cohort.record_ids[row]} ({cohort.table['class_name'][row]})", view(int(row))))
     return contact_sheet(tiles)

@@ -1,4 +1,4 @@
-"""The facts of a run for ``run.json``: what it rests on, what was filled in or left out, with which versions."""
+"""Metadata of a run for ``run.json``: provenance, settings, notes on records and values, software versions."""
 
 from __future__ import annotations
 
@@ -31,8 +31,15 @@ PACKAGES = (
 )
 
 
-def run_facts(dataset: Dataset, fitted: FittedModels, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
-    """What the report tells beside the scores, ready for JSON."""
+def run_metadata(dataset: Dataset, fitted: FittedModels, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
+    """Return the metadata that the report shows in addition to the scores, ready for JSON.
+
+    Args:
+        dataset: Dataset of the run.
+        fitted: Fitted preprocessing and models.
+        roles: Roles of the models, such as primary and baseline.
+        config: Settings of the run.
+    """
     cohort, encoder = dataset.cohort, dataset.encoder
     clinical = dataset.inputs.clinical
     return {
@@ -74,16 +81,22 @@ def run_facts(dataset: Dataset, fitted: FittedModels, roles: ModelRoles, config:
 
 
 def _graph_facts(graph: PatientGraph) -> dict[str, Any]:
-    """How neighbours were found."""
+    """Return facts about the neighbour search."""
     lists = graph.lists
     if lists is None:
         return {"search": "exact"}
-    told = {"lists": len(lists.centroids), "probes": lists.probes, "raised": lists.raised}
-    return {"search": "inverted lists", **told, "recall": lists.recall, "sampled": lists.sampled}
+    return {
+        "search": "inverted lists",
+        "lists": len(lists.centroids),
+        "probes": lists.probes,
+        "raised": lists.raised,
+        "recall": lists.recall,
+        "sampled": lists.sampled,
+    }
 
 
 def _record_notes(dataset: Dataset) -> Iterator[str]:
-    """Which records were left out, or are not what they seem, a sentence each."""
+    """Yield a sentence for each kind of record that was left out or is inconsistent."""
     part, labels = dataset.split.part, dataset.cohort.labels
     unlabelled, excluded = int((labels < 0).sum()), int((part == EXCLUDED).sum())
     if dataset.page_index is not None and dataset.page_index.skipped:
@@ -95,54 +108,51 @@ def _record_notes(dataset: Dataset) -> Iterator[str]:
         classes = {(page, label) for page, label in zip(pages, labels.tolist(), strict=True) if page and label >= 0}
         both = len(classes) - len({page for page, _ in classes})
         if both:
-            yield f"{both} pages stand under both labels: the same picture cannot be both"
+            yield f"{both} pages have both labels: the same picture cannot be both"
     yield from _absent_blocks(dataset)
     if unlabelled:
         yield (
-            f"{unlabelled} records are unlabelled: {unlabelled - excluded} are heard as neighbours, {excluded} were left "
-            "out because their group is validated or tested"
+            f"{unlabelled} records are unlabelled: {unlabelled - excluded} serve as neighbours, {excluded} were left "
+            "out because their group belongs to validation or test"
         )
 
 
 def _graph_notes(fitted: FittedModels) -> Iterator[str]:
-    """How neighbours were found, where it was not by an exact search."""
+    """Yield a sentence about the neighbour search if it is approximate."""
     lists = fitted.prepared.graph.lists
     if lists is not None:
         yield lists.sentence
 
 
 def _absent_blocks(dataset: Dataset) -> Iterator[str]:
-    """How many records lack a page, or every clinical value."""
-    clinical, told = dataset.inputs.clinical, []
+    """Yield a sentence about records that lack a page or every clinical value."""
+    clinical, counts = dataset.inputs.clinical, []
     pages = 0 if dataset.page_index is None else int((~dataset.page_index.paged).sum())
     values = 0 if clinical is None else int(np.isnan(clinical.values).all(1).sum())
-    told += [f"{pages} records have no page"] if pages else []
-    told += [f"{values} records have no clinical values"] if values else []
-    if told:
-        yield f"{'; '.join(told)}: they are scored from what they have"
+    counts += [f"{pages} records have no page"] if pages else []
+    counts += [f"{values} records have no clinical values"] if values else []
+    if counts:
+        yield f"{'; '.join(counts)}: they are scored from the blocks that they have"
 
 
 def _value_notes(dataset: Dataset, fitted: FittedModels) -> Iterator[str]:
-    """What was filled in or weighted, a sentence each."""
+    """Yield a sentence for each way in which values were filled in or weighted."""
     clinical, scaler = dataset.inputs.clinical, fitted.prepared.scaler
     if clinical is not None and scaler is not None:
-        known = clinical.values[~np.isnan(clinical.values).all(1)]  # nothing stands in for a block that is absent
+        known = clinical.values[~np.isnan(clinical.values).all(1)]  # an absent block is not imputed
         gaps = np.isnan(known).sum(axis=0)
         for variable, missing, indicator in zip(clinical.variables, gaps, scaler.has_gaps, strict=True):
             if missing:
-                told = (
-                    "and an indicator column says so"
-                    if indicator
-                    else "without an indicator: training rows have no gap"
-                )
-                yield f"{variable.name} is missing in {missing} records; the median of the training rows stands in, {told}"
+                marked = "with an indicator column" if indicator else "without an indicator: training rows have no gap"
+                replaced = "the median of the training rows is used instead"
+                yield f"{variable.name} is missing in {missing} records; {replaced}, {marked}"
     if scaler is not None:
         constant = [name for name, same in zip(scaler.names, scaler.constant, strict=True) if same]
         if constant:
-            yield f"the same in all training rows, so nothing was learnt from: {', '.join(constant)}"
+            yield f"constant in all training rows and therefore without effect: {', '.join(constant)}"
     if dataset.inputs.copies is not None:
         copies = len(dataset.inputs.copies.source)
-        yield f"{copies} augmented copies were added to the training records, none to the others"
+        yield f"{copies} augmented copies were added to the training records, none to other records"
     if dataset.inputs.class_weights is not None:
         negative, positive = dataset.inputs.class_weights
         yield f"the loss weighs classes {negative:.2f} to {positive:.2f}: probabilities are those of a balanced cohort"

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the served model, the scores of validation and test records, and the facts of the run."""
+"""Writes the outputs of a run: the model bundle, the scores of validation and test records, tables and metadata."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.summary import summarise
 from cardiograph.inference import Predictor, Scores
 from cardiograph.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
-from cardiograph.run.graph_sample import drawn_graph
-from cardiograph.run.metadata import run_facts
+from cardiograph.run.graph_sample import sample_graph
+from cardiograph.run.metadata import run_metadata
 from cardiograph.run.subgroups import score_subgroups
-from cardiograph.train.calibrate import calibrated, threshold_of
+from cardiograph.train.calibrate import calibrate_bundle, fit_threshold
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import FittedModels, make_bundle
 from cardiograph.train.steps import PipelineSteps
 from cardiograph.uncertainty.conformal import DIGITS
 
 
-def certainty_of(
+def summarise_uncertainty(
     predictor: Predictor, found: Scores | None, labels: NDArray[np.int64], config: EvaluationConfig
 ) -> dict[str, Any] | None:
-    """What the kept model's calibration rests on, and how its sets and its gate fare on test records.
+    """Summarise the calibration of the primary model, and its conformal sets and novelty gate on test records.
 
     Args:
-        predictor: Predictor of the kept model.
-        found: Its scores of the test records; None where a study went round it.
-        labels: [records] 0 or 1 of these records.
-        config: Coverage asked for, quantile of the gate.
+        predictor: Predictor of the primary model.
+        found: Scores of the test records; None if a study bypassed the predictor.
+        labels: [records] 0 or 1.
+        config: Configured coverage of the sets and quantile of the gate.
 
     Returns:
-        Plain values, ready for JSON; None where nothing was fitted.
+        Values ready for JSON; None if no uncertainty was fitted.
     """
     uncertainty = predictor.bundle.uncertainty
     if uncertainty is None or found is None or found.uncertainty is None:
         return None
-    told, sets = found.uncertainty, uncertainty.conformal
+    output, sets = found.uncertainty, uncertainty.conformal
     coverage: dict[str, float | None] = {"0": None, "1": None}
     if sets is not None and sets.enough:
-        inside = told.p_values > round(1 - sets.confidence, DIGITS)
+        inside = output.p_values > round(1 - sets.confidence, DIGITS)
         for label in (0, 1):
             rows = labels == label
             coverage[str(label)] = float(inside[rows, label].mean()) if rows.any() else None
-    judged = np.array([not reason for reason in told.unjudged], dtype=bool)
+    judged = np.array([not reason for reason in output.unjudged], dtype=bool)
     return {
         "calibration": {
             "kind": uncertainty.calibrator.kind,
@@ -63,30 +63,30 @@ def certainty_of(
             "asked": config.conformal,
             "records": "one class only" if sets is None else sets.statement,
             "coverage": coverage,
-            "decisions": dict(sorted(Counter(told.decisions).items())),
+            "decisions": dict(sorted(Counter(output.decisions).items())),
         },
         "novelty": {
             "quantile": config.novelty,
             "judged": int(judged.sum()),
             "not_judged": int((~judged).sum()),
-            "novel": int(told.novel.sum()),
+            "novel": int(output.novel.sum()),
         },
-        "width": None if np.isnan(told.high).all() else float(np.nanmedian(told.high - told.low)),
+        "width": None if np.isnan(output.high).all() else float(np.nanmedian(output.high - output.low)),
     }
 
 
 def record_model(
     directory: RunDirectory, dataset: Dataset, fitted: FittedModels, config: RunConfig, steps: PipelineSteps
 ) -> dict[str, Predictor]:
-    """Write the bundle of the kept model and return a predictor for every network.
+    """Write the bundle of the primary model and return a predictor for every model.
 
-    The kept one is loaded back from the disk: test scores come from the very files that are served. Only a protocol with
-    faults may score in another way; its bundle names them.
+    The primary model is loaded back from disk, so that test scores come from the very files that are served. Only steps
+    with faults may score in another way; the bundle names these faults.
     """
     predictors = {}
     for name, (network, _) in fitted.networks.items():
         bundle = make_bundle(name, network, dataset, fitted.prepared, config)
-        bundle = calibrated(bundle, dataset, fitted.prepared, config, steps)
+        bundle = calibrate_bundle(bundle, dataset, fitted.prepared, config, steps)
         predictors[name] = Predictor(bundle)
         if name == config.model.name:
             if steps.faults:
@@ -100,11 +100,11 @@ def record_model(
 def _reproduction(
     bundle: ModelBundle, dataset: Dataset, fitted: FittedModels, config: RunConfig, steps: PipelineSteps
 ) -> ModelBundle:
-    """The bundle of a model with faults: attached as they have it, and marked."""
+    """Return the bundle of a model with faults: it names them, and attaches new patients as the faulty steps do."""
     prepared = steps.serve(fitted.prepared, dataset, config)
     reference = make_bundle(config.model.name, bundle.network, dataset, prepared, config).reference
-    told = f"reproduction of a faulty protocol; {bundle.served.provenance}"
-    served = dataclasses.replace(bundle.served, provenance=told, reproduces=steps.faults)
+    provenance = f"reproduction of a faulty protocol; {bundle.served.provenance}"
+    served = dataclasses.replace(bundle.served, provenance=provenance, reproduces=steps.faults)
     return dataclasses.replace(bundle, served=served, reference=reference)
 
 
@@ -116,7 +116,11 @@ def record_scores(
     config: RunConfig,
     steps: PipelineSteps,
 ) -> dict[str, Any]:
-    """Score validation and test records with every model, and write tables, metrics and facts."""
+    """Score validation and test records with every model, and write tables, metrics and metadata.
+
+    Returns:
+        The content of ``metrics.json``.
+    """
     parts, prepared = {part: dataset.rows(part) for part in (VAL, TEST)}, fitted.prepared
     scores = {
         name: {part: steps.score(predictor, dataset, prepared, rows) for part, rows in parts.items()}
@@ -124,7 +128,7 @@ def record_scores(
     }
     probabilities = {name: {part: s.probabilities for part, s in found.items()} for name, found in scores.items()}
     predictions = {
-        part: steps.present(
+        part: steps.orient_labels(
             PartPredictions(
                 dataset.cohort.labels[rows],
                 dataset.split.groups.index[rows],
@@ -144,18 +148,18 @@ def record_scores(
     )
     metrics["subgroups"] = score_subgroups(dataset, predictions[TEST], roles, config)
     kept = config.model.name
-    metrics["certainty"] = certainty_of(
+    metrics["certainty"] = summarise_uncertainty(
         predictors[kept], scores[kept][TEST].scores, predictions[TEST].labels, config.evaluation
     )
     _write_tables(directory, dataset, predictions, scores[config.model.name])
     directory.write_json("metrics.json", metrics)
-    directory.write_arrays("graph.safetensors", drawn_graph(dataset, fitted, scores[config.model.name][TEST], config))
-    directory.record(run_facts(dataset, fitted, roles, config))
+    directory.write_arrays("graph.safetensors", sample_graph(dataset, fitted, scores[config.model.name][TEST], config))
+    directory.record(run_metadata(dataset, fitted, roles, config))
     return metrics
 
 
 def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
-    """Which model stands for the graph and which for the same features without it: by validation log loss."""
+    """Choose the models that represent the graph and the same features without a graph, by validation log loss."""
     from sklearn.metrics import log_loss
 
     loss = {name: log_loss(validation.labels, p, labels=[0, 1]) for name, p in validation.probabilities.items()}
@@ -169,7 +173,7 @@ def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
         other_baselines=[name for name in WITHOUT_GRAPH if name in loss and name not in (graph, baseline)],
         titles={name: title for name, title in TITLES.items() if name in loss},
         thresholds={
-            name: threshold_of(validation.labels, p, config.evaluation) for name, p in validation.probabilities.items()
+            name: fit_threshold(validation.labels, p, config.evaluation) for name, p in validation.probabilities.items()
         },
     )
 
@@ -196,30 +200,34 @@ def _write_tables(
     directory.write_table(
         "split.parquet", pd.DataFrame({"record_id": ids, "group": split.groups.index, "part": split.part})
     )
-    frames, heard = [], []
+    frames, neighbour_frames = [], []
     for part, found in predictions.items():
         rows = dataset.rows(part)
         frame = pd.DataFrame({"record_id": ids[rows], "part": part, "group": found.groups, "label": found.labels})
         frame = frame.assign(**{f"probability_{name}": p for name, p in found.probabilities.items()})
         frames.append(frame.assign(**_certainty(scores[part])))
-        hood = scores[part].neighbours
-        position, rank = np.nonzero(hood.index >= 0)
-        sources = scores[part].sources[hood.index[position, rank]]
+        neighbours = scores[part].neighbours
+        position, rank = np.nonzero(neighbours.index >= 0)
+        sources = scores[part].sources[neighbours.index[position, rank]]
         columns = {"record_id": ids[rows[position]], "rank": rank + 1, "neighbour": ids[sources]}
-        heard.append(pd.DataFrame({**columns, "distance": hood.distance[position, rank]}))
+        neighbour_frames.append(pd.DataFrame({**columns, "distance": neighbours.distance[position, rank]}))
     directory.write_table("predictions.parquet", pd.concat(frames, ignore_index=True))
-    directory.write_table("neighbours.parquet", pd.concat(heard, ignore_index=True))
-    if dataset.inputs.image is not None:
-        arrays: dict[str, NDArray[Any]] = {"image": dataset.inputs.image}
-        if dataset.page_index is not None:
-            arrays["likeness"] = dataset.page_index.perceptual_hashes
+    directory.write_table("neighbours.parquet", pd.concat(neighbour_frames, ignore_index=True))
+    if dataset.inputs.image is not None and dataset.page_index is not None:
+        arrays = {"image": dataset.inputs.image, "likeness": dataset.page_index.perceptual_hashes}
         directory.write_arrays("embeddings.safetensors", arrays)
 
 
 def _certainty(found: PartScores) -> dict[str, Any]:
-    """What beside the probability is told of each record by the kept model."""
+    """Return the columns of the predictions table with raw scores and uncertainty of the primary model."""
     if found.scores is None or found.scores.uncertainty is None:
         return {}
-    told = found.scores.uncertainty
-    intervals = {"score": found.scores.raw, "low": told.low, "high": told.high}
-    return {**intervals, "decision": list(told.decisions), "novelty": told.novelty, "novel": told.novel}
+    output = found.scores.uncertainty
+    return {
+        "score": found.scores.raw,
+        "low": output.low,
+        "high": output.high,
+        "decision": list(output.decisions),
+        "novelty": output.novelty,
+        "novel": output.novel,
+    }

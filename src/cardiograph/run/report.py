@@ -1,4 +1,4 @@
-"""From the files of a run to its report and model card; nothing is computed that the run did not write down."""
+"""Writes report and model card from the files of a run; it computes no new results."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def write_report(directory: RunDirectory) -> None:
 
 
 def require_trained(directory: RunDirectory) -> None:
-    """Raise RunError for an extended run: it trained nothing that a report could tell of."""
+    """Raise RunError for an extended run: it trained no model and has no report."""
     if "extended" in directory.read_json("run.json"):
         message = (
-            f"run {directory.path}: an extended run has no report; look at that of the run it extends, and at the page of "
+            f"run {directory.path}: an extended run has no report; see the report of the run it extends, and that of "
             "`cardiograph evaluate`"
         )
         raise RunError(message)
 
 
 def report_content(directory: RunDirectory) -> ReportContent:
-    """All that the report tells, read from the run's files."""
+    """Read the content of the report from the run's files."""
     facts, config = directory.read_json("run.json"), directory.config()
     roles = ModelRoles(**facts["roles"])
     parts = _predictions(directory, roles)
@@ -59,9 +59,9 @@ def report_content(directory: RunDirectory) -> ReportContent:
     sheet = directory.read_bytes("pages.png")
     copies = facts["copies"]
     caption = (
-        f"Training records of the minority class, each beside one of its {copies} augmented copies (first four shown)."
+        f"Training records of the minority class, each next to an augmented copy ({copies} copies, first four shown)."
         if copies
-        else "What the encoder sees of training records drawn at random, before scaling to 224 x 224 pixels."
+        else "Encoder inputs of training records drawn at random, before scaling to 224 x 224 pixels."
     )
     return ReportContent(
         title=f"{facts['source']} ({directory.path.resolve().name})",
@@ -90,16 +90,16 @@ def report_content(directory: RunDirectory) -> ReportContent:
         fusion_shares=facts["fusion"]["shares"],
         issues=tuple(Issue(**issue) for issue in facts["skipped"]),
         notes=tuple(_notes(facts)),
-        ceiling=None if facts.get("ceiling") is None else CeilingContent(**facts["ceiling"]),
-        cautions=tuple(facts.get("cautions", ())),  # older runs have none, and no audit
-        audit=directory.read_json("audit.json") if (directory.path / "audit.json").exists() else None,
+        ceiling=None if facts["ceiling"] is None else CeilingContent(**facts["ceiling"]),
+        cautions=tuple(facts["cautions"]),
+        audit=directory.read_json("audit.json"),
         reproduction=Reproduction(
             config_toml=config.to_toml(),
-            seconds=facts.get("seconds", {}),
+            seconds=facts["seconds"],
             versions=facts["versions"],
             seeds=facts["seeds"],
             hashes={"cohort": facts["data_hash"], "configuration": config.fingerprint()},
-            command=facts.get("command", ""),
+            command=facts["command"],
         ),
     )
 

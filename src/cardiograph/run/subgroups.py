@@ -1,4 +1,4 @@
-"""Which columns of a cohort name subgroups, and the scores of the kept model in them."""
+"""Chooses columns that define subgroups, and scores the primary model in them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.subgroups import MAX_LEVELS, groupings_of, subgroup_scores
 from cardiograph.train.data import Dataset
 
-ASKED_FIRST = ("sex", "gender", "race", "ethnicity", "age", "site", "hospital", "centre", "center", "device")
+PREFERRED_COLUMNS = ("sex", "gender", "race", "ethnicity", "age", "site", "hospital", "centre", "center", "device")
 """Unread columns that come before all others."""
-MOST_COLUMNS = 12
-"""Unread columns that are looked at: each has intervals for all of its levels, and many levels differ by chance."""
+MAX_COLUMNS = 12
+"""Maximum number of unread columns: among many levels some differ by chance."""
 
 
 def score_subgroups(dataset: Dataset, test: PartPredictions, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
-    """Scores of the kept model in subgroups of the test records, see :func:`subgroup_scores`.
+    """Score the primary model in subgroups of the test records, see :func:`subgroup_scores`.
 
     Args:
-        dataset: The cohort of a run.
-        test: Predictions on its labelled test rows, in their order.
-        roles: Which model is kept, and its threshold.
-        config: Resamples, confidence, seed.
+        dataset: Dataset of the run.
+        test: Predictions for its labelled test rows, in their order.
+        roles: Roles of the models, with the threshold of the primary model.
+        config: Number of resamples, confidence level and seed.
     """
     return subgroup_scores(
         test.labels,
@@ -41,16 +41,17 @@ def score_subgroups(dataset: Dataset, test: PartPredictions, roles: ModelRoles, 
 
 
 def subgroup_columns(dataset: Dataset, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """Columns that may name subgroups: name -> values of ``rows``.
+    """Return columns that may define subgroups: name -> values of ``rows``.
 
-    Unread columns of few different cells (sex), the site, and the clinical variables that were not simulated.
+    These are unread columns with few different cells (such as sex), the site, and clinical variables that were not
+    simulated.
     """
     cohort, clinical = dataset.cohort, dataset.inputs.clinical
     columns: dict[str, NDArray[Any]] = {}
     if cohort.unread is not None:
         names = sorted(map(str, cohort.unread.columns), key=_rank)
-        few = (name for name in names if _may_part(name, cohort.unread[name].iloc[rows].to_numpy(object)))
-        for name, _ in zip(few, range(MOST_COLUMNS), strict=False):
+        few = (name for name in names if _defines_groups(name, cohort.unread[name].iloc[rows].to_numpy(object)))
+        for name, _ in zip(few, range(MAX_COLUMNS), strict=False):
             columns[name] = cohort.unread[name].iloc[rows].to_numpy(object)
     if "site" in cohort.table:
         columns["site"] = cohort.table["site"].iloc[rows].to_numpy(object)
@@ -62,8 +63,8 @@ def subgroup_columns(dataset: Dataset, rows: NDArray[np.int64]) -> dict[str, NDA
 
 
 def _rank(name: str) -> int:
-    return ASKED_FIRST.index(name.lower()) if name.lower() in ASKED_FIRST else len(ASKED_FIRST)
+    return PREFERRED_COLUMNS.index(name.lower()) if name.lower() in PREFERRED_COLUMNS else len(PREFERRED_COLUMNS)
 
 
-def _may_part(name: str, cells: NDArray[Any]) -> bool:
+def _defines_groups(name: str, cells: NDArray[Any]) -> bool:
     return name.lower() == "age" or 1 < len({str(cell) for cell in cells}) <= MAX_LEVELS + 1

@@ -94,7 +94,7 @@ def rewired_edges(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
     edges = RandomEdges(np.random.default_rng([config.seed, 7]))
     sound = steps_of(Faults(), pool=shared_cohort.pool)
     return shared_cohort.trial(
-        config, steps=dataclasses.replace(sound, link=edges.link, join=edges.join, score=edges.score)
+        config, steps=dataclasses.replace(sound, build_graph=edges.link, attach=edges.join, score=edges.score)
     )
 
 

@@ -200,7 +200,7 @@ class SharedCohort:
         """
         labels, groups = dataset.cohort.labels, dataset.split.groups.index
         judged = {
-            part: steps.present(
+            part: steps.orient_labels(
                 PartPredictions(labels[dataset.rows(part)], groups[dataset.rows(part)], {"model": values})
             )
             for part, values in probabilities.items()
@@ -218,10 +218,10 @@ class SharedCohort:
         cohort, page_index = self.own
         if page_index is None or context.config.cohort.modality == "clinical":
             return cohort, None
-        everyone = cohort if steps.page_index is index_pages else self.cohort
+        everyone = cohort if steps.index_pages is index_pages else self.cohort
         key = f"{context.config.fingerprint('pages')} {len(everyone)}"
         if key not in self._surveys:
-            self._surveys[key] = steps.page_index(everyone, context)
+            self._surveys[key] = steps.index_pages(everyone, context)
         cohort, page_index = self._surveys[key]
         if context.config.cohort.modality == "image":
             cohort = dataclasses.replace(cohort, variables=())

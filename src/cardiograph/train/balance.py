@@ -1,4 +1,4 @@
-"""What is done about a minority class: weights, or a plan of which training rows are copied."""
+"""Class imbalance: loss weights, or a plan of which training rows to copy."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cardiograph.errors import CohortError
 
 @dataclass(frozen=True)
 class CopyPlan:
-    """Which records get an augmented copy, once for each copy.
+    """Plan of augmented copies.
 
     Args:
-        source: [copies] int64 row of the source record in the cohort; always a labelled training row.
+        source: [copies] int64 cohort row from which each copy is made; always a labelled training row.
     """
 
     source: NDArray[np.int64]
@@ -25,18 +25,19 @@ class CopyPlan:
 
 
 def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Weights that give both classes the same total weight and the training rows a mean weight of 1.
+    """Return weights that give both classes the same total weight and the training rows a mean weight of 1.
 
-    Weight of class c: ``n / (2 n_c)``. Probabilities learnt with weights are those of a balanced cohort.
+    The weight of class c is ``n / (2 n_c)``. A model trained with these weights predicts probabilities of a balanced
+    cohort.
 
     Args:
-        labels: [training rows] 0, 1 or -1; unlabelled rows do not count.
+        labels: [training rows] 0, 1 or -1; unlabelled rows are ignored.
 
     Returns:
-        [2] weight of label 0 and of label 1.
+        [2] weights of label 0 and label 1.
 
     Raises:
-        CohortError: A class is absent.
+        CohortError: If a class is absent.
     """
     counts = _class_counts(labels)
     return np.asarray(counts.sum() / (2.0 * counts))
@@ -51,20 +52,20 @@ def plan_copies(
 ) -> CopyPlan:
     """Plan copies that grow the minority class of the training rows to the size of the majority class.
 
-    All members serve in turn: each round goes once through the class in a new random order, so no member has two
-    copies more than another.
+    Each round copies every member of the class once, in a new random order, so the numbers of copies of two members
+    differ by at most one.
 
     Args:
-        labels: [records] of the whole cohort: 0, 1 or -1.
-        train_rows: Rows of the training part; unlabelled ones among them are never copied.
-        rng: Source of chance.
-        paged: [records] whether a record has a page that can be copied; all if None.
+        labels: [records] labels of the whole cohort: 0, 1 or -1.
+        train_rows: Rows of the training part; unlabelled rows are never copied.
+        rng: Random generator.
+        paged: [records] whether a record has a page that can be copied; all have one if None.
 
     Returns:
-        The plan, empty where the classes are equal.
+        The plan; it is empty if the classes have the same size.
 
     Raises:
-        CohortError: A class is absent from the training rows, or no record of the minority class has a page.
+        CohortError: If a class is absent from the training rows, or no record of the minority class has a page.
     """
     counts = _class_counts(labels[train_rows])
     minority = int(np.argmin(counts))
@@ -80,14 +81,14 @@ def plan_copies(
 
 
 def loss_weights(n_train: int, copy_source: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Loss weights by which a source and its copies share one unit.
+    """Return loss weights: a source and its copies share a total weight of 1.
 
     Args:
         n_train: Number of labelled training rows.
-        copy_source: [copies] position of each copy's source among these rows, 0..n_train-1 (not the row of the cohort).
+        copy_source: [copies] position of each copy's source among these rows, 0..n_train-1 (not the row in the cohort).
 
     Returns:
-        [n_train + copies] weights, the rows first, then the copies in their order; they sum to ``n_train``.
+        [n_train + copies] weights, first of the rows, then of the copies; they sum to ``n_train``.
     """
     family = np.bincount(copy_source, minlength=n_train) + 1.0
     return np.concatenate([1.0 / family, 1.0 / family[copy_source]])

@@ -1,4 +1,4 @@
-"""What validation records teach about the scores of a model: calibration, intervals, sets, threshold."""
+"""Fits what depends on validation scores: calibration, intervals, conformal sets, novelty gates and threshold."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from cardiograph.evaluate.decision import choose_threshold
 from cardiograph.inference import Predictor, mean_distance
 from cardiograph.train.data import Dataset
 from cardiograph.train.fit import PreparedGraph
-from cardiograph.train.novelty_gates import gate_of, partial_gates
+from cardiograph.train.novelty_gates import fit_gate, fit_partial_gates
 from cardiograph.train.steps import PipelineSteps
 from cardiograph.uncertainty.calibrator_choice import fit_calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
 from cardiograph.uncertainty.uncertainty import Uncertainty, rounded
 
 
-def calibrated(
+def calibrate_bundle(
     bundle: ModelBundle, dataset: Dataset, prepared: PreparedGraph, config: RunConfig, steps: PipelineSteps
 ) -> ModelBundle:
-    """The bundle with all that its validation records teach.
+    """Return the bundle calibrated on the validation records, with its threshold.
 
     Args:
-        bundle: Not calibrated yet.
-        dataset: Labels, groups and split.
-        prepared: Features and graph behind the bundle.
+        bundle: Uncalibrated bundle.
+        dataset: Cohort with labels, groups and split.
+        prepared: Features and graph of the bundle.
         config: Settings of the run.
-        steps: How records are scored. One with faults goes round the predictor: its scores are not calibrated.
+        steps: Pipeline steps. Scores of steps with faults may bypass the predictor and are not calibrated.
     """
     rows = dataset.rows(VAL)
     labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
     found = steps.score(Predictor(bundle), dataset, prepared, rows)
     if found.scores is not None and found.scores.uncertainty is not None and not steps.cautions:
-        uncertainty = learn_uncertainty(found.scores.raw, labels, groups, config.evaluation, seed=config.seed)
+        uncertainty = fit_uncertainty(found.scores.raw, labels, groups, config.evaluation, seed=config.seed)
         quantile = config.evaluation.novelty
         complete = prepared.places.of(prepared.graph.rows).present.all(1)
         uncertainty = dataclasses.replace(
             uncertainty,
-            novelty=gate_of(mean_distance(prepared.graph.neighbours)[complete], quantile),
-            partial_novelty=partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
+            novelty=fit_gate(mean_distance(prepared.graph.neighbours)[complete], quantile),
+            partial_novelty=fit_partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
         )
         bundle = dataclasses.replace(bundle, uncertainty=uncertainty)
         found = steps.score(Predictor(bundle), dataset, prepared, rows)
-    threshold = threshold_of(labels, found.probabilities, config.evaluation)
+    threshold = fit_threshold(labels, found.probabilities, config.evaluation)
     return dataclasses.replace(bundle, served=dataclasses.replace(bundle.served, threshold=threshold))
 
 
-def learn_uncertainty(
+def fit_uncertainty(
     raw: NDArray[np.float64],
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
@@ -59,14 +59,14 @@ def learn_uncertainty(
     *,
     seed: int,
 ) -> Uncertainty:
-    """Calibration, intervals and sets from the scores of validation records.
+    """Fit calibration, intervals and conformal sets to the scores of validation records.
 
     Args:
         raw: [records] differences of logits.
         labels: [records] 0 or 1.
-        groups: [records] group of each; calibrators are compared on held-out groups.
-        config: Kind of calibration, coverage of the sets.
-        seed: Seed of the folds.
+        groups: [records] group numbers; calibrators are compared on held-out groups.
+        config: Kind of calibration and coverage of the sets.
+        seed: Seed of the cross-validation folds.
     """
     raw = rounded(raw)
     rng = np.random.default_rng([seed, 6])
@@ -80,8 +80,8 @@ def learn_uncertainty(
     )
 
 
-def threshold_of(labels: NDArray[np.int64], probabilities: NDArray[np.float64], config: EvaluationConfig) -> float:
-    """The threshold that the configured rule takes on validation records."""
+def fit_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.float64], config: EvaluationConfig) -> float:
+    """Choose the threshold on validation records by the configured rule."""
     return choose_threshold(
         config.threshold_rule,
         labels,

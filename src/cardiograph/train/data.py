@@ -1,4 +1,4 @@
-"""What is known of a cohort before anything is learnt, and what was learnt from it."""
+"""The dataset that models are trained on: a split cohort with embeddings and clinical values."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from cardiograph.train.balance import class_weights, plan_copies
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """What a model is learnt from.
+    """Arrays that a model is trained on.
 
     Args:
         image: [records, width] embeddings, NaN where a record has no page; None without an image block.
-        clinical: Values in their units, or None.
+        clinical: Clinical values in their units; None without a clinical block.
         labels: [records] 0, 1 or -1.
-        split: Parts and groups.
-        copies: Augmented copies, or None.
+        split: Part and group of each record.
+        copies: Augmented copies of training records, or None.
         class_weights: [2] loss weight of each class, or None.
     """
 
@@ -50,14 +50,14 @@ class TrainingInputs:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A cohort before anything is learnt.
+    """A split and embedded cohort, before any model is fitted.
 
     Args:
-        cohort: Its records.
-        page_index: Its pages, or None.
-        split: Parts and groups.
-        inputs: Embeddings and values.
-        encoder: Encoder of the pages, or None.
+        cohort: Records of the table.
+        page_index: Pages of the records; None for a cohort without pages.
+        split: Part and group of each record.
+        inputs: Embeddings, clinical values and labels.
+        encoder: Encoder of the pages; None for a cohort without pages.
         augmented: Copies of training pages and how they were made, or None.
     """
 
@@ -69,12 +69,12 @@ class Dataset:
     augmented: Augmented | None = None
 
     def rows(self, part: str) -> NDArray[np.int64]:
-        """Labelled rows of a part."""
+        """Return the labelled rows of a part."""
         rows = self.split.rows(part)
         return rows[self.cohort.labels[rows] >= 0]
 
     def queries(self, rows: NDArray[np.int64]) -> Queries:
-        """Records as the predictor takes them."""
+        """Return records in the form that the predictor scores."""
         inputs, patients = self.inputs, list(self.cohort.table["patient_id"])
         facts = [None if self.page_index is None else self.page_index.facts[row] for row in rows]
         return Queries(
@@ -87,24 +87,24 @@ class Dataset:
 
     @property
     def provenances(self) -> tuple[Provenance, ...]:
-        """One for each clinical column."""
+        """Provenance of each clinical column."""
         return () if self.inputs.clinical is None else self.inputs.clinical.provenance
 
     @property
     def provenance(self) -> Provenance:
-        """What the headline score rests on."""
+        """Provenance of the headline score: measured, simulated or synthetic values."""
         return headline_provenance(self.provenances, synthetic=self.cohort.synthetic)
 
 
 @dataclass(frozen=True)
 class PartScores:
-    """What a network says of some records of the cohort.
+    """Scores of some records of the cohort.
 
     Args:
         by_class: [records, classes] float64 probabilities.
-        neighbours: Whom each one heard.
-        sources: [heard records] row in the cohort of each record that ``neighbours`` speaks of.
-        scores: Scores of the predictor, with raw scores and what is told of them; None where a study went round it.
+        neighbours: Neighbours that each record aggregates.
+        sources: [reference records] cohort row of each record to which ``neighbours`` refers.
+        scores: Scores of the predictor, with raw scores and uncertainty; None if a study bypassed the predictor.
     """
 
     by_class: NDArray[np.float64]
@@ -114,14 +114,25 @@ class PartScores:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """[records] of the outcome."""
+        """[records] probabilities of the outcome."""
         return self.by_class[:, 1]
 
 
 def build_dataset(
     cohort: Cohort, page_index: PageIndex | None, split: Split, clinical: ClinicalTable | None, context: RunContext
 ) -> Dataset:
-    """Values and embeddings: all that is known before anything is learnt."""
+    """Embed the pages of a split cohort, and augmented copies of training pages if configured.
+
+    Args:
+        cohort: Records of the table.
+        page_index: Pages of the records; None for a cohort without pages.
+        split: Part and group of each record.
+        clinical: Clinical values, or None.
+        context: Settings, cache and progress.
+
+    Raises:
+        CohortError: If the cohort has pages, but no labelled training record has one.
+    """
     config = context.config
     if page_index is None:
         return Dataset(cohort, None, split, training_inputs(cohort, split, clinical, config))
@@ -129,7 +140,7 @@ def build_dataset(
         labelled = np.flatnonzero((split.part == TRAIN) & (cohort.labels >= 0) & page_index.paged)
         if not len(labelled):
             message = (
-                "no labelled training record has a page, so nothing can be learnt about pages; add pages, draw another "
+                "no labelled training record has a page, so the model cannot learn from pages; add pages, draw another "
                 "split (--seed), or use the clinical values alone: --modality clinical"
             )
             raise CohortError(message)
@@ -154,7 +165,7 @@ def training_inputs(
     image: np.ndarray | None = None,
     augmented: Augmented | None = None,
 ) -> TrainingInputs:
-    """What a model is learnt from, with class weights where the configuration asks for them."""
+    """Return the arrays that a model is trained on, with class weights if they are configured."""
     weights = class_weights(cohort.labels[split.rows(TRAIN)]) if config.balance.mode == "weights" else None
     return TrainingInputs(
         image, clinical, cohort.labels, split, None if augmented is None else augmented.copies, weights

@@ -1,4 +1,4 @@
-"""What is learnt from a split cohort: scaler, fusion, graph and networks, each from the rows that it may see."""
+"""Fits scaler, fusion, graph and models to a split cohort, each on the rows that it is allowed to see."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from cardiograph.train.data import Dataset, TrainingInputs
 
 @dataclass(frozen=True)
 class PreparedGraph:
-    """Features and graph, fitted on training rows, and the two sets of examples that training needs.
+    """Features and graph, fitted on training rows, and the examples for training and validation.
 
     Args:
-        scaler: None without clinical values.
-        fusion: Block weights and standardisation.
-        features: Features of all records of the cohort.
-        space: Where neighbours are sought.
-        places: Places of all records of the cohort; in a learnt space those of training records are cross-fitted.
+        scaler: Scaler of the clinical values; None without clinical values.
+        fusion: Fitted block weights and standardisation.
+        features: Node features of all records of the cohort.
+        space: Space in which neighbours are searched.
+        places: Coordinates of all records in that space; those of training records are cross-fitted in a fitted space.
         graph: Graph of the reference records.
-        train_set: Reference records, then copies.
-        val_set: Labelled validation records, attached to the reference.
+        train_set: Examples of the reference records, followed by those of augmented copies.
+        val_set: Examples of the labelled validation records, attached to the reference graph.
     """
 
     scaler: ClinicalScaler | None
@@ -62,17 +62,17 @@ def prepare(
     config: RunConfig,
     *,
     fuse: Callable[..., Fusion] = Fusion.fit,
-    link: Callable[..., PatientGraph] = build_graph,
-    join: Callable[..., NearestNeighbours] = attach,
+    build_graph: Callable[..., PatientGraph] = build_graph,
+    attach: Callable[..., NearestNeighbours] = attach,
 ) -> PreparedGraph:
-    """Fit scaler and fusion on labelled training rows, link the reference records, attach validation records.
+    """Fit scaler and fusion on training rows, build the reference graph, attach copies and validation records.
 
     Args:
-        inputs: Values, labels and split.
-        config: Block weights, neighbours, metric.
-        fuse: Makes node features of the blocks; as ``Fusion.fit``.
-        link: Makes the graph of the reference records; as ``build_graph``.
-        join: Finds whom copies and validation records hear; as ``attach``.
+        inputs: Embeddings, clinical values, labels and split.
+        config: Settings of fusion and graph.
+        fuse: Function that fits the fusion of the blocks, with the signature of ``Fusion.fit``.
+        build_graph: Function that builds the graph of the reference records, with the signature of ``build_graph``.
+        attach: Function that finds the neighbours of copies and validation records, with the signature of ``attach``.
     """
     labels, split = inputs.labels, inputs.split
     reference, groups = split.rows(TRAIN), split.groups.index
@@ -85,27 +85,27 @@ def prepare(
     features = fusion.transform(inputs.image, clinical)
     space, fold = SearchSpace.fit(features, labels, labelled, groups, config.graph)
     places = space.place(features, fold)
-    graph = link(places, reference, groups, config.graph)
+    graph = build_graph(places, reference, groups, config.graph)
     prior, blocks = label_prior(labels[reference]), tuple(features.blocks.values())
     degree = NeighbourTable.of(graph.neighbours).degree
 
     reference_points = dataclasses.replace(places.of(reference), lists=graph.lists)
 
     def attached(queries: SearchPoints, of_groups: NDArray[np.int64]) -> NearestNeighbours:
-        return join(reference_points, queries, config.graph, group_members(of_groups, groups[reference]))
+        return attach(reference_points, queries, config.graph, group_members(of_groups, groups[reference]))
 
-    def table_of(hood: NearestNeighbours) -> NeighbourTable:
-        return NeighbourTable.of(hood, degree, neighbour_votes(hood, labels[reference], prior=prior))
+    def table_of(nearest: NearestNeighbours) -> NeighbourTable:
+        return NeighbourTable.of(nearest, degree, neighbour_votes(nearest, labels[reference], prior=prior))
 
-    train_values, hoods, sources = features.values[reference], [graph.neighbours], reference
+    train_values, train_nearest, sources = features.values[reference], [graph.neighbours], reference
     if inputs.copies is not None:
         source = inputs.copies.source
         copied = fusion.transform(inputs.copies.image, None if clinical is None else clinical[source])
         train_values = np.vstack([train_values, copied.values])
-        hoods.append(attached(space.place(copied, fold[source]), groups[source]))
+        train_nearest.append(attached(space.place(copied, fold[source]), groups[source]))
         sources = np.concatenate([reference, source])
     weights = _loss_weights(inputs, reference)
-    neighbour_table = table_of(NearestNeighbours.stacked(hoods))
+    neighbour_table = table_of(NearestNeighbours.stacked(train_nearest))
     train_set = Examples.of(train_values, neighbour_table, labels[sources], weights, blocks=blocks)
     val = split.rows(VAL)
     val_neighbour_table = table_of(attached(places.of(val), groups[val]))
@@ -121,7 +121,18 @@ def fit_network(
     *,
     classes: int = 2,
 ) -> tuple[Model, History]:
-    """Train one model on the prepared examples; ``classes`` is how many labels they have."""
+    """Train one model on the prepared examples.
+
+    Args:
+        name: Name of the model, such as ``gcn``.
+        prepared: Training and validation examples.
+        config: Model settings and seed.
+        progress: Callback that receives the number of each epoch.
+        classes: Number of classes of the labels.
+
+    Returns:
+        The model and its learning curves.
+    """
     examples = (prepared.train_set, prepared.val_set)
     return train(name, *examples, config=config.model, seed=config.seed, classes=classes, progress=progress)
 
@@ -135,16 +146,16 @@ def reference_of(
     patient_ids: list[str | None],
     pages: tuple[list[str], NDArray[np.uint8]] | None,
 ) -> Reference:
-    """The reference records as the network left them, ready to be the neighbours of queries.
+    """Return the reference records with the states that the network computed, as neighbours for queries.
 
     Args:
         prepared: Features and graph.
-        network: Trained.
-        inputs: What it was learnt from.
+        network: Trained model.
+        inputs: Arrays that it was trained on.
         record_ids: [records] names.
-        patient_ids: [records] names or None.
-        pages: Pixel hashes [records] (empty without a page) and perceptual hashes [records, bytes], or None where nobody
-            has a page.
+        patient_ids: [records] names, None where not given.
+        pages: Pixel hashes [records] (empty without a page) and perceptual hashes [records, bytes]; None for a cohort
+            without pages.
     """
     rows = prepared.graph.rows
     labels = inputs.labels[rows]
@@ -175,7 +186,7 @@ def reference_of(
 
 
 def _loss_weights(inputs: TrainingInputs, reference: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[reference + copies] weight in the loss: of the class, and shared between a record and its copies."""
+    """Return [reference + copies] loss weights: the class weight, shared between a record and its copies."""
     source = np.zeros(0, np.int64) if inputs.copies is None else inputs.copies.source
     weights = loss_weights(len(reference), np.searchsorted(reference, source))
     if inputs.class_weights is not None:
@@ -184,13 +195,13 @@ def _loss_weights(inputs: TrainingInputs, reference: NDArray[np.int64]) -> NDArr
 
 
 def make_bundle(name: str, network: Model, dataset: Dataset, prepared: PreparedGraph, config: RunConfig) -> ModelBundle:
-    """The bundle of a network, not calibrated yet and its threshold still at 0.5.
+    """Return the uncalibrated bundle of a model, with a threshold of 0.5.
 
     Args:
-        name: Name of the network, such as ``gcn``.
-        network: Trained.
-        dataset: What it was learnt from.
-        prepared: Its scaler, fusion and graph.
+        name: Name of the model, such as ``gcn``.
+        network: Trained model.
+        dataset: Dataset that it was trained on.
+        prepared: Scaler, fusion and graph of the model.
         config: Settings of the run.
     """
     page_index, cohort = dataset.page_index, dataset.cohort
@@ -229,11 +240,11 @@ def _provenance_sentence(dataset: Dataset) -> str:
 
 @dataclass(frozen=True)
 class FittedModels:
-    """What was learnt from it.
+    """Fitted preprocessing and trained models.
 
     Args:
         prepared: Scaler, fusion, features and graph.
-        networks: Each network with its learning curves.
+        networks: Name -> trained model and its learning curves.
     """
 
     prepared: PreparedGraph

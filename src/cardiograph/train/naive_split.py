@@ -1,4 +1,4 @@
-"""The inflation meter: what the same model would score if rows, not groups, were split."""
+"""Optimism of a naive split: the score of the same model if rows instead of groups were split at random."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from cardiograph.train.data import Dataset
 from cardiograph.train.trial import fit_and_score
 
 SEEDS = 5
-"""Pairs of splits."""
+"""Number of paired splits."""
 
 
 def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) -> dict[str, Any]:
-    """Learn and score the kept model on pairs of splits: whole groups, and rows one by one as published work does it.
+    """Train and score the configured model on paired splits: by group, and by row as in much published work.
 
-    Augmented copies are left out on both sides (class weights stand in for them): only the split differs in a pair.
+    Both splits of a pair leave out augmented copies and use class weights instead, so that only the split differs.
 
     Args:
-        dataset: The cohort of a run.
-        config: Its settings; its seed is the first of the pairs.
+        dataset: Dataset of the run.
+        config: Settings of the run; its seed is the seed of the first pair.
         progress: Callback that receives progress after each split.
 
     Returns:
-        ``sentence``, and where a group has more than one record ``by_row``, ``by_group`` (mean AUROC), ``difference``
-        (value, low, high), ``model`` and ``seeds``; plain values.
+        ``sentence``, and if a group has more than one record also ``by_row``, ``by_group`` (mean AUROC), ``difference``
+        (value, low, high), ``model`` and ``seeds``; all values are ready for JSON.
     """
     groups = dataset.split.groups
     labelled = dataset.cohort.labels >= 0
@@ -50,7 +50,7 @@ def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) ->
             pair.append(_auroc(dataset, split, each))
             progress.advance()
         found.append(pair)
-    return _told(np.array(found), config)
+    return _summary(np.array(found), config)
 
 
 def _auroc(dataset: Dataset, split: Split, config: RunConfig) -> float:
@@ -63,8 +63,8 @@ def _auroc(dataset: Dataset, split: Split, config: RunConfig) -> float:
     return score(labels[resplit.rows(TEST)], found, 0.5)["auroc"]
 
 
-def _told(found: np.ndarray, config: RunConfig) -> dict[str, Any]:
-    """From [seeds, 2] AUROC by row and by group."""
+def _summary(found: np.ndarray, config: RunConfig) -> dict[str, Any]:
+    """Summarise [seeds, 2] AUROC by row and by group."""
     confidence = config.evaluation.confidence
     difference: Interval = resampled_interval(
         found[:, 0] - found[:, 1], train=config.split.train, test=config.split.test, confidence=confidence
@@ -77,8 +77,8 @@ def _told(found: np.ndarray, config: RunConfig) -> dict[str, Any]:
         "model": config.model.name,
         "seeds": SEEDS,
         "sentence": (
-            f"If rows instead of groups were split at random, this model would score AUROC {by_row:.3f} where it scores "
-            f"{by_group:.3f} by group (means of {SEEDS} paired splits): {difference.value:+.3f}, {confidence * 100:g} % "
-            f"interval {difference.low:+.3f} to {difference.high:+.3f}."
+            f"If rows instead of groups were split at random, this model would score AUROC {by_row:.3f} where it "
+            f"scores {by_group:.3f} by group (means of {SEEDS} paired splits): {difference.value:+.3f}, "
+            f"{confidence * 100:g} % interval {difference.low:+.3f} to {difference.high:+.3f}."
         ),
     }

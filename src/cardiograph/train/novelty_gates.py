@@ -1,4 +1,4 @@
-"""Novelty gates from the reference records: one for each choice of blocks that a patient may come with."""
+"""Novelty gates fitted to the reference records: one for each combination of blocks that a patient may have."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ from cardiograph.graph.attach import attach, group_members
 from cardiograph.inference import mean_distance
 from cardiograph.uncertainty.novelty import NoveltyGate
 
-SAMPLE = 5000
-"""Largest number of reference records that the gate of complete records is fitted to."""
-PARTIAL_SAMPLE = 500
-"""The same for the gates of incomplete records; five times what a quantile of 0.99 needs."""
+MAX_RECORDS = 5000
+"""Maximum number of reference records to which the gate of complete records is fitted."""
+MAX_PARTIAL_RECORDS = 500
+"""Maximum number for each gate of incomplete records; five times what a quantile of 0.99 needs."""
 
 
-def gate_of(distances: NDArray[np.float64], quantile: float) -> NoveltyGate | None:
-    """The gate of some training distances; None if no record has a neighbour."""
+def fit_gate(distances: NDArray[np.float64], quantile: float) -> NoveltyGate | None:
+    """Fit a gate to the mean distances of training records; return None if no record has a neighbour."""
     finite = distances[np.isfinite(distances)]
     return NoveltyGate.fit(finite, quantile=quantile) if len(finite) else None
 
 
-def whole_gate(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> NoveltyGate | None:
-    """The gate of records that have every block in which neighbours are sought."""
+def fit_complete_gate(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> NoveltyGate | None:
+    """Fit the gate of records that have every block by which neighbours are searched."""
     places = _reference_places(bundle)
-    return _gate(bundle, places, np.ones(len(places.blocks), bool), _drawn(len(places), SAMPLE, rng), quantile)
+    return _gate(bundle, places, np.ones(len(places.blocks), bool), _sample(len(places), MAX_RECORDS, rng), quantile)
 
 
-def partial_gates(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> dict[str, NoveltyGate]:
-    """The gates of records that lack a block, from training records with the same blocks taken away.
+def fit_partial_gates(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> dict[str, NoveltyGate]:
+    """Fit the gates of records that lack a block, on training records from which the same blocks are removed.
 
     Args:
-        bundle: The model and its reference records.
-        quantile: See :class:`NoveltyGate`.
-        rng: Draws the reference records, if there are many.
+        bundle: Model with its reference records.
+        quantile: Quantile of the training distances above which a record is novel, see :class:`NoveltyGate`.
+        rng: Random generator that samples the reference records if there are many.
 
     Returns:
-        Names of the blocks that are there, see :meth:`ModelBundle.sought_blocks` -> gate.
+        Names of the present blocks (see :meth:`ModelBundle.search_blocks`) -> gate.
     """
     places, gates = _reference_places(bundle), {}
-    drawn = _drawn(len(places), PARTIAL_SAMPLE, rng)
+    drawn = _sample(len(places), MAX_PARTIAL_RECORDS, rng)
     for choice in itertools.product((False, True), repeat=len(places.blocks)):
         pattern = np.array(choice)
         if pattern.any() and not pattern.all():
             gate = _gate(bundle, places, pattern, drawn, quantile)
             if gate is not None:
-                gates[bundle.sought_blocks(pattern)] = gate
+                gates[bundle.search_blocks(pattern)] = gate
     return gates
 
 
 def _gate(
     bundle: ModelBundle, places: SearchPoints, pattern: NDArray[np.bool_], drawn: NDArray[np.int64], quantile: float
 ) -> NoveltyGate | None:
-    """From those drawn records that have the blocks of ``pattern``, each against the reference without its group."""
+    """Fit a gate to the drawn records that have the blocks of ``pattern``; no record sees its own group."""
     rows = drawn[places.present[drawn][:, pattern].all(1)]
     if not len(rows):
         return None
-    asked = dataclasses.replace(places.of(rows), present=np.tile(pattern, (len(rows), 1)))
+    queries = dataclasses.replace(places.of(rows), present=np.tile(pattern, (len(rows), 1)))
     own = group_members(bundle.reference.groups[rows], bundle.reference.groups)
-    return gate_of(mean_distance(attach(places, asked, bundle.served.graph, own)), quantile)
+    return fit_gate(mean_distance(attach(places, queries, bundle.served.graph, own)), quantile)
 
 
 def _reference_places(bundle: ModelBundle) -> SearchPoints:
@@ -72,5 +72,5 @@ def _reference_places(bundle: ModelBundle) -> SearchPoints:
     return places if reference.places is None else dataclasses.replace(places, values=reference.places)
 
 
-def _drawn(records: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return np.sort(rng.permutation(records)[:most]).astype(np.int64)
+def _sample(records: int, maximum: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(rng.permutation(records)[:maximum]).astype(np.int64)

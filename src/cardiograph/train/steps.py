@@ -1,4 +1,4 @@
-"""The steps of a run that decide what its score means; the defaults are the sound way."""
+"""The replaceable steps of the pipeline. The defaults are correct; a study replaces some to measure their effect."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ from cardiograph.train.fit import PreparedGraph
 def score_queries(
     predictor: Predictor, dataset: Dataset, prepared: PreparedGraph, rows: NDArray[np.int64]
 ) -> PartScores:
-    """Score records as new patients: each hears reference records alone, by the predictor that serves."""
+    """Score records as new patients: the predictor that serves attaches each to the reference records only."""
     scores = predictor.score(dataset.queries(rows))
     return PartScores(scores.by_class, scores.neighbours, prepared.graph.rows, scores)
 
 
-def as_they_are(predictions: PartPredictions) -> PartPredictions:
-    """Label 1 is the positive class."""
+def keep_labels_as_given(predictions: PartPredictions) -> PartPredictions:
+    """Return the predictions unchanged: label 1 is the positive class."""
     return predictions
 
 
-def to_the_training_graph(prepared: PreparedGraph, dataset: Dataset, config: RunConfig) -> PreparedGraph:
-    """New patients are attached to the training records, as test records were."""
+def keep_training_graph(prepared: PreparedGraph, dataset: Dataset, config: RunConfig) -> PreparedGraph:
+    """Return the graph unchanged: new patients are attached to the training records, as test records are."""
     return prepared
 
 
 @dataclass(frozen=True)
 class PipelineSteps:
-    """The steps that a study may exchange, to show what a fault in them is worth.
+    """The steps that a study may replace, for example to measure the effect of a fault.
 
     Args:
-        page_index: Cohort -> its usable records and the facts of their pages.
-        split: Cohort and groups -> parts.
-        build_dataset: -> what is learnt from, records and copies.
-        fuse: Blocks -> node features.
-        link: Training records -> graph.
-        join: Validation records and copies -> whom they hear.
-        score: Rows of the cohort -> probabilities.
-        present: Predictions -> predictions as they are judged.
-        serve: Features and graph -> those whose graph new patients are attached to.
-        cautions: What a reader of the scores has to know, a sentence each, at the top of the report.
-        faults: Names of what was done wrong on purpose, which every answer of the kept model tells.
+        index_pages: Read the pages of a cohort and return its usable records and their pages.
+        split: Assign each group to training, validation or test.
+        build_dataset: Embed the pages, with augmented copies if configured.
+        fuse: Fit the fusion of the blocks into node features.
+        build_graph: Build the graph of the training records.
+        attach: Find the neighbours of validation records and copies.
+        score: Return the probabilities of some rows of the cohort.
+        orient_labels: Choose the positive class of predictions before they are evaluated.
+        serve: Choose the graph to which new patients are attached.
+        cautions: Warnings at the top of the report, one sentence each.
+        faults: Names of faults that were introduced on purpose; every answer of the saved model names them.
     """
 
-    page_index: Callable[[Cohort, RunContext], tuple[Cohort, PageIndex]] = index_pages
+    index_pages: Callable[[Cohort, RunContext], tuple[Cohort, PageIndex]] = index_pages
     split: Callable[[Cohort, Groups, RunConfig], Split] = split_records
     build_dataset: Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset] = (
         build_dataset
     )
     fuse: Callable[..., Fusion] = Fusion.fit
-    link: Callable[..., PatientGraph] = build_graph
-    join: Callable[..., NearestNeighbours] = attach
+    build_graph: Callable[..., PatientGraph] = build_graph
+    attach: Callable[..., NearestNeighbours] = attach
     score: Callable[[Predictor, Dataset, PreparedGraph, NDArray[np.int64]], PartScores] = score_queries
-    present: Callable[[PartPredictions], PartPredictions] = as_they_are
-    serve: Callable[[PreparedGraph, Dataset, RunConfig], PreparedGraph] = to_the_training_graph
+    orient_labels: Callable[[PartPredictions], PartPredictions] = keep_labels_as_given
+    serve: Callable[[PreparedGraph, Dataset, RunConfig], PreparedGraph] = keep_training_graph
     cautions: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 

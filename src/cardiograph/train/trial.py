@@ -1,4 +1,4 @@
-"""One model on one split, learnt and scored as a run does it, without a folder: what studies repeat many times."""
+"""One model on one split, trained and scored as in a run but without a run directory, for studies that repeat it."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, VAL
 from cardiograph.inference import Predictor
-from cardiograph.train.calibrate import calibrated
+from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import PreparedGraph, fit_network, make_bundle, prepare
 from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
 
 
 def nameless(dataset: Dataset) -> Dataset:
-    """The same records without patient ids and pages: nothing but the split keeps records of a group apart."""
+    """Return the dataset without patient ids and pages, so that only the split keeps records of a group apart."""
     cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(patient_id=None))
     return dataclasses.replace(dataset, cohort=cohort, page_index=None, encoder=None)
 
 
 @dataclass(frozen=True)
 class TrialScores:
-    """What one model made of one split.
+    """Scores of one model on one split.
 
     Args:
         validation: Scores of the labelled validation records.
-        test: Test of the labelled test records.
-        prepared: Features and graph behind them.
+        test: Scores of the labelled test records.
+        prepared: Features and graph of the model.
     """
 
     validation: PartScores
@@ -46,20 +46,20 @@ def fit_and_score(
     name: str = "",
     targets: NDArray[np.int64] | None = None,
 ) -> TrialScores:
-    """Learn one network and score the labelled validation and test records.
+    """Train one model and score the labelled validation and test records.
 
     Args:
-        dataset: Embeddings, values, labels and split.
-        config: Settings; its seed is that of training.
-        steps: The steps; the sound ones by default.
+        dataset: Embeddings, clinical values, labels and split.
+        config: Settings; the seed is that of training.
+        steps: Pipeline steps.
         name: Name of the model; the configured one if empty.
-        targets: [records] classes 0..classes-1 to be learnt instead of the labels, -1 where there is none.
+        targets: [records] classes 0..classes-1 to train on instead of the labels, -1 where there is none.
     """
     name = name or config.model.name
     unnamed, inputs = nameless(dataset), dataset.inputs
     if targets is not None:
         inputs = dataclasses.replace(inputs, labels=targets)
-    prepared = prepare(inputs, config, fuse=steps.fuse, link=steps.link, join=steps.join)
+    prepared = prepare(inputs, config, fuse=steps.fuse, build_graph=steps.build_graph, attach=steps.attach)
     classes = 2 if targets is None else int(targets.max()) + 1
     predictor = fit_predictor(name, unnamed, prepared, config, steps, classes=classes)
     validation, test = (steps.score(predictor, unnamed, prepared, dataset.rows(part)) for part in (VAL, TEST))
@@ -75,9 +75,9 @@ def fit_predictor(
     *,
     classes: int = 2,
 ) -> Predictor:
-    """Learn a network, bundle it, and calibrate it where there are two classes and validation records to do so."""
+    """Train a model and calibrate it if there are two classes and validation records."""
     network, _ = fit_network(name, prepared, config, classes=classes)
     bundle = make_bundle(name, network, dataset, prepared, config)
     if classes == 2 and len(dataset.rows(VAL)):
-        bundle = calibrated(bundle, dataset, prepared, config, steps)
+        bundle = calibrate_bundle(bundle, dataset, prepared, config, steps)
     return Predictor(bundle)

@@ -162,7 +162,7 @@ def _protocol(task: Task, config: RunConfig) -> PipelineSteps:
     if not task.rewired:
         return DEFAULT_STEPS
     edges = RandomEdges(np.random.default_rng([config.seed, 7]))
-    return dataclasses.replace(DEFAULT_STEPS, link=edges.link, join=edges.join, score=edges.score)
+    return dataclasses.replace(DEFAULT_STEPS, build_graph=edges.link, attach=edges.join, score=edges.score)
 
 
 def _forget_peak() -> None:

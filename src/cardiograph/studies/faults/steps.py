@@ -62,7 +62,7 @@ def steps_of(faults: Faults, *, pool: AugmentationPool | None = None) -> Pipelin
     """
     steps: dict[str, Any] = {}
     if faults.silent_zero_image:
-        steps["survey"] = survey_with_zeros
+        steps["index_pages"] = survey_with_zeros
     if faults.duplicates_across_split:
         steps["split"] = lambda cohort, groups, config: split_rows(cohort, config)
     if faults.silent_zero_image or faults.augment_before_split or faults.one_source_augmentation or pool:
@@ -71,15 +71,15 @@ def steps_of(faults: Faults, *, pool: AugmentationPool | None = None) -> Pipelin
         steps["fuse"] = concatenate
     if faults.reversed_edges:
         backwards = ReversedEdges()
-        steps["link"], steps["join"] = backwards.link, backwards.join
+        steps["build_graph"], steps["attach"] = backwards.link, backwards.join
     if faults.on():
-        steps["score"] = _scoring(faults, steps.get("link", build_graph), steps.get("join", attach))
+        steps["score"] = _scoring(faults, steps.get("build_graph", build_graph), steps.get("attach", attach))
         steps["faults"] = faults.on()
         steps["cautions"] = tuple(f"Fault {name} is switched on: {CAUTIONS[name]}." for name in faults.on())
     if faults.patient_in_validation_graph:
         steps["serve"] = to_the_validation_graph
     if faults.positive_is_normal:
-        steps["present"] = turned_round
+        steps["orient_labels"] = turned_round
     return dataclasses.replace(DEFAULT_STEPS, **steps)
 
 
