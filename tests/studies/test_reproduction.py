@@ -79,7 +79,7 @@ def test_service_fhir_and_page_say_so(thesis, predictor, pages, tmp_path):
         assert resource["meta"]["tag"][0]["code"] == "HTEST"
         assert any(note["text"].startswith(REPRODUCTION) for note in resource["note"])
         shown = Form(served).send(page, **typed(VALUES)).text
-        if "Please note" not in shown:
+        if "Warnings" not in shown:
             shown = served.client.get("/").text
         assert "No estimate" in shown and REPRODUCTION in shown and "Uncalibrated score" in shown
 

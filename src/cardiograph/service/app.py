@@ -1,4 +1,4 @@
-"""The application: the model loaded once, the routes, and what stands before them."""
+"""The ASGI application: state, routes and middleware, wired together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from cardiograph.service.security.responses import HeadersMiddleware
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE, Serving, within_pixels
 from cardiograph.service.web import files, routes
-from cardiograph.service.web.errors import PageRefusalsMiddleware
+from cardiograph.service.web.errors import ErrorFormatMiddleware
 from cardiograph.service.web.site import Site
 from cardiograph.service.worker_pool import ScoringPool
 
@@ -40,7 +40,7 @@ ACCEPTS = {
     batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
     routes.PATH: Accepts((routes.MEDIA_TYPE,)),
 }
-"""What each path that takes a body reads."""
+"""Body that each ``POST`` route accepts."""
 
 
 def create_app(
@@ -51,17 +51,17 @@ def create_app(
     authenticator: Authenticator | None = None,
     log: Any = None,  # noqa: ANN401 - structlog's loggers have no common type
 ) -> FastAPI:
-    """An ASGI application that serves a run.
+    """Create the ASGI application that serves a run.
 
     Args:
         settings: Settings of the server.
-        predictor: Loaded already; by default the model of ``settings.run`` is loaded.
-        records: Opened already; by default those of ``settings.database``.
-        authenticator: Another way to tell who asks; by default the keys of the records.
-        log: A structlog logger; by default lines of JSON on stderr.
+        predictor: Loaded model; by default the model of ``settings.run``.
+        records: Open records; by default those of ``settings.database``.
+        authenticator: Identifies the caller; by default by the API keys in the records.
+        log: structlog logger; by default JSON lines on stderr.
 
     Raises:
-        CardiographError: The run cannot be served here, or the records cannot be opened.
+        CardiographError: If the run cannot be served here, or the records cannot be opened.
     """
     if records is None:
         records = open_records(settings)
@@ -83,7 +83,7 @@ def create_app(
     app.add_exception_handler(ProblemError, _tell_problem)
     app.add_exception_handler(HTTPException, _tell_http)
     paths = [path for path in (getattr(route, "path", "") for route in app.routes) if "{" not in path]
-    # the last one added stands first
+    # the middleware added last runs first
     app.add_middleware(UploadMiddleware, settings=settings, accepts=ACCEPTS)
     app.add_middleware(
         AccessMiddleware,
@@ -93,13 +93,13 @@ def create_app(
         rate=RateLimit(settings.requests_per_minute),
     )
     app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
-    app.add_middleware(PageRefusalsMiddleware, site=site)
+    app.add_middleware(ErrorFormatMiddleware, site=site)
     app.add_middleware(HeadersMiddleware)
     return app
 
 
 def open_records(settings: ServiceSettings) -> Records:
-    """The records of a server's settings, with disk space set aside for deleting some when the disk is full."""
+    """Open the records and reserve disk space, so that predictions can be deleted when the disk is full."""
     records = Records.open(settings.database)
     records.lay_reserve()
     return records
@@ -150,12 +150,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _forget(serving: Serving) -> None:
-    """What was held long enough goes each minute, what was kept long enough each hour."""
+    """Drop expired queries every minute and delete expired predictions every hour."""
     days = serving.settings.retention_days
     for minute in itertools.count():
         serving.held.forget_old()
         if days is not None and minute % 60 == 0:
-            with contextlib.suppress(ProblemError):  # told in the log; the next hour tries again
+            with contextlib.suppress(ProblemError):  # logged already; tried again in an hour
                 await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
         else:
             with contextlib.suppress(ProblemError):
@@ -169,7 +169,7 @@ async def _tell_problem(_: Request, error: Exception) -> Response:
 
 
 async def _tell_http(_: Request, error: Exception) -> Response:
-    """Starlette's own refusals (no such path or method) as problems."""
+    """Return Starlette's own errors (unknown path or method) as problems."""
     assert isinstance(error, HTTPException)  # noqa: S101
     detail = {404: "There is no such path.", 405: "This path has no such method."}.get(error.status_code)
     problem = ProblemError(

@@ -90,7 +90,7 @@ def test_what_was_sent_is_parsed_beside_the_event_loop(served, page, values, mon
         threads.append(threading.current_thread())
         return work(*given)
 
-    for module, name in ((batch, "read_line"), (batch, "_page"), (predictions, "asked_of"), (routes_page, "parts_of")):
+    for module, name in ((batch, "read_line"), (batch, "_page"), (predictions, "query_of"), (routes_page, "parts_of")):
         monkeypatch.setattr(module, name, partial(noted, getattr(module, name)))
     loop = []
     monkeypatch.setattr(Serving, "score", lambda *_, **__: loop.append(threading.current_thread()) or asyncio.sleep(0))

@@ -1,4 +1,4 @@
-"""The OpenAPI document, true to what is served: one wording wherever the same can happen, and nothing that can't."""
+"""Parts of the OpenAPI document: shared error responses and schemas that depend on the served model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cardiograph.schema import ClinicalVariable
 from cardiograph.service.accept import FHIR
 from cardiograph.service.api.schemas import Problem
 
-_SAID = {
+_DESCRIPTIONS = {
     400: "The request cannot be read, or is for another host.",
     401: "A key is asked for; there is none, or it is wrong, expired or revoked.",
     403: "The key lacks the scope, or another site made a browser ask.",
@@ -33,30 +33,30 @@ _SCHEMAS = "#/components/schemas/"
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Responses of a route that can be refused with these statuses, and with those of every route."""
+    """Return the error responses of a route: these statuses and those common to all routes."""
     return {status: _refusal(status) for status in sorted({*statuses, *_EVERYWHERE})}
 
 
 def refusals_at_health() -> dict[int | str, dict[str, Any]]:
-    """Responses of the one route that asks for nothing."""
+    """Return the error responses of the health route, which needs no key."""
     return {status: _refusal(status) for status in _AT_HEALTH}
 
 
 def _refusal(status: int) -> dict[str, Any]:
     content: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
     content[FHIR] = {"schema": {"type": "object", "description": "an OperationOutcome, for clients that speak FHIR"}}
-    said: dict[str, Any] = {"description": _SAID[status], "content": content}
+    response: dict[str, Any] = {"description": _DESCRIPTIONS[status], "content": content}
     if status in (429, 503):
-        said["headers"] = _RETRY
-    return said
+        response["headers"] = _RETRY
+    return response
 
 
 def values_schema(variables: Sequence[ClinicalVariable], *, one: bool) -> dict[str, Any]:
-    """JSON schema of the clinical values that a model takes, with units and ranges.
+    """Return the JSON schema of the clinical values of a model, with units and ranges.
 
     Args:
         variables: Variables of the model.
-        one: Whether at least one has to be given.
+        one: Whether at least one value is required.
     """
     schema: dict[str, Any] = {
         "type": "object",
@@ -81,24 +81,24 @@ def _value_schema(variable: ClinicalVariable) -> dict[str, Any]:
 
 
 def patient_schema(*, nullable: bool) -> dict[str, Any]:
-    """JSON schema of a patient's id."""
-    said = "leaves out the reference records of this patient; it is not recorded"
-    return {"type": ["string", "null"] if nullable else "string", "maxLength": 200, "description": said}
+    """Return the JSON schema of a patient id."""
+    description = "leaves out the reference records of this patient; it is not recorded"
+    return {"type": ["string", "null"] if nullable else "string", "maxLength": 200, "description": description}
 
 
 def gate_schema(*, nullable: bool) -> dict[str, Any]:
-    """JSON schema of whether a page that does not look like an ECG is refused."""
-    said = "true refuses a page that does not look like an ECG, false scores it with a warning"
-    return {"type": ["boolean", "null"] if nullable else "boolean", "description": said}
+    """Return the JSON schema of the switch that rejects pages which do not look like an ECG."""
+    description = "true refuses a page that does not look like an ECG, false scores it with a warning"
+    return {"type": ["boolean", "null"] if nullable else "boolean", "description": description}
 
 
 def lines(schema: str) -> dict[str, Any]:
-    """JSON schema of lines, which OpenAPI 3.1 can only call a text; each is of the named schema."""
+    """Return the schema of JSON lines: a string in OpenAPI 3.1, whose lines follow the named schema."""
     return {"type": "string", "description": f"one JSON object a line, each of the schema `{schema}`"}
 
 
 def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
-    """JSON schemas of the lines of a batch, in and out."""
+    """Return the JSON schemas of the lines of a batch request and response."""
     name = {"type": ["string", "integer", "null"], "description": "given back with the answer"}
     line = {
         "id": name,
@@ -110,7 +110,7 @@ def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
     answer = {
         "id": name,
         "line": {"type": "integer", "minimum": 1},
-        "prediction": {"$ref": f"{_SCHEMAS}Told"},
+        "prediction": {"$ref": f"{_SCHEMAS}PredictionBody"},
         "model": {"$ref": f"{_SCHEMAS}Model"},
         "links": {"type": "object", "additionalProperties": {"type": "string"}},
         "problem": {"$ref": f"{_SCHEMAS}Problem"},
@@ -122,7 +122,7 @@ def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
 
 
 def complete(app: FastAPI, further: Mapping[str, Any]) -> None:
-    """Say in a document what FastAPI doesn't know: how to prove who asks, how refusals look, and ``further`` schemas."""
+    """Add to the OpenAPI document what FastAPI does not know: authentication, errors and ``further`` schemas."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -130,7 +130,7 @@ def complete(app: FastAPI, further: Mapping[str, Any]) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         problem = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
         schemas.update(further, **problem.pop("$defs", {}), Problem=problem)
-        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own; nothing here answers so
+        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, unused here
             schemas.pop(name, None)
         document["components"]["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer", "description": "made by `cardiograph keys create`"},

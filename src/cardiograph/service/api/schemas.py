@@ -1,4 +1,4 @@
-"""Requests and answers as types."""
+"""Request and response types of the API, and strict JSON parsing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cardiograph.inference import Query
 from cardiograph.service.api.problems import ProblemError
 
 PATIENT = "patient"
-"""What a patient is called in issues: the service knows no name."""
+"""Name of a patient in issues: the service knows no real name."""
 
 JSON_BYTES = 65_536
-"""Of a request without its page. Each name that is unknown is a fault to be told, and thousands would hold up all others."""
+"""Maximum size of a request without its page: thousands of unknown names, each an issue, would block others."""
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -33,7 +33,7 @@ class PatientRequest(BaseModel):
     gate: bool | None = None
 
     def query(self, page: bytes | None = None) -> Query:
-        """What the predictor is asked."""
+        """Return the query for the predictor."""
         return Query(page, self.values, PATIENT, self.patient_id, self.gate)
 
 
@@ -114,20 +114,20 @@ class Problem(BaseModel):
     issues: list[IssueAnswer]
 
 
-def read_asked(content: bytes, kind: type[Body]) -> Body:
-    """A request from its JSON.
+def read_request(content: bytes, kind: type[Body]) -> Body:
+    """Parse and validate a JSON request.
 
     Raises:
-        ProblemError: 400 where it is no JSON, 413 where it is too large, 422 where it is other JSON than asked for.
+        ProblemError: 400 if it is not JSON, 413 if it is too large, 422 if its fields are invalid.
     """
     return checked(read_json(content), kind)
 
 
 def read_line(content: bytes) -> BatchLine:
-    """A line of a batch, whose page may be larger than the rest.
+    """Parse and validate a line of a batch; the size limit excludes its page.
 
     Raises:
-        ProblemError: As :func:`read_asked`.
+        ProblemError: See :func:`read_request`.
     """
     _check_size(len(content) - _page_size(content))
     return checked(_json(content), BatchLine)
@@ -137,16 +137,16 @@ _PAGE = re.compile(rb'"page"\s*:\s*"')
 
 
 def _page_size(content: bytes) -> int:
-    """Bytes of the first ``page`` between its quotes, found without parsing; base64 holds no quote."""
+    """Return the bytes of the first ``page`` string, found without parsing, since base64 contains no quotes."""
     found = _PAGE.search(content)
     return 0 if found is None else max(0, content.find(b'"', found.end()) - found.end())
 
 
 def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """JSON as it was sent.
+    """Parse JSON.
 
     Raises:
-        ProblemError: 400, where it is none; 413, where it is too large.
+        ProblemError: 400 if it is not JSON, 413 if it is too large.
     """
     _check_size(len(content))
     return _json(content)
@@ -154,7 +154,7 @@ def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
 
 def _check_size(size: int) -> None:
     if size > JSON_BYTES:
-        message = f"JSON may have {JSON_BYTES:,} bytes, the page of a line left out; send what the documentation shows."
+        message = f"JSON may have {JSON_BYTES:,} bytes without the page; send only the documented fields."
         raise ProblemError(413, "too_large", message)
 
 
@@ -163,16 +163,16 @@ def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         found = from_json(content, allow_inf_nan=False)
         json.loads(content, object_pairs_hook=_no_key_twice)
     except DuplicateKeyError as error:
-        message = f"The key `{error.key[:40]}` is there twice; send each once."
+        message = f"The key `{error.key[:40]}` occurs twice; send each key once."
         raise ProblemError(400, "duplicate_key", message) from error
     except ValueError as error:
-        message = "This is not JSON; send an object such as the documentation shows."
+        message = "This is not JSON; send an object as documented."
         raise ProblemError(400, "bad_json", message) from error
     return found
 
 
 class DuplicateKeyError(ValueError):
-    """A JSON object has a key twice, and nobody could say which of the values was meant."""
+    """A JSON object has a key twice, so its value is ambiguous."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -188,16 +188,16 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
 
 
 def checked(content: Any, kind: type[Body]) -> Body:  # noqa: ANN401 - any JSON
-    """A request of the fields and types that it may have.
+    """Validate the fields and types of a request.
 
     Raises:
-        ProblemError: 422, where it has others.
+        ProblemError: 422, if they are invalid.
     """
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         issues = [_issue(fault) for fault in error.errors(include_url=False, include_context=False)]
-        message = "The request has other fields or types than it may have."
+        message = "The request has unknown fields or wrong types."
         raise ProblemError(422, "bad_request", message, issues=issues) from error
 
 
