@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from tests.service.test_page import Form
+from tests.service.web.test_routes import Form
 
 from cardiograph.cli.app import main
 from cardiograph.cohort.manifest import read_cohort

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tests.service.conftest import BundleFacts
-from tests.service.test_page import Form, typed
+from tests.service.conftest import RunningService
+from tests.service.web.test_routes import Form, typed
 from tests.test_cli import call, failed
 
 from cardiograph.artifacts.bundle import ModelBundle
@@ -69,7 +69,7 @@ def test_terminal_json_and_table_say_so(thesis, pages, tmp_path):
 
 
 def test_service_fhir_and_page_say_so(thesis, predictor, pages, tmp_path):
-    served = BundleFacts(predictor, tmp_path, run=thesis)
+    served = RunningService(predictor, tmp_path, run=thesis)
     with served.client:
         page = pages[0].read_bytes()
         answer = served.ask(page, VALUES).json()["prediction"]

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 
 from cardiograph import __version__
 from cardiograph.encoders.engine import OpenVinoEngine
-from cardiograph.errors import RecordsError
 from cardiograph.inference import Predictor
 from cardiograph.service.api import batch, health, model, predictions
 from cardiograph.service.api.openapi import complete, line_schemas
-from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.api.problems import ProblemError, http_error_response, problem_response
+from cardiograph.service.lifespan import lifespan
 from cardiograph.service.observability import Metrics, ObservedMiddleware, json_log
 from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.records import Records
@@ -73,15 +67,15 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan,
+        lifespan=lifespan,
     )
     app.state.serving = serving
     app.state.form_tokens = FormTokens()
     app.state.site = site = Site(settings, serving.predictor, serving.model_sha256)
     app.state.batches = asyncio.Semaphore(settings.batches)
     _add_routes(app, serving)
-    app.add_exception_handler(ProblemError, _tell_problem)
-    app.add_exception_handler(HTTPException, _tell_http)
+    app.add_exception_handler(ProblemError, problem_response)
+    app.add_exception_handler(HTTPException, http_error_response)
     paths = [path for path in (getattr(route, "path", "") for route in app.routes) if "{" not in path]
     # the middleware added last runs first
     app.add_middleware(UploadMiddleware, settings=settings, accepts=ACCEPTS)
@@ -134,45 +128,3 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(routes.router)
     app.include_router(files.router)
     complete(app, line_schemas(variables))
-
-
-@contextlib.asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    serving: Serving = app.state.serving
-    await asyncio.to_thread(serving.records.log.append, "service_started", serving.model_sha256)
-    forgetting = asyncio.create_task(_forget(serving))
-    yield
-    forgetting.cancel()
-    await serving.pool.close()
-    with contextlib.suppress(RecordsError):
-        await asyncio.to_thread(serving.records.log.append, "service_stopped", serving.model_sha256)
-    serving.records.close()
-
-
-async def _forget(serving: Serving) -> None:
-    """Drop expired queries every minute and delete expired predictions every hour."""
-    days = serving.settings.retention_days
-    for minute in itertools.count():
-        serving.held.forget_old()
-        if days is not None and minute % 60 == 0:
-            with contextlib.suppress(ProblemError):  # logged already; tried again in an hour
-                await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
-        else:
-            with contextlib.suppress(ProblemError):
-                await serving.with_records(serving.records.forget)
-        await asyncio.sleep(60)
-
-
-async def _tell_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101
-    return error.response()
-
-
-async def _tell_http(_: Request, error: Exception) -> Response:
-    """Return Starlette's own errors (unknown path or method) as problems."""
-    assert isinstance(error, HTTPException)  # noqa: S101
-    detail = {404: "There is no such path.", 405: "This path has no such method."}.get(error.status_code)
-    problem = ProblemError(
-        error.status_code, "http", detail or "The request cannot be read.", headers=dict(error.headers or {})
-    )
-    return problem.response()

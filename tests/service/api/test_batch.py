@@ -11,8 +11,8 @@ import pytest
 
 from cardiograph.service.api import batch, predictions, schemas
 from cardiograph.service.api.batch import _read, lines_of
+from cardiograph.service.api.json_body import read_line
 from cardiograph.service.api.problems import ProblemError
-from cardiograph.service.api.schemas import read_line
 from cardiograph.service.security.access import ANYBODY
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import Serving

@@ -43,7 +43,7 @@ def test_an_answer_is_explained_and_the_log_tells_it(served, page, values):
     answer = ask(served, page, values)
     told = explain(served, answer)
     assert (told.status_code, told.json()["probability"]) == (200, answer["prediction"]["probability"])
-    assert [entry.subject for entry in served.told("explanation_read")] == [answer["id"]]
+    assert [entry.subject for entry in served.log_entries("explanation_read")] == [answer["id"]]
     assert served.records.log.verify().ok
 
 

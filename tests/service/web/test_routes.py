@@ -137,7 +137,7 @@ def test_a_form_without_its_token_is_not_scored(form, served, values):
     answer = form.send(**typed(values), token="1.made-up")  # noqa: S106 - no password
     assert answer.status_code == 403
     assert field(answer.text, "value-ef") == "0.34"
-    assert served.told("prediction") == []
+    assert served.log_entries("prediction") == []
     assert form.send(**typed(values)).status_code == 200
 
 
@@ -169,8 +169,8 @@ def test_the_audit_log_tells_what_was_read(form, served, values):
     place = form.send(**typed(values)).url.path
     served.client.get(f"{place}/explanation", headers=BROWSER)
     prediction = place.rpartition("/")[2]
-    assert [entry.subject for entry in served.told("prediction_read")] == [prediction]
-    assert [entry.subject for entry in served.told("explanation_read")] == [prediction]
+    assert [entry.subject for entry in served.log_entries("prediction_read")] == [prediction]
+    assert [entry.subject for entry in served.log_entries("explanation_read")] == [prediction]
 
 
 def test_another_answer_than_the_one_given_is_not_explained(serve, predictor, page, values):

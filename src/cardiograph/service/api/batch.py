@@ -16,9 +16,9 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from cardiograph.service.api.json_body import JSON_BYTES, read_line
 from cardiograph.service.api.openapi import lines, refusals
 from cardiograph.service.api.problems import ProblemError
-from cardiograph.service.api.schemas import JSON_BYTES, read_line
 from cardiograph.service.security.access import Caller
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import Serving, caller_of, serving_of

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 
 from cardiograph.schema import ClinicalVariable
-from cardiograph.service.accept import FHIR
+from cardiograph.service.api.accept import FHIR
 from cardiograph.service.api.schemas import Problem
+
+PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
 
 _DESCRIPTIONS = {
     400: "The request cannot be read, or is for another host.",
@@ -80,16 +82,50 @@ def _value_schema(variable: ClinicalVariable) -> dict[str, Any]:
     }
 
 
-def patient_schema(*, nullable: bool) -> dict[str, Any]:
-    """Return the JSON schema of a patient id."""
-    description = "leaves out the reference records of this patient; it is not recorded"
-    return {"type": ["string", "null"] if nullable else "string", "maxLength": 200, "description": description}
+def patient_fields(variables: Sequence[ClinicalVariable], *, one: bool, nullable: bool) -> dict[str, Any]:
+    """Return the JSON schemas of the fields of a patient, without the page.
+
+    Args:
+        variables: Variables of the model.
+        one: Whether at least one value is required.
+        nullable: Whether the other fields may be null.
+    """
+    return {
+        "values": values_schema(variables, one=one),
+        "patient_id": {
+            "type": ["string", "null"] if nullable else "string",
+            "maxLength": 200,
+            "description": "leaves out the reference records of this patient; it is not recorded",
+        },
+        "gate": {
+            "type": ["boolean", "null"] if nullable else "boolean",
+            "description": "true refuses a page that does not look like an ECG, false scores it with a warning",
+        },
+    }
 
 
-def gate_schema(*, nullable: bool) -> dict[str, Any]:
-    """Return the JSON schema of the switch that rejects pages which do not look like an ECG."""
-    description = "true refuses a page that does not look like an ECG, false scores it with a warning"
-    return {"type": ["boolean", "null"] if nullable else "boolean", "description": description}
+def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
+    """Describe the request body for one patient; each kind requires something that the model can use."""
+    page = {"type": "string", "format": "binary", "description": "the ECG page: JPEG, PNG, TIFF, BMP or WebP"}
+    fields = patient_fields(variables, one=False, nullable=False)
+    form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
+    needs: list[dict[str, Any]] = []
+    if "clinical" in blocks:
+        properties = patient_fields(variables, one=True, nullable=True)
+        schema = {"type": "object", "properties": properties, "required": ["values"], "additionalProperties": False}
+        content["application/json"] = {"schema": schema}
+        needs = [{"required": ["values"], "properties": {"values": properties["values"]}}]
+    if "image" in blocks:
+        form["properties"] = {"page": page, **fields}
+        needs = [{"required": ["page"]}, *needs]
+    form["anyOf"] = needs
+    json_part = {"contentType": "application/json"}
+    encoding = {"page": {"contentType": PAGE_TYPES}, "values": json_part, "gate": json_part}
+    content["multipart/form-data"]["encoding"] = {
+        name: encoding[name] for name in encoding if name in form["properties"]
+    }
+    return {"required": True, "content": content}
 
 
 def lines(schema: str) -> dict[str, Any]:
@@ -103,9 +139,7 @@ def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
     line = {
         "id": name,
         "page": {"type": ["string", "null"], "contentEncoding": "base64"},
-        "values": values_schema(variables, one=False),
-        "patient_id": patient_schema(nullable=True),
-        "gate": gate_schema(nullable=True),
+        **patient_fields(variables, one=False, nullable=True),
     }
     answer = {
         "id": name,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -13,16 +12,16 @@ from fastapi.responses import JSONResponse, Response
 from cardiograph.errors import Issue
 from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
-from cardiograph.service.accept import FHIR, JSON, accepted
-from cardiograph.service.api.openapi import gate_schema, patient_schema, refusals, values_schema
+from cardiograph.service.api.accept import FHIR, JSON, accepted
+from cardiograph.service.api.json_body import checked, read_json, read_request
+from cardiograph.service.api.openapi import refusals, request_body
 from cardiograph.service.api.problems import ProblemError
-from cardiograph.service.api.schemas import PatientRequest, PredictionAnswer, checked, read_json, read_request
+from cardiograph.service.api.schemas import PatientRequest, PredictionAnswer
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.security.uploads import parts_of, text_of
 from cardiograph.service.state import Serving, caller_of, explained, serving_of, unless_left
 
 PATH = "/v1/predictions"
-PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
 FIELDS = ("page", "values", "patient_id", "gate")
 _GONE = Response(status_code=400)
 """Response to a client that has disconnected."""
@@ -41,7 +40,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         status_code=201,
         summary="Score a patient",
         responses={201: {**answer, "description": "Scored and recorded."}, **refusals(403, 406, 408, 413, 415, 422)},
-        openapi_extra={"requestBody": _body(variables, blocks)},
+        openapi_extra={"requestBody": request_body(variables, blocks)},
     )
     router.add_api_route(
         f"{PATH}/{{prediction_id}}",
@@ -183,27 +182,3 @@ def refuse_another(entry: PredictionEntry, probability: float) -> None:
     if abs(probability - entry.answer["probability"]) > _SAME:
         message = "The prediction used a patient id, which is not stored; send the patient again."
         raise ProblemError(410, "not_held", message)
-
-
-def _body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
-    """Describe the request body in OpenAPI; each kind requires something that the model can use."""
-    page = {"type": "string", "format": "binary", "description": "the ECG page: JPEG, PNG, TIFF, BMP or WebP"}
-    some, none = values_schema(variables, one=True), values_schema(variables, one=False)
-    fields = {"values": none, "patient_id": patient_schema(nullable=False), "gate": gate_schema(nullable=False)}
-    form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
-    needs = [{"required": ["values"], "properties": {"values": some}}] if "clinical" in blocks else []
-    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
-    if needs:
-        properties = {"values": some, "patient_id": patient_schema(nullable=True), "gate": gate_schema(nullable=True)}
-        schema = {"type": "object", "properties": properties, "required": ["values"], "additionalProperties": False}
-        content["application/json"] = {"schema": schema}
-    if "image" in blocks:
-        form["properties"] = {"page": page, **fields}
-        needs = [{"required": ["page"]}, *needs]
-    form["anyOf"] = needs
-    json_part = {"contentType": "application/json"}
-    encoding = {"page": {"contentType": PAGE_TYPES}, "values": json_part, "gate": json_part}
-    content["multipart/form-data"]["encoding"] = {
-        name: encoding[name] for name in encoding if name in form["properties"]
-    }
-    return {"required": True, "content": content}

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from cardiograph.errors import InputError, Issue
@@ -75,3 +77,17 @@ def refused(error: InputError) -> ProblemError:
     statuses = {_STATUS_OF_CODE.get(issue.code, 422) for issue in error.issues}
     status = statuses.pop() if len(statuses) == 1 else 422
     return ProblemError(status, "cannot_be_scored", error.headline, issues=error.issues)
+
+
+async def problem_response(_: Request, error: Exception) -> Response:
+    """Return the response to a :class:`ProblemError`; an exception handler of the application."""
+    assert isinstance(error, ProblemError)  # noqa: S101
+    return error.response()
+
+
+async def http_error_response(_: Request, error: Exception) -> Response:
+    """Return Starlette's own errors (unknown path or method) as problems; an exception handler of the application."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    detail = {404: "There is no such path.", 405: "This path has no such method."}.get(error.status_code)
+    headers = dict(error.headers or {})
+    return ProblemError(error.status_code, "http", detail or "The request cannot be read.", headers=headers).response()

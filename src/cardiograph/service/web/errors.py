@@ -9,9 +9,9 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cardiograph.service.accept import FHIR, speaks_fhir
+from cardiograph.service.api.accept import FHIR, speaks_fhir
+from cardiograph.service.api.fhir_outcome import operation_outcome
 from cardiograph.service.api.problems import MEDIA_TYPE
-from cardiograph.service.fhir_outcome import operation_outcome
 from cardiograph.service.web.site import Site
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.service.test_client import PREDICTION, URL, Service, answered, problem
+from tests.test_client import PREDICTION, URL, Service, answered, problem
 
 from cardiograph import client as module
 from cardiograph.cli.app import main
