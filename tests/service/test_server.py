@@ -56,7 +56,7 @@ def test_another_address_is_refused_without_a_valid_key(tmp_path):
 ENDLESS = """
 import asyncio, os, signal, threading, types
 from fastapi import FastAPI
-from cardiograph.service.scoring import ScoringPool
+from cardiograph.service.worker_pool import ScoringPool
 from cardiograph.service.server import Server
 from cardiograph.service.settings import ServiceSettings
 

@@ -13,7 +13,7 @@ from cardiograph.service.web.explanation import Why, similar
 from cardiograph.service.web.site import StaticFiles
 
 BROWSER = {"Accept": "text/html"}
-VENDORED = (Path(__file__).parents[1] / "vendored", Path(__file__).parents[3] / "src/cardiograph/service/web/static")
+VENDORED = (Path(__file__).parent / "vendored", Path(__file__).parents[3] / "src/cardiograph/service/web/static")
 
 
 def field(text, name):
