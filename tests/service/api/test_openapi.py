@@ -53,7 +53,7 @@ def test_the_reference_has_every_route_status_and_code(served):
     paths = served.client.get("/openapi.json").json()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert {key for key in rows(reference) if " /" in key} == routes
-    refusals = rows(section(reference, "## Refusals"))
+    refusals = rows(section(reference, "## Errors"))
     assert {int(key) for key in refusals if key.isdigit()} == {*_DESCRIPTIONS, 405}
     source = "".join(path.read_text() for path in (ROOT / "src/cardiograph/service").rglob("*.py"))
     codes = set(re.findall(r'ProblemError\(\s*(?:\w+\.)*\w+, "(\w+)"', source))
