@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import math
 import re
@@ -25,6 +24,7 @@ from cardiograph import __version__
 from cardiograph.containers import Prediction, Query
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, ServiceError
 from cardiograph.service.api.schemas import IssueAnswer, PredictionBody
+from cardiograph.service.settings import is_loopback
 
 REQUEST_LINES, REQUEST_BYTES = 16, 4 << 20
 """Maximum patients and bytes of a batch request: responses are read only after the whole request is sent."""
@@ -368,17 +368,10 @@ def _address(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.host or parts.query or parts.fragment:
         message = f"--url {url}: expected an address such as https://host, or http://localhost:8000 on this machine"
         raise ConfigError(message)
-    if parts.scheme == "http" and not _loopback(parts.host):
+    if parts.scheme == "http" and not is_loopback(parts.host):
         message = f"--url {url}: would send key and patient data unencrypted; use https"
         raise ConfigError(message)
     return str(parts).rstrip("/")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _seconds(retry_after: str) -> float:

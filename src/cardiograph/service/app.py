@@ -23,7 +23,7 @@ from cardiograph.service.security.csrf import FormTokens
 from cardiograph.service.security.limits import Accepts, UploadMiddleware
 from cardiograph.service.security.responses import HeadersMiddleware
 from cardiograph.service.settings import ServiceSettings
-from cardiograph.service.state import NOTICE, Serving, within_pixels
+from cardiograph.service.state import NOTICE, Serving, limit_pixels
 from cardiograph.service.web import files, routes
 from cardiograph.service.web.errors import ErrorFormatMiddleware
 from cardiograph.service.web.site import Site
@@ -107,7 +107,7 @@ def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, 
     outcome = predictor.bundle.served.outcome
     return Serving(
         settings=settings,
-        predictor=within_pixels(predictor, settings.max_pixels),
+        predictor=limit_pixels(predictor, settings.max_pixels),
         records=records,
         pool=pool,
         held=RecentQueries(seconds=settings.hold_minutes * 60, room=settings.hold_bytes),

@@ -43,7 +43,7 @@ CONNECTIONS = 512
 """Maximum number of connections; above it, requests get 503 at once."""
 
 
-class FrugalConnection(h11.Connection):
+class ChunkLimitConnection(h11.Connection):
     """HTTP/1.1 connection that rejects a body of very many tiny chunks, which is slow to parse."""
 
     _debt = 0
@@ -65,7 +65,7 @@ class FrugalConnection(h11.Connection):
         return event
 
 
-class PunctualProtocol(H11Protocol):
+class TimeoutProtocol(H11Protocol):
     """HTTP/1.1 protocol that disconnects clients which send headers or read responses too slowly."""
 
     _head: asyncio.TimerHandle | None = None
@@ -74,7 +74,7 @@ class PunctualProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the header timer and set TCP_NODELAY, so that responses do not wait for acknowledgements."""
         super().connection_made(transport)
-        self.conn = FrugalConnection(h11.SERVER, self.conn._max_incomplete_event_size)
+        self.conn = ChunkLimitConnection(h11.SERVER, self.conn._max_incomplete_event_size)
         transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # attribute of asyncio's transports
         # asyncio sets it itself only for sockets created with an explicit protocol number
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -156,7 +156,7 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
-                http=PunctualProtocol,
+                http=TimeoutProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

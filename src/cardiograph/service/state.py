@@ -182,7 +182,7 @@ def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
     return Issue(where, column[:40], "", rule, "leave it out", "unknown_variable")
 
 
-def within_pixels(predictor: Predictor, max_pixels: int) -> Predictor:
+def limit_pixels(predictor: Predictor, max_pixels: int) -> Predictor:
     """Return a predictor that rejects pages of more than ``max_pixels`` pixels before decoding them."""
     served = predictor.bundle.served
     pages = served.pages.model_copy(update={"max_pixels": min(max_pixels, served.pages.max_pixels)})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.service.conftest import picture
 
-from cardiograph.service.web.explanation import Why, similar
+from cardiograph.service.web.explanation import ExplanationView, similar
 from cardiograph.service.web.site import StaticFiles
 
 BROWSER = {"Accept": "text/html"}
@@ -224,7 +224,7 @@ def test_small_distances_are_no_zeros(served):
 @pytest.mark.parametrize(("direction", "drawn"), [("raised", True), ("did not move", False)])
 def test_a_page_that_did_not_move_the_estimate_has_no_map(served, direction, drawn):
     told = {"shown": True, "direction": direction, "page": [20, 10], "box": [0, 0, 20, 10], "reason": "better"}
-    text = served.app.state.site.render("map.html", why=Why({"map": told}, (), ()))
+    text = served.app.state.site.render("map.html", why=ExplanationView({"map": told}, (), ()))
     assert ("<svg" in text) == drawn
     assert ("The page did not change the estimate" in text) != drawn
 

@@ -93,7 +93,7 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     content = await unless_left(request, serving.pool.run(partial(explained, serving.predictor, query)))
     if content is None:
         return _GONE
-    refuse_another(entry, content["probability"])
+    require_same_prediction(entry, content["probability"])
     return JSONResponse(content)
 
 
@@ -177,7 +177,7 @@ def stored_query(serving: Serving, entry: PredictionEntry) -> Query:
     return Query(entry.page, entry.clinical, gate=False)  # it was scored before, so the gate does not apply
 
 
-def refuse_another(entry: PredictionEntry, probability: float) -> None:
+def require_same_prediction(entry: PredictionEntry, probability: float) -> None:
     """Raise 410 if the explained probability is not that of the stored prediction."""
     if abs(probability - entry.answer["probability"]) > _SAME:
         message = "The prediction used a patient id, which is not stored; send the patient again."

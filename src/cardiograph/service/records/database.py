@@ -85,7 +85,7 @@ _LOCK = 0x63617264
 """Key of PostgreSQL's advisory lock, so that only one of several starting processes creates the tables."""
 
 
-def bring_up_to_date(reader: Engine, writer: Engine, *, name: str, create: bool) -> None:
+def migrate(reader: Engine, writer: Engine, *, name: str, create: bool) -> None:
     """Migrate the database to the current schema, in one transaction.
 
     Args:
@@ -173,7 +173,7 @@ class Database:
         else:
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
         with self._plain_errors():
-            bring_up_to_date(self._reader, self._writer, name=shown(url), create=create)
+            migrate(self._reader, self._writer, name=shown(url), create=create)
             if self._files is not None:
                 self._anchor = self._engine.raw_connection()  # SQLite deletes its log when the last connection closes
                 self._anchor.cursor().execute("SELECT count(*) FROM sqlite_master").fetchall()

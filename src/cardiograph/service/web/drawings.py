@@ -90,7 +90,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class NeighbourPlot:
     """The neighbour plot: similar records around the patient.
 
     Args:
@@ -104,7 +104,7 @@ class Surroundings:
     label: tuple[float, float]
 
 
-def surroundings(neighbours: Sequence[Mapping[str, Any]]) -> Surroundings:
+def neighbour_plot(neighbours: Sequence[Mapping[str, Any]]) -> NeighbourPlot:
     """Place each neighbour at its distance from the centre; directions are evenly spread and carry no meaning."""
     far = max((float(each["distance"]) for each in neighbours), default=0.0) or 1.0
     places = []
@@ -114,7 +114,7 @@ def surroundings(neighbours: Sequence[Mapping[str, Any]]) -> Surroundings:
         places.append(Place(number + 1, mark_of(each["label"]), round(x, 1), round(y, 1)))
     rings = ((MAP_RADIUS / 2, far / 2), (MAP_RADIUS, far)) if neighbours else ()
     between = math.pi / max(len(neighbours), 2) - math.pi / 2
-    return Surroundings(tuple(places), rings, (math.cos(between), math.sin(between)))
+    return NeighbourPlot(tuple(places), rings, (math.cos(between), math.sin(between)))
 
 
 def mark_of(label: int) -> str:

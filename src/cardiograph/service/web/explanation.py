@@ -8,7 +8,7 @@ from typing import Any
 
 from cardiograph.inference import Query
 from cardiograph.service.state import Serving, explained
-from cardiograph.service.web.drawings import Bar, Surroundings, bars, mark_of, surroundings
+from cardiograph.service.web.drawings import Bar, NeighbourPlot, bars, mark_of, neighbour_plot
 from cardiograph.service.web.images import heat, scan
 
 _SIDE = 1400
@@ -26,7 +26,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Why:
+class ExplanationView:
     """An explanation, prepared for the template.
 
     Args:
@@ -59,7 +59,7 @@ class Similar:
     without: dict[str, Any] | None
 
 
-def why(serving: Serving, query: Query, titles: dict[str, str]) -> Why:
+def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationView:
     """Explain a prediction; takes as long as a few predictions.
 
     Args:
@@ -82,15 +82,15 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> Why:
     ]
     shares = [("ECG page", "", content["blocks"]["image"]), ("clinical values", "", content["blocks"]["clinical"])]
     rows = _with_bars(values + shares)
-    return Why(content, rows[: len(values)], rows[len(values) :], **drawn)
+    return ExplanationView(content, rows[: len(values)], rows[len(values) :], **drawn)
 
 
-def similar(answer: Mapping[str, Any], explained: Why | None) -> tuple[tuple[Similar, ...], Surroundings]:
+def similar(answer: Mapping[str, Any], explained: ExplanationView | None) -> tuple[tuple[Similar, ...], NeighbourPlot]:
     """Return the similar records of a prediction and the neighbour plot."""
     removed = {} if explained is None else {each["record_id"]: each for each in explained.content["neighbours"]}
     records = answer["neighbours"]
     rows = tuple(Similar(each, mark_of(each["label"]), removed.get(each["record_id"])) for each in records)
-    return rows, surroundings(records)
+    return rows, neighbour_plot(records)
 
 
 def _with_bars(rows: list[tuple[str, str, float]]) -> tuple[Effect, ...]:

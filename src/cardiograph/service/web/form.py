@@ -21,7 +21,7 @@ _MAX_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
-class Typed:
+class FormInput:
     """Content of a form, as it was sent or to be filled in again.
 
     Args:
@@ -89,13 +89,13 @@ class FormField:
     fault: str
 
 
-def typed_of(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) -> Typed:
+def parse_form(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) -> FormInput:
     """Parse a form from its fields; unknown fields are ignored."""
 
     def text(name: str) -> str:
         return parts.get(name, b"").decode(errors="replace")[:_MAX_CHARACTERS].strip()
 
-    return Typed(
+    return FormInput(
         texts={variable.name: text(VALUE + variable.name) for variable in variables},
         patient_id=text("patient_id"),
         page=parts.get("page"),
@@ -106,14 +106,16 @@ def typed_of(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) 
     )
 
 
-def typed_before(query: Query, kept: str) -> Typed:
+def refilled_form(query: Query, kept: str) -> FormInput:
     """Return the form of an earlier query, to be changed and sent again; ``kept`` names its page."""
     texts = {name: f"{value:.12g}" for name, value in query.clinical.items() if value is not None}
     page = query.page if isinstance(query.page, bytes) else None
-    return Typed(texts, str(query.patient_id or ""), page, kept if page else "", any_page=query.gate is False)
+    return FormInput(texts, str(query.patient_id or ""), page, kept if page else "", any_page=query.gate is False)
 
 
-def fields_of(variables: Sequence[ClinicalVariable], typed: Typed, faults: Mapping[str, str]) -> tuple[FormField, ...]:
+def fields_of(
+    variables: Sequence[ClinicalVariable], typed: FormInput, faults: Mapping[str, str]
+) -> tuple[FormField, ...]:
     """Return the form fields of the clinical values with their texts and errors."""
     return tuple(
         FormField(

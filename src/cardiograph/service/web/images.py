@@ -17,13 +17,13 @@ from cardiograph.inference import Query
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.security.access import Caller
-from cardiograph.service.web.form import Typed
+from cardiograph.service.web.form import FormInput
 
 _FORM = "form-"
 """Prefix of the names of held pages; differs from every prediction id."""
 
 
-def keep_page(typed: Typed, held: RecentQueries, caller: Caller) -> Typed:
+def keep_page(typed: FormInput, held: RecentQueries, caller: Caller) -> FormInput:
     """Hold the page of a form for the next one, under a random name for one use by this caller."""
     if typed.page is None:
         return replace(typed, kept="")

@@ -13,15 +13,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from cardiograph.errors import PageError
 from cardiograph.inference import Query
-from cardiograph.service.api.predictions import note, recorded, refuse_another, stored_query
+from cardiograph.service.api.predictions import note, recorded, require_same_prediction, stored_query
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.security.csrf import FormTokens
 from cardiograph.service.security.uploads import parts_of
 from cardiograph.service.state import Serving, caller_of, serving_of, unless_left
 from cardiograph.service.web.drawings import gauge
-from cardiograph.service.web.explanation import Why, similar, why
-from cardiograph.service.web.form import Typed, fields_of, sentence, typed_before, typed_of
+from cardiograph.service.web.explanation import ExplanationView, similar, why
+from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form, sentence
 from cardiograph.service.web.images import keep_page, kept_page, scan
 from cardiograph.service.web.site import site_of
 from cardiograph.service.web.wording import decision_of
@@ -58,7 +58,7 @@ class Faults:
 @router.get(PATH)
 async def form(request: Request) -> Response:
     """Return the empty form."""
-    return await _form(request, Typed())
+    return await _form(request, FormInput())
 
 
 @router.post(PATH)
@@ -67,7 +67,7 @@ async def submit(request: Request) -> Response:
     serving, caller = serving_of(request), caller_of(request)
     body, kind = await request.body(), request.headers.get("content-type", "")
     parts = await serving.parsed(partial(parts_of, body, kind))
-    typed = typed_of(parts, site_of(request).variables)
+    typed = parse_form(parts, site_of(request).variables)
     try:
         _tokens(request).check(typed.token, caller.key_id)
     except ProblemError as problem:
@@ -105,13 +105,13 @@ async def explanation(request: Request, prediction_id: str) -> Response:
             explained = await unless_left(request, serving.pool.run(partial(why, serving, query, titles)))
             if explained is None:
                 return _GONE
-            refuse_another(entry, explained.content["probability"])
+            require_same_prediction(entry, explained.content["probability"])
         except ProblemError as problem:
             explained, trouble = None, str(problem.content()["detail"])
     if request.headers.get("hx-target") != "why":
         return await _answer(request, entry, query, explained, trouble=trouble)
     context = _answer_context(request, entry, query, explained)
-    return HTMLResponse(site.render("why_part.html", **context, trouble=trouble))
+    return HTMLResponse(site.render("why.html", **context, trouble=trouble))
 
 
 def _tokens(request: Request) -> FormTokens:
@@ -134,7 +134,7 @@ async def _stored(request: Request, prediction_id: str, event: Event) -> tuple[P
         return entry, None
 
 
-async def _with_kept_page(request: Request, typed: Typed) -> Typed:
+async def _with_kept_page(request: Request, typed: FormInput) -> FormInput:
     """Add the page of the previous form or prediction to a form without a new page.
 
     If ``kept`` of the result is set and ``page`` is None, the page is no longer held.
@@ -150,15 +150,20 @@ async def _with_kept_page(request: Request, typed: Typed) -> Typed:
 
 
 async def _answer(
-    request: Request, entry: PredictionEntry, query: Query | None, explained: Why | None, *, trouble: str = ""
+    request: Request,
+    entry: PredictionEntry,
+    query: Query | None,
+    explained: ExplanationView | None,
+    *,
+    trouble: str = "",
 ) -> Response:
-    typed = Typed() if query is None else typed_before(query, entry.id)
+    typed = FormInput() if query is None else refilled_form(query, entry.id)
     context = _answer_context(request, entry, query, explained)
     return await _form(request, typed, answered={**context, "trouble": trouble})
 
 
 def _answer_context(
-    request: Request, entry: PredictionEntry, query: Query | None, explained: Why | None
+    request: Request, entry: PredictionEntry, query: Query | None, explained: ExplanationView | None
 ) -> dict[str, Any]:
     """Return the template variables of a prediction, without facts about the current model if another one made it."""
     site, current = site_of(request), serving_of(request).is_current(entry)
@@ -179,7 +184,7 @@ def _answer_context(
 
 async def _form(
     request: Request,
-    typed: Typed,
+    typed: FormInput,
     faults: Faults | None = None,
     *,
     status: int = 200,

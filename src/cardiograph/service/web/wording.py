@@ -37,14 +37,12 @@ class Limits:
     Args:
         auroc: AUROC on the test records as ``value``, ``low``, ``high``; None without the run directory.
         verdict: Sentence that says whether the graph helped; empty if unknown.
-        helps: ``yes``, ``no`` or ``undecided``; empty if unknown.
         wording: Terms for scores of this provenance.
         report: Whether the run has a report.
     """
 
     auroc: Mapping[str, float | None] | None
     verdict: str
-    helps: str
     wording: Wording
     report: bool
 
@@ -115,7 +113,6 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     return Limits(
         auroc=metrics.get("test", {}).get("auroc"),
         verdict=verdict.get("sentence", ""),
-        helps=verdict.get("helps", ""),
         wording=WORDINGS[metrics.get("provenance", provenance)],
         report=(run / "report.html").is_file(),
     )
