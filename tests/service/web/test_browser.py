@@ -155,7 +155,7 @@ def test_from_upload_to_answer_and_why(visit, address, predictor, page, values):
     assert window.locator("#why .effects").inner_text().count("ejection fraction") == 1
     assert window.locator(".similar tbody tr").count() == len(direct.neighbours) + 1
     assert "No attention map is shown. Not checked" in window.inner_text(".map")
-    assert "The explanation is shown" in window.inner_text("#said")
+    assert "The explanation is shown" in window.inner_text("#status")
 
 
 def test_one_number_on_the_page_over_http_by_the_command_and_in_the_run(visit, address, finished_run, cohort_table):
@@ -243,8 +243,8 @@ def test_a_large_file_is_told_before_it_is_sent(visit, address):
 def test_a_service_that_is_gone_loses_nothing(visit, address):
     window = visit(address)
     window.route("**/*", lambda route: route.abort())
-    ask(window, {"ef": 0.4}, wait="#said.seen")
-    assert "does not respond" in window.inner_text("#said")
+    ask(window, {"ef": 0.4}, wait="#status.seen")
+    assert "does not respond" in window.inner_text("#status")
     assert window.input_value("#value-ef") == "0.4"
 
 

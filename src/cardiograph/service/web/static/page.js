@@ -51,7 +51,7 @@ function enhance(root) {
 }
 
 function announce(element) {
-  if (element?.dataset.announcement) document.getElementById("said").textContent = element.dataset.announcement;
+  if (element?.dataset.announcement) document.getElementById("status").textContent = element.dataset.announcement;
 }
 
 function arrived(event) {
@@ -70,9 +70,9 @@ function arrived(event) {
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 document.addEventListener("htmx:afterSettle", arrived);
 for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => {
-  document.getElementById("said").textContent = "The service does not respond. Your input is still here; try again.";
-  document.getElementById("said").classList.add("seen");
+  document.getElementById("status").textContent = "The service does not respond. Your input is still here; try again.";
+  document.getElementById("status").classList.add("seen");
 });
-document.addEventListener("htmx:beforeRequest", () => document.getElementById("said").classList.remove("seen"));
+document.addEventListener("htmx:beforeRequest", () => document.getElementById("status").classList.remove("seen"));
 enhance(document);
 document.getElementById("faults")?.focus();
