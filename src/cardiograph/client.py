@@ -1,9 +1,8 @@
-"""Asks a running service instead of a run's folder: the same questions, the same answers."""
+"""Client of a running service, with the same queries and predictions as a local predictor."""
 
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import math
 import re
@@ -25,16 +24,17 @@ from cardiograph import __version__
 from cardiograph.containers import Prediction, Query
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, ServiceError
 from cardiograph.service.api.schemas import IssueAnswer, PredictionBody
+from cardiograph.service.settings import is_loopback
 
 REQUEST_LINES, REQUEST_BYTES = 16, 4 << 20
-"""A batch goes in requests of so many patients, or so many bytes: answers are read only after all of a request is sent."""
+"""Maximum patients and bytes of a batch request: responses are read only after the whole request is sent."""
 
 
 def _page_of(query: Query) -> bytes | None:
     """Read the page of a query.
 
     Raises:
-        PageError: The file cannot be read, is empty, or is no image.
+        PageError: If the file cannot be read, is empty, or is not an image.
     """
     from cardiograph.imaging.reading import page_bytes
 
@@ -42,15 +42,15 @@ def _page_of(query: Query) -> bytes | None:
 
 
 def _values_of(query: Query) -> dict[str, float]:
-    """Return the values that are given: JSON has no NaN."""
+    """Return the values that are not missing, since JSON has no NaN."""
     return {name: value for name, value in query.clinical.items() if value is not None and not math.isnan(value)}
 
 
 def _line_of(query: Query, number: int) -> bytes:
-    """Write a query as a line of a batch.
+    """Encode a query as a line of a batch.
 
     Raises:
-        PageError: The page cannot be read.
+        PageError: If the page cannot be read.
     """
     page = _page_of(query)
     content: dict[str, object] = {
@@ -65,17 +65,17 @@ def _line_of(query: Query, number: int) -> bytes:
 
 
 def _renamed(issue: Issue, query: Query) -> Issue:
-    """Return an issue of the service under the names by which the caller knows patient and page."""
+    """Return an issue of the service with the caller's names of patient and page."""
     page = f"page {query.page.name}" if isinstance(query.page, Path) else None
     return replace(issue, where=page if page and issue.where.startswith("page ") else query.name)
 
 
 def requests(patients: Iterable[Query], refused: dict[int, InputError]) -> Iterator[tuple[bytes, dict[int, Query]]]:
-    """The bodies of requests, each with its patients by the number that their line has.
+    """Yield the bodies of batch requests, each with its patients by line number.
 
     Args:
-        patients: In order.
-        refused: Takes the errors of patients whose page cannot be sent, by their number; they are in no request.
+        patients: Queries, in order.
+        refused: Filled with the errors of patients whose page cannot be sent, by number; they are in no request.
     """
     body, group = b"", dict[int, Query]()
     for number, query in enumerate(patients):
@@ -94,31 +94,26 @@ def requests(patients: Iterable[Query], refused: dict[int, InputError]) -> Itera
 
 
 ANSWER_BYTES = 4 << 20
-"""Size of an answer at most: model cards and the answers to a batch are far below."""
-
+"""Maximum size of a response, far above model cards and batch responses."""
 
 TEXT_LENGTH = 500
-"""Letters of a text of the service that an error repeats."""
-
+"""Maximum number of characters of a service message that an error repeats."""
 
 ANSWER_SECONDS = 600.0
-"""Time of a request and its whole answer: each patient of a batch may take the service's 20 s."""
-
+"""Time limit of a request with its whole response: each patient of a batch may take the 20 s of the service."""
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-"""Seconds: for the network to take or give the next bytes, and to reach the service at all."""
-
+"""Time limits in seconds: to send or receive the next bytes, and to connect."""
 
 TRIES = 6
-"""How often a request is sent while the service answers 429."""
-
+"""Maximum number of attempts while the service responds with 429."""
 
 LONGEST_WAIT = 60.0
-"""Seconds; a service that asks for more is busy, and says so."""
+"""Longest ``Retry-After`` in seconds that the client waits for; longer ones are an error."""
 
 
 class _Refusal(BaseModel):
-    """What of a problem document is looked at."""
+    """The fields of a problem document that the client uses."""
 
     status: int
     detail: str = "no reason given"
@@ -126,16 +121,17 @@ class _Refusal(BaseModel):
 
 
 class ServiceClient:
-    """A service at an address; a context manager.
+    """Client of the service at an address; a context manager.
 
     Args:
-        url: Such as ``https://host`` or ``http://127.0.0.1:8000``; a path before the service's own is kept.
-        key: Key of the service, where it asks for one.
-        transport: In the place of the network, for tests.
-        wait: Called with the seconds to wait before a request is sent again.
+        url: Address such as ``https://host`` or ``http://127.0.0.1:8000``, with an optional path prefix.
+        key: API key, if the service requires one.
+        transport: Replaces the network in tests.
+        wait: Function that waits a number of seconds before a request is sent again.
 
     Raises:
-        ConfigError: The address is none, has a name or password in it, or is plain http to another machine; the key is none.
+        ConfigError: If the address is invalid, contains a name or password, or is plain http to another machine; or if
+            the key is malformed.
     """
 
     def __init__(
@@ -150,18 +146,18 @@ class ServiceClient:
         headers = {
             "User-Agent": f"cardiograph/{__version__}",
             "Accept": "application/json",
-            "Accept-Encoding": "identity",  # a few bytes can unpack to gigabytes
+            "Accept-Encoding": "identity",  # compressed responses could expand to gigabytes
         }
         if key is not None:
             if not re.fullmatch(r"[!-~]+", key):
-                message = "the key is empty, or holds a space, a line break or a letter that no key has; copy it again"
+                message = "the key is empty, or has a space, line break or other invalid character; copy it again"
                 raise ConfigError(message)
             headers["Authorization"] = f"Bearer {key}"
-        secret = self.url.startswith("https:")  # plain http is for this machine, and through no proxy
+        secret = self.url.startswith("https:")  # plain http is only for this machine, without a proxy
         self._http = httpx.Client(
             base_url=self.url,
             headers=headers,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is kept
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # store no cookies
             timeout=TIMEOUT,
             transport=transport,
             trust_env=secret,
@@ -175,22 +171,23 @@ class ServiceClient:
         self._http.close()
 
     def model(self) -> dict[str, Any]:
-        """What the service tells of its model.
+        """Return the facts about the model of the service.
 
         Raises:
-            ServiceError: No such answer.
+            ServiceError: If the request fails or the response is invalid.
         """
-        told = self._json(self._ask("GET", "/v1/model").content)
-        if not isinstance(told, dict):
-            self._strange("the model is no object")
-        return told
+        facts = self._json(self._request("GET", "/v1/model").content)
+        if not isinstance(facts, dict):
+            self._unexpected("the model is not an object")
+        return facts
 
     def predict(self, query: Query) -> Prediction:
         """Score one patient.
 
         Raises:
-            InputError: The page or a value cannot be used.
-            ServiceError: The service cannot be reached, is busy, refuses the key, or fails.
+            InputError: If the page or a value cannot be used.
+            ServiceError: If the service cannot be reached, is busy or fails.
+            ConfigError: If the service rejects the key.
         """
         page = _page_of(query)
         fields: dict[str, Any] = {"values": (None, json.dumps(_values_of(query)), "application/json")}
@@ -199,16 +196,16 @@ class ServiceClient:
         if query.gate is not None:
             fields["gate"] = (None, json.dumps(query.gate))
         if page is not None:
-            fields["page"] = ("page", page, "application/octet-stream")  # a file's name may be a patient's
-        response = self._ask("POST", "/v1/predictions", query=query, files=fields)
+            fields["page"] = ("page", page, "application/octet-stream")  # the file name may be the name of a patient
+        response = self._request("POST", "/v1/predictions", query=query, files=fields)
         return self._prediction(self._json(response.content))
 
     def predict_many(self, patients: Iterable[Query]) -> Iterator[Prediction]:
         """Score patients, in order.
 
         Raises:
-            InputError: With the faults of all patients, those after the first bad one too; no answer is given after it.
-            ServiceError: As :meth:`predict`.
+            InputError: With the issues of all patients; nothing is yielded after the first invalid patient.
+            ServiceError: See :meth:`predict`.
         """
         issues: list[Issue] = []
         for answer in self.predict_each(patients):
@@ -221,10 +218,10 @@ class ServiceClient:
             raise _input_error(message, issues)
 
     def predict_each(self, patients: Iterable[Query]) -> Iterator[Prediction | InputError]:
-        """Score patients, in order; who cannot be scored has the error, with all faults, in the place of the answer.
+        """Score patients, in order; yield the error with all issues for a patient who cannot be scored.
 
         Raises:
-            ServiceError: As :meth:`predict`.
+            ServiceError: See :meth:`predict`.
         """
         refused: dict[int, InputError] = {}
         answered = 0
@@ -242,10 +239,10 @@ class ServiceClient:
         yield from (refused[number] for number in sorted(refused) if number >= answered)
 
     def _batch(self, body: bytes, group: Mapping[int, Query]) -> dict[int, dict[str, Any]]:
-        """The answer to each line of a request."""
+        """Send a batch request and return the result of each line."""
         kind = "application/x-ndjson"
         headers = {"Content-Type": kind, "Accept": kind}
-        response = self._ask("POST", "/v1/predictions/batch", content=body, headers=headers)
+        response = self._request("POST", "/v1/predictions/batch", content=body, headers=headers)
         by_number: dict[int, dict[str, Any]] = {}
         for line in filter(bytes.strip, response.content.split(b"\n")):
             answer = self._json(line)
@@ -253,130 +250,132 @@ class ServiceClient:
             if number is None:
                 self._issues(answer.get("problem"), Query(name="the batch"))
             if type(number) is not int or number in by_number:
-                self._strange("a line of the answer is for no patient, or for one that has another")
+                self._unexpected("a line is for an unknown patient, or the second one for a patient")
             by_number[number] = answer
         if set(by_number) != set(group):
-            self._strange("the answers are not one for each patient")
+            self._unexpected("the response has not exactly one result for each patient")
         return by_number
 
-    def _ask(self, method: str, path: str, *, query: Query | None = None, **sent: Any) -> httpx.Response:  # noqa: ANN401
-        """The answer to a request, which is sent again while the service is busy."""
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        **sent: Any,  # noqa: ANN401 - arguments of httpx
+    ) -> httpx.Response:
+        """Send a request, again while the service is busy, and return the response."""
         for attempt in range(1, TRIES + 1):
-            response = self._answer(method, path, **sent)
+            response = self._send(method, path, **sent)
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
             seconds = _seconds(response.headers.get("Retry-After", "1"))
             if attempt == TRIES or seconds > LONGEST_WAIT:
-                message = f"{self.url}: busy, and still so after {attempt} tries; try again in {seconds:.0f} seconds"
+                message = f"{self.url}: still busy after {attempt} attempts; try again in {seconds:.0f} seconds"
                 raise ServiceError(message)
             self._wait(seconds)
         if response.is_redirect:
-            message = f"{self.url}: sends on to another address ({response.status_code}), where nothing was sent; "
-            message += "give the address of the service itself"
+            message = f"{self.url}: redirects to another address ({response.status_code}), which is not followed; "
+            message += "use the address of the service itself"
             raise ServiceError(message)
         if not response.is_success:
             message = "This patient cannot be scored."
             raise _input_error(message, self._issues(self._problem(response), query or Query()))
         return response
 
-    def _answer(self, method: str, path: str, **sent: Any) -> httpx.Response:  # noqa: ANN401
-        """One request and its whole answer, within the limits of size and time, whatever the service does."""
-        end = threading.Timer(ANSWER_SECONDS, self._http.close)  # also ends what is read before the body
+    def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:  # noqa: ANN401
+        """Send a request once and return the whole response, within the limits of size and time."""
+        end = threading.Timer(ANSWER_SECONDS, self._http.close)  # also limits the time before the body
         end.daemon = True
         end.start()
         try:
             with self._http.stream(method, path, **sent) as response:
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                    self._strange("it is compressed, which was not asked for")
+                    self._unexpected("it is compressed, which was not requested")
                 content = bytearray()
                 for piece in response.iter_bytes():
                     content += piece
                     if len(content) > ANSWER_BYTES:
-                        self._strange(f"it is longer than {ANSWER_BYTES >> 20} MiB")
+                        self._unexpected(f"it is longer than {ANSWER_BYTES >> 20} MiB")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            late = f"not whole after {ANSWER_SECONDS:g} s" if self._http.is_closed else ""
+            late = f"incomplete after {ANSWER_SECONDS:g} s" if self._http.is_closed else ""
             reason = late or str(error) or type(error).__name__
-            message = f"{self.url}: no answer ({reason}); check the address and that `cardiograph serve` runs there"
+            message = f"{self.url}: no response ({reason}); check the address and that `cardiograph serve` runs there"
             raise ServiceError(message) from error
         finally:
             end.cancel()
         return httpx.Response(response.status_code, headers=response.headers, content=bytes(content))
 
     def _problem(self, response: httpx.Response) -> dict[str, Any]:
-        """A problem document, or what stands in for one where something else than the service answered."""
+        """Return the problem document of a response, or a substitute if it has none (a proxy, say)."""
         plain = {"status": response.status_code, "detail": response.reason_phrase}
         try:
-            told = from_json(response.content, allow_inf_nan=False)
+            content = from_json(response.content, allow_inf_nan=False)
         except ValueError:
             return plain
-        return {**plain, **told} if isinstance(told, dict) else plain
+        return {**plain, **content} if isinstance(content, dict) else plain
 
-    def _issues(self, problem: Any, query: Query) -> list[Issue]:  # noqa: ANN401 - whatever was answered
-        """The faults that a problem names.
+    def _issues(self, problem: Any, query: Query) -> list[Issue]:  # noqa: ANN401 - any JSON
+        """Return the issues of a problem.
 
         Raises:
-            ConfigError: The key is not taken.
-            ServiceError: The problem is none of the input.
+            ConfigError: If the service rejects the key.
+            ServiceError: If the problem is not about the input.
         """
         try:
-            told = _Refusal.model_validate(problem, strict=True)
+            refusal = _Refusal.model_validate(problem, strict=True)
         except ValidationError as error:
-            self._strange("the refusal has other fields", error)
-        detail = told.detail[:TEXT_LENGTH]
-        if told.status in (401, 403):
-            message = f"{self.url}: {detail} The key comes from --key-file, or from CARDIOGRAPH_KEY."
+            self._unexpected("the error has unknown or missing fields", error)
+        detail = refusal.detail[:TEXT_LENGTH]
+        if refusal.status in (401, 403):
+            message = f"{self.url}: {detail} The key is read from --key-file or CARDIOGRAPH_KEY."
             raise ConfigError(message)
-        if not told.issues:
-            message = f"{self.url}: {query.name}: {detail} (status {told.status})"
+        if not refusal.issues:
+            message = f"{self.url}: {query.name}: {detail} (status {refusal.status})"
             raise ServiceError(message)
-        return [_renamed(Issue(**{name: text[:TEXT_LENGTH] for name, text in issue}), query) for issue in told.issues]
+        return [
+            _renamed(Issue(**{name: text[:TEXT_LENGTH] for name, text in issue}), query) for issue in refusal.issues
+        ]
 
-    def _json(self, content: bytes) -> Any:  # noqa: ANN401 - whatever was answered
+    def _json(self, content: bytes) -> Any:  # noqa: ANN401 - any JSON
         try:
             return from_json(content, allow_inf_nan=False)
         except ValueError as error:
-            self._strange("it is no JSON", error)
+            self._unexpected("it is not JSON", error)
 
-    def _prediction(self, answer: Any) -> Prediction:  # noqa: ANN401 - whatever was answered
+    def _prediction(self, answer: Any) -> Prediction:  # noqa: ANN401 - any JSON
         try:
             content = answer["prediction"]
             PredictionBody.model_validate(content, strict=True)
             return Prediction.from_dict(content)
         except (ValueError, KeyError, TypeError) as error:
-            self._strange("there is no prediction in it", error)
+            self._unexpected("it contains no prediction", error)
 
-    def _strange(self, why: str, error: Exception | None = None) -> NoReturn:
-        message = f"{self.url}: answers, but not as this version of cardiograph expects: {why}; compare the versions"
+    def _unexpected(self, why: str, error: Exception | None = None) -> NoReturn:
+        message = f"{self.url}: unexpected response for this version of cardiograph: {why}; compare the versions"
         raise ServiceError(message) from error
 
 
 def _address(url: str) -> str:
-    """An address without its last slash, over which nobody reads along."""
+    """Return an address without trailing slash; raise ConfigError if it is invalid or unencrypted."""
     try:
         parts = httpx.URL(url)
     except httpx.InvalidURL:
         parts = httpx.URL()
     if parts.userinfo:
-        message = "--url has a name or password in it; give the key by --key-file, or in CARDIOGRAPH_KEY"
+        message = "--url contains a name or password; pass the key with --key-file or CARDIOGRAPH_KEY"
         raise ConfigError(message)
     if parts.scheme not in ("http", "https") or not parts.host or parts.query or parts.fragment:
         message = f"--url {url}: expected an address such as https://host, or http://localhost:8000 on this machine"
         raise ConfigError(message)
-    if parts.scheme == "http" and not _loopback(parts.host):
-        message = f"--url {url}: would send key and patients readable by everyone on the way; use https"
+    if parts.scheme == "http" and not is_loopback(parts.host):
+        message = f"--url {url}: would send key and patient data unencrypted; use https"
         raise ConfigError(message)
     return str(parts).rstrip("/")
 
 
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _seconds(retry_after: str) -> float:
-    """Seconds to wait. Source: RFC 9110, section 10.2.3: a whole number, or a date."""
+    """Return the seconds to wait. Source: RFC 9110, section 10.2.3: an integer, or a date."""
     if re.fullmatch(r"\s*[0-9]+\s*", retry_after):
         return float(retry_after)
     try:
@@ -388,6 +387,6 @@ def _seconds(retry_after: str) -> float:
 
 
 def _input_error(message: str, issues: Sequence[Issue]) -> InputError:
-    """Of pages where nothing else is wrong, as the predictor tells them apart."""
+    """Return a PageError if all issues concern pages, like the predictor, else an InputError."""
     only_pages = all(issue.where.startswith("page ") for issue in issues)
     return (PageError if only_pages else InputError)(message, issues)

@@ -30,7 +30,7 @@ def values():
     return {"ef": 0.34, "bnp": 463, "nyha": 3, "sbp": 132, "age": 70}
 
 
-class BundleFacts:
+class RunningService:
     """A running application, what it keeps, and what it logs."""
 
     def __init__(self, predictor, folder, **changes):
@@ -43,7 +43,7 @@ class BundleFacts:
         """The token of a new key."""
         return self.records.keys.create("test", frozenset(scopes), None)[0]
 
-    def told(self, event):
+    def log_entries(self, event):
         """Entries of the audit log."""
         with self.records.log._database.reading() as session:
             return session.scalars(select(LogRow).where(LogRow.event == event)).all()
@@ -60,7 +60,7 @@ def serve(finished_run, predictor, tmp_path_factory):
     running = []
 
     def make(**changes):
-        served = BundleFacts(predictor, tmp_path_factory.mktemp("served"), **({"run": finished_run} | changes))
+        served = RunningService(predictor, tmp_path_factory.mktemp("served"), **({"run": finished_run} | changes))
         served.client.__enter__()
         running.append(served)
         return served

@@ -56,7 +56,7 @@ def test_another_address_is_refused_without_a_valid_key(tmp_path):
 ENDLESS = """
 import asyncio, os, signal, threading, types
 from fastapi import FastAPI
-from cardiograph.service.scoring import ScoringPool
+from cardiograph.service.worker_pool import ScoringPool
 from cardiograph.service.server import Server
 from cardiograph.service.settings import ServiceSettings
 
@@ -91,7 +91,7 @@ async def connections_left(*, reads):
 
     made, lost = [], asyncio.Event()
 
-    class Watched(server.PunctualProtocol):
+    class Watched(server.TimeoutProtocol):
         def connection_made(self, transport):
             made.append(self)
             super().connection_made(transport)
@@ -127,7 +127,7 @@ def test_who_reads_nothing_is_hung_up_on(monkeypatch):
 
 def test_who_reads_some_of_it_gets_more_time(monkeypatch):
     monkeypatch.setattr(server, "UNREAD_BYTES", 1000)
-    left, connection = [5000, 4000, 3001], server.PunctualProtocol.__new__(server.PunctualProtocol)
+    left, connection = [5000, 4000, 3001], server.TimeoutProtocol.__new__(server.TimeoutProtocol)
     connection.transport, connection.loop = Mock(), Mock()
     connection.transport.get_write_buffer_size = lambda: left[0]
     connection._wait_for_reader()
@@ -153,7 +153,7 @@ def listening():
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    config = uvicorn.Config(app, http=server.PunctualProtocol, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(app, http=server.TimeoutProtocol, lifespan="off", log_config=None, access_log=False)
     running, place = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [place]}, daemon=True)
     thread.start()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.cli.test_app import call, failed
-from tests.service.conftest import BundleFacts
+from tests.service.conftest import RunningService
 from tests.service.web.test_routes import Form, typed
 
 from cardiograph.artifacts.bundle import ModelBundle
@@ -69,7 +69,7 @@ def test_terminal_json_and_table_say_so(thesis, pages, tmp_path):
 
 
 def test_service_fhir_and_page_say_so(thesis, predictor, pages, tmp_path):
-    served = BundleFacts(predictor, tmp_path, run=thesis)
+    served = RunningService(predictor, tmp_path, run=thesis)
     with served.client:
         page = pages[0].read_bytes()
         answer = served.ask(page, VALUES).json()["prediction"]
@@ -79,7 +79,7 @@ def test_service_fhir_and_page_say_so(thesis, predictor, pages, tmp_path):
         assert resource["meta"]["tag"][0]["code"] == "HTEST"
         assert any(note["text"].startswith(REPRODUCTION) for note in resource["note"])
         shown = Form(served).send(page, **typed(VALUES)).text
-        if "Please note" not in shown:
+        if "Warnings" not in shown:
             shown = served.client.get("/").text
         assert "No estimate" in shown and REPRODUCTION in shown and "Uncalibrated score" in shown
 

@@ -1,1 +1,1 @@
-"""A finished run as a service: page, interface, records."""
+"""HTTP service for a finished run: web UI, API, stored records."""

@@ -1,26 +1,20 @@
-"""The application: the model loaded once, the routes, and what stands before them."""
+"""The ASGI application: state, routes and middleware, wired together."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 
 from cardiograph import __version__
 from cardiograph.encoders.engine import OpenVinoEngine
-from cardiograph.errors import RecordsError
 from cardiograph.inference import Predictor
 from cardiograph.service.api import batch, health, model, predictions
 from cardiograph.service.api.openapi import complete, line_schemas
-from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.api.problems import ProblemError, http_error_response, problem_response
+from cardiograph.service.lifespan import lifespan
 from cardiograph.service.observability import Metrics, ObservedMiddleware, json_log
 from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.records import Records
@@ -29,9 +23,9 @@ from cardiograph.service.security.csrf import FormTokens
 from cardiograph.service.security.limits import Accepts, UploadMiddleware
 from cardiograph.service.security.responses import HeadersMiddleware
 from cardiograph.service.settings import ServiceSettings
-from cardiograph.service.state import NOTICE, Serving, within_pixels
+from cardiograph.service.state import NOTICE, Serving, limit_pixels
 from cardiograph.service.web import files, routes
-from cardiograph.service.web.errors import PageRefusalsMiddleware
+from cardiograph.service.web.errors import ErrorFormatMiddleware
 from cardiograph.service.web.site import Site
 from cardiograph.service.worker_pool import ScoringPool
 
@@ -40,7 +34,7 @@ ACCEPTS = {
     batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
     routes.PATH: Accepts((routes.MEDIA_TYPE,)),
 }
-"""What each path that takes a body reads."""
+"""Body that each ``POST`` route accepts."""
 
 
 def create_app(
@@ -51,17 +45,17 @@ def create_app(
     authenticator: Authenticator | None = None,
     log: Any = None,  # noqa: ANN401 - structlog's loggers have no common type
 ) -> FastAPI:
-    """An ASGI application that serves a run.
+    """Create the ASGI application that serves a run.
 
     Args:
         settings: Settings of the server.
-        predictor: Loaded already; by default the model of ``settings.run`` is loaded.
-        records: Opened already; by default those of ``settings.database``.
-        authenticator: Another way to tell who asks; by default the keys of the records.
-        log: A structlog logger; by default lines of JSON on stderr.
+        predictor: Loaded model; by default the model of ``settings.run``.
+        records: Open records; by default those of ``settings.database``.
+        authenticator: Identifies the caller; by default by the API keys in the records.
+        log: structlog logger; by default JSON lines on stderr.
 
     Raises:
-        CardiographError: The run cannot be served here, or the records cannot be opened.
+        CardiographError: If the run cannot be served here, or the records cannot be opened.
     """
     if records is None:
         records = open_records(settings)
@@ -73,17 +67,17 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan,
+        lifespan=lifespan,
     )
     app.state.serving = serving
     app.state.form_tokens = FormTokens()
     app.state.site = site = Site(settings, serving.predictor, serving.model_sha256)
     app.state.batches = asyncio.Semaphore(settings.batches)
     _add_routes(app, serving)
-    app.add_exception_handler(ProblemError, _tell_problem)
-    app.add_exception_handler(HTTPException, _tell_http)
+    app.add_exception_handler(ProblemError, problem_response)
+    app.add_exception_handler(HTTPException, http_error_response)
     paths = [path for path in (getattr(route, "path", "") for route in app.routes) if "{" not in path]
-    # the last one added stands first
+    # the middleware added last runs first
     app.add_middleware(UploadMiddleware, settings=settings, accepts=ACCEPTS)
     app.add_middleware(
         AccessMiddleware,
@@ -93,13 +87,13 @@ def create_app(
         rate=RateLimit(settings.requests_per_minute),
     )
     app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
-    app.add_middleware(PageRefusalsMiddleware, site=site)
+    app.add_middleware(ErrorFormatMiddleware, site=site)
     app.add_middleware(HeadersMiddleware)
     return app
 
 
 def open_records(settings: ServiceSettings) -> Records:
-    """The records of a server's settings, with disk space set aside for deleting some when the disk is full."""
+    """Open the records and reserve disk space, so that predictions can be deleted when the disk is full."""
     records = Records.open(settings.database)
     records.lay_reserve()
     return records
@@ -113,7 +107,7 @@ def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, 
     outcome = predictor.bundle.served.outcome
     return Serving(
         settings=settings,
-        predictor=within_pixels(predictor, settings.max_pixels),
+        predictor=limit_pixels(predictor, settings.max_pixels),
         records=records,
         pool=pool,
         held=RecentQueries(seconds=settings.hold_minutes * 60, room=settings.hold_bytes),
@@ -134,45 +128,3 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(routes.router)
     app.include_router(files.router)
     complete(app, line_schemas(variables))
-
-
-@contextlib.asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    serving: Serving = app.state.serving
-    await asyncio.to_thread(serving.records.log.append, "service_started", serving.model_sha256)
-    forgetting = asyncio.create_task(_forget(serving))
-    yield
-    forgetting.cancel()
-    await serving.pool.close()
-    with contextlib.suppress(RecordsError):
-        await asyncio.to_thread(serving.records.log.append, "service_stopped", serving.model_sha256)
-    serving.records.close()
-
-
-async def _forget(serving: Serving) -> None:
-    """What was held long enough goes each minute, what was kept long enough each hour."""
-    days = serving.settings.retention_days
-    for minute in itertools.count():
-        serving.held.forget_old()
-        if days is not None and minute % 60 == 0:
-            with contextlib.suppress(ProblemError):  # told in the log; the next hour tries again
-                await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
-        else:
-            with contextlib.suppress(ProblemError):
-                await serving.with_records(serving.records.forget)
-        await asyncio.sleep(60)
-
-
-async def _tell_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101
-    return error.response()
-
-
-async def _tell_http(_: Request, error: Exception) -> Response:
-    """Starlette's own refusals (no such path or method) as problems."""
-    assert isinstance(error, HTTPException)  # noqa: S101
-    detail = {404: "There is no such path.", 405: "This path has no such method."}.get(error.status_code)
-    problem = ProblemError(
-        error.status_code, "http", detail or "The request cannot be read.", headers=dict(error.headers or {})
-    )
-    return problem.response()

@@ -1,4 +1,4 @@
-"""One line of JSON for each request: route, status, seconds, ids; nothing that was sent, and no text of an error."""
+"""Request log and metrics: route, status, seconds and ids only, never request content or error texts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """The numbers of one server, in a registry of its own.
+    """Prometheus metrics of one server, in their own registry.
 
     Args:
-        model_sha256: Of the bundle that is served.
-        outcome: What it predicts.
-        waiting: Tells how many jobs wait for a worker.
+        model_sha256: SHA-256 of the served bundle.
+        outcome: Outcome that the model predicts.
+        waiting: Returns the number of jobs that wait for a worker.
     """
 
     def __init__(self, *, model_sha256: str, outcome: str, waiting: Callable[[], float]) -> None:
@@ -49,12 +49,12 @@ class Metrics:
         model.labels(model_sha256, outcome).set(1)
 
     def count(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        """Count an answered request; ``route`` is a template, never a path that was asked for."""
+        """Count a request; ``route`` is a path template, never a requested path."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
@@ -65,11 +65,11 @@ _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 
 
 _GONE = 499
-"""Status in log and metrics where the client left before an answer; never sent."""
+"""Status in log and metrics if the client disconnects before the response; never sent."""
 
 
 def json_log(stream: TextIO | None = None) -> Any:  # noqa: ANN401 - structlog's loggers have no common type
-    """A logger of its own that writes lines of JSON to ``stream``, stderr by default."""
+    """Create a logger that writes JSON lines to ``stream``, by default stderr."""
     return structlog.wrap_logger(
         structlog.PrintLogger(stream or sys.stderr),
         processors=[
@@ -81,20 +81,20 @@ def json_log(stream: TextIO | None = None) -> Any:  # noqa: ANN401 - structlog's
 
 
 class ObservedMiddleware:
-    """Gives each request an id, counts and logs its answer, and turns what went wrong inside into a plain 500.
+    """Gives each request an id, counts and logs its response, and turns unexpected exceptions into a plain 500.
 
     Args:
-        app: What comes after.
-        log: From :func:`json_log`.
-        metrics: Where answers are counted.
-        paths: Paths of routes; a request that was refused before it was routed is told by them.
+        app: Next ASGI application.
+        log: Logger of :func:`json_log`.
+        metrics: Metrics of the server.
+        paths: Paths of the routes; they name requests that are rejected before routing.
     """
 
     def __init__(self, app: ASGIApp, *, log: Any, metrics: Metrics, paths: Collection[str]) -> None:  # noqa: ANN401
         self._app, self._log, self._metrics, self._paths = app, log, metrics, frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and observe its answer."""
+        """Pass a request on and observe its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -110,18 +110,18 @@ class ObservedMiddleware:
 
         try:
             await self._app(scope, receive, observed)
-        except Exception as error:  # noqa: BLE001 - the last stop: nothing of it may reach the caller or a log
+        except Exception as error:  # noqa: BLE001 - the error text may reach neither the caller nor a log
             self._log.error("failed", request_id=request_id, error=type(error).__name__, at=_places(error))
-            if status != _GONE:  # half an answer was sent: the connection has to end
+            if status != _GONE:  # the response has begun: close the connection
                 raise BrokenAnswerError from None
-            message = f"The service failed; its log tells where, under request {request_id}."
+            message = f"The service failed; its log has the details under request {request_id}."
             await ProblemError(500, "failed", message).response()(scope, receive, observed)
         finally:
-            self._tell(scope, status, time.perf_counter() - start)
+            self._record(scope, status, time.perf_counter() - start)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        asked = scope["path"] if scope["path"] in self._paths else UNKNOWN_ROUTE
-        route = str(getattr(scope.get("route"), "path", asked))
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        path = scope["path"] if scope["path"] in self._paths else UNKNOWN_ROUTE
+        route = str(getattr(scope.get("route"), "path", path))
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         state = scope["state"]
         self._metrics.count(route=route, method=method, status=status, seconds=seconds)
@@ -137,10 +137,10 @@ class ObservedMiddleware:
 
 
 class BrokenAnswerError(Exception):
-    """An answer that could not be finished; has no text."""
+    """A response that could not be completed; has no text."""
 
 
 def _places(error: BaseException) -> list[str]:
-    """Where an error arose, without its text, which may hold a value that was sent."""
+    """Return the innermost stack frames of an error, without its text, which may contain a patient's value."""
     frames = traceback.extract_tb(error.__traceback__)[-5:]
     return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]

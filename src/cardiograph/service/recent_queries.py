@@ -1,4 +1,4 @@
-"""Pages and values held in memory for a few minutes, so that an answer can be explained; never on a disk."""
+"""Recent queries, held in memory (never on disk) for a few minutes so that a prediction can be explained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cardiograph.inference import Query
 
 _VALUES_BYTES = 1000
-"""What values and an id are taken to need."""
+"""Assumed size of the clinical values and the id of a query."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class _RecentQuery:
 
 
 class RecentQueries:
-    """What was asked, by the id of its answer; the oldest go first where room is short.
+    """Queries by the id of their prediction; the oldest are dropped first when space runs out.
 
     Args:
-        seconds: How long each is held.
-        room: Bytes held at most.
-        clock: Seconds that only grow.
+        seconds: How long a query is held.
+        room: Maximum number of bytes held.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, *, seconds: float, room: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class RecentQueries:
         self._size = 0
 
     def put(self, name: str, query: Query) -> None:
-        """Hold what was asked under the id of its answer."""
+        """Hold a query under the id of its prediction."""
         size = _VALUES_BYTES + (len(query.page) if isinstance(query.page, bytes) else 0)
         self._held[name] = _RecentQuery(query, self._clock() + self._seconds, size)
         self._size += size
@@ -44,20 +44,20 @@ class RecentQueries:
             self._drop(next(iter(self._held)))
 
     def get(self, name: str) -> Query | None:
-        """What was asked, or None where it is not held any more."""
+        """Return the query; None if it is no longer held."""
         self.forget_old()
         held = self._held.get(name)
         return None if held is None else held.query
 
     def take(self, name: str) -> Query | None:
-        """The same, which is held no longer."""
+        """Return the query and drop it; None if it is no longer held."""
         found = self.get(name)
         if found is not None:
             self._drop(name)
         return found
 
     def forget_old(self) -> None:
-        """Drop what was held long enough."""
+        """Drop expired queries."""
         now = self._clock()
         while self._held and next(iter(self._held.values())).until <= now:
             self._drop(next(iter(self._held)))

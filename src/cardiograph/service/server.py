@@ -1,4 +1,4 @@
-"""The process that listens: uvicorn, with a limit of time for a request's headers, and an end that finishes what runs."""
+"""The server process: uvicorn with time limits on slow clients and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from cardiograph.errors import ConfigError, RecordsError
 from cardiograph.service.state import Serving
 
 HEAD_SECONDS = 10.0
-"""From the first byte of a request, or from the connection, to the end of its headers."""
+"""Time limit from the first byte of a request, or from the connection, to the end of its headers."""
 
 IDLE_SECONDS = 5
-"""How long a connection may rest between requests."""
+"""How long an idle connection stays open between requests."""
 
 UNREAD_SECONDS = 30.0
-"""How long an answer may wait for its client to read the next ``UNREAD_BYTES``, or the rest."""
+"""Time limit for a client to read the next ``UNREAD_BYTES`` of a response, or the rest of it."""
 
 UNREAD_BYTES = 256 << 10
 
 READ_BYTES = 64 << 10
-"""What is taken from a connection at a time: parsing it holds up all others."""
+"""Bytes read from a connection at a time: parsing them blocks all other connections."""
 
 CHUNK_BYTES = 64
-"""Size below which a chunk of a body counts as small: it takes far longer to parse than its bytes."""
+"""Size below which a chunk of a body counts as small: it costs far more to parse than its bytes."""
 
 SMALL_CHUNKS = 2048
-"""Small chunks that a body may have in a row, so to speak: larger ones make up for them."""
+"""Number of small chunks that a body may have before it is rejected; larger chunks offset them."""
 
 CONNECTIONS = 512
-"""Connections at a time; above, requests are answered 503 at once."""
+"""Maximum number of connections; above it, requests get 503 at once."""
 
 
-class FrugalConnection(h11.Connection):
-    """HTTP/1.1 that refuses a body in a great many tiny chunks, which would take hundreds of times its size to parse."""
+class ChunkLimitConnection(h11.Connection):
+    """HTTP/1.1 connection that rejects a body of very many tiny chunks, which is slow to parse."""
 
     _debt = 0
 
@@ -52,7 +52,7 @@ class FrugalConnection(h11.Connection):
         """Parse the next event.
 
         Raises:
-            RemoteProtocolError: The body's chunks are too many and too small, or the bytes are not HTTP.
+            RemoteProtocolError: If the body has too many small chunks, or the bytes are not HTTP.
         """
         event = super().next_event()
         if isinstance(event, h11.Request):
@@ -65,24 +65,24 @@ class FrugalConnection(h11.Connection):
         return event
 
 
-class PunctualProtocol(H11Protocol):
-    """HTTP/1.1 that hangs up on a client which does not get its headers out in time, or does not read its answers."""
+class TimeoutProtocol(H11Protocol):
+    """HTTP/1.1 protocol that disconnects clients which send headers or read responses too slowly."""
 
     _head: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for headers, and send answers without waiting for the client's acknowledgement of the last."""
+        """Start the header timer and set TCP_NODELAY, so that responses do not wait for acknowledgements."""
         super().connection_made(transport)
-        self.conn = FrugalConnection(h11.SERVER, self.conn._max_incomplete_event_size)
-        transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # of asyncio's own transports
-        # asyncio does so itself only where a socket was made with its protocol named
+        self.conn = ChunkLimitConnection(h11.SERVER, self.conn._max_incomplete_event_size)
+        transport.max_size = READ_BYTES  # type: ignore[attr-defined]  # attribute of asyncio's transports
+        # asyncio sets it itself only for sockets created with an explicit protocol number
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport.set_write_buffer_limits(high=0)  # whatever waits to be read has its timer, also when we close
+        transport.set_write_buffer_limits(high=0)  # all unread bytes are timed, also while closing
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; once a request is in work, its body has limits of its own."""
+        """Parse received bytes; the body of a request in progress has its own limits."""
         if self._head is None and not self._working:
             self._wait_for_head()
         super().data_received(data)
@@ -90,18 +90,18 @@ class PunctualProtocol(H11Protocol):
             self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Cancel the timers."""
         self._stop_waiting()
         self._stop_unread()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Wait for the client to read; ``close`` would wait with it, so this aborts."""
+        """Start the read timer, which aborts the connection: ``close`` would wait for the client, too."""
         super().pause_writing()
         self._wait_for_reader()
 
     def resume_writing(self) -> None:
-        """The client reads."""
+        """Cancel the read timer."""
         self._stop_unread()
         super().resume_writing()
 
@@ -140,11 +140,11 @@ class PunctualProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Serves an application until a signal; then nothing new begins, and what runs is finished.
+    """Serves an application until a signal; then finishes running requests and accepts no new ones.
 
     Args:
-        app: From :func:`cardiograph.service.app.create_app`.
-        announce: Called with the address once connections are taken.
+        app: Application of :func:`cardiograph.service.app.create_app`.
+        announce: Called with the address once the server accepts connections.
     """
 
     def __init__(self, app: FastAPI, *, announce: Callable[[str], None]) -> None:
@@ -156,7 +156,7 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
-                http=PunctualProtocol,
+                http=TimeoutProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -170,13 +170,13 @@ class Server(uvicorn.Server):
         )
 
     def listen(self) -> None:
-        """Serve until a signal comes.
+        """Serve until a signal arrives.
 
         Raises:
-            ConfigError: The address cannot be listened on.
-        RecordsError: The records take no entry, so nothing is served.
+            ConfigError: If the server cannot listen on the address.
+            RecordsError: If the audit log cannot be written.
         """
-        logging.getLogger().addHandler(logging.NullHandler())  # libraries keep quiet: our own lines are the log
+        logging.getLogger().addHandler(logging.NullHandler())  # silence the libraries: the service writes its own log
         settings = self._serving.settings
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         try:
@@ -186,21 +186,21 @@ class Server(uvicorn.Server):
             raise ConfigError(message) from error
         self.run(sockets=[listening])
         if not self.started:
-            message = "serve: the records took no entry at the start; check that they can be written"
+            message = "serve: the audit log cannot be written; check the permissions of the database"
             raise RecordsError(message)
-        if self._serving.pool.busy:  # a job without end: Python would wait for its thread
+        if self._serving.pool.busy:  # a job still runs: Python would wait for its thread
             sys.stdout.flush()
             os._exit(0)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say where."""
+        """Start listening and announce the address."""
         await super().startup(sockets)
         if self.started and not self.should_exit:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """On SIGTERM and SIGINT: take nothing new, and end well; a second SIGINT ends at once."""
+        """On SIGTERM and SIGINT, shut down gracefully; on a second SIGINT, exit at once."""
         self._serving.pool.closing = True
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True

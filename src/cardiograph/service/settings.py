@@ -1,4 +1,4 @@
-"""What the service may be told: where it listens, how much it takes, what it keeps, and for how long."""
+"""Settings of the service: address, limits, what is stored and for how long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MIB = 1 << 20
 
 
 class ServiceSettings(BaseModel):
-    """Settings of a server; frozen, every limit with its unit in its name."""
+    """Settings of a server; frozen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,12 +46,12 @@ class ServiceSettings(BaseModel):
 
     @property
     def keys_required(self) -> bool:
-        """Whether every route but ``/healthz`` asks for a key: wherever others than this machine may reach it."""
+        """Whether every route except ``/healthz`` requires a key: always when other machines can reach the service."""
         return self.require_key or not self.loopback or bool(self.allowed_hosts)
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Names by which the service may be called; empty where any will do, which only keys make safe."""
+        """Allowed values of the Host header; empty allows any, which is safe only because keys are then required."""
         own = ("localhost", "127.0.0.1", "[::1]")
         if self.allowed_hosts:
             return (*self.allowed_hosts, *own)
@@ -59,7 +59,7 @@ class ServiceSettings(BaseModel):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name is this machine's own and no other's."""
+    """Return whether an address or host name is the loopback interface."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

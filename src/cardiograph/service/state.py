@@ -1,4 +1,4 @@
-"""What the routes share: a request for a score becomes an answer that is recorded before it is told."""
+"""Application state shared by the routes: scores a request and stores the result before returning it."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ NOTICE = "For research use only: not a medical device, and no basis for the care
 
 @dataclass(frozen=True)
 class Serving:
-    """A loaded model and all that answering for it takes.
+    """A loaded model and everything that routes need to serve it.
 
     Args:
         settings: Settings of the server.
-        predictor: The model, with the service's limit of pixels.
-        records: Where answers are kept.
-        pool: The workers.
-        held: What was asked in the last minutes.
-        metrics: Counts of this server.
-        log: JSON lines.
-        model_sha256: Of ``bundle.json``, which names the SHA-256 of every other file.
+        predictor: Loaded model with the pixel limit of the service.
+        records: Store of predictions, keys and audit log.
+        pool: Worker pool that runs the model.
+        held: Queries of the last minutes, in memory.
+        metrics: Prometheus metrics of this server.
+        log: structlog logger that writes JSON lines.
+        model_sha256: SHA-256 of ``bundle.json``, which lists the SHA-256 of every other file.
     """
 
     settings: ServiceSettings
@@ -55,15 +55,15 @@ class Serving:
     model_sha256: str
 
     async def score(self, query: Query, caller: Caller, *, patient: bool = False) -> PredictionEntry:
-        """Score a patient and record the answer; what is returned is on the disk.
+        """Score a patient and store the prediction; it is on disk when this returns.
 
         Args:
-            query: Page and values.
-            caller: Who asks.
-            patient: Wait for room in the line instead of being refused.
+            query: ECG page and clinical values.
+            caller: Authenticated caller.
+            patient: Whether to wait when the queue is full instead of failing.
 
         Raises:
-            ProblemError: What was sent cannot be scored, there is no room, or the records cannot be written.
+            ProblemError: If the input cannot be scored, the queue is full, or the records cannot be written.
         """
         prediction = await self.pool.run(partial(_predict, self.predictor, query), patient=patient)
         entry = await self.with_records(lambda: self._record(query, prediction, caller))
@@ -71,42 +71,42 @@ class Serving:
         return entry
 
     async def parsed(self, work: Callable[[], Done]) -> Done:
-        """Parse what was sent on a thread, so that no other request waits for it."""
+        """Parse a request on a thread, so that it does not block other requests."""
         return await anyio.to_thread.run_sync(work, limiter=self._parsers)
 
     @cached_property
     def _parsers(self) -> anyio.CapacityLimiter:
-        """Few threads: each that computes makes the event loop wait for its turn."""
+        """Limit to few threads: each busy thread delays the event loop."""
         return anyio.CapacityLimiter(2)
 
     async def with_records(self, work: Callable[[], Done]) -> Done:
-        """Do work with the records on a thread.
+        """Run database work on a thread.
 
         Raises:
-            ProblemError: 503, where they cannot be reached, read or written.
+            ProblemError: 503, if the records cannot be reached, read or written.
         """
         try:
             return await anyio.to_thread.run_sync(work)
         except (CardiographError, OSError) as error:
             self.log.error("records", error=type(error).__name__)
-            message = "The records cannot be reached, so nothing is answered; ask again later."
+            message = "The prediction store is unavailable; try again later."
             raise ProblemError(503, "records", message, headers={"Retry-After": "10"}) from error
 
     def require_model(self) -> None:
-        """Raise ProblemError, 503, where the files of the model were changed since it was loaded."""
+        """Raise ProblemError (503) if the files of the model were changed since it was loaded."""
         try:
             self.predictor.bundle.require_unchanged()
         except RunError as error:
             raise _changed() from error
 
-    def gave(self, entry: PredictionEntry) -> bool:
-        """Whether the model that is served now gave an answer."""
+    def is_current(self, entry: PredictionEntry) -> bool:
+        """Return whether the current model made a prediction."""
         return entry.model_sha256 == self.model_sha256
 
     def answer(self, entry: PredictionEntry) -> dict[str, Any]:
-        """A recorded prediction as the interface tells it."""
+        """Return a stored prediction as the API returns it."""
         place = f"/v1/predictions/{entry.id}"
-        run = self.settings.run.resolve().name if self.gave(entry) else None
+        run = self.settings.run.resolve().name if self.is_current(entry) else None
         return {
             "id": entry.id,
             "created_at": entry.created_at.isoformat(),
@@ -154,57 +154,56 @@ def _predict(predictor: Predictor, query: Query) -> Prediction:
 
 
 def explained(predictor: Predictor, query: Query) -> dict[str, Any]:
-    """What moved an answer, :meth:`Explanation.as_dict`.
+    """Explain a prediction; return :meth:`Explanation.as_dict`.
 
     Raises:
-        ProblemError: The page or a value cannot be used: it was kept, and limits or ranges are narrower by now.
+        ProblemError: If the page or a value cannot be used. This happens to stored queries after limits or ranges
+            became narrower.
     """
     from cardiograph.explain import explain
 
     try:
-        told: dict[str, Any] = explain(predictor, query).as_dict()
+        explanation: dict[str, Any] = explain(predictor, query).as_dict()
     except InputError as error:
         raise refused(error) from error
     except RunError as error:
         raise _changed() from error
-    return told
+    return explanation
 
 
 def _changed() -> ProblemError:
-    message = (
-        "The files of the model were changed while it was served, so nothing is answered; start the service again."
-    )
+    message = "The files of the model were changed while it was served; restart the service."
     return ProblemError(503, "model_changed", message)
 
 
 def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
-    """Of a variable that the model does not know and whose value is null: the predictor takes null for not given."""
+    """Return the issue of an unknown variable whose value is null, which the predictor would ignore."""
     rule = f"this model knows {', '.join(known) or 'no clinical values'}"
     return Issue(where, column[:40], "", rule, "leave it out", "unknown_variable")
 
 
-def within_pixels(predictor: Predictor, most: int) -> Predictor:
-    """The same model, which refuses pages of more than ``most`` pixels before they are decoded."""
+def limit_pixels(predictor: Predictor, max_pixels: int) -> Predictor:
+    """Return a predictor that rejects pages of more than ``max_pixels`` pixels before decoding them."""
     served = predictor.bundle.served
-    pages = served.pages.model_copy(update={"max_pixels": min(most, served.pages.max_pixels)})
+    pages = served.pages.model_copy(update={"max_pixels": min(max_pixels, served.pages.max_pixels)})
     bundle = dataclasses.replace(predictor.bundle, served=dataclasses.replace(served, pages=pages))
     return Predictor(bundle, predictor.engine)
 
 
 def serving_of(request: Request) -> Serving:
-    """What the routes share."""
+    """Return the application state."""
     found: Serving = request.app.state.serving
     return found
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks, as settled before the body was read."""
+    """Return the caller, who was authenticated before the body was read."""
     found: Caller = request.state.caller
     return found
 
 
 async def unless_left(request: Request, work: Awaitable[Done]) -> Done | None:
-    """The result of ``work``; None where the client has left, whose place in the line is then free."""
+    """Await ``work``; return None and cancel it if the client disconnects first."""
     return await unless_gone(work, _left(request))
 
 

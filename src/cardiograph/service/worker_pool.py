@@ -1,4 +1,4 @@
-"""The one pool of workers: a bounded line before it, an answer at once where the line is full, a limit of time."""
+"""Worker pool with a bounded queue and a time limit; a full queue fails at once."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import TypeVar
 
 from cardiograph.service.api.problems import ProblemError
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 _FIRST_GUESS_SECONDS = 0.2
-"""What a job is taken to last before any has ended."""
+"""Assumed duration of a job before any has finished."""
 
 _WEIGHT = 0.1
-"""Weight of the newest job in the running mean of their seconds."""
+"""Weight of the newest job in the running mean of job durations."""
 
 
 class ScoringPool:
-    """Runs jobs on a few threads; lives on one event loop.
+    """Runs jobs on a few threads; belongs to one event loop.
 
-    A job that waits can be left by its caller (cancelled, or out of time) and is then never begun. A job that runs keeps its
-    worker until it ends, whether or not somebody still waits for it.
+    A waiting job whose caller gives up (cancelled or timed out) never starts. A running job keeps its worker until it
+    ends, even if its caller has given up.
 
     Args:
-        workers: Jobs at a time.
-        waiting: Jobs that may wait; the next one is refused.
-        timeout_seconds: From coming into the line to the answer.
+        workers: Number of jobs that run at once.
+        waiting: Maximum number of waiting jobs; further jobs are rejected.
+        timeout_seconds: Time limit of a job, including its time in the queue.
     """
 
     def __init__(self, *, workers: int, waiting: int, timeout_seconds: float) -> None:
@@ -43,15 +43,15 @@ class ScoringPool:
 
     @property
     def waiting(self) -> int:
-        """Jobs that no worker has begun."""
+        """Number of jobs that have not started."""
         return max(0, self._inside - self._workers)
 
-    async def run(self, job: Callable[[], Answer], *, patient: bool = False) -> Answer:
+    async def run(self, job: Callable[[], Result], *, patient: bool = False) -> Result:
         """Run a job on a worker.
 
         Args:
-            job: Called without arguments on a worker thread.
-            patient: Wait for room in the line instead of being refused; for lines of a batch, whose sender is held back.
+            job: Function without arguments, called on a worker thread.
+            patient: Whether to wait when the queue is full instead of failing; a batch upload then waits, too.
 
         Raises:
             ProblemError: 429 ``line_full``, 503 ``too_slow`` or 503 ``stopping``.
@@ -60,28 +60,28 @@ class ScoringPool:
             self._left.clear()
             await self._left.wait()
         if self.closing:
-            raise ProblemError(503, "stopping", "The service is stopping; ask again in a moment.", headers=_later(5))
+            raise ProblemError(503, "stopping", "The service is stopping; try again in a moment.", headers=_later(5))
         if self._inside >= self._room:
-            message = "All workers are busy and the line is full; ask again later."
+            message = "All workers are busy and the queue is full; try again later."
             raise ProblemError(429, "line_full", message, headers=_later(self._wait_seconds()))
         future = self._executor.submit(self._timed, job)
         self._inside += 1
         loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda ended: _tell(loop, self._leave, ended))
+        future.add_done_callback(lambda ended: _notify(loop, self._leave, ended))
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
-            message = f"No answer within {self._timeout:g} s; ask again later."
+            message = f"No result within {self._timeout:g} s; try again later."
             raise ProblemError(503, "too_slow", message, headers=_later(self._wait_seconds())) from error
 
     @property
     def busy(self) -> bool:
-        """Whether a job is in, given up by its caller or not; its thread keeps Python from ending."""
+        """Whether any job waits or runs, even if its caller has given up; its thread keeps Python from exiting."""
         return self._inside > 0
 
     async def close(self) -> None:
-        """Take no new job, and wait for those that are in, as long as a caller would."""
+        """Reject new jobs and wait for the others, at most for the time limit of a job."""
         self.closing = True
         self._left.set()
         with contextlib.suppress(TimeoutError):
@@ -91,14 +91,14 @@ class ScoringPool:
                     await self._left.wait()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _timed(self, job: Callable[[], Answer]) -> Answer:
+    def _timed(self, job: Callable[[], Result]) -> Result:
         start = time.perf_counter()
         try:
             return job()
         finally:
             self._seconds += _WEIGHT * (time.perf_counter() - start - self._seconds)
 
-    def _leave(self, _: Future[Answer]) -> None:
+    def _leave(self, _: Future[Result]) -> None:
         self._inside -= 1
         self._left.set()
 
@@ -110,14 +110,14 @@ def _later(seconds: int) -> dict[str, str]:
     return {"Retry-After": str(seconds)}
 
 
-def _tell(loop: asyncio.AbstractEventLoop, leave: Callable[[Future[Answer]], None], ended: Future[Answer]) -> None:
-    """Call ``leave`` on the loop; where the loop is gone, nobody counts any more."""
+def _notify(loop: asyncio.AbstractEventLoop, leave: Callable[[Future[Result]], None], ended: Future[Result]) -> None:
+    """Call ``leave`` on the loop unless the loop is closed."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(leave, ended)
 
 
-async def unless_gone(work: Awaitable[Answer], gone: Awaitable[None]) -> Answer | None:
-    """The result of ``work``, or None where ``gone`` came first, which cancels the work."""
+async def unless_gone(work: Awaitable[Result], gone: Awaitable[None]) -> Result | None:
+    """Await ``work``; return None and cancel it if ``gone`` completes first."""
     task, watch = asyncio.ensure_future(work), asyncio.ensure_future(gone)
     try:
         await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)

@@ -9,14 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from cardiograph.service.api import batch, predictions, schemas
+from cardiograph.service.api import batch, json_body, predictions
 from cardiograph.service.api.batch import _read, lines_of
+from cardiograph.service.api.json_body import read_line
 from cardiograph.service.api.problems import ProblemError
-from cardiograph.service.api.schemas import read_line
 from cardiograph.service.security.access import ANYBODY
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import Serving
-from cardiograph.service.web import routes as routes_page
+from cardiograph.service.web import routes
 
 KIND = {"Content-Type": "application/x-ndjson"}
 
@@ -68,7 +68,7 @@ def test_the_limit_of_a_line_holds_for_what_was_sent_and_before_it_is_parsed(mon
     def parsed(content):
         pytest.fail("a line above the limit was parsed")
 
-    monkeypatch.setattr(schemas, "_json", parsed)
+    monkeypatch.setattr(json_body, "_json", parsed)
     keys = ",".join(f'"{number}":0' for number in range(10_000)).encode()
     slashes = b"/" * 200_000
     for line in (
@@ -90,7 +90,7 @@ def test_what_was_sent_is_parsed_beside_the_event_loop(served, page, values, mon
         threads.append(threading.current_thread())
         return work(*given)
 
-    for module, name in ((batch, "read_line"), (batch, "_page"), (predictions, "asked_of"), (routes_page, "parts_of")):
+    for module, name in ((batch, "read_line"), (batch, "_page"), (predictions, "query_of"), (routes, "parts_of")):
         monkeypatch.setattr(module, name, partial(noted, getattr(module, name)))
     loop = []
     monkeypatch.setattr(Serving, "score", lambda *_, **__: loop.append(threading.current_thread()) or asyncio.sleep(0))

@@ -220,7 +220,7 @@ def test_the_page_is_told_by_its_hash():
 def test_values_that_were_not_kept_are_said_to_be_absent():
     resource = checked(risk_assessment(entry(clinical=None), FACTS))
     assert [each["id"] for each in resource["contained"]] == ["model", "ecg"]
-    assert any("were not kept" in text for text in texts(resource))
+    assert any("were not stored" in text for text in texts(resource))
 
 
 def test_values_at_hand_stand_in_for_those_that_were_not_kept():
@@ -245,7 +245,7 @@ def test_an_extended_run_is_preliminary_and_decides_nothing():
     assert resource["status"] == "preliminary"
     (only,) = resource["prediction"]
     assert only["qualitativeRisk"]["text"].startswith("void")
-    assert "decides nothing" in only["rationale"]
+    assert "supports no decision" in only["rationale"]
     assert "void!" in texts(resource)
 
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 from tests.test_docs import REFERENCE, ROOT, rows, section
 
-from cardiograph.service.api.openapi import _SAID
+from cardiograph.service.api.openapi import _DESCRIPTIONS
 
 RATE = 500.0
 PREDICT = "/v1/predictions"
@@ -36,7 +36,7 @@ def test_every_route_is_documented_with_its_refusals(served):
     }
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            assert set(operation["responses"]) - {str(status) for status in _SAID} <= {"200", "201"}, path
+            assert set(operation["responses"]) - {str(status) for status in _DESCRIPTIONS} <= {"200", "201"}, path
             assert operation["summary"]
     variables = document["paths"][PREDICT]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert variables["properties"]["values"]["properties"]["sbp"] == {
@@ -53,8 +53,8 @@ def test_the_reference_has_every_route_status_and_code(served):
     paths = served.client.get("/openapi.json").json()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert {key for key in rows(reference) if " /" in key} == routes
-    refusals = rows(section(reference, "## Refusals"))
-    assert {int(key) for key in refusals if key.isdigit()} == {*_SAID, 405}
+    refusals = rows(section(reference, "## Errors"))
+    assert {int(key) for key in refusals if key.isdigit()} == {*_DESCRIPTIONS, 405}
     source = "".join(path.read_text() for path in (ROOT / "src/cardiograph/service").rglob("*.py"))
     codes = set(re.findall(r'ProblemError\(\s*(?:\w+\.)*\w+, "(\w+)"', source))
     told = {code for row in refusals.values() for code in row[1].split(", ")} - {"codes", "---"}

@@ -82,7 +82,7 @@ def test_what_cannot_be_scored_is_named(served, page_, values_, status, code):
     assert problem["status"] == status
     assert code in {issue["code"] for issue in problem["issues"]}
     assert all(issue["rule"] and issue["remedy"] for issue in problem["issues"])
-    assert not served.told("prediction")
+    assert not served.log_entries("prediction")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_key_that_is_there_twice_is_named(served, key):
     for problem in told:
         assert (problem["status"], problem["code"]) == (400, "duplicate_key")
         assert "`ef` is there twice" in problem["detail"]
-    assert not served.told("prediction")
+    assert not served.log_entries("prediction")
 
 
 def unknown(count):

@@ -20,7 +20,7 @@ LOG, HEAD = "cardiograph_audit_log", "cardiograph_audit_head"
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Five entries are read in three parts, as very many are."""
-    monkeypatch.setattr(verification, "AT_ONCE", 2)
+    monkeypatch.setattr(verification, "CHUNK_ROWS", 2)
 
 
 @pytest.fixture
@@ -95,11 +95,11 @@ CHANGES = {
     "one before the first": (
         f"INSERT INTO {LOG} SELECT 0, time, event, subject, key_id, details, previous, hash FROM {LOG} WHERE number = 1",
         0,
-        "stands before the first",
+        "precedes the first entry",
     ),
-    "one behind the last": (f"UPDATE {HEAD} SET number = 4", 5, "stands behind the end"),
+    "one behind the last": (f"UPDATE {HEAD} SET number = 4", 5, "follows the end"),
     "another end": (f"UPDATE {HEAD} SET hash = '{'0' * 64}'", 5, "has another hash than the end"),
-    "no end": (f"DELETE FROM {HEAD}", None, "the row that keeps the end of the log is missing"),
+    "no end": (f"DELETE FROM {HEAD}", None, "the row with the end of the log is missing"),
 }
 
 
@@ -152,7 +152,7 @@ def test_a_log_forged_as_a_whole_is_found_by_a_hash_that_was_noted_elsewhere(rec
 @pytest.mark.parametrize(
     ("statement", "first_bad", "reason"),
     [
-        ("UPDATE cardiograph_predictions SET answer = '{}'", 2, "tells of a prediction that was changed since"),
+        ("UPDATE cardiograph_predictions SET answer = '{}'", 2, "refers to a prediction that was changed since"),
         ("DELETE FROM cardiograph_predictions", None, "0 predictions are kept, 3 by the log"),
     ],
     ids=["changed", "removed"],
@@ -187,7 +187,7 @@ def test_an_entry_that_is_told_again_stands_for_no_other_prediction(five, tamper
     five.log.append("prediction", told[0].subject, details=json.loads(told[0].details))
     five.log.append("predictions_deleted", "a" * 32, details={"count": 1})
     found = five.log.verify()
-    assert (found.ok, found.reason) == (False, "two entries tell of the same prediction")
+    assert (found.ok, found.reason) == (False, "two entries refer to the same prediction")
 
 
 def test_keys_are_still_what_the_log_tells(five, tamper):
@@ -247,7 +247,7 @@ def test_an_entry_forged_with_its_hash_may_hold_no_details(five, tamper):
 def test_records_without_a_secret_or_a_version_are_refused_in_words(records, url, tamper, table):
     column = {"cardiograph_settings": "value", "cardiograph_version": "version_num"}[table]
     tamper(f"UPDATE {table} SET {column} = 'é?'")
-    with pytest.raises(RecordsError, match=r"lost their secret|newer version"):
+    with pytest.raises(RecordsError, match=r"secret of the records is missing|newer version"):
         Records.open(url)
 
 
@@ -261,7 +261,7 @@ def test_a_key_whose_end_cannot_be_read_is_void_and_a_prediction_is_not_answered
             connection.execute("UPDATE cardiograph_predictions SET answer = 'no JSON'")
         connection.close()
         assert records.keys.find(token) is None
-        with pytest.raises(RecordsError, match="cannot be read; see `cardiograph audit-log verify`"):
+        with pytest.raises(RecordsError, match="cannot be read; run `cardiograph audit-log verify`"):
             records.get(kept.id)
 
 

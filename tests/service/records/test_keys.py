@@ -97,8 +97,8 @@ def test_keys_are_listed_in_the_order_they_were_made(records):
         ("x" * 81, READ, None, "a name has 1 to 80 printable characters"),
         ("a\x1b[2J", READ, None, "a name has 1 to 80 printable characters"),
         ("a", frozenset({"read", "write"}), None, "scope 'write' is unknown; choose from predict, read, metrics"),
-        ("a", frozenset(), None, "it is good for nothing; choose from predict, read, metrics"),
-        ("a", READ, -1, "its end lies in the past"),
+        ("a", frozenset(), None, "it has no scope; choose from predict, read, metrics"),
+        ("a", READ, -1, "its expiry is in the past"),
     ],
 )
 def test_a_key_that_makes_no_sense_is_refused(records, name, scopes, days, told):
@@ -110,5 +110,5 @@ def test_a_key_that_makes_no_sense_is_refused(records, name, scopes, days, told)
 
 def test_a_key_that_is_not_there_cannot_be_revoked(records):
     for id_ in ("nobody", "0" * 12, "\x00\ud800"):
-        with pytest.raises(ConfigError, match="there is none; `cardiograph keys list` shows all"):
+        with pytest.raises(ConfigError, match="does not exist; `cardiograph keys list` shows all keys"):
             records.keys.revoke(id_)

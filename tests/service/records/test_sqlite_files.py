@@ -36,7 +36,7 @@ def replaced(path):
 def test_nothing_is_recorded_in_a_file_that_was_removed_or_replaced(opened, tmp_path, entry, happens, ending):
     happens(tmp_path / f"{NAME}{ending}")
     for work in (lambda: opened.add(entry()), lambda: opened.get("0" * 32), opened.keys.list):
-        with pytest.raises(RecordsError, match="removed or replaced while in use; start again"):
+        with pytest.raises(RecordsError, match="removed or replaced while in use; restart"):
             work()
     assert opened.trouble().startswith("the database file was removed or replaced")
 

@@ -105,7 +105,7 @@ def test_the_secret_stays_with_the_database(records, url):
 
 
 def test_old_predictions_go_and_the_log_tells_of_it(records, entry, tamper, monkeypatch):
-    monkeypatch.setattr(store, "AT_ONCE", 2)
+    monkeypatch.setattr(store, "DELETE_ROWS", 2)
     now = datetime.now(UTC)
     old = [entry(created_at=now - timedelta(days=30, seconds=number)) for number in range(1, 6)]
     kept = [entry(created_at=now - timedelta(days=30)), entry()]
@@ -126,7 +126,7 @@ def test_old_predictions_go_and_the_log_tells_of_it(records, entry, tamper, monk
 
 
 def test_each_prediction_is_deleted_once_whoever_prunes(records, entry, monkeypatch):
-    monkeypatch.setattr(store, "AT_ONCE", 3)
+    monkeypatch.setattr(store, "DELETE_ROWS", 3)
     for _ in range(12):
         records.add(entry())
     with ThreadPoolExecutor(4) as pool:
@@ -180,7 +180,7 @@ def test_what_a_reader_held_up_is_forgotten_later(tmp_path, entry, monkeypatch):
 
 
 def test_what_was_deleted_before_a_failure_is_forgotten(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(store, "AT_ONCE", 1)
+    monkeypatch.setattr(store, "DELETE_ROWS", 1)
     with Records.open(str(tmp_path / "records.sqlite")) as records:
         for _ in range(2):
             records.add(entry())
@@ -194,7 +194,7 @@ def test_what_was_deleted_before_a_failure_is_forgotten(tmp_path, entry, monkeyp
 
 
 def test_few_go_at_once_where_pages_are_kept(records, entry, tamper, monkeypatch):
-    monkeypatch.setattr(store, "PAGES_AT_ONCE", 2)
+    monkeypatch.setattr(store, "DELETE_PAGE_ROWS", 2)
     for number in range(5):
         records.add(entry(page=b"page" if number == 3 else None))
     assert records.prune(datetime.now(UTC)) == 5

@@ -63,7 +63,7 @@ def test_an_answer_is_there_for_the_key_that_asked(guarded, values):
     assert guarded.client.get(links["self"], headers=bearer(guarded.both)).json() == asked.json()
     for link in links.values():
         assert guarded.client.get(link, headers=bearer(guarded.reader)).status_code == 404
-    assert len(guarded.told("prediction_read")) == 1
+    assert len(guarded.log_entries("prediction_read")) == 1
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from cardiograph.service.security.csrf import FormTokens
 def test_only_pages_of_this_service_make_a_browser_ask(served, values, headers, status):
     answer = served.client.post("/v1/predictions", json={"values": values}, headers=headers)
     assert answer.status_code == status
-    assert len(served.told("prediction")) == (status == 201)
+    assert len(served.log_entries("prediction")) == (status == 201)
     assert served.client.get("/v1/model", headers=headers).status_code == 200
 
 

@@ -154,8 +154,8 @@ def test_from_upload_to_answer_and_why(visit, address, predictor, page, values):
     assert re.fullmatch(rf"{address}/predictions/[0-9a-f]{{32}}", window.url)
     assert window.locator("#why .effects").inner_text().count("ejection fraction") == 1
     assert window.locator(".similar tbody tr").count() == len(direct.neighbours) + 1
-    assert "No map of attention is shown. Not checked" in window.inner_text(".map")
-    assert "What moved the estimate is shown" in window.inner_text("#said")
+    assert "No attention map is shown. Not checked" in window.inner_text(".map")
+    assert "The explanation is shown" in window.inner_text("#status")
 
 
 def test_one_number_on_the_page_over_http_by_the_command_and_in_the_run(visit, address, finished_run, cohort_table):
@@ -243,8 +243,8 @@ def test_a_large_file_is_told_before_it_is_sent(visit, address):
 def test_a_service_that_is_gone_loses_nothing(visit, address):
     window = visit(address)
     window.route("**/*", lambda route: route.abort())
-    ask(window, {"ef": 0.4}, wait="#said.seen")
-    assert "does not answer" in window.inner_text("#said")
+    ask(window, {"ef": 0.4}, wait="#status.seen")
+    assert "does not respond" in window.inner_text("#status")
     assert window.input_value("#value-ef") == "0.4"
 
 
@@ -270,7 +270,7 @@ def test_cant_tell_and_a_map_with_a_slider(visit, unsure, page, values):
 def test_the_keyboard_is_enough(visit, address):
     window = visit(address)
     window.keyboard.press("Tab")
-    assert window.evaluate("document.activeElement.textContent") == "To the content"
+    assert window.evaluate("document.activeElement.textContent") == "Skip to content"
     outline = window.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     window.focus("#value-ef")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cardiograph.service.web.drawings import GAUGE_RADIUS, MAP_CENTRE, MAP_RADIUS, bars, gauge, mark_of, surroundings
+from cardiograph.service.web.drawings import GAUGE_RADIUS, MAP_CENTRE, MAP_RADIUS, bars, gauge, mark_of, neighbour_plot
 
 
 def answer(**changes):
@@ -38,7 +38,9 @@ def test_bars_share_a_scale_and_have_a_side():
 
 
 def test_neighbours_lie_at_their_distance():
-    found = surroundings([{"distance": 2.0, "label": 1}, {"distance": 4.0, "label": 0}, {"distance": 4.0, "label": -1}])
+    found = neighbour_plot(
+        [{"distance": 2.0, "label": 1}, {"distance": 4.0, "label": 0}, {"distance": 4.0, "label": -1}]
+    )
     radii = [math.hypot(place.x - MAP_CENTRE, place.y - MAP_CENTRE) for place in found.places]
     assert radii == pytest.approx([MAP_RADIUS / 2, MAP_RADIUS, MAP_RADIUS], abs=0.1)
     assert [place.mark for place in found.places] == ["positive", "negative", "unlabelled"]
@@ -46,7 +48,7 @@ def test_neighbours_lie_at_their_distance():
 
 
 def test_nobody_and_copies_can_be_drawn():
-    assert surroundings([]).places == ()
-    (only,) = surroundings([{"distance": 0.0, "label": 1}]).places
+    assert neighbour_plot([]).places == ()
+    (only,) = neighbour_plot([{"distance": 0.0, "label": 1}]).places
     assert (only.x, only.y) == (MAP_CENTRE, MAP_CENTRE)
     assert mark_of(-1) == "unlabelled"

@@ -8,7 +8,7 @@ import pytest
 import cardiograph.explain
 from cardiograph.explain import explain as explain_really
 from cardiograph.inference import Predictor, Query
-from cardiograph.service.state import within_pixels
+from cardiograph.service.state import limit_pixels
 
 
 class Explained:
@@ -43,7 +43,7 @@ def test_an_answer_is_explained_and_the_log_tells_it(served, page, values):
     answer = ask(served, page, values)
     told = explain(served, answer)
     assert (told.status_code, told.json()["probability"]) == (200, answer["prediction"]["probability"])
-    assert [entry.subject for entry in served.told("explanation_read")] == [answer["id"]]
+    assert [entry.subject for entry in served.log_entries("explanation_read")] == [answer["id"]]
     assert served.records.log.verify().ok
 
 
@@ -75,7 +75,7 @@ def test_kept_pages_are_explained_later_unless_a_patient_id_decided(serve, page,
 def test_what_is_over_the_limits_by_now_is_refused_and_no_fault_of_the_service(served, page, values):
     answer = ask(served, page, values)
     serving = served.app.state.serving
-    served.app.state.serving = dataclasses.replace(serving, predictor=within_pixels(serving.predictor, 1000))
+    served.app.state.serving = dataclasses.replace(serving, predictor=limit_pixels(serving.predictor, 1000))
     told = explain(served, answer)
     assert (told.status_code, told.json()["code"]) == (413, "cannot_be_scored")
     shown = served.client.get(f"/predictions/{answer['id']}/explanation", headers={"Accept": "text/html"})

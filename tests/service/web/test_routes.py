@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.service.conftest import picture
 
-from cardiograph.service.web.explanation import Why, similar
+from cardiograph.service.web.explanation import ExplanationView, similar
 from cardiograph.service.web.site import StaticFiles
 
 BROWSER = {"Accept": "text/html"}
-VENDORED = (Path(__file__).parents[1] / "vendored", Path(__file__).parents[3] / "src/cardiograph/service/web/static")
+VENDORED = (Path(__file__).parent / "vendored", Path(__file__).parents[3] / "src/cardiograph/service/web/static")
 
 
 def field(text, name):
@@ -137,7 +137,7 @@ def test_a_form_without_its_token_is_not_scored(form, served, values):
     answer = form.send(**typed(values), token="1.made-up")  # noqa: S106 - no password
     assert answer.status_code == 403
     assert field(answer.text, "value-ef") == "0.34"
-    assert served.told("prediction") == []
+    assert served.log_entries("prediction") == []
     assert form.send(**typed(values)).status_code == 200
 
 
@@ -160,7 +160,7 @@ def test_an_explanation_is_a_part_or_a_whole_page(form, served, predictor, page,
     told = explain(predictor, Query(page, values))
     for text in (part, whole):
         assert f"{100 * told.base:.1f}\N{NO-BREAK SPACE}%" in text
-        assert "No map of attention is shown" in text
+        assert "No attention map is shown" in text
         for effect in told.neighbours:
             assert f"{100 * effect.probability_without:.1f}\N{NO-BREAK SPACE}%" in text
 
@@ -169,8 +169,8 @@ def test_the_audit_log_tells_what_was_read(form, served, values):
     place = form.send(**typed(values)).url.path
     served.client.get(f"{place}/explanation", headers=BROWSER)
     prediction = place.rpartition("/")[2]
-    assert [entry.subject for entry in served.told("prediction_read")] == [prediction]
-    assert [entry.subject for entry in served.told("explanation_read")] == [prediction]
+    assert [entry.subject for entry in served.log_entries("prediction_read")] == [prediction]
+    assert [entry.subject for entry in served.log_entries("explanation_read")] == [prediction]
 
 
 def test_another_answer_than_the_one_given_is_not_explained(serve, predictor, page, values):
@@ -179,7 +179,7 @@ def test_another_answer_than_the_one_given_is_not_explained(serve, predictor, pa
     nearest = reference.record_ids.index(predictor.predict(page, values).neighbours[0].record_id)
     answer = Form(served).send(page, **typed(values), patient_id=reference.patient_ids[nearest])
     told = served.client.get(f"{answer.url.path}/explanation", headers=BROWSER).text
-    assert "It was asked with a patient id" in told
+    assert "The prediction used a patient id" in told
     assert 'id="probability"' in told
 
 
@@ -189,15 +189,15 @@ def test_an_answer_of_another_model_is_told_without_what_is_known_of_this_one(fo
     served.app.state.serving = dataclasses.replace(served.app.state.serving, model_sha256="b" * 64)
     for path in (own.url.path, f"{own.url.path}/explanation"):
         text = served.client.get(path, headers=BROWSER).text
-        assert text.index("Another model than the one served now") < text.index('id="probability"')
-        assert "what moved it cannot be found" in text
+        assert text.index("Another model made this prediction") < text.index('id="probability"')
+        assert "the current model cannot explain it" in text
         assert 'id="limits"' not in text
         assert "hx-get" not in text
         assert field(text, "value-ef") == ""
 
 
 def test_the_form_says_where_page_and_values_stay(form, serve):
-    kept = "kept in this service’s records"
+    kept = "stored in the records of this service"
     assert "memory for 10 minutes" in form.page and kept not in form.page
     keeping = Form(serve(keep_pages=True)).page
     assert kept in keeping and "memory" not in keeping
@@ -205,7 +205,7 @@ def test_the_form_says_where_page_and_values_stay(form, serve):
 
 def test_nothing_is_called_calibrated_that_may_not_be(form, served):
     assert "calibrated" not in form.page
-    assert "calibrated" not in str(served.client.get("/openapi.json").json()["components"]["schemas"]["Told"])
+    assert "calibrated" not in str(served.client.get("/openapi.json").json()["components"]["schemas"]["PredictionBody"])
 
 
 def test_the_model_compares_with_its_reference_records(form, predictor):
@@ -215,7 +215,7 @@ def test_the_model_compares_with_its_reference_records(form, predictor):
 def test_small_distances_are_no_zeros(served):
     record = {"distance": 0.004, "label": 1, "record_id": "r", "clinical": {}}
     rows, places = similar({"neighbours": [record]}, None)
-    shown = {"similar": rows, "places": places, "why": None, "query": None, "gave": True}
+    shown = {"similar": rows, "places": places, "why": None, "query": None, "current": True}
     text = served.app.state.site.render("similar.html", **shown)
     assert re.findall(r'class="ring-label"[^>]*>([^<]*)<', text) == ["0.002", "0.004"]
     assert '<td class="n">0.004</td>' in text
@@ -224,9 +224,9 @@ def test_small_distances_are_no_zeros(served):
 @pytest.mark.parametrize(("direction", "drawn"), [("raised", True), ("did not move", False)])
 def test_a_page_that_did_not_move_the_estimate_has_no_map(served, direction, drawn):
     told = {"shown": True, "direction": direction, "page": [20, 10], "box": [0, 0, 20, 10], "reason": "better"}
-    text = served.app.state.site.render("map.html", why=Why({"map": told}, (), ()))
+    text = served.app.state.site.render("map.html", why=ExplanationView({"map": told}, (), ()))
     assert ("<svg" in text) == drawn
-    assert ("The page did not move the estimate" in text) != drawn
+    assert ("The page did not change the estimate" in text) != drawn
 
 
 def test_an_answer_outlives_what_was_asked(serve, values):

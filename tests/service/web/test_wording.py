@@ -11,7 +11,7 @@ from PIL import Image
 from tests.service.conftest import picture
 
 from cardiograph.errors import PageError
-from cardiograph.service.web.form import Typed, typed_before, typed_of
+from cardiograph.service.web.form import FormInput, parse_form, refilled_form
 from cardiograph.service.web.images import HEAT_COLOUR, heat, scan
 from cardiograph.service.web.site import code, distance, number, percent, points
 from cardiograph.service.web.wording import decision_of, limits_of
@@ -27,8 +27,8 @@ from cardiograph.service.web.wording import decision_of, limits_of
         ),
         ("negative", "Points to not heart failure", "Of patients who truly are “heart failure”, about 10 in 100"),
         ("can't tell", "Can’t tell", "Neither"),
-        ("unlike both", "Unlike both", "fits neither"),
-        ("too few", "No yes or no", "too few validation records"),
+        ("unlike both", "Unlike both", "of neither class"),
+        ("too few", "No decision", "too few validation records"),
         ("void", "Void", "uncalibrated"),
         ("no estimate", "No estimate", "reproduces a faulty protocol"),
     ],
@@ -75,20 +75,20 @@ def test_numbers_are_told_as_they_are_read():
 def test_texts_become_numbers_or_faults(predictor):
     variables = predictor.bundle.scaler.variables
     parts = {"value-ef": b" 0.34 ", "value-bnp": b"1e3", "value-nyha": b"2.5", "value-age": b"nan", "value-x": b"1"}
-    typed = typed_of(parts, variables)
+    typed = parse_form(parts, variables)
     assert typed.numbers == {"ef": 0.34, "bnp": 1000, "nyha": 2.5}
     faults = typed.faults(predictor.bundle)
     assert set(faults) == {"nyha", "age"}
     assert "whole numbers" in faults["nyha"]
-    assert Typed(texts={"ef": "0,35"}).faults(predictor.bundle)["ef"].startswith("“0,35” is not a number")
-    assert Typed(texts={"ef": ""}).faults(predictor.bundle) == {}
+    assert FormInput(texts={"ef": "0,35"}).faults(predictor.bundle)["ef"].startswith("“0,35” is not a number")
+    assert FormInput(texts={"ef": ""}).faults(predictor.bundle) == {}
 
 
 def test_a_form_can_be_filled_in_from_what_was_asked():
-    typed = Typed({"ef": "0.34", "age": ""}, "p1", b"page")
-    again = typed_before(typed.query, "name")
+    typed = FormInput({"ef": "0.34", "age": ""}, "p1", b"page")
+    again = refilled_form(typed.query, "name")
     assert (again.texts, again.patient_id, again.page, again.kept) == ({"ef": "0.34"}, "p1", b"page", "name")
-    assert typed_before(Typed({"ef": "0.3"}).query, "name").kept == ""
+    assert refilled_form(FormInput({"ef": "0.3"}).query, "name").kept == ""
 
 
 def picture_of(address):

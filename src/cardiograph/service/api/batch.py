@@ -1,4 +1,4 @@
-"""Many patients: a line of JSON in, a line of JSON out, no more than a few of them in memory."""
+"""Batch predictions: JSON lines in, JSON lines out, with only a few patients in memory at a time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from cardiograph.service.api.json_body import JSON_BYTES, read_line
 from cardiograph.service.api.openapi import lines, refusals
 from cardiograph.service.api.problems import ProblemError
-from cardiograph.service.api.schemas import JSON_BYTES, read_line
 from cardiograph.service.security.access import Caller
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import Serving, caller_of, serving_of
@@ -27,11 +27,11 @@ PATH = "/v1/predictions/batch"
 MEDIA_TYPE = "application/x-ndjson"
 
 _READ_SECONDS = 60
-"""How long a client may leave its answers unread."""
+"""Time limit for a client to read each line of the response."""
 
 
 def batch() -> APIRouter:
-    """The route."""
+    """Create the router of the batch route."""
     router = APIRouter(tags=["predictions"])
     router.add_api_route(
         PATH,
@@ -53,7 +53,7 @@ async def create(request: Request) -> Response:
     serving = serving_of(request)
     gate: asyncio.Semaphore = request.app.state.batches
     if gate.locked():
-        message = "As many batches are running as may; ask again later."
+        message = "The maximum number of batches is running; try again later."
         raise ProblemError(429, "line_full", message, headers={"Retry-After": "30"})
     if serving.pool.closing:
         raise ProblemError(503, "stopping", "The service is stopping.", headers={"Retry-After": "5"})
@@ -62,7 +62,10 @@ async def create(request: Request) -> Response:
 
 
 class _Lines(Response):
-    """Sends lines as they come. Starlette's own streaming answer would read the request beside us, and lose pieces of it."""
+    """Streams lines as they are ready.
+
+    Starlette's StreamingResponse would read from the request at the same time and lose parts of it.
+    """
 
     media_type = MEDIA_TYPE
 
@@ -77,9 +80,8 @@ class _Lines(Response):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 async for answer in answers:
                     line = json.dumps(answer, ensure_ascii=False).encode() + b"\n"
-                    async with asyncio.timeout(
-                        _READ_SECONDS
-                    ):  # a client that reads nothing would hold its batch for ever
+                    # a client that never reads would block its batch
+                    async with asyncio.timeout(_READ_SECONDS):
                         await send({"type": "http.response.body", "body": line, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
         finally:
@@ -90,7 +92,7 @@ Work = asyncio.Future[dict[str, Any]]
 
 
 async def _answers(serving: Serving, request: Request, caller: Caller) -> AsyncGenerator[dict[str, Any], None]:
-    """Answers in the order of the lines, each as soon as it is there; the body is read no faster than answers go out."""
+    """Yield results in the order of the lines; the body is read no faster than results are sent."""
     work: asyncio.Queue[Work | None] = asyncio.Queue(max(1, serving.settings.workers - 1))
     reading = asyncio.create_task(_read(serving, request, caller, work))
     try:
@@ -113,13 +115,13 @@ async def _read(serving: Serving, request: Request, caller: Caller, work: asynci
                 try:
                     await work.put(answer)
                 except asyncio.CancelledError:
-                    answer.cancel()  # nobody would be told
+                    answer.cancel()
                     raise
                 number += 1
     except ProblemError as problem:  # the body cannot be read further
-        told: Work = asyncio.get_running_loop().create_future()
-        told.set_result({"id": None, "line": number + 1, "problem": problem.content()})
-        await work.put(told)
+        failure: Work = asyncio.get_running_loop().create_future()
+        failure.set_result({"id": None, "line": number + 1, "problem": problem.content()})
+        await work.put(failure)
     except ClientDisconnect:
         pass
     await work.put(None)
@@ -127,7 +129,7 @@ async def _read(serving: Serving, request: Request, caller: Caller, work: asynci
 
 @asynccontextmanager
 async def _within(seconds: float) -> AsyncIterator[None]:
-    """A body is held up by its answers, so a limit of its time bounds those, too, but for the few that are in work."""
+    """Limit the time of a batch; since reading waits for results, this limits scoring as well."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -139,15 +141,14 @@ async def _within(seconds: float) -> AsyncIterator[None]:
 async def _answer(serving: Serving, line: bytes, number: int, caller: Caller) -> dict[str, Any]:
     name: str | int | None = None
     try:
-        asked = await serving.parsed(partial(read_line, line))
-        name = asked.id
-        page = await serving.parsed(partial(_page, asked.page))
-        entry = await serving.score(asked.query(page), caller, patient=True)
+        patient = await serving.parsed(partial(read_line, line))
+        name = patient.id
+        page = await serving.parsed(partial(_page, patient.page))
+        entry = await serving.score(patient.query(page), caller, patient=True)
     except ProblemError as problem:
         return {"id": name, "line": number, "problem": problem.content()}
     answer = serving.answer(entry)
-    told = {key: answer[key] for key in ("prediction", "model", "links")}
-    return {"id": name, "line": number, **told}
+    return {"id": name, "line": number, **{key: answer[key] for key in ("prediction", "model", "links")}}
 
 
 def _page(text: str | None) -> bytes | None:
@@ -160,12 +161,12 @@ def _page(text: str | None) -> bytes | None:
 
 
 async def lines_of(body: AsyncIterator[bytes], settings: ServiceSettings) -> AsyncIterator[bytes]:
-    """Lines of a body that arrives in pieces, empty ones left out but counted.
+    """Yield the non-empty lines of a streamed body; empty lines count towards the limit.
 
     Raises:
-        ProblemError: 413, where a line is too long or there are too many.
+        ProblemError: 413, if a line is too long or there are too many lines.
     """
-    most = settings.upload_bytes * 4 // 3 + JSON_BYTES
+    max_bytes = settings.upload_bytes * 4 // 3 + JSON_BYTES
     rest, count = bytearray(), 0
     async for piece in body:
         *whole, last = piece.split(b"\n")
@@ -173,19 +174,19 @@ async def lines_of(body: AsyncIterator[bytes], settings: ServiceSettings) -> Asy
             line = bytes(rest + part).strip()
             rest.clear()
             count += 1
-            _check(len(line), count, most, settings)
+            _check(len(line), count, max_bytes, settings)
             if line:
                 yield line
         rest += last
-        _check(len(rest), count, most, settings)
+        _check(len(rest), count, max_bytes, settings)
     if rest.strip():
-        _check(len(rest), count + 1, most, settings)
+        _check(len(rest), count + 1, max_bytes, settings)
         yield bytes(rest.strip())
 
 
-def _check(size: int, count: int, most: int, settings: ServiceSettings) -> None:
-    if size > most:
-        raise ProblemError(413, "line_too_large", f"A line may have {most:,} bytes; nothing after it was read.")
+def _check(size: int, count: int, max_bytes: int, settings: ServiceSettings) -> None:
+    if size > max_bytes:
+        raise ProblemError(413, "line_too_large", f"A line may have {max_bytes:,} bytes; nothing after it was read.")
     if count > settings.batch_lines:
         message = f"A batch may have {settings.batch_lines:,} lines; send the rest as another."
         raise ProblemError(413, "too_many_lines", message)

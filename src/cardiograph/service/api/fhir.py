@@ -1,4 +1,4 @@
-"""An answer as a FHIR R4 RiskAssessment: what was asked, who answered, how likely, how sure, and what it is not for."""
+"""Predictions as FHIR R4 RiskAssessment: inputs, model, probability, interval, intended use."""
 
 from __future__ import annotations
 
@@ -27,102 +27,103 @@ _TEST_DATA = {
     "code": "HTEST",
     "display": "test health data",
 }
-"""HL7's mark of what is not of a real patient: set where the model learnt from simulated or synthetic values, or is a
-reproduction of a faulty protocol."""
+"""HL7 tag for test data: set if the model was trained on simulated or synthetic values, or reproduces a faulty
+protocol."""
 
 
 class StoredPrediction(Protocol):
-    """What of a recorded prediction the resource tells."""
+    """The fields of a stored prediction that the resource uses."""
 
     @property
     def id(self) -> str:
-        """32 hexadecimal digits."""
+        """Id of 32 hexadecimal digits."""
 
     @property
     def created_at(self) -> datetime:
-        """With its zone."""
+        """Time of the prediction, with its time zone."""
 
     @property
     def model_sha256(self) -> str:
-        """Of the model that answered."""
+        """SHA-256 of the model that made the prediction."""
 
     @property
     def page_sha256(self) -> str | None:
-        """None without a page."""
+        """SHA-256 of the ECG page; None without a page."""
 
     @property
     def answer(self) -> Mapping[str, Any]:
-        """``Prediction.as_dict()``."""
+        """The prediction, as of ``Prediction.as_dict()``."""
 
     @property
     def clinical(self) -> Mapping[str, float | None] | None:
-        """None where values are not kept."""
+        """Clinical values; None if they are not stored."""
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the resource tells of a model.
+    """Facts about a model that the resource contains.
 
     Args:
-        sha256: Of its ``bundle.json``.
-        network: For people, such as ``SIGN``.
-        variables: Clinical variables that it reads.
-        provenances: One for each variable.
-        heard: Whether the network hears similar reference records.
-        columns: Our name -> the cohort's column, where the run maps one (``cohort.map``); None where that is not known.
+        sha256: SHA-256 of its ``bundle.json``.
+        network: Title of the network, such as ``SIGN``.
+        variables: Clinical variables of the model.
+        provenances: Provenance of each variable.
+        uses_graph: Whether the network aggregates similar reference records.
+        columns: Variable -> column of the cohort, as mapped by the run (``cohort.map``); None if unknown.
     """
 
     sha256: str
     network: str = "unknown network"
     variables: tuple[ClinicalVariable, ...] = ()
     provenances: tuple[str, ...] = ()
-    heard: bool = False
+    uses_graph: bool = False
     columns: Mapping[str, str] | None = field(default_factory=dict)
 
     @classmethod
     def of(cls, bundle: ModelBundle, *, sha256: str, columns: Mapping[str, str] | None) -> Self:
-        """The facts of a loaded model."""
+        """Return the facts about a loaded model."""
         served = bundle.served
         variables = () if bundle.scaler is None else bundle.scaler.variables
         name = served.model.name
-        heard = name not in WITHOUT_GRAPH
-        return cls(sha256, TITLES[name], variables, served.clinical_provenance, heard, columns)
+        uses_graph = name not in WITHOUT_GRAPH
+        return cls(sha256, TITLES[name], variables, served.clinical_provenance, uses_graph, columns)
 
 
 def columns_of(run: Path) -> dict[str, str] | None:
-    """Which columns of the cohort a run read as which variables (``cohort.map``); None for a bundle without its run."""
+    """Return the column mapping of a run (``cohort.map``); None for a bundle without its run."""
     if not (run / "config.toml").exists():
         return None
-    told: dict[str, str] = RunDirectory(run).config_content().get("cohort", {}).get("map", {})
-    return told
+    columns: dict[str, str] = RunDirectory(run).config_content().get("cohort", {}).get("map", {})
+    return columns
 
 
 def risk_assessment(
     entry: StoredPrediction, model: ModelFacts, *, clinical: Mapping[str, float | None] | None = None
 ) -> dict[str, Any]:
-    """The answer for one patient, as plain values ready for JSON.
+    """Build the resource of one prediction as plain values.
 
-    The patient is not identified. Probabilities are percentages, as R4 wants them. The interval is a second prediction of
-    the same outcome, because R4 gives a prediction either a number or a range.
+    The patient is not identified. Probabilities are percentages, as R4 requires. The interval is a second prediction of
+    the same outcome, because an R4 prediction has either a number or a range.
 
     Args:
-        entry: The recorded prediction.
-        model: That is served now. Of an answer by another one no clinical value is told: its units are not known.
-        clinical: The values as they were sent, where they are still at hand; by default those that were kept.
+        entry: Stored prediction.
+        model: The current model. If another one made the prediction, clinical values are left out: their units are
+            unknown.
+        clinical: Values as they were sent; by default the stored values.
 
     Source: HL7 FHIR R4 (4.0.1), RiskAssessment, Observation, Device; invariants ras-1, ras-2, rng-2, obs-6, dom-2 to 5.
     """
     answer = Prediction.from_dict(entry.answer)
     served = entry.model_sha256 == model.sha256
     model = model if served else ModelFacts(entry.model_sha256)
-    given = clinical if clinical is not None else entry.clinical
-    basis = list(observations(given or {}, model.variables, model.columns))
+    values = clinical if clinical is not None else entry.clinical
+    basis = list(observations(values or {}, model.variables, model.columns))
     if entry.page_sha256 is not None:
         basis.append(ecg_observation(entry.page_sha256))
-    missing = _untold(values_known=given is not None, served=served)
-    notes = [RESEARCH, *_simulated(model), *answer.warnings, f"Rests on: {answer.provenance}", *missing]
+    omissions = _omissions(values_known=values is not None, served=served)
+    notes = [RESEARCH, *_simulated(model), *answer.warnings, f"Trained on: {answer.provenance}", *omissions]
     reproduction = answer.decision == "no estimate"
-    simulated = any(f"values {told}" in answer.provenance for told in get_args(Provenance) if told != "measured")
+    simulated = any(f"values {each}" in answer.provenance for each in get_args(Provenance) if each != "measured")
     return {
         "resourceType": "RiskAssessment",
         "id": entry.id,
@@ -131,7 +132,7 @@ def risk_assessment(
         "contained": [_device(model), *basis],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": uuid.UUID(entry.id).urn}],
         "status": "preliminary" if answer.threshold is None or reproduction else "final",
-        "method": {"text": f"cardiograph: {model.network}{', similar reference records' if model.heard else ''}"},
+        "method": {"text": f"cardiograph: {model.network}{', similar reference records' if model.uses_graph else ''}"},
         "code": {"text": f"Estimated probability: {answer.outcome}"},
         "subject": {"display": "the patient whose values were sent; not identified"},
         "occurrenceDateTime": entry.created_at.astimezone(UTC).isoformat(timespec="milliseconds"),
@@ -144,22 +145,22 @@ def risk_assessment(
 
 def _predictions(answer: Prediction) -> Iterator[dict[str, Any]]:
     outcome = {"text": answer.outcome}
-    against = "calibration and threshold are void: the probability is uncalibrated and decides nothing"
+    rationale = "calibration and threshold are void: the probability is uncalibrated and supports no decision"
     if answer.threshold is not None:
         side = "at or above" if answer.positive else "below"
-        against = f"{side} the threshold of {percentage(answer.threshold):g} %, which validation records chose"
+        rationale = f"{side} the threshold of {percentage(answer.threshold):g} %, chosen on validation records"
     yield {
         "outcome": outcome,
         "probabilityDecimal": percentage(answer.probability),
         "qualitativeRisk": {"text": DECISIONS.get(answer.decision, answer.decision)},
-        "rationale": against,
+        "rationale": rationale,
     }
     if answer.low is not None and answer.high is not None:
         low, high = (quantity(percentage(end), "%", "%") for end in (answer.low, answer.high))
         yield {
             "outcome": outcome,
             "probabilityRange": {"low": low, "high": high},
-            "rationale": "Venn-Abers interval, from whose two ends the probability is made",
+            "rationale": "Venn-Abers interval; the probability is computed from its two ends",
         }
 
 
@@ -177,25 +178,25 @@ def _device(model: ModelFacts) -> dict[str, Any]:
 
 
 def _simulated(model: ModelFacts) -> Iterator[str]:
-    """A sentence for each provenance that is not a measurement."""
+    """Yield a sentence for each provenance other than ``measured``."""
     for provenance in dict.fromkeys(model.provenances):
         if provenance != "measured":
             pairs = zip(model.variables, model.provenances, strict=True)
             names = ", ".join(variable.name for variable, own in pairs if own == provenance)
-            yield f"Not learnt from measurements: {names} of the training records ({provenance})."
+            yield f"The training values of {names} are not measurements ({provenance})."
 
 
-def _untold(*, values_known: bool, served: bool) -> Iterator[str]:
-    """Why clinical values are not among what the answer rests on."""
+def _omissions(*, values_known: bool, served: bool) -> Iterator[str]:
+    """Yield the reason why clinical values are left out, if they are."""
     if not served:
-        yield "Another model than the one served now gave this answer; clinical values are not told."
+        yield "Another model than the current one made this prediction; clinical values are left out."
     elif not values_known:
-        yield "Clinical values, if any were sent, were not kept and are not told."
+        yield "Clinical values were not stored and are left out."
 
 
 def _narrative(answer: Prediction, notes: list[str]) -> dict[str, str]:
     interval = "" if answer.low is None or answer.high is None else f" ({answer.low:.3f} to {answer.high:.3f})"
     decision = DECISIONS.get(answer.decision, answer.decision)
     lines = [f"{answer.outcome}: {answer.probability:.3f}{interval}", f"Decision: {decision}", *notes]
-    told = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{told}</div>'}
+    paragraphs = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{paragraphs}</div>'}

@@ -1,4 +1,4 @@
-"""Clinical values as FHIR R4 Observations: LOINC and UCUM codes of the known variables, words for any other."""
+"""Clinical values as FHIR R4 Observations: LOINC and UCUM codes for known variables, plain text for others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ UCUM = "http://unitsofmeasure.org"
 
 @dataclass(frozen=True)
 class Code:
-    """What a clinical variable is called in LOINC, and its unit in UCUM.
+    """LOINC code of a clinical variable and UCUM code of its unit.
 
     Args:
         code: LOINC code.
         display: LOINC's long common name.
-        unit: As people read it.
-        ucum: UCUM code of the unit; empty where the value is a class.
-        per_cent: Whether the package's fraction becomes a percentage.
+        unit: Unit as printed.
+        ucum: UCUM code of the unit; empty if the value is a class.
+        per_cent: Whether the value is a fraction that FHIR gets as a percentage.
     """
 
     code: str
@@ -36,7 +36,7 @@ class Code:
 NT_PROBNP = Code(
     "33762-6", "Natriuretic peptide.B prohormone N-Terminal [Mass/volume] in Serum or Plasma", "pg/mL", "pg/mL"
 )
-"""Also in the place of BNP where the cohort's column says so: another molecule, whose numbers are several times larger."""
+"""Used for the variable BNP if its cohort column is NT-proBNP: another molecule, with values several times larger."""
 
 CODES: dict[str, Code] = {
     "ef": Code("10230-1", "Left ventricular Ejection fraction", "%", "%", per_cent=True),
@@ -46,10 +46,10 @@ CODES: dict[str, Code] = {
     "age": Code("30525-0", "Age", "years", "a"),
     "ntprobnp": NT_PROBNP,
 }
-"""Of the known variables in their own units. Source: LOINC, UCUM; each compared with several published profiles."""
+"""Codes of the known variables in their own units. Source: LOINC, UCUM; each checked against published profiles."""
 
 NYHA_CLASSES = {1: ("I", "LA28404-4"), 2: ("II", "LA28405-1"), 3: ("III", "LA28406-9"), 4: ("IV", "LA28407-7")}
-"""LOINC's answers to 88020-3."""
+"""NYHA class -> numeral and LOINC answer code of 88020-3."""
 
 ECG = Code("11524-6", "EKG study")
 
@@ -58,11 +58,11 @@ _NT = re.compile(r"n[\W_]*t[\W_]*pro|pro[\W_]*bnp", re.IGNORECASE)
 
 
 def code_of(variable: ClinicalVariable, columns: Mapping[str, str] | None) -> Code | None:
-    """The code of a variable; None where it is not a known variable, is in another unit than ours, or may be either BNP.
+    """Return the code of a variable; None if the variable or its unit is unknown, or BNP may be NT-proBNP.
 
     Args:
         variable: Variable of the model.
-        columns: Our name -> the cohort's column, where the run maps one (``cohort.map``); None where they are not known.
+        columns: Variable -> column of the cohort, as mapped by the run (``cohort.map``); None if unknown.
     """
     if _UNITS.get(variable.name) != variable.unit:
         return None
@@ -74,27 +74,27 @@ def code_of(variable: ClinicalVariable, columns: Mapping[str, str] | None) -> Co
 
 
 def percentage(fraction: float) -> float:
-    """A fraction in hundredths, by moving the decimal point: 0.29 is 29, where arithmetic makes 28.999999999999996."""
+    """Return a fraction as a percentage, exact in decimals: 0.29 gives 29, not 28.999999999999996."""
     return float(Decimal(repr(fraction)).scaleb(2))
 
 
 def quantity(value: float, unit: str, ucum: str) -> dict[str, Any]:
-    """A value with its UCUM unit."""
+    """Return a value with its UCUM unit as a FHIR Quantity."""
     return {"value": value, "unit": unit, "system": UCUM, "code": ucum}
 
 
 def observations(
     values: Mapping[str, float | None], variables: Sequence[ClinicalVariable], columns: Mapping[str, str] | None
 ) -> Iterator[dict[str, Any]]:
-    """An Observation for each value that was given.
+    """Yield an Observation for each given value.
 
-    The service does not know who measured a value, when, or whether it was checked, so there is no time, and the status
-    is ``unknown``.
+    The service does not know when and by whom a value was measured or whether it was checked, so the time is left out
+    and the status is ``unknown``.
 
     Args:
-        values: Variable -> value in its unit; None is missing.
+        values: Variable -> value in its unit; None if missing.
         variables: Variables of the model.
-        columns: As in :func:`code_of`.
+        columns: Column mapping, see :func:`code_of`.
     """
     for number, variable in enumerate(variables, start=1):
         value = values.get(variable.name)
@@ -111,7 +111,7 @@ def observations(
 
 
 def ecg_observation(page_sha256: str) -> dict[str, Any]:
-    """The page that was read, told by its hash; the page itself is no part of the answer."""
+    """Return an Observation that identifies the ECG page by its hash, without the image."""
     return {
         "resourceType": "Observation",
         "id": "ecg",
@@ -122,7 +122,7 @@ def ecg_observation(page_sha256: str) -> dict[str, Any]:
 
 
 def coded(code: Code) -> dict[str, Any]:
-    """A LOINC concept."""
+    """Return a code as a FHIR CodeableConcept."""
     return {"coding": [{"system": LOINC, "code": code.code, "display": code.display}], "text": code.display}
 
 
@@ -134,7 +134,7 @@ def _value(value: float, variable: ClinicalVariable, code: Code | None) -> dict[
         return {"valueQuantity": {"value": value, **unit}}
     if code.ucum:
         return {"valueQuantity": quantity(percentage(value) if code.per_cent else value, code.unit, code.ucum)}
-    if value not in NYHA_CLASSES:  # settings may allow others
+    if value not in NYHA_CLASSES:  # the configured range may allow others
         return {"valueQuantity": {"value": value}}
     roman, answer = NYHA_CLASSES[int(value)]
     return {"valueCodeableConcept": {"coding": [{"system": LOINC, "code": answer}], "text": f"NYHA class {roman}"}}

@@ -1,4 +1,4 @@
-"""Whether the process is alive, whether it can answer, and its numbers."""
+"""Liveness, readiness and metrics routes."""
 
 from __future__ import annotations
 

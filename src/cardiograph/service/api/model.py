@@ -1,4 +1,4 @@
-"""Which model answers, what it may be used for, and how good it was found to be."""
+"""Routes for the facts about the current model and its report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def report(request: Request) -> Response:
 
 
 def facts_of(serving: Serving) -> dict[str, Any]:
-    """What a model says of itself, as plain values."""
+    """Return the facts about the current model as plain values."""
     bundle, served = serving.predictor.bundle, serving.predictor.bundle.served
     scaler, encoder = bundle.scaler, served.encoder
     variables = () if scaler is None else scaler.variables

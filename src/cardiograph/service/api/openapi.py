@@ -1,17 +1,19 @@
-"""The OpenAPI document, true to what is served: one wording wherever the same can happen, and nothing that can't."""
+"""Parts of the OpenAPI document: shared error responses and schemas that depend on the served model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 
 from cardiograph.schema import ClinicalVariable
-from cardiograph.service.accept import FHIR
+from cardiograph.service.api.accept import FHIR
 from cardiograph.service.api.schemas import Problem
 
-_SAID = {
+PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
+
+_DESCRIPTIONS = {
     400: "The request cannot be read, or is for another host.",
     401: "A key is asked for; there is none, or it is wrong, expired or revoked.",
     403: "The key lacks the scope, or another site made a browser ask.",
@@ -33,30 +35,30 @@ _SCHEMAS = "#/components/schemas/"
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Responses of a route that can be refused with these statuses, and with those of every route."""
+    """Return the error responses of a route: these statuses and those common to all routes."""
     return {status: _refusal(status) for status in sorted({*statuses, *_EVERYWHERE})}
 
 
 def refusals_at_health() -> dict[int | str, dict[str, Any]]:
-    """Responses of the one route that asks for nothing."""
+    """Return the error responses of the health route, which needs no key."""
     return {status: _refusal(status) for status in _AT_HEALTH}
 
 
 def _refusal(status: int) -> dict[str, Any]:
     content: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
     content[FHIR] = {"schema": {"type": "object", "description": "an OperationOutcome, for clients that speak FHIR"}}
-    said: dict[str, Any] = {"description": _SAID[status], "content": content}
+    response: dict[str, Any] = {"description": _DESCRIPTIONS[status], "content": content}
     if status in (429, 503):
-        said["headers"] = _RETRY
-    return said
+        response["headers"] = _RETRY
+    return response
 
 
 def values_schema(variables: Sequence[ClinicalVariable], *, one: bool) -> dict[str, Any]:
-    """JSON schema of the clinical values that a model takes, with units and ranges.
+    """Return the JSON schema of the clinical values of a model, with units and ranges.
 
     Args:
         variables: Variables of the model.
-        one: Whether at least one has to be given.
+        one: Whether at least one value is required.
     """
     schema: dict[str, Any] = {
         "type": "object",
@@ -80,37 +82,69 @@ def _value_schema(variable: ClinicalVariable) -> dict[str, Any]:
     }
 
 
-def patient_schema(*, nullable: bool) -> dict[str, Any]:
-    """JSON schema of a patient's id."""
-    said = "leaves out the reference records of this patient; it is not recorded"
-    return {"type": ["string", "null"] if nullable else "string", "maxLength": 200, "description": said}
+def patient_fields(variables: Sequence[ClinicalVariable], *, one: bool, nullable: bool) -> dict[str, Any]:
+    """Return the JSON schemas of the fields of a patient, without the page.
+
+    Args:
+        variables: Variables of the model.
+        one: Whether at least one value is required.
+        nullable: Whether the other fields may be null.
+    """
+    return {
+        "values": values_schema(variables, one=one),
+        "patient_id": {
+            "type": ["string", "null"] if nullable else "string",
+            "maxLength": 200,
+            "description": "leaves out the reference records of this patient; it is not recorded",
+        },
+        "gate": {
+            "type": ["boolean", "null"] if nullable else "boolean",
+            "description": "true refuses a page that does not look like an upright ECG, false scores it with a warning",
+        },
+    }
 
 
-def gate_schema(*, nullable: bool) -> dict[str, Any]:
-    """JSON schema of whether a page that does not look like an upright ECG is refused."""
-    said = "true refuses a page that does not look like an upright ECG, false scores it with a warning"
-    return {"type": ["boolean", "null"] if nullable else "boolean", "description": said}
+def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
+    """Describe the request body for one patient; each kind requires something that the model can use."""
+    page = {"type": "string", "format": "binary", "description": "the ECG page: JPEG, PNG, TIFF, BMP or WebP"}
+    fields = patient_fields(variables, one=False, nullable=False)
+    form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
+    needs: list[dict[str, Any]] = []
+    if "clinical" in blocks:
+        properties = patient_fields(variables, one=True, nullable=True)
+        schema = {"type": "object", "properties": properties, "required": ["values"], "additionalProperties": False}
+        content["application/json"] = {"schema": schema}
+        needs = [{"required": ["values"], "properties": {"values": properties["values"]}}]
+    if "image" in blocks:
+        form["properties"] = {"page": page, **fields}
+        needs = [{"required": ["page"]}, *needs]
+    form["anyOf"] = needs
+    json_part = {"contentType": "application/json"}
+    encoding = {"page": {"contentType": PAGE_TYPES}, "values": json_part, "gate": json_part}
+    content["multipart/form-data"]["encoding"] = {
+        name: encoding[name] for name in encoding if name in form["properties"]
+    }
+    return {"required": True, "content": content}
 
 
 def lines(schema: str) -> dict[str, Any]:
-    """JSON schema of lines, which OpenAPI 3.1 can only call a text; each is of the named schema."""
+    """Return the schema of JSON lines: a string in OpenAPI 3.1, whose lines follow the named schema."""
     return {"type": "string", "description": f"one JSON object a line, each of the schema `{schema}`"}
 
 
 def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
-    """JSON schemas of the lines of a batch, in and out."""
+    """Return the JSON schemas of the lines of a batch request and response."""
     name = {"type": ["string", "integer", "null"], "description": "given back with the answer"}
     line = {
         "id": name,
         "page": {"type": ["string", "null"], "contentEncoding": "base64"},
-        "values": values_schema(variables, one=False),
-        "patient_id": patient_schema(nullable=True),
-        "gate": gate_schema(nullable=True),
+        **patient_fields(variables, one=False, nullable=True),
     }
     answer = {
         "id": name,
         "line": {"type": "integer", "minimum": 1},
-        "prediction": {"$ref": f"{_SCHEMAS}Told"},
+        "prediction": {"$ref": f"{_SCHEMAS}PredictionBody"},
         "model": {"$ref": f"{_SCHEMAS}Model"},
         "links": {"type": "object", "additionalProperties": {"type": "string"}},
         "problem": {"$ref": f"{_SCHEMAS}Problem"},
@@ -122,7 +156,7 @@ def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
 
 
 def complete(app: FastAPI, further: Mapping[str, Any]) -> None:
-    """Say in a document what FastAPI doesn't know: how to prove who asks, how refusals look, and ``further`` schemas."""
+    """Add to the OpenAPI document what FastAPI does not know: authentication, errors and ``further`` schemas."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -130,7 +164,7 @@ def complete(app: FastAPI, further: Mapping[str, Any]) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         problem = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
         schemas.update(further, **problem.pop("$defs", {}), Problem=problem)
-        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own; nothing here answers so
+        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, unused here
             schemas.pop(name, None)
         document["components"]["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer", "description": "made by `cardiograph keys create`"},

@@ -1,23 +1,20 @@
-"""Requests and answers as types."""
+"""Request and response types of the API."""
 
 from __future__ import annotations
 
-import json
-import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-from cardiograph.errors import Issue
 from cardiograph.inference import Query
-from cardiograph.service.api.problems import ProblemError
+
+# A new field touches at most three files.
+# Response field: `Prediction` in containers/answers.py, its value in inference/answers.py, `PredictionBody` here.
+# Request field: `PatientRequest` here, `patient_fields` in api/openapi.py, and for the multipart form `FIELDS` and
+# `query_of` in api/predictions.py.
 
 PATIENT = "patient"
-"""What a patient is called in issues: the service knows no name."""
-
-JSON_BYTES = 65_536
-"""Of a request without its page. Each name that is unknown is a fault to be told, and thousands would hold up all others."""
+"""Name of a patient in issues: the service knows no real name."""
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -33,11 +30,8 @@ class PatientRequest(BaseModel):
     gate: bool | None = None
 
     def query(self, page: bytes | None = None) -> Query:
-        """What the predictor is asked."""
+        """Return the query for the predictor."""
         return Query(page, self.values, PATIENT, self.patient_id, self.gate)
-
-
-Body = TypeVar("Body", bound=PatientRequest)
 
 
 class BatchLine(PatientRequest):
@@ -112,99 +106,3 @@ class Problem(BaseModel):
     detail: str
     code: str
     issues: list[IssueAnswer]
-
-
-def read_asked(content: bytes, kind: type[Body]) -> Body:
-    """A request from its JSON.
-
-    Raises:
-        ProblemError: 400 where it is no JSON, 413 where it is too large, 422 where it is other JSON than asked for.
-    """
-    return checked(read_json(content), kind)
-
-
-def read_line(content: bytes) -> BatchLine:
-    """A line of a batch, whose page may be larger than the rest.
-
-    Raises:
-        ProblemError: As :func:`read_asked`.
-    """
-    _check_size(len(content) - _page_size(content))
-    return checked(_json(content), BatchLine)
-
-
-_PAGE = re.compile(rb'"page"\s*:\s*"')
-
-
-def _page_size(content: bytes) -> int:
-    """Bytes of the first ``page`` between its quotes, found without parsing; base64 holds no quote."""
-    found = _PAGE.search(content)
-    return 0 if found is None else max(0, content.find(b'"', found.end()) - found.end())
-
-
-def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """JSON as it was sent.
-
-    Raises:
-        ProblemError: 400, where it is none; 413, where it is too large.
-    """
-    _check_size(len(content))
-    return _json(content)
-
-
-def _check_size(size: int) -> None:
-    if size > JSON_BYTES:
-        message = f"JSON may have {JSON_BYTES:,} bytes, the page of a line left out; send what the documentation shows."
-        raise ProblemError(413, "too_large", message)
-
-
-def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
-    try:
-        found = from_json(content, allow_inf_nan=False)
-        json.loads(content, object_pairs_hook=_no_key_twice)
-    except DuplicateKeyError as error:
-        message = f"The key `{error.key[:40]}` is there twice; send each once."
-        raise ProblemError(400, "duplicate_key", message) from error
-    except ValueError as error:
-        message = "This is not JSON; send an object such as the documentation shows."
-        raise ProblemError(400, "bad_json", message) from error
-    return found
-
-
-class DuplicateKeyError(ValueError):
-    """A JSON object has a key twice, and nobody could say which of the values was meant."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__("duplicate key")
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
-    seen = set[str]()
-    for key, _ in pairs:
-        if key in seen:
-            raise DuplicateKeyError(key)
-        seen.add(key)
-
-
-def checked(content: Any, kind: type[Body]) -> Body:  # noqa: ANN401 - any JSON
-    """A request of the fields and types that it may have.
-
-    Raises:
-        ProblemError: 422, where it has others.
-    """
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        issues = [_issue(fault) for fault in error.errors(include_url=False, include_context=False)]
-        message = "The request has other fields or types than it may have."
-        raise ProblemError(422, "bad_request", message, issues=issues) from error
-
-
-def _issue(fault: Any) -> Issue:  # noqa: ANN401 - pydantic's own mapping
-    place = [str(part) for part in fault["loc"] if part != "function-after"]
-    column = place[1] if len(place) > 1 and place[0] == "values" else ".".join(place)
-    value = fault["input"]
-    shown = str(value)[:40] if isinstance(value, (str, int, float)) else type(value).__name__
-    remedy = "correct it, or leave it out"
-    return Issue("request", column, shown, fault["msg"].lower(), remedy, "wrong_type")

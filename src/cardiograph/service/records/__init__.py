@@ -1,4 +1,4 @@
-"""What a service keeps: predictions, API keys, and an audit log that shows when it was tampered with."""
+"""Records of the service: predictions, API keys and a tamper-evident audit log."""
 
 from cardiograph.service.records.audit_log import AuditLog, Event
 from cardiograph.service.records.keys import SCOPES, Key, Keys

@@ -1,8 +1,8 @@
-"""The audit log: numbered entries, each with the hash of the one before; only ids and hashes.
+"""The audit log: numbered entries with ids and hashes only, each chained to the previous one by its hash.
 
-The hash of an entry is SHA-256 over the JSON array ``[number, time, event, subject, key_id, details, previous]`` without
-spaces, in ASCII; time as ``2026-11-25T17:49:00.000000+00:00``, details as the text that the table holds, previous as 64 hex
-digits (64 noughts before the first entry).
+The hash of an entry is SHA-256 over the JSON array ``[number, time, event, subject, key_id, details, previous]``
+without spaces, in ASCII; time as ``2026-11-25T17:49:00.000000+00:00``, details as the text in the table, previous as
+64 hex digits (64 zeros for the first entry).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Event = Literal[
     "explanation_read",
     "predictions_deleted",
 ]
-"""What can stand in the log."""
+"""Events of the audit log."""
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 
@@ -42,11 +42,11 @@ _KEY_ID = re.compile(r"[A-Za-z0-9._@:-]{1,64}")
 
 
 class AuditLog:
-    """The log of a database.
+    """Audit log of a database.
 
     Args:
-        database: Where it lies.
-        seals: Under the secret of the database.
+        database: Open database.
+        seals: HMACs under the secret of the database.
     """
 
     def __init__(self, database: Database, seals: Seals) -> None:
@@ -55,26 +55,26 @@ class AuditLog:
     def append(
         self, event: Event, subject: str, *, key_id: str | None = None, details: Mapping[str, str | int] | None = None
     ) -> None:
-        """Add an entry, in a transaction of its own; it is on the disk when this returns.
+        """Add an entry in its own transaction; it is on disk when this returns.
 
         Args:
-            event: What happened.
-            subject: Id or hash of what it happened to: 8 to 64 hex digits.
-            key_id: Key id of the API key, or of the person as another identity provider calls it; None for a local command.
-            details: Further ids and hashes (8 to 64 hex digits) and counts, by names in small letters.
+            event: Event.
+            subject: Id or hash of the object of the event, 8 to 64 hex digits.
+            key_id: Id of the API key, or name of the caller by another identity provider; None for a local command.
+            details: Additional ids and hashes (8 to 64 hex digits) and counts, by names in lower case.
 
         Raises:
-            ValueError: An event that is not known, or something that is no id, hash or count.
-            RecordsError: The database cannot be written.
+            ValueError: If the event is unknown, or a value is not an id, hash or count.
+            RecordsError: If the database cannot be written.
         """
         with self._database.writing() as session:
             append_entry(session, event, subject, key_id=key_id, details=details)
 
     def verify(self, *, known: tuple[int, str] | None = None) -> Verified:
-        """Look at every entry, and at the rows that entries are about.
+        """Verify every entry and the rows that entries refer to.
 
         Args:
-            known: Number and hash of an entry, as they were noted elsewhere.
+            known: Number and hash of an entry, as noted outside the database.
         """
         with self._database.reading(whole=True) as session:
             return verify(session, self._seals, known=known)
@@ -88,7 +88,7 @@ def append_entry(
     key_id: str | None = None,
     details: Mapping[str, str | int] | None = None,
 ) -> None:
-    """Add an entry in a transaction that is open for writing; see :meth:`AuditLog.append`."""
+    """Add an entry in an open write transaction; see :meth:`AuditLog.append`."""
     _check(event, subject, key_id, details or {})
     head = locked_head(session)
     row = LogRow(
@@ -107,15 +107,15 @@ def append_entry(
 
 
 def locked_head(session: Session) -> HeadRow:
-    """The end of the log, which no other process can move before this transaction has ended.
+    """Lock the end of the log until this transaction ends, and return it.
 
-    On SQLite the transaction holds the write lock already; PostgreSQL locks the row.
+    On SQLite the transaction already holds the write lock; PostgreSQL locks the row.
     """
     head = session.scalar(
         select(HeadRow).where(HeadRow.id == 1).with_for_update().execution_options(populate_existing=True)
     )
     if head is None or not isinstance(head.number, int):
-        message = "the audit log has lost its end; see `cardiograph audit-log verify`, and restore a backup"
+        message = "the end of the audit log is missing; run `cardiograph audit-log verify` and restore a backup"
         raise RecordsError(message)
     return head
 
@@ -123,9 +123,9 @@ def locked_head(session: Session) -> HeadRow:
 def _check(event: str, subject: str, key_id: str | None, details: Mapping[str, str | int]) -> None:
     texts = [subject, *(value for value in details.values() if not isinstance(value, int))]
     if event not in EVENTS:
-        message = f"event {event!r} is not known to the audit log"
+        message = f"event {event!r} is unknown to the audit log"
     elif not all(_ID.fullmatch(each) for each in texts) or not all(_NAME.fullmatch(name) for name in details):
-        message = f"event {event!r}: the audit log takes ids and hashes of 8 to 64 hex digits, and counts"
+        message = f"event {event!r}: the audit log accepts only ids and hashes of 8 to 64 hex digits, and counts"
     elif key_id is not None and not _KEY_ID.fullmatch(key_id):
         message = f"event {event!r}: a key id has 1 to 64 letters, digits or . _ @ : -"
     else:

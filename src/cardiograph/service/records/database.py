@@ -1,4 +1,4 @@
-"""A database that is opened, brought up to date, read and written; its errors come in plain words."""
+"""The database: opening, migration, transactions, and error messages without row content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from cardiograph.service.records.tables import VERSION_TABLE
 
 ENVIRONMENT = "CARDIOGRAPH_DATABASE"
 
-
 _DRIVERS = {
     "sqlite": "sqlite+pysqlite",
     "sqlite+pysqlite": "sqlite+pysqlite",
@@ -35,19 +34,18 @@ _DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
 }
 
-
 _FORMS = "give a file, or a URL such as sqlite:///records.sqlite or postgresql://USER@HOST/NAME"
 
 
 def database_url(given: str | None = None) -> URL:
-    """The database that is meant, so that the service and the commands beside it agree without an argument.
+    """Resolve the database URL, so that the service and the commands use the same default.
 
     Args:
-        given: A URL, or the path of an SQLite file. Without it ``$CARDIOGRAPH_DATABASE`` counts, and without that
-            ``records.sqlite`` in ``$XDG_DATA_HOME/cardiograph``, by default ``~/.local/share/cardiograph``.
+        given: URL, or path of an SQLite file; by default ``$CARDIOGRAPH_DATABASE``, else ``records.sqlite`` in
+            ``$XDG_DATA_HOME/cardiograph`` (``~/.local/share/cardiograph``).
 
     Raises:
-        ConfigError: Not such a URL. The text is not repeated: it may hold a password.
+        ConfigError: If the URL is invalid. The message does not repeat it, since it may contain a password.
     """
     text = given or os.environ.get(ENVIRONMENT)
     if not text:
@@ -72,7 +70,7 @@ def database_url(given: str | None = None) -> URL:
 
 
 def shown(url: URL) -> str:
-    """The database for a message: the file, or the server and the name, never the user or a password."""
+    """Name the database in a message: the file, or server and name, never user or password."""
     if url.drivername.startswith("sqlite"):
         return f"database {url.database}"
     host = url.host or str(url.query.get("host", "localhost"))
@@ -84,20 +82,20 @@ def _file(path: Path) -> URL:
 
 
 _LOCK = 0x63617264
-"""Key of PostgreSQL's advisory lock: two processes that start at once make the tables once."""
+"""Key of PostgreSQL's advisory lock, so that only one of several starting processes creates the tables."""
 
 
-def bring_up_to_date(reader: Engine, writer: Engine, *, name: str, create: bool) -> None:
-    """Make what is missing, in one transaction.
+def migrate(reader: Engine, writer: Engine, *, name: str, create: bool) -> None:
+    """Migrate the database to the current schema, in one transaction.
 
     Args:
-        reader: Gives connections that only look.
-        writer: Gives connections that hold SQLite's write lock.
+        reader: Engine with read-only transactions.
+        writer: Engine whose transactions hold SQLite's write lock.
         name: Name of the database, for messages.
-        create: Whether to make the tables where there are none.
+        create: Whether to create missing tables.
 
     Raises:
-        RecordsError: There are none and none are to be made, or they are those of a newer version.
+        RecordsError: If there are no tables and ``create`` is False, or the tables are of a newer version.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
@@ -107,11 +105,11 @@ def bring_up_to_date(reader: Engine, writer: Engine, *, name: str, create: bool)
     if revision == scripts.get_current_head():
         return
     if revision is None and not create:
-        message = f"{name}: holds no records of cardiograph; give the one that the service writes by --database"
+        message = f"{name}: has no records of cardiograph; pass the database of the service with --database"
         raise RecordsError(message)
     if revision is not None and revision not in {each.revision for each in scripts.walk_revisions()}:
         message = (
-            f"{name}: its tables are of a newer version (step {revision}, this one knows up to "
+            f"{name}: its tables are of a newer version (revision {revision}, supported up to "
             f"{scripts.get_current_head()}); update cardiograph or choose another database"
         )
         raise RecordsError(message)
@@ -119,7 +117,7 @@ def bring_up_to_date(reader: Engine, writer: Engine, *, name: str, create: bool)
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")  # does nothing where another process was first
+        command.upgrade(config, "head")  # does nothing if another process was first
 
 
 def _revision(connection: Connection) -> str | None:
@@ -128,81 +126,76 @@ def _revision(connection: Connection) -> str | None:
 
 
 BUSY_SECONDS = 10
-"""How long a transaction waits for those before it, be they of this process or of another, and for each of its steps."""
-
+"""Time limit of a transaction for waiting on others, in this or other processes, and of each of its statements."""
 
 FORGET_SECONDS = 1
-"""How long readers may keep SQLite's write-ahead log from being emptied; writers wait meanwhile."""
-
+"""Time limit for emptying SQLite's write-ahead log while readers use it; writers wait meanwhile."""
 
 CONNECT_SECONDS = 5
-"""How long a server may take to answer."""
-
+"""Time limit for connecting to a server."""
 
 _LIMITS = text("SELECT set_config('lock_timeout', :wait, true), set_config('statement_timeout', :step, true)")
-"""Of PostgreSQL, until the transaction ends."""
+"""Timeouts of a PostgreSQL transaction."""
 
-
-_REMEDY = "check that the server runs and lets you in, or that file and folder may be written and have room"
-
+_REMEDY = "check that the server runs and accepts you, or that file and folder are writable and have space"
 
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-"""What SQLite answers on a full disk: the second where its shared memory cannot grow."""
+"""SQLite's error codes on a full disk; the second one if its shared memory cannot grow."""
 
 
 class Database:
-    """Sessions on one database; safe for several threads, beside other processes.
+    """Sessions on one database; safe for several threads and processes.
 
     Args:
-        url: As :func:`cardiograph.service.records.database.database_url` makes it.
-        create: Whether to make the file or the tables where there are none.
-        spend_reserve: Whether to free the reserve of disk space first, which opening on a full disk needs.
+        url: URL of :func:`database_url`.
+        create: Whether to create missing files and tables.
+        spend_reserve: Whether to free the disk space reserve first, as needed to open the database on a full disk.
 
     Raises:
-        RecordsError: It cannot be reached, read or written, is not there, or was made by a newer version.
-        ConfigError: The driver is not installed.
+        RecordsError: If the database is missing, cannot be reached, read or written, or is of a newer version.
+        ConfigError: If the driver is not installed.
     """
 
     def __init__(self, url: URL, *, create: bool, spend_reserve: bool = False) -> None:
         self._url = url
         self._sqlite = url.drivername.startswith("sqlite")
-        self._lock = threading.Lock()  # SQLite's own waiting line is not a fair one; PostgreSQL's costs connections
+        self._lock = threading.Lock()  # SQLite's queue of writers is not fair; PostgreSQL's costs connections
         self._files = SqliteFiles(Path(str(url.database))) if self._sqlite else None
         if self._sqlite:
             self._make_file(create=create)
         if spend_reserve:
             self.spend_reserve()
-        self.forgotten = not self._sqlite  # what went before this process did may be left
+        self.forgotten = not self._sqlite  # rows deleted by an earlier process may be left in the log
         self._engine = self._connected()
         self._writer, self._reader = self._engine, self._engine
         if self._sqlite:
             self._writer = self._engine.execution_options(cardiograph_writes=True)
         else:
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
-        with self._told():
-            bring_up_to_date(self._reader, self._writer, name=shown(url), create=create)
+        with self._plain_errors():
+            migrate(self._reader, self._writer, name=shown(url), create=create)
             if self._files is not None:
-                self._anchor = self._engine.raw_connection()  # SQLite removes its log with the last connection
+                self._anchor = self._engine.raw_connection()  # SQLite deletes its log when the last connection closes
                 self._anchor.cursor().execute("SELECT count(*) FROM sqlite_master").fetchall()
                 self._files.note()
 
     @contextmanager
     def reading(self, *, whole: bool = False) -> Iterator[Session]:
-        """A session that sees the database as it is at its first query, whoever writes meanwhile.
+        """Open a session that sees the database as of its first query.
 
         Args:
-            whole: Whether whole tables are read, which may take its time.
+            whole: Whether whole tables are read, which has no time limit.
         """
-        with self._told(), Session(self._reader) as session:
+        with self._plain_errors(), Session(self._reader) as session:
             if not (self._sqlite or whole):
                 session.execute(_LIMITS, {"wait": f"{BUSY_SECONDS}s", "step": f"{BUSY_SECONDS}s"})
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction: all of it is on the disk when the block has ended, or nothing."""
+        """Open a transaction: at the end of the block all or nothing of it is on disk."""
         session = Session(self._writer, expire_on_commit=False)
-        with self._told(), self._turn() as left, session, session.begin():
+        with self._plain_errors(), self._turn() as left, session, session.begin():
             session.connection(execution_options={"cardiograph_wait": left})
             if not self._sqlite:
                 session.execute(_LIMITS, {"wait": f"{left}ms", "step": f"{BUSY_SECONDS}s"})
@@ -211,10 +204,10 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[int]:
-        """One writer of this process at a time; gives the milliseconds that are left to wait for those of others."""
+        """Serialize the writers of this process; yield the milliseconds left to wait for other processes."""
         end = time.monotonic() + BUSY_SECONDS
         if not self._lock.acquire(timeout=BUSY_SECONDS):
-            message = f"{shown(self._url)}: has been busy for {BUSY_SECONDS} s; ask again later"
+            message = f"{shown(self._url)}: has been busy for {BUSY_SECONDS} s; try again later"
             raise RecordsError(message)
         try:
             yield max(1, round((end - time.monotonic()) * 1000))
@@ -222,30 +215,30 @@ class Database:
             self._lock.release()
 
     def forget(self) -> None:
-        """Empty SQLite's write-ahead log into the file, so that deleted rows do not live on in it.
+        """Empty SQLite's write-ahead log into the file, so that it contains no deleted rows.
 
-        ``forgotten`` tells whether it could be: readers may hold it up, then it is to be asked for again.
+        ``forgotten`` is False if readers prevented it; then call this again later.
         """
         if not self._sqlite:
             return
         self.forgotten = False
-        with self._told(), self._turn(), closing(self._engine.raw_connection()) as connection:
+        with self._plain_errors(), self._turn(), closing(self._engine.raw_connection()) as connection:
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout={FORGET_SECONDS * 1000}")
             (busy, *_), *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.forgotten = not busy
 
     def has_room(self) -> bool:
-        """Whether the disk has space for the next records; that of a server is its own business."""
+        """Return whether the disk has space for more records; True for a database server."""
         return self._files is None or self._files.has_room()
 
     def lay_reserve(self) -> None:
-        """Set disk space aside for :meth:`spend_reserve`, where there is enough."""
+        """Reserve disk space for :meth:`spend_reserve`, if there is enough."""
         if self._files is not None:
             self._files.lay_reserve()
 
     def spend_reserve(self) -> None:
-        """Free the space that was set aside, so that a full disk takes the next transactions."""
+        """Free the reserved space, so that transactions succeed on a full disk."""
         if self._files is not None:
             self._files.spend_reserve()
 
@@ -256,18 +249,18 @@ class Database:
         self._engine.dispose()
 
     def _make_file(self, *, create: bool) -> None:
-        """SQLite gives the files beside it the same mode."""
+        """Create the file with mode 600, which SQLite copies to its other files."""
         path = Path(str(self._url.database))
         if not create:
             if not path.is_file():
-                message = f"{shown(self._url)}: is not there; give the one that the service writes by --database"
+                message = f"{shown(self._url)}: does not exist; pass the database of the service with --database"
                 raise RecordsError(message)
             return
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
-            message = f"{shown(self._url)}: cannot be written ({error.strerror}); choose a folder you may write to"
+            message = f"{shown(self._url)}: cannot be written ({error.strerror}); choose a writable folder"
             raise RecordsError(message) from error
 
     def _connected(self) -> Engine:
@@ -293,8 +286,8 @@ class Database:
             raise ConfigError(message) from None
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """A failure as an error of ours, alone: a server's own text may repeat the values of a row."""
+    def _plain_errors(self) -> Iterator[None]:
+        """Convert database errors, without the text of a server, which may contain values of a row."""
         if self._files is not None:
             self._files.check()
         try:
@@ -315,8 +308,9 @@ class Database:
 
 
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own class
-    connection.isolation_level = None  # BEGIN comes from us alone
-    connection.text_factory = lambda raw: raw.decode(errors="replace")  # a text that is none breaks a hash, not us
+    connection.isolation_level = None  # BEGIN is sent by _begin only
+    # invalid text then fails its hash, not the query
+    connection.text_factory = lambda raw: raw.decode(errors="replace")
     for setting in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {setting}").fetchall()
 

@@ -1,7 +1,7 @@
-"""API keys: made, found by their token, revoked; at rest only a hash.
+"""API keys: created, found by their token, revoked; only a hash of the secret is stored.
 
-A secret has 256 random bits, so nobody finds it by trying and plain SHA-256 is enough: slow hashes are for what people
-think up. When a key was last used is not kept, since that would be a write for each request.
+A secret has 256 random bits and cannot be guessed, so plain SHA-256 is enough; slow hashes are for passwords. The last
+use of a key is not stored, because that would be a write for each request.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from cardiograph.service.records.database import Database
 from cardiograph.service.records.tables import KeyRow, Seals
 
 SCOPES = ("predict", "read", "metrics")
-"""What a key may be good for."""
+"""Permissions that a key can have."""
 
 NAME_LENGTH = 80
 
 _ID = re.compile(r"[0-9a-f]{12}")
-_NOBODY = "0" * 64
+_NO_HASH = "0" * 64
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key as it may be shown.
+    """A key without its secret.
 
     Args:
-        id: 12 hex digits; part of the token, no secret.
-        name: What its maker calls it.
-        scopes: Scopes of ``SCOPES``.
-        created_at: When.
-        expires_at: From when on it is void; None for never.
-        revoked_at: Since when it is void; None where it is not revoked.
+        id: 12 hex digits; part of the token, not secret.
+        name: Name given at creation.
+        scopes: Permissions, a subset of ``SCOPES``.
+        created_at: Time of creation.
+        expires_at: Time of expiry; None for never.
+        revoked_at: Time of revocation; None if not revoked.
     """
 
     id: str
@@ -50,29 +50,29 @@ class Key:
     revoked_at: datetime | None
 
     def usable(self, now: datetime) -> bool:
-        """Whether it is neither revoked nor expired."""
+        """Return whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class Keys:
-    """The keys of a database.
+    """API keys of a database.
 
     Args:
-        database: Where they lie.
-        seals: Under the secret of the database.
+        database: Open database.
+        seals: HMACs under the secret of the database.
     """
 
     def __init__(self, database: Database, seals: Seals) -> None:
         self._database, self._seals = database, seals
 
     def create(self, name: str, scopes: frozenset[str], expires_at: datetime | None) -> tuple[str, Key]:
-        """Make a key.
+        """Create a key.
 
         Returns:
-            The token ``cg_ID_SECRET``, which is nowhere else from now on, and the key.
+            The token ``cg_ID_SECRET``, which is not stored anywhere, and the key.
 
         Raises:
-            ConfigError: A name, scope or end that makes no sense.
+            ConfigError: If the name, a scope or the expiry is invalid.
         """
         now = datetime.now(UTC)
         _check(name, scopes, expires_at, now)
@@ -92,32 +92,32 @@ class Keys:
         return f"cg_{id_}_{secret}", _key(row)
 
     def find(self, token: str) -> Key | None:
-        """The key of a token, None where there is no such key or it is void; the secret is compared in constant time."""
+        """Return the key of a token; None if unknown, revoked or expired. Secrets are compared in constant time."""
         mark, _, rest = token.partition("_")
         id_, _, secret = rest.partition("_")
         with self._database.reading() as session:
             row = session.get(KeyRow, id_) if mark == "cg" and _ID.fullmatch(id_) else None
-        same = hmac.compare_digest(_sha256(secret), _NOBODY if row is None else row.secret_sha256)
+        same = hmac.compare_digest(_sha256(secret), _NO_HASH if row is None else row.secret_sha256)
         if row is None or not same:
             return None
         key = _key(row)
         return key if key.usable(datetime.now(UTC)) else None
 
     def list(self) -> tuple[Key, ...]:
-        """All keys, the oldest first, those that are void, too."""
+        """Return all keys, oldest first, including revoked and expired ones."""
         with self._database.reading() as session:
             return tuple(_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at, KeyRow.id)))
 
     def revoke(self, id_: str) -> Key:
-        """Make a key void from now on; one that is void already stays as it is.
+        """Revoke a key; a revoked key stays unchanged.
 
         Raises:
-            ConfigError: There is no such key.
+            ConfigError: If there is no such key.
         """
         with self._database.writing() as session:
             row = session.get(KeyRow, id_, with_for_update=True) if _ID.fullmatch(id_) else None
             if row is None:
-                message = f"key {id_!r}: there is none; `cardiograph keys list` shows all"
+                message = f"key {id_!r}: does not exist; `cardiograph keys list` shows all keys"
                 raise ConfigError(message)
             if row.revoked_at is None:
                 row.revoked_at = datetime.now(UTC)
@@ -130,10 +130,10 @@ def _check(name: str, scopes: frozenset[str], expires_at: datetime | None, now: 
     if not (name.strip() and name.isprintable() and len(name) <= NAME_LENGTH):
         message = f"key {name[:NAME_LENGTH]!r}: a name has 1 to {NAME_LENGTH} printable characters"
     elif unknown or not scopes:
-        asked = f"scope {unknown[0]!r} is unknown" if unknown else "it is good for nothing"
-        message = f"key {name!r}: {asked}; choose from {', '.join(SCOPES)}"
+        fault = f"scope {unknown[0]!r} is unknown" if unknown else "it has no scope"
+        message = f"key {name!r}: {fault}; choose from {', '.join(SCOPES)}"
     elif expires_at is not None and expires_at <= now:
-        message = f"key {name!r}: its end lies in the past"
+        message = f"key {name!r}: its expiry is in the past"
     else:
         return
     raise ConfigError(message)

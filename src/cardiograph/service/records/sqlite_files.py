@@ -1,4 +1,4 @@
-"""The files of an SQLite database: whether they are still those that were opened, and the room they have."""
+"""Files of an SQLite database: detecting replaced files, and reserving disk space."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from cardiograph.errors import RecordsError
 
 ROOM_BYTES = 4 << 20
-"""Free space below which the records are not ready: about the size that the write-ahead log grows to."""
+"""Free space below which the service is not ready: about the maximum size of the write-ahead log."""
 
 RESERVE_BYTES = 16 << 20
-"""Size of the reserve: deleting a kept page writes about as many bytes to the write-ahead log as the page has."""
+"""Size of the reserve: deleting a stored page writes about its size to the write-ahead log."""
 
 
 class NoRoomError(RecordsError):
-    """The database could not write for want of space."""
+    """The database could not write because the disk is full."""
 
 
 class ReplacedError(RecordsError):
@@ -24,10 +24,10 @@ class ReplacedError(RecordsError):
 
 
 class SqliteFiles:
-    """The database file, its write-ahead log and shared memory, and a reserve of disk space beside them.
+    """The database file, its write-ahead log and shared memory, and a reserve of disk space.
 
-    An open connection goes on writing to a file that was removed or replaced, and what it writes is lost. So the
-    identity of each file is noted once they are open, and compared before and after each transaction.
+    An open connection keeps writing to a file that was removed or replaced, and these writes are lost. So the identity
+    of each file is noted after opening and compared before and after each transaction.
 
     Args:
         path: Path of the database.
@@ -41,36 +41,36 @@ class SqliteFiles:
         self._opened: dict[Path, tuple[int, int] | None] = {}
 
     def note(self) -> None:
-        """Remember which files are open now."""
+        """Note the identity of the open files."""
         self._opened = {path: _identity(path) for path in self._watched}
 
     def check(self) -> None:
-        """Compare the files with those that were noted.
+        """Compare the files with the noted ones.
 
         Raises:
-            ReplacedError: One of them was removed or replaced.
+            ReplacedError: If one of them was removed or replaced.
         """
         for path, identity in self._opened.items():
             if _identity(path) != identity:
-                message = f"database {self._path}: {path.name} was removed or replaced while in use; start again"
+                message = f"database {self._path}: {path.name} was removed or replaced while in use; restart"
                 raise ReplacedError(message)
 
     def has_room(self) -> bool:
-        """Whether the disk has space for the next records."""
+        """Return whether the disk has space for more records."""
         return shutil.disk_usage(self._folder).free >= ROOM_BYTES
 
     def lay_reserve(self) -> None:
-        """Occupy the reserve, unless it is there already or would leave too little space for the records."""
+        """Create the reserve, unless it exists or would leave too little space for the records."""
         if self._reserve.exists() or shutil.disk_usage(self._folder).free < RESERVE_BYTES + ROOM_BYTES:
             return
         try:
             with os.fdopen(os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(bytes(RESERVE_BYTES))
-        except OSError:  # a reserve is a help, not a need
+        except OSError:  # the reserve is optional
             self.spend_reserve()
 
     def spend_reserve(self) -> None:
-        """Give the space of the reserve back to the disk."""
+        """Delete the reserve."""
         self._reserve.unlink(missing_ok=True)
 
 

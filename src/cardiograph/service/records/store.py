@@ -1,4 +1,4 @@
-"""Predictions that were answered: kept, read again, deleted when their time is over."""
+"""Store of predictions: add, read, delete after the retention time."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from cardiograph.service.records.keys import Keys
 from cardiograph.service.records.sqlite_files import NoRoomError, ReplacedError
 from cardiograph.service.records.tables import HeadRow, PredictionRow, Seals, SettingRow, given
 
-AT_ONCE = 500
-"""Predictions that are deleted in one transaction, so that others are not kept waiting."""
+DELETE_ROWS = 500
+"""Predictions that are deleted in one transaction, so that other writers do not wait long."""
 
-PAGES_AT_ONCE = 20
-"""As many where pages are kept, which are overwritten when they go."""
+DELETE_PAGE_ROWS = 20
+"""The same for predictions with stored pages, which are overwritten when deleted."""
 
 _ID, _HASH = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class PredictionEntry:
-    """One answered prediction.
+    """One stored prediction.
 
     Args:
         id: 32 hex digits (``uuid4().hex``).
-        created_at: When, with a time zone; kept in UTC to the microsecond.
-        model_sha256: Of the bundle's ``bundle.json``, 64 hex digits.
-        key_id: Key id of the API key; None without one.
-        page_sha256: Of the page's bytes, 64 hex digits; None without a page.
-        values_hmac: Values hmac of the clinical values, by :meth:`Records.hmac_of`.
+        created_at: Time with a time zone; stored in UTC to the microsecond.
+        model_sha256: SHA-256 of the bundle's ``bundle.json``, 64 hex digits.
+        key_id: Id of the API key; None without a key.
+        page_sha256: SHA-256 of the image file, 64 hex digits; None without a page.
+        values_hmac: HMAC of the clinical values, see :meth:`Records.hmac_of`.
         answer: ``Prediction.as_dict()``.
-        page: The page's bytes; None unless pages are kept.
-        clinical: The clinical values; None unless pages are kept. A missing one is not kept.
+        page: Bytes of the image file; None unless pages are stored.
+        clinical: Clinical values without missing ones; None unless pages are stored.
     """
 
     id: str
@@ -59,21 +59,21 @@ class PredictionEntry:
     def __post_init__(self) -> None:
         hashes = (self.model_sha256, self.values_hmac, *([self.page_sha256] if self.page_sha256 is not None else []))
         if not _ID.fullmatch(self.id) or not all(_HASH.fullmatch(each) for each in hashes):
-            message = "a prediction has an id of 32 hex digits and hashes of 64"
+            message = "the id of a prediction has 32 hex digits and its hashes have 64"
             raise ValueError(message)
         if self.created_at.tzinfo is None:
-            message = "a prediction's time has a time zone"
+            message = "the time of a prediction needs a time zone"
             raise ValueError(message)
 
 
 class Records:
-    """The records of a service; safe for several threads, beside other processes.
+    """Records of a service; safe for several threads and processes.
 
     Args:
-        database: Open and up to date.
+        database: Open database.
 
     Raises:
-        RecordsError: The database has lost its secret.
+        RecordsError: If the secret of the database is missing.
     """
 
     def __init__(self, database: Database) -> None:
@@ -85,32 +85,32 @@ class Records:
         except (ValueError, TypeError):
             secret = None
         if secret is None:
-            message = "the records have lost their secret; restore a backup"
+            message = "the secret of the records is missing; restore a backup"
             raise RecordsError(message)
         self.keys = Keys(database, self._seals)
         self.log = AuditLog(database, self._seals)
 
     @classmethod
     def open(cls, url: str | None = None, *, create: bool = True, spend_reserve: bool = False) -> Self:
-        """Open a database and bring its tables up to date.
+        """Open a database and migrate its tables.
 
         Args:
-            url: As :func:`cardiograph.service.records.database.database_url` takes it.
-            create: Whether to make the file or the tables where there are none.
-            spend_reserve: Whether to free the reserve of disk space first, which opening on a full disk needs.
+            url: URL or path, see :func:`cardiograph.service.records.database.database_url`.
+            create: Whether to create missing files and tables.
+            spend_reserve: Whether to free the disk space reserve first, as needed to open the database on a full disk.
 
         Raises:
-            ConfigError: The URL is none, or its driver is not installed.
-            RecordsError: The database cannot be used.
+            ConfigError: If the URL is invalid, or its driver is not installed.
+            RecordsError: If the database cannot be used.
         """
         return cls(Database(database_url(url), create=create, spend_reserve=spend_reserve))
 
     def hmac_of(self, values: Mapping[str, float | None]) -> str:
-        """64 hex digits by which equal clinical values can be told as equal, by who has the database."""
+        """Return 64 hex digits that are equal for equal clinical values, computed with the secret of the database."""
         return self._seals.values(values)
 
     def add(self, entry: PredictionEntry) -> None:
-        """Keep a prediction and tell the audit log of it, both or neither; they are on the disk when this returns."""
+        """Store a prediction and its audit log entry, both or neither; they are on disk when this returns."""
         row = PredictionRow(
             id=entry.id,
             created_at=entry.created_at,
@@ -128,7 +128,7 @@ class Records:
             append_entry(session, "prediction", entry.id, key_id=entry.key_id, details=details)
 
     def get(self, id_: str) -> PredictionEntry | None:
-        """A prediction by its id, None if there is none (any more)."""
+        """Return a prediction by its id; None if there is none."""
         if not _ID.fullmatch(id_):
             return None
         with self._database.reading() as session:
@@ -136,24 +136,24 @@ class Records:
         try:
             return None if row is None else _entry(row)
         except (ValueError, TypeError):
-            message = f"prediction {id_}: cannot be read; see `cardiograph audit-log verify`, and restore a backup"
+            message = f"prediction {id_}: cannot be read; run `cardiograph audit-log verify` and restore a backup"
             raise RecordsError(message) from None
 
     def prune(self, before: datetime) -> int:
-        """Delete predictions with all that was kept of them; the log stays, and tells how many and a hash of their ids.
+        """Delete predictions with their pages and values; the audit log keeps their number and a hash of their ids.
 
         Args:
-            before: Those made earlier go.
+            before: Predictions made before this time are deleted.
 
         Returns:
-            How many went.
+            Number of deleted predictions.
         """
         total = 0
         self._database.spend_reserve()
         try:
             with contextlib.suppress(NoRoomError):
-                self._database.forget()  # on a full disk the write-ahead log has to begin again in the space it has
-            while count := self._prune_some(before, AT_ONCE):
+                self._database.forget()  # on a full disk the write-ahead log must reuse its space
+            while count := self._prune_some(before, DELETE_ROWS):
                 total += count
         except NoRoomError:
             total += self._prune_singly(before)
@@ -163,7 +163,7 @@ class Records:
         return total
 
     def _prune_singly(self, before: datetime) -> int:
-        """Delete predictions one by one, each with the write-ahead log to itself, which takes the least space."""
+        """Delete predictions one by one, emptying the write-ahead log each time, which needs the least space."""
         total = 0
         self._database.forget()
         while self._prune_some(before, 1):
@@ -172,22 +172,22 @@ class Records:
         return total
 
     def forget(self) -> bool:
-        """Try again what readers of an SQLite database held up when predictions were deleted.
+        """Empty SQLite's write-ahead log if readers prevented it when predictions were deleted.
 
         Returns:
-            Whether nothing of them is left in its write-ahead log.
+            Whether the log contains no deleted predictions.
         """
         if not self._database.forgotten:
             self._database.forget()
         return self._database.forgotten
 
-    def _prune_some(self, before: datetime, at_once: int) -> int:
+    def _prune_some(self, before: datetime, max_rows: int) -> int:
         old = select(PredictionRow.id, PredictionRow.page.is_not(None)).where(PredictionRow.created_at < before)
         with self._database.writing() as session:
-            locked_head(session)  # another process that prunes waits here and then finds these gone
-            rows = session.execute(old.order_by(PredictionRow.created_at).limit(at_once)).all()
-            most = min(PAGES_AT_ONCE, at_once) if any(page for _, page in rows) else at_once
-            ids = sorted(id_ for id_, _ in rows[:most])
+            locked_head(session)  # other processes that prune wait here and then do not find these rows
+            rows = session.execute(old.order_by(PredictionRow.created_at).limit(max_rows)).all()
+            count = min(DELETE_PAGE_ROWS, max_rows) if any(page for _, page in rows) else max_rows
+            ids = sorted(id_ for id_, _ in rows[:count])
             if ids:
                 session.execute(delete(PredictionRow).where(PredictionRow.id.in_(ids)))
                 digest = hashlib.sha256("\n".join(ids).encode("ascii")).hexdigest()
@@ -195,17 +195,17 @@ class Records:
         return len(ids)
 
     def lay_reserve(self) -> None:
-        """Set disk space aside for deleting predictions when the disk is full; where there is little, nothing is."""
+        """Reserve disk space for deleting predictions when the disk is full, if there is enough."""
         self._database.lay_reserve()
 
     def trouble(self) -> str:
-        """Why no prediction can be recorded now; empty where one can: the database took a write and has room for more."""
+        """Return why no prediction can be stored now; empty if a test write succeeds and there is space."""
         try:
             if not self._database.has_room():
                 return "the disk is full: free some space, or run `cardiograph records prune`"
             with self._database.writing() as session:
                 written = session.execute(update(HeadRow).values(number=HeadRow.number).returning(HeadRow.id)).all()
-            return "" if written else "the audit log has lost its end: restore a backup"
+            return "" if written else "the end of the audit log is missing: restore a backup"
         except NoRoomError:
             return "the disk is full: free some space, or run `cardiograph records prune`"
         except ReplacedError:

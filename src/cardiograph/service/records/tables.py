@@ -1,4 +1,4 @@
-"""The tables of the records, as the newest migration leaves them."""
+"""Tables of the records in the current schema, and HMACs of their rows."""
 
 from __future__ import annotations
 
@@ -15,37 +15,36 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 VERSION_TABLE = "cardiograph_version"
-"""Where Alembic notes the step that the database is at."""
-
+"""Table in which Alembic stores the schema revision."""
 
 UNREADABLE = datetime.min.replace(tzinfo=UTC)
-"""Stands for a stored time that is none: what ends then is over, and no seal or hash holds."""
+"""Replaces an invalid stored time: keys have expired by then, and no seal or hash matches."""
 
 
 class Instant(TypeDecorator[datetime]):
-    """A moment in UTC, to the microsecond; SQLite keeps no time zone, so the zone is put back when it is read."""
+    """Time in UTC, to the microsecond; SQLite stores no time zone, so the zone is added when it is read."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """What is written; a time without a zone could mean anything and is refused."""
+        """Convert a time to be written; a time without a zone is ambiguous and raises ValueError."""
         if value is None:
             return None
         if value.tzinfo is None:
-            message = "a time of the records has a time zone"
+            message = "a time in the records needs a time zone"
             raise ValueError(message)
         moment = value.astimezone(UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """What is read."""
+        """Convert a time that was read."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """What is read, also where the cell holds no time: SQLite lets any cell hold anything."""
+        """Return a converter that also accepts invalid times: SQLite does not enforce column types."""
         read = super().result_processor(dialect, coltype)
 
         def moment(value: Any) -> datetime | None:  # noqa: ANN401 - whatever the cell holds
@@ -58,11 +57,11 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Table(DeclarativeBase):
-    """Base of all; names begin with ``cardiograph_``, since a PostgreSQL database may hold tables of others, too."""
+    """Base of all tables; names begin with ``cardiograph_``, because a PostgreSQL database may have other tables."""
 
 
 class SettingRow(Table):
-    """What belongs to the database and not to a row: ``secret``, 32 random bytes in hex."""
+    """A setting of the database: ``secret``, 32 random bytes in hex."""
 
     __tablename__ = "cardiograph_settings"
 
@@ -71,7 +70,7 @@ class SettingRow(Table):
 
 
 class PredictionRow(Table):
-    """One answered prediction."""
+    """One prediction."""
 
     __tablename__ = "cardiograph_predictions"
 
@@ -127,32 +126,31 @@ class HeadRow(Table):
 
 _PREDICTION = ("id", "created_at", "model_sha256", "key_id", "page_sha256", "values_hmac", "answer", "clinical")
 
-
 _KEY = ("id", "name", "secret_sha256", "scopes", "created_at", "expires_at", "revoked_at")
 
 
 class Seals:
     """HMAC-SHA-256 (RFC 2104) of values and of rows.
 
-    A plain hash of five clinical values can be guessed by trying them all; this one only by who has the secret, too.
+    A plain hash of five clinical values could be reversed by trying all values; an HMAC also needs the secret.
 
     Args:
-        secret: Random bytes that the database keeps.
+        secret: Random bytes stored in the database.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def values(self, values: Mapping[str, float | None]) -> str:
-        """64 hex digits of clinical values by name, in any order; one that is None or NaN is as one that is not given."""
+        """Return the HMAC of clinical values, in any order; None and NaN count as missing."""
         return self._of("values", given(values))
 
     def prediction(self, row: PredictionRow) -> str:
-        """64 hex digits of a prediction as it was answered; a kept page is in them by its own hash."""
+        """Return the HMAC of a prediction, which includes a stored page by its hash."""
         return self._of("prediction", {name: getattr(row, name) for name in _PREDICTION})
 
     def key(self, row: KeyRow) -> str:
-        """64 hex digits of a key with its rights, its end, and when it was revoked."""
+        """Return the HMAC of a key with its scopes, expiry and revocation."""
         return self._of("key", {name: getattr(row, name) for name in _KEY})
 
     def _of(self, kind: str, content: Mapping[str, object]) -> str:
@@ -161,10 +159,10 @@ class Seals:
 
 
 def given(values: Mapping[str, float | None]) -> dict[str, float]:
-    """The values that are not missing."""
+    """Return the values that are not missing."""
     return {name: float(value) for name, value in values.items() if value is not None and not math.isnan(value)}
 
 
 def utc_text(moment: datetime) -> str:
-    """A moment as it stands in what is hashed: ``2026-11-25T17:49:00.000000+00:00``."""
+    """Format a time for hashing: ``2026-11-25T17:49:00.000000+00:00``."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""Whether the audit log is whole, and whether the rows it tells of are still what they were."""
+"""Verification of the audit log: whether it is complete, and whether the rows it refers to are unchanged."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from sqlalchemy.orm import Session
 from cardiograph.service.records.tables import HeadRow, KeyRow, LogRow, PredictionRow, Seals, utc_text
 
 FIRST = "0" * 64
-"""What stands as previous hash in the first entry."""
+"""Previous hash of the first entry."""
 
-AT_ONCE = 1000
+CHUNK_ROWS = 1000
 
 Stored = TypeVar("Stored", LogRow, PredictionRow, KeyRow)
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of looking.
+    """Result of a verification.
 
     Args:
-        entries: How many form a whole chain, from the first on.
+        entries: Number of entries that form an intact chain from the first entry.
         ok: Whether there is no fault.
-        first_bad: Number of the first entry with a fault; None without one, or where no entry can be named.
-        head_hash: Hash of the last sound entry: noted elsewhere with ``entries``, it shows if the log is exchanged.
-        reason: What the fault is, in words; empty without one.
+        first_bad: Number of the first faulty entry; None if there is none or the fault is not in an entry.
+        head_hash: Hash of the last intact entry. Noted elsewhere with ``entries``, it reveals a replaced log.
+        reason: Description of the fault; empty if there is none.
     """
 
     entries: int
@@ -42,21 +42,21 @@ class Verified:
 
 
 def entry_hash(row: LogRow) -> str:
-    """64 hex digits of an entry, over all its fields; :mod:`cardiograph.service.records.audit_log` tells the encoding."""
+    """Return the hash of an entry; see :mod:`cardiograph.service.records.audit_log` for the encoding."""
     content = [row.number, utc_text(row.time), row.event, row.subject, row.key_id, row.details, row.previous]
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
 def verify(session: Session, seals: Seals, *, known: tuple[int, str] | None = None) -> Verified:
-    """Look at every entry, and at the rows that entries are about.
+    """Verify every entry and the rows that entries refer to.
 
     Args:
-        session: Sees one state of the database.
-        seals: Under the secret of the database.
-        known: Number and hash of an entry, as they were noted elsewhere.
+        session: Session that sees one state of the database.
+        seals: HMACs under the secret of the database.
+        known: Number and hash of an entry, as noted outside the database.
     """
     walk = _Walk(session, seals, known)
-    rows = session.scalars(select(LogRow).order_by(LogRow.number).execution_options(yield_per=AT_ONCE))
+    rows = session.scalars(select(LogRow).order_by(LogRow.number).execution_options(yield_per=CHUNK_ROWS))
     for part in rows.partitions():
         before = walk.number
         fault = walk.chain(part)
@@ -68,12 +68,12 @@ def verify(session: Session, seals: Seals, *, known: tuple[int, str] | None = No
 
 
 Fault = tuple[int | None, str]
-"""Number of the entry, None where none can be named, and what is wrong with it."""
+"""Number of the entry (None if the fault is not in an entry) and description."""
 
 
 @dataclass
 class _Walk:
-    """Where a walk along the log is, and what it has to remember."""
+    """State of a pass over the log."""
 
     session: Session
     seals: Seals
@@ -92,9 +92,9 @@ class _Walk:
         for row in rows:
             expected = self.number + 1
             if not isinstance(row.number, int):
-                return expected, "is missing, and another has no whole number"
+                return expected, "is missing, and another entry has no integer number"
             if row.number != expected:
-                return (expected, "is missing") if row.number > expected else (row.number, "stands before the first")
+                return (expected, "is missing") if row.number > expected else (row.number, "precedes the first entry")
             if row.hash != _computed(entry_hash, row):
                 return expected, "was changed"
             if row.previous != self.last:
@@ -113,30 +113,30 @@ class _Walk:
             self.key_seals[row.subject] = row.number, _detail(row, "seal")
 
     def predictions(self, rows: Sequence[LogRow]) -> Fault | None:
-        """Those that are there; one that is not may have been deleted, see ``count``."""
-        told = {row.subject: row for row in rows if row.event == "prediction"}
+        """Check the stored predictions; missing ones may have been deleted, see ``count``."""
+        entries = {row.subject: row for row in rows if row.event == "prediction"}
         self.predicted += sum(row.event == "prediction" for row in rows)
-        there = self.session.scalars(select(PredictionRow).where(PredictionRow.id.in_(told))).all()
+        there = self.session.scalars(select(PredictionRow).where(PredictionRow.id.in_(entries))).all()
         self.found += len(there)
         bad = [
-            told[each.id].number
+            entries[each.id].number
             for each in there
-            if _computed(self.seals.prediction, each) != _detail(told[each.id], "seal")
+            if _computed(self.seals.prediction, each) != _detail(entries[each.id], "seal")
         ]
-        return (min(bad), "tells of a prediction that was changed since") if bad else None
+        return (min(bad), "refers to a prediction that was changed since") if bad else None
 
     def end(self) -> Fault | None:
         head = self.session.get(HeadRow, 1)
         if head is None:
-            return None, "the row that keeps the end of the log is missing"
+            return None, "the row with the end of the log is missing"
         if not isinstance(head.number, int):
-            return None, "the row that keeps the end of the log has no whole number"
+            return None, "the row with the end of the log has no integer number"
         if head.number > self.number:
             return self.number + 1, f"is missing: the log ended with entry {head.number}"
         if head.number < self.number:
-            return head.number + 1, f"stands behind the end of the log, which is entry {head.number}"
+            return head.number + 1, f"follows the end of the log, which is entry {head.number}"
         if head.hash != self.last:
-            return self.number, "has another hash than the end of the log keeps"
+            return self.number, "has another hash than the end of the log"
         if self.known is not None and self.known[0] > self.number:
             return self.known[0], "is missing: it was noted elsewhere"
         return None
@@ -145,22 +145,22 @@ class _Walk:
         there = {row.id: row for row in self.session.scalars(select(KeyRow))}
         strange = sorted(ascii(id_)[:40].strip("'") for id_ in set(there) - set(self.key_seals))
         if strange:
-            return None, f"no entry tells of key {strange[0]}"
+            return None, f"no entry refers to key {strange[0]}"
         for id_, (number, seal) in sorted(self.key_seals.items(), key=lambda each: each[1]):
             if id_ not in there or _computed(self.seals.key, there[id_]) != seal:
-                return number, "tells of a key that was changed or removed since"
+                return number, "refers to a key that was changed or removed since"
         return None
 
     def count(self) -> Fault | None:
-        """Each prediction has its entry, one alone: else a row could be removed and another put in its place."""
+        """Check that each prediction has exactly one entry; otherwise a row could be replaced by another."""
         subjects = select(func.count(LogRow.subject.distinct())).where(LogRow.event == "prediction")
         if self.session.scalar(subjects) != self.predicted:
-            return None, "two entries tell of the same prediction"
+            return None, "two entries refer to the same prediction"
         there = self.session.scalar(select(func.count()).select_from(PredictionRow)) or 0
         if there != self.found:
-            return None, f"no entry tells of {there - self.found} of the {there} predictions"
+            return None, f"no entry refers to {there - self.found} of the {there} predictions"
         if there != self.predicted - self.deleted:
-            return None, f"{there} predictions are kept, {self.predicted - self.deleted} by the log"
+            return None, f"{there} predictions are stored, but {self.predicted - self.deleted} according to the log"
         return None
 
 
@@ -173,7 +173,7 @@ def _detail(row: LogRow, name: str) -> str:
 
 
 def _computed(hashed: Callable[[Stored], str], row: Stored) -> str | None:
-    """The hash of a row; None if a cell is of a type that nobody writes there: SQLite lets any cell hold anything."""
+    """Return the hash of a row; None if a cell has a wrong type, since SQLite does not enforce column types."""
     try:
         return hashed(row)
     except (ValueError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Who may ask: the host name, the key and its scope, and how often, all settled before a body is read."""
+"""Access control: host name, key, scope and rate limit, all checked before a body is read."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cardiograph.errors import CardiographError
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.records import Keys
-from cardiograph.service.security.csrf import refuse_other_sites
+from cardiograph.service.security.csrf import reject_other_sites
 from cardiograph.service.security.responses import refuse
 
 OPEN_PATH = "/healthz"
-"""The only path that never asks for a key."""
+"""The only path that never requires a key."""
 
 _READ = ("/v1/predictions/", "/v1/report", "/report")
-"""Paths that need ``read``: answers, and the report, which shows pages of the cohort."""
+"""Paths that need the scope ``read``: predictions, and the report, which shows ECG pages of the cohort."""
 
 _BUCKETS = 10_000
-"""Callers whose rate is remembered; the one not heard of for longest goes first."""
+"""Maximum number of callers whose rate is tracked; the least recent one is dropped first."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, as far as the service has to know.
+    """An authenticated caller.
 
     Args:
-        key_id: Key id of the key, or whatever an :class:`Authenticator` calls the caller; None without a key.
-        scopes: What the caller may do: ``predict``, ``read``, ``metrics``.
+        key_id: Id of the API key, or the name given by an :class:`Authenticator`; None without a key.
+        scopes: Permissions of the caller: ``predict``, ``read``, ``metrics``.
     """
 
     key_id: str | None
@@ -44,25 +44,25 @@ class Caller:
 
 
 ANYBODY = Caller(None, frozenset({"predict", "read", "metrics"}))
-"""The caller on a machine's own address, where no key is asked for."""
+"""The caller on the loopback address if no key is required."""
 
 
 class Authenticator(Protocol):
-    """The seam for another identity provider: give one to :func:`cardiograph.service.app.create_app`."""
+    """Interface for another identity provider; pass one to :func:`cardiograph.service.app.create_app`."""
 
     def caller(self, headers: Headers) -> Caller | None:
-        """Who sent these headers; None where they prove nothing. Called on a thread; may block."""
+        """Return who sent these headers; None if they identify nobody. Called on a thread; may block."""
         ...
 
 
 class KeyAuthenticator:
-    """Keys of the records, sent as ``Authorization: Bearer KEY``, or as the password of ``Basic`` by a browser."""
+    """Authenticates with API keys: ``Authorization: Bearer KEY``, or ``Basic`` with the key as password (browsers)."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
     def caller(self, headers: Headers) -> Caller | None:
-        """Whose key it is; the comparison with what is kept takes the same time for every wrong one."""
+        """Return the owner of the key; secrets are compared in constant time."""
         token = _token(headers.get("authorization", ""))
         key = None if token is None else self._keys.find(token)
         return None if key is None else Caller(key.id, frozenset(key.scopes))
@@ -81,7 +81,7 @@ def _token(authorization: str) -> str | None:
 
 
 def scopes_of(method: str, path: str) -> tuple[str, ...]:
-    """The scopes of which a request needs one; none where any key will do."""
+    """Return the scopes of which a request needs one; empty if any key is enough."""
     if path == "/metrics":
         return ("metrics",)
     if method == "POST":
@@ -92,11 +92,11 @@ def scopes_of(method: str, path: str) -> tuple[str, ...]:
 
 
 class RateLimit:
-    """A bucket of tokens for each caller: a minute's worth at most, refilled evenly.
+    """Token bucket for each caller, with the tokens of one minute, refilled evenly.
 
     Args:
-        per_minute: Tokens.
-        clock: Seconds that only grow.
+        per_minute: Tokens per minute.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -104,7 +104,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_seconds(self, caller: str) -> float:
-        """Take a token; 0 where there was one, else the seconds until there is."""
+        """Take a token and return 0, or return the seconds until one is available."""
         now = self._clock()
         tokens, then = self._buckets.pop(caller, (self._full, now))
         tokens = min(self._full, tokens + (now - then) * self._rate)
@@ -116,14 +116,14 @@ class RateLimit:
 
 
 class AccessMiddleware:
-    """Refuses wrong hosts, missing or wrong keys, missing scopes and too many requests.
+    """Rejects wrong hosts, missing or wrong keys, missing scopes and too many requests.
 
     Args:
-        app: What comes after.
-        hosts: Names that the service answers to; empty for any.
-        authenticator: Tells who asks.
-        required: Whether a key is asked for.
-        rate: Rate of each key, or each address without one.
+        app: Next ASGI application.
+        hosts: Allowed host names; empty allows any.
+        authenticator: Identifies the caller.
+        required: Whether a key is required.
+        rate: Rate limit of each key, or of each address without a key.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class AccessMiddleware:
         self._required, self._rate = required, rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it."""
+        """Pass a request on, or reject it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -153,26 +153,26 @@ class AccessMiddleware:
     async def _check(self, scope: Scope) -> None:
         headers, path = Headers(scope=scope), scope["path"]
         if self._hosts and _host_name(headers.get("host", "")) not in self._hosts:
-            message = "This service does not go by that host name; `--allow-host NAME` adds one."
+            message = "This service does not accept that host name; `--allow-host NAME` adds one."
             raise ProblemError(400, "wrong_host", message)
         if path == OPEN_PATH:
             return
-        refuse_other_sites(scope["method"], headers)
+        reject_other_sites(scope["method"], headers)
         caller = await self._caller(headers)
         wait = self._rate.wait_seconds(caller.key_id or (scope.get("client") or ("",))[0])
         if wait:
-            message = "Too many requests; the limit is for each key."
+            message = "Too many requests; the limit applies to each key."
             raise ProblemError(429, "too_often", message, headers={"Retry-After": str(int(wait) + 1)})
         needed = scopes_of(scope["method"], path)
         if needed and caller.scopes.isdisjoint(needed):
-            lacking = " or ".join(f"`{each}`" for each in needed)
-            message = f"This key lacks the scope {lacking}; make one that has it by `cardiograph keys create`."
+            missing = " or ".join(f"`{each}`" for each in needed)
+            message = f"This key lacks the scope {missing}; create one that has it with `cardiograph keys create`."
             raise ProblemError(403, "scope_missing", message)
         scope.setdefault("state", {})["caller"] = caller
 
     @cached_property
     def _lookups(self) -> anyio.CapacityLimiter:
-        """Threads of their own: those of the records may all be waiting for the database."""
+        """Separate threads, because all threads of the records may be waiting for the database."""
         return anyio.CapacityLimiter(8)
 
     async def _caller(self, headers: Headers) -> Caller:
@@ -181,17 +181,17 @@ class AccessMiddleware:
         try:
             found = await anyio.to_thread.run_sync(self._authenticator.caller, headers, limiter=self._lookups)
         except CardiographError as error:
-            message = "Keys cannot be looked up now; ask again later."
+            message = "Keys cannot be looked up now; try again later."
             raise ProblemError(503, "records", message, headers={"Retry-After": "10"}) from error
         if found is None:
-            message = "No key, or one that is wrong, expired or revoked; send `Authorization: Bearer KEY`."
+            message = "The key is missing, wrong, expired or revoked; send `Authorization: Bearer KEY`."
             browser = "text/html" in headers.get("accept", "")
-            way = 'Basic realm="cardiograph: any name, the key as password"' if browser else "Bearer"
-            raise ProblemError(401, "no_key", message, headers={"WWW-Authenticate": way})
+            scheme = 'Basic realm="cardiograph: any name, the key as password"' if browser else "Bearer"
+            raise ProblemError(401, "no_key", message, headers={"WWW-Authenticate": scheme})
         return found
 
 
 def _host_name(host: str) -> str:
-    """A Host header without its port, lower case; an IPv6 address keeps its brackets."""
+    """Return a Host header in lower case without its port; an IPv6 address keeps its brackets."""
     name, colon, port = host.lower().rpartition(":")
     return name if colon and port.isdigit() and (":" not in name or name.endswith("]")) else host.lower()

@@ -1,4 +1,4 @@
-"""Requests that another site makes a browser send: refused by where they come from, and forms by a signed token, too."""
+"""CSRF protection: rejects cross-site requests by their origin, and forms without a signed token."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN_SECONDS = 12 * 3600
 
 
-def refuse_other_sites(method: str, headers: Headers) -> None:
-    """Raise a problem where a browser says that another site sent this; other programs say nothing and pass.
+def reject_other_sites(method: str, headers: Headers) -> None:
+    """Raise a problem if the browser reports a cross-site request; clients without these headers pass.
 
     Source: Fetch Metadata Request Headers (W3C), ``Sec-Fetch-Site``; RFC 6454, section 7, ``Origin``.
     """
     if method in _SAFE:
         return
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    foreign = site not in (None, "same-origin", "none")
-    if origin is not None and _place(origin) != headers.get("host", "").lower():
-        foreign = True
-    if foreign:
-        raise ProblemError(403, "other_site", "Another site made your browser send this; use this service's own page.")
+    cross_site = site not in (None, "same-origin", "none")
+    if origin is not None and _host_of(origin) != headers.get("host", "").lower():
+        cross_site = True
+    if cross_site:
+        message = "Another site made your browser send this; use the web page of this service."
+        raise ProblemError(403, "other_site", message)
 
 
-def _place(origin: str) -> str | None:
-    """Host and port of an origin; None where it is none."""
+def _host_of(origin: str) -> str | None:
+    """Return host and port of an origin; None if it is malformed."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
@@ -41,29 +42,29 @@ def _place(origin: str) -> str | None:
 
 
 class FormTokens:
-    """Tokens that a form of this process carries, each for one caller; no cookie is needed.
+    """Signed form tokens of this process, each for one caller; they need no cookie.
 
-    A site that has no key cannot read a token, and one that has a key gets tokens for that key alone.
+    A site without a key cannot read a token, and with a key it gets only tokens for that key.
 
     Args:
-        clock: Seconds since some fixed point.
+        clock: Clock, in seconds.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._secret, self._clock = secrets.token_bytes(32), clock
 
     def issue(self, key_id: str | None) -> str:
-        """A token for a form that this caller is shown."""
+        """Return a token for a form that is shown to this caller."""
         until = str(int(self._clock()) + _TOKEN_SECONDS)
-        return f"{until}.{self._mark(until, key_id)}"
+        return f"{until}.{self._sign(until, key_id)}"
 
     def check(self, token: str, key_id: str | None) -> None:
-        """Raise a problem unless the token was issued to this caller, not long ago, by this process."""
-        until, _, mark = token.partition(".")
-        whole = hmac.compare_digest(mark.encode(), self._mark(until, key_id).encode())
-        if not whole or int(until) < self._clock():
-            raise ProblemError(403, "form_token", "This form is too old, or not ours; load the page again.")
+        """Raise a problem unless this process issued the token to this caller and it has not expired."""
+        until, _, signature = token.partition(".")
+        valid = hmac.compare_digest(signature.encode(), self._sign(until, key_id).encode())
+        if not valid or int(until) < self._clock():
+            raise ProblemError(403, "form_token", "This form has expired or is not from this service; reload the page.")
 
-    def _mark(self, until: str, key_id: str | None) -> str:
+    def _sign(self, until: str, key_id: str | None) -> str:
         content = f"{until} {key_id or ''}".encode()
         return hmac.new(self._secret, content, hashlib.sha256).hexdigest()

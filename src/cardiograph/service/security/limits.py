@@ -1,4 +1,4 @@
-"""What may be sent, settled by the headers where they tell, and while a body arrives where they don't."""
+"""Limits on request bodies: media type, size and speed, checked by the headers and while the body arrives."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cardiograph.service.settings import ServiceSettings
 
 @dataclass(frozen=True)
 class Accepts:
-    """What a route reads.
+    """Request body that a route accepts.
 
     Args:
-        media_types: Media types of its body.
-        streamed: Whether the route reads the body piece by piece, and limits it itself.
+        media_types: Media types of the body.
+        streamed: Whether the route reads the body as a stream and limits it itself.
     """
 
     media_types: tuple[str, ...]
@@ -30,12 +30,12 @@ class Accepts:
 
 
 class UploadMiddleware:
-    """Reads a body into memory, whole and within the limits, before anything else sees the request.
+    """Reads a whole body into memory, within the limits, before the route sees the request.
 
     Args:
-        app: What comes after.
-        settings: The limits.
-        accepts: What each ``POST`` path reads; other requests are passed on with their body unread.
+        app: Next ASGI application.
+        settings: Settings with the limits.
+        accepts: Accepted body of each ``POST`` path; other requests are passed on with their body unread.
     """
 
     def __init__(self, app: ASGIApp, *, settings: ServiceSettings, accepts: Mapping[str, Accepts]) -> None:
@@ -43,7 +43,7 @@ class UploadMiddleware:
         self._reading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with its body in memory, or refuse it."""
+        """Pass a request on with its body in memory, or reject it."""
         accepted = self._accepts.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if accepted is None:
             await self._app(scope, receive, send)
@@ -73,12 +73,12 @@ class UploadMiddleware:
         if int(headers.get("content-length") or 0) > self._settings.upload_bytes:
             raise self._too_large()
         if self._reading >= self._settings.uploads:
-            message = "Too many uploads at once; ask again later."
+            message = "Too many uploads at once; try again later."
             raise ProblemError(429, "line_full", message, headers={"Retry-After": "1"})
 
     def _too_large(self) -> ProblemError:
         limit = self._settings.upload_bytes / (1 << 20)
-        return ProblemError(413, "too_large", f"A body may have {limit:g} MiB at most; scale the page down.")
+        return ProblemError(413, "too_large", f"A request body may have at most {limit:g} MiB; scale the page down.")
 
     async def _read(self, receive: Receive, pace: Pace) -> bytes:
         body, more = bytearray(), True
@@ -94,26 +94,26 @@ class UploadMiddleware:
 
 
 class Pace:
-    """Takes the time that a sender lets the service wait, and ends it where it is too long.
+    """Measures how long a sender keeps the service waiting, and stops slow uploads.
 
     Args:
-        settings: The rate that is asked for after a time of grace.
-        most_seconds: For the whole body, at any rate.
+        settings: Settings with the minimum rate and the grace period.
+        max_seconds: Time limit for the whole body at any rate.
     """
 
-    def __init__(self, settings: ServiceSettings, most_seconds: float = math.inf) -> None:
-        self._settings, self._most = settings, most_seconds
+    def __init__(self, settings: ServiceSettings, max_seconds: float = math.inf) -> None:
+        self._settings, self._max_seconds = settings, max_seconds
         self.seconds = 0.0
         self._bytes = 0
 
     async def next(self, receive: Receive) -> Message:
-        """The next piece of the body.
+        """Return the next part of the body.
 
         Raises:
-            ProblemError: 408, where the sender is too slow.
+            ProblemError: 408, if the sender is too slow.
         """
         grace, rate = self._settings.grace_seconds, self._settings.bytes_per_second
-        left = min(grace + self._bytes / rate, self._most) - self.seconds
+        left = min(grace + self._bytes / rate, self._max_seconds) - self.seconds
         start = time.monotonic()
         try:
             async with asyncio.timeout(max(0.0, left)):
@@ -126,19 +126,19 @@ class Pace:
 
 
 def too_slow() -> ProblemError:
-    """The problem of a body that takes too long."""
+    """Return the problem of a body that takes too long."""
     return ProblemError(408, "too_slow", "The body arrived too slowly; check the connection and send it again.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A channel that gives the body once, and then what the connection tells."""
-    told = False
+    """Return a channel that sends the body once and then passes on the messages of the connection."""
+    sent = False
 
     async def replayed() -> Message:
-        nonlocal told
-        if told:
+        nonlocal sent
+        if sent:
             return await receive()
-        told = True
+        sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed

@@ -1,4 +1,4 @@
-"""Headers that every answer carries: nothing is framed, sniffed, cached, or loaded from another host."""
+"""Security headers of every response, and rejection of requests while their body still arrives."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy of the pages, and of everything that does not set its own."""
+"""Content-Security-Policy of the web UI and the default for every response."""
 
 
 REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; sandbox allow-popups allow-popups-to-escape-sandbox"
 )
-"""Of a run's report: one file with its own styles and pictures, and no script."""
+"""Content-Security-Policy of a run's report: one file with inline styles and images, without scripts."""
 
 
 ALWAYS = {
@@ -34,17 +34,17 @@ ALWAYS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex",
 }
-"""Set where an answer does not set its own. Strict-Transport-Security is the proxy's, which speaks TLS."""
+"""Default headers. Strict-Transport-Security is left to the proxy, which terminates TLS."""
 
 
 class HeadersMiddleware:
-    """Adds :data:`ALWAYS` to every answer."""
+    """Adds the headers of :data:`ALWAYS` to every response that does not set them itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and its answer back with the headers."""
+        """Pass a request on and add the headers to its response."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -56,15 +56,12 @@ class HeadersMiddleware:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-LINGER_BYTES = 64 << 20
-
-
-LINGER_SECONDS = 5.0
-"""What is read and thrown away after a refusal, at most: closing on a sender would lose the answer on its way."""
+LINGER_BYTES, LINGER_SECONDS = 64 << 20, 5.0
+"""Limits of what is read and discarded after a rejection: closing early would lose the response on its way."""
 
 
 async def refuse(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send a problem at once, then throw away what the sender is still sending, then close."""
+    """Send a problem at once, discard the rest of the request, and close the connection."""
     response = problem.response()
     headers = Headers(scope=scope)
     sends = int(headers.get("content-length") or 0) > 0 or "transfer-encoding" in headers

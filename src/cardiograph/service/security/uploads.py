@@ -1,4 +1,4 @@
-"""The parts of a form, taken apart in memory: a parser that spools to temporary files would leave a patient on the disk."""
+"""Multipart forms, parsed in memory: temporary files would leave patient data on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_PARTS = 64
-"""Parts of one form; a page, its values one by one and a token are far below."""
+"""Maximum number of parts of a form, far above what the web form sends."""
 
 
 @dataclass
@@ -24,8 +24,8 @@ class Part:
 
     Args:
         name: Name of the field.
-        content: Bytes of the field.
-        unchosen: Whether it has an empty file name, as browsers send it where no file was chosen. Other names are not kept.
+        content: Content of the field.
+        unchosen: Whether the file name is empty, as browsers send it if no file was chosen.
     """
 
     name: str = ""
@@ -34,10 +34,10 @@ class Part:
 
 
 def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
-    """Fields of a multipart body by name, without files that were not chosen; a file of 0 bytes that was is there.
+    """Return the fields of a multipart body by name, without file fields for which no file was chosen.
 
     Raises:
-        ProblemError: 400, where the body is no such form.
+        ProblemError: 400, if the body is not a valid multipart form.
     """
     _, options = parse_options_header(content_type)
     reader = _Reader()
@@ -46,29 +46,29 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
         parser.write(body)
         parser.finalize()
     except (KeyError, FormParserError, UnicodeDecodeError) as error:
-        message = "The body is not a whole multipart form; send it as multipart/form-data with a boundary."
+        message = "The body is not a complete multipart form; send it as multipart/form-data with a boundary."
         raise ProblemError(400, "bad_form", message) from error
     if not reader.ended:
         raise ProblemError(400, "bad_form", "The form ends before its last boundary; send all of it.")
     if len({part.name for part in reader.parts}) < len(reader.parts):
-        raise ProblemError(400, "bad_form", "A field is there twice; send each once.")
+        raise ProblemError(400, "bad_form", "A field occurs twice; send each field once.")
     return {part.name: bytes(part.content) for part in reader.parts if part.content or not part.unchosen}
 
 
 def text_of(content: bytes) -> str:
-    """A field that is text.
+    """Decode a text field.
 
     Raises:
-        ProblemError: 400, where it is not UTF-8.
+        ProblemError: 400, if it is not UTF-8.
     """
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise ProblemError(400, "bad_form", "A field is not text in UTF-8.") from error
+        raise ProblemError(400, "bad_form", "A text field is not UTF-8; encode it as UTF-8.") from error
 
 
 class _Reader:
-    """Collects the parts that the parser tells of."""
+    """Collects parts from the callbacks of the parser."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []

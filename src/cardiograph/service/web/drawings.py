@@ -1,4 +1,4 @@
-"""Where lines and marks of the page's drawings go; the templates draw them as SVG."""
+"""Coordinates of the drawings of the web UI; the templates draw them as SVG."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 GAUGE_CENTRE, GAUGE_RADIUS = (160.0, 152.0), 126.0
-"""Of the gauge, a half circle from 0 on the left to 1 on the right, in a view of 320 x 176."""
+"""Centre and radius of the gauge, a half circle from 0 (left) to 1 (right) in a view of 320 x 176."""
 
 MAP_CENTRE, MAP_RADIUS = 160.0, 128.0
-"""Of the neighbourhood, in a view of 320 x 320: where the farthest neighbour lies."""
+"""Centre and outer radius of the neighbour plot in a view of 320 x 320; the farthest neighbour is at the radius."""
 
 BAR_HALF = 100.0
-"""Half the width of a bar's view; 0 lies in the middle."""
+"""Half the width of a bar's view; 0 is in the middle."""
 
 _MARKS = {1: "positive", 0: "negative"}
 
@@ -25,9 +25,9 @@ class Gauge:
 
     Args:
         track: Path of the whole scale.
-        band: Path of the interval; empty without one.
-        needle: Where the probability stands: x, y.
-        threshold: Ends of the threshold's tick: x, y, x, y; None without one.
+        band: Path of the interval; empty without an interval.
+        needle: Position of the probability: x, y.
+        threshold: Ends of the tick of the threshold: x, y, x, y; None without a threshold.
     """
 
     track: str
@@ -37,7 +37,11 @@ class Gauge:
 
 
 def gauge(answer: Mapping[str, Any]) -> Gauge:
-    """The gauge of an answer, :meth:`Prediction.as_dict`."""
+    """Draw the gauge of a prediction.
+
+    Args:
+        answer: :meth:`Prediction.as_dict`.
+    """
     low, high, threshold = answer["low"], answer["high"], answer["threshold"]
     tick = (
         None if threshold is None else (*_on_arc(threshold, GAUGE_RADIUS - 16), *_on_arc(threshold, GAUGE_RADIUS + 16))
@@ -52,12 +56,12 @@ def gauge(answer: Mapping[str, Any]) -> Gauge:
 
 @dataclass(frozen=True)
 class Bar:
-    """A signed effect beside others.
+    """Bar of a signed effect.
 
     Args:
         start: Left end, 0..200; 100 is no effect.
-        width: In the same units.
-        raises: Whether the effect is above 0.
+        width: Width, in the same units.
+        raises: Whether the effect is positive.
     """
 
     start: float
@@ -66,9 +70,9 @@ class Bar:
 
 
 def bars(effects: Sequence[float]) -> tuple[Bar, ...]:
-    """Bars on one scale, the largest of them filling its half."""
-    most = max((abs(effect) for effect in effects), default=0) or 1.0
-    widths = [round(abs(effect) / most * BAR_HALF, 2) for effect in effects]
+    """Draw effects as bars on one scale; the largest fills its half."""
+    largest = max((abs(effect) for effect in effects), default=0) or 1.0
+    widths = [round(abs(effect) / largest * BAR_HALF, 2) for effect in effects]
     return tuple(
         Bar(BAR_HALF if effect > 0 else BAR_HALF - width, width, effect > 0)
         for effect, width in zip(effects, widths, strict=True)
@@ -77,7 +81,7 @@ def bars(effects: Sequence[float]) -> tuple[Bar, ...]:
 
 @dataclass(frozen=True)
 class Place:
-    """A similar record in the picture: its number, mark (``positive``, ``negative``, ``unlabelled``) and place."""
+    """A similar record in the neighbour plot: number, mark (``positive``, ``negative``, ``unlabelled``), position."""
 
     number: int
     mark: str
@@ -86,13 +90,13 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """The similar records around the patient.
+class NeighbourPlot:
+    """The neighbour plot: similar records around the patient.
 
     Args:
-        places: Nearest first.
+        places: Similar records, nearest first.
         rings: Radius and distance of each circle.
-        label: Direction of their labels, x and y of the unit circle: between the first two records.
+        label: Direction of the ring labels, a unit vector between the first two records.
     """
 
     places: tuple[Place, ...]
@@ -100,8 +104,8 @@ class Surroundings:
     label: tuple[float, float]
 
 
-def surroundings(neighbours: Sequence[Mapping[str, Any]]) -> Surroundings:
-    """Each neighbour at its distance from the middle, on a scale from 0; directions are evenly spread and mean nothing."""
+def neighbour_plot(neighbours: Sequence[Mapping[str, Any]]) -> NeighbourPlot:
+    """Place each neighbour at its distance from the centre; directions are evenly spread and carry no meaning."""
     far = max((float(each["distance"]) for each in neighbours), default=0.0) or 1.0
     places = []
     for number, each in enumerate(neighbours):
@@ -110,11 +114,11 @@ def surroundings(neighbours: Sequence[Mapping[str, Any]]) -> Surroundings:
         places.append(Place(number + 1, mark_of(each["label"]), round(x, 1), round(y, 1)))
     rings = ((MAP_RADIUS / 2, far / 2), (MAP_RADIUS, far)) if neighbours else ()
     between = math.pi / max(len(neighbours), 2) - math.pi / 2
-    return Surroundings(tuple(places), rings, (math.cos(between), math.sin(between)))
+    return NeighbourPlot(tuple(places), rings, (math.cos(between), math.sin(between)))
 
 
 def mark_of(label: int) -> str:
-    """How a label is marked."""
+    """Return the mark of a label."""
     return _MARKS.get(label, "unlabelled")
 
 

@@ -1,4 +1,4 @@
-"""What moved an answer, ready to be drawn."""
+"""Explanations and similar records, prepared for the templates."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from cardiograph.inference import Query
 from cardiograph.service.state import Serving, explained
-from cardiograph.service.web.drawings import Bar, Surroundings, bars, mark_of, surroundings
+from cardiograph.service.web.drawings import Bar, NeighbourPlot, bars, mark_of, neighbour_plot
 from cardiograph.service.web.images import heat, scan
 
 _SIDE = 1400
-"""Pixels of the longer side of the page under its map."""
+"""Length of the longer side of the ECG page under its attention map, in pixels."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A row of effects: its name, its value in words (empty for a block), the effect in 0..1, and its bar."""
+    """A row of effects: name, value as text (empty for a block), effect (-1..1) and bar."""
 
     name: str
     value: str
@@ -26,18 +26,18 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Why:
-    """An explanation for the page.
+class ExplanationView:
+    """An explanation, prepared for the template.
 
     Args:
-        told: :meth:`Explanation.as_dict`.
-        values: Effects of clinical values, the largest first.
-        blocks: Effects of page and values.
-        scan: The page as a data address; empty without a page, or where its map is not shown.
-        heat: Its map, likewise.
+        content: :meth:`Explanation.as_dict`.
+        values: Effects of clinical values, largest first.
+        blocks: Effects of the ECG page and of the clinical values as a whole.
+        scan: ECG page as a data URL; empty if there is none or its map is not shown.
+        heat: Attention map as a data URL; empty likewise.
     """
 
-    told: dict[str, Any]
+    content: dict[str, Any]
     values: tuple[Effect, ...]
     blocks: tuple[Effect, ...]
     scan: str = ""
@@ -46,12 +46,12 @@ class Why:
 
 @dataclass(frozen=True)
 class Similar:
-    """A similar record of the answer.
+    """A similar record of a prediction.
 
     Args:
-        record: As in the answer.
+        record: Similar record, as in the prediction.
         mark: Mark of its label.
-        without: What the explanation says of its removal; None before it is there.
+        without: Effect of removing the record; None before the explanation is computed.
     """
 
     record: dict[str, Any]
@@ -59,38 +59,38 @@ class Similar:
     without: dict[str, Any] | None
 
 
-def why(serving: Serving, query: Query, titles: dict[str, str]) -> Why:
-    """Explain an answer; takes as long as a few predictions.
+def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationView:
+    """Explain a prediction; takes as long as a few predictions.
 
     Args:
-        serving: Model and limits.
-        query: What was asked.
-        titles: Variable -> name for people.
+        serving: Application state with model and limits.
+        query: Explained query.
+        titles: Variable -> title.
 
     Raises:
-        ProblemError: The page or a value cannot be used.
+        ProblemError: If the page or a value cannot be used.
     """
-    told = explained(serving.predictor, query)
-    attention = told["map"]
+    content = explained(serving.predictor, query)
+    attention = content["map"]
     drawn = {}
     if attention is not None and attention["shown"] and isinstance(query.page, bytes):
         limit = min(serving.settings.max_pixels, serving.predictor.bundle.served.pages.max_pixels)
         drawn = {"scan": scan(query.page, side=_SIDE, max_pixels=limit), "heat": heat(attention["heat"])}
-    effects = sorted(told["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
+    effects = sorted(content["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
     values = [
         (titles[each["name"]], f"{each['value']:.12g} {each['unit']}".strip(), each["effect"]) for each in effects
     ]
-    shares = [("ECG page", "", told["blocks"]["image"]), ("clinical values", "", told["blocks"]["clinical"])]
+    shares = [("ECG page", "", content["blocks"]["image"]), ("clinical values", "", content["blocks"]["clinical"])]
     rows = _with_bars(values + shares)
-    return Why(told, rows[: len(values)], rows[len(values) :], **drawn)
+    return ExplanationView(content, rows[: len(values)], rows[len(values) :], **drawn)
 
 
-def similar(answer: Mapping[str, Any], explained: Why | None) -> tuple[tuple[Similar, ...], Surroundings]:
-    """The similar records of an answer, and where they lie in the picture."""
-    removed = {} if explained is None else {each["record_id"]: each for each in explained.told["neighbours"]}
+def similar(answer: Mapping[str, Any], explained: ExplanationView | None) -> tuple[tuple[Similar, ...], NeighbourPlot]:
+    """Return the similar records of a prediction and the neighbour plot."""
+    removed = {} if explained is None else {each["record_id"]: each for each in explained.content["neighbours"]}
     records = answer["neighbours"]
     rows = tuple(Similar(each, mark_of(each["label"]), removed.get(each["record_id"])) for each in records)
-    return rows, surroundings(records)
+    return rows, neighbour_plot(records)
 
 
 def _with_bars(rows: list[tuple[str, str, float]]) -> tuple[Effect, ...]:

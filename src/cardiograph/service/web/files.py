@@ -1,4 +1,4 @@
-"""What the pages are made of, and the run's report in a frame."""
+"""Routes for static files and for the run's report in a frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/report")
 async def report(request: Request) -> Response:
-    """The run's report in a frame, with a way back."""
+    """Return an HTML frame for the run's report, with a link back."""
     if not (serving_of(request).settings.run / "report.html").is_file():
         raise ProblemError(404, "no_report", "This folder holds no report; serve the run's folder, not its bundle.")
     policy = f"{PAGE_POLICY}; frame-src 'self'"
@@ -25,7 +25,7 @@ async def report(request: Request) -> Response:
 
 @router.get("/report/document")
 async def framed_report(request: Request) -> Response:
-    """The report itself, which our own page may frame."""
+    """Return the report itself, which only this site may frame."""
     found = await report_document(request)
     found.headers["Content-Security-Policy"] = REPORT_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
     found.headers["X-Frame-Options"] = "SAMEORIGIN"
@@ -34,7 +34,7 @@ async def framed_report(request: Request) -> Response:
 
 @router.get(PREFIX + "{name}")
 async def static(request: Request, name: str) -> Response:
-    """Style, script, icon."""
+    """Return a style sheet, script or icon."""
     found = site_of(request).static.response(name)
     if found is None:
         raise ProblemError(404, "http", "There is no such path.")

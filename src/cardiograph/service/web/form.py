@@ -1,4 +1,4 @@
-"""The form: what was typed, what is wrong with it, and the form again with all of it."""
+"""The web form: parsing, validation, and filling it in again."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.schemas import PATIENT
 
 VALUE = "value-"
-"""What the name of a clinical value's field begins with."""
+"""Prefix of the field names of clinical values."""
 
-_LONGEST = 200
-"""Characters of a text that are looked at."""
+_MAX_CHARACTERS = 200
+"""Length to which text fields are cut."""
 
 
 @dataclass(frozen=True)
-class Typed:
-    """A form as it was sent, or as it is filled in again.
+class FormInput:
+    """Content of a form, as it was sent or to be filled in again.
 
     Args:
-        texts: Variable -> what was typed.
-        patient_id: Empty where not given.
-        page: Content of the file; None without one.
-        kept: Under which name the page of an earlier form is held; empty where there is none.
-        drop: Whether the page that is held is to be left out.
-        any_page: Whether a page is scored even if it does not look like an ECG.
-        token: Proof of the form.
+        texts: Variable -> entered text.
+        patient_id: Patient id; empty if not given.
+        page: Content of the image file; None without a file.
+        kept: Name under which the page of an earlier form is held; empty if there is none.
+        drop: Whether to leave out the held page.
+        any_page: Whether to score a page even if it does not look like an ECG.
+        token: CSRF token of the form.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -44,39 +44,39 @@ class Typed:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Variable -> value, of the texts that are numbers."""
+        """Variable -> value, for texts that are numbers."""
         found = {name: _number(text) for name, text in self.texts.items()}
         return {name: value for name, value in found.items() if value is not None}
 
     @property
     def query(self) -> Query:
-        """What the predictor is asked."""
+        """The query for the predictor."""
         return Query(self.page, self.numbers, PATIENT, self.patient_id or None, False if self.any_page else None)
 
     def faults(self, bundle: ModelBundle) -> dict[str, str]:
-        """Variable -> what is wrong with its value, and what to do."""
+        """Return variable -> error message for its value."""
         found = {
             name: f"“{text[:40]}” is not a number; write one such as 0.35, or leave the field empty."
             for name, text in self.texts.items()
             if text and _number(text) is None
         }
         patient = read_patient(Query(None, self.numbers), bundle, sees=False)
-        return found | {issue.column: told(issue) for issue in patient.issues if issue.column in self.texts}
+        return found | {issue.column: sentence(issue) for issue in patient.issues if issue.column in self.texts}
 
 
 @dataclass(frozen=True)
 class FormField:
-    """A clinical value in the form.
+    """Form field of a clinical value.
 
     Args:
         name: Name of the variable.
-        title: For people.
-        unit: As printed; empty for a class.
-        range: What is allowed, without the unit.
-        whole: Whether only whole numbers are.
-        words: Categories, whose values are 0, 1 and so on; none for a number.
-        text: What was typed.
-        fault: What is wrong with it; empty where nothing is.
+        title: Title of the variable.
+        unit: Unit as printed; empty for a class.
+        range: Allowed range, without the unit.
+        whole: Whether only whole numbers are allowed.
+        words: Names of the categories 0, 1 and so on; empty for a number.
+        text: Entered text.
+        fault: Error message; empty if the value is valid.
     """
 
     name: str
@@ -89,13 +89,13 @@ class FormField:
     fault: str
 
 
-def typed_of(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) -> Typed:
-    """A form from its parts; fields of other names are not looked at."""
+def parse_form(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) -> FormInput:
+    """Parse a form from its fields; unknown fields are ignored."""
 
     def text(name: str) -> str:
-        return parts.get(name, b"").decode(errors="replace")[:_LONGEST].strip()
+        return parts.get(name, b"").decode(errors="replace")[:_MAX_CHARACTERS].strip()
 
-    return Typed(
+    return FormInput(
         texts={variable.name: text(VALUE + variable.name) for variable in variables},
         patient_id=text("patient_id"),
         page=parts.get("page"),
@@ -106,15 +106,17 @@ def typed_of(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) 
     )
 
 
-def typed_before(query: Query, kept: str) -> Typed:
-    """The form that asked ``query``, to be changed and sent again; ``kept`` names its page."""
+def refilled_form(query: Query, kept: str) -> FormInput:
+    """Return the form of an earlier query, to be changed and sent again; ``kept`` names its page."""
     texts = {name: f"{value:.12g}" for name, value in query.clinical.items() if value is not None}
     page = query.page if isinstance(query.page, bytes) else None
-    return Typed(texts, str(query.patient_id or ""), page, kept if page else "", any_page=query.gate is False)
+    return FormInput(texts, str(query.patient_id or ""), page, kept if page else "", any_page=query.gate is False)
 
 
-def fields_of(variables: Sequence[ClinicalVariable], typed: Typed, faults: Mapping[str, str]) -> tuple[FormField, ...]:
-    """The fields of the clinical values, with what was typed and what is wrong."""
+def fields_of(
+    variables: Sequence[ClinicalVariable], typed: FormInput, faults: Mapping[str, str]
+) -> tuple[FormField, ...]:
+    """Return the form fields of the clinical values with their texts and errors."""
     return tuple(
         FormField(
             each.name,
@@ -130,8 +132,8 @@ def fields_of(variables: Sequence[ClinicalVariable], typed: Typed, faults: Mappi
     )
 
 
-def told(issue: Issue) -> str:
-    """A fault in a sentence."""
+def sentence(issue: Issue) -> str:
+    """Return an issue as a sentence."""
     value = f"{issue.value}: " if issue.value else ""
     return f"{value}{issue.rule}; {issue.remedy}."
 

@@ -1,4 +1,4 @@
-"""The page of a form that comes back: a browser cannot fill in a file again, so it is held here for the next form."""
+"""ECG pages in the web UI: held between forms, since browsers cannot refill a file field, and shown as images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cardiograph.inference import Query
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.security.access import Caller
-from cardiograph.service.web.form import Typed
+from cardiograph.service.web.form import FormInput
 
 _FORM = "form-"
-"""Before the names of pages that are held for a form; no prediction is called so."""
+"""Prefix of the names of held pages; differs from every prediction id."""
 
 
-def keep_page(typed: Typed, held: RecentQueries, caller: Caller) -> Typed:
-    """The form whose page is held for the next one, under a random name that serves once, and this caller only."""
+def keep_page(typed: FormInput, held: RecentQueries, caller: Caller) -> FormInput:
+    """Hold the page of a form for the next one, under a random name for one use by this caller."""
     if typed.page is None:
         return replace(typed, kept="")
     kept = secrets.token_urlsafe(24)
@@ -33,7 +33,7 @@ def keep_page(typed: Typed, held: RecentQueries, caller: Caller) -> Typed:
 
 
 def kept_page(kept: str, held: RecentQueries, caller: Caller) -> bytes | None:
-    """The page that :func:`keep_page` held; None where it is not held any more, was served once, or for another caller."""
+    """Return the page that :func:`keep_page` holds; None if it has expired, was used, or is of another caller."""
     found = held.take(_name(kept, caller))
     return None if found is None or not isinstance(found.page, bytes) else found.page
 
@@ -43,23 +43,23 @@ def _name(kept: str, caller: Caller) -> str:
 
 
 HEAT_COLOUR = (0, 90, 200)
-"""Blue: the paper's grid is red, its traces are black."""
+"""Blue, RGB: the ECG paper's grid is red and its traces are black."""
 
 
 _CELL = 24
-"""Pixels of a map's cell."""
+"""Side of a cell of the attention map, in pixels."""
 
 
 def scan(page: bytes, *, side: int, max_pixels: int) -> str:
-    """A page as a JPEG whose longer side is ``side`` pixels at most; no byte of the file itself goes back out.
+    """Encode an ECG page again as a small JPEG data URL; no byte of the original file is returned.
 
     Args:
-        page: Content of the file.
-        side: In pixels.
-        max_pixels: Larger pages are not decoded.
+        page: Content of the image file.
+        side: Maximum length of the longer side, in pixels.
+        max_pixels: Number of pixels above which the page is not decoded.
 
     Raises:
-        PageError: It cannot be read.
+        PageError: If the page cannot be read.
     """
     picture = Image.fromarray(read_page(page, name=PATIENT, max_pixels=max_pixels).pixels)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
@@ -67,7 +67,7 @@ def scan(page: bytes, *, side: int, max_pixels: int) -> str:
 
 
 def heat(cells: Sequence[Sequence[float]]) -> str:
-    """A map, 0..1, as a PNG of one colour that is clear where the map is 0."""
+    """Encode an attention map (0..1) as a PNG data URL of one colour whose opacity is the map."""
     alpha = Image.fromarray(np.round(255 * np.clip(np.array(cells, np.float64), 0, 1)).astype(np.uint8), "L")
     alpha = alpha.resize((alpha.width * _CELL, alpha.height * _CELL), Image.Resampling.BILINEAR)
     picture = Image.new("RGBA", alpha.size, (*HEAT_COLOUR, 0))

@@ -1,4 +1,4 @@
-"""The pages for people: the form, the answer, and why it is what it is."""
+"""HTML routes: form, prediction and explanation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from cardiograph.errors import PageError
 from cardiograph.inference import Query
-from cardiograph.service.api.predictions import asked_before, note, recorded, refuse_another
+from cardiograph.service.api.predictions import note, recorded, require_same_prediction, stored_query
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.security.csrf import FormTokens
 from cardiograph.service.security.uploads import parts_of
 from cardiograph.service.state import Serving, caller_of, serving_of, unless_left
 from cardiograph.service.web.drawings import gauge
-from cardiograph.service.web.explanation import Why, similar, why
-from cardiograph.service.web.form import Typed, fields_of, told, typed_before, typed_of
+from cardiograph.service.web.explanation import ExplanationView, similar, why
+from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form, sentence
 from cardiograph.service.web.images import keep_page, kept_page, scan
 from cardiograph.service.web.site import site_of
 from cardiograph.service.web.wording import decision_of
@@ -29,25 +29,25 @@ from cardiograph.service.web.wording import decision_of
 PATH = "/"
 MEDIA_TYPE = "multipart/form-data"
 _GONE = Response(status_code=400)
-"""For a client that has left and reads nothing."""
+"""Response to a client that has disconnected."""
 
 _PREVIEW = 720
-"""Pixels of the longer side of a page that is shown beside the form."""
+"""Length of the longer side of the page preview in the form, in pixels."""
 
-_OLD = "This form was too old, so nothing was sent on. Choose the page again, and send it once more."
-_LOST = "The page that was kept is not held any more; choose it again."
+_OLD = "This form has expired, so nothing was scored. Choose the page again and send the form once more."
+_LOST = "The page is no longer held; choose it again."
 
 router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True)
 class Faults:
-    """What is wrong with a form.
+    """Error messages of a form.
 
     Args:
-        values: Variable -> fault.
-        page: Fault of the page; empty where there is none.
-        general: Everything else.
+        values: Variable -> error message.
+        page: Error message of the ECG page; empty if there is none.
+        general: Every other error message.
     """
 
     values: Mapping[str, str]
@@ -57,17 +57,17 @@ class Faults:
 
 @router.get(PATH)
 async def form(request: Request) -> Response:
-    """The empty form."""
-    return await _form(request, Typed())
+    """Return the empty form."""
+    return await _form(request, FormInput())
 
 
 @router.post(PATH)
-async def ask(request: Request) -> Response:
-    """Score what was typed and go to its answer; where something is wrong, the form again, with all that was typed."""
+async def submit(request: Request) -> Response:
+    """Score the form and redirect to the prediction; on errors, return the filled-in form with messages."""
     serving, caller = serving_of(request), caller_of(request)
     body, kind = await request.body(), request.headers.get("content-type", "")
     parts = await serving.parsed(partial(parts_of, body, kind))
-    typed = typed_of(parts, site_of(request).variables)
+    typed = parse_form(parts, site_of(request).variables)
     try:
         _tokens(request).check(typed.token, caller.key_id)
     except ProblemError as problem:
@@ -88,16 +88,16 @@ async def ask(request: Request) -> Response:
 
 @router.get("/predictions/{prediction_id}")
 async def answer(request: Request, prediction_id: str) -> Response:
-    """An answer, beside the form that asked it."""
-    entry, query = await _asked(request, prediction_id, "prediction_read")
+    """Return a stored prediction, with the form filled in again."""
+    entry, query = await _stored(request, prediction_id, "prediction_read")
     return await _answer(request, entry, query, None)
 
 
 @router.get("/predictions/{prediction_id}/explanation")
 async def explanation(request: Request, prediction_id: str) -> Response:
-    """What moved an answer: a part for a page that has the answer already, or all in one page."""
+    """Return the explanation: a fragment for htmx, or the whole HTML page."""
     site, serving = site_of(request), serving_of(request)
-    entry, query = await _asked(request, prediction_id, "explanation_read")
+    entry, query = await _stored(request, prediction_id, "explanation_read")
     explained, trouble = None, ""
     if query is not None:
         titles = {each.name: each.title for each in site.variables}
@@ -105,13 +105,13 @@ async def explanation(request: Request, prediction_id: str) -> Response:
             explained = await unless_left(request, serving.pool.run(partial(why, serving, query, titles)))
             if explained is None:
                 return _GONE
-            refuse_another(entry, explained.told["probability"])
+            require_same_prediction(entry, explained.content["probability"])
         except ProblemError as problem:
             explained, trouble = None, str(problem.content()["detail"])
     if request.headers.get("hx-target") != "why":
         return await _answer(request, entry, query, explained, trouble=trouble)
     context = _answer_context(request, entry, query, explained)
-    return HTMLResponse(site.render("why_part.html", **context, trouble=trouble))
+    return HTMLResponse(site.render("why.html", **context, trouble=trouble))
 
 
 def _tokens(request: Request) -> FormTokens:
@@ -119,25 +119,25 @@ def _tokens(request: Request) -> FormTokens:
     return found
 
 
-async def _asked(request: Request, prediction_id: str, event: Event) -> tuple[PredictionEntry, Query | None]:
-    """A recorded answer, and what this model was asked where that is still held or kept; the audit log tells of it."""
+async def _stored(request: Request, prediction_id: str, event: Event) -> tuple[PredictionEntry, Query | None]:
+    """Return a stored prediction and its query, None if it is not held or stored; log the access."""
     if "read" not in caller_of(request).scopes:
-        raise ProblemError(403, "scope_missing", "This key lacks the scope `read`, which answers ask for.")
+        raise ProblemError(403, "scope_missing", "This key lacks the scope `read`, which reading predictions requires.")
     serving = serving_of(request)
     entry = await recorded(request, prediction_id)
     await note(request, event, prediction_id)
-    if not serving.gave(entry):
+    if not serving.is_current(entry):
         return entry, None
     try:
-        return entry, asked_before(serving, entry)
+        return entry, stored_query(serving, entry)
     except ProblemError:
         return entry, None
 
 
-async def _with_kept_page(request: Request, typed: Typed) -> Typed:
-    """The form with the page of the form, or of the answer, before it, where no other was chosen.
+async def _with_kept_page(request: Request, typed: FormInput) -> FormInput:
+    """Add the page of the previous form or prediction to a form without a new page.
 
-    ``kept`` of what is returned says that a page should be there; ``page`` is None where it is not held any more.
+    If ``kept`` of the result is set and ``page`` is None, the page is no longer held.
     """
     if typed.page is not None or typed.drop or not typed.kept:
         return replace(typed, kept="")
@@ -145,31 +145,36 @@ async def _with_kept_page(request: Request, typed: Typed) -> Typed:
     page: object = kept_page(typed.kept, serving.held, caller)
     if page is None and "read" in caller.scopes:
         with suppress(ProblemError):
-            page = asked_before(serving, await recorded(request, typed.kept)).page
+            page = stored_query(serving, await recorded(request, typed.kept)).page
     return replace(typed, page=page if isinstance(page, bytes) else None)
 
 
 async def _answer(
-    request: Request, entry: PredictionEntry, query: Query | None, explained: Why | None, *, trouble: str = ""
+    request: Request,
+    entry: PredictionEntry,
+    query: Query | None,
+    explained: ExplanationView | None,
+    *,
+    trouble: str = "",
 ) -> Response:
-    typed = Typed() if query is None else typed_before(query, entry.id)
+    typed = FormInput() if query is None else refilled_form(query, entry.id)
     context = _answer_context(request, entry, query, explained)
     return await _form(request, typed, answered={**context, "trouble": trouble})
 
 
 def _answer_context(
-    request: Request, entry: PredictionEntry, query: Query | None, explained: Why | None
+    request: Request, entry: PredictionEntry, query: Query | None, explained: ExplanationView | None
 ) -> dict[str, Any]:
-    """What the templates tell of an answer; of another model's nothing that is known of the one served now."""
-    site, gave = site_of(request), serving_of(request).gave(entry)
+    """Return the template variables of a prediction, without facts about the current model if another one made it."""
+    site, current = site_of(request), serving_of(request).is_current(entry)
     rows, places = similar(entry.answer, explained)
     return {
-        "gave": gave,
-        "variables": site.variables if gave else (),
+        "current": current,
+        "variables": site.variables if current else (),
         "entry": entry,
         "answer": entry.answer,
         "query": query,
-        "decision": decision_of(entry.answer, site.confidence if gave else None),
+        "decision": decision_of(entry.answer, site.confidence if current else None),
         "gauge": gauge(entry.answer),
         "similar": rows,
         "places": places,
@@ -179,7 +184,7 @@ def _answer_context(
 
 async def _form(
     request: Request,
-    typed: Typed,
+    typed: FormInput,
     faults: Faults | None = None,
     *,
     status: int = 200,
@@ -197,12 +202,12 @@ async def _form(
         answered=answered is not None,
         **answered or {},
     )
-    # without a referrer, browsers do not say that a form comes from its own site
+    # without a referrer policy of same-origin, browsers do not report the origin of the form
     return HTMLResponse(content, status, {**(headers or {}), "Referrer-Policy": "same-origin"})
 
 
 async def _preview(serving: Serving, page: bytes | None) -> str:
-    """A page beside its form; none where the line is full, since nothing hangs on it."""
+    """Return a preview of the page; empty if the queue is full or the page is unreadable."""
     if page is not None:
         limit = min(serving.settings.max_pixels, serving.predictor.bundle.served.pages.max_pixels)
         with suppress(ProblemError, PageError):
@@ -211,8 +216,8 @@ async def _preview(serving: Serving, page: bytes | None) -> str:
 
 
 def _faults_of(problem: ProblemError) -> Faults:
-    """A refusal, by the place in the form where it belongs."""
+    """Assign the issues of a problem to the parts of the form."""
     pages = [issue for issue in problem.issues if issue.where.startswith("page ") or issue.column == "ecg"]
     rest = [issue for issue in problem.issues if issue not in pages]
-    general = " ".join(told(issue) for issue in rest) if problem.issues else str(problem.content()["detail"])
-    return Faults({}, " ".join(told(issue) for issue in pages), general)
+    general = " ".join(sentence(issue) for issue in rest) if problem.issues else str(problem.content()["detail"])
+    return Faults({}, " ".join(sentence(issue) for issue in pages), general)

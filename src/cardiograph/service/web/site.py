@@ -1,4 +1,4 @@
-"""What all pages share: templates, static files, and what is said of the model."""
+"""Templates, their filters and shared variables, and static files of the web UI."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from cardiograph.service.web.wording import BLOCKS, confidence_of, limits_of
 
 PREFIX = "/static/"
 
-
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-
-_HASH = 12
-"""Hexadecimal digits of the content's SHA-256 in a name."""
+_HASH_DIGITS = 12
+"""Hexadecimal digits of the content's SHA-256 in a file name."""
 
 
 class StaticFiles:
-    """All files, read once; nothing of a request is ever a path."""
+    """Static files, read once; a request never reaches the file system."""
 
     def __init__(self) -> None:
         self._paths: dict[str, str] = {}
@@ -38,16 +36,16 @@ class StaticFiles:
             stem, _, kind = file.name.rpartition(".")
             if f".{kind}" in MEDIA_TYPES:
                 content = file.read_bytes()
-                name = f"{stem}.{hashlib.sha256(content).hexdigest()[:_HASH]}.{kind}"
+                name = f"{stem}.{hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]}.{kind}"
                 self._paths[file.name] = PREFIX + name
                 self._served[name] = (content, MEDIA_TYPES[f".{kind}"])
 
     def path(self, name: str) -> str:
-        """Where a file is served."""
+        """Return the URL path of a file."""
         return self._paths[name]
 
     def response(self, name: str) -> Response | None:
-        """A file to keep for a year; None if there is none of this name."""
+        """Return a file, cacheable for a year; None if there is no such file."""
         if name not in self._served:
             return None
         content, kind = self._served[name]
@@ -55,12 +53,12 @@ class StaticFiles:
 
 
 class Site:
-    """The pages of one model.
+    """Renders the web UI of one model.
 
     Args:
         settings: Settings of the server.
-        predictor: The model.
-        sha256: Of the model's ``bundle.json``.
+        predictor: Loaded model.
+        sha256: SHA-256 of the model's ``bundle.json``.
     """
 
     def __init__(self, settings: ServiceSettings, predictor: Predictor, sha256: str) -> None:
@@ -87,7 +85,7 @@ class Site:
             "variables": self.variables,
             "limits": limits_of(settings.run, bundle),
             "takes_pages": bundle.served.encoder is not None,
-            "heard": bundle.served.model.name not in WITHOUT_GRAPH,
+            "uses_graph": bundle.served.model.name not in WITHOUT_GRAPH,
             "reference_records": len(bundle.reference),
             "upload_bytes": settings.upload_bytes,
             "hold_minutes": settings.hold_minutes,
@@ -95,48 +93,48 @@ class Site:
         }
 
     def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
-        """A page."""
+        """Render a template."""
         return self._environment.get_template(template).render(context)
 
 
 def site_of(request: Request) -> Site:
-    """What the pages share."""
+    """Return the site of the application."""
     found: Site = request.app.state.site
     return found
 
 
 def percent(share: float) -> str:
-    """0.4831 -> ``48.3 %``, which no line breaks; 0 % and 100 % are told only of 0 and 1."""
-    told = f"{100 * share:.1f}"
+    """Format a fraction: 0.4831 -> ``48.3 %`` with a no-break space; only 0 and 1 give 0 % and 100 %."""
+    text = f"{100 * share:.1f}"
     if 0 < share < 1:
-        told = {"0.0": "<\N{NO-BREAK SPACE}0.1", "100.0": ">\N{NO-BREAK SPACE}99.9"}.get(told, told)
-    return f"{told}\N{NO-BREAK SPACE}%"
+        text = {"0.0": "<\N{NO-BREAK SPACE}0.1", "100.0": ">\N{NO-BREAK SPACE}99.9"}.get(text, text)
+    return f"{text}\N{NO-BREAK SPACE}%"
 
 
 def points(effect: float) -> str:
-    """0.0312 -> ``+3.1``: percentage points with their sign; what rounds to nothing has none."""
-    told = f"{100 * effect:+.1f}".replace("-", "−")
-    return "0.0" if told in ("+0.0", "−0.0") else told
+    """Format an effect in signed percentage points: 0.0312 -> ``+3.1``; zero has no sign."""
+    text = f"{100 * effect:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
 
 
 def number(value: float | None) -> str:
-    """A value as it was typed; a dash where there is none."""
+    """Format a value with up to 12 digits; a dash if it is missing."""
     return "–" if value is None else f"{value:.12g}"
 
 
 def distance(value: float) -> str:
-    """3.4178 -> ``3.42``; a small one keeps two digits that say something."""
+    """Format a distance: 3.4178 -> ``3.42``; small ones keep two significant digits."""
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def day(moment: str | datetime) -> str:
-    """A moment for people, in UTC."""
+    """Format a date and time, in UTC."""
     moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
 def code(text: str) -> Markup:
-    """Text in which ``backticks`` set commands apart."""
+    """Convert text in backticks to HTML ``code`` elements."""
     parts = text.split("`")
-    told = [Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)]
-    return Markup("").join(told)
+    marked = [Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)]
+    return Markup("").join(marked)

@@ -1,4 +1,4 @@
-"""What the page says of an answer and of the model, in words."""
+"""Wording of the web UI for predictions and for the quality of the model."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BLOCKS = {"image": "ECG page", "clinical": "clinical values"}
 
 @dataclass(frozen=True)
 class Decision:
-    """The conformal answer in words.
+    """Wording of a conformal decision.
 
     Args:
-        title: A few words.
-        text: A sentence or two.
-        tone: ``yes``, ``no``, ``open`` or ``void``, for its colour and mark.
+        title: Short title.
+        text: Explanation of one or two sentences.
+        tone: ``yes``, ``no``, ``open`` or ``void``; selects colour and mark.
     """
 
     title: str
@@ -32,29 +32,27 @@ class Decision:
 
 @dataclass(frozen=True)
 class Limits:
-    """What is known of the model's worth.
+    """Quality and limits of the model, as found by its run.
 
     Args:
-        auroc: ``value``, ``low``, ``high`` on the test records; None where the run's folder is not served.
-        verdict: Whether the graph helped, in a sentence; empty where not known.
-        helps: ``yes``, ``no`` or ``undecided``; empty where not known.
-        wording: How scores of this provenance are called.
-        report: Whether there is a report to read.
+        auroc: AUROC on the test records as ``value``, ``low``, ``high``; None without the run directory.
+        verdict: Sentence that says whether the graph helped; empty if unknown.
+        wording: Terms for scores of this provenance.
+        report: Whether the run has a report.
     """
 
     auroc: Mapping[str, float | None] | None
     verdict: str
-    helps: str
     wording: Wording
     report: bool
 
 
 def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision:
-    """The answer that can be given at a known rate of error, or why none can.
+    """Return the wording of the conformal decision, or of why there is none.
 
     Args:
         answer: :meth:`Prediction.as_dict`.
-        confidence: Confidence of the conformal sets, 0..1; None if there are none.
+        confidence: Confidence of the conformal sets, 0..1; None without sets.
     """
     negative, positive = class_names(answer["outcome"])
     decisions = {
@@ -66,56 +64,55 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
         ),
         "can't tell": Decision(
             "Can’t tell",
-            f"Neither “{positive}” nor “{negative}” can be ruled out at the known rate of error, so no yes or no is given.",
+            f"Neither “{positive}” nor “{negative}” can be ruled out at the known error rate.",
             "open",
         ),
         "unlike both": Decision(
             "Unlike both",
-            "This patient fits neither kind of validation record, so no yes or no is given.",
+            "This patient resembles the validation records of neither class, so there is no decision.",
             "open",
         ),
         "void": Decision(
             "Void",
-            "The run was extended and not renewed. The probability is uncalibrated and decides nothing.",
+            "The run was extended and not recalibrated. The probability is uncalibrated and supports no decision.",
             "void",
         ),
         "no estimate": Decision(
             "No estimate",
-            "The model reproduces a faulty protocol, for study. Its score says nothing of a patient.",
+            "The model reproduces a faulty protocol for study. Its score says nothing about a patient.",
             "void",
         ),
     }
-    few = "The run had too few validation records of one class to say how often a yes or no would be wrong."
-    return decisions.get(answer["decision"], Decision("No yes or no", few, "open"))
+    few = "The run had too few validation records of one class to know the error rate of a decision."
+    return decisions.get(answer["decision"], Decision("No decision", few, "open"))
 
 
 def _wrongly(name: str, confidence: float | None) -> str:
-    """How often a class is ruled out wrongly: of the patients who are of it, which says nothing of those told so."""
+    """Return the rate at which a class is wrongly ruled out, among the patients who belong to it."""
     if confidence is None:
         return ""
     return (
-        f" Of patients who truly are “{name}”, about {100 * (1 - confidence):.0f} in 100 get this answer, or “unlike both”, "
-        "wrongly. How often this answer is wrong depends on how common the outcome is."
+        f" Of patients who truly are “{name}”, about {100 * (1 - confidence):.0f} in 100 wrongly get this answer or "
+        "“unlike both”. How often this answer is wrong depends on how common the outcome is."
     )
 
 
 def confidence_of(bundle: ModelBundle) -> float | None:
-    """Of the conformal sets; None if there are none."""
+    """Return the confidence of the conformal sets; None if there are none."""
     sets = None if bundle.uncertainty is None else bundle.uncertainty.conformal
     return None if sets is None else sets.confidence
 
 
 def limits_of(run: Path, bundle: ModelBundle) -> Limits:
-    """What the run found of its model, from ``metrics.json`` where it is there."""
+    """Read the quality of the model from the run's ``metrics.json``, if it exists."""
     path = run / "metrics.json"
     metrics = read_json(path) if path.is_file() else {}
     verdict = metrics.get("graph_verdict") or {}
-    told = bundle.served.provenance
-    provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in told), "measured")
+    found = bundle.served.provenance
+    provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in found), "measured")
     return Limits(
         auroc=metrics.get("test", {}).get("auroc"),
         verdict=verdict.get("sentence", ""),
-        helps=verdict.get("helps", ""),
         wording=WORDINGS[metrics.get("provenance", provenance)],
         report=(run / "report.html").is_file(),
     )

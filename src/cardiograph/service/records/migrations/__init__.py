@@ -1,1 +1,1 @@
-"""How the tables of the records came to be, step by step; run by :mod:`cardiograph.service.records.database`."""
+"""Migrations of the tables, run by :mod:`cardiograph.service.records.database`."""

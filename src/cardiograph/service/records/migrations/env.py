@@ -1,4 +1,4 @@
-"""Alembic's entry: the steps run on the connection, and in the transaction, of the one who called."""
+"""Entry point of Alembic: runs the migrations on the connection and in the transaction of the caller."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-// The page works without this file; with it, a page can be dropped, is seen before it is sent, and the answer is announced.
+// Optional: adds drag and drop, a preview of the ECG page, and announcements for screen readers.
 "use strict";
 
 const previewed = new WeakMap();
@@ -12,14 +12,14 @@ function preview(drop) {
   image.hidden = true;
   const limit = Number(drop.closest("form").dataset.limit);
   const large = file && file.size > limit;
-  fault.textContent = large ? `This file has ${(file.size / 1048576).toFixed(1)} MiB, more than is taken; scale the page down.` : "";
+  fault.textContent = large ? `This file has ${(file.size / 1048576).toFixed(1)} MiB, which is more than allowed; scale the page down.` : "";
   fault.hidden = !large;
   if (large) input.value = "";
   if (!file || large) return;
   const address = URL.createObjectURL(file);
   previewed.set(image, address);
   image.onload = () => { image.hidden = false; };
-  image.src = address; // a TIFF that the browser cannot draw stays hidden, and is sent all the same
+  image.src = address; // a TIFF that the browser cannot show stays hidden and is sent nevertheless
 }
 
 function dropped(event, drop) {
@@ -33,9 +33,9 @@ function dropped(event, drop) {
   input.focus();
 }
 
-function enliven(root) {
-  for (const drop of root.querySelectorAll("[data-drop]:not([data-lively])")) {
-    drop.dataset.lively = "";
+function enhance(root) {
+  for (const drop of root.querySelectorAll("[data-drop]:not([data-enhanced])")) {
+    drop.dataset.enhanced = "";
     drop.querySelector("[data-by-drop]").hidden = false;
     drop.querySelector("input[type=file]").addEventListener("change", () => preview(drop));
     drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -51,12 +51,12 @@ function enliven(root) {
 }
 
 function announce(element) {
-  if (element?.dataset.said) document.getElementById("said").textContent = element.dataset.said;
+  if (element?.dataset.announcement) document.getElementById("status").textContent = element.dataset.announcement;
 }
 
 function arrived(event) {
   const element = event.target;
-  enliven(document);
+  enhance(document);
   if (element.id === "why") {
     announce(element);
     return;
@@ -66,13 +66,13 @@ function arrived(event) {
   announce(document.getElementById("answer"));
 }
 
-// a page dropped beside the zone must not replace this one
+// a file dropped outside the zone must not replace this document
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 document.addEventListener("htmx:afterSettle", arrived);
 for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => {
-  document.getElementById("said").textContent = "The service does not answer. What you typed is still here; try again.";
-  document.getElementById("said").classList.add("seen");
+  document.getElementById("status").textContent = "The service does not respond. Your input is still here; try again.";
+  document.getElementById("status").classList.add("seen");
 });
-document.addEventListener("htmx:beforeRequest", () => document.getElementById("said").classList.remove("seen"));
-enliven(document);
+document.addEventListener("htmx:beforeRequest", () => document.getElementById("status").classList.remove("seen"));
+enhance(document);
 document.getElementById("faults")?.focus();

@@ -1,1 +1,1 @@
-"""One module a step."""
+"""Schema revisions, one module each."""

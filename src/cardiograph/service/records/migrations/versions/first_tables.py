@@ -1,4 +1,4 @@
-"""Predictions, keys, audit log; and the secret of this database."""
+"""Create the tables of predictions, keys and audit log, and the secret of the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make all tables, and what has to stand in them."""
+    """Create all tables and their initial rows."""
     settings = op.create_table(
         "cardiograph_settings",
         sa.Column("name", sa.String(40), primary_key=True),
@@ -69,6 +69,6 @@ def _make_log() -> None:
 
 
 def downgrade() -> None:
-    """Not offered: it would throw records away."""
-    message = "records are not taken back to nothing; remove the database instead"
+    """Raise an error: a downgrade would delete records."""
+    message = "downgrade is not supported; delete the database to start over"
     raise NotImplementedError(message)

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft6Validator
 from starlette.datastructures import Headers
 
-from cardiograph.service.accept import FHIR, JSON, accepted, speaks_fhir
+from cardiograph.service.api.accept import FHIR, JSON, accepted, speaks_fhir
 
 SCHEMA = json.loads(Path(__file__).with_name("fhir_r4").joinpath("schema.json").read_text(encoding="utf-8"))
 OUTCOME = Draft6Validator({**SCHEMA, "$ref": "#/definitions/OperationOutcome"})
@@ -60,7 +60,7 @@ def test_nothing_is_scored_that_nobody_can_read(served, values):
     (issue,) = outcome(answer)
     assert (issue["code"], issue["diagnostics"]) == ("not-supported", "not_acceptable")
     assert FHIR in issue["details"]["text"]
-    assert not served.told("prediction")
+    assert not served.log_entries("prediction")
     place = served.ask(values=values).headers["Location"]
     assert served.client.get(place, headers={"Accept": XML}).status_code == 406
     plain = served.client.get(place, headers={"Accept": "text/csv"})

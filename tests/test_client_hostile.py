@@ -63,7 +63,7 @@ def test_a_compressed_answer_is_refused_before_it_is_unpacked():
     told = [head("Content-Encoding: gzip", f"Content-Length: {len(bomb)}"), bomb]
     tracemalloc.start()
     try:
-        with served(*told) as url, pytest.raises(ServiceError, match="compressed, which was not asked for"):
+        with served(*told) as url, pytest.raises(ServiceError, match="compressed, which was not requested"):
             ServiceClient(url).model()
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
     finally:
@@ -82,11 +82,11 @@ def test_compression_is_not_asked_for():
         (head("Content-Type: application/json"), b"[" * 65536, "longer than 4 MiB"),
         (head("Transfer-Encoding: chunked"), b"10000\r\n" + b"[" * 65536 + b"\r\n", "longer than 4 MiB"),
         (head(status="500 No"), b"x" * 65536, "longer than 4 MiB"),
-        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 100, "no answer"),
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "not whole after 1 s"),
-        (head("Content-Length: 9999999"), b"", "no answer"),
-        (b"\x00\xff" * 100, b"", "no answer"),
-        (b"", b"", "no answer"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 100, "no response"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "incomplete after 1 s"),
+        (head("Content-Length: 9999999"), b"", "no response"),
+        (b"\x00\xff" * 100, b"", "no response"),
+        (b"", b"", "no response"),
     ],
     ids=["no length", "chunked", "of an error", "headers", "interim answers", "cut off", "no HTTP", "nothing"],
 )
@@ -99,7 +99,7 @@ def test_an_answer_without_end_or_beginning_is_an_error(told, endless, said, mon
 def test_a_service_that_sends_on_elsewhere_is_not_followed():
     for status in (301, 302, 307, 308):
         service = Service(lambda _, s=status: httpx.Response(s, headers={"Location": "https://elsewhere.example/"}))
-        with pytest.raises(ServiceError, match=rf"sends on to another address \({status}\).*address of the service"):
+        with pytest.raises(ServiceError, match=rf"redirects to another address \({status}\).*address of the service"):
             service.client.predict(VALUES)
         assert [request.url.host for request in service.requests] == [httpx.URL(URL).host]
 
@@ -122,9 +122,9 @@ WRONG = {
 def test_a_prediction_that_is_none_is_an_error_and_never_shown(name, wrong):
     whole = json.dumps({"id": 0, "prediction": {**PREDICTION.as_dict(), name: "HERE"}}).replace('"HERE"', wrong)
     service = Service(lambda _: httpx.Response(200, content=whole))
-    with pytest.raises(ServiceError, match="not as this version of cardiograph expects"):
+    with pytest.raises(ServiceError, match="unexpected response for this version of cardiograph"):
         service.client.predict(VALUES)
-    with pytest.raises(ServiceError, match="not as this version of cardiograph expects"):
+    with pytest.raises(ServiceError, match="unexpected response for this version of cardiograph"):
         list(service.client.predict_many([VALUES]))
 
 

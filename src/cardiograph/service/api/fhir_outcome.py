@@ -1,4 +1,4 @@
-"""A refusal as a FHIR R4 OperationOutcome, which FHIR clients expect in the place of a problem document."""
+"""Errors as FHIR R4 OperationOutcome, which FHIR clients expect instead of a problem document."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ISSUE_TYPES = {
     429: "throttled",
     503: "transient",
 }
-"""HTTP status -> code of HL7's value set ``issue-type``; every other refusal is an ``exception``."""
+"""HTTP status -> code of HL7's value set ``issue-type``; every other error is an ``exception``."""
 
 
 def operation_outcome(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """The resource, as plain values ready for JSON: an issue for each fault, or one for the refusal as a whole.
+    """Build the resource as plain values: one issue for each fault, or one for the error as a whole.
 
     Args:
-        problem: :meth:`cardiograph.service.api.problems.ProblemError.content`.
+        problem: Problem document, :meth:`cardiograph.service.api.problems.ProblemError.content`.
 
     Source: HL7 FHIR R4 (4.0.1), OperationOutcome.
     """

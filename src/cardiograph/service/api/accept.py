@@ -1,4 +1,4 @@
-"""Which form of an answer a client accepts: this interface's JSON, or FHIR's."""
+"""Content negotiation: whether a client accepts the plain JSON of the API or FHIR."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 
 
 def accepted(headers: Headers) -> str | None:
-    """Media type of an answer, by the ``Accept`` of its request; None if the client accepts neither.
+    """Return the media type of the response to a request; None if the client accepts neither.
 
-    FHIR is sent only to clients that name it, and to those that accept both equally.
+    FHIR is sent only if ``Accept`` names it with at least the quality of plain JSON.
 
     Source: RFC 9110, section 12.5.1.
     """
@@ -30,12 +30,12 @@ def accepted(headers: Headers) -> str | None:
 
 
 def speaks_fhir(headers: Headers) -> bool:
-    """Whether refusals have to be in FHIR: the client asks for it, be it in a format that is not served."""
+    """Return whether errors are sent as FHIR: the client requests FHIR, possibly in a format that is not served."""
     return accepted(headers) != JSON and any(each.startswith("application/fhir+") for each in _ranges(headers))
 
 
 def _ranges(headers: Headers) -> dict[str, float]:
-    """Media range -> quality."""
+    """Return media range -> quality."""
     found = {}
     for part in ",".join(headers.getlist("accept")).split(","):
         media, *parameters = (each.strip().lower() for each in part.split(";"))

@@ -1,0 +1,44 @@
+"""Start and stop of the application, and the background task that deletes what has expired."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from fastapi import FastAPI
+
+from cardiograph.errors import RecordsError
+from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.state import Serving
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Log start and stop, delete expired data meanwhile, and finish running jobs at the end."""
+    serving: Serving = app.state.serving
+    await asyncio.to_thread(serving.records.log.append, "service_started", serving.model_sha256)
+    cleanup = asyncio.create_task(_delete_expired(serving))
+    yield
+    cleanup.cancel()
+    await serving.pool.close()
+    with contextlib.suppress(RecordsError):
+        await asyncio.to_thread(serving.records.log.append, "service_stopped", serving.model_sha256)
+    serving.records.close()
+
+
+async def _delete_expired(serving: Serving) -> None:
+    """Drop expired queries every minute and delete expired predictions every hour."""
+    days = serving.settings.retention_days
+    for minute in itertools.count():
+        serving.held.forget_old()
+        if days is not None and minute % 60 == 0:
+            with contextlib.suppress(ProblemError):  # logged already; tried again in an hour
+                await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
+        else:
+            with contextlib.suppress(ProblemError):
+                await serving.with_records(serving.records.forget)
+        await asyncio.sleep(60)
