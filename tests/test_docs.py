@@ -465,9 +465,9 @@ def readme_commands(name):
 def test_the_readme_scores_a_patient_as_shown(place, capsys):
     one, many = readme_commands("predict")
     main_of(one)
-    shown = next(body for kind, body in FENCE.findall(TEXTS[ROOT / "README.md"]) if "what it leans on" in body)
+    shown = next(body for kind, body in FENCE.findall(TEXTS[ROOT / "README.md"]) if "nearest reference records" in body)
     told, shown = (" ".join(text.split()) for text in (capsys.readouterr().out, shown))
-    for words in ("the threshold", "what it leans on", "similar record", "distance", "label", "rests on:"):
+    for words in ("the threshold", "nearest reference records", "record", "distance", "label", "based on:"):
         assert words in told
         assert words in shown
     main_of(many)
