@@ -499,7 +499,7 @@ def main_of(arguments):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["config"], ["config", "--out", "my.toml"]], ids=" ".join)
 def test_cheap_commands_of_the_pages_run(arguments, tmp_path):
-    program = [sys.executable, "-c", "from cardiograph.cli import main; main()"]
+    program = [sys.executable, "-c", "from cardiograph.cli.app import main; main()"]
     done = subprocess.run([*program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout or (tmp_path / "my.toml").stat().st_size > 1000

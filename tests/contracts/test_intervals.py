@@ -57,7 +57,7 @@ def entry(prediction):
 
 
 def on_the_console(served, prediction, capsys):
-    show_prediction(prediction, heard=False)
+    show_prediction(prediction, uses_graph=False)
     text = " ".join(capsys.readouterr().out.split())
     return re.search(r": (\S+), between (\S+) and (\S+) \(", text).groups()
 

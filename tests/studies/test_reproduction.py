@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tests.cli.commands import call, failed
 from tests.service.conftest import BundleFacts
 from tests.service.test_page import Form, typed
-from tests.test_cli import call, failed
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.run import RunDirectory

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -63,6 +64,16 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def comma_separated(text: str) -> list[str]:
+    """Split a text at commas."""
+    return [part.strip() for part in text.split(",")]
+
+
+def one_text(text: str) -> list[str]:
+    """Return a list that holds the text as it is."""
+    return [text]
+
+
 @dataclass(frozen=True)
 class Setting:
     """The key of the configuration that an option sets.
@@ -85,19 +96,19 @@ class ReadingOptions:
     positive: Annotated[
         str | None,
         typer.Option(help="Classes that count as label 1, separated by commas."),
-        Setting("cohort", "positive", lambda text: [text]),  # class names may hold commas; the cohort splits the text
+        Setting("cohort", "positive", one_text),  # class names may hold commas; the cohort splits the text
     ] = None
     map_: Annotated[
         Repeatable,
         typer.Option(
             "--map", help="OURS=THEIRS: name of a column here and in the table, such as ntprobnp=NTproBNP. Repeatable."
         ),
-        Setting("cohort", "map", lambda texts: pairs("--map", texts)),
+        Setting("cohort", "map", partial(pairs, "--map")),
     ] = None
     convert: Annotated[
         Repeatable,
         typer.Option(help="VARIABLE=UNIT: unit in which the table has a variable, such as ef=percent. Repeatable."),
-        Setting("cohort", "convert", lambda texts: pairs("--convert", texts)),
+        Setting("cohort", "convert", partial(pairs, "--convert")),
     ] = None
     missing: Annotated[
         Repeatable,
@@ -163,7 +174,7 @@ class AuditOptions(CohortOptions):
     label_definition: Annotated[
         str | None,
         typer.Option(help="Columns that defined the label, separated by commas; no model may read them."),
-        Setting("cohort", "label_definition", lambda text: [part.strip() for part in text.split(",")]),
+        Setting("cohort", "label_definition", comma_separated),
     ] = None
     accept: Annotated[
         Repeatable,

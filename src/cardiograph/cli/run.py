@@ -64,7 +64,7 @@ def show_run(run: Path, metrics: dict[str, Any], result: RunResult | None = None
     from cardiograph.registry import TITLES
 
     facts = RunDirectory(run).read_json("run.json")
-    report, cautions, notes = run / "report.html", facts.get("cautions", []), facts.get("page_notes", [])
+    report, cautions, notes = run / "report.html", facts["cautions"], facts["page_notes"]
     if as_json:
         content: dict[str, Any] = {
             "run": str(run),
