@@ -36,10 +36,11 @@ OUTPUT_ERRNOS = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, er
 
 app = typer.Typer(
     name="cardiograph",
-    help="Predict heart failure from ECG pages and clinical values over a graph of similar patients, and measure how well "
-    "that works.\n\n"
-    "Start with `cardiograph demo`. Then use `cardiograph audit COHORT` and `cardiograph run COHORT --out RUN` on your own "
-    "table or folder, and `cardiograph predict RUN --ecg page.jpg --ef 0.34 ...` for one patient. For research use only.",
+    help="Predict heart failure from ECG pages and clinical values over a graph of similar patients, and measure how "
+    "well that works.\n\n"
+    "Start with `cardiograph demo`. Then use `cardiograph audit COHORT` and `cardiograph run COHORT --out RUN` on your "
+    "own table or folder, and `cardiograph predict RUN --ecg page.jpg --ef 0.34 ...` for one patient. "
+    "For research use only.",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -47,7 +48,8 @@ app = typer.Typer(
 )
 
 app.command(
-    epilog="Example: cardiograph synth cohort/ --patients 600 --seed 1 && cardiograph run cohort/cohort.csv --out runs/first"
+    epilog="Example: cardiograph synth cohort/ --patients 600 --seed 1 && "
+    "cardiograph run cohort/cohort.csv --out runs/first"
 )(synth)
 
 app.command(

@@ -31,7 +31,10 @@ def demo(
     set_: Assignments = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole pipeline on synthetic patients, offline: generate, train, score, report. Takes one to three minutes."""
+    """Run the whole pipeline on synthetic patients, offline: generate, train, score, report.
+
+    Takes one to three minutes.
+    """
     from cardiograph.artifacts.files import read_json
     from cardiograph.config import RunConfig, load_config
 

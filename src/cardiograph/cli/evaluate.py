@@ -80,7 +80,7 @@ def evaluate(  # noqa: PLR0913 - a command has its options
 
 
 def show_evaluation(result: ExternalResult) -> None:
-    """Show cautions, scores next to those of the run's own test records, prediction sets, notes, and the report's path."""
+    """Show cautions, scores next to the run's own, prediction sets, notes, and the path of the report."""
     from rich.console import Console
     from rich.table import Table
 

@@ -23,8 +23,8 @@ records = typer.Typer(
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
-        help="SQLite file, or URL such as postgresql://USER@HOST/NAME; by default $CARDIOGRAPH_DATABASE, or records.sqlite "
-        "in $XDG_DATA_HOME/cardiograph (~/.local/share/cardiograph)."
+        help="SQLite file, or URL such as postgresql://USER@HOST/NAME; by default $CARDIOGRAPH_DATABASE, or "
+        "records.sqlite in $XDG_DATA_HOME/cardiograph (~/.local/share/cardiograph)."
     ),
 ]
 MAX_DAYS = 36_500

@@ -32,7 +32,8 @@ def run(
 ) -> None:
     """Train and evaluate a model on a cohort.
 
-    The steps: audit, split by group, page embeddings, patient graph, model and baselines, scores with intervals, report.
+    The steps are audit, split by group, page embeddings, patient graph, model and baselines, scores with intervals, and
+    report.
     """
     from cardiograph.studies.faults.switches import load_settings
 

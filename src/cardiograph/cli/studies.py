@@ -48,7 +48,10 @@ def ladder(  # noqa: PLR0913 - a command has its options
     options: StudyOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what each fault of published pipelines adds to the score on this cohort: removed in turn, and added alone."""
+    """Measure what each fault of published pipelines adds to the score on this cohort.
+
+    Faults are removed in turn from a pipeline that has all of them, and added one at a time to a sound one.
+    """
     from cardiograph.cli import console
     from cardiograph.config import load_config
     from cardiograph.studies.ladder.ladder import LadderOptions, run_ladder
