@@ -77,8 +77,8 @@ class LoadOptions:
 def serve(run: RunArgument, *, network: NetworkOptions, storage: StorageOptions, load: LoadOptions) -> None:
     """Serve a finished run over HTTP: score patients, read predictions again, explain them. For research use only.
 
-    The service listens on this machine only by default. Any other address requires a key (`cardiograph keys create`) and
-    a proxy that terminates TLS.
+    The service listens on this machine only by default. Any other address requires a key (`cardiograph keys create`)
+    and a proxy that terminates TLS.
     """
     from cardiograph.service.app import create_app, open_records
     from cardiograph.service.server import Server

@@ -17,7 +17,7 @@ def synth(
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same files.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Generate synthetic patients with a known truth: ECG pages, clinical values, labels, and the best possible score."""
+    """Generate synthetic patients with a known truth: ECG pages, clinical values, labels, and the best score."""
     from cardiograph.cli import console
 
     table = synthesise(out, patients, seed)
