@@ -8,11 +8,12 @@ import sys
 import pytest
 from tests.cli.commands import call, command, failed
 
+from cardiograph.cli.app import app
 from cardiograph.config import load_config
 from cardiograph.errors import ConfigError
 
 
-@pytest.mark.parametrize("command", ["synth", "audit", "run", "predict", "report", "config", "demo"])
+@pytest.mark.parametrize("command", [each.callback.__name__.replace("_", "-") for each in app.registered_commands])
 def test_every_command_has_help_that_says_what_it_does(command):
     status, output = call(command, "--help")
     assert status == 0

@@ -65,7 +65,7 @@ def test_faults_have_the_same_messages(finished_run, service_url, page, tmp_path
 
 
 def test_a_run_and_a_service_exclude_each_other(finished_run):
-    for given, said in (
+    for given, text in (
         ((finished_run, "--url", "https://host"), "give one of them"),
         ((), "--url of a service"),
         ((finished_run, "--key-file", "key"), "goes with --url"),
@@ -73,7 +73,7 @@ def test_a_run_and_a_service_exclude_each_other(finished_run):
     ):
         status, output = call("predict", *given, "--ef", "0.4", "--json")
         assert status == 2
-        assert said in json.loads(output)["error"]
+        assert text in json.loads(output)["error"]
 
 
 def test_the_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):

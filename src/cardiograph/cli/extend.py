@@ -54,7 +54,8 @@ def extend(  # noqa: PLR0913 - a command has its options
     Nothing is trained. The neighbours of the old reference records do not change, so the cost depends on the number of
     new records only, and a patient's score changes only if a new record is among the patient's nearest. Calibration,
     threshold and metrics are void in the new run: `cardiograph predict` returns an uncalibrated probability and no
-    class until `cardiograph evaluate RUN2 COHORT3 --renew` fits them again on labelled patients that neither run has seen.
+    class until `cardiograph evaluate RUN2 COHORT3 --renew` fits them again on labelled patients that neither run has
+    seen.
     """
     from cardiograph.cli import console
     from cardiograph.external.extend import extend_run
