@@ -210,7 +210,7 @@ def show_prediction(prediction: Prediction, *, uses_graph: bool) -> None:
 
     Args:
         prediction: The prediction.
-        uses_graph: Whether the model uses the similar records, rather than only being shown with them.
+        uses_graph: Whether the model uses the similar records; the title of their table says so.
     """
     from rich.console import Console
     from rich.table import Table
