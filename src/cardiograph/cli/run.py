@@ -44,10 +44,17 @@ def run(
 def run_and_show(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool) -> None:
     """Make a run, or resume it, and show its scores."""
     from cardiograph.cli import console
-    from cardiograph.studies.faults.steps import run_as_configured
+    from cardiograph.studies.faults.switches import FaultyConfig
 
     with console.bars() as progress:
-        result = run_as_configured(cohort, out, settings, progress=progress, command=command_line())
+        if isinstance(settings, FaultyConfig):
+            from cardiograph.studies.faults.steps import run_as_configured
+
+            result = run_as_configured(cohort, out, settings, progress=progress, command=command_line())
+        else:
+            from cardiograph.run.pipeline import run as run_pipeline
+
+            result = run_pipeline(cohort, out, settings, progress=progress, command=command_line())
     show_run(result.path, result.metrics, result, as_json=as_json)
 
 
