@@ -30,7 +30,7 @@ import numpy as np
 from cardiograph.inference import Predictor, Query
 from cardiograph.threads import available_threads, set_threads
 
-PROGRAM = (sys.executable, "-c", "from cardiograph.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from cardiograph.cli.app import main; main()")
 VALUES = {"ef": 0.34, "bnp": 463, "nyha": 3, "sbp": 132, "age": 70}
 
 
@@ -145,7 +145,7 @@ def main() -> None:
             program = [
                 sys.executable,
                 "-c",
-                "from cardiograph.cli import main; main()",
+                "from cardiograph.cli.app import main; main()",
                 "demo",
                 "--out",
                 str(folder / "demo"),

@@ -137,18 +137,22 @@ def numbers(text):
 
 def options_with_choices():
     """Each option that sets a key which holds one of a few words, with those words; and the choices that are no setting."""
-    from cardiograph.cli.options import SETTINGS
+    from cardiograph.cli.options import RunOptions, setting_of_option
+    from cardiograph.registry import MODELS as ALL_MODELS
     from cardiograph.service.records.keys import SCOPES
     from cardiograph.studies.compare.options import MODELS
     from cardiograph.studies.faults.switches import PRESETS
 
+    settings = setting_of_option(RunOptions)
     for name, command in commands().items():
         for parameter in command.params:
-            part, key = SETTINGS.get(parameter.name, ("", ""))
-            if part:
-                field = FaultyConfig.model_fields[part].annotation.model_fields[key]
+            setting = settings.get(parameter.name)
+            if setting is not None and setting.section:
+                field = FaultyConfig.model_fields[setting.section].annotation.model_fields[setting.key]
                 if "Literal" in str(field.annotation):
-                    yield pytest.param(name, parameter, typing.get_args(field.annotation), id=f"{name} --{key}")
+                    yield pytest.param(name, parameter, typing.get_args(field.annotation), id=f"{name} --{setting.key}")
+            if parameter.name == "model":
+                yield pytest.param(name, parameter, tuple(ALL_MODELS), id=f"{name} --model")
             if parameter.name == "preset":
                 yield pytest.param(name, parameter, tuple(PRESETS), id=f"{name} --preset")
             if parameter.name == "scope":
@@ -157,13 +161,21 @@ def options_with_choices():
                 yield pytest.param(name, parameter, MODELS, id=f"{name} --models")
 
 
+def test_reference_and_help_name_every_encoder():
+    from cardiograph.registry import ENCODERS
+
+    takes, _ = value_cells("run")["--encoder"]
+    parameter = next(each for each in commands()["run"].params if each.name == "encoder")
+    assert all(f"`{name}`" in takes and name in parameter.help for name in ENCODERS)
+
+
 @pytest.mark.parametrize(("name", "parameter", "choices"), [*options_with_choices()])
 def test_reference_and_help_name_every_value_of_an_option_and_no_other(name, parameter, choices):
     takes, meaning = value_cells(name)[parameter.opts[0]]
     words = SPAN.findall(takes) or SPAN.findall(meaning)
     assert set(words) - {"--quick"} == set(choices)
-    told = re.findall(r"[\w.,]+", parameter.help)
-    assert all(any(choice == word.strip(",.") or choice == word for word in told) for choice in choices), parameter.help
+    words = {word.strip(",.") for word in re.findall(r"[\w.,]+", parameter.help)}
+    assert set(choices) <= words, parameter.help
 
 
 def options_with_defaults():
@@ -192,11 +204,12 @@ def test_the_reference_names_the_default_of_an_option(name, option, default):
         assert f"`{default}`" in meaning
 
 
-@pytest.mark.parametrize("option", ["--model", "--weights"])
+@pytest.mark.parametrize("option", ["--model", "--weights", "--encoder"])
 def test_the_reference_names_the_default_behind_an_option_of_a_run(option):
     from cardiograph.config import EncoderConfig, ModelConfig
 
-    default = {"--model": ModelConfig().name, "--weights": EncoderConfig().weights}[option]
+    encoder = EncoderConfig()
+    default = {"--model": ModelConfig().name, "--weights": encoder.weights, "--encoder": encoder.name}[option]
     assert f"`{default}` by default" in value_cells("run")[option][1]
 
 

@@ -113,7 +113,8 @@ class PagesConfig(Section):
     skip_bad: bool = Field(False, description="Continue without unusable pages; the report lists them.")
     max_pixels: int = Field(100_000_000, gt=0, description="Maximum pixels of a page; larger ones are not decoded.")
     gate: bool = Field(
-        True, description="Exclude or refuse pages that do not look like an upright ECG; if false, keep them with a warning."
+        True,
+        description="Exclude or refuse pages that do not look like an upright ECG; if false, keep them with a warning.",
     )
     near_copies: bool = Field(True, description="Group near-duplicate pages, not only pages with identical pixels.")
 

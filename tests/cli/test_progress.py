@@ -46,10 +46,10 @@ def test_lines_come_while_the_block_runs_and_stop_with_it():
         while stream.getvalue().count("\n") < 3:
             assert time.monotonic() < deadline, "no lines were written"
             time.sleep(0.005)
-    told = stream.getvalue()
-    assert told.splitlines()[-1] == "training: 0 of 4, 0 s"
+    output = stream.getvalue()
+    assert output.splitlines()[-1] == "training: 0 of 4, 0 s"
     time.sleep(0.05)
-    assert stream.getvalue() == told
+    assert stream.getvalue() == output
 
 
 def test_a_reader_that_has_gone_does_not_stop_the_work():
@@ -89,6 +89,6 @@ def test_a_command_on_a_pipe_writes_its_lines_to_stderr_alone(monkeypatch, tmp_p
     with pytest.raises(SystemExit) as ended:
         main(["synth", str(tmp_path / "cohort"), "--patients", "12", "--json"])
     assert not ended.value.code
-    told = capsys.readouterr()
-    assert re.search(r"^drawing pages: \d+ of \d+ pages, \d+ s$", told.err, re.MULTILINE)
-    assert told.out.startswith("{")
+    output = capsys.readouterr()
+    assert re.search(r"^drawing pages: \d+ of \d+ pages, \d+ s$", output.err, re.MULTILINE)
+    assert output.out.startswith("{")

@@ -117,7 +117,7 @@ def test_predict_explains(run, capsys):
     with pytest.raises(SystemExit):
         main(["predict", str(run), "--ecg", page, *one, "--explain"])
     shown = capsys.readouterr().out
-    for text in ("what moved the probability", "0.3 fraction", "image share", "heard instead", "map: not shown"):
+    for text in ("effects on the probability", "0.3 fraction", "image share", "next neighbours", "map: not shown"):
         assert text in shown
     with pytest.raises(SystemExit) as ended:
         main(["predict", str(run), "--table", "x.csv", "--explain"])

@@ -244,7 +244,7 @@ def test_the_command_prints_and_writes(finished_run, other, other_cohort, tmp_pa
     with pytest.raises(SystemExit):
         main(["evaluate", str(finished_run), str(other_cohort)])
     shown = capsys.readouterr().out
-    assert "own test records" in shown and "page: evaluations/renamed/evaluation.html" in shown
+    assert "own test records" in shown and "report: evaluations/renamed/evaluation.html" in shown
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", "nowhere", str(other_cohort), "--json"])
     assert ended.value.code == 5

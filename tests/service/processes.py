@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROGRAM = "from cardiograph.cli import main; main()"
+PROGRAM = "from cardiograph.cli.app import main; main()"
 
 
 class Process:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tests.cli.test_app import call, failed
+from tests.cli.commands import call, failed
 from tests.service.conftest import RunningService
 from tests.service.web.test_routes import Form, typed
 

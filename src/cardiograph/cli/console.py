@@ -1,4 +1,4 @@
-"""What the command line shows: progress on stderr, errors as a table, results as a table."""
+"""Console output: progress bars and errors on stderr, results as tables on stdout."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from cardiograph.containers import Prediction
     from cardiograph.progress import Progress
 
-KINDS_SHOWN = 40
-"""Kinds of fault in an error message; the named file has all."""
+MAX_KINDS = 40
+"""Maximum number of kinds of fault in an error message; the file that it names has all of them."""
 
-IDS_SHOWN = 4
-"""Record ids of a finding; the page and the JSON have all of them."""
+MAX_IDS = 4
+"""Maximum number of record ids of a finding; the report and the JSON have all of them."""
 
 COLOURS = {"block": "bold red", "accepted": "magenta", "warn": "yellow", "note": "cyan"}
-BLOCKS = {"image": "the ECG page", "clinical": "clinical values"}
+BLOCK_NAMES = {"image": "the ECG page", "clinical": "clinical values"}
 TONES = {"warning": "bold red", "note": "yellow", "plain": "green"}
 
 
 class ProgressBars:
-    """Progress bars with the time left, one for each stage, and images a second where images are worked on."""
+    """Progress bars, one per stage, with the remaining time and, for stages that process images, images per second."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -54,44 +54,44 @@ class ProgressBars:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            _pace(),
+            _rate_column(),
             console=Console(stderr=True),
         )
         self._task: TaskID | None = None
 
     def start(self, stage: str, total: int, *, unit: str = "") -> None:
-        """Finish the bar of the stage before and start another; with a unit it tells how many a second."""
+        """Finish the current bar and start one for the next stage; with a unit, it shows units per second."""
         self.finish()
         self._task = self.progress.add_task(stage, total=total, unit=unit)
 
     def advance(self, steps: int = 1) -> None:
-        """Move the current bar."""
+        """Advance the current bar."""
         if self._task is not None:
             self.progress.advance(self._task, steps)
 
     def finish(self) -> None:
-        """Fill the current bar: a stage that stopped early is over, too."""
+        """Fill the current bar, also where the stage ended before its last step."""
         if self._task is not None:
             task = self.progress.tasks[self._task]
             self.progress.update(self._task, total=max(task.completed, 1), completed=max(task.completed, 1))
 
 
-def _pace() -> ProgressColumn:
-    """Steps of a bar with a unit per second, over the last half minute."""
+def _rate_column() -> ProgressColumn:
+    """Return a column with the units per second over the last half minute, for bars that have a unit."""
     from rich.progress import ProgressColumn, Task
     from rich.text import Text
 
-    class Pace(ProgressColumn):
+    class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed, unit = task.finished_speed or task.speed, task.fields["unit"]
             return Text(f"{speed:.1f} {unit}/s" if speed and unit else "")
 
-    return Pace()
+    return Rate()
 
 
 @contextmanager
 def bars() -> Iterator[Progress]:
-    """Show progress on stderr while the block runs: bars on a terminal, elsewhere a line every ten seconds."""
+    """Show progress on stderr while the block runs: bars on a terminal, otherwise a line every ten seconds."""
     from rich.console import Console
 
     if not Console(stderr=True).is_interactive:
@@ -101,14 +101,14 @@ def bars() -> Iterator[Progress]:
         with lines.open():
             yield lines
         return
-    shown = ProgressBars()
-    with shown.progress:
-        yield shown
-        shown.finish()
+    reporter = ProgressBars()
+    with reporter.progress:
+        yield reporter
+        reporter.finish()
 
 
 def show_error(error: CardiographError, *, as_json: bool) -> None:
-    """Say what is wrong: faults of the input on stderr, a line for each kind, or everything as JSON on stdout."""
+    """Show an error: on stderr with a line per kind of fault, or completely as JSON on stdout."""
     issues = error.issues if isinstance(error, InputError) else ()
     headline = error.headline if isinstance(error, InputError) else str(error)
     if as_json:
@@ -121,7 +121,7 @@ def show_error(error: CardiographError, *, as_json: bool) -> None:
     console.print(f"[bold red]error:[/] {lines}", highlight=False, soft_wrap=True)
     if isinstance(error, AuditError):
         console.print(_findings([_finding(issue) for issue in issues]))
-        console.print("`cardiograph audit` with the same options tells all rows, and what does not block.")
+        console.print("`cardiograph audit` with the same options shows all rows, and the findings that do not block.")
     elif issues:
         _show_faults(issues, console)
 
@@ -139,7 +139,7 @@ def show_result(
     cautions: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> None:
-    """The cautions and scores of a run, the graph verdict, the inflation meter, notes, and where the report lies."""
+    """Show cautions, scores, graph verdict, inflation and notes of a run, and the path of its report."""
     from rich.console import Console
     from rich.table import Table
 
@@ -149,7 +149,7 @@ def show_result(
     counts = metrics["counts"]["test"]
     table = Table(
         title=f"{counts['records']} test records, {counts['positive']} positive, {counts['groups']} groups "
-        f"({_basis(metrics['provenance'])})"
+        f"({_score_kind(metrics['provenance'])})"
     )
     names = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier", "balanced_accuracy": "bal. acc."}
     for name in ("model", *names.values()):
@@ -169,103 +169,110 @@ def show_result(
 
 
 def show_seconds(seconds: Mapping[str, float], images_per_second: Mapping[str, float]) -> None:
-    """How long each stage of a run took, and all of them together; how fast pages went; on stderr, as progress."""
+    """Show on stderr the seconds per stage of a run, their total, and the images per second."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_footer=True)
-    table.add_column("stage", "together", min_width=20)
+    table.add_column("stage", "total", min_width=20)
     table.add_column("seconds", f"{sum(seconds.values()):.1f}", justify="right")
-    for stage, each in seconds.items():
-        table.add_row(plain(stage), f"{each:.1f}")
+    for stage, duration in seconds.items():
+        table.add_row(plain(stage), f"{duration:.1f}")
     console = Console(stderr=True)
     console.print(table)
-    for work, pace in images_per_second.items():
-        console.print(f"{plain(work)}: {pace:.1f} images per second", highlight=False)
+    for stage, rate in images_per_second.items():
+        console.print(f"{plain(stage)}: {rate:.1f} images per second", highlight=False)
 
 
-def show_audit(audit: Audit, page: str) -> None:
-    """The findings of an audit, files and different pages, what predicts the label, size, and where the page lies."""
+def show_audit(audit: Audit, report: str) -> None:
+    """Show the findings of an audit, image counts, label predictors, sample size, and the path of the report."""
     from rich.console import Console
 
     from cardiograph.report.audit import audit_rows
 
-    told, console = audit_rows(audit.as_dict()), Console()
-    if told["findings"]:
-        console.print(_findings(told["findings"]))
-    if told["classes"]:
-        console.print(_classes(told["classes"]))
-    if told["probes"]:
-        console.print(_probes(told["probes"]))
-    for title, value in told["size"]:
+    rows, console = audit_rows(audit.as_dict()), Console()
+    if rows["findings"]:
+        console.print(_findings(rows["findings"]))
+    if rows["classes"]:
+        console.print(_classes(rows["classes"]))
+    if rows["probes"]:
+        console.print(_probes(rows["probes"]))
+    for title, value in rows["size"]:
         console.print(f"{plain(title)}: {plain(value)}", highlight=False)
-    console.print(f"split that was judged: {plain(told['split'])}", highlight=False)
-    console.print(f"[{TONES[told['tone']]}]{plain(told['verdict'])}[/]", highlight=False)
-    console.print(f"page: {plain(page)}", highlight=False, soft_wrap=True)
+    console.print(f"split that was audited: {plain(rows['split'])}", highlight=False)
+    console.print(f"[{TONES[rows['tone']]}]{plain(rows['verdict'])}[/]", highlight=False)
+    console.print(f"report: {plain(report)}", highlight=False, soft_wrap=True)
 
 
-def show_prediction(prediction: Prediction, *, heard: bool) -> None:
-    """One patient's answer; ``heard`` tells whether the model listens to similar records."""
+def show_prediction(prediction: Prediction, *, uses_graph: bool) -> None:
+    """Show the prediction for one patient.
+
+    Args:
+        prediction: The prediction.
+        uses_graph: Whether the model uses the similar records; the title of their table says so.
+    """
     from rich.console import Console
     from rich.table import Table
 
     from cardiograph.containers import DECISIONS
 
     console = Console()
-    told = "the threshold is void"
+    position = "the threshold is void"
     if prediction.threshold is not None:
-        told = f"{'at or above' if prediction.positive else 'below'} the threshold {prediction.threshold:.3f}"
+        position = f"{'at or above' if prediction.positive else 'below'} the threshold {prediction.threshold:.3f}"
     interval = ""
     if prediction.low is not None and prediction.high is not None:
         interval = f", between {prediction.low:.3f} and {prediction.high:.3f}"
     console.print(
-        f"[bold]{plain(prediction.outcome)}: {prediction.probability:.3f}[/]{interval} ({told})",
+        f"[bold]{plain(prediction.outcome)}: {prediction.probability:.3f}[/]{interval} ({position})",
         highlight=False,
     )
     console.print(f"decision: {plain(DECISIONS.get(prediction.decision, prediction.decision))}", highlight=False)
     if prediction.missing:
-        console.print(f"missing: {plain(', '.join(BLOCKS.get(b, b) for b in prediction.missing))}", highlight=False)
+        console.print(
+            f"missing: {plain(', '.join(BLOCK_NAMES.get(b, b) for b in prediction.missing))}", highlight=False
+        )
     for warning in prediction.warnings:
         console.print(f"[yellow]note:[/] {plain(warning)}", highlight=False)
     columns = list(prediction.neighbours[0].clinical) if prediction.neighbours else []
     table = Table(
-        "similar record",
+        "record",
         "distance",
         "label",
         *columns,
-        title="what it leans on" if heard else "similar records (this model does not use them)",
+        title="nearest reference records" if uses_graph else "nearest reference records (this model does not use them)",
     )
     for neighbour in prediction.neighbours:
         values = ["-" if value is None else f"{value:g}" for value in neighbour.clinical.values()]
         label = "unlabelled" if neighbour.label < 0 else str(neighbour.label)
         table.add_row(plain(neighbour.record_id), f"{neighbour.distance:.2f}", label, *values)
     console.print(table)
-    console.print(f"rests on: {plain(prediction.provenance)}", highlight=False)
+    console.print(f"based on: {plain(prediction.provenance)}", highlight=False)
 
 
 def plain(text: str) -> str:
-    """Text that is only text on a terminal: no control characters, no markup."""
+    """Replace control characters and escape markup, so that a terminal shows the text literally."""
     from rich.markup import escape
 
     return escape("".join(letter if letter.isprintable() else " " for letter in text))
 
 
 def _show_faults(issues: Sequence[Issue], console: Console) -> None:
-    """A line for each kind of fault, and a file with a row for each fault where the lines do not say it all."""
+    """Show a line per kind of fault, and write a file with a row per fault if the lines do not show every one."""
     from cardiograph.issue_groups import group_issues
 
     groups = group_issues(issues)
-    for group in groups[:KINDS_SHOWN]:
+    for group in groups[:MAX_KINDS]:
         console.print(f"  {plain(str(group))}", highlight=False, soft_wrap=True)
-    if len(groups) > KINDS_SHOWN:
-        console.print(f"  ... and {len(groups) - KINDS_SHOWN} more kinds of fault")
-    if len(issues) > min(len(groups), KINDS_SHOWN):
+    if len(groups) > MAX_KINDS:
+        console.print(f"  ... and {len(groups) - MAX_KINDS} more kinds of fault")
+    if len(issues) > min(len(groups), MAX_KINDS):
         console.print(f"every fault: {plain(_full_list(issues))}", highlight=False, soft_wrap=True)
 
 
 def _full_list(issues: Sequence[Issue]) -> str:
-    """The name of a new file, for the user's eyes only, with a row for each fault."""
+    """Write a new file with a row per fault, readable by the user only, and return its name."""
     import tempfile
 
     from cardiograph.artifacts.spreadsheet import csv_of
@@ -277,27 +284,27 @@ def _full_list(issues: Sequence[Issue]) -> str:
         ) as file:
             file.write(csv_of(names, ([getattr(issue, name) for name in names] for issue in issues)))
     except OSError:
-        return "by the same command with --json"
+        return "run the same command with --json"
     return file.name
 
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
-    """Severity above code, and beside them the finding, what to do, and the first rows, one below the other."""
+    """Return a table of findings: severity and code; then text, remedy and the first records."""
     from rich.table import Table
 
     table = Table("finding", "what, and what to do", show_lines=True)
     table.columns[0].no_wrap = True
     table.columns[1].overflow = "fold"
     for finding in findings:
-        said = [plain(finding["text"]), f"[dim]what to do:[/] {plain(finding['action'])}"]
+        lines = [plain(finding["text"]), f"[dim]what to do:[/] {plain(finding['action'])}"]
         if finding["rows"]:
-            said.append(f"[dim]records:[/] {_ids(finding['rows'])}")
-        table.add_row(f"[{COLOURS[finding['kind']]}]{finding['title']}[/]\n{plain(finding['code'])}", "\n".join(said))
+            lines.append(f"[dim]records:[/] {_ids(finding['rows'])}")
+        table.add_row(f"[{COLOURS[finding['kind']]}]{finding['title']}[/]\n{plain(finding['code'])}", "\n".join(lines))
     return table
 
 
 def _finding(issue: Issue) -> dict[str, Any]:
-    """A blocking finding as it comes back in an error; its rows are shortened already."""
+    """Convert a blocking finding that came as an error; its list of rows is shortened already."""
     rows = [issue.value] if issue.value else []
     return {
         "kind": "block",
@@ -310,8 +317,8 @@ def _finding(issue: Issue) -> dict[str, Any]:
 
 
 def _ids(ids: Sequence[str]) -> str:
-    rest = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
-    return ", ".join(plain(each) for each in ids[:IDS_SHOWN]) + rest
+    rest = f" and {len(ids) - MAX_IDS} more" if len(ids) > MAX_IDS else ""
+    return ", ".join(plain(each) for each in ids[:MAX_IDS]) + rest
 
 
 def _classes(classes: Sequence[Mapping[str, Any]]) -> Table:
@@ -327,7 +334,7 @@ def _classes(classes: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _probes(probes: Mapping[str, Any]) -> Table:
-    """What should not know the label and does is coloured."""
+    """Return a table of what predicts the label; a shortcut that does is coloured."""
     from rich.table import Table
 
     from cardiograph.report.tables import interval
@@ -344,13 +351,13 @@ def _probes(probes: Mapping[str, Any]) -> Table:
     return table
 
 
-def _basis(provenance: str) -> str:
-    words = {"simulated from the label": "simulator check", "synthetic patient": "synthetic benchmark"}
-    return words.get(provenance, provenance)
+def _score_kind(provenance: str) -> str:
+    kinds = {"simulated from the label": "simulator check", "synthetic patient": "synthetic benchmark"}
+    return kinds.get(provenance, provenance)
 
 
 def _cell(score: Mapping[str, float | None] | None, *, interval: bool) -> str:
     if score is None or score["value"] is None:
         return "-"
-    told = f"{score['value']:.3f}"
-    return told if not interval or score["low"] is None else f"{told} ({score['low']:.3f}-{score['high']:.3f})"
+    text = f"{score['value']:.3f}"
+    return text if not interval or score["low"] is None else f"{text} ({score['low']:.3f}-{score['high']:.3f})"

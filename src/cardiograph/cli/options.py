@@ -1,127 +1,55 @@
-"""Options that commands share, each written once, and how they become settings."""
+"""Options that several commands share, as dataclasses, and how they become settings.
+
+A command takes such a dataclass as one parameter; :func:`cardiograph.cli.signature.with_options` shows its fields to
+Typer as options. A field that sets a key of the configuration carries a :class:`Setting`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
 from cardiograph.errors import ConfigError
+from cardiograph.registry import MODELS
 
-Again = list[str] | None
+Repeatable = list[str] | None
 
 CohortArgument = Annotated[
-    Path, typer.Argument(help="Table (CSV, TSV, Excel, Parquet; one row per ECG), or a folder with a folder per class.")
+    Path,
+    typer.Argument(help="Table (CSV, TSV, Excel or Parquet; one row per ECG), or a folder with a subfolder per class."),
 ]
-ConfigFile = Annotated[
-    Path | None, typer.Option(help="Settings in TOML; `cardiograph config` writes them all with their meaning.")
+RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Write the result, or the error, to stdout as a single JSON object.")
+]
+Assignments = Annotated[
+    Repeatable,
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="Any other setting, such as model.epochs=50; `cardiograph config` lists them. Repeatable.",
+    ),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="thesis: the reference pipeline with all its faults, below the config file. For study."),
+    typer.Option(help="thesis: start from the reference pipeline with all its faults, for study. Other settings win."),
 ]
-Positive = Annotated[str | None, typer.Option(help="Classes that are label 1, separated by commas.")]
-Outcome = Annotated[str | None, typer.Option(help="What label 1 means, in your words.")]
-Map = Annotated[Again, typer.Option("--map", help="OURS=THEIRS, such as ntprobnp=NTproBNP; may be given again.")]
-Convert = Annotated[Again, typer.Option(help="VARIABLE=UNIT it is written in, such as ef=percent; may be given again.")]
-Missing = Annotated[
-    Again, typer.Option(help="COLUMN=VALUE that means 'not measured', such as sbp=999; may be given again.")
-]
-Decimal = Annotated[
-    str | None, typer.Option(help="Decimal mark of the table: auto (the default: found where it is clear), . or ,")
-]
-Modality = Annotated[str | None, typer.Option(help="auto, image or clinical.")]
-LabelDefinition = Annotated[
-    str | None,
-    typer.Option(help="Columns by which the label was defined, separated by commas; no model may read them."),
-]
-Accept = Annotated[
-    Again,
-    typer.Option(help="CODE of a blocking finding to go on with; the report tells it at its top. May be given again."),
-]
-Simulate = Annotated[
-    str | None, typer.Option(help="none, blind or label: draw clinical values where the cohort has none.")
-]
-View = Annotated[
-    str | None, typer.Option("--page", help="grid (find the trace area), whole, or box (from the config).")
-]
-SkipBadPages = Annotated[
-    bool, typer.Option("--skip-bad-pages", help="Go on without pages that cannot be used; the report lists them.")
-]
-Gate = Annotated[
-    bool | None,
-    typer.Option(
-        "--gate/--no-gate",
-        help="Leave out pages that do not look like an upright ECG, or keep them with a warning.",
-        show_default="--gate",
-    ),
-]
-Seed = Annotated[int | None, typer.Option(help="Of split, simulation, training and intervals.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Write the result (or the error) to stdout as one JSON object.")]
 
-SETTINGS: dict[str, tuple[str, str]] = {
-    "positive": ("cohort", "positive"),
-    "map_": ("cohort", "map"),
-    "convert": ("cohort", "convert"),
-    "missing": ("cohort", "missing"),
-    "decimal": ("cohort", "decimal"),
-    "modality": ("cohort", "modality"),
-    "label_definition": ("cohort", "label_definition"),
-    "accept": ("audit", "accept"),
-    "simulate": ("clinical", "simulate"),
-    "view": ("pages", "view"),
-    "skip_bad_pages": ("pages", "skip_bad"),
-    "gate": ("pages", "gate"),
-    "balance": ("balance", "mode"),
-    "model": ("model", "name"),
-    "weights": ("encoder", "weights"),
-    "engine": ("encoder", "engine"),
-    "precision": ("encoder", "precision"),
-}
-"""Parameter of a command -> section and key of the configuration."""
-
-TOP = ("outcome", "seed")
-"""Parameters that are keys at the top of the configuration."""
-
-LISTS = ("label_definition",)
-"""Parameters that hold several names, separated by commas."""
-
-SWITCHES = ("gate",)
-"""Parameters that are None where not given, so that False is an answer."""
-
-PAIRS = {"map_": "--map", "convert": "--convert"}
-"""Parameters that hold NAME=VALUE, with their option."""
-
-
-def config_overrides(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that options ask for, nested by section as ``load_config`` takes them.
-
-    Args:
-        parameters: Parameters of a command (``context.params``), by the names of ``SETTINGS`` and ``TOP``; others are
-            none of ours. What was not given (None, an empty list, a flag that is not set) overrides nothing.
-
-    Raises:
-        ConfigError: An option that is no NAME=VALUE, or names something twice.
-    """
-    given = {
-        name: value
-        for name, value in parameters.items()
-        if _is_given(value) or (name in SWITCHES and value is not None)
-    }
-    overrides: dict[str, Any] = {name: given[name] for name in TOP if name in given}
-    for name, (section, key) in SETTINGS.items():
-        if name in given:
-            overrides.setdefault(section, {})[key] = _parsed(name, given[name])
-    return overrides
+READING_SECTIONS = ("cohort", "pages")
+"""Sections of the configuration that say how a cohort is read."""
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    """NAME=VALUE texts as a dict.
+    """Return NAME=VALUE texts as a dict.
 
     Raises:
-        ConfigError: A text without ``=``, or a name that comes twice.
+        ConfigError: A text has no ``=``, or a name is given twice.
     """
     found: dict[str, str] = {}
     for text in texts:
@@ -136,54 +64,266 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _is_given(value: object) -> bool:
-    """Nought and an empty text are given: the settings judge them."""
-    return not (value is None or value is False or value in ([], ()))
+def comma_separated(text: str) -> list[str]:
+    """Split a text at commas."""
+    return [part.strip() for part in text.split(",")]
 
 
-def _parsed(name: str, value: Any) -> Any:  # noqa: ANN401 - an option's value, of any kind
-    if name in LISTS:
-        return [part.strip() for part in value.split(",")]
-    if name == "positive":
-        return [value]  # a class may have a comma in its name: the cohort's classes decide where it is cut
-    if name in PAIRS:
-        return pairs(PAIRS[name], value)
-    return list(value) if isinstance(value, tuple) else value
+def one_text(text: str) -> list[str]:
+    """Return a list that holds the text as it is."""
+    return [text]
 
 
-def refuse_to_overwrite(out: Path, run: Path | None, inputs: Sequence[Path | None]) -> None:
-    """Raise ConfigError where an output file is one that the command reads, a file of the run, or a picture.
+@dataclass(frozen=True)
+class Setting:
+    """The key of the configuration that an option sets.
 
     Args:
-        out: The file that is to be written.
-        run: Folder of the run; None if there is none.
-        inputs: Files that are read.
+        section: Name of the section; empty for a key at the top of the file.
+        key: Name of the key.
+        parse: Converts the value of the option into the value of the key.
     """
-    real = out.resolve()
-    if not real.is_file():
-        return
-    what = next(
-        (f"is read: it is the same file as {path}" for path in inputs if path is not None and _same(real, path)), ""
-    )
-    if not what and run is not None and real.is_relative_to(run.resolve()):
-        what = f"belongs to the run {run}"
-    if not what and _is_picture(real):
-        what = "is a picture, perhaps the page of a patient"
-    if what:
-        message = f"--out {out}: {what}; choose another name"
+
+    section: str
+    key: str
+    parse: Callable[[Any], Any] = lambda value: value
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """Options of every command that reads a labelled cohort."""
+
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Classes that count as label 1, separated by commas."),
+        Setting("cohort", "positive", one_text),  # class names may hold commas; the cohort splits the text
+    ] = None
+    map_: Annotated[
+        Repeatable,
+        typer.Option(
+            "--map", help="OURS=THEIRS: name of a column here and in the table, such as ntprobnp=NTproBNP. Repeatable."
+        ),
+        Setting("cohort", "map", partial(pairs, "--map")),
+    ] = None
+    convert: Annotated[
+        Repeatable,
+        typer.Option(help="VARIABLE=UNIT: unit in which the table has a variable, such as ef=percent. Repeatable."),
+        Setting("cohort", "convert", partial(pairs, "--convert")),
+    ] = None
+    missing: Annotated[
+        Repeatable,
+        typer.Option(help="COLUMN=VALUE that means 'not measured', such as sbp=999. Repeatable."),
+        Setting("cohort", "missing", list),
+    ] = None
+    decimal: Annotated[
+        str | None,
+        typer.Option(help="Decimal mark of a text table: auto (the default), . or ,"),
+        Setting("cohort", "decimal"),
+    ] = None
+    skip_bad_pages: Annotated[
+        bool,
+        typer.Option("--skip-bad-pages", help="Leave out records whose page cannot be used; the report lists them."),
+        Setting("pages", "skip_bad"),
+    ] = False
+    gate: Annotated[
+        bool | None,
+        typer.Option(
+            "--gate/--no-gate",
+            help="Leave out pages that do not look like an ECG, or keep them with a warning.",
+            show_default="--gate",
+        ),
+        Setting("pages", "gate"),
+    ] = None
+    set_: Assignments = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortOptions(ReadingOptions):
+    """Options of every command that starts from a cohort and a configuration."""
+
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings in TOML; `cardiograph config` writes all of them with their meaning."),
+    ] = None
+    outcome: Annotated[
+        str | None, typer.Option(help="What label 1 means, in your own words."), Setting("", "outcome")
+    ] = None
+    modality: Annotated[
+        str | None,
+        typer.Option(help="auto (what the cohort has), image or clinical."),
+        Setting("cohort", "modality"),
+    ] = None
+    view: Annotated[
+        str | None,
+        typer.Option(
+            "--page", help="Part of a page that is used: grid (the detected trace area), whole, or box (from --config)."
+        ),
+        Setting("pages", "view"),
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Random seed of the split, simulation, training and intervals."),
+        Setting("", "seed"),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(CohortOptions):
+    """Options of commands that audit a cohort."""
+
+    label_definition: Annotated[
+        str | None,
+        typer.Option(help="Columns that defined the label, separated by commas; no model may read them."),
+        Setting("cohort", "label_definition", comma_separated),
+    ] = None
+    accept: Annotated[
+        Repeatable,
+        typer.Option(help="CODE of a blocking finding to accept; the report shows it at the top. Repeatable."),
+        Setting("audit", "accept", list),
+    ] = None
+    simulate: Annotated[
+        str | None,
+        typer.Option(
+            help="Simulate clinical values where the cohort has none: none, blind (to the label) or label (from it)."
+        ),
+        Setting("clinical", "simulate"),
+    ] = None
+
+
+Weights = Annotated[
+    str | None,
+    typer.Option(help="Encoder weights: imagenet (default), random (seeded, no download), or a weights file."),
+    Setting("encoder", "weights"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(CohortOptions):
+    """Options of commands that train many models on one cohort."""
+
+    weights: Weights = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(AuditOptions):
+    """Options of ``cardiograph run``."""
+
+    preset: Preset = None
+    model: Annotated[
+        str | None,
+        typer.Option(help=f"Model to keep and serve: {', '.join(MODELS)}."),
+        Setting("model", "name"),
+    ] = None
+    balance: Annotated[
+        str | None,
+        typer.Option(
+            help="Handling of a rare class: none, weights (of the loss) or augment (more pages by augmentation)."
+        ),
+        Setting("balance", "mode"),
+    ] = None
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Image encoder: resnet18 (default), resnet50, an entry point of another package, or module:factory."
+        ),
+        Setting("encoder", "name"),
+    ] = None
+    weights: Weights = None
+    engine: Annotated[
+        str | None, typer.Option(help="What runs the encoder: openvino or torch."), Setting("encoder", "engine")
+    ] = None
+    precision: Annotated[
+        str | None, typer.Option(help="Precision of the encoder: auto, f32 or bf16."), Setting("encoder", "precision")
+    ] = None
+
+
+def setting_of_option(kind: type) -> dict[str, Setting]:
+    """Map each field of an options dataclass that sets a key of the configuration to that key."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        field.name: part
+        for field in dataclasses.fields(kind)
+        for part in get_args(hints[field.name])
+        if isinstance(part, Setting)
+    }
+
+
+def config_overrides(options: ReadingOptions) -> dict[str, Any]:
+    """Return the settings that options request, nested by section as ``load_config`` takes them.
+
+    An option that was not given overrides nothing. A named option wins over the same key in ``--set``.
+
+    Args:
+        options: Options of a command.
+
+    Raises:
+        ConfigError: A text is not of the form NAME=VALUE, or a name is given twice.
+    """
+    overrides = assigned(options.set_ or ())
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    for name, setting in setting_of_option(type(options)).items():
+        value = getattr(options, name)
+        if value == defaults[name] or value in ([], ()):
+            continue
+        _section(overrides, setting.section)[setting.key] = setting.parse(value)
+    return overrides
+
+
+def reading_overrides(options: ReadingOptions) -> dict[str, Any]:
+    """Return the settings with which a second cohort is read for a finished run.
+
+    Raises:
+        ConfigError: As for :func:`config_overrides`; or ``--set`` names a setting with which the run was trained.
+    """
+    overrides = config_overrides(options)
+    for section, value in overrides.items():
+        if section not in READING_SECTIONS:
+            name = f"{section}.{next(iter(value), '')}" if isinstance(value, Mapping) else section
+            message = (
+                f"--set {name}: belongs to the finished run, which keeps its own; "
+                f"choose a key of {' or '.join(f'[{each}]' for each in READING_SECTIONS)}, or train another run"
+            )
+            raise ConfigError(message)
+    return overrides
+
+
+def assigned(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of ``--set SECTION.KEY=VALUE``, nested by section.
+
+    A value that is valid TOML is read as such (``50``, ``true``, ``["a", "b"]``), any other is a text.
+
+    Raises:
+        ConfigError: A text has another form, or a key is given twice.
+    """
+    overrides: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        section, dot, key = name.strip().rpartition(".")
+        if not (key and equals) or "." in section or (dot and not section):
+            message = f"--set {text!r}: expected SECTION.KEY=VALUE, such as --set model.epochs=50"
+            raise ConfigError(message)
+        held = _section(overrides, section)
+        if key in held:
+            message = f"--set: {name.strip()!r} is given twice"
+            raise ConfigError(message)
+        held[key] = _toml_or_text(value.strip())
+    return overrides
+
+
+def _section(overrides: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the part of the overrides that holds the keys of a section; all of them where the name is empty."""
+    held = overrides.setdefault(name, {}) if name else overrides
+    if not isinstance(held, dict):
+        message = f"--set {name}: this is a section; write --set {name}.KEY=VALUE"
         raise ConfigError(message)
+    return held
 
 
-def _same(real: Path, path: Path) -> bool:
-    return path.exists() and real.samefile(path)
-
-
-def _is_picture(path: Path) -> bool:
-    from cardiograph.errors import PageError
-    from cardiograph.imaging.reading import page_bytes
+def _toml_or_text(text: str) -> Any:  # noqa: ANN401 - any TOML value
+    import tomllib
 
     try:
-        page_bytes(path)
-    except PageError:
-        return False
-    return True
+        content = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return content["value"] if len(content) == 1 else text

@@ -1,4 +1,4 @@
-"""``cardiograph predict``: a run on this machine is asked, or a running service."""
+"""``cardiograph predict``: score patients with a run on this machine, or with a running service."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import dataclasses
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cardiograph.cli import options
 from cardiograph.cli.explain import show_explanation
+from cardiograph.cli.options import AsJson, pairs
+from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError, PartialError, ServiceError
 
 if TYPE_CHECKING:
@@ -26,28 +28,43 @@ if TYPE_CHECKING:
     from cardiograph.progress import Progress
     from cardiograph.schema import ClinicalVariable
 
-KEY = "CARDIOGRAPH_KEY"
-"""The variable of the environment that may hold the key; no option does, because every user of a machine sees those."""
+KEY_VARIABLE = "CARDIOGRAPH_KEY"
+"""Environment variable that may hold the key. No option does, because other users of a machine can see options."""
 
-KEY_BYTES = 4096
-"""Length of a key file at most: a device never ends."""
+MAX_KEY_BYTES = 4096
+"""Maximum length of a key file; a device such as /dev/zero never ends."""
+
+NAMED_VALUES = ("ef", "bnp", "nyha", "sbp", "age")
+"""Clinical variables that have an option of their own."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PatientOptions:
+    """Options that describe a single patient."""
+
+    ecg: Annotated[Path | None, typer.Option(help="Image file of the patient's ECG page.")] = None
+    ef: Annotated[float | None, typer.Option(help="Ejection fraction as a fraction, 0.05-0.90.")] = None
+    bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None
+    nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None
+    sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None
+    age: Annotated[float | None, typer.Option(help="Age, years.")] = None
+    value: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=NUMBER of another variable, or NAME=WORD of a categorical one. Repeatable."),
+    ] = None
+    patient_id: Annotated[
+        str | None,
+        typer.Option(help="The patient's id in the cohort; reference records of the same patient are left out."),
+    ] = None
+
+
+@with_options
 def predict(  # noqa: PLR0913 - a command has its options
     run: Annotated[
         Path | None, typer.Argument(help="Folder of a finished run.", show_default="none, with --url")
     ] = None,
-    ecg: Annotated[Path | None, typer.Option(help="The patient's ECG page.")] = None,
-    ef: Annotated[float | None, typer.Option(help="Ejection fraction, 0.05-0.90 (a fraction).")] = None,
-    bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None,
-    nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None,
-    sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None,
-    age: Annotated[float | None, typer.Option(help="Age, years.")] = None,
-    value: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=NUMBER, or NAME=WORD of a category, of another variable; may be given again."),
-    ] = None,
-    patient_id: Annotated[str | None, typer.Option(help="Leaves out reference records of the same patient.")] = None,
+    *,
+    patient: PatientOptions,
     gate: Annotated[
         bool | None,
         typer.Option(
@@ -57,68 +74,85 @@ def predict(  # noqa: PLR0913 - a command has its options
         ),
     ] = None,
     table: Annotated[
-        Path | None, typer.Option(help="Many patients: a table like the cohort's; labels may be absent.")
+        Path | None,
+        typer.Option(help="Score many patients: a table with the columns of the cohort; labels are not needed."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the answers for --table go (CSV); stdout by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file for the predictions of --table; stdout by default.")
+    ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="With --table: all patients or none; a fault of one ends the command.")
+        bool,
+        typer.Option("--strict", help="With --table: write nothing and fail if any patient cannot be scored."),
     ] = False,
     explained: Annotated[
-        bool, typer.Option("--explain", help="Also tell what moved the answer: values, page, similar records.")
+        bool, typer.Option("--explain", help="Also show the effects of values, page and similar records.")
     ] = False,
     url: Annotated[
-        str | None, typer.Option(help="Ask a running service, such as https://host, instead of a run.")
+        str | None, typer.Option(help="Use a running service, such as https://host, instead of a run.")
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option(help="File with the service's key; else CARDIOGRAPH_KEY of the environment.")
+        Path | None,
+        typer.Option(help="File with the key of the service; by default the environment variable CARDIOGRAPH_KEY."),
     ] = None,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Score a patient, or a table of them, with a finished run: probability, class, and the similar records it leans on."""
-    from cardiograph.cli import console
-
+    """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
     source = run_or_service(run, url, key_file)
-    named = {"ef": ef, "bnp": bnp, "nyha": nyha, "sbp": sbp, "age": age}
+    clinical = _clinical_values(source, patient)
+    if table is None:
+        from cardiograph.containers import Query
+
+        query = Query(patient.ecg, clinical, patient_id=patient.patient_id, gate=gate)
+        _predict_patient(source, query, explained=explained, as_json=as_json)
+        return
+    if patient.ecg is not None or clinical or patient.patient_id is not None or explained:
+        message = (
+            "--table scores the patients of a file; it cannot be combined with --ecg, --patient-id, --explain or values"
+        )
+        raise ConfigError(message)
+    if out is not None:
+        refuse_to_overwrite(out, run, [table, key_file])
+    _predict_table(source, table, out, gate=gate, strict=strict, as_json=as_json)
+
+
+def _clinical_values(source: Path | ServiceClient, patient: PatientOptions) -> dict[str, float]:
+    named = {name: getattr(patient, name) for name in NAMED_VALUES}
     clinical = {name: number for name, number in named.items() if number is not None}
-    for name, text in options.pairs("--value", value or ()).items():
+    for name, text in pairs("--value", patient.value or ()).items():
         if name in clinical:
-            message = f"--value {name}={text}: {name} is given by --{name}, too"
+            message = f"--value {name}={text}: --{name} gives {name} already; remove one of them"
             raise ConfigError(message)
         clinical[name] = _number_or_word(source, name, text)
-    if table is not None:
-        if ecg is not None or clinical or patient_id is not None or explained:
-            message = "--table scores the patients of a file; it goes without --ecg, --patient-id, --explain and values"
-            raise ConfigError(message)
-        if out is not None:
-            options.refuse_to_overwrite(out, run, [table, key_file])
-        _predict_table(source, table, out, gate=gate, strict=strict, as_json=as_json)
-        return
-    from cardiograph.containers import Query
+    return clinical
+
+
+def _predict_patient(source: Path | ServiceClient, query: Query, *, explained: bool, as_json: bool) -> None:
+    from cardiograph.cli import console
     from cardiograph.registry import WITHOUT_GRAPH
 
-    query, explanation = Query(ecg, clinical, patient_id=patient_id, gate=gate), None
+    explanation = None
     if explained:
-        explanation, network = explanation_and_network(source, query)
+        explanation, model = explanation_and_model(source, query)
         prediction = explanation.prediction
     else:
-        prediction, network = answer_and_network(source, query, named=not as_json)
+        prediction, model = prediction_and_model(source, query, named=not as_json)
     if as_json:
         more = {} if explanation is None else {"explanation": explanation.as_dict()}
         console.show_json(prediction.as_dict() | more)
         return
-    console.show_prediction(prediction, heard=network not in WITHOUT_GRAPH)
+    console.show_prediction(prediction, uses_graph=model not in WITHOUT_GRAPH)
     if explanation is not None:
         show_explanation(explanation)
 
 
 def run_or_service(run: Path | None, url: str | None, key_file: Path | None) -> Path | ServiceClient:
-    """Who is asked: the folder of a run, or a service with the key of the file, or else of the environment.
+    """Return the folder of the run, or a client of the service with the key from the file or the environment.
 
     Raises:
         ConfigError: Both are given, or neither; or the address or the key cannot be used.
     """
     if run is not None and url is not None:
-        message = f"predict {run} --url {url}: a run on this machine, or a service; give one of them"
+        message = f"predict {run} --url {url}: cannot use both a run on this machine and a service; give one of them"
         raise ConfigError(message)
     if run is not None:
         if key_file is not None:
@@ -130,57 +164,60 @@ def run_or_service(run: Path | None, url: str | None, key_file: Path | None) -> 
         raise ConfigError(message)
     from cardiograph.client import ServiceClient
 
-    return ServiceClient(url, os.environ.get(KEY) or None if key_file is None else _key_in(key_file))
+    return ServiceClient(url, os.environ.get(KEY_VARIABLE) or None if key_file is None else _read_key(key_file))
 
 
-def answer_and_network(source: Path | ServiceClient, query: Query, *, named: bool) -> tuple[Prediction, str]:
-    """One patient's answer, and the name of the network that gave it; empty where it need not be ``named``."""
+def prediction_and_model(source: Path | ServiceClient, query: Query, *, named: bool) -> tuple[Prediction, str]:
+    """Return the prediction for a patient, and the name of the model; the name may be empty unless ``named``."""
     if isinstance(source, Path):
         from cardiograph.inference import Predictor
 
         predictor = Predictor.load(source)
-        answer = predictor.predict(query.page, query.clinical, patient_id=query.patient_id, gate=query.gate)
-        return answer, predictor.bundle.served.model.name
+        prediction = predictor.predict(query.page, query.clinical, patient_id=query.patient_id, gate=query.gate)
+        return prediction, predictor.bundle.served.model.name
     with source:
         return source.predict(query), str(source.model().get("model")) if named else ""
 
 
-def explanation_and_network(source: Path | ServiceClient, query: Query) -> tuple[Explanation, str]:
-    """What moved one patient's answer, and the name of the network that gave it.
+def explanation_and_model(source: Path | ServiceClient, query: Query) -> tuple[Explanation, str]:
+    """Return the explanation of a patient's prediction, and the name of the model.
 
     Raises:
-        ConfigError: A service is asked, which explains on its page.
+        ConfigError: The source is a service, which explains in its web interface.
     """
     if not isinstance(source, Path):
-        message = "--explain goes with the folder RUN of a finished run; a service explains on its page"
+        message = "--explain needs the folder RUN of a finished run; a service explains in its web interface"
         raise ConfigError(message)
     from cardiograph.explain import explain
     from cardiograph.inference import Predictor
 
     predictor = Predictor.load(source)
-    found = explain(predictor, query)
-    return found, predictor.bundle.served.model.name
+    return explain(predictor, query), predictor.bundle.served.model.name
 
 
-def table_answers(
+def table_predictions(
     source: Path | ServiceClient, table: Path, *, progress: Progress, gate: bool | None = None
 ) -> pd.DataFrame:
-    """The answers for a table, with what was not read in ``attrs["notes"]``."""
+    """Return the predictions for a table; ``attrs["notes"]`` names the columns that are not used."""
     if isinstance(source, Path):
         from cardiograph.inference.table import score_table
 
         return score_table(source, table, progress=progress, gate=gate)
     with source:
-        return _ask_for_table(source, table, progress, gate)
+        return _predict_table_remotely(source, table, progress, gate)
 
 
-def _ask_for_table(service: ServiceClient, table: Path, progress: Progress, gate: bool | None) -> pd.DataFrame:
-    """The service tells which variables there are; columns have our names and units, as the run's settings stay there."""
+def _predict_table_remotely(service: ServiceClient, table: Path, progress: Progress, gate: bool | None) -> pd.DataFrame:
+    """Score a table through a service.
+
+    The service lists the variables. Columns need the standard names and units, because the run's settings for reading
+    tables are not available here.
+    """
     from cardiograph.cohort.patients import read_patients
     from cardiograph.inference.table import answers_for
 
     model = service.model()
-    config = _columns(model)
+    config = _cohort_config(model)
     names = [variable.name for variable in config.variables]
     return answers_for(
         read_patients(table, config, outcome="", reads=names),
@@ -188,78 +225,83 @@ def _ask_for_table(service: ServiceClient, table: Path, progress: Progress, gate
         variables=names,
         takes_pages=bool(model.get("takes_pages", True)),
         progress=progress,
-        stage="asking the service",
+        stage="calling the service",
         gate=gate,
     )
 
 
-def _key_in(path: Path) -> str:
+def _read_key(path: Path) -> str:
     try:
-        with path.open("rb") as handle:  # may be a FIFO, such as <(pass show key)
-            content = handle.read(KEY_BYTES + 1)
-        if len(content) > KEY_BYTES:
-            message = f"--key-file {path}: is longer than {KEY_BYTES} bytes, so it holds more than a key"
+        with path.open("rb") as handle:  # the file may be a FIFO, such as <(pass show key)
+            content = handle.read(MAX_KEY_BYTES + 1)
+        if len(content) > MAX_KEY_BYTES:
+            message = f"--key-file {path}: is longer than {MAX_KEY_BYTES} bytes; give a file that holds only the key"
             raise ConfigError(message)
         return content.decode().strip()
     except (OSError, ValueError) as error:
-        message = f"--key-file {path}: cannot be read; give a text file that holds the key and nothing else"
+        message = f"--key-file {path}: cannot be read; give a text file that holds only the key"
         raise ConfigError(message) from error
 
 
-def _columns(model: Mapping[str, Any]) -> CohortConfig:
-    """The columns of a table that hold the clinical variables of a model, as the service describes them."""
+def _cohort_config(model: Mapping[str, Any]) -> CohortConfig:
+    """Return the settings for a table with the clinical variables that the service lists for its model."""
     from pydantic import ValidationError
 
     from cardiograph.config import CohortConfig, VariableConfig
 
     try:
-        fields = [{key: told[key] for key in VariableConfig.model_fields if key in told} for told in model["variables"]]
-        return CohortConfig(variables=tuple(VariableConfig(**each) for each in fields))
+        variables = [
+            VariableConfig(**{key: listed[key] for key in VariableConfig.model_fields if key in listed})
+            for listed in model["variables"]
+        ]
+        return CohortConfig(variables=tuple(variables))
     except (KeyError, TypeError, ValidationError) as error:
-        message = "the service does not tell the variables of its model as expected; compare the versions"
+        message = "the service lists the variables of its model in an unknown form; compare the versions on both sides"
         raise ServiceError(message) from error
 
 
 def _predict_table(
     source: Path | ServiceClient, table: Path, out: Path | None, *, gate: bool | None, strict: bool, as_json: bool
 ) -> None:
-    """Write the answers, and say who has none.
+    """Write the predictions for a table, and report the patients that have none.
 
     Raises:
-        InputError: Some patients cannot be scored, and all were asked for; nothing is written.
-        PartialError: Some patients were not scored; the answers of the others are written.
+        InputError: Some patients cannot be scored, and ``strict`` requires all of them; nothing is written.
+        PartialError: Some patients were not scored; the predictions for the others are written.
     """
     from cardiograph.artifacts.spreadsheet import csv_of_frame
     from cardiograph.cli import console
     from cardiograph.inference.table import all_or_none
 
-    with console.bars() as shown:
-        answers = table_answers(source, table, progress=shown, gate=gate)
-    issues, refused = answers.attrs["issues"], int((answers["not_scored"] != "").sum())
+    with console.bars() as progress:
+        predictions = table_predictions(source, table, progress=progress, gate=gate)
+    issues, refused = predictions.attrs["issues"], int((predictions["not_scored"] != "").sum())
     if issues and strict:
-        raise all_or_none(issues, refused, len(answers))
-    for note in answers.attrs["notes"]:
+        raise all_or_none(issues, refused, len(predictions))
+    for note in predictions.attrs["notes"]:
         typer.echo(f"note: {note}", err=True)
     if out is not None:
         from cardiograph.artifacts.files import write_output
 
-        write_output(out, csv_of_frame(answers).encode("utf-8", "surrogateescape"))
-        typer.echo(f"answers: {out}", err=True)
+        write_output(out, csv_of_frame(predictions).encode("utf-8", "surrogateescape"))
+        typer.echo(f"predictions: {out}", err=True)
     elif as_json:
-        told = answers.astype(object).where(answers.notna(), None)  # JSON has no NaN
+        rows = predictions.astype(object).where(predictions.notna(), None)  # JSON has no NaN
         listed = [dataclasses.asdict(issue) for issue in issues]
-        console.show_json({"predictions": told.to_dict("records"), "notes": answers.attrs["notes"], "issues": listed})
+        console.show_json(
+            {"predictions": rows.to_dict("records"), "notes": predictions.attrs["notes"], "issues": listed}
+        )
     else:
-        sys.stdout.write(csv_of_frame(answers))
+        sys.stdout.write(csv_of_frame(predictions))
     if issues and as_json:
         raise typer.Exit(PartialError.exit_code)
     if issues:
-        message = f"{refused} of {len(answers)} patients were not scored; column not_scored says why"
+        message = f"{refused} of {len(predictions)} patients were not scored; column not_scored says why"
         raise PartialError(message, issues)
 
 
 def _number_or_word(source: Path | ServiceClient, name: str, text: str) -> float:
-    """The number of ``--value``, or the value of a category of the model."""
+    """Return the number of a ``--value``, or the value of the category that it names."""
     try:
         return _number("--value", name, text)
     except ConfigError:
@@ -268,7 +310,7 @@ def _number_or_word(source: Path | ServiceClient, name: str, text: str) -> float
             raise
     value = variable.category(text)
     if value is None:
-        message = f"--value {name}={text}: the categories are {', '.join(variable.words)}; leave out what is not known"
+        message = f"--value {name}={text}: the categories are {', '.join(variable.words)}; leave out unknown values"
         raise ConfigError(message)
     return value
 
@@ -279,7 +321,7 @@ def _variables_of(source: Path | ServiceClient) -> tuple[ClinicalVariable, ...]:
 
         scaler = Predictor.load(source).bundle.scaler
         return () if scaler is None else scaler.variables
-    return tuple(each.variable() for each in _columns(source.model()).variables)
+    return tuple(each.variable() for each in _cohort_config(source.model()).variables)
 
 
 def _number(option: str, name: str, text: str) -> float:
@@ -288,6 +330,42 @@ def _number(option: str, name: str, text: str) -> float:
     except ValueError:
         number = float("nan")
     if not math.isfinite(number):
-        message = f"{option} {name}={text}: not a number; leave out what is not known"
+        message = f"{option} {name}={text}: not a number; leave out unknown values"
         raise ConfigError(message)
     return number
+
+
+def refuse_to_overwrite(out: Path, run: Path | None, inputs: Sequence[Path | None]) -> None:
+    """Check that an output file is not an input of the command, a file of the run, or an image.
+
+    Args:
+        out: Output file.
+        run: Folder of the run, if there is one.
+        inputs: Files that the command reads.
+
+    Raises:
+        ConfigError: It is one of these; the message asks for another name.
+    """
+    real = out.resolve()
+    if not real.is_file():
+        return
+    same = next((path for path in inputs if path is not None and path.exists() and real.samefile(path)), None)
+    reason = "" if same is None else f"is an input of the command (the same file as {same})"
+    if not reason and run is not None and real.is_relative_to(run.resolve()):
+        reason = f"belongs to the run {run}"
+    if not reason and _is_image(real):
+        reason = "is an image, perhaps a patient's ECG page"
+    if reason:
+        message = f"--out {out}: {reason}; choose another name"
+        raise ConfigError(message)
+
+
+def _is_image(path: Path) -> bool:
+    from cardiograph.errors import PageError
+    from cardiograph.imaging.reading import page_bytes
+
+    try:
+        page_bytes(path)
+    except PageError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Progress of a command where stderr is a pipe or a file: a line every ten seconds in place of bars."""
+"""Progress reporter for a stderr that is a pipe or a file: a line every ten seconds instead of bars."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Lines:
-    """Writes how far the current stage is, at fixed intervals and only while it is open.
+    """Writes the progress of the current stage at fixed intervals while it is open.
 
     Args:
-        stream: Receives the lines.
-        seconds: Time between two lines.
-        clock: Returns seconds; replaced in tests.
+        stream: Stream that receives the lines.
+        seconds: Seconds between two lines.
+        clock: Returns the time in seconds; tests replace it.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Lines:
         self._since = clock()
 
     def start(self, stage: str, total: int, *, unit: str = "") -> None:
-        """Begin a stage of ``total`` steps; ``unit`` names what the steps are."""
+        """Begin a stage of ``total`` steps; ``unit`` names the steps, such as "images"."""
         self._stage, self._total, self._done, self._unit = stage, total, 0, unit
         self._since = self._clock()
 
@@ -42,7 +42,7 @@ class Lines:
 
     @property
     def line(self) -> str:
-        """Stage, finished steps, and seconds since the stage began."""
+        """Stage, finished steps, and seconds since the stage began, as one line."""
         counted = f" {self._done} of {self._total} {self._unit}".rstrip() if self._total > 1 else ""
         return f"{self._stage}:{counted}{',' if counted else ''} {self._clock() - self._since:.0f} s"
 
@@ -63,5 +63,5 @@ class Lines:
             try:
                 self._stream.write(f"{self.line}\n")
                 self._stream.flush()
-            except (OSError, ValueError):  # the reader has gone: the work goes on without progress
+            except (OSError, ValueError):  # the reader has closed the pipe: the command continues without progress
                 return

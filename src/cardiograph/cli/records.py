@@ -1,4 +1,4 @@
-"""``cardiograph keys``, ``audit-log`` and ``records``: what is done to a service's database beside the service."""
+"""``cardiograph keys``, ``audit-log`` and ``records``: administration of a service's database."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cardiograph.cli import options
+from cardiograph.cli.options import AsJson
 from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardiograph.service.records import Key
 
-keys = typer.Typer(name="keys", help="API keys of `cardiograph serve`: make, list, revoke.", no_args_is_help=True)
-audit_log = typer.Typer(name="audit-log", help="The audit log of `cardiograph serve`.", no_args_is_help=True)
-records = typer.Typer(name="records", help="The predictions that `cardiograph serve` keeps.", no_args_is_help=True)
+keys = typer.Typer(name="keys", help="Create, list and revoke API keys of `cardiograph serve`.", no_args_is_help=True)
+audit_log = typer.Typer(name="audit-log", help="Check the audit log of `cardiograph serve`.", no_args_is_help=True)
+records = typer.Typer(
+    name="records", help="Manage the predictions that `cardiograph serve` stores.", no_args_is_help=True
+)
 
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
-        help="File, or URL such as postgresql://USER@HOST/NAME; by default $CARDIOGRAPH_DATABASE, else records.sqlite in "
-        "$XDG_DATA_HOME/cardiograph (~/.local/share/cardiograph)."
+        help="SQLite file, or URL such as postgresql://USER@HOST/NAME; by default $CARDIOGRAPH_DATABASE, or "
+        "records.sqlite in $XDG_DATA_HOME/cardiograph (~/.local/share/cardiograph)."
     ),
 ]
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 
 @keys.command(
@@ -33,35 +35,40 @@ MOST_DAYS = 36_500
     "cardiograph keys create monitoring --scope metrics --expires never"
 )
 def create(
-    name: Annotated[str, typer.Argument(help="Who or what it is for; no secret.")],
+    name: Annotated[str, typer.Argument(help="Person or program that uses the key; not a secret.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="predict, read or metrics; may be given again. By default predict and read."),
+        typer.Option(help="What the key permits: predict, read or metrics; predict and read by default. Repeatable."),
     ] = None,
     expires: Annotated[
-        str, typer.Option(help="After so many days (90d), at the end of a day in UTC (2027-01-31), or never.")
+        str,
+        typer.Option(
+            help="When the key expires: after some days (90d), at the end of a day in UTC (2027-01-31), or never."
+        ),
     ] = "90d",
     database: DatabaseOption = None,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Make a key and print its token, once: only a hash of it is kept."""
+    """Create a key and print its token, which is shown only now: the database stores a hash of it."""
     from cardiograph.cli import console
     from cardiograph.service.records import Records
 
-    expires_at = _end(expires)
+    expires_at = _expiry(expires)
     with Records.open(database) as opened:
         token, key = opened.keys.create(name, frozenset(scope or ("predict", "read")), expires_at)
     if as_json:
-        console.show_json({"token": token, **_told(key)})
+        console.show_json({"token": token, **_described(key)})
     else:
         typer.echo(token)
         end = "never expires" if key.expires_at is None else f"expires {_minute(key.expires_at)}"
-        typer.echo(f"key {key.id}, good for {', '.join(sorted(key.scopes))}, {end}; it is not shown again", err=True)
+        typer.echo(
+            f"key {key.id}, scopes {', '.join(sorted(key.scopes))}, {end}; the token is not shown again", err=True
+        )
 
 
 @keys.command("list")
-def list_(database: DatabaseOption = None, as_json: options.AsJson = False) -> None:
-    """Show all keys without their secrets, void ones, too."""
+def list_(database: DatabaseOption = None, as_json: AsJson = False) -> None:
+    """List all keys without their secrets, including expired and revoked ones."""
     from rich.console import Console
     from rich.table import Table
 
@@ -69,92 +76,97 @@ def list_(database: DatabaseOption = None, as_json: options.AsJson = False) -> N
     from cardiograph.service.records import Records
 
     with Records.open(database, create=False) as opened:
-        found = opened.keys.list()
+        listed = opened.keys.list()
     if as_json:
-        console.show_json({"keys": [_told(key) for key in found]})
+        console.show_json({"keys": [_described(key) for key in listed]})
         return
     table = Table("id", "name", "scopes", "created", "expires", "state")
-    for key in found:
-        told = _told(key)
+    for key in listed:
+        described = _described(key)
         end = "never" if key.expires_at is None else _minute(key.expires_at)
-        cells = (key.id, key.name, ", ".join(told["scopes"]), _minute(key.created_at), end, told["state"])
+        cells = (key.id, key.name, ", ".join(described["scopes"]), _minute(key.created_at), end, described["state"])
         table.add_row(*(console.plain(cell) for cell in cells))
     Console().print(table)
 
 
 @keys.command()
 def revoke(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="Of the key: the 12 digits in the middle of its token.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Id of the key: the 12 digits in the middle of its token.")],
     database: DatabaseOption = None,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Make a key void from now on."""
+    """Revoke a key; it is refused from now on."""
     from cardiograph.cli import console
     from cardiograph.service.records import Records
 
     with Records.open(database, create=False) as opened:
         key = opened.keys.revoke(id_)
     if as_json:
-        console.show_json(_told(key))
+        console.show_json(_described(key))
     else:
         typer.echo(f"key {key.id} is revoked")
 
 
 @audit_log.command(
     epilog="Examples: cardiograph audit-log verify | cardiograph audit-log verify --known 120:9f86d081...; "
-    "exit status 1 where something is wrong."
+    "Exit status 1 if a check fails."
 )
 def verify(
     database: DatabaseOption = None,
     known: Annotated[
         str | None,
-        typer.Option(help="NUMBER:HASH of an entry, as an earlier call told and you noted elsewhere."),
+        typer.Option(help="NUMBER:HASH of an entry that an earlier call printed and you stored elsewhere."),
     ] = None,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Check that no entry was changed, removed, added or moved, nor the predictions and keys that entries are about."""
+    """Check that no entry was changed, removed, added or moved, nor the predictions and keys that entries refer to."""
     from dataclasses import asdict
 
     from cardiograph.cli import console
     from cardiograph.service.records import Records
 
-    noted = None if known is None else _noted(known)
+    expected = None if known is None else _known_entry(known)
     with Records.open(database, create=False) as opened:
-        found = opened.log.verify(known=noted)
+        result = opened.log.verify(known=expected)
     if as_json:
-        console.show_json(asdict(found))
-    elif found.ok:
-        typer.echo(f"whole: {found.entries} entries\nnote elsewhere, for --known: {found.entries}:{found.head_hash}")
+        console.show_json(asdict(result))
+    elif result.ok:
+        typer.echo(
+            f"intact: {result.entries} entries\nstore this elsewhere, for --known: {result.entries}:{result.head_hash}"
+        )
     else:
-        where = "" if found.first_bad is None else f"entry {found.first_bad} "
-        typer.echo(f"broken: {where}{found.reason}")
-    if not found.ok:
+        where = "" if result.first_bad is None else f"entry {result.first_bad} "
+        typer.echo(f"broken: {where}{result.reason}")
+    if not result.ok:
         raise typer.Exit(1)
 
 
 @records.command(epilog="Example: cardiograph records prune --older-than 30d")
 def prune(
-    older_than: Annotated[str, typer.Option(help="Age in days, such as 30d.")],
+    older_than: Annotated[str, typer.Option(help="Minimum age of what is deleted, in days, such as 30d.")],
     database: DatabaseOption = None,
-    as_json: options.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Delete old predictions with the pages that were kept; the audit log stays whole and tells of it."""
+    """Delete old predictions and their stored pages; the audit log stays intact and records the deletion."""
     from cardiograph.cli import console
     from cardiograph.service.records import Records
 
     before = datetime.now(UTC) - _days("--older-than", older_than)
     with Records.open(database, create=False, spend_reserve=True) as opened:
         count = opened.prune(before)
-        left = not opened.forget()
-    if left:
-        typer.echo("the database is being read, so parts of them are left in its -wal file; run this again", err=True)
+        incomplete = not opened.forget()
+    if incomplete:
+        typer.echo(
+            "another process reads the database, so parts of them remain in its -wal file; run this again",
+            err=True,
+        )
     if as_json:
         console.show_json({"deleted": count, "before": before.isoformat()})
     else:
         typer.echo(f"deleted {count} predictions made before {_minute(before)}")
 
 
-def _end(text: str) -> datetime | None:
+def _expiry(text: str) -> datetime | None:
     if text == "never":
         return None
     if text.endswith("d"):
@@ -167,21 +179,21 @@ def _end(text: str) -> datetime | None:
 
 
 def _days(option: str, text: str) -> timedelta:
-    if not re.fullmatch(r"[0-9]{1,5}d", text) or int(text[:-1]) > MOST_DAYS:
-        message = f"{option} {text!r}: expected 0d to {MOST_DAYS}d, such as 30d"
+    if not re.fullmatch(r"[0-9]{1,5}d", text) or int(text[:-1]) > MAX_DAYS:
+        message = f"{option} {text!r}: expected 0d to {MAX_DAYS}d, such as 30d"
         raise ConfigError(message)
     return timedelta(days=int(text[:-1]))
 
 
-def _noted(text: str) -> tuple[int, str]:
+def _known_entry(text: str) -> tuple[int, str]:
     found = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text)
     if found is None:
-        message = f"--known {text!r}: expected NUMBER:HASH as `cardiograph audit-log verify` tells it"
+        message = f"--known {text!r}: expected NUMBER:HASH as printed by `cardiograph audit-log verify`"
         raise ConfigError(message)
     return int(found[1]), found[2]
 
 
-def _told(key: Key) -> dict[str, Any]:
+def _described(key: Key) -> dict[str, Any]:
     usable = "usable" if key.usable(datetime.now(UTC)) else "expired"
     return {
         "id": key.id,

@@ -1,76 +1,105 @@
-"""``cardiograph serve``: a finished run as a service."""
+"""``cardiograph serve``: serve a finished run over HTTP."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cardiograph.cli.options import RunArgument
+from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardiograph.service.records import Records
     from cardiograph.service.settings import ServiceSettings
 
+UPLOADS_BEYOND_QUEUE = 6
+"""Uploads that are read in addition to the patients that are scored or wait."""
 
-def serve(  # noqa: PLR0913 - a command has its options
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Where a service listens, and who may use it."""
+
     host: Annotated[
-        str, typer.Option(help="Address to listen on; any but this machine's own asks for keys.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8000,
-    database: Annotated[
-        str | None,
-        typer.Option(help="SQLite file or PostgreSQL URL of the records; by default $CARDIOGRAPH_DATABASE, or a file."),
-    ] = None,
-    keep_pages: Annotated[
-        bool, typer.Option("--keep-pages", help="Keep pages and values in the records, not only their hashes.")
-    ] = False,
-    retention_days: Annotated[
-        int | None, typer.Option(help="Delete predictions that are older; the audit log stays.", min=1)
-    ] = None,
-    require_key: Annotated[
-        bool, typer.Option("--require-key", help="Ask for a key on this machine's own address, too.")
-    ] = False,
+        str, typer.Option(help="Address to listen on; any address but the local 127.0.0.1 requires keys.")
+    ] = "127.0.0.1"
+    port: Annotated[int, typer.Option(help="Port; 0 chooses a free one.", min=0, max=65535)] = 8000
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
-            help="Host name that the service goes by, such as that of the proxy; may be given again, and asks for keys."
+            help="Host name under which clients reach the service, such as a proxy's; requires keys. Repeatable."
         ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Patients scored at a time; by default one a core.", min=1)
-    ] = None,
-    waiting: Annotated[int, typer.Option(help="Patients that may wait; the next is told to come back.", min=0)] = 16,
-    timeout: Annotated[float, typer.Option(help="Seconds that a patient may wait and be scored.", min=0.1)] = 20.0,
-    rate: Annotated[int, typer.Option(help="Requests a minute for each key.", min=1)] = 1200,
-) -> None:
-    """Serve a finished run over HTTP: score a patient, read the answer again, see why. For research use.
+    ] = None
+    require_key: Annotated[bool, typer.Option("--require-key", help="Require a key on 127.0.0.1, too.")] = False
 
-    It listens on this machine alone. Another address needs a key (`cardiograph keys create`), and a proxy that speaks TLS.
+
+@dataclass(frozen=True, kw_only=True)
+class StorageOptions:
+    """What a service stores, where, and for how long."""
+
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="SQLite file or PostgreSQL URL of the stored predictions; by default $CARDIOGRAPH_DATABASE, or a file "
+            "in your data folder."
+        ),
+    ] = None
+    keep_pages: Annotated[
+        bool, typer.Option("--keep-pages", help="Store pages and clinical values, not only their hashes.")
+    ] = False
+    retention_days: Annotated[
+        int | None, typer.Option(help="Delete predictions after this many days; the audit log stays.", min=1)
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadOptions:
+    """How many requests a service accepts."""
+
+    workers: Annotated[
+        int | None, typer.Option(help="Number of patients scored at a time; by default one per core.", min=1)
+    ] = None
+    waiting: Annotated[
+        int, typer.Option(help="Maximum number of waiting patients; further requests have to come again later.", min=0)
+    ] = 16
+    timeout: Annotated[float, typer.Option(help="Maximum seconds for waiting and scoring of a patient.", min=0.1)] = (
+        20.0
+    )
+    rate: Annotated[int, typer.Option(help="Maximum number of requests per minute and key.", min=1)] = 1200
+
+
+@with_options
+def serve(run: RunArgument, *, network: NetworkOptions, storage: StorageOptions, load: LoadOptions) -> None:
+    """Serve a finished run over HTTP: score patients, read predictions again, explain them. For research use only.
+
+    The service listens on this machine only by default. Any other address requires a key (`cardiograph keys create`)
+    and a proxy that terminates TLS.
     """
     from cardiograph.service.app import create_app, open_records
     from cardiograph.service.server import Server
     from cardiograph.service.settings import ServiceSettings
     from cardiograph.threads import available_threads, set_threads
 
-    workers = workers or available_threads()
+    workers = load.workers or available_threads()
     settings = ServiceSettings(
         run=run,
-        host=host,
-        port=port,
-        database=database,
-        keep_pages=keep_pages,
-        retention_days=retention_days,
-        require_key=require_key,
-        allowed_hosts=tuple(name.lower() for name in allow_host or ()),
+        host=network.host,
+        port=network.port,
+        database=storage.database,
+        keep_pages=storage.keep_pages,
+        retention_days=storage.retention_days,
+        require_key=network.require_key,
+        allowed_hosts=tuple(name.lower() for name in network.allow_host or ()),
         workers=workers,
-        waiting=waiting,
-        uploads=workers + waiting + 6,
-        timeout_seconds=timeout,
-        requests_per_minute=rate,
+        waiting=load.waiting,
+        uploads=workers + load.waiting + UPLOADS_BEYOND_QUEUE,
+        timeout_seconds=load.timeout,
+        requests_per_minute=load.rate,
     )
     set_threads(max(1, available_threads() // workers))
     records = open_records(settings)
@@ -79,14 +108,14 @@ def serve(  # noqa: PLR0913 - a command has its options
 
 
 def require_a_key(settings: ServiceSettings, records: Records) -> None:
-    """Raise ConfigError where keys are asked for and nobody could have one."""
+    """Raise ConfigError if the service requires keys and no valid one exists."""
     now = datetime.now(UTC)
     usable = (
         key.revoked_at is None and (key.expires_at is None or key.expires_at > now) for key in records.keys.list()
     )
     if settings.keys_required and not any(usable):
         message = (
-            f"serve --host {settings.host}: keys are asked for, and there is none that is valid; make one by "
+            f"serve --host {settings.host}: a key is required, and no valid one exists; create one with "
             "`cardiograph keys create NAME --scope predict --scope read`, or serve on 127.0.0.1"
         )
         raise ConfigError(message)

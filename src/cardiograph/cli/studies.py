@@ -1,17 +1,18 @@
-"""Commands that compare many runs; each turns its options into a call of a study."""
+"""``cardiograph ladder`` and ``cardiograph compare``: studies that train many models on one cohort."""
 
 from __future__ import annotations
 
 import math
-import shlex
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardiograph.cli import options
-from cardiograph.registry import MODELS
+from cardiograph.cli.options import AsJson, CohortArgument, StudyOptions, config_overrides
+from cardiograph.cli.run import command_line
+from cardiograph.cli.signature import with_options
+from cardiograph.registry import BASELINES, MODELS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,127 +22,125 @@ if TYPE_CHECKING:
     from cardiograph.studies.compare.result import CompareResult, Point
     from cardiograph.studies.ladder.result import Block, LadderResult, LadderRow
 
-SHORT = {"balanced_accuracy": "bal. acc.", "class_accuracy": "class acc."}
+SHORT_TITLES = {"balanced_accuracy": "bal. acc.", "class_accuracy": "class acc."}
 
 
+@with_options
 def ladder(  # noqa: PLR0913 - a command has its options
-    context: typer.Context,
-    cohort: options.CohortArgument,
+    cohort: CohortArgument,
+    *,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the ladder; ladders/NAME by default. Unfinished: goes on.")
+        Path | None, typer.Option(help="Folder of the ladder; ladders/NAME by default. Resumes an unfinished ladder.")
     ] = None,
-    config: options.ConfigFile = None,
-    weights: Annotated[
-        str | None, typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Splits and trainings of each step; 10 by default.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of splits and trainings per step; 10 by default.")] = None,
     quick: Annotated[
         bool,
         typer.Option(
             "--quick",
-            help="Only the two faults that make a high score by themselves: values drawn from the label, and copies "
-            "across the split. Minutes.",
+            help="Only the two faults that produce a high score by themselves: values drawn from the label, and copies "
+            "across the split. Takes minutes.",
         ),
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that make trials side by side; one a core, four at most, by default.")
+        int | None,
+        typer.Option(help="Number of parallel processes; by default one per core, at most four."),
     ] = None,
-    positive: options.Positive = None,
-    outcome: options.Outcome = None,
-    map_: options.Map = None,
-    convert: options.Convert = None,
-    missing: options.Missing = None,
-    decimal: options.Decimal = None,
-    modality: options.Modality = None,
-    view: options.View = None,
-    skip_bad_pages: options.SkipBadPages = False,
-    gate: options.Gate = None,
-    seed: options.Seed = None,
-    as_json: options.AsJson = False,
+    options: StudyOptions,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what each fault of the published protocol is worth here: taken away one by one, and added alone."""
+    """Measure what each fault of published pipelines adds to the score on this cohort.
+
+    Faults are removed in turn from a pipeline that has all of them, and added one at a time to a sound one.
+    """
     from cardiograph.cli import console
     from cardiograph.config import load_config
     from cardiograph.studies.ladder.ladder import LadderOptions, run_ladder
 
     folder = out or Path("ladders") / cohort.resolve().stem
-    settings = load_config(config, options.config_overrides(context.params))
-    command = shlex.join(["cardiograph", *sys.argv[1:]])
+    settings = load_config(options.config, config_overrides(options))
     extent = LadderOptions.of(seeds, quick=quick, workers=workers)
-    with console.bars() as shown:
-        result = run_ladder(cohort, folder, settings, extent, progress=shown, command=command)
+    with console.bars() as progress:
+        result = run_ladder(cohort, folder, settings, extent, progress=progress, command=command_line())
     if as_json:
         console.show_json({"ladder": str(folder), "page": str(folder / "ladder.html"), **result.as_dict()})
     else:
         show_ladder(result, folder)
 
 
-def compare(  # noqa: PLR0913 - a command has its options
-    context: typer.Context,
-    cohort: options.CohortArgument,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the comparison; compares/NAME by default. Unfinished: goes on.")
-    ] = None,
-    config: options.ConfigFile = None,
-    weights: Annotated[
-        str | None, typer.Option(help="imagenet (default), random (seeded, no download), or a weights file.")
-    ] = None,
+@dataclass(frozen=True, kw_only=True)
+class ComparisonDesign:
+    """Options that only ``cardiograph compare`` has: the models, and how they are compared."""
+
     models: Annotated[
         str | None,
-        typer.Option(help=f"Which, separated by commas: default (always), {', '.join(MODELS)}."),
-    ] = None,
-    folds: Annotated[int | None, typer.Option(help="Parts that are tested in turn; whole groups, by class. 5.")] = None,
-    repeats: Annotated[int | None, typer.Option(help="How often folds are dealt; 5, or 1 with --quick.")] = None,
+        typer.Option(
+            help=f"Models, separated by commas: default (always included), {', '.join(MODELS)}. All by default; "
+            f"at least one of {', '.join(BASELINES)}."
+        ),
+    ] = None
+    folds: Annotated[
+        int | None, typer.Option(help="Number of folds, of whole groups and stratified by class; 5 by default.")
+    ] = None
+    repeats: Annotated[
+        int | None, typer.Option(help="Number of times the folds are drawn; 5, or 1 with --quick, by default.")
+    ] = None
     quick: Annotated[
-        bool, typer.Option("--quick", help="One repeat; the default and the baselines: a first look.")
-    ] = False,
+        bool, typer.Option("--quick", help="One repeat of the default model and the baselines, for a first look.")
+    ] = False
     no_tuning: Annotated[
-        bool, typer.Option("--no-tuning", help="No model chooses its settings on validation records.")
-    ] = False,
+        bool, typer.Option("--no-tuning", help="Keep the settings of every model instead of tuning them on validation.")
+    ] = False
     net_benefit_at: Annotated[
-        str | None, typer.Option(help="Risks at which you would act, separated by commas; 0.1,0.2,0.3.")
-    ] = None,
+        str | None,
+        typer.Option(help="Risks at which you would treat, separated by commas; 0.1,0.2,0.3 by default."),
+    ] = None
     scarcity: Annotated[
-        bool, typer.Option("--scarcity", help="Also with 5, 10, 25, 50 and 100 % of the training labels.")
-    ] = False,
+        bool, typer.Option("--scarcity", help="Also compare with 5, 10, 25, 50 and 100 % of the training labels.")
+    ] = False
     missingness: Annotated[
-        bool, typer.Option("--missingness", help="Also with 0, 25, 50 and 75 % of BNP and EF blanked.")
-    ] = False,
+        bool, typer.Option("--missingness", help="Also compare with 0, 25, 50 and 75 % of BNP and EF removed.")
+    ] = False
     own_split: Annotated[
         bool,
         typer.Option(
-            "--own-split", help="The table's column split in place of folds; differences in AUROC by DeLong's test."
+            "--own-split",
+            help="Use the table's column split instead of folds; differences in AUROC by DeLong's test.",
         ),
-    ] = False,
+    ] = False
     jobs: Annotated[
-        int | None, typer.Option(help="Processes that fit side by side; one a core, four at most, by default.")
+        int | None, typer.Option(help="Number of parallel processes; by default one per core, at most four.")
+    ] = None
+
+
+@with_options
+def compare(
+    cohort: CohortArgument,
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the comparison; compares/NAME by default. Resumes an unfinished comparison."),
     ] = None,
-    positive: options.Positive = None,
-    outcome: options.Outcome = None,
-    map_: options.Map = None,
-    convert: options.Convert = None,
-    missing: options.Missing = None,
-    decimal: options.Decimal = None,
-    modality: options.Modality = None,
-    view: options.View = None,
-    skip_bad_pages: options.SkipBadPages = False,
-    gate: options.Gate = None,
-    seed: options.Seed = None,
-    as_json: options.AsJson = False,
+    design: ComparisonDesign,
+    options: StudyOptions,
+    as_json: AsJson = False,
 ) -> None:
-    """Hold the graph against models without it: folds of whole groups, settings chosen inside each, and a verdict."""
+    """Compare the graph with models that do not use it, under repeated group folds with tuning inside each fold."""
     from cardiograph.cli import console
     from cardiograph.config import load_config
-    from cardiograph.studies.compare.compare import compare as make_comparison
+    from cardiograph.studies.compare.compare import compare as run_comparison
     from cardiograph.studies.compare.options import CompareRequest, options_of
 
     folder = out or Path("compares") / cohort.resolve().stem
-    settings = load_config(config, options.config_overrides(context.params))
-    command = shlex.join(["cardiograph", *sys.argv[1:]])
-    asked = CompareRequest(models, folds, repeats, net_benefit_at, jobs)
-    extent = options_of(asked, quick=quick, tuned=not no_tuning, curves=(scarcity, missingness), own_split=own_split)
-    with console.bars() as shown:
-        result = make_comparison(cohort, folder, settings, extent, progress=shown, command=command)
+    settings = load_config(options.config, config_overrides(options))
+    extent = options_of(
+        CompareRequest(design.models, design.folds, design.repeats, design.net_benefit_at, design.jobs),
+        quick=design.quick,
+        tuned=not design.no_tuning,
+        curves=(design.scarcity, design.missingness),
+        own_split=design.own_split,
+    )
+    with console.bars() as progress:
+        result = run_comparison(cohort, folder, settings, extent, progress=progress, command=command_line())
     if as_json:
         console.show_json({"compare": str(folder), "page": str(folder / "compare.html"), **result.as_dict()})
     else:
@@ -149,19 +148,19 @@ def compare(  # noqa: PLR0913 - a command has its options
 
 
 def show_comparison(result: CompareResult, folder: Path) -> None:
-    """Leaderboard, differences, curves, verdicts, and where the page lies."""
+    """Show leaderboard, differences, curves, verdicts, and the path of the report."""
     from rich.console import Console
 
     from cardiograph.cli.console import plain
 
     console = Console()
     _show_scores(console, result)
-    for title, points in (("labels kept", result.scarcity), ("BNP and EF blanked", result.missingness)):
+    for title, points in (("labels kept", result.scarcity), ("BNP and EF removed", result.missingness)):
         if points:
             console.print(_points(points, title))
-    for said in (*(verdict.sentence for verdict in result.verdicts), *result.notes):
-        console.print(f"- {plain(said)}", highlight=False)
-    console.print(f"page: {plain(str(folder / 'compare.html'))}", highlight=False, soft_wrap=True)
+    for sentence in (*(verdict.sentence for verdict in result.verdicts), *result.notes):
+        console.print(f"- {plain(sentence)}", highlight=False)
+    console.print(f"report: {plain(str(folder / 'compare.html'))}", highlight=False, soft_wrap=True)
 
 
 def _show_scores(console: Console, result: CompareResult) -> None:
@@ -169,30 +168,30 @@ def _show_scores(console: Console, result: CompareResult) -> None:
     from cardiograph.studies.compare.wording import READS
 
     for modality in result.facts.modalities:
-        table = _empty(f"leaderboard: {READS[modality]}", "model", ("AUROC", "AUPRC", "Brier", "slope", "s/fit"))
+        table = _empty_table(f"leaderboard: {READS[modality]}", "model", ("AUROC", "AUPRC", "Brier", "slope", "s/fit"))
         for row in result.rows:
             if row.modality == modality:
-                told = [f"{row.scores[name].value:.3f}" for name in ("auprc", "brier")]
+                cells = [f"{row.scores[name].value:.3f}" for name in ("auprc", "brier")]
                 slope = f"{row.scores['calibration_slope'].value:.2f}"
-                auroc = _with_ends(row.scores["auroc"], sign=False)
-                table.add_row(plain(row.title), auroc, *told, slope, f"{row.seconds.value:.2f}")
+                auroc = _with_interval(row.scores["auroc"], sign=False)
+                table.add_row(plain(row.title), auroc, *cells, slope, f"{row.seconds.value:.2f}")
         console.print(table)
-    table = _empty("less the best baseline of each fold", "model", ("AUROC", "Brier"))
+    table = _empty_table("difference from the best baseline of each fold", "model", ("AUROC", "Brier"))
     for each in result.differences:
-        changes = [_with_ends(each.changes[name]) for name in ("auroc", "brier")]
+        changes = [_with_interval(each.changes[name]) for name in ("auroc", "brier")]
         table.add_row(plain(f"{each.title}, {READS[each.modality]}"), *changes)
     console.print(table)
 
 
 def _points(points: tuple[Point, ...], title: str) -> Table:
-    table = _empty(title, "share", ("default", "best baseline", "difference in AUROC"))
+    table = _empty_table(title, "share", ("default", "best baseline", "difference in AUROC"))
     for point in points:
-        told = [f"{found.value:.3f}" for found in (point.default, point.baseline)]
-        table.add_row(f"{point.share * 100:g} %", *told, _with_ends(point.changes["auroc"]))
+        cells = [f"{estimate.value:.3f}" for estimate in (point.default, point.baseline)]
+        table.add_row(f"{point.share * 100:g} %", *cells, _with_interval(point.changes["auroc"]))
     return table
 
 
-def _empty(title: str, first: str, headings: tuple[str, ...]) -> Table:
+def _empty_table(title: str, first: str, headings: tuple[str, ...]) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -205,17 +204,17 @@ def _empty(title: str, first: str, headings: tuple[str, ...]) -> Table:
     return table
 
 
-def _with_ends(found: Interval, *, sign: bool = True) -> str:
-    """Value and interval; bold where it is a difference without 0 in it."""
-    form = "+.3f" if sign else ".3f"
-    told = f"{found.value:{form}}"
-    if math.isfinite(found.low):
-        told += f" ({found.low:{form[:-2]}2f} to {found.high:{form[:-2]}2f})"
-    return f"[bold]{told}[/]" if sign and (found.low > 0 or found.high < 0) else told
+def _with_interval(estimate: Interval, *, sign: bool = True) -> str:
+    """Format a value with its interval; bold for a difference whose interval excludes 0."""
+    digits, bounds = ("+.3f", "+.2f") if sign else (".3f", ".2f")
+    text = f"{estimate.value:{digits}}"
+    if math.isfinite(estimate.low):
+        text += f" ({estimate.low:{bounds}} to {estimate.high:{bounds}})"
+    return f"[bold]{text}[/]" if sign and (estimate.low > 0 or estimate.high < 0) else text
 
 
 def show_ladder(result: LadderResult, folder: Path) -> None:
-    """Tables of the ladders, of faults alone and of controls, what they say, and where the page lies."""
+    """Show the tables of ladders, single faults and controls, their notes, and the path of the report."""
     from rich.console import Console
 
     from cardiograph.cli.console import plain
@@ -223,39 +222,29 @@ def show_ladder(result: LadderResult, folder: Path) -> None:
     console = Console()
     for title, blocks, change in (
         ("ladder", result.ladders, "change"),
-        ("each fault alone", result.alone, "to the sound path"),
-        ("controls", (result.controls,), "to ours"),
+        ("each fault alone", result.alone, "vs. sound path"),
+        ("controls", (result.controls,), "vs. ours"),
     ):
         for block in blocks:
             console.print(_table(block, f"{title}: {block.title}", change))
-    for said in (*result.notes, *result.reading):
-        console.print(f"- {plain(said)}", highlight=False)
-    console.print(f"page: {plain(str(folder / 'ladder.html'))}", highlight=False, soft_wrap=True)
+    for sentence in (*result.notes, *result.reading):
+        console.print(f"- {plain(sentence)}", highlight=False)
+    console.print(f"report: {plain(str(folder / 'ladder.html'))}", highlight=False, soft_wrap=True)
 
 
 def _table(block: Block, title: str, change: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
     from cardiograph.cli.console import plain
 
-    table = Table(title=plain(title), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("step", min_width=18)
     others = [metric for metric in block.metrics if metric != "auroc"]
-    for heading in ("AUROC", change, *(SHORT[metric] for metric in others)):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _empty_table(title, "step", ("AUROC", change, *(SHORT_TITLES[metric] for metric in others)))
     for row in block.rows:
         if row.why_not:
             table.add_row(plain(row.title), "n/a", "", *[""] * len(others), style="dim")
             continue
-        told = [f"{row.scores[metric].value:.3f}" if metric in row.scores else "" for metric in others]
-        table.add_row(plain(row.title), f"{row.scores['auroc'].value:.3f}", _change(row), *told)
+        cells = [f"{row.scores[metric].value:.3f}" if metric in row.scores else "" for metric in others]
+        table.add_row(plain(row.title), f"{row.scores['auroc'].value:.3f}", _change(row), *cells)
     return table
 
 
 def _change(row: LadderRow) -> str:
-    if "auroc" not in row.changes:
-        return ""
-    found = row.changes["auroc"]
-    told = f"{found.value:+.3f} ({found.low:+.2f} to {found.high:+.2f})"
-    return f"[bold]{told}[/]" if found.low > 0 or found.high < 0 else told
+    return _with_interval(row.changes["auroc"]) if "auroc" in row.changes else ""

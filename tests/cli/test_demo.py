@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cardiograph.cli.app import DEMO, demo, main
+from cardiograph.cli.app import main
+from cardiograph.cli.demo import DEMO, demo
 from cardiograph.config import load_config
 from cardiograph.containers import VAL, Groups
 from cardiograph.ingest.groups import split_records
@@ -29,10 +30,10 @@ def test_its_validation_records_are_enough_for_a_yes_or_a_no():
 @pytest.mark.slow
 def test_it_answers_yes_and_no(tmp_path):
     main_ended(["demo", "--out", str(tmp_path / "demo")])
-    told = pd.read_parquet(tmp_path / "demo" / "run" / "predictions.parquet")
-    assert {"positive", "negative"} <= set(told["decision"])
-    shown = told["probability_sign"]
-    assert ((told["low"] <= shown) & (shown <= told["high"])).all()
+    output = pd.read_parquet(tmp_path / "demo" / "run" / "predictions.parquet")
+    assert {"positive", "negative"} <= set(output["decision"])
+    shown = output["probability_sign"]
+    assert ((output["low"] <= shown) & (shown <= output["high"])).all()
 
 
 def main_ended(arguments):

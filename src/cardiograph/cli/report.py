@@ -1,0 +1,19 @@
+"""``cardiograph report``: render the report of a finished run again."""
+
+from __future__ import annotations
+
+from cardiograph.cli.options import AsJson, RunArgument
+from cardiograph.cli.run import show_run
+
+
+def report(run: RunArgument, as_json: AsJson = False) -> None:
+    """Write report.html and model_card.md of a finished run again, and show its scores."""
+    from cardiograph.artifacts.run import RunDirectory
+    from cardiograph.run.report import require_trained, write_report
+
+    directory = RunDirectory(run)
+    directory.require_finished()
+    require_trained(directory)
+    with directory.locked():
+        write_report(directory)
+    show_run(run, directory.read_json("metrics.json"), as_json=as_json)
