@@ -1,4 +1,4 @@
-"""The audit as a page: it tells everything, and names that look like code stay text."""
+"""The audit report is complete, and names that look like code stay text."""
 
 import re
 from html.parser import HTMLParser
@@ -94,7 +94,7 @@ def test_findings_stand_with_severity_code_column_text_and_action():
     assert "warning single_column column ef ef alone tells the label. What to do: Look at it." in text
 
 
-def test_classes_are_told_as_files_and_different_images():
+def test_classes_are_shown_as_files_and_different_images():
     text = Words(audit_page(audit())).text
     assert "ill 3 1 3.00 well 3 3 1.00 all 6 4 1.50" in text
     assert "Different images" not in Words(audit_page(audit(files=0, different=0))).text

@@ -1,4 +1,4 @@
-"""A probe finds what is there, finds nothing in noise, and never learns from the group it scores."""
+"""A probe finds signal, finds none in noise, and never scores a group that it was fitted on."""
 
 import numpy as np
 import pytest

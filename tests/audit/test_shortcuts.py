@@ -1,4 +1,4 @@
-"""What should not know the label is found out where it does, and left alone where it does not."""
+"""Features that should be unrelated to the label are reported only if they predict it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The clinical table: what does not vary, what repeats, what the reader remarked upon."""
+"""The clinical table: constant columns, repeated rows and remarks of the reader."""
 
 import numpy as np
 
