@@ -19,7 +19,7 @@ from cardiograph.studies.faults.switches import Faults
 
 
 def test_whole_groups_exchange_labels(shared_cohort):
-    cohort, groups = shared_cohort.own[0], shared_cohort.groups
+    cohort, groups = shared_cohort.usable[0], shared_cohort.groups
     found = exchange_labels(cohort, groups, 1)
     for group in range(len(groups)):
         rows = np.flatnonzero(groups.index == group)
@@ -32,7 +32,7 @@ def test_whole_groups_exchange_labels(shared_cohort):
 
 
 def test_unlabelled_records_stay_unlabelled(shared_cohort):
-    cohort, groups = shared_cohort.own[0], shared_cohort.groups
+    cohort, groups = shared_cohort.usable[0], shared_cohort.groups
     labels = cohort.labels.copy()
     labels[:4] = -1
     cohort = dataclasses.replace(cohort, table=cohort.table.assign(label=labels))
@@ -40,7 +40,7 @@ def test_unlabelled_records_stay_unlabelled(shared_cohort):
 
 
 def test_another_seed_exchanges_otherwise(shared_cohort):
-    found = [exchange_labels(shared_cohort.own[0], shared_cohort.groups, seed).labels.tolist() for seed in (1, 1, 2)]
+    found = [exchange_labels(shared_cohort.usable[0], shared_cohort.groups, seed).labels.tolist() for seed in (1, 1, 2)]
     assert found[0] == found[1] != found[2]
 
 
@@ -58,7 +58,7 @@ def test_random_edges_keep_the_degree_and_stay_outside_a_group():
 def test_random_edges_are_another_graph_than_the_nearest(shared_cohort):
     config = shared_cohort.settings(shared_cohort.config, Faults(), "image", 1)
     config = config.model_copy(update={"model": config.model.model_copy(update={"name": "gcn"})})
-    assert CONTROLS["rewired_edges"](shared_cohort, config) != shared_cohort.trial(config)
+    assert CONTROLS["rewired_edges"](shared_cohort, config) != shared_cohort.fit_and_score(config)
     assert CONTROLS["rewired_edges"](shared_cohort, config) == CONTROLS["rewired_edges"](shared_cohort, config)
 
 
@@ -75,13 +75,13 @@ def test_the_header_control_sees_the_margins_and_nothing_else(shared_cohort, mon
     monkeypatch.setattr(controls, "fit_and_score", watched)
     with pytest.raises(KeyError):
         header_only(shared_cohort, shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))
-    np.testing.assert_array_equal(seen[0].image, margins(shared_cohort.own[1]))
+    np.testing.assert_array_equal(seen[0].image, margins(shared_cohort.usable[1]))
     assert seen[0].image.shape == (30, 1536)
     assert seen[0].clinical is None
 
 
 def test_a_page_without_a_grid_has_white_margins(shared_cohort):
-    page_index = shared_cohort.own[1]
+    page_index = shared_cohort.usable[1]
     facts = dataclasses.replace(page_index.facts[0], traits=dataclasses.replace(page_index.facts[0].traits, margins=""))
     found = margins(dataclasses.replace(page_index, facts=(facts, *page_index.facts[1:])))
     assert (found[0] == 255).all()
@@ -97,9 +97,9 @@ def test_every_control_gives_scores(shared_cohort, name):
 
 
 @pytest.mark.slow
-def test_twenty_permutations_score_half(shared, make_lab):
+def test_twenty_permutations_score_half(shared, make_shared_cohort):
     """On noise in place of pages any cohort does; here the shared table gives groups of eight copies."""
-    shared_cohort = make_lab(
+    shared_cohort = make_shared_cohort(
         shared / "data" / "ecg-pages" / "manifest.csv",
         cohort={
             "map": {"ecg": "image", "label": "class"},
@@ -115,5 +115,5 @@ def test_twenty_permutations_score_half(shared, make_lab):
 
 def test_groups_of_one_label_are_what_the_permutation_is_made_for(shared_cohort):
     alone = Groups(np.arange(30))
-    found = exchange_labels(shared_cohort.own[0], alone, 3)
-    assert sorted(found.labels) == sorted(shared_cohort.own[0].labels)
+    found = exchange_labels(shared_cohort.usable[0], alone, 3)
+    assert sorted(found.labels) == sorted(shared_cohort.usable[0].labels)

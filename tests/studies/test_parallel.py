@@ -4,9 +4,9 @@ import pytest
 
 from cardiograph.errors import RunError
 from cardiograph.studies.parallel import TrialLog, trial_key
-from cardiograph.studies.shared_cohort import Measured
+from cardiograph.studies.shared_cohort import TrialMetrics
 
-ONE, TWO = Measured(0.75, 0.7, 0.6, 0.8, 0.5), Measured(1 / 3, 0.5, 0.5, 0.5)
+ONE, TWO = TrialMetrics(0.75, 0.7, 0.6, 0.8, 0.5), TrialMetrics(1 / 3, 0.5, 0.5, 0.5)
 
 
 def test_what_was_kept_is_known_to_the_next_process_to_the_last_bit(tmp_path):

@@ -16,20 +16,20 @@ from cardiograph.inference import Predictor
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.studies.faults.steps import scores_through, steps_of
 from cardiograph.studies.faults.switches import Faults
-from cardiograph.studies.shared_cohort import Measured, SharedCohort
+from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import PreparedGraph
 from cardiograph.train.steps import DEFAULT_STEPS
 from cardiograph.train.trial import fit_and_score
 
-Control = Callable[[SharedCohort, RunConfig], Measured]
+Control = Callable[[SharedCohort, RunConfig], TrialMetrics]
 
 WHITE = 255
 
 
-def permuted_labels(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
+def permuted_labels(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
     """The labels mean nothing: whole groups exchange theirs before anything is split."""
-    return shared_cohort.trial(config, relabel=exchange_labels)
+    return shared_cohort.fit_and_score(config, relabel=exchange_labels)
 
 
 def exchange_labels(cohort: Cohort, groups: Groups, seed: int) -> Cohort:
@@ -51,9 +51,9 @@ def exchange_labels(cohort: Cohort, groups: Groups, seed: int) -> Cohort:
     return dataclasses.replace(cohort, table=table)
 
 
-def header_only(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
+def header_only(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
     """Logistic regression on the grey levels of the page margins, header and footer, and nothing else."""
-    dataset, _ = shared_cohort.study(config)
+    dataset, _ = shared_cohort.build_dataset(config)
     if dataset.page_index is None:
         message = "header_only needs pages"
         raise ValueError(message)
@@ -74,26 +74,26 @@ def margins(page_index: PageIndex) -> NDArray[np.float32]:
     return found
 
 
-def logistic(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
+def logistic(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
     """Logistic regression on the same node features."""
-    return shared_cohort.trial(config, name="logistic")
+    return shared_cohort.fit_and_score(config, name="logistic")
 
 
-def without_graph(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
+def without_graph(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
     """The same network hearing nobody."""
-    return shared_cohort.trial(config, name="mlp")
+    return shared_cohort.fit_and_score(config, name="mlp")
 
 
-def as_it_is(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
+def as_it_is(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
     """A sound trial of another configuration."""
-    return shared_cohort.trial(config)
+    return shared_cohort.fit_and_score(config)
 
 
-def rewired_edges(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
+def rewired_edges(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
     """Each record and each query hears as many random reference records of other groups instead of the nearest."""
     edges = RandomEdges(np.random.default_rng([config.seed, 7]))
     sound = steps_of(Faults(), pool=shared_cohort.pool)
-    return shared_cohort.trial(
+    return shared_cohort.fit_and_score(
         config, steps=dataclasses.replace(sound, link=edges.link, join=edges.join, score=edges.score)
     )
 

@@ -21,7 +21,7 @@ from cardiograph.regular_files import read_regular
 from cardiograph.studies.controls import CONTROLS
 from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.ladder.plan import Step
-from cardiograph.studies.shared_cohort import Measured, SharedCohort
+from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 from cardiograph.threads import available_threads, set_threads
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TrialResult:
     """
 
     trial: LadderTrial
-    scores: Measured
+    scores: TrialMetrics
     seconds: float
 
 
@@ -164,7 +164,7 @@ def _make(shared_cohort: SharedCohort, trial: LadderTrial) -> TrialResult:
     scores = (
         CONTROLS[step.name](shared_cohort, config)
         if step.name in CONTROLS
-        else shared_cohort.trial(config, by_class=step.by_class)
+        else shared_cohort.fit_and_score(config, by_class=step.by_class)
     )
     return TrialResult(trial, scores, time.perf_counter() - start)
 
@@ -225,7 +225,7 @@ class LineLog(Generic[_Scores]):
         self.known[key] = scores
 
 
-class TrialLog(LineLog[Measured]):
+class TrialLog(LineLog[TrialMetrics]):
     """The trials of a ladder.
 
     Args:
@@ -233,4 +233,4 @@ class TrialLog(LineLog[Measured]):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, Measured)
+        super().__init__(path, TrialMetrics)

@@ -39,7 +39,7 @@ Relabel = Callable[[Cohort, Groups, int], Cohort]
 
 
 @dataclass(frozen=True)
-class Measured:
+class TrialMetrics:
     """The scores of one trial on its test records.
 
     Args:
@@ -95,7 +95,7 @@ class SharedCohort:
         return tuple(sorted(set(table["class_name"][table["label"] != UNLABELLED])))
 
     @cached_property
-    def own(self) -> tuple[Cohort, PageIndex | None]:
+    def usable(self) -> tuple[Cohort, PageIndex | None]:
         """The records of a sound run, and their pages in the view of the settings."""
         if not self.cohort.has_pages:
             return self.cohort, None
@@ -104,14 +104,14 @@ class SharedCohort:
     @property
     def groups(self) -> Groups:
         """True groups of the records of a sound run, whatever the encoder of a trial sees."""
-        return self._grouped(self.own[0])
+        return self._grouped(self.usable[0])
 
     def settle_precision(self) -> None:
         """Decide the encoder's precision once, on all labelled pages in the own view: no step may change it.
 
         Random weights are too coarse in bfloat16 (pages look alike to them), so that nothing is tried there.
         """
-        cohort, page_index = self.own
+        cohort, page_index = self.usable
         if page_index is None or self.config.encoder.precision != "auto":
             return
         precision = "f32"
@@ -139,7 +139,7 @@ class SharedCohort:
         }
         return with_faults(config.model_copy(update=update), faults)
 
-    def study(
+    def build_dataset(
         self, config: RunConfig, *, steps: PipelineSteps | None = None, relabel: Relabel | None = None
     ) -> tuple[Dataset, PipelineSteps]:
         """Split the cohort and embed its pages as a configuration asks; what is known is not computed again.
@@ -159,7 +159,7 @@ class SharedCohort:
         split = steps.split(cohort, groups, config)
         return steps.build_dataset(cohort, page_index, split, clinical_values(cohort, split, config), context), steps
 
-    def trial(
+    def fit_and_score(
         self,
         config: RunConfig,
         *,
@@ -167,17 +167,17 @@ class SharedCohort:
         by_class: bool = False,
         steps: PipelineSteps | None = None,
         relabel: Relabel | None = None,
-    ) -> Measured:
+    ) -> TrialMetrics:
         """Learn and score one network.
 
         Args:
             config: From :meth:`settings`.
             name: Name of the network; the configured one if empty.
             by_class: Whether a second network learns the classes, where there are more than two.
-            steps: As for :meth:`study`.
-            relabel: As for :meth:`study`.
+            steps: As for :meth:`build_dataset`.
+            relabel: As for :meth:`build_dataset`.
         """
-        dataset, steps = self.study(config, steps=steps, relabel=relabel)
+        dataset, steps = self.build_dataset(config, steps=steps, relabel=relabel)
         found = fit_and_score(dataset, config, steps, name=name)
         parts = {VAL: found.validation.probabilities, TEST: found.test.probabilities}
         measured = self.measure(dataset, parts, steps)
@@ -190,7 +190,7 @@ class SharedCohort:
 
     def measure(
         self, dataset: Dataset, probabilities: dict[str, NDArray[np.float64]], steps: PipelineSteps
-    ) -> Measured:
+    ) -> TrialMetrics:
         """Scores of the test records, with the threshold of the validation records.
 
         Args:
@@ -208,14 +208,14 @@ class SharedCohort:
         threshold = youden_threshold(judged[VAL].labels, judged[VAL].probabilities["model"])
         scores = score(judged[TEST].labels, judged[TEST].probabilities["model"], threshold)
         names = ("auroc", "balanced_accuracy", "sensitivity", "specificity")
-        return Measured(*(scores[name] for name in names))
+        return TrialMetrics(*(scores[name] for name in names))
 
     def _shop(self, config: RunConfig) -> RunContext:
         return RunContext(config, self._cache, self.progress, encoders=self._encoders)
 
     def _surveyed(self, steps: PipelineSteps, context: RunContext) -> tuple[Cohort, PageIndex | None]:
         """The records and pages of a configuration: by its modality, its view, and what becomes of bad pages."""
-        cohort, page_index = self.own
+        cohort, page_index = self.usable
         if page_index is None or context.config.cohort.modality == "clinical":
             return cohort, None
         everyone = cohort if steps.page_index is index_pages else self.cohort
@@ -230,7 +230,7 @@ class SharedCohort:
     def _grouped(self, cohort: Cohort) -> Groups:
         """True groups by the cohort's own view; more records than ``own`` has are those of pages that cannot be read."""
         if len(cohort) not in self._groups:
-            own, pages = self.own
+            own, pages = self.usable
             if len(cohort) != len(own):
                 own, pages = survey_with_zeros(self.cohort, self._shop(self.config))
             self._groups[len(cohort)] = group_records(own, pages, self.config)

@@ -43,16 +43,16 @@ def counted(monkeypatch):
 
 def without_clock(result):
     """What a comparison says, less seconds and memory."""
-    told = result.as_dict()
-    for row in told["rows"]:
+    content = result.as_dict()
+    for row in content["rows"]:
         del row["seconds"], row["peak_mib"]
-    return told
+    return content
 
 
 def test_the_files_agree(compared):
     result, out = compared
-    told = json.loads((out / "compare.json").read_text())
-    assert told["rows"][0]["scores"]["auroc"]["value"] == result.rows[0].scores["auroc"].value
+    content = json.loads((out / "compare.json").read_text())
+    assert content["rows"][0]["scores"]["auroc"]["value"] == result.rows[0].scores["auroc"].value
     lines = list(csv.DictReader((out / "leaderboard.csv").read_text().splitlines()))
     line = next(each for each in lines if (each["model"], each["metric"]) == ("logistic", "auroc"))
     row = next(row for row in result.rows if row.model == "logistic")
@@ -112,10 +112,10 @@ def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_tabl
 
 
 def test_more_repeats_add_to_what_is_there(values_table, tmp_path, counted):
-    extent = CompareOptions(models=("default", "logistic"), folds=2, repeats=1, workers=1)
-    compare(values_table, tmp_path / "out", values_settings(), extent)
+    options = CompareOptions(models=("default", "logistic"), folds=2, repeats=1, workers=1)
+    compare(values_table, tmp_path / "out", values_settings(), options)
     first = len(counted)
-    compare(values_table, tmp_path / "out", values_settings(), dataclasses.replace(extent, repeats=2))
+    compare(values_table, tmp_path / "out", values_settings(), dataclasses.replace(options, repeats=2))
     assert {task.place[0] for task in counted[first:]} == {1}
     assert len(counted) == 2 * first
 
@@ -126,28 +126,28 @@ def test_another_configuration_in_the_folder_is_refused(compared, values_table):
 
 
 def test_the_own_split_needs_one_record_of_each_group_and_whole_groups(values_table, page_table, tmp_path):
-    extent = CompareOptions(models=("default", "logistic"), own_split=True, workers=1)
+    options = CompareOptions(models=("default", "logistic"), own_split=True, workers=1)
     with pytest.raises(ConfigError, match=r"--own-split: the test part has 18 records in 12 groups"):
-        compare(values_table, tmp_path / "a", values_settings(), extent)
+        compare(values_table, tmp_path / "a", values_settings(), options)
     table = pd.read_csv(values_table)
     table.drop(columns="split").to_csv(tmp_path / "none.csv", index=False)
     with pytest.raises(ConfigError, match="no column `split`"):
-        compare(tmp_path / "none.csv", tmp_path / "b", values_settings(), extent)
+        compare(tmp_path / "none.csv", tmp_path / "b", values_settings(), options)
     torn = table.copy()
     torn.loc[60, "split"] = "test" if torn.loc[60, "split"] != "test" else "train"
     torn.to_csv(tmp_path / "torn.csv", index=False)
     with pytest.raises(CohortError, match=r"1 group\(s\).*both"):
-        compare(tmp_path / "torn.csv", tmp_path / "c", values_settings(), extent)
+        compare(tmp_path / "torn.csv", tmp_path / "c", values_settings(), options)
     table.iloc[:60].to_csv(tmp_path / "one.csv", index=False)
-    found = compare(tmp_path / "one.csv", tmp_path / "d", values_settings(), extent)
+    found = compare(tmp_path / "one.csv", tmp_path / "d", values_settings(), options)
     assert found.differences[0].p is not None
     assert math.isfinite(found.verdict.change.low)
     assert math.isnan(found.rows[0].scores["brier"].low)
 
 
 def test_a_default_that_hears_nobody_has_no_graph_to_judge(values_table, tmp_path):
-    extent = CompareOptions(models=("default", "knn_vote"), folds=2, repeats=1, workers=1)
-    found = compare(values_table, tmp_path / "out", values_settings(model={"name": "logistic"}), extent)
+    options = CompareOptions(models=("default", "knn_vote"), folds=2, repeats=1, workers=1)
+    found = compare(values_table, tmp_path / "out", values_settings(model={"name": "logistic"}), options)
     assert found.verdict.helps == "no graph"
     assert found.verdict.edges is None
 
@@ -204,9 +204,9 @@ def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
     assert "compare.html" in shown
     with pytest.raises(SystemExit):
         main([*command, "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert told["facts"]["folds"] == 2
-    assert told["verdicts"][0]["modality"] == "clinical"
+    content = json.loads(capsys.readouterr().out)
+    assert content["facts"]["folds"] == 2
+    assert content["verdicts"][0]["modality"] == "clinical"
 
 
 @pytest.mark.slow
@@ -217,8 +217,8 @@ def test_processes_come_to_the_figures_of_one(compared, values_table, tmp_path):
 
 @pytest.mark.slow
 def test_pages_are_compared_and_choose_components(page_table, cheap_encoder, tmp_path):
-    extent = CompareOptions(models=("default", "gcn", "logistic", "boosting"), folds=2, repeats=1, workers=1)
-    found = compare(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), extent)
+    options = CompareOptions(models=("default", "gcn", "logistic", "boosting"), folds=2, repeats=1, workers=1)
+    found = compare(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), options)
     assert found.facts.modalities == ("image",)
     assert found.facts.weights == "random"
     logistic = next(row for row in found.rows if row.model == "logistic")

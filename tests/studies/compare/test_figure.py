@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from tests.studies.compared import made_bench, told
+from tests.studies.compared import fit_result, made_fold_data
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.studies.compare.compare import _summarised, tasks_of
@@ -25,19 +25,22 @@ CHROMIUM = shutil.which("chromium")
 @pytest.fixture(scope="module")
 def result():
     """A comparison of every model on three modalities with made probabilities; both together score 1."""
-    fold_data, extent = made_bench(folds=3, modalities=tuple(LEANS)), options_of(CompareRequest(folds=3, repeats=2))
+    fold_data, options = (
+        made_fold_data(folds=3, modalities=tuple(LEANS)),
+        options_of(CompareRequest(folds=3, repeats=2)),
+    )
     rng, fits = np.random.default_rng(0), {}
-    for task in tasks_of(fold_data, extent):
+    for task in tasks_of(fold_data, options):
         labels = labels_of_test(fold_data, task.place)
         spread = rng.random(len(labels)) * 0.6
-        fits[task] = told(np.clip(spread + LEANS[task.modality] * labels, 0, 1), 0.3 + 0.2 * rng.random())
+        fits[task] = fit_result(np.clip(spread + LEANS[task.modality] * labels, 0, 1), 0.3 + 0.2 * rng.random())
     shared_cohort = SimpleNamespace(
         source=SimpleNamespace(name="made.csv"),
         config=fold_data.config,
         cohort=SimpleNamespace(has_pages=True),
         had_split=False,
     )
-    return _summarised(fold_data, shared_cohort, extent, fits)
+    return _summarised(fold_data, shared_cohort, options, fits)
 
 
 def test_every_dot_of_the_leaderboard_lies_on_its_axis(result):

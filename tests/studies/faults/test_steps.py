@@ -113,7 +113,7 @@ def scored(shared_cohort, name, seed=3, k=2):
     config = shared_cohort.settings(shared_cohort.config, one_fault(name), "image", seed)
     gcn = config.model.model_copy(update={"name": "gcn"})
     config = config.model_copy(update={"graph": GraphConfig(k=k), "model": gcn})
-    dataset, steps = shared_cohort.study(config)
+    dataset, steps = shared_cohort.build_dataset(config)
     return dataset, config, steps
 
 
@@ -151,7 +151,7 @@ def test_duplicates_across_split_parts_groups_and_the_sound_split_does_not(share
 
     def parted(name):
         faults = one_fault(name) if name else Faults()
-        split = shared_cohort.study(shared_cohort.settings(shared_cohort.config, faults, "image", 1))[0].split
+        split = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, faults, "image", 1))[0].split
         return sum(len(set(split.part[true == group])) > 1 for group in range(len(shared_cohort.groups)))
 
     assert parted("") == 0
@@ -159,10 +159,10 @@ def test_duplicates_across_split_parts_groups_and_the_sound_split_does_not(share
 
 
 def test_header_in_view_changes_the_view_and_not_the_groups(shared_cohort):
-    whole = shared_cohort.study(shared_cohort.settings(shared_cohort.config, one_fault("header_in_view"), "image", 1))[
-        0
-    ]
-    grid = shared_cohort.study(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
+    whole = shared_cohort.build_dataset(
+        shared_cohort.settings(shared_cohort.config, one_fault("header_in_view"), "image", 1)
+    )[0]
+    grid = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
     (left, top, _, _), (grid_left, grid_top, _, _) = whole.page_index.facts[0].box, grid.page_index.facts[0].box
     assert (left, top) == (0, 0) != (grid_left, grid_top)
     np.testing.assert_array_equal(whole.split.groups.index, grid.split.groups.index)
@@ -172,7 +172,7 @@ def test_header_in_view_changes_the_view_and_not_the_groups(shared_cohort):
 
 def test_simulated_from_label_tells_the_label_in_test_records_and_blind_does_not(shared_cohort):
     def best_column(faults):
-        dataset = shared_cohort.study(shared_cohort.settings(shared_cohort.config, faults, "both", 1))[0]
+        dataset = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, faults, "both", 1))[0]
         labels, values = dataset.cohort.labels, dataset.inputs.clinical.values
         return max(abs(np.corrcoef(labels, values[:, column])[0, 1]) for column in range(5)), dataset
 
@@ -215,7 +215,7 @@ def test_nothing_below_studies_names_a_fault():
 
 
 def test_the_faulty_steps_keep_the_shape_of_what_they_replace(shared_cohort):
-    dataset, _ = shared_cohort.study(
+    dataset, _ = shared_cohort.build_dataset(
         shared_cohort.settings(shared_cohort.config, Faults(**dict.fromkeys(FAULTS, True)), "both", 1)
     )
     assert isinstance(dataset, Dataset)

@@ -23,7 +23,7 @@ from cardiograph.studies.shared_cohort import SharedCohort
 
 
 @pytest.fixture
-def values_lab(values_table):
+def values_cohort(values_table):
     return SharedCohort(values_table, page_settings(cohort={"positive": []}), None, pool=AugmentationPool(0))
 
 
@@ -69,17 +69,17 @@ def test_a_fault_that_is_left_out_is_never_switched_on(shared_cohort):
             assert step.why_not or not set(step.faults.on()) & set(left_out(steps))
 
 
-def test_without_copies_the_split_cannot_matter(make_lab, pages, tmp_path):
+def test_without_copies_the_split_cannot_matter(make_shared_cohort, pages, tmp_path):
     table = tmp_path / "once.csv"
     lines = [f"{page},{CLASSES[number % 3]}" for number, page in enumerate(pages)]
     table.write_text("ecg,label\n" + "\n".join(lines))
-    plan = make_plan(make_lab(table))
+    plan = make_plan(make_shared_cohort(table))
     assert "no group" in left_out(plan.ladders["image"])["duplicates_across_split"]
     assert "header_by_row" in left_out(plan.controls)
 
 
-def test_a_table_of_values_has_one_ladder_without_faults_of_pages(values_lab):
-    plan = make_plan(values_lab)
+def test_a_table_of_values_has_one_ladder_without_faults_of_pages(values_cohort):
+    plan = make_plan(values_cohort)
     assert list(plan.ladders) == list(plan.alone) == ["clinical"]
     reasons = left_out(plan.ladders["clinical"])
     assert {name for name, why in reasons.items() if "no pages" in why} == {
@@ -108,14 +108,14 @@ def test_controls_stand_beside_the_last_step_of_the_ladder(shared_cohort):
     assert {step.name: step.faults.on() for step in controls}["header_by_row"] == ("duplicates_across_split",)
 
 
-def test_settings_that_are_a_fault_themselves_are_not_taken_away(make_lab):
-    reasons = left_out(make_plan(make_lab(pages={"view": "whole"}, balance={"flip": True})).ladders["image"])
+def test_settings_that_are_a_fault_themselves_are_not_taken_away(make_shared_cohort):
+    reasons = left_out(make_plan(make_shared_cohort(pages={"view": "whole"}, balance={"flip": True})).ladders["image"])
     assert "pages.view" in reasons["header_in_view"]
     assert "balance.flip" in reasons["mirrored_ecg"]
 
 
-def test_image_as_the_only_modality_means_one_ladder(make_lab):
-    assert list(make_plan(make_lab(cohort={"modality": "image"})).ladders) == ["image"]
+def test_image_as_the_only_modality_means_one_ladder(make_shared_cohort):
+    assert list(make_plan(make_shared_cohort(cohort={"modality": "image"})).ladders) == ["image"]
 
 
 def test_everything_has_a_name_for_people(shared_cohort):

@@ -6,10 +6,10 @@ import pytest
 
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.studies.faults.switches import FAULTS
-from cardiograph.studies.ladder.result import Block, Facts, LadderRow
+from cardiograph.studies.ladder.result import Block, LadderFacts, LadderRow
 from cardiograph.studies.ladder.wording import PHRASES, notes, of_control, of_fault_alone, of_step, reading
 
-FACTS = Facts(
+FACTS = LadderFacts(
     cohort="pages.csv", outcome="sick", records=100, groups=60, classes=("a", "b"), seeds=10, first_seed=42,
     confidence=0.95, quick=False, weights="imagenet", model="gcn", simulated=True,
     chance={"auroc": 0.5, "balanced_accuracy": 0.5, "class_accuracy": 0.6}, differences=(),

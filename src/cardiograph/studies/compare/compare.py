@@ -38,7 +38,7 @@ def compare(
     source: Path,
     out: Path,
     config: RunConfig,
-    extent: CompareOptions,
+    options: CompareOptions,
     *,
     progress: Progress | None = None,
     command: str = "",
@@ -47,9 +47,9 @@ def compare(
 
     Args:
         source: Table, or folder with a folder per class.
-        out: Folder of the comparison; one of this cohort and configuration is resumed, whatever its extent.
+        out: Folder of the comparison; one of this cohort and configuration is resumed, whatever its options.
         config: Settings of the default; its seed is that of the folds.
-        extent: How much is compared.
+        options: How much is compared.
         progress: Callback that receives the progress of pages, then of fits.
         command: The command line, for the page.
 
@@ -70,17 +70,17 @@ def compare(
             progress.start("finding weights", 1)
             find_encoder_weights(config.encoder, cache=cache_folder())
         shared_cohort.settle_precision()
-        fold_data = make_fold_data(shared_cohort, extent.folds, own_split=extent.own_split)
-        if extent.richest_only:
-            fold_data = dataclasses.replace(fold_data, studies={fold_data.richest: fold_data.any_study})
-        if extent.missingness:
-            refuse_without_blanked(fold_data.any_study)
-        data = data_hash(*shared_cohort.own)
+        fold_data = make_fold_data(shared_cohort, options.folds, own_split=options.own_split)
+        if options.richest_only:
+            fold_data = dataclasses.replace(fold_data, datasets={fold_data.richest: fold_data.any_dataset})
+        if options.missingness:
+            refuse_without_blanked(fold_data.any_dataset)
+        data = data_hash(*shared_cohort.usable)
         directory.begin(config, data)
         set_threads(1)  # small fits: threads would wait for each other, and each process comes to the same figures
-        fits = _all_fits(fold_data, extent, LineLog(out / "fits.jsonl", FitResult), data, progress)
+        fits = _all_fits(fold_data, options, LineLog(out / "fits.jsonl", FitResult), data, progress)
         set_threads()
-        result = _summarised(fold_data, shared_cohort, extent, fits)
+        result = _summarised(fold_data, shared_cohort, options, fits)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
         write_results(directory, result, about)
         directory.record({"seconds": time.perf_counter() - start, "command": command, "source": source.name})
@@ -88,41 +88,41 @@ def compare(
     return result
 
 
-def tasks_of(fold_data: FoldData, extent: CompareOptions) -> list[Task]:
+def tasks_of(fold_data: FoldData, options: CompareOptions) -> list[Task]:
     """Every fit of a comparison, fold by fold, so that an interrupted one has whole folds."""
-    return [task for place in extent.places for task in dict.fromkeys(_tasks_of_fold(fold_data, extent, place))]
+    return [task for place in options.places for task in dict.fromkeys(_tasks_of_fold(fold_data, options, place))]
 
 
-def _tasks_of_fold(fold_data: FoldData, extent: CompareOptions, place: Place) -> Iterator[Task]:
-    for modality in fold_data.studies:
-        for model in extent.models:
-            yield Task(modality, place, model, tuned=extent.tuned)
+def _tasks_of_fold(fold_data: FoldData, options: CompareOptions, place: Place) -> Iterator[Task]:
+    for modality in fold_data.datasets:
+        for model in options.models:
+            yield Task(modality, place, model, tuned=options.tuned)
         if fold_data.config.model.name in GRAPH_MODELS:
-            yield Task(modality, place, DEFAULT, tuned=extent.tuned, rewired=True)
-    baselines = (DEFAULT, *(name for name in extent.models if name in BASELINES))
+            yield Task(modality, place, DEFAULT, tuned=options.tuned, rewired=True)
+    baselines = (DEFAULT, *(name for name in options.models if name in BASELINES))
     richest: Modality = fold_data.richest
-    if extent.scarcity:
+    if options.scarcity:
         for share in LABEL_SHARES:
             for model in baselines:
                 yield Task(richest, place, model, tuned=False, condition=(LABELS_KEPT, share))
-    if extent.missingness:
+    if options.missingness:
         for share in GONE_SHARES:
             condition = (VALUES_GONE, share) if share else PLAIN
             for model in baselines:
-                yield Task(richest, place, model, tuned=extent.tuned, condition=condition)
+                yield Task(richest, place, model, tuned=options.tuned, condition=condition)
 
 
 def _all_fits(
-    fold_data: FoldData, extent: CompareOptions, log: LineLog[FitResult], data: str, progress: Progress
+    fold_data: FoldData, options: CompareOptions, log: LineLog[FitResult], data: str, progress: Progress
 ) -> dict[Task, FitResult]:
-    tasks = tasks_of(fold_data, extent)
-    for place in extent.places:
+    tasks = tasks_of(fold_data, options)
+    for place in options.places:
         fold_data.split(place)  # a fold that cannot be made is told before the first fit
     keys = {task: _key(fold_data, task, data) for task in tasks}
     missing = [task for task in tasks if keys[task] not in log.known]
     progress.start("fits", len(tasks))
     progress.advance(len(tasks) - len(missing))
-    for made in side_by_side(fold_data, missing, _make, (_itself, (fold_data,)), workers=extent.workers):
+    for made in side_by_side(fold_data, missing, _make, (_itself, (fold_data,)), workers=options.workers):
         log.keep(keys[made.task], made.fitted, dataclasses.asdict(made.task))
         progress.advance()
     return {task: log.known[key] for task, key in keys.items()}
@@ -159,10 +159,10 @@ def _told(split: Split | None) -> list[str]:
 
 
 def _summarised(
-    fold_data: FoldData, shared_cohort: SharedCohort, extent: CompareOptions, fits: dict[Task, FitResult]
+    fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOptions, fits: dict[Task, FitResult]
 ) -> CompareResult:
-    facts = _facts(fold_data, shared_cohort, extent)
-    summary = Summary(fold_data, facts, fits, extent)
+    facts = _facts(fold_data, shared_cohort, options)
+    summary = Summary(fold_data, facts, fits, options)
     differences = summary.differences()
     richest = fold_data.richest
     return CompareResult(
@@ -170,14 +170,14 @@ def _summarised(
         summary.leaderboard(),
         differences,
         summary.verdicts(differences),
-        summary.curve(LABELS_KEPT, LABEL_SHARES, richest) if extent.scarcity else (),
-        summary.curve(VALUES_GONE, GONE_SHARES, richest) if extent.missingness else (),
+        summary.curve(LABELS_KEPT, LABEL_SHARES, richest) if options.scarcity else (),
+        summary.curve(VALUES_GONE, GONE_SHARES, richest) if options.missingness else (),
         notes(facts, had_split=shared_cohort.had_split),
     )
 
 
-def _facts(fold_data: FoldData, shared_cohort: SharedCohort, extent: CompareOptions) -> CompareFacts:
-    dataset, places = fold_data.any_study, extent.places
+def _facts(fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOptions) -> CompareFacts:
+    dataset, places = fold_data.any_dataset, options.places
     labels = dataset.cohort.labels
     return CompareFacts(
         cohort=shared_cohort.source.name,
@@ -186,17 +186,17 @@ def _facts(fold_data: FoldData, shared_cohort: SharedCohort, extent: CompareOpti
         labelled=int((labels >= 0).sum()),
         positive=int((labels == 1).sum()),
         groups=len(dataset.split.groups),
-        modalities=tuple(name for name in RICHEST_FIRST if name in fold_data.studies),
-        folds=extent.folds if fold_data.given is None else 1,
-        repeats=extent.repeats if fold_data.given is None else 1,
+        modalities=tuple(name for name in RICHEST_FIRST if name in fold_data.datasets),
+        folds=options.folds if fold_data.given is None else 1,
+        repeats=options.repeats if fold_data.given is None else 1,
         confidence=shared_cohort.config.evaluation.confidence,
         own_split=fold_data.given is not None,
-        tuned=extent.tuned,
-        quick=extent.quick,
+        tuned=options.tuned,
+        quick=options.quick,
         weights=shared_cohort.config.encoder.weights
-        if shared_cohort.cohort.has_pages and "image" in fold_data.studies
+        if shared_cohort.cohort.has_pages and "image" in fold_data.datasets
         else "",
         default=shared_cohort.config.model.name,
-        thresholds=extent.thresholds,
-        treat_all=treated_all(fold_data, places, extent.thresholds),
+        thresholds=options.thresholds,
+        treat_all=treated_all(fold_data, places, options.thresholds),
     )

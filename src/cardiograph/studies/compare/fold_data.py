@@ -31,13 +31,13 @@ class FoldData:
 
     Args:
         config: Settings of the default; its seed is that of the folds.
-        studies: Modality -> embeddings and values, without names, pages and encoder.
+        datasets: Modality -> embeddings and values, without names, pages and encoder.
         folds: In each repeat.
         given: The table's own split, or None where folds are drawn.
     """
 
     config: RunConfig
-    studies: Mapping[Modality, Dataset]
+    datasets: Mapping[Modality, Dataset]
     folds: int
     given: Split | None = None
     _drawn: dict[Place, Split] = field(default_factory=dict, compare=False)
@@ -45,7 +45,7 @@ class FoldData:
     @property
     def richest(self) -> Modality:
         """The modality that knows most."""
-        return next(name for name in RICHEST_FIRST if name in self.studies)
+        return next(name for name in RICHEST_FIRST if name in self.datasets)
 
     @property
     def shares(self) -> tuple[float, float]:
@@ -54,16 +54,16 @@ class FoldData:
         return (1 - test) * (1 - 1 / VALIDATION_PARTS), test
 
     @property
-    def any_study(self) -> Dataset:
+    def any_dataset(self) -> Dataset:
         """Labels and groups are those of every modality."""
-        return self.studies[self.richest]
+        return self.datasets[self.richest]
 
     def split(self, place: Place) -> Split:
         """The parts of a fold."""
         if self.given is not None:
             return self.given
         if place not in self._drawn:
-            dataset = self.any_study
+            dataset = self.any_dataset
             labels, groups = dataset.cohort.labels, dataset.split.groups
             strata = strata_of(dataset.cohort)
             self._drawn[place] = fold_split(labels, groups, self.folds, place, seed=self.config.seed, strata=strata)
@@ -71,7 +71,7 @@ class FoldData:
 
     def dataset(self, modality: Modality, place: Place) -> Dataset:
         """The cohort as one modality sees it, split into the parts of a fold."""
-        dataset, split = self.studies[modality], self.split(place)
+        dataset, split = self.datasets[modality], self.split(place)
         labels = dataset.cohort.labels
         weights = class_weights(labels[split.rows(TRAIN)]) if self.config.balance.mode != "none" else None
         inputs = dataclasses.replace(dataset.inputs, split=split, copies=None, class_weights=weights)
@@ -106,13 +106,15 @@ def make_fold_data(shared_cohort: SharedCohort, folds: int, *, own_split: bool =
     plain = shared_cohort.config.model_copy(
         update={"balance": shared_cohort.config.balance.model_copy(update={"mode": "none"})}
     )
-    studies = {
-        name: nameless(shared_cohort.study(shared_cohort.settings(plain, Faults(), name, plain.seed))[0])
+    datasets = {
+        name: nameless(shared_cohort.build_dataset(shared_cohort.settings(plain, Faults(), name, plain.seed))[0])
         for name in modalities
     }
-    fold_data = FoldData(shared_cohort.config, studies, folds)
+    fold_data = FoldData(shared_cohort.config, datasets, folds)
     return (
-        dataclasses.replace(fold_data, given=_own_split(shared_cohort, fold_data.any_study)) if own_split else fold_data
+        dataclasses.replace(fold_data, given=_own_split(shared_cohort, fold_data.any_dataset))
+        if own_split
+        else fold_data
     )
 
 

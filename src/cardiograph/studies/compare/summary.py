@@ -42,7 +42,7 @@ Pair = tuple[FitResult, FitResult]
 
 def labels_of_test(fold_data: FoldData, place: Place) -> NDArray[np.int64]:
     """[labelled test records] of a fold."""
-    labels, rows = fold_data.any_study.cohort.labels, fold_data.split(place).rows(TEST)
+    labels, rows = fold_data.any_dataset.cohort.labels, fold_data.split(place).rows(TEST)
     return labels[rows][labels[rows] >= 0]
 
 
@@ -89,7 +89,7 @@ def differences_of(
 
 def delong_of(fold_data: FoldData, pair: Pair, confidence: float) -> AurocDifference:
     """DeLong's test on the one split that the table brings."""
-    labels, place = fold_data.any_study.cohort.labels, (0, 0)
+    labels, place = fold_data.any_dataset.cohort.labels, (0, 0)
     rows = fold_data.split(place).rows(TEST)
     rows = rows[labels[rows] >= 0]
     groups = fold_data.split(place).groups.index[rows]
@@ -109,23 +109,23 @@ class Summary:
         fold_data: The cohort.
         facts: What was compared on what.
         fits: Every fit.
-        extent: How much was compared.
+        options: How much was compared.
     """
 
     fold_data: FoldData
     facts: CompareFacts
     fits: Fits
-    extent: CompareOptions
+    options: CompareOptions
 
     @property
     def places(self) -> tuple[Place, ...]:
         """Repeats and folds."""
-        return self.extent.places
+        return self.options.places
 
     @property
     def models(self) -> tuple[str, ...]:
         """Compared."""
-        return self.extent.models
+        return self.options.models
 
     def leaderboard(self) -> tuple[LeaderboardRow, ...]:
         """A line for each model and modality, the highest AUROC first."""
@@ -163,7 +163,7 @@ class Summary:
         for share in shares:
             condition = PLAIN if kind != LABELS_KEPT and not share else (kind, share)
             default = replace(
-                self._task(modality, DEFAULT), tuned=self.extent.tuned and kind != LABELS_KEPT, condition=condition
+                self._task(modality, DEFAULT), tuned=self.options.tuned and kind != LABELS_KEPT, condition=condition
             )
             own, best = self._of(default), self._best(default)
             points.append(
@@ -212,7 +212,7 @@ class Summary:
 
     def _task(self, modality: Modality, model: str) -> Task:
         """Of no fold in particular."""
-        return Task(modality, (0, 0), model, tuned=self.extent.tuned)
+        return Task(modality, (0, 0), model, tuned=self.options.tuned)
 
     def _of(self, task: Task) -> list[FitResult]:
         """The fits of a task in every fold."""

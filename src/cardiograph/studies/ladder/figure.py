@@ -10,7 +10,7 @@ import numpy as np
 
 from cardiograph.report.figure_style import INK, SOFT, STYLE, Picture, draw, shown
 from cardiograph.report.tables import number
-from cardiograph.studies.ladder.result import LADDER_METRICS, Block, Facts, LadderResult, LadderRow
+from cardiograph.studies.ladder.result import LADDER_METRICS, Block, LadderFacts, LadderResult, LadderRow
 from cardiograph.studies.ladder.wording import FEW_SEEDS
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _painter(result: LadderResult) -> Callable[[Figure], None]:
     return paint
 
 
-def _one_ladder(axes: Axes, block: Block, metrics: Sequence[str], facts: Facts) -> None:
+def _one_ladder(axes: Axes, block: Block, metrics: Sequence[str], facts: LadderFacts) -> None:
     lanes = np.linspace(-1, 1, len(metrics)) * SPREAD if len(metrics) > 1 else np.zeros(1)
     for place, row in enumerate(block.rows):
         if place % 2:

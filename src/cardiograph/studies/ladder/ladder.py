@@ -103,7 +103,7 @@ def run_ladder(
             find_encoder_weights(config.encoder, cache=cache_folder())
         shared_cohort.settle_precision()
         plan = make_plan(shared_cohort, quick=options.quick)
-        data = data_hash(*shared_cohort.own)
+        data = data_hash(*shared_cohort.usable)
         directory.begin(config, data)
         log = TrialLog(out / "trials.jsonl")
         scores = _all_trials(shared_cohort, plan, log, options, data)
@@ -152,7 +152,7 @@ def _read_views(shared_cohort: SharedCohort, trials: Sequence[LadderTrial]) -> N
         config = shared_cohort.settings(trial.step.config, trial.step.faults, trial.step.modality, trial.seed)
         views.setdefault(config.fingerprint("pages"), config)
     for config in views.values():
-        shared_cohort.study(config)
+        shared_cohort.build_dataset(config)
 
 
 def _key(shared_cohort: SharedCohort, step: Step, seed: int, data: str) -> str:

@@ -158,9 +158,9 @@ def make_plan(shared_cohort: SharedCohort, *, quick: bool = False) -> Plan:
 
 def reasons_against(shared_cohort: SharedCohort, modality: Modality) -> dict[str, str]:
     """Fault -> why it cannot move a score here; faults that can are not in it."""
-    sizes = np.bincount(shared_cohort.groups.index[shared_cohort.own[0].labels != UNLABELLED], minlength=1)
+    sizes = np.bincount(shared_cohort.groups.index[shared_cohort.usable[0].labels != UNLABELLED], minlength=1)
     unlabelled = int((shared_cohort.cohort.labels == UNLABELLED).sum())
-    page_index = shared_cohort.own[1]
+    page_index = shared_cohort.usable[1]
     found = {
         "positive_is_normal": "it cannot move AUROC or balanced accuracy: sensitivity and specificity change places"
     }
@@ -238,7 +238,7 @@ def _controls(shared_cohort: SharedCohort, modality: Modality, names: Sequence[s
 
 def _controls_against(shared_cohort: SharedCohort, modality: Modality) -> dict[str, str]:
     """Control -> why it says nothing here."""
-    headers, page_index = ("header_by_row", "header_by_group"), shared_cohort.own[1]
+    headers, page_index = ("header_by_row", "header_by_group"), shared_cohort.usable[1]
     if page_index is None or modality == "clinical":
         return dict.fromkeys(headers, "the cohort has no pages") | {"clinical_only": "the model reads nothing else"}
     found = {}

@@ -86,7 +86,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Facts:
+class LadderFacts:
     """What a ladder was made on.
 
     Args:
@@ -135,7 +135,7 @@ class LadderResult:
         reading: What it all says, a sentence each.
     """
 
-    facts: Facts
+    facts: LadderFacts
     ladders: tuple[Block, ...]
     alone: tuple[Block, ...]
     controls: Block

@@ -14,13 +14,13 @@ from cardiograph.schema import UNLABELLED
 from cardiograph.studies.faults.switches import THESIS
 from cardiograph.studies.ladder import wording as words
 from cardiograph.studies.ladder.plan import Plan, Step
-from cardiograph.studies.ladder.result import LADDER_METRICS, Block, Facts, LadderResult, LadderRow
-from cardiograph.studies.shared_cohort import Measured, SharedCohort
+from cardiograph.studies.ladder.result import LADDER_METRICS, Block, LadderFacts, LadderResult, LadderRow
+from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 
-Scores = dict[str, list[Measured]]
+Scores = dict[str, list[TrialMetrics]]
 """Key of a step -> its trials, in the order of the seeds."""
 
-Sentence = Callable[[LadderRow, LadderRow | None, Facts], str]
+Sentence = Callable[[LadderRow, LadderRow | None, LadderFacts], str]
 
 
 def summarise(shared_cohort: SharedCohort, plan: Plan, scores: Scores, *, quick: bool) -> LadderResult:
@@ -52,9 +52,9 @@ def summarise(shared_cohort: SharedCohort, plan: Plan, scores: Scores, *, quick:
     return LadderResult(facts, ladders, alone, controls, notes, words.reading(ladders, alone, facts))
 
 
-def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> Facts:
+def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> LadderFacts:
     """What the ladder was made on."""
-    cohort = shared_cohort.own[0]
+    cohort = shared_cohort.usable[0]
     names = cohort.table["class_name"][cohort.labels != UNLABELLED]
     largest = float(names.value_counts(normalize=True).iloc[0])
     ours = shared_cohort.config.model_dump()
@@ -64,7 +64,7 @@ def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> Facts:
         for key, value in THESIS[section].items()
         if ours[section][key] != value
     ]
-    return Facts(
+    return LadderFacts(
         cohort=shared_cohort.source.name,
         outcome=shared_cohort.config.outcome,
         records=len(cohort),
@@ -85,7 +85,7 @@ def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> Facts:
 class _Rows:
     """Rows of steps."""
 
-    def __init__(self, shared_cohort: SharedCohort, scores: Scores, facts: Facts) -> None:
+    def __init__(self, shared_cohort: SharedCohort, scores: Scores, facts: LadderFacts) -> None:
         self._split, self._scores, self._facts = shared_cohort.config.split, scores, facts
 
     def in_turn(self, steps: Sequence[Step], sentence: Sentence) -> tuple[LadderRow, ...]:
@@ -132,7 +132,7 @@ def _clipped(found: Interval) -> Interval:
     return Interval(found.value, low, high)
 
 
-def _by_metric(trials: Sequence[Measured]) -> dict[str, NDArray[np.float64]]:
+def _by_metric(trials: Sequence[TrialMetrics]) -> dict[str, NDArray[np.float64]]:
     """Metric -> [seeds]; a metric that was not measured is left out."""
     columns = {metric: [getattr(trial, metric) for trial in trials] for metric in LADDER_METRICS}
     return {metric: np.array(values) for metric, values in columns.items() if None not in values}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.report.tables import number, signed
 from cardiograph.studies.ladder.plan import OURS
-from cardiograph.studies.ladder.result import LADDER_METRICS, SHOWN, Block, Facts, LadderRow
+from cardiograph.studies.ladder.result import LADDER_METRICS, SHOWN, Block, LadderFacts, LadderRow
 
 FEW_SEEDS = 5
 """Below this many, a t interval is so wide that it says hardly anything (12.7 standard errors with two, 4.3 with three)."""
@@ -28,7 +28,7 @@ PHRASES: dict[str, str] = {
 }
 
 
-def modality(name: str, facts: Facts) -> str:
+def modality(name: str, facts: LadderFacts) -> str:
     """What a model reads."""
     values = "clinical values simulated blind to the label" if facts.simulated else "the cohort's clinical values"
     return {"image": "Pages alone", "clinical": "Clinical values alone", "both": f"Pages and {values}"}[name]
@@ -40,7 +40,7 @@ def span(found: Interval, *, sign: bool = False) -> str:
     return f"{told(found.value)} ({told(found.low)} to {told(found.high)})"
 
 
-def of_step(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
+def of_step(row: LadderRow, before: LadderRow | None, facts: LadderFacts) -> str:
     """What taking a fault away did."""
     if row.why_not:
         return _not_run(row, before)
@@ -63,7 +63,7 @@ def of_step(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
     return told + _others(row)
 
 
-def of_fault_alone(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
+def of_fault_alone(row: LadderRow, before: LadderRow | None, facts: LadderFacts) -> str:
     """What a fault does to a sound path."""
     if row.why_not:
         return _not_run(row, before)
@@ -79,7 +79,7 @@ def of_fault_alone(row: LadderRow, before: LadderRow | None, facts: Facts) -> st
     return told + _others(row)
 
 
-def of_control(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
+def of_control(row: LadderRow, before: LadderRow | None, facts: LadderFacts) -> str:
     """What a control says about the path it stands beside."""
     if row.why_not:
         return _not_run(row, before)
@@ -111,17 +111,17 @@ def of_control(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
     return told + ("the graph helps here." if change.high < 0 else f"{_untold(facts)}.")
 
 
-def notes(facts: Facts, *, had_split: bool) -> tuple[str, ...]:
+def notes(facts: LadderFacts, *, had_split: bool) -> tuple[str, ...]:
     """What a reader has to know before the first figure."""
     return tuple(_notes(facts, had_split=had_split))
 
 
-def reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> tuple[str, ...]:
+def reading(ladders: Sequence[Block], alone: Sequence[Block], facts: LadderFacts) -> tuple[str, ...]:
     """What all rows together say."""
     return tuple(_reading(ladders, alone, facts))
 
 
-def _notes(facts: Facts, *, had_split: bool) -> Iterator[str]:
+def _notes(facts: LadderFacts, *, had_split: bool) -> Iterator[str]:
     if facts.seeds < FEW_SEEDS:
         yield (
             f"Only {facts.seeds} seeds: means are rough and intervals hardly mean anything. Look at the order of magnitude, "
@@ -148,7 +148,7 @@ def _notes(facts: Facts, *, had_split: bool) -> Iterator[str]:
         )
 
 
-def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> Iterator[str]:
+def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: LadderFacts) -> Iterator[str]:
     for block in ladders:
         steps = [row for row in block.rows if row.changes]
         overall = block.overall
@@ -192,7 +192,7 @@ def _turned(change: Interval) -> Interval:
     return Interval(-change.value, -change.high, -change.low)
 
 
-def _untold(facts: Facts) -> str:
+def _untold(facts: LadderFacts) -> str:
     return f"{facts.seeds} seeds cannot tell that from chance"
 
 
