@@ -67,7 +67,7 @@ def make_shared_cohort(page_table, cheap_encoder, cache_folder):
     def make(source=page_table, pool=None, **sections):
         caches.append(PageCache(cache_folder))
         shared_cohort = SharedCohort(source, page_settings(**sections), caches[-1], pool=pool or AugmentationPool(0, 8))
-        shared_cohort.settle_precision()
+        shared_cohort.prepare_encoder()
         return shared_cohort
 
     return make

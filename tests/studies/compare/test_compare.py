@@ -92,7 +92,7 @@ def test_nothing_blanked_is_the_plain_comparison(compared):
 
 
 def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_table, tmp_path, counted, monkeypatch):
-    keep = study.LineLog.keep
+    keep = study.TrialLog.keep
 
     def killed(self, key, scores, about):
         if len(self.known) == 7:
@@ -100,7 +100,7 @@ def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_tabl
         keep(self, key, scores, about)
 
     with monkeypatch.context() as broken:
-        broken.setattr(study.LineLog, "keep", killed)
+        broken.setattr(study.TrialLog, "keep", killed)
         with pytest.raises(KeyboardInterrupt):
             compare(values_table, tmp_path / "out", values_settings(), SMALL)
     assert not (tmp_path / "out" / "compare.json").exists()

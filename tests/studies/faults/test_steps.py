@@ -14,7 +14,7 @@ from cardiograph.config import FusionConfig, GraphConfig
 from cardiograph.containers import TEST, TRAIN, VAL, SearchPoints
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.predictions import PartPredictions
-from cardiograph.studies.faults.steps import CAUTIONS, ReversedEdges, concatenate, steps_of, turned_round
+from cardiograph.studies.faults.steps import WARNINGS, ReversedEdges, concatenate_unscaled, steps_of, swap_classes
 from cardiograph.studies.faults.switches import FAULTS, THESIS, Faults, FaultyConfig, load_settings, with_faults
 from cardiograph.train.data import Dataset
 from cardiograph.train.steps import DEFAULT_STEPS
@@ -79,7 +79,7 @@ def test_unscaled_blocks_keep_the_encoders_values_and_are_517_wide():
     image, clinical = rng.normal(3, 7, (20, 512)).astype(np.float32), rng.normal(size=(20, 5))
     image[:, 4] = 1  # a dead feature is kept, too
     names = ("ef", "bnp", "nyha", "sbp", "age")
-    fusion = concatenate(image, (clinical, names), np.arange(15), FusionConfig())
+    fusion = concatenate_unscaled(image, (clinical, names), np.arange(15), FusionConfig())
     fused = fusion.transform(image, clinical)
     assert fused.values.shape == (20, 517)
     np.testing.assert_allclose(fused.values, np.hstack([image, clinical]), rtol=1e-6)
@@ -90,8 +90,8 @@ def test_label_0_as_positive_class_swaps_sensitivity_and_specificity():
     rng = np.random.default_rng(1)
     labels, probability = rng.integers(0, 2, 200), rng.random(200)
     before = score(labels, probability, 0.4)
-    told = turned_round(PartPredictions(labels, np.arange(200), {"model": probability}))
-    after = score(told.labels, told.probabilities["model"], 0.6)
+    swapped = swap_classes(PartPredictions(labels, np.arange(200), {"model": probability}))
+    after = score(swapped.labels, swapped.probabilities["model"], 0.6)
     assert after["sensitivity"] == before["specificity"] != before["sensitivity"] == after["specificity"]
     assert after["auroc"] == pytest.approx(before["auroc"])
     assert after["balanced_accuracy"] == pytest.approx(before["balanced_accuracy"])
@@ -102,11 +102,11 @@ def test_without_faults_every_step_is_the_sound_one():
 
 
 def test_every_fault_has_a_caution_and_gives_it():
-    assert tuple(CAUTIONS) == FAULTS
+    assert tuple(WARNINGS) == FAULTS
     for name in FAULTS:
-        (told,) = steps_of(one_fault(name)).cautions
-        assert name in told
-        assert CAUTIONS[name] in told
+        (warning,) = steps_of(one_fault(name)).cautions
+        assert name in warning
+        assert WARNINGS[name] in warning
 
 
 def scored(shared_cohort, name, seed=3, k=2):
@@ -176,8 +176,8 @@ def test_simulated_from_label_tells_the_label_in_test_records_and_blind_does_not
         labels, values = dataset.cohort.labels, dataset.inputs.clinical.values
         return max(abs(np.corrcoef(labels, values[:, column])[0, 1]) for column in range(5)), dataset
 
-    told, dataset = best_column(one_fault("simulated_from_label"))
-    assert told > 0.6
+    steps_text, dataset = best_column(one_fault("simulated_from_label"))
+    assert steps_text > 0.6
     assert dataset.provenance == "simulated from the label"
     blind, dataset = best_column(Faults())
     assert blind < 0.5
@@ -210,7 +210,7 @@ def test_nothing_below_studies_names_a_fault():
         for fault in FAULTS
         if re.search(rf"\b{fault}\b", path.read_text(encoding="utf-8"))
     }
-    # a code of a finding, told by the provenance of a column: it was there before the switch
+    # a code of a finding, steps_text by the provenance of a column: it was there before the switch
     assert named == {"audit/circular.py: simulated_from_label"}
 
 

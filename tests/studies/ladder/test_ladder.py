@@ -1,4 +1,4 @@
-"""A ladder from end to end: its figures are those of its parallel, its files agree, and it goes on where it was."""
+"""A ladder from end to end: its numbers are those of its trials, its files agree, and it resumes."""
 
 import csv
 import dataclasses
@@ -14,8 +14,7 @@ from tests.studies.conftest import page_settings
 from cardiograph.cli.app import main
 from cardiograph.config import load_config
 from cardiograph.errors import ConfigError, RunError
-from cardiograph.studies import parallel
-from cardiograph.studies.ladder import ladder
+from cardiograph.studies.ladder import ladder, trials
 from cardiograph.studies.ladder.figure import staircase, staircase_png
 from cardiograph.studies.ladder.ladder import LadderOptions, run_ladder
 from cardiograph.studies.ladder.report import as_csv
@@ -39,9 +38,9 @@ def finished_ladder(values_table, tmp_path_factory):
 def counted(monkeypatch):
     """Which trials are made."""
     made = []
-    make = parallel._make
+    make = trials._run_trial
     monkeypatch.setattr(
-        parallel, "_make", lambda shared_cohort, trial: made.append(trial) or make(shared_cohort, trial)
+        trials, "_run_trial", lambda shared_cohort, trial: made.append(trial) or make(shared_cohort, trial)
     )
     return made
 

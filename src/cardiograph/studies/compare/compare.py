@@ -12,7 +12,6 @@ from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.containers import Split
-from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
@@ -26,7 +25,7 @@ from cardiograph.studies.compare.summary import Summary, treated_all
 from cardiograph.studies.compare.trial import LABELS_KEPT, PLAIN, VALUES_GONE, FitResult, Task, make_fit
 from cardiograph.studies.compare.wording import notes
 from cardiograph.studies.faults.records import AugmentationPool
-from cardiograph.studies.parallel import LineLog, side_by_side, trial_key
+from cardiograph.studies.parallel import TrialLog, run_parallel, trial_key
 from cardiograph.studies.shared_cohort import Modality, SharedCohort
 from cardiograph.threads import set_threads
 
@@ -66,10 +65,7 @@ def compare(
     directory = RunDirectory(out)
     with directory.locked(), PageCache(cache_folder()) as cache:
         shared_cohort = SharedCohort(source, config, cache, progress, pool=AugmentationPool(config.seed, None))
-        if shared_cohort.cohort.has_pages and config.encoder.weights != "random":
-            progress.start("finding weights", 1)
-            find_encoder_weights(config.encoder, cache=cache_folder())
-        shared_cohort.settle_precision()
+        shared_cohort.prepare_encoder()
         fold_data = make_fold_data(shared_cohort, options.folds, own_split=options.own_split)
         if options.richest_only:
             fold_data = dataclasses.replace(fold_data, datasets={fold_data.richest: fold_data.any_dataset})
@@ -78,7 +74,7 @@ def compare(
         data = data_hash(*shared_cohort.usable)
         directory.begin(config, data)
         set_threads(1)  # small fits: threads would wait for each other, and each process comes to the same figures
-        fits = _all_fits(fold_data, options, LineLog(out / "fits.jsonl", FitResult), data, progress)
+        fits = _all_fits(fold_data, options, TrialLog(out / "fits.jsonl", FitResult), data, progress)
         set_threads()
         result = _summarised(fold_data, shared_cohort, options, fits)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
@@ -113,7 +109,7 @@ def _tasks_of_fold(fold_data: FoldData, options: CompareOptions, place: Place) -
 
 
 def _all_fits(
-    fold_data: FoldData, options: CompareOptions, log: LineLog[FitResult], data: str, progress: Progress
+    fold_data: FoldData, options: CompareOptions, log: TrialLog[FitResult], data: str, progress: Progress
 ) -> dict[Task, FitResult]:
     tasks = tasks_of(fold_data, options)
     for place in options.places:
@@ -122,7 +118,7 @@ def _all_fits(
     missing = [task for task in tasks if keys[task] not in log.known]
     progress.start("fits", len(tasks))
     progress.advance(len(tasks) - len(missing))
-    for made in side_by_side(fold_data, missing, _make, (_itself, (fold_data,)), workers=options.workers):
+    for made in run_parallel(fold_data, missing, _make, (_itself, (fold_data,)), workers=options.workers):
         log.keep(keys[made.task], made.fitted, dataclasses.asdict(made.task))
         progress.advance()
     return {task: log.known[key] for task, key in keys.items()}

@@ -11,7 +11,6 @@ from pathlib import Path
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import ModelConfig, RunConfig
-from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
@@ -21,8 +20,9 @@ from cardiograph.studies.ladder.plan import Plan, Step, make_plan
 from cardiograph.studies.ladder.report import write_results
 from cardiograph.studies.ladder.result import LadderResult
 from cardiograph.studies.ladder.summary import Scores, summarise
-from cardiograph.studies.parallel import LadderTrial, TrialLog, make_trials, trial_key
-from cardiograph.studies.shared_cohort import SharedCohort
+from cardiograph.studies.ladder.trials import LadderTrial, run_trials
+from cardiograph.studies.parallel import TrialLog, trial_key
+from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 from cardiograph.threads import set_threads
 
 VERSION = 1
@@ -98,14 +98,11 @@ def run_ladder(
         shared_cohort = SharedCohort(
             source, config, cache, progress, pool=AugmentationPool(config.seed, options.copies)
         )
-        if shared_cohort.cohort.has_pages and config.encoder.weights != "random":
-            progress.start("finding weights", 1)
-            find_encoder_weights(config.encoder, cache=cache_folder())
-        shared_cohort.settle_precision()
+        shared_cohort.prepare_encoder()
         plan = make_plan(shared_cohort, quick=options.quick)
         data = data_hash(*shared_cohort.usable)
         directory.begin(config, data)
-        log = TrialLog(out / "trials.jsonl")
+        log = TrialLog(out / "trials.jsonl", TrialMetrics)
         scores = _all_trials(shared_cohort, plan, log, options, data)
         result = summarise(shared_cohort, plan, scores, quick=options.quick)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
@@ -125,7 +122,9 @@ def with_reference_network(config: RunConfig) -> RunConfig:
     return config.model_copy(update=update)
 
 
-def _all_trials(shared_cohort: SharedCohort, plan: Plan, log: TrialLog, options: LadderOptions, data: str) -> Scores:
+def _all_trials(
+    shared_cohort: SharedCohort, plan: Plan, log: TrialLog[TrialMetrics], options: LadderOptions, data: str
+) -> Scores:
     """Scores of each step, seed by seed; what the log knows is not made again, and what is the same is made once."""
     seeds = range(shared_cohort.config.seed, shared_cohort.config.seed + options.seeds)
     trials = [LadderTrial(step, seed, _key(shared_cohort, step, seed, data)) for seed in seeds for step in plan.steps]
@@ -135,7 +134,7 @@ def _all_trials(shared_cohort: SharedCohort, plan: Plan, log: TrialLog, options:
     shared_cohort.progress.start("trials", len(different))
     shared_cohort.progress.advance(len(different) - len(missing))
     with _quiet(shared_cohort) as shown:
-        for made in make_trials(shared_cohort, missing, workers=options.workers):
+        for made in run_trials(shared_cohort, missing, workers=options.workers):
             about = {"step": made.trial.step.key, "seed": made.trial.seed, "seconds": round(made.seconds, 3)}
             log.keep(made.trial.key, made.scores, about)
             shown.advance()
