@@ -29,7 +29,7 @@ from typing import Any
 
 from cardiograph.config import RunConfig, load_config
 from cardiograph.studies.compare.compare import compare
-from cardiograph.studies.compare.options import QUICK, CompareOptions
+from cardiograph.studies.compare.options import QUICK_MODELS, CompareOptions
 from cardiograph.synthesis.cohort import write_cohort
 
 PATIENTS, SEED = 600, 7
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--richest-only", action="store_true", help="leave out image and clinical where there are both")
     options = parser.parse_args()
     extent = CompareOptions(
-        models=QUICK, repeats=options.repeats, workers=options.jobs, richest_only=options.richest_only
+        models=QUICK_MODELS, repeats=options.repeats, workers=options.jobs, richest_only=options.richest_only
     )
     result: dict[str, Any] = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},

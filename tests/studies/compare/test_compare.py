@@ -36,8 +36,8 @@ def compared(values_table, tmp_path_factory):
 def counted(monkeypatch):
     """Which fits are made."""
     made = []
-    make = study._make
-    monkeypatch.setattr(study, "_make", lambda fold_data, task: made.append(task) or make(fold_data, task))
+    make = study._run_task
+    monkeypatch.setattr(study, "_run_task", lambda fold_data, task: made.append(task) or make(fold_data, task))
     return made
 
 

@@ -8,11 +8,11 @@ from tests.studies.compared import made_dataset, made_fold_data
 
 from cardiograph.errors import ConfigError
 from cardiograph.studies.compare.folds import (
-    GONE_SHARES,
+    BLANKED_SHARES,
     LABEL_SHARES,
     blank_values,
     keep_labels,
-    refuse_without_blanked,
+    require_blanked_variable,
 )
 
 
@@ -65,7 +65,7 @@ def test_only_ef_is_blanked_where_there_is_no_bnp_and_more_of_it_at_a_larger_sha
     names = [variable.name for variable in dataset.inputs.clinical.variables]
     ef, age = names.index("ef"), names.index("age")
     before = np.zeros(len(dataset.cohort), bool)
-    for share in GONE_SHARES:
+    for share in BLANKED_SHARES:
         values = blank_values(dataset, share, np.random.default_rng(1)).inputs.clinical.values
         gone = np.isnan(values[:, ef])
         assert abs(gone.mean() - share) < 0.06
@@ -85,5 +85,5 @@ def test_a_cohort_without_bnp_and_ef_is_told():
     dataset = made_dataset()
     inputs = dataclasses.replace(dataset.inputs, clinical=None)
     with pytest.raises(ConfigError, match=r"--missingness.*neither bnp nor ef"):
-        refuse_without_blanked(dataclasses.replace(dataset, inputs=inputs))
-    refuse_without_blanked(dataset)
+        require_blanked_variable(dataclasses.replace(dataset, inputs=inputs))
+    require_blanked_variable(dataset)

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from tests.studies.compared import fit_result, made_fold_data
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.studies.compare.compare import _summarised, tasks_of
-from cardiograph.studies.compare.figure import SHOWN, _painter
+from cardiograph.studies.compare.compare import _summarise, tasks_of
+from cardiograph.studies.compare.figure import LEADERBOARD_PANELS, _painter
 from cardiograph.studies.compare.options import CompareRequest, options_of
 from cardiograph.studies.compare.report import write_results
 from cardiograph.studies.compare.summary import labels_of_test
@@ -40,17 +40,17 @@ def result():
         cohort=SimpleNamespace(has_pages=True),
         had_split=False,
     )
-    return _summarised(fold_data, shared_cohort, options, fits)
+    return _summarise(fold_data, shared_cohort, options, fits)
 
 
 def test_every_dot_of_the_leaderboard_lies_on_its_axis(result):
     figure = Figure()
     _painter(result)(figure)
     modalities = result.facts.modalities
-    panels = np.array(figure.axes).reshape(len(modalities), len(SHOWN))
+    panels = np.array(figure.axes).reshape(len(modalities), len(LEADERBOARD_PANELS))
     for line, modality in zip(panels, modalities, strict=True):
         rows = [row for row in result.rows if row.modality == modality]
-        for axes, metric in zip(line, SHOWN, strict=True):
+        for axes, metric in zip(line, LEADERBOARD_PANELS, strict=True):
             dots = [each for each in axes.lines if each.get_linestyle() == "None"]
             assert [each.get_xdata()[0] for each in dots] == [row.scores[metric].value for row in rows]
             low, high = axes.get_xlim()
@@ -62,7 +62,7 @@ def test_a_dot_at_the_end_of_an_axis_is_drawn_whole(result):
     figure = Figure()
     _painter(result)(figure)
     dots = [each for axes in figure.axes for each in axes.lines if each.get_linestyle() == "None"]
-    assert len(dots) == len(SHOWN) * len(result.rows)
+    assert len(dots) == len(LEADERBOARD_PANELS) * len(result.rows)
     assert not any(each.get_clip_on() for each in dots)
 
 

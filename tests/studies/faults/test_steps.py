@@ -176,8 +176,8 @@ def test_simulated_from_label_tells_the_label_in_test_records_and_blind_does_not
         labels, values = dataset.cohort.labels, dataset.inputs.clinical.values
         return max(abs(np.corrcoef(labels, values[:, column])[0, 1]) for column in range(5)), dataset
 
-    steps_text, dataset = best_column(one_fault("simulated_from_label"))
-    assert steps_text > 0.6
+    auroc, dataset = best_column(one_fault("simulated_from_label"))
+    assert auroc > 0.6
     assert dataset.provenance == "simulated from the label"
     blind, dataset = best_column(Faults())
     assert blind < 0.5
@@ -210,7 +210,7 @@ def test_nothing_below_studies_names_a_fault():
         for fault in FAULTS
         if re.search(rf"\b{fault}\b", path.read_text(encoding="utf-8"))
     }
-    # a code of a finding, steps_text by the provenance of a column: it was there before the switch
+    # a code of a finding, reported by the provenance of a column: it was there before the switch
     assert named == {"audit/circular.py: simulated_from_label"}
 
 

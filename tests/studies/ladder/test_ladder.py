@@ -17,7 +17,7 @@ from cardiograph.errors import ConfigError, RunError
 from cardiograph.studies.ladder import ladder, trials
 from cardiograph.studies.ladder.figure import staircase, staircase_png
 from cardiograph.studies.ladder.ladder import LadderOptions, run_ladder
-from cardiograph.studies.ladder.report import as_csv
+from cardiograph.studies.ladder.report import ladder_lines
 from cardiograph.studies.shared_cohort import TrialMetrics
 
 OPTIONS = LadderOptions(seeds=2, workers=1)
@@ -86,7 +86,7 @@ def test_label_0_as_positive_class_is_told_with_the_figures_that_change_places(f
     row = next(row for row in finished_ladder[0].ladders[0].rows if row.name == "positive_is_normal")
     before = next(row for row in finished_ladder[0].ladders[0].rows if row.name == "patient_in_validation_graph")
     first, second = (f"{before.scores[name].value:.2f}" for name in ("sensitivity", "specificity"))
-    assert f"{first} and {second} would be content as {second} and {first}" in row.sentence
+    assert f"{first} and {second} would become {second} and {first}" in row.sentence
 
 
 def test_two_seeds_are_said_to_be_few(finished_ladder):
@@ -167,7 +167,7 @@ def test_a_finished_ladder_makes_nothing_again_and_more_seeds_add_to_it(
     first = len(counted)
     again = run_ladder(values_table, tmp_path / "out", values_settings(), OPTIONS)
     assert len(counted) == first
-    assert as_csv(again) == as_csv(finished_ladder[0])
+    assert list(ladder_lines(again)) == list(ladder_lines(finished_ladder[0]))
     more = run_ladder(values_table, tmp_path / "out", values_settings(), LadderOptions(seeds=3, workers=1))
     assert {trial.seed for trial in counted[first:]} == {44}
     assert more.facts.seeds == 3

@@ -1,4 +1,4 @@
-"""The plan takes one fault away at a time and says why it leaves one out."""
+"""The plan removes one fault at a time and gives the reason for each step that it skips."""
 
 import itertools
 
@@ -11,11 +11,11 @@ from cardiograph.studies.faults.switches import FAULTS, THESIS, Faults
 from cardiograph.studies.ladder.plan import (
     ALONE_TITLES,
     CONTROL_TITLES,
-    DEFAULT_STEPS,
-    OURS,
+    NO_FAULTS_STEP,
+    OWN_STEP,
     QUICK_CONTROLS,
     QUICK_FAULTS,
-    START,
+    THESIS_STEP,
     TITLES,
     make_plan,
 )
@@ -33,7 +33,7 @@ def left_out(steps):
 
 def test_each_step_of_a_ladder_takes_one_fault_away_in_the_order_of_the_table(shared_cohort):
     for modality, steps in make_plan(shared_cohort).ladders.items():
-        assert [step.name for step in steps] == [START, *FAULTS, OURS]
+        assert [step.name for step in steps] == [THESIS_STEP, *FAULTS, OWN_STEP]
         assert {step.modality for step in steps} == {modality}
         run = [step for step in steps if not step.why_not]
         for before, after in itertools.pairwise(run[:-1]):
@@ -95,13 +95,13 @@ def test_a_table_of_values_has_one_ladder_without_faults_of_pages(values_cohort)
 def test_each_fault_alone_is_added_to_a_path_that_augments(shared_cohort):
     plan = make_plan(shared_cohort)
     sound, *steps = plan.alone["image"]
-    assert (sound.name, sound.faults.on(), sound.config.balance.mode) == (DEFAULT_STEPS, (), "augment")
+    assert (sound.name, sound.faults.on(), sound.config.balance.mode) == (NO_FAULTS_STEP, (), "augment")
     assert [step.name for step in steps] == list(FAULTS)
     assert all(step.faults.on() == (step.name,) for step in steps)
     assert [step.name for step in plan.alone["both"][1:]] == ["simulated_from_label", "unscaled_blocks"]
 
 
-def test_controls_stand_beside_the_last_step_of_the_ladder(shared_cohort):
+def test_controls_are_compared_with_the_last_step_of_the_ladder(shared_cohort):
     ours, *controls = make_plan(shared_cohort).controls
     assert [step.name for step in controls] == list(CONTROLS)
     assert ours.config == make_plan(shared_cohort).ladders["image"][-1].config
@@ -119,7 +119,7 @@ def test_image_as_the_only_modality_means_one_ladder(make_shared_cohort):
 
 
 def test_everything_has_a_name_for_people(shared_cohort):
-    assert set(TITLES) == {START, *FAULTS, OURS, DEFAULT_STEPS}
+    assert set(TITLES) == {THESIS_STEP, *FAULTS, OWN_STEP, NO_FAULTS_STEP}
     assert set(ALONE_TITLES) == set(FAULTS)
     assert set(CONTROL_TITLES) == set(CONTROLS)
     keys = [step.key for step in make_plan(shared_cohort).steps]
@@ -128,9 +128,12 @@ def test_everything_has_a_name_for_people(shared_cohort):
 
 def test_a_quick_plan_needs_neither_the_whole_page_nor_copies_of_test_pages(shared_cohort):
     plan = make_plan(shared_cohort, quick=True)
-    assert [step.name for step in plan.ladders["both"]] == [START, *QUICK_FAULTS, OURS]
-    assert [step.name for step in plan.alone["both"]] == [DEFAULT_STEPS, "simulated_from_label"]
-    assert [step.name for step in plan.alone["image"] if not step.why_not] == [DEFAULT_STEPS, "duplicates_across_split"]
-    assert [step.name for step in plan.controls] == [OURS, *QUICK_CONTROLS]
+    assert [step.name for step in plan.ladders["both"]] == [THESIS_STEP, *QUICK_FAULTS, OWN_STEP]
+    assert [step.name for step in plan.alone["both"]] == [NO_FAULTS_STEP, "simulated_from_label"]
+    assert [step.name for step in plan.alone["image"] if not step.why_not] == [
+        NO_FAULTS_STEP,
+        "duplicates_across_split",
+    ]
+    assert [step.name for step in plan.controls] == [OWN_STEP, *QUICK_CONTROLS]
     assert {step.faults.header_in_view for step in plan.steps} == {False}
     assert {step.faults.augment_before_split for step in plan.steps} == {False}

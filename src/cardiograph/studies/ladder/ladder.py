@@ -1,4 +1,4 @@
-"""The ladder: from the published protocol to ours, a fault at a time, on many seeds; resumable, trial by trial."""
+"""Ladder: removes the faults of the published protocol one at a time, with many seeds. It is resumable."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 from cardiograph.threads import set_threads
 
 VERSION = 1
-"""Changes whenever the same trial gives other scores; trials of another version are made again."""
+"""Changes whenever the same trial gives other scores; trials of another version are repeated."""
 
 SEEDS, QUICK_COPIES = 10, 64
+"""Default number of seeds, and the number of different augmented copies of a quick ladder."""
 
 
 @dataclass(frozen=True)
 class LadderOptions:
-    """How much is tried.
+    """Extent of a ladder.
 
     Args:
-        seeds: Splits, simulations and trainings of each step.
-        copies: Different augmented copies of the pages of a class, about; None for as many as are asked for.
-        quick: Whether only the two faults are tried that make a high score by themselves.
-        workers: Processes; None for one a core.
+        seeds: Number of seeds; each has its own split, simulation and training.
+        copies: Approximate maximum number of different augmented copies of a class; None for no maximum.
+        quick: Whether to try only the two faults that give a high score alone.
+        workers: Number of processes; None for one per core.
     """
 
     seeds: int = SEEDS
@@ -49,16 +50,21 @@ class LadderOptions:
 
     @classmethod
     def of(cls, seeds: int | None, *, quick: bool, workers: int | None = None) -> LadderOptions:
-        """What the options ask for.
+        """Check the options of the command and return the extent.
+
+        Args:
+            seeds: Number of seeds; None for the default.
+            quick: Whether to run a quick ladder.
+            workers: Number of processes; None for one per core.
 
         Raises:
-            ConfigError: Fewer than two seeds, which have no interval, or no worker.
+            ConfigError: If there are fewer than two seeds, which give no interval, or no worker.
         """
         if seeds is not None and seeds < 2:
-            message = f"--seeds {seeds}: a difference needs two seeds at least; 10 is the default"
+            message = f"--seeds {seeds}: an interval needs at least two seeds; the default is 10"
             raise ConfigError(message)
         if workers is not None and workers < 1:
-            message = f"--workers {workers}: at least 1, which is this process alone"
+            message = f"--workers {workers}: use at least 1, which runs everything in this process"
             raise ConfigError(message)
         return cls(seeds or SEEDS, QUICK_COPIES if quick else None, quick=quick, workers=workers)
 
@@ -72,15 +78,15 @@ def run_ladder(
     progress: Progress | None = None,
     command: str = "",
 ) -> LadderResult:
-    """Make every trial of a ladder that is not there yet, and write its results.
+    """Run a ladder and write its results; trials that are already in the folder are not repeated.
 
     Args:
         source: Table, or folder with a folder per class.
-        out: Folder of the ladder; one of this cohort and configuration is resumed, whatever its seeds.
-        config: Settings of the sound runs; its seed is the first.
-        options: How much is tried.
+        out: Folder of the ladder; a ladder with the same cohort and configuration is resumed.
+        config: Settings of the runs without faults; the seeds start at its seed.
+        options: Extent of the ladder.
         progress: Callback that receives the progress of pages, then of trials.
-        command: The command line, for the page.
+        command: Command line, shown in the report.
 
     Raises:
         CardiographError: If the input or settings are invalid; the message says how to fix it.
@@ -113,7 +119,7 @@ def run_ladder(
 
 
 def with_reference_network(config: RunConfig) -> RunConfig:
-    """The settings with the reference's network and readout where others are the default: steps differ in faults alone."""
+    """Replace the default network and readout by those of the reference, so that steps differ only in faults."""
     update: dict[str, object] = {}
     if config.model.name == ModelConfig().name:
         update["model"] = config.model.model_copy(update={"name": "gcn"})
@@ -125,18 +131,22 @@ def with_reference_network(config: RunConfig) -> RunConfig:
 def _all_trials(
     shared_cohort: SharedCohort, plan: Plan, log: TrialLog[TrialMetrics], options: LadderOptions, data: str
 ) -> Scores:
-    """Scores of each step, seed by seed; what the log knows is not made again, and what is the same is made once."""
+    """Return the scores of each step by seed; trials in the log are not repeated, equal trials are run once."""
     seeds = range(shared_cohort.config.seed, shared_cohort.config.seed + options.seeds)
     trials = [LadderTrial(step, seed, _key(shared_cohort, step, seed, data)) for seed in seeds for step in plan.steps]
-    different = {trial.key: trial for trial in reversed(trials)}  # of two that are the same, the first gives the name
+    different = {trial.key: trial for trial in reversed(trials)}  # the first of equal trials gives the name
     missing = [trial for trial in reversed(different.values()) if trial.key not in log.known]
     _read_views(shared_cohort, missing)
     shared_cohort.progress.start("trials", len(different))
     shared_cohort.progress.advance(len(different) - len(missing))
     with _quiet(shared_cohort) as shown:
-        for made in run_trials(shared_cohort, missing, workers=options.workers):
-            about = {"step": made.trial.step.key, "seed": made.trial.seed, "seconds": round(made.seconds, 3)}
-            log.keep(made.trial.key, made.scores, about)
+        for finished in run_trials(shared_cohort, missing, workers=options.workers):
+            about = {
+                "step": finished.trial.step.key,
+                "seed": finished.trial.seed,
+                "seconds": round(finished.seconds, 3),
+            }
+            log.keep(finished.trial.key, finished.scores, about)
             shown.advance()
     scores: Scores = {step.key: [] for step in plan.steps}
     for trial in trials:
@@ -145,7 +155,7 @@ def _all_trials(
 
 
 def _read_views(shared_cohort: SharedCohort, trials: Sequence[LadderTrial]) -> None:
-    """Read and embed the pages in each view that trials need, while bars of their own are shown."""
+    """Read and embed the pages in each view that the trials need, with progress of their own."""
     views: dict[str, RunConfig] = {}
     for trial in trials:
         config = shared_cohort.settings(trial.step.config, trial.step.faults, trial.step.modality, trial.seed)
@@ -155,7 +165,7 @@ def _read_views(shared_cohort: SharedCohort, trials: Sequence[LadderTrial]) -> N
 
 
 def _key(shared_cohort: SharedCohort, step: Step, seed: int, data: str) -> str:
-    """Equal for trials that are the same, whatever step they belong to."""
+    """Return a key that is equal for equal trials, even of different steps."""
     config = shared_cohort.settings(step.config, step.faults, step.modality, seed)
     control = step.name if step.name in CONTROLS else ""
     return trial_key(
@@ -170,7 +180,7 @@ def _key(shared_cohort: SharedCohort, step: Step, seed: int, data: str) -> str:
 
 @contextmanager
 def _quiet(shared_cohort: SharedCohort) -> Iterator[Progress]:
-    """One bar for all trials: those of their pages would take its place."""
+    """Silence the progress of pages, so that one bar shows the progress of all trials."""
     shown, shared_cohort.progress = shared_cohort.progress, NoProgress()
     try:
         yield shown
