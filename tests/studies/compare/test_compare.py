@@ -158,7 +158,7 @@ def test_simulated_values_are_not_compared_on(page_table, cheap_encoder, tmp_pat
 
 
 def test_a_folder_inside_the_cohort_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="lies inside"):
+    with pytest.raises(ConfigError, match="is inside"):
         compare(tmp_path, tmp_path / "out", values_settings(), SMALL)
 
 

@@ -91,7 +91,7 @@ def test_random_edges_and_conditions_are_fits_of_their_own():
     assert gappy.probabilities != plain.probabilities
 
 
-def test_scarce_labels_are_learnt_with_components_of_all_records(monkeypatch):
+def test_scarce_labels_are_fitted_with_components_of_all_records(monkeypatch):
     seen = []
     monkeypatch.setattr(
         trial,

@@ -191,7 +191,7 @@ def test_another_configuration_or_cohort_in_the_folder_is_refused(finished_ladde
 
 
 def test_a_folder_inside_the_cohort_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="lies inside"):
+    with pytest.raises(ConfigError, match="is inside"):
         run_ladder(tmp_path, tmp_path / "out", values_settings(), OPTIONS)
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cardiograph.artifacts.cache import PageCache, cache_folder
-from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
-from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.registry import BASELINES, GRAPH_MODELS
@@ -23,6 +19,7 @@ from cardiograph.studies.compare.result import CompareFacts, CompareResult
 from cardiograph.studies.compare.summary import Summary, treat_all_benefits
 from cardiograph.studies.compare.trial import LABELS_KEPT, NO_CONDITION, VALUES_BLANKED, FitResult, Task, make_fit
 from cardiograph.studies.compare.wording import compare_notes
+from cardiograph.studies.directory import study_directory
 from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.parallel import TrialLog, run_parallel, trial_key
 from cardiograph.studies.shared_cohort import Modality, SharedCohort
@@ -54,15 +51,8 @@ def compare(
     Raises:
         CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
-    set_threads()
-    start, progress = time.perf_counter(), progress or NoProgress()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        message = (
-            f"compare {out}: lies inside the cohort {source}, where it would be read as a class; choose another --out"
-        )
-        raise ConfigError(message)
-    directory = RunDirectory(out)
-    with directory.locked(), PageCache(cache_folder()) as cache:
+    progress = progress or NoProgress()
+    with study_directory("compare", source, out, command=command) as (directory, cache):
         shared_cohort = SharedCohort(source, config, cache, progress, pool=AugmentationPool(config.seed, None))
         shared_cohort.prepare_encoder()
         fold_data = make_fold_data(shared_cohort, options.folds, own_split=options.own_split)
@@ -78,8 +68,6 @@ def compare(
         result = _summarise(fold_data, shared_cohort, options, fits)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
         write_results(directory, result, about)
-        directory.record({"seconds": time.perf_counter() - start, "command": command, "source": source.name})
-        directory.finish()
     return result
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cardiograph.artifacts.cache import PageCache, cache_folder
-from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import ModelConfig, RunConfig
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.studies.controls import CONTROLS
+from cardiograph.studies.directory import study_directory
 from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.ladder.plan import Plan, Step, make_plan
 from cardiograph.studies.ladder.report import write_results
@@ -23,7 +21,6 @@ from cardiograph.studies.ladder.summary import Scores, summarise
 from cardiograph.studies.ladder.trials import LadderTrial, run_trials
 from cardiograph.studies.parallel import TrialLog, trial_key
 from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
-from cardiograph.threads import set_threads
 
 VERSION = 1
 """Changes whenever the same trial gives other scores; trials of another version are repeated."""
@@ -91,19 +88,10 @@ def run_ladder(
     Raises:
         CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
-    set_threads()
-    start, progress = time.perf_counter(), progress or NoProgress()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        message = (
-            f"ladder {out}: lies inside the cohort {source}, where it would be read as a class; choose another --out"
-        )
-        raise ConfigError(message)
     config = with_reference_network(config)
-    directory = RunDirectory(out)
-    with directory.locked(), PageCache(cache_folder()) as cache:
-        shared_cohort = SharedCohort(
-            source, config, cache, progress, pool=AugmentationPool(config.seed, options.copies)
-        )
+    with study_directory("ladder", source, out, command=command) as (directory, cache):
+        pool = AugmentationPool(config.seed, options.copies)
+        shared_cohort = SharedCohort(source, config, cache, progress, pool=pool)
         shared_cohort.prepare_encoder()
         plan = make_plan(shared_cohort, quick=options.quick)
         data = data_hash(*shared_cohort.usable)
@@ -113,8 +101,6 @@ def run_ladder(
         result = summarise(shared_cohort, plan, scores, quick=options.quick)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
         write_results(directory, result, about)
-        directory.record({"seconds": time.perf_counter() - start, "command": command, "source": source.name})
-        directory.finish()
     return result
 
 
