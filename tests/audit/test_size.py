@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cardiograph.audit.size import check_size, hanley_mcneil, needed_test_groups, size_facts
+from cardiograph.audit.size import check_cohort_size, hanley_mcneil, needed_test_groups, size_facts
 from cardiograph.containers import Groups
 
 
@@ -40,19 +40,19 @@ def test_copies_count_once(audited):
 
 def test_few_events_give_a_warning(audited, rng):
     labels = np.arange(60) < 30
-    few = {f.code for f in check_size(audited(labels.astype(int), values=rng.normal(size=(60, 5))))}
+    few = {f.code for f in check_cohort_size(audited(labels.astype(int), values=rng.normal(size=(60, 5))))}
     assert few == {"few_events", "interval_width"}
     enough = audited(labels.astype(int), values=rng.normal(size=(60, 2)), names=("ef", "age"))
-    assert {f.code for f in check_size(enough)} == {"interval_width"}
+    assert {f.code for f in check_cohort_size(enough)} == {"interval_width"}
 
 
 def test_one_class_can_show_nothing(audited):
-    (finding,) = check_size(audited([1, 1, 1, -1]))
+    (finding,) = check_cohort_size(audited([1, 1, 1, -1]))
     assert finding.code == "one_class"
 
 
 def test_a_large_test_part_gives_a_note(audited):
     labels = np.arange(8000) % 2
     part = np.where(np.arange(8000) < 4000, "train", "test")
-    (finding,) = check_size(audited(labels, part=part))
+    (finding,) = check_cohort_size(audited(labels, part=part))
     assert (finding.code, finding.severity) == ("interval_width", "note")

@@ -86,7 +86,7 @@ class AuditInput:
         return tuple(str(self.cohort.record_ids[row]) for row in rows)
 
 
-def class_names(audited: AuditInput) -> list[str]:
+def record_classes(audited: AuditInput) -> list[str]:
     """Return the [records] class name in the table; ``unlabelled`` if there is no label."""
     names = zip(audited.cohort.table["class_name"], audited.cohort.labels, strict=True)
     return ["unlabelled" if label == UNLABELLED else str(name) for name, label in names]
@@ -97,7 +97,7 @@ def count_files(audited: AuditInput) -> tuple[int, int, dict[str, dict[str, int]
     pages = audited.pages
     hashes = [None] * len(audited.cohort) if pages is None else list(pages.pixel_hashes)
     members: dict[str, list[Any]] = {}
-    for name, page in zip(class_names(audited), hashes, strict=True):
+    for name, page in zip(record_classes(audited), hashes, strict=True):
         members.setdefault(name, []).append(page)
 
     def counted(found: list[Any]) -> dict[str, int]:

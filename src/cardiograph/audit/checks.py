@@ -11,7 +11,7 @@ from cardiograph.audit.files import check_files
 from cardiograph.audit.findings import Audit, Finding, Probe, sort_findings
 from cardiograph.audit.late import check_late
 from cardiograph.audit.shortcuts import probe_shortcuts
-from cardiograph.audit.size import check_size, size_facts
+from cardiograph.audit.size import check_cohort_size, size_facts
 from cardiograph.audit.tables import check_table
 
 AUDIT_VERSION = "1"
@@ -27,7 +27,7 @@ CHECKS: tuple[Check, ...] = (
     probe_shortcuts,
     probe_columns,
     check_table,
-    check_size,
+    check_cohort_size,
 )
 """All checks, in the order in which the report lists findings of equal severity."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.audit.audit_input import AuditedPages, AuditInput, class_names, count_files
+from cardiograph.audit.audit_input import AuditedPages, AuditInput, count_files, record_classes
 from cardiograph.audit.findings import Finding
 from cardiograph.cohort.duplicates import find_groups
 from cardiograph.containers import PARTS, TEST, TRAIN, Groups
@@ -73,7 +73,7 @@ def _near_copies(audited: AuditInput, clusters: Groups) -> Iterator[Finding]:
 
 def _contradicting_labels(audited: AuditInput, clusters: Groups) -> Iterator[Finding]:
     """Find copies of one image that have different labels or classes."""
-    labels, names = audited.cohort.labels, np.array(class_names(audited), dtype=object)
+    labels, names = audited.cohort.labels, np.array(record_classes(audited), dtype=object)
     labelled = labels != UNLABELLED
     conflicting, renamed = [], []
     for members in _clusters_of_many(clusters):
@@ -108,7 +108,7 @@ def _clusters_of_many(clusters: Groups) -> list[NDArray[np.int64]]:
 
 
 def _few_images(audited: AuditInput) -> Iterator[Finding]:
-    names = np.array(class_names(audited), dtype=object)
+    names = np.array(record_classes(audited), dtype=object)
     for name, count in count_files(audited)[2].items():
         if count["files"] and count["different"] < MIN_DIFFERENT_SHARE * count["files"]:
             yield Finding(

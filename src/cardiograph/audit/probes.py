@@ -12,8 +12,8 @@ from cardiograph.evaluate.bootstrap import group_weights, percentile_interval, t
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.weighted_metrics import weighted_scores
 
-FOLDS = 5
-RESAMPLES = 400
+PROBE_FOLDS = 5
+PROBE_RESAMPLES = 400
 CONFIDENCE = 0.95
 MAX_COMPONENTS = 24
 """Maximum number of features; more features (a page header has 1536 grey levels) are reduced to this many principal
@@ -45,10 +45,12 @@ def cross_validated_scores(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    if min(len(np.unique(groups[labels == label])) for label in (0, 1)) < FOLDS:
+    if min(len(np.unique(groups[labels == label])) for label in (0, 1)) < PROBE_FOLDS:
         return None
     found = np.full(len(labels), np.nan)
-    for train, test in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(features, labels, groups):
+    for train, test in StratifiedGroupKFold(PROBE_FOLDS, shuffle=True, random_state=seed).split(
+        features, labels, groups
+    ):
         if len(np.unique(labels[train])) < 2 or not len(test):
             return None
         model = _forest(seed) if interactions else _linear(features.shape[1], len(train), seed)
@@ -108,7 +110,7 @@ def rank_probe(  # noqa: PLR0913 - three arrays of the same records and the desc
     value = score(labels, unit, 0.5)["auroc"]
     draws = [
         weighted_scores(labels, unit, weights, threshold=0.5, names=("auroc",))["auroc"]
-        for weights in group_weights(labels, groups, resamples=RESAMPLES, rng=np.random.default_rng(seed))
+        for weights in group_weights(labels, groups, resamples=PROBE_RESAMPLES, rng=np.random.default_rng(seed))
     ]
     few = too_few_groups(labels, groups)
     interval = percentile_interval(value, np.concatenate(draws), CONFIDENCE, few=few)

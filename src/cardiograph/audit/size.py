@@ -103,7 +103,7 @@ def size_facts(audited: AuditInput) -> dict[str, Any]:
     return facts
 
 
-def check_size(audited: AuditInput) -> Iterator[Finding]:
+def check_cohort_size(audited: AuditInput) -> Iterator[Finding]:
     """Yield findings about the number of records."""
     facts = size_facts(audited)
     events, columns = facts["events"], facts["clinical_columns"]

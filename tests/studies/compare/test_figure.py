@@ -13,7 +13,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.studies.compare.compare import _summarise, tasks_of
 from cardiograph.studies.compare.figure import LEADERBOARD_PANELS, _painter
 from cardiograph.studies.compare.options import CompareRequest, options_of
-from cardiograph.studies.compare.report import write_results
+from cardiograph.studies.compare.report import write_comparison
 from cardiograph.studies.compare.summary import labels_of_test
 
 LEANS = {"both": 1.0, "image": 0.05, "clinical": 0.5}
@@ -81,7 +81,7 @@ def test_the_modalities_of_this_comparison_lie_apart(result):
 def test_the_tables_of_the_page_fit_a_screen_of_1280_pixels(result, tmp_path):
     from playwright.sync_api import sync_playwright
 
-    write_results(RunDirectory(tmp_path), result, {"command": "", "data_hash": "0" * 64, "config_toml": ""})
+    write_comparison(RunDirectory(tmp_path), result, {"command": "", "data_hash": "0" * 64, "config_toml": ""})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})

@@ -128,12 +128,12 @@ def test_the_figure_is_drawn_alike_each_time_and_names_every_step(finished_ladde
 
 def test_names_of_the_cohort_are_escaped(finished_ladder, tmp_path):
     from cardiograph.artifacts.run import RunDirectory
-    from cardiograph.studies.ladder.report import write_results
+    from cardiograph.studies.ladder.report import write_ladder
 
     result = dataclasses.replace(
         finished_ladder[0], facts=dataclasses.replace(finished_ladder[0].facts, cohort="<b>x</b>")
     )
-    write_results(RunDirectory(tmp_path), result, {"command": "<i>", "data_hash": "0", "config_toml": ""})
+    write_ladder(RunDirectory(tmp_path), result, {"command": "<i>", "data_hash": "0", "config_toml": ""})
     page = (tmp_path / "ladder.html").read_text()
     assert "<b>x</b>" not in page
     assert "&lt;b&gt;x" in page

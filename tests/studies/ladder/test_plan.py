@@ -15,8 +15,8 @@ from cardiograph.studies.ladder.plan import (
     OWN_STEP,
     QUICK_CONTROLS,
     QUICK_FAULTS,
+    STEP_TITLES,
     THESIS_STEP,
-    TITLES,
     make_plan,
 )
 from cardiograph.studies.shared_cohort import SharedCohort
@@ -119,7 +119,7 @@ def test_image_as_the_only_modality_means_one_ladder(make_shared_cohort):
 
 
 def test_everything_has_a_name_for_people(shared_cohort):
-    assert set(TITLES) == {THESIS_STEP, *FAULTS, OWN_STEP, NO_FAULTS_STEP}
+    assert set(STEP_TITLES) == {THESIS_STEP, *FAULTS, OWN_STEP, NO_FAULTS_STEP}
     assert set(ALONE_TITLES) == set(FAULTS)
     assert set(CONTROL_TITLES) == set(CONTROLS)
     keys = [step.key for step in make_plan(shared_cohort).steps]

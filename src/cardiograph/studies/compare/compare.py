@@ -11,10 +11,10 @@ from cardiograph.config import RunConfig
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.registry import BASELINES, GRAPH_MODELS
-from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, Place, make_fold_data
+from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, FoldPlace, make_fold_data
 from cardiograph.studies.compare.folds import BLANKED_SHARES, LABEL_SHARES, require_blanked_variable
 from cardiograph.studies.compare.options import DEFAULT, CompareOptions
-from cardiograph.studies.compare.report import write_results
+from cardiograph.studies.compare.report import write_comparison
 from cardiograph.studies.compare.result import CompareFacts, CompareResult
 from cardiograph.studies.compare.summary import Summary, treat_all_benefits
 from cardiograph.studies.compare.trial import LABELS_KEPT, NO_CONDITION, VALUES_BLANKED, FitResult, Task, make_fit
@@ -25,7 +25,7 @@ from cardiograph.studies.parallel import TrialLog, run_parallel, trial_key
 from cardiograph.studies.shared_cohort import Modality, SharedCohort
 from cardiograph.threads import set_threads
 
-VERSION = 1
+COMPARE_VERSION = 1
 """Changes whenever the same fit gives other scores; fits of another version are repeated."""
 
 
@@ -67,7 +67,7 @@ def compare(
         set_threads()
         result = _summarise(fold_data, shared_cohort, options, fits)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
-        write_results(directory, result, about)
+        write_comparison(directory, result, about)
     return result
 
 
@@ -76,7 +76,7 @@ def tasks_of(fold_data: FoldData, options: CompareOptions) -> list[Task]:
     return [task for place in options.places for task in dict.fromkeys(_tasks_of_fold(fold_data, options, place))]
 
 
-def _tasks_of_fold(fold_data: FoldData, options: CompareOptions, place: Place) -> Iterator[Task]:
+def _tasks_of_fold(fold_data: FoldData, options: CompareOptions, place: FoldPlace) -> Iterator[Task]:
     for modality in fold_data.datasets:
         for model in options.models:
             yield Task(modality, place, model, tuned=options.tuned)
@@ -128,7 +128,7 @@ def _identity(fold_data: FoldData) -> FoldData:
 def _key(fold_data: FoldData, task: Task, data: str) -> str:
     """Return a key that is equal for equal fits, whatever else is compared."""
     return trial_key(
-        version=VERSION,
+        version=COMPARE_VERSION,
         data=data,
         config=fold_data.config.model_dump(mode="json"),
         folds=0 if fold_data.given is not None else fold_data.folds,

@@ -22,7 +22,7 @@ from cardiograph.train.trial import nameless
 RICHEST_FIRST: tuple[Modality, ...] = ("both", "image", "clinical")
 """Modalities, the one with the most information first."""
 
-Place = tuple[int, int]
+FoldPlace = tuple[int, int]
 """Repeat and fold, from 0."""
 
 
@@ -41,7 +41,7 @@ class FoldData:
     datasets: Mapping[Modality, Dataset]
     folds: int
     given: Split | None = None
-    _drawn: dict[Place, Split] = field(default_factory=dict, compare=False)
+    _drawn: dict[FoldPlace, Split] = field(default_factory=dict, compare=False)
 
     @property
     def richest(self) -> Modality:
@@ -59,7 +59,7 @@ class FoldData:
         """Dataset of one modality; labels and groups are the same in all."""
         return self.datasets[self.richest]
 
-    def split(self, place: Place) -> Split:
+    def split(self, place: FoldPlace) -> Split:
         """Return the split of a fold."""
         if self.given is not None:
             return self.given
@@ -70,7 +70,7 @@ class FoldData:
             self._drawn[place] = fold_split(labels, groups, self.folds, place, seed=self.config.seed, strata=strata)
         return self._drawn[place]
 
-    def dataset(self, modality: Modality, place: Place) -> Dataset:
+    def dataset(self, modality: Modality, place: FoldPlace) -> Dataset:
         """Return the dataset of a modality with the split of a fold."""
         dataset, split = self.datasets[modality], self.split(place)
         labels = dataset.cohort.labels

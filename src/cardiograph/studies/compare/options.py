@@ -10,7 +10,7 @@ from typing import Any
 from cardiograph.config import RunConfig
 from cardiograph.errors import ConfigError
 from cardiograph.registry import BASELINES, GRAPH_MODELS, TITLES
-from cardiograph.studies.compare.fold_data import Place
+from cardiograph.studies.compare.fold_data import FoldPlace
 
 DEFAULT = "default"
 """Name of the model with the given configuration, which is not tuned."""
@@ -63,7 +63,7 @@ def configured(config: RunConfig, setting: Setting, *, seed: int) -> RunConfig:
     return RunConfig.model_validate({**content, "seed": seed})
 
 
-def title_of(model: str, config: RunConfig) -> str:
+def model_title(model: str, config: RunConfig) -> str:
     """Return the title of a model."""
     return f"Default ({TITLES[config.model.name]})" if model == DEFAULT else TITLES[model]
 
@@ -133,7 +133,7 @@ class CompareOptions:
     richest_only: bool = False
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[FoldPlace, ...]:
         """Pairs of repeat and fold; a single pair for the split of the table."""
         if self.own_split:
             return ((0, 0),)

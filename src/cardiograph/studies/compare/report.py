@@ -11,7 +11,7 @@ from cardiograph.studies.compare.result import CompareResult, Point, metric_titl
 from cardiograph.studies.compare.wording import READS
 from cardiograph.studies.report import ENDS, Line, interval_cells, write_study
 
-COLUMNS: dict[str, tuple[str, ...]] = {
+TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "leaderboard": ("modality", "model", "title", "metric", *ENDS, "undefined_folds"),
     "settings": ("modality", "model", "settings", "folds"),
     "differences": ("modality", "model", "title", "metric", *ENDS, "p"),
@@ -22,7 +22,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """Table -> its columns."""
 
 
-def write_results(directory: RunDirectory, result: CompareResult, about: Mapping[str, Any]) -> None:
+def write_comparison(directory: RunDirectory, result: CompareResult, about: Mapping[str, Any]) -> None:
     """Write ``compare.json``, ``compare.html``, a CSV file for each table and an SVG file for each figure.
 
     Args:
@@ -35,7 +35,7 @@ def write_results(directory: RunDirectory, result: CompareResult, about: Mapping
         directory,
         "compare",
         {**result.as_dict(), "about": dict(about)},
-        tables={name: (COLUMNS[name], lines) for name, lines in _tables(result).items()},
+        tables={name: (TABLE_COLUMNS[name], lines) for name, lines in _tables(result).items()},
         figures=figures(result),
         context={"result": result, "facts": result.facts, "about": about, "reads": READS, "titles": titles},
     )

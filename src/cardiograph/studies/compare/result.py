@@ -10,7 +10,7 @@ from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.studies.shared_cohort import Modality
 
-Helps = Literal["yes", "not the edges", "no", "undecided", "no graph"]
+GraphAnswer = Literal["yes", "not the edges", "no", "undecided", "no graph"]
 """Answers to the question whether the graph helps."""
 
 LEADERBOARD_METRICS = ("auroc", "auprc", "brier", "calibration_slope", "calibration_intercept")
@@ -112,7 +112,7 @@ class GraphVerdict:
     """
 
     modality: Modality
-    helps: Helps
+    helps: GraphAnswer
     sentence: str
     change: Interval
     edges: Interval | None = None

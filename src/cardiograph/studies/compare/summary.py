@@ -17,9 +17,9 @@ from cardiograph.evaluate.delong import AurocDifference, delong_test
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.net_benefit import net_benefit, treat_all
 from cardiograph.registry import BASELINES, GRAPH_MODELS
-from cardiograph.studies.compare.fold_data import FoldData, Place
+from cardiograph.studies.compare.fold_data import FoldData, FoldPlace
 from cardiograph.studies.compare.folds import keep_labels
-from cardiograph.studies.compare.options import DEFAULT, CompareOptions, title_of
+from cardiograph.studies.compare.options import DEFAULT, CompareOptions, model_title
 from cardiograph.studies.compare.result import (
     DIFFERENCE_METRICS,
     LEADERBOARD_METRICS,
@@ -40,13 +40,13 @@ Pair = tuple[FitResult, FitResult]
 """Two fits of the same fold."""
 
 
-def labels_of_test(fold_data: FoldData, place: Place) -> NDArray[np.int64]:
+def labels_of_test(fold_data: FoldData, place: FoldPlace) -> NDArray[np.int64]:
     """Return the [labelled test records] labels of a fold."""
     labels, rows = fold_data.any_dataset.cohort.labels, fold_data.split(place).rows(TEST)
     return labels[rows][labels[rows] >= 0]
 
 
-def scores_of(labels: NDArray[np.int64], fitted: FitResult, thresholds: Sequence[float]) -> dict[str, float]:
+def fold_scores(labels: NDArray[np.int64], fitted: FitResult, thresholds: Sequence[float]) -> dict[str, float]:
     """Return metric -> value on the test records of a fold; NaN if undefined."""
     probabilities = np.array(fitted.probabilities)
     found = {name: METRICS[name].function(labels, probabilities, 0.5) for name in LEADERBOARD_METRICS}
@@ -71,7 +71,7 @@ def mean_of(fold_data: FoldData, values: Sequence[float], confidence: float, met
 
 
 def differences_of(
-    fold_data: FoldData, places: Sequence[Place], pairs: Sequence[Pair], confidence: float
+    fold_data: FoldData, places: Sequence[FoldPlace], pairs: Sequence[Pair], confidence: float
 ) -> dict[str, Interval]:
     """Return metric -> first minus second, paired over folds; for a single split the AUROC has DeLong's interval."""
     values: dict[str, list[float]] = {name: [] for name in DIFFERENCE_METRICS}
@@ -118,7 +118,7 @@ class Summary:
     options: CompareOptions
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[FoldPlace, ...]:
         """Pairs of repeat and fold."""
         return self.options.places
 
@@ -142,7 +142,7 @@ class Summary:
 
     def verdicts(self, differences: Iterable[Difference]) -> tuple[GraphVerdict, ...]:
         """Return a verdict for each modality, from the difference of the default and the control with random edges."""
-        title = title_of(DEFAULT, self.fold_data.config)
+        title = model_title(DEFAULT, self.fold_data.config)
         found = []
         for each in differences:
             if each.model != DEFAULT:
@@ -180,7 +180,7 @@ class Summary:
     def _row(self, modality: Modality, model: str) -> LeaderboardRow:
         found = self._of(self._task(modality, model))
         each = [
-            scores_of(labels_of_test(self.fold_data, place), fitted, self.facts.thresholds)
+            fold_scores(labels_of_test(self.fold_data, place), fitted, self.facts.thresholds)
             for place, fitted in zip(self.places, found, strict=True)
         ]
         values = {name: [scores[name] for scores in each] for name in each[0]}
@@ -188,7 +188,7 @@ class Summary:
         return LeaderboardRow(
             modality,
             model,
-            title_of(model, self.fold_data.config),
+            model_title(model, self.fold_data.config),
             {name: self._mean(scores, name) for name, scores in values.items()},
             {name: sum(not math.isfinite(value) for value in scores) for name, scores in values.items()},
             self._mean([fitted.seconds for fitted in found]),
@@ -205,7 +205,7 @@ class Summary:
         return Difference(
             modality,
             model,
-            title_of(model, self.fold_data.config),
+            model_title(model, self.fold_data.config),
             self._changes(pairs),
             dict(chosen.most_common()),
             p,
@@ -238,13 +238,13 @@ class Summary:
 
     def _auroc(self, found: Sequence[FitResult]) -> Interval:
         each = zip(self.places, found, strict=True)
-        scores = [scores_of(labels_of_test(self.fold_data, place), one, ())["auroc"] for place, one in each]
+        scores = [fold_scores(labels_of_test(self.fold_data, place), one, ())["auroc"] for place, one in each]
         return self._mean(scores, "auroc")
 
     def _mean(self, values: Sequence[float], metric: str = "") -> Interval:
         return mean_of(self.fold_data, values, self.facts.confidence, metric)
 
-    def _labelled(self, modality: Modality, place: Place, kind: str, share: float) -> int:
+    def _labelled(self, modality: Modality, place: FoldPlace, kind: str, share: float) -> int:
         dataset = self.fold_data.dataset(modality, place)
         if kind == LABELS_KEPT:
             dataset = keep_labels(dataset, share, np.random.default_rng([self.fold_data.config.seed, *place, 10]))
@@ -256,7 +256,9 @@ def setting_text(fitted: FitResult) -> str:
     return ", ".join(f"{key} = {value}" for key, value in fitted.setting.items()) or AS_CONFIGURED
 
 
-def treat_all_benefits(fold_data: FoldData, places: Sequence[Place], thresholds: Sequence[float]) -> dict[str, float]:
+def treat_all_benefits(
+    fold_data: FoldData, places: Sequence[FoldPlace], thresholds: Sequence[float]
+) -> dict[str, float]:
     """Return metric -> mean net benefit of treating all patients."""
     each = np.array([treat_all(labels_of_test(fold_data, place), np.array(thresholds)) for place in places])
     return {benefit_name(at): float(value) for at, value in zip(thresholds, each.mean(axis=0), strict=True)}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cardiograph.config import RunConfig
 from cardiograph.containers import VAL
 from cardiograph.registry import BASELINES
-from cardiograph.studies.compare.fold_data import FoldData, Place
+from cardiograph.studies.compare.fold_data import FoldData, FoldPlace
 from cardiograph.studies.compare.folds import blank_values, keep_labels
 from cardiograph.studies.compare.options import DEFAULT, Setting, configured, settings_of
 from cardiograph.studies.controls import RandomEdges
@@ -49,7 +49,7 @@ class Task:
     """
 
     modality: Modality
-    place: Place
+    place: FoldPlace
     model: str
     tuned: bool = True
     condition: tuple[str, float] = NO_CONDITION

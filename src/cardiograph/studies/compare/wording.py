@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.registry import WITHOUT_GRAPH
-from cardiograph.studies.compare.result import CompareFacts, GraphVerdict, Helps
+from cardiograph.studies.compare.result import CompareFacts, GraphAnswer, GraphVerdict
 from cardiograph.studies.shared_cohort import Modality
 from cardiograph.studies.wording import DIFFERENCES_NOTE, RANDOM_WEIGHTS_NOTE, interval_text
 
@@ -17,7 +17,7 @@ MIN_FITS = 10
 """With fewer folds times repeats, an interval is too wide to be useful."""
 
 
-def judge(change: Interval, edges: Interval) -> Helps:
+def judge(change: Interval, edges: Interval) -> GraphAnswer:
     """Return whether the graph helps; it does if both intervals are above 0.
 
     Args:

@@ -15,14 +15,14 @@ from cardiograph.studies.controls import CONTROLS
 from cardiograph.studies.directory import study_directory
 from cardiograph.studies.faults.records import AugmentationPool
 from cardiograph.studies.ladder.plan import Plan, Step, make_plan
-from cardiograph.studies.ladder.report import write_results
+from cardiograph.studies.ladder.report import write_ladder
 from cardiograph.studies.ladder.result import LadderResult
-from cardiograph.studies.ladder.summary import Scores, summarise
+from cardiograph.studies.ladder.summary import StepScores, summarise_ladder
 from cardiograph.studies.ladder.trials import LadderTrial, run_trials
 from cardiograph.studies.parallel import TrialLog, trial_key
 from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 
-VERSION = 1
+LADDER_VERSION = 1
 """Changes whenever the same trial gives other scores; trials of another version are repeated."""
 
 SEEDS, QUICK_COPIES = 10, 64
@@ -98,9 +98,9 @@ def run_ladder(
         directory.begin(config, data)
         log = TrialLog(out / "trials.jsonl", TrialMetrics)
         scores = _all_trials(shared_cohort, plan, log, options, data)
-        result = summarise(shared_cohort, plan, scores, quick=options.quick)
+        result = summarise_ladder(shared_cohort, plan, scores, quick=options.quick)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
-        write_results(directory, result, about)
+        write_ladder(directory, result, about)
     return result
 
 
@@ -116,7 +116,7 @@ def with_reference_network(config: RunConfig) -> RunConfig:
 
 def _all_trials(
     shared_cohort: SharedCohort, plan: Plan, log: TrialLog[TrialMetrics], options: LadderOptions, data: str
-) -> Scores:
+) -> StepScores:
     """Return the scores of each step by seed; trials in the log are not repeated, equal trials are run once."""
     seeds = range(shared_cohort.config.seed, shared_cohort.config.seed + options.seeds)
     trials = [LadderTrial(step, seed, _key(shared_cohort, step, seed, data)) for seed in seeds for step in plan.steps]
@@ -134,7 +134,7 @@ def _all_trials(
             }
             log.keep(finished.trial.key, finished.scores, about)
             shown.advance()
-    scores: Scores = {step.key: [] for step in plan.steps}
+    scores: StepScores = {step.key: [] for step in plan.steps}
     for trial in trials:
         scores[trial.step.key].append(log.known[trial.key])
     return scores
@@ -155,7 +155,7 @@ def _key(shared_cohort: SharedCohort, step: Step, seed: int, data: str) -> str:
     config = shared_cohort.settings(step.config, step.faults, step.modality, seed)
     control = step.name if step.name in CONTROLS else ""
     return trial_key(
-        version=VERSION,
+        version=LADDER_VERSION,
         data=data,
         config=config.model_dump(mode="json"),
         control=control,

@@ -32,7 +32,7 @@ MIN_DIFFERENT_MARGINS = 10
 
 NO_FAULTS = Faults()
 
-TITLES: dict[str, str] = {
+STEP_TITLES: dict[str, str] = {
     THESIS_STEP: "Published protocol, all faults",
     "simulated_from_label": "Clinical values independent of the label",
     "duplicates_across_split": "Copies and patients kept in one part",
@@ -187,12 +187,14 @@ def _ladder(
 ) -> tuple[Step, ...]:
     against = reasons_against(shared_cohort, modality)
     faults = Faults(**dict.fromkeys(names, True)).without(*against)
-    title = TITLES[THESIS_STEP] if len(names) == len(FAULTS) else QUICK_START_TITLE
+    title = STEP_TITLES[THESIS_STEP] if len(names) == len(FAULTS) else QUICK_START_TITLE
     steps = [Step("ladder", THESIS_STEP, title, modality, published, faults)]
     for name in names:
         faults = faults.without(name)
-        steps.append(Step("ladder", name, TITLES[name], modality, published, faults, why_not=against.get(name, "")))
-    return (*steps, Step("ladder", OWN_STEP, TITLES[OWN_STEP], modality, shared_cohort.config))
+        steps.append(
+            Step("ladder", name, STEP_TITLES[name], modality, published, faults, why_not=against.get(name, ""))
+        )
+    return (*steps, Step("ladder", OWN_STEP, STEP_TITLES[OWN_STEP], modality, shared_cohort.config))
 
 
 def _alone(
@@ -213,7 +215,7 @@ def _alone(
         for name in names
         if modality != "both" or name in NEED_CLINICAL
     ]
-    return (Step("alone", NO_FAULTS_STEP, TITLES[NO_FAULTS_STEP], modality, config, by_class=False), *steps)
+    return (Step("alone", NO_FAULTS_STEP, STEP_TITLES[NO_FAULTS_STEP], modality, config, by_class=False), *steps)
 
 
 def _controls(shared_cohort: SharedCohort, modality: Modality, names: Sequence[str]) -> tuple[Step, ...]:
@@ -237,7 +239,7 @@ def _controls(shared_cohort: SharedCohort, modality: Modality, names: Sequence[s
         )
         for name in names
     ]
-    return (Step("control", OWN_STEP, TITLES[OWN_STEP], modality, shared_cohort.config), *steps)
+    return (Step("control", OWN_STEP, STEP_TITLES[OWN_STEP], modality, shared_cohort.config), *steps)
 
 
 def _controls_against(shared_cohort: SharedCohort, modality: Modality) -> dict[str, str]:

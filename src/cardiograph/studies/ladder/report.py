@@ -10,10 +10,10 @@ from cardiograph.studies.ladder.figure import staircase, staircase_png
 from cardiograph.studies.ladder.result import LADDER_METRICS, LadderResult
 from cardiograph.studies.report import ENDS, Line, interval_cells, write_study
 
-COLUMNS = ("part", "reads", "step", "title", "metric", *ENDS, "change", "change_low", "change_high", "not_run")
+LADDER_COLUMNS = ("part", "reads", "step", "title", "metric", *ENDS, "change", "change_low", "change_high", "not_run")
 
 
-def write_results(directory: RunDirectory, result: LadderResult, about: Mapping[str, Any]) -> None:
+def write_ladder(directory: RunDirectory, result: LadderResult, about: Mapping[str, Any]) -> None:
     """Write ``ladder.json``, ``ladder.csv``, ``ladder.svg``, ``ladder.png`` and ``ladder.html``.
 
     Args:
@@ -25,7 +25,7 @@ def write_results(directory: RunDirectory, result: LadderResult, about: Mapping[
         directory,
         "ladder",
         {**result.as_dict(), "about": dict(about)},
-        tables={"ladder": (COLUMNS, ladder_lines(result))},
+        tables={"ladder": (LADDER_COLUMNS, ladder_lines(result))},
         figures={"ladder": staircase(result)},
         context={"result": result, "facts": result.facts, "about": about, "titles": LADDER_METRICS},
     )

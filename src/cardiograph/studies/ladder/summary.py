@@ -17,13 +17,13 @@ from cardiograph.studies.ladder.plan import Plan, Step
 from cardiograph.studies.ladder.result import LADDER_METRICS, Block, LadderFacts, LadderResult, LadderRow
 from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 
-Scores = dict[str, list[TrialMetrics]]
+StepScores = dict[str, list[TrialMetrics]]
 """Key of a step -> scores of its trials, in the order of the seeds."""
 
 Sentence = Callable[[LadderRow, LadderRow | None, LadderFacts], str]
 
 
-def summarise(shared_cohort: SharedCohort, plan: Plan, scores: Scores, *, quick: bool) -> LadderResult:
+def summarise_ladder(shared_cohort: SharedCohort, plan: Plan, scores: StepScores, *, quick: bool) -> LadderResult:
     """Summarise the trials of a ladder.
 
     Args:
@@ -32,7 +32,7 @@ def summarise(shared_cohort: SharedCohort, plan: Plan, scores: Scores, *, quick:
         scores: Scores of each step that was run, by seed.
         quick: Whether the ladder is a quick one.
     """
-    facts = facts_of(shared_cohort, seeds=len(next(iter(scores.values()))), quick=quick)
+    facts = ladder_facts(shared_cohort, seeds=len(next(iter(scores.values()))), quick=quick)
     rows_of = _RowBuilder(shared_cohort, scores, facts)
     ladders = tuple(
         Block(name, wording.modality_title(name, facts), rows, rows_of.overall(rows))
@@ -52,7 +52,7 @@ def summarise(shared_cohort: SharedCohort, plan: Plan, scores: Scores, *, quick:
     return LadderResult(facts, ladders, alone, controls, notes, wording.ladder_reading(ladders, alone, facts))
 
 
-def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> LadderFacts:
+def ladder_facts(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> LadderFacts:
     """Return cohort and settings of a ladder."""
     cohort = shared_cohort.usable[0]
     names = cohort.table["class_name"][cohort.labels != UNLABELLED]
@@ -85,7 +85,7 @@ def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> LadderF
 class _RowBuilder:
     """Makes the rows of a table from steps."""
 
-    def __init__(self, shared_cohort: SharedCohort, scores: Scores, facts: LadderFacts) -> None:
+    def __init__(self, shared_cohort: SharedCohort, scores: StepScores, facts: LadderFacts) -> None:
         self._split, self._scores, self._facts = shared_cohort.config.split, scores, facts
 
     def compared_with_previous(self, steps: Sequence[Step], sentence: Sentence) -> tuple[LadderRow, ...]:
