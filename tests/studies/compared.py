@@ -1,4 +1,4 @@
-"""A made cohort for comparisons: arrays whose image and clinical blocks tell the label, some records unlabelled."""
+"""Synthetic cohort for comparisons: image and clinical blocks depend on the label, some records are unlabelled."""
 
 import dataclasses
 

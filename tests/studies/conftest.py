@@ -80,7 +80,7 @@ def shared_cohort(make_shared_cohort):
 
 @pytest.fixture(scope="session")
 def values_table(tmp_path_factory):
-    """90 records of 60 patients with clinical values that tell the label, no pages; a split of its own."""
+    """90 records of 60 patients with clinical values that depend on the label, with a split and without pages."""
     rng = np.random.default_rng(0)
     patient = np.concatenate([np.arange(60), np.arange(30)])
     label = patient % 2

@@ -1,4 +1,4 @@
-"""Controls know nothing that they should not."""
+"""Controls use only the inputs that they should."""
 
 import dataclasses
 
@@ -51,8 +51,8 @@ def test_random_edges_keep_the_degree_and_stay_outside_a_group():
     index = graph.neighbours.index
     assert (index >= 0).all()
     assert all(len(set(row)) == 3 and not set(groups[row]) & {groups[place]} for place, row in enumerate(index))
-    hood = edges.join(np.zeros((12, 2)), np.zeros((1, 2)), GraphConfig(k=3), [np.arange(10)])
-    assert sorted(hood.index[0]) == [-1, 10, 11]  # as many as there are
+    neighbours = edges.join(np.zeros((12, 2)), np.zeros((1, 2)), GraphConfig(k=3), [np.arange(10)])
+    assert sorted(neighbours.index[0]) == [-1, 10, 11]  # as many as there are
 
 
 def test_random_edges_are_another_graph_than_the_nearest(shared_cohort):

@@ -1,4 +1,4 @@
-"""A comparison from end to end: its files agree, and it goes on where it was."""
+"""A comparison from end to end: its files agree, and it resumes."""
 
 import csv
 import dataclasses
@@ -78,9 +78,9 @@ def test_the_page_is_one_file_that_names_models_and_verdict(compared):
 
 
 def test_the_own_split_is_said_to_be_unused_and_few_folds_to_be_few(compared):
-    said = " ".join(compared[0].notes)
-    assert "it is not used here" in said
-    assert "Few folds" in said
+    notes = " ".join(compared[0].notes)
+    assert "it is not used here" in notes
+    assert "Few folds" in notes
 
 
 def test_nothing_blanked_is_the_plain_comparison(compared):
@@ -163,7 +163,7 @@ def test_a_folder_inside_the_cohort_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("asked", "named"),
+    ("requested", "named"),
     [
         (CompareRequest(folds=1), "--folds 1: at least 2"),
         (CompareRequest(repeats=0), "--repeats 0: at least 1"),
@@ -173,9 +173,9 @@ def test_a_folder_inside_the_cohort_is_refused(tmp_path):
         (CompareRequest(models="x,mlp"), "--models x,mlp"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(asked, named):
+def test_options_that_make_no_sense_are_refused(requested, named):
     with pytest.raises(ConfigError, match=named):
-        options_of(asked)
+        options_of(requested)
 
 
 def test_own_split_and_folds_contradict_each_other():

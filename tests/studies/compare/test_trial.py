@@ -37,11 +37,11 @@ def poisoned(fold_data, place):
 def test_poisoned_test_records_change_no_choice(model):
     fold_data = made_fold_data()
     place = (0, 1)
-    sound = make_fit(fold_data, Task("both", place, model))
+    plain = make_fit(fold_data, Task("both", place, model))
     other = make_fit(poisoned(fold_data, place), Task("both", place, model))
-    assert other.setting == sound.setting
-    assert other.log_loss == sound.log_loss
-    assert other.probabilities != sound.probabilities
+    assert other.setting == plain.setting
+    assert other.log_loss == plain.log_loss
+    assert other.probabilities != plain.probabilities
 
 
 def test_the_setting_with_the_lowest_validation_loss_is_kept():

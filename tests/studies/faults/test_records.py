@@ -34,7 +34,7 @@ def test_augmented_before_the_split_copies_are_records_of_every_part(shared_coho
     assert (labels == 0).sum() == (labels == 1).sum()
     assert copies.sum() == len(dataset.cohort) - len(shared_cohort.cohort) > 0
     assert len(set(dataset.split.part[copies])) > 1
-    # nobody remembers what they are copies of: each is a group of its own
+    # the link to the originals is lost: each copy is a group of its own
     groups = dataset.split.groups.index
     assert all((groups == group).sum() == 1 for group in groups[copies])
 
@@ -105,8 +105,8 @@ def test_an_unreadable_page_is_an_error_and_with_the_fault_a_row_of_zeros(make_s
     with pytest.raises(PageError, match="cannot be used"):
         _ = make_shared_cohort(torn)
     shared_cohort = make_shared_cohort(torn, pages={"skip_bad": True})
-    sound = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
-    assert len(sound.cohort) == 29
+    without_fault = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
+    assert len(without_fault.cohort) == 29
     faulty = shared_cohort.build_dataset(
         shared_cohort.settings(shared_cohort.config, Faults(silent_zero_image=True), "image", 1)
     )[0]
@@ -114,7 +114,7 @@ def test_an_unreadable_page_is_an_error_and_with_the_fault_a_row_of_zeros(make_s
     zeros = ~faulty.inputs.image.any(axis=1)
     assert np.flatnonzero(zeros).tolist() == [17]
     readable = np.flatnonzero(~zeros)
-    np.testing.assert_array_equal(faulty.inputs.image[readable], sound.inputs.image)
+    np.testing.assert_array_equal(faulty.inputs.image[readable], without_fault.inputs.image)
 
 
 def test_pages_that_can_all_be_read_are_left_alone_by_the_fault(shared_cohort):

@@ -1,4 +1,4 @@
-"""Each fault does what its name says; without any the protocol is the sound one."""
+"""Each fault does what its name says; without any the steps are the defaults."""
 
 import dataclasses
 import re
@@ -28,8 +28,8 @@ def places_of(points):
     return SearchPoints(points, np.ones((len(points), 1), bool), ((0, points.shape[1]),), (1.0,))
 
 
-def sources_of(hood):
-    return [set(row[row >= 0].tolist()) for row in hood.index]
+def sources_of(neighbours):
+    return [set(row[row >= 0].tolist()) for row in neighbours.index]
 
 
 def read_as_published(points, k):
@@ -46,7 +46,7 @@ def one_fault(name):
 def test_reversed_edges_are_those_of_the_matrix_read_the_wrong_way(k):
     graph = ReversedEdges().link(places_of(SIX), APART, APART, GraphConfig(k=k))
     assert sources_of(graph.neighbours) == read_as_published(SIX, k)
-    assert sources_of(graph.neighbours)[5] == set()  # the far one lists others and is listed by nobody
+    assert sources_of(graph.neighbours)[5] == set()  # the distant record lists others and is not listed
 
 
 def test_reversed_edges_come_nearest_first():
@@ -54,24 +54,24 @@ def test_reversed_edges_come_nearest_first():
     assert (np.diff(np.where(np.isfinite(found), found, 1e9), axis=1) >= 0).all()
 
 
-def test_a_query_hears_backwards_those_who_would_list_it():
+def test_neighbours_of_a_query_are_the_records_that_would_list_it():
     query = np.array([[0.4, 0.3], [20, 20]], np.float32)
-    backwards = ReversedEdges()
-    backwards.link(places_of(SIX), APART, APART, GraphConfig(k=2))
-    hood = backwards.join(places_of(SIX), places_of(query), GraphConfig(k=2), [np.zeros(0, np.int64)] * 2)
+    reversed_edges = ReversedEdges()
+    reversed_edges.link(places_of(SIX), APART, APART, GraphConfig(k=2))
+    neighbours = reversed_edges.join(places_of(SIX), places_of(query), GraphConfig(k=2), [np.zeros(0, np.int64)] * 2)
     for row, place in enumerate(query):
         everyone = np.vstack([SIX, place])
-        assert sources_of(hood)[row] == read_as_published(everyone, 2)[6]
-    assert sources_of(hood)[1] == set()
+        assert sources_of(neighbours)[row] == read_as_published(everyone, 2)[6]
+    assert sources_of(neighbours)[1] == set()
 
 
 def test_reversed_edges_stay_outside_a_group():
     groups = np.array([0, 0, 1, 1, 2, 2])
-    backwards = ReversedEdges()
-    graph = backwards.link(places_of(SIX), APART, groups, GraphConfig(k=2))
-    assert all(groups[row] not in groups[list(heard)] for row, heard in enumerate(sources_of(graph.neighbours)))
-    hood = backwards.join(places_of(SIX), places_of(SIX[:1]), GraphConfig(k=2), [np.array([0, 1])])
-    assert not sources_of(hood)[0] & {0, 1}
+    reversed_edges = ReversedEdges()
+    graph = reversed_edges.link(places_of(SIX), APART, groups, GraphConfig(k=2))
+    assert all(groups[row] not in groups[list(sources)] for row, sources in enumerate(sources_of(graph.neighbours)))
+    neighbours = reversed_edges.join(places_of(SIX), places_of(SIX[:1]), GraphConfig(k=2), [np.array([0, 1])])
+    assert not sources_of(neighbours)[0] & {0, 1}
 
 
 def test_unscaled_blocks_keep_the_encoders_values_and_are_517_wide():
@@ -97,11 +97,11 @@ def test_label_0_as_positive_class_swaps_sensitivity_and_specificity():
     assert after["balanced_accuracy"] == pytest.approx(before["balanced_accuracy"])
 
 
-def test_without_faults_every_step_is_the_sound_one():
+def test_without_faults_every_step_is_the_default():
     assert steps_of(Faults()) == DEFAULT_STEPS
 
 
-def test_every_fault_has_a_caution_and_gives_it():
+def test_every_fault_has_a_warning_and_gives_it():
     assert tuple(WARNINGS) == FAULTS
     for name in FAULTS:
         (warning,) = steps_of(one_fault(name)).cautions
@@ -131,12 +131,12 @@ def test_separate_test_graph_lets_a_score_depend_on_the_other_test_records(share
     whole = probabilities(dataset, config, steps)
     rows = dataset.rows(TEST)
     assert set(whole.sources) == set(rows)
-    heard = whole.neighbours.index[0, 0]  # the nearest of the first
-    others = np.arange(len(rows)) != heard
-    fewer = without(dataset, rows[heard])
+    neighbour = whole.neighbours.index[0, 0]  # the nearest of the first
+    others = np.arange(len(rows)) != neighbour
+    fewer = without(dataset, rows[neighbour])
     assert np.abs(whole.probabilities[others] - probabilities(fewer, config, steps).probabilities).max() > 1e-6
-    sound = probabilities(dataset, config, DEFAULT_STEPS).probabilities
-    np.testing.assert_array_equal(sound[others], probabilities(fewer, config, DEFAULT_STEPS).probabilities)
+    plain = probabilities(dataset, config, DEFAULT_STEPS).probabilities
+    np.testing.assert_array_equal(plain[others], probabilities(fewer, config, DEFAULT_STEPS).probabilities)
 
 
 def test_patient_in_validation_graph_hears_validation_records_only(shared_cohort):
@@ -146,16 +146,16 @@ def test_patient_in_validation_graph_hears_validation_records_only(shared_cohort
     assert not set(found.sources) & set(fit_and_score(dataset, config).test.sources)
 
 
-def test_duplicates_across_split_parts_groups_and_the_sound_split_does_not(shared_cohort):
+def test_duplicates_across_split_separates_groups_and_the_default_does_not(shared_cohort):
     true = shared_cohort.groups.index
 
-    def parted(name):
+    def separated_groups(name):
         faults = one_fault(name) if name else Faults()
         split = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, faults, "image", 1))[0].split
         return sum(len(set(split.part[true == group])) > 1 for group in range(len(shared_cohort.groups)))
 
-    assert parted("") == 0
-    assert parted("duplicates_across_split") > 0
+    assert separated_groups("") == 0
+    assert separated_groups("duplicates_across_split") > 0
 
 
 def test_header_in_view_changes_the_view_and_not_the_groups(shared_cohort):
