@@ -146,7 +146,7 @@ def test_an_audit_that_found_nothing_still_says_what_it_cannot_see():
     assert "What the label is predicted from" not in text
 
 
-def test_what_the_number_of_records_can_show_is_told_in_words():
+def test_what_the_number_of_records_can_show_is_written_out():
     text = Words(audit_page(audit())).text
     for shown in (
         "Records 6: 3 positive, 2 negative, 1 unlabelled",

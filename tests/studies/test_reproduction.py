@@ -91,7 +91,7 @@ def test_it_is_neither_evaluated_nor_extended(thesis, page_table, tmp_path):
         assert not (tmp_path / command).exists() or not list((tmp_path / command).iterdir())
 
 
-def test_a_sound_model_is_not_marked(finished_run):
+def test_a_model_without_faults_is_not_marked(finished_run):
     assert ModelBundle.load(finished_run / "bundle").served.reproduces == ()
     assert RunDirectory(finished_run).read_json("run.json")["cautions"] == []
 

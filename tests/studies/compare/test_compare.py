@@ -77,7 +77,7 @@ def test_the_page_is_one_file_that_names_models_and_verdict(compared):
         assert row.title in page
 
 
-def test_the_own_split_is_said_to_be_unused_and_few_folds_to_be_few(compared):
+def test_an_unused_split_and_few_folds_give_notes(compared):
     notes = " ".join(compared[0].notes)
     assert "it is not used here" in notes
     assert "Few folds" in notes
@@ -91,7 +91,7 @@ def test_nothing_blanked_is_the_plain_comparison(compared):
     assert [point.labelled for point in result.scarcity] == sorted(point.labelled for point in result.scarcity)
 
 
-def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_table, tmp_path, counted, monkeypatch):
+def test_a_killed_comparison_resumes_with_equal_results(compared, values_table, tmp_path, counted, monkeypatch):
     keep = study.TrialLog.keep
 
     def killed(self, key, scores, about):
@@ -145,7 +145,7 @@ def test_the_own_split_needs_one_record_of_each_group_and_whole_groups(values_ta
     assert math.isnan(found.rows[0].scores["brier"].low)
 
 
-def test_a_default_that_hears_nobody_has_no_graph_to_judge(values_table, tmp_path):
+def test_a_default_without_edges_has_no_graph_to_judge(values_table, tmp_path):
     options = CompareOptions(models=("default", "knn_vote"), folds=2, repeats=1, workers=1)
     found = compare(values_table, tmp_path / "out", values_settings(model={"name": "logistic"}), options)
     assert found.verdict.helps == "no graph"

@@ -81,7 +81,7 @@ def test_blanking_is_blind_to_the_label():
     assert np.array_equal(one, two, equal_nan=True)
 
 
-def test_a_cohort_without_bnp_and_ef_is_told():
+def test_a_cohort_without_bnp_and_ef_is_refused():
     dataset = made_dataset()
     inputs = dataclasses.replace(dataset.inputs, clinical=None)
     with pytest.raises(ConfigError, match=r"--missingness.*neither bnp nor ef"):

@@ -21,7 +21,7 @@ def is_copy(dataset):
     return np.array([" copy " in record for record in dataset.cohort.record_ids])
 
 
-def test_sound_copies_are_no_records(shared_cohort):
+def test_copies_without_faults_are_not_records(shared_cohort):
     dataset = studied_with(shared_cohort)
     assert len(dataset.cohort) == len(shared_cohort.cohort)
     assert set(dataset.augmented.copies.source) <= set(dataset.rows(TRAIN))

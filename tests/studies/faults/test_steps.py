@@ -139,7 +139,7 @@ def test_separate_test_graph_lets_a_score_depend_on_the_other_test_records(share
     np.testing.assert_array_equal(plain[others], probabilities(fewer, config, DEFAULT_STEPS).probabilities)
 
 
-def test_patient_in_validation_graph_hears_validation_records_only(shared_cohort):
+def test_patient_in_validation_graph_uses_validation_records_only(shared_cohort):
     dataset, config, steps = scored(shared_cohort, "patient_in_validation_graph")
     found = fit_and_score(dataset, config, steps).test
     assert set(found.sources) == set(dataset.rows(VAL))

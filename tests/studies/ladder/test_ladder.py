@@ -82,14 +82,14 @@ def test_a_row_that_was_not_run_has_no_figures_and_the_next_is_compared_with_the
     assert ours.changes["auroc"].value == pytest.approx(expected)
 
 
-def test_label_0_as_positive_class_is_told_with_the_figures_that_change_places(finished_ladder):
+def test_label_0_as_positive_class_is_described_with_the_swapped_numbers(finished_ladder):
     row = next(row for row in finished_ladder[0].ladders[0].rows if row.name == "positive_is_normal")
     before = next(row for row in finished_ladder[0].ladders[0].rows if row.name == "patient_in_validation_graph")
     first, second = (f"{before.scores[name].value:.2f}" for name in ("sensitivity", "specificity"))
     assert f"{first} and {second} would become {second} and {first}" in row.sentence
 
 
-def test_two_seeds_are_said_to_be_few(finished_ladder):
+def test_two_seeds_give_a_note(finished_ladder):
     assert any("hardly mean anything" in note for note in finished_ladder[0].notes)
     assert any("brings its own split" in note for note in finished_ladder[0].notes)
 
@@ -140,7 +140,7 @@ def test_names_of_the_cohort_are_escaped(finished_ladder, tmp_path):
     assert "<i>" not in page
 
 
-def test_a_killed_ladder_goes_on_and_comes_to_the_same(finished_ladder, values_table, tmp_path, counted, monkeypatch):
+def test_a_killed_ladder_resumes_with_equal_results(finished_ladder, values_table, tmp_path, counted, monkeypatch):
     keep = ladder.TrialLog.keep
 
     def killed(self, key, scores, about):
@@ -314,7 +314,7 @@ def test_processes_come_to_the_scores_of_one(finished_ladder, values_table, tmp_
 
 
 @pytest.mark.slow
-def test_pages_climb_both_ladders(page_table, cheap_encoder, tmp_path):
+def test_pages_give_both_ladders(page_table, cheap_encoder, tmp_path):
     found = run_ladder(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), OPTIONS)
     assert [block.name for block in found.ladders] == ["image", "both"]
     assert found.ladders[0].metrics == ("auroc", "balanced_accuracy", "class_accuracy")

@@ -31,7 +31,7 @@ def left_out(steps):
     return {step.name: step.why_not for step in steps if step.why_not}
 
 
-def test_each_step_of_a_ladder_takes_one_fault_away_in_the_order_of_the_table(shared_cohort):
+def test_each_step_of_a_ladder_removes_one_fault_in_the_order_of_the_table(shared_cohort):
     for modality, steps in make_plan(shared_cohort).ladders.items():
         assert [step.name for step in steps] == [THESIS_STEP, *FAULTS, OWN_STEP]
         assert {step.modality for step in steps} == {modality}
