@@ -10,7 +10,7 @@ from cardiograph.studies.directory import study_directory
 
 def test_a_directory_inside_the_cohort_is_refused(tmp_path):
     with (
-        pytest.raises(ConfigError, match="ladder .* is inside the cohort"),
+        pytest.raises(ConfigError, match=r"ladder .*: is inside the cohort"),
         study_directory("ladder", tmp_path, tmp_path / "out", command=""),
     ):
         pass
