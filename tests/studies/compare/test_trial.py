@@ -18,7 +18,7 @@ def poisoned(fold_data, place):
     """The same cohort and folds; test records have other labels, pages and values."""
     split = fold_data.split(place)
     test = split.rows("test")
-    studies = {}
+    datasets = {}
     for name, dataset in fold_data.datasets.items():
         labels = dataset.inputs.labels.copy()
         labels[test] = 1 - labels[test]
@@ -30,7 +30,7 @@ def poisoned(fold_data, place):
         inputs = dataclasses.replace(dataset.inputs, labels=labels, image=image, clinical=clinical)
         cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(label=labels))
         studies[name] = dataclasses.replace(dataset, cohort=cohort, inputs=inputs)
-    return dataclasses.replace(fold_data, studies=studies, given=split)
+    return dataclasses.replace(fold_data, datasets=datasets, given=split)
 
 
 @pytest.mark.parametrize("model", ["logistic", "knn_vote", "mlp", "gcn"])

@@ -251,7 +251,7 @@ def test_a_quick_ladder_of_the_shared_pages_shows_both_large_faults(shared, tmp_
 def test_a_quick_ladder_says_that_it_tries_two_faults(quick):
     result, out = quick
     first = result.ladders[0].rows[0]
-    assert first.title == "Published settings, with the faults below"
+    assert first.title == "Published settings with the faults below"
     assert "every fault" not in first.sentence
     assert any("--quick" in note and "copies across the split" in note for note in result.notes)
     assert not any("hardly mean anything" in note for note in result.notes)

@@ -58,7 +58,7 @@ def test_values_from_the_label_are_the_first_to_go_in_the_multimodal_ladder(shar
 def test_what_cannot_matter_is_left_out_with_a_reason(shared_cohort):
     reasons = left_out(make_plan(shared_cohort).ladders["both"])
     assert set(reasons) == {"silent_zero_image", "positive_is_normal"}
-    assert "change places" in reasons["positive_is_normal"]
+    assert "are swapped" in reasons["positive_is_normal"]
     assert not set(make_plan(shared_cohort).ladders["both"][0].faults.on()) & set(reasons)
 
 

@@ -41,7 +41,7 @@ STEP_TITLES: dict[str, str] = {
     "mirrored_ecg": "No mirrored ECGs",
     "header_in_view": "Printed header and footer hidden",
     "unscaled_blocks": "Features standardised, blocks weighted",
-    "reversed_edges": "Edges from each record's own neighbours",
+    "reversed_edges": "Edges from the neighbours of each record",
     "separate_test_graph": "No edges between test records",
     "patient_in_validation_graph": "New patients attached to training records",
     "silent_zero_image": "Unreadable pages left out",
