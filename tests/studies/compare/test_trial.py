@@ -29,7 +29,7 @@ def poisoned(fold_data, place):
         clinical = dataclasses.replace(dataset.inputs.clinical, values=values)
         inputs = dataclasses.replace(dataset.inputs, labels=labels, image=image, clinical=clinical)
         cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(label=labels))
-        studies[name] = dataclasses.replace(dataset, cohort=cohort, inputs=inputs)
+        datasets[name] = dataclasses.replace(dataset, cohort=cohort, inputs=inputs)
     return dataclasses.replace(fold_data, datasets=datasets, given=split)
 
 

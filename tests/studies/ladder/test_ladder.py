@@ -256,7 +256,7 @@ def test_a_quick_ladder_says_that_it_tries_two_faults(quick):
     assert any("--quick" in note and "copies across the split" in note for note in result.notes)
     assert not any("hardly mean anything" in note for note in result.notes)
     page = (out / "ladder.html").read_text()
-    assert "two of them are made on purpose" in " ".join(page.split())
+    assert "injects two of them on purpose" in " ".join(page.split())
     assert "all faults" not in page
 
 
