@@ -26,10 +26,10 @@ import numpy as np
 from PIL import Image
 
 from cardiograph.artifacts.cache import PageCache
+from cardiograph.audit.audit_input import AuditedPages
 from cardiograph.audit.circular import filled
 from cardiograph.audit.copies import page_clusters
 from cardiograph.audit.probes import cross_validated_auroc
-from cardiograph.audit.subject import AuditedPages
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
 from cardiograph.features.simulate import simulate_from_label

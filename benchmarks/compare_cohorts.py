@@ -29,7 +29,7 @@ from typing import Any
 
 from cardiograph.config import RunConfig, load_config
 from cardiograph.studies.compare.compare import compare
-from cardiograph.studies.compare.options import QUICK, Extent
+from cardiograph.studies.compare.options import QUICK_MODELS, CompareOptions
 from cardiograph.synthesis.cohort import write_cohort
 
 PATIENTS, SEED = 600, 7
@@ -77,7 +77,7 @@ def uci(_here: Path, shared: Path) -> Made:
 COHORTS: dict[str, Callable[[Path, Path], Made]] = {"full": full, "screening": screening, "pages": pages, "uci": uci}
 
 
-def compared(name: str, here: Path, shared: Path, extent: Extent) -> dict[str, Any]:
+def compared(name: str, here: Path, shared: Path, extent: CompareOptions) -> dict[str, Any]:
     """Compare on one cohort; its figures, and how long that took."""
     start = time.perf_counter()
     source, config = COHORTS[name](here, shared)
@@ -119,7 +119,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=None)
     parser.add_argument("--richest-only", action="store_true", help="leave out image and clinical where there are both")
     options = parser.parse_args()
-    extent = Extent(models=QUICK, repeats=options.repeats, workers=options.jobs, richest_only=options.richest_only)
+    extent = CompareOptions(
+        models=QUICK_MODELS, repeats=options.repeats, workers=options.jobs, richest_only=options.richest_only
+    )
     result: dict[str, Any] = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "load_before": os.getloadavg()[0],

@@ -29,7 +29,7 @@ from cardiograph.registry import BASELINES
 from cardiograph.schema import ClinicalVariable
 from cardiograph.studies.compare.fold_data import FoldData
 from cardiograph.studies.compare.options import DEFAULT
-from cardiograph.studies.compare.trial import LABELS_KEPT, Fitted, Task, best_baseline, make_fit
+from cardiograph.studies.compare.trial import LABELS_KEPT, FitResult, Task, best_baseline, make_fit
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset, TrainingInputs
 
@@ -69,11 +69,11 @@ def patients_of(count: int, seed: int, noise: float) -> Dataset:
     )
 
 
-def auroc(fold_data: FoldData, task: Task, fit: Fitted) -> float:
+def auroc(fold_data: FoldData, task: Task, fit: FitResult) -> float:
     """Of the test records of a fit."""
     from sklearn.metrics import roc_auc_score
 
-    labels = fold_data.any_study.cohort.labels
+    labels = fold_data.any_dataset.cohort.labels
     return float(roc_auc_score(labels[fold_data.split(task.place).rows(TEST)], fit.probabilities))
 
 

@@ -63,7 +63,7 @@ def scores_of_seed(table: Path, seed: int, repeats: int, readout: str) -> dict[s
     found: dict[str, list[dict[str, float]]] = {"sign": [], "logistic": []}
     with PageCache(cache_folder()) as cache:
         shared_cohort = SharedCohort(table, config, cache, pool=AugmentationPool(0))
-        dataset, _ = shared_cohort.study(shared_cohort.settings(config, Faults(), "image", config.seed))
+        dataset, _ = shared_cohort.build_dataset(shared_cohort.settings(config, Faults(), "image", config.seed))
         labels = dataset.cohort.labels
         for repeat in range(repeats):
             for fold in range(FOLDS):

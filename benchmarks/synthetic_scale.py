@@ -104,7 +104,7 @@ def main() -> None:
         if options.cohort is None:
             write_cohort(source, patients=options.patients, seed=7)
         shared_cohort = SharedCohort(source / "cohort.csv", config, cache, pool=AugmentationPool(0))
-        whole = nameless(shared_cohort.study(shared_cohort.settings(config, Faults(), "both", config.seed))[0])
+        whole = nameless(shared_cohort.build_dataset(shared_cohort.settings(config, Faults(), "both", config.seed))[0])
         truth = pd.read_parquet(source / "truth.parquet")
         number = truth.set_index("record_id").loc[list(whole.cohort.record_ids), "patient_id"].str[1:].astype(int)
         for size in options.sizes:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cardiograph.audit.subject import AuditedPages, AuditInput
+from cardiograph.audit.audit_input import AuditedPages, AuditInput
 from cardiograph.containers import ClinicalTable, Cohort, Groups
 from cardiograph.imaging.page_metadata import PageMetadata
 from cardiograph.schema import DEFAULT_VARIABLES

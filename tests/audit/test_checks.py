@@ -1,4 +1,4 @@
-"""The whole audit: nothing is lost on the way to JSON, and no odd cohort breaks it."""
+"""The whole audit: nothing is lost in JSON, and unusual cohorts do not break it."""
 
 import json
 
@@ -13,7 +13,7 @@ from cardiograph.containers import PARTS, Groups
 from cardiograph.errors import AuditError, ConfigError
 
 
-def test_findings_come_gravest_first(audited, pages):
+def test_findings_come_most_severe_first(audited, pages):
     audit = run_checks(audited([0, 1] * 10, pages=pages("aabb" * 5)))
     severities = [finding.severity for finding in audit.findings]
     assert severities == sorted(severities, key=("block", "warn", "note").index)

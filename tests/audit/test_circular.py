@@ -1,4 +1,4 @@
-"""Clinical columns that know the label too well are told, and why."""
+"""Clinical columns that leak the label are reported with the reason."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_columns_that_only_together_predict_the_label(audited, rng):
     assert set(findings) == {"columns_predict_label"}
 
 
-def test_the_published_simulator_is_told_with_its_auroc(audited):
+def test_the_published_simulator_is_reported_with_its_auroc(audited):
     labels = np.arange(2000) % 2
     table = simulate_from_label(labels, np.random.default_rng(0))
     drawn = audited(labels, values=table.values, names=FIVE, provenance="simulated from the label")

@@ -1,9 +1,9 @@
-"""Copies are counted, shown under which labels, and never parted unseen."""
+"""Copies are counted, reported with their labels, and never separated without a finding."""
 
 import numpy as np
 
+from cardiograph.audit.audit_input import count_files
 from cardiograph.audit.copies import check_copies
-from cardiograph.audit.subject import count_files
 from cardiograph.containers import Groups
 
 
@@ -36,11 +36,11 @@ def test_records_without_a_page_are_no_files_and_no_copies(audited, pages):
     whole = audited([0, 0, 0, 1, 1, 1], pages=pages([None, None, "a", "a", "b", None]))
     assert count_files(whole)[:2] == (3, 2)
     assert count_files(whole)[2]["0"] == {"files": 1, "different": 1, "records": 3}
-    told = found(whole)
-    assert told["exact_copies"].rows == ("r2", "r3")
-    assert told["exact_copies"].text.startswith("3 files hold 2 different images: 2 files")
-    assert "near_copies" not in told
-    assert told["copies_with_different_labels"].rows == ("r2", "r3")
+    findings = found(whole)
+    assert findings["exact_copies"].rows == ("r2", "r3")
+    assert findings["exact_copies"].text.startswith("3 files hold 2 different images: 2 files")
+    assert "near_copies" not in findings
+    assert findings["copies_with_different_labels"].rows == ("r2", "r3")
 
 
 def test_near_copies_by_their_traces(audited, pages, rng):
@@ -64,8 +64,8 @@ def test_copies_of_one_label_and_two_classes_are_a_warning(audited, pages):
 
 
 def test_a_class_of_few_images(audited, pages):
-    told = found(audited([1] * 8 + [0] * 8, pages=pages("aaaaaaab" + "cdefghij")))
-    assert "'1' has 8 files, but only 2 different" in told["class_of_few_images"].text
+    findings = found(audited([1] * 8 + [0] * 8, pages=pages("aaaaaaab" + "cdefghij")))
+    assert "'1' has 8 files, but only 2 different" in findings["class_of_few_images"].text
 
 
 def test_a_split_that_parts_groups_blocks(audited):
@@ -75,7 +75,7 @@ def test_a_split_that_parts_groups_blocks(audited):
     (finding,) = finding.values()
     assert (finding.code, finding.severity, finding.rows) == ("split_parts_groups", "block", ("r0", "r1"))
     assert "given in the table" in finding.text
-    assert "parts 1 group(s)" in finding.text
+    assert "separates 1 group(s)" in finding.text
     assert "1 of 2 test records" in finding.text
 
 

@@ -1,4 +1,4 @@
-"""Pages that cannot be used, and pages that are not like the rest."""
+"""Pages that cannot be used, and pages that differ from the rest."""
 
 import dataclasses
 
@@ -39,15 +39,15 @@ def test_like_pages_are_not_remarked_upon(audited, pages, traits):
     ],
 )
 def test_an_odd_page_is_named(audited, pages, traits, changes, code):
-    told = found(whole(audited, pages, among(traits, **changes)))
-    assert told[code].rows == ("r20",)
+    findings = found(whole(audited, pages, among(traits, **changes)))
+    assert findings[code].rows == ("r20",)
 
 
 def test_half_and_half_is_no_oddity(audited, pages, traits):
     looks = [traits()] * 10 + [traits(width=2200, height=1000)] * 10
-    told = found(whole(audited, pages, looks))
-    assert "odd_page_size" not in told
-    assert told["mixed_page_sizes"].severity == "note"
+    findings = found(whole(audited, pages, looks))
+    assert "odd_page_size" not in findings
+    assert findings["mixed_page_sizes"].severity == "note"
 
 
 def test_pages_that_cannot_be_used_are_one_finding_a_kind(audited, pages):
@@ -58,10 +58,10 @@ def test_pages_that_cannot_be_used_are_one_finding_a_kind(audited, pages):
 
     bad = [issue("a", "truncated"), issue("b, c", "truncated"), issue("d", "blank")]
     strict = audited([0, 1], pages=pages("xy", skipped=bad))
-    told = found(strict)
-    assert told["truncated"].rows == ("a", "b, c")
-    assert {finding.severity for finding in told.values()} == {"block"}
-    assert "--skip-bad-pages" in told["blank"].action
+    findings = found(strict)
+    assert findings["truncated"].rows == ("a", "b, c")
+    assert {finding.severity for finding in findings.values()} == {"block"}
+    assert "--skip-bad-pages" in findings["blank"].action
     assert {f.severity for f in found(dataclasses.replace(strict, skip_bad=True)).values()} == {"warn"}
 
 
@@ -73,8 +73,8 @@ def test_records_without_a_page_are_passed_over(audited, pages, traits):
     looks = [None, *among(traits, width=780, height=1100), None]
     finding = found(whole(audited, pages, looks))["odd_page_size"]
     assert finding.rows == ("r21",)
-    told = found(whole(audited, pages, [None, *among(traits, grid=None, margins="")]))
-    assert told["no_grid_found"].text.startswith("On 1 of 21 pages")
-    assert told["no_grid_found"].rows == ("r21",)
+    findings = found(whole(audited, pages, [None, *among(traits, grid=None, margins="")]))
+    assert findings["no_grid_found"].text.startswith("No ECG grid was found on 1 of 21 pages")
+    assert findings["no_grid_found"].rows == ("r21",)
     odd = found(whole(audited, pages, [None, *among(traits, mode="L")]))["odd_page_format"]
     assert odd.rows == ("r21",)

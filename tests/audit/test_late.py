@@ -1,4 +1,4 @@
-"""Columns known only after the outcome are found by name and by behaviour, and others are left in peace."""
+"""Columns known only after the outcome are found by name and by behaviour, and others are not reported."""
 
 import numpy as np
 import pytest

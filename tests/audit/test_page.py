@@ -1,4 +1,4 @@
-"""The audit as a page: it tells everything, and names that look like code stay text."""
+"""The audit report is complete, and names that look like code stay text."""
 
 import re
 from html.parser import HTMLParser
@@ -46,8 +46,8 @@ def audit(findings=(), probes=(), **fields):
     return Audit(**{"cohort": "c.csv", "findings": tuple(findings), "probes": tuple(probes), **content, **fields})
 
 
-BLOCK = Finding("split_parts_groups", "block", "One group is parted.", "Split whole groups.", ("p1", "p2"))
-WARNING = Finding("single_column", "warn", "ef alone tells the label.", "Look at it.", column="ef")
+BLOCK = Finding("split_parts_groups", "block", "One group is separated.", "Split whole groups.", ("p1", "p2"))
+WARNING = Finding("single_column", "warn", "ef alone predicts the label.", "Look at it.", column="ef")
 NOTE = Finding("exact_copies", "note", "Two files are one page.", "Nothing.")
 
 
@@ -90,11 +90,11 @@ def test_the_page_lists_every_row_of_every_finding():
 
 def test_findings_stand_with_severity_code_column_text_and_action():
     text = Words(audit_page(audit([BLOCK, WARNING]))).text
-    assert "blocks split_parts_groups One group is parted. What to do: Split whole groups. 2 records p1 p2" in text
-    assert "warning single_column column ef ef alone tells the label. What to do: Look at it." in text
+    assert "blocks split_parts_groups One group is separated. What to do: Split whole groups. 2 records p1 p2" in text
+    assert "warning single_column column ef ef alone predicts the label. What to do: Look at it." in text
 
 
-def test_classes_are_told_as_files_and_different_images():
+def test_classes_are_shown_as_files_and_different_images():
     text = Words(audit_page(audit())).text
     assert "ill 3 1 3.00 well 3 3 1.00 all 6 4 1.50" in text
     assert "Distinct images" not in Words(audit_page(audit(files=0, different=0))).text
@@ -106,10 +106,10 @@ def test_probes_stand_on_a_scale_that_holds_them_all():
         Probe("header", 0.70, 0.55, 0.80, 40, "by group", shortcut=True),
         Probe("ef alone", 0.90, None, None, 9, "ranks", shortcut=False),
     )
-    told = audit_rows(audit(probes=probes).as_dict())["probes"]
-    shortcuts, clinical = told["blocks"]
-    assert told["start"] == "0.3"
-    assert told["half"] == pytest.approx(100 * 0.2 / 0.7, abs=0.01)
+    shown = audit_rows(audit(probes=probes).as_dict())["probes"]
+    shortcuts, clinical = shown["blocks"]
+    assert shown["start"] == "0.3"
+    assert shown["half"] == pytest.approx(100 * 0.2 / 0.7, abs=0.01)
     site, header = shortcuts["rows"]
     assert site["left"] == pytest.approx(100 * 0.02 / 0.7, abs=0.01)
     assert site["left"] + site["width"] == pytest.approx(100 * 0.30 / 0.7, abs=0.01)
@@ -146,15 +146,15 @@ def test_an_audit_that_found_nothing_still_says_what_it_cannot_see():
     assert "What predicts the label" not in text
 
 
-def test_what_the_number_of_records_can_show_is_told_in_words():
+def test_what_the_number_of_records_can_show_is_written_out():
     text = Words(audit_page(audit())).text
-    for told in (
+    for shown in (
         "Records 6: 3 positive, 2 negative, 1 unlabelled",
         "Events 2: groups of the rarer label; 2.0 for each of 1 clinical column; 0.00 for each of 513 input values",
         "about \N{PLUS-MINUS SIGN}0.12 around an AUROC of 0.8, on 52 independent test cases (20 positive)",
         "279 independent test cases",
     ):
-        assert told in text, told
+        assert shown in text, shown
     unknown = {**SIZE, "expected_half_width": None, "needed_test_groups": None, "image_features": 0}
     text = Words(audit_page(audit(size=unknown))).text
     assert "Expected interval" not in text and "input values" not in text and "2.0 for each of" in text

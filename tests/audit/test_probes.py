@@ -1,4 +1,4 @@
-"""A probe finds what is there, finds nothing in noise, and never learns from the group it scores."""
+"""A probe finds signal, finds none in noise, and never scores a group that it was fitted on."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_only_a_forest_sees_what_is_not_monotonous(rng):
 
 @pytest.mark.parametrize(("columns", "interactions"), [(5, False), (30, False), (5, True)])
 def test_permuted_labels_give_a_half(columns, interactions):
-    """Groups of three equal rows: the mean over 20 permutations of labels by group lies within 3 standard errors of 0.5."""
+    """Groups of three equal rows: the mean over 20 permutations of labels by group is within 3 standard errors of 0.5."""
     rng = np.random.default_rng(columns)
     features = np.repeat(rng.normal(size=(60, columns)), 3, axis=0)
     groups = np.repeat(np.arange(60), 3)
@@ -44,12 +44,14 @@ def test_permuted_labels_give_a_half(columns, interactions):
 
 
 def test_a_group_is_scored_by_models_that_do_not_know_it(rng):
-    """A column that names the group, and labels by group, would be perfect if groups were parted."""
+    """A column that names the group, and labels by group, would be perfect if groups were separated."""
     groups = np.repeat(np.arange(20), 8)
     labels = (groups % 2).astype(int)
-    whole, parted = (cross_validated_scores(np.eye(20)[groups], labels, by, seed=0) for by in (groups, np.arange(160)))
+    whole, separated = (
+        cross_validated_scores(np.eye(20)[groups], labels, by, seed=0) for by in (groups, np.arange(160))
+    )
     assert roc_auc_score(labels, whole) < 0.75
-    assert roc_auc_score(labels, parted) > 0.95
+    assert roc_auc_score(labels, separated) > 0.95
 
 
 def test_scores_of_folds_are_shares_of_their_own_fold(rng):

@@ -1,4 +1,4 @@
-"""What should not know the label is found out where it does, and left alone where it does not."""
+"""Features that should be unrelated to the label are reported only if they predict it."""
 
 import numpy as np
 import pytest
@@ -70,9 +70,9 @@ def test_pages_that_are_missing_for_one_label(audited, pages, traits, rng):
             [None if absent else row for row, absent in enumerate(missing)],
             [None if absent else traits() for absent in missing],
         )
-        told = audited(LABELS, values=values, names=("sbp",), pages=there)
-        assert codes(told) == expected
-        (name,) = [each.name for each in probe_shortcuts(told) if isinstance(each, Probe) and "gaps" in each.name]
+        cohort = audited(LABELS, values=values, names=("sbp",), pages=there)
+        assert codes(cohort) == expected
+        (name,) = [each.name for each in probe_shortcuts(cohort) if isinstance(each, Probe) and "gaps" in each.name]
         assert name == "gaps of the ECG pages"
 
 
@@ -81,16 +81,16 @@ def test_a_shortcut_of_pages_is_sought_where_there_are_pages(audited, pages, tra
     looks = [
         None if absent else traits(brightness=220.0 - 9 * label) for absent, label in zip(gone, LABELS, strict=True)
     ]
-    told = audited(LABELS, pages=pages([None if absent else row for row, absent in enumerate(gone)], looks))
+    cohort = audited(LABELS, pages=pages([None if absent else row for row, absent in enumerate(gone)], looks))
     (probe,) = [
-        each for each in probe_shortcuts(told) if isinstance(each, Probe) and each.name.startswith("image files")
+        each for each in probe_shortcuts(cohort) if isinstance(each, Probe) and each.name.startswith("image files")
     ]
     assert probe.records == (~gone).sum()
     assert probe.auroc > 0.9
 
 
 def test_a_shortcut_inside_a_patient_is_none(audited, rng):
-    """Every patient has a site of its own: what is learnt of one says nothing of another."""
+    """Every patient has a site of its own: a model of one says nothing about another."""
     from cardiograph.containers import Groups
 
     patients = np.arange(120) // 4

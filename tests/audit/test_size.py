@@ -1,10 +1,10 @@
-"""What a number of records can show: by the textbook formula, and by simulation."""
+"""The precision to expect from a number of records, by the textbook formula and by simulation."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cardiograph.audit.size import check_size, hanley_mcneil, needed, size_facts
+from cardiograph.audit.size import check_cohort_size, hanley_mcneil, needed_test_groups, size_facts
 from cardiograph.containers import Groups
 
 
@@ -25,7 +25,7 @@ def test_the_standard_error_by_simulation():
 
 @pytest.mark.parametrize("prevalence", [0.1, 0.3, 0.5])
 def test_the_smallest_test_set_is_the_smallest(prevalence):
-    n = needed(prevalence)
+    n = needed_test_groups(prevalence)
     half = [1.96 * hanley_mcneil(0.8, prevalence * m, (1 - prevalence) * m) for m in (n - 1, n)]
     assert half[1] <= 0.05 < half[0] + 1e-4
 
@@ -38,21 +38,21 @@ def test_copies_count_once(audited):
     assert doubled["expected_half_width"] == alone["expected_half_width"]
 
 
-def test_few_events_are_told(audited, rng):
+def test_few_events_give_a_warning(audited, rng):
     labels = np.arange(60) < 30
-    few = {f.code for f in check_size(size_facts(audited(labels.astype(int), values=rng.normal(size=(60, 5)))))}
+    few = {f.code for f in check_cohort_size(audited(labels.astype(int), values=rng.normal(size=(60, 5))))}
     assert few == {"few_events", "interval_width"}
-    enough = size_facts(audited(labels.astype(int), values=rng.normal(size=(60, 2)), names=("ef", "age")))
-    assert {f.code for f in check_size(enough)} == {"interval_width"}
+    enough = audited(labels.astype(int), values=rng.normal(size=(60, 2)), names=("ef", "age"))
+    assert {f.code for f in check_cohort_size(enough)} == {"interval_width"}
 
 
 def test_one_class_can_show_nothing(audited):
-    (finding,) = check_size(size_facts(audited([1, 1, 1, -1])))
+    (finding,) = check_cohort_size(audited([1, 1, 1, -1]))
     assert finding.code == "one_class"
 
 
-def test_a_large_test_part_earns_a_note(audited):
+def test_a_large_test_part_gives_a_note(audited):
     labels = np.arange(8000) % 2
     part = np.where(np.arange(8000) < 4000, "train", "test")
-    (finding,) = check_size(size_facts(audited(labels, part=part)))
+    (finding,) = check_cohort_size(audited(labels, part=part))
     assert (finding.code, finding.severity) == ("interval_width", "note")

@@ -1,4 +1,4 @@
-"""The clinical table: what does not vary, what repeats, what the reader remarked upon."""
+"""The clinical table: constant columns, repeated rows and remarks of the reader."""
 
 import numpy as np
 
@@ -36,8 +36,8 @@ def test_a_column_that_does_not_vary(audited, rng):
 def test_rows_that_repeat_another_patient(audited, rng):
     values = measured(rng, 40)
     values[30:35] = values[:5] * (1 + 1e-5)
-    told = found(audited(np.arange(40) % 2, values=values))["near_copies_of_rows"]
-    assert told.rows == tuple(f"r{row}" for row in (*range(5), *range(30, 35)))
+    findings = found(audited(np.arange(40) % 2, values=values))["near_copies_of_rows"]
+    assert findings.rows == tuple(f"r{row}" for row in (*range(5), *range(30, 35)))
     same = Groups(np.array([*range(30), *range(5), *range(35, 40)]))
     assert not found(audited(np.arange(40) % 2, values=values, groups=same))
 
@@ -54,10 +54,10 @@ def test_remarks_of_the_reader(audited):
         "column 'x' is not read",
     ]
     whole.cohort.table.attrs["conversions"] = [{"variable": "ef", "column": "LVEF", "unit": "percent", "factor": 0.01}]
-    told = found(whole)
-    assert {code: finding.severity for code, finding in told.items()} == {
+    findings = found(whole)
+    assert {code: finding.severity for code, finding in findings.items()} == {
         "sentinel_values": "warn",
         "table_note": "note",
         "unit_converted": "note",
     }
-    assert "'LVEF' in percent, times 0.01" in told["unit_converted"].text
+    assert "'LVEF' in percent, times 0.01" in findings["unit_converted"].text

@@ -234,7 +234,7 @@ def test_a_study_of_one_modality_keeps_all_records(partial, short, tmp_path, cac
     with PageCache(cache_folder) as cache:
         shared_cohort = SharedCohort(tmp_path / "cohort.csv", config, cache, pool=AugmentationPool(0))
         for modality in ("image", "clinical", "both"):
-            found = shared_cohort.trial(shared_cohort.settings(config, Faults(), modality, 1))
+            found = shared_cohort.fit_and_score(shared_cohort.settings(config, Faults(), modality, 1))
             assert 0 <= found.auroc <= 1
 
 

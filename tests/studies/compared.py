@@ -1,4 +1,4 @@
-"""A made cohort for comparisons: arrays whose image and clinical blocks tell the label, some records unlabelled."""
+"""Synthetic cohort for comparisons: image and clinical blocks depend on the label, some records are unlabelled."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ def made_settings(**sections):
     return load_config(None, {"model": FAST, "encoder": {"weights": "random"}, **sections})
 
 
-def made_study(*, patients=60, unlabelled=6, seed=0):
+def made_dataset(*, patients=60, unlabelled=6, seed=0):
     """Half of the patients have two records; variables are ef and age."""
     rng = np.random.default_rng(seed)
     patient = np.concatenate([np.arange(patients), np.arange(patients // 2)])
@@ -50,19 +50,19 @@ def made_study(*, patients=60, unlabelled=6, seed=0):
     return Dataset(Cohort(table, variables), None, split, TrainingInputs(image, clinical, labels, split))
 
 
-def made_bench(*, folds=3, given=None, modalities=("both",), config=None, **cohort):
-    dataset = made_study(**cohort)
+def made_fold_data(*, folds=3, given=None, modalities=("both",), config=None, **cohort):
+    dataset = made_dataset(**cohort)
     blocks = {
         "both": {},
         "image": {"clinical": None},
         "clinical": {"image": None},
     }
-    studies = {
+    datasets = {
         name: dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, **blocks[name]))
         for name in modalities
     }
-    return FoldData(config or made_settings(), studies, folds, given)
+    return FoldData(config or made_settings(), datasets, folds, given)
 
 
-def told(probabilities, log_loss=0.5, seconds=1.0, setting=None):
+def fit_result(probabilities, log_loss=0.5, seconds=1.0, setting=None):
     return FitResult(tuple(map(float, probabilities)), log_loss, setting or {}, seconds, seconds, 100.0)

@@ -1,4 +1,4 @@
-"""A small cohort of pages with copies, a laboratory on it whose encoder costs nothing, and a table of clinical values."""
+"""A small cohort of pages with copies, a shared cohort with a trivial encoder, and a table of clinical values."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ FAST = {"width": 16, "epochs": 12, "patience": 12}
 
 
 class Means:
-    """Stands in for the encoder: 512 means over the view."""
+    """Encoder stub: 512 means over the view."""
 
     def run(self, inputs):
         for page in inputs:
@@ -24,7 +24,7 @@ class Means:
 
 @pytest.fixture
 def cheap_encoder(monkeypatch):
-    """No network, no compilation."""
+    """Replace the encoder by :class:`Means`."""
     monkeypatch.setattr(encoder_choice, "make_engine", lambda *_, **__: Means())
 
 
@@ -60,27 +60,27 @@ def page_settings(**sections):
 
 
 @pytest.fixture
-def make_lab(page_table, cheap_encoder, cache_folder):
-    """Make a laboratory on the pages."""
+def make_shared_cohort(page_table, cheap_encoder, cache_folder):
+    """Make a shared cohort of the pages."""
     caches = []
 
     def make(source=page_table, pool=None, **sections):
         caches.append(PageCache(cache_folder))
         shared_cohort = SharedCohort(source, page_settings(**sections), caches[-1], pool=pool or AugmentationPool(0, 8))
-        shared_cohort.settle_precision()
+        shared_cohort.prepare_encoder()
         return shared_cohort
 
     return make
 
 
 @pytest.fixture
-def shared_cohort(make_lab):
-    return make_lab()
+def shared_cohort(make_shared_cohort):
+    return make_shared_cohort()
 
 
 @pytest.fixture(scope="session")
 def values_table(tmp_path_factory):
-    """90 records of 60 patients with clinical values that tell the label, no pages; a split of its own."""
+    """90 records of 60 patients with clinical values that depend on the label, with a split and without pages."""
     rng = np.random.default_rng(0)
     patient = np.concatenate([np.arange(60), np.arange(30)])
     label = patient % 2

@@ -1,4 +1,4 @@
-"""Controls know nothing that they should not."""
+"""Controls use only the inputs that they should."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ from cardiograph.studies.faults.switches import Faults
 
 
 def test_whole_groups_exchange_labels(shared_cohort):
-    cohort, groups = shared_cohort.own[0], shared_cohort.groups
+    cohort, groups = shared_cohort.usable[0], shared_cohort.groups
     found = exchange_labels(cohort, groups, 1)
     for group in range(len(groups)):
         rows = np.flatnonzero(groups.index == group)
@@ -32,7 +32,7 @@ def test_whole_groups_exchange_labels(shared_cohort):
 
 
 def test_unlabelled_records_stay_unlabelled(shared_cohort):
-    cohort, groups = shared_cohort.own[0], shared_cohort.groups
+    cohort, groups = shared_cohort.usable[0], shared_cohort.groups
     labels = cohort.labels.copy()
     labels[:4] = -1
     cohort = dataclasses.replace(cohort, table=cohort.table.assign(label=labels))
@@ -40,7 +40,7 @@ def test_unlabelled_records_stay_unlabelled(shared_cohort):
 
 
 def test_another_seed_exchanges_otherwise(shared_cohort):
-    found = [exchange_labels(shared_cohort.own[0], shared_cohort.groups, seed).labels.tolist() for seed in (1, 1, 2)]
+    found = [exchange_labels(shared_cohort.usable[0], shared_cohort.groups, seed).labels.tolist() for seed in (1, 1, 2)]
     assert found[0] == found[1] != found[2]
 
 
@@ -51,14 +51,14 @@ def test_random_edges_keep_the_degree_and_stay_outside_a_group():
     index = graph.neighbours.index
     assert (index >= 0).all()
     assert all(len(set(row)) == 3 and not set(groups[row]) & {groups[place]} for place, row in enumerate(index))
-    hood = edges.join(np.zeros((12, 2)), np.zeros((1, 2)), GraphConfig(k=3), [np.arange(10)])
-    assert sorted(hood.index[0]) == [-1, 10, 11]  # as many as there are
+    neighbours = edges.join(np.zeros((12, 2)), np.zeros((1, 2)), GraphConfig(k=3), [np.arange(10)])
+    assert sorted(neighbours.index[0]) == [-1, 10, 11]  # as many as there are
 
 
 def test_random_edges_are_another_graph_than_the_nearest(shared_cohort):
     config = shared_cohort.settings(shared_cohort.config, Faults(), "image", 1)
     config = config.model_copy(update={"model": config.model.model_copy(update={"name": "gcn"})})
-    assert CONTROLS["rewired_edges"](shared_cohort, config) != shared_cohort.trial(config)
+    assert CONTROLS["rewired_edges"](shared_cohort, config) != shared_cohort.fit_and_score(config)
     assert CONTROLS["rewired_edges"](shared_cohort, config) == CONTROLS["rewired_edges"](shared_cohort, config)
 
 
@@ -75,13 +75,13 @@ def test_the_header_control_sees_the_margins_and_nothing_else(shared_cohort, mon
     monkeypatch.setattr(controls, "fit_and_score", watched)
     with pytest.raises(KeyError):
         header_only(shared_cohort, shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))
-    np.testing.assert_array_equal(seen[0].image, margins(shared_cohort.own[1]))
+    np.testing.assert_array_equal(seen[0].image, margins(shared_cohort.usable[1]))
     assert seen[0].image.shape == (30, 1536)
     assert seen[0].clinical is None
 
 
 def test_a_page_without_a_grid_has_white_margins(shared_cohort):
-    page_index = shared_cohort.own[1]
+    page_index = shared_cohort.usable[1]
     facts = dataclasses.replace(
         page_index.facts[0], metadata=dataclasses.replace(page_index.facts[0].metadata, margins="")
     )
@@ -99,9 +99,9 @@ def test_every_control_gives_scores(shared_cohort, name):
 
 
 @pytest.mark.slow
-def test_twenty_permutations_score_half(shared, make_lab):
+def test_twenty_permutations_score_half(shared, make_shared_cohort):
     """On noise in place of pages any cohort does; here the shared table gives groups of eight copies."""
-    shared_cohort = make_lab(
+    shared_cohort = make_shared_cohort(
         shared / "data" / "ecg-pages" / "manifest.csv",
         cohort={
             "map": {"ecg": "image", "label": "class"},
@@ -117,5 +117,5 @@ def test_twenty_permutations_score_half(shared, make_lab):
 
 def test_groups_of_one_label_are_what_the_permutation_is_made_for(shared_cohort):
     alone = Groups(np.arange(30))
-    found = exchange_labels(shared_cohort.own[0], alone, 3)
-    assert sorted(found.labels) == sorted(shared_cohort.own[0].labels)
+    found = exchange_labels(shared_cohort.usable[0], alone, 3)
+    assert sorted(found.labels) == sorted(shared_cohort.usable[0].labels)

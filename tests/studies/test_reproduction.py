@@ -56,9 +56,9 @@ def test_every_answer_names_what_it_is(predictor, pages):
 
 
 def test_terminal_json_and_table_say_so(thesis, pages, tmp_path):
-    status, told = call("predict", thesis, "--ecg", pages[0], *OPTIONS)
+    status, output = call("predict", thesis, "--ecg", pages[0], *OPTIONS)
     assert status == 0
-    assert REPRODUCTION in " ".join(told.split()) and "reproduces a faulty protocol" in " ".join(told.split())
+    assert REPRODUCTION in " ".join(output.split()) and "reproduces a faulty protocol" in " ".join(output.split())
     found = json.loads(call("predict", thesis, "--ecg", pages[0], *OPTIONS, "--json")[1])
     assert found["decision"] == "no estimate" and found["warnings"][0].startswith(REPRODUCTION)
     pd.DataFrame([{"ecg": str(pages[0]), **VALUES}]).to_csv(tmp_path / "new.csv", index=False)
@@ -91,7 +91,7 @@ def test_it_is_neither_evaluated_nor_extended(thesis, page_table, tmp_path):
         assert not (tmp_path / command).exists() or not list((tmp_path / command).iterdir())
 
 
-def test_a_sound_model_is_not_marked(finished_run):
+def test_a_model_without_faults_is_not_marked(finished_run):
     assert ModelBundle.load(finished_run / "bundle").served.reproduces == ()
     assert RunDirectory(finished_run).read_json("run.json")["cautions"] == []
 

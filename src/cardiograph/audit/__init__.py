@@ -1,4 +1,4 @@
-"""The audit: what would make a score worthless, found before anything is learnt. It knows no model."""
+"""Audit of a cohort: detects what would make a score worthless before any model is fitted."""
 
 from cardiograph.callable_package import make_callable
 

@@ -1,4 +1,4 @@
-"""Clinical columns that know the label too well: simulated from it, defining it, or nearly equal to it."""
+"""Check for clinical columns that leak the label: simulated from it, used to define it, or nearly equal to it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.audit.audit_input import AuditInput
 from cardiograph.audit.findings import Finding, Probe
-from cardiograph.audit.probes import cross_validated_auroc, rank_probe, told
-from cardiograph.audit.subject import AuditInput
+from cardiograph.audit.probes import cross_validated_auroc, format_auroc, rank_probe
 from cardiograph.containers import ClinicalTable
 from cardiograph.features.simulate import class_distributions
 from cardiograph.schema import DEFAULT_VARIABLES
 
-TOO_GOOD = 0.95
-"""AUROC above which clinical values are suspected of knowing the label."""
+MAX_PLAUSIBLE_AUROC = 0.95
+"""Clinical values with a higher AUROC are suspected of leaking the label."""
 
-FEWEST = 20
-"""Records of each class needed before values are compared with a distribution."""
+MIN_CLASS_RECORDS = 20
+"""Minimum number of records per class for a comparison with the published simulator."""
 
-LIKELY = 0.01
-"""p-value (Kolmogorov-Smirnov, of the least likely column) above which values may come from the published simulator."""
+MIN_SIMULATOR_P_VALUE = 0.01
+"""Kolmogorov-Smirnov p-value of the least likely column above which values may come from the published simulator."""
 
 
 def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
-    """Each clinical column alone, all together, and where they come from."""
+    """Probe each clinical column alone and all columns together, and check where the values come from."""
     clinical = audited.clinical
     if clinical is None or not len(clinical.variables):
         yield from _definitions(audited, ())
@@ -37,12 +37,12 @@ def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
         if probe is None:
             continue
         yield probe
-        if probe.auroc > TOO_GOOD:
+        if probe.auroc > MAX_PLAUSIBLE_AUROC:
             yield Finding(
                 "column_predicts_label",
                 "warn",
-                f"{variable.name} alone predicts the label: {told(probe)}.",
-                "find out how the column came about; if the label was made from it, --label-definition says so",
+                f"{variable.name} alone predicts the label: {format_auroc(probe)}.",
+                "find out how it was recorded; if the label was derived from it, declare that with --label-definition",
                 column=variable.name,
             )
     together = cross_validated_auroc(
@@ -50,13 +50,13 @@ def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
     )
     if together is not None:
         yield together
-        if together.auroc > TOO_GOOD:
+        if together.auroc > MAX_PLAUSIBLE_AUROC:
             yield Finding(
                 "columns_predict_label",
                 "warn",
-                f"All clinical columns together predict the label by plain logistic regression: {told(together)}, "
-                f"{together.how}.",
-                "find out whether they were made from the label, or the label from them",
+                f"All clinical columns together predict the label with plain logistic regression: "
+                f"{format_auroc(together)}, {together.how}.",
+                "find out whether the columns were derived from the label, or the label from the columns",
             )
     yield from _provenance(clinical)
     yield from _simulator(clinical, values, labels)
@@ -64,7 +64,7 @@ def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
 
 
 def filled(clinical: ClinicalTable) -> NDArray[np.float64]:
-    """[records, columns] logarithm where the variable asks for it, medians in gaps."""
+    """Return [records, columns] values, log-transformed where the variable says so, gaps filled with the median."""
     columns = []
     for column, variable in enumerate(clinical.variables):
         values = clinical.values[:, column]
@@ -77,6 +77,7 @@ def filled(clinical: ClinicalTable) -> NDArray[np.float64]:
 def _alone(
     values: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.int64], *, seed: int, name: str
 ) -> Probe | None:
+    """Probe one column in the direction in which its AUROC is at least 0.5."""
     known = ~np.isnan(values)
     values, labels, groups = values[known], labels[known], groups[known]
     if len(np.unique(labels)) < 2 or len(np.unique(values)) < 2:
@@ -90,32 +91,32 @@ def _alone(
 
 
 def _provenance(clinical: ClinicalTable) -> Iterator[Finding]:
-    """What the run itself has simulated."""
+    """Warn about values that the run itself simulates."""
     drawn = {"simulated from the label", "simulated blind to the label"} & set(clinical.provenance)
     if "simulated from the label" in drawn:
         yield Finding(
             "simulated_from_label",
             "warn",
-            "The clinical values are simulated from the label: a score on them measures the simulator.",
-            "use measured values, or leave them out (--simulate none); reports call such a score a simulator check",
+            "The clinical values are simulated from the label, so a score on them only measures the simulator.",
+            "use measured values, or leave them out (--simulate none); reports label such a score as a simulator check",
         )
     if "simulated blind to the label" in drawn:
         yield Finding(
             "simulated_blind",
             "warn",
-            "The clinical values are simulated blind to the label: they carry no knowledge of any patient.",
+            "The clinical values are simulated independently of the label, so they carry no information about a patient.",
             "use measured values, or leave them out (--simulate none)",
         )
 
 
 def _simulator(clinical: ClinicalTable, values: NDArray[np.float64], labels: NDArray[np.int64]) -> Iterator[Finding]:
-    """Measured columns that are distributed, class by class, as the published simulator draws them."""
+    """Warn about measured columns whose distribution in each class matches the published simulator."""
     names = [variable.name for variable in clinical.variables]
     five = [variable.name for variable in DEFAULT_VARIABLES]
     if set(clinical.provenance) != {"measured"} or not set(five) <= set(names):
         return
     columns = values[:, [names.index(name) for name in five]]
-    if min((labels == 0).sum(), (labels == 1).sum()) < FEWEST or np.isnan(columns).any():
+    if min((labels == 0).sum(), (labels == 1).sum()) < MIN_CLASS_RECORDS or np.isnan(columns).any():
         return
     from scipy.stats import ks_2samp
 
@@ -124,25 +125,25 @@ def _simulator(clinical: ClinicalTable, values: NDArray[np.float64], labels: NDA
         drawn = class_distributions(label, 20_000, np.random.default_rng(label))
         own = columns[labels == label]
         least = min(least, *(float(ks_2samp(own[:, at], drawn[:, at]).pvalue) for at in range(len(five))))
-    if least > LIKELY:
+    if least > MIN_SIMULATOR_P_VALUE:
         yield Finding(
             "looks_simulated",
             "warn",
-            "Within each class ef, bnp, nyha, sbp and age are distributed as the published simulator draws them from the "
-            f"label (least likely column: p = {least:.2f}, Kolmogorov-Smirnov).",
-            "if they were simulated, leave them out and let --simulate label say so; a score on them means nothing",
+            "Within each class, ef, bnp, nyha, sbp and age follow the distributions from which the published simulator "
+            f"draws them (least likely column: p = {least:.2f}, Kolmogorov-Smirnov).",
+            "if they were simulated, leave them out and use --simulate label instead; a score on them means nothing",
         )
 
 
 def _definitions(audited: AuditInput, read: tuple[str, ...]) -> Iterator[Finding]:
-    """Columns by which the user says that the label was defined."""
+    """Block columns that define the label according to the user, and warn about unknown names."""
     for name in audited.label_definition:
         if name in read:
             yield Finding(
                 "defines_label",
                 "block",
-                f"The label was defined by {name}, and the model would read {name}: it would score its own definition.",
-                f"leave the column {name} out of the table the model reads, or remove it from --label-definition",
+                f"The label was defined by {name}, which the model would read: it would predict its own definition.",
+                f"remove the column {name} from the table that the model reads, or from --label-definition",
                 column=name,
             )
         elif name not in audited.unread:
@@ -150,7 +151,7 @@ def _definitions(audited: AuditInput, read: tuple[str, ...]) -> Iterator[Finding
             yield Finding(
                 "definition_unknown",
                 "warn",
-                f"--label-definition names {name}, which is no column here (there are: {columns}).",
-                "name the column as cardiograph calls it, such as ef",
+                f"--label-definition names {name}, which is not a column of this table (columns: {columns}).",
+                "use the name that cardiograph gives the column, such as ef",
                 column=name,
             )

@@ -1,4 +1,4 @@
-"""What an audit finds: codes, severities, and the whole of it as plain values."""
+"""Findings, probes and the result of an audit."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from cardiograph.notebook import html_table
 Severity = Literal["block", "warn", "note"]
 
 SEVERITIES: tuple[Severity, ...] = ("block", "warn", "note")
-"""Gravest first."""
+"""Severities, most severe first."""
 
 BLOCKING = ("split_parts_groups", "late_column", "defines_label", "copies_with_different_labels")
-"""Codes that stop a run, and that ``--accept`` lets pass; a late column that nothing reads is a warning."""
+"""Codes that stop a run unless ``--accept`` names them; a late column that the model does not read is only a
+warning."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding.
+    """One finding of an audit.
 
     Args:
-        code: A stable name for programs, such as ``exact_copies``.
+        code: Stable identifier, such as ``exact_copies``.
         severity: ``block``, ``warn`` or ``note``.
-        text: One plain sentence.
-        action: What to do, naming the option that does it where there is one.
-        rows: Record ids concerned, in the order of the cohort; empty where it concerns a column or all records.
-        column: The column concerned, or an empty string.
+        text: One sentence that describes the finding.
+        action: Recommended action; names the option to use if there is one.
+        rows: IDs of the affected records, in cohort order; empty if a column or all records are affected.
+        column: Affected column, or an empty string.
     """
 
     code: str
@@ -41,16 +42,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Probe:
-    """How well something that should not know the label predicts it, or a clinical column that may.
+    """How well features that may or may not be related to the label predict it.
 
     Args:
-        name: What was looked at, such as ``page header and footer`` or ``ef alone``.
-        auroc: On labelled records, 0..1; of a single column the larger of AUROC and 1 - AUROC.
-        low: Low of its interval over groups; None where there are too few.
-        high: The same.
-        records: Labelled records that it rests on.
-        how: How it was found, such as ``cross-validated by group``.
-        shortcut: True for what should not know the label at all.
+        name: What was probed, such as ``page header and footer`` or ``ef alone``.
+        auroc: AUROC on labelled records, 0..1; for a single column the larger of AUROC and 1 - AUROC.
+        low: Lower end of the interval over groups; None if there are too few groups.
+        high: Upper end of that interval.
+        records: Number of labelled records.
+        how: Method, such as ``cross-validated by group``.
+        shortcut: True if the features should be unrelated to the label.
     """
 
     name: str
@@ -64,18 +65,18 @@ class Probe:
 
 @dataclass(frozen=True)
 class Audit:
-    """All that an audit found.
+    """Result of an audit.
 
     Args:
         cohort: Name of the table or folder.
-        records: Records of the cohort.
-        files: Records that name a page.
-        different: Pages with different pixels among them.
-        classes: Class as the user wrote it -> ``{"files": n, "different": n}``.
-        split: The split that was judged, in words.
-        findings: Gravest first.
-        probes: What the label is predicted from.
-        size: Events, parameters and what this number of records can show; see :mod:`cardiograph.audit.size`.
+        records: Number of records in the cohort.
+        files: Number of records with a page.
+        different: Number of pages with different pixels.
+        classes: Class name in the table -> ``{"files": n, "different": n}``.
+        split: Description of the audited split.
+        findings: Findings, most severe first.
+        probes: How well various features predict the label.
+        size: Numbers of events and parameters, and the precision to expect; see :mod:`cardiograph.audit.size`.
         accepted: Codes of blocking findings that the user accepts.
     """
 
@@ -92,62 +93,62 @@ class Audit:
 
     @property
     def blocks(self) -> tuple[Finding, ...]:
-        """Findings that stop a run: blocking ones whose code is not accepted."""
+        """Blocking findings whose code is not accepted; they stop a run."""
         return tuple(f for f in self.findings if f.severity == "block" and f.code not in self.accepted)
 
     @property
     def overruled(self) -> tuple[Finding, ...]:
-        """Blocking findings that the user has accepted."""
+        """Blocking findings that the user accepts."""
         return tuple(f for f in self.findings if f.severity == "block" and f.code in self.accepted)
 
     def _repr_html_(self) -> str:
-        """The findings as a table, for notebooks."""
+        """Return the findings as an HTML table for notebooks."""
         rows = [(found.severity, found.code, found.text, found.action) for found in self.findings]
         return html_table(("severity", "code", "finding", "what to do"), rows, caption=self.cohort)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Audit:
-        """The inverse of :meth:`as_dict`, also after JSON."""
+        """Restore an audit from :meth:`as_dict`, also after a round trip through JSON."""
         findings = tuple(Finding(**{**each, "rows": tuple(each["rows"])}) for each in content["findings"])
         probes = tuple(Probe(**each) for each in content["probes"])
         accepted = tuple(content["accepted"])
         return cls(**{**content, "findings": findings, "probes": probes, "accepted": accepted})
 
     def require_sound(self) -> None:
-        """Stop here if anything blocks.
+        """Raise an error if a finding blocks.
 
         Raises:
-            AuditError: An issue for each finding that blocks.
+            AuditError: If at least one finding blocks; it holds an issue for each.
         """
         if not self.blocks:
             return
         issues = [_issue(finding) for finding in self.blocks]
         codes = " ".join(f"--accept {code}" for code in dict.fromkeys(finding.code for finding in self.blocks))
         message = (
-            f"{self.cohort}: a score on this cohort would mean nothing ({len(issues)} finding(s) of the audit block it); "
-            f"fix them, or go on all the same by {codes}, which the report tells at its top"
+            f"{self.cohort}: a score on this cohort would mean nothing ({len(issues)} audit finding(s) block it); "
+            f"fix them, or continue anyway with {codes}, which the report states at the top"
         )
         raise AuditError(message, issues)
 
 
 def sort_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Gravest first, otherwise in the order in which they were found."""
+    """Sort findings by severity, most severe first; findings of equal severity keep their order."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def check_codes(codes: Sequence[str]) -> None:
-    """Refuse a code that is no blocking one.
+    """Check that all codes belong to blocking findings.
 
     Raises:
-        ConfigError: With the codes there are.
+        ConfigError: If a code does not; the message lists the blocking codes.
     """
     for code in codes:
         if code not in BLOCKING:
-            message = f"audit.accept {code!r}: no code of a blocking finding; they are: {', '.join(BLOCKING)}"
+            message = f"audit.accept {code!r}: not the code of a blocking finding; allowed are {', '.join(BLOCKING)}"
             raise ConfigError(message)
 
 

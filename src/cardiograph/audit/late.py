@@ -1,4 +1,4 @@
-"""Columns that are known only after the outcome, by their names and by what they do."""
+"""Check for columns that are known only after the outcome, by their names and their values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.audit.audit_input import AuditInput
 from cardiograph.audit.findings import Finding
-from cardiograph.audit.probes import rank_probe, told
-from cardiograph.audit.subject import AuditInput
+from cardiograph.audit.probes import format_auroc, rank_probe
 
 LATE_WORDS = frozenset(
     {
@@ -20,25 +20,25 @@ LATE_WORDS = frozenset(
         *("censor", "censored", "censoring", "tte"),
     }
 )
-"""Words in a column's name that speak of what comes after."""
+"""Words in a column name that refer to events after the ECG."""
 
 EARLIER_WORDS = frozenset({"prior", "previous", "history", "family", "before", "baseline", "risk"})
-"""Words that take the other ones back: a family history of death is known beforehand."""
+"""Words that cancel the late words: a family history of death is known beforehand."""
 
 TIME_WORDS = frozenset({"time", "day", "days", "week", "weeks", "month", "months", "duration", "tstop", "stop"})
-"""Words of a length of time, which may be that to the event."""
+"""Words for a duration, which may be the time to the event."""
 
-FEWEST = 5
-"""Records of each label needed before the behaviour of a column is judged."""
+MIN_LABEL_RECORDS = 5
+"""Minimum number of records per label for judging the values of a column."""
 
-SHORTER = 0.65
-"""AUROC from which a length of time that is shorter for label 1 looks like the time to an event."""
+MIN_SHORTER_AUROC = 0.65
+"""Minimum AUROC at which a duration that is shorter for label 1 looks like the time to an event."""
 
 Cells = Sequence[str | int | float]
 
 
 def check_late(audited: AuditInput) -> Iterator[Finding]:
-    """A finding for each column, read or not, that seems to be known only after the outcome."""
+    """Yield a finding for each column, read by the model or not, that seems to be known only after the outcome."""
     read: dict[str, Cells] = {}
     if audited.clinical is not None and set(audited.clinical.provenance) <= {"measured", "synthetic patient"}:
         names = [variable.name for variable in audited.clinical.variables]
@@ -52,12 +52,12 @@ def check_late(audited: AuditInput) -> Iterator[Finding]:
 
 def _columns(audited: AuditInput, columns: Mapping[str, Cells], *, blocking: bool) -> Iterator[Finding]:
     for name, cells in columns.items():
-        reasons = [reason for reason in (_by_name(name), *_by_behaviour(audited, name, cells)) if reason]
+        reasons = [reason for reason in (_late_by_name(name), *_late_by_values(audited, name, cells)) if reason]
         if not reasons:
             continue
-        use = "The model would read it." if blocking else "Nothing reads it, and so it must stay."
+        use = "The model would read it." if blocking else "The model does not read it, and must not."
         action = (
-            "leave it out: at the time of the ECG nobody knows it"
+            "leave it out: its value is unknown at the time of the ECG"
             if blocking
             else "do not map it to a variable of the model"
         )
@@ -71,30 +71,32 @@ def _columns(audited: AuditInput, columns: Mapping[str, Cells], *, blocking: boo
 
 
 def words_of(name: str) -> list[str]:
-    """Lower-case words of a column name: ``DaysToDeath``, ``days_to_death`` and ``Days to death`` alike."""
-    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    words = re.findall(r"[a-z]+", apart.lower())
+    """Split a column name into lower-case words; ``DaysToDeath``, ``days_to_death`` and ``Days to death`` are equal."""
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    words = re.findall(r"[a-z]+", spaced.lower())
     return re.sub(r"\bfollow up\b", "followup", " ".join(words)).split()
 
 
-def _by_name(name: str) -> str:
+def _late_by_name(name: str) -> str:
+    """Return why the name refers to a time after the outcome, or an empty string."""
     words = words_of(name)
     if EARLIER_WORDS & set(words):
         return ""
     late = LATE_WORDS & set(words)
     if late:
-        return f"its name speaks of {' and '.join(sorted(late))}"
+        return f"its name contains {' and '.join(sorted(late))}"
     bare = [word for word in words if word not in ("in", "d", "days", "months", "years")]
     pairs = {("time", "to"), ("days", "to"), ("months", "to")}
     if bare == ["time"] or pairs & set(itertools.pairwise(words)):
-        return "its name is that of a time to an event or of follow-up"
+        return "its name describes a time to an event or a follow-up"
     return ""
 
 
-def _by_behaviour(audited: AuditInput, name: str, cells: Cells) -> Iterator[str]:
+def _late_by_values(audited: AuditInput, name: str, cells: Cells) -> Iterator[str]:
+    """Yield reasons why the values look late; empty strings for tests that find nothing."""
     rows = audited.labelled
     labels = audited.cohort.labels[rows]
-    if min((labels == 0).sum(), (labels == 1).sum()) < FEWEST:
+    if min((labels == 0).sum(), (labels == 1).sum()) < MIN_LABEL_RECORDS:
         return
     given = [cells[row] for row in rows]
     filled = np.array([cell not in ("", None) for cell in given])
@@ -108,16 +110,16 @@ def _by_behaviour(audited: AuditInput, name: str, cells: Cells) -> Iterator[str]
 
 
 def _one_sided(filled: NDArray[np.bool_], labels: NDArray[np.int64]) -> str:
-    """Filled for one label and never for the other."""
+    """Detect a column that is filled for one label and never for the other."""
     for label in (0, 1):
         inside, outside = filled[labels == label], filled[labels != label]
-        if inside.sum() >= FEWEST and inside.mean() > 0.5 and not outside.any():
+        if inside.sum() >= MIN_LABEL_RECORDS and inside.mean() > 0.5 and not outside.any():
             return f"it is filled in {inside.sum()} of {len(inside)} records of label {label} and in none of the others"
     return ""
 
 
 def _later(cells: Cells, acquired: Sequence[object]) -> str:
-    """A date after the ECG."""
+    """Detect dates after the ECG."""
     import pandas as pd
 
     texts = [cell if isinstance(cell, str) and re.match(r"\d{4}-\d{2}-\d{2}", cell) else None for cell in cells]
@@ -127,27 +129,27 @@ def _later(cells: Cells, acquired: Sequence[object]) -> str:
     )
     both = own.notna() & ecg.notna()
     after = int((own[both] > ecg[both]).sum())
-    if both.sum() < FEWEST or after < 0.5 * both.sum():
+    if both.sum() < MIN_LABEL_RECORDS or after < 0.5 * both.sum():
         return ""
     return f"its date is later than acquired_at in {after} of {int(both.sum())} records"
 
 
 def _shorter(values: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.int64], *, seed: int) -> str:
-    """A length of time that ends early where label is 1, as the time to an event does."""
+    """Detect a duration that is shorter for label 1, as the time to an event is."""
     known = np.isfinite(values)
     values, labels, groups = values[known], labels[known], groups[known]
     if len(np.unique(values)) < 10 or len(np.unique(labels)) < 2 or (values < 0).any():
         return ""
     probe = rank_probe(-values, labels, groups, seed=seed, name="", shortcut=True, how="")
-    if probe.auroc < SHORTER or probe.low is None or probe.low <= 0.5:
+    if probe.auroc < MIN_SHORTER_AUROC or probe.low is None or probe.low <= 0.5:
         return ""
     medians = [float(np.median(values[labels == label])) for label in (1, 0)]
-    shorter = f"it is shorter for label 1 (median {medians[0]:g} against {medians[1]:g}; {told(probe)})"
-    return f"{shorter}, as a time to the event is"
+    shorter = f"it is shorter for label 1 (median {medians[0]:g} against {medians[1]:g}; {format_auroc(probe)})"
+    return f"{shorter}, like a time to the event"
 
 
 def _numbers(cells: Cells) -> NDArray[np.float64]:
-    """NaN where a cell is no plain number."""
+    """Convert cells to numbers; NaN for a cell that is not a plain number."""
     found = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
         try:

@@ -1,4 +1,4 @@
-"""How well something predicts the label, without a model of this project: cross-validated by group, with an interval."""
+"""Probes: how well features predict the label in cross-validation by group, without the models of this package."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from cardiograph.audit.findings import Probe
 from cardiograph.evaluate.bootstrap import group_weights, percentile_interval, too_few_groups
 from cardiograph.evaluate.metrics import score, weighted_scores
 
-FOLDS = 5
-RESAMPLES = 400
+PROBE_FOLDS = 5
+PROBE_RESAMPLES = 400
 CONFIDENCE = 0.95
-COMPONENTS = 24
-"""Wide features (a page header has 1536 grey levels) are reduced to so many principal components of the training folds."""
+MAX_COMPONENTS = 24
+"""Maximum number of features; more features (a page header has 1536 grey levels) are reduced to this many principal
+components of the training folds."""
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -24,28 +25,31 @@ Labels = NDArray[np.int64]
 def cross_validated_scores(
     features: Floats, labels: Labels, groups: NDArray[np.int64], *, seed: int, interactions: bool = False
 ) -> Floats | None:
-    """Out-of-fold scores of logistic regression or a forest, comparable across folds.
+    """Compute out-of-fold scores of logistic regression or a random forest, comparable across folds.
 
-    Folds hold whole groups and both classes in about equal shares. Within each fold scores are replaced by the share of
-    the fold's records that score lower: raw scores of different folds come from different models, and pooling them would
-    pull an AUROC without signal below 0.5.
+    Folds hold whole groups and both classes in about equal shares. Within each fold, scores are replaced by
+    the share of the fold's records with a lower score: raw scores of different folds come from different models, and
+    pooling them would pull an AUROC without signal below 0.5.
 
     Args:
         features: [records, columns], finite.
         labels: [records] 0 or 1.
-        groups: [records] rows of a group stay in one fold.
-        seed: Seed of folds and forest.
-        interactions: A forest instead of logistic regression: for few columns of which none need be monotonous.
+        groups: [records] group of each record; a group stays in one fold.
+        seed: Seed of the folds and the forest.
+        interactions: Whether to use a forest instead of logistic regression, for a few columns with non-monotonic
+            effects.
 
     Returns:
-        [records] 0..1, or None where a class has fewer groups than folds.
+        [records] scores 0..1, or None if a class has fewer groups than folds.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    if min(len(np.unique(groups[labels == label])) for label in (0, 1)) < FOLDS:
+    if min(len(np.unique(groups[labels == label])) for label in (0, 1)) < PROBE_FOLDS:
         return None
     found = np.full(len(labels), np.nan)
-    for train, test in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(features, labels, groups):
+    for train, test in StratifiedGroupKFold(PROBE_FOLDS, shuffle=True, random_state=seed).split(
+        features, labels, groups
+    ):
         if len(np.unique(labels[train])) < 2 or not len(test):
             return None
         model = _forest(seed) if interactions else _linear(features.shape[1], len(train), seed)
@@ -54,7 +58,7 @@ def cross_validated_scores(
     return found
 
 
-def cross_validated_auroc(  # noqa: PLR0913 - three arrays of the same records and the knobs of a probe
+def cross_validated_auroc(  # noqa: PLR0913 - three arrays of the same records and the settings of a probe
     features: Floats,
     labels: Labels,
     groups: NDArray[np.int64],
@@ -64,19 +68,19 @@ def cross_validated_auroc(  # noqa: PLR0913 - three arrays of the same records a
     shortcut: bool,
     interactions: bool = False,
 ) -> Probe | None:
-    """How well features predict the label of groups that were not learnt from.
+    """Measure how well features predict the label of groups that were not used for fitting.
 
     Args:
         features: [records, columns], finite.
         labels: [records] 0 or 1.
-        groups: [records] rows of a group stay in one fold and in one bootstrap draw.
-        seed: Seed of folds and resampling.
+        groups: [records] group of each record; a group stays together in folds and bootstrap draws.
+        seed: Seed of the folds and the resampling.
         name: Name of the probe.
-        shortcut: Whether the features should not know the label at all.
+        shortcut: Whether the features should be unrelated to the label.
         interactions: See :func:`cross_validated_scores`.
 
     Returns:
-        The probe, or None where there are too few groups of a class or no varying column.
+        The probe, or None if a class has too few groups or no column varies.
     """
     varying = features[:, np.ptp(features, axis=0) > 0] if len(features) else features
     if not varying.shape[1] or len(np.unique(labels)) < 2:
@@ -87,25 +91,25 @@ def cross_validated_auroc(  # noqa: PLR0913 - three arrays of the same records a
     return rank_probe(scores, labels, groups, seed=seed, name=name, shortcut=shortcut, how="cross-validated by group")
 
 
-def rank_probe(  # noqa: PLR0913 - three arrays of the same records and what the probe is called
+def rank_probe(  # noqa: PLR0913 - three arrays of the same records and the description of the probe
     scores: Floats, labels: Labels, groups: NDArray[np.int64], *, seed: int, name: str, shortcut: bool, how: str
 ) -> Probe:
-    """A probe of scores that are there already, with a bootstrap interval over groups.
+    """Make a probe from given scores, with a bootstrap interval over groups.
 
     Args:
-        scores: [records] the higher, the likelier label 1.
+        scores: [records] a higher score means that label 1 is more likely.
         labels: [records] 0 or 1, both present.
-        groups: [records].
-        seed: Seed of resampling.
+        groups: [records] group of each record.
+        seed: Seed of the resampling.
         name: Name of the probe.
-        shortcut: Whether the scores should not know the label at all.
-        how: How the scores came about, in words.
+        shortcut: Whether the scores should be unrelated to the label.
+        how: Description of how the scores were computed.
     """
     unit = _ranks(scores) / (len(scores) + 1)
     value = score(labels, unit, 0.5)["auroc"]
     draws = [
         weighted_scores(labels, unit, weights, threshold=0.5, names=("auroc",))["auroc"]
-        for weights in group_weights(labels, groups, resamples=RESAMPLES, rng=np.random.default_rng(seed))
+        for weights in group_weights(labels, groups, resamples=PROBE_RESAMPLES, rng=np.random.default_rng(seed))
     ]
     few = too_few_groups(labels, groups)
     interval = percentile_interval(value, np.concatenate(draws), CONFIDENCE, few=few)
@@ -113,8 +117,8 @@ def rank_probe(  # noqa: PLR0913 - three arrays of the same records and what the
     return Probe(name, float(value), low, high, len(labels), how, shortcut)
 
 
-def told(probe: Probe) -> str:
-    """AUROC and interval as printed."""
+def format_auroc(probe: Probe) -> str:
+    """Format AUROC and interval as text: ``AUROC 0.84 (0.80-0.88)``."""
     interval = "" if probe.low is None or probe.high is None else f" ({probe.low:.2f}-{probe.high:.2f})"
     return f"AUROC {probe.auroc:.2f}{interval}"
 
@@ -131,7 +135,7 @@ def _linear(width: int, rows: int, seed: int) -> object:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    reduced = [PCA(min(COMPONENTS, rows // 5), random_state=seed)] if width > COMPONENTS else []
+    reduced = [PCA(min(MAX_COMPONENTS, rows // 5), random_state=seed)] if width > MAX_COMPONENTS else []
     return make_pipeline(*reduced, StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
 
 

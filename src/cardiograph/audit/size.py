@@ -1,4 +1,4 @@
-"""What this number of records can show."""
+"""Check of the cohort size: the precision to expect from this number of records."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Any
 
 import numpy as np
 
+from cardiograph.audit.audit_input import AuditInput
 from cardiograph.audit.findings import Finding
-from cardiograph.audit.subject import AuditInput
 from cardiograph.config import SplitConfig
 from cardiograph.containers import TEST
 
 ASSUMED_AUROC = 0.8
-"""What the expected interval is computed for."""
+"""AUROC for which the expected interval is computed."""
 
-WANTED = 0.05
-"""Half width of an interval that is worth having."""
+WANTED_HALF_WIDTH = 0.05
+"""Half width of a sufficiently precise 95 % interval of an AUROC."""
 
-FEW_PER_COLUMN = 10
-"""Events per clinical column below which a model is likely to fit noise. A rule of thumb, which no fixed number can replace:
-Riley et al., Calculating the sample size required for developing a clinical prediction model, BMJ 2020,
+MIN_EVENTS_PER_COLUMN = 10
+"""Events per clinical column below which a model is likely to fit noise. This is a rule of thumb; for exact criteria
+see Riley et al., Calculating the sample size required for developing a clinical prediction model, BMJ 2020,
 doi:10.1136/bmj.m441."""
 
 _Z = 1.959963984540054
 
 
 def hanley_mcneil(auroc: float, positives: float, negatives: float) -> float:
-    """Standard error of an AUROC.
+    """Return the standard error of an AUROC.
 
     Args:
-        auroc: Assumed, 0..1.
-        positives: Independent positive cases, above 0.
-        negatives: Independent negative cases, above 0.
+        auroc: Assumed AUROC, 0..1.
+        positives: Number of independent positive cases, above 0.
+        negatives: Number of independent negative cases, above 0.
 
     Source: Hanley and McNeil, The Meaning and Use of the Area under a ROC Curve, Radiology 143, 1982,
         doi:10.1148/radiology.143.1.7063747.
@@ -43,13 +43,15 @@ def hanley_mcneil(auroc: float, positives: float, negatives: float) -> float:
     return math.sqrt(spread / (positives * negatives))
 
 
-def needed(prevalence: float, *, auroc: float = ASSUMED_AUROC, half_width: float = WANTED) -> int:
-    """Smallest number of independent test cases whose AUROC has a 95 % interval of plus or minus ``half_width``.
+def needed_test_groups(
+    prevalence: float, *, auroc: float = ASSUMED_AUROC, half_width: float = WANTED_HALF_WIDTH
+) -> int:
+    """Return the number of independent test cases needed for a 95 % interval of the AUROC of +- ``half_width``.
 
     Args:
         prevalence: Share of positive cases, above 0 and below 1.
-        auroc: Assumed.
-        half_width: Wanted.
+        auroc: Assumed AUROC, 0..1.
+        half_width: Wanted half width of the interval.
     """
     low, high = 2, 4
 
@@ -66,7 +68,7 @@ def needed(prevalence: float, *, auroc: float = ASSUMED_AUROC, half_width: float
 
 
 def size_facts(audited: AuditInput) -> dict[str, Any]:
-    """Plain numbers: records, groups and events, in all and in the test part, and what they can show."""
+    """Return the numbers of records, groups and events, overall and in the test part, and the precision to expect."""
     labels, index = audited.cohort.labels, audited.groups.index
     groups = {label: len(np.unique(index[labels == label])) for label in (0, 1)}
     columns = 0 if audited.clinical is None else len(audited.clinical.variables)
@@ -95,51 +97,48 @@ def size_facts(audited: AuditInput) -> dict[str, Any]:
         return facts
     test = _test_groups(audited, groups)
     facts["test_positive_groups"], facts["test_negative_groups"] = test[1], test[0]
-    facts["needed_test_groups"] = needed(groups[1] / sum(groups.values()))
+    facts["needed_test_groups"] = needed_test_groups(groups[1] / sum(groups.values()))
     if min(test) > 0:
         facts["expected_half_width"] = _Z * hanley_mcneil(ASSUMED_AUROC, test[1], test[0])
     return facts
 
 
-def check_size(facts: dict[str, Any]) -> Iterator[Finding]:
-    """Findings about the number of records.
-
-    Args:
-        facts: From :func:`size_facts`.
-    """
+def check_cohort_size(audited: AuditInput) -> Iterator[Finding]:
+    """Yield findings about the number of records."""
+    facts = size_facts(audited)
     events, columns = facts["events"], facts["clinical_columns"]
     per_column = facts["events_per_clinical_column"]
     if events == 0:
         yield Finding(
             "one_class",
             "warn",
-            "One of the two labels is absent: nothing can be learnt or scored.",
-            "add the other class",
+            "One of the two labels is absent, so no model can be fitted or scored.",
+            "add records of the other class",
         )
         return
-    if per_column is not None and per_column < FEW_PER_COLUMN:
+    if per_column is not None and per_column < MIN_EVENTS_PER_COLUMN:
         yield Finding(
             "few_events",
             "warn",
             f"There are {events} independent cases of the rarer label for {columns} clinical columns: {per_column:.1f} "
-            f"each, fewer than {FEW_PER_COLUMN}.",
-            "use fewer columns, or add cases; expect that scores fall on other patients",
+            f"per column, fewer than {MIN_EVENTS_PER_COLUMN}.",
+            "use fewer columns or add cases; expect lower scores on other patients",
         )
     half = facts["expected_half_width"]
     if half is not None:
         n = facts["test_positive_groups"] + facts["test_negative_groups"]
         yield Finding(
             "interval_width",
-            "warn" if half > WANTED else "note",
-            f"An AUROC of {ASSUMED_AUROC:g} on {n} independent test cases ({facts['test_positive_groups']} positive) comes "
-            f"with a 95 % interval of about +-{half:.2f}; for +-{WANTED:g} the test part needs "
+            "warn" if half > WANTED_HALF_WIDTH else "note",
+            f"An AUROC of {ASSUMED_AUROC:g} on {n} independent test cases ({facts['test_positive_groups']} positive) has "
+            f"a 95 % interval of about +-{half:.2f}; for +-{WANTED_HALF_WIDTH:g} the test part needs "
             f"{facts['needed_test_groups']} cases.",
-            "read scores with their intervals; a difference smaller than that cannot be seen",
+            "read scores with their intervals; a smaller difference cannot be detected",
         )
 
 
 def _test_groups(audited: AuditInput, groups: dict[int, int]) -> list[int]:
-    """Independent negative and positive cases of the test part that is judged, or of the share that one would have."""
+    """Return the numbers of independent negative and positive cases in the test part, audited or of default size."""
     if audited.part is None:
         return [round(SplitConfig().test * groups[label]) for label in (0, 1)]
     labels, index = audited.cohort.labels, audited.groups.index

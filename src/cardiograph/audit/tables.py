@@ -1,4 +1,4 @@
-"""The clinical table itself: columns that do not vary, rows that repeat others, what was converted or looks odd."""
+"""Check of the clinical table: constant columns, repeated rows, converted units and remarks of the reader."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.audit.audit_input import AuditInput
 from cardiograph.audit.findings import Finding
-from cardiograph.audit.subject import AuditInput
 
-FEWEST_VARIABLES = 3
-"""Variables that have to agree before two rows are called near-copies."""
+MIN_VARIABLES = 3
+"""Minimum number of variables for a search for near-copies of rows."""
 
-NEAR = 1e-3
-"""Difference, in spreads of the column, up to which two values are nearly equal."""
+MAX_DIFFERENCE_STD = 1e-3
+"""Maximum difference of nearly equal values, in standard deviations of the column."""
 
 SHUFFLES = 5
-ABOVE_CHANCE = 5
-"""Near-copies are told where there are so many times more than in tables whose columns are shuffled."""
+MIN_CHANCE_RATIO = 5
+"""Near-copies are reported if there are this many times more than in a table with shuffled columns."""
 
 
 def check_table(audited: AuditInput) -> Iterator[Finding]:
-    """Findings about the clinical table."""
+    """Yield findings about the clinical table."""
     yield from _remarks(audited)
     if audited.clinical is None or not len(audited.clinical.variables):
         return
@@ -34,7 +34,7 @@ def check_table(audited: AuditInput) -> Iterator[Finding]:
             yield Finding(
                 "constant_column",
                 "warn",
-                f"{variable.name} {state}: it cannot tell patients apart.",
+                f"{variable.name} {state}: it cannot distinguish patients.",
                 "leave the column out",
                 column=variable.name,
             )
@@ -43,14 +43,14 @@ def check_table(audited: AuditInput) -> Iterator[Finding]:
 
 
 def _remarks(audited: AuditInput) -> Iterator[Finding]:
-    """What the reader of the table had to say."""
+    """Yield the remarks of the table reader."""
     for note in audited.cohort.table.attrs.get("notes", []):
         sentinel = "if it means 'not measured'" in note
         if sentinel:
-            remedy = "declare it by --missing, or leave it if it is a measurement"
+            remedy = "declare it with --missing, or leave it if it is a measurement"
             yield Finding("sentinel_values", "warn", f"{note}.", remedy)
         else:
-            yield Finding("table_note", "note", f"{note}.", "nothing, if that is as it should be")
+            yield Finding("table_note", "note", f"{note}.", "no action is needed if this is intended")
     for each in audited.cohort.table.attrs.get("conversions", []):
         yield Finding(
             "unit_converted",
@@ -62,37 +62,37 @@ def _remarks(audited: AuditInput) -> Iterator[Finding]:
 
 
 def _near_rows(audited: AuditInput, values: NDArray[np.float64]) -> Iterator[Finding]:
-    """Records of different groups whose values are all nearly equal, more of them than chance explains."""
+    """Warn about records of different groups with nearly equal values if there are more than by chance."""
     spread = np.array([column[~np.isnan(column)].std() if (~np.isnan(column)).any() else 0.0 for column in values.T])
     varying = spread > 0
-    if varying.sum() < FEWEST_VARIABLES:
+    if varying.sum() < MIN_VARIABLES:
         return
     scaled = values[:, varying] / spread[varying]
     rows = np.flatnonzero(~np.isnan(scaled).any(axis=1))
     if len(rows) < 2:
         return
-    near = _repeated(scaled[rows], audited.groups.index[rows])
+    near = _rows_with_twin(scaled[rows], audited.groups.index[rows])
     rng = np.random.default_rng(audited.seed)
     alone = np.arange(len(rows))
-    by_chance = np.mean([len(_repeated(_shuffled(scaled[rows], rng), alone)) for _ in range(SHUFFLES)])
-    if len(near) >= 2 and len(near) > ABOVE_CHANCE * by_chance:
+    expected = np.mean([len(_rows_with_twin(_shuffled(scaled[rows], rng), alone)) for _ in range(SHUFFLES)])
+    if len(near) >= 2 and len(near) > MIN_CHANCE_RATIO * expected:
         yield Finding(
             "near_copies_of_rows",
             "warn",
-            f"{len(near)} records have the clinical values of another patient to within a thousandth of the spread, where "
-            f"shuffled columns give {by_chance:.1f}.",
-            "see whether they are copies under new ids; copies belong to one patient_id",
+            f"{len(near)} records have the clinical values of another patient to within a thousandth of the standard "
+            f"deviation; in shuffled columns {expected:.1f} have.",
+            "check whether they are copies with new IDs; copies must share one patient_id",
             audited.ids(rows[near]),
         )
 
 
-def _repeated(scaled: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows that have a near neighbour in another group."""
+def _rows_with_twin(scaled: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows that have a near-copy in another group."""
     from scipy.spatial import cKDTree
 
     k = min(len(scaled), 1 + int(np.bincount(groups).max()))
     distance, index = cKDTree(scaled).query(scaled, k=k, p=np.inf)
-    near = (distance <= NEAR) & (groups[index] != groups[:, None])
+    near = (distance <= MAX_DIFFERENCE_STD) & (groups[index] != groups[:, None])
     return np.flatnonzero(near.any(axis=1)).astype(np.int64)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.audit.audit_input import AuditedPages, AuditInput
 from cardiograph.audit.checks import AUDIT_VERSION, run_checks
 from cardiograph.audit.findings import Audit, Finding, check_codes
-from cardiograph.audit.subject import AuditedPages, AuditInput
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort, Split

@@ -1,1 +1,1 @@
-"""Many runs compared: what each fault of published pipelines is worth. Alone may import the faults."""
+"""Studies of many runs: comparisons of models and ladders of faults. Only studies and CLI import faults."""

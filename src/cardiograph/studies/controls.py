@@ -1,4 +1,4 @@
-"""Controls beside a ladder: what a score has to be when there is nothing to be learnt, or less than the model has."""
+"""Controls of a ladder: trials with meaningless labels, reduced inputs or no graph."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from cardiograph.inference import Predictor
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.studies.faults.steps import scores_through, steps_of
 from cardiograph.studies.faults.switches import Faults
-from cardiograph.studies.shared_cohort import Measured, SharedCohort
+from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import PreparedGraph
 from cardiograph.train.steps import DEFAULT_STEPS
 from cardiograph.train.trial import fit_and_score
 
-Control = Callable[[SharedCohort, RunConfig], Measured]
+Control = Callable[[SharedCohort, RunConfig], TrialMetrics]
 
-WHITE = 255
+WHITE_LEVEL = 255
 
 
-def permuted_labels(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
-    """The labels mean nothing: whole groups exchange theirs before anything is split."""
-    return shared_cohort.trial(config, relabel=exchange_labels)
+def permuted_labels(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
+    """Fit to meaningless labels: whole groups exchange labels before the split."""
+    return shared_cohort.fit_and_score(config, relabel=exchange_labels)
 
 
 def exchange_labels(cohort: Cohort, groups: Groups, seed: int) -> Cohort:
-    """Groups exchange labels and classes; a group of several labels gets one. Unlabelled records stay so.
+    """Exchange labels and classes between groups; a group with several labels gets one of them.
 
     Args:
-        cohort: Its records.
-        groups: The true ones.
+        cohort: Records with labels.
+        groups: True groups of the records.
         seed: Seed of the permutation.
     """
     labelled = np.flatnonzero(cohort.labels >= 0)
@@ -51,58 +51,58 @@ def exchange_labels(cohort: Cohort, groups: Groups, seed: int) -> Cohort:
     return dataclasses.replace(cohort, table=table)
 
 
-def header_only(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
-    """Logistic regression on the grey levels of the page margins, header and footer, and nothing else."""
-    dataset, _ = shared_cohort.study(config)
+def header_only(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
+    """Fit logistic regression to the grey levels of the page margins (header and footer) alone."""
+    dataset, _ = shared_cohort.build_dataset(config)
     if dataset.page_index is None:
         message = "header_only needs pages"
         raise ValueError(message)
     inputs = dataclasses.replace(dataset.inputs, image=margins(dataset.page_index), clinical=None, copies=None)
-    found = fit_and_score(dataclasses.replace(dataset, inputs=inputs), config, name="logistic")
+    trial = fit_and_score(dataclasses.replace(dataset, inputs=inputs), config, name="logistic")
     return shared_cohort.measure(
-        dataset, {VAL: found.validation.probabilities, TEST: found.test.probabilities}, DEFAULT_STEPS
+        dataset, {VAL: trial.validation.probabilities, TEST: trial.test.probabilities}, DEFAULT_STEPS
     )
 
 
 def margins(page_index: PageIndex) -> NDArray[np.float32]:
-    """[records, 1536] grey of header and footer, 0..255; white where no grid was found, NaN without a page."""
+    """Return [records, 1536] grey levels 0..255 of header and footer; white without a grid, NaN without a page."""
     width = 2 * MARGIN_SHAPE[0] * MARGIN_SHAPE[1]
-    found = np.full((len(page_index.facts), width), WHITE, np.float32)
+    found = np.full((len(page_index.facts), width), WHITE_LEVEL, np.float32)
     for row, facts in enumerate(page_index.facts):
         levels = np.nan if facts is None else facts.metadata.margin_levels
         found[row] = found[row] if levels is None else levels
     return found
 
 
-def logistic(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
-    """Logistic regression on the same node features."""
-    return shared_cohort.trial(config, name="logistic")
+def logistic_regression(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
+    """Fit logistic regression to the same node features."""
+    return shared_cohort.fit_and_score(config, name="logistic")
 
 
-def without_graph(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
-    """The same network hearing nobody."""
-    return shared_cohort.trial(config, name="mlp")
+def without_graph(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
+    """Fit the same network without neighbours."""
+    return shared_cohort.fit_and_score(config, name="mlp")
 
 
-def as_it_is(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
-    """A sound trial of another configuration."""
-    return shared_cohort.trial(config)
+def plain_trial(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
+    """Run a trial without faults; only its configuration differs."""
+    return shared_cohort.fit_and_score(config)
 
 
-def rewired_edges(shared_cohort: SharedCohort, config: RunConfig) -> Measured:
-    """Each record and each query hears as many random reference records of other groups instead of the nearest."""
+def rewired_edges(shared_cohort: SharedCohort, config: RunConfig) -> TrialMetrics:
+    """Replace the nearest neighbours of records and queries by random reference records of other groups."""
     edges = RandomEdges(np.random.default_rng([config.seed, 7]))
-    sound = steps_of(Faults(), pool=shared_cohort.pool)
-    return shared_cohort.trial(
-        config, steps=dataclasses.replace(sound, build_graph=edges.link, attach=edges.join, score=edges.score)
+    steps = steps_of(Faults(), pool=shared_cohort.pool)
+    return shared_cohort.fit_and_score(
+        config, steps=dataclasses.replace(steps, build_graph=edges.link, attach=edges.join, score=edges.score)
     )
 
 
 class RandomEdges:
-    """Steps of a protocol in which chance decides who hears whom.
+    """Pipeline steps that choose random neighbours.
 
     Args:
-        rng: Source of chance.
+        rng: Random generator.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -111,8 +111,8 @@ class RandomEdges:
     def link(
         self, places: SearchPoints, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
     ) -> PatientGraph:
-        """In place of ``build_graph``."""
-        return PatientGraph(rows, self._drawn(len(rows), group_members(groups[rows], groups[rows]), config.k))
+        """Replace ``build_graph``."""
+        return PatientGraph(rows, self._draw(len(rows), group_members(groups[rows], groups[rows]), config.k))
 
     def join(
         self,
@@ -121,19 +121,23 @@ class RandomEdges:
         config: GraphConfig,
         forbidden: Sequence[NDArray[np.int64]],
     ) -> NearestNeighbours:
-        """In place of ``attach``."""
-        return self._drawn(len(reference), forbidden, config.k)
+        """Replace ``attach``."""
+        return self._draw(len(reference), forbidden, config.k)
 
     def score(
         self, predictor: Predictor, dataset: Dataset, prepared: PreparedGraph, rows: NDArray[np.int64]
     ) -> PartScores:
-        """Through the graph that was learnt on."""
-        groups, heard = dataset.split.groups.index, prepared.graph.rows
-        hood = self._drawn(len(heard), group_members(groups[rows], groups[heard]), predictor.bundle.served.graph.k)
+        """Score records with random neighbours among the training records."""
+        groups, sources = dataset.split.groups.index, prepared.graph.rows
+        neighbours = self._draw(
+            len(sources), group_members(groups[rows], groups[sources]), predictor.bundle.served.graph.k
+        )
         labels = dataset.inputs.labels
-        return scores_through(predictor.bundle.network, prepared.features, prepared.graph, rows, hood, labels=labels)
+        return scores_through(
+            predictor.bundle.network, prepared.features, prepared.graph, rows, neighbours, labels=labels
+        )
 
-    def _drawn(self, reference: int, forbidden: Sequence[NDArray[np.int64]], k: int) -> NearestNeighbours:
+    def _draw(self, reference: int, forbidden: Sequence[NDArray[np.int64]], k: int) -> NearestNeighbours:
         index = np.full((len(forbidden), k), -1, np.int64)
         for row, banned in enumerate(forbidden):
             allowed = np.setdiff1d(np.arange(reference), banned)
@@ -146,9 +150,9 @@ CONTROLS: dict[str, Control] = {
     "permuted_labels": permuted_labels,
     "header_by_row": header_only,
     "header_by_group": header_only,
-    "clinical_only": as_it_is,
+    "clinical_only": plain_trial,
     "without_graph": without_graph,
-    "logistic": logistic,
+    "logistic": logistic_regression,
     "rewired_edges": rewired_edges,
 }
-"""By name; two of them differ in their configuration alone."""
+"""Name -> control; some differ only in their configuration."""

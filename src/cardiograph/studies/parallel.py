@@ -1,4 +1,4 @@
-"""Trials of a ladder, one by one or side by side in processes: each is the work of one thread."""
+"""Worker processes of a study, one thread each, and the log of finished trials that makes a study resumable."""
 
 from __future__ import annotations
 
@@ -7,188 +7,109 @@ import json
 import multiprocessing
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.files import append_line, write_bytes
-from cardiograph.config import RunConfig
 from cardiograph.errors import RunError
 from cardiograph.regular_files import read_regular
-from cardiograph.studies.controls import CONTROLS
-from cardiograph.studies.faults.records import AugmentationPool
-from cardiograph.studies.ladder.plan import Step
-from cardiograph.studies.shared_cohort import Measured, SharedCohort
 from cardiograph.threads import available_threads, set_threads
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-
-_Bench = TypeVar("_Bench")
-
-
+_Data = TypeVar("_Data")
 _Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+_Scores = TypeVar("_Scores", bound="DataclassInstance")
+
+MAX_WORKERS = 4
+"""Maximum number of processes by default: each holds an encoder and the features of the cohort, about 1 GiB."""
 
 
-_Done = TypeVar("_Done")
-
-
-MOST_WORKERS = 4
-"""Processes at most: each holds an encoder and the features of the cohort, about 1 GiB."""
-
-
-@dataclass(frozen=True)
-class LadderTrial:
-    """A trial to be made.
-
-    Args:
-        step: What is tried.
-        seed: Seed of split, simulation and training.
-        key: Its name in the log.
-    """
-
-    step: Step
-    seed: int
-    key: str
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """A finished trial.
-
-    Args:
-        trial: Which.
-        scores: Scores of its test records.
-        seconds: It took.
-    """
-
-    trial: LadderTrial
-    scores: Measured
-    seconds: float
-
-
-def make_trials(
-    shared_cohort: SharedCohort, trials: Sequence[LadderTrial], *, workers: int | None = None
-) -> Iterator[TrialResult]:
-    """Make trials, in any order; each comes back as soon as it is finished.
-
-    Args:
-        shared_cohort: Shared cohort of the cohort; its pages have been read.
-        trials: To be made.
-        workers: Processes; as many as there are cores, four at most, if None; 1 for none but this one.
-
-    Raises:
-        CardiographError: If the input or settings are invalid; the message says how to fix it.
-    """
-    yield from side_by_side(
-        shared_cohort,
-        trials,
-        _make,
-        (_laboratory, (shared_cohort.source, shared_cohort.config, shared_cohort.pool)),
-        workers=workers,
-    )
-
-
-def side_by_side(
-    fold_data: _Bench,
+def run_parallel(
+    data: _Data,
     tasks: Sequence[_Task],
-    work: Callable[[_Bench, _Task], _Done],
-    opener: tuple[Callable[..., _Bench], tuple[object, ...]],
+    work: Callable[[_Data, _Task], _Result],
+    opener: tuple[Callable[..., _Data], tuple[object, ...]],
     *,
     workers: int | None = None,
-) -> Iterator[_Done]:
-    """Work on tasks in this process or in several; results come as they are finished.
+) -> Iterator[_Result]:
+    """Run tasks in this process or in several, and yield each result as soon as it is finished.
 
     Args:
-        fold_data: What the work needs, in this process.
-        tasks: To be worked on.
-        work: A function of a module, of bench and task.
-        opener: Makes the bench of another process, and its arguments.
-        workers: As for :func:`make_trials`.
+        data: Data of the tasks, used in this process.
+        tasks: Tasks to run.
+        work: Module-level function of data and task.
+        opener: Function that makes the data in another process, and its arguments.
+        workers: Number of processes; 1 uses this process alone, None the number of cores up to ``MAX_WORKERS``.
+
+    Raises:
+        RunError: If a worker process is killed.
     """
-    workers = min(workers or min(available_threads(), MOST_WORKERS), len(tasks))
+    workers = min(workers or min(available_threads(), MAX_WORKERS), len(tasks))
     if workers <= 1:
-        yield from (work(fold_data, task) for task in tasks)
+        yield from (work(data, task) for task in tasks)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start, opener) as pool:
+    with ProcessPoolExecutor(workers, context, _start, opener) as executor:
         try:
-            for future in as_completed([pool.submit(_work_here, work, task) for task in tasks]):
+            for future in as_completed([executor.submit(_run_in_worker, work, task) for task in tasks]):
                 yield future.result()
         except BrokenProcessPool as error:
             message = (
-                "a process of the study was ended from outside, for want of memory perhaps; what is finished is kept: "
-                "run the same command again, with one process (ladder: --workers 1, compare: --jobs 1)"
+                "a worker process was killed, perhaps because memory ran out; finished results are kept: run the same "
+                "command again with one process (ladder: --workers 1, compare: --jobs 1)"
             )
             raise RunError(message) from error
         finally:
-            pool.shutdown(cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
 
 
-_HERE: list[Any] = []
-"""The bench of a worker process, empty elsewhere."""
+_WORKER_DATA: list[Any] = []
+"""The data of a worker process; empty in the parent process."""
 
 
-def _start(opener: Callable[..., object], about: tuple[object, ...]) -> None:
-    """One thread for each process, and an end with the parent: a killed parent leaves no worker behind."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _start(opener: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    """Initialise a worker: one thread, and exit together with the parent, so that a killed parent leaves no worker."""
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     set_threads(1)
-    _HERE.append(opener(*about))
+    _WORKER_DATA.append(opener(*arguments))
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _work_here(work: Callable[[Any, _Task], _Done], task: _Task) -> _Done:
-    return work(_HERE[0], task)
-
-
-def _laboratory(source: Path, config: RunConfig, pool: AugmentationPool) -> SharedCohort:
-    return SharedCohort(source, config, PageCache(cache_folder()), pool=pool)
-
-
-def _make(shared_cohort: SharedCohort, trial: LadderTrial) -> TrialResult:
-    start, step = time.perf_counter(), trial.step
-    config = shared_cohort.settings(step.config, step.faults, step.modality, trial.seed)
-    scores = (
-        CONTROLS[step.name](shared_cohort, config)
-        if step.name in CONTROLS
-        else shared_cohort.trial(config, by_class=step.by_class)
-    )
-    return TrialResult(trial, scores, time.perf_counter() - start)
-
-
-_Scores = TypeVar("_Scores", bound="DataclassInstance")
+def _run_in_worker(work: Callable[[Any, _Task], _Result], task: _Task) -> _Result:
+    return work(_WORKER_DATA[0], task)
 
 
 def trial_key(**facts: object) -> str:
-    """SHA-256 (hex) of all that decides a trial, given as plain values."""
+    """Return the SHA-256 (hex) of everything that determines a trial, given as plain values."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-class LineLog(Generic[_Scores]):
-    """A file with a line of JSON for each finished trial.
+class TrialLog(Generic[_Scores]):
+    """File with one line of JSON per finished trial.
 
     Args:
-        path: Path of the file; made with the first trial. A last line that was cut short is forgotten.
-        kind: The dataclass of the scores of a trial.
+        path: Path of the file; created with the first trial. A truncated last line is dropped.
+        kind: Dataclass of the scores of a trial.
 
     Attributes:
         known: Key -> scores of the finished trials.
 
     Raises:
-        RunError: Another line cannot be read.
+        RunError: If another line cannot be read.
     """
 
     def __init__(self, path: Path, kind: type[_Scores]) -> None:
@@ -199,7 +120,7 @@ class LineLog(Generic[_Scores]):
         try:
             content = read_regular(path)
         except OSError as error:
-            message = f"{path}: cannot be read ({error.strerror}); delete it to have its trials made again"
+            message = f"{path}: cannot be read ({error.strerror}); delete it to repeat its trials"
             raise RunError(message) from error
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), start=1):
@@ -207,30 +128,19 @@ class LineLog(Generic[_Scores]):
                 entry = json.loads(line)
                 self.known[entry["key"]] = kind(**entry["scores"])
             except (ValueError, TypeError, KeyError) as error:
-                message = f"{path}, line {number}: no finished trial ({error}); delete the line to have it made again"
+                message = f"{path}, line {number}: not a finished trial ({error}); delete the line to repeat the trial"
                 raise RunError(message) from error
         if whole != content:
             write_bytes(path, whole)
 
     def keep(self, key: str, scores: _Scores, about: Mapping[str, Any]) -> None:
-        """Write a finished trial.
+        """Append a finished trial to the file.
 
         Args:
-            key: From :func:`trial_key`.
-            scores: Scores of its test records.
-            about: For a reader of the file: step, seed, seconds.
+            key: Result of :func:`trial_key`.
+            scores: Scores of the trial.
+            about: Further values for readers of the file, such as step, seed and seconds.
         """
         line = json.dumps({**about, "scores": asdict(scores), "key": key}, allow_nan=False)
         append_line(self._path, line)
         self.known[key] = scores
-
-
-class TrialLog(LineLog[Measured]):
-    """The trials of a ladder.
-
-    Args:
-        path: As for :class:`LineLog`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, Measured)

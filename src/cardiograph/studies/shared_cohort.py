@@ -1,4 +1,4 @@
-"""One cohort, read and embedded once, on which many trials are made with faults and without."""
+"""A cohort that is read and embedded once and shared by many trials, with and without faults."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.cache import PageCache
+from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, VAL, Cohort, Groups
+from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.evaluate.decision import youden_threshold
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.predictions import PartPredictions
@@ -27,7 +28,7 @@ from cardiograph.ingest.page_index import PageIndex, index_pages
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.schema import UNLABELLED
 from cardiograph.studies.faults.records import AugmentationPool
-from cardiograph.studies.faults.steps import steps_of, survey_with_zeros
+from cardiograph.studies.faults.steps import index_pages_with_zeros, steps_of
 from cardiograph.studies.faults.switches import Faults, FaultyConfig, with_faults
 from cardiograph.train.data import Dataset
 from cardiograph.train.steps import PipelineSteps
@@ -35,19 +36,19 @@ from cardiograph.train.trial import fit_and_score
 
 Modality = Literal["image", "clinical", "both"]
 Relabel = Callable[[Cohort, Groups, int], Cohort]
-"""Cohort, true groups and seed -> the cohort with other labels: for controls."""
+"""Cohort, true groups and seed -> the cohort with other labels, for controls."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The scores of one trial on its test records.
+class TrialMetrics:
+    """Scores of one trial on its test records, each 0..1.
 
     Args:
-        auroc: 0..1.
-        balanced_accuracy: At the threshold chosen on validation records.
-        sensitivity: At that threshold.
-        specificity: At that threshold.
-        class_accuracy: Share of test records whose class, as the user wrote it, is found; None where not measured.
+        auroc: Area under the ROC curve.
+        balanced_accuracy: Balanced accuracy at the threshold chosen on validation records.
+        sensitivity: Sensitivity at that threshold.
+        specificity: Specificity at that threshold.
+        class_accuracy: Share of test records whose class in the table is predicted; None if not measured.
     """
 
     auroc: float
@@ -58,17 +59,17 @@ class Measured:
 
 
 class SharedCohort:
-    """A cohort under study. The table's own split is not used: each seed draws one.
+    """Cohort whose pages are read and embedded once. The split of the table is not used: each seed draws one.
 
     Args:
         source: Table or folder.
-        config: Settings of the sound runs.
+        config: Settings of the runs without faults.
         cache: Cache of pages and embeddings.
-        progress: Callback that receives the progress of the reading and embedding of pages; may be exchanged later.
-        pool: Augmented copies that all trials share.
+        progress: Callback that receives the progress of reading and embedding pages; can be replaced later.
+        pool: Pool of augmented copies that all trials share.
 
     Raises:
-        CardiographError: The cohort cannot be used.
+        CardiographError: If the cohort cannot be used.
     """
 
     def __init__(
@@ -85,50 +86,53 @@ class SharedCohort:
         self.had_split = has_split(cohort)
         self.cohort = dataclasses.replace(cohort, table=cohort.table.assign(split=None))
         self._cache, self._encoders = cache, dict[str, object]()
-        self._surveys: dict[str, tuple[Cohort, PageIndex]] = {}
+        self._page_indexes: dict[str, tuple[Cohort, PageIndex]] = {}
         self._groups: dict[int, Groups] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names of labelled records, as the user wrote them."""
+        """Sorted class names of the labelled records, as in the table."""
         table = self.cohort.table
         return tuple(sorted(set(table["class_name"][table["label"] != UNLABELLED])))
 
     @cached_property
-    def own(self) -> tuple[Cohort, PageIndex | None]:
-        """The records of a sound run, and their pages in the view of the settings."""
+    def usable(self) -> tuple[Cohort, PageIndex | None]:
+        """Records of a run without faults, and their pages in the configured view."""
         if not self.cohort.has_pages:
             return self.cohort, None
-        return index_pages(self.cohort, self._shop(self.config))
+        return index_pages(self.cohort, self._context(self.config))
 
     @property
     def groups(self) -> Groups:
-        """True groups of the records of a sound run, whatever the encoder of a trial sees."""
-        return self._grouped(self.own[0])
+        """True groups of the records of a run without faults, independent of the view of a trial."""
+        return self._true_groups(self.usable[0])
 
-    def settle_precision(self) -> None:
-        """Decide the encoder's precision once, on all labelled pages in the own view: no step may change it.
+    def prepare_encoder(self) -> None:
+        """Find the encoder weights, and choose the precision once for all trials, on all labelled pages.
 
-        Random weights are too coarse in bfloat16 (pages look alike to them), so that nothing is tried there.
+        Random weights use float32 without a test, because they hardly distinguish pages in bfloat16.
         """
-        cohort, page_index = self.own
+        if self.cohort.has_pages and self.config.encoder.weights != "random":
+            self.progress.start("finding weights", 1)
+            find_encoder_weights(self.config.encoder, cache=cache_folder())
+        cohort, page_index = self.usable
         if page_index is None or self.config.encoder.precision != "auto":
             return
         precision = "f32"
         if self.config.encoder.weights != "random":
             precision = choose_encoder(
-                page_index.of(np.flatnonzero(cohort.labels >= 0)), self._shop(self.config)
+                page_index.of(np.flatnonzero(cohort.labels >= 0)), self._context(self.config)
             ).facts.precision
         encoder = self.config.encoder.model_copy(update={"precision": precision})
         self.config = self.config.model_copy(update={"encoder": encoder})
 
     def settings(self, config: RunConfig, faults: Faults, modality: Modality, seed: int) -> RunConfig:
-        """The configuration of a trial.
+        """Return the configuration of a trial.
 
         Args:
-            config: Its settings apart from faults, modality and seed.
-            faults: Switched on.
-            modality: What the model reads; clinical values are simulated blind to the label where the cohort has none.
+            config: Settings apart from faults, modality and seed.
+            faults: Faults to switch on.
+            modality: Inputs of the model; without clinical values in the cohort they are simulated blind to the label.
             seed: Seed of split, simulation and training.
         """
         simulate = "none" if modality == "image" or self.cohort.variables else "blind"
@@ -139,27 +143,30 @@ class SharedCohort:
         }
         return with_faults(config.model_copy(update=update), faults)
 
-    def study(
+    def build_dataset(
         self, config: RunConfig, *, steps: PipelineSteps | None = None, relabel: Relabel | None = None
     ) -> tuple[Dataset, PipelineSteps]:
-        """Split the cohort and embed its pages as a configuration asks; what is known is not computed again.
+        """Split the cohort and embed its pages; embeddings are cached between calls.
 
         Args:
-            config: From :meth:`settings`.
-            steps: The steps; those of the configuration's faults by default.
-            relabel: Gives the records other labels before they are split.
+            config: Result of :meth:`settings`.
+            steps: Steps of the pipeline; by default those with the configured faults.
+            relabel: Function that replaces the labels before the split.
+
+        Returns:
+            The dataset and the steps that made it.
         """
         faults = config.faults if isinstance(config, FaultyConfig) else Faults()
         steps = steps or steps_of(faults, pool=self.pool)
-        context = self._shop(config)
-        cohort, page_index = self._surveyed(steps, context)
-        groups = self._grouped(cohort)
+        context = self._context(config)
+        cohort, page_index = self._index_pages(steps, context)
+        groups = self._true_groups(cohort)
         if relabel is not None:
             cohort = relabel(cohort, groups, config.seed)
         split = steps.split(cohort, groups, config)
         return steps.build_dataset(cohort, page_index, split, clinical_values(cohort, split, config), context), steps
 
-    def trial(
+    def fit_and_score(
         self,
         config: RunConfig,
         *,
@@ -167,78 +174,78 @@ class SharedCohort:
         by_class: bool = False,
         steps: PipelineSteps | None = None,
         relabel: Relabel | None = None,
-    ) -> Measured:
-        """Learn and score one network.
+    ) -> TrialMetrics:
+        """Fit one model and score its test records.
 
         Args:
-            config: From :meth:`settings`.
-            name: Name of the network; the configured one if empty.
-            by_class: Whether a second network learns the classes, where there are more than two.
-            steps: As for :meth:`study`.
-            relabel: As for :meth:`study`.
+            config: Result of :meth:`settings`.
+            name: Name of the model; the configured one if empty.
+            by_class: Whether to fit a second model to the classes if there are more than two.
+            steps: As for :meth:`build_dataset`.
+            relabel: As for :meth:`build_dataset`.
         """
-        dataset, steps = self.study(config, steps=steps, relabel=relabel)
+        dataset, steps = self.build_dataset(config, steps=steps, relabel=relabel)
         found = fit_and_score(dataset, config, steps, name=name)
         parts = {VAL: found.validation.probabilities, TEST: found.test.probabilities}
-        measured = self.measure(dataset, parts, steps)
+        metrics = self.measure(dataset, parts, steps)
         if not by_class or len(self.classes) <= 2:
-            return measured
-        targets = _codes(dataset.cohort, self.classes)
-        guessed = fit_and_score(dataset, config, steps, name=name, targets=targets).test.by_class.argmax(axis=1)
-        right = float((guessed == targets[dataset.rows(TEST)]).mean())
-        return dataclasses.replace(measured, class_accuracy=right)
+            return metrics
+        targets = _class_numbers(dataset.cohort, self.classes)
+        predicted = fit_and_score(dataset, config, steps, name=name, targets=targets).test.by_class.argmax(axis=1)
+        accuracy = float((predicted == targets[dataset.rows(TEST)]).mean())
+        return dataclasses.replace(metrics, class_accuracy=accuracy)
 
     def measure(
         self, dataset: Dataset, probabilities: dict[str, NDArray[np.float64]], steps: PipelineSteps
-    ) -> Measured:
-        """Scores of the test records, with the threshold of the validation records.
+    ) -> TrialMetrics:
+        """Score the test records with the threshold chosen on the validation records.
 
         Args:
-            dataset: Labels and split.
-            probabilities: ``val`` and ``test`` -> [labelled records] of the outcome.
-            steps: Says what the positive class is.
+            dataset: Dataset with labels and split.
+            probabilities: ``val`` and ``test`` -> [labelled records] probability of the outcome.
+            steps: Steps of the pipeline; they define the positive class.
         """
         labels, groups = dataset.cohort.labels, dataset.split.groups.index
-        judged = {
+        predictions = {
             part: steps.orient_labels(
                 PartPredictions(labels[dataset.rows(part)], groups[dataset.rows(part)], {"model": values})
             )
             for part, values in probabilities.items()
         }
-        threshold = youden_threshold(judged[VAL].labels, judged[VAL].probabilities["model"])
-        scores = score(judged[TEST].labels, judged[TEST].probabilities["model"], threshold)
+        threshold = youden_threshold(predictions[VAL].labels, predictions[VAL].probabilities["model"])
+        scores = score(predictions[TEST].labels, predictions[TEST].probabilities["model"], threshold)
         names = ("auroc", "balanced_accuracy", "sensitivity", "specificity")
-        return Measured(*(scores[name] for name in names))
+        return TrialMetrics(*(scores[name] for name in names))
 
-    def _shop(self, config: RunConfig) -> RunContext:
+    def _context(self, config: RunConfig) -> RunContext:
         return RunContext(config, self._cache, self.progress, encoders=self._encoders)
 
-    def _surveyed(self, steps: PipelineSteps, context: RunContext) -> tuple[Cohort, PageIndex | None]:
-        """The records and pages of a configuration: by its modality, its view, and what becomes of bad pages."""
-        cohort, page_index = self.own
+    def _index_pages(self, steps: PipelineSteps, context: RunContext) -> tuple[Cohort, PageIndex | None]:
+        """Return the records and pages for the modality, view and treatment of bad pages of a configuration."""
+        cohort, page_index = self.usable
         if page_index is None or context.config.cohort.modality == "clinical":
             return cohort, None
-        everyone = cohort if steps.index_pages is index_pages else self.cohort
-        key = f"{context.config.fingerprint('pages')} {len(everyone)}"
-        if key not in self._surveys:
-            self._surveys[key] = steps.index_pages(everyone, context)
-        cohort, page_index = self._surveys[key]
+        records = cohort if steps.index_pages is index_pages else self.cohort
+        key = f"{context.config.fingerprint('pages')} {len(records)}"
+        if key not in self._page_indexes:
+            self._page_indexes[key] = steps.index_pages(records, context)
+        cohort, page_index = self._page_indexes[key]
         if context.config.cohort.modality == "image":
             cohort = dataclasses.replace(cohort, variables=())
         return cohort, page_index
 
-    def _grouped(self, cohort: Cohort) -> Groups:
-        """True groups by the cohort's own view; more records than ``own`` has are those of pages that cannot be read."""
+    def _true_groups(self, cohort: Cohort) -> Groups:
+        """Return the true groups in the configured view; records beyond ``usable`` have unreadable pages."""
         if len(cohort) not in self._groups:
-            own, pages = self.own
-            if len(cohort) != len(own):
-                own, pages = survey_with_zeros(self.cohort, self._shop(self.config))
-            self._groups[len(cohort)] = group_records(own, pages, self.config)
+            records, pages = self.usable
+            if len(cohort) != len(records):
+                records, pages = index_pages_with_zeros(self.cohort, self._context(self.config))
+            self._groups[len(cohort)] = group_records(records, pages, self.config)
         return self._groups[len(cohort)]
 
 
-def _codes(cohort: Cohort, classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """[records] number of the class, -1 where unlabelled."""
-    number = {name: code for code, name in enumerate(classes)}
+def _class_numbers(cohort: Cohort, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return the [records] number of the class, -1 if unlabelled."""
+    number_of = {name: code for code, name in enumerate(classes)}
     names = zip(cohort.table["class_name"], cohort.labels, strict=True)
-    return np.array([UNLABELLED if label < 0 else number[name] for name, label in names], np.int64)
+    return np.array([UNLABELLED if label < 0 else number_of[name] for name, label in names], np.int64)

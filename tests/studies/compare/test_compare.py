@@ -1,4 +1,4 @@
-"""A comparison from end to end: its files agree, and it goes on where it was."""
+"""A comparison from end to end: its files agree, and it resumes."""
 
 import csv
 import dataclasses
@@ -36,23 +36,23 @@ def compared(values_table, tmp_path_factory):
 def counted(monkeypatch):
     """Which fits are made."""
     made = []
-    make = study._make
-    monkeypatch.setattr(study, "_make", lambda fold_data, task: made.append(task) or make(fold_data, task))
+    make = study._run_task
+    monkeypatch.setattr(study, "_run_task", lambda fold_data, task: made.append(task) or make(fold_data, task))
     return made
 
 
 def without_clock(result):
     """What a comparison says, less seconds and memory."""
-    told = result.as_dict()
-    for row in told["rows"]:
+    content = result.as_dict()
+    for row in content["rows"]:
         del row["seconds"], row["peak_mib"]
-    return told
+    return content
 
 
 def test_the_files_agree(compared):
     result, out = compared
-    told = json.loads((out / "compare.json").read_text())
-    assert told["rows"][0]["scores"]["auroc"]["value"] == result.rows[0].scores["auroc"].value
+    content = json.loads((out / "compare.json").read_text())
+    assert content["rows"][0]["scores"]["auroc"]["value"] == result.rows[0].scores["auroc"].value
     lines = list(csv.DictReader((out / "leaderboard.csv").read_text().splitlines()))
     line = next(each for each in lines if (each["model"], each["metric"]) == ("logistic", "auroc"))
     row = next(row for row in result.rows if row.model == "logistic")
@@ -77,10 +77,10 @@ def test_the_page_is_one_file_that_names_models_and_verdict(compared):
         assert row.title in page
 
 
-def test_the_own_split_is_said_to_be_unused_and_few_folds_to_be_few(compared):
-    said = " ".join(compared[0].notes)
-    assert "it is not used here" in said
-    assert "Few folds" in said
+def test_an_unused_split_and_few_folds_give_notes(compared):
+    notes = " ".join(compared[0].notes)
+    assert "it is not used here" in notes
+    assert "Few folds" in notes
 
 
 def test_nothing_blanked_is_the_plain_comparison(compared):
@@ -91,8 +91,8 @@ def test_nothing_blanked_is_the_plain_comparison(compared):
     assert [point.labelled for point in result.scarcity] == sorted(point.labelled for point in result.scarcity)
 
 
-def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_table, tmp_path, counted, monkeypatch):
-    keep = study.LineLog.keep
+def test_a_killed_comparison_resumes_with_equal_results(compared, values_table, tmp_path, counted, monkeypatch):
+    keep = study.TrialLog.keep
 
     def killed(self, key, scores, about):
         if len(self.known) == 7:
@@ -100,7 +100,7 @@ def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_tabl
         keep(self, key, scores, about)
 
     with monkeypatch.context() as broken:
-        broken.setattr(study.LineLog, "keep", killed)
+        broken.setattr(study.TrialLog, "keep", killed)
         with pytest.raises(KeyboardInterrupt):
             compare(values_table, tmp_path / "out", values_settings(), SMALL)
     assert not (tmp_path / "out" / "compare.json").exists()
@@ -112,10 +112,10 @@ def test_a_killed_comparison_goes_on_and_comes_to_the_same(compared, values_tabl
 
 
 def test_more_repeats_add_to_what_is_there(values_table, tmp_path, counted):
-    extent = CompareOptions(models=("default", "logistic"), folds=2, repeats=1, workers=1)
-    compare(values_table, tmp_path / "out", values_settings(), extent)
+    options = CompareOptions(models=("default", "logistic"), folds=2, repeats=1, workers=1)
+    compare(values_table, tmp_path / "out", values_settings(), options)
     first = len(counted)
-    compare(values_table, tmp_path / "out", values_settings(), dataclasses.replace(extent, repeats=2))
+    compare(values_table, tmp_path / "out", values_settings(), dataclasses.replace(options, repeats=2))
     assert {task.place[0] for task in counted[first:]} == {1}
     assert len(counted) == 2 * first
 
@@ -126,28 +126,28 @@ def test_another_configuration_in_the_folder_is_refused(compared, values_table):
 
 
 def test_the_own_split_needs_one_record_of_each_group_and_whole_groups(values_table, page_table, tmp_path):
-    extent = CompareOptions(models=("default", "logistic"), own_split=True, workers=1)
+    options = CompareOptions(models=("default", "logistic"), own_split=True, workers=1)
     with pytest.raises(ConfigError, match=r"--own-split: the test part has 18 records in 12 groups"):
-        compare(values_table, tmp_path / "a", values_settings(), extent)
+        compare(values_table, tmp_path / "a", values_settings(), options)
     table = pd.read_csv(values_table)
     table.drop(columns="split").to_csv(tmp_path / "none.csv", index=False)
     with pytest.raises(ConfigError, match="no column `split`"):
-        compare(tmp_path / "none.csv", tmp_path / "b", values_settings(), extent)
+        compare(tmp_path / "none.csv", tmp_path / "b", values_settings(), options)
     torn = table.copy()
     torn.loc[60, "split"] = "test" if torn.loc[60, "split"] != "test" else "train"
     torn.to_csv(tmp_path / "torn.csv", index=False)
     with pytest.raises(CohortError, match=r"1 group\(s\).*both"):
-        compare(tmp_path / "torn.csv", tmp_path / "c", values_settings(), extent)
+        compare(tmp_path / "torn.csv", tmp_path / "c", values_settings(), options)
     table.iloc[:60].to_csv(tmp_path / "one.csv", index=False)
-    found = compare(tmp_path / "one.csv", tmp_path / "d", values_settings(), extent)
+    found = compare(tmp_path / "one.csv", tmp_path / "d", values_settings(), options)
     assert found.differences[0].p is not None
     assert math.isfinite(found.verdict.change.low)
     assert math.isnan(found.rows[0].scores["brier"].low)
 
 
-def test_a_default_that_hears_nobody_has_no_graph_to_judge(values_table, tmp_path):
-    extent = CompareOptions(models=("default", "knn_vote"), folds=2, repeats=1, workers=1)
-    found = compare(values_table, tmp_path / "out", values_settings(model={"name": "logistic"}), extent)
+def test_a_default_without_edges_has_no_graph_to_judge(values_table, tmp_path):
+    options = CompareOptions(models=("default", "knn_vote"), folds=2, repeats=1, workers=1)
+    found = compare(values_table, tmp_path / "out", values_settings(model={"name": "logistic"}), options)
     assert found.verdict.helps == "no graph"
     assert found.verdict.edges is None
 
@@ -158,12 +158,12 @@ def test_simulated_values_are_not_compared_on(page_table, cheap_encoder, tmp_pat
 
 
 def test_a_folder_inside_the_cohort_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="lies inside"):
+    with pytest.raises(ConfigError, match="is inside"):
         compare(tmp_path, tmp_path / "out", values_settings(), SMALL)
 
 
 @pytest.mark.parametrize(
-    ("asked", "named"),
+    ("requested", "named"),
     [
         (CompareRequest(folds=1), "--folds 1: at least 2"),
         (CompareRequest(repeats=0), "--repeats 0: at least 1"),
@@ -173,9 +173,9 @@ def test_a_folder_inside_the_cohort_is_refused(tmp_path):
         (CompareRequest(models="x,mlp"), "--models x,mlp"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(asked, named):
+def test_options_that_make_no_sense_are_refused(requested, named):
     with pytest.raises(ConfigError, match=named):
-        options_of(asked)
+        options_of(requested)
 
 
 def test_own_split_and_folds_contradict_each_other():
@@ -204,9 +204,9 @@ def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
     assert "compare.html" in shown
     with pytest.raises(SystemExit):
         main([*command, "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert told["facts"]["folds"] == 2
-    assert told["verdicts"][0]["modality"] == "clinical"
+    content = json.loads(capsys.readouterr().out)
+    assert content["facts"]["folds"] == 2
+    assert content["verdicts"][0]["modality"] == "clinical"
 
 
 @pytest.mark.slow
@@ -217,8 +217,8 @@ def test_processes_come_to_the_figures_of_one(compared, values_table, tmp_path):
 
 @pytest.mark.slow
 def test_pages_are_compared_and_choose_components(page_table, cheap_encoder, tmp_path):
-    extent = CompareOptions(models=("default", "gcn", "logistic", "boosting"), folds=2, repeats=1, workers=1)
-    found = compare(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), extent)
+    options = CompareOptions(models=("default", "gcn", "logistic", "boosting"), folds=2, repeats=1, workers=1)
+    found = compare(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), options)
     assert found.facts.modalities == ("image",)
     assert found.facts.weights == "random"
     logistic = next(row for row in found.rows if row.model == "logistic")

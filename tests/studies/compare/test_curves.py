@@ -4,15 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.studies.compared import made_bench, made_study
+from tests.studies.compared import made_dataset, made_fold_data
 
 from cardiograph.errors import ConfigError
 from cardiograph.studies.compare.folds import (
-    GONE_SHARES,
+    BLANKED_SHARES,
     LABEL_SHARES,
     blank_values,
     keep_labels,
-    refuse_without_blanked,
+    require_blanked_variable,
 )
 
 
@@ -22,7 +22,7 @@ def kept(dataset, share, seed=0):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_go_by_whole_groups_and_two_of_each_class_stay(seed):
-    dataset = made_bench().dataset("both", (0, 0))
+    dataset = made_fold_data().dataset("both", (0, 0))
     labels, groups = dataset.inputs.labels, dataset.split.groups.index
     train = dataset.split.rows("train")
     train = train[labels[train] >= 0]
@@ -40,7 +40,7 @@ def test_labels_go_by_whole_groups_and_two_of_each_class_stay(seed):
 
 
 def test_a_smaller_share_is_part_of_a_larger_one_and_all_is_all():
-    dataset = made_bench().dataset("both", (0, 0))
+    dataset = made_fold_data().dataset("both", (0, 0))
     before = None
     for share in LABEL_SHARES:
         labels = kept(dataset, share).inputs.labels
@@ -51,7 +51,7 @@ def test_a_smaller_share_is_part_of_a_larger_one_and_all_is_all():
 
 
 def test_records_stay_in_the_graph_and_held_out_labels_stay():
-    dataset = made_bench().dataset("both", (0, 0))
+    dataset = made_fold_data().dataset("both", (0, 0))
     scarce = kept(dataset, 0.05)
     assert scarce.split is dataset.split
     for part in ("val", "test"):
@@ -61,11 +61,11 @@ def test_records_stay_in_the_graph_and_held_out_labels_stay():
 
 
 def test_only_ef_is_blanked_where_there_is_no_bnp_and_more_of_it_at_a_larger_share():
-    dataset = made_study(patients=400)
+    dataset = made_dataset(patients=400)
     names = [variable.name for variable in dataset.inputs.clinical.variables]
     ef, age = names.index("ef"), names.index("age")
     before = np.zeros(len(dataset.cohort), bool)
-    for share in GONE_SHARES:
+    for share in BLANKED_SHARES:
         values = blank_values(dataset, share, np.random.default_rng(1)).inputs.clinical.values
         gone = np.isnan(values[:, ef])
         assert abs(gone.mean() - share) < 0.06
@@ -75,15 +75,15 @@ def test_only_ef_is_blanked_where_there_is_no_bnp_and_more_of_it_at_a_larger_sha
 
 
 def test_blanking_is_blind_to_the_label():
-    dataset = made_study()
+    dataset = made_dataset()
     turned = dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, labels=1 - dataset.inputs.labels))
     one, two = (blank_values(each, 0.5, np.random.default_rng(4)).inputs.clinical.values for each in (dataset, turned))
     assert np.array_equal(one, two, equal_nan=True)
 
 
-def test_a_cohort_without_bnp_and_ef_is_told():
-    dataset = made_study()
+def test_a_cohort_without_bnp_and_ef_is_refused():
+    dataset = made_dataset()
     inputs = dataclasses.replace(dataset.inputs, clinical=None)
     with pytest.raises(ConfigError, match=r"--missingness.*neither bnp nor ef"):
-        refuse_without_blanked(dataclasses.replace(dataset, inputs=inputs))
-    refuse_without_blanked(dataset)
+        require_blanked_variable(dataclasses.replace(dataset, inputs=inputs))
+    require_blanked_variable(dataset)

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from tests.studies.compared import made_bench, told
+from tests.studies.compared import fit_result, made_fold_data
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.studies.compare.compare import _summarised, tasks_of
-from cardiograph.studies.compare.figure import SHOWN, _painter
+from cardiograph.studies.compare.compare import _summarise, tasks_of
+from cardiograph.studies.compare.figure import LEADERBOARD_PANELS, _painter
 from cardiograph.studies.compare.options import CompareRequest, options_of
-from cardiograph.studies.compare.report import write_results
+from cardiograph.studies.compare.report import write_comparison
 from cardiograph.studies.compare.summary import labels_of_test
 
 LEANS = {"both": 1.0, "image": 0.05, "clinical": 0.5}
@@ -25,29 +25,32 @@ CHROMIUM = shutil.which("chromium")
 @pytest.fixture(scope="module")
 def result():
     """A comparison of every model on three modalities with made probabilities; both together score 1."""
-    fold_data, extent = made_bench(folds=3, modalities=tuple(LEANS)), options_of(CompareRequest(folds=3, repeats=2))
+    fold_data, options = (
+        made_fold_data(folds=3, modalities=tuple(LEANS)),
+        options_of(CompareRequest(folds=3, repeats=2)),
+    )
     rng, fits = np.random.default_rng(0), {}
-    for task in tasks_of(fold_data, extent):
+    for task in tasks_of(fold_data, options):
         labels = labels_of_test(fold_data, task.place)
         spread = rng.random(len(labels)) * 0.6
-        fits[task] = told(np.clip(spread + LEANS[task.modality] * labels, 0, 1), 0.3 + 0.2 * rng.random())
+        fits[task] = fit_result(np.clip(spread + LEANS[task.modality] * labels, 0, 1), 0.3 + 0.2 * rng.random())
     shared_cohort = SimpleNamespace(
         source=SimpleNamespace(name="made.csv"),
         config=fold_data.config,
         cohort=SimpleNamespace(has_pages=True),
         had_split=False,
     )
-    return _summarised(fold_data, shared_cohort, extent, fits)
+    return _summarise(fold_data, shared_cohort, options, fits)
 
 
 def test_every_dot_of_the_leaderboard_lies_on_its_axis(result):
     figure = Figure()
     _painter(result)(figure)
     modalities = result.facts.modalities
-    panels = np.array(figure.axes).reshape(len(modalities), len(SHOWN))
+    panels = np.array(figure.axes).reshape(len(modalities), len(LEADERBOARD_PANELS))
     for line, modality in zip(panels, modalities, strict=True):
         rows = [row for row in result.rows if row.modality == modality]
-        for axes, metric in zip(line, SHOWN, strict=True):
+        for axes, metric in zip(line, LEADERBOARD_PANELS, strict=True):
             dots = [each for each in axes.lines if each.get_linestyle() == "None"]
             assert [each.get_xdata()[0] for each in dots] == [row.scores[metric].value for row in rows]
             low, high = axes.get_xlim()
@@ -59,7 +62,7 @@ def test_a_dot_at_the_end_of_an_axis_is_drawn_whole(result):
     figure = Figure()
     _painter(result)(figure)
     dots = [each for axes in figure.axes for each in axes.lines if each.get_linestyle() == "None"]
-    assert len(dots) == len(SHOWN) * len(result.rows)
+    assert len(dots) == len(LEADERBOARD_PANELS) * len(result.rows)
     assert not any(each.get_clip_on() for each in dots)
 
 
@@ -78,7 +81,7 @@ def test_the_modalities_of_this_comparison_lie_apart(result):
 def test_the_tables_of_the_page_fit_a_screen_of_1280_pixels(result, tmp_path):
     from playwright.sync_api import sync_playwright
 
-    write_results(RunDirectory(tmp_path), result, {"command": "", "data_hash": "0" * 64, "config_toml": ""})
+    write_comparison(RunDirectory(tmp_path), result, {"command": "", "data_hash": "0" * 64, "config_toml": ""})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})

@@ -71,7 +71,7 @@ def test_unlabelled_records_teach_unless_their_group_is_held_out():
     assert split.part[40] == ("train" if split.part[0] == "train" else "excluded")
 
 
-def test_too_few_groups_of_a_class_are_told_with_a_way_out():
+def test_too_few_groups_of_a_class_are_refused_with_a_remedy():
     labels = np.array([1, 1, *[0] * 30], np.int64)
     with pytest.raises(ConfigError, match=r"--folds 5.*label 1 in 2.*fewer folds"):
         for number in range(5):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 from sklearn.metrics import brier_score_loss, roc_auc_score
-from tests.studies.compared import made_bench, told
+from tests.studies.compared import fit_result, made_fold_data
 
 from cardiograph.containers import Split
 from cardiograph.evaluate.bootstrap import Interval
@@ -20,31 +20,31 @@ from cardiograph.studies.compare.wording import judge
 MODELS = ("default", "mlp", "logistic")
 
 
-class Lab:
-    """What facts are taken from."""
+class CohortStub:
+    """The attributes of a shared cohort that the facts need."""
 
     def __init__(self, fold_data):
         from pathlib import Path
 
-        self.source, self.config, self.cohort = Path("made.csv"), fold_data.config, fold_data.any_study.cohort
+        self.source, self.config, self.cohort = Path("made.csv"), fold_data.config, fold_data.any_dataset.cohort
 
 
-def summed(fold_data, extent, seed=0):
+def summed(fold_data, options, seed=0):
     """Fits with random probabilities: the default leans to the label; validation prefers another baseline in each fold."""
     rng = np.random.default_rng(seed)
     fits = {}
-    for task in tasks_of(fold_data, extent):
+    for task in tasks_of(fold_data, options):
         labels = labels_of_test(fold_data, task.place)
         lean = {"default": 0.6, "mlp": 0.2, "logistic": 0.3}[task.model] * (0.5 if task.rewired else 1)
         values = np.clip(rng.random(len(labels)) * 0.6 + lean * labels, 0, 1)
         prefers = ("mlp", "logistic")[sum(task.place) % 2]
-        fits[task] = told(values, 0.3 if task.model == prefers else 0.4, seconds=1 + task.place[1])
-    return Summary(fold_data, _facts(fold_data, Lab(fold_data), extent), fits, extent)
+        fits[task] = fit_result(values, 0.3 if task.model == prefers else 0.4, seconds=1 + task.place[1])
+    return Summary(fold_data, _facts(fold_data, CohortStub(fold_data), options), fits, options)
 
 
 @pytest.fixture
 def summary():
-    return summed(made_bench(folds=3), CompareOptions(models=MODELS, folds=3, repeats=2))
+    return summed(made_fold_data(folds=3), CompareOptions(models=MODELS, folds=3, repeats=2))
 
 
 def by_hand(values, folds):
@@ -120,10 +120,10 @@ def test_it_helps_only_beyond_chance_and_by_its_edges(change, edges, expected):
 
 def test_a_score_that_no_fold_defines_is_undefined_and_counted(summary):
     separated = {
-        task: told(labels_of_test(summary.fold_data, task.place)) if task.model == "mlp" else fit
+        task: fit_result(labels_of_test(summary.fold_data, task.place)) if task.model == "mlp" else fit
         for task, fit in summary.fits.items()
     }
-    rows = Summary(summary.fold_data, summary.facts, separated, summary.extent).leaderboard()
+    rows = Summary(summary.fold_data, summary.facts, separated, summary.options).leaderboard()
     row = next(row for row in rows if row.model == "mlp")
     assert row.undefined["calibration_slope"] == 6
     assert math.isnan(row.scores["calibration_slope"].value)
@@ -138,12 +138,12 @@ def test_the_interval_of_a_score_stays_in_its_range(summary):
 
 
 def test_one_split_of_one_record_each_has_delongs_interval():
-    drawn = made_bench(folds=3, unlabelled=0).split((0, 0))
+    drawn = made_fold_data(folds=3, unlabelled=0).split((0, 0))
     part, groups = drawn.part.copy(), drawn.groups
     _, first = np.unique(groups.index, return_index=True)
     second = np.setdiff1d(np.arange(len(part)), first)
     part[second[part[second] == "test"]] = "excluded"
-    fold_data = made_bench(folds=3, unlabelled=0, given=Split(part, groups, "given"))
+    fold_data = made_fold_data(folds=3, unlabelled=0, given=Split(part, groups, "given"))
     summary = summed(fold_data, CompareOptions(models=MODELS, own_split=True))
     labels = labels_of_test(fold_data, (0, 0))
     pair = fitted(summary, "default", (0, 0)), fitted(summary, "mlp", (0, 0))

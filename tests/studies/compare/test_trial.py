@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss as reference_log_loss
-from tests.studies.compared import made_bench, told
+from tests.studies.compared import fit_result, made_fold_data
 
 from cardiograph.errors import ConfigError
 from cardiograph.studies.compare import trial
@@ -18,8 +18,8 @@ def poisoned(fold_data, place):
     """The same cohort and folds; test records have other labels, pages and values."""
     split = fold_data.split(place)
     test = split.rows("test")
-    studies = {}
-    for name, dataset in fold_data.studies.items():
+    datasets = {}
+    for name, dataset in fold_data.datasets.items():
         labels = dataset.inputs.labels.copy()
         labels[test] = 1 - labels[test]
         image = dataset.inputs.image.copy()
@@ -29,23 +29,23 @@ def poisoned(fold_data, place):
         clinical = dataclasses.replace(dataset.inputs.clinical, values=values)
         inputs = dataclasses.replace(dataset.inputs, labels=labels, image=image, clinical=clinical)
         cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(label=labels))
-        studies[name] = dataclasses.replace(dataset, cohort=cohort, inputs=inputs)
-    return dataclasses.replace(fold_data, studies=studies, given=split)
+        datasets[name] = dataclasses.replace(dataset, cohort=cohort, inputs=inputs)
+    return dataclasses.replace(fold_data, datasets=datasets, given=split)
 
 
 @pytest.mark.parametrize("model", ["logistic", "knn_vote", "mlp", "gcn"])
 def test_poisoned_test_records_change_no_choice(model):
-    fold_data = made_bench()
+    fold_data = made_fold_data()
     place = (0, 1)
-    sound = make_fit(fold_data, Task("both", place, model))
+    plain = make_fit(fold_data, Task("both", place, model))
     other = make_fit(poisoned(fold_data, place), Task("both", place, model))
-    assert other.setting == sound.setting
-    assert other.log_loss == sound.log_loss
-    assert other.probabilities != sound.probabilities
+    assert other.setting == plain.setting
+    assert other.log_loss == plain.log_loss
+    assert other.probabilities != plain.probabilities
 
 
 def test_the_setting_with_the_lowest_validation_loss_is_kept():
-    fold_data, task = made_bench(), Task("both", (0, 0), "logistic")
+    fold_data, task = made_fold_data(), Task("both", (0, 0), "logistic")
     dataset = fold_data.dataset("both", (0, 0))
     val = dataset.cohort.labels[dataset.rows("val")]
     losses = {}
@@ -61,7 +61,7 @@ def test_the_setting_with_the_lowest_validation_loss_is_kept():
 
 
 def test_the_loss_is_that_of_the_softmax_before_calibration():
-    fold_data = made_bench()
+    fold_data = made_fold_data()
     dataset = fold_data.dataset("both", (0, 0))
     found = fit_and_score(dataset, fold_data.config, name="logistic")
     labels = dataset.cohort.labels[dataset.rows("val")]
@@ -71,16 +71,16 @@ def test_the_loss_is_that_of_the_softmax_before_calibration():
 
 def test_the_best_baseline_is_that_of_the_lowest_validation_loss_and_never_a_graph():
     fits = {
-        "sign": told([0.5], 0.1),
-        "mlp": told([0.5], 0.4),
-        "logistic": told([0.5], 0.3),
-        "boosting": told([0.5], 0.3),
+        "sign": fit_result([0.5], 0.1),
+        "mlp": fit_result([0.5], 0.4),
+        "logistic": fit_result([0.5], 0.3),
+        "boosting": fit_result([0.5], 0.3),
     }
     assert best_baseline(fits) == "logistic"
 
 
 def test_random_edges_and_conditions_are_fits_of_their_own():
-    fold_data = made_bench()
+    fold_data = made_fold_data()
     plain, rewired, scarce, gappy = (
         make_fit(fold_data, Task("both", (0, 0), DEFAULT, **changes))
         for changes in ({}, {"rewired": True}, {"condition": ("labels", 0.25)}, {"condition": ("gone", 0.75)})
@@ -91,7 +91,7 @@ def test_random_edges_and_conditions_are_fits_of_their_own():
     assert gappy.probabilities != plain.probabilities
 
 
-def test_scarce_labels_are_learnt_with_components_of_all_records(monkeypatch):
+def test_scarce_labels_are_fitted_with_components_of_all_records(monkeypatch):
     seen = []
     monkeypatch.setattr(
         trial,
@@ -99,7 +99,7 @@ def test_scarce_labels_are_learnt_with_components_of_all_records(monkeypatch):
         lambda dataset, config, *_, **__: seen.append(config) or fit_and_score(dataset, config, name="logistic"),
     )
     for model in (DEFAULT, "logistic"):
-        make_fit(made_bench(), Task("both", (0, 0), model, tuned=False, condition=("labels", 0.5)))
+        make_fit(made_fold_data(), Task("both", (0, 0), model, tuned=False, condition=("labels", 0.5)))
     assert {(config.fusion.unlabelled, config.fusion.image_components) for config in seen} == {(True, 64)}
 
 

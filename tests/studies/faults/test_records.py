@@ -14,14 +14,14 @@ def studied_with(shared_cohort, seed=1, **faults):
     config = shared_cohort.config.model_copy(
         update={"balance": shared_cohort.config.balance.model_copy(update={"mode": "augment"})}
     )
-    return shared_cohort.study(shared_cohort.settings(config, Faults(**faults), "image", seed))[0]
+    return shared_cohort.build_dataset(shared_cohort.settings(config, Faults(**faults), "image", seed))[0]
 
 
 def is_copy(dataset):
     return np.array([" copy " in record for record in dataset.cohort.record_ids])
 
 
-def test_sound_copies_are_no_records(shared_cohort):
+def test_copies_without_faults_are_not_records(shared_cohort):
     dataset = studied_with(shared_cohort)
     assert len(dataset.cohort) == len(shared_cohort.cohort)
     assert set(dataset.augmented.copies.source) <= set(dataset.rows(TRAIN))
@@ -34,7 +34,7 @@ def test_augmented_before_the_split_copies_are_records_of_every_part(shared_coho
     assert (labels == 0).sum() == (labels == 1).sum()
     assert copies.sum() == len(dataset.cohort) - len(shared_cohort.cohort) > 0
     assert len(set(dataset.split.part[copies])) > 1
-    # nobody remembers what they are copies of: each is a group of its own
+    # the link to the originals is lost: each copy is a group of its own
     groups = dataset.split.groups.index
     assert all((groups == group).sum() == 1 for group in groups[copies])
 
@@ -64,7 +64,7 @@ def test_mirrored_copies_are_mirrored_only_where_asked_for(shared_cohort):
             update={"balance": shared_cohort.config.balance.model_copy(update={"mode": "augment"})}
         )
         config = shared_cohort.settings(config, Faults(**faults), "image", 1)
-        return [draw.flip for draw in shared_cohort.study(config)[0].augmented.draws]
+        return [draw.flip for draw in shared_cohort.build_dataset(config)[0].augmented.draws]
 
     assert not any(flips())
     mirrored = flips(mirrored_ecg=True)
@@ -76,13 +76,13 @@ def test_every_copy_gets_simulated_values_of_its_own(shared_cohort):
         update={"balance": shared_cohort.config.balance.model_copy(update={"mode": "augment"})}
     )
     faults = Faults(one_source_augmentation=True, simulated_from_label=True)
-    dataset = shared_cohort.study(shared_cohort.settings(config, faults, "both", 1))[0]
+    dataset = shared_cohort.build_dataset(shared_cohort.settings(config, faults, "both", 1))[0]
     values = dataset.inputs.clinical.values[is_copy(dataset)]
     assert len(values) == len(np.unique(values, axis=0)) > 1
 
 
-def test_seeds_share_the_copies_of_a_pool(make_lab):
-    shared_cohort = make_lab(pool=AugmentationPool(0, 4))
+def test_seeds_share_the_copies_of_a_pool(make_shared_cohort):
+    shared_cohort = make_shared_cohort(pool=AugmentationPool(0, 4))
     first, second = (studied_with(shared_cohort, seed=seed, augment_before_split=True) for seed in (1, 2))
     looks = [{tuple(page) for page in dataset.inputs.image[is_copy(dataset)].round(5)} for dataset in (first, second)]
     assert looks[0] & looks[1]
@@ -101,25 +101,25 @@ def torn(page_table, pages, tmp_path):
     return path
 
 
-def test_an_unreadable_page_is_an_error_and_with_the_fault_a_row_of_zeros(make_lab, torn):
+def test_an_unreadable_page_is_an_error_and_with_the_fault_a_row_of_zeros(make_shared_cohort, torn):
     with pytest.raises(PageError, match="cannot be used"):
-        _ = make_lab(torn)
-    shared_cohort = make_lab(torn, pages={"skip_bad": True})
-    sound = shared_cohort.study(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
-    assert len(sound.cohort) == 29
-    faulty = shared_cohort.study(
+        _ = make_shared_cohort(torn)
+    shared_cohort = make_shared_cohort(torn, pages={"skip_bad": True})
+    without_fault = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
+    assert len(without_fault.cohort) == 29
+    faulty = shared_cohort.build_dataset(
         shared_cohort.settings(shared_cohort.config, Faults(silent_zero_image=True), "image", 1)
     )[0]
     assert len(faulty.cohort) == 30
     zeros = ~faulty.inputs.image.any(axis=1)
     assert np.flatnonzero(zeros).tolist() == [17]
     readable = np.flatnonzero(~zeros)
-    np.testing.assert_array_equal(faulty.inputs.image[readable], sound.inputs.image)
+    np.testing.assert_array_equal(faulty.inputs.image[readable], without_fault.inputs.image)
 
 
 def test_pages_that_can_all_be_read_are_left_alone_by_the_fault(shared_cohort):
-    plain = shared_cohort.study(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
-    faulty = shared_cohort.study(
+    plain = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
+    faulty = shared_cohort.build_dataset(
         shared_cohort.settings(shared_cohort.config, Faults(silent_zero_image=True), "image", 1)
     )[0]
     np.testing.assert_array_equal(plain.inputs.image, faulty.inputs.image)

@@ -1,4 +1,4 @@
-"""A ladder from end to end: its figures are those of its parallel, its files agree, and it goes on where it was."""
+"""A ladder from end to end: its numbers are those of its trials, its files agree, and it resumes."""
 
 import csv
 import dataclasses
@@ -14,14 +14,13 @@ from tests.studies.conftest import page_settings
 from cardiograph.cli.app import main
 from cardiograph.config import load_config
 from cardiograph.errors import ConfigError, RunError
-from cardiograph.studies import parallel
-from cardiograph.studies.ladder import ladder
+from cardiograph.studies.ladder import ladder, trials
 from cardiograph.studies.ladder.figure import staircase, staircase_png
 from cardiograph.studies.ladder.ladder import LadderOptions, run_ladder
-from cardiograph.studies.ladder.report import as_csv
-from cardiograph.studies.shared_cohort import Measured
+from cardiograph.studies.ladder.report import ladder_lines
+from cardiograph.studies.shared_cohort import TrialMetrics
 
-HERE = LadderOptions(seeds=2, workers=1)
+OPTIONS = LadderOptions(seeds=2, workers=1)
 
 
 def values_settings(**changes):
@@ -29,25 +28,25 @@ def values_settings(**changes):
 
 
 @pytest.fixture(scope="session")
-def climbed(values_table, tmp_path_factory):
+def finished_ladder(values_table, tmp_path_factory):
     """A ladder on the table of values, and its folder."""
     out = tmp_path_factory.mktemp("ladders") / "values"
-    return run_ladder(values_table, out, values_settings(), HERE, command="cardiograph ladder values.csv"), out
+    return run_ladder(values_table, out, values_settings(), OPTIONS, command="cardiograph ladder values.csv"), out
 
 
 @pytest.fixture
 def counted(monkeypatch):
     """Which trials are made."""
     made = []
-    make = parallel._make
+    make = trials._run_trial
     monkeypatch.setattr(
-        parallel, "_make", lambda shared_cohort, trial: made.append(trial) or make(shared_cohort, trial)
+        trials, "_run_trial", lambda shared_cohort, trial: made.append(trial) or make(shared_cohort, trial)
     )
     return made
 
 
-def test_means_differences_and_intervals_are_those_of_the_trials(climbed):
-    result, out = climbed
+def test_means_differences_and_intervals_are_those_of_the_trials(finished_ladder):
+    result, out = finished_ladder
     lines = [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
     scores = {}
     for line in lines:
@@ -66,14 +65,14 @@ def test_means_differences_and_intervals_are_those_of_the_trials(climbed):
     assert (found.low, found.high) == pytest.approx((found.value - reach, found.value + reach))
 
 
-def test_values_drawn_from_the_label_are_worth_what_they_are_known_to_be(climbed):
-    rows = {row.name: row for row in climbed[0].alone[0].rows}
+def test_values_drawn_from_the_label_are_worth_what_they_are_known_to_be(finished_ladder):
+    rows = {row.name: row for row in finished_ladder[0].alone[0].rows}
     assert rows["simulated_from_label"].scores["auroc"].value > 0.9
     assert rows["simulated_from_label"].changes["auroc"].value > 0
 
 
-def test_a_row_that_was_not_run_has_no_figures_and_the_next_is_compared_with_the_last_that_was(climbed):
-    rows = list(climbed[0].ladders[0].rows)
+def test_a_row_that_was_not_run_has_no_figures_and_the_next_is_compared_with_the_last_that_was(finished_ladder):
+    rows = list(finished_ladder[0].ladders[0].rows)
     left_out = [row for row in rows if row.why_not]
     assert left_out
     assert all(not row.scores and not row.changes and row.sentence.startswith("Not applicable") for row in left_out)
@@ -83,22 +82,24 @@ def test_a_row_that_was_not_run_has_no_figures_and_the_next_is_compared_with_the
     assert ours.changes["auroc"].value == pytest.approx(expected)
 
 
-def test_label_0_as_positive_class_is_told_with_the_figures_that_change_places(climbed):
-    row = next(row for row in climbed[0].ladders[0].rows if row.name == "positive_is_normal")
-    before = next(row for row in climbed[0].ladders[0].rows if row.name == "patient_in_validation_graph")
+def test_label_0_as_positive_class_is_described_with_the_swapped_numbers(finished_ladder):
+    row = next(row for row in finished_ladder[0].ladders[0].rows if row.name == "positive_is_normal")
+    before = next(row for row in finished_ladder[0].ladders[0].rows if row.name == "patient_in_validation_graph")
     first, second = (f"{before.scores[name].value:.2f}" for name in ("sensitivity", "specificity"))
-    assert f"{first} and {second} would be told as {second} and {first}" in row.sentence
+    assert f"{first} and {second} would become {second} and {first}" in row.sentence
 
 
-def test_two_seeds_are_said_to_be_few(climbed):
-    assert any("hardly mean anything" in note for note in climbed[0].notes)
-    assert any("brings its own split" in note for note in climbed[0].notes)
+def test_two_seeds_give_a_note(finished_ladder):
+    assert any("hardly mean anything" in note for note in finished_ladder[0].notes)
+    assert any("brings its own split" in note for note in finished_ladder[0].notes)
 
 
-def test_the_files_agree(climbed):
-    result, out = climbed
-    told = json.loads((out / "ladder.json").read_text())
-    assert told["ladders"][0]["rows"][0]["scores"]["auroc"]["value"] == result.ladders[0].rows[0].scores["auroc"].value
+def test_the_files_agree(finished_ladder):
+    result, out = finished_ladder
+    content = json.loads((out / "ladder.json").read_text())
+    assert (
+        content["ladders"][0]["rows"][0]["scores"]["auroc"]["value"] == result.ladders[0].rows[0].scores["auroc"].value
+    )
     lines = list(csv.DictReader((out / "ladder.csv").read_text().splitlines()))
     first = next(line for line in lines if line["step"] == "thesis" and line["metric"] == "auroc")
     assert float(first["value"]) == result.ladders[0].rows[0].scores["auroc"].value
@@ -113,8 +114,8 @@ def test_the_files_agree(climbed):
     assert json.loads((out / "run.json").read_text())["status"] == "finished"
 
 
-def test_the_figure_is_drawn_alike_each_time_and_names_every_step(climbed):
-    result, out = climbed
+def test_the_figure_is_drawn_alike_each_time_and_names_every_step(finished_ladder):
+    result, out = finished_ladder
     picture = staircase(result)
     assert picture.svg == staircase(result).svg == (out / "ladder.svg").read_text()
     text = "".join(ElementTree.fromstring(picture.svg).itertext())  # noqa: S314 - our own file
@@ -125,19 +126,21 @@ def test_the_figure_is_drawn_alike_each_time_and_names_every_step(climbed):
     assert (out / "ladder.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_names_of_the_cohort_are_escaped(climbed, tmp_path):
+def test_names_of_the_cohort_are_escaped(finished_ladder, tmp_path):
     from cardiograph.artifacts.run import RunDirectory
-    from cardiograph.studies.ladder.report import write_results
+    from cardiograph.studies.ladder.report import write_ladder
 
-    result = dataclasses.replace(climbed[0], facts=dataclasses.replace(climbed[0].facts, cohort="<b>x</b>"))
-    write_results(RunDirectory(tmp_path), result, {"command": "<i>", "data_hash": "0", "config_toml": ""})
+    result = dataclasses.replace(
+        finished_ladder[0], facts=dataclasses.replace(finished_ladder[0].facts, cohort="<b>x</b>")
+    )
+    write_ladder(RunDirectory(tmp_path), result, {"command": "<i>", "data_hash": "0", "config_toml": ""})
     page = (tmp_path / "ladder.html").read_text()
     assert "<b>x</b>" not in page
     assert "&lt;b&gt;x" in page
     assert "<i>" not in page
 
 
-def test_a_killed_ladder_goes_on_and_comes_to_the_same(climbed, values_table, tmp_path, counted, monkeypatch):
+def test_a_killed_ladder_resumes_with_equal_results(finished_ladder, values_table, tmp_path, counted, monkeypatch):
     keep = ladder.TrialLog.keep
 
     def killed(self, key, scores, about):
@@ -148,46 +151,48 @@ def test_a_killed_ladder_goes_on_and_comes_to_the_same(climbed, values_table, tm
     with monkeypatch.context() as broken:
         broken.setattr(ladder.TrialLog, "keep", killed)
         with pytest.raises(KeyboardInterrupt):
-            run_ladder(values_table, tmp_path / "out", values_settings(), HERE)
+            run_ladder(values_table, tmp_path / "out", values_settings(), OPTIONS)
     assert not (tmp_path / "out" / "ladder.json").exists()
     counted.clear()
-    found = run_ladder(values_table, tmp_path / "out", values_settings(), HERE)
-    everything = len((climbed[1] / "trials.jsonl").read_text().splitlines())
+    found = run_ladder(values_table, tmp_path / "out", values_settings(), OPTIONS)
+    everything = len((finished_ladder[1] / "trials.jsonl").read_text().splitlines())
     assert len(counted) == everything - 5
-    assert found.as_dict() == climbed[0].as_dict()
+    assert found.as_dict() == finished_ladder[0].as_dict()
 
 
-def test_a_finished_ladder_makes_nothing_again_and_more_seeds_add_to_it(climbed, values_table, tmp_path, counted):
-    run_ladder(values_table, tmp_path / "out", values_settings(), HERE)
+def test_a_finished_ladder_makes_nothing_again_and_more_seeds_add_to_it(
+    finished_ladder, values_table, tmp_path, counted
+):
+    run_ladder(values_table, tmp_path / "out", values_settings(), OPTIONS)
     first = len(counted)
-    again = run_ladder(values_table, tmp_path / "out", values_settings(), HERE)
+    again = run_ladder(values_table, tmp_path / "out", values_settings(), OPTIONS)
     assert len(counted) == first
-    assert as_csv(again) == as_csv(climbed[0])
+    assert list(ladder_lines(again)) == list(ladder_lines(finished_ladder[0]))
     more = run_ladder(values_table, tmp_path / "out", values_settings(), LadderOptions(seeds=3, workers=1))
     assert {trial.seed for trial in counted[first:]} == {44}
     assert more.facts.seeds == 3
     assert more.ladders[0].rows[0].trials["auroc"][:2] == again.ladders[0].rows[0].trials["auroc"]
 
 
-def test_our_settings_are_tried_once_for_ladder_and_controls(climbed):
-    lines = [json.loads(line)["step"] for line in (climbed[1] / "trials.jsonl").read_text().splitlines()]
+def test_our_settings_are_tried_once_for_ladder_and_controls(finished_ladder):
+    lines = [json.loads(line)["step"] for line in (finished_ladder[1] / "trials.jsonl").read_text().splitlines()]
     assert "control clinical ours" not in lines
-    result = climbed[0]
+    result = finished_ladder[0]
     assert result.controls.rows[0].trials == result.ladders[0].rows[-1].trials
 
 
-def test_another_configuration_or_cohort_in_the_folder_is_refused(climbed, values_table, tmp_path):
+def test_another_configuration_or_cohort_in_the_folder_is_refused(finished_ladder, values_table, tmp_path):
     with pytest.raises(RunError, match=r"graph\.k"):
-        run_ladder(values_table, climbed[1], values_settings(graph={"k": 3}), HERE)
+        run_ladder(values_table, finished_ladder[1], values_settings(graph={"k": 3}), OPTIONS)
     other = tmp_path / "values.csv"
     other.write_text(values_table.read_text().replace("p0,", "q0,"))
     with pytest.raises(RunError, match="SHA-256"):
-        run_ladder(other, climbed[1], values_settings(), HERE)
+        run_ladder(other, finished_ladder[1], values_settings(), OPTIONS)
 
 
 def test_a_folder_inside_the_cohort_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="lies inside"):
-        run_ladder(tmp_path, tmp_path / "out", values_settings(), HERE)
+    with pytest.raises(ConfigError, match="is inside"):
+        run_ladder(tmp_path, tmp_path / "out", values_settings(), OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +231,8 @@ def test_a_quick_ladder_tells_values_drawn_from_the_label_from_chance(quick):
     assert rows["sound"].scores["auroc"].value == pytest.approx(0.5, abs=0.15)
     assert rows["simulated_from_label"].scores["auroc"].value > 0.9
     assert rows["simulated_from_label"].changes["auroc"].low > 0
-    said = " ".join(result.reading)
-    assert "move the AUROC of the sound path beyond chance by themselves: Clinical values drawn from the label" in said
+    reading = " ".join(result.reading)
+    assert "change AUROC beyond chance when added alone: Clinical values drawn from the label" in reading
 
 
 @pytest.mark.slow
@@ -246,19 +251,19 @@ def test_a_quick_ladder_of_the_shared_pages_shows_both_large_faults(shared, tmp_
 def test_a_quick_ladder_says_that_it_tries_two_faults(quick):
     result, out = quick
     first = result.ladders[0].rows[0]
-    assert first.title == "Published settings, with the faults below"
+    assert first.title == "Published settings with the faults below"
     assert "every fault" not in first.sentence
     assert any("--quick" in note and "copies across the split" in note for note in result.notes)
     assert not any("hardly mean anything" in note for note in result.notes)
     page = (out / "ladder.html").read_text()
-    assert "two of them are made on purpose" in " ".join(page.split())
+    assert "injects two of them on purpose" in " ".join(page.split())
     assert "all faults" not in page
 
 
-def test_the_tables_of_a_ladder_fit_80_columns(climbed, quick, capsys):
+def test_the_tables_of_a_ladder_fit_80_columns(finished_ladder, quick, capsys):
     from cardiograph.cli.studies import show_ladder
 
-    for result, out in (climbed, quick):
+    for result, out in (finished_ladder, quick):
         classes = {"class_accuracy": result.ladders[0].rows[0].scores["auroc"]}
         blocks = [
             dataclasses.replace(
@@ -270,8 +275,8 @@ def test_the_tables_of_a_ladder_fit_80_columns(climbed, quick, capsys):
             for block in result.ladders
         ]
         show_ladder(dataclasses.replace(result, ladders=tuple(blocks)), out)
-        told = capsys.readouterr().out
-        tables = told.partition("\n- ")[0]
+        content = capsys.readouterr().out
+        tables = content.partition("\n- ")[0]
         assert "class acc." in tables
         assert "…" not in tables
         assert max(map(len, tables.splitlines())) <= 80
@@ -293,22 +298,24 @@ def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
     assert "ladder.html" in shown
     with pytest.raises(SystemExit):
         main([*command, "--quick", "--seeds", "2", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert told["seeds"] == 2
-    assert told["controls"]["rows"][1]["name"] == "permuted_labels"
+    content = json.loads(capsys.readouterr().out)
+    assert content["seeds"] == 2
+    assert content["controls"]["rows"][1]["name"] == "permuted_labels"
 
 
 @pytest.mark.slow
-def test_processes_come_to_the_scores_of_one(climbed, values_table, tmp_path):
+def test_processes_come_to_the_scores_of_one(finished_ladder, values_table, tmp_path):
     found = run_ladder(values_table, tmp_path / "out", values_settings(), LadderOptions(seeds=2, workers=2))
-    for block, other in zip(found.ladders + found.alone, climbed[0].ladders + climbed[0].alone, strict=True):
+    for block, other in zip(
+        found.ladders + found.alone, finished_ladder[0].ladders + finished_ladder[0].alone, strict=True
+    ):
         for row, same in zip(block.rows, other.rows, strict=True):
             assert row.trials == same.trials
 
 
 @pytest.mark.slow
-def test_pages_climb_both_ladders(page_table, cheap_encoder, tmp_path):
-    found = run_ladder(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), HERE)
+def test_pages_give_both_ladders(page_table, cheap_encoder, tmp_path):
+    found = run_ladder(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), OPTIONS)
     assert [block.name for block in found.ladders] == ["image", "both"]
     assert found.ladders[0].metrics == ("auroc", "balanced_accuracy", "class_accuracy")
     assert found.facts.chance["class_accuracy"] == pytest.approx(20 / 30)
@@ -318,9 +325,9 @@ def test_pages_climb_both_ladders(page_table, cheap_encoder, tmp_path):
     assert "Class accuracy" in text
 
 
-def test_a_metric_of_one_trial_only_is_left_out(climbed):
+def test_a_metric_of_one_trial_only_is_left_out(finished_ladder):
     from cardiograph.studies.ladder.summary import _by_metric
 
-    found = _by_metric([Measured(0.5, 0.5, 0.5, 0.5, 0.4), Measured(0.5, 0.5, 0.5, 0.5)])
+    found = _by_metric([TrialMetrics(0.5, 0.5, 0.5, 0.5, 0.4), TrialMetrics(0.5, 0.5, 0.5, 0.5)])
     assert "class_accuracy" not in found
     assert found["auroc"].tolist() == [0.5, 0.5]

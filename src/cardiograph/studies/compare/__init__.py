@@ -1,1 +1,1 @@
-"""Compares models under repeated folds of whole groups."""
+"""Comparison of models under repeated folds of whole groups."""

@@ -1,168 +1,147 @@
-"""Models side by side under repeated folds of whole groups, settings chosen inside each; resumable, fit by fit."""
+"""Comparison of models under repeated folds of whole groups, with settings chosen inside each fold. It is resumable."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cardiograph.artifacts.cache import PageCache, cache_folder
-from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
-from cardiograph.containers import Split
-from cardiograph.encoders.weights import find_encoder_weights
-from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.registry import BASELINES, GRAPH_MODELS
-from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, Place, make_fold_data
-from cardiograph.studies.compare.folds import GONE_SHARES, LABEL_SHARES, refuse_without_blanked
+from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, FoldPlace, make_fold_data
+from cardiograph.studies.compare.folds import BLANKED_SHARES, LABEL_SHARES, require_blanked_variable
 from cardiograph.studies.compare.options import DEFAULT, CompareOptions
-from cardiograph.studies.compare.report import write_results
+from cardiograph.studies.compare.report import write_comparison
 from cardiograph.studies.compare.result import CompareFacts, CompareResult
-from cardiograph.studies.compare.summary import Summary, treated_all
-from cardiograph.studies.compare.trial import LABELS_KEPT, PLAIN, VALUES_GONE, FitResult, Task, make_fit
-from cardiograph.studies.compare.wording import notes
+from cardiograph.studies.compare.summary import Summary, treat_all_benefits
+from cardiograph.studies.compare.trial import LABELS_KEPT, NO_CONDITION, VALUES_BLANKED, FitResult, Task, make_fit
+from cardiograph.studies.compare.wording import compare_notes
+from cardiograph.studies.directory import study_directory
 from cardiograph.studies.faults.records import AugmentationPool
-from cardiograph.studies.parallel import LineLog, side_by_side, trial_key
+from cardiograph.studies.parallel import TrialLog, run_parallel, trial_key
 from cardiograph.studies.shared_cohort import Modality, SharedCohort
 from cardiograph.threads import set_threads
 
-VERSION = 1
-"""Changes whenever the same fit gives other scores; fits of another version are made again."""
+COMPARE_VERSION = 1
+"""Changes whenever the same fit gives other scores; fits of another version are repeated."""
 
 
 def compare(
     source: Path,
     out: Path,
     config: RunConfig,
-    extent: CompareOptions,
+    options: CompareOptions,
     *,
     progress: Progress | None = None,
     command: str = "",
 ) -> CompareResult:
-    """Make every fit of a comparison that is not there yet, and write its results.
+    """Compare models and write the results; fits that are already in the folder are not repeated.
 
     Args:
         source: Table, or folder with a folder per class.
-        out: Folder of the comparison; one of this cohort and configuration is resumed, whatever its extent.
-        config: Settings of the default; its seed is that of the folds.
-        extent: How much is compared.
+        out: Folder of the comparison; one with the same cohort and configuration is resumed.
+        config: Settings of the default model; its seed is also the seed of the folds.
+        options: Extent of the comparison.
         progress: Callback that receives the progress of pages, then of fits.
-        command: The command line, for the page.
+        command: Command line, shown in the report.
 
     Raises:
         CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
-    set_threads()
-    start, progress = time.perf_counter(), progress or NoProgress()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        message = (
-            f"compare {out}: lies inside the cohort {source}, where it would be read as a class; choose another --out"
-        )
-        raise ConfigError(message)
-    directory = RunDirectory(out)
-    with directory.locked(), PageCache(cache_folder()) as cache:
+    progress = progress or NoProgress()
+    with study_directory("compare", source, out, command=command) as (directory, cache):
         shared_cohort = SharedCohort(source, config, cache, progress, pool=AugmentationPool(config.seed, None))
-        if shared_cohort.cohort.has_pages and config.encoder.weights != "random":
-            progress.start("finding weights", 1)
-            find_encoder_weights(config.encoder, cache=cache_folder())
-        shared_cohort.settle_precision()
-        fold_data = make_fold_data(shared_cohort, extent.folds, own_split=extent.own_split)
-        if extent.richest_only:
-            fold_data = dataclasses.replace(fold_data, studies={fold_data.richest: fold_data.any_study})
-        if extent.missingness:
-            refuse_without_blanked(fold_data.any_study)
-        data = data_hash(*shared_cohort.own)
+        shared_cohort.prepare_encoder()
+        fold_data = make_fold_data(shared_cohort, options.folds, own_split=options.own_split)
+        if options.richest_only:
+            fold_data = dataclasses.replace(fold_data, datasets={fold_data.richest: fold_data.any_dataset})
+        if options.missingness:
+            require_blanked_variable(fold_data.any_dataset)
+        data = data_hash(*shared_cohort.usable)
         directory.begin(config, data)
-        set_threads(1)  # small fits: threads would wait for each other, and each process comes to the same figures
-        fits = _all_fits(fold_data, extent, LineLog(out / "fits.jsonl", FitResult), data, progress)
+        set_threads(1)  # small fits gain nothing from threads, and results do not depend on the number of processes
+        fits = _run_fits(fold_data, options, TrialLog(out / "fits.jsonl", FitResult), data, progress)
         set_threads()
-        result = _summarised(fold_data, shared_cohort, extent, fits)
+        result = _summarise(fold_data, shared_cohort, options, fits)
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
-        write_results(directory, result, about)
-        directory.record({"seconds": time.perf_counter() - start, "command": command, "source": source.name})
-        directory.finish()
+        write_comparison(directory, result, about)
     return result
 
 
-def tasks_of(fold_data: FoldData, extent: CompareOptions) -> list[Task]:
-    """Every fit of a comparison, fold by fold, so that an interrupted one has whole folds."""
-    return [task for place in extent.places for task in dict.fromkeys(_tasks_of_fold(fold_data, extent, place))]
+def tasks_of(fold_data: FoldData, options: CompareOptions) -> list[Task]:
+    """Return every fit of a comparison, fold by fold, so that an interrupted one has whole folds."""
+    return [task for place in options.places for task in dict.fromkeys(_tasks_of_fold(fold_data, options, place))]
 
 
-def _tasks_of_fold(fold_data: FoldData, extent: CompareOptions, place: Place) -> Iterator[Task]:
-    for modality in fold_data.studies:
-        for model in extent.models:
-            yield Task(modality, place, model, tuned=extent.tuned)
+def _tasks_of_fold(fold_data: FoldData, options: CompareOptions, place: FoldPlace) -> Iterator[Task]:
+    for modality in fold_data.datasets:
+        for model in options.models:
+            yield Task(modality, place, model, tuned=options.tuned)
         if fold_data.config.model.name in GRAPH_MODELS:
-            yield Task(modality, place, DEFAULT, tuned=extent.tuned, rewired=True)
-    baselines = (DEFAULT, *(name for name in extent.models if name in BASELINES))
+            yield Task(modality, place, DEFAULT, tuned=options.tuned, rewired=True)
+    baselines = (DEFAULT, *(name for name in options.models if name in BASELINES))
     richest: Modality = fold_data.richest
-    if extent.scarcity:
+    if options.scarcity:
         for share in LABEL_SHARES:
             for model in baselines:
                 yield Task(richest, place, model, tuned=False, condition=(LABELS_KEPT, share))
-    if extent.missingness:
-        for share in GONE_SHARES:
-            condition = (VALUES_GONE, share) if share else PLAIN
+    if options.missingness:
+        for share in BLANKED_SHARES:
+            condition = (VALUES_BLANKED, share) if share else NO_CONDITION
             for model in baselines:
-                yield Task(richest, place, model, tuned=extent.tuned, condition=condition)
+                yield Task(richest, place, model, tuned=options.tuned, condition=condition)
 
 
-def _all_fits(
-    fold_data: FoldData, extent: CompareOptions, log: LineLog[FitResult], data: str, progress: Progress
+def _run_fits(
+    fold_data: FoldData, options: CompareOptions, log: TrialLog[FitResult], data: str, progress: Progress
 ) -> dict[Task, FitResult]:
-    tasks = tasks_of(fold_data, extent)
-    for place in extent.places:
-        fold_data.split(place)  # a fold that cannot be made is told before the first fit
+    tasks = tasks_of(fold_data, options)
+    for place in options.places:
+        fold_data.split(place)  # raise an error for an impossible fold before the first fit
     keys = {task: _key(fold_data, task, data) for task in tasks}
     missing = [task for task in tasks if keys[task] not in log.known]
     progress.start("fits", len(tasks))
     progress.advance(len(tasks) - len(missing))
-    for made in side_by_side(fold_data, missing, _make, (_itself, (fold_data,)), workers=extent.workers):
-        log.keep(keys[made.task], made.fitted, dataclasses.asdict(made.task))
+    for finished in run_parallel(fold_data, missing, _run_task, (_identity, (fold_data,)), workers=options.workers):
+        log.keep(keys[finished.task], finished.fit, dataclasses.asdict(finished.task))
         progress.advance()
     return {task: log.known[key] for task, key in keys.items()}
 
 
 @dataclass(frozen=True)
-class _Made:
+class _TaskResult:
     task: Task
-    fitted: FitResult
+    fit: FitResult
 
 
-def _make(fold_data: FoldData, task: Task) -> _Made:
-    return _Made(task, make_fit(fold_data, task))
+def _run_task(fold_data: FoldData, task: Task) -> _TaskResult:
+    return _TaskResult(task, make_fit(fold_data, task))
 
 
-def _itself(fold_data: FoldData) -> FoldData:
+def _identity(fold_data: FoldData) -> FoldData:
     return fold_data
 
 
 def _key(fold_data: FoldData, task: Task, data: str) -> str:
-    """Equal for fits that are the same, whatever else is compared."""
+    """Return a key that is equal for equal fits, whatever else is compared."""
     return trial_key(
-        version=VERSION,
+        version=COMPARE_VERSION,
         data=data,
         config=fold_data.config.model_dump(mode="json"),
         folds=0 if fold_data.given is not None else fold_data.folds,
-        split=_told(fold_data.given),
+        split=[] if fold_data.given is None else fold_data.given.part.tolist(),
         task=task.facts(),
     )
 
 
-def _told(split: Split | None) -> list[str]:
-    return [] if split is None else split.part.tolist()
-
-
-def _summarised(
-    fold_data: FoldData, shared_cohort: SharedCohort, extent: CompareOptions, fits: dict[Task, FitResult]
+def _summarise(
+    fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOptions, fits: dict[Task, FitResult]
 ) -> CompareResult:
-    facts = _facts(fold_data, shared_cohort, extent)
-    summary = Summary(fold_data, facts, fits, extent)
+    facts = _facts(fold_data, shared_cohort, options)
+    summary = Summary(fold_data, facts, fits, options)
     differences = summary.differences()
     richest = fold_data.richest
     return CompareResult(
@@ -170,14 +149,14 @@ def _summarised(
         summary.leaderboard(),
         differences,
         summary.verdicts(differences),
-        summary.curve(LABELS_KEPT, LABEL_SHARES, richest) if extent.scarcity else (),
-        summary.curve(VALUES_GONE, GONE_SHARES, richest) if extent.missingness else (),
-        notes(facts, had_split=shared_cohort.had_split),
+        summary.curve(LABELS_KEPT, LABEL_SHARES, richest) if options.scarcity else (),
+        summary.curve(VALUES_BLANKED, BLANKED_SHARES, richest) if options.missingness else (),
+        compare_notes(facts, had_split=shared_cohort.had_split),
     )
 
 
-def _facts(fold_data: FoldData, shared_cohort: SharedCohort, extent: CompareOptions) -> CompareFacts:
-    dataset, places = fold_data.any_study, extent.places
+def _facts(fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOptions) -> CompareFacts:
+    dataset, places = fold_data.any_dataset, options.places
     labels = dataset.cohort.labels
     return CompareFacts(
         cohort=shared_cohort.source.name,
@@ -186,17 +165,17 @@ def _facts(fold_data: FoldData, shared_cohort: SharedCohort, extent: CompareOpti
         labelled=int((labels >= 0).sum()),
         positive=int((labels == 1).sum()),
         groups=len(dataset.split.groups),
-        modalities=tuple(name for name in RICHEST_FIRST if name in fold_data.studies),
-        folds=extent.folds if fold_data.given is None else 1,
-        repeats=extent.repeats if fold_data.given is None else 1,
+        modalities=tuple(name for name in RICHEST_FIRST if name in fold_data.datasets),
+        folds=options.folds if fold_data.given is None else 1,
+        repeats=options.repeats if fold_data.given is None else 1,
         confidence=shared_cohort.config.evaluation.confidence,
         own_split=fold_data.given is not None,
-        tuned=extent.tuned,
-        quick=extent.quick,
+        tuned=options.tuned,
+        quick=options.quick,
         weights=shared_cohort.config.encoder.weights
-        if shared_cohort.cohort.has_pages and "image" in fold_data.studies
+        if shared_cohort.cohort.has_pages and "image" in fold_data.datasets
         else "",
         default=shared_cohort.config.model.name,
-        thresholds=extent.thresholds,
-        treat_all=treated_all(fold_data, places, extent.thresholds),
+        thresholds=options.thresholds,
+        treat_all=treat_all_benefits(fold_data, places, options.thresholds),
     )

@@ -1,4 +1,4 @@
-"""The figures of a comparison: the leaderboard as dots with intervals, and the two curves."""
+"""Figures of a comparison: the leaderboard and the curves over labels and measurements."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-OURS, GRAPH, BASELINE = ("#332288", "o"), ("#117a65", "D"), ("#b03060", "s")
-"""Colour and marker of the default, of graph models and of baselines."""
+DEFAULT_LOOK, GRAPH_LOOK, BASELINE_LOOK = ("#332288", "o"), ("#117a65", "D"), ("#b03060", "s")
+"""Colour and marker of the default model, of graph models and of baselines."""
 
-SHOWN = ("auroc", "brier")
+LEADERBOARD_PANELS = ("auroc", "brier")
 
 
 def figures(result: CompareResult) -> dict[str, Picture]:
-    """File name without suffix -> figure."""
+    """Return file name without suffix -> figure."""
     found = {"leaderboard": leaderboard_figure(result)}
     if result.scarcity:
         found["scarcity"] = _curve(result, result.scarcity, "training labels kept", "label scarcity")
@@ -37,21 +37,21 @@ def figures(result: CompareResult) -> dict[str, Picture]:
 
 
 def leaderboard_figure(result: CompareResult) -> Picture:
-    """AUROC and Brier score of every model, a block for each modality."""
+    """Draw AUROC and Brier score of all models, with a block for each modality."""
     best = {row.modality: row for row in reversed(result.rows)}
-    told = "; ".join(
+    highest = "; ".join(
         f"{READS[row.modality]}: highest AUROC {number(row.scores['auroc'].value)}, {row.title}"
         for row in best.values()
     )
     facts = result.facts
     bars = "one split, no interval" if facts.own_split else f"bars are {facts.confidence * 100:g} % intervals"
     caption = (
-        f"Circles: the default; diamonds: graph models; squares: baselines. Means over {facts.folds * facts.repeats} "
-        f"fold(s); {bars}. Intervals of models overlap where their paired difference need not hold 0: see the differences. "
+        f"Circles: default; diamonds: graph models; squares: baselines. Means over {facts.folds * facts.repeats} "
+        f"fold(s); {bars}. Intervals may overlap although a paired difference excludes 0: see the differences. "
         f"{facts.records} records in {facts.groups} groups."
     )
     height = 0.9 + 0.27 * len(result.rows) + 0.35 * len(facts.modalities)
-    return picture((8.4, height), _painter(result), f"Leaderboard. {told}.", caption, wide=True)
+    return picture((8.4, height), _painter(result), f"Leaderboard. {highest}.", caption, wide=True)
 
 
 def _painter(result: CompareResult) -> Callable[[Figure], None]:
@@ -59,25 +59,29 @@ def _painter(result: CompareResult) -> Callable[[Figure], None]:
         names = result.facts.modalities
         blocks = [[row for row in result.rows if row.modality == name] for name in names]
         panels = figure.subplots(
-            len(names), len(SHOWN), squeeze=False, height_ratios=[len(block) + 1 for block in blocks], sharex="col"
+            len(names),
+            len(LEADERBOARD_PANELS),
+            squeeze=False,
+            height_ratios=[len(block) + 1 for block in blocks],
+            sharex="col",
         )
         for line, block, modality in zip(panels, blocks, names, strict=True):
-            for axes, metric in zip(line, SHOWN, strict=True):
+            for axes, metric in zip(line, LEADERBOARD_PANELS, strict=True):
                 _dots(axes, block, metric)
             line[0].set_title(READS[modality].capitalize())
             line[0].set_yticks(range(len(block)), [shown(row.title) for row in block])
             line[0].tick_params(axis="y", labelsize=8.5, labelcolor=INK)
             line[1].set_yticks([])
-        for axes, metric in zip(panels[-1], SHOWN, strict=True):
+        for axes, metric in zip(panels[-1], LEADERBOARD_PANELS, strict=True):
             low, high = axes.get_xlim()
-            axes.set_xlim(max(0, low), min(1, high))  # t intervals of few folds leave 0..1
+            axes.set_xlim(max(0, low), min(1, high))  # t intervals of few folds may exceed 0..1
             axes.set_xlabel(metric_title(metric))
 
     return paint
 
 
 def _look(model: str) -> tuple[str, str]:
-    return OURS if model == DEFAULT else BASELINE if model in BASELINES else GRAPH
+    return DEFAULT_LOOK if model == DEFAULT else BASELINE_LOOK if model in BASELINES else GRAPH_LOOK
 
 
 def _dots(axes: Axes, rows: Sequence[LeaderboardRow], metric: str) -> None:
@@ -112,14 +116,14 @@ def _curve(result: CompareResult, points: Sequence[Point], what: str, title: str
     def paint(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         places = np.arange(len(points))
-        _band(left, places, [point.default for point in points], OURS, f"default ({result.facts.default})")
-        _band(left, places, [point.baseline for point in points], BASELINE, "best baseline")
-        _band(right, places, [point.changes["auroc"] for point in points], OURS, "difference")
+        _band(left, places, [point.default for point in points], DEFAULT_LOOK, f"default ({result.facts.default})")
+        _band(left, places, [point.baseline for point in points], BASELINE_LOOK, "best baseline")
+        _band(right, places, [point.changes["auroc"] for point in points], DEFAULT_LOOK, "difference")
         right.axhline(0, color=SOFT, lw=1, ls="--")
         low, high = left.get_ylim()
         left.set_ylim(max(0, low), min(1, high))
         left.legend(loc="best")
-        for axes, label in ((left, "AUROC"), (right, "Default less best baseline, AUROC")):
+        for axes, label in ((left, "AUROC"), (right, "Default minus best baseline, AUROC")):
             axes.set_xticks(places, [f"{point.share * 100:g} %" for point in points])
             axes.set(xlabel=what, ylabel=label)
 

@@ -1,4 +1,4 @@
-"""The bench on which models are compared: one cohort embedded once, in each modality, and its folds."""
+"""Data of a comparison: one cohort, embedded once, in each modality, and its folds."""
 
 from __future__ import annotations
 
@@ -20,58 +20,59 @@ from cardiograph.train.data import Dataset
 from cardiograph.train.trial import nameless
 
 RICHEST_FIRST: tuple[Modality, ...] = ("both", "image", "clinical")
+"""Modalities, the one with the most information first."""
 
-Place = tuple[int, int]
+FoldPlace = tuple[int, int]
 """Repeat and fold, from 0."""
 
 
 @dataclass(frozen=True)
 class FoldData:
-    """A cohort ready to be compared on; small enough to be handed to other processes.
+    """Embedded cohort with its folds; small enough to be sent to other processes.
 
     Args:
-        config: Settings of the default; its seed is that of the folds.
-        studies: Modality -> embeddings and values, without names, pages and encoder.
-        folds: In each repeat.
-        given: The table's own split, or None where folds are drawn.
+        config: Settings of the default model; its seed is also the seed of the folds.
+        datasets: Modality -> embeddings and values, without patient IDs, pages and encoder.
+        folds: Number of folds per repeat.
+        given: Split of the table; None if folds are drawn.
     """
 
     config: RunConfig
-    studies: Mapping[Modality, Dataset]
+    datasets: Mapping[Modality, Dataset]
     folds: int
     given: Split | None = None
-    _drawn: dict[Place, Split] = field(default_factory=dict, compare=False)
+    _drawn: dict[FoldPlace, Split] = field(default_factory=dict, compare=False)
 
     @property
     def richest(self) -> Modality:
-        """The modality that knows most."""
-        return next(name for name in RICHEST_FIRST if name in self.studies)
+        """Modality with the most information."""
+        return next(name for name in RICHEST_FIRST if name in self.datasets)
 
     @property
     def shares(self) -> tuple[float, float]:
-        """Of training and of test records. What validates counts as neither: intervals rather wider than narrower."""
+        """Shares of training and test records; validation records count as neither, which widens intervals."""
         test = 1 / self.folds
         return (1 - test) * (1 - 1 / VALIDATION_PARTS), test
 
     @property
-    def any_study(self) -> Dataset:
-        """Labels and groups are those of every modality."""
-        return self.studies[self.richest]
+    def any_dataset(self) -> Dataset:
+        """Dataset of one modality; labels and groups are the same in all."""
+        return self.datasets[self.richest]
 
-    def split(self, place: Place) -> Split:
-        """The parts of a fold."""
+    def split(self, place: FoldPlace) -> Split:
+        """Return the split of a fold."""
         if self.given is not None:
             return self.given
         if place not in self._drawn:
-            dataset = self.any_study
+            dataset = self.any_dataset
             labels, groups = dataset.cohort.labels, dataset.split.groups
             strata = strata_of(dataset.cohort)
             self._drawn[place] = fold_split(labels, groups, self.folds, place, seed=self.config.seed, strata=strata)
         return self._drawn[place]
 
-    def dataset(self, modality: Modality, place: Place) -> Dataset:
-        """The cohort as one modality sees it, split into the parts of a fold."""
-        dataset, split = self.studies[modality], self.split(place)
+    def dataset(self, modality: Modality, place: FoldPlace) -> Dataset:
+        """Return the dataset of a modality with the split of a fold."""
+        dataset, split = self.datasets[modality], self.split(place)
         labels = dataset.cohort.labels
         weights = class_weights(labels[split.rows(TRAIN)]) if self.config.balance.mode != "none" else None
         inputs = dataclasses.replace(dataset.inputs, split=split, copies=None, class_weights=weights)
@@ -79,48 +80,50 @@ class FoldData:
 
 
 def make_fold_data(shared_cohort: SharedCohort, folds: int, *, own_split: bool = False) -> FoldData:
-    """Read and embed the pages of a cohort, once.
+    """Read and embed the pages of a cohort.
 
     Args:
-        shared_cohort: Shared cohort of the cohort.
-        folds: In each repeat.
-        own_split: Whether the table's split is used in place of folds.
+        shared_cohort: Cohort to compare on.
+        folds: Number of folds per repeat.
+        own_split: Whether to use the split of the table instead of folds.
 
     Raises:
-        ConfigError: Values would have to be simulated, or the own split cannot be used.
+        ConfigError: If values would have to be simulated, or the split of the table cannot be used.
     """
     if shared_cohort.config.clinical.simulate != "none":
         message = (
-            f"clinical.simulate is {shared_cohort.config.clinical.simulate!r}, and a comparison reads what was measured; "
-            "set it to 'none', and models read the pages alone"
+            f"clinical.simulate is {shared_cohort.config.clinical.simulate!r}, but a comparison needs measured values; "
+            "set it to 'none' to compare on pages alone"
         )
         raise ConfigError(message)
-    kept = shared_cohort.config.cohort.modality
+    allowed = shared_cohort.config.cohort.modality
     modalities: list[Modality] = []
-    if shared_cohort.cohort.has_pages and kept != "clinical":
+    if shared_cohort.cohort.has_pages and allowed != "clinical":
         modalities.append("image")
-    if shared_cohort.cohort.variables and kept != "image":
+    if shared_cohort.cohort.variables and allowed != "image":
         modalities.append("clinical")
     if len(modalities) == 2:
         modalities.append("both")
-    plain = shared_cohort.config.model_copy(
+    unbalanced = shared_cohort.config.model_copy(
         update={"balance": shared_cohort.config.balance.model_copy(update={"mode": "none"})}
     )
-    studies = {
-        name: nameless(shared_cohort.study(shared_cohort.settings(plain, Faults(), name, plain.seed))[0])
+    datasets = {
+        name: nameless(
+            shared_cohort.build_dataset(shared_cohort.settings(unbalanced, Faults(), name, unbalanced.seed))[0]
+        )
         for name in modalities
     }
-    fold_data = FoldData(shared_cohort.config, studies, folds)
+    fold_data = FoldData(shared_cohort.config, datasets, folds)
     return (
-        dataclasses.replace(fold_data, given=_own_split(shared_cohort, fold_data.any_study)) if own_split else fold_data
+        dataclasses.replace(fold_data, given=_own_split(shared_cohort, fold_data.any_dataset))
+        if own_split
+        else fold_data
     )
 
 
 def _own_split(shared_cohort: SharedCohort, dataset: Dataset) -> Split:
     if not shared_cohort.had_split:
-        message = (
-            "--own-split: the table has no column `split` (train, val, test); leave the option out to have folds drawn"
-        )
+        message = "--own-split: the table has no column `split` (train, val, test); leave the option out to draw folds"
         raise ConfigError(message)
     table = read_cohort(shared_cohort.source, shared_cohort.config.cohort, outcome=shared_cohort.config.outcome).table
     part_of = dict(zip(table["record_id"], table["split"], strict=True))
@@ -131,14 +134,15 @@ def _own_split(shared_cohort: SharedCohort, dataset: Dataset) -> Split:
         shared = len(set(found[first].tolist()) & set(found[second].tolist()))
         if shared:
             message = (
-                f"--own-split: {shared} group(s) of one patient or of copies of a page are in both {first} and {second}; "
-                "fix the column `split`, or leave the option out"
+                f"--own-split: {shared} group(s) of one patient or of copies of a page are in both {first} and "
+                f"{second}; fix the column `split`, or leave the option out"
             )
             raise CohortError(message)
-    if len(set(found[TEST].tolist())) < len(found[TEST]):
+    groups_of_test = len(set(found[TEST].tolist()))
+    if groups_of_test < len(found[TEST]):
         message = (
-            f"--own-split: the test part has {len(found[TEST])} records in {len(set(found[TEST].tolist()))} groups, and "
-            "DeLong's test needs one record of each; keep one record of each group in the test part, or leave the option out"
+            f"--own-split: the test part has {len(found[TEST])} records in {groups_of_test} groups, but DeLong's test needs "
+            "one record per group; keep one record per group in the test part, or leave the option out"
         )
         raise ConfigError(message)
     return split

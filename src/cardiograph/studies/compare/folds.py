@@ -1,4 +1,4 @@
-"""Repeated k-fold cross-validation in which whole groups are dealt, class by class, and each fold has its own validation."""
+"""Repeated stratified k-fold cross-validation of whole groups, with validation records of its own in each fold."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from cardiograph.train.data import Dataset
 
 Labels = NDArray[np.int64]
 
-
 VALIDATION_PARTS = 5
-"""What is not tested is dealt into so many parts; the first that has both labels and most strata validates: 20 % of it."""
+"""Number of parts of the records that are not tested; one part with both labels and most strata is for validation."""
 
 
 def deal_groups(
@@ -29,35 +28,35 @@ def deal_groups(
     *,
     strata: Sequence[NDArray[np.object_]] = (),
 ) -> Labels:
-    """Deal whole groups into folds of about equally many labelled records of each label and stratum.
+    """Distribute whole groups to folds with about equal numbers of labelled records of each label and stratum.
 
-    Groups come in random order, the large ones first; each goes to the fold whose labels and strata it fills least beyond
-    the others (smallest growth of the summed squared shares), ties by chance. A group without a labelled record is dealt
-    to none.
+    Groups are processed from large to small, in random order within a size. Each goes to the fold with the smallest
+    increase of the summed squared shares of labels and strata; ties are random. A group without a labelled record is in
+    no fold.
 
     Args:
         labels: [records] 0, 1 or -1 (unlabelled).
-        groups: [records] group of each, any integers.
-        count: Folds.
-        rng: Source of chance.
-        strata: Each [records], see :func:`cardiograph.cohort.split.draw_split`.
+        groups: [records] group of each record, any integers.
+        count: Number of folds.
+        rng: Random generator.
+        strata: [records] arrays of further strata, see :func:`cardiograph.cohort.split.draw_split`.
 
     Returns:
-        [records] fold of each, -1 where its group has no labelled record.
+        [records] fold of each record, -1 if its group has no labelled record.
     """
     _, member = np.unique(groups, return_inverse=True)
     sizes = group_counts(labels, member, strata)
     shares = sizes / np.maximum(sizes.sum(axis=0), 1)
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order, :2].sum(axis=1), kind="stable")]
-    held = np.zeros((count, sizes.shape[1]))
+    fold_shares = np.zeros((count, sizes.shape[1]))
     fold = np.full(len(sizes), -1, np.int64)
-    for group, chance in zip(order, rng.random((len(order), count)), strict=True):
+    for group, tie_break in zip(order, rng.random((len(order), count)), strict=True):
         if not sizes[group].any():
             continue
-        growth = ((held + shares[group]) ** 2 - held**2).sum(axis=1)
-        fold[group] = np.lexsort((chance, np.round(growth, 12)))[0]
-        held[fold[group]] += shares[group]
+        growth = ((fold_shares + shares[group]) ** 2 - fold_shares**2).sum(axis=1)
+        fold[group] = np.lexsort((tie_break, np.round(growth, 12)))[0]
+        fold_shares[fold[group]] += shares[group]
     dealt: Labels = fold[member]
     return dealt
 
@@ -71,20 +70,20 @@ def fold_split(
     seed: int,
     strata: Sequence[Sequence[object]] = (),
 ) -> Split:
-    """The parts of one fold: it is the test part, a fifth of the rest validates, what is left teaches.
+    """Return the split of one fold: the fold is the test part, a fifth of the rest is the validation part.
 
-    Unlabelled records teach where their group has no labelled one, or is taught from; else they are excluded.
+    Unlabelled records are training records unless their group is a validation or test group; then they are excluded.
 
     Args:
         labels: [records] 0, 1 or -1 (unlabelled).
-        groups: Rows that must not be parted.
-        folds: In each repeat.
+        groups: Groups of rows that must stay in one part.
+        folds: Number of folds per repeat.
         place: Repeat and fold, both from 0.
-        seed: Seed of all repeats; the same seed, the same folds, whatever else is asked for.
-        strata: Each [records], shared out like the label; see :func:`cardiograph.cohort.split.draw_split`.
+        seed: Seed of all repeats; equal seeds give equal folds.
+        strata: [records] sequences, balanced like the label; see :func:`cardiograph.cohort.split.draw_split`.
 
     Raises:
-        ConfigError: A part would lack a class.
+        ConfigError: If a part would lack a class.
     """
     repeat, number = place
     names = [np.array(each, dtype=object) for each in strata]
@@ -94,14 +93,14 @@ def fold_split(
     rng, names = np.random.default_rng([seed, repeat, number, 9]), [each[rest] for each in names]
     inner = deal_groups(labels[rest], groups.index[rest], VALIDATION_PARTS, rng, strata=names)
     part[dealt == number] = TEST
-    part[rest[inner == _validating(labels[rest], inner, names)]] = VAL
+    part[rest[inner == _validation_part(labels[rest], inner, names)]] = VAL
     for name in (TRAIN, VAL, TEST):
         found = set(labels[part == name].tolist()) - {UNLABELLED}
         if found != {0, 1}:
             holders = [len(np.unique(groups.index[labels == label])) for label in (0, 1)]
             message = (
                 f"--folds {folds}: a fold has no labelled record of both classes in its {name} part; label 0 is in "
-                f"{holders[0]} group(s) and label 1 in {holders[1]}, and {folds + VALIDATION_PARTS} of each are enough: "
+                f"{holders[0]} group(s) and label 1 in {holders[1]}, and {folds + VALIDATION_PARTS} of each suffice: "
                 "choose fewer folds or add patients of the rarer class"
             )
             raise ConfigError(message)
@@ -109,8 +108,8 @@ def fold_split(
     return Split(part.astype(str), groups, "drawn")
 
 
-def _validating(labels: Labels, inner: Labels, strata: Sequence[NDArray[np.object_]]) -> int:
-    """The first of the parts with both labels that hold the most strata."""
+def _validation_part(labels: Labels, inner: Labels, strata: Sequence[NDArray[np.object_]]) -> int:
+    """Return the first part with the most strata among those with both labels."""
 
     def variety(number: int) -> tuple[bool, int]:
         rows = inner == number
@@ -120,36 +119,33 @@ def _validating(labels: Labels, inner: Labels, strata: Sequence[NDArray[np.objec
 
 
 LABEL_SHARES = (0.05, 0.10, 0.25, 0.50, 1.0)
-"""Of the training labels that are kept."""
+"""Shares of the training labels that are kept."""
 
 
-GONE_SHARES = (0.0, 0.25, 0.50, 0.75)
-"""Of the measurements that are blanked."""
+BLANKED_SHARES = (0.0, 0.25, 0.50, 0.75)
+"""Shares of the measurements that are blanked."""
 
 
 BLANKED = ("bnp", "ef")
-
+"""Variables to blank: the two that are most expensive to measure."""
 
 _MISSING_WITH = {"ntprobnp": "bnp"}
-"""NT-proBNP is measured in the place of BNP, and blanked as BNP is."""
-
-"""The two that cost most to measure."""
+"""NT-proBNP is measured instead of BNP and blanked like it."""
 
 
-FEWEST = 2
-"""Groups of a class whose labels are kept, at least."""
+MIN_CLASS_GROUPS = 2
+"""Minimum number of groups per class that keep their labels."""
 
 
 def keep_labels(dataset: Dataset, share: float, rng: np.random.Generator) -> Dataset:
-    """Take the labels of training groups away until a share of each class is left; the records stay, unlabelled.
+    """Remove the labels of training groups until a share of each class remains; the records stay, unlabelled.
 
-    With the same state of ``rng`` the labels of a smaller share are among those of a larger one. Validation and test records
-    keep theirs.
+    With the same state of ``rng``, a smaller share is a subset of a larger one. Validation and test labels are kept.
 
     Args:
-        dataset: Split.
-        share: Share of the labelled training records of each class; 1 changes nothing.
-        rng: Source of chance.
+        dataset: Dataset with a split.
+        share: Share of the labelled training records of each class to keep; 1 keeps all.
+        rng: Random generator.
     """
     labels, groups = dataset.inputs.labels, dataset.split.groups.index
     rows = dataset.split.rows(TRAIN)
@@ -163,44 +159,46 @@ def keep_labels(dataset: Dataset, share: float, rng: np.random.Generator) -> Dat
         each = order[sick[order] == kind]
         before = np.cumsum(size[each]) - size[each]
         enough = int((before < share * size[each].sum() - 1e-9).sum())
-        kept[each[: max(FEWEST, enough)]] = True
+        kept[each[: max(MIN_CLASS_GROUPS, enough)]] = True
     scarce = labels.copy()
     scarce[rows[~kept[of_row]]] = UNLABELLED
     return dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, labels=scarce))
 
 
 def blank_values(dataset: Dataset, share: float, rng: np.random.Generator) -> Dataset:
-    """Take measurements away at random, blind to the label, in all parts; what is gone at a share is gone at a larger one.
+    """Blank measurements at random, independently of the label, in all parts.
+
+    With the same state of ``rng``, the blanked values of a smaller share are a subset of those of a larger one.
 
     Args:
-        dataset: With clinical values.
-        share: Share of the values of each blanked variable.
-        rng: Source of chance.
+        dataset: Dataset with clinical values.
+        share: Share of the values of each variable to blank.
+        rng: Random generator.
     """
     table = dataset.inputs.clinical
     if table is None:
         return dataset
-    chance: NDArray[np.float64] = rng.random((len(table.values), len(BLANKED)))
+    drawn: NDArray[np.float64] = rng.random((len(table.values), len(BLANKED)))
     values = table.values.copy()
     for column, name in enumerate(BLANKED):
         for place, variable in enumerate(table.variables):
             if _MISSING_WITH.get(variable.name, variable.name) == name:
-                values[chance[:, column] < share, place] = np.nan
+                values[drawn[:, column] < share, place] = np.nan
     clinical = dataclasses.replace(table, values=values)
     return dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, clinical=clinical))
 
 
-def refuse_without_blanked(dataset: Dataset) -> None:
-    """Say that there is nothing to be blanked.
+def require_blanked_variable(dataset: Dataset) -> None:
+    """Check that the cohort has a variable to blank.
 
     Raises:
-        ConfigError: The cohort has none of :data:`BLANKED`.
+        ConfigError: If the cohort has none of :data:`BLANKED`.
     """
     table = dataset.inputs.clinical
     names = () if table is None else tuple(variable.name for variable in table.variables)
     if not {_MISSING_WITH.get(name, name) for name in names} & set(BLANKED):
         message = (
-            f"--missingness: the cohort has neither {' nor '.join(BLANKED)}, which are what is blanked "
+            f"--missingness: the cohort has neither {' nor '.join(BLANKED)}, the variables that this option blanks "
             f"(it has {', '.join(names) or 'no clinical value'}); leave the option out, or map a column with --map"
         )
         raise ConfigError(message)

@@ -1,4 +1,4 @@
-"""How much a comparison compares, from the options of the command."""
+"""Options of a comparison: models, settings to choose from, folds and curves."""
 
 from __future__ import annotations
 
@@ -10,50 +10,52 @@ from typing import Any
 from cardiograph.config import RunConfig
 from cardiograph.errors import ConfigError
 from cardiograph.registry import BASELINES, GRAPH_MODELS, TITLES
-from cardiograph.studies.compare.fold_data import Place
+from cardiograph.studies.compare.fold_data import FoldPlace
 
 DEFAULT = "default"
-"""The configuration as it is, not tuned."""
+"""Name of the model with the given configuration, which is not tuned."""
 
 
 MODELS: tuple[str, ...] = (DEFAULT, *GRAPH_MODELS, *BASELINES)
-"""All that can be compared, in the order of printing."""
+"""All models that can be compared, in the order of the output."""
 
 
-QUICK: tuple[str, ...] = (DEFAULT, *BASELINES)
-"""What ``--quick`` compares."""
+QUICK_MODELS: tuple[str, ...] = (DEFAULT, *BASELINES)
+"""Models of ``--quick``."""
 
 
-COMPONENTS: dict[str, tuple[Any, ...]] = {"fusion.image_components": (0, 64)}
+IMAGE_COMPONENTS: dict[str, tuple[Any, ...]] = {"fusion.image_components": (0, 64)}
+"""Setting for the principal components of the image block; 0 keeps all features."""
 
 
 GRID: dict[str, dict[str, tuple[Any, ...]]] = {
     DEFAULT: {},
-    "sign": {"graph.space": ("fused", "learnt"), "model.votes": (False, True), **COMPONENTS},
-    **{name: COMPONENTS for name in TITLES if name != "sign"},
+    "sign": {"graph.space": ("fused", "learnt"), "model.votes": (False, True), **IMAGE_COMPONENTS},
+    **{name: IMAGE_COMPONENTS for name in TITLES if name != "sign"},
 }
-"""Model -> settings by ``section.key``, each with the values tried; every combination is."""
+"""Model -> settings by ``section.key`` with the values to try, in all combinations."""
 
 
 Setting = Mapping[str, Any]
+"""``section.key`` -> value."""
 
 
 def settings_of(model: str, *, image: bool, tuned: bool) -> list[Setting]:
-    """The settings that a model may choose from, at least one; an empty one is the configuration as it is.
+    """Return the settings that a model may choose from, at least one; an empty one keeps the configuration.
 
     Args:
         model: One of :data:`MODELS`.
-        image: Whether there is an image block, which alone has components.
-        tuned: Whether it may choose.
+        image: Whether there is an image block, the only block with components.
+        tuned: Whether the model may choose.
     """
     if not tuned:
         return [{}]
-    axes = {key: values for key, values in GRID[model].items() if image or key not in COMPONENTS}
+    axes = {key: values for key, values in GRID[model].items() if image or key not in IMAGE_COMPONENTS}
     return [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
 
 
 def configured(config: RunConfig, setting: Setting, *, seed: int) -> RunConfig:
-    """A configuration with a setting laid over it."""
+    """Return a configuration with a setting and a seed."""
     content = config.model_dump()
     for name, value in setting.items():
         section, key = name.split(".")
@@ -61,56 +63,61 @@ def configured(config: RunConfig, setting: Setting, *, seed: int) -> RunConfig:
     return RunConfig.model_validate({**content, "seed": seed})
 
 
-def title_of(model: str, config: RunConfig) -> str:
-    """Name for people."""
+def model_title(model: str, config: RunConfig) -> str:
+    """Return the title of a model."""
     return f"Default ({TITLES[config.model.name]})" if model == DEFAULT else TITLES[model]
 
 
 def chosen_models(names: str | None, *, quick: bool) -> tuple[str, ...]:
-    """The models that ``--models`` names, separated by commas; all, or the quick ones, where it is not given.
+    """Return the models of a comparison, the default included.
+
+    Args:
+        names: Names separated by commas; None for all models, or the quick ones.
+        quick: Whether the comparison is a quick one.
 
     Raises:
-        ConfigError: A name is unknown, the default is missing, or there is no baseline.
+        ConfigError: If a name is unknown or there is no baseline.
     """
     if names is None:
-        return QUICK if quick else MODELS
-    asked = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in asked if name not in MODELS]
+        return QUICK_MODELS if quick else MODELS
+    requested = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in requested if name not in MODELS]
     if unknown:
-        message = f"--models {names}: {unknown[0]!r} is no model; allowed are {', '.join(MODELS)}"
+        message = f"--models {names}: {unknown[0]!r} is not a model; allowed are {', '.join(MODELS)}"
         raise ConfigError(message)
-    return _in_order(names, asked)
+    return _in_order(names, requested)
 
 
-def _in_order(names: str, asked: Sequence[str]) -> tuple[str, ...]:
-    if not set(asked) & set(BASELINES):
-        message = f"--models {names}: nothing to be held against; add one of {', '.join(BASELINES)}"
+def _in_order(names: str, requested: Sequence[str]) -> tuple[str, ...]:
+    if not set(requested) & set(BASELINES):
+        message = f"--models {names}: there is no baseline to compare with; add one of {', '.join(BASELINES)}"
         raise ConfigError(message)
-    return tuple(name for name in MODELS if name in asked or name == DEFAULT)
+    return tuple(name for name in MODELS if name in requested or name == DEFAULT)
 
 
 FOLDS, REPEATS = 5, 5
-
+"""Default numbers of folds and repeats."""
 
 THRESHOLDS = (0.1, 0.2, 0.3)
+"""Default thresholds of net benefit."""
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """How much is compared.
+    """Extent of a comparison.
 
     Args:
-        models: Compared, the default among them.
-        folds: In each repeat.
-        repeats: Repeats of the folds.
+        models: Models to compare, including the default.
+        folds: Number of folds per repeat.
+        repeats: Number of repeats.
         tuned: Whether models choose their settings inside each fold.
-        thresholds: Thresholds of net benefit.
-        scarcity: Whether the curve over labels is made.
-        missingness: Whether the curve over measurements is made.
-        own_split: Whether the table's split is used in place of folds.
-        quick: Whether it is called quick.
-        workers: Processes; None for one a core.
-        richest_only: Whether only the modality that knows most is read.
+        thresholds: Thresholds of net benefit, each above 0 and below 1.
+        scarcity: Whether to make the curve over labels.
+        missingness: Whether to make the curve over measurements.
+        own_split: Whether to use the split of the table instead of folds.
+        quick: Whether the comparison is a quick one.
+        workers: Number of processes; None for one per core.
+        richest_only: Whether to use only the modality with the most information.
     """
 
     models: tuple[str, ...] = MODELS
@@ -126,8 +133,8 @@ class CompareOptions:
     richest_only: bool = False
 
     @property
-    def places(self) -> tuple[Place, ...]:
-        """Repeats and folds; the one place of the table's own split."""
+    def places(self) -> tuple[FoldPlace, ...]:
+        """Pairs of repeat and fold; a single pair for the split of the table."""
         if self.own_split:
             return ((0, 0),)
         return tuple((repeat, fold) for repeat in range(self.repeats) for fold in range(self.folds))
@@ -135,14 +142,14 @@ class CompareOptions:
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """Options as they were given; None where one was not.
+    """Options of the command line; None if not given.
 
     Args:
-        models: Names separated by commas.
-        folds: ``--folds``.
-        repeats: ``--repeats``.
-        net_benefit_at: Thresholds separated by commas.
-        jobs: ``--jobs``.
+        models: Value of ``--models``, names separated by commas.
+        folds: Value of ``--folds``.
+        repeats: Value of ``--repeats``.
+        net_benefit_at: Value of ``--net-benefit-at``, thresholds separated by commas.
+        jobs: Value of ``--jobs``.
     """
 
     models: str | None = None
@@ -153,47 +160,47 @@ class CompareRequest:
 
 
 def options_of(
-    asked: CompareRequest,
+    requested: CompareRequest,
     *,
     quick: bool = False,
     tuned: bool = True,
     curves: tuple[bool, bool] = (False, False),
     own_split: bool = False,
 ) -> CompareOptions:
-    """What the options ask for.
+    """Check the options of the command line and fill in defaults.
 
     Args:
-        asked: Options with a value.
-        quick: One repeat and fewer models, unless they are given.
+        requested: Options with a value.
+        quick: Whether the defaults are one repeat and fewer models.
         tuned: Whether models choose their settings.
-        curves: Whether those of labels and of measurements are made.
-        own_split: Whether the table's split is used.
+        curves: Whether to make the curves over labels and over measurements.
+        own_split: Whether to use the split of the table.
 
     Raises:
-        ConfigError: A number is out of range, a name or threshold is unknown, or options contradict each other.
+        ConfigError: If a number is out of range, a name or threshold is invalid, or options contradict each other.
     """
     for option, value, low, why in (
-        ("--folds", asked.folds, 2, "each fold is tested on and needs others to learn from; 5 is the default"),
-        ("--repeats", asked.repeats, 1, "5 is the default, and 1 with --quick"),
-        ("--jobs", asked.jobs, 1, "1 is this process alone"),
+        ("--folds", requested.folds, 2, "each fold needs others for training; the default is 5"),
+        ("--repeats", requested.repeats, 1, "the default is 5, and 1 with --quick"),
+        ("--jobs", requested.jobs, 1, "1 runs everything in this process"),
     ):
         if value is not None and value < low:
             message = f"{option} {value}: at least {low}; {why}"
             raise ConfigError(message)
-    if own_split and (asked.folds is not None or asked.repeats is not None):
-        message = "--own-split uses the one split of the table; leave out --folds and --repeats, or --own-split"
+    if own_split and (requested.folds is not None or requested.repeats is not None):
+        message = "--own-split uses the single split of the table; leave out --folds and --repeats, or --own-split"
         raise ConfigError(message)
     return CompareOptions(
-        models=chosen_models(asked.models, quick=quick),
-        folds=asked.folds or FOLDS,
-        repeats=asked.repeats or (1 if quick else REPEATS),
+        models=chosen_models(requested.models, quick=quick),
+        folds=requested.folds or FOLDS,
+        repeats=requested.repeats or (1 if quick else REPEATS),
         tuned=tuned,
-        thresholds=_thresholds(asked.net_benefit_at),
+        thresholds=_thresholds(requested.net_benefit_at),
         scarcity=curves[0],
         missingness=curves[1],
         own_split=own_split,
         quick=quick,
-        workers=asked.jobs,
+        workers=requested.jobs,
     )
 
 
@@ -205,8 +212,6 @@ def _thresholds(text: str | None) -> tuple[float, ...]:
     except ValueError:
         found = ()
     if not found or not all(0 < each < 1 for each in found):
-        message = (
-            f"--net-benefit-at {text}: risks at which one would act, above 0 and below 1, separated by commas: 0.1,0.2"
-        )
+        message = f"--net-benefit-at {text}: expected risks above 0 and below 1, separated by commas, such as 0.1,0.2"
         raise ConfigError(message)
     return found

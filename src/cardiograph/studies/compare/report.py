@@ -1,23 +1,17 @@
-"""A finished comparison as files: JSON, a CSV for each table, figures, and one HTML page without network or script."""
+"""Report of a comparison: tables, figures and HTML."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.artifacts.spreadsheet import csv_of
-from cardiograph.evaluate.bootstrap import Interval
-from cardiograph.report.template import fill
 from cardiograph.studies.compare.figure import figures
 from cardiograph.studies.compare.result import CompareResult, Point, metric_title
 from cardiograph.studies.compare.wording import READS
+from cardiograph.studies.report import ENDS, Line, interval_cells, write_study
 
-Line = Sequence[object]
-
-ENDS = ("value", "low", "high")
-HEADS: dict[str, tuple[str, ...]] = {
+TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "leaderboard": ("modality", "model", "title", "metric", *ENDS, "undefined_folds"),
     "settings": ("modality", "model", "settings", "folds"),
     "differences": ("modality", "model", "title", "metric", *ENDS, "p"),
@@ -28,32 +22,32 @@ HEADS: dict[str, tuple[str, ...]] = {
 """Table -> its columns."""
 
 
-def write_results(directory: RunDirectory, result: CompareResult, about: Mapping[str, Any]) -> None:
-    """Write ``compare.json``, ``compare.html``, a CSV for each table and an SVG for each figure.
+def write_comparison(directory: RunDirectory, result: CompareResult, about: Mapping[str, Any]) -> None:
+    """Write ``compare.json``, ``compare.html``, a CSV file for each table and an SVG file for each figure.
 
     Args:
         directory: Directory of the comparison.
-        result: All tables.
+        result: Result of the comparison.
         about: ``command``, ``data_hash`` and ``config_toml``.
     """
-    drawn = figures(result)
-    directory.write_json("compare.json", {**result.as_dict(), "about": dict(about)})
-    for name, text in tables(result).items():
-        directory.write_text(f"{name}.csv", text)
-    for name, one in drawn.items():
-        directory.write_text(f"{name}.svg", one.svg)
-    context = {"result": result, "facts": result.facts, "figures": drawn, "about": about, "reads": READS}
-    context |= {"titles": {name: metric_title(name) for name in result.rows[0].scores}}
-    directory.write_text("compare.html", fill("compare.html", context, package="cardiograph.studies.compare"))
+    titles = {name: metric_title(name) for name in result.rows[0].scores}
+    write_study(
+        directory,
+        "compare",
+        {**result.as_dict(), "about": dict(about)},
+        tables={name: (TABLE_COLUMNS[name], lines) for name, lines in _tables(result).items()},
+        figures=figures(result),
+        context={"result": result, "facts": result.facts, "about": about, "reads": READS, "titles": titles},
+    )
 
 
-def tables(result: CompareResult) -> dict[str, str]:
-    """Name -> CSV; a curve that was not made has none."""
+def _tables(result: CompareResult) -> dict[str, Iterable[Line]]:
+    """Return table -> lines; a curve that was not requested has no table."""
     lines: dict[str, Iterable[Line]] = {
         "leaderboard": _leaderboard(result),
         "settings": ((row.modality, row.model, *each) for row in result.rows for each in row.settings.items()),
         "differences": (
-            (each.modality, each.model, each.title, name, *_ends(change), each.p if name == "auroc" else None)
+            (each.modality, each.model, each.title, name, *interval_cells(change), each.p if name == "auroc" else None)
             for each in result.differences
             for name, change in each.changes.items()
         ),
@@ -62,34 +56,30 @@ def tables(result: CompareResult) -> dict[str, str]:
     for name, points in (("scarcity", result.scarcity), ("missingness", result.missingness)):
         if points:
             lines[name] = _points(points)
-    return {name: csv_of(HEADS[name], each) for name, each in lines.items()}
+    return lines
 
 
 def _leaderboard(result: CompareResult) -> Iterator[Line]:
     for row in result.rows:
         start = (row.modality, row.model, row.title)
         for name, found in row.scores.items():
-            yield (*start, name, *_ends(found), row.undefined[name])
-        yield (*start, "seconds", *_ends(row.seconds), 0)
+            yield (*start, name, *interval_cells(found), row.undefined[name])
+        yield (*start, "seconds", *interval_cells(row.seconds), 0)
         yield (*start, "peak_mib", row.peak_mib, None, None, 0)
 
 
 def _verdicts(result: CompareResult) -> Iterator[Line]:
     for each in result.verdicts:
-        yield (each.modality, each.helps, "default less best baseline", *_ends(each.change))
+        yield (each.modality, each.helps, "default less best baseline", *interval_cells(each.change))
         if each.edges is not None and each.rewired is not None:
-            yield (each.modality, each.helps, "default less random edges", *_ends(each.edges))
-            yield (each.modality, each.helps, "random edges less best baseline", *_ends(each.rewired))
+            yield (each.modality, each.helps, "default less random edges", *interval_cells(each.edges))
+            yield (each.modality, each.helps, "random edges less best baseline", *interval_cells(each.rewired))
 
 
 def _points(points: Sequence[Point]) -> Iterator[Line]:
     for point in points:
         start = (point.share, point.labelled)
-        yield (*start, "default auroc", *_ends(point.default))
-        yield (*start, "best baseline auroc", *_ends(point.baseline))
+        yield (*start, "default auroc", *interval_cells(point.default))
+        yield (*start, "best baseline auroc", *interval_cells(point.baseline))
         for name, change in point.changes.items():
-            yield (*start, f"difference {name}", *_ends(change))
-
-
-def _ends(found: Interval) -> tuple[float | None, ...]:
-    return tuple(value if math.isfinite(value) else None for value in (found.value, found.low, found.high))
+            yield (*start, f"difference {name}", *interval_cells(change))

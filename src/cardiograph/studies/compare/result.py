@@ -1,4 +1,4 @@
-"""What a comparison found, ready to be shown."""
+"""Results of a comparison."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.studies.shared_cohort import Modality
 
-Helps = Literal["yes", "not the edges", "no", "undecided", "no graph"]
+GraphAnswer = Literal["yes", "not the edges", "no", "undecided", "no graph"]
+"""Answers to the question whether the graph helps."""
 
-SCORED = ("auroc", "auprc", "brier", "calibration_slope", "calibration_intercept")
-"""Metrics of the leaderboard, before net benefit."""
+LEADERBOARD_METRICS = ("auroc", "auprc", "brier", "calibration_slope", "calibration_intercept")
+"""Metrics of the leaderboard, in addition to net benefit."""
 
-COMPARED = ("auroc", "brier")
+DIFFERENCE_METRICS = ("auroc", "brier")
 """Metrics of the differences."""
 
 
 def benefit_name(threshold: float) -> str:
-    """Key of the net benefit at a threshold: ``net_benefit_at_0.2``."""
+    """Return the key of the net benefit at a threshold: ``net_benefit_at_0.2``."""
     return f"net_benefit_at_{threshold:g}"
 
 
 def metric_title(name: str) -> str:
-    """Name for people."""
+    """Return the title of a metric."""
     if name in METRICS:
         return METRICS[name].title
     return f"Net benefit at {name.removeprefix('net_benefit_at_')}"
@@ -33,17 +34,17 @@ def metric_title(name: str) -> str:
 
 @dataclass(frozen=True)
 class LeaderboardRow:
-    """A line of the leaderboard.
+    """A row of the leaderboard.
 
     Args:
-        modality: What the model reads.
-        model: Its key.
-        title: Its name for people.
-        scores: Metric -> mean over folds and interval; NaN where it is defined in no fold.
-        undefined: Metric -> folds in which it is not defined, which the mean leaves out.
-        seconds: For a fit with the chosen settings, mean and interval.
-        peak_mib: Largest resident memory of a process during such a fit.
-        settings: In words -> in how many folds they were chosen.
+        modality: Inputs of the model.
+        model: Name of the model.
+        title: Title of the model.
+        scores: Metric -> mean over folds with interval; NaN if it is undefined in all folds.
+        undefined: Metric -> number of folds in which it is undefined; the mean excludes them.
+        seconds: Duration of a fit with the chosen settings in seconds, mean and interval.
+        peak_mib: Peak resident memory of the process during such a fit, in MiB.
+        settings: Settings as text -> number of folds that chose them.
     """
 
     modality: Modality
@@ -58,15 +59,15 @@ class LeaderboardRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """A model less the baseline that the validation records of each fold preferred, fold by fold.
+    """Difference between a model and the best baseline of each fold, chosen on validation records.
 
     Args:
-        modality: What both read.
-        model: Key of the first.
-        title: Its name for people.
-        changes: Metric -> mean difference and interval.
-        baselines: Baseline -> in how many folds it was the best.
-        p: P of DeLong's test on AUROC, where there is one split; None for folds.
+        modality: Inputs of both models.
+        model: Name of the model.
+        title: Title of the model.
+        changes: Metric -> mean difference with interval.
+        baselines: Baseline -> number of folds in which it is the best.
+        p: P value of DeLong's test of the AUROC for a single split; None for folds.
     """
 
     modality: Modality
@@ -79,14 +80,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Point:
-    """A place of a curve.
+    """A point of a curve.
 
     Args:
-        share: Share of labels kept, or of measurements gone.
-        labelled: Training records with a label, mean.
-        default: AUROC of the default.
+        share: Share of labels kept, or of measurements blanked, 0..1.
+        labelled: Mean number of labelled training records.
+        default: AUROC of the default model.
         baseline: AUROC of the best baseline of each fold.
-        changes: Metric -> default less baseline.
+        changes: Metric -> default minus baseline.
     """
 
     share: float
@@ -97,21 +98,21 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether the graph earned its place.
+class GraphVerdict:
+    """Verdict whether the graph helps.
 
     Args:
-        modality: What the models read.
-        helps: ``yes`` where the default beats the best baseline and itself with random edges; ``not the edges`` where it
-            beats only the baseline; ``no`` where it is worse; ``undecided`` where the interval holds 0.
-        sentence: In words.
-        change: AUROC of the default less the best baseline.
-        edges: AUROC of the default less the same model with random edges.
-        rewired: AUROC of the same model with random edges less the best baseline.
+        modality: Inputs of the models.
+        helps: ``yes`` if the default is better than the best baseline and than itself with random edges; ``not the
+            edges`` if only better than the baseline; ``no`` if worse; ``undecided`` if the interval includes 0.
+        sentence: The verdict as text.
+        change: AUROC of the default minus that of the best baseline.
+        edges: AUROC of the default minus that of the same model with random edges.
+        rewired: AUROC of the same model with random edges minus that of the best baseline.
     """
 
     modality: Modality
-    helps: Helps
+    helps: GraphAnswer
     sentence: str
     change: Interval
     edges: Interval | None = None
@@ -120,26 +121,26 @@ class Verdict:
 
 @dataclass(frozen=True)
 class CompareFacts:
-    """What was compared on what.
+    """Cohort and settings of a comparison.
 
     Args:
-        cohort: Name of its file or folder.
-        outcome: What label 1 is called.
-        records: All.
-        labelled: With a label.
-        positive: With label 1.
-        groups: Whole ones were dealt.
-        modalities: Read.
-        folds: In a repeat; 1 for the table's own split.
-        repeats: Repeats of the folds.
-        confidence: Confidence of all intervals.
-        own_split: Whether the table's split was used.
+        cohort: Name of the table or folder.
+        outcome: Name of label 1.
+        records: Number of records.
+        labelled: Number of records with a label.
+        positive: Number of records with label 1.
+        groups: Number of groups of related records.
+        modalities: Inputs that are compared.
+        folds: Number of folds per repeat; 1 for the split of the table.
+        repeats: Number of repeats.
+        confidence: Confidence level of the intervals, 0..1.
+        own_split: Whether the split of the table was used.
         tuned: Whether models chose their settings.
-        quick: Whether it is called quick.
+        quick: Whether the comparison is a quick one.
         weights: Weights of the encoder; empty without pages.
-        default: The default's model.
+        default: Name of the default model.
         thresholds: Thresholds of net benefit.
-        treat_all: Metric -> net benefit of acting on everybody.
+        treat_all: Metric -> net benefit of treating all patients.
     """
 
     cohort: str
@@ -163,33 +164,33 @@ class CompareFacts:
 
 @dataclass(frozen=True)
 class CompareResult:
-    """A finished comparison.
+    """Result of a comparison.
 
     Args:
-        facts: What was compared on what.
-        rows: The leaderboard, by modality, the highest AUROC first.
-        differences: Default and graph models against the best baseline.
-        verdicts: One for each modality, the one that knows most first.
-        scarcity: Curve over the share of labels kept; empty where not asked for.
-        missingness: Curve over the share of measurements gone; empty where not asked for.
-        notes: What a reader has to know, a sentence each.
+        facts: Cohort and settings.
+        rows: Leaderboard, by modality, the highest AUROC first.
+        differences: Default and graph models compared with the best baseline.
+        verdicts: Verdict for each modality, the one with the most information first.
+        scarcity: Curve over the share of labels kept; empty if not requested.
+        missingness: Curve over the share of measurements blanked; empty if not requested.
+        notes: Notes on the method and its limits.
     """
 
     facts: CompareFacts
     rows: tuple[LeaderboardRow, ...]
     differences: tuple[Difference, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[GraphVerdict, ...]
     scarcity: tuple[Point, ...] = ()
     missingness: tuple[Point, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property
-    def verdict(self) -> Verdict:
-        """Of the modality that knows most."""
+    def verdict(self) -> GraphVerdict:
+        """Verdict of the modality with the most information."""
         return self.verdicts[0]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: None where a number is undefined."""
+        """Return plain values for JSON, None for undefined numbers."""
         plain: dict[str, Any] = _plain(asdict(self))
         return plain
 

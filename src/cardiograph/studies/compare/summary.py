@@ -1,4 +1,4 @@
-"""From fits to tables: leaderboard, differences to the best baseline, verdicts, curves."""
+"""Summary of the fits of a comparison: leaderboard, differences from the best baseline, verdicts and curves."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from cardiograph.evaluate.delong import AurocDifference, delong_test
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.net_benefit import net_benefit, treat_all
 from cardiograph.registry import BASELINES, GRAPH_MODELS
-from cardiograph.studies.compare.fold_data import FoldData, Place
+from cardiograph.studies.compare.fold_data import FoldData, FoldPlace
 from cardiograph.studies.compare.folds import keep_labels
-from cardiograph.studies.compare.options import DEFAULT, CompareOptions, title_of
+from cardiograph.studies.compare.options import DEFAULT, CompareOptions, model_title
 from cardiograph.studies.compare.result import (
-    COMPARED,
-    SCORED,
+    DIFFERENCE_METRICS,
+    LEADERBOARD_METRICS,
     CompareFacts,
     Difference,
+    GraphVerdict,
     LeaderboardRow,
     Point,
-    Verdict,
     benefit_name,
 )
-from cardiograph.studies.compare.trial import LABELS_KEPT, PLAIN, FitResult, Task, best_baseline
+from cardiograph.studies.compare.trial import LABELS_KEPT, NO_CONDITION, FitResult, Task, best_baseline
 from cardiograph.studies.compare.wording import verdict_of
 from cardiograph.studies.shared_cohort import Modality
 
 Fits = Mapping[Task, FitResult]
 
-
 Pair = tuple[FitResult, FitResult]
+"""Two fits of the same fold."""
 
 
-def labels_of_test(fold_data: FoldData, place: Place) -> NDArray[np.int64]:
-    """[labelled test records] of a fold."""
-    labels, rows = fold_data.any_study.cohort.labels, fold_data.split(place).rows(TEST)
+def labels_of_test(fold_data: FoldData, place: FoldPlace) -> NDArray[np.int64]:
+    """Return the [labelled test records] labels of a fold."""
+    labels, rows = fold_data.any_dataset.cohort.labels, fold_data.split(place).rows(TEST)
     return labels[rows][labels[rows] >= 0]
 
 
-def scores_of(labels: NDArray[np.int64], fitted: FitResult, thresholds: Sequence[float]) -> dict[str, float]:
-    """Metric -> value on the test records of a fold; NaN where undefined."""
+def fold_scores(labels: NDArray[np.int64], fitted: FitResult, thresholds: Sequence[float]) -> dict[str, float]:
+    """Return metric -> value on the test records of a fold; NaN if undefined."""
     probabilities = np.array(fitted.probabilities)
-    found = {name: METRICS[name].value(labels, probabilities, 0.5) for name in SCORED}
+    found = {name: METRICS[name].value(labels, probabilities, 0.5) for name in LEADERBOARD_METRICS}
     benefits = net_benefit(labels, probabilities, np.array(thresholds))
     return found | {benefit_name(at): float(each) for at, each in zip(thresholds, benefits, strict=True)}
 
 
 def mean_of(fold_data: FoldData, values: Sequence[float], confidence: float, metric: str = "") -> Interval:
-    """Mean over the folds in which a score is defined, with the corrected resampled t interval; one fold has no interval.
+    """Return the mean over the folds in which a score is defined, with the corrected resampled t interval.
 
-    Few folds make an interval wide; that of a metric does not leave the metric's range.
+    A single fold gives no interval. The interval of a metric is clipped to the range of the metric.
     """
     defined = np.array([value for value in values if math.isfinite(value)])
     if not len(defined):
@@ -71,25 +71,25 @@ def mean_of(fold_data: FoldData, values: Sequence[float], confidence: float, met
 
 
 def differences_of(
-    fold_data: FoldData, places: Sequence[Place], pairs: Sequence[Pair], confidence: float
+    fold_data: FoldData, places: Sequence[FoldPlace], pairs: Sequence[Pair], confidence: float
 ) -> dict[str, Interval]:
-    """Metric -> first less second: paired over folds, or by DeLong (AUROC alone) where there is one split."""
-    values: dict[str, list[float]] = {name: [] for name in COMPARED}
+    """Return metric -> first minus second, paired over folds; for a single split the AUROC has DeLong's interval."""
+    values: dict[str, list[float]] = {name: [] for name in DIFFERENCE_METRICS}
     for place, pair in zip(places, pairs, strict=True):
         labels = labels_of_test(fold_data, place)
-        for name in COMPARED:
+        for name in DIFFERENCE_METRICS:
             first, second = (METRICS[name].value(labels, np.array(each.probabilities), 0.5) for each in pair)
             values[name].append(first - second)
     found = {name: mean_of(fold_data, each, confidence) for name, each in values.items()}
     if fold_data.given is not None:
-        told = delong_of(fold_data, pairs[0], confidence)
-        found["auroc"] = Interval(told.difference, told.low, told.high)
+        test = delong_of(fold_data, pairs[0], confidence)
+        found["auroc"] = Interval(test.difference, test.low, test.high)
     return found
 
 
 def delong_of(fold_data: FoldData, pair: Pair, confidence: float) -> AurocDifference:
-    """DeLong's test on the one split that the table brings."""
-    labels, place = fold_data.any_study.cohort.labels, (0, 0)
+    """Apply DeLong's test to the split of the table."""
+    labels, place = fold_data.any_dataset.cohort.labels, (0, 0)
     rows = fold_data.split(place).rows(TEST)
     rows = rows[labels[rows] >= 0]
     groups = fold_data.split(place).groups.index[rows]
@@ -97,38 +97,38 @@ def delong_of(fold_data: FoldData, pair: Pair, confidence: float) -> AurocDiffer
     return delong_test(labels[rows], (first, second), groups, confidence=confidence)
 
 
-AS_IT_IS = "as configured"
-"""The settings of a model that chose none."""
+AS_CONFIGURED = "as configured"
+"""Settings of a model without a choice, as text."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The fits of a comparison, and how they are told.
+    """Makes the tables of a comparison from its fits.
 
     Args:
-        fold_data: The cohort.
-        facts: What was compared on what.
-        fits: Every fit.
-        extent: How much was compared.
+        fold_data: Cohort with its folds.
+        facts: Cohort and settings.
+        fits: All fits.
+        options: Extent of the comparison.
     """
 
     fold_data: FoldData
     facts: CompareFacts
     fits: Fits
-    extent: CompareOptions
+    options: CompareOptions
 
     @property
-    def places(self) -> tuple[Place, ...]:
-        """Repeats and folds."""
-        return self.extent.places
+    def places(self) -> tuple[FoldPlace, ...]:
+        """Pairs of repeat and fold."""
+        return self.options.places
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Compared."""
-        return self.extent.models
+        """Names of the compared models."""
+        return self.options.models
 
     def leaderboard(self) -> tuple[LeaderboardRow, ...]:
-        """A line for each model and modality, the highest AUROC first."""
+        """Return a row for each modality and model, the highest AUROC first."""
         rows = []
         for modality in self.facts.modalities:
             lines = [self._row(modality, model) for model in self.models]
@@ -136,13 +136,13 @@ class Summary:
         return tuple(rows)
 
     def differences(self) -> tuple[Difference, ...]:
-        """Default and graph models against the best baseline of each fold."""
-        judged = [model for model in self.models if model in (DEFAULT, *GRAPH_MODELS)]
-        return tuple(self._difference(modality, model) for modality in self.facts.modalities for model in judged)
+        """Return the differences of the default and the graph models from the best baseline of each fold."""
+        compared = [model for model in self.models if model in (DEFAULT, *GRAPH_MODELS)]
+        return tuple(self._difference(modality, model) for modality in self.facts.modalities for model in compared)
 
-    def verdicts(self, differences: Iterable[Difference]) -> tuple[Verdict, ...]:
-        """One for each modality, from its difference of the default and the control of random edges."""
-        title = title_of(DEFAULT, self.fold_data.config)
+    def verdicts(self, differences: Iterable[Difference]) -> tuple[GraphVerdict, ...]:
+        """Return a verdict for each modality, from the difference of the default and the control with random edges."""
+        title = model_title(DEFAULT, self.fold_data.config)
         found = []
         for each in differences:
             if each.model != DEFAULT:
@@ -158,12 +158,12 @@ class Summary:
         return tuple(found)
 
     def curve(self, kind: str, shares: Sequence[float], modality: Modality) -> tuple[Point, ...]:
-        """Default and best baseline over the shares of a condition."""
+        """Return the AUROC of default and best baseline over the shares of a condition."""
         points = []
         for share in shares:
-            condition = PLAIN if kind != LABELS_KEPT and not share else (kind, share)
+            condition = NO_CONDITION if kind != LABELS_KEPT and not share else (kind, share)
             default = replace(
-                self._task(modality, DEFAULT), tuned=self.extent.tuned and kind != LABELS_KEPT, condition=condition
+                self._task(modality, DEFAULT), tuned=self.options.tuned and kind != LABELS_KEPT, condition=condition
             )
             own, best = self._of(default), self._best(default)
             points.append(
@@ -180,15 +180,15 @@ class Summary:
     def _row(self, modality: Modality, model: str) -> LeaderboardRow:
         found = self._of(self._task(modality, model))
         each = [
-            scores_of(labels_of_test(self.fold_data, place), fitted, self.facts.thresholds)
+            fold_scores(labels_of_test(self.fold_data, place), fitted, self.facts.thresholds)
             for place, fitted in zip(self.places, found, strict=True)
         ]
         values = {name: [scores[name] for scores in each] for name in each[0]}
-        settings = Counter(in_words(fitted) for fitted in found)
+        settings = Counter(setting_text(fitted) for fitted in found)
         return LeaderboardRow(
             modality,
             model,
-            title_of(model, self.fold_data.config),
+            model_title(model, self.fold_data.config),
             {name: self._mean(scores, name) for name, scores in values.items()},
             {name: sum(not math.isfinite(value) for value in scores) for name, scores in values.items()},
             self._mean([fitted.seconds for fitted in found]),
@@ -200,22 +200,23 @@ class Summary:
         task = self._task(modality, model)
         pairs = list(zip(self._of(task), self._best(task), strict=True))
         chosen = Counter(self._best_names(task))
-        told = delong_of(self.fold_data, pairs[0], self.facts.confidence) if self.fold_data.given is not None else None
+        given = self.fold_data.given is not None
+        p = delong_of(self.fold_data, pairs[0], self.facts.confidence).p if given else None
         return Difference(
             modality,
             model,
-            title_of(model, self.fold_data.config),
+            model_title(model, self.fold_data.config),
             self._changes(pairs),
             dict(chosen.most_common()),
-            None if told is None else told.p,
+            p,
         )
 
     def _task(self, modality: Modality, model: str) -> Task:
-        """Of no fold in particular."""
-        return Task(modality, (0, 0), model, tuned=self.extent.tuned)
+        """Return a task; its fold is a placeholder."""
+        return Task(modality, (0, 0), model, tuned=self.options.tuned)
 
     def _of(self, task: Task) -> list[FitResult]:
-        """The fits of a task in every fold."""
+        """Return the fits of a task in every fold."""
         return [self.fits[replace(task, place=place)] for place in self.places]
 
     def _best_names(self, like: Task) -> list[str]:
@@ -226,7 +227,7 @@ class Summary:
         ]
 
     def _best(self, like: Task) -> list[FitResult]:
-        """In every fold the baseline that its validation records prefer, under the same modality and condition."""
+        """Return the fit of the best baseline in every fold, with the same modality and condition."""
         return [
             self.fits[replace(like, place=place, model=name, rewired=False)]
             for place, name in zip(self.places, self._best_names(like), strict=True)
@@ -237,25 +238,27 @@ class Summary:
 
     def _auroc(self, found: Sequence[FitResult]) -> Interval:
         each = zip(self.places, found, strict=True)
-        scores = [scores_of(labels_of_test(self.fold_data, place), one, ())["auroc"] for place, one in each]
+        scores = [fold_scores(labels_of_test(self.fold_data, place), one, ())["auroc"] for place, one in each]
         return self._mean(scores, "auroc")
 
     def _mean(self, values: Sequence[float], metric: str = "") -> Interval:
         return mean_of(self.fold_data, values, self.facts.confidence, metric)
 
-    def _labelled(self, modality: Modality, place: Place, kind: str, share: float) -> int:
+    def _labelled(self, modality: Modality, place: FoldPlace, kind: str, share: float) -> int:
         dataset = self.fold_data.dataset(modality, place)
         if kind == LABELS_KEPT:
             dataset = keep_labels(dataset, share, np.random.default_rng([self.fold_data.config.seed, *place, 10]))
         return int((dataset.inputs.labels[dataset.split.rows(TRAIN)] >= 0).sum())
 
 
-def in_words(fitted: FitResult) -> str:
-    """The settings that were chosen: ``fusion.image_components = 64``."""
-    return ", ".join(f"{key} = {value}" for key, value in fitted.setting.items()) or AS_IT_IS
+def setting_text(fitted: FitResult) -> str:
+    """Return the chosen settings as text: ``fusion.image_components = 64``."""
+    return ", ".join(f"{key} = {value}" for key, value in fitted.setting.items()) or AS_CONFIGURED
 
 
-def treated_all(fold_data: FoldData, places: Sequence[Place], thresholds: Sequence[float]) -> dict[str, float]:
-    """Metric -> mean net benefit of acting on everybody."""
+def treat_all_benefits(
+    fold_data: FoldData, places: Sequence[FoldPlace], thresholds: Sequence[float]
+) -> dict[str, float]:
+    """Return metric -> mean net benefit of treating all patients."""
     each = np.array([treat_all(labels_of_test(fold_data, place), np.array(thresholds)) for place in places])
     return {benefit_name(at): float(value) for at, value in zip(thresholds, each.mean(axis=0), strict=True)}

@@ -1,4 +1,4 @@
-"""One model in one fold: its settings chosen on validation records, its test records scored once."""
+"""Fit of one model in one fold, with settings chosen on validation records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cardiograph.config import RunConfig
 from cardiograph.containers import VAL
 from cardiograph.registry import BASELINES
-from cardiograph.studies.compare.fold_data import FoldData, Place
+from cardiograph.studies.compare.fold_data import FoldData, FoldPlace
 from cardiograph.studies.compare.folds import blank_values, keep_labels
 from cardiograph.studies.compare.options import DEFAULT, Setting, configured, settings_of
 from cardiograph.studies.controls import RandomEdges
@@ -26,35 +26,37 @@ from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
 from cardiograph.train.trial import TrialScores, fit_and_score
 
-MEBI = 1024**2
-LABELS_KEPT, VALUES_GONE = "labels", "gone"
-PLAIN = ("", 0.0)
-SEMI: Setting = {"fusion.unlabelled": True, "fusion.image_components": 64}
-"""Where labels are scarce, every model: the features of unlabelled records, too, teach scale and components."""
+BYTES_PER_MIB = 1024**2
+LABELS_KEPT, VALUES_BLANKED = "labels", "gone"
+"""Kinds of conditions."""
+
+NO_CONDITION = ("", 0.0)
+SCARCE_LABEL_SETTING: Setting = {"fusion.unlabelled": True, "fusion.image_components": 64}
+"""Setting of all models with scarce labels: scaling and components are fitted to unlabelled records as well."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A fit to be made.
+    """A fit to run.
 
     Args:
-        modality: What the model reads.
+        modality: Inputs of the model.
         place: Repeat and fold.
         model: One of :data:`cardiograph.studies.compare.options.MODELS`.
-        tuned: Whether it chooses its settings.
-        condition: What is changed, and how much: ``labels`` kept (share), values ``gone`` (share), or nothing.
-        rewired: Whether chance decides who hears whom.
+        tuned: Whether the model chooses its settings.
+        condition: Kind and share: ``labels`` kept, values ``gone``, or neither.
+        rewired: Whether neighbours are random.
     """
 
     modality: Modality
-    place: Place
+    place: FoldPlace
     model: str
     tuned: bool = True
-    condition: tuple[str, float] = PLAIN
+    condition: tuple[str, float] = NO_CONDITION
     rewired: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """All that decides it, apart from bench and configuration."""
+        """Return everything that determines the fit apart from data and configuration."""
         image = self.modality != "clinical"
         grid = settings_of(self.model, image=image, tuned=self.tuned)
         return {**dataclasses.asdict(self), "grid": [dict(each) for each in grid], "tuned": len(grid) > 1}
@@ -62,15 +64,15 @@ class Task:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What is kept of a fit.
+    """Result of a fit.
 
     Args:
-        probabilities: [labelled test records] of the outcome, in the order of the rows.
+        probabilities: [labelled test records] probability of the outcome, in row order.
         log_loss: Log loss of the labelled validation records, before calibration.
-        setting: Chosen; empty for the configuration as it is.
-        seconds: Seconds of the chosen fit, its calibration and its scores.
-        all_seconds: With those of the settings that were not chosen.
-        peak_mib: Largest resident memory of the process during that fit, libraries and cohort included.
+        setting: Chosen setting; empty for the plain configuration.
+        seconds: Duration of fit, calibration and scoring with the chosen setting, in seconds.
+        all_seconds: Duration with all settings, in seconds.
+        peak_mib: Peak resident memory of the process during that fit, with libraries and cohort, in MiB.
     """
 
     probabilities: tuple[float, ...]
@@ -85,14 +87,14 @@ class FitResult:
 
 
 def make_fit(fold_data: FoldData, task: Task) -> FitResult:
-    """Learn a model in a fold once for each of its settings, and keep the one with the lowest validation log loss.
+    """Fit a model in a fold with each of its settings, and keep the one with the lowest validation log loss.
 
-    The log loss is that of the plain softmax: calibration is fitted on the same records and would flatter the flexible. Test
-    records are scored by every setting, as a fit does, and looked at by none.
+    The log loss is that of the softmax before calibration: calibration is fitted on the same records and would favour
+    flexible models. The choice of the setting does not use the test records.
 
     Args:
-        fold_data: The cohort.
-        task: What is fitted where.
+        fold_data: Cohort with its folds.
+        task: Fit to run.
     """
     dataset = _under_condition(fold_data, task)
     name = fold_data.config.model.name if task.model == DEFAULT else task.model
@@ -100,9 +102,9 @@ def make_fit(fold_data: FoldData, task: Task) -> FitResult:
     spent = 0.0
     for setting in settings_of(task.model, image=dataset.inputs.image is not None, tuned=task.tuned):
         config = _config(fold_data.config, task, setting, image=dataset.inputs.image is not None)
-        _forget_peak()
+        _reset_peak_memory()
         start = time.perf_counter()
-        found = fit_and_score(dataset, config, _protocol(task, config), name=name)
+        found = fit_and_score(dataset, config, _steps_of(task, config), name=name)
         seconds = time.perf_counter() - start
         spent += seconds
         loss = log_loss(found.validation, dataset.cohort.labels[dataset.rows(VAL)])
@@ -116,25 +118,25 @@ def make_fit(fold_data: FoldData, task: Task) -> FitResult:
 
 
 def log_loss(found: PartScores, labels: NDArray[np.int64]) -> float:
-    """Mean log loss of scores as the model gives them, before calibration.
+    """Return the mean log loss of the scores before calibration.
 
     Args:
-        found: Found of the records.
+        found: Scores of the records.
         labels: [records] 0 or 1.
     """
     if found.scores is None:
-        inside = np.clip(found.probabilities, 1e-12, 1 - 1e-12)
-        margin = np.log(inside) - np.log1p(-inside)
+        clipped = np.clip(found.probabilities, 1e-12, 1 - 1e-12)
+        margin = np.log(clipped) - np.log1p(-clipped)
     else:
         margin = found.scores.raw
     return float(np.logaddexp(0, np.where(labels == 1, -margin, margin)).mean())
 
 
 def best_baseline(fitted: dict[str, FitResult]) -> str:
-    """The baseline of a fold with the lowest validation log loss; of equals the first.
+    """Return the baseline with the lowest validation log loss; the first of equals.
 
     Args:
-        fitted: Model -> its fit in this fold and modality.
+        fitted: Model -> fit in one fold and modality.
     """
     return min((name for name in BASELINES if name in fitted), key=lambda name: fitted[name].log_loss)
 
@@ -142,8 +144,8 @@ def best_baseline(fitted: dict[str, FitResult]) -> str:
 def _config(config: RunConfig, task: Task, setting: Setting, *, image: bool) -> RunConfig:
     repeat, fold = task.place
     if task.condition[0] == LABELS_KEPT:
-        semi = {key: value for key, value in SEMI.items() if image or key == "fusion.unlabelled"}
-        setting = {**setting, **semi}
+        scarce = {key: value for key, value in SCARCE_LABEL_SETTING.items() if image or key == "fusion.unlabelled"}
+        setting = {**setting, **scarce}
     return configured(config, setting, seed=config.seed + 1000 * repeat + fold)
 
 
@@ -153,20 +155,20 @@ def _under_condition(fold_data: FoldData, task: Task) -> Dataset:
     seed = [fold_data.config.seed, *task.place]
     if kind == LABELS_KEPT:
         return keep_labels(dataset, share, np.random.default_rng([*seed, 10]))
-    if kind == VALUES_GONE:
+    if kind == VALUES_BLANKED:
         return blank_values(dataset, share, np.random.default_rng([*seed, 11]))
     return dataset
 
 
-def _protocol(task: Task, config: RunConfig) -> PipelineSteps:
+def _steps_of(task: Task, config: RunConfig) -> PipelineSteps:
     if not task.rewired:
         return DEFAULT_STEPS
     edges = RandomEdges(np.random.default_rng([config.seed, 7]))
     return dataclasses.replace(DEFAULT_STEPS, build_graph=edges.link, attach=edges.join, score=edges.score)
 
 
-def _forget_peak() -> None:
-    """Let the peak begin again, where the system can (Linux); elsewhere it is the largest so far."""
+def _reset_peak_memory() -> None:
+    """Reset the peak memory where the system can (Linux); elsewhere it is the peak of the process so far."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -178,4 +180,4 @@ def _peak_mib() -> float:
             if line.startswith("VmHWM:"):
                 return float(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / MEBI if sys.platform == "darwin" else peak / 1024
+    return peak / BYTES_PER_MIB if sys.platform == "darwin" else peak / 1024

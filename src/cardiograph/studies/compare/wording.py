@@ -1,4 +1,4 @@
-"""What a comparison says, in plain words."""
+"""Sentences of a comparison: verdicts and notes."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.registry import WITHOUT_GRAPH
-from cardiograph.studies.compare.result import CompareFacts, Helps, Verdict
-from cardiograph.studies.ladder.wording import span
+from cardiograph.studies.compare.result import CompareFacts, GraphAnswer, GraphVerdict
 from cardiograph.studies.shared_cohort import Modality
+from cardiograph.studies.wording import DIFFERENCES_NOTE, RANDOM_WEIGHTS_NOTE, interval_text
 
 READS = {"image": "pages alone", "clinical": "clinical values alone", "both": "pages and clinical values"}
-"""Modality -> what it is."""
+"""Modality -> inputs of a model in words."""
 
-FEW_FOLDS = 10
-"""Below this many, an interval is so wide that it hardly says anything."""
+MIN_FITS = 10
+"""With fewer folds times repeats, an interval is too wide to be useful."""
 
 
-def judge(change: Interval, edges: Interval) -> Helps:
-    """Whether the graph helps: only where both intervals lie above 0.
+def judge(change: Interval, edges: Interval) -> GraphAnswer:
+    """Return whether the graph helps; it does if both intervals are above 0.
 
     Args:
-        change: AUROC of the default less the best baseline.
-        edges: Edges of the default less the same model with random edges.
+        change: AUROC of the default minus that of the best baseline.
+        edges: AUROC of the default minus that of the same model with random edges.
     """
     if change.low > 0:
         return "yes" if edges.low > 0 else "not the edges"
@@ -31,65 +31,68 @@ def judge(change: Interval, edges: Interval) -> Helps:
 
 def verdict_of(
     facts: CompareFacts, title: str, modality: Modality, change: Interval, control: tuple[Interval, Interval] | None
-) -> Verdict:
-    """The verdict of a modality.
+) -> GraphVerdict:
+    """Return the verdict for a modality.
 
     Args:
-        facts: What was compared on what.
-        title: Title of the default.
-        modality: What the models read.
-        change: AUROC of the default less the best baseline.
-        control: The default less itself with random edges, and that less the best baseline; None where it has no edges.
+        facts: Cohort and settings.
+        title: Title of the default model.
+        modality: Inputs of the models.
+        change: AUROC of the default minus that of the best baseline.
+        control: AUROC of the default minus that with random edges, and the latter minus that of the best baseline; None
+            for a model without edges.
     """
     start = f"{READS[modality].capitalize()}: "
-    told = f"{title} less the best baseline is {span(change, sign=True)} AUROC"
+    difference = f"{title} minus the best baseline is {interval_text(change, sign=True)} AUROC"
     if facts.default in WITHOUT_GRAPH or control is None:
-        return Verdict(modality, "no graph", f"{start}the default hears nobody, so no graph is judged; {told}.", change)
+        sentence = f"{start}the default model has no edges, so there is no graph to judge; {difference}."
+        return GraphVerdict(modality, "no graph", sentence, change)
     edges, rewired = control
-    baselines = (
-        f"with random edges instead of the nearest records the same model is at {span(rewired, sign=True)} to it, "
-        f"and the right edges are worth {span(edges, sign=True)}"
+    comparison = (
+        f"the same model with random edges minus the best baseline is {interval_text(rewired, sign=True)}, so "
+        f"the edges contribute {interval_text(edges, sign=True)}"
     )
     helps = judge(change, edges)
-    said = {
+    answer = {
         "yes": "the graph helps here",
-        "not the edges": "the default beats the best baseline, but not by who hears whom: random edges do as well",
-        "no": "the graph does not help here, it costs accuracy",
-        "undecided": "no gain from the graph that could be told from chance",
+        "not the edges": "the default beats the best baseline, but not because of its edges: random edges do as well",
+        "no": "the graph does not help here; it costs accuracy",
+        "undecided": "no gain from the graph that can be distinguished from chance",
     }[helps]
-    return Verdict(modality, helps, f"{start}{said}. {told}; {baselines}.", change, edges, rewired)
+    sentence = f"{start}{answer}. {difference}; {comparison}."
+    return GraphVerdict(modality, helps, sentence, change, edges, rewired)
 
 
-def notes(facts: CompareFacts, *, had_split: bool) -> tuple[str, ...]:
-    """What a reader has to know before the first figure."""
+def compare_notes(facts: CompareFacts, *, had_split: bool) -> tuple[str, ...]:
+    """Return notes on the method and its limits."""
     return tuple(_notes(facts, had_split=had_split))
 
 
 def _notes(facts: CompareFacts, *, had_split: bool) -> Iterator[str]:
     if facts.own_split:
         yield (
-            "The table's own split was used: one test part, one record of each group. Differences in AUROC have DeLong's "
-            "interval; nothing here tells how much another split, or training again, would change."
+            "The split of the table was used, with one test part and one record per group. Differences in AUROC have "
+            "DeLong's interval, which does not include the variation between splits and between trainings."
         )
     else:
         yield (
-            f"Each score is a mean over {facts.folds * facts.repeats} folds ({facts.repeats} times {facts.folds}) of whole "
-            f"groups; differences are paired, fold by fold. The {facts.confidence * 100:g} % intervals are corrected for "
-            "training sets that overlap (Nadeau and Bengio, 2003); they tell how far other folds of this cohort could "
-            "fall, not how another hospital's patients would score."
+            f"Each score is a mean over {facts.folds * facts.repeats} folds ({facts.repeats} times {facts.folds}) of "
+            f"whole groups; differences are paired by fold. The {facts.confidence * 100:g} % intervals correct for "
+            "overlapping training sets (Nadeau and Bengio, 2003). They describe the variation between folds of this "
+            "cohort, not the scores of patients of another hospital."
         )
-        if facts.folds * facts.repeats < FEW_FOLDS:
-            yield "Few folds, so that intervals are rough: take --repeats 5 before you cite a figure."
+        if facts.folds * facts.repeats < MIN_FITS:
+            yield "Few folds: intervals are imprecise; use --repeats 5 before you cite a number."
         if had_split:
-            yield "The table brings its own split; it is not used here, since folds are drawn. --own-split uses it."
+            yield "The table brings its own split; it is not used here, because folds are drawn. --own-split uses it."
     if facts.tuned:
         yield (
-            "The default has the settings of the configuration. A model with a choice made it inside each fold, by the log "
-            "loss of that fold's validation records; so was the best baseline chosen. Nothing that chooses looks at "
+            "The default has the settings of the configuration. The other models choose their settings, and "
+            "the best baseline is chosen, inside each fold by the log loss of its validation records. No choice uses "
             "test records."
         )
     else:
-        yield "No settings were chosen (--no-tuning): every model has those of the configuration."
+        yield "No settings were chosen (--no-tuning): all models have those of the configuration."
     if facts.weights == "random":
-        yield "The encoder has random weights: a real baseline, not a medical network."
-    yield "Among so many differences about one in twenty excludes 0 by chance alone."
+        yield RANDOM_WEIGHTS_NOTE
+    yield DIFFERENCES_NOTE

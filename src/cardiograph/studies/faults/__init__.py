@@ -1,1 +1,1 @@
-"""The faults of published pipelines as replacement steps of a run."""
+"""Faults of published pipelines, as replacement steps of a run."""

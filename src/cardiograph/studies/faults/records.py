@@ -1,4 +1,4 @@
-"""Faults in what a model is learnt from: copies that count as records, and pages that are zeros."""
+"""Faults in the training data: augmented copies that count as records, and unreadable pages that become zeros."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from cardiograph.studies.faults.switches import Faults
 from cardiograph.train.balance import plan_copies
 from cardiograph.train.data import Dataset, build_dataset, training_inputs
 
-Study = Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset]
+DatasetBuilder = Callable[[Cohort, PageIndex | None, Split, ClinicalTable | None, RunContext], Dataset]
 
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationPool:
-    """Augmented copies shared by many splits, so that each is embedded once.
+    """Pool of augmented copies shared by many splits, so that each copy is embedded once.
 
     Args:
-        seed: Decides how the copies look.
-        different: Different copies at most, about; further ones repeat them. None for as many as are asked for.
+        seed: Seed of the augmentation.
+        different: Approximate maximum number of different copies; further ones repeat them. None for no maximum.
     """
 
     seed: int
     different: int | None = None
 
 
-def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = None) -> Study:
-    """What takes the place of :func:`cardiograph.train.data.study`.
+def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = None) -> DatasetBuilder:
+    """Return a replacement for :func:`cardiograph.train.data.build_dataset` that injects faults.
 
     Args:
-        faults: ``augment_before_split``, ``one_source_augmentation`` and ``silent_zero_image`` are looked at.
-        pool: Where augmented copies come from; the run's seed decides if None.
+        faults: Faults; ``augment_before_split``, ``one_source_augmentation`` and ``silent_zero_image`` have an effect.
+        pool: Pool of augmented copies; if None, copies depend on the seed of the run.
     """
 
-    def faulty(
+    def build(
         cohort: Cohort, page_index: PageIndex | None, split: Split, clinical: ClinicalTable | None, context: RunContext
     ) -> Dataset:
         if page_index is None:
@@ -74,10 +74,10 @@ def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = No
         dataset = Dataset(
             cohort, page_index, split, training_inputs(cohort, split, clinical, context.config, image=image), encoder
         )
-        dropped = _dropped(cohort.labels, rows, faults)
-        return _copies_as_records(dataset, augmented, dropped, faults, context.config)
+        replaced = _replaced_rows(cohort.labels, rows, faults)
+        return _copies_as_records(dataset, augmented, replaced, faults, context.config)
 
-    return faulty
+    return build
 
 
 def _augmented(
@@ -98,7 +98,7 @@ def _augmented(
 def _sources(
     labels: NDArray[np.int64], rows: NDArray[np.int64], faults: Faults, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """[copies] row of which each is a copy."""
+    """Return the [copies] row of the original of each copy."""
     source = plan_copies(labels, rows, rng).source
     if faults.one_source_augmentation and len(source):
         first = rows[labels[rows] == labels[source[0]]][0]
@@ -106,8 +106,8 @@ def _sources(
     return source
 
 
-def _dropped(labels: NDArray[np.int64], rows: NDArray[np.int64], faults: Faults) -> NDArray[np.int64]:
-    """Rows of the minority class that the copies of one page take the place of."""
+def _replaced_rows(labels: NDArray[np.int64], rows: NDArray[np.int64], faults: Faults) -> NDArray[np.int64]:
+    """Return the rows of the minority class that the copies of one page replace."""
     counts = np.bincount(labels[rows], minlength=2)
     if not faults.one_source_augmentation or counts[0] == counts[1]:
         return np.zeros(0, np.int64)
@@ -115,11 +115,11 @@ def _dropped(labels: NDArray[np.int64], rows: NDArray[np.int64], faults: Faults)
 
 
 def _copies_as_records(
-    dataset: Dataset, augmented: Augmented, dropped: NDArray[np.int64], faults: Faults, config: RunConfig
+    dataset: Dataset, augmented: Augmented, replaced: NDArray[np.int64], faults: Faults, config: RunConfig
 ) -> Dataset:
-    """A cohort in which copies are records: nodes of the graph, and in any part where they were made before the split."""
+    """Return a dataset in which copies are records of their own, in any part if they were made before the split."""
     source = augmented.copies.source
-    kept = np.setdiff1d(np.arange(len(dataset.cohort)), dropped)
+    kept = np.setdiff1d(np.arange(len(dataset.cohort)), replaced)
     rows = np.concatenate([kept, source])
     copies = np.arange(len(source))
     table = dataset.cohort.table.iloc[rows].reset_index(drop=True)
@@ -129,7 +129,7 @@ def _copies_as_records(
     if faults.augment_before_split:
         shares = [config.split.train, config.split.val, config.split.test]
         part = np.random.default_rng([config.seed, 5]).choice(PARTS, len(source), p=shares)
-        groups = dataset.split.groups.index.max() + 1 + copies  # nobody remembers what they are copies of
+        groups = dataset.split.groups.index.max() + 1 + copies  # the link to their originals is lost
     else:
         part = np.full(len(source), TRAIN)
         groups = dataset.split.groups.index[source]
@@ -139,13 +139,13 @@ def _copies_as_records(
         Groups(numbered.astype(np.int64), dataset.split.groups.links),
         dataset.split.source,
     )
-    return _rebuilt(dataset, cohort, split, rows, augmented, config)
+    return _rebuild(dataset, cohort, split, rows, augmented, config)
 
 
-def _rebuilt(
+def _rebuild(
     dataset: Dataset, cohort: Cohort, split: Split, rows: NDArray[np.int64], augmented: Augmented, config: RunConfig
 ) -> Dataset:
-    """Survey and material of the cohort with copies; simulated values are drawn for each copy again."""
+    """Rebuild page index and inputs of the cohort with copies; simulated values are drawn again for each copy."""
     image, clinical, page_index = dataset.inputs.image, dataset.inputs.clinical, dataset.page_index
     kept = len(rows) - len(augmented.copies.source)
     values = None if image is None else np.vstack([image[rows[:kept]], augmented.copies.image])
@@ -158,13 +158,13 @@ def _rebuilt(
         )
     if page_index is not None:
         page_index = page_index.of(rows)
-        named = [
+        page_facts = [
             facts
             if facts is None or row < kept
             else dataclasses.replace(facts, pixel_hash=f"{facts.pixel_hash} copy {row}")
             for row, facts in enumerate(page_index.facts)
         ]
-        page_index = dataclasses.replace(page_index, facts=tuple(named))
+        page_index = dataclasses.replace(page_index, facts=tuple(page_facts))
     return Dataset(
         cohort, page_index, split, training_inputs(cohort, split, clinical, config, image=values), dataset.encoder
     )

@@ -1,4 +1,4 @@
-"""The faults of published pipelines as switches of a configuration; each is the name that SPEC's table gives it."""
+"""Faults of published pipelines as switches of the configuration."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from cardiograph.errors import ConfigError
 
 
 class Faults(Section):
-    """Which faults are switched on; none by default. Source: the faults found in the reference pipeline, one by one."""
+    """Faults to inject; none by default. Source: faults found in the reference pipeline."""
 
     simulated_from_label: bool = Field(False, description="Clinical values are drawn from the label, in test rows too.")
-    duplicates_across_split: bool = Field(False, description="Rows are split one by one, whatever they are copies of.")
+    duplicates_across_split: bool = Field(False, description="Rows are split one by one, despite copies.")
     augment_before_split: bool = Field(False, description="Augmented copies are made first and split like records.")
     one_source_augmentation: bool = Field(
-        False, description="All copies come from the class's first page; its other pages are dropped."
+        False, description="All copies come from the first page of the class; its other pages are dropped."
     )
     mirrored_ecg: bool = Field(False, description="Augmentation may flip a page, which reverses time.")
     header_in_view: bool = Field(False, description="The encoder sees the whole page with its printed header.")
-    unscaled_blocks: bool = Field(False, description="Image and clinical values are concatenated as they are.")
-    reversed_edges: bool = Field(False, description="A record hears those who list it as a neighbour.")
-    separate_test_graph: bool = Field(False, description="Validation and test records are graphs of their own.")
+    unscaled_blocks: bool = Field(False, description="Image and clinical values are concatenated without scaling.")
+    reversed_edges: bool = Field(False, description="The neighbours of a record are the records that list it.")
+    separate_test_graph: bool = Field(False, description="Validation and test records form separate graphs.")
     patient_in_validation_graph: bool = Field(False, description="A new patient is attached to validation records.")
-    silent_zero_image: bool = Field(False, description="A page that cannot be read becomes 512 zeros.")
-    positive_is_normal: bool = Field(False, description="Scores take label 0 as the positive class.")
+    silent_zero_image: bool = Field(False, description="An unreadable page becomes 512 zeros.")
+    positive_is_normal: bool = Field(False, description="Label 0 is evaluated as the positive class.")
 
     def on(self) -> tuple[str, ...]:
-        """Names of the faults that are switched on, in the order of the table."""
+        """Return the names of the active faults, in the order of ``FAULTS``."""
         return tuple(name for name in FAULTS if getattr(self, name))
 
     def without(self, *names: str) -> Faults:
-        """The same with some switched off."""
+        """Return a copy with some faults switched off."""
         return self.model_copy(update=dict.fromkeys(names, False))
 
 
 FAULTS: tuple[str, ...] = tuple(Faults.model_fields)
-"""All switches, in the order in which a ladder takes them away."""
+"""All faults, in the order in which a ladder removes them."""
 
 
 class FaultyConfig(RunConfig):
-    """A configuration with faults; without any it is a plain one."""
+    """Configuration with faults."""
 
     faults: Faults = Faults()
 
@@ -64,7 +64,7 @@ THESIS: dict[str, Any] = {
     "evaluation": {"calibration": "none"},
     "faults": dict.fromkeys(FAULTS, True),
 }
-"""The reference pipeline as overrides of the defaults: its settings, its faults, and the audit codes it has to accept."""
+"""Overrides of the defaults that give the reference pipeline: settings, faults and accepted audit codes."""
 
 PRESETS: dict[str, dict[str, Any]] = {"thesis": THESIS}
 
@@ -74,28 +74,28 @@ def load_settings(path: Path | None, overrides: dict[str, Any], *, preset: str |
 
     Args:
         path: TOML file, or None.
-        overrides: Laid over it, nested by section.
-        preset: ``thesis``: lies below both.
+        overrides: Values that override the file, nested by section.
+        preset: Name of a preset, such as ``thesis``, which file and overrides override.
 
     Returns:
-        A :class:`FaultyConfig` where a fault is switched on, with the settings that belong to it; else a plain one.
+        A :class:`FaultyConfig` with the settings of the faults if one is switched on, otherwise a plain configuration.
 
     Raises:
-        ConfigError: As :func:`cardiograph.config.load_config`, and for an unknown preset.
+        ConfigError: See :func:`cardiograph.config.load_config`; also if the preset is unknown.
     """
     if preset is not None and preset not in PRESETS:
-        message = f"--preset {preset!r}: no such preset; there is {', '.join(PRESETS)}"
+        message = f"--preset {preset!r}: unknown preset; available: {', '.join(PRESETS)}"
         raise ConfigError(message)
     config = load_config(path, overrides, kind=FaultyConfig, base=PRESETS.get(preset or "", {}))
     return with_faults(config, config.faults)
 
 
 def with_faults(config: RunConfig, faults: Faults) -> RunConfig:
-    """A configuration with these faults and no others; settings that express a fault are set.
+    """Return a configuration with exactly these faults and the settings that belong to them.
 
     Args:
-        config: Plain or not.
-        faults: To be switched on.
+        config: Configuration with or without faults.
+        faults: Faults to switch on.
     """
     content = config.model_dump(exclude={"faults"})
     if not faults.on():
@@ -106,7 +106,7 @@ def with_faults(config: RunConfig, faults: Faults) -> RunConfig:
 
 
 def _settings(faults: Faults) -> Iterator[tuple[str, str, Any]]:
-    """Faults that a setting of the sound program can express, since a user may have reasons for it."""
+    """Yield section, key and value of the settings that express a fault; users may also choose these settings."""
     if faults.simulated_from_label:
         yield "clinical", "simulate", "label"
         yield "cohort", "modality", "image"

@@ -1,1 +1,1 @@
-"""Measures what each fault of a published pipeline is worth."""
+"""Ladder: measures how much each fault of a published pipeline changes the scores."""

@@ -1,4 +1,4 @@
-"""The staircase: scores from the published protocol down to ours, a step for each fault that is taken away."""
+"""Staircase figure: scores from the published protocol to our settings, one step per removed fault."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cardiograph.report.figure_style import INK, SOFT, STYLE, Picture, draw, shown
+from cardiograph.report.figure_style import INK, SOFT, STYLE, Picture, picture, shown
 from cardiograph.report.tables import number
-from cardiograph.studies.ladder.result import LADDER_METRICS, Block, Facts, LadderResult, LadderRow
-from cardiograph.studies.ladder.wording import FEW_SEEDS
+from cardiograph.studies.ladder.result import LADDER_METRICS, Block, LadderFacts, LadderResult, LadderRow
+from cardiograph.studies.ladder.wording import MIN_SEEDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,13 +25,13 @@ LOOKS: dict[str, tuple[str, str, float]] = {
 """Metric -> colour, marker and its size."""
 
 DPI = 200
-SPREAD = 0.18
-"""Distance of the lanes of two metrics from the middle of a row, in rows."""
+LANE_OFFSET_ROWS = 0.18
+"""Distance of the marks of two metrics from the middle of a row, in rows."""
 
 PANELS: tuple[tuple[str, ...], ...] = (("auroc",), ("balanced_accuracy", "class_accuracy"))
-"""Metrics that share a panel, from above."""
+"""Metrics of each panel, from top to bottom."""
 
-TITLES: dict[str, str] = {
+MODALITY_TITLES: dict[str, str] = {
     "image": "Pages alone",
     "clinical": "Clinical values alone",
     "both": "Pages and clinical values",
@@ -39,25 +39,30 @@ TITLES: dict[str, str] = {
 
 
 def staircase(result: LadderResult) -> Picture:
-    """Both ladders side by side, AUROC above and accuracies below."""
+    """Draw the ladders next to each other, AUROC in the upper row and accuracies in the lower row."""
     facts = result.facts
     ends = "; ".join(
         f"{block.title}: AUROC {number(block.rows[0].scores['auroc'].value)} at the top, "
         f"{number(block.rows[-1].scores['auroc'].value)} at the bottom"
         for block in result.ladders
     )
-    few = facts.seeds < FEW_SEEDS
-    bars = "bars span the seeds" if few else f"bars are {facts.confidence * 100:g} % intervals, faint dots single seeds"
-    caption = (
-        f"Read from the top: each row takes one more fault away. Marks are means of {facts.seeds} seeds; {bars}. Dashed: "
-        f"chance, 0.5{'; dotted: the share of the largest class' if _has_classes(result) else ''}. n/a: see the tables. "
-        f"{facts.records} records in {facts.groups} groups."
+    few = facts.seeds < MIN_SEEDS
+    bars = (
+        "bars span the seeds"
+        if few
+        else f"bars are {facts.confidence * 100:g} % intervals, faint dots are single seeds"
     )
-    return Picture(draw(_size(result.ladders), _painter(result)), f"Staircase of scores. {ends}.", caption, wide=True)
+    caption = (
+        f"Read from the top: each row removes one more fault. Marks are means over {facts.seeds} seeds; {bars}. "
+        f"Dashed: chance, 0.5{'; dotted: the share of the largest class' if _has_classes(result) else ''}. "
+        f"n/a: see the tables. {facts.records} records in {facts.groups} groups."
+    )
+    alt = f"Staircase of scores. {ends}."
+    return picture(_size(result.ladders), _painter(result), alt, caption, wide=True)
 
 
 def staircase_png(result: LadderResult) -> bytes:
-    """The same as PNG."""
+    """Draw the staircase as PNG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -82,9 +87,9 @@ def _painter(result: LadderResult) -> Callable[[Figure], None]:
         panels = figure.subplots(len(PANELS), len(result.ladders), sharey=True, squeeze=False)
         for metrics, line in zip(PANELS, panels, strict=True):
             for axes, block in zip(line, result.ladders, strict=True):
-                _one_ladder(axes, block, [metric for metric in metrics if metric in block.metrics], result.facts)
+                _draw_ladder(axes, block, [metric for metric in metrics if metric in block.metrics], result.facts)
         for axes, block in zip(panels[0], result.ladders, strict=True):
-            axes.set_title(TITLES[block.name])
+            axes.set_title(MODALITY_TITLES[block.name])
         titles = [shown(row.title, 52) for row in result.ladders[0].rows]
         panels[0, 0].set(ylim=(len(titles) - 0.4, -0.6))
         panels[0, 0].set_yticks(range(len(titles)), titles)
@@ -96,18 +101,18 @@ def _painter(result: LadderResult) -> Callable[[Figure], None]:
     return paint
 
 
-def _one_ladder(axes: Axes, block: Block, metrics: Sequence[str], facts: Facts) -> None:
-    lanes = np.linspace(-1, 1, len(metrics)) * SPREAD if len(metrics) > 1 else np.zeros(1)
+def _draw_ladder(axes: Axes, block: Block, metrics: Sequence[str], facts: LadderFacts) -> None:
+    lanes = np.linspace(-1, 1, len(metrics)) * LANE_OFFSET_ROWS if len(metrics) > 1 else np.zeros(1)
     for place, row in enumerate(block.rows):
         if place % 2:
             axes.axhspan(place - 0.5, place + 0.5, color="#f5f6f8", zorder=0, lw=0)
         if not row.scores:
             axes.text(0.02, place, "n/a", color=SOFT, va="center", fontsize=7.5, style="italic")
         elif metrics == ["auroc"]:
-            told = number(row.scores["auroc"].value)
-            axes.text(1.01, place, told, color=INK, va="center", fontsize=7.5, transform=axes.get_yaxis_transform())
+            auroc = number(row.scores["auroc"].value)
+            axes.text(1.01, place, auroc, color=INK, va="center", fontsize=7.5, transform=axes.get_yaxis_transform())
     for lane, metric in zip(lanes, metrics, strict=True):
-        _stairs(axes, block.rows, metric, lane, few=facts.seeds < FEW_SEEDS)
+        _draw_steps(axes, block.rows, metric, lane, few=facts.seeds < MIN_SEEDS)
     axes.axvline(0.5, color=SOFT, lw=1, ls="--", zorder=1)
     if "class_accuracy" in metrics:
         axes.axvline(facts.chance["class_accuracy"], color=LOOKS["class_accuracy"][0], lw=1, ls=":", zorder=1)
@@ -117,7 +122,7 @@ def _one_ladder(axes: Axes, block: Block, metrics: Sequence[str], facts: Facts) 
     axes.tick_params(axis="y", length=0)
 
 
-def _stairs(axes: Axes, rows: Sequence[LadderRow], metric: str, lane: float, *, few: bool) -> None:
+def _draw_steps(axes: Axes, rows: Sequence[LadderRow], metric: str, lane: float, *, few: bool) -> None:
     colour, marker, size = LOOKS[metric]
     places = [place for place, row in enumerate(rows) if metric in row.scores]
     values = np.array([rows[place].scores[metric].value for place in places])

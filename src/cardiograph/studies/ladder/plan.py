@@ -1,4 +1,4 @@
-"""What a ladder tries on a cohort: which faults in which order, which of them cannot matter there, which controls."""
+"""Plan of a ladder: the faults in order, the faults that have no effect on the cohort, and the controls."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ from cardiograph.studies.controls import CONTROLS, margins
 from cardiograph.studies.faults.switches import FAULTS, THESIS, Faults
 from cardiograph.studies.shared_cohort import Modality, SharedCohort
 
-START, OURS, DEFAULT_STEPS = "thesis", "ours", "sound"
-"""First and last step of a ladder, and the path to which faults are added alone."""
+THESIS_STEP, OWN_STEP, NO_FAULTS_STEP = "thesis", "ours", "sound"
+"""Names of the first and the last step of a ladder, and of the run without faults to which single faults are added."""
 
 QUICK_FAULTS = ("simulated_from_label", "duplicates_across_split")
-"""The faults of a quick ladder: each makes a high score by itself, and neither needs another view of the pages."""
+"""Faults of a quick ladder: each one alone gives a high score, and neither needs another view of the pages."""
 
 QUICK_CONTROLS = ("permuted_labels", "clinical_only", "logistic")
-"""The controls of a quick ladder."""
+"""Controls of a quick ladder."""
 
-QUICK_START_TITLE = "Published settings, with the faults below"
+QUICK_START_TITLE = "Published settings with the faults below"
 
 NEED_CLINICAL = ("simulated_from_label", "unscaled_blocks")
-"""Faults that are added alone to the multimodal path, too."""
+"""Faults that are also added alone to the multimodal run."""
 
-FEWEST_MARGINS = 10
-"""Different page margins below which there is nothing to be learnt from them."""
+MIN_DIFFERENT_MARGINS = 10
+"""Minimum number of different page margins for a model of the margins."""
 
 NO_FAULTS = Faults()
 
-TITLES: dict[str, str] = {
-    START: "Published protocol, all faults",
-    "simulated_from_label": "Clinical values not drawn from the label",
-    "duplicates_across_split": "Copies and patients kept together by the split",
+STEP_TITLES: dict[str, str] = {
+    THESIS_STEP: "Published protocol, all faults",
+    "simulated_from_label": "Clinical values independent of the label",
+    "duplicates_across_split": "Copies and patients kept in one part",
     "augment_before_split": "Split first, then augment",
-    "one_source_augmentation": "Copies of all pages of the smaller class",
+    "one_source_augmentation": "Copies from all pages of the smaller class",
     "mirrored_ecg": "No mirrored ECGs",
-    "header_in_view": "Printed header and footer out of view",
+    "header_in_view": "Printed header and footer hidden",
     "unscaled_blocks": "Features standardised, blocks weighted",
-    "reversed_edges": "Records hear their own neighbours",
-    "separate_test_graph": "Test records no longer hear one another",
+    "reversed_edges": "Edges from the neighbours of each record",
+    "separate_test_graph": "No edges between test records",
     "patient_in_validation_graph": "New patients attached to training records",
-    "silent_zero_image": "Unreadable pages left out, not zeros",
+    "silent_zero_image": "Unreadable pages left out",
     "positive_is_normal": "The outcome is the positive class",
-    OURS: "Our own training settings (no fault)",
-    DEFAULT_STEPS: "Sound path",
+    OWN_STEP: "Our own training settings (no fault)",
+    NO_FAULTS_STEP: "No fault",
 }
-"""What is done in a step that takes the fault away."""
+"""Step -> title; the step of a fault removes it."""
 
 ALONE_TITLES: dict[str, str] = {
     "simulated_from_label": "Clinical values drawn from the label",
-    "duplicates_across_split": "Copies and patients on both sides of the split",
+    "duplicates_across_split": "Copies and patients in several parts of the split",
     "augment_before_split": "Augmented copies split like records",
-    "one_source_augmentation": "All copies from one page, the class's others dropped",
+    "one_source_augmentation": "All copies from one page, others of the class dropped",
     "mirrored_ecg": "Mirrored ECGs among the copies",
-    "header_in_view": "Printed header and footer in view",
+    "header_in_view": "Printed header and footer visible",
     "unscaled_blocks": "Features and blocks unscaled",
     "reversed_edges": "Edges reversed",
-    "separate_test_graph": "Test records a graph of their own",
+    "separate_test_graph": "Separate graph of the test records",
     "patient_in_validation_graph": "New patients attached to validation records",
     "silent_zero_image": "Unreadable pages as zeros",
     "positive_is_normal": "Label 0 as the positive class",
 }
-"""A fault by itself."""
+"""Fault -> title of the step that adds it alone."""
 
 CONTROL_TITLES: dict[str, str] = {
     "permuted_labels": "Labels exchanged between groups",
@@ -80,17 +80,17 @@ CONTROL_TITLES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Step:
-    """Trials that differ in their seed alone.
+    """Trials that differ only in their seed.
 
     Args:
         part: ``ladder``, ``alone`` or ``control``.
         name: ``thesis``, a fault, ``ours``, ``sound`` or a control.
-        title: In plain words.
-        modality: What the model reads.
+        title: Title in reports.
+        modality: Inputs of the model.
         config: Settings apart from faults, modality and seed.
-        faults: Switched on.
-        by_class: Whether classes are learnt, too, where there are more than two.
-        why_not: Why it is not run; empty where it is.
+        faults: Active faults.
+        by_class: Whether to fit a second model to the classes if there are more than two.
+        why_not: Reason for which the step is not run; empty if it is run.
     """
 
     part: str
@@ -104,18 +104,18 @@ class Step:
 
     @property
     def key(self) -> str:
-        """Its name among all steps of a plan."""
+        """Unique name among all steps of a plan."""
         return f"{self.part} {self.modality} {self.name}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps.
+    """All steps of a ladder.
 
     Args:
-        ladders: For each modality from the published protocol to ours.
-        alone: For each modality the sound path, then the faults that are added to it one by one.
-        controls: Our own settings, then the controls.
+        ladders: Modality -> steps from the published protocol to our settings.
+        alone: Modality -> the run without faults, then each fault added to it alone.
+        controls: Our settings, then the controls.
     """
 
     ladders: dict[Modality, tuple[Step, ...]]
@@ -124,17 +124,17 @@ class Plan:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """Those that are run, in the order in which they are."""
+        """Steps to run, in order."""
         rows = [*self.ladders.values(), *self.alone.values(), self.controls]
         return tuple(step for steps in rows for step in steps if not step.why_not)
 
 
 def make_plan(shared_cohort: SharedCohort, *, quick: bool = False) -> Plan:
-    """The steps that a cohort allows.
+    """Plan the steps for a cohort.
 
     Args:
-        shared_cohort: Its pages are read here, if they were not yet.
-        quick: Whether only ``QUICK_FAULTS`` and ``QUICK_CONTROLS`` are tried.
+        shared_cohort: Cohort; its pages are read if necessary.
+        quick: Whether to try only ``QUICK_FAULTS`` and ``QUICK_CONTROLS``.
     """
     faults = QUICK_FAULTS if quick else FAULTS
     config = shared_cohort.config
@@ -157,12 +157,12 @@ def make_plan(shared_cohort: SharedCohort, *, quick: bool = False) -> Plan:
 
 
 def reasons_against(shared_cohort: SharedCohort, modality: Modality) -> dict[str, str]:
-    """Fault -> why it cannot move a score here; faults that can are not in it."""
-    sizes = np.bincount(shared_cohort.groups.index[shared_cohort.own[0].labels != UNLABELLED], minlength=1)
+    """Return fault -> reason for which it cannot change a score of this cohort; other faults are absent."""
+    sizes = np.bincount(shared_cohort.groups.index[shared_cohort.usable[0].labels != UNLABELLED], minlength=1)
     unlabelled = int((shared_cohort.cohort.labels == UNLABELLED).sum())
-    page_index = shared_cohort.own[1]
+    page_index = shared_cohort.usable[1]
     found = {
-        "positive_is_normal": "it cannot move AUROC or balanced accuracy: sensitivity and specificity change places"
+        "positive_is_normal": "it cannot change AUROC or balanced accuracy; sensitivity and specificity are swapped"
     }
     if sizes.max() < 2:
         found["duplicates_across_split"] = "no group has more than one record"
@@ -176,9 +176,9 @@ def reasons_against(shared_cohort: SharedCohort, modality: Modality) -> dict[str
     if not page_index.skipped:
         found["silent_zero_image"] = "every page can be read"
     if shared_cohort.config.pages.view == "whole":
-        found["header_in_view"] = "the settings show the whole page anyway (pages.view)"
+        found["header_in_view"] = "the settings already show the whole page (pages.view)"
     if shared_cohort.config.balance.flip:
-        found["mirrored_ecg"] = "the settings mirror pages anyway (balance.flip)"
+        found["mirrored_ecg"] = "the settings already mirror pages (balance.flip)"
     return found
 
 
@@ -187,12 +187,14 @@ def _ladder(
 ) -> tuple[Step, ...]:
     against = reasons_against(shared_cohort, modality)
     faults = Faults(**dict.fromkeys(names, True)).without(*against)
-    title = TITLES[START] if len(names) == len(FAULTS) else QUICK_START_TITLE
-    steps = [Step("ladder", START, title, modality, published, faults)]
+    title = STEP_TITLES[THESIS_STEP] if len(names) == len(FAULTS) else QUICK_START_TITLE
+    steps = [Step("ladder", THESIS_STEP, title, modality, published, faults)]
     for name in names:
         faults = faults.without(name)
-        steps.append(Step("ladder", name, TITLES[name], modality, published, faults, why_not=against.get(name, "")))
-    return (*steps, Step("ladder", OURS, TITLES[OURS], modality, shared_cohort.config))
+        steps.append(
+            Step("ladder", name, STEP_TITLES[name], modality, published, faults, why_not=against.get(name, ""))
+        )
+    return (*steps, Step("ladder", OWN_STEP, STEP_TITLES[OWN_STEP], modality, shared_cohort.config))
 
 
 def _alone(
@@ -213,39 +215,43 @@ def _alone(
         for name in names
         if modality != "both" or name in NEED_CLINICAL
     ]
-    return (Step("alone", DEFAULT_STEPS, TITLES[DEFAULT_STEPS], modality, config, by_class=False), *steps)
+    return (Step("alone", NO_FAULTS_STEP, STEP_TITLES[NO_FAULTS_STEP], modality, config, by_class=False), *steps)
 
 
 def _controls(shared_cohort: SharedCohort, modality: Modality, names: Sequence[str]) -> tuple[Step, ...]:
     against = _controls_against(shared_cohort, modality)
-    by_row = {"header_by_row": Faults(duplicates_across_split=True)}
-    read: dict[str, Modality] = {"clinical_only": "clinical", "header_by_row": "image", "header_by_group": "image"}
+    faults = {"header_by_row": Faults(duplicates_across_split=True)}
+    modalities: dict[str, Modality] = {
+        "clinical_only": "clinical",
+        "header_by_row": "image",
+        "header_by_group": "image",
+    }
     steps = [
         Step(
             "control",
             name,
             CONTROL_TITLES[name],
-            read.get(name, modality),
+            modalities.get(name, modality),
             shared_cohort.config,
-            by_row.get(name, Faults()),
+            faults.get(name, NO_FAULTS),
             by_class=False,
             why_not=against.get(name, ""),
         )
         for name in names
     ]
-    return (Step("control", OURS, TITLES[OURS], modality, shared_cohort.config), *steps)
+    return (Step("control", OWN_STEP, STEP_TITLES[OWN_STEP], modality, shared_cohort.config), *steps)
 
 
 def _controls_against(shared_cohort: SharedCohort, modality: Modality) -> dict[str, str]:
-    """Control -> why it says nothing here."""
-    headers, page_index = ("header_by_row", "header_by_group"), shared_cohort.own[1]
+    """Return control -> reason for which it is meaningless for this cohort."""
+    headers, page_index = ("header_by_row", "header_by_group"), shared_cohort.usable[1]
     if page_index is None or modality == "clinical":
         return dict.fromkeys(headers, "the cohort has no pages") | {"clinical_only": "the model reads nothing else"}
     found = {}
     if shared_cohort.config.cohort.modality == "image":
-        found["clinical_only"] = "the settings leave clinical values out"
+        found["clinical_only"] = "the settings exclude clinical values"
     if "duplicates_across_split" in reasons_against(shared_cohort, modality):
-        found["header_by_row"] = "no group has more than one record: both splits are alike"
-    if len(np.unique(margins(page_index), axis=0)) < FEWEST_MARGINS:
-        found |= dict.fromkeys(headers, "the pages' margins are alike")
+        found["header_by_row"] = "no group has more than one record, so both splits are equal"
+    if len(np.unique(margins(page_index), axis=0)) < MIN_DIFFERENT_MARGINS:
+        found |= dict.fromkeys(headers, "the margins of the pages are equal")
     return found

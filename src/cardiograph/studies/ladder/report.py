@@ -1,4 +1,4 @@
-"""A finished ladder as files: JSON, CSV, figure, and one HTML page that needs no network and no script."""
+"""Report of a ladder: tables, figure and HTML."""
 
 from __future__ import annotations
 
@@ -6,52 +6,40 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.artifacts.spreadsheet import csv_of
-from cardiograph.report.template import fill
 from cardiograph.studies.ladder.figure import staircase, staircase_png
-from cardiograph.studies.ladder.result import LADDER_METRICS, SHOWN, LadderResult
+from cardiograph.studies.ladder.result import LADDER_METRICS, LadderResult
+from cardiograph.studies.report import ENDS, Line, interval_cells, write_study
 
-COLUMNS = (
-    *("part", "reads", "step", "title", "metric"),
-    *("value", "low", "high", "change", "change_low", "change_high", "not_run"),
-)
+LADDER_COLUMNS = ("part", "reads", "step", "title", "metric", *ENDS, "change", "change_low", "change_high", "not_run")
 
 
-def write_results(directory: RunDirectory, result: LadderResult, about: Mapping[str, Any]) -> None:
+def write_ladder(directory: RunDirectory, result: LadderResult, about: Mapping[str, Any]) -> None:
     """Write ``ladder.json``, ``ladder.csv``, ``ladder.svg``, ``ladder.png`` and ``ladder.html``.
 
     Args:
         directory: Directory of the ladder.
-        result: All rows.
-        about: ``command``, ``source``, ``data_hash``, ``versions``, ``seconds`` and ``config_toml``.
+        result: Result of the ladder.
+        about: ``command``, ``data_hash`` and ``config_toml``.
     """
-    picture = staircase(result)
-    directory.write_json("ladder.json", {**result.as_dict(), "about": dict(about)})
-    directory.write_text("ladder.csv", as_csv(result))
-    directory.write_text("ladder.svg", picture.svg)
+    write_study(
+        directory,
+        "ladder",
+        {**result.as_dict(), "about": dict(about)},
+        tables={"ladder": (LADDER_COLUMNS, ladder_lines(result))},
+        figures={"ladder": staircase(result)},
+        context={"result": result, "facts": result.facts, "about": about, "titles": LADDER_METRICS},
+    )
     directory.write_bytes("ladder.png", staircase_png(result))
-    context = {"result": result, "facts": result.facts, "figure": picture, "about": about}
-    context |= {
-        "titles": LADDER_METRICS,
-        "metrics": [name for name in SHOWN if name in result.ladders[0].rows[0].scores],
-    }
-    directory.write_text("ladder.html", fill("ladder.html", context, package="cardiograph.studies.ladder"))
 
 
-def as_csv(result: LadderResult) -> str:
-    """A line for each step and metric."""
-    return csv_of(COLUMNS, _lines(result))
-
-
-def _lines(result: LadderResult) -> Iterator[list[object]]:
+def ladder_lines(result: LadderResult) -> Iterator[Line]:
+    """Yield a CSV line for each step and metric, and one for each step that was not run."""
     parts = [("ladder", result.ladders), ("alone", result.alone), ("control", (result.controls,))]
     for part, blocks in parts:
         for block in blocks:
             for row in block.rows:
-                start = [part, block.title, row.name, row.title]
+                start = (part, block.title, row.name, row.title)
                 if row.why_not:
-                    yield [*start, *[""] * 7, row.why_not]
+                    yield (*start, *[None] * 7, row.why_not)
                 for metric, score in row.scores.items():
-                    change = row.changes.get(metric)
-                    moved = ["", "", ""] if change is None else [change.value, change.low, change.high]
-                    yield [*start, metric, score.value, score.low, score.high, *moved, ""]
+                    yield (*start, metric, *interval_cells(score), *interval_cells(row.changes.get(metric)), None)

@@ -1,8 +1,8 @@
-"""The nouns of a finished ladder: rows, blocks of rows, and all of them."""
+"""Results of a ladder: rows, blocks of rows and the whole ladder."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cardiograph.evaluate.bootstrap import Interval
@@ -14,22 +14,24 @@ LADDER_METRICS: dict[str, str] = {
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
 }
-SHOWN = ("auroc", "balanced_accuracy", "class_accuracy")
-"""The metrics of tables and figures; the others are in the JSON."""
+"""Metric -> title."""
+
+SHOWN_METRICS = ("auroc", "balanced_accuracy", "class_accuracy")
+"""Metrics in tables and figures; the JSON file has all of them."""
 
 
 @dataclass(frozen=True)
 class LadderRow:
-    """A step and what became of it.
+    """Result of a step.
 
     Args:
         name: Name of the step.
-        title: In plain words.
-        why_not: Why it was not run; empty where it was.
-        scores: Metric -> mean over the seeds and interval; empty where it was not run.
-        changes: Metric -> mean paired difference to the row it is compared with; empty for the first.
-        trials: Metric -> score of each seed.
-        sentence: What it says.
+        title: Title of the step.
+        why_not: Reason for which the step was not run; empty if it was run.
+        scores: Metric -> mean over the seeds with interval; empty if the step was not run.
+        changes: Metric -> mean paired difference to the compared row; empty for the first row.
+        trials: Metric -> score for each seed.
+        sentence: Interpretation in one or two sentences.
     """
 
     name: str
@@ -41,7 +43,7 @@ class LadderRow:
     sentence: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values for JSON."""
         return {
             "name": self.name,
             "title": self.title,
@@ -55,13 +57,13 @@ class LadderRow:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that belong together.
+    """Rows of one table.
 
     Args:
         name: ``image``, ``clinical``, ``both`` or ``controls``.
-        title: For people.
-        rows: The first is where it starts, or what the others are compared with.
-        overall: AUROC of the last row less that of the first; None where rows are not steps of one ladder.
+        title: Title of the table.
+        rows: Rows; the first is the start of a ladder or the row that the others are compared with.
+        overall: AUROC of the last row minus that of the first; None if the rows are not steps of one ladder.
     """
 
     name: str
@@ -71,11 +73,11 @@ class Block:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The shown metrics that its first row has."""
-        return tuple(metric for metric in SHOWN if metric in self.rows[0].scores)
+        """Shown metrics of the first row."""
+        return tuple(metric for metric in SHOWN_METRICS if metric in self.rows[0].scores)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values for JSON."""
         overall = None if self.overall is None else self.overall.as_dict()
         return {
             "name": self.name,
@@ -86,23 +88,23 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a ladder was made on.
+class LadderFacts:
+    """Cohort and settings of a ladder.
 
     Args:
         cohort: Name of the table or folder.
-        outcome: What the user calls label 1.
-        records: Used ones.
-        groups: Groups of records that belong together.
-        classes: As the user wrote them.
-        seeds: Splits, simulations and trainings of each step.
-        first_seed: The others follow.
-        confidence: Confidence of the intervals.
-        quick: Whether it was called quick.
+        outcome: Name of label 1.
+        records: Number of records used.
+        groups: Number of groups of related records.
+        classes: Class names in the table.
+        seeds: Number of seeds per step.
+        first_seed: First seed; the others follow.
+        confidence: Confidence level of the intervals, 0..1.
+        quick: Whether the ladder is a quick one.
         weights: Weights of the encoder; empty without pages.
-        model: The network of our own settings.
-        simulated: Whether clinical values had to be simulated for the multimodal ladder.
-        chance: Metric -> score of a coin, or of always naming the largest class.
+        model: Model of our own settings.
+        simulated: Whether clinical values were simulated for the multimodal ladder.
+        chance: Metric -> score by chance, or of always predicting the largest class.
         differences: Settings in which the last step of a ladder differs from the one before.
     """
 
@@ -124,18 +126,18 @@ class Facts:
 
 @dataclass(frozen=True)
 class LadderResult:
-    """A ladder with its controls.
+    """Result of a ladder with its controls.
 
     Args:
-        facts: What it was made on.
-        ladders: Each row compared with the last one before it that was run.
-        alone: Each row compared with the first, the sound path.
-        controls: Each row compared with the first, our own settings.
-        notes: What a reader has to know first.
-        reading: What it all says, a sentence each.
+        facts: Cohort and settings.
+        ladders: Ladders; each row is compared with the last row before it that was run.
+        alone: Single faults; each row is compared with the first, the run without faults.
+        controls: Controls; each row is compared with the first, our own settings.
+        notes: Notes on the method and its limits, one sentence or more each.
+        reading: Overall interpretation, a sentence each.
     """
 
-    facts: Facts
+    facts: LadderFacts
     ladders: tuple[Block, ...]
     alone: tuple[Block, ...]
     controls: Block
@@ -143,12 +145,9 @@ class LadderResult:
     reading: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        import dataclasses
-
-        facts = dataclasses.asdict(self.facts)
+        """Return plain values for JSON."""
         return {
-            **facts,
+            **asdict(self.facts),
             "classes": list(self.facts.classes),
             "differences": list(self.facts.differences),
             "notes": list(self.notes),

@@ -1,4 +1,4 @@
-"""From the trials of a ladder to means, paired differences, intervals and sentences."""
+"""Summary of the trials of a ladder: means, paired differences, intervals and sentences."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from numpy.typing import NDArray
 from cardiograph.evaluate.bootstrap import Interval, resampled_interval
 from cardiograph.schema import UNLABELLED
 from cardiograph.studies.faults.switches import THESIS
-from cardiograph.studies.ladder import wording as words
+from cardiograph.studies.ladder import wording
 from cardiograph.studies.ladder.plan import Plan, Step
-from cardiograph.studies.ladder.result import LADDER_METRICS, Block, Facts, LadderResult, LadderRow
-from cardiograph.studies.shared_cohort import Measured, SharedCohort
+from cardiograph.studies.ladder.result import LADDER_METRICS, Block, LadderFacts, LadderResult, LadderRow
+from cardiograph.studies.shared_cohort import SharedCohort, TrialMetrics
 
-Scores = dict[str, list[Measured]]
-"""Key of a step -> its trials, in the order of the seeds."""
+StepScores = dict[str, list[TrialMetrics]]
+"""Key of a step -> scores of its trials, in the order of the seeds."""
 
-Sentence = Callable[[LadderRow, LadderRow | None, Facts], str]
+Sentence = Callable[[LadderRow, LadderRow | None, LadderFacts], str]
 
 
-def summarise(shared_cohort: SharedCohort, plan: Plan, scores: Scores, *, quick: bool) -> LadderResult:
-    """Means, intervals and sentences.
+def summarise_ladder(shared_cohort: SharedCohort, plan: Plan, scores: StepScores, *, quick: bool) -> LadderResult:
+    """Summarise the trials of a ladder.
 
     Args:
-        shared_cohort: Shared cohort of the cohort.
-        plan: Its steps.
-        scores: Scores of each step that was run, seed by seed.
-        quick: Whether it was called quick.
+        shared_cohort: Cohort of the ladder.
+        plan: Steps of the ladder.
+        scores: Scores of each step that was run, by seed.
+        quick: Whether the ladder is a quick one.
     """
-    facts = facts_of(shared_cohort, seeds=len(next(iter(scores.values()))), quick=quick)
-    make = _Rows(shared_cohort, scores, facts)
+    facts = ladder_facts(shared_cohort, seeds=len(next(iter(scores.values()))), quick=quick)
+    rows_of = _RowBuilder(shared_cohort, scores, facts)
     ladders = tuple(
-        Block(name, words.modality(name, facts), rows, make.overall(rows))
+        Block(name, wording.modality_title(name, facts), rows, rows_of.overall(rows))
         for name, steps in plan.ladders.items()
-        for rows in [make.in_turn(steps, words.of_step)]
+        for rows in [rows_of.compared_with_previous(steps, wording.of_step)]
     )
     alone = tuple(
-        Block(name, words.modality(name, facts), make.beside_first(steps, words.of_fault_alone))
+        Block(name, wording.modality_title(name, facts), rows_of.compared_with_first(steps, wording.of_fault_alone))
         for name, steps in plan.alone.items()
     )
     controls = Block(
         "controls",
-        words.modality(plan.controls[0].modality, facts),
-        make.beside_first(plan.controls, words.of_control),
+        wording.modality_title(plan.controls[0].modality, facts),
+        rows_of.compared_with_first(plan.controls, wording.of_control),
     )
-    notes = words.notes(facts, had_split=shared_cohort.had_split)
-    return LadderResult(facts, ladders, alone, controls, notes, words.reading(ladders, alone, facts))
+    notes = wording.ladder_notes(facts, had_split=shared_cohort.had_split)
+    return LadderResult(facts, ladders, alone, controls, notes, wording.ladder_reading(ladders, alone, facts))
 
 
-def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> Facts:
-    """What the ladder was made on."""
-    cohort = shared_cohort.own[0]
+def ladder_facts(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> LadderFacts:
+    """Return cohort and settings of a ladder."""
+    cohort = shared_cohort.usable[0]
     names = cohort.table["class_name"][cohort.labels != UNLABELLED]
     largest = float(names.value_counts(normalize=True).iloc[0])
     ours = shared_cohort.config.model_dump()
     differences = [
-        f"{section}.{key}: {value} there, {ours[section][key]} in ours"
+        f"{section}.{key}: {value} published, {ours[section][key]} ours"
         for section in ("balance", "model")
         for key, value in THESIS[section].items()
         if ours[section][key] != value
     ]
-    return Facts(
+    return LadderFacts(
         cohort=shared_cohort.source.name,
         outcome=shared_cohort.config.outcome,
         records=len(cohort),
@@ -82,14 +82,14 @@ def facts_of(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> Facts:
     )
 
 
-class _Rows:
-    """Rows of steps."""
+class _RowBuilder:
+    """Makes the rows of a table from steps."""
 
-    def __init__(self, shared_cohort: SharedCohort, scores: Scores, facts: Facts) -> None:
+    def __init__(self, shared_cohort: SharedCohort, scores: StepScores, facts: LadderFacts) -> None:
         self._split, self._scores, self._facts = shared_cohort.config.split, scores, facts
 
-    def in_turn(self, steps: Sequence[Step], sentence: Sentence) -> tuple[LadderRow, ...]:
-        """Each compared with the last one before it that was run."""
+    def compared_with_previous(self, steps: Sequence[Step], sentence: Sentence) -> tuple[LadderRow, ...]:
+        """Return rows that are each compared with the last row before that was run."""
         rows: list[LadderRow] = []
         before: LadderRow | None = None
         for step in steps:
@@ -97,13 +97,13 @@ class _Rows:
             before = rows[-1] if rows[-1].scores else before
         return tuple(rows)
 
-    def beside_first(self, steps: Sequence[Step], sentence: Sentence) -> tuple[LadderRow, ...]:
-        """Each compared with the first."""
+    def compared_with_first(self, steps: Sequence[Step], sentence: Sentence) -> tuple[LadderRow, ...]:
+        """Return rows that are each compared with the first."""
         first = self._row(steps[0], None, sentence)
         return (first, *(self._row(step, first, sentence) for step in steps[1:]))
 
     def overall(self, rows: Sequence[LadderRow]) -> Interval:
-        """AUROC of the last row less that of the first, seed by seed."""
+        """Return the AUROC of the last row minus that of the first, paired by seed."""
         first, last = (np.array(row.trials["auroc"]) for row in (rows[0], rows[-1]))
         return self._interval(last - first)
 
@@ -127,12 +127,12 @@ class _Rows:
 
 
 def _clipped(found: Interval) -> Interval:
-    """A t interval may leave the range that a score has."""
+    """Clip a t interval to 0..1, the range of the scores."""
     low, high = (min(max(end, 0.0), 1.0) if math.isfinite(end) else end for end in (found.low, found.high))
     return Interval(found.value, low, high)
 
 
-def _by_metric(trials: Sequence[Measured]) -> dict[str, NDArray[np.float64]]:
-    """Metric -> [seeds]; a metric that was not measured is left out."""
+def _by_metric(trials: Sequence[TrialMetrics]) -> dict[str, NDArray[np.float64]]:
+    """Return metric -> [seeds] scores; a metric that was not measured is left out."""
     columns = {metric: [getattr(trial, metric) for trial in trials] for metric in LADDER_METRICS}
     return {metric: np.array(values) for metric, values in columns.items() if None not in values}

@@ -1,4 +1,4 @@
-"""What the rows of a ladder say, in plain words and with their figures."""
+"""Sentences of a ladder: interpretation of each row, notes and overall reading."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.report.tables import number, signed
-from cardiograph.studies.ladder.plan import OURS
-from cardiograph.studies.ladder.result import LADDER_METRICS, SHOWN, Block, Facts, LadderRow
+from cardiograph.studies.ladder.plan import OWN_STEP
+from cardiograph.studies.ladder.result import LADDER_METRICS, SHOWN_METRICS, Block, LadderFacts, LadderRow
+from cardiograph.studies.wording import DIFFERENCES_NOTE, RANDOM_WEIGHTS_NOTE, excludes_zero, interval_text
 
-FEW_SEEDS = 5
-"""Below this many, a t interval is so wide that it says hardly anything (12.7 standard errors with two, 4.3 with three)."""
+MIN_SEEDS = 5
+"""With fewer seeds, a t interval is too wide to be useful (12.7 standard errors with two seeds, 4.3 with three)."""
 
 PHRASES: dict[str, str] = {
     "simulated_from_label": "Drawing the clinical values from the label",
@@ -20,135 +21,130 @@ PHRASES: dict[str, str] = {
     "mirrored_ecg": "Mirroring pages",
     "header_in_view": "Showing the encoder the printed header and footer",
     "unscaled_blocks": "Leaving features and blocks unscaled",
-    "reversed_edges": "Reading the edges backwards",
-    "separate_test_graph": "Making the test records a graph of their own",
+    "reversed_edges": "Reversing the edges",
+    "separate_test_graph": "Building a separate graph of the test records",
     "patient_in_validation_graph": "Attaching patients to validation records",
     "silent_zero_image": "Turning unreadable pages into zeros",
     "positive_is_normal": "Taking label 0 as the positive class",
 }
+"""Fault -> beginning of a sentence about it."""
 
 
-def modality(name: str, facts: Facts) -> str:
-    """What a model reads."""
+def modality_title(name: str, facts: LadderFacts) -> str:
+    """Return a description of the inputs of a model."""
     values = "clinical values simulated blind to the label" if facts.simulated else "the cohort's clinical values"
     return {"image": "Pages alone", "clinical": "Clinical values alone", "both": f"Pages and {values}"}[name]
 
 
-def span(found: Interval, *, sign: bool = False) -> str:
-    """``0.812 (0.741 to 0.874)``."""
-    told = signed if sign else number
-    return f"{told(found.value)} ({told(found.low)} to {told(found.high)})"
-
-
-def of_step(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
-    """What taking a fault away did."""
+def of_step(row: LadderRow, before: LadderRow | None, facts: LadderFacts) -> str:
+    """Describe the effect of removing a fault."""
     if row.why_not:
         return _not_run(row, before)
     if before is None:
         faults = "the faults tried here" if facts.quick else "every fault of the published protocol"
-        return f"With {faults}, AUROC {span(row.scores['auroc'])}."
+        return f"With {faults}, AUROC {interval_text(row.scores['auroc'])}."
     change = row.changes["auroc"]
     way = f"{number(before.scores['auroc'].value)} becomes {number(row.scores['auroc'].value)}"
-    if row.name == OURS:
-        told = f"Our own settings in place of the published ones, no fault on either side: {way}, {span(change, sign=True)}"
-        told += "." if _tells(change) else f"; {_untold(facts)}."
+    if row.name == OWN_STEP:
+        text = f"Our own settings instead of the published ones, both without faults: {way}, "
+        text += interval_text(change, sign=True)
+        text += "." if excludes_zero(change) else f"; {_inconclusive(facts)}."
     elif change.high < 0:
-        told = (
-            f"{PHRASES[row.name]} was worth {span(_turned(change))} AUROC, which no new patient sees: without it {way}."
+        text = (
+            f"{PHRASES[row.name]} was worth {interval_text(_negated(change))} AUROC, "
+            f"which does not carry over to new patients: without it {way}."
         )
     elif change.low > 0:
-        told = f"{PHRASES[row.name]} cost {span(change)} AUROC: without it {way}."
+        text = f"{PHRASES[row.name]} cost {interval_text(change)} AUROC: without it {way}."
     else:
-        told = f"{PHRASES[row.name]}: without it {way}, {span(change, sign=True)}; {_untold(facts)}."
-    return told + _others(row)
+        text = f"{PHRASES[row.name]}: without it {way}, {interval_text(change, sign=True)}; {_inconclusive(facts)}."
+    return text + _others(row)
 
 
-def of_fault_alone(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
-    """What a fault does to a sound path."""
+def of_fault_alone(row: LadderRow, before: LadderRow | None, facts: LadderFacts) -> str:
+    """Describe the effect of a fault that is added alone."""
     if row.why_not:
         return _not_run(row, before)
     if before is None:
-        return f"Without any fault, with augmented copies of training records: AUROC {span(row.scores['auroc'])}."
-    change, sound = row.changes["auroc"], number(before.scores["auroc"].value)
+        return f"Without faults, with augmented copies of training records: AUROC {interval_text(row.scores['auroc'])}."
+    change, baseline = row.changes["auroc"], number(before.scores["auroc"].value)
     if change.low > 0:
-        told = f"{PHRASES[row.name]} adds {span(change)} AUROC to the sound {sound}."
+        text = f"{PHRASES[row.name]} adds {interval_text(change)} AUROC to {baseline} without faults."
     elif change.high < 0:
-        told = f"{PHRASES[row.name]} takes {span(_turned(change))} AUROC from the sound {sound}."
+        text = f"{PHRASES[row.name]} takes {interval_text(_negated(change))} AUROC from {baseline} without faults."
     else:
-        told = f"{PHRASES[row.name]} moves AUROC by {span(change, sign=True)}; {_untold(facts)}."
-    return told + _others(row)
+        text = f"{PHRASES[row.name]} changes AUROC by {interval_text(change, sign=True)}; {_inconclusive(facts)}."
+    return text + _others(row)
 
 
-def of_control(row: LadderRow, before: LadderRow | None, facts: Facts) -> str:
-    """What a control says about the path it stands beside."""
+def of_control(row: LadderRow, before: LadderRow | None, facts: LadderFacts) -> str:
+    """Describe a control, compared with our own settings."""
     if row.why_not:
         return _not_run(row, before)
     score = row.scores["auroc"]
     if before is None:
-        return f"The last step of the ladder: AUROC {span(score)}."
+        return f"The last step of the ladder: AUROC {interval_text(score)}."
     if row.name == "permuted_labels":
-        told = f"Where labels mean nothing the same path scores {span(score)}: "
-        return told + (
-            "0.5 lies within, as it must."
+        text = f"With meaningless labels, the same settings score {interval_text(score)}: "
+        return text + (
+            "0.5 is inside the interval, as it must be."
             if score.low <= 0.5 <= score.high
-            else "0.5 lies outside. Something tells the label that should not: trust no score until it is found."
+            else "0.5 is outside the interval. Something leaks the label: trust no score until the leak is found."
         )
     if row.name in ("header_by_row", "header_by_group"):
         split = "rows are split one by one" if row.name == "header_by_row" else "whole groups are split"
-        return f"Without a single trace, the print around the grid scores {span(score)} where {split}; {_coin(score)}."
+        text = f"Without any ECG trace, the print around the grid scores {interval_text(score)} if {split}"
+        return f"{text}; {_chance(score)}."
     if row.name == "clinical_only":
         values = "simulated blind to the label, score" if facts.simulated else "score"
-        return f"The clinical values alone, {values} {span(score)}; {_coin(score)}."
+        return f"The clinical values alone, {values} {interval_text(score)}; {_chance(score)}."
     change = row.changes["auroc"]
-    told = {
-        "without_graph": "The same network hearing nobody",
+    text = {
+        "without_graph": "The same network without a graph",
         "logistic": "Logistic regression on the same features",
-        "rewired_edges": "The same network hearing random records",
+        "rewired_edges": "The same network with random neighbours",
     }[row.name]
-    told += f" scores {span(score)}, {span(change, sign=True)} against ours: "
+    text += f" scores {interval_text(score)}, {interval_text(change, sign=True)} against ours: "
     if change.low > 0:
-        return told + "the graph costs accuracy here."
-    return told + ("the graph helps here." if change.high < 0 else f"{_untold(facts)}.")
+        return text + "the graph costs accuracy here."
+    return text + ("the graph helps here." if change.high < 0 else f"{_inconclusive(facts)}.")
 
 
-def notes(facts: Facts, *, had_split: bool) -> tuple[str, ...]:
-    """What a reader has to know before the first figure."""
+def ladder_notes(facts: LadderFacts, *, had_split: bool) -> tuple[str, ...]:
+    """Return notes on the method and its limits."""
     return tuple(_notes(facts, had_split=had_split))
 
 
-def reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> tuple[str, ...]:
-    """What all rows together say."""
+def ladder_reading(ladders: Sequence[Block], alone: Sequence[Block], facts: LadderFacts) -> tuple[str, ...]:
+    """Return the overall interpretation."""
     return tuple(_reading(ladders, alone, facts))
 
 
-def _notes(facts: Facts, *, had_split: bool) -> Iterator[str]:
-    if facts.seeds < FEW_SEEDS:
+def _notes(facts: LadderFacts, *, had_split: bool) -> Iterator[str]:
+    if facts.seeds < MIN_SEEDS:
         yield (
-            f"Only {facts.seeds} seeds: means are rough and intervals hardly mean anything. Look at the order of magnitude, "
-            "and make the ladder with 10 seeds before you cite a figure."
+            f"Only {facts.seeds} seeds: means are imprecise and intervals hardly mean anything. Look at the order of "
+            "magnitude, and run the ladder with 10 seeds before you cite a number."
         )
     yield (
-        f"Each score is a mean over {facts.seeds} seeds, each with its own split, training and simulated values; every step "
-        f"was made on the same seeds and differences are paired. The {facts.confidence * 100:g} % intervals allow for test "
-        "sets that overlap (Nadeau and Bengio, 2003); they tell how far another split of this cohort could fall, not how "
-        "another hospital's patients would score."
+        f"Each score is a mean over {facts.seeds} seeds, each with its own split, training and simulated values; all "
+        f"steps use the same seeds and differences are paired. The {facts.confidence * 100:g} % intervals correct for "
+        "overlapping test sets (Nadeau and Bengio, 2003). They describe the variation between splits of this cohort, "
+        "not the scores of patients of another hospital."
     )
-    yield "Among so many differences about one in twenty excludes 0 by chance alone."
+    yield DIFFERENCES_NOTE
     if had_split:
-        yield "The table brings its own split; it is not used here, since each seed draws one."
+        yield "The table brings its own split; it is not used here, because each seed draws one."
     if facts.weights == "random":
-        yield (
-            "The encoder has random weights: a real baseline, not a medical network. With trained weights steps may be "
-            "worth more or less, and may change their sign."
-        )
+        yield f"{RANDOM_WEIGHTS_NOTE} With trained weights, effects may be larger, smaller or of the opposite sign."
     if facts.quick:
         yield (
-            "Made with --quick: of the faults, only values drawn from the label and copies across the split are tried, and "
-            "augmented copies repeat after the first 64 or so of a class. The full ladder tries every fault."
+            "Run with --quick: only two faults are tried (values drawn from the label, copies across the split), and "
+            "augmented copies repeat after about 64 per class. The full ladder tries every fault."
         )
 
 
-def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> Iterator[str]:
+def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: LadderFacts) -> Iterator[str]:
     for block in ladders:
         steps = [row for row in block.rows if row.changes]
         overall = block.overall
@@ -158,7 +154,7 @@ def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> 
         tried = "the faults tried" if facts.quick else "all faults"
         yield (
             f"{block.title}: from {number(first)} with {tried} to {number(last)} with none, "
-            f"{span(overall, sign=True)}{'' if _tells(overall) else '; ' + _untold(facts)}."
+            f"{interval_text(overall, sign=True)}{'' if excludes_zero(overall) else '; ' + _inconclusive(facts)}."
         )
         lower = [row for row in steps if row.changes["auroc"].high < 0]
         higher = [row for row in steps if row.changes["auroc"].low > 0]
@@ -166,52 +162,49 @@ def _reading(ladders: Sequence[Block], alone: Sequence[Block], facts: Facts) -> 
             if found:
                 named = ", ".join(f"{row.title} ({signed(row.changes['auroc'].value)})" for row in found)
                 yield f"{block.title}, steps that {verb} AUROC beyond chance: {named}."
-        unclear = sum(not _tells(row.changes["auroc"]) for row in steps)
+        unclear = sum(not excludes_zero(row.changes["auroc"]) for row in steps)
         if unclear:
-            yield f"{block.title}: {unclear} of {len(steps)} steps cannot be told from chance with {facts.seeds} seeds."
+            text = f"{block.title}: {unclear} of {len(steps)} steps cannot be distinguished from chance"
+            yield f"{text} with {facts.seeds} seeds."
     for block in alone:
-        telling = [row for row in block.rows if row.changes and _tells(row.changes["auroc"])]
-        if telling:
-            named = ", ".join(f"{row.title} ({span(row.changes['auroc'], sign=True)})" for row in telling)
-            yield f"{block.title}, faults that move the AUROC of the sound path beyond chance by themselves: {named}."
+        effective = [row for row in block.rows if row.changes and excludes_zero(row.changes["auroc"])]
+        if effective:
+            named = ", ".join(f"{row.title} ({interval_text(row.changes['auroc'], sign=True)})" for row in effective)
+            yield f"{block.title}, faults that change AUROC beyond chance when added alone: {named}."
     yield (
-        "What a step is worth depends on what is still wrong when it is taken: a fault that destroys the score hides all "
-        "that come after it. The table of faults added alone shows each without the others."
+        "The effect of a step depends on the remaining faults: a fault that destroys the score hides all that come "
+        "after it. The table of single faults shows each without the others."
     )
     yield (
-        "A fault that lowers the score is a fault, too: it was not put there to flatter, and the score it gives is not that "
-        "of the model one would use."
+        "A fault that lowers the score is a fault as well: it was not introduced to flatter, and the score is not that "
+        "of the model in use."
     )
 
 
-def _tells(change: Interval) -> bool:
-    return change.low > 0 or change.high < 0
-
-
-def _turned(change: Interval) -> Interval:
+def _negated(change: Interval) -> Interval:
     return Interval(-change.value, -change.high, -change.low)
 
 
-def _untold(facts: Facts) -> str:
-    return f"{facts.seeds} seeds cannot tell that from chance"
+def _inconclusive(facts: LadderFacts) -> str:
+    return f"{facts.seeds} seeds cannot distinguish this from chance"
 
 
-def _coin(score: Interval) -> str:
-    return "a coin's 0.5 lies within" if score.low <= 0.5 <= score.high else "that is not a coin's 0.5"
+def _chance(score: Interval) -> str:
+    return "0.5 (chance) is inside the interval" if score.low <= 0.5 <= score.high else "this is not the 0.5 of chance"
 
 
 def _others(row: LadderRow) -> str:
-    told = [
-        f"{LADDER_METRICS[metric].lower()} {span(row.changes[metric], sign=True)}"
-        for metric in SHOWN[1:]
+    text = [
+        f"{LADDER_METRICS[metric].lower()} {interval_text(row.changes[metric], sign=True)}"
+        for metric in SHOWN_METRICS[1:]
         if metric in row.changes
     ]
-    return f" {', '.join(told).capitalize()}." if told else ""
+    return f" {', '.join(text).capitalize()}." if text else ""
 
 
 def _not_run(row: LadderRow, before: LadderRow | None) -> str:
-    told = f"Not applicable: {row.why_not}."
+    text = f"Not applicable: {row.why_not}."
     if row.name == "positive_is_normal" and before is not None:
         sensitivity, specificity = (number(before.scores[name].value, 2) for name in ("sensitivity", "specificity"))
-        told += f" Here {sensitivity} and {specificity} would be told as {specificity} and {sensitivity}."
-    return told
+        text += f" Here {sensitivity} and {specificity} would become {specificity} and {sensitivity}."
+    return text

@@ -1,4 +1,4 @@
-"""What an audit looks at: a cohort that was read, its pages, the split to be judged, and nothing that was learnt."""
+"""Input of an audit: a cohort, its pages and the split to audit; nothing is fitted yet."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cardiograph.schema import UNLABELLED
 
 @dataclass(frozen=True)
 class AuditedPages:
-    """The pages of a cohort, record by record.
+    """Pages of a cohort, one entry per record.
 
     Args:
-        traits: [records], None without a page.
-        pixel_hashes: [records] equal for equal pixels, None without a page.
-        perceptual_hashes: [records, bytes] uint8, of the traces; not looked at without a page.
-        skipped: Faults of pages that cannot be used; their records are not in the cohort any more.
-        remarks: [records] what has to be known of a page that is used; empty where nothing has.
+        traits: [records] page metadata, None without a page.
+        pixel_hashes: [records] hash of the pixels, None without a page.
+        perceptual_hashes: [records, bytes] uint8 hash of the traces; undefined without a page.
+        skipped: Faults of unusable pages, whose records were removed from the cohort.
+        remarks: [records] remarks on a page that is used nevertheless; empty if there are none.
     """
 
     traits: Sequence[PageMetadata | None]
@@ -35,29 +35,30 @@ class AuditedPages:
 
     @property
     def known(self) -> list[tuple[int, PageMetadata]]:
-        """Row and traits of each record that has a page."""
+        """Row and page metadata of each record with a page."""
         return [(row, traits) for row, traits in enumerate(self.traits) if traits is not None]
 
 
 @dataclass(frozen=True)
 class AuditInput:
-    """A cohort under audit.
+    """Cohort to audit.
 
     Args:
         name: Name of the table or folder.
-        cohort: Its records.
-        pages: None for a cohort without pages.
-        groups: Rows that must not be parted: patients and copies.
-        part: [records] ``train``, ``val``, ``test`` or ``excluded`` of the split to be judged; None where none can be drawn.
-        split: That split in words: ``given in the table``, ``drawn by group``, ``a random split of rows``.
-        clinical: The values that a model would read, measured or simulated; None without.
-        unread: Columns of the table that nothing reads: name -> [records] cells as written (text or number, "" for empty).
-        near_copies: Whether near-copies are told apart from strangers at all.
+        cohort: Records of the cohort.
+        pages: Pages of the records; None for a cohort without pages.
+        groups: Groups of rows that must stay in one part: patients and copies.
+        part: [records] ``train``, ``val``, ``test`` or ``excluded`` in the split to audit; None if no split can be
+            drawn.
+        split: Description of that split: ``given in the table``, ``drawn by group``, ``a random split of rows``.
+        clinical: Values that a model would read, measured or simulated; None if there are none.
+        unread: Columns that the model does not read: name -> [records] cells as written (text or number, "" if empty).
+        near_copies: Whether near-copies count as copies.
         skip_bad: Whether bad pages are left out (True) or stop a run (False).
-        label_definition: Columns by which the user says that the label was defined.
+        label_definition: Columns that define the label according to the user.
         accepted: Codes of blocking findings that the user accepts.
         seed: Seed of cross-validation and resampling.
-        embedding_width: Values that a page adds to the features of a record.
+        embedding_width: Number of features of a page.
     """
 
     name: str
@@ -77,26 +78,26 @@ class AuditInput:
 
     @property
     def labelled(self) -> NDArray[np.int64]:
-        """Rows whose label is known."""
+        """Rows with a label."""
         return np.flatnonzero(self.cohort.labels >= 0)
 
     def ids(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[str, ...]:
-        """Record ids of rows."""
+        """Return the record IDs of rows."""
         return tuple(str(self.cohort.record_ids[row]) for row in rows)
 
 
-def class_names(audited: AuditInput) -> list[str]:
-    """[records] the label as the user wrote it; ``unlabelled`` where there is none."""
+def record_classes(audited: AuditInput) -> list[str]:
+    """Return the [records] class name in the table; ``unlabelled`` if there is no label."""
     names = zip(audited.cohort.table["class_name"], audited.cohort.labels, strict=True)
     return ["unlabelled" if label == UNLABELLED else str(name) for name, label in names]
 
 
 def count_files(audited: AuditInput) -> tuple[int, int, dict[str, dict[str, int]]]:
-    """Records with a page, different pages among them, and both by class (with its records)."""
+    """Return the number of pages, of different pages, and both with the number of records for each class."""
     pages = audited.pages
     hashes = [None] * len(audited.cohort) if pages is None else list(pages.pixel_hashes)
     members: dict[str, list[Any]] = {}
-    for name, page in zip(class_names(audited), hashes, strict=True):
+    for name, page in zip(record_classes(audited), hashes, strict=True):
         members.setdefault(name, []).append(page)
 
     def counted(found: list[Any]) -> dict[str, int]:
