@@ -1,4 +1,4 @@
-"""Settings that follow from others."""
+"""Settings that depend on other settings."""
 
 import pytest
 

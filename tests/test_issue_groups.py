@@ -1,4 +1,4 @@
-"""Faults of one kind are one line: count, rows as ranges, and the remedy whole."""
+"""Faults of one kind are summarised in one line with count, row ranges and the complete remedy."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Only regular files are opened: a device would never end, a FIFO would wait."""
+"""Only regular files are opened, because devices can be endless and FIFOs block."""
 
 import os
 import socket

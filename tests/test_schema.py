@@ -1,4 +1,4 @@
-"""A clinical variable knows its range, its unit and its words."""
+"""Clinical variables have ranges, units, categories and aliases."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Thread pools are set together, and put back where a block changes them."""
+"""Thread limits are set together, and restored after a block that changes them."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A clinical cell is a number or a fault; nothing between."""
+"""A clinical cell is parsed to a number or to one fault."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The how-to names every unit, limit and column that the code knows."""
+"""The how-to documents every unit, limit and column that the code knows."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Groups: one patient, one picture, or near-copies; joined through any chain of these."""
+"""Groups are connected components of links by patient, identical page or near-duplicate page."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A folder per class is a cohort; what is no page is named."""
+"""A folder with one subfolder per class is a cohort; files that are not pages are reported."""
 
 import pytest
 

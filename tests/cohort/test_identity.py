@@ -1,4 +1,4 @@
-"""One patient under several spellings is one patient, and an empty cell is none."""
+"""Spellings of one patient id are recognised as equal, and an empty cell is not a patient."""
 
 import pytest
 

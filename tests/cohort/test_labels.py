@@ -1,4 +1,4 @@
-"""Classes are what the user named: spellings of one class, and words for 'not known', are never label 0 in silence."""
+"""Classes match what the user declares: spelling variants and words for 'unknown' never become label 0 silently."""
 
 import unicodedata
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A good table becomes a cohort; a bad one an error that holds all its faults."""
+"""A valid table becomes a cohort; an invalid one gives an error with all its faults."""
 
 import hashlib
 import json

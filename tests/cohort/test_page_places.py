@@ -1,4 +1,4 @@
-"""A page that is not there is named by row, record and path as written, with the slip that explains it."""
+"""A missing page is reported with row, record, path as written, and the likely mistake in the path."""
 
 import csv
 

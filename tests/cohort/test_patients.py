@@ -1,4 +1,4 @@
-"""A row at fault does not stop the others, and its reason is one that the user can act on."""
+"""A row with faults does not affect the others, and its remedy is one that the user can apply."""
 
 import pytest
 

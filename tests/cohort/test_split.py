@@ -1,4 +1,4 @@
-"""Whole groups, both classes in each part, shares as configured; a given split is checked, not trusted."""
+"""Groups stay whole, each part has both classes, shares match the configuration, and a given split is checked."""
 
 from collections import Counter
 

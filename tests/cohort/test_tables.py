@@ -1,4 +1,4 @@
-"""Files that are no clean table are refused with the line and the way out."""
+"""Malformed files are refused with the line and the remedy."""
 
 import pandas as pd
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Tables whose numbers are in another unit than they seem: the remedy is one that gives the right value."""
+"""If a table has another unit than it seems, the proposed remedy gives the correct value."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An Excel workbook is read as its values stand; a hostile or damaged one is refused by name."""
+"""An Excel workbook is read with its stored values; malicious and damaged workbooks are refused."""
 
 import datetime
 import re

@@ -1,4 +1,4 @@
-"""The patient graph as other programs see it."""
+"""The patient graph is exported to other libraries and file formats."""
 
 import networkx
 import numpy as np

@@ -1,4 +1,4 @@
-"""One id written in several ways is one id; two ids stay two."""
+"""Spelling variants of one id are equal; different ids stay different."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""The clinical block says where its values come from."""
+"""Clinical values have their provenance."""
 
 import numpy as np
 import pandas as pd

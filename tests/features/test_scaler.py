@@ -1,4 +1,4 @@
-"""The scaler learns from training rows only, and agrees with scikit-learn."""
+"""The scaler is fitted on training rows only, and agrees with scikit-learn."""
 
 import json
 import subprocess

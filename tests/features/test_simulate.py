@@ -1,4 +1,4 @@
-"""The simulator draws the numbers of the reference, and says which of its two kinds a value is."""
+"""The simulator draws from the published distributions, and records how values were simulated."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ def clinical_table(cohort: Cohort, provenance: Provenance | None = None) -> Clin
             cohort.
 
     Returns:
-        [records, variables] values, NaN where missing.
+        [records, variables] values, NaN if missing.
     """
     origin: Provenance = provenance or ("synthetic patient" if cohort.synthetic else "measured")
     columns = [cohort.table[variable.name].to_numpy(np.float64) for variable in cohort.variables]
