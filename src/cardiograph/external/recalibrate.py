@@ -17,7 +17,7 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.cohort.split import FEWEST_HELD_OUT, split_groups
+from cardiograph.cohort.split import MIN_HELD_OUT_GROUPS, split_groups
 from cardiograph.config import EvaluationConfig
 from cardiograph.containers import TRAIN, VAL, Groups, Split
 from cardiograph.errors import CohortError, ConfigError, Issue, RunError
@@ -210,7 +210,7 @@ def _halves(dataset: Dataset, seed: int) -> tuple[NDArray[np.int64], NDArray[np.
     rows, scored = split.rows(VAL), split.rows(TRAIN)
     if not len(rows):
         message = (
-            f"too few groups to renew the run: each half needs at least {FEWEST_HELD_OUT} groups with a record of each "
+            f"too few groups to renew the run: each half needs at least {MIN_HELD_OUT_GROUPS} groups with a record of each "
             "label; give more records"
         )
         raise CohortError(message)

@@ -214,7 +214,10 @@ def _write_tables(
     directory.write_table("predictions.parquet", pd.concat(frames, ignore_index=True))
     directory.write_table("neighbours.parquet", pd.concat(neighbour_frames, ignore_index=True))
     if dataset.inputs.image is not None and dataset.page_index is not None:
-        arrays = {"image": dataset.inputs.image, "likeness": dataset.page_index.perceptual_hashes}
+        arrays: dict[str, NDArray[Any]] = {
+            "image": dataset.inputs.image,
+            "likeness": dataset.page_index.perceptual_hashes,
+        }
         directory.write_arrays("embeddings.safetensors", arrays)
 
 
