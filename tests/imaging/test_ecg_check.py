@@ -330,7 +330,7 @@ def test_any_picture_gives_evidence_or_a_page_error(size, seed, cell, level):
 
 def test_the_gate_loads_nothing_that_serving_may_not():
     code = (
-        "import sys, cardiograph.imaging.ecg_gate as g, numpy as np; g.ecg_evidence(np.zeros((99, 99, 3), np.uint8)); "
+        "import sys, cardiograph.imaging.ecg_check as g, numpy as np; g.ecg_evidence(np.zeros((99, 99, 3), np.uint8)); "
     )
     code += (
         "print(sorted({m.partition('.')[0] for m in sys.modules} & {'torch', 'pandas', 'sklearn', 'scipy', 'skimage'}))"
