@@ -96,10 +96,9 @@ def test_an_entry_point_names_an_encoder(toy, monkeypatch, tmp_path):
     weights = load_weights("imagenet", seed=0, cache=tmp_path, architecture="toy")
     assert weights.source == "those of toy"
     engine = make_engine(weights, "torch", "f32", cache=tmp_path, architecture="toy")
-    engine.save(tmp_path)
     facts = EncoderFacts(weights.sha256, weights.source, "torch", "f32", "", architecture="toy")
     page = np.ones((3, 224, 224), np.float32)
-    assert np.array_equal(*(next(each.run([page])) for each in (engine, load_engine(tmp_path, facts))))
+    assert np.array_equal(*(next(each.run([page])) for each in (engine, load_engine(engine.contents(), facts))))
 
 
 def test_a_bundle_cannot_name_a_module_to_import(toy, tmp_path):
