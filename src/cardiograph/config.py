@@ -335,17 +335,17 @@ _Kind = TypeVar("_Kind", bound=RunConfig)
 
 
 @overload
-def load_config(path: Path | None = None, overrides: dict[str, Any] | None = None) -> RunConfig: ...
+def load_config(path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> RunConfig: ...
 
 
 @overload
 def load_config(
-    path: Path | None, overrides: dict[str, Any] | None, *, kind: type[_Kind], base: dict[str, Any]
+    path: str | Path | None, overrides: dict[str, Any] | None, *, kind: type[_Kind], base: dict[str, Any]
 ) -> _Kind: ...
 
 
 def load_config(
-    path: Path | None = None,
+    path: str | Path | None = None,
     overrides: dict[str, Any] | None = None,
     *,
     kind: type[RunConfig] = RunConfig,
@@ -363,6 +363,7 @@ def load_config(
         ConfigError: If the file is missing or not TOML, a key is unknown, or a value is not allowed.
     """
     content = dict(base or {})
+    path = None if path is None else Path(path)
     if path is not None:
         try:
             content = _laid_over(content, tomllib.loads(read_regular(path).decode()))

@@ -60,9 +60,9 @@ class ExternalResult:
 
 
 def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort is read
-    run: Path,
-    source: Path,
-    out: Path | None = None,
+    run: str | Path,
+    source: str | Path,
+    out: str | Path | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,
     skip_unlabelled: bool = False,
@@ -90,6 +90,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         CardiographError: If the run, the cohort, a page or a setting cannot be used.
     """
     set_threads()
+    run, source, out = Path(run), Path(source), None if out is None else Path(out)
     progress = progress or NoProgress()
     directory, folder = RunDirectory(run), out or Path("evaluations") / source.resolve().stem
     directory.require_finished()

@@ -50,9 +50,9 @@ class ExtensionResult:
 
 
 def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
-    run: Path,
-    source: Path,
-    out: Path,
+    run: str | Path,
+    source: str | Path,
+    out: str | Path,
     *,
     overrides: Mapping[str, Any] | None = None,
     ids_of: str | None = None,
@@ -83,6 +83,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         CardiographError: If the run, the cohort, a page or a setting cannot be used.
     """
     set_threads()
+    run, source, out = Path(run), Path(source), Path(out)
     progress = progress or NoProgress()
     base, directory = RunDirectory(run), RunDirectory(out)
     base.require_finished()

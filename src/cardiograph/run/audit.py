@@ -26,7 +26,7 @@ from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import limit_opencv_threads
 
 
-def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Progress | None = None) -> Audit:
+def audit_cohort(source: str | Path, config: RunConfig | None = None, *, progress: Progress | None = None) -> Audit:
     """Audit a cohort without fitting anything to it.
 
     The audit checks the table's own split if it has one. Otherwise it checks a random split of rows, as a study without
@@ -40,7 +40,7 @@ def audit_cohort(source: Path, config: RunConfig | None = None, *, progress: Pro
     Raises:
         CohortError: If the table cannot be read at all; faults inside it are findings.
     """
-    config = config or RunConfig()
+    config, source = config or RunConfig(), Path(source)
     check_codes(config.audit.accept)
     limit_opencv_threads()
     try:
