@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cardiograph.cohort import tables
@@ -188,7 +188,10 @@ def test_no_type_of_a_parquet_column_makes_a_traceback(tmp_path, odd, name, dict
         column = column.dictionary_encode()
     columns = {"label": pa.array([1, 0]), "age": pa.array([50, 60]), name: column}
     path = tmp_path / "c.parquet"
-    pq.write_table(pa.table(columns), path)
+    try:
+        pq.write_table(pa.table(columns), path)
+    except pa.ArrowInvalid:
+        assume(False)  # a value that the format cannot hold
     try:
         cohort = read_cohort(path, CohortConfig(), outcome="heart failure")
     except CohortError as error:
