@@ -57,7 +57,7 @@ class Service:
         self.requests, self.waited = [], []
         given = {"key": "secret", **given}
         self.client = ServiceClient(
-            given.pop("url", URL), transport=httpx.MockTransport(self.uncertainty), wait=self.waited.append, **given
+            given.pop("url", URL), transport=httpx.MockTransport(self.told), wait=self.waited.append, **given
         )
         self.handler = handler
 

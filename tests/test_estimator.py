@@ -228,7 +228,7 @@ def test_the_same_seed_gives_the_same_answer_after_pickling(problem):
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
-        ({"model": "boosting"}, "model.name"),
+        ({"model": "forest"}, "model.name"),
         ({"k": 0}, "graph.k"),
         ({"space": "image"}, "graph.space"),
         ({"image_columns": 13}, "image_columns is 13; X has 12 columns"),

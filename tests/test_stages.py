@@ -53,7 +53,7 @@ def test_the_stages_one_by_one_give_the_scores_of_a_run(cohort_table, config, tm
     found = predictor.score(dataset.queries(rows)).probabilities
 
     result = cg.run(cohort_table, tmp_path / "run", config)
-    table = RunDirectory(result.path).read_table("predictions.csv")
+    table = RunDirectory(result.path).read_table("predictions.parquet")
     kept = dict(zip(table["record_id"].astype(str), table[f"probability_{config.model.name}"], strict=True))
     expected = [kept[str(cohort.record_ids[row])] for row in rows]
     assert np.allclose(found, expected, atol=1e-5)

@@ -37,7 +37,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path):
     told = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "big.bin"], capture_output=True, text=True, check=True
     )
-    assert "big.bin: cannot be written (File too large); make room" in told.stdout
+    assert "big.bin: cannot be written (File too large); free disk space" in told.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -99,7 +99,7 @@ def test_a_key_file_without_end_is_refused():
 def test_a_service_that_is_not_there_has_a_status_of_its_own():
     status, output = call("predict", "--url", "http://127.0.0.1:9", "--ef", "0.4", "--json")
     assert status == ServiceError.exit_code == 9
-    assert "http://127.0.0.1:9: no answer" in json.loads(output)["error"]
+    assert "http://127.0.0.1:9: no response" in json.loads(output)["error"]
 
 
 def test_a_model_described_in_another_form_is_an_error():

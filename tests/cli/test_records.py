@@ -94,5 +94,5 @@ def test_old_predictions_are_deleted(database):
 def test_a_database_that_is_not_there_is_not_made(words, tmp_path):
     status, output = json_of(*words.split(), "--database", str(tmp_path / "other.sqlite"))
     assert status == 8
-    assert "other.sqlite: is not there" in output["error"]
+    assert "other.sqlite: does not exist" in output["error"]
     assert not (tmp_path / "other.sqlite").exists()

@@ -48,11 +48,11 @@ def test_every_space_takes_records_without_a_block(dataset, graph):
     config = CONFIG.model_copy(update={"graph": CONFIG.graph.model_copy(update=graph)})
     found = learn(dataset, "sign", config)[2].score(dataset.queries(dataset.rows("test")))
     assert ((found.by_class >= 0) & (found.by_class <= 1)).all()
-    assert {(), ("image",), ("clinical",)} == set(found.lacking)
+    assert {(), ("image",), ("clinical",)} == set(found.absent_blocks)
     if graph == {"space": "image"}:  # who has no page has no place there
         assert all(
             (found.neighbours.index[row] < 0).all() == (not_there == ("image",))
-            for row, not_there in enumerate(found.lacking)
+            for row, not_there in enumerate(found.absent_blocks)
         )
 
 
@@ -108,7 +108,7 @@ def test_whatever_a_query_lacks_its_answer_is_its_own(dataset, predictor, data):
         alone = predictor.score(asked([row]))
         np.testing.assert_allclose(alone.by_class[0], together.by_class[position], atol=1e-5)
         np.testing.assert_array_equal(alone.neighbours.index[0], together.neighbours.index[position])
-        assert alone.lacking[0] == together.lacking[position]
+        assert alone.absent_blocks[0] == together.absent_blocks[position]
 
 
 def test_a_query_hears_the_records_that_know_what_it_knows(dataset, predictor):
@@ -116,7 +116,7 @@ def test_a_query_hears_the_records_that_know_what_it_knows(dataset, predictor):
     image = np.full_like(queries.image, np.nan)
     found = predictor.score(dataclasses.replace(queries, image=image))
     has = predictor.bundle.reference.present
-    for row, lacking in enumerate(found.lacking):
+    for row, lacking in enumerate(found.absent_blocks):
         heard = found.neighbours.index[row][found.neighbours.index[row] >= 0]
         assert "image" in lacking
         if lacking == ("image",):

@@ -94,7 +94,7 @@ def on_the_page(served, prediction, capsys):
         answer=content,
         decision=decision_of(content, 0.9),
         gauge=gauge(content),
-        gave=True,
+        current=True,
         query=None,
         entry=entry(prediction),
     )

@@ -60,7 +60,7 @@ def test_far_patients_are_warned_of_and_like_ones_are_not(dataset, graph, block)
     predictor, queries = fitted(dataset, graph), having(dataset, block)
     unlike = "unlike the training records"
     assert warned(predictor, without(queries, block), unlike).mean() <= 0.1
-    assert not warned(predictor, without(queries, block), "not judged").any()
+    assert not warned(predictor, without(queries, block), "not checked for novelty").any()
     if "metric" not in graph:  # the cosine distance does not see a length
         assert warned(predictor, without(queries, block, times=30.0), unlike).mean() > 0.9
 
@@ -95,8 +95,8 @@ def test_too_few_training_records_are_said():
 
 def test_who_lacks_the_block_that_neighbours_are_sought_by_is_not_judged(dataset):
     predictor, queries = fitted(dataset, {"space": "image"}), having(dataset, "image")
-    assert warned(predictor, without(queries, "image"), "not judged").all()
-    assert not warned(predictor, without(having(dataset, "clinical"), "clinical"), "not judged").any()
+    assert warned(predictor, without(queries, "image"), "not checked for novelty").all()
+    assert not warned(predictor, without(having(dataset, "clinical"), "clinical"), "not checked for novelty").any()
 
 
 def test_gates_are_kept_with_the_model(predictor, tmp_path, dataset):

@@ -64,7 +64,7 @@ def test_a_query_of_a_reference_group_is_scored_without_it(dataset, fitted):
     found = score(predictor, dataset, [row])
     heard = predictor.bundle.reference.groups[found.neighbours.index[0]]
     assert index[row] not in heard
-    assert found.known == (("this patient",),)
+    assert found.excluded_reasons == (("this patient",),)
 
 
 def test_a_saved_model_is_the_same_model(dataset, fitted, tmp_path):
@@ -74,7 +74,7 @@ def test_a_saved_model_is_the_same_model(dataset, fitted, tmp_path):
     first, second = score(predictor, dataset, rows), score(loaded, dataset, rows)
     np.testing.assert_array_equal(first.by_class, second.by_class)
     np.testing.assert_array_equal(first.neighbours.index, second.neighbours.index)
-    assert first.known == second.known
+    assert first.excluded_reasons == second.excluded_reasons
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -141,5 +141,5 @@ def training_only():
 
 
 def test_the_import_contract_names_all_training_only_code():
-    stems = "imaging.augment cohort.balance clinical.simulate models.training stages pipeline studies audit"
+    stems = "imaging.augment features.simulate models.training train run external studies audit"
     assert set(training_only()) >= {f"cardiograph.{stem}" for stem in stems.split()}

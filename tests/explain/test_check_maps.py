@@ -94,7 +94,9 @@ def test_a_check_needs_pages(run):
 def test_the_command_tells_the_verdict(run, capsys, monkeypatch):
     verdict = MapVerdict(9, Gain(0.2, 0.1, 0.3), Gain(0.2, -0.1, 0.3), Gain(0.2, float("nan"), float("nan")), 4, 1)
     asked = []
-    monkeypatch.setattr(check_maps, "check_maps", lambda *given, **named: asked.append((given, named)) or verdict)
+    monkeypatch.setattr(
+        "cardiograph.explain.check_maps.check_maps", lambda *given, **named: asked.append((given, named)) or verdict
+    )
     with pytest.raises(SystemExit) as ended:
         main(["check-maps", str(run), "--pages", "9", "--seed", "1", "--json"])
     told = json.loads(capsys.readouterr().out)

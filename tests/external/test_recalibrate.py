@@ -213,11 +213,11 @@ def test_cohorts_that_cannot_renew_are_refused(first_run, cohorts, tmp_path):
     assert {issue.code for issue in caught.value.issues} == {"known_to_run"}
     with pytest.raises(CohortError, match="too few groups"):
         recalibrate_run(
-            path, written(drawn(3, 6, "d").assign(label=[0, 0, 1, 1, 0, 0]), tmp_path, "few.csv"), tmp_path / "out"
+            path, written(drawn(3, 6, "d").assign(label=[0, 0, 1, 1, 0, 0]), tmp_path, "few.csv"), tmp_path / "few"
         )
     assert sha256_of(path / "bundle" / "bundle.json") == digest
     with pytest.raises(ConfigError, match="was not extended"):
-        recalibrate_run(first_run, cohorts["third"], tmp_path / "out")
+        recalibrate_run(first_run, cohorts["third"], tmp_path / "first")
     with pytest.raises(RunError, match="--renew"):
         evaluate_cohort(path, cohorts["third"], tmp_path / "out")
 

@@ -179,7 +179,7 @@ def test_a_batch_has_the_gradient_of_its_records_in_the_whole_graph(name, depth,
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_dropout_of_very_many_values_is_dropout(monkeypatch, rate):
-    monkeypatch.setattr(gnn, "MANY", 1000)
+    monkeypatch.setattr(gnn, "MIN_PACKED_DROPOUT_VALUES", 1000)
     torch.manual_seed(0)
     dropout, x = gnn.Dropout(rate), torch.ones(1001, 301, requires_grad=True)
     seen = dropout(x)

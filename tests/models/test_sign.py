@@ -44,7 +44,7 @@ def test_with_closed_gates_it_is_an_mlp_beside_a_linear_layer(neighbour_table):
 
 
 def test_as_it_begins_it_is_the_logistic_regression_of_the_same_records(monkeypatch):
-    monkeypatch.setattr(sign_init, "CERTAIN", float("inf"))  # whatever the neighbours know
+    monkeypatch.setattr(sign_init, "MIN_STANDARD_ERRORS", float("inf"))  # whatever the neighbours know
     prepared = prepare(inputs(), CONFIG)
     still = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"epochs": 1, "learning_rate": 1e-12})})
     networks = [fit_network(name, prepared, still)[0] for name in ("sign", "logistic")]

@@ -171,7 +171,7 @@ def test_a_graph_too_large_for_one_step_is_learnt_in_batches(name):
 def test_the_start_of_sign_is_learnt_from_some_of_very_many_records(monkeypatch):
     prepared = prepare(inputs(), CONFIG)
     every, _ = fit_network("sign", prepared, CONFIG)
-    monkeypatch.setattr(sign_init, "MOST", 40)
+    monkeypatch.setattr(sign_init, "MAX_START_RECORDS", 40)
     some, history = fit_network("sign", prepared, CONFIG)
     assert not torch.equal(every.linear.weight, some.linear.weight)
     assert min(history.val_loss) < 0.69

@@ -64,7 +64,7 @@ def test_a_run_judges_its_own_split(finished_run):
 
 def test_the_second_audit_is_read_from_the_cache(cohort_table, monkeypatch):
     first = audit_cohort(cohort_table)
-    monkeypatch.setattr(audit, "examine", None)
+    monkeypatch.setattr(audit, "run_checks", None)
     assert audit_cohort(cohort_table) == first
 
 
@@ -73,7 +73,7 @@ def test_whatever_changes_the_findings_is_looked_at_again(frame, tmp_path, monke
     audit_cohort(path)
     seen = []
     whole = audit.run_checks
-    monkeypatch.setattr(audit, "examine", lambda audited: seen.append(audited) or whole(audited))
+    monkeypatch.setattr(audit, "run_checks", lambda audited: seen.append(audited) or whole(audited))
     audit_cohort(path)
     assert not seen
     for changed in (frame.assign(death_day=3), frame.assign(age=frame["age"] + 1), frame.iloc[1:]):

@@ -168,12 +168,11 @@ def test_the_terminal_tells_what_was_missing_and_json_has_no_nan(finished, whole
     told = capsys.readouterr().out
     assert "missing: the ECG page" in told
     assert "decision: " in told
-    assert ", between 0." in told
     whole.head(2).assign(ecg="").to_csv(tmp_path / "new.csv", index=False)
     main_of("predict", finished, "--table", tmp_path / "new.csv", "--json")
     answers = json.loads(capsys.readouterr().out)["predictions"]
     assert [answer["missing"] for answer in answers] == ["image", "image"]
-    assert all(answer["low"] <= answer["probability"] <= answer["high"] for answer in answers)
+    assert all(answer["low"] is None or answer["low"] <= answer["probability"] <= answer["high"] for answer in answers)
 
 
 def main_of(*arguments):

@@ -36,9 +36,7 @@ def learned(count, *, seed=0, confidence=0.9):
     config = EvaluationConfig(conformal=confidence)
     found = fit_uncertainty(scores, labels, np.arange(len(labels)), config, seed=seed)
     gate = NoveltyGate.fit(rng.random(200), quantile=0.95)
-    return Uncertainty(
-        found.calibrator, found.reason, found.compared, found.venn_abers, conformal=found.conformal, novelty=gate
-    )
+    return Uncertainty(found.calibrator, found.reason, found.compared, conformal=found.conformal, novelty=gate)
 
 
 def answered(uncertainty, count, seed=1):

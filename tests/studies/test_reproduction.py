@@ -87,7 +87,7 @@ def test_service_fhir_and_page_say_so(thesis, predictor, pages, tmp_path):
 def test_it_is_neither_evaluated_nor_extended(thesis, page_table, tmp_path):
     for command in ("evaluate", "extend"):
         status, error = failed(command, thesis, page_table, "--out", tmp_path / command)
-        assert status == 1 and "reproduces a faulty protocol" in error["error"]
+        assert status == 5 and "reproduces a faulty protocol" in error["error"]
         assert not (tmp_path / command).exists() or not list((tmp_path / command).iterdir())
 
 

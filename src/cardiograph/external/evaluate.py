@@ -202,8 +202,6 @@ def claim(folder: Path, identity: Mapping[str, str]) -> None:
             message = f"evaluation {folder}: holds other files ({names}); choose a new folder with --out"
             raise ConfigError(message)
         files.write_json(folder / UNFINISHED, identity)
-    elif mark == UNFINISHED and not there - {UNFINISHED}:
-        files.write_json(folder / UNFINISHED, identity)  # an earlier command wrote nothing else
     else:
         before = files.read_json(folder / mark)
         if any(before.get(name) != value for name, value in identity.items()):

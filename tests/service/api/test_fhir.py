@@ -16,7 +16,7 @@ from cardiograph.schema import DEFAULT_VARIABLES, KNOWN_VARIABLES, NT_PROBNP, Cl
 from cardiograph.service.api.fhir import ModelFacts, columns_of, risk_assessment
 from cardiograph.service.api.fhir_codes import CODES, code_of, percentage
 
-SCHEMA = json.loads(Path(__file__).parents[1].joinpath("fhir_r4").joinpath("schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(Path(__file__).with_name("fhir_r4").joinpath("schema.json").read_text(encoding="utf-8"))
 VALUES = {"ef": 0.29, "bnp": 463.0, "nyha": 3.0, "sbp": 132.0, "age": 70.0}
 HEX = "0123456789abcdef" * 4
 FACTS = ModelFacts(HEX, "SIGN", DEFAULT_VARIABLES, ("measured",) * 5)

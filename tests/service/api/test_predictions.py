@@ -119,7 +119,7 @@ def test_a_key_that_is_there_twice_is_named(served, key):
     ]
     for problem in told:
         assert (problem["status"], problem["code"]) == (400, "duplicate_key")
-        assert "`ef` is there twice" in problem["detail"]
+        assert "`ef` occurs twice" in problem["detail"]
     assert not served.log_entries("prediction")
 
 

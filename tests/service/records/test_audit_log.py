@@ -153,7 +153,7 @@ def test_a_log_forged_as_a_whole_is_found_by_a_hash_that_was_noted_elsewhere(rec
     ("statement", "first_bad", "reason"),
     [
         ("UPDATE cardiograph_predictions SET answer = '{}'", 2, "refers to a prediction that was changed since"),
-        ("DELETE FROM cardiograph_predictions", None, "0 predictions are kept, 3 by the log"),
+        ("DELETE FROM cardiograph_predictions", None, "0 predictions are stored, but 3 according to the log"),
     ],
     ids=["changed", "removed"],
 )
@@ -178,7 +178,7 @@ def put_another_in_its_place(tamper, removed):
 def test_a_prediction_in_the_place_of_another_is_found(five, tamper):
     put_another_in_its_place(tamper, tamper(f"SELECT id FROM {PREDICTIONS}")[0].id)
     found = five.log.verify()
-    assert (found.ok, found.reason) == (False, "no entry tells of 1 of the 3 predictions")
+    assert (found.ok, found.reason) == (False, "no entry refers to 1 of the 3 predictions")
 
 
 def test_an_entry_that_is_told_again_stands_for_no_other_prediction(five, tamper):
@@ -197,7 +197,7 @@ def test_keys_are_still_what_the_log_tells(five, tamper):
     tamper("UPDATE cardiograph_keys SET revoked_at = NULL")
     assert five.log.verify().first_bad == 7
     tamper("UPDATE cardiograph_keys SET id = 'eeeeeeeeeeee'")
-    assert five.log.verify().reason == "no entry tells of key eeeeeeeeeeee"
+    assert five.log.verify().reason == "no entry refers to key eeeeeeeeeeee"
     tamper("DELETE FROM cardiograph_keys")
     assert five.log.verify().first_bad == 7
 

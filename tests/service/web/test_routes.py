@@ -74,7 +74,7 @@ def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, 
 
 def test_missing_values_and_a_missing_page_are_said(form, values):
     text = form.send(**typed({"ef": values["ef"]})).text
-    assert "No ECG page: scored by the rest alone." in text
+    assert "No ECG page: scored without." in text
     assert "not given: bnp, nyha, sbp, age" in text
 
 
@@ -100,7 +100,7 @@ def test_a_page_that_is_kept_can_be_left_out_and_is_kept_once(form, served, page
     text = again.send(**typed({**values, "ef": 45}), kept=kept).text
     assert field(text, "kept") not in ("", kept)
     other = Form(served)
-    assert "not held any more" in other.send(**typed(values), kept=kept).text
+    assert "no longer held" in other.send(**typed(values), kept=kept).text
 
 
 def test_a_page_of_an_answer_can_be_asked_again_with_other_values(form, page, values):
@@ -303,9 +303,9 @@ def test_a_page_is_there_for_the_key_that_sent_it(serve, page, values):
     answer = form.send(page, **typed(values))
     stranger = Form(served, other)
     assert served.client.get(answer.url.path, headers=BROWSER | other).status_code == 404
-    assert "not held any more" in stranger.send(**typed(values), kept=field(answer.text, "kept")).text
+    assert "no longer held" in stranger.send(**typed(values), kept=field(answer.text, "kept")).text
     wrong = form.send(page, **typed({**values, "ef": 45}))
-    assert "not held any more" in stranger.send(**typed(values), kept=field(wrong.text, "kept")).text
+    assert "no longer held" in stranger.send(**typed(values), kept=field(wrong.text, "kept")).text
     assert "No ECG page" not in form.send(**typed(values)).text
     assert stranger.send(**typed(values), token=field(wrong.text, "token"), kept="").status_code == 403
 
