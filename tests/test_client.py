@@ -256,7 +256,7 @@ def test_a_service_that_is_not_there_is_named():
         message = "refused"
         raise httpx.ConnectError(message, request=request)
 
-    with pytest.raises(ServiceError, match=rf"{URL}: no answer \(refused\)"):
+    with pytest.raises(ServiceError, match=rf"{URL}: no response \(refused\)"):
         Service(broken).client.predict(Query(clinical={"ef": 0.34}))
 
 

@@ -79,7 +79,7 @@ def test_distances_are_those_of_the_block_that_is_there(predictor):
 
 
 def test_a_bundle_without_such_distances_says_not_judged(dataset, predictor):
-    older = {name: part for name, part in predictor.bundle.uncertainty.to_dict().items() if name != "partial_novelty"}
+    older = predictor.bundle.uncertainty.to_dict() | {"partial_novelty": {}}
     bundle = dataclasses.replace(predictor.bundle, uncertainty=type(predictor.bundle.uncertainty).from_dict(older))
     queries = without(having(dataset, "clinical"), "clinical")
     scores = Predictor(bundle).score(queries)

@@ -266,7 +266,7 @@ def test_what_is_not_measured_is_marked_as_test_data(provenance):
     facts = dataclasses.replace(FACTS, provenances=("measured", *(provenance,) * 4))
     resource = checked(risk_assessment(entry(dataclasses.replace(PREDICTION, provenance=sentence)), facts))
     assert resource["meta"]["tag"][0]["code"] == "HTEST"
-    assert f"bnp, nyha, sbp, age of the training records ({provenance})" in resource["text"]["div"]
+    assert f"training values of bnp, nyha, sbp, age are not measurements ({provenance})" in resource["text"]["div"]
     assert "meta" not in risk_assessment(entry(), FACTS)
 
 
