@@ -6,7 +6,7 @@ Without a run, one is made on 600 synthetic patients (random weights). What it c
 measured first, alone: the ceiling is cores / (CPU seconds of a page), ``share`` is the answers a second over it. Clients are
 processes of their own on the same cores; ``share_less_clients`` leaves out the cores that they took, and ``cpu_share`` is
 the CPU of a page over the server's CPU for an answer, which a busy machine changes least. Each answer is recorded on the
-disk before it is told; nothing is cached. Prints one JSON object.
+disk before it is returned; nothing is cached. Prints one JSON object.
 """
 
 from __future__ import annotations

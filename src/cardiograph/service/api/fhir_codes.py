@@ -88,7 +88,7 @@ def observations(
 ) -> Iterator[dict[str, Any]]:
     """Yield an Observation for each given value.
 
-    The service does not know when and by whom a value was measured or whether it was checked, so the time is left out
+    The service does not know when a value was measured, who measured it, or whether it was checked, so the time is left out
     and the status is ``unknown``.
 
     Args:

@@ -63,7 +63,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
 
 
 async def create(request: Request) -> Response:
-    """Score a page, values, or both. The answer is in the records before it is told."""
+    """Score a page, values, or both. The answer is stored before it is returned."""
     serving, form = serving_of(request), _form_of(request)
     body, kind = await request.body(), request.headers.get("content-type", "")
     query = await serving.parsed(partial(query_of, body, kind))

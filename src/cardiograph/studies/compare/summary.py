@@ -212,7 +212,7 @@ class Summary:
         )
 
     def _task(self, modality: Modality, model: str) -> Task:
-        """Return a task; its fold is a placeholder."""
+        """Return a task without its fold; `_of` sets the fold of each fit."""
         return Task(modality, (0, 0), model, tuned=self.options.tuned)
 
     def _of(self, task: Task) -> list[FitResult]:
