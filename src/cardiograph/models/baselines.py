@@ -11,18 +11,22 @@ from cardiograph.config import ModelConfig
 from cardiograph.models.neighbour_table import NeighbourTable
 
 
-class Logistic(nn.Module):
-    """Logistic regression: a linear layer on the record's own features: ``log P(class) ~ x W + b``."""
-
-    def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
-        super().__init__()
-        self.linear = nn.Linear(width_in, classes)
+class NoAggregation(nn.Module):
+    """Base of the models that aggregate no features of the neighbours."""
 
     def aggregate(
         self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
     ) -> list[Tensor]:
         """Return nothing: the model aggregates no neighbours."""
         return []
+
+
+class Logistic(NoAggregation):
+    """Logistic regression: a linear layer on the record's own features: ``log P(class) ~ x W + b``."""
+
+    def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width_in, classes)
 
     def forward(
         self,
@@ -35,19 +39,13 @@ class Logistic(nn.Module):
         return self.linear(own), []
 
 
-class KnnVote(nn.Module):
+class KnnVote(NoAggregation):
     """Log odds of the neighbours' labels: k-nearest-neighbour classification."""
 
     def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
         super().__init__()
         self.classes = classes
         self.scale = nn.Parameter(torch.ones(()), requires_grad=False)
-
-    def aggregate(
-        self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
-    ) -> list[Tensor]:
-        """Return nothing: the model aggregates no neighbours."""
-        return []
 
     def forward(
         self,

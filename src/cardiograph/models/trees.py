@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from cardiograph.config import ModelConfig
+from cardiograph.models.baselines import NoAggregation
 from cardiograph.models.examples import Examples
 from cardiograph.models.neighbour_table import NeighbourTable
 
@@ -21,7 +22,7 @@ MAX_TREES = 200
 LEARNING_RATE = 0.05
 
 
-class BoostedTrees(nn.Module):
+class BoostedTrees(NoAggregation):
     """Sum of regression trees, one ensemble for each class (a single one for two classes).
 
     Every node is a row of the tables below; a leaf is its own child on both sides, so that a record has reached its leaf
@@ -120,12 +121,6 @@ class BoostedTrees(nn.Module):
         self.roots, self.outputs = torch.tensor(roots), torch.tensor(outputs)
         self.depth = torch.tensor(depth)
         self.start = torch.from_numpy(np.asarray(fitted._baseline_prediction, np.float64).reshape(-1))
-
-    def aggregate(
-        self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
-    ) -> list[Tensor]:
-        """Return nothing: trees use own features alone."""
-        return []
 
     def forward(
         self,
