@@ -29,7 +29,8 @@ def test_its_validation_records_are_enough_for_a_yes_or_a_no():
 
 @pytest.mark.slow
 def test_it_answers_yes_and_no(tmp_path):
-    main_ended(["demo", "--out", str(tmp_path / "demo")])
+    shorter = ["--set", "evaluation.bootstrap=100", "--set", "model.baselines=['logistic']"]
+    main_ended(["demo", "--out", str(tmp_path / "demo"), *shorter])
     output = pd.read_parquet(tmp_path / "demo" / "run" / "predictions.parquet")
     assert {"positive", "negative"} <= set(output["decision"])
     shown = output["probability_sign"]

@@ -101,9 +101,9 @@ def test_different_shared_pages_are_not_near(shared):
 
 
 @pytest.mark.slow
-def test_no_two_of_all_shared_pages_are_near(shared):
-    hashes = np.stack([page_hash(page) for page in shared_pages(shared, 1)])
-    assert len(hashes) == 367
+def test_no_two_of_half_the_shared_pages_are_near(shared):
+    hashes = np.stack([page_hash(page) for page in shared_pages(shared, 2)])
+    assert len(hashes) == 184
     assert len(near_copy_pairs(hashes)) == 0
 
 

@@ -24,10 +24,9 @@ def test_ceilings_lie_where_they_should_on_few_draws():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_ceilings_lie_where_they_should_on_200000_draws(seed):
-    check(measure_ceilings(200_000, np.random.default_rng(seed)), slack=0)
-    single = measure_single_variables(200_000, np.random.default_rng(seed))
+def test_ceilings_lie_where_they_should_on_200000_draws():
+    check(measure_ceilings(200_000, np.random.default_rng(0)), slack=0)
+    single = measure_single_variables(200_000, np.random.default_rng(0))
     assert max(max(one.raw, one.posterior) for one in single.values()) <= 0.85
 
 

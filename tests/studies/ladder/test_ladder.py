@@ -235,19 +235,6 @@ def test_a_quick_ladder_tells_values_drawn_from_the_label_from_chance(quick):
     assert "change AUROC beyond chance when added alone: Clinical values drawn from the label" in reading
 
 
-@pytest.mark.slow
-def test_a_quick_ladder_of_the_shared_pages_shows_both_large_faults(shared, tmp_path):
-    classes = ["abnormal_heartbeat", "history_of_mi", "myocardial_infarction"]
-    cohort = {"map": {"ecg": "image", "label": "class"}, "positive": classes}
-    config = load_config(None, {"cohort": cohort, "encoder": {"weights": "random"}})
-    found = run_ladder(
-        shared / "data/ecg-pages/manifest.csv", tmp_path / "out", config, LadderOptions.of(None, quick=True)
-    )
-    rows = {(block.name, row.name): row for block in found.alone for row in block.rows if not row.why_not}
-    assert rows["image", "duplicates_across_split"].changes["auroc"].low > 0
-    assert rows["both", "simulated_from_label"].changes["auroc"].low > 0
-
-
 def test_a_quick_ladder_says_that_it_tries_two_faults(quick):
     result, out = quick
     first = result.ladders[0].rows[0]
