@@ -69,13 +69,13 @@ def there(copy, *arguments):
 
 @pytest.fixture(scope="module")
 def made(copy):
-    """The folder of a run with the new model, score and stage."""
+    """The folder of a run with the new model, metric and stage."""
     there(copy, "-m", "cardiograph", "run", "cohort.csv", "--config", "my.toml", "--out", "run", "--json")
     return copy / "run"
 
 
-def test_there_is_a_recipe_for_a_model_a_score_and_a_stage():
-    assert [title for title, _ in RECIPES] == ["To add a model", "To add a score", "To add a stage"]
+def test_there_is_a_recipe_for_a_model_a_metric_and_a_stage():
+    assert [title for title, _ in RECIPES] == ["To add a model", "To add a metric", "To add a stage"]
 
 
 def test_a_recipe_that_no_longer_fits_the_sources_is_a_fault(tmp_path):
@@ -96,7 +96,7 @@ def test_a_new_model_is_trained_kept_and_served(copy, made):
     assert "GraphSAGE with sums" in (made / "report.html").read_text()
 
 
-def test_a_new_score_has_an_interval(made):
+def test_a_new_metric_has_an_interval(made):
     scores = json.loads((made / "metrics.json").read_text())["test"]
     expected = scores["sensitivity"]["value"] + scores["specificity"]["value"] - 1
     assert scores["youden"]["value"] == pytest.approx(expected)

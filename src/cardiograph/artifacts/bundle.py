@@ -220,7 +220,7 @@ class ModelBundle:
         }
 
     def _write_renewable(self, folder: Path) -> dict[str, Any]:
-        """Write what can be fitted later than the rest; returns its part of ``bundle.json`` with checksums."""
+        """Write calibration and map check, which can be renewed later; returns their part of ``bundle.json``."""
         maps, digests = self.served.maps, dict[str, str]()
         names: dict[str, str | None] = {"uncertainty": None, "mean_page": None}
         if self.uncertainty is not None:

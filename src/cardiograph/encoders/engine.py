@@ -285,7 +285,7 @@ def make_engine(  # noqa: PLR0913 - everything that determines an embedding
     device: str = "cpu",
     architecture: str = "resnet18",
 ) -> Engine:
-    """Make an engine for some weights.
+    """Create the engine that runs an encoder.
 
     Args:
         weights: Parameters of the encoder.
@@ -293,7 +293,7 @@ def make_engine(  # noqa: PLR0913 - everything that determines an embedding
         precision: ``f32`` or ``bf16``.
         cache: Folder that keeps the converted OpenVINO IR.
         readout: ``final`` or ``texture``.
-        device: Device of torch, from :func:`find_device`.
+        device: Torch device, from :func:`find_device`; only engine ``torch`` uses it.
         architecture: Name of the encoder.
 
     Raises:

@@ -302,7 +302,7 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: 
 def _with_refusals(
     known: dict[Path, PageFacts | PageError], names: dict[Path, str], config: PagesConfig
 ) -> dict[Path, PageFacts | PageError | Issue]:
-    """Replace the facts of pages that the ECG check refuses by the issue of the refusal."""
+    """Replace the facts of each page that the ECG check refuses by an issue."""
     pages: dict[Path, PageFacts | PageError | Issue] = {}
     for path, found in known.items():
         doubt = found.doubt if isinstance(found, PageFacts) else None

@@ -139,6 +139,11 @@ LAYERS: dict[str, type[GCNLayer | GATLayer | SAGELayer | SelfLayer]] = {
     "sage": SAGELayer,
     "mlp": SelfLayer,
 }
+"""Name -> layer.
+
+``uses_neighbours`` says whether a record needs the states of its neighbours. ``aggregates_first`` says whether ``aggregate``
+depends on no weight and returns one row per record, so that training computes it once for the first layer.
+"""
 
 
 MIN_PACKED_DROPOUT_VALUES = 2_000_000

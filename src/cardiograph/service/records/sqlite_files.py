@@ -41,11 +41,11 @@ class SqliteFiles:
         self._opened: dict[Path, tuple[int, int] | None] = {}
 
     def note(self) -> None:
-        """Note the identity of the open files."""
+        """Store the identity of each open file, for :meth:`check`."""
         self._opened = {path: _identity(path) for path in self._watched}
 
     def check(self) -> None:
-        """Compare the files with the noted ones.
+        """Compare each file with the identity that :meth:`note` stored.
 
         Raises:
             ReplacedError: If one of them was removed or replaced.

@@ -51,7 +51,7 @@ class Authenticator(Protocol):
     """Interface for another identity provider; pass one to :func:`cardiograph.service.app.create_app`."""
 
     def caller(self, headers: Headers) -> Caller | None:
-        """Return who sent these headers; None if they identify nobody. Called on a thread; may block."""
+        """Return the caller that the headers identify, or None. Called on a worker thread; may block."""
         ...
 
 
