@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import functools
 import json
 import re
 import shlex
@@ -58,11 +59,16 @@ def rows(text):
 # Commands
 
 
-def command_at(words):
-    """The command, or group of commands, that words begin with: its name, itself, and the words behind it."""
+@functools.cache
+def root_command():
     from typer.main import get_command
 
-    found, name = get_command(app), []
+    return get_command(app)
+
+
+def command_at(words):
+    """The command, or group of commands, that words begin with: its name, itself, and the words behind it."""
+    found, name = root_command(), []
     while hasattr(found, "commands") and len(name) < len(words):
         name.append(words[len(name)])
         found = found.commands[name[-1]]

@@ -30,7 +30,7 @@ def problem():
 
 @parametrize_with_checks(
     [
-        PatientGraphClassifier(epochs=10),
+        PatientGraphClassifier(epochs=4),
         PatientGraphClassifier("gcn", votes=True, epochs=10),
         PatientGraphClassifier("knn_vote", validation=0),
     ]
