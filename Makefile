@@ -1,4 +1,4 @@
-# Everything runs in .venv, made with any Python >= 3.11 and the pinned versions of constraints.txt.
+# Everything runs in .venv, created with any Python >= 3.11 and the pinned versions of constraints.txt.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 
 .PHONY: help install demo test slow check audit bench clean
 
-help: ## what can be made
+help: ## list of targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 .venv/bin/python:
@@ -31,7 +31,7 @@ $(STAMP)-bench: $(STAMP)-test
 
 install: $(STAMP) ## the package in .venv
 
-demo: $(STAMP) ## the whole way on 600 synthetic patients, offline
+demo: $(STAMP) ## the whole pipeline on 600 synthetic patients, offline
 	$(BIN)/cardiograph demo
 
 test: $(STAMP)-test ## the default test suite
@@ -40,13 +40,13 @@ test: $(STAMP)-test ## the default test suite
 slow: $(STAMP)-test ## the tests marked slow
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
-check: $(STAMP)-dev audit ## lint, format, types, import contracts, known holes of dependencies
+check: $(STAMP)-dev audit ## lint, format, types, import contracts, known vulnerabilities of dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-audit: $(STAMP)-dev ## known holes of the installed packages; fails where there are any, says so where it could not look
+audit: $(STAMP)-dev ## known vulnerabilities of the installed packages; fails if there are any, reports if it could not check
 	$(BIN)/python .ci/audit.py
 
 bench: $(STAMP)-bench ## every benchmark, results as JSON under benchmarks/results
