@@ -130,7 +130,7 @@ def _allowed(
         return allowed
     owner = np.repeat(np.arange(len(rows)), counts)
     keys = np.sort(owner * reference + np.concatenate([*forbidden]))
-    query_rows = rows + np.arange(len(rows))[:, None] * reference
-    place = np.searchsorted(keys, query_rows).clip(max=len(keys) - 1)
-    free: NDArray[np.bool_] = allowed & (keys[place] != query_rows)
+    candidates = rows + np.arange(len(rows))[:, None] * reference
+    place = np.searchsorted(keys, candidates).clip(max=len(keys) - 1)
+    free: NDArray[np.bool_] = allowed & (keys[place] != candidates)
     return free

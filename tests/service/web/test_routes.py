@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.service.conftest import picture
 
+from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.service.web.explanation import ExplanationView, similar
 from cardiograph.service.web.site import StaticFiles
 
@@ -56,6 +57,11 @@ def test_the_form_has_every_variable_with_unit_and_range(form, predictor):
         baselines = form.page[place : place + 600]
         assert f"{variable.low:g} to {variable.high:g}" in baselines
         assert variable.unit in baselines
+
+
+def test_the_form_names_the_formats_that_are_read(form):
+    assert f'accept="{PAGE_MEDIA_TYPES}"' in form.page
+    assert f"printed ECG: {FORMAT_TITLES}," in form.page
 
 
 def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, values):

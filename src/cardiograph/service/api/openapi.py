@@ -7,11 +7,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.accept import FHIR
 from cardiograph.service.api.schemas import Problem
-
-PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
 
 _DESCRIPTIONS = {
     400: "The request cannot be read, or is for another host.",
@@ -106,7 +105,7 @@ def patient_fields(variables: Sequence[ClinicalVariable], *, one: bool, nullable
 
 def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
     """Describe the request body for one patient; each kind requires something that the model can use."""
-    page = {"type": "string", "format": "binary", "description": "the ECG page: JPEG, PNG, TIFF, BMP or WebP"}
+    page = {"type": "string", "format": "binary", "description": f"the ECG page: {FORMAT_TITLES}"}
     fields = patient_fields(variables, one=False, nullable=False)
     form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
@@ -121,7 +120,7 @@ def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str])
         needs = [{"required": ["page"]}, *needs]
     form["anyOf"] = needs
     json_part = {"contentType": "application/json"}
-    encoding = {"page": {"contentType": PAGE_TYPES}, "values": json_part, "gate": json_part}
+    encoding = {"page": {"contentType": PAGE_MEDIA_TYPES}, "values": json_part, "gate": json_part}
     content["multipart/form-data"]["encoding"] = {
         name: encoding[name] for name in encoding if name in form["properties"]
     }
