@@ -1,4 +1,4 @@
-# Everything runs in .venv, made with any Python >= 3.11 and the pinned versions of constraints.txt.
+# Everything runs in .venv, created with any Python >= 3.11 and the pinned versions of constraints.txt.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin

@@ -1,6 +1,6 @@
-"""Look up known holes of the installed packages with pip-audit, and say so where it could not look.
+"""Look up known vulnerabilities of the installed packages with pip-audit, and report if it could not check.
 
-pip-audit ends well where a package index answers without its list of holes; that would pass for "nothing known".
+pip-audit exits with 0 if a package index returns no list of vulnerabilities; that would look like "none known".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ COMMAND = (sys.executable, "-m", "pip_audit", "--format", "json", "--progress-sp
 
 
 def main() -> int:
-    """Exit status: 1 where a hole is known."""
+    """Return the exit status: 1 if a vulnerability is known."""
     done = subprocess.run([*COMMAND, "--skip-editable"], capture_output=True, text=True, check=False)  # noqa: S603
     try:
         packages = json.loads(done.stdout)["dependencies"]
@@ -23,12 +23,12 @@ def main() -> int:
         return 0
     looked_up = [each for each in packages if "vulns" in each]
     for each in looked_up:
-        for hole in each["vulns"]:
-            mended = ", ".join(hole["fix_versions"]) or "no version yet"
-            sys.stdout.write(f"{each['name']} {each['version']}: {hole['id']}, mended in {mended}\n")
+        for vulnerability in each["vulns"]:
+            fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
+            sys.stdout.write(f"{each['name']} {each['version']}: {vulnerability['id']}, fixed in {fixed}\n")
     left = len(packages) - len(looked_up)
     if not looked_up:
-        sys.stdout.write(f"audit SKIPPED: the index told nothing about any of {left} packages\n")
+        sys.stdout.write(f"audit SKIPPED: the index returned nothing about any of {left} packages\n")
     else:
         sys.stdout.write(f"audit: {len(looked_up)} packages looked up, {left} could not be\n")
     return int(any(each["vulns"] for each in looked_up))

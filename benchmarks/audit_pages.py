@@ -100,11 +100,13 @@ def header(manifest: Path, cache: Path) -> dict[str, object]:
         cohort, page_index = index_pages(cohort, RunContext(SHARED, pages, NoProgress()))
     levels = np.array([facts.metadata.margin_levels for facts in page_index.facts], float)
     groups = group_records(cohort, page_index, SHARED).index
-    told = {}
+    result = {}
     for name, by in (("whole_groups", groups), ("row_by_row", np.arange(len(cohort)))):
         probe = cross_validated_auroc(levels, cohort.labels, by, seed=0, name=name, shortcut=True)
-        told[name] = None if probe is None else [round(value or 0, 3) for value in (probe.auroc, probe.low, probe.high)]
-    return told
+        result[name] = (
+            None if probe is None else [round(value or 0, 3) for value in (probe.auroc, probe.low, probe.high)]
+        )
+    return result
 
 
 def timed(table: Path, cache: Path) -> list[dict[str, float]]:

@@ -84,7 +84,7 @@ def compared(name: str, here: Path, shared: Path, extent: CompareOptions) -> dic
     found = compare(
         source, here / name, config, extent, command=f"python benchmarks/compare_cohorts.py --cohort {name}"
     )
-    told = found.as_dict()
+    result = found.as_dict()
     seconds = sum(json.loads(line)["scores"]["all_seconds"] for line in (here / name / "fits.jsonl").open())
     return {
         "records": found.facts.records,
@@ -92,14 +92,14 @@ def compared(name: str, here: Path, shared: Path, extent: CompareOptions) -> dic
         "folds": found.facts.folds * found.facts.repeats,
         "seconds": round(time.perf_counter() - start, 1),
         "seconds_per_fold": round(seconds / (found.facts.folds * found.facts.repeats), 2),
-        "verdicts": [{key: _rounded(value) for key, value in each.items()} for each in told["verdicts"]],
+        "verdicts": [{key: _rounded(value) for key, value in each.items()} for each in result["verdicts"]],
         "default_less_best_baseline": {
             each["modality"]: {metric: _rounded(change) for metric, change in each["changes"].items()}
             | {"best_baseline": each["baselines"]}
-            for each in told["differences"]
+            for each in result["differences"]
         },
-        "auroc": {f"{row['modality']} {row['model']}": _rounded(row["scores"]["auroc"]) for row in told["rows"]},
-        "brier": {f"{row['modality']} {row['model']}": _rounded(row["scores"]["brier"]) for row in told["rows"]},
+        "auroc": {f"{row['modality']} {row['model']}": _rounded(row["scores"]["auroc"]) for row in result["rows"]},
+        "brier": {f"{row['modality']} {row['model']}": _rounded(row["scores"]["brier"]) for row in result["rows"]},
     }
 
 

@@ -4,7 +4,7 @@ usage: python benchmarks/conformal_coverage.py [--patients 3000] [--seeds 50] [-
 
 Each seed draws a cohort (clinical values with gaps, the first record of each patient; no page is drawn), splits it as a
 run does, learns the model, fits the sets on validation records and counts how often the true class of a test record is in
-its set. Prints one JSON object: mean coverage and its standard error for each class, and what the sets say.
+its set. Prints one JSON object: mean coverage and its standard error for each class, and the decisions of the sets.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def drawn(patients: int, seed: int, folder: Path) -> Dataset:
 
 
 def covered(dataset: Dataset, seed: int, model: str) -> tuple[list[float], Counter[str]]:
-    """Share of test records of class 0 and of class 1 whose class is in their set, and what the sets say."""
+    """Share of test records of class 0 and of class 1 whose class is in their set, and the decisions of the sets."""
     found = fit_and_score(dataset, load_config(None, {"seed": seed}), name=model).test.scores
     labels = dataset.cohort.labels[dataset.rows(TEST)]
     if found is None or found.uncertainty is None:
-        message = "the model told nothing beside probabilities"
+        message = "the model returned nothing but probabilities"
         raise ValueError(message)
     inside = found.uncertainty.p_values > 1 - CONFIDENCE
     return [float(inside[labels == label, label].mean()) for label in (0, 1)], Counter(found.uncertainty.decisions)
@@ -64,18 +64,18 @@ def main() -> None:
     parser.add_argument("--model", default="sign")
     options = parser.parse_args()
     set_threads()
-    shares, said = [], Counter[str]()
+    shares, decisions = [], Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(options.first, options.first + options.seeds):
-            share, told = covered(drawn(options.patients, seed, Path(folder)), seed, options.model)
+            share, counts = covered(drawn(options.patients, seed, Path(folder)), seed, options.model)
             shares.append(share)
-            said += told
+            decisions += counts
     found = np.array(shares)
     result: dict[str, Any] = {"machine": {"processor": platform.processor() or platform.machine()}, **vars(options)}
     for label in (0, 1):
         mean, error = found[:, label].mean(), found[:, label].std(ddof=1) / np.sqrt(len(found))
         result[f"class {label}"] = {"mean": round(float(mean), 4), "standard_error": round(float(error), 4)}
-    result["decisions"] = {name: round(count / said.total(), 4) for name, count in said.most_common()}
+    result["decisions"] = {name: round(count / decisions.total(), 4) for name, count in decisions.most_common()}
     print(json.dumps(result, indent=2))
 
 

@@ -2,7 +2,7 @@
 
 usage: python benchmarks/decode_embed.py [--shared ../shared] [--pages 367] [--rounds 5]
 
-Both use two threads and the same random weights, on the same files; rounds take turns, medians are told. The thesis' way
+Both use two threads and the same random weights, on the same files; rounds take turns, medians are reported. The thesis' way
 opens, resizes and embeds one page after another (torch, float32; `benchmarks/peers/thesis_pipeline.py`). Ours with an empty
 cache, in two ways. Without a store: `survey` reads each page, finds its grid and hashes it (the thesis has no such step),
 `embed` reads it again, crops, scales and embeds; `twice` is both, and what happens to pages beyond the store. `embed` is
@@ -115,30 +115,30 @@ def measure(files: list[Path], rounds: int) -> dict[str, Any]:
             found |= alone(files, engines, config)
             for name, each in found.items():
                 seen.setdefault(name, []).append(each)
-    told = {
+    result = {
         name: {clock: round(statistics.median(each[clock] for each in rows), 2) for clock in rows[0]}
         for name, rows in seen.items()
     }
-    return {"milliseconds_a_page": told, "compared": {kind: compared(told, kind) for kind in engines}}
+    return {"milliseconds_a_page": result, "compared": {kind: compared(result, kind) for kind in engines}}
 
 
-def compared(told: dict[str, Times], kind: str) -> dict[str, float]:
+def compared(result: dict[str, Times], kind: str) -> dict[str, float]:
     """Ratios to the thesis' way by wall time, and the share of the bound that is reached."""
-    thesis_wall, embed, whole = (told[name]["wall_ms"] for name in ("thesis", f"{kind}_embed", f"{kind}_whole"))
-    twice = told[f"{kind}_twice"]
-    bound = (told["decode"]["cpu_ms"] + told[f"encoder_{kind}"]["cpu_ms"]) / THREADS
+    thesis_wall, embed, whole = (result[name]["wall_ms"] for name in ("thesis", f"{kind}_embed", f"{kind}_whole"))
+    twice = result[f"{kind}_twice"]
+    bound = (result["decode"]["cpu_ms"] + result[f"encoder_{kind}"]["cpu_ms"]) / THREADS
     return {
         "images_per_s_embed": round(1e3 / embed, 1),
         "images_per_s_whole": round(1e3 / whole, 1),
         "bound_images_per_s": round(1e3 / bound, 1),
         "share_of_bound_wall": round(bound / embed, 3),
-        "share_of_bound_cpu": round(bound * THREADS / told[f"{kind}_embed"]["cpu_ms"], 3),
+        "share_of_bound_cpu": round(bound * THREADS / result[f"{kind}_embed"]["cpu_ms"], 3),
         "times_thesis_wall_embed": round(thesis_wall / embed, 2),
         "times_thesis_wall_whole": round(thesis_wall / whole, 2),
-        "times_thesis_cpu_embed": round(told["thesis"]["cpu_ms"] / told[f"{kind}_embed"]["cpu_ms"], 2),
+        "times_thesis_cpu_embed": round(result["thesis"]["cpu_ms"] / result[f"{kind}_embed"]["cpu_ms"], 2),
         "whole_of_twice_wall": round(whole / twice["wall_ms"], 3),
-        "whole_of_twice_cpu": round(told[f"{kind}_whole"]["cpu_ms"] / twice["cpu_ms"], 3),
-        "times_thesis_cpu_whole": round(told["thesis"]["cpu_ms"] / told[f"{kind}_whole"]["cpu_ms"], 2),
+        "whole_of_twice_cpu": round(result[f"{kind}_whole"]["cpu_ms"] / twice["cpu_ms"], 3),
+        "times_thesis_cpu_whole": round(result["thesis"]["cpu_ms"] / result[f"{kind}_whole"]["cpu_ms"], 2),
     }
 
 

@@ -35,10 +35,10 @@ def climbed(manifest: Path, out: Path, cache: Path, options: list[str]) -> tuple
     return {"wall_s": round(wall, 1), "cpu_s": round(cpu, 1)}, json.loads(done.stdout)
 
 
-def figures(told: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def figures(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Of each row: score, change and intervals of AUROC, means of the other metrics."""
-    blocks = {f"ladder: {block['title']}": block for block in told["ladders"]}
-    blocks |= {f"alone: {block['title']}": block for block in told["alone"]} | {"controls": told["controls"]}
+    blocks = {f"ladder: {block['title']}": block for block in result["ladders"]}
+    blocks |= {f"alone: {block['title']}": block for block in result["alone"]} | {"controls": result["controls"]}
     return {title: [_row(row) for row in block["rows"]] for title, block in blocks.items()}
 
 
@@ -74,12 +74,12 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        seconds, told = climbed(manifest, here / "quick", here / "cache", ["--quick"])
-        result["quick"] = {**seconds, "seeds": told["seeds"]}
+        seconds, output = climbed(manifest, here / "quick", here / "cache", ["--quick"])
+        result["quick"] = {**seconds, "seeds": output["seeds"]}
         if not options.quick_only:
             out = options.out or here / "full"
-            seconds, told = climbed(manifest, out, here / "cache", ["--seeds", str(options.seeds)])
-            result["full"] = {**seconds, "seeds": told["seeds"], **figures(told)}
+            seconds, output = climbed(manifest, out, here / "cache", ["--seeds", str(options.seeds)])
+            result["full"] = {**seconds, "seeds": output["seeds"], **figures(output)}
     print(json.dumps(result, indent=2))
 
 

@@ -65,9 +65,9 @@ def drawn(records: int) -> tuple[Tensor, NearestNeighbours, Tensor]:
     """Features, a neighbour table (drawn at random: how it was found does not change the work) and labels."""
     rng = np.random.default_rng(0)
     index = (np.arange(records)[:, None] + rng.integers(1, records - 1, (records, K))) % records
-    hood = NearestNeighbours(np.sort(index, axis=1), np.ones(index.shape, np.float32))
+    neighbours = NearestNeighbours(np.sort(index, axis=1), np.ones(index.shape, np.float32))
     values = mixture(records, WIDTH, 0)
-    return torch.from_numpy(values), hood, torch.from_numpy((values[:, 0] > 0).astype(np.int64))
+    return torch.from_numpy(values), neighbours, torch.from_numpy((values[:, 0] > 0).astype(np.int64))
 
 
 def network() -> Network:
@@ -76,25 +76,27 @@ def network() -> Network:
     return Network("gcn", WIDTH, ModelConfig(name="gcn"))
 
 
-def edges_of(hood: NearestNeighbours) -> Tensor:
+def edges_of(neighbours: NearestNeighbours) -> Tensor:
     """[2, edges] neighbour, record."""
-    records, k = hood.index.shape
-    return torch.stack([torch.from_numpy(hood.index.ravel()), torch.arange(records).repeat_interleave(k)])
+    records, k = neighbours.index.shape
+    return torch.stack([torch.from_numpy(neighbours.index.ravel()), torch.arange(records).repeat_interleave(k)])
 
 
 def trained(side: str, records: int, epochs: int) -> dict[str, float]:
     """Seconds of an epoch and memory of one side."""
-    x, hood, labels = drawn(records)
+    x, neighbours, labels = drawn(records)
     ours = network()
     model: nn.Module = ours if side == "ours" else PyGNetwork(ours)
-    graph = NeighbourTable.of(hood) if side == "ours" else edges_of(hood)
+    graph = NeighbourTable.of(neighbours) if side == "ours" else edges_of(neighbours)
     memory = Watch()
     start = time.perf_counter()
-    heard = ours.aggregate(x, graph) if isinstance(graph, NeighbourTable) else []
+    aggregated = ours.aggregate(x, graph) if isinstance(graph, NeighbourTable) else []
     once = time.perf_counter() - start
 
     def logits() -> Tensor:
-        found: Tensor = ours(x, graph, heard=heard)[0] if isinstance(graph, NeighbourTable) else model(x, graph)
+        found: Tensor = (
+            ours(x, graph, aggregated=aggregated)[0] if isinstance(graph, NeighbourTable) else model(x, graph)
+        )
         return found
 
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -119,11 +121,11 @@ def _epoch(optimiser: torch.optim.Optimizer, logits: Callable[[], Tensor], label
 
 def apart(records: int) -> float:
     """Largest difference of the logits of both sides, of their scale."""
-    x, hood, _ = drawn(records)
+    x, neighbours, _ = drawn(records)
     ours = network().eval()
     theirs = PyGNetwork(ours).eval()
     with torch.inference_mode():
-        one, other = ours(x, NeighbourTable.of(hood))[0], theirs(x, edges_of(hood))
+        one, other = ours(x, NeighbourTable.of(neighbours))[0], theirs(x, edges_of(neighbours))
     return float((one - other).abs().max() / one.abs().max())
 
 

@@ -45,7 +45,7 @@ def mixture(records: int, width: int, seed: int) -> np.ndarray:
 
 
 class Watch:
-    """The most memory that this process has taken since, beside what it had; looked at a hundred times a second."""
+    """The most memory that this process has taken since, on top of what it had; sampled a hundred times a second."""
 
     def __init__(self) -> None:
         self._before = self._most = self._now()
@@ -53,7 +53,7 @@ class Watch:
         threading.Thread(target=self._look, daemon=True).start()
 
     def most_mb(self) -> int:
-        """End, and tell."""
+        """Stop sampling and return the maximum."""
         self._ended.set()
         return round((self._most - self._before) / 1e6)
 
@@ -85,7 +85,7 @@ def measure(records: int, width: int, config: GraphConfig, *, peer: bool) -> dic
     sample = np.sort(np.random.default_rng(3).permutation(records)[:1000])
     true = nearest(values, values[sample], k=K, forbidden=[sample[i : i + 1] for i in range(len(sample))]).index
     found = graph.neighbours.index[sample]
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "records": records,
         "ours": ours,
         "search": "exact" if graph.lists is None else graph.lists.sentence,
@@ -94,10 +94,10 @@ def measure(records: int, width: int, config: GraphConfig, *, peer: bool) -> dic
     }
     if peer:
         brute = NearestNeighbors(n_neighbors=K + 1, algorithm="brute", n_jobs=2).fit(values)
-        theirs, told["scikit-learn"] = timed(lambda: brute.kneighbors(values, return_distance=False))
-        told["equal"] = float((theirs[:, 1:] == graph.neighbours.index).mean())
-        told["ratio"] = {name: round(told["scikit-learn"][name] / ours[name], 2) for name in ours}
-    return told
+        theirs, result["scikit-learn"] = timed(lambda: brute.kneighbors(values, return_distance=False))
+        result["equal"] = float((theirs[:, 1:] == graph.neighbours.index).mean())
+        result["ratio"] = {name: round(result["scikit-learn"][name] / ours[name], 2) for name in ours}
+    return result
 
 
 def main() -> None:

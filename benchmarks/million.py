@@ -34,7 +34,7 @@ WIDTH, QUERY_SEED = 517, 9
 
 
 def labels_of(values: np.ndarray, seed: int) -> np.ndarray:
-    """[records] 0 or 1, by what three inner dimensions say."""
+    """[records] 0 or 1, by three inner dimensions."""
     axes = np.random.default_rng(0).normal(size=(INNER, WIDTH)).astype(np.float32) / np.float32(np.sqrt(INNER))
     inner = values @ np.linalg.pinv(axes)[:, :3]
     risk = 1 / (1 + np.exp(-inner.sum(1)))
@@ -44,28 +44,28 @@ def labels_of(values: np.ndarray, seed: int) -> np.ndarray:
 def measure(records: int, epochs: int, answers: int) -> dict[str, Any]:
     """All stages at one size."""
     graph_config = GraphConfig(k=K)
-    values, asked = mixture(records, WIDTH, 0), mixture(records // 10, WIDTH, QUERY_SEED)
-    labels, asked_labels = labels_of(values, 1), labels_of(asked, 2)
+    values, query_values = mixture(records, WIDTH, 0), mixture(records // 10, WIDTH, QUERY_SEED)
+    labels, query_labels = labels_of(values, 1), labels_of(query_values, 2)
     places, queries = (
-        SearchPoints(each, np.ones((len(each), 1), bool), ((0, WIDTH),), (1.0,)) for each in (values, asked)
+        SearchPoints(each, np.ones((len(each), 1), bool), ((0, WIDTH),), (1.0,)) for each in (values, query_values)
     )
-    told: dict[str, Any] = {"records": records, "validation_records": len(asked)}
+    result: dict[str, Any] = {"records": records, "validation_records": len(query_values)}
     stages: dict[str, dict[str, float]] = {}
     graph, stages["graph"] = timed(lambda: build_graph(places, np.arange(records), np.arange(records), graph_config))
-    told["search"] = "exact" if graph.lists is None else graph.lists.sentence
+    result["search"] = "exact" if graph.lists is None else graph.lists.sentence
     reference = SearchPoints(places.values, places.present, places.blocks, places.scales, graph.lists)
-    nobody = [np.zeros(0, np.int64)] * len(asked)
-    hood, stages["attach validation"] = timed(lambda: attach(reference, queries, graph_config, nobody))
+    nobody = [np.zeros(0, np.int64)] * len(query_values)
+    nearest_rows, stages["attach validation"] = timed(lambda: attach(reference, queries, graph_config, nobody))
     neighbour_table = NeighbourTable.of(graph.neighbours)
     train_set = Examples.of(values, neighbour_table, labels)
-    val_set = Examples.of(asked, NeighbourTable.of(hood, neighbour_table.degree), asked_labels)
+    val_set = Examples.of(query_values, NeighbourTable.of(nearest_rows, neighbour_table.degree), query_labels)
     for name in ("sign", "gcn"):
         config = ModelConfig(name=name, epochs=epochs, patience=epochs, full_batch_up_to=min(200_000, records - 1))
         (network, history), stages[f"train {name}"] = timed(
             lambda name=name, config=config: train(name, train_set, val_set, config=config, seed=0)
         )
-        told[f"{name} validation loss"] = round(min(history.val_loss), 4)
-        told[f"{name} epochs"] = len(history.val_loss)
+        result[f"{name} validation loss"] = round(min(history.val_loss), 4)
+        result[f"{name} epochs"] = len(history.val_loss)
         with torch.inference_mode():
             (_, states), stages[f"states of {name}"] = timed(
                 lambda net=network: net(torch.from_numpy(values), neighbour_table)
@@ -73,19 +73,21 @@ def measure(records: int, epochs: int, answers: int) -> dict[str, Any]:
         seconds = []
         for row in range(answers):
             start = time.perf_counter()
-            heard = attach(reference, queries.of(np.array([row])), graph_config, nobody[:1])
+            neighbours = attach(reference, queries.of(np.array([row])), graph_config, nobody[:1])
             with torch.inference_mode():
                 network(
-                    torch.from_numpy(asked[row : row + 1]), NeighbourTable.of(heard, neighbour_table.degree), states
+                    torch.from_numpy(query_values[row : row + 1]),
+                    NeighbourTable.of(neighbours, neighbour_table.degree),
+                    states,
                 )
             seconds.append(time.perf_counter() - start)
         stages[f"{answers} answers of {name}"] = {"wall_s": round(sum(seconds), 2)}
-        told[f"{name} p50 p99 ms"] = [round(1e3 * float(np.quantile(seconds, at)), 2) for at in (0.5, 0.99)]
+        result[f"{name} p50 p99 ms"] = [round(1e3 * float(np.quantile(seconds, at)), 2) for at in (0.5, 0.99)]
         del states
-    told["stages"] = stages
-    told["wall_s"] = round(sum(stage["wall_s"] for stage in stages.values()), 1)
-    told["peak_memory_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
-    return told
+    result["stages"] = stages
+    result["wall_s"] = round(sum(stage["wall_s"] for stage in stages.values()), 1)
+    result["peak_memory_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+    return result
 
 
 def main() -> None:

@@ -77,20 +77,20 @@ def measure(records: int, queries: int, *, rebuild: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         bundle_of(mixture(records, WIDTH, 0)).save(Path(folder), None)
         predictor, loading = timed(lambda: Predictor(ModelBundle.load(Path(folder))))
-        asked = mixture(queries, WIDTH, 7)
+        query_values = mixture(queries, WIDTH, 7)
         milliseconds, found = [], []
         for row in range(-20, queries):  # the first ones bring the reference into memory
-            one = Queries(asked[row % queries][None], np.zeros((1, 0)), [None], [None], [None])
+            one = Queries(query_values[row % queries][None], np.zeros((1, 0)), [None], [None], [None])
             start = time.perf_counter()
             scores = predictor.score(one)
             if row >= 0:
                 milliseconds.append((time.perf_counter() - start) * 1e3)
                 found.append(scores.neighbours.index[0])
         reference = predictor.bundle.reference
-        true = nearest(reference.features, asked, k=K).index
+        true = nearest(reference.features, query_values, k=K).index
         lists = reference.lists
         p50, p99 = np.percentile(milliseconds, [50, 99]).round(2).tolist()
-        told: dict[str, Any] = {
+        result: dict[str, Any] = {
             "records": records,
             "search": "exact" if lists is None else lists.sentence,
             "load": loading,
@@ -100,9 +100,9 @@ def measure(records: int, queries: int, *, rebuild: bool) -> dict[str, Any]:
             "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
         }
         if rebuild:
-            _, told["rebuild"] = timed(lambda: rebuilt(predictor, asked[:1]))
-            told["times_faster"] = round(told["rebuild"]["wall_s"] * 1e3 / p50)
-    return told
+            _, result["rebuild"] = timed(lambda: rebuilt(predictor, query_values[:1]))
+            result["times_faster"] = round(result["rebuild"]["wall_s"] * 1e3 / p50)
+    return result
 
 
 def rebuilt(predictor: Predictor, patient: np.ndarray) -> torch.Tensor:
@@ -128,10 +128,10 @@ def main() -> None:
     parser.add_argument("--no-rebuild", action="store_true")
     options = parser.parse_args()
     set_threads(2)
-    told = [measure(options.records, options.queries, rebuild=not options.no_rebuild)]
+    result = [measure(options.records, options.queries, rebuild=not options.no_rebuild)]
     if options.million:
-        told.append(measure(1_000_000, options.queries, rebuild=False))
-    print(json.dumps(told, indent=2))
+        result.append(measure(1_000_000, options.queries, rebuild=False))
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

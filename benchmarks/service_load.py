@@ -43,8 +43,8 @@ def form(page: bytes) -> tuple[bytes, dict[str, str]]:
     return body + b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}
 
 
-def client(url: str, paths: list[Path], seconds: float, together: Any, told: Any) -> None:  # noqa: ANN401
-    """Ask for one page after another, from when all are ready; tell seconds of answers, statuses, and own CPU."""
+def client(url: str, paths: list[Path], seconds: float, together: Any, result: Any) -> None:  # noqa: ANN401
+    """Ask for one page after another, from when all are ready; report seconds of answers, statuses, and own CPU."""
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
     requests = [form(path.read_bytes()) for path in paths]
@@ -62,7 +62,7 @@ def client(url: str, paths: list[Path], seconds: float, together: Any, told: Any
             took.append(time.perf_counter() - start)
         elif answer.status == 429:
             time.sleep(min(1.0, float(answer.headers["Retry-After"])))
-    told.put((took, dict(statuses), time.process_time() - begun))
+    result.put((took, dict(statuses), time.process_time() - begun))
 
 
 def page_cpu_seconds(run: Path, paths: list[Path]) -> dict[str, float]:
@@ -102,16 +102,16 @@ def peak_mib(pid: int) -> int:
 
 
 def load(server: int, url: str, paths: list[Path], clients: int, seconds: float) -> dict[str, Any]:
-    """What so many clients are told in so many seconds."""
+    """Measure the answers to this number of clients in this number of seconds."""
     context = multiprocessing.get_context("spawn")
-    told, together = context.Queue(), context.Barrier(clients + 1)
-    shares = [(url, paths[number::clients], seconds, together, told) for number in range(clients)]
+    result, together = context.Queue(), context.Barrier(clients + 1)
+    shares = [(url, paths[number::clients], seconds, together, result) for number in range(clients)]
     asking = [context.Process(target=client, args=share) for share in shares]
     for process in asking:
         process.start()
     together.wait()
     before, start = cpu_seconds(server), time.monotonic()
-    results = [told.get() for _ in asking]
+    results = [result.get() for _ in asking]
     wall, spent = time.monotonic() - start, cpu_seconds(server) - before
     statuses: collections.Counter[int] = collections.Counter()
     for _, each, _ in results:
@@ -157,22 +157,22 @@ def main() -> None:
         server, url = serve(run, folder)
         try:
             load(server.pid, url, paths, 2, 3)
-            told = load(server.pid, url, paths, options.clients, options.seconds)
+            result = load(server.pid, url, paths, options.clients, options.seconds)
         finally:
             server.terminate()
             server.wait(60)
     cores, cost = available_threads(), sum(cpu.values())
-    share = told["answers_per_second"] * cost / cores
+    share = result["answers_per_second"] * cost / cores
     facts = {
         "clients": options.clients,
         "cores": cores,
         "cpu_seconds_of_a_page": {name: round(seconds, 4) for name, seconds in cpu.items()},
         "ceiling_per_second": round(cores / cost, 2),
         "share": round(share, 3),
-        "share_less_clients": round(share * cores / (cores - told["cores_of_clients"]), 3),
-        "cpu_share": round(cost / told["server_cpu_seconds_of_an_answer"], 3),
+        "share_less_clients": round(share * cores / (cores - result["cores_of_clients"]), 3),
+        "cpu_share": round(cost / result["server_cpu_seconds_of_an_answer"], 3),
     }
-    print(json.dumps(told | facts, indent=2))
+    print(json.dumps(result | facts, indent=2))
 
 
 if __name__ == "__main__":

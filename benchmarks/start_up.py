@@ -4,8 +4,9 @@ usage: python benchmarks/start_up.py [--shared ../shared] [--repeats 5] [--warm 
 
 Each repeat is a process of its own with two threads; medians of wall and CPU seconds. The run is `cardiograph run` on the
 690 shared pages (random weights), audit, baselines and inflation meter included: the first fills the cache and is not
-counted. Of a warm prediction the parts are told apart: decoding, grid and hashes, the question whether it is an ECG, the
-encoder and its input, and all that remains (near-copies, neighbours, network, calibration). Prints one JSON object.
+counted. The parts of a warm prediction are measured separately: decoding, grid and hashes, the check whether it is an
+ECG, the encoder and its input, and all that remains (near-copies, neighbours, network, calibration). Prints one JSON
+object.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def warm(run: Path, pages: list[Path], count: int) -> dict[str, float]:
         for name, seconds in zip(parts, np.diff(clock), strict=True):
             parts[name].append(1e3 * float(seconds))
     whole, decode, both, gate, ready_ms, encoder = (np.array(each) for each in parts.values())
-    told = {
+    result = {
         "whole": whole,
         "decode": decode,
         "grid_and_hashes": both - decode,
@@ -90,7 +91,7 @@ def warm(run: Path, pages: list[Path], count: int) -> dict[str, float]:
         "encoder": encoder,
         "rest": whole - both - gate - ready_ms - encoder,
     }
-    p50 = {f"{name}_p50_ms": round(float(np.median(each)), 2) for name, each in told.items()}
+    p50 = {f"{name}_p50_ms": round(float(np.median(each)), 2) for name, each in result.items()}
     return p50 | {"whole_p95_ms": round(float(np.percentile(whole, 95)), 2)}
 
 
@@ -98,9 +99,9 @@ def timed_runs(command: list[str], here: Path, repeats: int) -> dict[str, Any]:
     """Runs on pages that the cache knows: medians of wall, CPU, and of each stage's seconds."""
     totals, stages = [], []
     for number in range(repeats):
-        seconds, told = process([*command, "--json", "--out", str(here / f"known{number}")], here / "cache")
+        seconds, result = process([*command, "--json", "--out", str(here / f"known{number}")], here / "cache")
         totals.append(seconds)
-        stages.append(json.loads(told)["seconds"])
+        stages.append(json.loads(result)["seconds"])
     return {**medians(totals), "stages": medians(stages)}
 
 

@@ -83,7 +83,7 @@ def of_fold(dataset: Dataset, config: RunConfig, truth: pd.DataFrame, fold: int)
     return found
 
 
-def told(values: np.ndarray) -> list[float]:
+def rounded_summary(values: np.ndarray) -> list[float]:
     """Mean over folds, and the corrected resampled t interval."""
     found = resampled_interval(values, train=0.64, test=0.2)
     return [round(each, 4) for each in (found.value, found.low, found.high)]
@@ -116,7 +116,7 @@ def main() -> None:
                 "clinical - true clinical latents": values["clinical"] - values["true clinical latents"],
                 **{f"{name} - its ceiling": values[name] - values[f"posterior, {name}"] for name in READS},
             }
-            result["sizes"][size] = {name: told(each) for name, each in (values | gains).items()}
+            result["sizes"][size] = {name: rounded_summary(each) for name, each in (values | gains).items()}
     print(json.dumps(result, indent=2))
 
 

@@ -1,4 +1,4 @@
-"""What tests share: a cache of their own, the shared data where it is there, a small synthetic cohort and a run on it."""
+"""Shared fixtures: a separate cache, the shared data if present, a small synthetic cohort and a run on it."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ import pytest
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER.startswith("gw") and hasattr(os, "sched_setaffinity"):
-    # a core for each worker: thread pools that share the cores wait for each other longer than they work
+    # one core for each worker: thread pools that share cores wait for each other longer than they work
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(WORKER[2:]) % len(cores)]})
 
@@ -28,7 +28,7 @@ def cache_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_fonts():
-    """Fonts of PDF figures as outlines: to cut them down to their letters takes longer than to draw."""
+    """Embed fonts of PDF figures as outlines: subsetting them takes longer than drawing."""
     from cardiograph.report.figure_style import STYLE
 
     STYLE["pdf.fonttype"] = 3

@@ -1,4 +1,4 @@
-"""The client asks as the interface wants to be asked, waits when it should, and tells what went wrong."""
+"""The client sends valid requests, waits when it should, and reports what went wrong."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def answered(request):
 
 
 def problem(status, *issues, headers=None, detail="No."):
-    told = {
+    result = {
         "type": "about:blank",
         "title": "T",
         "status": status,
@@ -47,21 +47,21 @@ def problem(status, *issues, headers=None, detail="No."):
         "code": "c",
         "issues": list(issues),
     }
-    return httpx.Response(status, json=told, headers={"Content-Type": "application/problem+json", **(headers or {})})
+    return httpx.Response(status, json=result, headers={"Content-Type": "application/problem+json", **(headers or {})})
 
 
 class Service:
-    """What a handler was asked, and a client that asks it."""
+    """The requests that a handler received, and the client that sends them."""
 
     def __init__(self, handler, **given):
         self.requests, self.waited = [], []
         given = {"key": "secret", **given}
         self.client = ServiceClient(
-            given.pop("url", URL), transport=httpx.MockTransport(self.told), wait=self.waited.append, **given
+            given.pop("url", URL), transport=httpx.MockTransport(self.respond), wait=self.waited.append, **given
         )
         self.handler = handler
 
-    def told(self, request):
+    def result(self, request):
         request.read()
         self.requests.append(request)
         return self.handler(request)
@@ -121,7 +121,7 @@ def test_a_path_before_the_service_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("http://cardiograph.example", "use https"),
         ("http://localhost.example:8000", "use https"),
@@ -135,8 +135,8 @@ def test_a_path_before_the_service_is_kept():
         ("http://[::1", "expected an address"),
     ],
 )
-def test_an_address_that_others_could_read_along_is_refused(url, said):
-    with pytest.raises(ConfigError, match=said) as caught:
+def test_an_address_that_others_could_read_along_is_refused(url, message):
+    with pytest.raises(ConfigError, match=message) as caught:
         ServiceClient(url, "secret")
     assert "hush" not in str(caught.value)
 
@@ -168,7 +168,7 @@ def after(busy, retry_after):
     return handler
 
 
-def test_busy_is_waited_for_as_long_as_it_says():
+def test_busy_waits_as_long_as_the_service_says():
     service = Service(after(2, "7"))
     assert service.client.predict(Query(clinical={"ef": 0.34})) == PREDICTION
     assert service.waited == [7, 7]
@@ -265,25 +265,25 @@ def test_a_service_that_is_not_there_is_named():
 
 def lines_of(request, bad=()):
     """Answers to a batch whose probability is the patient's age in hundredths, backwards; some are refused."""
-    asked = [json.loads(line) for line in request.content.splitlines()]
-    told = []
-    for each in asked:
+    requests = [json.loads(line) for line in request.content.splitlines()]
+    result = []
+    for each in requests:
         age = each["values"].get("age", 30)
         if age in bad:
-            told.append({"id": each["id"], "problem": json.loads(problem(422, ISSUE).content)})
+            result.append({"id": each["id"], "problem": json.loads(problem(422, ISSUE).content)})
         else:
-            told.append({"id": each["id"], "prediction": {**PREDICTION.as_dict(), "probability": age / 100}})
-    return httpx.Response(200, content="\n".join(json.dumps(each) for each in reversed(told)))
+            result.append({"id": each["id"], "prediction": {**PREDICTION.as_dict(), "probability": age / 100}})
+    return httpx.Response(200, content="\n".join(json.dumps(each) for each in reversed(result)))
 
 
 def test_many_patients_come_back_in_order_whatever_the_pieces():
     service = Service(lines_of)
-    asked = [
+    queries = [
         Query(clinical={"age": float(age)}, patient_id=f"p{age}", name=f"r{age}")
         for age in range(2 * REQUEST_LINES + 1)
     ]
-    assert [answer.probability for answer in service.client.predict_many(asked)] == [
-        age / 100 for age in range(len(asked))
+    assert [answer.probability for answer in service.client.predict_many(queries)] == [
+        age / 100 for age in range(len(queries))
     ]
     assert [len(request.content.splitlines()) for request in service.requests] == [REQUEST_LINES, REQUEST_LINES, 1]
     first = json.loads(service.requests[0].content.splitlines()[0])
@@ -297,13 +297,13 @@ def test_pages_of_a_request_stay_below_a_size(page, monkeypatch):
     assert [len(request.content.splitlines()) for request in service.requests] == [2, 2, 1]
 
 
-def test_all_bad_patients_are_told_and_none_is_answered_after_the_first(tmp_path):
+def test_all_bad_patients_are_reported_and_none_is_scored_after_the_first(tmp_path):
     service = Service(lambda request: lines_of(request, bad=(1, 40)))
-    asked = [Query(clinical={"age": float(age)}, name=f"r{age}") for age in range(50)]
-    asked[2] = Query(tmp_path / "absent.png", name="r2")
+    queries = [Query(clinical={"age": float(age)}, name=f"r{age}") for age in range(50)]
+    queries[2] = Query(tmp_path / "absent.png", name="r2")
     got = []
     with pytest.raises(InputError) as caught:
-        got.extend(answer.probability for answer in service.client.predict_many(asked))
+        got.extend(answer.probability for answer in service.client.predict_many(queries))
     assert sorted(issue.where for issue in caught.value.issues) == ["page absent.png", "r1", "r40"]
     assert str(caught.value).startswith("3 patients or pages cannot be scored.")
 

@@ -60,24 +60,24 @@ def head(*lines, status="200 OK"):
 
 def test_a_compressed_answer_is_refused_before_it_is_unpacked():
     bomb = gzip.compress(bytes(200 << 20), 9)
-    told = [head("Content-Encoding: gzip", f"Content-Length: {len(bomb)}"), bomb]
+    result = [head("Content-Encoding: gzip", f"Content-Length: {len(bomb)}"), bomb]
     tracemalloc.start()
     try:
-        with served(*told) as url, pytest.raises(ServiceError, match="compressed, which was not requested"):
+        with served(*result) as url, pytest.raises(ServiceError, match="compressed, which was not requested"):
             ServiceClient(url).model()
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
     finally:
         tracemalloc.stop()
 
 
-def test_compression_is_not_asked_for():
+def test_compression_is_not_requested():
     service = Service(answered)
     service.client.predict(VALUES)
     assert service.requests[0].headers["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize(
-    ("told", "endless", "said"),
+    ("result", "endless", "message"),
     [
         (head("Content-Type: application/json"), b"[" * 65536, "longer than 4 MiB"),
         (head("Transfer-Encoding: chunked"), b"10000\r\n" + b"[" * 65536 + b"\r\n", "longer than 4 MiB"),
@@ -90,9 +90,9 @@ def test_compression_is_not_asked_for():
     ],
     ids=["no length", "chunked", "of an error", "headers", "interim answers", "cut off", "no HTTP", "nothing"],
 )
-def test_an_answer_without_end_or_beginning_is_an_error(told, endless, said, monkeypatch):
+def test_an_answer_without_end_or_beginning_is_an_error(result, endless, message, monkeypatch):
     monkeypatch.setattr(module, "ANSWER_SECONDS", 1.0)
-    with served(told, endless=endless) as url, pytest.raises(ServiceError, match=said):
+    with served(result, endless=endless) as url, pytest.raises(ServiceError, match=message):
         ServiceClient(url).model()
 
 
@@ -130,8 +130,8 @@ def test_a_prediction_that_is_none_is_an_error_and_never_shown(name, wrong):
 
 def test_nan_is_an_error_of_the_command(capsys):
     body = json.dumps({"prediction": {**PREDICTION.as_dict(), "probability": math.nan}}).encode()
-    told = head("Content-Type: application/json", f"Content-Length: {len(body)}"), body
-    with served(*told) as url, pytest.raises(SystemExit) as ended:
+    result = head("Content-Type: application/json", f"Content-Length: {len(body)}"), body
+    with served(*result) as url, pytest.raises(SystemExit) as ended:
         main(["predict", "--url", url, "--ef", "0.34", "--json"])
     assert ended.value.code == 9
     assert "nan" not in capsys.readouterr().out.lower().replace("service", "")
@@ -175,13 +175,13 @@ def nearly(whole):
 predictions = nearly(PREDICTION.as_dict())
 problems = nearly({"status": 422, "detail": "No.", "issues": [dict.fromkeys(ISSUE_KEYS, "x")]})
 answers = st.one_of(
-    st.builds(lambda told: {"id": 0, "prediction": told}, predictions | anything),
-    st.builds(lambda number, told: {"id": number, "problem": told}, anything, problems | anything),
+    st.builds(lambda result: {"id": 0, "prediction": result}, predictions | anything),
+    st.builds(lambda number, result: {"id": number, "problem": result}, anything, problems | anything),
     problems,
     anything,
 )
 bodies = st.one_of(
-    st.builds(lambda told: json.dumps(told).encode(), answers),
+    st.builds(lambda result: json.dumps(result).encode(), answers),
     st.builds(lambda several: b"\n".join(json.dumps(each).encode() for each in several), st.lists(answers, max_size=3)),
     st.binary(max_size=200),
     st.builds(lambda depth: b"[" * depth, st.integers(1, 100_000)),

@@ -37,7 +37,7 @@ def apply(recipe, root):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the sources and tests with all recipes applied, and a table of 120 patients beside them."""
+    """A copy of the sources and tests with all recipes applied, and a table of 120 patients next to them."""
     root = tmp_path_factory.mktemp("contributing")
     ignored = shutil.ignore_patterns("__pycache__")
     for folder in ("src", "tests"):
@@ -115,5 +115,7 @@ def test_a_new_stage_is_timed_configured_and_recorded(made):
 
 @pytest.mark.slow
 def test_a_new_model_is_held_to_the_contracts(copy):
-    told = there(copy, "-m", "pytest", "tests/contracts/test_queries.py", "-q", "-k", "[sum]", "-p", "no:cacheprovider")
-    assert int(re.search(r"(\d+) passed", told)[1]) >= 5, told
+    result = there(
+        copy, "-m", "pytest", "tests/contracts/test_queries.py", "-q", "-k", "[sum]", "-p", "no:cacheprovider"
+    )
+    assert int(re.search(r"(\d+) passed", result)[1]) >= 5, result

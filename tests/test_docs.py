@@ -1,4 +1,4 @@
-"""What the pages say is what the program does: commands parse, code runs, tables are complete, links lead somewhere."""
+"""The documentation matches the program: commands parse, code runs, tables are complete, links lead somewhere."""
 
 import ast
 import csv
@@ -447,7 +447,7 @@ def test_the_python_of_a_page_runs(page, place, service_url, monkeypatch, capsys
     assert capsys.readouterr().out.strip()
 
 
-def test_the_client_of_the_page_is_short_and_tells_what_predict_tells(place, service_url, monkeypatch, capsys):
+def test_the_client_of_the_page_is_short_and_agrees_with_predict(place, service_url, monkeypatch, capsys):
     monkeypatch.setenv("CARDIOGRAPH_URL", service_url)
     (block,) = blocks(ROOT / "docs/how-to/call-the-service.md", "python")
     assert len(block.splitlines()) <= 65
@@ -498,11 +498,11 @@ def test_the_readme_scores_patients(place):
 def test_the_reference_has_every_key_of_an_answer(place, capsys):
     main_of(["predict", "runs/first", "--ecg", "page.jpg", "--ef", "0.4", "--explain", "--json"])
     answer = json.loads(capsys.readouterr().out)
-    explained, told = answer["explanation"], rows(section(REFERENCE["cli"], "## An explanation"))
-    assert set(explained) == set(told) - {"key"}
+    explained, result = answer["explanation"], rows(section(REFERENCE["cli"], "## An explanation"))
+    assert set(explained) == set(result) - {"key"}
     for name, part in explained.items():
         inner = part[0] if isinstance(part, list) else part
-        assert not isinstance(inner, dict) or all(f"{key}" in " ".join(told[name]) for key in inner)
+        assert not isinstance(inner, dict) or all(f"{key}" in " ".join(result[name]) for key in inner)
     table = rows(section(REFERENCE["cli"], "## `cardiograph predict`"))
     assert set(answer) <= set(table)
     assert all(key in table["neighbours"][1] for key in answer["neighbours"][0])

@@ -40,7 +40,7 @@ def test_scikit_learn_takes_it_for_a_classifier(estimator, check):
 
 
 @pytest.mark.parametrize("model", ["sign", "gat", "logistic"])
-def test_it_says_what_a_trial_says_on_the_same_split(problem, model):
+def test_it_predicts_what_a_trial_predicts_on_the_same_split(problem, model):
     x, y, groups = problem
     test = np.isin(groups, np.arange(0, 60, 5))
     classifier = PatientGraphClassifier(model, image_columns=8, votes=True, **SHORT)
@@ -57,8 +57,8 @@ def test_rows_of_a_group_never_hear_each_other_and_are_never_parted(problem):
     x, y, groups = problem
     classifier = PatientGraphClassifier(**SHORT).fit(x, y, groups=groups)
     reference = classifier.predictor_.bundle.reference
-    hood = np.array([int(name.removeprefix("row ")) for name in reference.record_ids])
-    assert not np.isin(groups[hood], groups[classifier.held_out_]).any()
+    neighbours = np.array([int(name.removeprefix("row ")) for name in reference.record_ids])
+    assert not np.isin(groups[neighbours], groups[classifier.held_out_]).any()
     prepared = {group: set(np.flatnonzero(reference.groups == group)) for group in np.unique(reference.groups)}
     assert all(len(rows) == 2 for rows in prepared.values())
     alone = PatientGraphClassifier(**SHORT).fit(x, y).predictor_.bundle.reference
@@ -86,17 +86,17 @@ def test_a_group_is_not_a_neighbour(problem, monkeypatch):
 def test_every_probability_comes_from_the_predictor(problem, monkeypatch):
     x, y, groups = problem
     classifier = PatientGraphClassifier(**SHORT).fit(x, y, groups=groups)
-    asked = []
+    sizes = []
     score = Predictor.score
-    monkeypatch.setattr(Predictor, "score", lambda self, queries: asked.append(len(queries)) or score(self, queries))
+    monkeypatch.setattr(Predictor, "score", lambda self, queries: sizes.append(len(queries)) or score(self, queries))
     classifier.predict_proba(x[:7])
     classifier.predict(x[:5])
-    assert asked == [7, 5]
+    assert sizes == [7, 5]
 
 
 def test_cross_validation_by_group(problem):
     x, y, groups = problem
-    said = cross_val_predict(
+    predicted = cross_val_predict(
         PatientGraphClassifier(image_columns=8, **SHORT),
         x,
         y,
@@ -105,8 +105,8 @@ def test_cross_validation_by_group(problem):
         params={"groups": groups},
         method="predict_proba",
     )
-    assert said.shape == (120, 2)
-    assert ((said[:, 1] > 0.5) == y).mean() > 0.8
+    assert predicted.shape == (120, 2)
+    assert ((predicted[:, 1] > 0.5) == y).mean() > 0.8
 
 
 def test_metadata_routing_brings_the_groups(problem):
@@ -115,8 +115,8 @@ def test_metadata_routing_brings_the_groups(problem):
     x, y, groups = problem
     with sklearn.config_context(enable_metadata_routing=True):
         classifier = PatientGraphClassifier(**SHORT).set_fit_request(groups=True)
-        said = cross_val_predict(classifier, x, y, cv=GroupKFold(2), params={"groups": groups})
-    assert set(said) <= {0, 1}
+        predicted = cross_val_predict(classifier, x, y, cv=GroupKFold(2), params={"groups": groups})
+    assert set(predicted) <= {0, 1}
 
 
 def test_a_pipeline_and_a_grid(problem):
@@ -163,7 +163,7 @@ def test_a_row_with_a_gap_in_its_image_block_has_no_image(problem):
         PatientGraphClassifier(image_columns=8, **SHORT).fit(gone, y)
 
 
-def test_a_column_without_a_value_is_left_out_and_told(problem):
+def test_a_column_without_a_value_is_left_out_and_reported(problem):
     x, y, groups = problem
     empty = np.column_stack([x, np.full(len(x), np.nan)])
     with pytest.warns(UserWarning, match="left out: x12"):
@@ -172,7 +172,7 @@ def test_a_column_without_a_value_is_left_out_and_told(problem):
     np.testing.assert_array_equal(with_it.predict_proba(empty), without.predict_proba(x))
 
 
-def test_rows_without_a_label_are_heard_and_not_learnt_from(problem):
+def test_unlabelled_rows_are_neighbours_but_not_training_targets(problem):
     x, y, groups = problem
     labels = np.where(y == 1, "yes", "no").astype(object)
     labels[groups >= 50] = "?"
@@ -226,7 +226,7 @@ def test_the_same_seed_gives_the_same_answer_after_pickling(problem):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "message"),
     [
         ({"model": "forest"}, "model.name"),
         ({"k": 0}, "graph.k"),
@@ -236,9 +236,9 @@ def test_the_same_seed_gives_the_same_answer_after_pickling(problem):
         ({"epochs": 0}, "model.epochs"),
     ],
 )
-def test_parameters_that_cannot_be_used_are_a_value_error(problem, parameters, told):
+def test_parameters_that_cannot_be_used_are_a_value_error(problem, parameters, message):
     x, y, _ = problem
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         PatientGraphClassifier(**parameters).fit(x, y)
 
 

@@ -21,7 +21,7 @@ def blas():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_every_library_gets_as_many_threads_as_are_asked_for(threads):
+def test_every_library_gets_the_requested_number_of_threads(threads):
     import cv2
     import faiss
 

@@ -42,7 +42,7 @@ def fresh_pictures() -> Iterator[Picture]:
 
 
 def look_alikes() -> Iterator[Picture]:
-    """Records of other signals on the paper of an ECG: told apart, not counted."""
+    """Records of other signals on the paper of an ECG: listed separately, not counted."""
     yield from _pictures(lookalikes.KINDS)
 
 

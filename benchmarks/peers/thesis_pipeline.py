@@ -71,7 +71,7 @@ def _embeddings(paths: Iterable[Path], network: nn.Module) -> Iterator[NDArray[n
 
 
 def node_features(image: NDArray[np.float32], clinical: NDArray[np.float64]) -> NDArray[np.float32]:
-    """[records, 512 + variables] image values as they are beside clinical values standardised over all rows."""
+    """[records, 512 + variables] image values as they are next to clinical values standardised over all rows."""
     from sklearn.preprocessing import StandardScaler
 
     return np.hstack([image, StandardScaler().fit_transform(clinical)]).astype(np.float32)

@@ -34,10 +34,10 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path):
         "try: write_bytes(Path(sys.argv[1]), b'x' * 5000)\n"
         "except RunError as error: print(error)"
     )
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "big.bin"], capture_output=True, text=True, check=True
     )
-    assert "big.bin: cannot be written (File too large); free disk space" in told.stdout
+    assert "big.bin: cannot be written (File too large); free disk space" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -44,7 +44,7 @@ def test_each_record_is_linked_to_its_nearest(thesis):
     assert edges.T.tolist() == [[0, 1], [1, 2], [2, 1], [3, 2]]
 
 
-def test_it_learns_two_kinds_apart_and_scores_a_new_patient_in_a_graph_made_anew(thesis, two_kinds):
+def test_it_separates_two_kinds_and_scores_a_new_patient_in_a_new_graph(thesis, two_kinds):
     table, labels = two_kinds
     network = thesis.train(table, labels, thesis.neighbour_edges(table), epochs=60)
     low, high = (thesis.score_new_patient(network, table, np.full(6, at, np.float32)) for at in (0, 3))

@@ -20,7 +20,7 @@ def test_an_audit_is_one_json_object_and_two_files(table, tmp_path):
     assert "Nothing blocks" in page and all(finding["code"] in page for finding in found["findings"])
 
 
-def test_files_and_different_images_are_told_by_class(cohort_table, tmp_path):
+def test_files_and_different_images_are_counted_by_class(cohort_table, tmp_path):
     _, found = audited(cohort_table, "--out", tmp_path)
     rows = pd.read_csv(cohort_table)
     assert found["files"] == len(rows)

@@ -23,7 +23,7 @@ def json_of(*arguments):
     return status, json.loads(output)
 
 
-def test_the_token_is_all_of_stdout_and_opens_what_was_asked_for(database, capsys):
+def test_the_token_is_all_of_stdout_and_grants_the_requested_scopes(database, capsys):
     status, output = call("keys", "create", "ward 3")
     assert status == 0
     token = output.strip()
@@ -35,7 +35,7 @@ def test_the_token_is_all_of_stdout_and_opens_what_was_asked_for(database, capsy
     assert token not in capsys.readouterr().err
 
 
-def test_a_key_ends_as_it_was_asked_to():
+def test_a_key_expires_as_requested():
     _, never = json_of("keys", "create", "monitoring", "--scope", "metrics", "--expires", "never")
     assert (never["scopes"], never["expires_at"]) == (["metrics"], None)
     _, dated = json_of("keys", "create", "study", "--scope", "read", "--scope", "predict", "--expires", "2999-01-31")

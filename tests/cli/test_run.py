@@ -10,7 +10,7 @@ import pandas as pd
 from tests.cli.commands import call, config_file, failed
 
 
-def test_a_run_that_the_audit_stops_tells_the_findings_and_leaves_nothing(table, tmp_path, capsys):
+def test_a_run_that_the_audit_stops_reports_the_findings_and_leaves_nothing(table, tmp_path, capsys):
     arguments = ["run", table, "--out", tmp_path / "run", "--label-definition", "ef"]
     status, error = failed(*arguments)
     assert status == error["exit_code"] == 1

@@ -46,7 +46,7 @@ def test_near_copies_can_be_left_alone():
     assert len(find_groups(patient_ids=[None, None], **pages, near_copies=False)) == 2
 
 
-def test_equal_values_join_records_that_nothing_else_tells_apart():
+def test_equal_values_join_records_that_differ_in_nothing_else():
     values = np.array([[1, 2, 3.0], [1, 2, 3], [1, 2, 4], [1, 2, 3], [1, 2, np.nan], [1, 2, np.nan]])
     patients = [None, None, None, "p", None, None]
     groups = find_groups(patient_ids=patients, pixel_hashes=[None] * 6, perceptual_hashes=None, values=values)

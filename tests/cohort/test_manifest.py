@@ -329,7 +329,7 @@ def test_a_label_declared_missing_is_not_known(read):
     assert read("label,ef\n1,0.4\n0,0.5\nn.k.,0.5\n", missing=("n.k.",)).labels.tolist() == [1, 0, -1]
 
 
-def test_the_table_and_what_it_tells_survive_parquet(read, tmp_path):
+def test_the_table_and_its_metadata_survive_parquet(read, tmp_path):
     table = read(GOOD).table
     table.to_parquet(tmp_path / "again.parquet")
     assert pd.read_parquet(tmp_path / "again.parquet").attrs == table.attrs

@@ -34,7 +34,7 @@ def test_one_id_has_one_form(written, compared):
 
 
 @pytest.mark.parametrize("name", ["007", "p1", "P1", "1.5", "1.000", "12.34.0", "a-b", "O'Neill", "0"])
-def test_what_may_tell_patients_apart_is_kept(name):
+def test_what_distinguishes_patients_is_kept(name):
     assert identifier(name) == name
 
 

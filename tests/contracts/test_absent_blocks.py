@@ -32,7 +32,7 @@ def fitted(dataset, request):
 
 
 def test_what_is_there_is_learnt_from():
-    """Pages that tell the label: known records without one are scored at chance, the others nearly right."""
+    """Pages that reveal the label: known records without one are scored at chance, the others nearly right."""
     dataset = make_problem(groups=150, copies=1, signal=6.0, absent=0.3)
     rows = dataset.rows("test")
     config = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"epochs": 60, "patience": 20})})
@@ -74,10 +74,10 @@ def test_no_edge_lies_inside_a_group_or_between_records_without_a_common_block(s
     whole = with_copies(make_problem(seed, 24, copies, absent=absent), count=3)
     prepared = learn(whole, "logistic")[0]
     index, present = whole.split.groups.index, prepared.features.present
-    reference, heard = prepared.graph.rows, prepared.graph.neighbours.index
-    nobody = heard < 0
-    assert (nobody | (index[reference][heard] != index[reference][:, None])).all()
-    common = (present[reference][heard] & present[reference][:, None]).any(-1)
+    reference, neighbours = prepared.graph.rows, prepared.graph.neighbours.index
+    nobody = neighbours < 0
+    assert (nobody | (index[reference][neighbours] != index[reference][:, None])).all()
+    common = (present[reference][neighbours] & present[reference][:, None]).any(-1)
     assert (nobody | common).all()
 
 
@@ -93,7 +93,7 @@ def test_whatever_a_query_lacks_its_answer_is_its_own(dataset, predictor, data):
     clinical[(lacks == 2) & ~np.isnan(image).any(1)] = np.nan
     order = np.array(data.draw(st.permutations(range(len(rows)))))
 
-    def asked(chosen):
+    def queries_of(chosen):
         return dataclasses.replace(
             queries,
             image=image[chosen],
@@ -103,9 +103,9 @@ def test_whatever_a_query_lacks_its_answer_is_its_own(dataset, predictor, data):
             perceptual_hashes=[None] * len(chosen),
         )
 
-    together = predictor.score(asked(order))
+    together = predictor.score(queries_of(order))
     for position, row in enumerate(order[:4]):
-        alone = predictor.score(asked([row]))
+        alone = predictor.score(queries_of([row]))
         np.testing.assert_allclose(alone.by_class[0], together.by_class[position], atol=1e-5)
         np.testing.assert_array_equal(alone.neighbours.index[0], together.neighbours.index[position])
         assert alone.absent_blocks[0] == together.absent_blocks[position]
@@ -117,7 +117,7 @@ def test_a_query_hears_the_records_that_know_what_it_knows(dataset, predictor):
     found = predictor.score(dataclasses.replace(queries, image=image))
     has = predictor.bundle.reference.present
     for row, lacking in enumerate(found.absent_blocks):
-        heard = found.neighbours.index[row][found.neighbours.index[row] >= 0]
+        neighbours = found.neighbours.index[row][found.neighbours.index[row] >= 0]
         assert "image" in lacking
         if lacking == ("image",):
-            assert len(heard) == 5 and has[heard, 1].all()
+            assert len(neighbours) == 5 and has[neighbours, 1].all()

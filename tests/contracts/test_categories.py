@@ -107,8 +107,8 @@ def test_fhir_and_the_service_show_the_word(trained, predictor, tmp_path):
     records = Records.open(str(tmp_path / "records.sqlite"))
     app = create_app(ServiceSettings(run=trained), predictor=predictor, records=records)
     with TestClient(app, base_url="http://localhost") as client:
-        told = client.get("/v1/model").json()["variables"]
-        assert next(each["categories"] for each in told if each["name"] == "sex") == SEX["categories"]
+        result = client.get("/v1/model").json()["variables"]
+        assert next(each["categories"] for each in result if each["name"] == "sex") == SEX["categories"]
         form = Form(type("Served", (), {"client": client}))
         assert '<option value="1">male</option>' in form.page
         form.send(**{"value-age": "60", "value-sex": "1"})

@@ -120,16 +120,16 @@ def test_the_interval_holds_the_probability(served, surface, capsys):
 
 def test_what_is_evaluated_is_what_is_served(served):
     """The tables of a run and of an evaluation, and all metrics, are made from these arrays."""
-    told = served.scores.uncertainty
-    assert (told.low <= served.scores.probabilities).all() and (served.scores.probabilities <= told.high).all()
+    result = served.scores.uncertainty
+    assert (result.low <= served.scores.probabilities).all() and (served.scores.probabilities <= result.high).all()
     assert [each.probability for each in served.answers] == served.scores.probabilities.tolist()
     threshold = served.predictor.bundle.served.threshold
-    assert [each.positive for each in served.answers] == (told.probabilities >= threshold).tolist()
+    assert [each.positive for each in served.answers] == (result.probabilities >= threshold).tolist()
 
 
 def test_an_interval_says_something(served):
-    told = served.scores.uncertainty
-    assert ((told.high - told.low) > 0).all() and np.median(told.high - told.low) < 0.5
+    result = served.scores.uncertainty
+    assert ((result.high - result.low) > 0).all() and np.median(result.high - result.low) < 0.5
 
 
 @pytest.mark.parametrize("kind", ["none", "temperature", "platt", "isotonic"])
@@ -139,8 +139,8 @@ def test_a_map_without_an_interval_shows_none(dataset, kind):
     config = CONFIG.model_copy(update={"evaluation": evaluation})
     prepared, _, predictor = learn(dataset, "logistic", config)
     bundle = calibrate_bundle(predictor.bundle, dataset, prepared, config, DEFAULT_STEPS)
-    told = Predictor(bundle).score(dataset.queries(dataset.rows("test"))).uncertainty
-    assert np.isnan(told.low).all() and np.isnan(told.high).all()
+    result = Predictor(bundle).score(dataset.queries(dataset.rows("test"))).uncertainty
+    assert np.isnan(result.low).all() and np.isnan(result.high).all()
 
 
 def test_a_bundle_with_two_sources_is_read_with_one(served):
@@ -150,8 +150,8 @@ def test_a_bundle_with_two_sources_is_read_with_one(served):
 
     steps = served.predictor.bundle.uncertainty.calibrator.to_dict()["parameters"]
     older = dataclasses.replace(served.predictor.bundle.uncertainty, calibrator=Calibrator("none", {})).to_dict()
-    told = Uncertainty.from_dict({**older, "venn_abers": steps}).predict(np.zeros(3), np.zeros(3), np.zeros(3))
-    assert np.isnan(told.low).all()
+    result = Uncertainty.from_dict({**older, "venn_abers": steps}).predict(np.zeros(3), np.zeros(3), np.zeros(3))
+    assert np.isnan(result.low).all()
 
 
 def test_the_default_gives_intervals():

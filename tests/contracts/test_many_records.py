@@ -52,9 +52,9 @@ def test_a_saved_model_is_the_same_model_and_looks_into_the_same_lists(listed, t
         assert kept.states[0] is kept.features
 
 
-def test_how_neighbours_were_found_is_told(listed):
+def test_the_neighbour_search_is_reported(listed):
     _, prepared, network, _ = listed
     facts = _graph_facts(prepared.graph)
     assert facts["search"] == "inverted lists" and facts["recall"] >= 0.99
-    (told,) = _graph_notes(FittedModels(prepared, {"x": (network, None)}))
-    assert f"{facts['probes']} of {facts['lists']} searched" in told
+    (result,) = _graph_notes(FittedModels(prepared, {"x": (network, None)}))
+    assert f"{facts['probes']} of {facts['lists']} searched" in result

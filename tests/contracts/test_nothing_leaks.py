@@ -102,8 +102,8 @@ def test_no_edge_lies_inside_a_group(seed, copies, groups):
     prepared = learn(whole)[0]
     index = whole.split.groups.index
     reference = prepared.graph.rows
-    heard = prepared.graph.neighbours.index
-    assert ((heard < 0) | (index[reference][heard] != index[reference][:, None])).all()
+    neighbours = prepared.graph.neighbours.index
+    assert ((neighbours < 0) | (index[reference][neighbours] != index[reference][:, None])).all()
     sources = np.concatenate([reference, whole.inputs.copies.source])
     train = prepared.train_set.neighbour_table
     assert (~train.valid.numpy() | (index[reference][train.index.numpy()] != index[sources][:, None])).all()
@@ -173,7 +173,7 @@ LISTENING = CONFIG.model_copy(
 
 @pytest.mark.parametrize("name", MODELS)
 def test_votes_never_bring_a_record_its_own_label(dataset, name):
-    """Over all hops: with its own label turned round, a record's logit stays bit for bit; those who hear it may move."""
+    """Over all hops: a record's logit stays the same to the bit if its own label is flipped; others may change."""
     prepared, network, _ = learn(dataset, name, LISTENING)
     labels = dataset.inputs.labels[prepared.graph.rows]
     features = torch.from_numpy(prepared.features.values[prepared.graph.rows])

@@ -87,7 +87,7 @@ def test_a_bundle_without_such_distances_says_not_judged(dataset, predictor):
     assert answer(bundle, scores, 0, queries.clinical[0]).novelty is None
 
 
-def test_too_few_training_records_are_said():
+def test_too_few_training_records_are_reported():
     small = fitted(make_problem(groups=80, copies=1), {})
     queries = having(make_problem(groups=80, copies=1), "clinical")
     assert warned(small, queries, "not checked for novelty: only").all()
@@ -102,6 +102,6 @@ def test_who_lacks_the_block_that_neighbours_are_sought_by_is_not_judged(dataset
 def test_gates_are_kept_with_the_model(predictor, tmp_path, dataset):
     predictor.bundle.save(tmp_path, None)
     queries = without(having(dataset, "image"), "image")
-    told, again = predictor.score(queries).uncertainty, Predictor.load(tmp_path).score(queries).uncertainty
-    np.testing.assert_array_equal(told.novelty, again.novelty)
-    assert not np.isnan(told.novelty).any()
+    result, again = predictor.score(queries).uncertainty, Predictor.load(tmp_path).score(queries).uncertainty
+    np.testing.assert_array_equal(result.novelty, again.novelty)
+    assert not np.isnan(result.novelty).any()

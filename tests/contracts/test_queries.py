@@ -62,8 +62,8 @@ def test_a_query_of_a_reference_group_is_scored_without_it(dataset, fitted):
     predictor, index = fitted[2], dataset.split.groups.index
     row = int(dataset.rows("train")[0])
     found = score(predictor, dataset, [row])
-    heard = predictor.bundle.reference.groups[found.neighbours.index[0]]
-    assert index[row] not in heard
+    neighbours = predictor.bundle.reference.groups[found.neighbours.index[0]]
+    assert index[row] not in neighbours
     assert found.excluded_reasons == (("this patient",),)
 
 
@@ -84,11 +84,11 @@ def test_copies_come_from_training_records_and_hear_none_of_their_group(seed):
     source, index = dataset.inputs.copies.source, dataset.split.groups.index
     assert set(source) <= set(dataset.split.rows("train"))
     reference = prepared.graph.rows
-    heard = prepared.train_set.neighbour_table
+    neighbours = prepared.train_set.neighbour_table
     copies = slice(len(reference), None)
-    assert len(heard.index) == len(reference) + len(source)
-    apart = index[reference][heard.index[copies].numpy()] != index[source][:, None]
-    assert (apart | ~heard.valid[copies].numpy()).all()
+    assert len(neighbours.index) == len(reference) + len(source)
+    apart = index[reference][neighbours.index[copies].numpy()] != index[source][:, None]
+    assert (apart | ~neighbours.valid[copies].numpy()).all()
     assert prepared.train_set.labels[copies].tolist() == dataset.inputs.labels[source].tolist()
     assert len(prepared.graph.rows) == len(dataset.split.rows("train"))  # a copy is never a neighbour
 

@@ -100,8 +100,8 @@ def test_a_full_disk_is_an_error_and_no_finished_run(tmp_path, cohort_table, set
         "except CardiographError as error: print(type(error).__name__, error)"
     )
     arguments = [sys.executable, "-c", code, cohort_table, tmp_path / "run"]
-    told = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
-    assert told.startswith("RunError"), told
-    assert "free disk space" in told
+    result = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    assert result.startswith("RunError"), result
+    assert "free disk space" in result
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "unfinished"
     assert not [path for path in (tmp_path / "run").iterdir() if path.stat().st_size > 200_000]

@@ -175,7 +175,7 @@ def test_a_model_made_on_a_graphics_card_is_not_served_without_one(engines, monk
         load_engine(engines["torch"].contents(), dataclasses.replace(CPU_FACTS, device="cuda"))
 
 
-def test_a_model_made_on_a_cpu_stays_there_beside_a_graphics_card(engines, monkeypatch):
+def test_a_model_made_on_a_cpu_stays_there_although_there_is_a_gpu(engines, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     np.testing.assert_array_equal(probe(load_engine(engines["torch"].contents(), CPU_FACTS)), probe(engines["torch"]))
 

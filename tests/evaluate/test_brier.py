@@ -46,8 +46,8 @@ def test_parts_on_paper():
     assert parts.brier == pytest.approx((0.64 + 9 * 0.04 + 6 * 0.09 + 4 * 0.49) / 20)
 
 
-def test_what_bins_hide_is_told():
-    # one bin of eight records, in which the probabilities tell the classes apart
+def test_what_bins_hide_is_reported():
+    # one bin of eight records, in which the probabilities separate the classes
     labels, probabilities = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.repeat([0.2, 0.8], 4)
     parts = brier_parts(labels, probabilities)
     assert (parts.bins, parts.reliability, parts.resolution) == (1, pytest.approx(0, abs=1e-15), 0)

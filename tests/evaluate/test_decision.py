@@ -47,7 +47,7 @@ def test_neighbouring_floats_are_still_parted():
 
 
 @pytest.mark.parametrize(("sensitivity", "threshold"), [(1.0, 0.35), (0.75, 0.45), (0.5, 0.65), (0.51, 0.45)])
-def test_the_highest_threshold_that_finds_the_share_asked_for(sensitivity, threshold):
+def test_the_highest_threshold_that_finds_the_requested_share(sensitivity, threshold):
     labels, probabilities = np.array([1, 1, 1, 1, 0, 0, 0]), np.array([0.9, 0.7, 0.5, 0.4, 0.6, 0.3, 0.1])
     assert sensitivity_threshold(labels, probabilities, sensitivity=sensitivity) == pytest.approx(threshold)
 
@@ -76,7 +76,7 @@ def test_a_rule_has_a_name():
 
 
 @pytest.mark.parametrize(
-    ("rule", "settings", "told"),
+    ("rule", "settings", "message"),
     [
         ("sensitivity", {"sensitivity": 90}, "sensitivity is 90"),
         ("net_benefit", {}, "give the probability"),
@@ -84,6 +84,6 @@ def test_a_rule_has_a_name():
         ("gut", {}, "youden, sensitivity, net_benefit"),
     ],
 )
-def test_a_rule_that_cannot_be_used_says_why(rule, settings, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_rule_that_cannot_be_used_says_why(rule, settings, message):
+    with pytest.raises(ValueError, match=message):
         choose_threshold(rule, np.array([0, 1]), np.array([0.2, 0.8]), **settings)

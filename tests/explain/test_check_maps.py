@@ -91,18 +91,18 @@ def test_a_check_needs_pages(run):
         check_maps(run)
 
 
-def test_the_command_tells_the_verdict(run, capsys, monkeypatch):
+def test_the_command_prints_the_verdict(run, capsys, monkeypatch):
     verdict = MapVerdict(9, Gain(0.2, 0.1, 0.3), Gain(0.2, -0.1, 0.3), Gain(0.2, float("nan"), float("nan")), 4, 1)
-    asked = []
+    calls = []
     monkeypatch.setattr(
-        "cardiograph.explain.check_maps.check_maps", lambda *given, **named: asked.append((given, named)) or verdict
+        "cardiograph.explain.check_maps.check_maps", lambda *given, **named: calls.append((given, named)) or verdict
     )
     with pytest.raises(SystemExit) as ended:
         main(["check-maps", str(run), "--pages", "9", "--seed", "1", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert ended.value.code == 0 and asked[0][0] == (run,)
-    assert (asked[0][1]["pages"], asked[0][1]["seed"]) == (9, 1)
-    assert not told["shown"] and told["sentence"] == verdict.sentence and told["others"]["low"] is None
+    result = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 0 and calls[0][0] == (run,)
+    assert (calls[0][1]["pages"], calls[0][1]["seed"]) == (9, 1)
+    assert not result["shown"] and result["sentence"] == verdict.sentence and result["others"]["low"] is None
     with pytest.raises(SystemExit):
         main(["check-maps", str(run)])
     assert capsys.readouterr().out == f"{verdict.sentence}\nmaps are hidden from now on\n"
@@ -113,9 +113,9 @@ def test_predict_explains(run, capsys):
     page, one = str(table["ecg"][row]), ["--ef", "0.3", "--age", "70"]
     with pytest.raises(SystemExit):
         main(["predict", str(run), "--ecg", page, *one, "--explain", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert told["explanation"]["probability"] == told["probability"]
-    assert [each["name"] for each in told["explanation"]["clinical"]["effects"]] == ["ef", "age"]
+    result = json.loads(capsys.readouterr().out)
+    assert result["explanation"]["probability"] == result["probability"]
+    assert [each["name"] for each in result["explanation"]["clinical"]["effects"]] == ["ef", "age"]
     with pytest.raises(SystemExit):
         main(["predict", str(run), "--ecg", page, *one, "--explain"])
     shown = capsys.readouterr().out

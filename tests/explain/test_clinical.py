@@ -138,6 +138,6 @@ def test_a_value_that_only_chooses_neighbours_has_an_effect(dataset, name, monke
     """The network is shown no own feature, so all that a value does it does through its neighbours."""
     predictor = learn(dataset, name)[2]
     logits = predictor.logits
-    monkeypatch.setattr(predictor, "logits", lambda own, hood: logits(torch.zeros_like(own), hood))
+    monkeypatch.setattr(predictor, "logits", lambda own, neighbours: logits(torch.zeros_like(own), neighbours))
     cases = [case_of(predictor, dataset, row) for row in dataset.rows("test")]
     assert any(each.effect for case in cases if complete(case) for each in effects_of(case).effects)

@@ -55,12 +55,12 @@ def test_the_probability_is_that_of_the_prediction_to_the_last_bit(predictor, qu
 
 
 def test_parts_add_up(predictor, queries):
-    told = explain(predictor, queries[0]).as_dict()
-    effects = sum(each["effect"] for each in told["clinical"]["effects"])
-    assert told["base"] + effects + told["clinical"]["rest"] == pytest.approx(told["probability"], abs=1e-9)
-    assert told["base"] + sum(told["blocks"].values()) == pytest.approx(told["probability"], abs=1e-9)
-    for each in told["neighbours"]:
-        assert each["change"] == each["probability_without"] - told["probability"]
+    result = explain(predictor, queries[0]).as_dict()
+    effects = sum(each["effect"] for each in result["clinical"]["effects"])
+    assert result["base"] + effects + result["clinical"]["rest"] == pytest.approx(result["probability"], abs=1e-9)
+    assert result["base"] + sum(result["blocks"].values()) == pytest.approx(result["probability"], abs=1e-9)
+    for each in result["neighbours"]:
+        assert each["change"] == each["probability_without"] - result["probability"]
 
 
 def test_a_patient_without_a_page_or_without_values_is_explained(predictor, queries):

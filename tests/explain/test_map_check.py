@@ -88,7 +88,7 @@ def test_maps_that_mark_anything_else_are_hidden(predictor):
 
 
 def test_maps_that_are_the_same_for_every_page_are_hidden(predictor):
-    """The spot is always at one place: a fixed map beats random ones, and tells no page from another."""
+    """The spot is always at one place: a fixed map beats random ones, and is the same for every page."""
     pages = pages_with(predictor, [(96, 96)] * PAGES)
     verdict = judge_maps(gains_of(pages), seed=0)
     assert verdict.deletion.low > 0 and verdict.insertion.low > 0

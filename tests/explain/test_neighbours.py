@@ -24,9 +24,9 @@ def known(request):
 def without(case, forbidden):
     """Brute force: attach with these rows forbidden, then judge."""
     bundle, features = case.predictor.bundle, case.attached.features
-    hood = attach(case.predictor._places, bundle.space.place(features), bundle.served.graph, [forbidden])
-    return hood.index[0], case.predictor.score_attached(
-        AttachedQueries(features, hood, ((),)), case.queries.ties
+    neighbours = attach(case.predictor._places, bundle.space.place(features), bundle.served.graph, [forbidden])
+    return neighbours.index[0], case.predictor.score_attached(
+        AttachedQueries(features, neighbours, ((),)), case.queries.ties
     ).probabilities[0]
 
 
@@ -34,23 +34,25 @@ def test_each_neighbour_is_left_out_with_its_group(known):
     _, cases = known
     moved = 0
     for case in cases:
-        reference, heard = case.predictor.bundle.reference, case.attached.neighbours.index[0]
+        reference, neighbours = case.predictor.bundle.reference, case.attached.neighbours.index[0]
         found = neighbour_effects(case)
-        assert [each.record_id for each in found] == [reference.record_ids[row] for row in heard]
-        for row, each in zip(heard, found, strict=True):
+        assert [each.record_id for each in found] == [reference.record_ids[row] for row in neighbours]
+        for row, each in zip(neighbours, found, strict=True):
             gone = np.flatnonzero(reference.groups == reference.groups[row])
             index, probability = without(case, gone)
             assert each.probability_without == probability
             assert each.change == probability - case.probability
-            assert set(each.left_with) == {reference.record_ids[r] for r in np.intersect1d(gone, heard) if r != row}
-            assert each.stepped_in == tuple(reference.record_ids[r] for r in index if r not in heard)
+            assert set(each.left_with) == {
+                reference.record_ids[r] for r in np.intersect1d(gone, neighbours) if r != row
+            }
+            assert each.stepped_in == tuple(reference.record_ids[r] for r in index if r not in neighbours)
             assert len(each.stepped_in) == 1 + len(each.left_with)
             moved += each.change != 0
     assert moved
 
 
 def test_what_is_forbidden_anyway_stays_so(known):
-    """A patient of the reference does not hear its own group when a neighbour is left out."""
+    """The own group of a reference patient stays out when a neighbour is left out."""
     predictor, cases = known
     reference = predictor.bundle.reference
     queries = dataclasses.replace(cases[0].queries, patient_ids=[reference.patient_ids[0]])
@@ -61,7 +63,7 @@ def test_what_is_forbidden_anyway_stays_so(known):
     assert attached.excluded_reasons == (("this patient",),) * 2
 
 
-def test_with_nobody_to_step_in_fewer_are_heard():
+def test_without_a_replacement_there_are_fewer_neighbours():
     dataset = make_problem(groups=20)
     predictor = learn(dataset, "gcn")[2]
     case = case_of(predictor, dataset, dataset.rows("test")[0])

@@ -9,14 +9,14 @@ from cardiograph.explain.clinical import exact_shares, sampled_shares, shapley
 
 
 def made_up(players, seed=0):
-    """A game whose coalitions have any worth, and how often it was asked for them."""
-    worth, asked = np.random.default_rng(seed).normal(size=1 << players), []
+    """A game whose coalitions have any worth, and the number of coalitions of each call."""
+    worth, calls = np.random.default_rng(seed).normal(size=1 << players), []
 
     def game(there):
-        asked.append(len(there))
+        calls.append(len(there))
         return worth[there @ (1 << np.arange(players))]
 
-    return game, asked
+    return game, calls
 
 
 def by_orders(game, players):
@@ -37,10 +37,10 @@ def test_exact_shares_are_the_mean_over_all_orders(players):
     np.testing.assert_allclose(exact_shares(game, players).effects, by_orders(game, players), atol=1e-12)
 
 
-def test_all_coalitions_are_asked_for_at_once():
-    game, asked = made_up(8)
+def test_all_coalitions_are_evaluated_at_once():
+    game, calls = made_up(8)
     shares = shapley(game, 8, rng=np.random.default_rng(0))
-    assert asked == [256] and shares.errors is None
+    assert calls == [256] and shares.errors is None
 
 
 @pytest.mark.parametrize("players", [4, 9])

@@ -86,10 +86,10 @@ def test_other_patients_are_new_and_get_the_answers_that_are_served(finished_run
         )
         for row in rows.head(5).itertuples()
     ]
-    for answer, (_, told) in zip(predictor.predict_many(queries), here.iterrows(), strict=False):
-        assert told["probability"] == pytest.approx(answer.probability, abs=1e-5)
-        assert told["decision"] == answer.decision
-        assert told["neighbours"] == "; ".join(each.record_id for each in answer.neighbours)
+    for answer, (_, result) in zip(predictor.predict_many(queries), here.iterrows(), strict=False):
+        assert result["probability"] == pytest.approx(answer.probability, abs=1e-5)
+        assert result["decision"] == answer.decision
+        assert result["neighbours"] == "; ".join(each.record_id for each in answer.neighbours)
 
 
 def test_files_say_the_same_and_nothing_is_undefined_by_accident(other):
@@ -105,7 +105,7 @@ def test_files_say_the_same_and_nothing_is_undefined_by_accident(other):
     assert sum(level["records"] for level in content["subgroups"]["ward"]["levels"]) == content["counts"]["records"]
 
 
-def test_records_of_training_are_told_and_scored_without_their_group(finished_run, other_cohort, tmp_path):
+def test_training_records_are_reported_and_scored_without_their_group(finished_run, other_cohort, tmp_path):
     rows = pd.read_csv(other_cohort)
     rows["ecg"] = [str(other_cohort.parent / page) for page in rows["ecg"]]
     train = part_of_run(finished_run, "train").head(12)
@@ -118,8 +118,8 @@ def test_records_of_training_are_told_and_scored_without_their_group(finished_ru
     again = here[here["met"] != ""]
     split = pd.read_parquet(finished_run / "split.parquet").set_index("record_id")["group"]
     original = part_of_run(finished_run, "train").head(12)["record_id"]
-    for name, heard in zip(original, again["neighbours"], strict=True):
-        assert split[name] not in {split[each] for each in heard.split("; ")}
+    for name, neighbours in zip(original, again["neighbours"], strict=True):
+        assert split[name] not in {split[each] for each in neighbours.split("; ")}
     without = found["met"]["scores_without"]["auroc"]["value"]
     new = here[here["met"] == ""]
     from sklearn.metrics import roc_auc_score
@@ -127,7 +127,7 @@ def test_records_of_training_are_told_and_scored_without_their_group(finished_ru
     assert without == pytest.approx(roc_auc_score(new["label"], new["probability"]))
 
 
-def test_patients_that_are_numbered_alike_can_be_told_apart(finished_run, other, other_cohort, tmp_path):
+def test_patients_with_the_same_numbers_can_be_distinguished(finished_run, other, other_cohort, tmp_path):
     rows = pd.read_csv(other_cohort)
     rows["ecg"] = [str(other_cohort.parent / page) for page in rows["ecg"]]
     rows["patient_id"] = "'" + rows["patient_id"].str.removeprefix("other ")  # as Excel keeps an id
@@ -174,7 +174,7 @@ def test_unlabelled_records_are_named_or_left_out(finished_run, other, other_coh
     assert found.content["subgroups"]["ward"]
 
 
-def test_what_the_cohort_lacks_is_said(finished_run, other_cohort, tmp_path):
+def test_what_the_cohort_lacks_is_reported(finished_run, other_cohort, tmp_path):
     rows = pd.read_csv(other_cohort)
     path = written(rows.drop(columns=["ecg", "bnp"]), tmp_path)
     found = evaluate_cohort(finished_run, path, tmp_path / "out").content
@@ -237,10 +237,10 @@ def test_the_command_prints_and_writes(finished_run, other, other_cohort, tmp_pa
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", str(finished_run), str(other_cohort), "--json"])
     assert ended.value.code == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["page"] == "evaluations/renamed/evaluation.html"
-    assert Path(told["page"]).exists()
-    assert told["scores"] == other.content["scores"]
+    result = json.loads(capsys.readouterr().out)
+    assert result["page"] == "evaluations/renamed/evaluation.html"
+    assert Path(result["page"]).exists()
+    assert result["scores"] == other.content["scores"]
     with pytest.raises(SystemExit):
         main(["evaluate", str(finished_run), str(other_cohort)])
     shown = capsys.readouterr().out
@@ -255,9 +255,9 @@ def test_the_command_prints_and_writes(finished_run, other, other_cohort, tmp_pa
 
 
 def answered(labels, probabilities, **others):
-    """Answers without a model; raw scores are what the sets are asked with."""
+    """Answers without a model; the sets are computed from raw scores."""
     count = len(labels)
-    told = UncertaintyOutput(
+    result = UncertaintyOutput(
         probabilities,
         *np.full((2, count), np.nan),
         others.pop("decisions", ("positive",) * count),
@@ -266,7 +266,7 @@ def answered(labels, probabilities, **others):
         others.pop("novel", np.zeros(count, bool)),
     )
     scores = Scores(
-        np.stack([1 - probabilities, probabilities], 1), probabilities, None, ((),) * count, told, ((),) * count
+        np.stack([1 - probabilities, probabilities], 1), probabilities, None, ((),) * count, result, ((),) * count
     )
     sets = ConformalSets(np.linspace(-2, 1, 120), np.linspace(-1, 2, 120), 0.9)
     given = {

@@ -99,8 +99,8 @@ def test_every_record_of_the_cohort_comes_in_with_its_label(bundles, extended, o
     assert extended.facts["reference"] == {"before": count, "after": count + len(rows)}
 
 
-def test_what_a_new_record_is_heard_with_comes_from_its_neighbours(bundles, other_cohort):
-    """By hand: means of the nearest old and new records of other groups, hop by hop, as ``sign`` hears them."""
+def test_the_states_of_a_new_record_come_from_its_neighbours(bundles, other_cohort):
+    """By hand: means of the nearest old and new records of other groups, hop by hop, as ``sign`` aggregates them."""
     old, new = bundles[0].reference, bundles[1].reference
     assert bundles[1].served.model.name == "sign"
     values, count, k = new.features.astype(np.float64), len(old), bundles[1].served.graph.k
@@ -128,10 +128,10 @@ def test_a_query_far_from_the_new_records_is_answered_as_before(finished_run, ex
 def test_a_query_near_a_new_record_hears_it(extended, other_cohort):
     rows, predictor = rows_of(other_cohort), Predictor.load(extended.path)
     values = {name: rows.loc[3, name] for name in VARIABLES}
-    heard = [each.record_id for each in predictor.predict(rows.loc[3, "ecg"], values).neighbours]
-    assert rows.loc[3, "record_id"] not in heard, "the page is known: its group is left out"
-    heard = [each.record_id for each in predictor.predict(None, values).neighbours]
-    assert rows.loc[3, "record_id"] == heard[0]
+    neighbours = [each.record_id for each in predictor.predict(rows.loc[3, "ecg"], values).neighbours]
+    assert rows.loc[3, "record_id"] not in neighbours, "the page is known: its group is left out"
+    neighbours = [each.record_id for each in predictor.predict(None, values).neighbours]
+    assert rows.loc[3, "record_id"] == neighbours[0]
 
 
 def test_the_share_that_votes_start_from_is_the_old_one(finished_run, other_cohort, further_cohort, bundles, tmp_path):
@@ -265,14 +265,17 @@ def test_an_answer_of_an_extended_run_says_that_it_is_uncalibrated(extended, oth
 
 def test_a_run_that_is_void_is_not_evaluated_and_has_no_report(extended, other_cohort, capsys):
     assert not (extended.path / "metrics.json").exists()
-    for command, said in ((["evaluate", str(extended.path), str(other_cohort)], "--renew"), (["report"], "no report")):
+    for command, message in (
+        (["evaluate", str(extended.path), str(other_cohort)], "--renew"),
+        (["report"], "no report"),
+    ):
         with pytest.raises(SystemExit) as ended:
             main([*command, *([] if len(command) > 1 else [str(extended.path)]), "--json"])
         assert ended.value.code == 5
-        assert said in json.loads(capsys.readouterr().out)["error"]
+        assert message in json.loads(capsys.readouterr().out)["error"]
 
 
-def test_the_run_tells_where_it_comes_from(finished_run, extended):
+def test_the_run_records_its_origin(finished_run, extended):
     facts = json.loads((extended.path / "run.json").read_text())
     assert facts["status"] == "finished"
     assert facts["extended"] == extended.facts
@@ -367,14 +370,14 @@ def test_inputs_that_cannot_be_used_end_with_their_own_error(finished_run, other
         extend_run(finished_run, other_cohort.parent, other_cohort.parent / "out")
 
 
-def test_columns_that_lack_or_are_not_read_are_said(finished_run, other_cohort, tmp_path):
+def test_columns_that_are_missing_or_not_read_are_reported(finished_run, other_cohort, tmp_path):
     rows = rows_of(other_cohort).head(5).assign(label="").drop(columns="bnp")
     made = extend_run(finished_run, written(rows, tmp_path), tmp_path / "out")
     assert made.facts["labels"] == {"0": 0, "1": 0, "none": 5}
     assert "the cohort lacks columns that the model reads: bnp" in made.facts["notes"]
 
 
-def test_bad_pages_are_left_out_where_asked_and_counted(finished_run, other_cohort, tmp_path):
+def test_bad_pages_are_left_out_on_request_and_counted(finished_run, other_cohort, tmp_path):
     rows = rows_of(other_cohort).head(5)
     rows.loc[2, "ecg"] = "gone.png"
     settings = {"pages": {"skip_bad": True}}
@@ -406,17 +409,17 @@ def test_a_run_of_values_alone_is_extended_by_values(tmp_path, settings):
         assert 0 < next(iter(answers)).probability < 1
 
 
-def test_the_command_tells_what_came_in_and_what_is_void(finished_run, other_cohort, tmp_path, capsys):
+def test_the_command_reports_what_was_added_and_what_is_void(finished_run, other_cohort, tmp_path, capsys):
     path = written(rows_of(other_cohort).head(8), tmp_path)
     arguments = ["extend", str(finished_run), str(path), "--out", str(tmp_path / "out")]
     for options in ([], ["--json"]):
         with pytest.raises(SystemExit) as ended:
             main([*arguments, *options])
         assert ended.value.code == 0
-        told = capsys.readouterr().out
+        output = capsys.readouterr().out
         if options:
-            assert json.loads(told)["run"] == str(tmp_path / "out")
-            assert json.loads(told)["added"] == 8
+            assert json.loads(output)["run"] == str(tmp_path / "out")
+            assert json.loads(output)["added"] == 8
         else:
-            assert "added 8 of 8 records" in told
-            assert "void: calibration, threshold and metrics" in told
+            assert "added 8 of 8 records" in output
+            assert "void: calibration, threshold and metrics" in output

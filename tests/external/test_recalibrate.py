@@ -97,7 +97,7 @@ def test_no_patient_is_in_both_halves_and_the_scores_are_of_one(recalibrated, co
     assert metrics["test"]["auroc"]["value"] == pytest.approx(roc_auc_score(judged["label"], judged["probability"]))
 
 
-def test_the_scores_of_the_run_before_stand_beside_them(recalibrated, first_run):
+def test_the_scores_of_the_run_before_stand_next_to_them(recalibrated, first_run):
     own = json.loads((first_run / "metrics.json").read_text())
     assert recalibrated[2].content["internal"] == {"counts": own["counts"]["test"], "scores": own["test"]}
     assert any("before it was extended" in note for note in recalibrated[2].content["notes"])

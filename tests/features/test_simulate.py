@@ -57,7 +57,7 @@ def test_values_drawn_from_the_label_give_the_label_away():
     assert model.score(values[1::2], labels[1::2]) == pytest.approx(0.984, abs=0.01)
 
 
-def test_values_drawn_blind_tell_nothing_but_hang_together():
+def test_values_drawn_blind_carry_no_label_but_are_correlated():
     rng = np.random.default_rng(2)
     labels = rng.integers(0, 2, 20_000)
     table = simulate_blind(20_000, 0.5, rng)
@@ -73,7 +73,7 @@ def test_the_mixture_at_its_ends_is_one_of_the_classes(prevalence, label, drawn)
     np.testing.assert_allclose(values.mean(axis=0), drawn[label].mean(axis=0), rtol=0.02)
 
 
-def test_the_mixture_has_the_prevalence_asked_for(drawn):
+def test_the_mixture_has_the_requested_prevalence(drawn):
     mean = simulate_blind(N, 0.3, np.random.default_rng(4)).values[:, 0].mean()
     assert mean == pytest.approx(0.7 * drawn[0, :, 0].mean() + 0.3 * drawn[1, :, 0].mean(), abs=0.003)
 

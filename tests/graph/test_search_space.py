@@ -73,8 +73,8 @@ def test_training_records_lie_no_nearer_to_their_own_label_than_queries_do():
         rows, groups, config = np.arange(200), np.arange(300), GraphConfig(space="learnt", k=5)
         space, fold = SearchSpace.fit(features, labels, rows, groups, config)
         places = space.place(features, fold)
-        hood = build_graph(places, rows, groups, config).neighbours
-        agreement["train"].append((labels[:200][hood.index] == labels[:200, None]).mean())
+        neighbours = build_graph(places, rows, groups, config).neighbours
+        agreement["train"].append((labels[:200][neighbours.index] == labels[:200, None]).mean())
         query = nearest_points(places.of(rows), places.of(np.arange(200, 300)), k=5)
         agreement["query"].append((labels[:200][query.index] == labels[200:, None]).mean())
     for found in agreement.values():
@@ -96,7 +96,7 @@ def test_a_block_that_is_not_there_is_named():
         SearchSpace.fit(only, labels, np.arange(40), np.arange(60), GraphConfig(space="clinical"))
 
 
-def test_too_few_groups_to_learn_from_are_told():
+def test_too_few_groups_to_learn_from_are_reported():
     features, labels = features_of()
     with pytest.raises(ConfigError, match="two groups of each label"):
         SearchSpace.fit(features, labels, np.arange(40), labels, GraphConfig(space="learnt"))
@@ -168,8 +168,10 @@ def test_a_query_finds_the_same_neighbours_alone_and_among_others(seed, complete
 
 
 def test_votes_are_log_odds_with_one_record_of_the_prior():
-    hood = NearestNeighbours(np.array([[0, 1, 2], [2, 3, -1], [4, -1, -1], [-1, -1, -1]]), np.zeros((4, 3), np.float32))
-    votes = neighbour_votes(hood, np.array([1, 1, 0, 0, -1]), prior=0.25)
+    neighbours = NearestNeighbours(
+        np.array([[0, 1, 2], [2, 3, -1], [4, -1, -1], [-1, -1, -1]]), np.zeros((4, 3), np.float32)
+    )
+    votes = neighbour_votes(neighbours, np.array([1, 1, 0, 0, -1]), prior=0.25)
     np.testing.assert_allclose(votes, np.log([2.25 / 1.75, 0.25 / 2.75, 0.25 / 0.75, 0.25 / 0.75]), rtol=1e-6)
 
 

@@ -27,7 +27,7 @@ def centre(pixels):
     return columns.mean(), rows.mean()
 
 
-def test_nothing_asked_nothing_done():
+def test_without_augmentation_nothing_changes():
     assert np.array_equal(augment(view(), NONE), view())
 
 
@@ -73,7 +73,7 @@ def test_draws_stay_in_their_ranges_and_repeat():
     assert draw_augmentation(config, np.random.default_rng(7)) == draw_augmentation(config, np.random.default_rng(7))
 
 
-def test_flips_are_drawn_only_where_asked_and_change_no_other_draw():
+def test_flips_are_drawn_only_on_request_and_change_no_other_draw():
     plain, flipping = np.random.default_rng(0), np.random.default_rng(0)
     pairs = [
         (draw_augmentation(BalanceConfig(), plain), draw_augmentation(BalanceConfig(flip=True), flipping))

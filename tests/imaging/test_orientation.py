@@ -74,7 +74,7 @@ def test_mirroring_changes_the_sign_of_what_it_should():
     "signal",
     [
         heart(size=0.15),  # low voltage
-        heart(rate_hz=3.2, t_size=0),  # fast, and waves cannot be told apart
+        heart(rate_hz=3.2, t_size=0),  # fast, and waves cannot be distinguished
         np.outer(R, np.sin(2 * np.pi * 4 * np.arange(5000) / 500)),  # ventricular tachycardia
         0.2 * np.cumsum(np.random.default_rng(0).standard_normal((12, 5000)), axis=1) / 20,  # no beats
         np.zeros((12, 5000)),

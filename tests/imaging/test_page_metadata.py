@@ -25,7 +25,7 @@ def metadata(content, grid=None):
     return extract_metadata(read_page(content, name="page"), grid)
 
 
-def test_file_and_print_are_told():
+def test_file_and_print_are_described():
     fine, coarse = page(kind="JPEG", quality=95), page(kind="JPEG", quality=40)
     found = metadata(coarse)
     assert (found.format, found.mode, found.file_bytes) == ("JPEG", "RGB", len(coarse))

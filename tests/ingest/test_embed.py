@@ -59,7 +59,7 @@ def decoded(monkeypatch):
 
 
 @pytest.fixture
-def open_shop(tmp_path):
+def open_context(tmp_path):
     """Return a run context whose input store takes this many bytes, with its own cache unless one is given."""
     caches = []
 
@@ -77,9 +77,9 @@ def embedded(cohort, context, engine=None):
     return embed_pages(page_index, engine or Squares(), "squares", context).values
 
 
-def test_a_page_is_read_once_and_a_copy_embedded_once(cohort, open_shop, decoded):
+def test_a_page_is_read_once_and_a_copy_embedded_once(cohort, open_context, decoded):
     engine = Squares()
-    values = embedded(cohort, open_shop(ALL), engine)
+    values = embedded(cohort, open_context(ALL), engine)
     assert decoded == []
     assert engine.pages == 6
     np.testing.assert_array_equal(values[0], values[6])
@@ -87,10 +87,10 @@ def test_a_page_is_read_once_and_a_copy_embedded_once(cohort, open_shop, decoded
 
 
 @pytest.mark.parametrize(("limit", "again"), [(0, 6), (INPUT_BYTES - 1, 6), (2 * INPUT_BYTES + 5, 4), (ALL, 0)])
-def test_what_the_store_has_no_room_for_is_read_again_to_the_same_bits(cohort, open_shop, decoded, limit, again):
-    expected = embedded(cohort, open_shop(0))
+def test_what_the_store_has_no_room_for_is_read_again_to_the_same_bits(cohort, open_context, decoded, limit, again):
+    expected = embedded(cohort, open_context(0))
     decoded.clear()
-    context = open_shop(limit)
+    context = open_context(limit)
     np.testing.assert_array_equal(embedded(cohort, context), expected)
     assert len(context.inputs) == 6 - again
     assert len(decoded) == again
@@ -115,34 +115,34 @@ def test_an_input_is_of_the_page_and_its_view():
     assert store.get(("page", (0, 0, 9, 9))) is not None
 
 
-def test_stopped_in_the_middle_it_goes_on_behind_the_last_embedding(cohort, open_shop, decoded):
-    expected = embedded(cohort, open_shop(ALL))
+def test_stopped_in_the_middle_it_goes_on_behind_the_last_embedding(cohort, open_context, decoded):
+    expected = embedded(cohort, open_context(ALL))
     with pytest.raises(KeyboardInterrupt):
-        embedded(cohort, open_shop(ALL, "stopped"), Squares(stop_after=4))
+        embedded(cohort, open_context(ALL, "stopped"), Squares(stop_after=4))
     decoded.clear()
     rest = Squares()
-    context = open_shop(ALL, "stopped")
+    context = open_context(ALL, "stopped")
     np.testing.assert_array_equal(embedded(cohort, context, rest), expected)
     assert rest.pages == 2
     assert len(decoded) == 2  # all pages were in the cache, so that none was read
     assert context.images_per_second.keys() == {"embedding pages"}
 
 
-def test_the_pace_is_told_of_what_was_worked_on_only(cohort, open_shop):
-    context = open_shop(ALL, "known")
+def test_the_pace_counts_only_what_was_computed(cohort, open_context):
+    context = open_context(ALL, "known")
     embedded(cohort, context)
     assert context.images_per_second.keys() == {"reading pages", "embedding pages"}
     assert min(context.images_per_second.values()) > 0
-    again = open_shop(ALL, "known")
+    again = open_context(ALL, "known")
     embedded(cohort, again)
     assert again.images_per_second == {}
 
 
-def test_a_page_that_changed_before_it_was_read_again_is_refused(cohort, open_shop, tmp_path):
+def test_a_page_that_changed_before_it_was_read_again_is_refused(cohort, open_context, tmp_path):
     first, second = (Path(page) for page in cohort.table["ecg"][:2])
     page = tmp_path / "page.jpg"
     shutil.copy(first, page)
-    context = open_shop(0)
+    context = open_context(0)
     _, page_index = index_pages(Cohort(cohort.table[:1].assign(ecg=str(page)), ()), context)
     shutil.copy(second, page)
     with pytest.raises(PageError, match="A page changed"):

@@ -23,13 +23,13 @@ def ragged():
     return NearestNeighbours(index, np.where(index < 0, np.inf, 1.0).astype(np.float32))
 
 
-def edges_of(hood):
-    pairs = [(j, i) for i, row in enumerate(hood.index) for j in row if j >= 0]
+def edges_of(neighbours):
+    pairs = [(j, i) for i, row in enumerate(neighbours.index) for j in row if j >= 0]
     return torch.tensor(pairs).T
 
 
-def mixed(layer, x, hood):
-    neighbour_table = NeighbourTable.of(hood)
+def mixed(layer, x, neighbours):
+    neighbour_table = NeighbourTable.of(neighbours)
     return layer(x, layer.aggregate(x, x, neighbour_table), neighbour_table)
 
 
@@ -65,23 +65,25 @@ def test_sage_layer_is_sageconv(ragged):
 
 def test_default_gcn_on_complete_tables_is_the_mean_over_six():
     index = np.array([[(i + step) % 20 for step in range(1, 6)] for i in range(20)])
-    hood = NearestNeighbours(index, np.ones(index.shape, np.float32))
+    neighbours = NearestNeighbours(index, np.ones(index.shape, np.float32))
     layer = GCNLayer(3, 2, 1)
     x = torch.randn(20, 3)
     mean = torch.stack([x[[i, *index[i]]].mean(0) for i in range(20)])
-    torch.testing.assert_close(mixed(layer, x, hood), layer.linear(mean) + layer.bias)
+    torch.testing.assert_close(mixed(layer, x, neighbours), layer.linear(mean) + layer.bias)
 
 
-def test_gradients_reach_whoever_is_heard(ragged):
+def test_gradients_reach_all_neighbours(ragged):
     neighbour_table = NeighbourTable.of(ragged)
-    x = torch.randn(14, 3, dtype=torch.float64, requires_grad=True)  # two sources more than anyone hears
+    x = torch.randn(
+        14, 3, dtype=torch.float64, requires_grad=True
+    )  # two sources more than any record has as neighbours
     weight = torch.rand(12, 3, dtype=torch.float64) * neighbour_table.valid
     plain = (weight[:, :, None] * x[neighbour_table.index]).sum(1)
     torch.testing.assert_close(neighbour_table.weighted_sum(x, weight), plain)
     assert torch.autograd.gradcheck(lambda source: neighbour_table.weighted_sum(source, weight), x)
 
 
-def test_nobody_heard_is_zero():
+def test_no_neighbours_give_zero():
     neighbour_table = NeighbourTable.of(NearestNeighbours(np.zeros((4, 0), np.int64), np.zeros((4, 0), np.float32)))
     x = torch.randn(4, 3, requires_grad=True)
     neighbour_table.mean(x).sum().backward()
@@ -90,7 +92,7 @@ def test_nobody_heard_is_zero():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_what_was_heard_may_be_handed_in(ragged, name):
+def test_aggregated_states_may_be_passed_in(ragged, name):
     neighbour_table = NeighbourTable.of(ragged, votes=np.zeros(12, np.float32))
     network, x = build(name, 6, ModelConfig(width=16)).eval(), torch.randn(12, 6)
     for weight in network.parameters():
@@ -121,11 +123,11 @@ def test_a_query_scores_as_if_it_stood_in_the_whole_graph(name, depth):
     for weight in network.parameters():  # gates, votes and output of sign begin at 0, where nothing could go wrong
         torch.nn.init.normal_(weight, std=0.3)
 
-    def votes(hood):
-        return neighbour_votes(hood, labels, prior=0.4)
+    def votes(neighbours):
+        return neighbour_votes(neighbours, labels, prior=0.4)
 
-    def one(hood, row):
-        return NearestNeighbours(hood.index[row : row + 1], hood.distance[row : row + 1])
+    def one(neighbours, row):
+        return NearestNeighbours(neighbours.index[row : row + 1], neighbours.distance[row : row + 1])
 
     together, _ = network(torch.from_numpy(values), NeighbourTable.of(whole, votes=votes(whole)))
     reference = NeighbourTable.of(graph.neighbours, votes=votes(graph.neighbours))

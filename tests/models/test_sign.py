@@ -1,4 +1,4 @@
-"""SIGN holds logistic regression and an MLP, hears means, and leaves its beginning only for something better."""
+"""SIGN holds logistic regression and an MLP, aggregates means, and departs from its start only for something better."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_it_hears_the_mean_of_neighbours_and_of_their_neighbours(neighbour_table
     torch.testing.assert_close(second, torch.tensor([[0.5, 0, 0], [0, 1, 2], [0, 0, 0], [0, 0.5, 1]]))
 
 
-def test_with_closed_gates_it_is_an_mlp_beside_a_linear_layer(neighbour_table):
+def test_with_closed_gates_it_is_an_mlp_plus_a_linear_layer(neighbour_table):
     network, x = fresh(), torch.randn(4, 3)
     torch.nn.init.zeros_(network.gates)
     hidden = (x @ network.hops[0]).view(4, 4, 2) + network.bias
@@ -85,18 +85,20 @@ def test_it_finds_what_only_the_neighbours_know():
     from cardiograph.models.examples import Examples
     from cardiograph.models.training import train
 
-    def examples(rows, hood):
-        return Examples.of(x[rows], hood, labels[rows])
+    def examples(rows, neighbours):
+        return Examples.of(x[rows], neighbours, labels[rows])
 
     train_rows = np.sort(rng.permutation(300)[:200])
     val_rows = np.setdiff1d(np.arange(300), train_rows)
     back = np.full(300, -1)
     back[train_rows] = np.arange(200)
-    hood = NearestNeighbours(back[index], np.where(back[index] < 0, np.inf, 1.0).astype(np.float32))
+    neighbours = NearestNeighbours(back[index], np.where(back[index] < 0, np.inf, 1.0).astype(np.float32))
 
     def of(rows):
-        order = np.argsort(hood.index[rows] < 0, axis=1, kind="stable")
-        return NearestNeighbours(*(np.take_along_axis(each[rows], order, 1) for each in (hood.index, hood.distance)))
+        order = np.argsort(neighbours.index[rows] < 0, axis=1, kind="stable")
+        return NearestNeighbours(
+            *(np.take_along_axis(each[rows], order, 1) for each in (neighbours.index, neighbours.distance))
+        )
 
     reference = NeighbourTable.of(of(train_rows))
     sets = examples(train_rows, reference), examples(val_rows, NeighbourTable.of(of(val_rows), reference.degree))

@@ -1,4 +1,4 @@
-"""Training: reproducible, stopped by validation, deaf to what it may not hear."""
+"""Training: reproducible, stopped by validation, without the records it must not use."""
 
 import dataclasses
 
@@ -66,11 +66,11 @@ def test_poisoned_test_rows_move_nothing(name):
 def test_no_reference_record_hears_its_own_group():
     prepared = prepare(inputs(), CONFIG)
     rows, groups = prepared.graph.rows, inputs().split.groups.index
-    heard = prepared.graph.neighbours.index
-    assert (groups[rows][heard] != groups[rows][:, None]).all()
+    neighbours = prepared.graph.neighbours.index
+    assert (groups[rows][neighbours] != groups[rows][:, None]).all()
 
 
-def test_copies_are_in_the_loss_but_never_heard_and_share_their_sources_weight():
+def test_copies_are_in_the_loss_but_never_neighbours_and_share_their_sources_weight():
     plain = inputs()
     source = np.array([2, 2, 7])
     copies = AugmentedCopies(source, plain.image[source] + 0.01)
@@ -80,8 +80,8 @@ def test_copies_are_in_the_loss_but_never_heard_and_share_their_sources_weight()
     assert int(prepared.train_set.neighbour_table.index.max()) < reference
     groups = plain.split.groups.index
     for copy, row in enumerate(source):
-        heard = prepared.train_set.neighbour_table.index[reference + copy]
-        assert (groups[prepared.graph.rows[heard]] != groups[row]).all()
+        neighbours = prepared.train_set.neighbour_table.index[reference + copy]
+        assert (groups[prepared.graph.rows[neighbours]] != groups[row]).all()
     weights = prepared.train_set.weights
     assert weights.sum() == pytest.approx(reference)
     np.testing.assert_allclose(
@@ -92,7 +92,7 @@ def test_copies_are_in_the_loss_but_never_heard_and_share_their_sources_weight()
     np.testing.assert_array_equal(prepared.val_set.features, without.val_set.features)
 
 
-def test_unlabelled_records_are_heard_and_weigh_nothing():
+def test_unlabelled_records_are_neighbours_and_have_no_weight():
     plain = inputs()
     plain.labels[4] = -1
     prepared = prepare(plain, CONFIG)

@@ -66,7 +66,7 @@ def made_graph(labels: np.ndarray, rng: np.random.Generator) -> GraphContent:
     distance[reference, np.arange(len(reference))] = np.inf
     nearest = reference[np.argsort(distance, axis=1)[:, :5]]
     edges = np.stack([nearest.ravel(), np.repeat(np.arange(len(labels)), 5)])
-    heard = np.bincount(nearest[~query].ravel(), minlength=len(labels))[reference]
+    neighbours = np.bincount(nearest[~query].ravel(), minlength=len(labels))[reference]
     share = float((labels[nearest[~query]] == labels[~query, None]).mean())
     p = labels.mean()
     return GraphContent(
@@ -79,7 +79,7 @@ def made_graph(labels: np.ndarray, rng: np.random.Generator) -> GraphContent:
         "euclidean",
         share,
         p**2 + (1 - p) ** 2,
-        heard,
+        neighbours,
     )
 
 

@@ -288,7 +288,7 @@ def test_cautions_stand_above_everything_else(changed):
 
 
 @pytest.mark.usefixtures("words_only")
-def test_the_inflation_meter_stands_beside_the_headline_and_in_numbers(changed, content):
+def test_the_inflation_meter_stands_next_to_the_headline_and_in_numbers(changed, content):
     measured = changed(metrics={**content.metrics, "inflation": METER})
     words = Page(render_report(measured)).words
     headline, _, rest = words.partition("AUPRC")

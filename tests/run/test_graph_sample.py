@@ -12,18 +12,18 @@ from cardiograph.run.graph_sample import sample_graph
 LABELS = np.array([1, 0, 1, 0, -1, 1, 0, 1])
 REFERENCE = np.array([0, 1, 2, 4, 6])
 QUERIES = np.array([3, 5, 7])
-HEARD = np.array([[1, 2], [0, -1], [0, 3], [4, 1], [-1, -1]])
+LINKED = np.array([[1, 2], [0, -1], [0, 3], [4, 1], [-1, -1]])
 """[reference, k] places in ``REFERENCE`` that each reference record reads from; -1 is padding."""
 
-HEARD_BY_QUERIES = np.array([[0, 4], [2, -1], [3, 1]])
+OF_QUERIES = np.array([[0, 4], [2, -1], [3, 1]])
 
 
-def drawn(heard=HEARD, heard_by_queries=HEARD_BY_QUERIES):
+def drawn(linked=LINKED, of_queries=OF_QUERIES):
     values = np.random.default_rng(0).normal(size=(len(LABELS), 6)).astype(np.float32)
-    graph = SimpleNamespace(rows=REFERENCE, neighbours=SimpleNamespace(index=heard))
+    graph = SimpleNamespace(rows=REFERENCE, neighbours=SimpleNamespace(index=linked))
     dataset = SimpleNamespace(cohort=SimpleNamespace(labels=LABELS), rows=lambda _: QUERIES)
     fitted = SimpleNamespace(prepared=SimpleNamespace(graph=graph, features=SimpleNamespace(values=values)))
-    test = SimpleNamespace(neighbours=SimpleNamespace(index=heard_by_queries), sources=REFERENCE)
+    test = SimpleNamespace(neighbours=SimpleNamespace(index=of_queries), sources=REFERENCE)
     return sample_graph(dataset, fitted, test, RunConfig())
 
 
@@ -34,7 +34,7 @@ def listed(table, first=0):
 
 def test_every_link_is_drawn_from_source_to_listener():
     edges = drawn()["edges"]
-    assert set(map(tuple, edges.T.tolist())) == listed(HEARD) | listed(HEARD_BY_QUERIES, len(REFERENCE))
+    assert set(map(tuple, edges.T.tolist())) == listed(LINKED) | listed(OF_QUERIES, len(REFERENCE))
     assert edges.shape[1] == len(set(map(tuple, edges.T.tolist())))
 
 
@@ -45,9 +45,9 @@ def test_labels_and_kinds_are_in_the_order_of_the_places():
     assert found["xy"].shape == (len(REFERENCE) + len(QUERIES), 2)
 
 
-def test_a_record_is_heard_by_as_many_as_list_it():
-    found = drawn()["heard_by"]
-    assert found.tolist() == [int((place == HEARD).sum()) for place in range(len(REFERENCE))]
+def test_in_degree_counts_the_records_that_list_it():
+    found = drawn()["in_degree"]
+    assert found.tolist() == [int((place == LINKED).sum()) for place in range(len(REFERENCE))]
 
 
 def test_agreement_counts_links_between_labelled_records_against_chance():
@@ -58,7 +58,7 @@ def test_agreement_counts_links_between_labelled_records_against_chance():
 
 
 def test_a_graph_without_a_labelled_link_has_no_agreement():
-    agreement, _ = drawn(heard=np.full((5, 2), -1))["agreement"]
+    agreement, _ = drawn(linked=np.full((5, 2), -1))["agreement"]
     assert np.isnan(agreement)
 
 
@@ -70,4 +70,4 @@ def test_of_a_large_graph_a_sample_is_drawn_with_the_links_inside_it(monkeypatch
     assert found["query"].tolist() == [0, 0, 0, 1, 1]
     assert found["edges"].size == 0 or (found["edges"].min() >= 0 and found["edges"].max() < 5)
     assert found["edges"].tolist() == again["edges"].tolist()
-    assert len(found["heard_by"]) == len(REFERENCE), "facts are about the whole graph"
+    assert len(found["in_degree"]) == len(REFERENCE), "facts are about the whole graph"

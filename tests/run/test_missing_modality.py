@@ -131,20 +131,20 @@ def test_a_table_gives_the_answers_that_each_patient_gets_alone(finished, predic
     some.drop(columns="label").to_csv(tmp_path / "new.csv", index=False)
     answers = score_table(finished, tmp_path / "new.csv")
     assert list(answers["record_id"]) == list(some["record_id"])
-    for told, (_, row) in zip(answers.to_dict("records"), some.iterrows(), strict=True):
+    for result, (_, row) in zip(answers.to_dict("records"), some.iterrows(), strict=True):
         (alone,) = predictor.predict_many([query_of(row)])
-        assert told["probability"] == pytest.approx(alone.probability, abs=1e-5)
-        assert told["missing"] == "; ".join(alone.missing)
-        assert told["decision"] == alone.decision
+        assert result["probability"] == pytest.approx(alone.probability, abs=1e-5)
+        assert result["missing"] == "; ".join(alone.missing)
+        assert result["decision"] == alone.decision
     assert set(answers["missing"]) == {"", "image", "clinical"}
 
 
 def test_the_run_s_own_scores_are_those_that_are_served(finished, predictor, partial):
-    told = pd.read_parquet(finished / "predictions.parquet").set_index("record_id")
-    rows = partial[partial["record_id"].isin(told.index)]
+    result = pd.read_parquet(finished / "predictions.parquet").set_index("record_id")
+    rows = partial[partial["record_id"].isin(result.index)]
     answers = predictor.predict_many(query_of(row) for _, row in rows.iterrows())
     for record, answer in zip(rows["record_id"], answers, strict=True):
-        assert answer.probability == pytest.approx(told.loc[record, "probability_sign"], abs=1e-5)
+        assert answer.probability == pytest.approx(result.loc[record, "probability_sign"], abs=1e-5)
 
 
 def test_patients_of_a_table_may_all_lack_the_page(finished, whole, tmp_path):
@@ -153,7 +153,7 @@ def test_patients_of_a_table_may_all_lack_the_page(finished, whole, tmp_path):
         assert set(score_table(finished, tmp_path / f"{name}.csv")["missing"]) == {"image"}
 
 
-def test_a_patient_of_a_table_of_whom_nothing_is_known_is_not_scored(finished, whole, tmp_path):
+def test_a_patient_of_a_table_without_any_input_is_not_scored(finished, whole, tmp_path):
     table = whole.head(3).copy()
     table.loc[1, ["ecg", *VARIABLES]] = np.nan
     table.to_csv(tmp_path / "new.csv", index=False)
@@ -163,11 +163,11 @@ def test_a_patient_of_a_table_of_whom_nothing_is_known_is_not_scored(finished, w
     assert issue.code == "nothing_known" and issue.where.startswith("row 3")
 
 
-def test_the_terminal_tells_what_was_missing_and_json_has_no_nan(finished, whole, tmp_path, capsys):
+def test_the_terminal_shows_what_was_missing_and_json_has_no_nan(finished, whole, tmp_path, capsys):
     main_of("predict", finished, "--ef", "0.3", "--age", "70")
-    told = capsys.readouterr().out
-    assert "missing: the ECG page" in told
-    assert "decision: " in told
+    output = capsys.readouterr().out
+    assert "missing: the ECG page" in output
+    assert "decision: " in output
     whole.head(2).assign(ecg="").to_csv(tmp_path / "new.csv", index=False)
     main_of("predict", finished, "--table", tmp_path / "new.csv", "--json")
     answers = json.loads(capsys.readouterr().out)["predictions"]
@@ -275,7 +275,7 @@ def test_a_survey_has_a_row_for_each_record(whole, tmp_path, cache_folder):
 
 
 def test_a_bad_page_is_no_absent_page(whole, tmp_path, cache_folder):
-    """What cannot be read is told and left out with its record, values or not; who has none stays."""
+    """An unreadable page is reported and its record left out, with values or without; a record without a page stays."""
 
     (tmp_path / "bad.jpg").write_bytes(b"not a picture")
     frame = whole.groupby("label").head(3).reset_index(drop=True)

@@ -22,9 +22,9 @@ HOLDS = {"negative": {0}, "positive": {1}, "can't tell": {0, 1}, "unlike both": 
 """Decision -> the labels that it leaves possible."""
 
 
-def figures(uncertainty, told, labels, **evaluation):
+def figures(uncertainty, result, labels, **evaluation):
     predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty))
-    found = SimpleNamespace(uncertainty=told)
+    found = SimpleNamespace(uncertainty=result)
     return summarise_uncertainty(predictor, found, np.asarray(labels), EvaluationConfig(**evaluation))
 
 
@@ -40,7 +40,7 @@ def learned(count, *, seed=0, confidence=0.9):
 
 
 def answered(uncertainty, count, seed=1):
-    """What is told of new records of the same kind, and their labels; every third one has no distance."""
+    """The outputs for new records of the same kind, and their labels; every third one has no distance."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, count)
     distances = rng.random(count) * 1.2
@@ -50,12 +50,12 @@ def answered(uncertainty, count, seed=1):
 
 def test_coverage_is_the_share_of_decisions_that_hold_the_label():
     uncertainty = learned(80)
-    told, labels = answered(uncertainty, 400)
-    coverage = figures(uncertainty, told, labels)["conformal"]["coverage"]
+    result, labels = answered(uncertainty, 400)
+    coverage = figures(uncertainty, result, labels)["conformal"]["coverage"]
     for label in (0, 1):
-        held = [label in HOLDS[each] for each, true in zip(told.decisions, labels, strict=True) if true == label]
+        held = [label in HOLDS[each] for each, true in zip(result.decisions, labels, strict=True) if true == label]
         assert coverage[str(label)] == pytest.approx(sum(held) / len(held))
-        assert 0.82 < coverage[str(label)] < 0.97, "close to the 0.9 that was asked for"
+        assert 0.82 < coverage[str(label)] < 0.97, "close to the requested 0.9"
 
 
 @given(st.sampled_from([0.8, 0.9, 0.95, 0.99]), st.lists(st.integers(0, 100), min_size=1, max_size=20))
@@ -67,22 +67,22 @@ def test_a_p_value_on_the_limit_counts_as_the_set_counts_it(confidence, hundredt
     p_values = np.column_stack([np.array(hundredths) / 100] * 2)
     count = len(p_values)
     nothing = np.full(count, np.nan)
-    told = UncertaintyOutput(
+    result = UncertaintyOutput(
         np.full(count, 0.5), nothing, nothing, ("x",) * count, p_values, nothing, np.zeros(count, bool)
     )
     uncertainty = Uncertainty(Calibrator("none", {}), conformal=sets)
-    coverage = figures(uncertainty, told, np.ones(count, int))["conformal"]["coverage"]
+    coverage = figures(uncertainty, result, np.ones(count, int))["conformal"]["coverage"]
     above = sum(each > round(100 * (1 - confidence)) for each in hundredths)
     assert coverage == {"0": None, "1": pytest.approx(above / count)}
 
 
 def test_decisions_novelty_and_width_are_counted_from_the_answers():
     uncertainty = learned(80)
-    told, labels = answered(uncertainty, 90)
-    found = figures(uncertainty, told, labels, novelty=0.95, conformal=0.9)
+    result, labels = answered(uncertainty, 90)
+    found = figures(uncertainty, result, labels, novelty=0.95, conformal=0.9)
     assert sum(found["conformal"]["decisions"].values()) == 90
     for decision, count in found["conformal"]["decisions"].items():
-        assert count == told.decisions.count(decision) > 0
+        assert count == result.decisions.count(decision) > 0
     limit = sorted(uncertainty.novelty.distances)[189]  # the 190th of 200 is the 95 % quantile
     rng = np.random.default_rng(1)
     rng.integers(0, 2, 90)
@@ -90,7 +90,7 @@ def test_decisions_novelty_and_width_are_counted_from_the_answers():
     beyond = sum(distance > limit for place, distance in enumerate(distances) if place % 3)
     assert found["novelty"] == {"quantile": 0.95, "judged": 60, "novel": beyond, "not_judged": 30}
     assert beyond > 0
-    assert found["width"] == pytest.approx(median((told.high - told.low).tolist()))
+    assert found["width"] == pytest.approx(median((result.high - result.low).tolist()))
     assert found["calibration"]["kind"] == uncertainty.calibrator.kind
     assert found["calibration"]["reason"] == uncertainty.reason
     assert json.loads(json.dumps(found, allow_nan=False)) == found
@@ -106,8 +106,8 @@ def test_too_few_calibration_records_give_no_coverage_and_say_so():
 
 def test_validation_records_of_one_class_give_neither_sets_nor_width():
     uncertainty = Uncertainty(Calibrator("none", {}))
-    told = uncertainty.predict(np.array([0.3, 1.0]), np.array([0.1, 0.9]), np.full(2, np.nan))
-    found = figures(uncertainty, told, [0, 1])
+    result = uncertainty.predict(np.array([0.3, 1.0]), np.array([0.1, 0.9]), np.full(2, np.nan))
+    found = figures(uncertainty, result, [0, 1])
     assert found["conformal"]["records"] == "one class only"
     assert found["conformal"]["coverage"] == {"0": None, "1": None}
     assert found["novelty"]["judged"] == found["novelty"]["novel"] == 0
@@ -117,16 +117,16 @@ def test_validation_records_of_one_class_give_neither_sets_nor_width():
 
 def test_a_class_without_test_records_has_no_coverage():
     uncertainty = learned(60)
-    told, _ = answered(uncertainty, 12)
-    coverage = figures(uncertainty, told, np.ones(12, int))["conformal"]["coverage"]
+    result, _ = answered(uncertainty, 12)
+    coverage = figures(uncertainty, result, np.ones(12, int))["conformal"]["coverage"]
     assert coverage["0"] is None
     assert 0 <= coverage["1"] <= 1
 
 
 def test_nothing_is_said_where_nothing_was_fitted():
     uncertainty = learned(20)
-    told, labels = answered(uncertainty, 5)
-    assert figures(None, told, labels) is None
+    result, labels = answered(uncertainty, 5)
+    assert figures(None, result, labels) is None
     assert figures(uncertainty, None, labels) is None
     predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty))
     assert summarise_uncertainty(predictor, None, labels, EvaluationConfig()) is None

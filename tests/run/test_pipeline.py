@@ -1,4 +1,4 @@
-"""Cohorts of every kind go through; what is wrong with one is said before anything is learnt."""
+"""Cohorts of every kind go through; errors in one are reported before training."""
 
 import json
 import shutil
@@ -45,8 +45,8 @@ def facts(run_folder):
 
 def test_image_only(frame, learn):
     folder = learn(frame[["record_id", "patient_id", "ecg", "label"]])
-    told = json.loads((folder / "metrics.json").read_text())
-    assert told["provenance"] == "measured"
+    result = json.loads((folder / "metrics.json").read_text())
+    assert result["provenance"] == "measured"
     assert facts(folder)["fusion"]["shares"] == {"image": 1.0}
     assert Predictor.load(folder).predict(frame["ecg"][0]).neighbours[0].clinical == {}
 
@@ -124,9 +124,9 @@ def test_copies_of_a_page_never_part(frame, learn):
     for record in frame["record_id"]:
         assert split[record] == split[f"{record}-copy"]
     assert facts(folder)["split"]["links"]["same pixels"] > 0
-    heard = pd.read_parquet(folder / "neighbours.parquet")
+    neighbours = pd.read_parquet(folder / "neighbours.parquet")
     group = pd.read_parquet(folder / "split.parquet").set_index("record_id")["group"]
-    assert (group[heard["record_id"]].to_numpy() != group[heard["neighbour"]].to_numpy()).all()
+    assert (group[neighbours["record_id"]].to_numpy() != group[neighbours["neighbour"]].to_numpy()).all()
 
 
 @pytest.mark.slow
@@ -152,7 +152,7 @@ def test_a_given_split_is_honoured_and_checked(frame, learn, finished_run, tmp_p
 
 
 @pytest.mark.slow
-def test_unlabelled_records_are_heard_unless_their_group_is_tested(frame, learn):
+def test_unlabelled_records_are_neighbours_unless_their_group_is_tested(frame, learn):
     second = frame["patient_id"].duplicated()
     frame.loc[second, "label"] = pd.NA
     folder = learn(frame)
@@ -172,25 +172,25 @@ def test_balancing_touches_training_records_only(frame, learn, finished_run, mod
     plain = pd.read_parquet(finished_run / "split.parquet")
     assert pd.read_parquet(folder / "split.parquet")["part"].equals(plain["part"])
     assert facts(folder)["reference"] == facts(finished_run)["reference"]
-    told = " ".join(facts(folder)["notes"])
-    assert ("augmented copies" if mode == "augment" else "the loss weighs classes") in told
+    result = " ".join(facts(folder)["notes"])
+    assert ("augmented copies" if mode == "augment" else "the loss weighs classes") in result
     assert (facts(folder)["copies"] > 0) == (mode == "augment")
 
 
-def test_what_was_filled_in_is_said(finished_run):
+def test_what_was_filled_in_is_reported(finished_run):
     notes = facts(finished_run)["notes"]
     assert any(note.startswith("bnp is missing in") and "median" in note for note in notes)
     assert "bnp is missing in" in (finished_run / "report.html").read_text()
 
 
-def test_the_ceiling_of_a_synthetic_cohort_is_told(finished_run):
+def test_the_ceiling_of_a_synthetic_cohort_is_reported(finished_run):
     ceiling = facts(finished_run)["ceiling"]
     assert 0.7 < ceiling["bayes_auroc"] <= 1
     assert 0.90 < ceiling["population_auroc"] < 0.94
     assert "synthetic benchmark" in (finished_run / "report.html").read_text().lower()
 
 
-def test_the_report_is_one_file_that_asks_no_network(finished_run):
+def test_the_report_is_one_file_that_needs_no_network(finished_run):
     import re
 
     report = (finished_run / "report.html").read_text()
@@ -223,7 +223,7 @@ def test_missing_weights_stop_before_pages_are_read(frame, learn):
         learn(frame, encoder={"weights": "nowhere.pth"})
 
 
-def test_simulating_beside_measured_values_is_refused(frame, learn):
+def test_simulating_next_to_measured_values_is_refused(frame, learn):
     with pytest.raises(ConfigError, match="--modality image"):
         learn(frame, clinical={"simulate": "label"})
 
@@ -235,10 +235,10 @@ def test_the_uci_cohort_runs_with_its_example_settings(shared, tmp_path):
     example = tomllib.loads((Path(__file__).parents[2] / "configs" / "uci.toml").read_text())
     example |= {"evaluation": {"bootstrap": 100}, "model": {"epochs": 40}}
     table = shared / "data" / "uci-heart-failure" / "heart_failure_clinical_records.csv"
-    told = run(table, tmp_path / "uci", load_config(None, example)).metrics
-    assert told["provenance"] == "measured"
-    assert told["test"]["auroc"]["value"] > 0.5
-    assert told["counts"]["test"]["records"] == 60
+    result = run(table, tmp_path / "uci", load_config(None, example)).metrics
+    assert result["provenance"] == "measured"
+    assert result["test"]["auroc"]["value"] > 0.5
+    assert result["counts"]["test"]["records"] == 60
 
 
 def test_a_run_inside_a_folder_cohort_is_refused(tmp_path):
@@ -262,8 +262,8 @@ def test_noise_with_every_row_three_times_does_not_look_like_knowledge(learn):
     table["label"] = rng.integers(0, 2, 80)
     folder = learn(pd.concat([table] * 3))
     assert facts(folder)["split"]["links"]["same values"] == 160
-    told = json.loads((folder / "metrics.json").read_text())
-    assert told["test"]["auroc"]["low"] < 0.5 < told["test"]["auroc"]["high"]
+    result = json.loads((folder / "metrics.json").read_text())
+    assert result["test"]["auroc"]["low"] < 0.5 < result["test"]["auroc"]["high"]
 
 
 def test_patients_to_be_scored_need_neither_label_nor_every_column(shared, tmp_path):

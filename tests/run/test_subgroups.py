@@ -17,7 +17,7 @@ def dataset(unread=None, provenance="measured", **table):
     return SimpleNamespace(cohort=cohort, inputs=SimpleNamespace(clinical=clinical))
 
 
-def test_columns_are_those_that_can_name_a_subgroup_at_the_rows_asked_for():
+def test_columns_are_those_that_can_name_a_subgroup_at_the_requested_rows():
     unread = {
         "ward": ["a", "b", "c"] * 20,
         "note": [f"text {n}" for n in range(60)],

@@ -28,5 +28,5 @@ def test_a_route_that_is_added_is_guarded_like_the_others(serve):
     router.add_api_route("/more", lambda: {"well": True})
     served.app.include_router(router)
     assert served.client.get("/more").status_code == 401
-    told = served.client.get("/more", headers={"Authorization": f"Bearer {served.key('read')}"})
-    assert (told.json(), told.headers["Cache-Control"]) == ({"well": True}, "no-store")
+    result = served.client.get("/more", headers={"Authorization": f"Bearer {served.key('read')}"})
+    assert (result.json(), result.headers["Cache-Control"]) == ({"well": True}, "no-store")

@@ -162,10 +162,12 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
             endless = httpx.post(f"{server.url}/v1/predictions", content=pieces, headers=headers, timeout=60)
             assert (big.status_code, endless.status_code) == (413, 413)
             sent += 2
-        told = []
+        result = []
         late = head(1000)[:-2] + b"X: " + b"x" * 1_000_000 + b"\r\n\r\n"
         senders = [(head(1000), *[b" "] * 12), (b"POST /v1/pre", *[b"d"] * 30), (late,)]
-        slow = [partial(lambda pieces: told.append(raw(server.url, *pieces, pause=0.5)), each) for each in senders * 5]
+        slow = [
+            partial(lambda pieces: result.append(raw(server.url, *pieces, pause=0.5)), each) for each in senders * 5
+        ]
         threads = [threading.Thread(target=sender) for sender in slow]
         for thread in threads:
             thread.start()
@@ -173,7 +175,7 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
         assert good() == 201  # the slow hold nobody up
         for thread in threads:
             thread.join()
-        statuses = Counter(answer[9:12] for answer in told)
+        statuses = Counter(answer[9:12] for answer in result)
         assert statuses[b"408"] == 5
         assert statuses[b"400"] + statuses[b""] == 10  # an answer to endless headers may be lost in their flood
         sent += len(slow)

@@ -35,7 +35,7 @@ def test_requests_leave_no_trace_of_a_patient(watched, page):
     client = watched.client
     first = client.post("/v1/predictions", files=files)
     assert first.status_code == 201
-    asked = [
+    answers = [
         client.post("/v1/predictions", files={"page": (f"{MARK}.jpg", MARK.encode())}),
         client.post("/v1/predictions", json={"values": {MARK: 1}}),
         client.post("/v1/predictions", json={"values": {"ef": 43.21987}}),
@@ -49,16 +49,16 @@ def test_requests_leave_no_trace_of_a_patient(watched, page):
             headers={"Content-Type": "application/x-ndjson"},
         ),
     ]
-    assert [answer.status_code for answer in asked] == [415, 422, 422, 415, 401, 404, 400, 200]
-    told = watched.log.getvalue() + client.get("/metrics").text
+    assert [answer.status_code for answer in answers] == [415, 422, 422, 415, 401, 404, 400, 200]
+    result = watched.log.getvalue() + client.get("/metrics").text
     assert len(watched.log.getvalue().splitlines()) == 10
     for secret in (MARK, "4321987", "43.21", first.json()["id"]):
-        assert secret not in told
+        assert secret not in result
     assert watched.made == []
     assert list(Path(watched.folder).iterdir()) == []
 
 
-def test_a_fault_inside_is_told_by_its_place_alone(watched, monkeypatch):
+def test_an_internal_error_is_logged_by_its_location_alone(watched, monkeypatch):
     def broken(_):
         raise RuntimeError(MARK)
 
@@ -77,9 +77,9 @@ def test_metrics_count_by_template_and_status(served, values):
     served.ask(values=values)
     served.client.get("/v1/predictions/1")
     served.client.get("/v1/predictions/2")
-    told = served.client.get("/metrics").text
-    assert 'cardiograph_requests_total{method="POST",route="/v1/predictions",status="201"} 1.0' in told
-    assert 'cardiograph_requests_total{method="GET",route="/v1/predictions/{prediction_id}",status="404"} 2.0' in told
+    result = served.client.get("/metrics").text
+    assert 'cardiograph_requests_total{method="POST",route="/v1/predictions",status="201"} 1.0' in result
+    assert 'cardiograph_requests_total{method="GET",route="/v1/predictions/{prediction_id}",status="404"} 2.0' in result
 
 
 def test_a_method_that_nobody_knows_is_no_label_of_its_own(served):

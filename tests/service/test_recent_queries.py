@@ -7,7 +7,7 @@ def held(room=10_000):
     return RecentQueries(seconds=600, room=room, clock=lambda: now[0]), now
 
 
-def test_what_was_asked_is_held_for_its_time_and_no_longer():
+def test_queries_are_held_for_their_time_and_no_longer():
     queries, now = held()
     queries.put("a", Query(b"page", {"ef": 0.4}))
     now[0] = 599

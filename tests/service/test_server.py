@@ -25,7 +25,7 @@ from cardiograph.service.settings import ServiceSettings
 
 
 @pytest.mark.parametrize(
-    ("host", "asked", "names"),
+    ("host", "key_required", "names"),
     [
         ("127.0.0.1", False, True),
         ("::1", False, True),
@@ -35,9 +35,9 @@ from cardiograph.service.settings import ServiceSettings
         ("ecg.example", True, False),
     ],
 )
-def test_only_this_machine_needs_no_key(host, asked, names):
+def test_only_this_machine_needs_no_key(host, key_required, names):
     settings = ServiceSettings(run=".", host=host)
-    assert (settings.keys_required, bool(settings.hosts)) == (asked, names)
+    assert (settings.keys_required, bool(settings.hosts)) == (key_required, names)
 
 
 def test_another_address_is_refused_without_a_valid_key(tmp_path):
@@ -247,11 +247,11 @@ def kept(server, ids):
 
 
 class ask_many:  # noqa: N801 - reads as what it does
-    """Clients that ask until they may not, and what they were answered."""
+    """Clients that send requests until they are stopped, and the answers."""
 
     def __init__(self, server, page, values, *, clients, each):
         self.ids, self.statuses, self.begun = [], [], threading.Event()
-        self.asked = {"page": page, "values": (None, json.dumps(values))}
+        self.fields = {"page": page, "values": (None, json.dumps(values))}
         self.threads = [threading.Thread(target=self.client, args=(server.url, each)) for _ in range(clients)]
         for thread in self.threads:
             thread.start()
@@ -261,7 +261,7 @@ class ask_many:  # noqa: N801 - reads as what it does
             for _ in range(each):
                 self.begun.set()
                 try:
-                    answer = client.post("/v1/predictions", files=self.asked)
+                    answer = client.post("/v1/predictions", files=self.fields)
                 except httpx.HTTPError:
                     self.statuses.append(None)
                     return

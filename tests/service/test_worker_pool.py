@@ -10,7 +10,7 @@ from cardiograph.service.worker_pool import ScoringPool, unless_gone
 
 
 class Blocked:
-    """Jobs that wait until they are let go, and tell that they began."""
+    """Jobs that wait until they are let go, and signal that they began."""
 
     def __init__(self):
         self.go, self.begun = threading.Event(), []
@@ -138,8 +138,8 @@ def test_a_pool_that_stops_finishes_what_is_in_and_takes_nothing(blocked):
 def test_a_pool_does_not_wait_for_a_job_without_end(blocked):
     async def scene():
         line = pool(timeout_seconds=0.02)
-        asked = [asyncio.create_task(line.run(blocked.job(name))) for name in "ab"]
-        await asyncio.gather(*asked, return_exceptions=True)
+        tasks = [asyncio.create_task(line.run(blocked.job(name))) for name in "ab"]
+        await asyncio.gather(*tasks, return_exceptions=True)
         await line.close()
         assert line.busy
         blocked.go.set()

@@ -172,7 +172,7 @@ def test_values_lie_in_the_limits_and_gaps_are_as_stated(many):
     assert table[["nyha", "sbp", "age", "label"]].notna().all().all()
 
 
-def test_site_and_date_tell_nothing(many):
+def test_site_and_date_carry_no_information(many):
     table = cohort_table(many)
     for _, rows in table.groupby("site"):
         share = rows["label"].mean()
@@ -196,7 +196,7 @@ def test_truth_holds_posteriors_that_reach_the_ceiling(many):
     assert truth.loc[truth["rhythm"] == "sinus", "f_wave_mv"].isna().all()
 
 
-def test_latents_as_regressors_follow_the_records_asked_for(many):
+def test_latents_as_regressors_follow_the_requested_records(many):
     truth = truth_table(many[:300])
     wanted = truth["record_id"].to_numpy()[[7, 3, 250]]
     matrix = latent_matrix(truth, list(wanted))

@@ -46,7 +46,7 @@ def duration_ms(signal, threshold):
 
 
 @pytest.mark.parametrize(("conduction", "qrs_ms"), [("normal", 90), ("normal", 110), ("irbbb", 108), ("lbbb", 150)])
-def test_qrs_is_as_long_as_asked(conduction, qrs_ms):
+def test_qrs_has_the_requested_length(conduction, qrs_ms):
     bare = replace(NORMAL, conduction=conduction, qrs_ms=qrs_ms, rhythm="af", t_wave=0.0)
     assert duration_ms(clean_beat(bare) * (TIME < 0.2), 0.05) == pytest.approx(qrs_ms, abs=16)
 
@@ -188,7 +188,7 @@ def _rr(signal):
     return np.diff(starts) / RATE_HZ
 
 
-def test_rate_is_as_asked_and_fibrillation_is_irregular():
+def test_rate_is_as_requested_and_fibrillation_is_irregular():
     spread = {}
     for rhythm, rr_spread in (("sinus", 0.03), ("af", 0.2)):
         heart = replace(NORMAL, rhythm=rhythm, rr_spread=rr_spread, rate=80)

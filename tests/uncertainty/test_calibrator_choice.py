@@ -76,7 +76,7 @@ def test_a_class_in_one_group_cannot_be_held_out():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_asked_for_is_given_and_fitted_on_all_rows(kind):
+def test_a_requested_kind_is_used_and_fitted_on_all_rows(kind):
     scores, labels = drawn(100, sharpness=2.0)
     found = chosen(scores, labels, kind=kind)
     assert found.calibrator.to_dict() == fit_kind(scores, labels, kind).to_dict()

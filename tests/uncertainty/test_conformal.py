@@ -137,7 +137,7 @@ def test_a_p_value_of_exactly_the_error_rate_rules_the_class_out():
     assert found[:, 1].tolist() == [False, True]
 
 
-def test_too_few_rows_are_told():
+def test_too_few_rows_are_reported():
     few = ConformalSets.fit(SCORES, LABELS)
     assert (few.counts, few.enough) == ((5, 4), False)
     assert few.statement == "too few: 4 positive and 5 negative calibration records, 50 of each are needed"

@@ -49,11 +49,11 @@ def nearest_points(
             continue
         banned = None if forbidden is None else [forbidden[row] for row in rows]
         if not pattern.all():
-            known, asked = reference.values[:, columns], queries.values[rows][:, columns]
-            found = nearest(known, asked, k=k, metric=metric, forbidden=banned)
+            known, query_values = reference.values[:, columns], queries.values[rows][:, columns]
+            found = nearest(known, query_values, k=k, metric=metric, forbidden=banned)
         elif reference.lists is None:
-            known, asked = reference.values, queries.values[rows]
-            found = nearest(known, asked, k=k, metric=metric, forbidden=banned, longest=reference.longest)
+            known, query_values = reference.values, queries.values[rows]
+            found = nearest(known, query_values, k=k, metric=metric, forbidden=banned, longest=reference.longest)
         else:
             found = nearest_by_ivf(
                 reference.lists, reference.values, queries.values[rows], k=k, metric=metric, forbidden=banned
@@ -74,15 +74,15 @@ def _nearest_by_block(
     index = np.full((len(queries), k), -1, np.int64)
     distance = np.full((len(queries), k), np.inf, np.float32)
     known = [reference.values[:, start:stop] for start, stop in reference.blocks]
-    asked = [queries.values[:, start:stop] for start, stop in queries.blocks]
+    query_values = [queries.values[:, start:stop] for start, stop in queries.blocks]
     if metric == "cosine":
-        known, asked = [unit(each) for each in known], [unit(each) for each in asked]
+        known, query_values = [unit(each) for each in known], [unit(each) for each in query_values]
     held: dict[int, tuple[NDArray[np.float32], NDArray[np.float64]]] = {}  # copies of one patient often share a block
     for row in range(len(queries)):
         total, shared = np.zeros(len(reference)), np.zeros(len(reference))
         for number, scale in enumerate(reference.scales):
             if queries.present[row, number]:
-                own = asked[number][row]
+                own = query_values[number][row]
                 if number not in held or not np.array_equal(held[number][0], own):
                     apart = known[number].astype(np.float64) - own
                     held[number] = own, np.einsum("ij,ij->i", apart, apart)
@@ -144,22 +144,22 @@ def group_members(groups: NDArray[np.int64], reference_groups: NDArray[np.int64]
     return [order[start:stop] for start, stop in zip(first, last, strict=True)]
 
 
-def neighbour_votes(hood: NearestNeighbours, labels: NDArray[np.int64], *, prior: float) -> NDArray[np.float32]:
+def neighbour_votes(neighbours: NearestNeighbours, labels: NDArray[np.int64], *, prior: float) -> NDArray[np.float32]:
     """Compute the log odds of the outcome among the neighbours, with one pseudo-record of the training mix added.
 
     ``log((positive + prior) / (negative + 1 - prior))``, so that a record whose neighbours have no label gets the
     log odds of ``prior``. A record's own label is never counted, because no record is a neighbour of its own group.
 
     Args:
-        hood: [records, k] neighbours.
+        neighbours: [records, k] neighbours.
         labels: [reference] 0, 1 or -1.
         prior: Share of label 1 among labelled reference records, strictly between 0 and 1.
 
     Returns:
         [records] float32.
     """
-    labels_heard = np.where(hood.index >= 0, labels[hood.index.clip(min=0)], -1)
-    positive, negative = (labels_heard == 1).sum(1), (labels_heard == 0).sum(1)
+    neighbour_labels = np.where(neighbours.index >= 0, labels[neighbours.index.clip(min=0)], -1)
+    positive, negative = (neighbour_labels == 1).sum(1), (neighbour_labels == 0).sum(1)
     votes: NDArray[np.float32] = np.log((positive + prior) / (negative + 1 - prior)).astype(np.float32)
     return votes
 

@@ -69,12 +69,12 @@ def nearest(
     while len(pending) and len(reference):
         if lowered is not None and extra > 64 * MARGIN:
             lowered, extra = None, MARGIN
-        known, asked = (reference, queries) if lowered is None else lowered
+        known, query_values = (reference, queries) if lowered is None else lowered
         unsettled = []
         for chunk in np.array_split(pending, range(_CHUNK, len(pending), _CHUNK)):
             wanted = min(len(reference), k + int(banned[chunk].max(initial=0)) + extra)
             rows = [forbidden[query] for query in chunk] if forbidden is not None else None
-            proposals = _proposals(known, asked[chunk], wanted, slack[chunk])
+            proposals = _proposals(known, query_values[chunk], wanted, slack[chunk])
             index[chunk], squared[chunk], settled = nearest_of(
                 proposals, reference, queries[chunk], k=k, forbidden=rows
             )
@@ -111,15 +111,18 @@ def _by_groups(
     The nearest ``wanted`` records lie in the groups with the ``wanted`` smallest minima, and minima cost less than
     sorting.
     """
-    known, asked = torch.from_numpy(np.ascontiguousarray(reference)), torch.from_numpy(np.ascontiguousarray(queries))
+    known, query_values = (
+        torch.from_numpy(np.ascontiguousarray(reference)),
+        torch.from_numpy(np.ascontiguousarray(queries)),
+    )
     groups = -(-len(known) // _GROUP)
-    lengths, own = (known * known).sum(1), (asked * asked).sum(1)
-    rows, squared = torch.empty(len(asked), wanted, dtype=torch.int64), torch.empty(len(asked), wanted)
+    lengths, own = (known * known).sum(1), (query_values * query_values).sum(1)
+    rows, squared = torch.empty(len(query_values), wanted, dtype=torch.int64), torch.empty(len(query_values), wanted)
     block = max(_GROUP, min(256, 600_000 // len(known)))  # a table that stays in the cache
     table = torch.full((block, groups * _GROUP), torch.inf)
     members = torch.arange(_GROUP) * groups
-    for start in range(0, len(asked), block):
-        some = asked[start : start + block]
+    for start in range(0, len(query_values), block):
+        some = query_values[start : start + block]
         rough = table[: len(some)]
         rough[:, : len(known)] = torch.addmm(lengths[None], some, known.T, alpha=-2)
         smallest = rough.view(len(some), _GROUP, groups).amin(1)

@@ -174,7 +174,7 @@ def nearest_by_ivf(
         forbidden: For each query, the reference rows that cannot be neighbours.
     """
     banned = [np.zeros(0, np.int64)] * len(queries) if forbidden is None else forbidden
-    asked = _placed(queries, metric)
+    placed_queries = _placed(queries, metric)
     index, squared = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf)
     open_rows = np.arange(len(queries))
     if len(queries) > _MAX_SINGLE_QUERIES:
@@ -184,13 +184,13 @@ def nearest_by_ivf(
         for start in range(0, len(queries), chunk):
             some = slice(start, start + chunk)
             index[some], squared[some], settled = _list_by_list(
-                lists, reference, asked[some], k=k, metric=metric, forbidden=banned[some], width=width
+                lists, reference, placed_queries[some], k=k, metric=metric, forbidden=banned[some], width=width
             )
             parts.append(start + np.flatnonzero(~settled))
         open_rows = np.concatenate(parts)
     short: list[int] = []
     for row in open_rows.tolist():
-        alone = _alone(lists, reference, asked[row : row + 1], k=k, metric=metric, banned=banned[row])
+        alone = _alone(lists, reference, placed_queries[row : row + 1], k=k, metric=metric, banned=banned[row])
         if alone is None:
             short.append(row)
         else:

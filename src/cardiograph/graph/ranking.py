@@ -74,19 +74,20 @@ def squared_distances(
     reference: NDArray[np.float32],
     rows: NDArray[np.int64],
     queries: NDArray[np.float32],
-    asked: NDArray[np.int64],
+    query_rows: NDArray[np.int64],
     metric: str = "euclidean",
 ) -> NDArray[np.float64]:
-    """Return [pairs] float64 squared distances of ``reference[rows]`` and ``queries[asked]``, independent of other pairs.
+    """Return [pairs] float64 squared distances of ``reference[rows]`` and ``queries[query_rows]``.
 
-    With ``cosine``, queries are unit vectors already and reference records are scaled to unit length.
+    A distance does not depend on the other pairs. With ``cosine``, queries are unit vectors already and reference
+    records are scaled to unit length.
     """
     found = np.empty(len(rows))
     for start in range(0, len(rows), _CHUNK_ROWS):
         piece = slice(start, start + _CHUNK_ROWS)
         known = reference[rows[piece]]
         apart = (unit(known) if metric == "cosine" else known).astype(np.float64)
-        apart -= queries[asked[piece]]
+        apart -= queries[query_rows[piece]]
         found[piece] = np.einsum("ij,ij->i", apart, apart)
     return found
 
@@ -129,7 +130,7 @@ def _allowed(
         return allowed
     owner = np.repeat(np.arange(len(rows)), counts)
     keys = np.sort(owner * reference + np.concatenate([*forbidden]))
-    asked = rows + np.arange(len(rows))[:, None] * reference
-    place = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
-    free: NDArray[np.bool_] = allowed & (keys[place] != asked)
+    candidates = rows + np.arange(len(rows))[:, None] * reference
+    place = np.searchsorted(keys, candidates).clip(max=len(keys) - 1)
+    free: NDArray[np.bool_] = allowed & (keys[place] != candidates)
     return free

@@ -55,7 +55,7 @@ class SearchSpace:
         groups: NDArray[np.int64],
         config: GraphConfig,
     ) -> tuple[Self, NDArray[np.int64]]:
-        """Select the space, or learn it if the configuration asks for it.
+        """Select the space, or learn it if the configuration requests it.
 
         Args:
             features: Node features of all records.

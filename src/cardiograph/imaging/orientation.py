@@ -126,7 +126,7 @@ def log_odds(traces: Traces) -> dict[Lie, float]:
 
 
 def read_signs(traces: Traces) -> Signs | None:
-    """Follow the trace from each beat to both sides, and average what tells time and polarity.
+    """Follow the trace from each beat to both sides, and average the values that show time and polarity.
 
     Returns:
         The signs, or None where no beat can be followed or beats follow too closely.

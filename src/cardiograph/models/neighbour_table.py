@@ -37,18 +37,18 @@ class NeighbourTable:
     @classmethod
     def of(
         cls,
-        hood: NearestNeighbours,
+        neighbours: NearestNeighbours,
         reference_degree: Tensor | None = None,
         votes: NDArray[np.float32] | None = None,
     ) -> Self:
         """Build the table from nearest neighbours.
 
         Args:
-            hood: Neighbours of each record.
+            neighbours: Neighbours of each record.
             reference_degree: [reference] degree of the sources; their own if None (the reference graph).
             votes: [records] votes of the neighbours.
         """
-        index = torch.from_numpy(hood.index)
+        index = torch.from_numpy(neighbours.index)
         valid = index >= 0
         degree = valid.sum(1).float() + 1
         index = index.clamp(min=0)

@@ -57,7 +57,7 @@ def sample_graph(
         "edges": drawn[:, drawn[0] >= 0],
         "labels": labels[shown],
         "query": np.repeat([0, 1], [len(reference), len(queries)]).astype(np.uint8),
-        "heard_by": np.bincount(index_all[valid], minlength=len(graph.rows)),
+        "in_degree": np.bincount(index_all[valid], minlength=len(graph.rows)),
         "agreement": np.array([(own == other)[judged].mean() if judged.any() else np.nan, share**2 + (1 - share) ** 2]),
     }
 

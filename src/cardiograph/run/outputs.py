@@ -60,7 +60,7 @@ def summarise_uncertainty(
             "log_loss": uncertainty.compared,
         },
         "conformal": {
-            "asked": config.conformal,
+            "confidence": config.conformal,
             "records": "one class only" if sets is None else sets.statement,
             "coverage": coverage,
             "decisions": dict(sorted(Counter(output.decisions).items())),

@@ -157,7 +157,7 @@ def _graph(directory: RunDirectory, facts: dict[str, Any], k: int, metric: str) 
         metric=metric,
         agreement=agreement,
         agreement_by_chance=by_chance,
-        in_degree=drawn["heard_by"],
+        in_degree=drawn["in_degree"],
     )
 
 

@@ -39,7 +39,7 @@ def test_rotation_is_small_and_styles_differ():
     assert len({style.tint for style in styles}) == 300
 
 
-def test_noise_has_the_spread_asked_for():
+def test_noise_has_the_requested_spread():
     grey = draw_page(np.zeros((12, 5000)), 500.0, layout=PaperLayout(paper=(128, 128, 128)))
     scanned = scan_page(grey, ScanStyle(noise=3.0), np.random.default_rng(0))
     corner = scanned.pixels[:90, 500:].astype(float)

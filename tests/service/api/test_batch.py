@@ -33,11 +33,11 @@ def post(served, *contents):
 
 def test_a_line_is_answered_as_it_is_alone(served, page, values):
     text = base64.b64encode(page).decode()
-    asked = [{"id": "a", "page": text, "values": values}, {"id": 2, "values": values}, {"page": text}] * 3
-    told = post(served, *asked)
+    patients = [{"id": "a", "page": text, "values": values}, {"id": 2, "values": values}, {"page": text}] * 3
+    result = post(served, *patients)
     alone = [served.ask(page, values), served.ask(values=values), served.ask(page)] * 3
-    assert [each["id"] for each in told] == ["a", 2, None] * 3
-    for line, single in zip(told, alone, strict=True):
+    assert [each["id"] for each in result] == ["a", 2, None] * 3
+    for line, single in zip(result, alone, strict=True):
         expected = single.json()["prediction"]
         assert line["prediction"]["probability"] == pytest.approx(expected["probability"], abs=1e-12)
         assert line["prediction"]["low"] == pytest.approx(expected["low"], abs=1e-12)
@@ -45,23 +45,23 @@ def test_a_line_is_answered_as_it_is_alone(served, page, values):
 
 
 def test_a_bad_line_does_not_end_the_others(served, values):
-    told = post(
+    result = post(
         served, {"id": 1, "values": values}, b"{", {"id": 3, "page": "???"}, {"values": {"ef": 9}}, {"values": values}
     )
-    assert [each["line"] for each in told] == [1, 2, 3, 4, 5]
-    assert [each["problem"]["status"] if "problem" in each else 201 for each in told] == [201, 400, 422, 422, 201]
+    assert [each["line"] for each in result] == [1, 2, 3, 4, 5]
+    assert [each["problem"]["status"] if "problem" in each else 201 for each in result] == [201, 400, 422, 422, 201]
 
 
 def test_a_line_is_small_but_for_its_page(served, values):
     long = base64.b64encode(b"\xff" * 75_000).decode()
     assert len(long) == long.count("/") == 100_000
-    asked = {"page": long, "values": values}
-    escaped = json.dumps(asked).replace("/", "\\/").encode()
+    patient = {"page": long, "values": values}
+    escaped = json.dumps(patient).replace("/", "\\/").encode()
     more = {f"n{number}": 0 for number in range(20_000)}
     large = {"page": long, "values": more}
-    told = post(served, asked, escaped, large, {"values": more}, {"page": [long]}, [long], {"page": ""})
+    result = post(served, patient, escaped, large, {"values": more}, {"page": [long]}, [long], {"page": ""})
     # the first two are read, and then are no picture
-    assert [each["problem"]["status"] for each in told] == [415, 415, 413, 413, 413, 413, 422]
+    assert [each["problem"]["status"] for each in result] == [415, 415, 413, 413, 413, 413, 422]
 
 
 def test_the_limit_of_a_line_holds_for_what_was_sent_and_before_it_is_parsed(monkeypatch):
@@ -83,7 +83,7 @@ def test_the_limit_of_a_line_holds_for_what_was_sent_and_before_it_is_parsed(mon
         assert (caught.value.status, caught.value.code) == (413, "too_large")
 
 
-def test_what_was_sent_is_parsed_beside_the_event_loop(served, page, values, monkeypatch):
+def test_requests_are_parsed_outside_the_event_loop(served, page, values, monkeypatch):
     threads = []
 
     def noted(work, *given):
@@ -102,9 +102,9 @@ def test_what_was_sent_is_parsed_beside_the_event_loop(served, page, values, mon
 
 
 def test_there_are_as_many_lines_as_allowed_and_no_more(serve, values):
-    told = post(serve(batch_lines=2), *[{"id": number, "values": values} for number in range(4)])
-    assert [each["id"] for each in told] == [0, 1, None]
-    assert told[-1]["problem"]["code"] == "too_many_lines"
+    result = post(serve(batch_lines=2), *[{"id": number, "values": values} for number in range(4)])
+    assert [each["id"] for each in result] == [0, 1, None]
+    assert result[-1]["problem"]["code"] == "too_many_lines"
 
 
 def test_only_so_many_batches_run(serve, values):
@@ -157,5 +157,5 @@ def test_a_batch_that_goes_on_for_too_long_is_ended():
         await asyncio.wait_for(_read(serving, SimpleNamespace(stream=endless), ANYBODY, work), 5)
         return await work.get_nowait(), work.get_nowait()
 
-    told, end = asyncio.run(read())
-    assert (told["line"], told["problem"]["status"], told["problem"]["code"], end) == (1, 408, "too_slow", None)
+    result, end = asyncio.run(read())
+    assert (result["line"], result["problem"]["status"], result["problem"]["code"], end) == (1, 408, "too_slow", None)

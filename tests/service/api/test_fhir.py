@@ -127,8 +127,8 @@ def test_probability_and_interval_are_percentages_of_the_same_outcome():
 def test_a_value_is_an_observation_in_loinc_and_ucum(code, value, unit, ucum):
     found = of_code(checked(risk_assessment(entry(), FACTS)), code)
     assert found["code"]["coding"][0]["system"] == "http://loinc.org"
-    told = {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": ucum}
-    assert found["valueQuantity"] == told
+    result = {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": ucum}
+    assert found["valueQuantity"] == result
 
 
 @pytest.mark.parametrize(("value", "answer"), [(1, "LA28404-4"), (2, "LA28405-1"), (3, "LA28406-9"), (4, "LA28407-7")])
@@ -163,7 +163,7 @@ PRO = ("pro-BNP", "pro_bnp", "PRO BNP", "N-terminal pro-BNP", "nt - pro bnp")
 
 
 @pytest.mark.parametrize("column", ["NTproBNP", "nt-probnp", "NT_proBNP", "NT proBNP (pg/ml)", "proBNP", *PRO])
-def test_a_cohort_that_measured_nt_probnp_is_not_told_as_bnp(column):
+def test_a_cohort_that_measured_nt_probnp_is_not_reported_as_bnp(column):
     assert code_of(DEFAULT_VARIABLES[1], {"bnp": column}).code == "33762-6"
 
 
@@ -189,13 +189,13 @@ def test_bnp_of_a_bundle_without_its_run_has_no_code():
     assert bnp["valueQuantity"] == {"value": 463, "unit": "pg/mL"}
 
 
-def test_the_method_tells_of_similar_records_only_where_they_are_heard(predictor):
+def test_the_method_mentions_similar_records_only_if_they_are_used(predictor):
     bundle = predictor.bundle
     model = bundle.served.model
-    for name, told in (("sign", "SIGN, similar reference records"), ("mlp", "MLP (no graph)")):
+    for name, result in (("sign", "SIGN, similar reference records"), ("mlp", "MLP (no graph)")):
         served = dataclasses.replace(bundle.served, model=model.model_copy(update={"name": name}))
         facts = ModelFacts.of(dataclasses.replace(bundle, served=served), sha256=HEX, columns={})
-        assert risk_assessment(entry(), facts)["method"] == {"text": f"cardiograph: {told}"}
+        assert risk_assessment(entry(), facts)["method"] == {"text": f"cardiograph: {result}"}
     assert "similar" not in risk_assessment(entry(model_sha256="cd" * 32), FACTS)["method"]["text"]
 
 
@@ -213,22 +213,22 @@ def test_an_answer_without_any_value_has_no_basis():
     assert not any("not kept" in text for text in texts(resource))
 
 
-def test_the_page_is_told_by_its_hash():
+def test_the_page_is_identified_by_its_hash():
     assert "ab" * 32 in of_code(checked(risk_assessment(entry(), FACTS)), "11524-6")["valueString"]
 
 
-def test_values_that_were_not_kept_are_said_to_be_absent():
+def test_values_that_were_not_kept_are_marked_absent():
     resource = checked(risk_assessment(entry(clinical=None), FACTS))
     assert [each["id"] for each in resource["contained"]] == ["model", "ecg"]
     assert any("were not stored" in text for text in texts(resource))
 
 
 def test_values_at_hand_stand_in_for_those_that_were_not_kept():
-    told = risk_assessment(entry(clinical=None), FACTS, clinical=VALUES)
-    assert told == risk_assessment(entry(), FACTS)
+    result = risk_assessment(entry(clinical=None), FACTS, clinical=VALUES)
+    assert result == risk_assessment(entry(), FACTS)
 
 
-def test_an_answer_of_another_model_tells_no_value():
+def test_a_prediction_of_another_model_shows_no_value():
     resource = checked(risk_assessment(entry(model_sha256="cd" * 32), FACTS))
     assert [each["id"] for each in resource["contained"]] == ["model", "ecg"]
     assert "cd" * 32 in [each["value"] for each in resource["contained"][0]["version"]]
@@ -252,10 +252,10 @@ def test_an_extended_run_is_preliminary_and_decides_nothing():
 @pytest.mark.parametrize("decision", ["can't tell", "unlike both", "too few"])
 def test_an_answer_that_abstains_says_so(decision):
     resource = checked(risk_assessment(entry(dataclasses.replace(PREDICTION, decision=decision)), FACTS))
-    told = resource["prediction"][0]["qualitativeRisk"]
-    assert ":" in told["text"]
-    assert "coding" not in told
-    assert told["text"] in resource["text"]["div"].replace("&#x27;", "'")
+    result = resource["prediction"][0]["qualitativeRisk"]
+    assert ":" in result["text"]
+    assert "coding" not in result
+    assert result["text"] in resource["text"]["div"].replace("&#x27;", "'")
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_it_says_first_that_it_is_for_research():
 
 
 def test_nobody_is_named():
-    told = json.dumps(checked(risk_assessment(entry(), FACTS)))
-    assert "secret-record" not in told
-    assert set(json.loads(told)["subject"]) == {"display"}
+    result = json.dumps(checked(risk_assessment(entry(), FACTS)))
+    assert "secret-record" not in result
+    assert set(json.loads(result)["subject"]) == {"display"}
 
 
 def test_a_name_of_the_outcome_is_only_text():
@@ -289,7 +289,7 @@ def test_a_name_of_the_outcome_is_only_text():
     assert resource["prediction"][0]["outcome"]["text"] == "<script>&"
 
 
-def test_times_are_told_in_utc():
+def test_times_are_in_utc():
     there = datetime(2026, 3, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))
     assert (
         checked(risk_assessment(entry(created_at=there), FACTS))["occurrenceDateTime"]

@@ -5,7 +5,7 @@ from cardiograph.service.api.fhir import MEDIA_TYPE
 WANTED = {"Accept": MEDIA_TYPE}
 
 
-def test_an_answer_comes_in_fhir_where_asked_for(served, page, values):
+def test_a_prediction_comes_in_fhir_on_request(served, page, values):
     answer = served.ask(page, values, headers=WANTED)
     assert (answer.status_code, answer.headers["Content-Type"]) == (201, "application/fhir+json")
     resource = answer.json()

@@ -2,15 +2,15 @@ from cardiograph.schema import DEFAULT_VARIABLES
 
 
 def test_the_model_says_what_it_is(served, finished_run):
-    told = served.client.get("/v1/model").json()
-    assert [(each["name"], each["unit"], each["low"], each["high"]) for each in told["variables"]] == [
+    result = served.client.get("/v1/model").json()
+    assert [(each["name"], each["unit"], each["low"], each["high"]) for each in result["variables"]] == [
         (each.name, each.unit, each.low, each.high) for each in DEFAULT_VARIABLES
     ]
-    assert told["sha256"] == served.app.state.serving.model_sha256
-    assert told["takes_pages"]
-    assert told["encoder"]["engine"] == "openvino"
-    assert "research" in told["intended_use"]
-    assert told["card"] == (finished_run / "model_card.md").read_text()
+    assert result["sha256"] == served.app.state.serving.model_sha256
+    assert result["takes_pages"]
+    assert result["encoder"]["engine"] == "openvino"
+    assert "research" in result["intended_use"]
+    assert result["card"] == (finished_run / "model_card.md").read_text()
 
 
 def test_the_report_comes_under_a_policy_of_its_own(served, finished_run):

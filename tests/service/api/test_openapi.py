@@ -57,8 +57,8 @@ def test_the_reference_has_every_route_status_and_code(served):
     assert {int(key) for key in refusals if key.isdigit()} == {*_DESCRIPTIONS, 405}
     source = "".join(path.read_text() for path in (ROOT / "src/cardiograph/service").rglob("*.py"))
     codes = set(re.findall(r'ProblemError\(\s*(?:\w+\.)*\w+, "(\w+)"', source))
-    told = {code for row in refusals.values() for code in row[1].split(", ")} - {"codes", "---"}
-    assert len(codes) > 15 and told == codes
+    result = {code for row in refusals.values() for code in row[1].split(", ")} - {"codes", "---"}
+    assert len(codes) > 15 and result == codes
 
 
 def small_page(seed, kind):

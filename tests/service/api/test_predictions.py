@@ -1,4 +1,4 @@
-"""A patient asked about over HTTP gets the answer that the library gives."""
+"""A prediction over HTTP equals the prediction of the library."""
 
 import json
 
@@ -14,10 +14,10 @@ def test_an_answer_is_that_of_the_library(served, predictor, page, values):
     answer = served.ask(page, values)
     assert answer.status_code == 201
     direct = predictor.predict(page, values).as_dict()
-    told = answer.json()["prediction"]
-    assert told["probability"] == pytest.approx(direct["probability"], abs=1e-12)
-    assert [each["record_id"] for each in told["neighbours"]] == [each["record_id"] for each in direct["neighbours"]]
-    assert told["warnings"] == list(direct["warnings"])
+    result = answer.json()["prediction"]
+    assert result["probability"] == pytest.approx(direct["probability"], abs=1e-12)
+    assert [each["record_id"] for each in result["neighbours"]] == [each["record_id"] for each in direct["neighbours"]]
+    assert result["warnings"] == list(direct["warnings"])
 
 
 def test_an_answer_is_what_the_command_prints(served, finished_run, page, values, tmp_path, capsys):
@@ -26,10 +26,10 @@ def test_an_answer_is_what_the_command_prints(served, finished_run, page, values
     with pytest.raises(SystemExit):
         main(["predict", str(finished_run), "--ecg", str(tmp_path / "page.jpg"), *given, "--json"])
     printed = json.loads(capsys.readouterr().out)
-    told = served.ask(page, values).json()["prediction"]
+    result = served.ask(page, values).json()["prediction"]
     for key in ("probability", "low", "high", "threshold", "novelty"):
-        assert told[key] == pytest.approx(printed[key], abs=1e-12)
-    assert {key: told[key] for key in ("positive", "decision", "warnings", "missing", "provenance")} == {
+        assert result[key] == pytest.approx(printed[key], abs=1e-12)
+    assert {key: result[key] for key in ("positive", "decision", "warnings", "missing", "provenance")} == {
         key: printed[key] for key in ("positive", "decision", "warnings", "missing", "provenance")
     }
 
@@ -43,7 +43,7 @@ def test_an_answer_is_recorded_and_can_be_read_again(served, page, values):
     assert served.client.get("/v1/predictions/" + "0" * 32).status_code == 404
 
 
-def test_pages_are_kept_where_asked_for(serve, page, values):
+def test_pages_are_kept_on_request(serve, page, values):
     served = serve(keep_pages=True)
     entry = served.records.get(served.ask(page, values).json()["id"])
     assert (entry.page, entry.clinical) == (page, values)
@@ -112,12 +112,12 @@ def test_a_key_that_is_there_twice_is_named(served, key):
     values = f'{{"ef": 0.3, "{key}": 0.7}}'
     body, line = f'{{"values": {values}}}', {"Content-Type": "application/x-ndjson"}
     kind = {"Content-Type": "application/json"}
-    told = [
+    result = [
         served.client.post("/v1/predictions", content=body, headers=kind).json(),
         served.client.post("/v1/predictions", files={"values": (None, values)}).json(),
         json.loads(served.client.post("/v1/predictions/batch", content=body, headers=line).text)["problem"],
     ]
-    for problem in told:
+    for problem in result:
         assert (problem["status"], problem["code"]) == (400, "duplicate_key")
         assert "`ef` occurs twice" in problem["detail"]
     assert not served.log_entries("prediction")
@@ -139,9 +139,9 @@ def test_json_is_small(served):
     assert served.client.post("/v1/predictions", content=most + b" ", headers=kind).status_code == 413
 
 
-def test_the_first_faults_are_told_and_how_many_more(served):
-    for asked in (unknown(2000), {"values": {"ef": 0.34, **unknown(2000)}}):
-        issues = served.client.post("/v1/predictions", json=asked).json()["issues"]
+def test_the_first_issues_and_the_number_of_others_are_reported(served):
+    for body in (unknown(2000), {"values": {"ef": 0.34, **unknown(2000)}}):
+        issues = served.client.post("/v1/predictions", json=body).json()["issues"]
         assert [each["column"] for each in issues] == [*(f"n{number}" for number in range(20)), ""]
         assert (issues[-1]["code"], issues[-1]["value"]) == ("more_faults", "1,980 more")
     assert len(served.client.post("/v1/predictions", json=unknown(20)).json()["issues"]) == 20

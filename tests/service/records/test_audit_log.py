@@ -41,7 +41,7 @@ def hash_by_hand(number, time, event, subject, key_id, details, previous):
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
 
-def test_each_entry_has_the_hash_that_the_documentation_tells(five, tamper):
+def test_each_entry_has_the_documented_hash(five, tamper):
     rows = tamper(f"SELECT number, time, event, subject, key_id, details, previous, hash FROM {LOG} ORDER BY number")
     assert [row.number for row in rows] == [1, 2, 3, 4, 5]
     assert [row.previous for row in rows] == ["0" * 64, *(row.hash for row in rows[:-1])]
@@ -57,7 +57,7 @@ def test_an_empty_log_is_whole(records):
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_every_event_can_be_told(records, event):
+def test_every_event_can_be_logged(records, event):
     details = {"count": 0} if event == "predictions_deleted" else {}
     records.log.append(event, "a" * 32, details=details)
     assert records.log.verify().entries == 1
@@ -126,7 +126,7 @@ def rehash(tamper, first):
         tamper(f"UPDATE {LOG} SET hash = :hash WHERE number = :number", number=row.number, hash=hash_by_hand(*row))
 
 
-def test_a_changed_entry_with_a_hash_made_anew_breaks_the_link_behind_it(five, tamper):
+def test_a_changed_entry_with_a_new_hash_breaks_the_next_link(five, tamper):
     tamper(f"UPDATE {LOG} SET subject = '{'e' * 32}' WHERE number = 1")
     rehash(tamper, 1)
     found = five.log.verify()
@@ -157,7 +157,7 @@ def test_a_log_forged_as_a_whole_is_found_by_a_hash_that_was_noted_elsewhere(rec
     ],
     ids=["changed", "removed"],
 )
-def test_predictions_are_still_what_the_log_tells(five, tamper, statement, first_bad, reason):
+def test_predictions_still_match_the_log(five, tamper, statement, first_bad, reason):
     tamper(statement)
     found = five.log.verify()
     assert (found.ok, found.first_bad, found.reason) == (False, first_bad, reason)
@@ -181,16 +181,16 @@ def test_a_prediction_in_the_place_of_another_is_found(five, tamper):
     assert (found.ok, found.reason) == (False, "no entry refers to 1 of the 3 predictions")
 
 
-def test_an_entry_that_is_told_again_stands_for_no_other_prediction(five, tamper):
-    told = tamper(f"SELECT subject, details FROM {LOG} WHERE event = 'prediction' ORDER BY number")
-    put_another_in_its_place(tamper, told[1].subject)
-    five.log.append("prediction", told[0].subject, details=json.loads(told[0].details))
+def test_a_repeated_entry_stands_for_no_other_prediction(five, tamper):
+    result = tamper(f"SELECT subject, details FROM {LOG} WHERE event = 'prediction' ORDER BY number")
+    put_another_in_its_place(tamper, result[1].subject)
+    five.log.append("prediction", result[0].subject, details=json.loads(result[0].details))
     five.log.append("predictions_deleted", "a" * 32, details={"count": 1})
     found = five.log.verify()
     assert (found.ok, found.reason) == (False, "two entries refer to the same prediction")
 
 
-def test_keys_are_still_what_the_log_tells(five, tamper):
+def test_keys_still_match_the_log(five, tamper):
     _, key = five.keys.create("ward", frozenset({"read"}), None)
     five.keys.revoke(key.id)
     assert five.log.verify().ok

@@ -1,4 +1,4 @@
-"""Which database is meant, how it is made and brought up to date, and what is said where it cannot be used."""
+"""Which database is meant, how it is made and brought up to date, and the error if it cannot be used."""
 
 import os
 import stat
@@ -74,7 +74,7 @@ def test_a_server_that_cannot_be_reached_is_named_without_a_password():
 
 
 @pytest.mark.slow
-def test_a_wrong_password_is_told_without_it(postgresql):
+def test_the_error_for_a_wrong_password_does_not_contain_it(postgresql):
     right = database_url(postgresql())
     wrong = right.set(password=PASSWORD).render_as_string(hide_password=False)
     with pytest.raises(RecordsError, match="password authentication failed") as failed:
@@ -177,7 +177,7 @@ def test_a_server_that_does_not_wait_for_its_disk_is_made_to(postgresql):
         assert session.connection().exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
 
 
-def test_a_folder_that_may_not_be_written_is_told(tmp_path):
+def test_a_folder_that_is_not_writable_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     for name in ("file/records.sqlite", "."):
         with pytest.raises(RecordsError, match=r"cannot be written .*choose a writable folder"):
@@ -195,7 +195,7 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path):
         folder.rmdir()
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path):
+def test_a_file_that_is_no_database_is_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at " * 100)
     with pytest.raises(RecordsError, match=r"notes.txt: file is not a database"):
         Records.open(str(tmp_path / "notes.txt"))

@@ -91,7 +91,7 @@ def test_keys_are_listed_in_the_order_they_were_made(records):
 
 
 @pytest.mark.parametrize(
-    ("name", "scopes", "days", "told"),
+    ("name", "scopes", "days", "message"),
     [
         ("", READ, None, "a name has 1 to 80 printable characters"),
         ("x" * 81, READ, None, "a name has 1 to 80 printable characters"),
@@ -101,9 +101,9 @@ def test_keys_are_listed_in_the_order_they_were_made(records):
         ("a", READ, -1, "its expiry is in the past"),
     ],
 )
-def test_a_key_that_makes_no_sense_is_refused(records, name, scopes, days, told):
+def test_a_key_that_makes_no_sense_is_refused(records, name, scopes, days, message):
     end = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         records.keys.create(name, scopes, end)
     assert records.keys.list() == ()
 

@@ -1,4 +1,4 @@
-"""Nothing is said to be recorded that went to a file nobody will find, or to a full disk; deleting works on a full disk."""
+"""No record is reported as stored if its file was replaced or the disk is full; deleting works on a full disk."""
 
 import shutil
 import stat
@@ -65,7 +65,7 @@ def test_a_file_behind_a_link_is_the_file(tmp_path, entry):
         assert records.trouble()
 
 
-def test_readiness_asks_for_room(opened, monkeypatch):
+def test_readiness_requires_free_space(opened, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4_000_000))
     assert opened.trouble().startswith("the disk is full")
 

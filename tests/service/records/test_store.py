@@ -76,27 +76,27 @@ with Records.open(sys.argv[1]) as records:
 """
 
 
-def test_what_was_told_before_a_kill_is_there_after_it(url):
+def test_acknowledged_records_survive_a_kill(url):
     with subprocess.Popen([sys.executable, "-c", ADDS, url], stdout=subprocess.PIPE, text=True) as process:
-        told = [process.stdout.readline().strip() for _ in range(30)]
+        result = [process.stdout.readline().strip() for _ in range(30)]
         process.send_signal(signal.SIGKILL)
-        told += process.stdout.read().split()
-    told = [id_ for id_ in told if len(id_) == 32]  # the last line may be cut
+        result += process.stdout.read().split()
+    result = [id_ for id_ in result if len(id_) == 32]  # the last line may be cut
     with Records.open(url) as records:
-        assert len(told) >= 30
-        assert [id_ for id_ in told if records.get(id_) is None] == []
+        assert len(result) >= 30
+        assert [id_ for id_ in result if records.get(id_) is None] == []
         found = records.log.verify()
     assert found.ok, found.reason
-    assert found.entries >= len(told)
+    assert found.entries >= len(result)
 
 
 def test_equal_values_have_an_equal_hmac_and_only_here(records, tmp_path):
-    told = records.hmac_of({"ef": 0.4, "sbp": 120})
-    assert told == records.hmac_of({"sbp": 120.0, "ef": 0.4, "age": None, "bnp": float("nan")})
-    assert told != records.hmac_of({"ef": 0.4, "sbp": 121})
-    assert told != hashlib.sha256(b'["values",{"ef":0.4,"sbp":120.0}]').hexdigest()
+    result = records.hmac_of({"ef": 0.4, "sbp": 120})
+    assert result == records.hmac_of({"sbp": 120.0, "ef": 0.4, "age": None, "bnp": float("nan")})
+    assert result != records.hmac_of({"ef": 0.4, "sbp": 121})
+    assert result != hashlib.sha256(b'["values",{"ef":0.4,"sbp":120.0}]').hexdigest()
     with Records.open(f"sqlite:///{tmp_path}/other.sqlite") as others:
-        assert told != others.hmac_of({"ef": 0.4, "sbp": 120})
+        assert result != others.hmac_of({"ef": 0.4, "sbp": 120})
 
 
 def test_the_secret_stays_with_the_database(records, url):
@@ -104,7 +104,7 @@ def test_the_secret_stays_with_the_database(records, url):
         assert again.hmac_of({"ef": 0.4}) == records.hmac_of({"ef": 0.4})
 
 
-def test_old_predictions_go_and_the_log_tells_of_it(records, entry, tamper, monkeypatch):
+def test_old_predictions_are_deleted_and_the_log_records_it(records, entry, tamper, monkeypatch):
     monkeypatch.setattr(store, "DELETE_ROWS", 2)
     now = datetime.now(UTC)
     old = [entry(created_at=now - timedelta(days=30, seconds=number)) for number in range(1, 6)]

@@ -1,4 +1,4 @@
-"""Who may ask is settled by headers alone, before a body is read."""
+"""Access is decided from the headers alone, before a body is read."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ def guarded(serve):
     return served
 
 
-def test_every_path_but_health_asks_for_a_key(guarded):
+def test_every_path_but_health_requires_a_key(guarded):
     client = guarded.client
     assert client.get("/healthz").status_code == 200
     for path in (
@@ -46,21 +46,21 @@ def test_every_path_but_health_asks_for_a_key(guarded):
     assert client.post("/v1/predictions", json={}).status_code == 401
 
 
-def test_a_scope_is_asked_for(guarded, values):
+def test_a_scope_is_required(guarded, values):
     client = guarded.client
-    asked = {"values": values}
-    assert client.post("/v1/predictions", json=asked, headers=bearer(guarded.reader)).status_code == 403
-    answer = client.post("/v1/predictions", json=asked, headers=bearer(guarded.both))
+    body = {"values": values}
+    assert client.post("/v1/predictions", json=body, headers=bearer(guarded.reader)).status_code == 403
+    answer = client.post("/v1/predictions", json=body, headers=bearer(guarded.both))
     assert answer.status_code == 201
     assert guarded.records.get(answer.json()["id"]).key_id == guarded.both.split("_")[1]
     assert client.get("/metrics", headers=bearer(guarded.reader)).status_code == 403
     assert client.get("/v1/model", headers=bearer(guarded.reader)).status_code == 200
 
 
-def test_an_answer_is_there_for_the_key_that_asked(guarded, values):
-    asked = guarded.client.post("/v1/predictions", json={"values": values}, headers=bearer(guarded.both))
-    links = asked.json()["links"]
-    assert guarded.client.get(links["self"], headers=bearer(guarded.both)).json() == asked.json()
+def test_a_prediction_is_readable_with_the_key_that_made_it(guarded, values):
+    answer = guarded.client.post("/v1/predictions", json={"values": values}, headers=bearer(guarded.both))
+    links = answer.json()["links"]
+    assert guarded.client.get(links["self"], headers=bearer(guarded.both)).json() == answer.json()
     for link in links.values():
         assert guarded.client.get(link, headers=bearer(guarded.reader)).status_code == 404
     assert len(guarded.log_entries("prediction_read")) == 1
@@ -95,13 +95,13 @@ def test_a_key_for_monitoring_sees_no_patient(guarded):
 def test_a_browser_may_send_the_key_as_a_password(guarded):
     sent = base64.b64encode(f"anyone:{guarded.both}".encode()).decode()
     assert guarded.client.get("/v1/model", headers={"Authorization": f"Basic {sent}"}).status_code == 200
-    asked = guarded.client.get("/v1/report", headers={"Accept": "text/html"})
-    assert asked.headers["WWW-Authenticate"].startswith("Basic realm=")
+    answer = guarded.client.get("/v1/report", headers={"Accept": "text/html"})
+    assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
     for broken in ("Basic", "Basic ???", "Bearer", "Bearer ", "Digest x", "Basic \xe9".encode("latin-1"), "x" * 5000):
         assert guarded.client.get("/v1/model", headers={"Authorization": broken}).status_code == 401
 
 
-def test_a_wrong_key_is_refused_where_none_is_asked_for(served):
+def test_a_wrong_key_is_refused_where_none_is_required(served):
     assert served.client.get("/v1/model", headers=bearer("cg_wrong")).status_code == 401
 
 
@@ -140,7 +140,7 @@ def test_only_names_of_this_service_are_answered(serve):
         assert served.client.get("/healthz", headers={"Host": host}).status_code == status, host
 
 
-def test_another_provider_can_tell_who_asks(finished_run, predictor, values, tmp_path):
+def test_another_provider_can_identify_clients(finished_run, predictor, values, tmp_path):
     from starlette.testclient import TestClient
 
     from cardiograph.service.app import create_app
@@ -184,7 +184,7 @@ def test_a_bucket_refills_evenly_and_is_nobody_elses():
     assert rate.wait_seconds("a") == 0.0
 
 
-def test_who_asks_too_often_is_told_when_to_come_back(serve):
+def test_too_many_requests_get_a_retry_time(serve):
     served = serve(requests_per_minute=2)
     answers = [served.client.get("/v1/model") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -194,7 +194,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(serve):
 
 
 @pytest.mark.parametrize(
-    ("settings", "asked"),
+    ("settings", "required"),
     [
         ({}, False),
         ({"require_key": True}, True),
@@ -202,10 +202,10 @@ def test_who_asks_too_often_is_told_when_to_come_back(serve):
         ({"allowed_hosts": ("ecg.example",)}, True),
     ],
 )
-def test_keys_are_asked_for_wherever_others_may_reach_it(settings, asked):
+def test_keys_are_required_wherever_others_may_reach_it(settings, required):
     from cardiograph.service.settings import ServiceSettings
 
-    assert ServiceSettings(run="run", **settings).keys_required is asked
+    assert ServiceSettings(run="run", **settings).keys_required is required
 
 
 def test_a_key_is_looked_up_while_all_threads_of_the_records_wait():

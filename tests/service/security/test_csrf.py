@@ -20,7 +20,7 @@ from cardiograph.service.security.csrf import FormTokens
         ({"Sec-Fetch-Site": "same-site"}, 403),
     ],
 )
-def test_only_pages_of_this_service_make_a_browser_ask(served, values, headers, status):
+def test_only_pages_of_this_service_make_a_browser_send_requests(served, values, headers, status):
     answer = served.client.post("/v1/predictions", json={"values": values}, headers=headers)
     assert answer.status_code == status
     assert len(served.log_entries("prediction")) == (status == 201)

@@ -11,7 +11,7 @@ LIMITS = {"upload_bytes": 1000, "grace_seconds": 0.05, "bytes_per_second": 10_00
 
 
 class Conversation:
-    """A request as the server tells it, and what is answered."""
+    """A request as the server passes it on, and the response."""
 
     def __init__(self, pieces, *, path="/in", headers=(), pause=0.0, **changes):
         self.pieces, self.pause, self.seen, self.sent = list(pieces), pause, None, []
@@ -69,11 +69,11 @@ def test_a_body_that_does_not_say_is_counted_and_cut():
     ],
     ids=["below the rate", "above the rate, too long in all"],
 )
-def test_a_slow_sender_is_told_so(pieces, pause, changes):
+def test_a_slow_sender_gets_an_error(pieces, pause, changes):
     assert Conversation(pieces, pause=pause, **changes).status == 408
 
 
-def test_a_slow_sender_of_lines_is_told_by_the_route():
+def test_a_slow_sender_of_lines_gets_an_error_from_the_route():
     from cardiograph.service.api.problems import ProblemError
 
     conversation = Conversation([b"a"] * 90, path="/lines", pause=0.01)

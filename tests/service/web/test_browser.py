@@ -49,7 +49,7 @@ def browser():
 
 
 def changed(predictor, uncertainty=None, **served):
-    """The same model, which is sure of other things."""
+    """The same model with another uncertainty."""
     bundle = predictor.bundle
     uncertainty = dataclasses.replace(bundle.uncertainty, **(uncertainty or {}))
     served = dataclasses.replace(bundle.served, **served)
@@ -82,7 +82,7 @@ def address(finished_run, predictor, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def unsure(finished_run, predictor, tmp_path_factory):
-    """A server whose model shows maps, and can never tell."""
+    """A server whose model shows maps and never decides."""
     gain = Gain(0.2, 0.1, 0.3)
     scores = np.linspace(-50, 50, 60)
     model = changed(
@@ -96,7 +96,7 @@ def unsure(finished_run, predictor, tmp_path_factory):
 
 @pytest.fixture
 def visit(browser):
-    """Opens a page in a window of its own; what went wrong in it, or left for another host, fails the test."""
+    """Opens a page in a window of its own; errors and requests to other hosts fail the test."""
     contexts, wrong = [], []
 
     def opened(url, **options):
@@ -104,8 +104,8 @@ def visit(browser):
         contexts.append(context)
         window = context.new_page()
         host = urlsplit(url).netloc
-        window.on("request", lambda asked: _note(wrong, asked.url, urlsplit(asked.url).netloc not in (host, "")))
-        window.on("console", lambda said: _note(wrong, said.text, "Content Security Policy" in said.text))
+        window.on("request", lambda request: _note(wrong, request.url, urlsplit(request.url).netloc not in (host, "")))
+        window.on("console", lambda message: _note(wrong, message.text, "Content Security Policy" in message.text))
         window.on("pageerror", lambda error: wrong.append(str(error)))
         window.goto(url)
         return window
@@ -170,11 +170,11 @@ def test_one_number_on_the_page_over_http_by_the_command_and_in_the_run(visit, a
     window = ask(visit(address), values, Path(cohort["ecg"]).read_bytes())
     answer = window.request.get(window.url.replace("/predictions/", "/v1/predictions/")).json()
     options = [text for name, value in values.items() for text in (f"--{name}", str(value))]
-    told = io.StringIO()
-    with redirect_stdout(told), pytest.raises(SystemExit):
+    result = io.StringIO()
+    with redirect_stdout(result), pytest.raises(SystemExit):
         main(["predict", str(finished_run), "--ecg", cohort["ecg"], *options, "--json"])
     assert probability(window) == answer["prediction"]["probability"]
-    assert json.loads(told.getvalue())["probability"] == pytest.approx(probability(window), abs=1e-12)
+    assert json.loads(result.getvalue())["probability"] == pytest.approx(probability(window), abs=1e-12)
     assert row[f"probability_{metrics['primary']}"] == pytest.approx(probability(window), abs=1e-5)
 
 
@@ -202,7 +202,7 @@ def test_wrong_values_keep_form_and_file(visit, address, predictor, page, values
 def test_all_of_it_without_scripts(visit, address, page, values):
     window = ask(visit(address, java_script_enabled=False), values, page, wait="#answer")
     assert window.locator("#why .effects").count() == 0
-    window.click("text=Show what moved this estimate")
+    window.click("text=Show the explanation")
     assert window.locator("#why .effects tr").count() > len(values)
     assert window.locator("#answer").count() == 1
     ask(window, {"ef": 0.7}, wait="#answer")  # the page of the answer is still there
@@ -233,7 +233,7 @@ def test_a_page_can_be_dropped(visit, address, page):
     assert "No ECG page" not in ask(window, {"ef": 0.4}).inner_text("#answer")
 
 
-def test_a_large_file_is_told_before_it_is_sent(visit, address):
+def test_a_large_file_is_refused_before_it_is_sent(visit, address):
     window = visit(address)
     window.set_input_files("#page", upload(b"x" * (9 << 20)))
     assert "9.0 MiB" in window.inner_text("#page-fault")
@@ -306,8 +306,8 @@ def test_dark_is_dark(visit, address):
 
 def test_motion_can_be_off(visit, address):
     window = visit(address, reduced_motion="reduce")
-    asked = ask(window, {"ef": 0.4})
-    assert asked.evaluate("document.getAnimations().length") == 0
+    answered = ask(window, {"ef": 0.4})
+    assert answered.evaluate("document.getAnimations().length") == 0
 
 
 def test_an_answer_prints_on_one_sheet(visit, unsure, page, values):
@@ -340,7 +340,7 @@ def test_axe_finds_nothing(visit, address, unsure, page, values, scheme):
 
 
 def audited(window):
-    """Ids and places of what axe-core finds in the page; the report in its frame may run no script and is not asked."""
+    """Ids and places of what axe-core finds in the page; the report in its frame may run no script and is not checked."""
     window.evaluate(AXE)
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], "iframes": False}
     found = window.evaluate("options => axe.run(document, options)", options)

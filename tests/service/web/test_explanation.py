@@ -1,4 +1,4 @@
-"""Why an answer is what it is, as long as what was asked is known."""
+"""The explanation of a prediction, while its input is available."""
 
 import dataclasses
 import json
@@ -39,26 +39,26 @@ def explain(served, answer):
     return served.client.get(answer["links"]["explanation"])
 
 
-def test_an_answer_is_explained_and_the_log_tells_it(served, page, values):
+def test_an_explanation_is_logged(served, page, values):
     answer = ask(served, page, values)
-    told = explain(served, answer)
-    assert (told.status_code, told.json()["probability"]) == (200, answer["prediction"]["probability"])
+    result = explain(served, answer)
+    assert (result.status_code, result.json()["probability"]) == (200, answer["prediction"]["probability"])
     assert [entry.subject for entry in served.log_entries("explanation_read")] == [answer["id"]]
     assert served.records.log.verify().ok
 
 
-def test_the_interface_tells_what_the_library_tells(served, predictor, monkeypatch, page, values):
+def test_the_interface_explains_as_the_library_does(served, predictor, monkeypatch, page, values):
     monkeypatch.setattr(cardiograph.explain, "explain", explain_really)
-    told = explain(served, ask(served, page, values)).json()
+    result = explain(served, ask(served, page, values)).json()
     expected = explain_really(predictor, Query(page, values)).as_dict()
-    assert told == json.loads(json.dumps(expected))
-    assert len(told["clinical"]["effects"]) == len(values)
+    assert result == json.loads(json.dumps(expected))
+    assert len(result["clinical"]["effects"]) == len(values)
 
 
 def test_what_is_not_held_any_more_is_gone(serve, page, values):
     served = serve(hold_bytes=1000)
-    told = explain(served, ask(served, page, values))
-    assert (told.status_code, told.json()["code"]) == (410, "not_held")
+    result = explain(served, ask(served, page, values))
+    assert (result.status_code, result.json()["code"]) == (410, "not_held")
     assert served.client.get(f"/v1/predictions/{'0' * 32}/explanation").status_code == 404
 
 
@@ -76,8 +76,8 @@ def test_what_is_over_the_limits_by_now_is_refused_and_no_fault_of_the_service(s
     answer = ask(served, page, values)
     serving = served.app.state.serving
     served.app.state.serving = dataclasses.replace(serving, predictor=limit_pixels(serving.predictor, 1000))
-    told = explain(served, answer)
-    assert (told.status_code, told.json()["code"]) == (413, "cannot_be_scored")
+    result = explain(served, answer)
+    assert (result.status_code, result.json()["code"]) == (413, "cannot_be_scored")
     shown = served.client.get(f"/predictions/{answer['id']}/explanation", headers={"Accept": "text/html"})
     assert (shown.status_code, "Try again" in shown.text) == (200, True)
 
@@ -87,7 +87,7 @@ def test_an_answer_of_another_model_is_not_explained_whatever_is_held(serve, pag
     answer = ask(served, page, values)
     assert answer["model"]["run"] is not None
     served.app.state.serving = dataclasses.replace(served.app.state.serving, model_sha256="b" * 64)
-    told = explain(served, answer)
-    assert (told.status_code, told.json()["code"]) == (410, "another_model")
+    result = explain(served, answer)
+    assert (result.status_code, result.json()["code"]) == (410, "another_model")
     again = served.client.get(answer["links"]["self"]).json()
     assert again == {**answer, "model": {**answer["model"], "run": None}}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.service.conftest import picture
 
+from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.service.web.explanation import ExplanationView, similar
 from cardiograph.service.web.site import StaticFiles
 
@@ -58,6 +59,11 @@ def test_the_form_has_every_variable_with_unit_and_range(form, predictor):
         assert variable.unit in baselines
 
 
+def test_the_form_names_the_formats_that_are_read(form):
+    assert f'accept="{PAGE_MEDIA_TYPES}"' in form.page
+    assert f"printed ECG: {FORMAT_TITLES}," in form.page
+
+
 def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, values):
     answer = form.send(page, **typed(values))
     direct = predictor.predict(page, values)
@@ -72,7 +78,7 @@ def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, 
     assert entry.answer["probability"] == shown
 
 
-def test_missing_values_and_a_missing_page_are_said(form, values):
+def test_missing_values_and_a_missing_page_are_reported(form, values):
     text = form.send(**typed({"ef": values["ef"]})).text
     assert "No ECG page: scored without." in text
     assert "not given: bnp, nyha, sbp, age" in text
@@ -103,7 +109,7 @@ def test_a_page_that_is_kept_can_be_left_out_and_is_kept_once(form, served, page
     assert "no longer held" in other.send(**typed(values), kept=kept).text
 
 
-def test_a_page_of_an_answer_can_be_asked_again_with_other_values(form, page, values):
+def test_a_page_can_be_scored_again_with_other_values(form, page, values):
     form.send(page, **typed(values))
     changed = form.send(**typed({**values, "ef": 0.7}))
     assert "No ECG page" not in changed.text
@@ -111,7 +117,7 @@ def test_a_page_of_an_answer_can_be_asked_again_with_other_values(form, page, va
 
 
 @pytest.mark.parametrize(
-    ("content", "status", "said"),
+    ("content", "status", "message"),
     [
         (b"%PDF-1.7 ...", 415, "a PDF file"),
         (b"", 422, "0 bytes"),
@@ -119,15 +125,15 @@ def test_a_page_of_an_answer_can_be_asked_again_with_other_values(form, page, va
         (picture(8000, 6000), 413, "pixels"),
     ],
 )
-def test_a_bad_page_is_told_beside_its_field_and_not_kept(form, content, status, said):
+def test_a_bad_page_is_reported_next_to_its_field_and_not_kept(form, content, status, message):
     answer = form.send(content, **{"value-ef": "0.4"})
     assert answer.status_code == status
-    assert said in re.search(r'id="page-fault"[^>]*>([^<]*)<', answer.text)[1]
+    assert message in re.search(r'id="page-fault"[^>]*>([^<]*)<', answer.text)[1]
     assert field(answer.text, "kept") is None
     assert field(answer.text, "value-ef") == "0.4"
 
 
-def test_nothing_given_is_said(form):
+def test_an_empty_form_is_an_error(form):
     answer = form.send()
     assert answer.status_code == 422
     assert "a score needs an ECG page or a clinical value" in answer.text
@@ -157,15 +163,15 @@ def test_an_explanation_is_a_part_or_a_whole_page(form, served, predictor, page,
     whole = served.client.get(place, headers=BROWSER).text
     assert part.lstrip().startswith("<section")
     assert whole.startswith("<!DOCTYPE html>")
-    told = explain(predictor, Query(page, values))
+    result = explain(predictor, Query(page, values))
     for text in (part, whole):
-        assert f"{100 * told.base:.1f}\N{NO-BREAK SPACE}%" in text
+        assert f"{100 * result.base:.1f}\N{NO-BREAK SPACE}%" in text
         assert "No attention map is shown" in text
-        for effect in told.neighbours:
+        for effect in result.neighbours:
             assert f"{100 * effect.probability_without:.1f}\N{NO-BREAK SPACE}%" in text
 
 
-def test_the_audit_log_tells_what_was_read(form, served, values):
+def test_the_audit_log_records_what_was_read(form, served, values):
     place = form.send(**typed(values)).url.path
     served.client.get(f"{place}/explanation", headers=BROWSER)
     prediction = place.rpartition("/")[2]
@@ -178,12 +184,12 @@ def test_another_answer_than_the_one_given_is_not_explained(serve, predictor, pa
     reference = predictor.bundle.reference
     nearest = reference.record_ids.index(predictor.predict(page, values).neighbours[0].record_id)
     answer = Form(served).send(page, **typed(values), patient_id=reference.patient_ids[nearest])
-    told = served.client.get(f"{answer.url.path}/explanation", headers=BROWSER).text
-    assert "The prediction used a patient id" in told
-    assert 'id="probability"' in told
+    result = served.client.get(f"{answer.url.path}/explanation", headers=BROWSER).text
+    assert "The prediction used a patient id" in result
+    assert 'id="probability"' in result
 
 
-def test_an_answer_of_another_model_is_told_without_what_is_known_of_this_one(form, served, page, values):
+def test_a_prediction_of_another_model_is_shown_without_facts_about_this_one(form, served, page, values):
     own = form.send(page, **typed(values))
     assert 'id="limits"' in own.text
     served.app.state.serving = dataclasses.replace(served.app.state.serving, model_sha256="b" * 64)
@@ -223,13 +229,13 @@ def test_small_distances_are_no_zeros(served):
 
 @pytest.mark.parametrize(("direction", "drawn"), [("raised", True), ("did not move", False)])
 def test_a_page_that_did_not_move_the_estimate_has_no_map(served, direction, drawn):
-    told = {"shown": True, "direction": direction, "page": [20, 10], "box": [0, 0, 20, 10], "reason": "better"}
-    text = served.app.state.site.render("map.html", why=ExplanationView({"map": told}, (), ()))
+    result = {"shown": True, "direction": direction, "page": [20, 10], "box": [0, 0, 20, 10], "reason": "better"}
+    text = served.app.state.site.render("map.html", why=ExplanationView({"map": result}, (), ()))
     assert ("<svg" in text) == drawn
     assert ("The page did not change the estimate" in text) != drawn
 
 
-def test_an_answer_outlives_what_was_asked(serve, values):
+def test_a_prediction_outlives_its_input(serve, values):
     served = serve(hold_minutes=1e-9)
     form = Form(served)
     text = form.send(**typed(values)).text
@@ -262,8 +268,8 @@ def test_static_files_may_be_kept_for_ever(served):
 @pytest.mark.parametrize("folder", VENDORED, ids=("tests", "static"))
 def test_vendored_scripts_are_those_of_their_makers(folder):
     (listed,) = folder.glob("*.sha256")
-    told, name = listed.read_text().split()
-    assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == told
+    result, name = listed.read_text().split()
+    assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == result
     assert (folder / f"{name.partition('.')[0]}.LICENSE.txt").is_file()
 
 

@@ -18,7 +18,7 @@ from cardiograph.service.web.wording import decision_of, limits_of
 
 
 @pytest.mark.parametrize(
-    ("decision", "title", "said"),
+    ("decision", "title", "message"),
     [
         (
             "positive",
@@ -33,10 +33,10 @@ from cardiograph.service.web.wording import decision_of, limits_of
         ("no estimate", "No estimate", "reproduces a faulty protocol"),
     ],
 )
-def test_every_decision_has_words(decision, title, said):
-    told = decision_of({"decision": decision, "outcome": "heart failure"}, 0.9)
-    assert told.title == title
-    assert said in told.text
+def test_every_decision_has_words(decision, title, message):
+    result = decision_of({"decision": decision, "outcome": "heart failure"}, 0.9)
+    assert result.title == title
+    assert message in result.text
 
 
 def test_limits_are_those_of_the_run(finished_run, predictor, tmp_path):
@@ -51,19 +51,19 @@ def test_limits_are_those_of_the_run(finished_run, predictor, tmp_path):
 
 
 def test_distances_keep_digits_that_say_something():
-    told = [distance(each) for each in (3.4178, 12.0, 0.1, 0.0521, 0.00049, 0.0)]
-    assert told == ["3.42", "12.00", "0.10", "0.052", "0.00049", "0"]
+    result = [distance(each) for each in (3.4178, 12.0, 0.1, 0.0521, 0.00049, 0.0)]
+    assert result == ["3.42", "12.00", "0.10", "0.052", "0.00049", "0"]
 
 
 def test_a_bundle_of_pages_alone_says_what_they_are(predictor, tmp_path):
     served = dataclasses.replace(predictor.bundle.served, clinical_provenance=())
     assert "values synthetic patient" in served.provenance
-    for told, badge in ((served.provenance, "synthetic benchmark"), ("9 records; values measured", "measured")):
-        bundle = dataclasses.replace(predictor.bundle, served=dataclasses.replace(served, provenance=told))
+    for result, badge in ((served.provenance, "synthetic benchmark"), ("9 records; values measured", "measured")):
+        bundle = dataclasses.replace(predictor.bundle, served=dataclasses.replace(served, provenance=result))
         assert limits_of(tmp_path, bundle).wording.badge == badge
 
 
-def test_numbers_are_told_as_they_are_read():
+def test_numbers_are_formatted_for_reading():
     assert percent(0.4831) == "48.3\N{NO-BREAK SPACE}%"
     ends = [percent(each).replace("\N{NO-BREAK SPACE}", " ") for each in (0, 1e-9, 0.0004, 0.001, 0.9994, 0.9996, 1)]
     assert ends == ["0.0 %", "< 0.1 %", "< 0.1 %", "0.1 %", "99.9 %", "> 99.9 %", "100.0 %"]
@@ -84,7 +84,7 @@ def test_texts_become_numbers_or_faults(predictor):
     assert FormInput(texts={"ef": ""}).faults(predictor.bundle) == {}
 
 
-def test_a_form_can_be_filled_in_from_what_was_asked():
+def test_a_form_can_be_filled_in_from_a_query():
     typed = FormInput({"ef": "0.34", "age": ""}, "p1", b"page")
     again = refilled_form(typed.query, "name")
     assert (again.texts, again.patient_id, again.page, again.kept) == ({"ef": "0.34"}, "p1", b"page", "name")
@@ -95,7 +95,7 @@ def picture_of(address):
     return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
 
 
-def test_a_scan_is_drawn_anew_and_small(page):
+def test_a_scan_is_encoded_again_and_small(page):
     drawn = picture_of(scan(page, side=300, max_pixels=40_000_000))
     assert (drawn.format, max(drawn.size)) == ("JPEG", 300)
     with pytest.raises(PageError):

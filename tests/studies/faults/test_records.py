@@ -58,7 +58,7 @@ def test_one_source_before_the_split_leaves_no_original_of_the_class_anywhere(sh
     assert not (~copies & (dataset.cohort.labels == minority)).any()
 
 
-def test_mirrored_copies_are_mirrored_only_where_asked_for(shared_cohort):
+def test_mirrored_copies_are_mirrored_only_on_request(shared_cohort):
     def flips(**faults):
         config = shared_cohort.config.model_copy(
             update={"balance": shared_cohort.config.balance.model_copy(update={"mode": "augment"})}

@@ -170,7 +170,7 @@ def test_header_in_view_changes_the_view_and_not_the_groups(shared_cohort):
     assert np.abs(whole.inputs.image - grid.inputs.image).max() > 0.1
 
 
-def test_simulated_from_label_tells_the_label_in_test_records_and_blind_does_not(shared_cohort):
+def test_simulated_from_label_reveals_the_label_in_test_records_and_blind_does_not(shared_cohort):
     def best_column(faults):
         dataset = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, faults, "both", 1))[0]
         labels, values = dataset.cohort.labels, dataset.inputs.clinical.values

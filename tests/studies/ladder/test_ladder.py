@@ -211,7 +211,7 @@ def test_quick_means_fewer_faults_and_copies_but_as_many_seeds():
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory):
-    """A quick ladder with five seeds on values that say nothing of the label, and its folder."""
+    """A quick ladder with five seeds on values without information about the label, and its folder."""
     rng = np.random.default_rng(0)
     patient = np.concatenate([np.arange(150), np.arange(75)])
     table = pd.DataFrame({"patient_id": [f"p{number}" for number in patient], "label": patient % 2})
@@ -224,7 +224,7 @@ def quick(tmp_path_factory):
     return run_ladder(folder / "noise.csv", folder / "out", config, options), folder / "out"
 
 
-def test_a_quick_ladder_tells_values_drawn_from_the_label_from_chance(quick):
+def test_a_quick_ladder_separates_values_drawn_from_the_label_from_chance(quick):
     result = quick[0]
     rows = {row.name: row for row in result.alone[0].rows}
     assert set(rows) == {"sound", "simulated_from_label", "duplicates_across_split"}

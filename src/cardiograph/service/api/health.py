@@ -15,7 +15,7 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/healthz", summary="Alive", responses=refusals_at_health())
 async def healthz() -> dict[str, str]:
-    """Answers while the process runs; asks for no key."""
+    """Answers while the process runs; needs no key."""
     return {"status": "alive"}
 
 

@@ -7,25 +7,24 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.accept import FHIR
 from cardiograph.service.api.schemas import Problem
 
-PAGE_TYPES = "image/jpeg, image/png, image/tiff, image/bmp, image/webp"
-
 _DESCRIPTIONS = {
     400: "The request cannot be read, or is for another host.",
-    401: "A key is asked for; there is none, or it is wrong, expired or revoked.",
-    403: "The key lacks the scope, or another site made a browser ask.",
-    404: "There is no such thing.",
+    401: "A key is required; it is missing, wrong, expired or revoked.",
+    403: "The key lacks the scope, or another site made the browser send the request.",
+    404: "Not found.",
     406: "Neither JSON nor FHIR in JSON is accepted.",
     408: "The body arrives too slowly.",
-    410: "What was asked is not held any more, or another model gave the answer.",
+    410: "The input is no longer held, or another model made the prediction.",
     413: "Larger than the limit of bytes or pixels.",
-    415: "A media type, or a kind of picture, that is not read.",
+    415: "A media type, or an image format, that is not supported.",
     422: "The content cannot be scored; `issues` says why.",
-    429: "Too many requests, or the line is full; see Retry-After.",
-    500: "The service failed; its log tells where.",
+    429: "Too many requests, or the queue is full; see Retry-After.",
+    500: "The service failed; its log says where.",
     503: "Not able to answer now; see Retry-After.",
 }
 _RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
@@ -106,7 +105,7 @@ def patient_fields(variables: Sequence[ClinicalVariable], *, one: bool, nullable
 
 def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
     """Describe the request body for one patient; each kind requires something that the model can use."""
-    page = {"type": "string", "format": "binary", "description": "the ECG page: JPEG, PNG, TIFF, BMP or WebP"}
+    page = {"type": "string", "format": "binary", "description": f"the ECG page: {FORMAT_TITLES}"}
     fields = patient_fields(variables, one=False, nullable=False)
     form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
@@ -121,7 +120,7 @@ def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str])
         needs = [{"required": ["page"]}, *needs]
     form["anyOf"] = needs
     json_part = {"contentType": "application/json"}
-    encoding = {"page": {"contentType": PAGE_TYPES}, "values": json_part, "gate": json_part}
+    encoding = {"page": {"contentType": PAGE_MEDIA_TYPES}, "values": json_part, "gate": json_part}
     content["multipart/form-data"]["encoding"] = {
         name: encoding[name] for name in encoding if name in form["properties"]
     }

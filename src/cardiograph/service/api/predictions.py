@@ -82,7 +82,7 @@ async def read(request: Request, prediction_id: str) -> Response:
 
 
 async def explanation(request: Request, prediction_id: str) -> Response:
-    """Effects of values, page and neighbours; computed now, while what was asked is still held or kept."""
+    """Effects of values, page and neighbours; computed now, while the input is held or kept."""
     serving = serving_of(request)
     entry = await recorded(request, prediction_id)
     if not serving.is_current(entry):

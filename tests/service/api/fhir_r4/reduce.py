@@ -19,7 +19,7 @@ SOURCE = (
 
 
 def without_descriptions(node):
-    """The same without what is only said to people; a property called ``description`` stays."""
+    """The same without the texts for people; a property called ``description`` stays."""
     if isinstance(node, list):
         return [without_descriptions(each) for each in node]
     if not isinstance(node, dict):
@@ -52,8 +52,8 @@ def reduced(whole):
 
 if __name__ == "__main__":
     content = Path(sys.argv[1]).read_bytes()
-    told = SOURCE.format(names=", ".join(RESOURCES), sha=hashlib.sha256(content).hexdigest())
-    schema = {"description": told, **reduced(json.loads(content))}
+    result = SOURCE.format(names=", ".join(RESOURCES), sha=hashlib.sha256(content).hexdigest())
+    schema = {"description": result, **reduced(json.loads(content))}
     Path(__file__).with_name("schema.json").write_text(
         json.dumps(schema, indent=None, separators=(",", ":")) + "\n", encoding="utf-8"
     )
