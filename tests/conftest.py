@@ -27,11 +27,16 @@ def cache_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cheap_fonts():
-    """Embed fonts of PDF figures as outlines: subsetting them takes longer than drawing."""
+def cheap_figures():
+    """Export one figure of a run as PDF with its fonts as outlines: the others take as long as the training."""
     from cardiograph.report.figure_style import STYLE
+    from cardiograph.run import report
 
+    export = report.figure_files
+    report.figure_files = lambda pictures: export({name: pictures[name] for name in ("roc",) if name in pictures})
     STYLE["pdf.fonttype"] = 3
+    yield
+    report.figure_files = export
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +70,13 @@ def cohort_table(tmp_path_factory):
 def finished_run(tmp_path_factory, cohort_table, settings):
     """A run on the synthetic cohort, pages and clinical values."""
     from cardiograph.config import load_config
+    from cardiograph.report.figures import figure_files
+    from cardiograph.run import report
     from cardiograph.run.pipeline import run
 
-    return run(cohort_table, tmp_path_factory.mktemp("runs") / "both", load_config(None, settings)).path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "figure_files", figure_files)
+        return run(cohort_table, tmp_path_factory.mktemp("runs") / "both", load_config(None, settings)).path
 
 
 @pytest.fixture(scope="session")

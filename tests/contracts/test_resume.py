@@ -12,7 +12,6 @@ import pytest
 from cardiograph.config import load_config
 from cardiograph.run.pipeline import run
 
-
 SHORT = {"encoder": {"weights": "random"}, "model": {"epochs": 8}, "evaluation": {"bootstrap": 100}}
 
 

@@ -12,7 +12,6 @@ from scipy.stats import t
 from tests.studies.conftest import page_settings
 
 from cardiograph.cli.app import main
-from cardiograph.config import load_config
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.studies.ladder import ladder, trials
 from cardiograph.studies.ladder.figure import staircase, staircase_png
