@@ -363,14 +363,11 @@ def load_config(
         ConfigError: If the file is missing or not TOML, a key is unknown, or a value is not allowed.
     """
     content = dict(base or {})
-    path = None if path is None else Path(path)
     if path is not None:
         try:
-            content = _laid_over(content, tomllib.loads(read_regular(path).decode()))
+            content = _laid_over(content, tomllib.loads(read_regular(Path(path)).decode()))
         except OSError as error:
-            message = (
-                f"config {path}: cannot be read ({error.strerror}); give a TOML file, `cardiograph config` writes one"
-            )
+            message = f"config {path}: cannot be read ({error.strerror}); `cardiograph config` writes a TOML file"
             raise ConfigError(message) from error
         except (ValueError, RecursionError) as error:
             message = f"config {path}: not valid TOML ({error}); `cardiograph config` writes a valid one"
@@ -390,7 +387,7 @@ def _laid_over(content: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _explain(error: ValidationError, path: Path | None) -> str:
+def _explain(error: ValidationError, path: str | Path | None) -> str:
     lines = [f"{path or 'settings'}: {error.error_count()} setting(s) cannot be used"]
     for fault in error.errors():
         key = ".".join(str(part) for part in fault["loc"]) or "(config)"

@@ -4,7 +4,7 @@ import tomllib
 
 from tests.cli.commands import call, command
 
-from cardiograph.cli.config_template import commented_toml
+from cardiograph.cli.config import commented_toml
 from cardiograph.config import RunConfig, load_config
 
 

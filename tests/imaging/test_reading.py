@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, PpmImagePlugin
 
 from cardiograph.errors import PageError
-from cardiograph.imaging.damage import check_jpeg
-from cardiograph.imaging.quality import share_of_marks
+from cardiograph.imaging.quality import check_jpeg, share_of_marks
 from cardiograph.imaging.reading import FORMAT_TITLES, FORMATS, PAGE_MEDIA_TYPES, PAGE_SUFFIXES, PageFormat, read_page
 
 

@@ -23,7 +23,7 @@ from cardiograph.report.content import (
     Reproduction,
     SplitRow,
 )
-from cardiograph.report.graph_layout import graph_layout
+from cardiograph.run.graph_sample import graph_layout
 from cardiograph.schema import DEFAULT_VARIABLES
 
 TITLES = {"gcn": "GCN", "gat": "GAT", "mlp": "MLP", "logistic": "logistic regression"}

@@ -2,7 +2,6 @@
 
 from cardiograph.containers.answers import DECISIONS, Neighbour, Prediction, Query
 from cardiograph.containers.graph import IvfIndex, NearestNeighbours, PatientGraph, SearchPoints
-from cardiograph.containers.identifiers import class_key, identifier, is_shortened
 from cardiograph.containers.records import (
     ADDED,
     EXCLUDED,
@@ -17,6 +16,9 @@ from cardiograph.containers.records import (
     NodeFeatures,
     Origin,
     Split,
+    class_key,
+    identifier,
+    is_shortened,
 )
 
 __all__ = [

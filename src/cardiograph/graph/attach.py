@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from cardiograph.config import GraphConfig
 from cardiograph.containers import NearestNeighbours, PatientGraph, SearchPoints
-from cardiograph.graph.exact import nearest
+from cardiograph.graph.exact import nearest, unit
 from cardiograph.graph.ivf import fit_ivf, nearest_by_ivf
-from cardiograph.graph.ranking import unit
 
 
 def nearest_points(

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from cardiograph.containers import IvfIndex, NearestNeighbours
 from cardiograph.graph.bounds import Axes, few_axes
-from cardiograph.graph.exact import nearest, neighbourhood
-from cardiograph.graph.ranking import (
+from cardiograph.graph.exact import (
     MARGIN,
     Proposals,
+    nearest,
     nearest_of,
+    neighbourhood,
     rounding,
     squared_distances,
     squared_lengths,

@@ -47,18 +47,13 @@ MIN_PERIOD, MAX_PERIOD = 0.02, 0.2
 """Shortest and longest period as shares of the width: 0.2 s and 2 s on a page of 10 s."""
 
 MIN_INK, MAX_INK = 0.003, 0.15
-MIN_COVER = 0.5
-MIN_SHARE = 0.35
-MIN_STEADY = 0.7
+MIN_COVER, MIN_SHARE, MIN_STEADY = 0.5, 0.35, 0.7
 MAX_STEEPNESS = 6.0
-MIN_BEATS = 3
+MIN_BEATS, REGULAR = 3, 0.9
 LONE_BEAT_COVER, FIBRILLATING_COVER = 0.5, 0.8
-REGULAR = 0.9
 MIN_SEVERAL_TRACES, MIN_TOGETHER = 3, 0.5
 MIN_RHYTHM, MIN_TOGETHER_IRREGULAR = 0.5, 0.7
 """Limits of :func:`not_an_ecg`. Source: ``benchmarks/page_gate.py``; ``docs/concepts/pages.md`` explains them."""
-
-_HEADLINE = "The selected part of a page cannot be used."
 
 Mask = NDArray[np.uint8]
 """[h, w] uint8 mask: 1 on ink, 0 elsewhere."""
@@ -256,7 +251,9 @@ def _check(view: NDArray[np.uint8]) -> None:
         return
     value = f"an array of {view.shape} {view.dtype}"
     rule = "the selected part is [h, w, 3] uint8 with 16 px or more on each side"
-    raise PageError(_HEADLINE, [Issue("page", "", value, rule, "correct pages.box", "too_small")])
+    issue = Issue("page", "", value, rule, "correct pages.box", "too_small")
+    message = "The selected part of a page cannot be used."
+    raise PageError(message, [issue])
 
 
 def _ink(view: NDArray[np.uint8]) -> Mask:

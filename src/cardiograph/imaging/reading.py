@@ -2,8 +2,8 @@
 
 :func:`read_page` is the entry point; everything that reads a page goes through it. Each format is one entry of
 :data:`FORMATS`. To add an image format, add a :class:`PageFormat` there: its signature, its decoder, and, where the
-decoder accepts damaged or malicious files, checks in :mod:`cardiograph.imaging.damage` or
-:mod:`cardiograph.imaging.quality`. File suffixes, media types and messages derive from the registry.
+decoder accepts damaged or malicious files, checks in :mod:`cardiograph.imaging.quality`. File suffixes, media types and
+messages derive from the registry.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from PIL import (
 )
 
 from cardiograph.errors import Issue, PageError
-from cardiograph.imaging import damage, quality
+from cardiograph.imaging import quality
 from cardiograph.regular_files import NOT_A_FILE, read_regular
 
 HeaderCheck = Callable[[ImageFile.ImageFile, bytes, str, int], Issue | None]
@@ -73,7 +73,7 @@ FORMATS = {
         (".jpg", ".jpeg"),
         "image/jpeg",
         (quality.check_scans,),
-        damage.check_jpeg,
+        quality.check_jpeg,
     ),
     "PNG": PageFormat(
         "PNG",
@@ -81,7 +81,7 @@ FORMATS = {
         PngImagePlugin.PngImageFile,
         (".png",),
         "image/png",
-        content_check=damage.check_png,
+        content_check=quality.check_png,
     ),
     "TIFF": PageFormat(
         "TIFF",
@@ -98,7 +98,7 @@ FORMATS = {
         BmpImagePlugin.BmpImageFile,
         (".bmp",),
         "image/bmp",
-        content_check=damage.check_bmp,
+        content_check=quality.check_bmp,
     ),
     "WEBP": PageFormat(
         "WebP",

@@ -23,7 +23,7 @@ from cardiograph.containers.answers import Query
 from cardiograph.encoders.engine import Engine, load_engine, probe
 from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
-from cardiograph.imaging.near_duplicates import NearDuplicateIndex
+from cardiograph.imaging.hashing import NearDuplicateIndex
 from cardiograph.imaging.prepare import PreparedPage, preparation
 from cardiograph.inference.answers import Scores, answer, mean_distance
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient

@@ -80,7 +80,7 @@ class GraphContent:
     """The drawn sample of the patient graph, and facts about the whole graph.
 
     Args:
-        xy: [nodes, 2] coordinates from :func:`cardiograph.report.graph_layout.graph_layout`.
+        xy: [nodes, 2] coordinates on a map of the nodes, within -1..1.
         edges: [2, edges] node indices, neighbour -> record.
         labels: [nodes] 0, 1 or -1 (unlabelled).
         query: [nodes] True for a validation or test record, which has neighbours but is never a neighbour.

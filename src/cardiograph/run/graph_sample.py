@@ -14,6 +14,9 @@ from cardiograph.ingest.page_index import read_view
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import FittedModels
 
+MIN_TSNE_RECORDS = 30
+"""Minimum number of records for t-SNE; with fewer, the layout shows two principal components."""
+
 MAX_DRAWN_REFERENCE, MAX_DRAWN_QUERIES = 320, 80
 
 
@@ -28,8 +31,6 @@ def sample_graph(
         test: Scores of the test records, with their neighbours.
         config: Settings; the seed draws the sample.
     """
-    from cardiograph.report.graph_layout import graph_layout
-
     graph, labels = fitted.prepared.graph, dataset.cohort.labels
     rng = np.random.default_rng([config.seed, 4])
     reference = np.sort(rng.permutation(len(graph.rows))[:MAX_DRAWN_REFERENCE])
@@ -96,3 +97,45 @@ def sample_sheet(dataset: Dataset, config: RunConfig) -> bytes:
         for row in np.random.default_rng([config.seed, 3]).permutation(rows)[: MAX_TILES // 2]:
             tiles.append((f"{cohort.record_ids[row]} ({cohort.table['class_name'][row]})", view(int(row))))
     return contact_sheet(tiles)
+
+
+def graph_layout(features: NDArray[np.float32], rng_seed: int) -> NDArray[np.float64]:
+    """Compute a deterministic map on which similar records are close to each other.
+
+    Distances on the map are not to scale, and large ones have no meaning. t-SNE runs on one thread, because the order
+    of sums over several threads varies.
+
+    Args:
+        features: [n, d] node features of at most a few hundred records (the caller samples).
+        rng_seed: Seed of t-SNE.
+
+    Returns:
+        [n, 2] coordinates within -1..1.
+
+    Source: van der Maaten and Hinton, JMLR 9:2579, 2008 (t-SNE), on principal components.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    count, width = features.shape
+    if count < 3 or width < 2:
+        return _scaled(np.column_stack([features[:, 0] if width else np.zeros(count), np.zeros(count)]))
+    components = min(30 if count >= MIN_TSNE_RECORDS else 2, width, count - 1)
+    reduced = PCA(components, svd_solver="full").fit_transform(features.astype(np.float64))
+    if count >= MIN_TSNE_RECORDS:
+        perplexity = min(30.0, (count - 1) / 4)
+        embedding = TSNE(2, perplexity=perplexity, init="pca", random_state=rng_seed, max_iter=400)
+        with threadpool_limits(1):
+            reduced = embedding.fit_transform(reduced)
+    return _scaled(np.asarray(reduced[:, :2], dtype=np.float64))
+
+
+def _scaled(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre the points and scale the longer side to -1..1."""
+    if not len(points):
+        return points
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = float((high - low).max()) / 2
+    scaled: NDArray[np.float64] = (points - (low + high) / 2) / (half or 1.0)
+    return scaled

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.registry import WITHOUT_GRAPH
 from cardiograph.studies.compare.result import CompareFacts, GraphAnswer, GraphVerdict
+from cardiograph.studies.report import DIFFERENCES_NOTE, RANDOM_WEIGHTS_NOTE, interval_text
 from cardiograph.studies.shared_cohort import Modality
-from cardiograph.studies.wording import DIFFERENCES_NOTE, RANDOM_WEIGHTS_NOTE, interval_text
 
 READS = {"image": "pages alone", "clinical": "clinical values alone", "both": "pages and clinical values"}
 """Modality -> inputs of a model in words."""

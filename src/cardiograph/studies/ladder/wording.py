@@ -8,7 +8,7 @@ from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.report.tables import number, signed
 from cardiograph.studies.ladder.plan import OWN_STEP
 from cardiograph.studies.ladder.result import LADDER_METRICS, SHOWN_METRICS, Block, LadderFacts, LadderRow
-from cardiograph.studies.wording import DIFFERENCES_NOTE, RANDOM_WEIGHTS_NOTE, excludes_zero, interval_text
+from cardiograph.studies.report import DIFFERENCES_NOTE, RANDOM_WEIGHTS_NOTE, excludes_zero, interval_text
 
 MIN_SEEDS = 5
 """With fewer seeds, a t interval is too wide to be useful (12.7 standard errors with two seeds, 4.3 with three)."""
