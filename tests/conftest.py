@@ -27,16 +27,21 @@ def cache_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cheap_figures():
-    """Export one figure of a run as PDF with its fonts as outlines: the others take as long as the training."""
-    from cardiograph.report.figure_style import STYLE
-    from cardiograph.run import report
+def cheap_reports():
+    """Draw one figure in the report of a run, and compare two pairs of splits: all of them take longer than training.
 
-    export = report.figure_files
-    report.figure_files = lambda pictures: export({name: pictures[name] for name in ("roc",) if name in pictures})
-    STYLE["pdf.fonttype"] = 3
-    yield
-    report.figure_files = export
+    The run of ``finished_run`` has all figures and pairs, as users have.
+    """
+    from cardiograph.report.figure_style import STYLE
+    from cardiograph.report.figures_scores import headline
+    from cardiograph.run import report
+    from cardiograph.train import naive_split
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "draw_figures", lambda content: {"headline": headline(content)})
+        patch.setattr(naive_split, "SEEDS", 2)
+        patch.setitem(STYLE, "pdf.fonttype", 3)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +75,14 @@ def cohort_table(tmp_path_factory):
 def finished_run(tmp_path_factory, cohort_table, settings):
     """A run on the synthetic cohort, pages and clinical values."""
     from cardiograph.config import load_config
-    from cardiograph.report.figures import figure_files
+    from cardiograph.report.figures import draw_figures
     from cardiograph.run import report
     from cardiograph.run.pipeline import run
+    from cardiograph.train import naive_split
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "figure_files", figure_files)
+        patch.setattr(report, "draw_figures", draw_figures)
+        patch.setattr(naive_split, "SEEDS", 5)
         return run(cohort_table, tmp_path_factory.mktemp("runs") / "both", load_config(None, settings)).path
 
 
