@@ -9,6 +9,7 @@ import numpy as np
 
 from cardiograph.evaluate.metrics import confusion
 from cardiograph.evaluate.predictions import PartPredictions
+from cardiograph.evaluate.results import Score
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import (
     FAINT,
@@ -133,7 +134,7 @@ def forest(content: ReportContent) -> Picture:
     """Draw the AUROC of each model with its interval on one axis."""
     names = content.model_order
     rows = [(name, content.scores_of(name)["auroc"]) for name in names]
-    rows = [(name, auroc) for name, auroc in rows if auroc["value"] is not None]
+    rows = [(name, auroc) for name, auroc in rows if auroc.value is not None]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -146,7 +147,7 @@ def forest(content: ReportContent) -> Picture:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
 
-    confidence = content.metrics["bootstrap"]["confidence"] * 100
+    confidence = content.metrics.bootstrap.confidence * 100
     return picture(
         (9.6, 1.1 + 0.55 * max(1, len(rows))),
         paint,
@@ -157,21 +158,21 @@ def forest(content: ReportContent) -> Picture:
     )
 
 
-def _forest_row(axes: Axes, place: int, auroc: dict[str, Any], *, colour: str) -> None:
+def _forest_row(axes: Axes, place: int, auroc: Score, *, colour: str) -> None:
     bold = place == 0
-    if auroc["low"] is not None:
+    if auroc.low is not None:
         axes.plot(
-            [auroc["low"], auroc["high"]],
+            [auroc.low, auroc.high],
             [place, place],
             color=colour,
             linewidth=3.4 if bold else 2,
             solid_capstyle="round",
             alpha=0.55,
         )
-    axes.plot(auroc["value"], place, "o", color=colour, markersize=9 if bold else 7)
+    axes.plot(auroc.value, place, "o", color=colour, markersize=9 if bold else 7)
     axes.annotate(
-        f"{auroc['value']:.3f}",
-        (auroc["value"], place),
+        f"{auroc.value:.3f}",
+        (auroc.value, place),
         (0, 8),
         textcoords="offset points",
         ha="center",
@@ -182,8 +183,8 @@ def _forest_row(axes: Axes, place: int, auroc: dict[str, Any], *, colour: str) -
 
 def headline(content: ReportContent) -> Picture:
     """Draw the headline AUROC on a scale from chance level to 1."""
-    auroc = content.metrics["test"]["auroc"]
-    value, low, high = (auroc[key] for key in ("value", "low", "high"))
+    auroc = content.metrics.test["auroc"]
+    value, low, high = auroc.value, auroc.low, auroc.high
     colour = model_line(content.models.primary, tuple(content.model_order))["color"]
     start = 0.5 if min(x for x in (value, low, 1.0) if x is not None) >= 0.5 else 0.0
 
@@ -219,14 +220,14 @@ def _model_curve(
     axes.plot(*points, label=label, linewidth=2.4 if bold else 1.3, zorder=3 if bold else 2, **line)
 
 
-def interval_in_short(interval: dict[str, float | None] | None) -> str:
+def interval_in_short(found: Score | None) -> str:
     """Format a score for a legend, such as ``0.812 (0.74-0.87)``."""
-    if not interval or interval["value"] is None:
+    if found is None or found.value is None:
         return "undefined"
-    if interval["low"] is None or interval["high"] is None:
-        return f"{interval['value']:.3f}"
-    between = " to " if interval["low"] < 0 else "-"
-    return f"{interval['value']:.3f} ({interval['low']:.2f}{between}{interval['high']:.2f})"
+    if found.low is None or found.high is None:
+        return f"{found.value:.3f}"
+    between = " to " if found.low < 0 else "-"
+    return f"{found.value:.3f} ({found.low:.2f}{between}{found.high:.2f})"
 
 
 def _ceiling_lines(axes: Axes, content: ReportContent, rows: int) -> None:
