@@ -133,15 +133,15 @@ def confusion_matrix(content: ReportContent) -> Picture:
 def forest(content: ReportContent) -> Picture:
     """Draw the AUROC of each model with its interval on one axis."""
     names = content.model_order
-    rows = [(name, content.scores_of(name)["auroc"]) for name in names]
-    rows = [(name, auroc) for name, auroc in rows if auroc.value is not None]
+    scores = [(name, content.scores_of(name)["auroc"]) for name in names]
+    rows = [(name, auroc.value, auroc) for name, auroc in scores if auroc.value is not None]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        for place, (name, auroc) in enumerate(rows):
-            _forest_row(axes, place, auroc, colour=model_line(name, tuple(names))["color"])
+        for place, (name, value, auroc) in enumerate(rows):
+            _forest_row(axes, (value, place), auroc, colour=model_line(name, tuple(names))["color"])
         _ceiling_lines(axes, content, len(rows))
-        axes.set_yticks(range(len(rows)), [shown(content.title_of(name)) for name, _ in rows], size=9, color=INK)
+        axes.set_yticks(range(len(rows)), [shown(content.title_of(name)) for name, *_ in rows], size=9, color=INK)
         axes.set(ylim=(len(rows) - 0.4, -0.75), xlabel="AUROC on the test records")
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
@@ -158,9 +158,10 @@ def forest(content: ReportContent) -> Picture:
     )
 
 
-def _forest_row(axes: Axes, place: int, auroc: Score, *, colour: str) -> None:
+def _forest_row(axes: Axes, at: tuple[float, int], auroc: Score, *, colour: str) -> None:
+    value, place = at
     bold = place == 0
-    if auroc.low is not None:
+    if auroc.low is not None and auroc.high is not None:
         axes.plot(
             [auroc.low, auroc.high],
             [place, place],
@@ -169,10 +170,10 @@ def _forest_row(axes: Axes, place: int, auroc: Score, *, colour: str) -> None:
             solid_capstyle="round",
             alpha=0.55,
         )
-    axes.plot(auroc.value, place, "o", color=colour, markersize=9 if bold else 7)
+    axes.plot(value, place, "o", color=colour, markersize=9 if bold else 7)
     axes.annotate(
-        f"{auroc.value:.3f}",
-        (auroc.value, place),
+        f"{value:.3f}",
+        at,
         (0, 8),
         textcoords="offset points",
         ha="center",
@@ -191,7 +192,7 @@ def headline(content: ReportContent) -> Picture:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.plot([start, 1], [0, 0], color=FAINT, linewidth=7, solid_capstyle="round")
-        if low is not None:
+        if low is not None and high is not None:
             axes.plot([low, high], [0, 0], color=colour, linewidth=7, solid_capstyle="butt", alpha=0.45)
         if value is not None:
             axes.plot(value, 0, "o", color=colour, markersize=11, markeredgecolor="white", markeredgewidth=1.5)
