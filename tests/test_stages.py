@@ -62,7 +62,7 @@ def test_the_stages_one_by_one_give_the_scores_of_a_run(cohort_table, config, tm
 def test_results_show_themselves_in_a_notebook(finished_run, cohort_table):
     from cardiograph.run.pipeline import RunResult
 
-    result = RunResult(finished_run, RunDirectory(finished_run).read_json("metrics.json"))
-    assert f"{result.metrics['test']['auroc']['value']:.3f}" in result._repr_html_()
+    result = RunResult(finished_run, RunDirectory(finished_run).read_metrics())
+    assert f"{result.metrics.test['auroc'].value:.3f}" in result._repr_html_()
     answer = cg.Predictor.load(finished_run).predict(None, {"ef": 0.3, "age": 60})
     assert answer.neighbours[0].record_id in answer._repr_html_()

@@ -85,7 +85,7 @@ def test_killed_at_every_stage_it_ends_with_the_same_metrics(command, tmp_path):
 def test_the_same_command_again_returns_the_finished_run(finished_run, cohort_table, settings):
     before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.name != ".lock"}
     result = run(cohort_table, finished_run, load_config(None, settings))
-    assert result.metrics == json.loads((finished_run / "metrics.json").read_text())
+    assert result.metrics.as_dict() == json.loads((finished_run / "metrics.json").read_text())
     assert before == {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.name != ".lock"}
 
 

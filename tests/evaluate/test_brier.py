@@ -31,7 +31,7 @@ def test_the_parts_add_up_to_the_brier_score(case):
         assert summed == pytest.approx(parts.brier, abs=1e-12)
         assert parts.reliability >= 0 and parts.resolution >= 0 and 0 <= parts.uncertainty <= 0.25
     else:
-        assert set(parts.as_dict().values()) == {None, 0}
+        assert set(parts.summary(math.nan).as_dict().values()) == {None, 0}
 
 
 def test_parts_on_paper():

@@ -69,8 +69,8 @@ def test_treat_all_is_worth_nothing_where_the_threshold_is_the_prevalence():
 def test_perfect_probabilities_are_worth_the_prevalence_everywhere():
     labels = np.repeat([1, 0], [30, 70])
     found = curve(labels, labels.astype(float), np.arange(100))
-    assert found["models"]["m"]["value"] == pytest.approx([0.3] * len(CURVE_AT))
-    assert found["prevalence"] == pytest.approx(0.3)
+    assert found.models["m"].value == pytest.approx([0.3] * len(CURVE_AT))
+    assert found.prevalence == pytest.approx(0.3)
 
 
 def test_the_band_holds_the_curve_and_is_as_wide_as_theory_says():
@@ -78,9 +78,9 @@ def test_the_band_holds_the_curve_and_is_as_wide_as_theory_says():
     labels = (rng.random(400) < 0.4).astype(np.int64)
     probabilities = np.clip(0.3 + 0.3 * labels + rng.normal(0, 0.2, 400), 0, 1)
     found = curve(labels, probabilities, np.arange(400), resamples=2000)
-    model = {key: np.array(values) for key, values in found["models"]["m"].items()}
+    model = {key: np.array(values) for key, values in found.models["m"]}
     assert (model["low"] <= model["value"]).all() and (model["value"] <= model["high"]).all()
-    place = found["thresholds"].index(0.5)
+    place = found.thresholds.index(0.5)
     # strata are fixed in size, so the variance is that of the two rates alone
     sensitivity, alarm = (probabilities[labels == y] >= 0.5 for y in (1, 0))
     share = labels.mean()
@@ -95,13 +95,13 @@ def test_copies_in_one_group_do_not_narrow_the_band():
     probabilities = np.clip(0.3 + 0.3 * labels + rng.normal(0, 0.2, 60), 0, 1)
     one = curve(labels, probabilities, np.arange(60))
     copied = curve(np.repeat(labels, 4), np.repeat(probabilities, 4), np.repeat(np.arange(60), 4))
-    assert copied["models"]["m"]["low"] == pytest.approx(one["models"]["m"]["low"])
+    assert copied.models["m"].low == pytest.approx(one.models["m"].low)
 
 
 def test_too_few_groups_have_a_curve_and_no_band():
-    found = curve(np.array([1, 0, 1, 0]), np.array([0.9, 0.2, 0.6, 0.4]), np.arange(4))["models"]["m"]
-    assert None not in found["value"]
-    assert set(found["low"]) == set(found["high"]) == {None}
+    found = curve(np.array([1, 0, 1, 0]), np.array([0.9, 0.2, 0.6, 0.4]), np.arange(4)).models["m"]
+    assert None not in found.value
+    assert set(found.low) == set(found.high) == {None}
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0, -0.1, float("nan")])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from cardiograph.evaluate.metrics import score
+from cardiograph.evaluate.results import SubgroupLevel
 from cardiograph.evaluate.subgroups import MISSING, SCORES, group_by, groupings_of, subgroup_scores
 
 
@@ -92,18 +93,18 @@ def test_scores_of_a_level_are_the_scores_of_its_records():
     labels, probabilities = records()
     sex = np.random.default_rng(1).choice(["f", "m"], 200)
     found = scored(labels, probabilities, groupings_of({"sex": sex}))
-    json.dumps(found, allow_nan=False)
-    levels = found["sex"]["levels"]
-    assert sum(level["records"] for level in levels) == 200
-    assert sum(level["positive"] for level in levels) == labels.sum()
+    json.dumps(found["sex"].as_dict(), allow_nan=False)
+    levels = found["sex"].levels
+    assert sum(level.records for level in levels) == 200
+    assert sum(level.positive for level in levels) == labels.sum()
     for level in levels:
-        rows = sex == level["level"]
+        rows = sex == level.level
         expected = score(labels[rows], probabilities[rows], 0.45)
-        assert set(level["scores"]) == set(SCORES)
-        assert level["scores"]["auroc"]["value"] == pytest.approx(roc_auc_score(labels[rows], probabilities[rows]))
-        for name, interval in level["scores"].items():
-            assert interval["value"] == pytest.approx(expected[name])
-            assert interval["low"] <= interval["value"] <= interval["high"]
+        assert set(level.scores) == set(SCORES)
+        assert level.scores["auroc"].value == pytest.approx(roc_auc_score(labels[rows], probabilities[rows]))
+        for name, interval in level.scores.items():
+            assert interval.value == pytest.approx(expected[name])
+            assert interval.low <= interval.value <= interval.high
 
 
 def test_few_groups_of_a_kind_have_counts_and_no_score():
@@ -113,7 +114,7 @@ def test_few_groups_of_a_kind_have_counts_and_no_score():
     site[positive] = "small"
     site[np.flatnonzero(labels == 0)[:8]] = "small"
     groups = np.arange(200)
-    assert not scored(labels, probabilities, groupings_of({"site": site}), groups)["site"]["levels"][1]["too_few"]
+    assert not scored(labels, probabilities, groupings_of({"site": site}), groups)["site"].levels[1].too_few
     groups[positive] = groups[positive[0]]
-    small = scored(labels, probabilities, groupings_of({"site": site}), groups)["site"]["levels"][1]
-    assert small == {"level": "small", "records": 16, "positive": 8, "groups": 9, "too_few": True, "scores": None}
+    small = scored(labels, probabilities, groupings_of({"site": site}), groups)["site"].levels[1]
+    assert small == SubgroupLevel(level="small", records=16, positive=8, groups=9, too_few=True, scores=None)

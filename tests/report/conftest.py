@@ -125,10 +125,11 @@ def made_content(records: int = 690, *, resamples: int = 1000, seed: int = 0) ->
     )
     sex = rng.choice(np.array(["f", "m", ""]), len(test), p=[0.5, 0.45, 0.05])
     columns = {"sex": sex, "age": rng.normal(62, 12, len(test)), "bnp": rng.lognormal(4.8, 0.8, len(test))}
-    metrics["subgroups"] = subgroup_scores(
+    subgroups = subgroup_scores(
         test.labels, test.probabilities["gcn"], test.groups, groupings_of(columns),
         threshold=0.42, resamples=resamples, confidence=0.95, seed=1,
     )  # fmt: skip
+    metrics = metrics.model_copy(update={"subgroups": subgroups})
     return ReportContent(
         title="first run",
         outcome="reduced ejection fraction",

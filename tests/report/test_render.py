@@ -12,6 +12,7 @@ from cardiograph.config import EvaluationConfig
 from cardiograph.errors import Issue
 from cardiograph.evaluate.curves import part_curves, spearman
 from cardiograph.evaluate.predictions import PartPredictions
+from cardiograph.evaluate.results import Inflation, Score
 from cardiograph.evaluate.summary import summarise
 from cardiograph.report.content import CeilingContent
 from cardiograph.report.figure_style import Picture
@@ -86,11 +87,11 @@ def test_figures_have_the_same_bytes_each_time(report, content):
 
 def test_report_says_what_the_run_found(report, content):
     words = Page(report).words
-    auroc = content.metrics["test"]["auroc"]
+    auroc = content.metrics.test["auroc"]
     for text in (
-        f"{auroc['value']:.3f}",
-        f"95 % interval {auroc['low']:.3f} to {auroc['high']:.3f}",
-        content.metrics["graph_verdict"]["sentence"],
+        f"{auroc.value:.3f}",
+        f"95 % interval {auroc.low:.3f} to {auroc.high:.3f}",
+        content.metrics.graph_verdict.sentence,
         f"GCN on {len(content.test)} test records",
         "patient (96 links)",
         "page scans/7.jpg",
@@ -163,7 +164,7 @@ def test_one_class_among_the_test_records_is_undefined_and_still_renders(content
     rows = np.flatnonzero(content.test.labels == 0)
     probabilities = {name: values[rows] for name, values in content.test.probabilities.items()}
     test = PartPredictions(content.test.labels[rows], content.test.groups[rows], probabilities)
-    metrics = content.metrics | summarise(
+    metrics = summarise(
         test,
         content.validation,
         content.models,
@@ -181,12 +182,12 @@ def test_one_class_among_the_test_records_is_undefined_and_still_renders(content
 def test_the_report_contains_all_score_tables(content):
     page = Page(render_report(content))
     assert {"calibration", "distributions", "decision-curve", "subgroups", "tripod"} <= set(page.ids)
-    parts = content.metrics["brier_parts"]["gcn"]
+    parts = content.metrics.brier_parts["gcn"]
     for text in (
-        f"Resolution variance of the observed share of positives between bins; higher is better −{parts['resolution']:.4f}",
-        f"true probabilities would show {parts['ece_by_chance']:.3f} on as many records",
+        f"Resolution variance of the observed share of positives between bins; higher is better −{parts.resolution:.4f}",
+        f"true probabilities would show {parts.ece_by_chance:.3f} on as many records",
         "thirds of the test records",
-        "0.10 " + f"{content.metrics['net_benefit']['models']['gcn']['value'][9]:.3f}",
+        "0.10 " + f"{content.metrics.net_benefit.models['gcn'].value[9]:.3f}",
         "yours to write",
     ):
         assert text in page.words, text
@@ -198,15 +199,17 @@ def test_the_report_contains_all_score_tables(content):
 
 @pytest.mark.usefixtures("words_only")
 def test_a_run_without_subgroups_has_no_empty_section(changed, content):
-    without = changed(metrics=content.metrics | {"subgroups": {}})
+    without = changed(metrics=content.metrics.model_copy(update={"subgroups": {}}))
     assert "subgroups" not in Page(render_report(without)).ids
     assert "Not examined: scores in subgroups" in render_model_card(without)
 
 
 @pytest.mark.usefixtures("words_only")
 def test_delong_is_shown_below_the_verdict_unless_it_was_refused(changed, content):
-    made = {"refused": None, "difference": 0.02, "low": -0.011, "high": 0.051, "z": 1.27, "p": 0.204}
-    words = Page(render_report(changed(metrics={**content.metrics, "delong": made}))).words
+    made = content.metrics.delong.model_copy(
+        update={"refused": None, "difference": 0.02, "low": -0.011, "high": 0.051, "z": 1.27, "p": 0.204}
+    )
+    words = Page(render_report(changed(metrics=content.metrics.model_copy(update={"delong": made})))).words
     assert "DeLong's test against MLP" in words
     assert "records as independent: +0.020 (−0.011 to +0.051), p = 0.204." in words
     assert "DeLong" not in Page(render_report(content)).words
@@ -264,10 +267,10 @@ AUDIT = {
     ],
     "probes": [asdict(Probe("site", 0.7, 0.6, 0.8, 4, "by group", shortcut=True))],
 }
-METER = {
-    "by_row": 0.861, "by_group": 0.802, "model": "gcn", "seeds": 5, "sentence": "By row it would score 0.861.",
-    "difference": {"value": 0.059, "low": -0.021, "high": 0.139},
-}  # fmt: skip
+METER = Inflation(
+    by_row=0.861, by_group=0.802, model="gcn", seeds=5, sentence="By row it would score 0.861.",
+    difference=Score(value=0.059, low=-0.021, high=0.139),
+)  # fmt: skip
 
 
 @pytest.mark.usefixtures("words_only")
@@ -288,8 +291,8 @@ def test_cautions_stand_above_everything_else(changed):
 
 
 @pytest.mark.usefixtures("words_only")
-def test_the_inflation_meter_stands_next_to_the_headline_and_in_numbers(changed, content):
-    measured = changed(metrics={**content.metrics, "inflation": METER})
+def test_the_inflation_meter_is_next_to_the_headline_and_in_numbers(changed, content):
+    measured = changed(metrics=content.metrics.model_copy(update={"inflation": METER}))
     words = Page(render_report(measured)).words
     headline, _, rest = words.partition("AUPRC")
     assert "+0.059 By row it would score 0.861." in headline
@@ -300,7 +303,8 @@ def test_the_inflation_meter_stands_next_to_the_headline_and_in_numbers(changed,
 
 @pytest.mark.usefixtures("words_only")
 def test_nothing_to_inflate_is_a_sentence_and_a_run_without_the_meter_says_nothing(changed, content):
-    alone = changed(metrics={**content.metrics, "inflation": {"sentence": "nothing to inflate."}})
+    nothing = Inflation(sentence="nothing to inflate.")
+    alone = changed(metrics=content.metrics.model_copy(update={"inflation": nothing}))
     words = Page(render_report(alone)).words
     assert "nothing to inflate." in words and "Inflation meter: effect" not in words
     assert "nothing to inflate." in render_model_card(alone)

@@ -54,7 +54,7 @@ def test_a_run_with_cautions_vouches_for_nothing(changed):
 
 def test_sites_are_clusters(changed, content):
     assert items(content)["23b"].status == "yours to write"
-    sites = {**content.metrics, "subgroups": {"site": content.metrics["subgroups"]["sex"]}}
+    sites = content.metrics.model_copy(update={"subgroups": {"site": content.metrics.subgroups["sex"]}})
     assert items(changed(metrics=sites))["23b"].status == "complete"
 
 
@@ -62,15 +62,15 @@ def test_methods_are_two_paragraphs_of_facts(content):
     text = render_methods(content)
     paragraphs = text.strip().split("\n\n")[2:]
     assert len(paragraphs) == 2
-    test, auroc = content.metrics["counts"]["test"], content.metrics["test"]["auroc"]
+    test, auroc = content.metrics.counts.test, content.metrics.test["auroc"]
     for text_part in (
         "The outcome was reduced ejection fraction.",
         f"The cohort of {sum(row.records for row in content.split)} records",
         "brain natriuretic peptide (measured, pg/mL)",
         "weights: imagenet",
         "its 5 nearest training records",
-        f"On {test['records']} test records ({test['positive']} with the outcome, {test['groups']} groups)",
-        f"AUROC on the test records {auroc['value']:.3f}",
+        f"On {test.records} test records ({test.positive} with the outcome, {test.groups} groups)",
+        f"AUROC on the test records {auroc.value:.3f}",
         "100 bootstrap resamples of whole groups",
         "by sex, age, bnp, without tests",
         "Computed with cardiograph 0.1.0",
@@ -98,7 +98,7 @@ def test_hostile_names_are_text_in_checklist_and_methods(changed):
 
 
 def test_performance_without_subgroups_is_in_part(changed, content):
-    assert items(changed(metrics=content.metrics | {"subgroups": {}}))["23a"].status == "in part"
+    assert items(changed(metrics=content.metrics.model_copy(update={"subgroups": {}})))["23a"].status == "in part"
 
 
 def test_figures_are_files_with_the_same_bytes_each_time(content):

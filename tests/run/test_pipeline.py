@@ -236,9 +236,9 @@ def test_the_uci_cohort_runs_with_its_example_settings(shared, tmp_path):
     example |= {"evaluation": {"bootstrap": 100}, "model": {"epochs": 40}}
     table = shared / "data" / "uci-heart-failure" / "heart_failure_clinical_records.csv"
     result = run(table, tmp_path / "uci", load_config(None, example)).metrics
-    assert result["provenance"] == "measured"
-    assert result["test"]["auroc"]["value"] > 0.5
-    assert result["counts"]["test"]["records"] == 60
+    assert result.provenance == "measured"
+    assert result.test["auroc"].value > 0.5
+    assert result.counts.test.records == 60
 
 
 def test_a_run_inside_a_folder_cohort_is_refused(tmp_path):

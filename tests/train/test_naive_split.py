@@ -43,15 +43,15 @@ def noise(copies, patients=60, balance="none"):
 @pytest.mark.parametrize("balance", ["none", "weights"])
 def test_noise_with_copies_is_inflated(balance):
     result = measure_optimism(*noise(4, balance=balance), NoProgress())
-    assert result["by_row"] > 0.75
-    assert abs(result["by_group"] - 0.5) < 0.2
-    assert result["difference"]["value"] == pytest.approx(result["by_row"] - result["by_group"])
-    assert result["difference"]["low"] > 0
-    assert f"means of {SEEDS} paired splits" in result["sentence"]
+    assert result.by_row > 0.75
+    assert abs(result.by_group - 0.5) < 0.2
+    assert result.difference.value == pytest.approx(result.by_row - result.by_group)
+    assert result.difference.low > 0
+    assert f"means of {SEEDS} paired splits" in result.sentence
 
 
 def test_without_copies_there_is_nothing_to_inflate():
-    assert measure_optimism(*noise(1), NoProgress()) == {
+    assert measure_optimism(*noise(1), NoProgress()).as_dict() == {
         "sentence": "No group of more than one record: nothing to inflate."
     }
 
@@ -61,7 +61,7 @@ def test_unlabelled_copies_do_not_count():
     labels = np.where(np.arange(120) % 2 == 0, dataset.cohort.labels, -1)
     cohort = dataclasses.replace(dataset.cohort, table=dataset.cohort.table.assign(label=labels))
     result = measure_optimism(dataclasses.replace(dataset, cohort=cohort), config, NoProgress())
-    assert "nothing to inflate" in result["sentence"]
+    assert "nothing to inflate" in result.sentence
 
 
 def test_the_meter_does_not_touch_the_run(finished_run):

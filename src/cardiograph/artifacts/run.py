@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from cardiograph.artifacts import files
 from cardiograph.config import RunConfig
 from cardiograph.errors import RunError
+from cardiograph.evaluate.results import RunMetrics
 from cardiograph.regular_files import open_regular, read_regular
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNFINISHED, FINISHED = "unfinished", "finished"
+METRICS_FILE = "metrics.json"
 
 
 class RunDirectory:
@@ -156,6 +159,10 @@ class RunDirectory:
         """Write a JSON file atomically."""
         files.write_json(self.path / name, content)
 
+    def write_metrics(self, metrics: RunMetrics) -> None:
+        """Write ``metrics.json`` atomically."""
+        self.write_json(METRICS_FILE, metrics.as_dict())
+
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write a safetensors file atomically."""
         files.write_arrays(self.path / name, arrays)
@@ -168,6 +175,24 @@ class RunDirectory:
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file."""
         return files.read_json(self.path / name)
+
+    def read_metrics(self) -> RunMetrics:
+        """Read ``metrics.json``.
+
+        Raises:
+            RunError: If the file is missing, damaged, or of another version; the message names the first fault.
+        """
+        content = self.read_json(METRICS_FILE)
+        try:
+            return RunMetrics.model_validate(content)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(map(str, fault["loc"]))
+            message = (
+                f"{self.path / METRICS_FILE}: {place}: {fault['msg']}; the file is not of this version or damaged, "
+                "make the run again"
+            )
+            raise RunError(message) from error
 
     def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Read a safetensors file."""

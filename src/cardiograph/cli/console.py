@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cardiograph.audit.findings import Audit
     from cardiograph.containers import Prediction
+    from cardiograph.evaluate.results import RunMetrics, Score
     from cardiograph.progress import Progress
 
 MAX_KINDS = 40
@@ -132,7 +133,7 @@ def show_json(content: Mapping[str, Any]) -> None:
 
 
 def show_result(
-    metrics: Mapping[str, Any],
+    metrics: RunMetrics,
     titles: Mapping[str, str],
     report: str,
     *,
@@ -146,23 +147,23 @@ def show_result(
     console = Console()
     for caution in cautions:
         console.print(f"[bold red]caution:[/] {plain(caution)}", highlight=False)
-    counts = metrics["counts"]["test"]
+    counts = metrics.counts.test
     table = Table(
-        title=f"{counts['records']} test records, {counts['positive']} positive, {counts['groups']} groups "
-        f"({_score_kind(metrics['provenance'])})"
+        title=f"{counts.records} test records, {counts.positive} positive, {counts.groups} groups "
+        f"({_score_kind(metrics.provenance)})"
     )
     names = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier", "balanced_accuracy": "bal. acc."}
     for name in ("model", *names.values()):
         table.add_column(name, no_wrap=True, justify="left" if name == "model" else "right")
-    rows = {metrics["primary"]: metrics["test"], **metrics["baselines"]}
+    rows = {metrics.primary: metrics.test, **metrics.baselines}
     for model, scores in rows.items():
         cells = [_cell(scores.get(name), interval=name in ("auroc", "auprc")) for name in names]
         title = titles.get(model, model).partition(" ")[0]
-        table.add_row(title, *cells, style="bold" if model == metrics["primary"] else "")
+        table.add_row(title, *cells, style="bold" if model == metrics.primary else "")
     console.print(table)
-    console.print(plain(metrics["graph_verdict"]["sentence"]), highlight=False)
-    if "inflation" in metrics:
-        console.print(plain(metrics["inflation"]["sentence"]), highlight=False)
+    for found in (metrics.graph_verdict, metrics.inflation):
+        if found is not None:
+            console.print(plain(found.sentence), highlight=False)
     for note in notes:
         console.print(f"[yellow]note:[/] {plain(note)}", highlight=False)
     console.print(f"report: {plain(report)}", highlight=False, soft_wrap=True)
@@ -356,8 +357,8 @@ def _score_kind(provenance: str) -> str:
     return kinds.get(provenance, provenance)
 
 
-def _cell(score: Mapping[str, float | None] | None, *, interval: bool) -> str:
-    if score is None or score["value"] is None:
+def _cell(score: Score | None, *, interval: bool) -> str:
+    if score is None or score.value is None:
         return "-"
-    text = f"{score['value']:.3f}"
-    return text if not interval or score["low"] is None else f"{text} ({score['low']:.3f}-{score['high']:.3f})"
+    text = f"{score.value:.3f}"
+    return text if not interval or score.low is None else f"{text} ({score.low:.3f}-{score.high:.3f})"

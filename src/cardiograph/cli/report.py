@@ -16,4 +16,4 @@ def report(run: RunArgument, as_json: AsJson = False) -> None:
     require_trained(directory)
     with directory.locked():
         write_report(directory)
-    show_run(run, directory.read_json("metrics.json"), as_json=as_json)
+    show_run(run, directory.read_metrics(), as_json=as_json)

@@ -14,6 +14,7 @@ from cardiograph.cli.signature import with_options
 
 if TYPE_CHECKING:
     from cardiograph.config import RunConfig
+    from cardiograph.evaluate.results import RunMetrics
     from cardiograph.run.pipeline import RunResult
 
 
@@ -58,12 +59,12 @@ def run_and_show(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool)
     show_run(result.path, result.metrics, result, as_json=as_json)
 
 
-def show_run(run: Path, metrics: dict[str, Any], result: RunResult | None = None, *, as_json: bool) -> None:
+def show_run(run: Path, metrics: RunMetrics, result: RunResult | None = None, *, as_json: bool) -> None:
     """Show the scores of a finished run.
 
     Args:
         run: Folder of the run.
-        metrics: Content of its ``metrics.json``.
+        metrics: Its scores, as in ``metrics.json``.
         result: What the run returned, with its times; None where it was finished before.
         as_json: Whether to write JSON instead of tables.
     """
@@ -77,7 +78,7 @@ def show_run(run: Path, metrics: dict[str, Any], result: RunResult | None = None
         content: dict[str, Any] = {
             "run": str(run),
             "report": str(report),
-            "metrics": metrics,
+            "metrics": metrics.as_dict(),
             "cautions": cautions,
             "page_notes": notes,
         }

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.evaluate.metrics import METRICS, check, score, weighted_scores
+from cardiograph.evaluate.results import Score
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -39,6 +40,10 @@ class Interval:
         """Return the three numbers by name, with None instead of NaN, which JSON lacks."""
         named = {"value": self.value, "low": self.low, "high": self.high}
         return {name: number if math.isfinite(number) else None for name, number in named.items()}
+
+    def as_score(self) -> Score:
+        """Return the three numbers as they are written to ``metrics.json``, with None instead of NaN."""
+        return Score(**self.as_dict())
 
 
 def group_weights(

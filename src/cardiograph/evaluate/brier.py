@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.evaluate.results import BrierSummary
+
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -44,9 +46,14 @@ class BrierParts:
     within_bins: float
     bins: int
 
-    def as_dict(self) -> dict[str, float | int | None]:
-        """Return the components by name, with None instead of NaN, which JSON lacks."""
-        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+    def summary(self, ece_by_chance: float) -> BrierSummary:
+        """Return the components as they are written to ``metrics.json``, with None instead of NaN.
+
+        Args:
+            ece_by_chance: Result of :func:`error_by_chance`; NaN without records.
+        """
+        values = {**asdict(self), "ece_by_chance": ece_by_chance}
+        return BrierSummary(**{name: value if math.isfinite(value) else None for name, value in values.items()})
 
 
 def brier_parts(labels: Labels, probabilities: Floats, *, bins: int = MAX_BINS) -> BrierParts:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.evaluate.bootstrap import group_weights, percentile_interval, too_few_groups
 from cardiograph.evaluate.metrics import check
+from cardiograph.evaluate.results import BenefitCurve, DecisionCurve
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -74,7 +74,7 @@ def decision_curve(  # noqa: PLR0913 - three arrays that belong together, the gr
     resamples: int,
     confidence: float,
     rng: np.random.Generator,
-) -> dict[str, Any]:
+) -> DecisionCurve:
     """Compute net benefit over the thresholds with a pointwise band; all models share the same resamples.
 
     Args:
@@ -87,8 +87,7 @@ def decision_curve(  # noqa: PLR0913 - three arrays that belong together, the gr
         rng: Random generator.
 
     Returns:
-        ``thresholds``, ``treat_all`` ([m] each), ``prevalence``, and ``models``: model -> ``value``, ``low``, ``high``
-        ([m] each; None where undefined, and no band if there are too few groups). Plain values, ready for JSON.
+        The curves; None where undefined, and no band if there are too few groups.
     """
     drawn: dict[str, list[Floats]] = {name: [] for name in probabilities}
     for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
@@ -99,16 +98,20 @@ def decision_curve(  # noqa: PLR0913 - three arrays that belong together, the gr
     for name, values in probabilities.items():
         resampled = np.concatenate(drawn[name])
         intervals = [
-            percentile_interval(float(value), resampled[:, place], confidence, few=few).as_dict()
+            percentile_interval(float(value), resampled[:, place], confidence, few=few).as_score()
             for place, value in enumerate(net_benefit(labels, values, thresholds))
         ]
-        models[name] = {key: [interval[key] for interval in intervals] for key in ("value", "low", "high")}
-    return {
-        "thresholds": thresholds.tolist(),
-        "prevalence": float(labels.mean()) if len(labels) else None,
-        "treat_all": [value if math.isfinite(value) else None for value in treat_all(labels, thresholds).tolist()],
-        "models": models,
-    }
+        models[name] = BenefitCurve(
+            value=[interval.value for interval in intervals],
+            low=[interval.low for interval in intervals],
+            high=[interval.high for interval in intervals],
+        )
+    return DecisionCurve(
+        thresholds=thresholds.tolist(),
+        prevalence=float(labels.mean()) if len(labels) else None,
+        treat_all=[value if math.isfinite(value) else None for value in treat_all(labels, thresholds).tolist()],
+        models=models,
+    )
 
 
 def _net_benefits(labels: Labels, probabilities: Floats, weights: Floats, thresholds: Floats) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.evaluate.bootstrap import MIN_GROUPS, Interval, bootstrap_scores
+from cardiograph.evaluate.results import SubgroupLevel, Subgroups
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -89,7 +90,7 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
     resamples: int,
     confidence: float,
     seed: int,
-) -> dict[str, Any]:
+) -> dict[str, Subgroups]:
     """Score one model in each level of each grouping: discrimination, decisions and calibration.
 
     Differences between levels are **not** tested: there are many levels, and some differ by chance. A level has counts
@@ -107,16 +108,14 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
         seed: Seed of the resamples.
 
     Returns:
-        Name of the grouping -> ``cut`` and ``levels``: a list of ``level``, ``records``, ``positive``, ``groups``,
-        ``too_few`` and ``scores`` (name -> value, low, high; None if too few). Plain values, ready for JSON.
+        Name of the grouping -> size and scores of its levels.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Subgroups] = {}
     for grouping in groupings:
         rows_of = [np.flatnonzero(grouping.level_of == place) for place in range(len(grouping.levels))]
-        levels: list[dict[str, Any]] = []
+        levels: list[SubgroupLevel] = []
         for level, rows in zip(grouping.levels, rows_of, strict=True):
             few = _too_few(labels[rows], groups[rows])
-            counts = {"records": len(rows), "positive": int(labels[rows].sum()), "groups": len(np.unique(groups[rows]))}
             scores = None
             if not few:
                 intervals = bootstrap_scores(
@@ -129,9 +128,18 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
                     rng=np.random.default_rng(seed),
                     names=SCORES,
                 )["model"]
-                scores = {name: _with_spread(interval).as_dict() for name, interval in intervals.items()}
-            levels.append({"level": level, **counts, "too_few": few, "scores": scores})
-        found[grouping.name] = {"cut": grouping.cut, "levels": levels}
+                scores = {name: _with_spread(interval).as_score() for name, interval in intervals.items()}
+            levels.append(
+                SubgroupLevel(
+                    level=level,
+                    records=len(rows),
+                    positive=int(labels[rows].sum()),
+                    groups=len(np.unique(groups[rows])),
+                    too_few=few,
+                    scores=scores,
+                )
+            )
+        found[grouping.name] = Subgroups(cut=grouping.cut, levels=levels)
     return found
 
 

@@ -1,11 +1,10 @@
-"""Content of ``metrics.json``: scores with intervals, baselines, graph verdict, decision curve, Brier decomposition."""
+"""Computes ``metrics.json``: scores with intervals, baselines, graph verdict, decision curve, Brier decomposition."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,17 @@ from cardiograph.evaluate.delong import delong_test
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.net_benefit import decision_curve
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.results import (
+    BootstrapSettings,
+    BrierSummary,
+    Counts,
+    DecisionCurve,
+    DelongResult,
+    PartCounts,
+    RunMetrics,
+    RunVerdict,
+    Score,
+)
 from cardiograph.evaluate.verdict import Comparison, Contender, graph_verdict
 from cardiograph.schema import Provenance
 
@@ -32,7 +42,7 @@ def summarise(
     provenance: Provenance,
     settings: EvaluationConfig,
     seed: int,
-) -> dict[str, Any]:
+) -> RunMetrics:
     """Score every model on test and validation records.
 
     Args:
@@ -44,24 +54,24 @@ def summarise(
         seed: Seed of the resamples; the same for all models and for the verdict.
 
     Returns:
-        Plain values, ready for JSON; None for an undefined value.
+        Everything but subgroups, certainty and inflation.
     """
     on_test = _scores(test, models, settings, seed)
     on_validation = _scores(validation, models, settings, seed)
-    return {
-        "primary": models.primary,
-        "provenance": provenance,
-        "test": on_test[models.primary],
-        "validation": on_validation[models.primary],
-        "baselines": {name: on_test[name] for name in test.probabilities if name != models.primary},
-        "graph_verdict": _verdict(test, models, settings, seed),
-        "delong": _delong(test, models, settings),
-        "net_benefit": _net_benefit(test, settings, seed),
-        "brier_parts": {name: _brier_parts(test.labels, values, seed) for name, values in test.probabilities.items()},
-        "thresholds": {name: float(value) for name, value in models.thresholds.items()},
-        "counts": {"test": _counts(test), "validation": _counts(validation)},
-        "bootstrap": {"resamples": settings.bootstrap, "confidence": settings.confidence, "unit": "group"},
-    }
+    return RunMetrics(
+        primary=models.primary,
+        provenance=provenance,
+        test=on_test[models.primary],
+        validation=on_validation[models.primary],
+        baselines={name: on_test[name] for name in test.probabilities if name != models.primary},
+        graph_verdict=_verdict(test, models, settings, seed),
+        delong=_delong(test, models, settings),
+        net_benefit=_net_benefit(test, settings, seed),
+        brier_parts={name: _brier_parts(test.labels, values, seed) for name, values in test.probabilities.items()},
+        thresholds={name: float(value) for name, value in models.thresholds.items()},
+        counts=Counts(test=_counts(test), validation=_counts(validation)),
+        bootstrap=BootstrapSettings(resamples=settings.bootstrap, confidence=settings.confidence, unit="group"),
+    )
 
 
 def headline_provenance(provenances: tuple[Provenance, ...], *, synthetic: bool = False) -> Provenance:
@@ -78,10 +88,9 @@ def headline_provenance(provenances: tuple[Provenance, ...], *, synthetic: bool 
     return "simulated blind to the label" if "simulated blind to the label" in provenances else "measured"
 
 
-Scores = dict[str, dict[str, dict[str, float | None]]]
-
-
-def _scores(part: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> Scores:
+def _scores(
+    part: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int
+) -> dict[str, Mapping[str, Score]]:
     intervals = _bootstrap(part, models, settings, seed)
     rows = first_of_each(part.groups)
     first_records = PartPredictions(
@@ -91,8 +100,8 @@ def _scores(part: PartPredictions, models: ModelRoles, settings: EvaluationConfi
     if len(rows) < len(part):
         one_each = _bootstrap(first_records, models, settings, seed, names=("auroc",))
     return {
-        model: {name: interval.as_dict() for name, interval in found.items()}
-        | {ONE_EACH: one_each[model]["auroc"].as_dict()}
+        model: {name: interval.as_score() for name, interval in found.items()}
+        | {ONE_EACH: one_each[model]["auroc"].as_score()}
         for model, found in intervals.items()
     }
 
@@ -117,7 +126,7 @@ def _bootstrap(
     )
 
 
-def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> RunVerdict:
     """Compare the graph network with the baseline chosen on validation, and with all others on the same resamples."""
 
     def contender(name: str) -> Contender:
@@ -143,19 +152,18 @@ def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConf
     )
 
 
-def _delong(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig) -> dict[str, Any]:
+def _delong(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig) -> DelongResult:
     """Compare graph network and baseline by DeLong's test; ``refused`` gives the reason if it does not apply."""
     pair = (test.probabilities[models.graph], test.probabilities[models.baseline])
-    named = {"graph_model": models.graph, "baseline": models.baseline}
     try:
         found = delong_test(test.labels, pair, test.groups, confidence=settings.confidence)
     except ValueError as error:
-        return {**named, "refused": str(error)}
+        return DelongResult(graph_model=models.graph, baseline=models.baseline, refused=str(error))
     values = {name: value if math.isfinite(value) else None for name, value in asdict(found).items()}
-    return {**named, "refused": None, **values}
+    return DelongResult(graph_model=models.graph, baseline=models.baseline, refused=None, **values)
 
 
-def _net_benefit(test: PartPredictions, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+def _net_benefit(test: PartPredictions, settings: EvaluationConfig, seed: int) -> DecisionCurve:
     return decision_curve(
         test.labels,
         test.probabilities,
@@ -166,16 +174,14 @@ def _net_benefit(test: PartPredictions, settings: EvaluationConfig, seed: int) -
     )
 
 
-def _brier_parts(labels: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int) -> dict[str, Any]:
+def _brier_parts(labels: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int) -> BrierSummary:
     by_chance = error_by_chance(probabilities, np.random.default_rng(seed)) if len(labels) else math.nan
-    return brier_parts(labels, probabilities).as_dict() | {
-        "ece_by_chance": by_chance if math.isfinite(by_chance) else None
-    }
+    return brier_parts(labels, probabilities).summary(by_chance)
 
 
 def _auroc(part: PartPredictions, model: str) -> float:
     return METRICS["auroc"].value(part.labels, part.probabilities[model], 0.5)
 
 
-def _counts(part: PartPredictions) -> dict[str, int]:
-    return {"records": len(part), "positive": part.positives, "groups": part.group_count}
+def _counts(part: PartPredictions) -> PartCounts:
+    return PartCounts(records=len(part), positive=part.positives, groups=part.group_count)

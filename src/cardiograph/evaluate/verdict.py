@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from cardiograph.evaluate.bootstrap import Interval
+from cardiograph.evaluate.results import OtherBaseline, RunVerdict
 
 Helps = Literal["yes", "no", "undecided"]
 
@@ -45,7 +46,7 @@ class Comparison:
 
 def graph_verdict(
     graph_model: Contender, chosen: Comparison, others: Sequence[Comparison] = (), *, records: int, confidence: float
-) -> dict[str, Any]:
+) -> RunVerdict:
     """Judge whether the graph helped, compared with every model without a graph.
 
     ``yes``: the interval of every difference lies above 0. ``no``: the interval of at least one difference excludes a
@@ -57,10 +58,6 @@ def graph_verdict(
         others: Comparisons with all other baselines.
         records: Number of test records.
         confidence: Confidence level of the intervals.
-
-    Returns:
-        ``helps``, ``sentence``, ``graph_model``, ``records``, ``confidence``, the ``difference`` and ``baseline`` of
-        ``chosen``, and ``others``: a list of ``baseline`` and ``difference``. Plain values, ready for JSON.
     """
     compared = (chosen, *others)
     helps = _decide([each.difference for each in compared])
@@ -70,16 +67,16 @@ def graph_verdict(
         "no": f"On these {records} test records {graph} did not help",
         "undecided": f"These {records} test records cannot tell whether {graph} helps",
     }[helps]
-    return {
-        "helps": helps,
-        "sentence": f"{finding}: {_figures(graph_model, compared, confidence)}.",
-        "difference": chosen.difference.as_dict(),
-        "graph_model": graph_model.name,
-        "baseline": chosen.baseline.name,
-        "others": [{"baseline": each.baseline.name, "difference": each.difference.as_dict()} for each in others],
-        "records": records,
-        "confidence": confidence,
-    }
+    return RunVerdict(
+        helps=helps,
+        sentence=f"{finding}: {_figures(graph_model, compared, confidence)}.",
+        difference=chosen.difference.as_score(),
+        graph_model=graph_model.name,
+        baseline=chosen.baseline.name,
+        others=[OtherBaseline(baseline=each.baseline.name, difference=each.difference.as_score()) for each in others],
+        records=records,
+        confidence=confidence,
+    )
 
 
 def _decide(differences: Sequence[Interval]) -> Helps:

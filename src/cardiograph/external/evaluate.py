@@ -19,6 +19,7 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.evaluate.predictions import ModelRoles
+from cardiograph.evaluate.results import OwnTestScores
 from cardiograph.external.cohort import (
     build_external_dataset,
     labelled_records,
@@ -119,7 +120,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         "created": time.strftime("%Y-%m-%d %H:%M %Z"),
         "version": version("cardiograph"),
         "command": command,
-        **evaluation_content(predictor, dataset, external_scores, config, directory.read_json("metrics.json")),
+        **evaluation_content(predictor, dataset, external_scores, config, directory.read_metrics().test_scores),
     }
     content["notes"] += left_out_notes(cohort, labelled, dataset)
     write_evaluation(folder, content, predictions_table(predictor, dataset, external_scores), external_scores)
@@ -159,22 +160,26 @@ def evaluation_content(
     dataset: Dataset,
     external_scores: ExternalScores,
     config: RunConfig,
-    metrics: Mapping[str, Any],
+    own: OwnTestScores,
 ) -> dict[str, Any]:
-    """Return the part of ``evaluation.json`` that is computed from the scores; ``metrics`` are the run's own."""
+    """Return the part of ``evaluation.json`` that is computed from the scores; ``own`` are the run's own."""
     found = evaluate_scores(external_scores, config.evaluation, config.seed)
-    found["subgroups"] = score_subgroups(dataset, external_scores.part, _roles(external_scores), config)
+    subgroups = score_subgroups(dataset, external_scores.part, _roles(external_scores), config)
+    found["subgroups"] = {name: each.as_dict() for name, each in subgroups.items()}
     return {
         "outcome": predictor.bundle.served.outcome,
         "provenance": dataset.provenance,
         "model": external_scores.model,
         "threshold": external_scores.threshold,
         "cautions": cautions(found),
-        "comparison": comparison(found["scores"], metrics["test"]),
-        "notes": reading_notes(dataset, predictor, metrics["provenance"]),
+        "comparison": comparison(found["scores"], own.test),
+        "notes": reading_notes(dataset, predictor, own.provenance),
         "skipped": [] if dataset.page_index is None else [asdict(issue) for issue in dataset.page_index.skipped],
         **found,
-        "internal": {"counts": metrics["counts"]["test"], "scores": metrics["test"]},
+        "internal": {
+            "counts": own.counts.test.as_dict(),
+            "scores": {name: score.as_dict() for name, score in own.test.items()},
+        },
     }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.cache import PageCache, cache_folder
-from cardiograph.artifacts.run import RunDirectory
+from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
 from cardiograph.containers import ADDED, Cohort
@@ -215,11 +215,8 @@ def _counts(cohort: Cohort, added: AdmittedRecords, predictor: Predictor, bundle
 
 def _before(base: RunDirectory) -> dict[str, Any]:
     """Return the test scores of the run that was extended, or of the last run before it that had test scores."""
-    if (base.path / "metrics.json").exists():
-        metrics = base.read_json("metrics.json")
-        return {name: metrics[name] for name in ("provenance", "test")} | {
-            "counts": {"test": metrics["counts"]["test"]}
-        }
+    if (base.path / METRICS_FILE).exists():
+        return base.read_metrics().test_scores.as_dict()
     before: dict[str, Any] = base.read_json("run.json")["before"]
     return before
 

@@ -21,6 +21,7 @@ from cardiograph.cohort.split import MIN_HELD_OUT_GROUPS, split_groups
 from cardiograph.config import EvaluationConfig
 from cardiograph.containers import TRAIN, VAL, Groups, Split
 from cardiograph.errors import CohortError, ConfigError, Issue, RunError
+from cardiograph.evaluate.results import OwnTestScores, PartCounts, RunMetrics
 from cardiograph.external.cohort import (
     RENEWED_BY,
     build_external_dataset,
@@ -118,12 +119,14 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
             "created": time.strftime("%Y-%m-%d %H:%M %Z"),
             "version": version("cardiograph"),
             "command": command,
-            **evaluation_content(predictor, part, external_scores, config, facts["before"]),
+            **evaluation_content(
+                predictor, part, external_scores, config, OwnTestScores.model_validate(facts["before"])
+            ),
         }
         content["notes"] += [*left_out_notes(cohort, labelled, dataset), *_notes(dataset, rows, scored, config.seed)]
         directory.write_table(RENEWED_BY, _record_keys(dataset, rows))
         write_evaluation(folder, content, predictions_table(predictor, part, external_scores), external_scores)
-        directory.write_json("metrics.json", _metrics(content))
+        directory.write_metrics(_metrics(content))
         renewed = {
             "data_hash": hashed,
             "cohort": source.name,
@@ -256,14 +259,16 @@ def _notes(dataset: Dataset, rows: NDArray[np.int64], scored: NDArray[np.int64],
     ]
 
 
-def _metrics(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``metrics.json`` of a recalibrated run: the scores of the half that nothing was fitted to."""
-    counts = {name: content["counts"][name] for name in ("records", "positive", "groups")}
-    return {
-        "primary": content["model"],
-        "provenance": content["provenance"],
-        "test": content["scores"],
-        "counts": {"test": counts},
-        "thresholds": {content["model"]: content["threshold"]},
-        "bootstrap": content["bootstrap"],
-    }
+def _metrics(content: Mapping[str, Any]) -> RunMetrics:
+    """Return the metrics of a recalibrated run: the scores of the half that nothing was fitted to."""
+    counts = {name: content["counts"][name] for name in PartCounts.model_fields}
+    return RunMetrics.model_validate(
+        {
+            "primary": content["model"],
+            "provenance": content["provenance"],
+            "test": content["scores"],
+            "counts": {"test": counts},
+            "thresholds": {content["model"]: content["threshold"]},
+            "bootstrap": content["bootstrap"],
+        }
+    )

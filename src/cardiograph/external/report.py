@@ -10,6 +10,7 @@ import numpy as np
 from cardiograph.evaluate.curves import part_curves
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.results import PartCounts, RunMetrics
 from cardiograph.evaluate.summary import ONE_EACH
 from cardiograph.registry import TITLES
 from cardiograph.report import figures_calibration, figures_scores
@@ -61,14 +62,7 @@ def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent
         created=found["created"],
         provenance=found["provenance"],
         models=ModelRoles(name, name, name, {name: TITLES[name]}, {name: found["threshold"]}),
-        metrics={
-            "test": found["scores"],
-            "baselines": {},
-            "bootstrap": found["bootstrap"],
-            "net_benefit": found["net_benefit"],
-            "brier_parts": {name: found["brier_parts"]},
-            "subgroups": found["subgroups"],
-        },
+        metrics=_metrics(found),
         test=part,
         test_curves=part_curves(part, name, confidence=found["bootstrap"]["confidence"]),
         validation=PartPredictions(empty, empty, {name: np.zeros(0)}),
@@ -76,16 +70,36 @@ def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent
     )
 
 
+def _metrics(found: Mapping[str, Any]) -> RunMetrics:
+    """Return the scores on this cohort in the form of a run's scores on its test records."""
+    counts = {name: found["counts"][name] for name in PartCounts.model_fields}
+    return RunMetrics.model_validate(
+        {
+            "primary": found["model"],
+            "provenance": found["provenance"],
+            "test": found["scores"],
+            "net_benefit": found["net_benefit"],
+            "brier_parts": {found["model"]: found["brier_parts"]},
+            "thresholds": {found["model"]: found["threshold"]},
+            "counts": {"test": counts},
+            "bootstrap": found["bootstrap"],
+            "subgroups": found["subgroups"],
+        }
+    )
+
+
 def _figures(content: ReportContent) -> dict[str, Picture]:
-    return {
+    pictures = {
         "headline": figures_scores.headline(content),
         "roc": figures_scores.roc(content),
         "precision_recall": figures_scores.precision_recall(content),
         "calibration": figures_calibration.calibration(content),
         "probabilities": figures_calibration.probabilities_by_outcome(content),
         "confusion": figures_scores.confusion_matrix(content),
-        "decision_curve": figures_calibration.decision_curve(content, content.metrics["net_benefit"]),
     }
+    if content.metrics.net_benefit is not None:
+        pictures["decision_curve"] = figures_calibration.decision_curve(content, content.metrics.net_benefit)
+    return pictures
 
 
 def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:

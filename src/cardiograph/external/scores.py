@@ -22,6 +22,7 @@ from cardiograph.evaluate.brier import brier_parts, error_by_chance
 from cardiograph.evaluate.metrics import METRICS, confusion
 from cardiograph.evaluate.net_benefit import decision_curve
 from cardiograph.evaluate.predictions import PartPredictions
+from cardiograph.evaluate.results import Score
 from cardiograph.evaluate.summary import ONE_EACH
 from cardiograph.inference import Scores
 from cardiograph.report.tables import interval
@@ -95,11 +96,10 @@ def evaluate_scores(external_scores: ExternalScores, settings: EvaluationConfig,
             resamples=settings.bootstrap,
             confidence=settings.confidence,
             rng=np.random.default_rng(seed),
-        ),
-        "brier_parts": brier_parts(part.labels, external_scores.scores.probabilities).as_dict()
-        | {
-            "ece_by_chance": _finite(error_by_chance(external_scores.scores.probabilities, np.random.default_rng(seed)))
-        },
+        ).as_dict(),
+        "brier_parts": brier_parts(part.labels, external_scores.scores.probabilities)
+        .summary(error_by_chance(external_scores.scores.probabilities, np.random.default_rng(seed)))
+        .as_dict(),
         "met": {
             "records": len(part) - len(rows),
             "reasons": dict(Counter(reason for reasons in external_scores.seen_reasons for reason in reasons)),
@@ -121,12 +121,12 @@ def cautions(found: Mapping[str, Any]) -> list[str]:
     return list(_cautions(found))
 
 
-def comparison(found: Mapping[str, Any], internal: Mapping[str, Any]) -> str:
+def comparison(found: Mapping[str, Any], internal: Mapping[str, Score]) -> str:
     """Compare the AUROC on the cohort with that of the run, in words.
 
     Args:
         found: ``scores`` of the evaluation.
-        internal: ``test`` of the run's ``metrics.json``.
+        internal: Scores of the run on its own test records.
     """
     return (
         f"AUROC {interval(found['auroc'])} here, {interval(internal['auroc'])} on the run's own test records. The "
@@ -228,7 +228,3 @@ def _conformal(external_scores: ExternalScores, settings: EvaluationConfig, seed
         "decisions_by_label": by_class,
         "coverage": coverage,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -13,6 +13,7 @@ from cardiograph.errors import Issue
 from cardiograph.evaluate.curves import PartCurves, spearman
 from cardiograph.evaluate.decision import YOUDEN_IN_WORDS
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.results import RunMetrics, Score
 from cardiograph.schema import ClinicalVariable, Provenance
 
 
@@ -180,7 +181,7 @@ class ReportContent:
         created: Date and time, as printed.
         provenance: Provenance of the headline score, see :func:`cardiograph.evaluate.summary.headline_provenance`.
         models: Roles, display names and thresholds of the models.
-        metrics: Content of ``metrics.json``, see :func:`cardiograph.evaluate.summary.summarise`.
+        metrics: Scores of the run, as in ``metrics.json``.
         test: Predictions of all models on the test records.
         validation: Predictions of all models on the validation records.
         split: Rows of the split table.
@@ -209,7 +210,7 @@ class ReportContent:
     created: str
     provenance: Provenance
     models: ModelRoles
-    metrics: Mapping[str, Any]
+    metrics: RunMetrics
     test: PartPredictions
     validation: PartPredictions
     split: tuple[SplitRow, ...]
@@ -238,10 +239,9 @@ class ReportContent:
         names += [name for name in self.test.probabilities if name not in names]
         return sorted(names, key=lambda name: name != self.models.primary)
 
-    def scores_of(self, model: str) -> dict[str, Any]:
-        """Return the test scores of a model, as in ``metrics.json``."""
-        found = self.metrics["test"] if model == self.models.primary else self.metrics["baselines"].get(model, {})
-        return dict(found)
+    def scores_of(self, model: str) -> Mapping[str, Score]:
+        """Return the test scores of a model: metric -> score."""
+        return self.metrics.test if model == self.models.primary else self.metrics.baselines.get(model, {})
 
     def title_of(self, model: str) -> str:
         """Return the display name of a model."""

@@ -21,7 +21,8 @@ def draw_figures(content: ReportContent) -> dict[str, Picture]:
     if 0 < content.test.positives < len(content.test):
         pictures["roc"] = figures_scores.roc(content)
         pictures["precision_recall"] = figures_scores.precision_recall(content)
-        pictures["decision_curve"] = figures_calibration.decision_curve(content, content.metrics["net_benefit"])
+        if content.metrics.net_benefit is not None:
+            pictures["decision_curve"] = figures_calibration.decision_curve(content, content.metrics.net_benefit)
     if len(content.test):
         pictures["calibration"] = figures_calibration.calibration(content)
         pictures["probabilities"] = figures_calibration.probabilities_by_outcome(content)

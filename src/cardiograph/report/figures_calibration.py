@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.evaluate.curves import SPAN, SmoothCurve
+from cardiograph.evaluate.results import DecisionCurve
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import (
     INK,
@@ -142,18 +143,18 @@ def _box(axes: Axes, values: Floats, height: float, *, colour: str) -> None:
     axes.plot([middle, middle], [height - 0.31, height + 0.31], color=colour, linewidth=2.2, solid_capstyle="butt")
 
 
-def decision_curve(content: ReportContent, benefit: Mapping[str, Any]) -> Picture:
+def decision_curve(content: ReportContent, benefit: DecisionCurve) -> Picture:
     """Draw the net benefit of the primary model with its band, of the baseline, of treating all and of treating none.
 
     Args:
         content: Content of the report.
-        benefit: ``net_benefit`` of ``metrics.json``.
+        benefit: Net benefit of the models.
     """
     primary = content.models.primary
     others = [name for name in (content.models.baseline, content.models.graph) if name != primary]
-    order, at = tuple(content.model_order), np.array(benefit["thresholds"])
-    treat_all = _numbers(benefit["treat_all"])
-    prevalence = benefit["prevalence"] or 0.0
+    order, at = tuple(content.model_order), np.array(benefit.thresholds)
+    treat_all = _numbers(benefit.treat_all)
+    prevalence = benefit.prevalence or 0.0
     last = _last_threshold(benefit, [primary, *others], at)
 
     def paint(figure: Figure) -> None:
@@ -161,25 +162,21 @@ def decision_curve(content: ReportContent, benefit: Mapping[str, Any]) -> Pictur
         axes.axhline(0, color=INK, linewidth=1.1, label="treat none")
         axes.plot(at, treat_all, color=SOFT, linewidth=1.3, linestyle=(0, (3, 2)), label="treat all")
         for name in others[:1]:
-            axes.plot(at, _numbers(benefit["models"][name]["value"]), label=shown(content.title_of(name)), linewidth=1.4,
+            axes.plot(at, _numbers(benefit.models[name].value), label=shown(content.title_of(name)), linewidth=1.4,
                       **model_line(name, order))  # fmt: skip
-        model, line = benefit["models"][primary], model_line(primary, order)
-        axes.fill_between(
-            at, _numbers(model["low"]), _numbers(model["high"]), color=line["color"], alpha=0.13, linewidth=0
-        )
-        axes.plot(
-            at, _numbers(model["value"]), label=f"{shown(content.title_of(primary))} (kept)", linewidth=2.4, **line
-        )
+        model, line = benefit.models[primary], model_line(primary, order)
+        axes.fill_between(at, _numbers(model.low), _numbers(model.high), color=line["color"], alpha=0.13, linewidth=0)
+        axes.plot(at, _numbers(model.value), label=f"{shown(content.title_of(primary))} (kept)", linewidth=2.4, **line)
         threshold = content.models.thresholds[primary]
         if threshold <= last:
             axes.axvline(threshold, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), label=f"threshold {threshold:.3f}")
-        top = max(prevalence, float(np.nanmax(_numbers(model["high"]), initial=0)), 0.02)
+        top = max(prevalence, float(np.nanmax(_numbers(model.high), initial=0)), 0.02)
         axes.set(xlim=(0, last), ylim=(-0.25 * top, 1.08 * top))
         axes.set(xlabel="threshold probability", ylabel="net benefit")
         axes.set_title("Net benefit of acting on the model")
         legend(figure, axes, columns=2)
 
-    confidence = content.metrics["bootstrap"]["confidence"] * 100
+    confidence = content.metrics.bootstrap.confidence * 100
     return picture(
         (4.7, 5.2),
         paint,
@@ -193,8 +190,8 @@ def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _last_threshold(benefit: Mapping[str, Any], names: Sequence[str], at: NDArray[np.float64]) -> float:
+def _last_threshold(benefit: DecisionCurve, names: Sequence[str], at: NDArray[np.float64]) -> float:
     """Return the end of the axis: just beyond the last threshold with a positive net benefit, at least 0.35."""
-    best = np.max([_numbers(benefit["models"][name]["value"]) for name in names], axis=0)
+    best = np.max([_numbers(benefit.models[name].value) for name in names], axis=0)
     above = at[np.nan_to_num(best) > 0]
     return float(min(1.0, max(0.35, (above.max() if len(above) else 0) + 0.05)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from cardiograph.evaluate.metrics import confusion
 from cardiograph.evaluate.predictions import PartPredictions
+from cardiograph.evaluate.results import Score
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import (
     FAINT,
@@ -132,21 +133,21 @@ def confusion_matrix(content: ReportContent) -> Picture:
 def forest(content: ReportContent) -> Picture:
     """Draw the AUROC of each model with its interval on one axis."""
     names = content.model_order
-    rows = [(name, content.scores_of(name)["auroc"]) for name in names]
-    rows = [(name, auroc) for name, auroc in rows if auroc["value"] is not None]
+    scores = [(name, content.scores_of(name)["auroc"]) for name in names]
+    rows = [(name, auroc.value, auroc) for name, auroc in scores if auroc.value is not None]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        for place, (name, auroc) in enumerate(rows):
-            _forest_row(axes, place, auroc, colour=model_line(name, tuple(names))["color"])
+        for place, (name, value, auroc) in enumerate(rows):
+            _forest_row(axes, (value, place), auroc, colour=model_line(name, tuple(names))["color"])
         _ceiling_lines(axes, content, len(rows))
-        axes.set_yticks(range(len(rows)), [shown(content.title_of(name)) for name, _ in rows], size=9, color=INK)
+        axes.set_yticks(range(len(rows)), [shown(content.title_of(name)) for name, *_ in rows], size=9, color=INK)
         axes.set(ylim=(len(rows) - 0.4, -0.75), xlabel="AUROC on the test records")
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
 
-    confidence = content.metrics["bootstrap"]["confidence"] * 100
+    confidence = content.metrics.bootstrap.confidence * 100
     return picture(
         (9.6, 1.1 + 0.55 * max(1, len(rows))),
         paint,
@@ -157,21 +158,22 @@ def forest(content: ReportContent) -> Picture:
     )
 
 
-def _forest_row(axes: Axes, place: int, auroc: dict[str, Any], *, colour: str) -> None:
+def _forest_row(axes: Axes, at: tuple[float, int], auroc: Score, *, colour: str) -> None:
+    value, place = at
     bold = place == 0
-    if auroc["low"] is not None:
+    if auroc.low is not None and auroc.high is not None:
         axes.plot(
-            [auroc["low"], auroc["high"]],
+            [auroc.low, auroc.high],
             [place, place],
             color=colour,
             linewidth=3.4 if bold else 2,
             solid_capstyle="round",
             alpha=0.55,
         )
-    axes.plot(auroc["value"], place, "o", color=colour, markersize=9 if bold else 7)
+    axes.plot(value, place, "o", color=colour, markersize=9 if bold else 7)
     axes.annotate(
-        f"{auroc['value']:.3f}",
-        (auroc["value"], place),
+        f"{value:.3f}",
+        at,
         (0, 8),
         textcoords="offset points",
         ha="center",
@@ -182,15 +184,15 @@ def _forest_row(axes: Axes, place: int, auroc: dict[str, Any], *, colour: str) -
 
 def headline(content: ReportContent) -> Picture:
     """Draw the headline AUROC on a scale from chance level to 1."""
-    auroc = content.metrics["test"]["auroc"]
-    value, low, high = (auroc[key] for key in ("value", "low", "high"))
+    auroc = content.metrics.test["auroc"]
+    value, low, high = auroc.value, auroc.low, auroc.high
     colour = model_line(content.models.primary, tuple(content.model_order))["color"]
     start = 0.5 if min(x for x in (value, low, 1.0) if x is not None) >= 0.5 else 0.0
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.plot([start, 1], [0, 0], color=FAINT, linewidth=7, solid_capstyle="round")
-        if low is not None:
+        if low is not None and high is not None:
             axes.plot([low, high], [0, 0], color=colour, linewidth=7, solid_capstyle="butt", alpha=0.45)
         if value is not None:
             axes.plot(value, 0, "o", color=colour, markersize=11, markeredgecolor="white", markeredgewidth=1.5)
@@ -219,14 +221,14 @@ def _model_curve(
     axes.plot(*points, label=label, linewidth=2.4 if bold else 1.3, zorder=3 if bold else 2, **line)
 
 
-def interval_in_short(interval: dict[str, float | None] | None) -> str:
+def interval_in_short(found: Score | None) -> str:
     """Format a score for a legend, such as ``0.812 (0.74-0.87)``."""
-    if not interval or interval["value"] is None:
+    if found is None or found.value is None:
         return "undefined"
-    if interval["low"] is None or interval["high"] is None:
-        return f"{interval['value']:.3f}"
-    between = " to " if interval["low"] < 0 else "-"
-    return f"{interval['value']:.3f} ({interval['low']:.2f}{between}{interval['high']:.2f})"
+    if found.low is None or found.high is None:
+        return f"{found.value:.3f}"
+    between = " to " if found.low < 0 else "-"
+    return f"{found.value:.3f} ({found.low:.2f}{between}{found.high:.2f})"
 
 
 def _ceiling_lines(axes: Axes, content: ReportContent, rows: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cardiograph.evaluate.metrics import METRICS
+from cardiograph.evaluate.results import Score
 from cardiograph.evaluate.subgroups import SCORES
 from cardiograph.report.content import ReportContent
 from cardiograph.report.tables import number, signed
@@ -27,16 +28,16 @@ SUBGROUP_TITLES = {name: METRICS[name].title for name in SCORES}
 
 def brier_rows(content: ReportContent) -> list[TableRow]:
     """Return the components of the Brier score of the primary model, with their sign in the sum; empty if undefined."""
-    found = content.metrics["brier_parts"][content.models.primary]
-    if found["brier"] is None:
+    found = content.metrics.brier_parts[content.models.primary]
+    if found.brier is None:
         return []
     signs = {"resolution": -1}
     rows = [
-        {"title": title, "meaning": meaning, "value": _summand(signs.get(name, 1) * found[name])}
+        {"title": title, "meaning": meaning, "value": _summand(signs.get(name, 1) * getattr(found, name))}
         for name, (title, meaning) in BRIER_COMPONENTS.items()
     ]
-    meaning = f"mean squared difference; the sum of the components over {found['bins']} bins"
-    return [*rows, {"title": "Brier score", "meaning": meaning, "value": number(found["brier"], 4)}]
+    meaning = f"mean squared difference; the sum of the components over {found.bins} bins"
+    return [*rows, {"title": "Brier score", "meaning": meaning, "value": number(found.brier, 4)}]
 
 
 def _summand(value: float) -> str:
@@ -45,14 +46,16 @@ def _summand(value: float) -> str:
 
 def benefit_rows(content: ReportContent) -> list[TableRow]:
     """Return the net benefit of the primary model, the baseline and treating all at a few threshold probabilities."""
-    found = content.metrics["net_benefit"]
-    models, primary, baseline = found["models"], content.models.primary, content.models.baseline
+    found = content.metrics.net_benefit
+    if found is None:
+        return []
+    kept, baseline = found.models[content.models.primary], content.models.baseline
     rows = []
     for threshold in TABLE_THRESHOLDS:
-        index = found["thresholds"].index(threshold)
-        kept = {key: models[primary][key][index] for key in ("value", "low", "high")}
-        other = None if baseline == primary else models[baseline]["value"][index]
-        rows.append({"at": threshold, "kept": kept, "other": other, "all": found["treat_all"][index]})
+        index = found.thresholds.index(threshold)
+        score = Score(value=kept.value[index], low=kept.low[index], high=kept.high[index])
+        other = None if baseline == content.models.primary else found.models[baseline].value[index]
+        rows.append({"at": threshold, "kept": score, "other": other, "all": found.treat_all[index]})
     return rows
 
 
@@ -76,38 +79,37 @@ def distribution_rows(content: ReportContent) -> list[TableRow]:
 def subgroup_rows(content: ReportContent) -> list[TableRow]:
     """Return every grouping with its levels, each with the scores in the order of :data:`SUBGROUP_TITLES`."""
     rows: list[TableRow] = []
-    for name, found in content.metrics["subgroups"].items():
+    for name, found in content.metrics.subgroups.items():
         levels = [
-            {**level, "scores": [] if level["too_few"] else [level["scores"][score] for score in SCORES]}
-            for level in found["levels"]
+            {**dict(level), "scores": [] if level.scores is None else [level.scores[score] for score in SCORES]}
+            for level in found.levels
         ]
-        rows.append({"name": name, "cut": found["cut"], "levels": levels})
+        rows.append({"name": name, "cut": found.cut, "levels": levels})
     return rows
 
 
 def delong_sentence(content: ReportContent) -> str:
     """State the result of DeLong's test for the pair of the verdict; empty if it was refused or is undefined."""
-    found = content.metrics["delong"]
-    if found["refused"] or found["p"] is None:
+    found = content.metrics.delong
+    if found is None or found.p is None or found.difference is None or found.low is None or found.high is None:
         return ""
-    low, high = (signed(found[key]) for key in ("low", "high"))
     return (
         f"DeLong's test against {content.title_of(content.models.baseline)}, which treats records as independent: "
-        f"{signed(found['difference'])} ({low} to {high}), p = {found['p']:.3f}."
+        f"{signed(found.difference)} ({signed(found.low)} to {signed(found.high)}), p = {found.p:.3f}."
     )
 
 
 def certainty_rows(content: ReportContent) -> TableRow | None:
     """Return the calibration method and the results of conformal sets and novelty gate; None if not fitted."""
-    found = content.metrics.get("certainty")
-    if not found:
+    found = content.metrics.certainty
+    if found is None:
         return None
-    losses = sorted(found["calibration"]["log_loss"].items(), key=lambda pair: pair[1])
+    losses = sorted(found.calibration.log_loss.items(), key=lambda pair: pair[1])
     negative, positive = class_names(content.outcome)
-    coverage = [(name, found["conformal"]["coverage"][label]) for label, name in (("1", positive), ("0", negative))]
+    coverage = [(positive, found.conformal.coverage["1"]), (negative, found.conformal.coverage["0"])]
     decisions = {"positive": f"{positive} alone", "negative": f"{negative} alone"}
-    answers = [(decisions.get(name, name), count) for name, count in found["conformal"]["decisions"].items()]
-    return {**found, "losses": losses, "covered": coverage, "answers": answers}
+    answers = [(decisions.get(name, name), count) for name, count in found.conformal.decisions.items()]
+    return {**dict(found), "losses": losses, "covered": coverage, "answers": answers}
 
 
 def score_context(content: ReportContent) -> TableRow:
@@ -117,7 +119,7 @@ def score_context(content: ReportContent) -> TableRow:
         "brier_rows": brier_rows(content),
         "certainty": certainty_rows(content),
         "delong": delong_sentence(content),
-        "ece_by_chance": content.metrics["brier_parts"][content.models.primary]["ece_by_chance"],
+        "ece_by_chance": content.metrics.brier_parts[content.models.primary].ece_by_chance,
         "benefit_rows": benefit_rows(content),
         "without_graph": "" if baseline == content.models.primary else content.title_of(baseline),
         "distribution_rows": distribution_rows(content),

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.evaluate.metrics import METRICS, confusion, score
+from cardiograph.evaluate.results import Score
 from cardiograph.evaluate.summary import ONE_EACH
 from cardiograph.evaluate.verdict import MIN_USEFUL_GAIN
 from cardiograph.report.content import ClinicalContent, GraphContent, ReportContent, SplitRow
 from cardiograph.wording import class_names
 
 TableRow = dict[str, Any]
-Score = Mapping[str, float | None] | None
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded (unlabelled)"}
 COMPARED = ("auroc", "auprc", "balanced_accuracy", "brier", "calibration_slope")
@@ -34,18 +34,21 @@ def signed(value: float) -> str:
     return ("" if value < 0 else "+") + number(value)
 
 
-def interval(found: Score, digits: int = 3) -> str:
+def interval(found: Score | Mapping[str, float | None] | None, digits: int = 3) -> str:
     """Format a score with its interval, such as ``0.812 (0.741 to 0.874)``."""
-    if not found or found["value"] is None:
+    if not found:
         return "undefined"
-    if found["low"] is None or found["high"] is None:
-        return f"{number(found['value'], digits)} (no interval)"
-    return f"{number(found['value'], digits)} ({number(found['low'], digits)} to {number(found['high'], digits)})"
+    shown = Score.model_validate(found)
+    if shown.value is None:
+        return "undefined"
+    if shown.low is None or shown.high is None:
+        return f"{number(shown.value, digits)} (no interval)"
+    return f"{number(shown.value, digits)} ({number(shown.low, digits)} to {number(shown.high, digits)})"
 
 
 def metric_rows(content: ReportContent) -> list[TableRow]:
     """Return every metric of the primary model on test and validation records."""
-    test, validation = content.metrics["test"], content.metrics["validation"]
+    test, validation = content.metrics.test, content.metrics.validation
     rows: list[TableRow] = [
         {"title": metric.title, "meaning": metric.meaning, "test": test[name], "validation": validation[name],
          "best": f"{metric.best:g}", "threshold": metric.needs_threshold}
@@ -172,10 +175,11 @@ def graph_facts(graph: GraphContent) -> list[tuple[str, str]]:
 
 def rests_on(content: ReportContent) -> list[tuple[str, str]]:
     """Return, for each kind of number in the report, the records and method that it is based on."""
-    counts, bootstrap = content.metrics["counts"], content.metrics["bootstrap"]
+    counts, bootstrap = content.metrics.counts, content.metrics.bootstrap
     test, validation = (
-        f"{counts[part]['records']} {part} records in {counts[part]['groups']} groups"
-        for part in ("test", "validation")
+        f"{found.records} {part} records in {found.groups} groups"
+        for part, found in (("test", counts.test), ("validation", counts.validation))
+        if found is not None
     )
     train = sum(row.records for row in content.split if row.part == "train")
     threshold = content.models.thresholds[content.models.primary]
@@ -183,8 +187,8 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
         ("Scores", f"{test}. Scores count each record once; nothing was chosen on these records."),
         (
             "Intervals",
-            f"{bootstrap['resamples']} resamples of whole groups, drawn separately among groups with and without a "
-            f"positive record; the central {bootstrap['confidence'] * 100:g} %. They apply to other patients from the same "
+            f"{bootstrap.resamples} resamples of whole groups, drawn separately among groups with and without a "
+            f"positive record; the central {bootstrap.confidence * 100:g} %. They apply to other patients from the same "
             "population, not to another hospital, and they do not cover repeated training.",
         ),
         (
@@ -197,12 +201,12 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
         ("Threshold", f"{threshold:.4f}, chosen on {validation}: {content.threshold_chosen}."),
         ("Scaling, imputation, block weights, graph, network", f"{train} training records."),
     ]
-    inflation = content.metrics.get("inflation", {})
-    if "difference" in inflation:
+    inflation = content.metrics.inflation
+    if inflation is not None and inflation.difference is not None:
         rows.append(
             (
                 "Inflation meter",
-                f"{inflation['seeds']} pairs of splits of all records, one of rows and one of groups, in the same shares; "
+                f"{inflation.seeds} pairs of splits of all records, one of rows and one of groups, in the same shares; "
                 "the kept model was retrained on each, without augmented copies. The interval accounts for overlapping "
                 "splits (Nadeau and Bengio 2003).",
             )
@@ -225,7 +229,7 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
 
 def tiles(content: ReportContent) -> list[TableRow]:
     """Return the four numbers below the headline, each with the value of an uninformative model."""
-    test = content.metrics["test"]
+    test = content.metrics.test
     prevalence = content.test.positives / max(1, len(content.test))
     baselines = {
         "auprc": f"chance: {prevalence:.2f}",

@@ -178,7 +178,7 @@ def _cohort(content: ReportContent) -> dict[str, Entry]:
         "simulated blind to the label": "The clinical values were simulated, blind to the label.",
     }[content.provenance]
     total = sum(row.records for row in content.split)
-    sites = any(name.lower() == "site" for name in content.metrics["subgroups"])
+    sites = any(name.lower() == "site" for name in content.metrics.subgroups)
     return {
         "1": Entry(f"Name of the outcome in this run: {content.outcome}.", ""),
         "2": Entry("methods.md and the model card contain numbers for it.", ""),
@@ -254,7 +254,7 @@ def _preparation(content: ReportContent) -> dict[str, Entry]:
 def _modelling(content: ReportContent) -> dict[str, Entry]:
     names = ", ".join(content.title_of(name) for name in content.model_order)
     kept = content.title_of(content.models.primary)
-    bootstrap = content.metrics["bootstrap"]
+    bootstrap = content.metrics.bootstrap
     return {
         "12c": Entry(
             f"{names}, on the same features; kept: {kept}. The epoch was chosen by validation loss. Add the "
@@ -263,7 +263,7 @@ def _modelling(content: ReportContent) -> dict[str, Entry]:
         ),
         "12e": Entry(
             "AUROC, AUPRC, Brier score, calibration slope, intercept and curve, distributions by outcome, decisions at the "
-            f"threshold, decision curve; {bootstrap['confidence'] * 100:g} % intervals from {bootstrap['resamples']} "
+            f"threshold, decision curve; {bootstrap.confidence * 100:g} % intervals from {bootstrap.resamples} "
             "resamples of whole groups; models compared on the same resamples.",
             "Discrimination to Models side by side, metrics.json",
             complete=True,
@@ -278,9 +278,9 @@ def _modelling(content: ReportContent) -> dict[str, Entry]:
         ),
         "14": Entry(
             "No method for fairness was used; scores in subgroups are reported."
-            if content.metrics["subgroups"]
+            if content.metrics.subgroups
             else "No method for fairness was used, and no subgroup was examined.",
-            "Subgroups" if content.metrics["subgroups"] else "model_card.md",
+            "Subgroups" if content.metrics.subgroups else "model_card.md",
         ),
         "15": Entry(
             "A probability of the outcome, and a class at the threshold "
@@ -307,8 +307,8 @@ def _modelling(content: ReportContent) -> dict[str, Entry]:
 
 
 def _results(content: ReportContent) -> dict[str, Entry]:
-    counts = content.metrics["counts"]["test"]
-    groups = content.metrics["subgroups"]
+    counts = content.metrics.counts.test
+    groups = content.metrics.subgroups
     site = any(name.lower() == "site" for name in groups)
     by_subgroup = f", in subgroups by {', '.join(groups)}" if groups else ""
     found = {
@@ -319,7 +319,7 @@ def _results(content: ReportContent) -> dict[str, Entry]:
             "Clinical values" if content.clinical else "Cohort",
         ),
         "21": Entry(
-            f"By part and class; {counts['records']} test records, {counts['positive']} with the outcome.",
+            f"By part and class; {counts.records} test records, {counts.positive} with the outcome.",
             "Cohort",
             complete=True,
         ),

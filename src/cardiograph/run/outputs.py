@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,13 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import EvaluationConfig, RunConfig
 from cardiograph.containers import TEST, VAL
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.results import (
+    CalibrationChoice,
+    Certainty,
+    ConformalSummary,
+    NoveltySummary,
+    RunMetrics,
+)
 from cardiograph.evaluate.summary import summarise
 from cardiograph.inference import Predictor, Scores
 from cardiograph.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
@@ -30,7 +37,7 @@ from cardiograph.uncertainty.conformal import DIGITS
 
 def summarise_uncertainty(
     predictor: Predictor, found: Scores | None, labels: NDArray[np.int64], config: EvaluationConfig
-) -> dict[str, Any] | None:
+) -> Certainty | None:
     """Summarise the calibration of the primary model, and its conformal sets and novelty gate on test records.
 
     Args:
@@ -40,39 +47,37 @@ def summarise_uncertainty(
         config: Configured coverage of the sets and quantile of the gate.
 
     Returns:
-        Values ready for JSON; None if no uncertainty was fitted.
+        The summary; None if no uncertainty was fitted.
     """
     uncertainty = predictor.bundle.uncertainty
     if uncertainty is None or found is None or found.uncertainty is None:
         return None
     output, sets = found.uncertainty, uncertainty.conformal
-    coverage: dict[str, float | None] = {"0": None, "1": None}
+    coverage: dict[Literal["0", "1"], float | None] = {"0": None, "1": None}
     if sets is not None and sets.enough:
         inside = output.p_values > round(1 - sets.confidence, DIGITS)
-        for label in (0, 1):
+        for label, name in enumerate(coverage):
             rows = labels == label
-            coverage[str(label)] = float(inside[rows, label].mean()) if rows.any() else None
+            coverage[name] = float(inside[rows, label].mean()) if rows.any() else None
     judged = np.array([not reason for reason in output.unjudged], dtype=bool)
-    return {
-        "calibration": {
-            "kind": uncertainty.calibrator.kind,
-            "reason": uncertainty.reason,
-            "log_loss": uncertainty.compared,
-        },
-        "conformal": {
-            "confidence": config.conformal,
-            "records": "one class only" if sets is None else sets.statement,
-            "coverage": coverage,
-            "decisions": dict(sorted(Counter(output.decisions).items())),
-        },
-        "novelty": {
-            "quantile": config.novelty,
-            "judged": int(judged.sum()),
-            "not_judged": int((~judged).sum()),
-            "novel": int(output.novel.sum()),
-        },
-        "width": None if np.isnan(output.high).all() else float(np.nanmedian(output.high - output.low)),
-    }
+    return Certainty(
+        calibration=CalibrationChoice(
+            kind=uncertainty.calibrator.kind, reason=uncertainty.reason, log_loss=uncertainty.compared
+        ),
+        conformal=ConformalSummary(
+            confidence=config.conformal,
+            records="one class only" if sets is None else sets.statement,
+            coverage=coverage,
+            decisions=dict(sorted(Counter(output.decisions).items())),
+        ),
+        novelty=NoveltySummary(
+            quantile=config.novelty,
+            judged=int(judged.sum()),
+            not_judged=int((~judged).sum()),
+            novel=int(output.novel.sum()),
+        ),
+        width=None if np.isnan(output.high).all() else float(np.nanmedian(output.high - output.low)),
+    )
 
 
 def record_model(
@@ -115,12 +120,8 @@ def record_scores(
     predictors: Mapping[str, Predictor],
     config: RunConfig,
     steps: PipelineSteps,
-) -> dict[str, Any]:
-    """Score validation and test records with every model, and write tables, metrics and metadata.
-
-    Returns:
-        The content of ``metrics.json``.
-    """
+) -> RunMetrics:
+    """Score validation and test records with every model, and write tables, metrics and metadata."""
     parts, prepared = {part: dataset.rows(part) for part in (VAL, TEST)}, fitted.prepared
     scores = {
         name: {part: steps.score(predictor, dataset, prepared, rows) for part, rows in parts.items()}
@@ -146,13 +147,17 @@ def record_scores(
         settings=config.evaluation,
         seed=config.seed,
     )
-    metrics["subgroups"] = score_subgroups(dataset, predictions[TEST], roles, config)
     kept = config.model.name
-    metrics["certainty"] = summarise_uncertainty(
-        predictors[kept], scores[kept][TEST].scores, predictions[TEST].labels, config.evaluation
+    metrics = metrics.model_copy(
+        update={
+            "subgroups": score_subgroups(dataset, predictions[TEST], roles, config),
+            "certainty": summarise_uncertainty(
+                predictors[kept], scores[kept][TEST].scores, predictions[TEST].labels, config.evaluation
+            ),
+        }
     )
     _write_tables(directory, dataset, predictions, scores[config.model.name])
-    directory.write_json("metrics.json", metrics)
+    directory.write_metrics(metrics)
     directory.write_arrays("graph.safetensors", sample_graph(dataset, fitted, scores[config.model.name][TEST], config))
     directory.record(run_metadata(dataset, fitted, roles, config))
     return metrics

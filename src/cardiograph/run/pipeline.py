@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from cardiograph.config import RunConfig
 from cardiograph.containers import ClinicalTable, Cohort, Groups, Split
 from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
+from cardiograph.evaluate.results import RunMetrics
 from cardiograph.features.clinical import clinical_values
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.groups import group_records
@@ -44,26 +44,21 @@ class RunResult:
 
     Args:
         path: Run directory.
-        metrics: Content of ``metrics.json``.
+        metrics: Scores of the run, as in ``metrics.json``.
         seconds: Duration of each stage in seconds, in the order in which they ran.
         images_per_second: Pages read or embedded per second; empty if all were in the cache.
     """
 
     path: Path
-    metrics: dict[str, Any]
+    metrics: RunMetrics
     seconds: dict[str, float] = field(default_factory=dict)
     images_per_second: dict[str, float] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         """Return the scores of the test records as a table, for notebooks."""
-        test = self.metrics["test"]
         rows = [
-            (
-                name,
-                *(f"{found[key]:.3f}" if isinstance(found.get(key), float) else "" for key in ("value", "low", "high")),
-            )
-            for name, found in test.items()
-            if isinstance(found, dict) and "value" in found
+            (name, *("" if number is None else f"{number:.3f}" for number in (found.value, found.low, found.high)))
+            for name, found in self.metrics.test.items()
         ]
         return html_table(("score", "value", "low", "high"), rows, caption=str(self.path))
 
@@ -95,7 +90,7 @@ class RunState:
     dataset: Dataset = field(init=False)
     prepared: PreparedGraph = field(init=False)
     fitted: FittedModels = field(init=False)
-    metrics: dict[str, Any] = field(init=False)
+    metrics: RunMetrics = field(init=False)
 
     @property
     def config(self) -> RunConfig:
@@ -239,8 +234,8 @@ def score_naive_split(state: RunState) -> None:
     if not state.steps.cautions:
         with state.context.stage("inflation"):
             optimism = measure_optimism(state.dataset, state.config, state.context.progress)
-        state.metrics["inflation"] = optimism
-        state.directory.write_json("metrics.json", state.metrics)
+        state.metrics = state.metrics.model_copy(update={"inflation": optimism})
+        state.directory.write_metrics(state.metrics)
 
 
 def report(state: RunState) -> None:
@@ -271,7 +266,7 @@ RECORDED_STEPS: tuple[Callable[[RunState], None], ...] = (embed, build_graph, tr
 def finished_result(directory: RunDirectory) -> RunResult:
     """Return the result of a run that was finished earlier."""
     facts = directory.read_json("run.json")
-    return RunResult(directory.path, directory.read_json("metrics.json"), facts["seconds"], facts["images_per_second"])
+    return RunResult(directory.path, directory.read_metrics(), facts["seconds"], facts["images_per_second"])
 
 
 def _check(cohort: Cohort, config: RunConfig) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from cardiograph.artifacts.run import RunDirectory
+from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
 from cardiograph.containers import TEST, VAL
 from cardiograph.errors import Issue, RunError
 from cardiograph.evaluate.curves import part_curves
 from cardiograph.evaluate.decision import rule_in_words
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.results import RunMetrics
 from cardiograph.report.content import (
     CeilingContent,
     ClinicalContent,
@@ -69,7 +70,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
         created=facts["created"],
         provenance=facts["provenance"],
         models=roles,
-        metrics=directory.read_json("metrics.json"),
+        metrics=_metrics(directory),
         test=parts[TEST],
         test_curves=part_curves(parts[TEST], roles.primary, confidence=config.evaluation.confidence),
         validation=parts[VAL],
@@ -102,6 +103,15 @@ def report_content(directory: RunDirectory) -> ReportContent:
             command=facts["command"],
         ),
     )
+
+
+def _metrics(directory: RunDirectory) -> RunMetrics:
+    """Read the scores of a trained run, which all have to be there but for the inflation meter."""
+    metrics = directory.read_metrics()
+    if absent := sorted(set(RunMetrics.model_fields) - metrics.model_fields_set - {"inflation"}):
+        message = f"{directory.path / METRICS_FILE}: lacks {', '.join(absent)}; the file is damaged, make the run again"
+        raise RunError(message)
+    return metrics
 
 
 def _predictions(directory: RunDirectory, roles: ModelRoles) -> dict[str, PartPredictions]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
+from cardiograph.evaluate.results import Subgroups
 from cardiograph.evaluate.subgroups import MAX_LEVELS, groupings_of, subgroup_scores
 from cardiograph.train.data import Dataset
 
@@ -19,7 +20,9 @@ MAX_COLUMNS = 12
 """Maximum number of unread columns: among many levels some differ by chance."""
 
 
-def score_subgroups(dataset: Dataset, test: PartPredictions, roles: ModelRoles, config: RunConfig) -> dict[str, Any]:
+def score_subgroups(
+    dataset: Dataset, test: PartPredictions, roles: ModelRoles, config: RunConfig
+) -> dict[str, Subgroups]:
     """Score the primary model in subgroups of the test records, see :func:`subgroup_scores`.
 
     Args:

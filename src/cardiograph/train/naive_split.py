@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, TRAIN, Split
 from cardiograph.evaluate.bootstrap import Interval, resampled_interval
 from cardiograph.evaluate.metrics import score
+from cardiograph.evaluate.results import Inflation
 from cardiograph.ingest.groups import draw_groups, split_rows
 from cardiograph.progress import Progress
 from cardiograph.train.balance import class_weights
@@ -21,7 +21,7 @@ SEEDS = 5
 """Number of paired splits."""
 
 
-def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) -> dict[str, Any]:
+def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) -> Inflation:
     """Train and score the configured model on paired splits: by group, and by row as in much published work.
 
     Both splits of a pair leave out augmented copies and use class weights instead, so that only the split differs.
@@ -32,14 +32,13 @@ def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) ->
         progress: Callback that receives progress after each split.
 
     Returns:
-        ``sentence``, and if a group has more than one record also ``by_row``, ``by_group`` (mean AUROC), ``difference``
-        (value, low, high), ``model`` and ``seeds``; all values are ready for JSON.
+        The means and their difference; only a sentence if no group has more than one record.
     """
     groups = dataset.split.groups
     labelled = dataset.cohort.labels >= 0
     sizes = np.bincount(groups.index[labelled], minlength=1)
     if sizes.max() < 2:
-        return {"sentence": "No group of more than one record: nothing to inflate."}
+        return Inflation(sentence="No group of more than one record: nothing to inflate.")
     progress.start("inflation meter", 2 * SEEDS)
     found = []
     for number in range(SEEDS):
@@ -63,22 +62,22 @@ def _auroc(dataset: Dataset, split: Split, config: RunConfig) -> float:
     return score(labels[resplit.rows(TEST)], found, 0.5)["auroc"]
 
 
-def _summary(found: np.ndarray, config: RunConfig) -> dict[str, Any]:
+def _summary(found: np.ndarray, config: RunConfig) -> Inflation:
     """Summarise [seeds, 2] AUROC by row and by group."""
     confidence = config.evaluation.confidence
     difference: Interval = resampled_interval(
         found[:, 0] - found[:, 1], train=config.split.train, test=config.split.test, confidence=confidence
     )
     by_row, by_group = (float(value) for value in found.mean(axis=0))
-    return {
-        "by_row": by_row,
-        "by_group": by_group,
-        "difference": difference.as_dict(),
-        "model": config.model.name,
-        "seeds": SEEDS,
-        "sentence": (
+    return Inflation(
+        by_row=by_row,
+        by_group=by_group,
+        difference=difference.as_score(),
+        model=config.model.name,
+        seeds=SEEDS,
+        sentence=(
             f"If rows instead of groups were split at random, this model would score AUROC {by_row:.3f} where it "
             f"scores {by_group:.3f} by group (means of {SEEDS} paired splits): {difference.value:+.3f}, "
             f"{confidence * 100:g} % interval {difference.low:+.3f} to {difference.high:+.3f}."
         ),
-    }
+    )

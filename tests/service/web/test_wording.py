@@ -42,7 +42,7 @@ def test_every_decision_has_words(decision, title, message):
 def test_limits_are_those_of_the_run(finished_run, predictor, tmp_path):
     limits = limits_of(finished_run, predictor.bundle)
     metrics = json.loads((finished_run / "metrics.json").read_text())
-    assert limits.auroc == metrics["test"]["auroc"]
+    assert limits.auroc.as_dict() == metrics["test"]["auroc"]
     assert limits.verdict == metrics["graph_verdict"]["sentence"]
     assert limits.report
     bare = limits_of(tmp_path, predictor.bundle)

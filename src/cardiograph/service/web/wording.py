@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cardiograph.artifacts.bundle import ModelBundle
-from cardiograph.artifacts.files import read_json
+from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
+from cardiograph.evaluate.results import Score
 from cardiograph.schema import Provenance
 from cardiograph.wording import WORDINGS, Wording, class_names
 
@@ -35,13 +36,13 @@ class Limits:
     """Quality and limits of the model, as found by its run.
 
     Args:
-        auroc: AUROC on the test records as ``value``, ``low``, ``high``; None without the run directory.
+        auroc: AUROC on the test records; None without the run directory.
         verdict: Sentence that says whether the graph helped; empty if unknown.
         wording: Terms for scores of this provenance.
         report: Whether the run has a report.
     """
 
-    auroc: Mapping[str, float | None] | None
+    auroc: Score | None
     verdict: str
     wording: Wording
     report: bool
@@ -105,14 +106,13 @@ def confidence_of(bundle: ModelBundle) -> float | None:
 
 def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     """Read the quality of the model from the run's ``metrics.json``, if it exists."""
-    path = run / "metrics.json"
-    metrics = read_json(path) if path.is_file() else {}
-    verdict = metrics.get("graph_verdict") or {}
+    metrics = RunDirectory(run).read_metrics() if (run / METRICS_FILE).is_file() else None
+    verdict = None if metrics is None else metrics.graph_verdict
     found = bundle.served.provenance
     provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in found), "measured")
     return Limits(
-        auroc=metrics.get("test", {}).get("auroc"),
-        verdict=verdict.get("sentence", ""),
-        wording=WORDINGS[metrics.get("provenance", provenance)],
+        auroc=None if metrics is None else metrics.test["auroc"],
+        verdict="" if verdict is None else verdict.sentence,
+        wording=WORDINGS[provenance if metrics is None else metrics.provenance],
         report=(run / "report.html").is_file(),
     )
