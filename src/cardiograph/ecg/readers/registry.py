@@ -35,5 +35,37 @@ _READERS = "cardiograph.ecg.readers"
 
 READERS: dict[str, ReaderSpec] = {
     "wfdb": ReaderSpec("WFDB", f"{_READERS}.wfdb:read_wfdb", (".hea", ".dat", ".mat")),
+    "dicom": ReaderSpec("DICOM", f"{_READERS}.dicom:read_dicom", (".dcm",), re.compile(rb"\A.{128}DICM", re.DOTALL)),
+    "aecg": ReaderSpec("HL7 aECG", f"{_READERS}.aecg:read_aecg", (".xml",), re.compile(rb"<(\w+:)?AnnotatedECG\b")),
+    "sierra": ReaderSpec(
+        "Philips Sierra XML", f"{_READERS}.sierra:read_sierra", (".xml",), re.compile(rb"<(\w+:)?restingecgdata\b")
+    ),
+    "muse": ReaderSpec(
+        "GE MUSE XML",
+        f"{_READERS}.muse:read_muse",
+        (".xml",),
+        re.compile(rb"<RestingECG\b"),
+        tried_on_device_files=False,
+    ),
+    "scp": ReaderSpec(
+        "SCP-ECG", f"{_READERS}.scp:read_scp", (".scp",), re.compile(rb"\A.{8}\0\0.{4}..(SCPECG|\0{6})", re.DOTALL)
+    ),
+    "edf": ReaderSpec(
+        "EDF",
+        f"{_READERS}.edf:read_edf_file",
+        (".edf",),
+        re.compile(rb"\A(0       |\xffBIOSEMI)"),
+        extra="ecg",
+        tried_on_device_files=False,
+    ),
+    "hdf5": ReaderSpec(
+        "HDF5", f"{_READERS}.hdf5:read_hdf5", (".h5", ".hdf5"), re.compile(rb"\A\x89HDF\r\n\x1a\n"), extra="ecg"
+    ),
+    "pdf": ReaderSpec(
+        "PDF with traces as paths", f"{_READERS}.pdf:read_pdf", (".pdf",), re.compile(rb"\A.{0,1024}?%PDF-", re.DOTALL)
+    ),
+    "parquet": ReaderSpec("Parquet", f"{_READERS}.tables:read_parquet", (".parquet",), re.compile(rb"\APAR1")),
+    "numpy": ReaderSpec("NumPy", f"{_READERS}.arrays:read_numpy", (".npy", ".npz"), re.compile(rb"\A\x93NUMPY")),
+    "csv": ReaderSpec("CSV", f"{_READERS}.tables:read_csv", (".csv", ".tsv", ".txt")),
 }
 """Name -> format, in the order in which they are tried."""
