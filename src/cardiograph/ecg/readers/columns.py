@@ -70,12 +70,16 @@ def _rate(source: EcgSource, times: NDArray[np.float64]) -> float:
     if len(times) < 2 or not np.isfinite(times).all() or span <= 0:
         source.refuse("irregular_time", "its times do not increase", "write the time of each sample, or none")
     raw = (len(times) - 1) / span
-    for rate in (float(round(raw)), float(f"{raw:.6g}"), raw):
-        places = (times - times[0]) * rate
-        if rate > 0 and np.abs(places - np.arange(len(times))).max() <= MAX_JITTER:
-            return rate
-    source.refuse(
-        "irregular_time",
-        "its times are not evenly spaced",
-        "resample it to even steps, with empty cells where nothing was recorded",
-    )
+    even = np.arange(len(times))
+    fits = [
+        rate
+        for rate in (float(round(raw)), float(f"{raw:.6g}"), raw)
+        if rate > 0 and np.abs((times - times[0]) * rate - even).max() <= MAX_JITTER
+    ]
+    if not fits:
+        source.refuse(
+            "irregular_time",
+            "its times are not evenly spaced",
+            "resample it to even steps, with empty cells where nothing was recorded",
+        )
+    return fits[0]

@@ -43,8 +43,6 @@ def read_edf_file(source: EcgSource) -> Ecg:
         rows += [np.full(rows[0].shape if rows else 1, np.nan, dtype=np.float32) for _ in others]
         filters = _filters(leads[0][1].prefiltering) if leads else DeviceFilters()
         start = datetime.combine(edf.startdate, edf.starttime)
-    if not leads:
-        rates = {1.0}
     return build_ecg(
         source,
         [*(name for name, _ in leads), *others],
@@ -79,7 +77,7 @@ def _check_length(source: EcgSource) -> None:
 
 
 def _millivolts(source: EcgSource, signal: Any) -> np.ndarray[Any, np.dtype[np.float32]]:  # noqa: ANN401 - of edfio
-    if not signal.physical_max != signal.physical_min or not signal.digital_max > signal.digital_min:
+    if signal.physical_max == signal.physical_min or not signal.digital_max > signal.digital_min:
         source.refuse("unit_missing", "a lead has an empty range, so its gain is unknown", "export the file again")
     factor = source.millivolts(signal.physical_dimension.strip() or None)
     values: np.ndarray[Any, np.dtype[np.float32]] = (signal.data * factor).astype(np.float32)
