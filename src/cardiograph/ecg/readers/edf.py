@@ -42,7 +42,7 @@ def read_edf_file(source: EcgSource) -> Ecg:
         rows = [_millivolts(source, signal) for _, signal in leads]
         rows += [np.full(rows[0].shape if rows else 1, np.nan, dtype=np.float32) for _ in others]
         filters = _filters(leads[0][1].prefiltering) if leads else DeviceFilters()
-        start = datetime.combine(edf.startdate, edf.starttime)
+        start = _start(edf)
     return build_ecg(
         source,
         [*(name for name, _ in leads), *others],
@@ -52,6 +52,13 @@ def read_edf_file(source: EcgSource) -> Ecg:
         start=start,
         filters=filters,
     )
+
+
+def _start(edf: Any) -> datetime | None:  # noqa: ANN401 - a file of edfio
+    try:
+        return datetime.combine(edf.startdate, edf.starttime)
+    except ValueError:  # an anonymised date, too
+        return None
 
 
 def _check_length(source: EcgSource) -> None:

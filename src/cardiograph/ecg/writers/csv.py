@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from cardiograph.ecg.ecg import Ecg
@@ -13,11 +11,11 @@ DIGITS = 6
 """Decimals: 1 nV, below the step of any device, and 1 us."""
 
 
-def write_csv(ecg: Ecg, path: Path, *, keep_start: bool = False) -> None:
-    """Write the table; the cells of samples that were not recorded are empty."""
+def csv_files(ecg: Ecg, name: str, *, keep_start: bool = False) -> dict[str, bytes]:
+    """Return the table; the cells of samples that were not recorded are empty, and the start is never written."""
     times = np.arange(ecg.signal.shape[1]) / ecg.rate
     lines = [",".join(["time [s]", *(f"{lead} [mV]" for lead in LEADS)])]
     for time, values in zip(times.tolist(), ecg.signal.T.tolist(), strict=True):
         cells = ["" if value != value else f"{value:.{DIGITS}f}" for value in values]
         lines.append(f"{time:.{DIGITS}f},{','.join(cells)}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {f"{name}.csv": ("\n".join(lines) + "\n").encode()}

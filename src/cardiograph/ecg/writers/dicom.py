@@ -5,8 +5,8 @@ Source: DICOM PS3.3, A.34.3 and A.34.4; PS3.16, CID 3001.
 
 from __future__ import annotations
 
+import io
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cardiograph.ecg.ecg import DeviceFilters, Ecg
@@ -21,8 +21,8 @@ MAX_SAMPLES_12_LEAD = 16384
 _CODES = {lead: number for number, lead in SCP_LEADS.items()}
 
 
-def write_dicom(ecg: Ecg, path: Path, *, keep_start: bool = False) -> None:
-    """Write one group of twelve channels; the fields about the patient, which the standard demands, are empty."""
+def dicom_files(ecg: Ecg, name: str, *, keep_start: bool = False) -> dict[str, bytes]:
+    """Return a file with one group of twelve channels; the fields about the patient that must be there are empty."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import (
         ExplicitVRLittleEndian,
@@ -53,7 +53,9 @@ def write_dicom(ecg: Ecg, path: Path, *, keep_start: bool = False) -> None:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.save_as(path, enforce_file_format=True)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return {f"{name}.dcm": buffer.getvalue()}
 
 
 def _group(ecg: Ecg) -> Dataset:

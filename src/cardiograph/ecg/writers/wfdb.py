@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 
@@ -12,13 +11,12 @@ from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.writers.steps import to_steps
 
 
-def write_wfdb(ecg: Ecg, path: Path, *, keep_start: bool = False) -> None:
-    """Write ``path`` and a file of samples next to it.
+def wfdb_files(ecg: Ecg, name: str, *, keep_start: bool = False) -> dict[str, bytes]:
+    """Return the header and the file of samples of a record.
 
     Raises:
-        ValueError: If the name of the file holds other characters than letters, digits, ``_`` and ``-``.
+        ValueError: If the name holds other characters than letters, digits, ``_`` and ``-``.
     """
-    name = path.stem
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         message = f"a WFDB record cannot be called {name!r}; use letters, digits, _ and -"
         raise ValueError(message)
@@ -29,5 +27,5 @@ def write_wfdb(ecg: Ecg, path: Path, *, keep_start: bool = False) -> None:
         checksum = int(row.sum(dtype=np.int64)) % 65536
         checksum -= 65536 if checksum >= 32768 else 0
         lines.append(f"{name}.dat 16 {1000 / step:g}(0)/mV 16 0 {row[0]} {checksum} 0 {lead}")
-    path.with_suffix(".dat").write_bytes(np.ascontiguousarray(steps.T, dtype="<i2").tobytes())
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    header = "\n".join(lines) + "\n"
+    return {f"{name}.hea": header.encode(), f"{name}.dat": np.ascontiguousarray(steps.T, dtype="<i2").tobytes()}

@@ -1,8 +1,6 @@
-"""The entry point of all writers, and the choice of the format by the suffix."""
+"""The entry point of all writers."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.registry import load_factory
@@ -10,29 +8,33 @@ from cardiograph.registry import load_factory
 _WRITERS = "cardiograph.ecg.writers"
 
 WRITERS: dict[str, str] = {
-    ".hea": f"{_WRITERS}.wfdb:write_wfdb",
-    ".csv": f"{_WRITERS}.csv:write_csv",
-    ".dcm": f"{_WRITERS}.dicom:write_dicom",
+    "wfdb": f"{_WRITERS}.wfdb:wfdb_files",
+    "csv": f"{_WRITERS}.csv:csv_files",
+    "dicom": f"{_WRITERS}.dicom:dicom_files",
 }
-"""Suffix -> ``module:name`` of the writer, a callable (ecg, path, keep_start) -> None."""
+"""Format -> ``module:name`` of its writer."""
 
 
-def write_ecg(ecg: Ecg, path: Path, *, keep_start: bool = False) -> None:
-    """Write an ECG in the format of the suffix: ``.hea`` (WFDB), ``.csv`` or ``.dcm`` (DICOM).
+def ecg_files(ecg: Ecg, file_format: str, name: str, *, keep_start: bool = False) -> dict[str, bytes]:
+    """Return the files of an ECG in another format, for the caller to write.
 
     No format gets a name, an identifier or another fact about the patient, because an :class:`Ecg` holds none. Samples
     that were not recorded stay so in WFDB (a reserved value), CSV (empty cells) and DICOM (a padding value).
 
     Args:
         ecg: ECG to write.
-        path: New file; WFDB also gets a file of samples with the suffix ``.dat``.
-        keep_start: Whether the start of the recording is written, which can identify a patient.
+        file_format: One of :data:`WRITERS`.
+        name: Name of the files, without a suffix.
+        keep_start: Whether WFDB and DICOM state the start of the recording, which can identify a patient.
+
+    Returns:
+        File name -> content; the file to read again is the first.
 
     Raises:
-        ValueError: If the suffix is none of :data:`WRITERS`, or the ECG does not fit the format.
+        ValueError: If the format is unknown, or the name does not suit it.
     """
-    suffix = path.suffix.lower()
-    if suffix not in WRITERS:
-        message = f"ECG files cannot be written as {suffix or 'a file without suffix'}; use one of {', '.join(WRITERS)}"
+    if file_format not in WRITERS:
+        message = f"ECGs cannot be written as {file_format!r}; the formats are {', '.join(WRITERS)}"
         raise ValueError(message)
-    load_factory(WRITERS[suffix])(ecg, path, keep_start=keep_start)
+    files: dict[str, bytes] = load_factory(WRITERS[file_format])(ecg, name, keep_start=keep_start)
+    return files
