@@ -63,11 +63,10 @@ def test_an_aecg_file_without_a_waveform_is_refused(shared):
     assert caught.value.issues[0].code == "too_short"
 
 
-@pytest.mark.parametrize("version", ["1.03", "1.04"])
-def test_compressed_sierra_files_equal_another_decoder(shared, version):
+def test_compressed_sierra_files_equal_another_decoder(shared):
     import sierraecg
 
-    path = shared / "data" / "formats" / "sierra" / f"sierra-{version}.xml"
+    path = shared / "data" / "formats" / "sierra" / "sierra-1.03.xml"
     ecg = read_ecg(path)
     for lead in sierraecg.read_file(str(path)).leads:
         np.testing.assert_allclose(ecg.lead(lead.label), lead.samples[: ecg.signal.shape[1]] * 0.005, atol=1e-6)

@@ -148,6 +148,8 @@ def _polylines(source: EcgSource, page: Any) -> list[Polyline]:  # noqa: ANN401 
             matrix, form = matrix.multiply(form.get_matrix()), form.container
         a, b, c, d, e, f = matrix.get()
         for points in _subpaths(each):
+            if not np.isfinite([a, b, c, d, e, f]).all() or not np.isfinite(points).all():
+                source.refuse("damaged", "a line of its page has no place", "export the file again")
             placed = points @ np.array([[a, b], [c, d]]) + np.array([e, f])
             lines.append(Polyline(_turned(page, placed), colour))
     return lines

@@ -22,6 +22,7 @@ MAX_JOIN_POINTS = 0.05
 """Largest gap in points between lines that are one trace."""
 
 GRID_MM = (1.0, 5.0)
+MIN_GRID_LINES = 10
 MAX_SHRINK = 0.3
 """Largest deviation of a print from its true size, as a share."""
 
@@ -125,13 +126,16 @@ def _points_per_mm(lines: list[Polyline]) -> tuple[float, tuple[str, ...]]:
         if len(line.points) == 2 and abs(line.points[0, 0] - line.points[1, 0]) < 0.01:
             places.setdefault(line.colour, []).append(float(line.points[0, 0]))
     for found in sorted(places.values(), key=len, reverse=True):
-        distances = np.diff(np.unique(np.round(found, 2)))
-        if len(distances) < 10:
+        sorted_places = np.sort(found)
+        distances = np.diff(sorted_places)
+        distances = distances[distances > 0.1]  # lines that are drawn twice
+        if len(distances) < MIN_GRID_LINES:
             break
-        step = float(np.median(distances)) / POINTS_PER_MM
-        nearest = min(GRID_MM, key=lambda size: abs(np.log(step / size)))
-        if abs(step / nearest - 1) <= MAX_SHRINK:
-            return float(np.median(distances)) / nearest, ()
+        step = float(np.median(distances))
+        span = float(sorted_places[-1] - sorted_places[0])
+        nearest = min(GRID_MM, key=lambda size: abs(np.log(step / POINTS_PER_MM / size)))
+        if abs(step / POINTS_PER_MM / nearest - 1) <= MAX_SHRINK:
+            return span / round(span / step) / nearest, ()
     return POINTS_PER_MM, ("The PDF has no grid of lines; its size was taken as printed.",)
 
 

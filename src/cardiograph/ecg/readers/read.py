@@ -47,7 +47,9 @@ def open_source(source: Path | str | bytes, *, name: str = "", options: ReadOpti
     else:
         try:
             with open_regular(path) as handle:
-                content = handle.read(MAX_FILE_BYTES + 1)
+                size = handle.seek(0, 2)  # a read of more than there is takes the memory for it
+                handle.seek(0)
+                content = handle.read(min(size, MAX_FILE_BYTES + 1))
         except OSError as error:
             opened.refuse("missing", f"it cannot be opened: {error.strerror}", "correct the path")
     if not content:

@@ -39,6 +39,9 @@ _SIGNAL = re.compile(
 Fields = dict[str, str | None]
 """Name of a field of a signal line -> its text."""
 
+_FORMATS = ("8", "16", "24", "32", "61", "80", "160", "212", "310", "311", "508", "516", "524")
+"""Formats of samples that the package reads."""
+
 _START_FORMATS = ("%H:%M:%S %d/%m/%Y", "%H:%M:%S.%f %d/%m/%Y", "%d-%b-%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S")
 
 
@@ -212,7 +215,16 @@ def _signal_fields(source: EcgSource, header: Header) -> list[Fields]:
 
 
 def _check_files(source: EcgSource, header: Header, signals: list[Fields]) -> None:
-    """Check what makes the package allocate memory or open files: sizes, file names, skews and offsets."""
+    """Check what makes the package allocate memory or open files, and that a file has one format."""
+    for fields in signals:
+        same = {(each["format"], each["offset"]) for each in signals if each["file"] == fields["file"]}
+        if len(same) > 1 or fields["format"] not in _FORMATS:
+            source.refuse(
+                "unsupported",
+                f"a file of samples has one of the formats {', '.join(_FORMATS)}, and one offset",
+                "correct the header",
+                value=f"format {fields['format']}",
+            )
     channels, samples = sum(int(each["per_frame"] or 1) for each in signals), header.number("samples")
     for fields in signals:
         path = header.path.with_name(str(fields["file"]))
