@@ -163,12 +163,12 @@ class Ecg:
     def recorded(self) -> tuple[str, ...]:
         """Leads that hold at least one value, derived ones included."""
         present = np.isfinite(self.signal).any(axis=1)
-        return tuple(lead for lead, there in zip(LEADS, present, strict=True) if there)
+        return tuple(lead for lead, there in zip(LEADS, present.tolist(), strict=True) if there)
 
     @property
     def duration(self) -> float:
         """Length of the common time axis in seconds."""
-        return self.signal.shape[1] / self.rate
+        return float(self.signal.shape[1] / self.rate)
 
     def lead(self, name: str) -> Millivolts:
         """Return one lead, [samples] float32 in mV.
@@ -178,7 +178,8 @@ class Ecg:
         """
         if name not in LEADS:
             raise KeyError(name)
-        return self.signal[LEADS.index(name)]
+        row: Millivolts = self.signal[LEADS.index(name)]
+        return row
 
     def einthoven_error(self) -> float:
         """Return the median of ``|I + III - II|`` in mV where all three leads were recorded; NaN if they never were.

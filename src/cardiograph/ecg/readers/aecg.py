@@ -35,15 +35,20 @@ def read_aecg(source: EcgSource) -> Ecg:
     sets = [_read_set(source, each) for each in series[0].findall("component/sequenceSet")]
     if not sets:
         source.refuse("no_waveform", "its rhythm has no samples", "export the file with its waveforms")
-    heads = [head for head, _ in sets if isinstance(head, datetime)]
-    first = min(heads) if len(heads) == len(sets) else None
-    pieces = [
-        Piece(piece.names, piece.rows, piece.rate, (head - first).total_seconds() if first else float(head))  # type: ignore[operator, arg-type]
-        for head, piece in sets
-    ]
+    first = sets[0][0] if isinstance(sets[0][0], datetime) else None
+    pieces = [Piece(piece.names, piece.rows, piece.rate, _seconds(source, head, first)) for head, piece in sets]
     names, rows, rate, more = join_pieces(source, pieces)
     filters = _filters(series[0])
     return build_ecg(source, names, rows, rate, file_format="aecg", notes=notes + more, filters=filters, start=first)
+
+
+def _seconds(source: EcgSource, head: datetime | float, first: datetime | None) -> float:
+    """Return the begin of a set in seconds, after the begin of the first one where both are times."""
+    if isinstance(head, datetime) and first is not None:
+        return (head - first).total_seconds()
+    if isinstance(head, datetime) or first is not None:
+        source.refuse("damaged", "some of its time axes are absolute, others relative", "export the file again")
+    return head
 
 
 def _code(element: Element) -> str:

@@ -84,7 +84,7 @@ def _read_group(source: EcgSource, group: Dataset) -> Piece:
     padding = group.get("WaveformPaddingValue")
     rows = np.full((channels, samples), np.nan, dtype=np.float32)
     for row, channel, values in zip(rows, definitions, raw.T, strict=True):
-        row[:] = _millivolts(source, channel, values)
+        row[:] = _millivolts(source, channel, values.astype(np.float64))
         if padding is not None:
             row[values == np.frombuffer(_bytes(padding), dtype=dtype)[0]] = np.nan
     offset = float(group.get("MultiplexGroupTimeOffset", 0) or 0) / 1000
@@ -108,7 +108,7 @@ def _channel_name(channel: Dataset) -> str:
     return str(channel.get("ChannelLabel", ""))
 
 
-def _millivolts(source: EcgSource, channel: Dataset, values: NDArray[np.integer]) -> NDArray[np.float64]:
+def _millivolts(source: EcgSource, channel: Dataset, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (value * sensitivity * correction + baseline) in mV, the baseline being in the unit of the sensitivity."""
     sensitivity = channel.get("ChannelSensitivity")
     if sensitivity is None or not float(sensitivity):

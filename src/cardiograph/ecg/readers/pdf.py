@@ -103,7 +103,8 @@ def _words(source: EcgSource, page: Any) -> tuple[list[Word], str]:  # noqa: ANN
     count = min(textpage.count_chars(), MAX_CHARACTERS)
     text = textpage.get_text_range(0, count)
     words: list[Word] = []
-    letters, boxes = "", []
+    letters = ""
+    boxes: list[tuple[float, ...]] = []
     for index in range(count):
         letter = textpage.get_text_range(index, 1)
         if letter.strip():

@@ -67,7 +67,7 @@ def join_pieces(
                 twice.append(name)
             else:
                 target[:] = values
-    notes = ()
+    notes: tuple[str, ...] = ()
     if twice:
         notes = (f"The file holds {', '.join(twice)} twice at the same time; the longer recording was taken.",)
     return names, rows, rate, notes

@@ -64,7 +64,7 @@ def _read(source: EcgSource, sections: dict[int, bytes]) -> Ecg:
     first, last = min(span.first for span in spans), max(span.last for span in spans)
     source.check_size(len(spans), last - first + 1)
     rows = np.full((len(spans), last - first + 1), np.nan, dtype=np.float32)
-    values = [lead * float(rhythm.nanovolts) for lead in rhythm.leads]
+    values = [lead.astype(np.float64) * rhythm.nanovolts for lead in rhythm.leads]
     notes: tuple[str, ...] = ()
     if subtracted:
         _add_reference_beats(source, sections, (spans, tables), rhythm, values)

@@ -128,8 +128,8 @@ def _lzw(source: EcgSource, data: bytes, limit: int) -> bytes:
 def _codes(data: bytes) -> list[int]:
     """Return the whole codes of ten bits in the data."""
     bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8))
-    bits = bits[: len(bits) // _LZW_BITS * _LZW_BITS].reshape(-1, _LZW_BITS)
-    codes: list[int] = (bits @ (1 << np.arange(_LZW_BITS - 1, -1, -1))).tolist()
+    whole = bits[: len(bits) // _LZW_BITS * _LZW_BITS].reshape(-1, _LZW_BITS)
+    codes: list[int] = (whole @ (1 << np.arange(_LZW_BITS - 1, -1, -1))).tolist()
     return codes
 
 
@@ -138,7 +138,7 @@ def _undo_differences(unpacked: bytes, first: int) -> list[int]:
     half = (len(unpacked) + 1) // 2
     padded = np.frombuffer(unpacked.ljust(2 * half, b"\0"), dtype=np.uint8)
     words = (padded[:half].astype(np.uint16) << 8 | padded[half:]).view(np.int16).astype(np.int32)
-    values = words.tolist()
+    values: list[int] = words.tolist()
     x, y, last = values[0], values[1], first
     for index in range(2, len(values)):
         z = 2 * y - x - last
