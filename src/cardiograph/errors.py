@@ -70,6 +70,12 @@ class PageError(InputError):
     exit_code = 4
 
 
+class EcgError(InputError):
+    """An ECG file cannot be read as twelve leads; each issue is one fault of one file."""
+
+    exit_code = 4
+
+
 class PartialError(InputError):
     """Only some patients of a table were scored; the issues explain why the others were not."""
 

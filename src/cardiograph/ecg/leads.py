@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,3 +36,25 @@ def twelve_leads(independent: NDArray[np.float64]) -> NDArray[np.float64]:
     one, two, chest = independent[0], independent[1], independent[2:]
     limb = np.stack([one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2])
     return np.concatenate([limb, chest])
+
+
+LIMB = LEADS[:6]
+CHEST = LEADS[6:]
+
+_LEAD = re.compile(r"(?:(?:lead|ecg)[\s_:.]*)?(-?)\s*(i{1,3}|av[rlf]|v[1-6])", re.IGNORECASE)
+_SPELLING = {lead.upper(): lead for lead in LEADS}
+
+
+def lead_name(text: str) -> tuple[str, int] | None:
+    """Return the lead that a channel name means, and its sign.
+
+    Upper and lower case do not matter, ``Lead``, ``ECG`` and ``MDC_ECG_LEAD_`` before the name are ignored, and
+    ``-aVR`` is the inverted lead that the Cabrera order shows.
+
+    Returns:
+        Name as in :data:`LEADS` and +1 or -1, or None if the channel is not one of the twelve leads.
+    """
+    found = _LEAD.fullmatch(text.strip().removeprefix("MDC_ECG_LEAD_"))
+    if found is None:
+        return None
+    return _SPELLING[found[2].upper()], -1 if found[1] else 1
