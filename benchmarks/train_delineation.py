@@ -24,6 +24,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 from cardiograph.ecg.measure.beats import LENGTH, REFERENCE
 from cardiograph.ecg.measure.boundaries import BOUNDARIES, DILATIONS, KERNEL, forward, network_inputs
 from cardiograph.ecg.measure.delineate import align
+from cardiograph.ecg.measure.prepare import prepare
 from ludb import Record, read_records
 
 CHANNELS = 16
@@ -50,7 +51,7 @@ class Group:
 
 def groups_of(record: Record) -> list[Group]:
     """The beats of a record by shape, with the boundaries that were drawn."""
-    aligned = align(record.ecg)
+    aligned = align(prepare(record.ecg))
     at, padded = aligned.beats.samples, np.pad(aligned.signal, ((0, 0), (REFERENCE, LENGTH)))
     gaps = np.concatenate([[10**5], np.diff(at), [10**5]])
     result = []
@@ -118,7 +119,7 @@ def _augmented(
     signal = np.stack([np.interp(source, time, row) for row in signal])
     position = (position - REFERENCE / 2) * factor + (REFERENCE + move) / 2
     reach = np.clip((reach - REFERENCE) * factor + REFERENCE + move, 0, LENGTH).astype(int)
-    gain = rng.uniform(0.6, 1.7) * rng.choice([-1.0, 1.0], (12, 1))
+    gain = np.exp(rng.uniform(np.log(0.4), np.log(3.0), (12, 1))) * rng.choice([-1.0, 1.0], (12, 1))
     width = int(rng.integers(1, 8))
     noise = rng.standard_normal((12, LENGTH + width - 1))
     noise = np.stack([np.convolve(row, np.full(width, width**-0.5), "valid") for row in noise])
