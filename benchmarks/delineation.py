@@ -44,7 +44,10 @@ def ours(record: Record) -> list[Waves]:
     result = []
     for lead in LEADS:
         at = found.boundaries(lead) * RATE
-        waves = {kind: np.stack([at[:, 2 * i], at[:, 2 * i : 2 * i + 2].mean(axis=1), at[:, 2 * i + 1]], 1) for i, kind in enumerate(KINDS)}
+        waves = {
+            kind: np.stack([at[:, 2 * i], at[:, 2 * i : 2 * i + 2].mean(axis=1), at[:, 2 * i + 1]], 1)
+            for i, kind in enumerate(KINDS)
+        }
         result.append({kind: rows[np.isfinite(rows[:, 1])] for kind, rows in waves.items()})
     return result
 
@@ -118,7 +121,11 @@ def score(records: list[Record], method: Method) -> dict[str, object]:
                     for side, value in zip(("onset", "end"), difference, strict=True):
                         if np.isfinite(value):
                             errors[f"{kind}_{side}"].append(value * 1e3 / RATE)
-                    order = int(np.searchsorted(reference + 100, drawn[j][1])) if kind != "t" else int(np.searchsorted(reference, drawn[j][1]))
+                    order = (
+                        int(np.searchsorted(reference + 100, drawn[j][1]))
+                        if kind != "t"
+                        else int(np.searchsorted(reference, drawn[j][1]))
+                    )
                     both[order].append(np.concatenate([rows[i][[0, 2]], drawn[j][[0, 2]]]))
             for each in both.values():
                 if len(each) >= 6:
@@ -144,7 +151,9 @@ def _moments(errors: dict[str, list[float]]) -> dict[str, dict[str, float]]:
         name: {
             "mean": round(float(np.nanmean(values)), 1),
             "sd": round(float(np.nanstd(values)), 1),
-            "within_cse_2sd": round(float(np.mean(np.abs(values) <= 2 * CSE_MS[name])), 3) if name in CSE_MS else float("nan"),
+            "within_cse_2sd": round(float(np.mean(np.abs(values) <= 2 * CSE_MS[name])), 3)
+            if name in CSE_MS
+            else float("nan"),
             "n": len(values),
         }
         for name, values in errors.items()

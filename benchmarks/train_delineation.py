@@ -81,7 +81,9 @@ def groups_of(record: Record) -> list[Group]:
     return result
 
 
-def example(group: Group, rng: np.random.Generator | None) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+def example(
+    group: Group, rng: np.random.Generator | None
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
     """Inputs, positions [12, 6] in samples of the inputs, and presence of P and T [12, 2]; NaN where unknown."""
     count = len(group.beats)
     if rng is None:
@@ -114,7 +116,7 @@ def _augmented(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
     """Stretch time, scale, invert, shift and tilt leads, and add noise."""
     time = np.arange(LENGTH)
-    factor, move = rng.uniform(0.88, 1.14), rng.uniform(-8, 8)
+    factor, move = np.exp(rng.normal(0, 0.13)), rng.uniform(-8, 8)
     source = (time - REFERENCE - move) / factor + REFERENCE
     signal = np.stack([np.interp(source, time, row) for row in signal])
     position = (position - REFERENCE / 2) * factor + (REFERENCE + move) / 2
@@ -184,7 +186,10 @@ def validate(network: Network, groups: list[Group]) -> dict[str, object]:
         right.append(np.where(np.isfinite(presence), (present > 0.5) == (presence > 0.5), np.nan))
     error = np.concatenate(errors)
     return {
-        **{n: [round(float(np.nanmean(e)), 1), round(float(np.nanstd(e)), 1)] for n, e in zip(BOUNDARIES, error.T, strict=True)},
+        **{
+            n: [round(float(np.nanmean(e)), 1), round(float(np.nanstd(e)), 1)]
+            for n, e in zip(BOUNDARIES, error.T, strict=True)
+        },
         "presence": np.nanmean(np.concatenate(right), axis=0).round(3).tolist(),
     }
 
@@ -205,7 +210,9 @@ def main() -> None:
     held_groups = [g for r in held for g in groups_of(r)]
     network = Network()
     optimiser = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=options.epochs * (len(groups) // 12 + 1))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, 8e-3, total_steps=options.epochs * (len(groups) // 12 + 1)
+    )
     for epoch in range(options.epochs):
         order = rng.permutation(len(groups))
         for part in np.array_split(order, len(groups) // 12 + 1):
@@ -222,8 +229,18 @@ def main() -> None:
         if epoch % 20 == 19:
             state = {"epoch": epoch + 1, "loss": round(loss.item(), 3), "seconds": round(time.perf_counter() - begin)}
             print(json.dumps(state | (validate(network, held_groups) if held else {})), flush=True)
-    np.savez_compressed(options.weights, **{name: values.astype(np.float16) for name, values in network.as_arrays().items()})
-    print(json.dumps({"groups": len(groups), "training": validate(network, groups), "held_out": validate(network, held_groups) if held else None}))
+    np.savez_compressed(
+        options.weights, **{name: values.astype(np.float16) for name, values in network.as_arrays().items()}
+    )
+    print(
+        json.dumps(
+            {
+                "groups": len(groups),
+                "training": validate(network, groups),
+                "held_out": validate(network, held_groups) if held else None,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -154,7 +154,9 @@ class Ecg:
             seen[lead] = name
             placed[LEADS.index(lead)] = sign * row
         if not seen:
-            message = f"none of the channels {', '.join(map(repr, names))} is one of the twelve leads {', '.join(LEADS)}"
+            message = (
+                f"none of the channels {', '.join(map(repr, names))} is one of the twelve leads {', '.join(LEADS)}"
+            )
             raise ValueError(message)
         notes = tuple(fields.pop("notes", ()))
         if other:

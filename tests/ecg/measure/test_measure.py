@@ -97,7 +97,14 @@ def test_amplitudes_are_those_of_the_beat(measured):
 def test_a_page_with_gaps_gives_the_values_of_the_whole_recording(measured):
     found = measure(page_of(ecg_of(HEARTS["normal"])))
     whole = measured["normal"]
-    for name, tolerance in {"heart_rate": 3, "pr": 20, "qrs_duration": 16, "qt": 24, "qrs_axis": 12, "sokolow_lyon": 0.3}.items():
+    for name, tolerance in {
+        "heart_rate": 3,
+        "pr": 20,
+        "qrs_duration": 16,
+        "qt": 24,
+        "qrs_axis": 12,
+        "sokolow_lyon": 0.3,
+    }.items():
         assert found[name].value == pytest.approx(whole[name].value, abs=tolerance), name
     assert not [name for name, each in found.values.items() if each.reason]
 
@@ -177,7 +184,9 @@ def test_swapped_arms_are_noticed():
     ecg = ecg_of(HEARTS["normal"])
     lead = dict(zip(LEADS, ecg.signal, strict=True))
     swapped = {**lead, "I": -lead["I"], "II": lead["III"], "III": lead["II"], "aVR": lead["aVL"], "aVL": lead["aVR"]}
-    assert "arm electrodes may be swapped" in "".join(measure(ecg.replace(signal=np.stack([*swapped.values()]))).warnings)
+    assert "arm electrodes may be swapped" in "".join(
+        measure(ecg.replace(signal=np.stack([*swapped.values()]))).warnings
+    )
 
 
 def test_a_normal_ecg_has_no_warning(measured):

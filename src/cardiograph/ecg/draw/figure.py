@@ -129,6 +129,6 @@ def _write_header(axes: Axes, measurements: Measurements, title: str) -> None:
     top = HEADER_MM
     axes.text(0, top, title, va="top", fontsize=10, fontweight="bold", color=INK, parse_math=False)
     axes.text(0, top - 6, "    ".join(parts), va="top", fontsize=7, color=INK, parse_math=False)
-    axes.text(0, top - 11, "  ".join(measurements.warnings[:3]), va="top", fontsize=6, color="#a03000", parse_math=False)
-
-
+    axes.text(
+        0, top - 11, "  ".join(measurements.warnings[:3]), va="top", fontsize=6, color="#a03000", parse_math=False
+    )

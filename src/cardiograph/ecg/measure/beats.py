@@ -19,6 +19,7 @@ _HALF = round(0.11 * RATE_HZ)
 _LAG = round(0.04 * RATE_HZ)
 _STEP = 2
 _LAGS = range(-_LAG, _LAG + 1, _STEP)
+_MIDDLE = len(_LAGS) // 2
 
 
 @dataclass(frozen=True)
@@ -81,46 +82,57 @@ def group_beats(slope: Floats, peaks: NDArray[np.intp]) -> BeatClasses:
     lagged = np.lib.stride_tricks.sliding_window_view(windows, 2 * _HALF // _STEP, axis=2)
     # [beats, 12, lags, window] -> lags in front of leads
     lagged = lagged[:, :, : len(_LAGS)].transpose(0, 2, 1, 3)
-    norms = np.sqrt((lagged**2).sum(axis=3))
-    templates: list[Floats] = []
+    templates: list[_Template] = []
     for _ in range(2):
-        assigned, shift, templates = _one_pass(lagged, norms, templates)
-    order = np.argsort(-np.bincount(assigned, minlength=len(templates)), kind="stable")
-    rank = np.empty(len(order), dtype=np.intp)
-    rank[order] = np.arange(len(order))
-    samples = peaks + np.array(_LAGS)[shift]
-    return BeatClasses(np.asarray(samples, dtype=np.intp), rank[assigned])
+        assigned, shift = _assign(lagged, templates)
+        used = np.unique(assigned)
+        assigned = np.searchsorted(used, assigned)
+        templates = [_Template() for _ in used]
+        for beat, c, lag in zip(lagged, assigned, shift, strict=True):
+            templates[c].add(beat[lag])
+    order = np.argsort(-np.bincount(assigned), kind="stable")
+    rank = np.argsort(order)
+    return BeatClasses(peaks + np.array(_LAGS)[shift], rank[assigned])
 
 
-def _one_pass(lagged: Floats, norms: Floats, templates: list[Floats]) -> tuple[NDArray[np.intp], NDArray[np.intp], list[Floats]]:
-    """Assign each beat to a class; return the classes, the indices of the lags, and the new templates."""
-    sums = [template.copy() for template in templates]
-    assigned, shift = np.zeros(len(lagged), dtype=np.intp), np.zeros(len(lagged), dtype=np.intp)
-    middle = len(_LAGS) // 2
-    for i, (beat, norm) in enumerate(zip(lagged, norms, strict=True)):
-        best = (-1.0, middle, len(sums))
-        for c, template in enumerate(sums):
-            size = np.sqrt((template**2).sum(axis=1))
-            common = (size > 0) & (norm[middle] > 0)
-            if not common.any():
-                score, lag = MIN_CORRELATION, middle
-            else:
-                product = np.einsum("klw,lw->k", beat[:, common], template[common])
-                total = np.sqrt((norm[:, common] ** 2).sum(axis=1) * (size[common] ** 2).sum())
-                each = product / np.maximum(total, 1e-12)
-                lag = int(np.argmax(each))
-                score = float(each[lag])
-            if score > best[0]:
-                best = (score, lag, c)
-        score, lag, c = best
+class _Template:
+    """Mean slope of the beats of a class in each lead."""
+
+    def __init__(self) -> None:
+        self.total: Floats | float = 0.0
+        self.count: Floats | float = 0.0
+
+    def add(self, window: Floats) -> None:
+        self.total = self.total + window
+        self.count = self.count + window.any(axis=1)
+
+    def match(self, beat: Floats) -> tuple[float, int]:
+        """Return the highest correlation with a beat [lags, 12, window], and the index of its lag."""
+        mean = self.total / np.maximum(self.count, 1)[:, None]
+        common = mean.any(axis=1) & beat[_MIDDLE].any(axis=1)
+        if not common.any():
+            return MIN_CORRELATION, _MIDDLE
+        beat, mean = beat[:, common], mean[common]
+        product = np.einsum("klw,lw->k", beat, mean)
+        size = np.sqrt(np.einsum("klw,klw->k", beat, beat) * (mean**2).sum())
+        correlation = product / np.maximum(size, 1e-12)
+        lag = int(np.argmax(correlation))
+        return float(correlation[lag]), lag
+
+
+def _assign(lagged: Floats, templates: list[_Template]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return class and index of the lag of each beat [beats, lags, 12, window]; classes that are founded are added."""
+    assigned, shift = [], []
+    for beat in lagged:
+        matches = [(*template.match(beat), c) for c, template in enumerate(templates)]
+        score, lag, c = max(matches, default=(-1.0, _MIDDLE, 0))
         if score < MIN_CORRELATION:
-            c, lag = len(sums), middle
-            sums.append(np.zeros_like(beat[0]))
-        assigned[i], shift[i] = c, lag
-        sums[c] += beat[lag]
-    used = np.unique(assigned)
-    fresh = [sum((lagged[i, shift[i]] for i in np.flatnonzero(assigned == c)), np.zeros_like(lagged[0, 0])) for c in used]
-    return np.searchsorted(used, assigned).astype(np.intp), shift, fresh
+            lag, c = _MIDDLE, len(templates)
+            templates.append(_Template())
+        templates[c].add(beat[lag])
+        assigned.append(c)
+        shift.append(lag)
+    return np.array(assigned, dtype=np.intp), np.array(shift, dtype=np.intp)
 
 
 def onset_offsets(slope: Floats, beats: BeatClasses) -> NDArray[np.intp]:
@@ -196,9 +208,10 @@ def robust_mean(values: Floats, known: Mask) -> tuple[Floats, NDArray[np.intp]]:
     weights = known & whole[:, :, None]
     mean = _mean(values, weights)
     if len(values) >= 4:
-        error = np.sqrt(np.mean((values[:, :, core] - mean[None, :, core]) ** 2, axis=2))
-        error[~whole] = np.nan
-        usual = np.nanmedian(np.where(whole.any(axis=0), error, 0.0), axis=0)
+        shown = weights[:, :, core]
+        square = np.where(shown, values[:, :, core] - mean[:, core], 0.0) ** 2
+        error = np.sqrt(square.sum(axis=2) / np.maximum(shown.sum(axis=2), 1))
+        usual = np.nanmedian(np.where(whole | ~whole.any(axis=0), error, np.nan), axis=0)
         keep = whole & (error <= 2.5 * usual + 1e-9)
         mean, whole = _mean(values, known & keep[:, :, None]), keep
     return mean, whole.sum(axis=0)

@@ -89,7 +89,11 @@ def network_inputs(signal: Floats, reach: tuple[int, int], shared: Floats | None
     mask = np.zeros(lead.shape[1])
     mask[reach[0] // 2 : (reach[1] + 1) // 2] = 1.0
     together = np.stack(
-        [np.arcsinh(20 * loud / max(loud[core].max(), 0.02)), np.arcsinh(30 * steep / max(steep[core].max(), 1e-3)), mask]
+        [
+            np.arcsinh(20 * loud / max(loud[core].max(), 0.02)),
+            np.arcsinh(30 * steep / max(steep[core].max(), 1e-3)),
+            mask,
+        ]
     )
     own = np.stack([2 * lead / size, np.arcsinh(lead / 0.05), np.arcsinh(30 * slope / top)], axis=1)
     return np.concatenate([own, np.broadcast_to(together, (len(lead), *together.shape))], axis=1).astype(np.float32)

@@ -9,6 +9,9 @@ from cardiograph.ecg.measure.shapes import Shape, Unmeasurable
 FLAT_SHARE = 0.12
 """QRS amplitude of a limb lead, as a share of the largest, below which the lead shows no potential difference."""
 
+MIN_P_MV = 0.015
+"""Depth of a P wave in lead I from which it counts as inverted."""
+
 
 def limb_swap_warning(shape: Shape) -> tuple[str, ...]:
     """Return a sentence if the limb electrodes are probably swapped, nothing otherwise.
@@ -34,6 +37,6 @@ def limb_swap_warning(shape: Shape) -> tuple[str, ...]:
     except Unmeasurable:
         return ()
     height = p - np.linspace(p[0], p[-1], len(p))
-    if height.sum() < 0 and -height.min() > 0.03 and one.sum() < 0 and float(np.corrcoef(one, six)[0, 1]) < -0.5:
+    if height.sum() < 0 and -height.min() > MIN_P_MV and one.sum() < 0 and float(np.corrcoef(one, six)[0, 1]) < -0.5:
         return ("P wave and QRS complex are inverted in lead I: the arm electrodes may be swapped.",)
     return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +12,6 @@ import numpy as np
 from cardiograph.ecg.leads import CHEST, LEADS, LIMB
 from cardiograph.ecg.measure.prepare import RATE_HZ
 from cardiograph.ecg.measure.shapes import Shape, Unmeasurable
-
-MIN_BEATS = 2
 
 KLIGFIELD = "Kligfield et al., J Am Coll Cardiol 49 (2007) 1109"
 SURAWICZ = "Surawicz et al., J Am Coll Cardiol 53 (2009) 976"
@@ -48,7 +47,7 @@ def _rr_s(shape: Shape) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return the RR intervals in seconds, without those across a stretch in which no lead was recorded."""
     beats = shape.delineation.aligned.beats.samples
     recorded = shape.delineation.aligned.prepared.valid.any(axis=0)
-    whole = [recorded[a:b].all() for a, b in zip(beats, beats[1:], strict=False)]
+    whole = [recorded[a:b].all() for a, b in itertools.pairwise(beats)]
     intervals = np.diff(beats)[np.array(whole, dtype=bool)] / RATE_HZ
     if not len(intervals):
         reason = "fewer than two QRS complexes in succession were found"

@@ -56,7 +56,9 @@ class Shape:
         """
         value = float(self.delineation.waves[BOUNDARIES.index(boundary)])
         if np.isnan(value):
-            raise Unmeasurable({"p": "no P wave was found", "t": "no T wave was found"}.get(boundary[0], "no QRS complex"))
+            raise Unmeasurable(
+                {"p": "no P wave was found", "t": "no T wave was found"}.get(boundary[0], "no QRS complex")
+            )
         return value
 
     @cached_property
