@@ -150,6 +150,17 @@ class Network(nn.Module):
         pooled = torch.cat([state.mean(2), state.amax(2)], 1)
         return self.position(state), self.presence(pooled)
 
+    def load(self, arrays: dict[str, NDArray[np.floating]]) -> None:
+        """Take weights that `as_arrays` gave."""
+        given = {name: torch.as_tensor(values.astype(np.float32)) for name, values in arrays.items()}
+        with torch.no_grad():
+            for i, layer in enumerate(self.layers):
+                layer.weight.copy_(given[f"layer{i}"].reshape(len(layer.weight), KERNEL, -1).transpose(1, 2))
+                layer.bias.copy_(given[f"bias{i}"])
+            self.position.weight.copy_(given["position"][:, :, None])
+            self.presence.weight.copy_(given["presence"])
+            self.presence.bias.copy_(given["presence_bias"])
+
     def as_arrays(self) -> dict[str, NDArray[np.float32]]:
         """The weights as `boundaries.forward` takes them."""
         arrays = {}
@@ -194,12 +205,18 @@ def validate(network: Network, groups: list[Group]) -> dict[str, object]:
     }
 
 
+def save(network: Network, path: Path) -> None:
+    """Write the weights in half precision."""
+    np.savez_compressed(path, **{name: values.astype(np.float16) for name, values in network.as_arrays().items()})
+
+
 def main() -> None:
     """Train, and print the errors."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--hold-out", action="store_true")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     options = parser.parse_args()
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -209,6 +226,8 @@ def main() -> None:
     groups = [g for r in records if r not in held for g in groups_of(r)]
     held_groups = [g for r in held for g in groups_of(r)]
     network = Network()
+    if options.start:
+        network.load(dict(np.load(options.start)))
     optimiser = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, 8e-3, total_steps=options.epochs * (len(groups) // 12 + 1)
@@ -226,12 +245,11 @@ def main() -> None:
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-        if epoch % 20 == 19:
+        if epoch % 10 == 9:
+            save(network, options.weights)
             state = {"epoch": epoch + 1, "loss": round(loss.item(), 3), "seconds": round(time.perf_counter() - begin)}
             print(json.dumps(state | (validate(network, held_groups) if held else {})), flush=True)
-    np.savez_compressed(
-        options.weights, **{name: values.astype(np.float16) for name, values in network.as_arrays().items()}
-    )
+    save(network, options.weights)
     print(
         json.dumps(
             {
