@@ -7,12 +7,17 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cardiograph.ecg.leads import CHEST, LEADS, LIMB, lead_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from cardiograph.ecg.measure.measurements import Measurements
 
 MIN_RATE_HZ = 20.0
 MAX_RATE_HZ = 20_000.0
@@ -202,6 +207,18 @@ class Ecg:
         from cardiograph.ecg.resample import resample
 
         return self if rate == self.rate else self.replace(signal=resample(self.signal, self.rate, rate), rate=rate)
+
+    def measure(self) -> Measurements:
+        """Measure rhythm, intervals, axes and amplitudes; see :func:`cardiograph.ecg.measure.measure.measure`."""
+        from cardiograph.ecg.measure.measure import measure
+
+        return measure(self)
+
+    def plot(self, *, title: str = "") -> Figure:
+        """Draw a matplotlib figure with the standard grid; see :func:`cardiograph.ecg.draw.figure.ecg_figure`."""
+        from cardiograph.ecg.draw.figure import ecg_figure
+
+        return ecg_figure(self, title=title)
 
     def content_hash(self) -> str:
         """Return a SHA-256 hash of signal and sampling rate, as 64 hexadecimal digits."""

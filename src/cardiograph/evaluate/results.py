@@ -168,13 +168,13 @@ class ConformalSummary(Result):
     """Conformal sets on the test records.
 
     Args:
-        asked: Configured coverage, 0..1.
+        confidence: Configured coverage, 0..1.
         records: The validation records that the sets are based on, in words.
         coverage: ``0`` and ``1`` -> share of the records of this class whose set contains it; None if unknown.
         decisions: Decision -> number of test records.
     """
 
-    asked: StrictFloat
+    confidence: StrictFloat
     records: str
     coverage: Mapping[Literal["0", "1"], Number]
     decisions: Mapping[str, StrictInt]

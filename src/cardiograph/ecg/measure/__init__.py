@@ -1,0 +1,1 @@
+"""Measurements of an ECG: delineation, rhythm, intervals, axes, amplitudes and signal quality."""
