@@ -1,0 +1,126 @@
+"""Ink of a rectified page: which pixels are dark pen strokes, apart from grid, frames and separators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
+
+Mask = NDArray[np.uint8]
+"""[h, w] uint8, 0 or 1."""
+
+FRAME_MM = 90.0
+"""A perfectly straight horizontal line of this length is a frame or a rule, not a trace."""
+
+STROKE_MM = 5.0
+"""Shortest vertical line that may be a separator or the side of a calibration pulse."""
+
+
+MAX_STROKE_MM = 1.2
+"""Greatest width of a separator."""
+
+MAX_CROSSED = 0.35
+"""Greatest share of the length of a vertical line at which other ink may lie next to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """A straight vertical line.
+
+    Args:
+        x: Centre, rectified pixels.
+        width: Width, pixels.
+        top: Upper end, pixels.
+        bottom: Lower end, pixels.
+    """
+
+    x: float
+    width: float
+    top: float
+    bottom: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """Dark pen strokes of a page.
+
+    Args:
+        darkness: [h, w] float32, 0 (paper) to 1 (black).
+        mask: Ink without frames and straight vertical lines.
+        strokes: Straight vertical lines that were taken out.
+    """
+
+    darkness: NDArray[np.float32]
+    mask: Mask
+    strokes: tuple[Stroke, ...]
+
+
+def find_ink(pixels: NDArray[np.uint8]) -> Ink:
+    """Find the pen strokes of a rectified page.
+
+    Args:
+        pixels: [h, w, 3] uint8 RGB at 8 pixels per millimetre.
+    """
+    darkness = _darkness(pixels)
+    mask = _without_frames((darkness > _threshold(darkness)).astype(np.uint8))
+    strokes, cleared = _without_strokes(mask)
+    return Ink(darkness, cleared, strokes)
+
+
+def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how much darker than the paper around it each pixel is, in its brightest colour: a coloured grid is pale."""
+    import cv2
+
+    red, green, blue = cv2.split(pixels)
+    tone = cv2.max(cv2.max(red, green), blue)
+    small = cv2.resize(tone, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
+    # the paper is the bright part of each square centimetre
+    paper = cv2.GaussianBlur(cv2.dilate(cv2.medianBlur(small, 5), np.ones((9, 9), np.uint8)), (0, 0), 9)
+    paper = np.maximum(cv2.resize(paper, tone.shape[::-1], interpolation=cv2.INTER_LINEAR), 20)
+    return np.asarray(1 - np.minimum(cv2.divide(tone, paper, dtype=cv2.CV_32F), 1), np.float32)
+
+
+def _threshold(darkness: NDArray[np.float32]) -> float:
+    """Return the darkness between the grid, which covers a large share of the page, and the pen, which covers little."""
+    sample = darkness[::3, ::3]
+    grid, pen = np.percentile(sample, (93, 99.7))
+    return float(max(grid + 0.4 * (pen - grid), 0.12))
+
+
+def _without_frames(mask: Mask) -> Mask:
+    import cv2
+
+    long = cv2.morphologyEx(
+        cv2.dilate(mask, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, round(FRAME_MM * PIXELS_PER_MM)), np.uint8)
+    )
+    if not long.any():
+        return mask
+    return np.asarray(mask & ~cv2.dilate(long, np.ones((3, 9), np.uint8)) & 1, np.uint8)
+
+
+def _without_strokes(mask: Mask) -> tuple[tuple[Stroke, ...], Mask]:
+    """Find straight vertical lines, and take them out of the mask."""
+    import cv2
+
+    long = round(STROKE_MM * PIXELS_PER_MM)
+    vertical = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(vertical, connectivity=8)
+    strokes, cleared = [], mask.copy()
+    for left, top, width, height, area in boxes[1:count].tolist():
+        # the needle of a narrow QRS complex is one or two columns wide; its columns begin at different heights
+        if not 2 <= width <= MAX_STROKE_MM * PIXELS_PER_MM or area < 0.8 * width * height:
+            continue
+        part = vertical[top : top + height, left : left + width] > 0
+        inner = part[:, 1:-1] if width > 3 else part
+        tops, bottoms = inner.argmax(axis=0), inner[::-1].argmax(axis=0)
+        if max(np.ptp(tops), np.ptp(bottoms)) > max(0.05 * height, 2):
+            continue
+        sides = mask[top : top + height, [max(left - 3, 0), min(left + width + 2, mask.shape[1] - 1)]]
+        if sides.any(axis=1).mean() > MAX_CROSSED:
+            continue
+        strokes.append(Stroke(left + (width - 1) / 2, float(width), float(top), float(top + height - 1)))
+        cleared[top : top + height, max(left - 1, 0) : left + width + 1] = 0
+    return tuple(strokes), cleared
