@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.ecg.digitize.ink import Ink, Stroke
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
@@ -13,6 +14,7 @@ GAINS = (2.5, 5.0, 10.0, 20.0)
 """Gains that electrocardiographs print, mm/mV."""
 
 GAIN_TOLERANCE = 0.12
+MIN_STEP_MM = 3.0
 MIN_WIDTH_MM, MAX_WIDTH_MM = 1.5, 11.0
 
 
@@ -62,6 +64,62 @@ def _is_pulse(ink: Ink, left: Stroke, right: Stroke) -> bool:
     first, last = round(left.x + left.width / 2) + 2, round(right.x - right.width / 2) - 1
     roof = ink.mask[max(round(left.top) - 3, 0) : round(left.top) + round(left.width) + 4, first:last]
     return roof.size > 0 and bool(roof.any(axis=0).mean() > 0.8)
+
+
+def pulses_in_traces(rows: list[NDArray[np.float64]]) -> list[list[Pulse]]:
+    """Find calibration pulses with sloping sides, or cut off by the edge of the page, in the lines of the rows.
+
+    Args:
+        rows: [columns] height of the line of each row, pixels from the top; NaN where there is none.
+
+    Returns:
+        Pulses of each row. Only pulses of one height at one place in at least two rows, or half of them, count.
+    """
+    found = [_plateaus(row) for row in rows]
+    needed = max(2, len(rows) // 2)
+
+    def confirmed(pulse: Pulse) -> bool:
+        return needed <= sum(any(_alike(pulse, other) for other in others) for others in found)
+
+    return [[pulse for pulse in pulses if confirmed(pulse)] for pulses in found]
+
+
+def _alike(one: Pulse, other: Pulse) -> bool:
+    height = abs((one.bottom - one.top) - (other.bottom - other.top))
+    return max(abs(one.left - other.left), abs(one.right - other.right)) <= 6 and height <= 4
+
+
+def _plateaus(row: NDArray[np.float64]) -> list[Pulse]:
+    """Return flat pieces near the ends of a line, at least 3 mm above what follows or precedes."""
+    there = np.flatnonzero(np.isfinite(row))
+    if len(there) < 40:
+        return []
+    first, last = int(there[0]), int(there[-1])
+    step = np.full(len(row), 0.0)
+    step[5:] = np.nan_to_num(row[5:] - row[:-5])
+    up = [first, *_steps(step < -MIN_STEP_MM * PIXELS_PER_MM, np.abs(step))]
+    down = [*_steps(step > MIN_STEP_MM * PIXELS_PER_MM, np.abs(step)), last]
+    reach = 20 * PIXELS_PER_MM
+    pulses = []
+    for left in up:
+        for right in down:
+            narrow, wide = MIN_WIDTH_MM * PIXELS_PER_MM, MAX_WIDTH_MM * PIXELS_PER_MM
+            near_end = right < first + reach or left > last - reach
+            if not narrow <= right - left <= wide or not near_end or (left == first and right == last):
+                continue
+            roof = row[left + 4 : right - 6]
+            if len(roof) < 6 or not np.isfinite(roof).all() or np.percentile(np.abs(roof - np.median(roof)), 90) > 1.5:
+                continue
+            feet = [row[at] for at in (left - 7, right + 3) if first < at < last and np.isfinite(row[at])]
+            if feet and min(feet) - np.median(roof) > MIN_STEP_MM * PIXELS_PER_MM:
+                pulses.append(Pulse(left - 3, right, float(np.median(roof)), float(np.mean(feet))))
+    return pulses
+
+
+def _steps(steep: NDArray[np.bool_], size: NDArray[np.float64]) -> list[int]:
+    """Return the middle of each run of steep columns."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], steep.astype(np.int8), [0]])))
+    return [int(first + np.argmax(size[first:last])) for first, last in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def gain_of(pulses: tuple[Pulse, ...]) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.digitize.calibration import find_pulses, gain_of
+from cardiograph.ecg.digitize.calibration import gain_of
 from cardiograph.ecg.digitize.flat import rectify
 from cardiograph.ecg.digitize.ink import find_ink
 from cardiograph.ecg.digitize.layout import Layout, find_layout
@@ -21,7 +21,7 @@ RATE_HZ = 500.0
 MM_PER_SECOND = 25.0
 MM_PER_MV = 10.0
 
-EDGE = 3
+EDGE = 1
 """Columns at each end of a lead that a separator or the neighbouring lead may touch."""
 
 
@@ -85,8 +85,7 @@ def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
     ink = find_ink(rectified.pixels)
-    pulses = find_pulses(ink)
-    traces = follow_traces(ink, pulses)
+    traces, pulses = follow_traces(ink)
     if not traces:
         raise refusal("no_traces", name, "")
     layout = find_layout(traces, ink)

@@ -15,9 +15,12 @@ Mask = NDArray[np.uint8]
 FRAME_MM = 90.0
 """A perfectly straight horizontal line of this length is a frame or a rule, not a trace."""
 
-STROKE_MM = 5.0
+STROKE_MM = 3.5
 """Shortest vertical line that may be a separator or the side of a calibration pulse."""
 
+
+LONG_STROKE_MM = 45.0
+"""Length from which a line one pixel wide is a frame rather than the needle of a QRS complex."""
 
 MAX_STROKE_MM = 1.2
 """Greatest width of a separator."""
@@ -111,7 +114,9 @@ def _without_strokes(mask: Mask) -> tuple[tuple[Stroke, ...], Mask]:
     strokes, cleared = [], mask.copy()
     for left, top, width, height, area in boxes[1:count].tolist():
         # the needle of a narrow QRS complex is one or two columns wide; its columns begin at different heights
-        if not 2 <= width <= MAX_STROKE_MM * PIXELS_PER_MM or area < 0.8 * width * height:
+        if width > MAX_STROKE_MM * PIXELS_PER_MM or area < 0.8 * width * height:
+            continue
+        if width < 2 and height < LONG_STROKE_MM * PIXELS_PER_MM:
             continue
         part = vertical[top : top + height, left : left + width] > 0
         inner = part[:, 1:-1] if width > 3 else part

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.digitize.calibration import Pulse
+from cardiograph.ecg.digitize.calibration import Pulse, find_pulses, pulses_in_traces
 from cardiograph.ecg.digitize.ink import Ink, Mask
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
 
@@ -56,33 +56,42 @@ class Trace:
         return int(there[0]), int(there[-1]) + 1
 
 
-def follow_traces(ink: Ink, pulses: tuple[Pulse, ...] = ()) -> tuple[Trace, ...]:
+def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
     """Find the rows of traces and follow the line of each.
 
     Args:
         ink: Pen strokes of the page.
-        pulses: Calibration pulses, which are no part of a trace.
 
     Returns:
-        Traces from top to bottom; empty if no row was found.
+        Traces from top to bottom, empty if no row was found; and the calibration pulses, which are no part of them.
     """
     small, wide = _parts(ink.mask)
     baselines = find_rows(wide)
     if not len(baselines):
-        return ()
+        return (), ()
     runs = _runs(ink, small, baselines)
-    chosen = _paths(runs, baselines)
     pen = _pen(runs)
-    traces = []
-    for path in chosen:
-        heights = _heights(runs, path, pen)
-        for pulse in pulses:
-            if abs(pulse.bottom - np.nanmedian(heights)) < MIN_ROW_SPACING_MM * PIXELS_PER_MM:
-                heights[max(round(pulse.left) - 2, 0) : round(pulse.right) + 3] = np.nan
-        heights = _trim(heights)
-        if np.isfinite(heights).sum() >= MIN_ROW_MM * PIXELS_PER_MM:
-            traces.append(Trace(float(np.nanmedian(heights)), heights))
-    return tuple(traces)
+    rows = [_heights(runs, path, pen) for path in _paths(runs, baselines)]
+    pulses = find_pulses(ink)
+    for row, baseline in zip(rows, baselines, strict=True):
+        _cut(row, [pulse for pulse in pulses if abs(pulse.bottom - baseline) < MIN_ROW_SPACING_MM * PIXELS_PER_MM])
+    rows = [_trim(row) for row in rows]
+    sloping = pulses_in_traces(rows)
+    for row, found in zip(rows, sloping, strict=True):
+        _cut(row, found)
+    rows = [_trim(row) for row in rows]
+    long = [row for row in rows if np.isfinite(row).sum() >= MIN_ROW_MM * PIXELS_PER_MM]
+    every = (*pulses, *(pulse for found in sloping for pulse in found))
+    return tuple(Trace(float(np.nanmedian(row)), row) for row in long), every
+
+
+def _cut(row: NDArray[np.float64], pulses: list[Pulse]) -> None:
+    """Take calibration pulses, and what lies beyond them at the nearer end, out of a line."""
+    for pulse in pulses:
+        left, right = max(round(pulse.left) - 5, 0), round(pulse.right) + 4
+        if not np.isfinite(row[:left]).any() or np.flatnonzero(np.isfinite(row))[0] > left - 4 * PIXELS_PER_MM:
+            left = 0
+        row[left:right] = np.nan
 
 
 def _parts(mask: Mask) -> tuple[Mask, Mask]:
