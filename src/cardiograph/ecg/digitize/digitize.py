@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cardiograph.ecg.digitize.calibration import gain_of
 from cardiograph.ecg.digitize.flat import rectify
 from cardiograph.ecg.digitize.ink import find_ink
+from cardiograph.ecg.digitize.labels import erase, read_labels
 from cardiograph.ecg.digitize.layout import Layout, find_layout
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.traces import Trace, follow_traces
@@ -85,10 +86,12 @@ def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
     ink = find_ink(rectified.pixels)
+    labels = (*read_labels(ink.whole), *read_labels(ink.mask)) if ink.strokes else read_labels(ink.whole)
+    erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
     if not traces:
         raise refusal("no_traces", name, "")
-    layout = find_layout(traces, ink)
+    layout = find_layout(traces, ink, labels)
     if layout is None:
         raise refusal("layout_unknown", name, f"{len(traces)} rows of traces were found")
     gain = gain_of(pulses)

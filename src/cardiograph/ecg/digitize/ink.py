@@ -53,11 +53,13 @@ class Ink:
     Args:
         darkness: [h, w] float32, 0 (paper) to 1 (black).
         mask: Ink without frames and straight vertical lines.
+        whole: Ink with them.
         strokes: Straight vertical lines that were taken out.
     """
 
     darkness: NDArray[np.float32]
     mask: Mask
+    whole: Mask
     strokes: tuple[Stroke, ...]
 
 
@@ -68,9 +70,9 @@ def find_ink(pixels: NDArray[np.uint8]) -> Ink:
         pixels: [h, w, 3] uint8 RGB at 8 pixels per millimetre.
     """
     darkness = _darkness(pixels)
-    mask = _without_frames((darkness > _threshold(darkness)).astype(np.uint8))
-    strokes, cleared = _without_strokes(mask)
-    return Ink(darkness, cleared, strokes)
+    mask = (darkness > _threshold(darkness)).astype(np.uint8)
+    strokes, cleared = _without_strokes(_without_frames(mask))
+    return Ink(darkness, cleared, mask, strokes)
 
 
 def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
