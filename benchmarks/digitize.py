@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import cv2
@@ -96,22 +97,21 @@ def lead_score(truth: NDArray[np.float64], read: NDArray[np.float64]) -> tuple[f
     length = min(len(read), len(truth) + reach)
     padded[reach : reach + length] = read[:length]
     target = truth[printed] - np.median(truth[printed])
-    power = np.square(target).sum()
-    best = (0.0, 0.0)
-    for shift in range(2 * reach + 1):
+
+    def at(shift: int) -> tuple[float, float]:
         other = padded[printed + shift]
         known = np.isfinite(other)
         if known.mean() < 0.5:
-            continue
+            return 0.0, 0.0
         # printed samples that were not read count with their whole power
-        difference = target - (other - np.nanmedian(other))
-        difference = np.where(known, difference - np.median(difference[known]), target)
-        noise = np.square(difference).sum()
-        ratio = float(10 * np.log10(power / max(noise, 1e-12)))
-        if ratio > best[0]:
-            correlation = float(np.corrcoef(target[known], other[known])[0, 1])
-            best = (ratio, correlation)
-    return best
+        difference = target[known] - other[known]
+        noise = np.square(difference - np.median(difference)).sum() + np.square(target[~known]).sum()
+        ratio = float(10 * np.log10(np.square(target).sum() / max(float(noise), 1e-12)))
+        return ratio, float(np.corrcoef(target[known], other[known])[0, 1])
+
+    coarse = max(range(0, 2 * reach + 1, 4), key=lambda shift: at(shift)[0])
+    ratio, correlation = max(at(shift) for shift in range(max(coarse - 4, 0), min(coarse + 4, 2 * reach) + 1))
+    return max(ratio, 0.0), correlation
 
 
 def page_scores(page: Printed) -> dict[str, object]:
@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS), help=f"of {', '.join(SETS)}")
     parser.add_argument("--half", choices=("development", "final", "all"), default="all")
     parser.add_argument("--worst", type=int, default=5, help="pages listed with the score of each lead")
+    parser.add_argument("--only", default="*", help="pattern of page names")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     shared = Path(os.environ.get("CARDIOGRAPH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -169,7 +170,7 @@ def main() -> None:
     for name in options.sets.split(","):
         halves: dict[str, list[tuple[str, dict]]] = {}
         for page in SETS[name](shared / "data"):
-            if options.half in ("all", page.half):
+            if options.half in ("all", page.half) and fnmatch(page.name, options.only):
                 halves.setdefault(page.half, []).append((page.name, page_scores(page)))
         results[name] = {half: summary(pages, options.worst) for half, pages in halves.items()}
     print(json.dumps(results, indent=1))
