@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.digitize.ink import Ink, Stroke
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
 
 GAINS = (2.5, 5.0, 10.0, 20.0)
@@ -40,40 +39,14 @@ class Pulse:
         return (self.bottom - self.top) / PIXELS_PER_MM
 
 
-def find_pulses(ink: Ink) -> tuple[Pulse, ...]:
-    """Find pairs of vertical lines of one height that a horizontal line joins at the top."""
-    strokes = sorted(ink.strokes, key=lambda stroke: stroke.x)
-    pulses = []
-    for number, left in enumerate(strokes):
-        for right in strokes[number + 1 :]:
-            wide = right.x - left.x
-            if wide > MAX_WIDTH_MM * PIXELS_PER_MM:
-                break
-            if wide >= MIN_WIDTH_MM * PIXELS_PER_MM and _is_pulse(ink, left, right):
-                pen = (left.width + right.width) / 2
-                top, bottom = (left.top + right.top + pen) / 2, (left.bottom + right.bottom - pen) / 2
-                pulses.append(Pulse(left.x, right.x, top, bottom))
-                break
-    return tuple(pulses)
-
-
-def _is_pulse(ink: Ink, left: Stroke, right: Stroke) -> bool:
-    tolerance = 0.6 * PIXELS_PER_MM
-    if abs(left.top - right.top) > tolerance or abs(left.bottom - right.bottom) > 2 * tolerance:
-        return False
-    first, last = round(left.x + left.width / 2) + 2, round(right.x - right.width / 2) - 1
-    roof = ink.mask[max(round(left.top) - 3, 0) : round(left.top) + round(left.width) + 4, first:last]
-    return roof.size > 0 and bool(roof.any(axis=0).mean() > 0.8)
-
-
-def pulses_in_traces(rows: list[NDArray[np.float64]]) -> list[list[Pulse]]:
+def pulses_in_traces(rows: list[NDArray[np.float64]]) -> tuple[Pulse, ...]:
     """Find calibration pulses with sloping sides, or cut off by the edge of the page, in the lines of the rows.
 
     Args:
         rows: [columns] height of the line of each row, pixels from the top; NaN where there is none.
 
     Returns:
-        Pulses of each row. Only pulses of one height at one place in at least two rows, or half of them, count.
+        Pulses that at least two rows, or half of them, show at one place.
     """
     found = [_plateaus(row) for row in rows]
     needed = max(2, len(rows) // 2)
@@ -81,12 +54,12 @@ def pulses_in_traces(rows: list[NDArray[np.float64]]) -> list[list[Pulse]]:
     def confirmed(pulse: Pulse) -> bool:
         return needed <= sum(any(_alike(pulse, other) for other in others) for others in found)
 
-    return [[pulse for pulse in pulses if confirmed(pulse)] for pulses in found]
+    return tuple(pulse for pulses in found for pulse in pulses if confirmed(pulse))
 
 
 def _alike(one: Pulse, other: Pulse) -> bool:
     height = abs((one.bottom - one.top) - (other.bottom - other.top))
-    return max(abs(one.left - other.left), abs(one.right - other.right)) <= 6 and height <= 4
+    return max(abs(one.left - other.left), abs(one.right - other.right)) <= 6 and height <= 1.5 * PIXELS_PER_MM
 
 
 def _plateaus(row: NDArray[np.float64]) -> list[Pulse]:

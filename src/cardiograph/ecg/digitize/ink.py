@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.ecg.digitize.calibration import MAX_WIDTH_MM, MIN_WIDTH_MM, Pulse
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
 
 Mask = NDArray[np.uint8]
@@ -29,7 +30,7 @@ MAX_CROSSED = 0.35
 """Greatest share of the length of a vertical line at which other ink may lie next to it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Stroke:
     """A straight vertical line.
 
@@ -54,13 +55,15 @@ class Ink:
         darkness: [h, w] float32, 0 (paper) to 1 (black).
         mask: Ink without frames and straight vertical lines.
         whole: Ink with them.
-        strokes: Straight vertical lines that were taken out.
+        strokes: Straight vertical lines that were taken out, such as separators.
+        pulses: Calibration pulses with upright sides, which were taken out.
     """
 
     darkness: NDArray[np.float32]
     mask: Mask
     whole: Mask
     strokes: tuple[Stroke, ...]
+    pulses: tuple[Pulse, ...]
 
 
 def find_ink(pixels: NDArray[np.uint8]) -> Ink:
@@ -71,8 +74,15 @@ def find_ink(pixels: NDArray[np.uint8]) -> Ink:
     """
     darkness = _darkness(pixels)
     mask = (darkness > _threshold(darkness)).astype(np.uint8)
-    strokes, cleared = _without_strokes(_without_frames(mask))
-    return Ink(darkness, cleared, mask, strokes)
+    cleared = _without_frames(mask)
+    lines = _vertical_lines(cleared)
+    pulses = find_pulses(cleared, lines)
+    sides = {side for pair in pulses.values() for side in pair}
+    strokes = tuple(line for line in lines if line in sides or _stands_alone(cleared, line))
+    for stroke in strokes:
+        left, right = round(stroke.x - stroke.width / 2 - 0.5), round(stroke.x + stroke.width / 2 + 1.5)
+        cleared[int(stroke.top) : int(stroke.bottom) + 1, max(left, 0) : right] = 0
+    return Ink(darkness, cleared, mask, tuple(s for s in strokes if s not in sides), tuple(pulses))
 
 
 def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -106,16 +116,15 @@ def _without_frames(mask: Mask) -> Mask:
     return np.asarray(mask & ~cv2.dilate(long, np.ones((3, 9), np.uint8)) & 1, np.uint8)
 
 
-def _without_strokes(mask: Mask) -> tuple[tuple[Stroke, ...], Mask]:
-    """Find straight vertical lines, and take them out of the mask."""
+def _vertical_lines(mask: Mask) -> tuple[Stroke, ...]:
+    """Find straight vertical lines; among them may be the steep side of a QRS complex."""
     import cv2
 
     long = round(STROKE_MM * PIXELS_PER_MM)
     vertical = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
     count, _, boxes, _ = cv2.connectedComponentsWithStats(vertical, connectivity=8)
-    strokes, cleared = [], mask.copy()
+    lines = []
     for left, top, width, height, area in boxes[1:count].tolist():
-        # the needle of a narrow QRS complex is one or two columns wide; its columns begin at different heights
         if width > MAX_STROKE_MM * PIXELS_PER_MM or area < 0.8 * width * height:
             continue
         if width < 2 and height < LONG_STROKE_MM * PIXELS_PER_MM:
@@ -126,8 +135,46 @@ def _without_strokes(mask: Mask) -> tuple[tuple[Stroke, ...], Mask]:
         if max(np.ptp(tops), np.ptp(bottoms)) > max(0.05 * height, 2):
             continue
         sides = mask[top : top + height, [max(left - 3, 0), min(left + width + 2, mask.shape[1] - 1)]]
-        if sides.any(axis=1).mean() > MAX_CROSSED:
-            continue
-        strokes.append(Stroke(left + (width - 1) / 2, float(width), float(top), float(top + height - 1)))
-        cleared[top : top + height, max(left - 1, 0) : left + width + 1] = 0
-    return tuple(strokes), cleared
+        if sides.any(axis=1).mean() <= MAX_CROSSED:
+            lines.append(Stroke(left + (width - 1) / 2, float(width), float(top), float(top + height - 1)))
+    return tuple(lines)
+
+
+def _stands_alone(mask: Mask, line: Stroke) -> bool:
+    """Return whether no other ink begins at the ends of a vertical line, as it does at the side of a QRS complex."""
+    if line.bottom - line.top > LONG_STROKE_MM * PIXELS_PER_MM:
+        return True
+    left, right = max(round(line.x - line.width / 2) - 4, 0), round(line.x + line.width / 2) + 6
+    top, bottom = round(line.top), round(line.bottom)
+    for first, last in ((top - 4, top + 5), (bottom - 4, bottom + 5)):
+        around = mask[max(first, 0) : last, left:right].copy()
+        around[:, 3 : -4 if right < mask.shape[1] else None] = 0
+        if around.any():
+            return False
+    return True
+
+
+def find_pulses(mask: Mask, lines: tuple[Stroke, ...]) -> dict[Pulse, tuple[Stroke, Stroke]]:
+    """Find pairs of vertical lines of one height that a horizontal line joins at the top."""
+    ordered = sorted(lines, key=lambda line: line.x)
+    pulses = {}
+    for number, left in enumerate(ordered):
+        for right in ordered[number + 1 :]:
+            wide = right.x - left.x
+            if wide > MAX_WIDTH_MM * PIXELS_PER_MM:
+                break
+            if wide >= MIN_WIDTH_MM * PIXELS_PER_MM and _is_pulse(mask, left, right):
+                pen = (left.width + right.width) / 2
+                top, bottom = (left.top + right.top + pen) / 2, (left.bottom + right.bottom - pen) / 2
+                pulses[Pulse(left.x, right.x, top, bottom)] = (left, right)
+                break
+    return pulses
+
+
+def _is_pulse(mask: Mask, left: Stroke, right: Stroke) -> bool:
+    tolerance = 0.6 * PIXELS_PER_MM
+    if abs(left.top - right.top) > tolerance or abs(left.bottom - right.bottom) > 2 * tolerance:
+        return False
+    first, last = round(left.x + left.width / 2) + 2, round(right.x - right.width / 2) - 1
+    roof = mask[max(round(left.top) - 3, 0) : round(left.top) + round(left.width) + 4, first:last]
+    return roof.size > 0 and bool(roof.any(axis=0).mean() > 0.8)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.digitize.calibration import Pulse, find_pulses, pulses_in_traces
+from cardiograph.ecg.digitize.calibration import Pulse, pulses_in_traces
 from cardiograph.ecg.digitize.ink import Ink, Mask
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
 
@@ -72,20 +73,18 @@ def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
     runs = _runs(ink, small, baselines)
     pen = _pen(runs)
     rows = [_heights(runs, path, pen) for path in _paths(runs, baselines)]
-    pulses = find_pulses(ink)
     for row, baseline in zip(rows, baselines, strict=True):
-        _cut(row, [pulse for pulse in pulses if abs(pulse.bottom - baseline) < MIN_ROW_SPACING_MM * PIXELS_PER_MM])
+        _cut(row, [pulse for pulse in ink.pulses if abs(pulse.bottom - baseline) < MIN_ROW_SPACING_MM * PIXELS_PER_MM])
     rows = [_trim(row) for row in rows]
     sloping = pulses_in_traces(rows)
-    for row, found in zip(rows, sloping, strict=True):
-        _cut(row, found)
+    for row in rows:
+        _cut(row, sloping)
     rows = [_trim(row) for row in rows]
     long = [row for row in rows if np.isfinite(row).sum() >= MIN_ROW_MM * PIXELS_PER_MM]
-    every = (*pulses, *(pulse for found in sloping for pulse in found))
-    return tuple(Trace(float(np.nanmedian(row)), row) for row in long), every
+    return tuple(Trace(float(np.nanmedian(row)), row) for row in long), (*ink.pulses, *sloping)
 
 
-def _cut(row: NDArray[np.float64], pulses: list[Pulse]) -> None:
+def _cut(row: NDArray[np.float64], pulses: Iterable[Pulse]) -> None:
     """Take calibration pulses, and what lies beyond them at the nearer end, out of a line."""
     for pulse in pulses:
         left, right = max(round(pulse.left) - 5, 0), round(pulse.right) + 4
