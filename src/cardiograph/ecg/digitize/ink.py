@@ -80,8 +80,7 @@ def find_ink(pixels: NDArray[np.uint8]) -> Ink:
     sides = {side for pair in pulses.values() for side in pair}
     strokes = tuple(line for line in lines if line in sides or _stands_alone(cleared, line))
     for stroke in strokes:
-        left, right = round(stroke.x - stroke.width / 2 - 0.5), round(stroke.x + stroke.width / 2 + 1.5)
-        cleared[int(stroke.top) : int(stroke.bottom) + 1, max(left, 0) : right] = 0
+        _take_out(cleared, stroke, bridged=stroke not in sides)
     return Ink(darkness, cleared, mask, tuple(s for s in strokes if s not in sides), tuple(pulses))
 
 
@@ -138,6 +137,18 @@ def _vertical_lines(mask: Mask) -> tuple[Stroke, ...]:
         if sides.any(axis=1).mean() <= MAX_CROSSED:
             lines.append(Stroke(left + (width - 1) / 2, float(width), float(top), float(top + height - 1)))
     return tuple(lines)
+
+
+def _take_out(mask: Mask, line: Stroke, *, bridged: bool) -> None:
+    """Take a vertical line out of the ink; a bridge prolongs what touches it on either side to its middle."""
+    left, right = max(round(line.x - line.width / 2 - 0.5), 0), round(line.x + line.width / 2 + 1.5)
+    rows = slice(int(line.top), int(line.bottom) + 1)
+    before, after = mask[rows, max(left - 1, 0)].copy(), mask[rows, min(right, mask.shape[1] - 1)].copy()
+    mask[rows, left:right] = 0
+    if bridged and left > 1 and right < mask.shape[1] - 1:
+        middle = round(line.x + 0.5)
+        mask[rows, left:middle] = before[:, None]
+        mask[rows, middle:right] = after[:, None]
 
 
 def _stands_alone(mask: Mask, line: Stroke) -> bool:

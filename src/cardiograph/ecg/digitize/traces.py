@@ -200,20 +200,44 @@ def _pen(runs: Runs) -> float:
 def _heights(runs: Runs, path: NDArray[np.int64], pen: float) -> NDArray[np.float64]:
     """Return the height of a line in each column, read from the runs on its path; NaN where it has none.
 
-    A short run is a piece of the line: its centre counts. A tall run is a flank, where the centre counts, or the tip of
-    a wave, where the end counts that lies beyond both neighbours.
+    The centre of a short run is the height of the line. A pen of finite width spreads a steep line over several columns:
+    the upper ends of the runs are the line after a minimum filter as wide as the pen, the lower ends the line after a
+    maximum filter. The opposite filters restore upward waves from the upper ends and downward waves from the lower ends.
     """
     known = np.flatnonzero(path >= 0)
     values = np.full(len(path), np.nan)
-    if len(known) < 2:
+    if len(known) < 8:
         return values
     top, bottom, centre = (table[known, path[known]].astype(np.float64) for table in runs[:3])
+    spread = _spread(top, bottom, centre, pen)
+    above = np.maximum(_at(known, top, spread), _at(known, top, -spread))
+    below = np.minimum(_at(known, bottom, spread), _at(known, bottom, -spread))
+    above, below = np.maximum(above, top) + pen / 2, np.minimum(below, bottom) - pen / 2
     before, after = np.maximum(np.arange(len(known)) - 1, 0), np.minimum(np.arange(len(known)) + 1, len(known) - 1)
-    up = np.minimum(top[before], top[after]) - top
-    down = bottom - np.maximum(bottom[before], bottom[after])
-    tip = np.where(up >= np.maximum(down, 0), top + pen / 2, np.where(down >= 0, bottom - pen / 2, centre))
+    up = np.minimum(above[before], above[after]) - above
+    down = below - np.maximum(below[before], below[after])
+    tip = np.where(up >= np.maximum(down, 0), above, np.where(down >= 0, below, (above + below) / 2))
     values[known] = np.where(bottom - top < 1.8 * pen, centre, tip)
     return values
+
+
+def _spread(
+    top: NDArray[np.float64], bottom: NDArray[np.float64], centre: NDArray[np.float64], pen: float
+) -> float:
+    """Return by how many columns a steep line reaches beyond its own column on each side."""
+    tall = bottom - top > 2.5 * pen
+    steps = np.diff(centre)
+    inside = tall[:-2] & tall[1:-1] & tall[2:] & (steps[:-1] * steps[1:] > 0)
+    slope = np.abs(steps[:-1] + steps[1:])[inside] / 2
+    if len(slope) < 5:
+        return 0.0
+    columns = np.median((bottom - top - pen)[1:-1][inside] / np.maximum(slope, 0.5))
+    return float(np.clip((columns - 1) / 2, 0, 2.5))
+
+
+def _at(columns: NDArray[np.int64], values: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
+    """Return values at a distance of ``shift`` columns, between neighbours by interpolation."""
+    return np.interp(columns + shift, columns, values)
 
 
 def _trim(values: NDArray[np.float64]) -> NDArray[np.float64]:
