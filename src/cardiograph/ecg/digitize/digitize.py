@@ -1,0 +1,147 @@
+"""Digitise a page: from pixels to twelve leads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.ecg.digitize.calibration import gain_of
+from cardiograph.ecg.digitize.flat import rectify
+from cardiograph.ecg.digitize.ink import find_ink
+from cardiograph.ecg.digitize.labels import erase, read_labels
+from cardiograph.ecg.digitize.layout import Layout, find_layout
+from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
+from cardiograph.ecg.digitize.traces import Trace, follow_traces
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.leads import LEADS
+from cardiograph.errors import EcgError, Issue
+
+RATE_HZ = 500.0
+MM_PER_SECOND = 25.0
+MM_PER_MV = 10.0
+
+EDGE = 1
+"""Columns at each end of a lead that a separator or the neighbouring lead may touch."""
+
+
+@dataclass(frozen=True, eq=False)
+class DigitizedPage:
+    """What was read from a page.
+
+    Args:
+        ecg: The twelve leads, NaN where a lead is not printed.
+        layout: Which lead stands where.
+        traces: Lines of the rows, from top to bottom.
+        rectified: The page that was read.
+        gain_mm_per_mv: Gain.
+        gain_measured: Whether a calibration pulse shows the gain; if not, it is assumed.
+        speed_mm_per_s: Paper speed; assumed.
+    """
+
+    ecg: Ecg
+    layout: Layout
+    traces: tuple[Trace, ...]
+    rectified: RectifiedPage
+    gain_mm_per_mv: float
+    gain_measured: bool
+    speed_mm_per_s: float = MM_PER_SECOND
+
+    def overlay(self) -> dict[str, tuple[NDArray[np.float64], ...]]:
+        """Return the lines of each lead for drawing over the page that was given.
+
+        Returns:
+            Lead -> lines, each [points, 2] x and y in pixels of the page. Leads without a name are under ``?``.
+        """
+        lines: dict[str, tuple[NDArray[np.float64], ...]] = {}
+        for place in self.layout.placements:
+            heights = self.traces[place.row].height[place.start : place.stop]
+            there = np.flatnonzero(np.isfinite(heights))
+            for piece in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1):
+                if len(piece):
+                    points = np.column_stack([place.start + piece, heights[piece] - 0.5])
+                    name = place.lead.removeprefix("-") or "?"
+                    lines[name] = (*lines.get(name, ()), self.rectified.page_points(points))
+        return lines
+
+
+def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
+    """Read the leads of a printed ECG page.
+
+    Args:
+        page: [h, w, 3] uint8 RGB.
+        name: Name of the page in error messages.
+
+    Raises:
+        EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
+    """
+    return read_traces(rectify(page, name=name), name=name)
+
+
+def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
+    """Read the leads of a rectified page.
+
+    Raises:
+        EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
+    """
+    ink = find_ink(rectified.pixels)
+    labels = (*read_labels(ink.whole), *read_labels(ink.mask)) if ink.strokes else read_labels(ink.whole)
+    erase(ink.mask, labels)
+    traces, pulses = follow_traces(ink)
+    if not traces:
+        raise refusal("no_traces", name, "")
+    layout = find_layout(traces, ink, labels)
+    if layout is None:
+        raise refusal("layout_unknown", name, f"{len(traces)} rows of traces were found")
+    gain = gain_of(pulses)
+    notes = list(rectified.notes)
+    if gain is None:
+        notes.append(f"The gain is assumed to be {MM_PER_MV:g} mm/mV: no calibration pulse was read.")
+    notes.append(f"The paper speed is assumed to be {MM_PER_SECOND:g} mm/s.")
+    signal = _signal(traces, layout, gain or MM_PER_MV)
+    ecg = Ecg(signal, RATE_HZ, "page", notes=tuple(notes))
+    return DigitizedPage(ecg, layout, traces, rectified, gain or MM_PER_MV, gain is not None)
+
+
+def _signal(traces: tuple[Trace, ...], layout: Layout, gain: float) -> NDArray[np.float32]:
+    """Return the leads in mV at 500 Hz on the time axis of the page."""
+    per_second = MM_PER_SECOND * PIXELS_PER_MM
+    stop = max(place.stop for place in layout.placements)
+    samples = int((stop - layout.origin) / per_second * RATE_HZ)
+    at = layout.origin + np.arange(samples) * per_second / RATE_HZ
+    signal = np.full((len(LEADS), samples), np.nan, np.float32)
+    # rhythm strips come last and are longer: they replace what the columns show of their lead
+    for place in layout.placements:
+        if not place.lead:
+            continue
+        heights = traces[place.row].height.copy()
+        columns = np.arange(len(heights)) + 0.5
+        heights[: place.start + EDGE] = np.nan
+        heights[place.stop - EDGE :] = np.nan
+        there = np.isfinite(heights)
+        if there.sum() < PIXELS_PER_MM:
+            continue
+        values = np.interp(at, columns[there], heights[there])
+        # no value where the line is interrupted
+        known = there[np.clip(at.astype(int), 0, len(there) - 1)]
+        sign = -1.0 if place.lead.startswith("-") else 1.0
+        volts = sign * (np.median(heights[there]) - values) / (gain * PIXELS_PER_MM)
+        row = LEADS.index(place.lead.removeprefix("-"))
+        signal[row, known] = volts[known]
+    return signal
+
+
+REFUSALS = {
+    "no_grid": ("no periodic grid of ECG paper was found", "give a page with a printed millimetre grid"),
+    "no_traces": ("no line of at least 30 mm was found", "give a sharper picture of the whole page"),
+    "layout_unknown": ("no known arrangement of leads has this number of rows", "crop the picture to the traces"),
+}
+"""Code of each reason for which a page is refused -> what was expected, and the remedy."""
+
+
+def refusal(code: str, name: str, found: str) -> EcgError:
+    """Return the error for a page that cannot be read."""
+    rule, remedy = REFUSALS[code]
+    issue = Issue(where=f"page {name}", column="", value=found, rule=rule, remedy=remedy, code=code)
+    return EcgError("The page cannot be digitised.", [issue])

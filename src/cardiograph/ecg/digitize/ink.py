@@ -1,0 +1,191 @@
+"""Ink of a rectified page: which pixels are dark pen strokes, apart from grid, frames and separators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.ecg.digitize.calibration import MAX_WIDTH_MM, MIN_WIDTH_MM, Pulse
+from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
+
+Mask = NDArray[np.uint8]
+"""[h, w] uint8, 0 or 1."""
+
+FRAME_MM = 90.0
+"""A perfectly straight horizontal line of this length is a frame or a rule, not a trace."""
+
+STROKE_MM = 3.5
+"""Shortest vertical line that may be a separator or the side of a calibration pulse."""
+
+
+LONG_STROKE_MM = 45.0
+"""Length from which a line one pixel wide is a frame rather than the needle of a QRS complex."""
+
+MAX_STROKE_MM = 1.2
+"""Greatest width of a separator."""
+
+MAX_CROSSED = 0.35
+"""Greatest share of the length of a vertical line at which other ink may lie next to it."""
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A straight vertical line.
+
+    Args:
+        x: Centre, rectified pixels.
+        width: Width, pixels.
+        top: Upper end, pixels.
+        bottom: Lower end, pixels.
+    """
+
+    x: float
+    width: float
+    top: float
+    bottom: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """Dark pen strokes of a page.
+
+    Args:
+        darkness: [h, w] float32, 0 (paper) to 1 (black).
+        mask: Ink without frames and straight vertical lines.
+        whole: Ink with them.
+        strokes: Straight vertical lines that were taken out, such as separators.
+        pulses: Calibration pulses with upright sides, which were taken out.
+    """
+
+    darkness: NDArray[np.float32]
+    mask: Mask
+    whole: Mask
+    strokes: tuple[Stroke, ...]
+    pulses: tuple[Pulse, ...]
+
+
+def find_ink(pixels: NDArray[np.uint8]) -> Ink:
+    """Find the pen strokes of a rectified page.
+
+    Args:
+        pixels: [h, w, 3] uint8 RGB at 8 pixels per millimetre.
+    """
+    darkness = _darkness(pixels)
+    mask = (darkness > _threshold(darkness)).astype(np.uint8)
+    cleared = _without_frames(mask)
+    lines = _vertical_lines(cleared)
+    pulses = find_pulses(cleared, lines)
+    sides = {side for pair in pulses.values() for side in pair}
+    strokes = tuple(line for line in lines if line in sides or _stands_alone(cleared, line))
+    for stroke in strokes:
+        _take_out(cleared, stroke, bridged=stroke not in sides)
+    return Ink(darkness, cleared, mask, tuple(s for s in strokes if s not in sides), tuple(pulses))
+
+
+def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how much darker than the paper around it each pixel is, in its brightest colour: a coloured grid is pale."""
+    import cv2
+
+    red, green, blue = cv2.split(pixels)
+    tone = cv2.max(cv2.max(red, green), blue)
+    small = cv2.resize(tone, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
+    # the paper is the bright part of each square centimetre
+    paper = cv2.GaussianBlur(cv2.dilate(cv2.medianBlur(small, 5), np.ones((9, 9), np.uint8)), (0, 0), 9)
+    paper = np.maximum(cv2.resize(paper, tone.shape[::-1], interpolation=cv2.INTER_LINEAR), 20)
+    return np.asarray(1 - np.minimum(cv2.divide(tone, paper, dtype=cv2.CV_32F), 1), np.float32)
+
+
+def _threshold(darkness: NDArray[np.float32]) -> float:
+    """Return the darkness between the grid, which covers a large share of the page, and the pen, which covers little."""
+    sample = darkness[::3, ::3]
+    grid, pen = np.percentile(sample, (93, 99.7))
+    return float(max(grid + 0.4 * (pen - grid), 0.12))
+
+
+def _without_frames(mask: Mask) -> Mask:
+    import cv2
+
+    long = cv2.morphologyEx(
+        cv2.dilate(mask, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, round(FRAME_MM * PIXELS_PER_MM)), np.uint8)
+    )
+    if not long.any():
+        return mask
+    return np.asarray(mask & ~cv2.dilate(long, np.ones((3, 9), np.uint8)) & 1, np.uint8)
+
+
+def _vertical_lines(mask: Mask) -> tuple[Stroke, ...]:
+    """Find straight vertical lines; among them may be the steep side of a QRS complex."""
+    import cv2
+
+    long = round(STROKE_MM * PIXELS_PER_MM)
+    vertical = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(vertical, connectivity=8)
+    lines = []
+    for left, top, width, height, area in boxes[1:count].tolist():
+        if width > MAX_STROKE_MM * PIXELS_PER_MM or area < 0.8 * width * height:
+            continue
+        if width < 2 and height < LONG_STROKE_MM * PIXELS_PER_MM:
+            continue
+        part = vertical[top : top + height, left : left + width] > 0
+        inner = part[:, 1:-1] if width > 3 else part
+        tops, bottoms = inner.argmax(axis=0), inner[::-1].argmax(axis=0)
+        if max(np.ptp(tops), np.ptp(bottoms)) > max(0.05 * height, 2):
+            continue
+        sides = mask[top : top + height, [max(left - 3, 0), min(left + width + 2, mask.shape[1] - 1)]]
+        if sides.any(axis=1).mean() <= MAX_CROSSED:
+            lines.append(Stroke(left + (width - 1) / 2, float(width), float(top), float(top + height - 1)))
+    return tuple(lines)
+
+
+def _take_out(mask: Mask, line: Stroke, *, bridged: bool) -> None:
+    """Take a vertical line out of the ink; a bridge prolongs what touches it on either side to its middle."""
+    left, right = max(round(line.x - line.width / 2 - 0.5), 0), round(line.x + line.width / 2 + 1.5)
+    rows = slice(int(line.top), int(line.bottom) + 1)
+    before, after = mask[rows, max(left - 1, 0)].copy(), mask[rows, min(right, mask.shape[1] - 1)].copy()
+    mask[rows, left:right] = 0
+    if bridged and left > 1 and right < mask.shape[1] - 1:
+        middle = round(line.x + 0.5)
+        mask[rows, left:middle] = before[:, None]
+        mask[rows, middle:right] = after[:, None]
+
+
+def _stands_alone(mask: Mask, line: Stroke) -> bool:
+    """Return whether no other ink begins at the ends of a vertical line, as it does at the side of a QRS complex."""
+    if line.bottom - line.top > LONG_STROKE_MM * PIXELS_PER_MM:
+        return True
+    left, right = max(round(line.x - line.width / 2) - 4, 0), round(line.x + line.width / 2) + 6
+    top, bottom = round(line.top), round(line.bottom)
+    for first, last in ((top - 4, top + 5), (bottom - 4, bottom + 5)):
+        around = mask[max(first, 0) : last, left:right].copy()
+        around[:, 3 : -4 if right < mask.shape[1] else None] = 0
+        if around.any():
+            return False
+    return True
+
+
+def find_pulses(mask: Mask, lines: tuple[Stroke, ...]) -> dict[Pulse, tuple[Stroke, Stroke]]:
+    """Find pairs of vertical lines of one height that a horizontal line joins at the top."""
+    ordered = sorted(lines, key=lambda line: line.x)
+    pulses = {}
+    for number, left in enumerate(ordered):
+        for right in ordered[number + 1 :]:
+            wide = right.x - left.x
+            if wide > MAX_WIDTH_MM * PIXELS_PER_MM:
+                break
+            if wide >= MIN_WIDTH_MM * PIXELS_PER_MM and _is_pulse(mask, left, right):
+                pen = (left.width + right.width) / 2
+                top, bottom = (left.top + right.top + pen) / 2, (left.bottom + right.bottom - pen) / 2
+                pulses[Pulse(left.x, right.x, top, bottom)] = (left, right)
+                break
+    return pulses
+
+
+def _is_pulse(mask: Mask, left: Stroke, right: Stroke) -> bool:
+    tolerance = 0.6 * PIXELS_PER_MM
+    if abs(left.top - right.top) > tolerance or abs(left.bottom - right.bottom) > 2 * tolerance:
+        return False
+    first, last = round(left.x + left.width / 2) + 2, round(right.x - right.width / 2) - 1
+    roof = mask[max(round(left.top) - 3, 0) : round(left.top) + round(left.width) + 4, first:last]
+    return roof.size > 0 and bool(roof.any(axis=0).mean() > 0.8)

@@ -1,0 +1,202 @@
+"""Layout of a page: which lead stands where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.ecg.digitize.arrangements import ARRANGEMENTS, Arrangement, limb_agreement
+from cardiograph.ecg.digitize.ink import Ink
+from cardiograph.ecg.digitize.labels import Label
+from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
+from cardiograph.ecg.digitize.traces import Trace
+from cardiograph.ecg.leads import LEADS
+
+SEPARATOR_REACH_MM = 5.0
+LABEL_BEFORE_MM, LABEL_AFTER_MM = 4.0, 12.0
+"""Where the name of a lead begins, before and after the beginning of the lead."""
+
+STRIP_AGREEMENT = 0.5
+"""Smallest score at which a rhythm strip gets a name."""
+
+_BARS = ("I", "II", "III")
+"""Names that any short vertical strokes resemble."""
+
+STRIP_SHIFT = 6
+"""Largest shift between a rhythm strip and the same lead above it, pixels."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One lead on the page.
+
+    Args:
+        lead: Name; a leading minus marks an inverted lead, and an empty string a lead that could not be named.
+        row: Row from the top, counting from 0.
+        start: First column of the lead, rectified pixels.
+        stop: First column after it.
+        confidence: Confidence in the name, 0..1.
+        alternatives: Other names that the page allows, the likelier first.
+    """
+
+    lead: str
+    row: int
+    start: int
+    stop: int
+    confidence: float
+    alternatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Arrangement of the leads of a page.
+
+    Args:
+        name: Name such as ``3 x 4 + 1``: rows, columns and rhythm strips.
+        placements: Leads by row, from left to right.
+        origin: Column of the page at which the recording begins, rectified pixels.
+        confidence: Confidence, 0..1.
+        alternatives: Other arrangements with their scores, the likelier first.
+    """
+
+    name: str
+    placements: tuple[Placement, ...]
+    origin: float
+    confidence: float
+    alternatives: tuple[tuple[str, float], ...] = field(default=())
+
+
+def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) -> Layout | None:
+    """Find the arrangement that fits the rows of a page.
+
+    Args:
+        traces: Rows from top to bottom.
+        ink: Pen strokes of the page, whose vertical lines separate leads.
+        labels: Printed lead names.
+
+    Returns:
+        The best arrangement, or None if none has this number of rows.
+    """
+    scored = []
+    for arrangement in ARRANGEMENTS:
+        strips = len(traces) - len(arrangement.rows)
+        if strips in arrangement.strips:
+            bounds = _boundaries(traces[: len(arrangement.rows)], ink, arrangement.columns)
+            scored.append((_score(arrangement, traces, bounds, labels), arrangement, bounds))
+    if not scored:
+        return None
+    scored.sort(key=lambda entry: -entry[0])
+    score, arrangement, bounds = scored[0]
+    margin = score - scored[1][0] if len(scored) > 1 else 1.0
+    placements = _placements(arrangement, bounds, score)
+    strips = traces[len(arrangement.rows) :]
+    for number, strip in enumerate(strips, start=len(arrangement.rows)):
+        placements.append(_strip(strip, number, traces, placements, labels))
+    name = f"{arrangement.name} + {len(strips)}" if strips else arrangement.name
+    others = tuple((entry[1].name, entry[0]) for entry in scored[1:])
+    return Layout(name, tuple(placements), float(bounds[0]), float(np.clip(score, 0, 1)), others)
+
+
+def _boundaries(traces: tuple[Trace, ...], ink: Ink, columns: int) -> NDArray[np.float64]:
+    """Return where each column begins, and where the last one ends; separators between the leads adjust it."""
+    extents = np.array([trace.extent for trace in traces])
+    first, last = np.median(extents, axis=0)
+    bounds = np.linspace(first, last, columns + 1)
+    for number in range(1, columns):
+        near = [
+            stroke.x
+            for stroke in ink.strokes
+            if abs(stroke.x - bounds[number]) < SEPARATOR_REACH_MM * PIXELS_PER_MM
+            and any(stroke.top - 60 < trace.baseline < stroke.bottom + 60 for trace in traces)
+        ]
+        if near:
+            bounds[number] = float(np.median(near))
+    return bounds
+
+
+def _score(
+    arrangement: Arrangement, traces: tuple[Trace, ...], bounds: NDArray[np.float64], labels: tuple[Label, ...]
+) -> float:
+    """Return how well an arrangement explains printed names and the relations of the limb leads, about 0 to 1."""
+    agreements = []
+    for column, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        inner = slice(round(first) + 8, round(last) - 8)
+        signals = np.stack([-trace.height[inner] for trace in traces[: len(arrangement.rows)]])
+        agreement = limb_agreement(tuple(row[column] for row in arrangement.rows), signals)
+        if agreement is not None:
+            agreements.append(max(agreement, -0.5))
+    names = [
+        _named(lead, row, bounds[column], traces, labels)
+        for row, leads in enumerate(arrangement.rows)
+        for column, lead in enumerate(leads)
+    ]
+    prior = -0.05 if "Cabrera" in arrangement.name else 0.0
+    limb = float(np.mean(agreements)) if agreements else 0.0
+    return 0.65 * float(np.mean(names)) + 0.35 * limb + prior
+
+
+def _named(lead: str, row: int, start: float, traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> float:
+    """Return how well the printed name at the beginning of a lead agrees with it: negative if it contradicts."""
+    near = _near(row, start, traces, labels)
+    if not near:
+        return 0.0
+    index = LEADS.index(lead.removeprefix("-"))
+    best = max(near, key=lambda label: label.score - (0.15 if label.lead in _BARS else 0.0))
+    if LEADS[index] == best.lead:
+        return best.score
+    same_kind = best.lead in _BARS and lead in _BARS
+    return float(best.scores[index] - best.score) * (0.5 if same_kind else 1.0)
+
+
+def _near(row: int, start: float, traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> list[Label]:
+    """Return the printed names at the beginning of a lead."""
+    baselines = [trace.baseline for trace in traces]
+    apart = float(np.min(np.diff(baselines))) if len(baselines) > 1 else 30.0 * PIXELS_PER_MM
+    reach = min(0.62 * apart, 22.0 * PIXELS_PER_MM)
+    left, right = start - LABEL_BEFORE_MM * PIXELS_PER_MM, start + LABEL_AFTER_MM * PIXELS_PER_MM
+    return [
+        label
+        for label in labels
+        if left <= label.left <= right and abs((label.top + label.bottom) / 2 - baselines[row]) <= reach
+    ]
+
+
+def _placements(arrangement: Arrangement, bounds: NDArray[np.float64], confidence: float) -> list[Placement]:
+    edges = np.round(bounds).astype(int)
+    return [
+        Placement(lead, row, int(edges[column]), int(edges[column + 1]), float(np.clip(confidence, 0, 1)))
+        for row, leads in enumerate(arrangement.rows)
+        for column, lead in enumerate(leads)
+    ]
+
+
+def _strip(
+    strip: Trace, row: int, traces: tuple[Trace, ...], placements: list[Placement], labels: tuple[Label, ...]
+) -> Placement:
+    """Name a rhythm strip by its printed name and by the lead above it that shows the same signal at the same time."""
+    start, stop = strip.extent
+    scores = {}
+    for place in placements:
+        same = _same(strip, traces[place.row], place)
+        scores[place.lead] = 0.6 * max(same, 0.0) + 0.4 * max(_named(place.lead, row, start, traces, labels), 0.0)
+    ranked = sorted(scores, key=lambda lead: -scores[lead])
+    best = ranked[0]
+    others = tuple(lead for lead in ranked[1:4] if scores[lead] > 0.6 * scores[best])
+    sure = scores[best] >= STRIP_AGREEMENT
+    return Placement(best if sure else "", row, start, stop, float(scores[best]), others)
+
+
+def _same(strip: Trace, trace: Trace, place: Placement) -> float:
+    """Return the share of the variance of a lead that the strip explains, at the best small shift."""
+    start, stop = place.start + 8 + STRIP_SHIFT, place.stop - 8 - STRIP_SHIFT
+    lead = trace.height[start:stop]
+    best = -1.0
+    for shift in range(-STRIP_SHIFT, STRIP_SHIFT + 1):
+        other = strip.height[start + shift : stop + shift]
+        both = np.isfinite(lead) & np.isfinite(other)
+        if both.sum() > 40:
+            difference = (lead - other)[both]
+            best = max(best, float(1 - np.var(difference) / max(float(np.var(lead[both])), 1.0)))
+    return best

@@ -1,0 +1,255 @@
+"""Traces of a rectified page: one continuous line per row, followed from column to column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.ecg.digitize.calibration import Pulse, pulses_in_traces
+from cardiograph.ecg.digitize.ink import Ink, Mask
+from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
+
+MIN_ROW_MM = 30.0
+"""Shortest row of traces."""
+
+MIN_ROW_SPACING_MM = 9.0
+MAX_RUNS = 28
+"""Vertical runs of ink considered in each column."""
+
+GAP = 3.0
+"""Cost of a column in which a trace has no ink, in pixels of vertical distance."""
+
+GAP_ENDS = 6.0
+JUMP_LIMIT = 40.0
+"""Largest cost of a jump: traces of neighbouring leads do not meet at the boundary."""
+
+OFF_BASELINE = 0.012
+"""Cost of a column at one pixel from the baseline of the row."""
+
+SMALL_PART = 2.5
+"""Cost of a column on a small piece of ink, such as a letter."""
+
+_FAR = 1e6
+
+Runs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""Upper edge, lower edge, centre and cost of the runs, each [columns, runs]; NaN where a column has fewer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The line of one row.
+
+    Args:
+        baseline: Median height of the line, pixels from the top.
+        height: [columns] height of the line in each column of the page, pixels from the top; NaN where there is none.
+    """
+
+    baseline: float
+    height: NDArray[np.float64]
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """First column of the line, and the first one after it."""
+        there = np.flatnonzero(np.isfinite(self.height))
+        return int(there[0]), int(there[-1]) + 1
+
+
+def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
+    """Find the rows of traces and follow the line of each.
+
+    Args:
+        ink: Pen strokes of the page.
+
+    Returns:
+        Traces from top to bottom, empty if no row was found; and the calibration pulses, which are no part of them.
+    """
+    small, wide = _parts(ink.mask)
+    baselines = find_rows(wide)
+    if not len(baselines):
+        return (), ()
+    runs = _runs(ink, small, baselines)
+    pen = _pen(runs)
+    rows = [_heights(runs, path, pen) for path in _paths(runs, baselines)]
+    for row, baseline in zip(rows, baselines, strict=True):
+        _cut(row, [pulse for pulse in ink.pulses if abs(pulse.bottom - baseline) < MIN_ROW_SPACING_MM * PIXELS_PER_MM])
+    rows = [_trim(row) for row in rows]
+    sloping = pulses_in_traces(rows)
+    for row in rows:
+        _cut(row, sloping)
+    rows = [_trim(row) for row in rows]
+    long = [row for row in rows if np.isfinite(row).sum() >= MIN_ROW_MM * PIXELS_PER_MM]
+    return tuple(Trace(float(np.nanmedian(row)), row) for row in long), (*ink.pulses, *sloping)
+
+
+def _cut(row: NDArray[np.float64], pulses: Iterable[Pulse]) -> None:
+    """Take calibration pulses, and what lies beyond them at the nearer end, out of a line."""
+    for pulse in pulses:
+        left, right = max(round(pulse.left) - 5, 0), round(pulse.right) + 4
+        if not np.isfinite(row[:left]).any() or np.flatnonzero(np.isfinite(row))[0] > left - 4 * PIXELS_PER_MM:
+            left = 0
+        row[left:right] = np.nan
+
+
+def _parts(mask: Mask) -> tuple[Mask, Mask]:
+    """Return the small parts of the ink (letters, specks), and the wide ones (traces)."""
+    import cv2
+
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    width, height = boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT]
+    small = (np.maximum(width, height) < 6 * PIXELS_PER_MM).astype(np.uint8)
+    wide = (width > 10 * PIXELS_PER_MM).astype(np.uint8)
+    small[0] = wide[0] = 0
+    return small[labels], wide[labels]
+
+
+def find_rows(wide: Mask) -> NDArray[np.float64]:
+    """Return the height of the baseline of each row, pixels from the top."""
+    import cv2
+
+    tops, bottoms, columns = _all_runs(wide)
+    flat = bottoms - tops < 1.2 * PIXELS_PER_MM
+    centre = ((tops + bottoms) / 2)[flat]
+    amount = np.bincount(centre.astype(int), minlength=wide.shape[0]).astype(np.float64)
+    density = cv2.GaussianBlur(amount[:, None], (0, 0), sigmaX=1, sigmaY=1.5 * PIXELS_PER_MM)[:, 0]
+    reach = round(MIN_ROW_SPACING_MM * PIXELS_PER_MM)
+    rows = []
+    left = density.copy()
+    while len(rows) < 20:
+        best = int(np.argmax(left))
+        near = slice(max(best - reach // 2, 0), best + reach // 2 + 1)
+        if amount[near].sum() < MIN_ROW_MM * PIXELS_PER_MM or (rows and left[best] < 0.12 * density.max()):
+            break
+        rows.append(float(best))
+        left[max(best - reach, 0) : best + reach + 1] = 0
+    return np.array(sorted(rows))
+
+
+def _all_runs(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return first row, first row after the end, and column of every vertical run, ordered by column."""
+    turned = np.zeros((mask.shape[1], mask.shape[0] + 2), np.int8)
+    turned[:, 1:-1] = mask.T
+    change = np.diff(turned, axis=1)
+    columns, tops = np.nonzero(change == 1)
+    return tops, np.nonzero(change == -1)[1], columns
+
+
+def _runs(ink: Ink, small: Mask, baselines: NDArray[np.float64]) -> Runs:
+    """Return the runs of ink near the rows as tables of one line per column."""
+    margin = 35 * PIXELS_PER_MM
+    first, last = max(int(baselines[0]) - margin, 0), min(int(baselines[-1]) + margin, ink.mask.shape[0])
+    tops, bottoms, columns = _all_runs(ink.mask[first:last])
+    order = np.arange(len(columns)) - np.searchsorted(columns, columns)
+    kept = order < MAX_RUNS
+    tops, bottoms, columns, order = tops[kept], bottoms[kept], columns[kept], order[kept]
+    weight = (ink.darkness[first:last] * ink.mask[first:last]).T.astype(np.float64)
+    at = np.zeros((ink.mask.shape[1], last - first + 1))
+    moment = at.copy()
+    np.cumsum(weight, axis=1, out=at[:, 1:])
+    np.cumsum(weight * (np.arange(last - first) + 0.5), axis=1, out=moment[:, 1:])
+    mass = at[columns, bottoms] - at[columns, tops]
+    centre = (moment[columns, bottoms] - moment[columns, tops]) / np.maximum(mass, 1e-9)
+    tables = []
+    for values in (tops + first, bottoms + first, centre + first, small[first + tops, columns] * SMALL_PART):
+        table = np.full((ink.mask.shape[1], int(order.max(initial=0)) + 1), np.nan, np.float32)
+        table[columns, order] = values
+        tables.append(table)
+    return tables[0], tables[1], tables[2], tables[3]
+
+
+def _paths(runs: Runs, baselines: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the run that each row takes in each column, [rows, columns]; -1 where the row has no ink.
+
+    The cheapest path through the columns (Viterbi): runs that touch follow each other at no cost, others cost the
+    distance between them.
+    """
+    top, bottom, centre, extra = runs
+    columns, many = top.shape
+    states = many + 1
+    apart = np.fmax(top[1:, None, :] - bottom[:-1, :, None], top[:-1, :, None] - bottom[1:, None, :])
+    middle = np.abs(centre[1:, None, :] - centre[:-1, :, None])
+    step = np.full((columns - 1, states, states), GAP_ENDS, np.float32)
+    # transposed: [column, to, from]
+    step[:, :many, :many] = np.minimum(np.fmax(apart, 0) + 0.02 * middle, JUMP_LIMIT).transpose(0, 2, 1)
+    step[:, many, many] = 0
+    step = np.nan_to_num(step, nan=_FAR)
+    cost = np.full((columns, len(baselines), states), GAP, np.float32)
+    distance = np.abs(centre[:, None, :] - baselines[None, :, None])
+    cost[:, :, :many] = np.nan_to_num(OFF_BASELINE * distance + extra[:, None, :], nan=_FAR)
+    total = cost[0]
+    back = np.empty((columns, len(baselines), states), np.int8)
+    for column in range(1, columns):
+        ways = total[:, None, :] + step[column - 1]
+        back[column] = ways.argmin(axis=2)
+        total = ways.min(axis=2) + cost[column]
+    rows = np.arange(len(baselines))
+    chosen = np.empty((len(baselines), columns), np.int64)
+    chosen[:, -1] = total.argmin(axis=1)
+    for column in range(columns - 1, 0, -1):
+        chosen[:, column - 1] = back[column, rows, chosen[:, column]]
+    return np.where(chosen == many, -1, chosen)
+
+
+def _pen(runs: Runs) -> float:
+    """Return the width of the pen in pixels: the median height of the runs."""
+    return float(np.nanmedian(runs[1] - runs[0]))
+
+
+def _heights(runs: Runs, path: NDArray[np.int64], pen: float) -> NDArray[np.float64]:
+    """Return the height of a line in each column, read from the runs on its path; NaN where it has none.
+
+    The centre of a short run is the height of the line. A pen of finite width spreads a steep line over several columns:
+    the upper ends of the runs are the line after a minimum filter as wide as the pen, the lower ends the line after a
+    maximum filter. The opposite filters restore upward waves from the upper ends and downward waves from the lower ends.
+    """
+    known = np.flatnonzero(path >= 0)
+    values = np.full(len(path), np.nan)
+    if len(known) < 8:
+        return values
+    top, bottom, centre = (table[known, path[known]].astype(np.float64) for table in runs[:3])
+    spread = _spread(top, bottom, centre, pen)
+    above = np.maximum(_at(known, top, spread), _at(known, top, -spread))
+    below = np.minimum(_at(known, bottom, spread), _at(known, bottom, -spread))
+    above, below = np.maximum(above, top) + pen / 2, np.minimum(below, bottom) - pen / 2
+    before, after = np.maximum(np.arange(len(known)) - 1, 0), np.minimum(np.arange(len(known)) + 1, len(known) - 1)
+    up = np.minimum(above[before], above[after]) - above
+    down = below - np.maximum(below[before], below[after])
+    tip = np.where(up >= np.maximum(down, 0), above, np.where(down >= 0, below, (above + below) / 2))
+    values[known] = np.where(bottom - top < 1.8 * pen, centre, tip)
+    return values
+
+
+def _spread(
+    top: NDArray[np.float64], bottom: NDArray[np.float64], centre: NDArray[np.float64], pen: float
+) -> float:
+    """Return by how many columns a steep line reaches beyond its own column on each side."""
+    tall = bottom - top > 2.5 * pen
+    steps = np.diff(centre)
+    inside = tall[:-2] & tall[1:-1] & tall[2:] & (steps[:-1] * steps[1:] > 0)
+    slope = np.abs(steps[:-1] + steps[1:])[inside] / 2
+    if len(slope) < 5:
+        return 0.0
+    columns = np.median((bottom - top - pen)[1:-1][inside] / np.maximum(slope, 0.5))
+    return float(np.clip((columns - 1) / 2, 0, 2.5))
+
+
+def _at(columns: NDArray[np.int64], values: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
+    """Return values at a distance of ``shift`` columns, between neighbours by interpolation."""
+    return np.interp(columns + shift, columns, values)
+
+
+def _trim(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fill gaps of up to 2 mm along a straight line, and drop short pieces."""
+    known = np.flatnonzero(np.isfinite(values))
+    filled = values.copy()
+    for first, last in zip(known[:-1], known[1:], strict=True):
+        if 1 < last - first <= 2 * PIXELS_PER_MM:
+            filled[first : last + 1] = np.interp(np.arange(first, last + 1), [first, last], values[[first, last]])
+    ends = np.flatnonzero(np.diff(np.concatenate([[0], np.isfinite(filled).astype(np.int8), [0]])))
+    pieces = [(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True)]
+    for first, last in pieces:
+        if last - first < 4 * PIXELS_PER_MM:
+            filled[first:last] = np.nan
+    return filled
