@@ -41,13 +41,17 @@ class Lattice:
     coherence: _Floats
 
 
-def refine(tone: NDArray[np.float32], to_mm: _Floats) -> Lattice:
+def refine(tone: NDArray[np.float32], to_mm: _Floats) -> Lattice | None:
     """Refine a lattice until its lines lie on whole millimetres.
 
     Args:
         tone: [h, w] float32 line tone.
         to_mm: [3, 3] coarse homography from working pixels to millimetres.
+
+    Returns:
+        The lattice, or None if too few places have lines where the coarse homography expects them.
     """
+    lattice = None
     for period in (*PERIODS_MM, PERIODS_MM[-1]):
         origin, size = _extent(tone.shape, to_mm)
         places, offsets, coherence = _phases(tone, to_mm, (origin, size), period)

@@ -40,6 +40,8 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
     centre = np.array(working.tone.shape[::-1]) / 2
     coarse, agreeing = fit_homography(waves, centre)
     lattice = refine(working.tone, coarse)
+    if lattice is None:
+        raise _error(name, "", "no grid", "no_grid")
     to_mm = lattice.to_mm @ np.linalg.inv(working.to_page)
     return _warp(page, to_mm, lattice)
 

@@ -29,11 +29,17 @@ WEIGHTS = (1.0, 0.6, 0.6, 0.6, 1.0)
 MIN_MM, MAX_MM = 80.0, 480.0
 """Usual length of the longer side of the picture; it decides whether the only visible lines are 1 mm or 5 mm apart."""
 
-SPREAD_DEG, SPREAD = 12, 1.3
+SPREAD_DEG, SPREAD = 14, 1.4
 """How far direction and scale of a patch may be from those of the whole page, through perspective."""
 
-AXES_DEG, AXES_RATIO = 6, 1.12
+AXES_DEG, AXES_RATIO = 8, 1.15
 """How far the families may be from a right angle and from the same scale."""
+
+LOWEST = 2.5
+"""Waves per patch below which a spectrum is the shape of the paper, not its grid."""
+
+BROAD = 21
+"""Steps of frequency whose mean is the background of a peak: edges and text have a broad spectrum."""
 
 MIN_PATCHES = 4
 
@@ -88,6 +94,7 @@ def _spectra(tone: NDArray[np.float32]) -> tuple[NDArray[np.float32], _Floats, i
     parts = np.stack([tone[y : y + patch, x : x + patch] for y, x in corners])
     parts = (parts - parts.mean(axis=(1, 2), keepdims=True)) * (hann[:, None] * hann)
     amplitude = np.abs(fft.rfft2(parts))
+    amplitude[:, np.hypot(np.fft.fftfreq(patch)[:, None], np.fft.rfftfreq(patch)) * patch < LOWEST] = 0
     total = np.sqrt(np.square(amplitude).sum(axis=(1, 2), keepdims=True)) + 1e-6
     return np.fft.fftshift(amplitude / total, axes=1), corners[:, ::-1] + (patch - 1) / 2, patch
 
@@ -99,13 +106,14 @@ def _frequencies() -> _Floats:
 
 
 def _log_polar(spectra: NDArray[np.float32], patch: int) -> NDArray[np.float32]:
-    """Resample spectra to [n, angles, frequencies]."""
+    """Resample spectra to [n, angles, frequencies], and keep the peaks."""
     import cv2
 
     angle = np.deg2rad(np.arange(ANGLES) - 90.0)[:, None]
     radius = _frequencies()[None] * patch
     x, y = (radius * np.cos(angle)).astype(np.float32), (patch / 2 + radius * np.sin(angle)).astype(np.float32)
-    return np.stack([cv2.remap(each, x, y, cv2.INTER_LINEAR) for each in spectra])
+    polar = [cv2.remap(each, x, y, cv2.INTER_LINEAR) for each in spectra]
+    return np.stack([np.maximum(each - cv2.blur(each, (BROAD, 1)), 0) for each in polar])
 
 
 def _comb(polar: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,16 +132,17 @@ def _vote(scores: NDArray[np.float32], side: int) -> tuple[int, int]:
     import cv2
 
     reach = round(np.log(AXES_RATIO) / np.log(STEP))
-    mean = cv2.blur(scores.mean(axis=0), (3, 3))
-    other = np.roll(mean, -90, axis=0)
-    near = cv2.dilate(
-        np.pad(other, ((AXES_DEG, AXES_DEG), (0, 0)), mode="wrap"), np.ones((2 * AXES_DEG + 1, 2 * reach + 1))
-    )[AXES_DEG:-AXES_DEG]
-    # both families must repeat: a trace or a text is periodic in one direction at most
-    joint = np.minimum(mean, 1.5 * near) + np.minimum(near, 1.5 * mean)
-    length = side * 5 * _frequencies()[: joint.shape[1]]
-    joint *= np.minimum(1, np.minimum(length / MIN_MM, MAX_MM / length))
-    angle, scale = np.unravel_index(np.argmax(joint[45:135]), (90, joint.shape[1]))
+    around = np.ones((2 * AXES_DEG + 1, 2 * reach + 1), np.uint8)
+    votes = np.zeros((90, scores.shape[2]), np.float32)
+    for score in scores:
+        wrapped = np.concatenate([score, score[: 45 + AXES_DEG]])
+        near = cv2.dilate(wrapped[135 - AXES_DEG :], around)[AXES_DEG : AXES_DEG + 90]
+        # both families must repeat: a trace or a text is periodic in one direction at most
+        votes += np.square(np.minimum(score[45:135], near))
+    length = side * 5 * _frequencies()[: votes.shape[1]]
+    votes *= np.minimum(1, np.minimum(length / MIN_MM, MAX_MM / length))
+    votes = cv2.GaussianBlur(votes, (0, 0), sigmaX=5, sigmaY=2, borderType=cv2.BORDER_CONSTANT)
+    angle, scale = np.unravel_index(np.argmax(votes), votes.shape)
     return int(angle) + 45, int(scale)
 
 
