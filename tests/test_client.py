@@ -61,7 +61,7 @@ class Service:
         )
         self.handler = handler
 
-    def result(self, request):
+    def respond(self, request):
         request.read()
         self.requests.append(request)
         return self.handler(request)
