@@ -35,10 +35,10 @@ demo: $(STAMP) ## the whole pipeline on 600 synthetic patients, offline
 	$(BIN)/cardiograph demo
 
 test: $(STAMP)-test ## the default test suite
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist worksteal
 
 slow: $(STAMP)-test ## the tests marked slow
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal
 
 check: $(STAMP)-dev audit ## lint, format, types, import contracts, known vulnerabilities
 	$(BIN)/ruff check .

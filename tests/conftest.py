@@ -1,9 +1,11 @@
 """Shared fixtures: a separate cache, the shared data if present, a small synthetic cohort and a run on it."""
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -64,26 +66,55 @@ def settings():
 
 
 @pytest.fixture(scope="session")
-def cohort_table(tmp_path_factory):
-    """Table of a synthetic cohort of 80 patients."""
-    from cardiograph.synthesis.cohort import write_cohort
+def prepared(tmp_path_factory, cache_folder, settings):
+    """Folder with a synthetic cohort of 60 patients, and a copy of a run on it, with all figures and pairs of splits.
 
-    return write_cohort(tmp_path_factory.mktemp("synthetic") / "cohort", patients=60, seed=3, workers=2)
+    Workers share what one of them makes, and so do several calls of pytest with the same ``CARDIOGRAPH_TEST_RUNS``.
+    """
+    from filelock import FileLock
+
+    own = tmp_path_factory.mktemp("prepared")
+    base = tmp_path_factory.getbasetemp()
+    given = os.environ.get("CARDIOGRAPH_TEST_RUNS")
+    shared_folder = Path(given) if given else (base.parent if WORKER else base) / "shared"
+    shared_folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(shared_folder / "lock"):
+        if not (shared_folder / "done").exists():
+            make_run(shared_folder, settings)
+            (shared_folder / "done").touch()
+    shutil.copytree(shared_folder / "run", own / "run")
+    if not any(cache_folder.iterdir()):
+        shutil.copytree(shared_folder / "cache", cache_folder, dirs_exist_ok=True)
+    return SimpleNamespace(table=shared_folder / "cohort" / "cohort.csv", run=own / "run")
 
 
-@pytest.fixture(scope="session")
-def finished_run(tmp_path_factory, cohort_table, settings):
-    """A run on the synthetic cohort, pages and clinical values."""
+def make_run(folder, settings):
+    """Write a cohort, a run on it and the cache of its pages to a folder."""
     from cardiograph.config import load_config
     from cardiograph.report.figures import draw_figures
     from cardiograph.run import report
     from cardiograph.run.pipeline import run
+    from cardiograph.synthesis.cohort import write_cohort
     from cardiograph.train import naive_split
 
+    table = write_cohort(folder / "cohort", patients=60, seed=3, workers=2)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CARDIOGRAPH_CACHE", str(folder / "cache"))
         patch.setattr(report, "draw_figures", draw_figures)
         patch.setattr(naive_split, "SEEDS", 5)
-        return run(cohort_table, tmp_path_factory.mktemp("runs") / "both", load_config(None, settings)).path
+        run(table, folder / "run", load_config(None, settings))
+
+
+@pytest.fixture(scope="session")
+def cohort_table(prepared):
+    """Table of a synthetic cohort of 60 patients."""
+    return prepared.table
+
+
+@pytest.fixture(scope="session")
+def finished_run(prepared):
+    """A run on the synthetic cohort, pages and clinical values."""
+    return prepared.run
 
 
 @pytest.fixture(scope="session")

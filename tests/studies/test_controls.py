@@ -99,7 +99,7 @@ def test_every_control_gives_scores(shared_cohort, name):
 
 
 @pytest.mark.slow
-def test_twenty_permutations_score_half(shared, make_shared_cohort):
+def test_ten_permutations_score_half(shared, make_shared_cohort):
     """On noise in place of pages any cohort does; here the shared table gives groups of eight copies."""
     shared_cohort = make_shared_cohort(
         shared / "data" / "ecg-pages" / "manifest.csv",
@@ -110,9 +110,9 @@ def test_twenty_permutations_score_half(shared, make_shared_cohort):
     )
     found = [
         permuted_labels(shared_cohort, shared_cohort.settings(shared_cohort.config, Faults(), "image", seed)).auroc
-        for seed in range(20)
+        for seed in range(10)
     ]
-    assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(20)
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(10)
 
 
 def test_groups_of_one_label_are_what_the_permutation_is_made_for(shared_cohort):

@@ -132,7 +132,7 @@ CASES = {PREDICT: 200, f"{PREDICT}/batch": 80}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limits", [{}, {"requests_per_minute": 240, "require_key": True}], ids=["off", "on"])
+@pytest.mark.parametrize("limits", [{}, {"requests_per_minute": 60, "require_key": True}], ids=["off", "on"])
 def test_what_is_drawn_from_the_document_is_answered_as_it_says(serve, drawn, limits):
     import schemathesis
     from schemathesis import GenerationMode
