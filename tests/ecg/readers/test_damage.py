@@ -167,6 +167,12 @@ def test_faults_of_a_table_are_named(old, new, code):
     assert code_of(text.replace("II [mV]", "b", 1).encode() if "mmHg" in new else text.encode(), name="a.csv") == code
 
 
+def test_other_columns_are_left_out_with_a_note():
+    text = "\n".join(f"{row},{'remark' if n == 0 else 'x'}" for n, row in enumerate(TABLE.splitlines()))
+    ecg = read_ecg(text.encode(), name="a.csv")
+    assert ecg.notes == ("Channels that are not among the twelve leads were left out: remark.",)
+
+
 def test_options_are_checked_and_contradict_no_file(written):
     for options in (
         ReadOptions(rate=5), ReadOptions(unit="mmHg"), ReadOptions(gain=-1), ReadOptions(unit="mV", gain=1),
