@@ -110,7 +110,8 @@ def _words(page: Any) -> list[tuple[str, float, float]]:  # noqa: ANN401 - a pag
     """Return each word with the x of its left end and the y of its middle."""
     textpage = page.get_textpage()
     words: list[tuple[str, float, float]] = []
-    letters, boxes = "", []
+    letters = ""
+    boxes: list[tuple[float, ...]] = []
 
     def end_word() -> None:
         nonlocal letters, boxes
