@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import subprocess
 import sys
 import tracemalloc
 import zipfile
@@ -231,3 +232,15 @@ def test_a_pdf_that_takes_any_amount_of_memory_is_refused(monkeypatch, damage):
 def test_every_reader_is_in_the_list_of_formats_that_are_tested(written):
     assert {name.partition("-")[0] for name in written} == {*READERS}
     assert len({*itertools.chain.from_iterable(spec.suffixes for spec in READERS.values())}) > 12
+
+
+def test_reading_loads_no_pandas_except_for_wfdb(written):
+    """The service reads ECG files, and must stay small."""
+    paths = [str(written[name]) for name in ("scp", "dicom", "aecg", "csv", "hdf5", "pdf")]
+    code = (
+        "import sys; from cardiograph.ecg.readers import read_ecg\n"
+        "for path in sys.argv[1:]: read_ecg(path)\n"
+        "print([name for name in ('pandas', 'scipy', 'matplotlib', 'sklearn', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
