@@ -31,9 +31,8 @@ def test_every_format_is_recognised_from_its_content_alone(written, drawn):
             assert ecg.source == name.partition("-")[0]
 
 
-@pytest.mark.parametrize("shrink", [1.0, 0.9])
-def test_the_lines_of_a_pdf_give_the_voltages_whatever_the_size_of_the_print(formats, drawn, shrink):
-    content = next(iter(formats.pdf(drawn, speed=50.0, gain=20.0, shrink=shrink).values()))
+def test_the_lines_of_a_pdf_give_the_voltages_whatever_the_size_of_the_print(formats, drawn):
+    content = next(iter(formats.pdf(drawn, speed=50.0, gain=20.0, shrink=0.9).values()))
     ecg = read_ecg(content)
     times = np.arange(ecg.signal.shape[1]) / ecg.rate
     for lead in LEADS:
