@@ -141,16 +141,20 @@ def onset_offsets(slope: Floats, beats: BeatClasses) -> NDArray[np.intp]:
     """Return, for each class, a sample safely before its QRS complex, relative to the reference point.
 
     It is the end of the quiet interval before the complex: the last sample before the peak of the spatial velocity at
-    which the velocity is below 8 % of the peak.
+    which the velocity was below a tenth of the peak for 50 ms. A plateau within a notched complex is shorter. Without
+    such an interval it is the last sample below a tenth.
     """
-    before, after = round(0.16 * RATE_HZ), round(0.10 * RATE_HZ)
+    before, after = round(0.2 * RATE_HZ), round(0.10 * RATE_HZ)
     padded = np.pad(slope, ((0, 0), (before, after)))
     offsets = []
     for c in range(beats.classes.max() + 1):
         mean = np.mean([padded[:, s : s + before + after] for s in beats.samples[beats.classes == c]], axis=0)
         velocity = np.sqrt((mean**2).sum(axis=0))
         peak = int(np.argmax(velocity[before // 2 :])) + before // 2
-        quiet = np.flatnonzero(velocity[:peak] < 0.08 * velocity[peak])
+        low = (velocity[:peak] < 0.1 * velocity[peak]).astype(int)
+        run = round(0.05 * RATE_HZ)
+        quiet = np.flatnonzero(np.convolve(low, np.ones(run, dtype=int))[:peak] == run)
+        quiet = quiet if len(quiet) else np.flatnonzero(low)
         first = int(quiet[-1]) if len(quiet) else int(np.argmin(velocity[:peak]))
         offsets.append(first - before)
     return np.array(offsets, dtype=np.intp)
