@@ -18,7 +18,7 @@ BOUNDARIES = ("p_onset", "p_end", "qrs_onset", "qrs_end", "t_onset", "t_end")
 DILATIONS = (1, 2, 4, 8, 16)
 KERNEL = 5
 WEIGHTS = Path(__file__).parent / "boundaries.npz"
-"""Weights; `benchmarks/train_delineation.py` writes them."""
+"""Weights; `benchmarks/ludb_data/train.py` writes them."""
 
 Weights = dict[str, NDArray[np.float32]]
 
