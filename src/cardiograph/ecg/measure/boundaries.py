@@ -18,7 +18,7 @@ BOUNDARIES = ("p_onset", "p_end", "qrs_onset", "qrs_end", "t_onset", "t_end")
 DILATIONS = (1, 2, 4, 8, 16)
 KERNEL = 5
 WEIGHTS = Path(__file__).parent / "boundaries.npz"
-"""Weights; `benchmarks/train_delineation.py` writes them."""
+"""Weights; `benchmarks/ludb_data/train.py` writes them."""
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -56,8 +56,9 @@ def locate(beat: MeanBeat) -> LeadBoundaries:
         position, share = forward(weights(), inputs)
         at[there] = (2 * position + 0.5 - REFERENCE) / RATE_HZ
         present[there] = share
-    at[present[:, 0] < 0.5, :2] = np.nan
-    at[present[:, 1] < 0.5, 4:] = np.nan
+    # waves out of order are none
+    at[(present[:, 0] < 0.5) | ~(at[:, 0] < at[:, 1]) | ~(at[:, 1] < at[:, 3]), :2] = np.nan
+    at[(present[:, 1] < 0.5) | ~(at[:, 4] < at[:, 5]) | ~(at[:, 3] < at[:, 5]), 4:] = np.nan
     return LeadBoundaries(at, present[:, 0], present[:, 1])
 
 

@@ -21,8 +21,8 @@ LOW_QUALITY = 0.3
 MAINS_MV = 0.05
 """Amplitude of mains noise that is named in a warning."""
 
-MIN_SPIKES = 2
-"""Pacing spikes fewer than this may be artefacts."""
+MIN_SPIKES = 3
+"""Fewer pacing spikes than this may be artefacts."""
 
 
 def measure(ecg: Ecg) -> Measurements:

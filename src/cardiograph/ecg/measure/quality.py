@@ -89,8 +89,10 @@ def pacing_spikes(signal: Floats, valid: Mask) -> NDArray[np.intp]:
     middle = signal[:, 4:-4]
     around = np.stack([signal[:, :-8], signal[:, 1:-7], signal[:, 7:-1], signal[:, 8:]])
     low, high = around.min(axis=0), around.max(axis=0)
-    # how far the sample lies outside the range of the samples 6 to 8 ms before and after it
-    spike[:, 4:-4] = np.maximum(np.maximum(middle - high, low - middle) - 0.5 * (high - low), 0.0)
+    # how far the sample lies outside the range of the samples 6 to 8 ms before and after it; these are steep around
+    # the peak of a narrow QRS complex and level around a spike
+    steep = np.abs(around[0] - around[1]) + np.abs(around[2] - around[3])
+    spike[:, 4:-4] = np.maximum(middle - high, low - middle) - 0.5 * (high - low) - 3 * steep
     spike[moving_mean(valid.astype(float), 9) < 0.999] = 0.0
     count = (spike > SPIKE_MV).sum(axis=0) >= 2
     at = np.flatnonzero(count)

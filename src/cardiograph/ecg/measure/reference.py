@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from cardiograph.ecg.leads import CHEST, LEADS, LIMB
-from cardiograph.ecg.measure.prepare import RATE_HZ
+from cardiograph.ecg.measure.prepare import RATE_HZ, Floats
 from cardiograph.ecg.measure.shapes import Shape, Unmeasurable
 
 KLIGFIELD = "Kligfield et al., J Am Coll Cardiol 49 (2007) 1109"
@@ -43,7 +43,7 @@ class MeasurementSpec:
     per_lead: bool = False
 
 
-def _rr_s(shape: Shape) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _rr_s(shape: Shape) -> Floats:
     """Return the RR intervals in seconds, without those across a stretch in which no lead was recorded."""
     beats = shape.delineation.aligned.beats.samples
     recorded = shape.delineation.aligned.prepared.valid.any(axis=0)
@@ -117,12 +117,13 @@ def _q_leads(shape: Shape) -> float:
     return float(count)
 
 
-def _st_range(lead: str) -> tuple[float | None, float | None]:
-    return (None, None) if lead == "aVR" else (-0.05, 0.2 if lead in ("V2", "V3") else 0.1)
-
-
-def _t_range(lead: str) -> tuple[float | None, float | None]:
-    return (0.0, None) if lead in ("I", "II", "V3", "V4", "V5", "V6") else (None, 0.0 if lead == "aVR" else None)
+def _range(kind: str, lead: str) -> tuple[float | None, float | None]:
+    """Return the reference range of an amplitude in a lead."""
+    if kind == "st" and lead != "aVR":
+        return -0.05, 0.2 if lead in ("V2", "V3") else 0.1
+    if kind == "t" and lead in ("I", "II", "V3", "V4", "V5", "V6"):
+        return 0.0, None
+    return None, 0.0 if (kind, lead) == ("t", "aVR") else None
 
 
 def _per_lead() -> dict[str, MeasurementSpec]:
@@ -137,7 +138,7 @@ def _per_lead() -> dict[str, MeasurementSpec]:
     )
     for kind, title, unit, function, source in kinds:
         for lead in LEADS:
-            low, high = {"st": _st_range, "t": _t_range}.get(kind, lambda _: (None, None))(lead)
+            low, high = _range(kind, lead)
             table[f"{kind}_{lead}"] = MeasurementSpec(
                 f"{title} {lead}", unit, partial(_of_lead, function=function, lead=lead), low, high, source, True
             )

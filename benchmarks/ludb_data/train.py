@@ -3,7 +3,7 @@
 Each example is the mean of some beats of one shape, with the median of the cardiologists' boundaries of these beats in
 each lead. `--hold-out` keeps every fourth even record for validation instead of training. Prints JSON. Usage:
 
-    python benchmarks/train_delineation.py WEIGHTS.npz [--epochs 200] [--hold-out]
+    cd benchmarks; python -m ludb_data.train WEIGHTS.npz [--epochs 200] [--hold-out]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cardiograph.ecg.measure.beats import LENGTH, REFERENCE
 from cardiograph.ecg.measure.boundaries import BOUNDARIES, DILATIONS, KERNEL, forward, network_inputs
 from cardiograph.ecg.measure.delineate import align
 from cardiograph.ecg.measure.prepare import prepare
-from ludb import Record, read_records
+from ludb_data.records import Record, read_records
 
 CHANNELS = 16
 LEADS_PER_EXAMPLE = 6

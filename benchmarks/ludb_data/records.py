@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
 
-SHARED = Path(os.environ.get("CARDIOGRAPH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+SHARED = Path(os.environ.get("CARDIOGRAPH_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""LUDB: its recordings with boundaries, and the training of the network that locates them."""
