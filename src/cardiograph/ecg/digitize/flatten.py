@@ -18,8 +18,11 @@ MAX_MM = 600
 
 MIN_TILES = 6
 PERIODS_MM = (5, 1)
-MIN_COHERENCE = {5: 0.05, 1: 0.1}
+MIN_COHERENCE = {5: 0.1, 1: 0.06}
 """Amplitude of the lines as a share of the contrast, from which a tile counts."""
+
+SMOOTHING = {5: 1.5, 1: 0.9}
+"""Standard deviation of the smoothing of the curl, tiles; the phase of 5 mm lines is less exact."""
 
 MAX_CURL = 0.3
 """Disagreement in mm with the surroundings at which the residual of a tile counts half."""
@@ -122,20 +125,18 @@ def _moved(lattice: Lattice, offsets: _Floats, coherence: _Floats, period: int) 
     update = _homography(flat[seen], true[seen], coherence[seen])
     left = true - _apply(update, flat.reshape(-1, 2)).reshape(flat.shape)
     # smoothing flattens steep edges: only what is new is smoothed, so that nothing is lost in the end
-    curl = lattice.curl + _smooth(left - lattice.curl, coherence)
+    curl = lattice.curl + _smooth(left - lattice.curl, coherence, SMOOTHING[period])
     return Lattice(update @ lattice.to_mm, lattice.origin, curl, coherence, period)
 
 
-def _smooth(field: _Floats, weight: _Floats) -> NDArray[np.float32]:
+def _smooth(field: _Floats, weight: _Floats, sigma: float) -> NDArray[np.float32]:
     """Smooth a field [rows, columns, 2], without single tiles that disagree, and continue it over unseen tiles."""
     wide = _mean(field, weight, 1.5)
     off = np.linalg.norm(field - wide, axis=-1)
     trusted = weight / (1 + np.square(off / MAX_CURL))
-    near, wide, far = (_mean(field, trusted, sigma) for sigma in (0.9, 1.5, 5.0))
-    seen = _blurred(weight > 0, 0.9)[..., None]
-    around = _blurred(weight > 0, 1.5)[..., None]
-    beyond = np.where(around > 0.1, wide, far)
-    return np.asarray(np.where(seen > 0.4, near, beyond), np.float32)
+    near, far = _mean(field, trusted, sigma), _mean(field, trusted, 5.0)
+    around = _blurred(weight > 0, sigma)[..., None]
+    return np.asarray(np.where(around > 0.1, near, far), np.float32)
 
 
 def _mean(field: _Floats, weight: _Floats, sigma: float) -> _Floats:
