@@ -7,17 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PX_PER_MM = 4
+PX_PER_MM = 3
 """Resolution of the copy on which phases are measured."""
 
 TILE_MM = 10
 """Distance of two places where the phase is measured."""
 
+FLAT_MM = {1: 0.12, 5: 0.5}
+"""Curl below which a sheet is taken as flat, by the distance of the finest lines."""
+
 MAX_MM = 600
 """Longest side of a page."""
 
 MIN_TILES = 6
-PERIODS_MM = (5, 1)
+PASSES = ((1, 1), (5, 1, 1))
+"""Distances of the lines in mm whose phase is measured in turn; the second row is tried where the first leaves gaps."""
+
+FILLED = 0.95
 MIN_COHERENCE = {5: 0.1, 1: 0.06}
 """Amplitude of the lines as a share of the contrast, from which a tile counts."""
 
@@ -49,6 +55,18 @@ class Lattice:
     curl: NDArray[np.float32]
     coherence: _Floats
     finest_mm: int
+
+    @property
+    def flat(self) -> bool:
+        """Whether the sheet is flat, as exactly as its lines tell (90th percentile of the curl)."""
+        seen = self.coherence > 0
+        return bool(np.percentile(np.linalg.norm(self.curl[seen], axis=1), 90) < FLAT_MM[self.finest_mm])
+
+    @property
+    def filled(self) -> float:
+        """Share of the tiles inside the box around the grid in which the grid is seen, 0..1."""
+        low, high = self.box_mm
+        return float(np.count_nonzero(self.coherence) * TILE_MM**2 / np.prod(high - low))
 
     @property
     def box_mm(self) -> tuple[_Floats, _Floats]:
@@ -103,15 +121,31 @@ def refine(tone: NDArray[np.float32], to_mm: _Floats) -> Lattice | None:
     """
     origin, tiles = _extent(tone.shape, to_mm)
     shape = (tiles[1], tiles[0])
-    lattice = Lattice(to_mm, origin, np.zeros((*shape, 2), np.float32), np.zeros(shape), 0)
-    for period in (*PERIODS_MM, PERIODS_MM[-1]):
-        offsets, coherence = _phases(tone, lattice, period)
-        coherence = np.where(coherence > MIN_COHERENCE[period], coherence, 0)
-        offsets, coherence = _unwrap(offsets, coherence, period)
-        # few tiles with 1 mm lines tell less than many with 5 mm lines
-        if np.count_nonzero(coherence) >= max(MIN_TILES, 0.5 * np.count_nonzero(lattice.coherence)):
-            lattice = _moved(lattice, offsets, coherence, period)
-    return lattice if lattice.finest_mm else None
+    start = Lattice(to_mm, origin, np.zeros((*shape, 2), np.float32), np.zeros(shape), 0)
+    best = start
+    for periods in PASSES:
+        lattice = start
+        for period in periods:
+            lattice = _pass(tone, lattice, period)
+        if _merit(lattice) > _merit(best):
+            best = lattice
+        if best.finest_mm == 1 and best.flat and best.filled > FILLED:
+            break
+    return best if best.finest_mm else None
+
+
+def _pass(tone: NDArray[np.float32], lattice: Lattice, period: int) -> Lattice:
+    """Measure the phase of the lines of one period and move the lattice; leave it where too few lines are seen."""
+    offsets, coherence = _phases(tone, lattice, period)
+    coherence = np.where(coherence > MIN_COHERENCE[period], coherence, 0)
+    offsets, coherence = _unwrap(offsets, coherence, period)
+    # few tiles with 1 mm lines tell less than many with 5 mm lines
+    enough = max(MIN_TILES, 0.5 * np.count_nonzero(lattice.coherence))
+    return _moved(lattice, offsets, coherence, period) if np.count_nonzero(coherence) >= enough else lattice
+
+
+def _merit(lattice: Lattice) -> float:
+    return float(lattice.coherence.sum()) * (1.0 if lattice.finest_mm == 1 else 0.2)
 
 
 def _moved(lattice: Lattice, offsets: _Floats, coherence: _Floats, period: int) -> Lattice:
