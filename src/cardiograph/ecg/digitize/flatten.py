@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PX_PER_MM = 3
+PX_PER_MM = 4
 """Resolution of the copy on which phases are measured."""
 
 TILE_MM = 10
 """Distance of two places where the phase is measured."""
 
-FLAT_MM = {1: 0.12, 5: 0.5}
-"""Curl below which a sheet is taken as flat, by the distance of the finest lines."""
+FLAT_MM, FAINT_MM = 0.12, 0.03
+"""Curl below which a sheet is taken as flat: of strong 1 mm lines, and of faint ones times their coherence."""
 
 MAX_MM = 600
 """Longest side of a page."""
@@ -60,13 +60,28 @@ class Lattice:
     def flat(self) -> bool:
         """Whether the sheet is flat, as exactly as its lines tell (90th percentile of the curl)."""
         seen = self.coherence > 0
-        return bool(np.percentile(np.linalg.norm(self.curl[seen], axis=1), 90) < FLAT_MM[self.finest_mm])
+        exact = max(FLAT_MM, FAINT_MM / float(np.median(self.coherence[seen])))
+        curl = float(np.percentile(np.linalg.norm(self.curl[seen], axis=1), 90))
+        return curl < exact * self.finest_mm
+
+    @property
+    def mm_per_pixel(self) -> float:
+        """Size of a working pixel in the middle of the grid, mm."""
+        low, high = self.box_mm
+        back = np.linalg.inv(self.to_mm)
+        corner, across = _apply(back, np.array([(low + high) / 2, (low + high) / 2 + [1.0, 0.0]]))
+        return float(1 / np.linalg.norm(across - corner))
 
     @property
     def filled(self) -> float:
         """Share of the tiles inside the box around the grid in which the grid is seen, 0..1."""
+        return float(np.count_nonzero(self.coherence) * TILE_MM**2 / self.area_mm2)
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of the box around the grid, mm²."""
         low, high = self.box_mm
-        return float(np.count_nonzero(self.coherence) * TILE_MM**2 / np.prod(high - low))
+        return float(np.prod(high - low))
 
     @property
     def box_mm(self) -> tuple[_Floats, _Floats]:
@@ -97,7 +112,8 @@ class Lattice:
         part = np.ascontiguousarray(self.curl[np.ix_(rows, columns)])
         curl = np.asarray(cv2.resize(part, (wide, high), interpolation=cv2.INTER_CUBIC), np.float32)
         flat = [
-            (np.arange(length) / scale + start).astype(np.float32) for length, start in ((wide, first[0]), (high, first[1]))
+            (np.arange(length) / scale + start).astype(np.float32)
+            for length, start in ((wide, first[0]), (high, first[1]))
         ]
         x, y = flat[0][None] - curl[..., 0], flat[1][:, None] - curl[..., 1]
         back = np.linalg.inv(self.to_mm)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.digitize.flatten import TILE_MM, Lattice, refine
 from cardiograph.ecg.digitize.lattice import find_waves, fit_homography
-from cardiograph.ecg.digitize.line_tone import line_tone
+from cardiograph.ecg.digitize.line_tone import LineTone, line_tone
 from cardiograph.ecg.digitize.orientation import upright
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.errors import EcgError, Issue
@@ -24,11 +24,17 @@ OUTSIDE = (255, 255, 255)
 MIN_PATCHES, MIN_AGREEING = 5, 0.2
 """Parts of the picture whose lines agree with one perspective: number, and share of all parts."""
 
-MIN_AREA_MM2, MIN_FILLED = 3000, 0.6
-"""Smallest box around the grid (a rhythm strip of 5 s is 125 x 25 mm), and share of it in which the grid must be seen."""
+MIN_AREA_MM2 = 3000
+"""Smallest box around the grid; a rhythm strip of 5 s is 125 x 25 mm."""
 
-MIN_DETAIL, MIN_CONTRAST = 0.8, 8.0
-"""Mean detail of single pixels in grey levels below which a picture is blurred, and contrast below which it is empty."""
+MIN_FILLED = {1: 0.6, 5: 0.4}
+"""Share of the box in which the grid must be seen, by the distance of the finest lines in mm."""
+
+MAX_BLUR_MM = 0.5
+"""Standard deviation of the blur of strokes above which the waves of an ECG run together."""
+
+MIN_CONTRAST, EMPTY = 10.0, 1.0
+"""Least darkness of strokes in grey levels; below the second value the picture is empty rather than blurred."""
 
 COARSE_NOTE = "Only lines 5 mm apart were found on the paper; the scale rests on them."
 
@@ -58,8 +64,9 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
     lattice = None
     if agreeing.sum() >= MIN_PATCHES and agreeing.mean() >= MIN_AGREEING:
         lattice = refine(working.tone, coarse)
-    if lattice is None or np.prod(lattice.box_mm[1] - lattice.box_mm[0]) < MIN_AREA_MM2 or lattice.filled < MIN_FILLED:
-        raise _no_grid(page, name, float(agreeing.mean()))
+    _check_sharp(working, lattice, name)
+    if lattice is None or lattice.area_mm2 < MIN_AREA_MM2 or lattice.filled < MIN_FILLED[lattice.finest_mm]:
+        raise _no_grid(name, float(agreeing.mean()))
     first, size = _window(page.shape, lattice.to_mm @ np.linalg.inv(working.to_page), lattice)
     low, high = ((place - first) * PIXELS_PER_MM for place in lattice.box_mm)
     box = np.clip(np.append(low, high), 0, np.tile(size, 2) * TILE_MM * PIXELS_PER_MM).astype(int)
@@ -121,20 +128,25 @@ def _window(
     return first * TILE_MM, (across, down)
 
 
-def _no_grid(page: NDArray[np.uint8], name: str, agreeing: float) -> EcgError:
-    """Return the error of a page without a lattice; a page without any fine detail is blurred."""
-    import cv2
-
-    small = cv2.resize(page, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    coarse = cv2.resize(small, (page.shape[1], page.shape[0]), interpolation=cv2.INTER_LINEAR)
-    detail = float(cv2.absdiff(page, coarse).mean())
+def _no_grid(name: str, agreeing: float) -> EcgError:
     value = f"an evenly spaced grid in {agreeing:.0%} of its parts"
-    if detail < MIN_DETAIL and float(page.std()) > MIN_CONTRAST:
-        rule = "the lines of the grid must be sharp enough to be told apart"
-        return _error(name, value, rule, "hold the camera still and take the picture again, or scan the page", "too_blurred")
-    rule = f"the scale is measured on the grid of ECG paper, which must be seen in {MIN_AGREEING:.0%} or more"
-    remedy = "give a picture in colour or grey on which the millimetre grid shows and fills most of the picture"
+    rule = f"the scale is measured on the grid of ECG paper, which must fill {MIN_AGREEING:.0%} or more of the picture"
+    remedy = "give a picture in colour or grey on which the millimetre grid shows, without much around it"
     return _error(name, value, rule, remedy, "no_grid")
+
+
+def _check_sharp(working: LineTone, lattice: Lattice | None, name: str) -> None:
+    """Raise ``too_blurred`` if strokes are as wide as the squares of the grid, or hardly darker than the paper."""
+    width_mm = 0.0 if lattice is None else working.blur * lattice.mm_per_pixel
+    if width_mm <= MAX_BLUR_MM and (working.contrast >= MIN_CONTRAST or working.contrast < EMPTY):
+        return
+    value = f"{working.contrast:.0f} grey levels in its darkest lines"
+    if width_mm > MAX_BLUR_MM:
+        value = f"blurred over {2 * width_mm:.1f} mm of the paper"
+    rule = (
+        f"lines must be sharp to {2 * MAX_BLUR_MM:g} mm and at least {MIN_CONTRAST:g} grey levels darker than the paper"
+    )
+    raise _error(name, value, rule, "take the picture again in better focus and light, or scan the page", "too_blurred")
 
 
 def _error(name: str, value: str, rule: str, remedy: str, code: str) -> EcgError:

@@ -173,7 +173,7 @@ def _refine(spectrum: NDArray[np.float32], wave: _Floats, patch: int) -> tuple[_
     for harmonic in range(1, len(WEIGHTS) + 1):
         at = harmonic * refined * patch
         sign = 1 if at[0] >= 0 else -1
-        x, y = int(round(sign * at[0])), int(round(sign * at[1])) + patch // 2
+        x, y = round(float(sign * at[0])), round(float(sign * at[1])) + patch // 2
         if not (2 <= y < patch - 2 and x < patch // 2 - 2):
             break
         padded = spectrum[y - 2 : y + 3, max(0, x - 2) : x + 3]
@@ -185,7 +185,10 @@ def _refine(spectrum: NDArray[np.float32], wave: _Floats, patch: int) -> tuple[_
             best = level * harmonic
             left = spectrum[y, x - 1] if x else spectrum[patch - y if 0 < patch - y < patch else y, 1]
             peak = np.array(
-                [x + _vertex(left, level, spectrum[y, x + 1]), y + _vertex(spectrum[y - 1, x], level, spectrum[y + 1, x])]
+                [
+                    x + _vertex(left, level, spectrum[y, x + 1]),
+                    y + _vertex(spectrum[y - 1, x], level, spectrum[y + 1, x]),
+                ]
             )
             refined = sign * (peak - [0, patch // 2]) / (harmonic * patch)
     return refined, power
@@ -214,7 +217,7 @@ def fit_homography(waves: Waves, centre: _Floats) -> tuple[_Floats, NDArray[np.b
     size = np.abs(points).max()
     start = np.median(waves.gradients, axis=0)
     scale = np.abs(start).max()
-    weight = np.sqrt(waves.strength / waves.strength.max())[:, None, None]
+    weight = np.sqrt(waves.strength / max(float(waves.strength.max()), 1e-9))[:, None, None]
 
     def residuals(unknown: _Floats) -> _Floats:
         return np.asarray((weight * (_gradients(unknown, points, size) - waves.gradients) / scale).ravel())

@@ -28,7 +28,12 @@ UNSURE_NOTE = "The traces hardly tell whether the page is upright or upside down
 TURNED_NOTE = "The picture was not upright and was turned."
 MIRRORED_NOTE = "The picture was a mirror image and was mirrored back."
 
-FLIPS = {"upright": (False, False), "upside_down": (True, True), "left_right": (True, False), "top_bottom": (False, True)}
+FLIPS = {
+    "upright": (False, False),
+    "upside_down": (True, True),
+    "left_right": (True, False),
+    "top_bottom": (False, True),
+}
 """Whether columns and rows run backwards."""
 
 
@@ -101,7 +106,10 @@ def _placed(page: RectifiedPage, sideways: bool, columns_back: bool, rows_back: 
         height, width = width, height
     else:
         old = np.eye(3)
-    old = old @ np.array([[1 - 2 * columns_back, 0, columns_back * (width - 1)], [0, 1 - 2 * rows_back, rows_back * (height - 1)], [0, 0, 1.0]])
+    for axis, (back, last) in enumerate(((columns_back, width - 1), (rows_back, height - 1))):
+        if back:
+            old[:, 2] += old[:, axis] * last
+            old[:, axis] *= -1
     return replace(
         page,
         pixels=_turned(page.pixels, sideways, columns_back, rows_back),
