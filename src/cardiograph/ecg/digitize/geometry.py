@@ -49,7 +49,7 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
         name: Name of the page in error messages.
 
     Returns:
-        The page with grid lines on multiples of 8 pixels, the right way up as far as the traces tell.
+        The page with grid lines 8 pixels apart, the right way up as far as the traces tell; see its notes.
 
     Raises:
         EcgError: With the code ``too_small``, ``too_blurred`` or ``no_grid``.
