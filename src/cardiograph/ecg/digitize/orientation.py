@@ -18,7 +18,7 @@ MIRROR_ODDS = 4.0
 TURN_ODDS = 1.5
 """Log odds that a page must exceed to be turned by 180 degrees."""
 
-UNSURE = 1.5
+UNSURE = 2.0
 """Log odds of the decision below which a note says that the page may be upside down."""
 
 STRETCH_WEIGHT, UPRIGHT_PRIOR, UNSURE_ALONG = 3.0, 0.3, 0.7
