@@ -69,7 +69,7 @@ class Lattice:
         """Size of a working pixel in the middle of the grid, mm."""
         low, high = self.box_mm
         back = np.linalg.inv(self.to_mm)
-        corner, across = _apply(back, np.array([(low + high) / 2, (low + high) / 2 + [1.0, 0.0]]))
+        corner, across = _apply(back, np.stack([low + high, low + high + [2.0, 0.0]]).astype(np.float64) / 2)
         return float(1 / np.linalg.norm(across - corner))
 
     @property

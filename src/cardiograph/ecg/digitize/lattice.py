@@ -41,8 +41,6 @@ LOWEST = 2.5
 BROAD = 21
 """Steps of frequency whose mean is the background of a peak: edges and text have a broad spectrum."""
 
-MIN_PATCHES = 4
-
 _Floats = NDArray[np.float64]
 
 
@@ -141,7 +139,8 @@ def _vote(scores: NDArray[np.float32], side: int) -> tuple[int, int]:
         votes += np.square(np.minimum(score[45:135], near))
     length = side * 5 * _frequencies()[: votes.shape[1]]
     votes *= np.minimum(1, np.minimum(length / MIN_MM, MAX_MM / length))
-    votes = cv2.GaussianBlur(votes, (0, 0), sigmaX=5, sigmaY=2, borderType=cv2.BORDER_CONSTANT)
+    blurred = cv2.GaussianBlur(votes, (0, 0), sigmaX=5, sigmaY=2, borderType=cv2.BORDER_CONSTANT)
+    votes = np.asarray(blurred, np.float32)
     angle, scale = np.unravel_index(np.argmax(votes), votes.shape)
     return int(angle) + 45, int(scale)
 

@@ -60,7 +60,8 @@ def line_tone(page: NDArray[np.uint8]) -> LineTone:
     scale = min(1.0, WORKING_SIDE / max(height, width))
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        page = cv2.resize(page, size, interpolation=cv2.INTER_AREA if scale < _AVERAGED else cv2.INTER_LINEAR)
+        method = cv2.INTER_AREA if scale < _AVERAGED else cv2.INTER_LINEAR
+        page = np.asarray(cv2.resize(page, size, interpolation=method), np.uint8)
     red, green, blue = cv2.split(page)
     # a coloured line is dark in its weakest channel
     shade = cv2.min(cv2.min(red, green), blue).astype(np.float32)
