@@ -13,13 +13,22 @@ PX_PER_MM = 4
 TILE_MM = 10
 """Distance of two places where the phase is measured."""
 
+FLAT_MM, FAINT_MM = 0.12, 0.03
+"""Curl below which a sheet is taken as flat: of strong 1 mm lines, and of faint ones times their coherence."""
+
 MAX_MM = 600
 """Longest side of a page."""
 
 MIN_TILES = 6
-PERIODS_MM = (5, 1)
-MIN_COHERENCE = {5: 0.05, 1: 0.1}
+PASSES = ((1, 1), (5, 1, 1))
+"""Distances of the lines in mm whose phase is measured in turn; the second row is tried where the first leaves gaps."""
+
+FILLED = 0.95
+MIN_COHERENCE = {5: 0.1, 1: 0.06}
 """Amplitude of the lines as a share of the contrast, from which a tile counts."""
+
+SMOOTHING = {5: 1.5, 1: 0.9}
+"""Standard deviation of the smoothing of the curl, tiles; the phase of 5 mm lines is less exact."""
 
 MAX_CURL = 0.3
 """Disagreement in mm with the surroundings at which the residual of a tile counts half."""
@@ -46,6 +55,33 @@ class Lattice:
     curl: NDArray[np.float32]
     coherence: _Floats
     finest_mm: int
+
+    @property
+    def flat(self) -> bool:
+        """Whether the sheet is flat, as exactly as its lines tell (90th percentile of the curl)."""
+        seen = self.coherence > 0
+        exact = max(FLAT_MM, FAINT_MM / float(np.median(self.coherence[seen])))
+        curl = float(np.percentile(np.linalg.norm(self.curl[seen], axis=1), 90))
+        return curl < exact * self.finest_mm
+
+    @property
+    def mm_per_pixel(self) -> float:
+        """Size of a working pixel in the middle of the grid, mm."""
+        low, high = self.box_mm
+        back = np.linalg.inv(self.to_mm)
+        corner, across = _apply(back, np.stack([low + high, low + high + [2.0, 0.0]]).astype(np.float64) / 2)
+        return float(1 / np.linalg.norm(across - corner))
+
+    @property
+    def filled(self) -> float:
+        """Share of the tiles inside the box around the grid in which the grid is seen, 0..1."""
+        return float(np.count_nonzero(self.coherence) * TILE_MM**2 / self.area_mm2)
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of the box around the grid, mm²."""
+        low, high = self.box_mm
+        return float(np.prod(high - low))
 
     @property
     def box_mm(self) -> tuple[_Floats, _Floats]:
@@ -76,7 +112,8 @@ class Lattice:
         part = np.ascontiguousarray(self.curl[np.ix_(rows, columns)])
         curl = np.asarray(cv2.resize(part, (wide, high), interpolation=cv2.INTER_CUBIC), np.float32)
         flat = [
-            (np.arange(length) / scale + start).astype(np.float32) for length, start in ((wide, first[0]), (high, first[1]))
+            (np.arange(length) / scale + start).astype(np.float32)
+            for length, start in ((wide, first[0]), (high, first[1]))
         ]
         x, y = flat[0][None] - curl[..., 0], flat[1][:, None] - curl[..., 1]
         back = np.linalg.inv(self.to_mm)
@@ -100,15 +137,31 @@ def refine(tone: NDArray[np.float32], to_mm: _Floats) -> Lattice | None:
     """
     origin, tiles = _extent(tone.shape, to_mm)
     shape = (tiles[1], tiles[0])
-    lattice = Lattice(to_mm, origin, np.zeros((*shape, 2), np.float32), np.zeros(shape), 0)
-    for period in (*PERIODS_MM, PERIODS_MM[-1]):
-        offsets, coherence = _phases(tone, lattice, period)
-        coherence = np.where(coherence > MIN_COHERENCE[period], coherence, 0)
-        offsets, coherence = _unwrap(offsets, coherence, period)
-        # few tiles with 1 mm lines tell less than many with 5 mm lines
-        if np.count_nonzero(coherence) >= max(MIN_TILES, 0.5 * np.count_nonzero(lattice.coherence)):
-            lattice = _moved(lattice, offsets, coherence, period)
-    return lattice if lattice.finest_mm else None
+    start = Lattice(to_mm, origin, np.zeros((*shape, 2), np.float32), np.zeros(shape), 0)
+    best = start
+    for periods in PASSES:
+        lattice = start
+        for period in periods:
+            lattice = _pass(tone, lattice, period)
+        if _merit(lattice) > _merit(best):
+            best = lattice
+        if best.finest_mm == 1 and best.flat and best.filled > FILLED:
+            break
+    return best if best.finest_mm else None
+
+
+def _pass(tone: NDArray[np.float32], lattice: Lattice, period: int) -> Lattice:
+    """Measure the phase of the lines of one period and move the lattice; leave it where too few lines are seen."""
+    offsets, coherence = _phases(tone, lattice, period)
+    coherence = np.where(coherence > MIN_COHERENCE[period], coherence, 0)
+    offsets, coherence = _unwrap(offsets, coherence, period)
+    # few tiles with 1 mm lines tell less than many with 5 mm lines
+    enough = max(MIN_TILES, 0.5 * np.count_nonzero(lattice.coherence))
+    return _moved(lattice, offsets, coherence, period) if np.count_nonzero(coherence) >= enough else lattice
+
+
+def _merit(lattice: Lattice) -> float:
+    return float(lattice.coherence.sum()) * (1.0 if lattice.finest_mm == 1 else 0.2)
 
 
 def _moved(lattice: Lattice, offsets: _Floats, coherence: _Floats, period: int) -> Lattice:
@@ -122,20 +175,18 @@ def _moved(lattice: Lattice, offsets: _Floats, coherence: _Floats, period: int) 
     update = _homography(flat[seen], true[seen], coherence[seen])
     left = true - _apply(update, flat.reshape(-1, 2)).reshape(flat.shape)
     # smoothing flattens steep edges: only what is new is smoothed, so that nothing is lost in the end
-    curl = lattice.curl + _smooth(left - lattice.curl, coherence)
+    curl = lattice.curl + _smooth(left - lattice.curl, coherence, SMOOTHING[period])
     return Lattice(update @ lattice.to_mm, lattice.origin, curl, coherence, period)
 
 
-def _smooth(field: _Floats, weight: _Floats) -> NDArray[np.float32]:
+def _smooth(field: _Floats, weight: _Floats, sigma: float) -> NDArray[np.float32]:
     """Smooth a field [rows, columns, 2], without single tiles that disagree, and continue it over unseen tiles."""
     wide = _mean(field, weight, 1.5)
     off = np.linalg.norm(field - wide, axis=-1)
     trusted = weight / (1 + np.square(off / MAX_CURL))
-    near, wide, far = (_mean(field, trusted, sigma) for sigma in (0.9, 1.5, 5.0))
-    seen = _blurred(weight > 0, 0.9)[..., None]
-    around = _blurred(weight > 0, 1.5)[..., None]
-    beyond = np.where(around > 0.1, wide, far)
-    return np.asarray(np.where(seen > 0.4, near, beyond), np.float32)
+    near, far = _mean(field, trusted, sigma), _mean(field, trusted, 5.0)
+    around = _blurred(weight > 0, sigma)[..., None]
+    return np.asarray(np.where(around > 0.1, near, far), np.float32)
 
 
 def _mean(field: _Floats, weight: _Floats, sigma: float) -> _Floats:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.digitize.flatten import TILE_MM, Lattice, refine
 from cardiograph.ecg.digitize.lattice import find_waves, fit_homography
-from cardiograph.ecg.digitize.line_tone import line_tone
+from cardiograph.ecg.digitize.line_tone import LineTone, line_tone
+from cardiograph.ecg.digitize.orientation import upright
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.errors import EcgError, Issue
 
@@ -17,12 +18,25 @@ MIN_SIDE = 200
 MARGIN_MM = 40
 """Paper beyond the grid that is kept: header, footer and lead names."""
 
-FLAT_MM = {1: 0.12, 5: 0.5}
-"""A sheet whose places are this near to a plane (90th percentile) is taken as flat; by the finest lines, which tell how exact
-the places are."""
-
 OUTSIDE = (255, 255, 255)
 """Colour beyond the edge of the picture."""
+
+MIN_PATCHES, MIN_AGREEING = 5, 0.2
+"""Parts of the picture whose lines agree with one perspective: number, and share of all parts."""
+
+MIN_AREA_MM2 = 3000
+"""Smallest box around the grid; a rhythm strip of 5 s is 125 x 25 mm."""
+
+MIN_FILLED = {1: 0.6, 5: 0.4}
+"""Share of the box in which the grid must be seen, by the distance of the finest lines in mm."""
+
+MAX_BLUR_MM = 0.5
+"""Standard deviation of the blur of strokes above which the waves of an ECG run together."""
+
+MIN_CONTRAST, EMPTY = 10.0, 1.0
+"""Least darkness of strokes in grey levels; below the second value the picture is empty rather than blurred."""
+
+COARSE_NOTE = "Only lines 5 mm apart were found on the paper; the scale rests on them."
 
 _HEADLINE = "The page cannot be digitised."
 
@@ -31,37 +45,49 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
     """Find the grid of a page and warp the page so that its grid is straight and has a fixed scale.
 
     Args:
-        page: [h, w, 3] uint8 RGB.
+        page: [h, w, 3] uint8 RGB; up to 45 degrees from any of the four ways it may lie.
         name: Name of the page in error messages.
 
     Returns:
-        The page with grid lines on multiples of 8 pixels.
+        The page with grid lines 8 pixels apart, the right way up as far as the traces tell; see its notes.
 
     Raises:
-        EcgError: With the code ``too_small`` or ``no_grid``.
+        EcgError: With the code ``too_small``, ``too_blurred`` or ``no_grid``.
     """
-    if min(page.shape[:2]) < MIN_SIDE:
-        raise _error(name, f"{page.shape[1]} x {page.shape[0]} px", "too small", "too_small")
+    height, width = page.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        rule = f"a page needs at least {MIN_SIDE} px on its shorter side"
+        raise _error(name, f"{width} x {height} px", rule, "scan it at 150 dpi or more", "too_small")
     working = line_tone(page)
     waves = find_waves(working.tone)
-    centre = np.array(working.tone.shape[::-1]) / 2
-    coarse, agreeing = fit_homography(waves, centre)
-    lattice = refine(working.tone, coarse)
-    if lattice is None:
-        raise _error(name, "", "no grid", "no_grid")
-    return _warp(page, lattice, working.to_page)
+    coarse, agreeing = fit_homography(waves, np.array(working.tone.shape[::-1]) / 2)
+    lattice = None
+    if agreeing.sum() >= MIN_PATCHES and agreeing.mean() >= MIN_AGREEING:
+        lattice = refine(working.tone, coarse)
+    _check_sharp(working, lattice, name)
+    if lattice is None or lattice.area_mm2 < MIN_AREA_MM2 or lattice.filled < MIN_FILLED[lattice.finest_mm]:
+        raise _no_grid(name, float(agreeing.mean()))
+    first, size = _window(page.shape, lattice.to_mm @ np.linalg.inv(working.to_page), lattice)
+    low, high = ((place - first) * PIXELS_PER_MM for place in lattice.box_mm)
+    box = np.clip(np.append(low, high), 0, np.tile(size, 2) * TILE_MM * PIXELS_PER_MM).astype(int)
+    return upright(_warp(page, lattice, working.to_page, first, size), (*box.tolist(),))
 
 
-def _warp(page: NDArray[np.uint8], lattice: Lattice, to_page: NDArray[np.float64]) -> RectifiedPage:
+def _warp(
+    page: NDArray[np.uint8],
+    lattice: Lattice,
+    to_page: NDArray[np.float64],
+    first: NDArray[np.float64],
+    size: tuple[int, int],
+) -> RectifiedPage:
     """Warp a page to its grid, by a perspective alone where the sheet is flat."""
     import cv2
 
-    first, size = _window(page.shape, lattice.to_mm @ np.linalg.inv(to_page), lattice)
     to_mm = np.array([[1 / PIXELS_PER_MM, 0, first[0]], [0, 1 / PIXELS_PER_MM, first[1]], [0, 0, 1]])
     back = to_page @ np.linalg.inv(lattice.to_mm) @ to_mm
     curl = None
     shape = [side * TILE_MM * PIXELS_PER_MM for side in size]
-    if np.percentile(np.linalg.norm(lattice.curl[lattice.coherence > 0], axis=1), 90) < FLAT_MM[lattice.finest_mm]:
+    if lattice.flat:
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         pixels = cv2.warpPerspective(page, back, shape, flags=how, borderValue=OUTSIDE)
     else:
@@ -73,7 +99,9 @@ def _warp(page: NDArray[np.uint8], lattice: Lattice, to_page: NDArray[np.float64
         curl = np.asarray(cv2.resize(coarse, shape, interpolation=cv2.INTER_LINEAR), np.float32)
         place = _perspective(back, (shape[1], shape[0])) + curl
         pixels = cv2.remap(page, place, None, cv2.INTER_LINEAR, borderValue=OUTSIDE)  # type: ignore[call-overload]
-    return RectifiedPage(np.asarray(pixels, np.uint8), back, curl=curl)
+    notes = () if lattice.finest_mm == 1 else (COARSE_NOTE,)
+    confidence = min(1.0, lattice.filled) * (1.0 if lattice.finest_mm == 1 else 0.7)
+    return RectifiedPage(np.asarray(pixels, np.uint8), back, confidence=confidence, notes=notes, curl=curl)
 
 
 def _perspective(matrix: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -100,5 +128,26 @@ def _window(
     return first * TILE_MM, (across, down)
 
 
-def _error(name: str, value: str, rule: str, code: str) -> EcgError:
-    return EcgError(_HEADLINE, [Issue(name, "", value, rule, "take a sharper picture", code)])
+def _no_grid(name: str, agreeing: float) -> EcgError:
+    value = f"an evenly spaced grid in {agreeing:.0%} of its parts"
+    rule = f"the scale is measured on the grid of ECG paper, which must fill {MIN_AGREEING:.0%} or more of the picture"
+    remedy = "give a picture in colour or grey on which the millimetre grid shows, without much around it"
+    return _error(name, value, rule, remedy, "no_grid")
+
+
+def _check_sharp(working: LineTone, lattice: Lattice | None, name: str) -> None:
+    """Raise ``too_blurred`` if strokes are as wide as the squares of the grid, or hardly darker than the paper."""
+    width_mm = 0.0 if lattice is None else working.blur * lattice.mm_per_pixel
+    if width_mm <= MAX_BLUR_MM and (working.contrast >= MIN_CONTRAST or working.contrast < EMPTY):
+        return
+    value = f"{working.contrast:.0f} grey levels in its darkest lines"
+    if width_mm > MAX_BLUR_MM:
+        value = f"blurred over {2 * width_mm:.1f} mm of the paper"
+    rule = (
+        f"lines must be sharp to {2 * MAX_BLUR_MM:g} mm and at least {MIN_CONTRAST:g} grey levels darker than the paper"
+    )
+    raise _error(name, value, rule, "take the picture again in better focus and light, or scan the page", "too_blurred")
+
+
+def _error(name: str, value: str, rule: str, remedy: str, code: str) -> EcgError:
+    return EcgError(_HEADLINE, [Issue(f"page {name}", "", value, rule, remedy, code)])

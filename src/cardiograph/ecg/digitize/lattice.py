@@ -41,8 +41,6 @@ LOWEST = 2.5
 BROAD = 21
 """Steps of frequency whose mean is the background of a peak: edges and text have a broad spectrum."""
 
-MIN_PATCHES = 4
-
 _Floats = NDArray[np.float64]
 
 
@@ -141,7 +139,8 @@ def _vote(scores: NDArray[np.float32], side: int) -> tuple[int, int]:
         votes += np.square(np.minimum(score[45:135], near))
     length = side * 5 * _frequencies()[: votes.shape[1]]
     votes *= np.minimum(1, np.minimum(length / MIN_MM, MAX_MM / length))
-    votes = cv2.GaussianBlur(votes, (0, 0), sigmaX=5, sigmaY=2, borderType=cv2.BORDER_CONSTANT)
+    blurred = cv2.GaussianBlur(votes, (0, 0), sigmaX=5, sigmaY=2, borderType=cv2.BORDER_CONSTANT)
+    votes = np.asarray(blurred, np.float32)
     angle, scale = np.unravel_index(np.argmax(votes), votes.shape)
     return int(angle) + 45, int(scale)
 
@@ -173,7 +172,7 @@ def _refine(spectrum: NDArray[np.float32], wave: _Floats, patch: int) -> tuple[_
     for harmonic in range(1, len(WEIGHTS) + 1):
         at = harmonic * refined * patch
         sign = 1 if at[0] >= 0 else -1
-        x, y = int(round(sign * at[0])), int(round(sign * at[1])) + patch // 2
+        x, y = round(float(sign * at[0])), round(float(sign * at[1])) + patch // 2
         if not (2 <= y < patch - 2 and x < patch // 2 - 2):
             break
         padded = spectrum[y - 2 : y + 3, max(0, x - 2) : x + 3]
@@ -185,7 +184,10 @@ def _refine(spectrum: NDArray[np.float32], wave: _Floats, patch: int) -> tuple[_
             best = level * harmonic
             left = spectrum[y, x - 1] if x else spectrum[patch - y if 0 < patch - y < patch else y, 1]
             peak = np.array(
-                [x + _vertex(left, level, spectrum[y, x + 1]), y + _vertex(spectrum[y - 1, x], level, spectrum[y + 1, x])]
+                [
+                    x + _vertex(left, level, spectrum[y, x + 1]),
+                    y + _vertex(spectrum[y - 1, x], level, spectrum[y + 1, x]),
+                ]
             )
             refined = sign * (peak - [0, patch // 2]) / (harmonic * patch)
     return refined, power
@@ -214,7 +216,7 @@ def fit_homography(waves: Waves, centre: _Floats) -> tuple[_Floats, NDArray[np.b
     size = np.abs(points).max()
     start = np.median(waves.gradients, axis=0)
     scale = np.abs(start).max()
-    weight = np.sqrt(waves.strength / waves.strength.max())[:, None, None]
+    weight = np.sqrt(waves.strength / max(float(waves.strength.max()), 1e-9))[:, None, None]
 
     def residuals(unknown: _Floats) -> _Floats:
         return np.asarray((weight * (_gradients(unknown, points, size) - waves.gradients) / scale).ravel())

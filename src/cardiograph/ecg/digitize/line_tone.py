@@ -19,6 +19,9 @@ LIMITS = (-1.0, 2.5)
 NOISE = 1.2
 """Contrast of plain paper in grey levels, which is not amplified."""
 
+STROKES = 99.8
+"""Percentile of the tone and of its slope that strokes of the pen reach."""
+
 _AVERAGED = 0.8
 
 
@@ -29,10 +32,14 @@ class LineTone:
     Args:
         tone: [h, w] float32, about -1 to 2.5.
         scale: Working pixels per page pixel.
+        blur: Standard deviation of the blur of the darkest strokes, working pixels; at most about 2.
+        contrast: Darkness of these strokes against their surroundings, grey levels.
     """
 
     tone: NDArray[np.float32]
     scale: float
+    blur: float
+    contrast: float
 
     @property
     def to_page(self) -> NDArray[np.float64]:
@@ -53,11 +60,17 @@ def line_tone(page: NDArray[np.uint8]) -> LineTone:
     scale = min(1.0, WORKING_SIDE / max(height, width))
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        page = cv2.resize(page, size, interpolation=cv2.INTER_AREA if scale < _AVERAGED else cv2.INTER_LINEAR)
+        method = cv2.INTER_AREA if scale < _AVERAGED else cv2.INTER_LINEAR
+        page = np.asarray(cv2.resize(page, size, interpolation=method), np.uint8)
     red, green, blue = cv2.split(page)
     # a coloured line is dark in its weakest channel
     shade = cv2.min(cv2.min(red, green), blue).astype(np.float32)
     wide = max(shade.shape) // BACKGROUND | 1
     darker = cv2.blur(shade, (wide, wide)) - shade
     contrast = cv2.blur(np.abs(darker), (3 * wide, 3 * wide)) + NOISE
-    return LineTone(np.clip(darker / contrast, *LIMITS).astype(np.float32), scale)
+    sample = darker[:: max(1, height // 800)]
+    # the steepest slope of a stroke of height h and Gaussian profile is 0.61 h per standard deviation
+    steepest = float(np.percentile(np.abs(np.diff(sample, axis=1)), STROKES))
+    darkest = float(np.percentile(sample, STROKES))
+    tone = np.clip(darker / contrast, *LIMITS).astype(np.float32)
+    return LineTone(tone, scale, 0.61 * darkest / max(steepest, 0.1), darkest)
