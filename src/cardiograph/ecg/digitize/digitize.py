@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.ecg.digitize.calibration import gain_of
-from cardiograph.ecg.digitize.flat import rectify
+from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.ink import find_ink
 from cardiograph.ecg.digitize.labels import erase, read_labels
 from cardiograph.ecg.digitize.layout import Layout, find_layout
