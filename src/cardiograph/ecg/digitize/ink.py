@@ -100,8 +100,8 @@ def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _threshold(darkness: NDArray[np.float32]) -> float:
     """Return the darkness between the grid, which covers a large share of the page, and the pen, which covers little."""
     sample = darkness[::3, ::3]
-    grid, pen = np.percentile(sample, (93, 99.7))
-    return float(max(grid + 0.4 * (pen - grid), 0.12))
+    grid, pen = np.percentile(sample, (93, 99))
+    return float(max(grid + 0.42 * (pen - grid), 0.12))
 
 
 def _without_frames(mask: Mask) -> Mask:
