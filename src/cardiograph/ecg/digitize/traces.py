@@ -210,29 +210,34 @@ def _heights(runs: Runs, path: NDArray[np.int64], pen: float) -> NDArray[np.floa
         return values
     top, bottom, centre = (table[known, path[known]].astype(np.float64) for table in runs[:3])
     spread = _spread(top, bottom, centre, pen)
-    above = np.maximum(_at(known, top, spread), _at(known, top, -spread))
-    below = np.minimum(_at(known, bottom, spread), _at(known, bottom, -spread))
-    above, below = np.maximum(above, top) + pen / 2, np.minimum(below, bottom) - pen / 2
-    before, after = np.maximum(np.arange(len(known)) - 1, 0), np.minimum(np.arange(len(known)) + 1, len(known) - 1)
-    up = np.minimum(above[before], above[after]) - above
-    down = below - np.maximum(below[before], below[after])
-    tip = np.where(up >= np.maximum(down, 0), above, np.where(down >= 0, below, (above + below) / 2))
-    values[known] = np.where(bottom - top < 1.8 * pen, centre, tip)
+    above = np.maximum(_at(known, top, spread), _at(known, top, -spread)) + pen / 2
+    below = np.minimum(_at(known, bottom, spread), _at(known, bottom, -spread)) - pen / 2
+    far = np.ceil(2 * spread) + 3
+    around = (_at(known, centre, far) + _at(known, centre, -far)) / 2
+    wave = np.where(np.abs(above - around) >= np.abs(below - around), above, below)
+    line = np.where(np.abs(above - below) < pen, (above + below) / 2, wave)
+    if spread < 1:
+        # the tip of a wave drawn with a thin pen is one column wide
+        before, after = np.maximum(np.arange(len(known)) - 1, 0), np.minimum(np.arange(len(known)) + 1, len(known) - 1)
+        up = np.minimum(top[before], top[after]) - top
+        down = bottom - np.maximum(bottom[before], bottom[after])
+        line = np.where(up >= np.maximum(down, 0), top + pen / 2, np.where(down >= 0, bottom - pen / 2, line))
+    values[known] = np.where(bottom - top < 1.8 * pen, centre, line)
     return values
 
 
 def _spread(
     top: NDArray[np.float64], bottom: NDArray[np.float64], centre: NDArray[np.float64], pen: float
 ) -> float:
-    """Return by how many columns a steep line reaches beyond its own column on each side."""
+    """Return half the number of columns over which a steep line is spread by the pen and the width of a column."""
     tall = bottom - top > 2.5 * pen
     steps = np.diff(centre)
     inside = tall[:-2] & tall[1:-1] & tall[2:] & (steps[:-1] * steps[1:] > 0)
     slope = np.abs(steps[:-1] + steps[1:])[inside] / 2
     if len(slope) < 5:
-        return 0.0
+        return 0.5
     columns = np.median((bottom - top - pen)[1:-1][inside] / np.maximum(slope, 0.5))
-    return float(np.clip((columns - 1) / 2, 0, 2.5))
+    return float(np.clip(columns / 2, 0.5, 3.0))
 
 
 def _at(columns: NDArray[np.int64], values: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
