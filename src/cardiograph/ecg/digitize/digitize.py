@@ -95,14 +95,14 @@ def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
     if not traces:
-        raise refusal("no_traces", name, "")
+        raise _refusal(name, "no_traces", "")
     if len(traces) > MAX_ROWS:
-        raise refusal("too_many_rows", name, f"{len(traces)} rows")
+        raise _refusal(name, "too_many_rows", f"{len(traces)} rows")
     layout = find_layout(traces, ink, labels)
     if layout is None:
-        raise refusal("layout_unknown", name, f"{len(traces)} rows")
+        raise _refusal(name, "layout_unknown", f"{len(traces)} rows")
     if layout.confidence < MIN_CONFIDENCE or not any(place.lead for place in layout.placements):
-        raise refusal("leads_unknown", name, f"{len(traces)} rows, most like {layout.name}")
+        raise _refusal(name, "leads_unknown", f"{len(traces)} rows, most like {layout.name}")
     gain = gain_of(pulses)
     notes = list(rectified.notes)
     if gain is None:
@@ -157,7 +157,7 @@ REFUSALS = {
 ``too_small`` and ``no_grid`` of :mod:`cardiograph.ecg.digitize.geometry` come before."""
 
 
-def refusal(code: str, name: str, found: str) -> EcgError:
+def _refusal(name: str, code: str, found: str) -> EcgError:
     """Return the error for a page that cannot be read."""
     rule, remedy = REFUSALS[code]
     issue = Issue(where=f"page {name}", column="", value=found, rule=rule, remedy=remedy, code=code)

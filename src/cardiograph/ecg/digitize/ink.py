@@ -108,7 +108,9 @@ def _without_frames(mask: Mask) -> Mask:
     import cv2
 
     long = cv2.morphologyEx(
-        cv2.dilate(mask, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, round(FRAME_MM * PIXELS_PER_MM)), np.uint8)
+        cv2.dilate(mask, np.ones((3, 1), np.uint8)),
+        cv2.MORPH_OPEN,
+        np.ones((1, round(FRAME_MM * PIXELS_PER_MM)), np.uint8),
     )
     if not long.any():
         return mask

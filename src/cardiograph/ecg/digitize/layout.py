@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -159,7 +160,7 @@ def _score(
 ) -> float:
     """Return how well an arrangement explains printed names and the relations of the limb leads, about 0 to 1."""
     agreements = []
-    for column, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for column, (first, last) in enumerate(itertools.pairwise(bounds)):
         inner = slice(round(first) + 8, round(last) - 8)
         signals = np.stack([-trace.height[inner] for trace in traces[: len(arrangement.rows)]])
         agreement = limb_agreement(tuple(row[column] for row in arrangement.rows), signals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -112,7 +113,7 @@ def find_rows(wide: Mask) -> NDArray[np.float64]:
     """Return the height of the baseline of each row, pixels from the top."""
     import cv2
 
-    tops, bottoms, columns = _all_runs(wide)
+    tops, bottoms, _ = _all_runs(wide)
     flat = bottoms - tops < 1.2 * PIXELS_PER_MM
     centre = ((tops + bottoms) / 2)[flat]
     amount = np.bincount(centre.astype(int), minlength=wide.shape[0]).astype(np.float64)
@@ -238,7 +239,7 @@ def _trim(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fill gaps of up to 2 mm along a straight line, and drop short pieces."""
     known = np.flatnonzero(np.isfinite(values))
     filled = values.copy()
-    for first, last in zip(known[:-1], known[1:], strict=True):
+    for first, last in itertools.pairwise(known):
         if 1 < last - first <= 2 * PIXELS_PER_MM:
             filled[first : last + 1] = np.interp(np.arange(first, last + 1), [first, last], values[[first, last]])
     ends = np.flatnonzero(np.diff(np.concatenate([[0], np.isfinite(filled).astype(np.int8), [0]])))
