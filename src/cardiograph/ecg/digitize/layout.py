@@ -117,7 +117,8 @@ def _single_strips(traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> Layo
     for row, trace in enumerate(traces):
         near = _near(row, start, traces, labels)
         best = max(near, key=lambda label: label.score - (0.15 if label.lead in _BARS else 0.0), default=None)
-        if best is None or best.score < MIN_STRIP_NAME:
+        # a bar is no evidence: any short vertical stroke resembles the name of lead I
+        if best is None or best.lead == "I" or best.score < MIN_STRIP_NAME:
             return None
         placements.append(Placement(best.lead, row, *trace.extent, best.score))
     leads = [place.lead for place in placements]
