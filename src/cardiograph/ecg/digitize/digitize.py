@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.ecg.digitize.calibration import gain_of
-from cardiograph.ecg.digitize.flat import rectify
+from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.ink import find_ink
 from cardiograph.ecg.digitize.labels import erase, read_labels
 from cardiograph.ecg.digitize.layout import Layout, find_layout
@@ -21,6 +21,11 @@ from cardiograph.errors import EcgError, Issue
 RATE_HZ = 500.0
 MM_PER_SECOND = 25.0
 MM_PER_MV = 10.0
+
+MIN_CONFIDENCE = 0.15
+"""Confidence in the arrangement below which a page is refused."""
+
+MAX_ROWS = 15
 
 EDGE = 1
 """Columns at each end of a lead that a separator or the neighbouring lead may touch."""
@@ -90,14 +95,21 @@ def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
     if not traces:
-        raise refusal("no_traces", name, "")
+        raise _refusal(name, "no_traces", "")
+    if len(traces) > MAX_ROWS:
+        raise _refusal(name, "too_many_rows", f"{len(traces)} rows")
     layout = find_layout(traces, ink, labels)
     if layout is None:
-        raise refusal("layout_unknown", name, f"{len(traces)} rows of traces were found")
+        raise _refusal(name, "layout_unknown", f"{len(traces)} rows")
+    if layout.confidence < MIN_CONFIDENCE or not any(place.lead for place in layout.placements):
+        raise _refusal(name, "leads_unknown", f"{len(traces)} rows, most like {layout.name}")
     gain = gain_of(pulses)
     notes = list(rectified.notes)
     if gain is None:
         notes.append(f"The gain is assumed to be {MM_PER_MV:g} mm/mV: no calibration pulse was read.")
+    unnamed = [str(place.row + 1) for place in layout.placements if not place.lead]
+    if unnamed:
+        notes.append(f"Leads that could not be named surely are left out; they stand in row {', '.join(unnamed)}.")
     notes.append(f"The paper speed is assumed to be {MM_PER_SECOND:g} mm/s.")
     signal = _signal(traces, layout, gain or MM_PER_MV)
     ecg = Ecg(signal, RATE_HZ, "page", notes=tuple(notes))
@@ -133,14 +145,19 @@ def _signal(traces: tuple[Trace, ...], layout: Layout, gain: float) -> NDArray[n
 
 
 REFUSALS = {
-    "no_grid": ("no periodic grid of ECG paper was found", "give a page with a printed millimetre grid"),
     "no_traces": ("no line of at least 30 mm was found", "give a sharper picture of the whole page"),
-    "layout_unknown": ("no known arrangement of leads has this number of rows", "crop the picture to the traces"),
+    "too_many_rows": (f"at most {MAX_ROWS} rows of traces are read", "give one page, cropped to its traces"),
+    "layout_unknown": ("no known arrangement of leads has this number of rows", "crop the picture to the whole ECG"),
+    "leads_unknown": (
+        "neither printed names nor the relations of the limb leads tell which lead stands where",
+        "give a picture of a 12-lead ECG on which the lead names are readable",
+    ),
 }
-"""Code of each reason for which a page is refused -> what was expected, and the remedy."""
+"""Code of each reason for which the traces of a page are refused -> what was expected, and the remedy; the codes
+``too_small`` and ``no_grid`` of :mod:`cardiograph.ecg.digitize.geometry` come before."""
 
 
-def refusal(code: str, name: str, found: str) -> EcgError:
+def _refusal(name: str, code: str, found: str) -> EcgError:
     """Return the error for a page that cannot be read."""
     rule, remedy = REFUSALS[code]
     issue = Issue(where=f"page {name}", column="", value=found, rule=rule, remedy=remedy, code=code)

@@ -100,15 +100,17 @@ def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _threshold(darkness: NDArray[np.float32]) -> float:
     """Return the darkness between the grid, which covers a large share of the page, and the pen, which covers little."""
     sample = darkness[::3, ::3]
-    grid, pen = np.percentile(sample, (93, 99.7))
-    return float(max(grid + 0.4 * (pen - grid), 0.12))
+    grid, pen = np.percentile(sample, (93, 99))
+    return float(max(grid + 0.42 * (pen - grid), 0.12))
 
 
 def _without_frames(mask: Mask) -> Mask:
     import cv2
 
     long = cv2.morphologyEx(
-        cv2.dilate(mask, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, round(FRAME_MM * PIXELS_PER_MM)), np.uint8)
+        cv2.dilate(mask, np.ones((3, 1), np.uint8)),
+        cv2.MORPH_OPEN,
+        np.ones((1, round(FRAME_MM * PIXELS_PER_MM)), np.uint8),
     )
     if not long.any():
         return mask

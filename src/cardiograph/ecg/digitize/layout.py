@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +19,13 @@ from cardiograph.ecg.leads import LEADS
 SEPARATOR_REACH_MM = 5.0
 LABEL_BEFORE_MM, LABEL_AFTER_MM = 4.0, 12.0
 """Where the name of a lead begins, before and after the beginning of the lead."""
+
+MIN_MARGIN = 0.05
+"""Smallest lead of the best arrangement over the second; below it, only leads that both place alike are named."""
+
+MAX_STRIPS = 3
+MIN_STRIP_NAME = 0.7
+"""Smallest similarity of the printed name of a page of single strips, which nothing else confirms."""
 
 STRIP_AGREEMENT = 0.5
 """Smallest score at which a rhythm strip gets a name."""
@@ -81,22 +90,53 @@ def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) 
     """
     scored = []
     for arrangement in ARRANGEMENTS:
-        strips = len(traces) - len(arrangement.rows)
-        if strips in arrangement.strips:
+        if len(traces) - len(arrangement.rows) in arrangement.strips:
             bounds = _boundaries(traces[: len(arrangement.rows)], ink, arrangement.columns)
             scored.append((_score(arrangement, traces, bounds, labels), arrangement, bounds))
+    scored.sort(key=lambda entry: -entry[0])
+    strips = _single_strips(traces, labels) if len(traces) <= MAX_STRIPS else None
+    if strips is not None and (not scored or strips.confidence > scored[0][0]):
+        return strips
     if not scored:
         return None
-    scored.sort(key=lambda entry: -entry[0])
     score, arrangement, bounds = scored[0]
-    margin = score - scored[1][0] if len(scored) > 1 else 1.0
     placements = _placements(arrangement, bounds, score)
-    strips = traces[len(arrangement.rows) :]
-    for number, strip in enumerate(strips, start=len(arrangement.rows)):
-        placements.append(_strip(strip, number, traces, placements, labels))
-    name = f"{arrangement.name} + {len(strips)}" if strips else arrangement.name
     others = tuple((entry[1].name, entry[0]) for entry in scored[1:])
+    if others and score - others[0][1] < MIN_MARGIN:
+        placements = _only_common(placements, scored[1][1])
+    below = range(len(arrangement.rows), len(traces))
+    placements += [_strip(traces[row], row, traces, placements, labels) for row in below]
+    name = f"{arrangement.name} + {len(below)}" if below else arrangement.name
     return Layout(name, tuple(placements), float(bounds[0]), float(np.clip(score, 0, 1)), others)
+
+
+def _single_strips(traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> Layout | None:
+    """Name rows that each show one lead by their printed names; None unless every row has one."""
+    start = float(np.median([trace.extent[0] for trace in traces]))
+    placements = []
+    for row, trace in enumerate(traces):
+        near = _near(row, start, traces, labels)
+        best = max(near, key=lambda label: label.score - (0.15 if label.lead in _BARS else 0.0), default=None)
+        # a bar is no evidence: any short vertical stroke resembles the name of lead I
+        if best is None or best.lead == "I" or best.score < MIN_STRIP_NAME:
+            return None
+        placements.append(Placement(best.lead, row, *trace.extent, best.score))
+    leads = [place.lead for place in placements]
+    if len(set(leads)) < len(leads):
+        return None
+    confidence = 0.65 * min(place.confidence for place in placements)
+    return Layout(f"{len(traces)} single", tuple(placements), start, confidence)
+
+
+def _only_common(placements: list[Placement], other: Arrangement) -> list[Placement]:
+    """Take the names away where a second arrangement fits as well and names another lead."""
+    if len(other.rows) * other.columns != len(placements):
+        return [dataclasses.replace(place, lead="", alternatives=(place.lead,)) for place in placements]
+    names = [lead for row in other.rows for lead in row]
+    return [
+        place if place.lead == name else dataclasses.replace(place, lead="", alternatives=(place.lead, name))
+        for place, name in zip(placements, names, strict=True)
+    ]
 
 
 def _boundaries(traces: tuple[Trace, ...], ink: Ink, columns: int) -> NDArray[np.float64]:
@@ -121,7 +161,7 @@ def _score(
 ) -> float:
     """Return how well an arrangement explains printed names and the relations of the limb leads, about 0 to 1."""
     agreements = []
-    for column, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for column, (first, last) in enumerate(itertools.pairwise(bounds)):
         inner = slice(round(first) + 8, round(last) - 8)
         signals = np.stack([-trace.height[inner] for trace in traces[: len(arrangement.rows)]])
         agreement = limb_agreement(tuple(row[column] for row in arrangement.rows), signals)

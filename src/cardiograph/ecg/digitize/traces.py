@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ OFF_BASELINE = 0.012
 
 SMALL_PART = 2.5
 """Cost of a column on a small piece of ink, such as a letter."""
+
+PEN_EDGE = 0.4
+"""Part of half the width of the pen that does not darken a column enough, pixels; fitted to drawn pages."""
 
 _FAR = 1e6
 
@@ -109,7 +113,7 @@ def find_rows(wide: Mask) -> NDArray[np.float64]:
     """Return the height of the baseline of each row, pixels from the top."""
     import cv2
 
-    tops, bottoms, columns = _all_runs(wide)
+    tops, bottoms, _ = _all_runs(wide)
     flat = bottoms - tops < 1.2 * PIXELS_PER_MM
     centre = ((tops + bottoms) / 2)[flat]
     amount = np.bincount(centre.astype(int), minlength=wide.shape[0]).astype(np.float64)
@@ -209,30 +213,21 @@ def _heights(runs: Runs, path: NDArray[np.int64], pen: float) -> NDArray[np.floa
     if len(known) < 8:
         return values
     top, bottom, centre = (table[known, path[known]].astype(np.float64) for table in runs[:3])
-    spread = _spread(top, bottom, centre, pen)
-    above = np.maximum(_at(known, top, spread), _at(known, top, -spread))
-    below = np.minimum(_at(known, bottom, spread), _at(known, bottom, -spread))
-    above, below = np.maximum(above, top) + pen / 2, np.minimum(below, bottom) - pen / 2
-    before, after = np.maximum(np.arange(len(known)) - 1, 0), np.minimum(np.arange(len(known)) + 1, len(known) - 1)
-    up = np.minimum(above[before], above[after]) - above
-    down = below - np.maximum(below[before], below[after])
-    tip = np.where(up >= np.maximum(down, 0), above, np.where(down >= 0, below, (above + below) / 2))
-    values[known] = np.where(bottom - top < 1.8 * pen, centre, tip)
+    spread = max(pen / 2 - PEN_EDGE, 0.0)
+    above = np.maximum(_at(known, top, spread), _at(known, top, -spread)) + pen / 2
+    below = np.minimum(_at(known, bottom, spread), _at(known, bottom, -spread)) - pen / 2
+    far = np.ceil(2 * spread) + 3
+    around = (_at(known, centre, far) + _at(known, centre, -far)) / 2
+    wave = np.where(np.abs(above - around) >= np.abs(below - around), above, below)
+    line = np.where(np.abs(above - below) < pen, (above + below) / 2, wave)
+    if spread < 1:
+        # the tip of a wave drawn with a thin pen is one column wide
+        before, after = np.maximum(np.arange(len(known)) - 1, 0), np.minimum(np.arange(len(known)) + 1, len(known) - 1)
+        up = np.minimum(top[before], top[after]) - top
+        down = bottom - np.maximum(bottom[before], bottom[after])
+        line = np.where(up >= np.maximum(down, 0), top + pen / 2, np.where(down >= 0, bottom - pen / 2, line))
+    values[known] = np.where(bottom - top < 1.8 * pen, centre, line)
     return values
-
-
-def _spread(
-    top: NDArray[np.float64], bottom: NDArray[np.float64], centre: NDArray[np.float64], pen: float
-) -> float:
-    """Return by how many columns a steep line reaches beyond its own column on each side."""
-    tall = bottom - top > 2.5 * pen
-    steps = np.diff(centre)
-    inside = tall[:-2] & tall[1:-1] & tall[2:] & (steps[:-1] * steps[1:] > 0)
-    slope = np.abs(steps[:-1] + steps[1:])[inside] / 2
-    if len(slope) < 5:
-        return 0.0
-    columns = np.median((bottom - top - pen)[1:-1][inside] / np.maximum(slope, 0.5))
-    return float(np.clip((columns - 1) / 2, 0, 2.5))
 
 
 def _at(columns: NDArray[np.int64], values: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
@@ -244,7 +239,7 @@ def _trim(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fill gaps of up to 2 mm along a straight line, and drop short pieces."""
     known = np.flatnonzero(np.isfinite(values))
     filled = values.copy()
-    for first, last in zip(known[:-1], known[1:], strict=True):
+    for first, last in itertools.pairwise(known):
         if 1 < last - first <= 2 * PIXELS_PER_MM:
             filled[first : last + 1] = np.interp(np.arange(first, last + 1), [first, last], values[[first, last]])
     ends = np.flatnonzero(np.diff(np.concatenate([[0], np.isfinite(filled).astype(np.int8), [0]])))
