@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,14 +18,15 @@ SHORT = {"encoder": {"weights": "random"}, "model": {"epochs": 8}, "evaluation":
 
 
 @pytest.fixture
-def command(tmp_path):
-    """A small run as a command with an empty cache, and the table of its cohort."""
+def command(tmp_path, finished_run, cache_folder):
+    """A small run as a command with a cache without pages, and the table of its cohort."""
     import tomli_w
 
     from cardiograph.synthesis.cohort import write_cohort
 
     table = write_cohort(tmp_path / "cohort", patients=20, seed=3, workers=1)
     (tmp_path / "settings.toml").write_text(tomli_w.dumps(SHORT))
+    shutil.copytree(cache_folder / "encoders", tmp_path / "cache" / "encoders")
     out = tmp_path / "run"
     line = [
         sys.executable,

@@ -69,7 +69,7 @@ class Lattice:
         """Size of a working pixel in the middle of the grid, mm."""
         low, high = self.box_mm
         back = np.linalg.inv(self.to_mm)
-        corner, across = _apply(back, np.stack([low + high, low + high + [2.0, 0.0]]).astype(np.float64) / 2)
+        corner, across = _apply(back, np.asarray(np.stack([low + high, low + high + [2.0, 0.0]]) / 2, np.float64))
         return float(1 / np.linalg.norm(across - corner))
 
     @property

@@ -114,7 +114,8 @@ def _without_frames(mask: Mask) -> Mask:
     )
     if not long.any():
         return mask
-    return np.asarray(mask & ~cv2.dilate(long, np.ones((3, 9), np.uint8)) & 1, np.uint8)
+    spread = np.asarray(cv2.dilate(long, np.ones((3, 9), np.uint8)), np.uint8)
+    return mask & ~spread & np.uint8(1)
 
 
 def _vertical_lines(mask: Mask) -> tuple[Stroke, ...]:

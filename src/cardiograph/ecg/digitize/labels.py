@@ -133,7 +133,7 @@ def _normal(word: Mask) -> NDArray[np.float64]:
     import cv2
 
     picture = cv2.resize(word.astype(np.float32), (_CELL[1], _CELL[0]), interpolation=cv2.INTER_AREA)
-    picture = cv2.copyMakeBorder(picture, *([_BORDER] * 4), cv2.BORDER_CONSTANT, value=0)
+    picture = cv2.copyMakeBorder(picture, _BORDER, _BORDER, _BORDER, _BORDER, cv2.BORDER_CONSTANT, value=0)
     vector = cv2.GaussianBlur(picture, (0, 0), 1.5).astype(np.float64).ravel()
     vector -= vector.mean()
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))

@@ -119,7 +119,7 @@ def find_rows(wide: Mask) -> NDArray[np.float64]:
     amount = np.bincount(centre.astype(int), minlength=wide.shape[0]).astype(np.float64)
     density = cv2.GaussianBlur(amount[:, None], (0, 0), sigmaX=1, sigmaY=1.5 * PIXELS_PER_MM)[:, 0]
     reach = round(MIN_ROW_SPACING_MM * PIXELS_PER_MM)
-    rows = []
+    rows: list[float] = []
     left = density.copy()
     while len(rows) < 20:
         best = int(np.argmax(left))
@@ -232,7 +232,7 @@ def _heights(runs: Runs, path: NDArray[np.int64], pen: float) -> NDArray[np.floa
 
 def _at(columns: NDArray[np.int64], values: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
     """Return values at a distance of ``shift`` columns, between neighbours by interpolation."""
-    return np.interp(columns + shift, columns, values)
+    return np.asarray(np.interp(columns + shift, columns, values), np.float64)
 
 
 def _trim(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -150,4 +150,4 @@ def _convolve(state: NDArray[np.float32], weights: Weights, layer: int) -> NDArr
     taps = [padded[:, :, k * DILATIONS[layer] : k * DILATIONS[layer] + samples] for k in range(KERNEL)]
     # weights [out, channels * taps] with the taps outermost
     out = np.matmul(weights[f"layer{layer}"], np.concatenate(taps, axis=1)) + weights[f"bias{layer}"][:, None]
-    return np.maximum(out, 0.0, out=out)
+    return np.asarray(np.maximum(out, 0.0, out=out), np.float32)

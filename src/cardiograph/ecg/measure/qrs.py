@@ -65,7 +65,7 @@ def _energy(prepared: Prepared) -> Floats:
         weight = max(1.0 - 2.5 * float(np.median(row[there])) / scale, 0.02)
         total += weight * np.where(there, np.minimum(row / scale, 1.6), 0.0)
         weights += weight * there
-    return np.sqrt(np.maximum(total, 0.0) / weights)
+    return np.asarray(np.sqrt(np.maximum(total, 0.0) / weights), np.float64)
 
 
 def _window_maxima(row: Floats) -> Floats:

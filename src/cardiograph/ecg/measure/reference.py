@@ -46,7 +46,7 @@ class MeasurementSpec:
 def _rr_s(shape: Shape) -> Floats:
     """Return the RR intervals in seconds, without those across a stretch in which no lead was recorded."""
     beats = shape.delineation.aligned.beats.samples
-    recorded = shape.delineation.aligned.prepared.valid.any(axis=0)
+    recorded = np.atleast_1d(shape.delineation.aligned.prepared.valid.any(axis=0))
     whole = [recorded[a:b].all() for a, b in itertools.pairwise(beats)]
     intervals = np.diff(beats)[np.array(whole, dtype=bool)] / RATE_HZ
     if not len(intervals):
@@ -76,7 +76,7 @@ def _between(shape: Shape, start: str, stop: str) -> float:
 
 
 def _qtc(shape: Shape, exponent: float) -> float:
-    return _between(shape, "qrs_onset", "t_end") / float(_rr_s(shape).mean()) ** exponent
+    return _between(shape, "qrs_onset", "t_end") / float(float(_rr_s(shape).mean()) ** exponent)
 
 
 def _angle(shape: Shape) -> float:

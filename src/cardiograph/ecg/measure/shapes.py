@@ -89,7 +89,7 @@ class Shape:
         if not self._shown[row]:
             reason = f"lead {name} shows no whole beat"
             raise Unmeasurable(reason)
-        return self._levelled[row]
+        return np.asarray(self._levelled[row], np.float64)
 
     def part(self, name: str, start: float, stop: float) -> Floats:
         """Return a part of the mean beat of a lead; times in seconds from the reference point.
