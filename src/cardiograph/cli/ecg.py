@@ -259,7 +259,7 @@ def _picture(found: Ecg, kind: str, measured: Measurements, *, title: str) -> by
     """Return the picture of an ECG as a file."""
     from cardiograph.ecg.draw.figure import SECONDS, ecg_figure, figure_bytes
 
-    if found.duration > SECONDS:
+    if found.duration > SECONDS + 0.05:
         typer.echo(f"note: the picture shows the first {SECONDS:g} s of {found.duration:.0f} s", err=True)
     return figure_bytes(ecg_figure(found, measured, title=title), kind)  # type: ignore[arg-type]
 
@@ -346,10 +346,14 @@ def _show_measurements(file: Path, found: Ecg, measured: Measurements) -> None:
     )
     table.add_column("value", justify="right")
     table.add_column("reference range", justify="right")
+    table.add_column("")
     for name, each in measured.values.items():
         outside = each.in_range is False
         if name in HEADER or (outside and not MEASUREMENTS[name].per_lead):
-            table.add_row(plain(each.title or name), _value(each), each.range_text, style="bold" if outside else "")
+            mark = "outside" if outside else ""
+            table.add_row(
+                plain(each.title or name), _value(each), each.range_text, mark, style="bold" if outside else ""
+            )
     console.print(table)
     missing = [lead for lead in LEADS if lead not in found.recorded]
     facts = {"leads without a value": missing, "computed from other leads": found.derived}
