@@ -29,7 +29,8 @@ from cardiograph.errors import CardiographError
 EPILOG = (
     "Exit status: 0 success, 2 settings or options, 3 errors in the table, 4 errors in ECG files, 5 the run folder, "
     "6 encoder weights, 7 engine or precision, 8 the service's database, 9 a service that cannot answer, "
-    "10 some patients of a table were not scored or some files not measured, 1 the audit blocks, the audit log is broken, or any other error."
+    "10 some patients of a table were not scored, or some files not measured, "
+    "1 the audit blocks, the audit log is broken, or any other error."
 )
 
 OUTPUT_ERRNOS = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE})
