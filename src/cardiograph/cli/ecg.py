@@ -319,7 +319,8 @@ def _show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     from cardiograph.cli.console import plain
     from cardiograph.ecg.draw.figure import SHORT_TITLES
 
-    table = Table("file")
+    table = Table()
+    table.add_column("file", overflow="fold")
     for name in LISTED:
         table.add_column(SHORT_TITLES[name], justify="right")
     for row in rows:

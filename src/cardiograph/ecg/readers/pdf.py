@@ -63,6 +63,16 @@ def pdf_page_pixels(source: EcgSource) -> NDArray[np.uint8]:
     return pixels
 
 
+def pdf_page_count(source: EcgSource) -> int:
+    """Return the number of pages of a PDF.
+
+    Raises:
+        EcgError: If the file is damaged or encrypted, or has no such page as the options name.
+    """
+    with _open_page(source) as page:
+        return len(page.pdf)
+
+
 @contextmanager
 def _open_page(source: EcgSource) -> Iterator[Any]:
     """Open the page that the options name."""
