@@ -50,13 +50,13 @@ def read_any(
     kind = file_format or found or _page_or_refusal(opened)
     if opened.options.page > 1 and found != "pdf":
         opened.refuse("no_page", "only of a PDF another page than the first is read", "leave out the option page")
-    try:
-        ecg = _digitized(opened, found) if kind == PAGE else read_source(opened, kind)
-    except EcgError as error:
-        if file_format or kind != "pdf" or error.issues[0].code != "no_traces":
-            raise
-        ecg = _digitized(opened, found)
-    return _with_page_note(ecg, opened) if found == "pdf" else ecg
+    if kind != PAGE:
+        try:
+            return read_source(opened, kind)
+        except EcgError as error:
+            if file_format or kind != "pdf" or error.issues[0].code != "no_traces":
+                raise
+    return _digitized(opened, is_pdf=found == "pdf")
 
 
 def _page_or_refusal(opened: EcgSource) -> str:
@@ -73,20 +73,10 @@ def _page_or_refusal(opened: EcgSource) -> str:
     return PAGE
 
 
-def _with_page_note(ecg: Ecg, opened: EcgSource) -> Ecg:
-    """Add a note to the ECG of a PDF that has other pages."""
-    from cardiograph.ecg.readers.pdf import pdf_page_count
-
-    count = pdf_page_count(opened)
-    if count == 1:
-        return ecg
-    return ecg.replace(notes=(*ecg.notes, f"The file has {count} pages; page {opened.options.page} was read."))
-
-
-def _digitized(opened: EcgSource, found: str | None) -> Ecg:
+def _digitized(opened: EcgSource, *, is_pdf: bool) -> Ecg:
     """Digitise an image or a page of a PDF."""
     from cardiograph.ecg.digitize.digitize import digitize
-    from cardiograph.ecg.readers.pdf import pdf_page_pixels
+    from cardiograph.ecg.readers.pdf import render_pdf
     from cardiograph.imaging.reading import read_page
 
     stated = [option for option in ("rate", "unit", "gain", "leads") if getattr(opened.options, option)]
@@ -96,10 +86,12 @@ def _digitized(opened: EcgSource, found: str | None) -> Ecg:
             f"it is a page, which is read from its paper; {' and '.join(stated)} cannot be stated for it",
             "leave the option out",
         )
-    if found == "pdf":
-        return digitize(pdf_page_pixels(opened), name=opened.name).ecg
-    page = read_page(opened.content, name=opened.name)
-    ecg = digitize(page.pixels, name=opened.name).ecg
-    if page.pictures > 1:
-        ecg = ecg.replace(notes=(*ecg.notes, f"The file holds {page.pictures} images; the first was read."))
-    return ecg
+    if is_pdf:
+        pixels, notes = render_pdf(opened)
+    else:
+        page = read_page(opened.content, name=opened.name)
+        pixels, notes = page.pixels, ()
+        if page.pictures > 1:
+            notes = (f"The file holds {page.pictures} images; the first was read.",)
+    ecg = digitize(pixels, name=opened.name).ecg
+    return ecg.replace(notes=(*ecg.notes, *notes))
