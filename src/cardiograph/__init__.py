@@ -18,6 +18,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cardiograph.config import RunConfig, load_config
     from cardiograph.containers import Cohort, PatientGraph, Prediction
+    from cardiograph.ecg.ecg import Ecg
+    from cardiograph.ecg.read_any import read_any as read_ecg
     from cardiograph.estimator import PatientGraphClassifier
     from cardiograph.explain import explain
     from cardiograph.external.evaluate import evaluate_cohort as evaluate
@@ -49,6 +51,8 @@ _EXPORTS = {
     "Cohort": "cardiograph.containers:Cohort",
     "PatientGraph": "cardiograph.containers:PatientGraph",
     "PatientGraphClassifier": "cardiograph.estimator:PatientGraphClassifier",
+    "Ecg": "cardiograph.ecg.ecg:Ecg",
+    "read_ecg": "cardiograph.ecg.read_any:read_any",
     "RunConfig": "cardiograph.config:RunConfig",
     "load_config": "cardiograph.config:load_config",
     "read_cohort": "cardiograph.stages:read_cohort",

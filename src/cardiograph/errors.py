@@ -77,7 +77,7 @@ class EcgError(InputError):
 
 
 class PartialError(InputError):
-    """Only some patients of a table were scored; the issues explain why the others were not."""
+    """Only some patients of a table were scored, or files measured; the issues explain why the others were not."""
 
     exit_code = 10
 

@@ -13,6 +13,7 @@ import typer
 from cardiograph.cli.audit import audit
 from cardiograph.cli.config import config
 from cardiograph.cli.demo import demo
+from cardiograph.cli.ecg import ecg
 from cardiograph.cli.evaluate import evaluate
 from cardiograph.cli.explain import check_maps
 from cardiograph.cli.extend import extend
@@ -26,9 +27,10 @@ from cardiograph.cli.synth import synth
 from cardiograph.errors import CardiographError
 
 EPILOG = (
-    "Exit status: 0 success, 2 settings or options, 3 errors in the table, 4 errors in ECG pages, 5 the run folder, "
+    "Exit status: 0 success, 2 settings or options, 3 errors in the table, 4 errors in ECG files, 5 the run folder, "
     "6 encoder weights, 7 engine or precision, 8 the service's database, 9 a service that cannot answer, "
-    "10 some patients of a table were not scored, 1 the audit blocks, the audit log is broken, or any other error."
+    "10 some patients of a table were not scored, or some files not measured, "
+    "1 the audit blocks, the audit log is broken, or any other error."
 )
 
 OUTPUT_ERRNOS = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE})
@@ -97,6 +99,7 @@ app.command(
     epilog="Examples: cardiograph serve runs/a | cardiograph serve runs/a --host 0.0.0.0 --allow-host ecg.example.org"
 )(serve)
 
+app.add_typer(ecg)
 app.add_typer(keys)
 app.add_typer(audit_log)
 app.add_typer(records)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -218,6 +220,13 @@ class Ecg:
         from cardiograph.ecg.draw.figure import ecg_figure
 
         return ecg_figure(self, title=title)
+
+    def _repr_html_(self) -> str:
+        from cardiograph.ecg.draw.figure import figure_bytes
+
+        picture = base64.b64encode(figure_bytes(self.plot(), "png")).decode()
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        return f'<img alt="12-lead ECG" style="max-width:100%" src="data:image/png;base64,{picture}">{notes}'
 
     def content_hash(self) -> str:
         """Return a SHA-256 hash of signal and sampling rate, as 64 hexadecimal digits."""

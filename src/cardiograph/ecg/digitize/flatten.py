@@ -69,7 +69,8 @@ class Lattice:
         """Size of a working pixel in the middle of the grid, mm."""
         low, high = self.box_mm
         back = np.linalg.inv(self.to_mm)
-        corner, across = _apply(back, np.asarray(np.stack([low + high, low + high + [2.0, 0.0]]) / 2, np.float64))
+        middle: NDArray[np.float64] = np.stack([low + high, low + high + np.array([2.0, 0.0])]) / 2
+        corner, across = _apply(back, middle)
         return float(1 / np.linalg.norm(across - corner))
 
     @property

@@ -27,7 +27,7 @@ MINOR, MAJOR, INK = "#f6d5d3", "#eba9a6", "#101014"
 HEADER = ("heart_rate", "pr", "qrs_duration", "qt", "qtc_fridericia", "p_axis", "qrs_axis", "t_axis", "sokolow_lyon")
 """Measurements in the header."""
 
-_SHORT = {
+SHORT_TITLES = {
     "heart_rate": "Rate",
     "pr": "PR",
     "qrs_duration": "QRS",
@@ -38,6 +38,7 @@ _SHORT = {
     "t_axis": "T axis",
     "sokolow_lyon": "Sokolow-Lyon",
 }
+"""Measurement -> name where space is short."""
 
 FigureFormat = Literal["svg", "png", "pdf"]
 
@@ -126,7 +127,7 @@ def _write_header(axes: Axes, measurements: Measurements, title: str) -> None:
     for name in HEADER:
         each = measurements[name]
         number = "–" if each.reason else f"{each.value:.{2 if each.unit == 'mV' else 0}f}"
-        parts.append(f"{_SHORT[name]} {number}{'' if each.unit == '°' else ' '}{each.unit}")
+        parts.append(f"{SHORT_TITLES[name]} {number}{'' if each.unit == '°' else ' '}{each.unit}")
     top = HEADER_MM
     axes.text(0, top, title, va="top", fontsize=10, fontweight="bold", color=INK, parse_math=False)
     axes.text(0, top - 6, "    ".join(parts), va="top", fontsize=7, color=INK, parse_math=False)

@@ -39,13 +39,21 @@ def read_pdf(source: EcgSource) -> Ecg:
     words = [Word(*word) for word in answer["words"]]
     pieces, notes = leads_of_page(source, lines, words, answer["text"])
     names, rows, rate, more = join_pieces(source, pieces)
-    return build_ecg(source, names, rows, rate, file_format="pdf", notes=notes + more)
+    return build_ecg(source, names, rows, rate, file_format="pdf", notes=(*notes, *more, *_other_pages(source, answer)))
 
 
 def pdf_page_pixels(source: EcgSource) -> NDArray[np.uint8]:
-    """Render one page of a PDF, such as a scan, as [height, width, 3] uint8 RGB at ten pixels a millimetre.
+    """Return the pixels of :func:`render_pdf`."""
+    return render_pdf(source)[0]
+
+
+def render_pdf(source: EcgSource) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Render one page of a PDF, such as a scan.
 
     A page of more than 40 million pixels is rendered at a lower resolution.
+
+    Returns:
+        [height, width, 3] uint8 RGB at ten pixels a millimetre, and a note if the file has other pages.
 
     Raises:
         EcgError: If the file is damaged or encrypted, has no such page, or takes too much memory or time.
@@ -53,7 +61,13 @@ def pdf_page_pixels(source: EcgSource) -> NDArray[np.uint8]:
     answer, content = _ask(source, "pixels")
     height, width, stride = answer["size"]
     rows = np.frombuffer(content, dtype=np.uint8, count=height * stride).reshape(height, stride)
-    return np.ascontiguousarray(rows[:, : 4 * width].reshape(height, width, 4)[..., :3])
+    pixels = np.ascontiguousarray(rows[:, : 4 * width].reshape(height, width, 4)[..., :3])
+    return pixels, _other_pages(source, answer)
+
+
+def _other_pages(source: EcgSource, answer: dict[str, Any]) -> tuple[str, ...]:
+    count = answer["pages"]
+    return (f"The file has {count} pages; page {source.options.page} was read.",) if count > 1 else ()
 
 
 def _ask(source: EcgSource, action: str) -> tuple[dict[str, Any], bytes]:

@@ -53,6 +53,7 @@ def main(action: str, number: int, memory_bytes: int, cpu_seconds: int) -> None:
             answer, pixels = _rendered(page)
         else:
             answer = {"words": _words(page), "lines": _lines(page), "text": _text(page)}
+        answer["pages"] = len(page.pdf)
     except RefusedError as error:
         answer = {"refused": error.args}
     except (pypdfium2.PdfiumError, ValueError, OSError) as error:

@@ -84,7 +84,17 @@ def read_ecg(
         opened.refuse(
             "unknown_format", f"it is none of {titles}", "export it in one of these formats, or name its format"
         )
-    spec = READERS[known]
+    return read_source(opened, known)
+
+
+def read_source(opened: EcgSource, file_format: str) -> Ecg:
+    """Read the content of a file in a known format.
+
+    Raises:
+        EcgError: As for :func:`read_ecg`.
+        KeyError: If no format is called ``file_format``.
+    """
+    spec = READERS[file_format]
     try:
         reader = load_factory(spec.factory)
         ecg: Ecg = reader(opened)
@@ -99,4 +109,4 @@ def read_ecg(
     return ecg
 
 
-__all__ = ["find_format", "open_source", "read_ecg"]
+__all__ = ["find_format", "open_source", "read_ecg", "read_source"]
