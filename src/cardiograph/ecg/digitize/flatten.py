@@ -68,8 +68,8 @@ class Lattice:
     def mm_per_pixel(self) -> float:
         """Size of a working pixel in the middle of the grid, mm."""
         low, high = self.box_mm
-        back = np.linalg.inv(self.to_mm)
-        middle: NDArray[np.float64] = np.stack([low + high, low + high + np.array([2.0, 0.0])]) / 2
+        back = np.asarray(np.linalg.inv(self.to_mm), np.float64)
+        middle = np.asarray([(low + high) / 2, (low + high) / 2 + [1.0, 0.0]], np.float64)
         corner, across = _apply(back, middle)
         return float(1 / np.linalg.norm(across - corner))
 
@@ -117,7 +117,7 @@ class Lattice:
             for length, start in ((wide, first[0]), (high, first[1]))
         ]
         x, y = flat[0][None] - curl[..., 0], flat[1][:, None] - curl[..., 1]
-        back = np.linalg.inv(self.to_mm)
+        back = np.asarray(np.linalg.inv(self.to_mm), np.float64)
         back = (back / back[2, 2]).astype(np.float32)
         depth = back[2, 0] * x + back[2, 1] * y + 1
         place = [(back[row, 0] * x + back[row, 1] * y + back[row, 2]) / depth for row in (0, 1)]
