@@ -119,7 +119,7 @@ def test_a_page_can_be_scored_again_with_other_values(form, page, values):
 @pytest.mark.parametrize(
     ("content", "status", "message"),
     [
-        (b"%PDF-1.7 ...", 415, "a PDF file"),
+        (b"GIF89a ...", 415, "a GIF file"),
         (b"", 422, "0 bytes"),
         (picture(400, 300), 422, "blank"),
         (picture(8000, 6000), 413, "pixels"),
