@@ -6,6 +6,7 @@ what a reader returns for the same file, raises :data:`cardiograph.imaging.grid.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -40,6 +41,7 @@ SIGNAL_SUFFIXES = ", ".join(dict.fromkeys(suffix for spec in _UPLOADED.values() 
 """Usual suffixes of these files, separated by commas."""
 
 _HEADLINE = "A page cannot be used."
+_STATE_IT = "state it in the file, or convert the file to a format that does, such as DICOM or WFDB"
 
 
 def signal_format(source: Path | bytes, *, name: str) -> str | None:
@@ -94,8 +96,7 @@ def read_any_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_
     try:
         ecg = read_ecg(source, name=name, file_format=kind)
     except EcgError as error:
-        issues = [Issue(f"page {name}", i.column, i.value, i.rule, i.remedy, i.code) for i in error.issues]
-        raise PageError(_HEADLINE, issues) from error
+        raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
     pixels, notes = draw_ecg(ecg)
     if isinstance(source, bytes):
         digest, size = hashlib.sha256(source).hexdigest(), len(source)
@@ -179,6 +180,12 @@ def _spread(signal: NDArray[np.float64], needed: int) -> NDArray[np.float64]:
             shown[LEADS.index(lead), begin : begin + len(part)] = part
     shown[LEADS.index(strip), :length] = signal[LEADS.index(strip)]
     return shown
+
+
+def _page_issue(issue: Issue, name: str) -> Issue:
+    """Return a fault of a file of signals as one of a page, for which no options can be given."""
+    remedy = _STATE_IT if issue.code in ("rate_missing", "unit_missing", "leads_missing") else issue.remedy
+    return dataclasses.replace(issue, where=f"page {name}", remedy=remedy)
 
 
 def _files(path: Path) -> list[Path]:
