@@ -17,6 +17,8 @@ from pydantic_core import PydanticUndefined
 from cardiograph import errors
 from cardiograph.cli.app import app, main
 from cardiograph.config import Section, VariableConfig
+from cardiograph.ecg.readers.codes import READER_CODES
+from cardiograph.ecg.readers.registry import READERS
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.imaging.prepare import GATE_CODES
 from cardiograph.studies.faults.switches import FaultyConfig, load_settings
@@ -338,11 +340,20 @@ def codes_in(source):
 
 def test_the_reference_has_every_code_of_an_issue_and_no_other():
     written = {code for path in (ROOT / "src").rglob("*.py") for code in codes_in(path.read_text(encoding="utf-8"))}
-    written |= {code for codes in GATE_CODES.values() for code in codes}
+    written |= {code for codes in GATE_CODES.values() for code in codes} | {*READER_CODES}
     tables = REFERENCE["errors"].partition("## The file and its header")[2]
     listed = {key for key in rows(tables) if re.fullmatch("[a-z_]+", key)} - {"code"}
     assert len(written) > 40
     assert listed == written
+
+
+def test_the_reference_has_every_ecg_format_and_its_suffixes():
+    table = rows(section(REFERENCE["ecg-formats"], "## Formats"))
+    assert {key for key in table if key != "name"} - {"---"} == {*READERS}
+    for name, spec in READERS.items():
+        assert {suffix.strip() for suffix in table[name][2].split(",")} == {*spec.suffixes}, name
+        assert (f"(extra {spec.extra})" in table[name][3]) == bool(spec.extra), name
+        assert ("not yet tried on a device's file" in table[name][4]) != spec.tried_on_device_files, name
 
 
 # Findings of the audit

@@ -62,3 +62,25 @@ def _bomb(content: bytes, rng: np.random.Generator) -> bytes:
     text = re.sub(rb"<!DOCTYPE[^>]*>", b"", rest)
     place = text.find(b">", int(rng.integers(len(text) // 2))) + 1
     return head + tag + BOMB + text[:place] + b"&c;" + text[place:]
+
+
+def pdf_bomb(*, depth: int, fan: int) -> bytes:
+    """A PDF whose page draws a form that draws the next one ``fan`` times, and so on: ``fan ** (depth - 1)`` lines."""
+    box = b"/MediaBox [0 0 600 400]"
+    form = b"/Resources << /XObject << /F %d 0 R >> >>"
+    page = b"<< /Type /Page /Parent 2 0 R %s /Contents 4 0 R %s >>" % (box, form % 5)
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page]
+    objects.append(b"<< /Length 6 >>\nstream\n/F Do \nendstream")
+    for level in range(depth):
+        last = level == depth - 1
+        drawing = b"0 0 m 10 10 l S " if last else b"/F Do " * fan
+        head = b"/Type /XObject /Subtype /Form /BBox [0 0 600 400] " + (b"" if last else form % (6 + level))
+        objects.append(b"<< %s /Length %d >>\nstream\n%s\nendstream" % (head, len(drawing), drawing))
+    content, places = b"%PDF-1.4\n", []
+    for number, each in enumerate(objects, 1):
+        places.append(len(content))
+        content += b"%d 0 obj\n%s\nendobj\n" % (number, each)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table)
+    trailer = b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(content))
+    return content + end + trailer

@@ -167,8 +167,7 @@ class Ecg:
     @property
     def recorded(self) -> tuple[str, ...]:
         """Leads that hold at least one value, derived ones included."""
-        present = np.isfinite(self.signal).any(axis=1)
-        return tuple(lead for lead, there in zip(LEADS, present.tolist(), strict=True) if there)
+        return tuple(lead for lead, row in zip(LEADS, self.signal, strict=True) if np.isfinite(row).any())
 
     @property
     def duration(self) -> float:

@@ -1,10 +1,13 @@
 """One recording is the same ECG in whatever format; real files of devices and databases are read as they are."""
 
+import io
+
 import numpy as np
 import pytest
 
 from cardiograph.ecg.leads import INDEPENDENT, LEADS
 from cardiograph.ecg.readers import ReadOptions, read_ecg
+from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import EcgError
 
 EXACT = (
@@ -28,9 +31,8 @@ def test_every_format_is_recognised_from_its_content_alone(written, drawn):
             assert ecg.source == name.partition("-")[0]
 
 
-@pytest.mark.parametrize("shrink", [1.0, 0.9])
-def test_the_lines_of_a_pdf_give_the_voltages_whatever_the_size_of_the_print(formats, drawn, shrink):
-    content = next(iter(formats.pdf(drawn, speed=50.0, gain=20.0, shrink=shrink).values()))
+def test_the_lines_of_a_pdf_give_the_voltages_whatever_the_size_of_the_print(formats, drawn):
+    content = next(iter(formats.pdf(drawn, speed=50.0, gain=20.0, shrink=0.9).values()))
     ecg = read_ecg(content)
     times = np.arange(ecg.signal.shape[1]) / ecg.rate
     for lead in LEADS:
@@ -110,3 +112,41 @@ def test_an_hdf5_file_without_facts_is_read_with_the_options_and_only_so(shared)
     ecg = read_ecg(path, options=ReadOptions(rate=500, unit="mV", leads=LEADS))
     assert ecg.signal.shape == (12, 5000)
     assert ecg.einthoven_error() < 0.01
+
+
+def test_a_wfdb_record_of_several_segments_keeps_its_gaps(drawn, tmp_path):
+    half = drawn.signal.shape[1] // 2
+    for name, part in (("one", drawn.signal[:, :half]), ("two", drawn.signal[:, half:])):
+        for file, content in ecg_files(drawn.replace(signal=part.copy()), "wfdb", name).items():
+            (tmp_path / file).write_bytes(content)
+    (tmp_path / "all.hea").write_text(f"all/3 12 250 {half * 2 + 100}\none {half}\n~ 100\ntwo {half}\n")
+    ecg = read_ecg(tmp_path / "all.hea")
+    np.testing.assert_allclose(np.delete(ecg.signal, np.s_[half : half + 100], axis=1), drawn.signal, atol=1e-6)
+    assert np.isnan(ecg.signal[:, half : half + 100]).all()
+
+
+def test_groups_of_leads_in_a_dicom_file_keep_their_times(drawn):
+    """As of a device that stores three leads after the other, with a rhythm strip."""
+    import pydicom
+
+    parts = []
+    for rows, start in (((1,), 0), ((0, 1, 2), 0), ((6, 7, 8), 2)):
+        signal = np.full_like(drawn.signal, np.nan)
+        begin, end = (0, 1000) if len(rows) == 1 else (start * 250, start * 250 + 500)
+        signal[list(rows), begin:end] = drawn.signal[list(rows), begin:end]
+        file = pydicom.dcmread(io.BytesIO(ecg_files(drawn.replace(signal=signal[:, begin:end]), "dicom", "a")["a.dcm"]))
+        (group,) = file.WaveformSequence
+        group.MultiplexGroupTimeOffset = str(1000 * start)
+        keep = np.frombuffer(group.WaveformData, "<i2").reshape(-1, 12)[:, rows]
+        group.WaveformData, group.NumberOfWaveformChannels = keep.tobytes(), len(rows)
+        group.ChannelDefinitionSequence = [group.ChannelDefinitionSequence[row] for row in rows]
+        parts.append(group)
+    file.WaveformSequence = parts
+    buffer = io.BytesIO()
+    file.save_as(buffer, enforce_file_format=True)
+    ecg = read_ecg(buffer.getvalue())
+    np.testing.assert_allclose(ecg.lead("II"), drawn.lead("II"), atol=1e-6)
+    np.testing.assert_allclose(ecg.lead("I")[:500], drawn.lead("I")[:500], atol=1e-6)
+    np.testing.assert_allclose(ecg.lead("V2")[500:], drawn.lead("V2")[500:], atol=1e-6)
+    assert np.isnan(ecg.lead("V2")[:500]).all()
+    assert any("holds II twice" in note for note in ecg.notes)

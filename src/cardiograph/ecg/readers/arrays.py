@@ -20,6 +20,10 @@ UNIT_NAMES = ("unit", "units")
 LEAD_NAMES = ("leads", "lead_names", "channels", "channel_names", "sig_name")
 
 
+MAX_ITEM_BYTES = 64
+"""Largest item of an array: a lead name of 16 letters."""
+
+
 def read_numpy(source: EcgSource) -> Ecg:
     """Read an array (.npy) or several named ones (.npz); nothing is unpickled."""
     if source.content.startswith(b"\x93NUMPY"):
@@ -50,21 +54,23 @@ def _header(source: EcgSource, handle: io.BytesIO) -> tuple[int, int]:
         source.refuse(
             "not_numeric", "an array holds objects or other types than numbers", "store numbers", value=str(dtype)
         )
-    if any(size < 0 for size in shape) or dtype.itemsize > 4096:
+    if any(size < 0 for size in shape):
         source.refuse("damaged", "an array has a negative size", "export the file again")
     size = 1
     for each in shape:
         size *= each
-    check_shape(source, shape)
+    check_shape(source, shape, dtype.itemsize)
     return handle.tell(), size * dtype.itemsize
 
 
-def check_shape(source: EcgSource, shape: tuple[int, ...]) -> None:
-    """Raise an error unless an array of this shape can hold the leads of an ECG, or a fact about it."""
+def check_shape(source: EcgSource, shape: tuple[int, ...], item_bytes: int) -> None:
+    """Raise an error unless an array can hold the leads of an ECG, or a fact about it."""
     if len(shape) > 2:
         source.refuse("unsupported", "arrays of more than two axes are not read", "store one ECG", value=str(shape))
     if shape:
         source.check_size(min(shape) if len(shape) == 2 else 1, max(shape))
+    if item_bytes > MAX_ITEM_BYTES:
+        source.refuse("not_numeric", f"an array holds items of {item_bytes:,} bytes", "store numbers")
 
 
 def _array(source: EcgSource, content: bytes) -> NDArray[Any]:

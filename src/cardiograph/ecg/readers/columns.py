@@ -22,6 +22,12 @@ MAX_JITTER = 0.3
 """Largest distance of a time from its place in an even series, in steps; times may be rounded to milliseconds."""
 
 
+def is_lead(name: str) -> bool:
+    """Return whether a column is one of the twelve leads, with or without a unit in its name."""
+    found = _NAME.fullmatch(name.strip())
+    return lead_name(found["name"] if found else name) is not None
+
+
 def from_columns(
     source: EcgSource,
     names: Sequence[str],

@@ -49,9 +49,9 @@ def _read(source: EcgSource, dataset: Any) -> NDArray[Any]:  # noqa: ANN401 - h5
         source.refuse("unsupported", "data in other files are not read", "store the data in the file")
     if dataset.shape is None:
         return np.zeros(0)
-    check_shape(source, dataset.shape)
+    check_shape(source, dataset.shape, dataset.dtype.itemsize)
     chunk = int(np.prod([float(size) for size in dataset.chunks or (1,)]))
-    if chunk > MAX_VALUES or dataset.dtype.itemsize > 4096:
+    if chunk > MAX_VALUES:
         source.refuse("too_large", f"it stores blocks of {chunk:,} values", "store smaller blocks")
     if dataset.dtype.kind not in "iufbSO":
         source.refuse("not_numeric", "a dataset holds neither numbers nor text", "store numbers")

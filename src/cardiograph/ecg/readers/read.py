@@ -10,7 +10,7 @@ from cardiograph.ecg.readers.source import MAX_FILE_BYTES, EcgSource, ReadOption
 from cardiograph.registry import load_factory
 from cardiograph.regular_files import open_regular
 
-HEAD_BYTES = 4096
+HEAD_BYTES = 16_384
 """Number of bytes in which a signature is searched."""
 
 
@@ -21,10 +21,8 @@ def find_format(source: EcgSource) -> str | None:
     for name, spec in READERS.items():
         if spec.signature is not None and (spec.signature.search(head) or spec.signature.search(text)):
             return name
-    for name, spec in READERS.items():
-        if source.suffix in spec.suffixes:
-            return name
-    return None
+    fitting = [name for name, spec in READERS.items() if source.suffix in spec.suffixes]
+    return fitting[0] if len(fitting) == 1 else None  # .xml alone says nothing
 
 
 def open_source(source: Path | str | bytes, *, name: str = "", options: ReadOptions | None = None) -> EcgSource:

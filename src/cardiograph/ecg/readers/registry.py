@@ -18,7 +18,7 @@ class ReaderSpec:
         factory: ``module:name`` of the reader, a callable :class:`EcgSource` -> :class:`Ecg` that raises
             :class:`cardiograph.errors.EcgError`.
         suffixes: Usual file suffixes in lower case, with the dot.
-        signature: Pattern that the first 4096 bytes of a file of this format contain; None if only the suffix tells.
+        signature: Pattern that the first 16,384 bytes of a file of this format contain; None if only the suffix tells.
         extra: Optional dependency group of the package that the reader needs; empty if the base installation has it.
         tried_on_device_files: Whether a file of a real device or database was read, rather than only written ones.
     """

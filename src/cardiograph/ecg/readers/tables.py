@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.ecg.ecg import MAX_SAMPLES, Ecg
-from cardiograph.ecg.leads import lead_name
-from cardiograph.ecg.readers.columns import from_columns
+from cardiograph.ecg.readers.columns import from_columns, is_lead
 from cardiograph.ecg.readers.source import MAX_TEXT_BYTES, EcgSource
 
 _NUMBER = re.compile(r"\s*[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?\s*|\s*nan\s*|\s*", re.IGNORECASE)
@@ -35,18 +35,19 @@ def read_csv(source: EcgSource) -> Ecg:
     cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
     names = None if all(map(_NUMBER.fullmatch, cells)) else cells
     source.check_size(len(cells), max(content.count(b"\n"), 1))
-    table = _parse(source, content, delimiter, skip=names is not None)
-    return from_columns(source, source.lead_names(names, len(cells)), table, file_format="csv")
+    columns = source.lead_names(names, len(cells))
+    table = _numbers(source, columns, _parse(source, content, delimiter, skip=names is not None))
+    return from_columns(source, columns, table, file_format="csv")
 
 
-def _parse(source: EcgSource, content: bytes, delimiter: str, *, skip: bool) -> NDArray[np.float64]:
-    """Return [columns, rows]."""
+def _parse(source: EcgSource, content: bytes, delimiter: str, *, skip: bool) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the table below the header."""
     import pyarrow as pa
     from pyarrow import csv
 
     comma = delimiter != "," and b"," in content.split(b"\n", 2)[-1]
     try:
-        read = csv.read_csv(
+        return csv.read_csv(
             io.BytesIO(content),
             read_options=csv.ReadOptions(skip_rows=int(skip), autogenerate_column_names=True, use_threads=False),
             parse_options=csv.ParseOptions(delimiter=delimiter),
@@ -56,21 +57,27 @@ def _parse(source: EcgSource, content: bytes, delimiter: str, *, skip: bool) -> 
         )
     except pa.ArrowInvalid as error:
         source.refuse("damaged", f"it is not a table ({str(error)[:120]})", "give every row the same number of cells")
-    return _numbers(source, read)
 
 
-def _numbers(source: EcgSource, table: Any) -> NDArray[np.float64]:  # noqa: ANN401 - pyarrow.Table has no types
+def _numbers(source: EcgSource, names: Sequence[str], table: Any) -> NDArray[np.float64]:  # noqa: ANN401
+    """Return [columns, rows]; a column of text that is not a lead is NaN, and is left out with a note."""
     import pyarrow as pa
 
     rows = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
+    if len(table.columns) != len(names):
+        source.refuse("damaged", f"its rows have {len(table.columns)} cells, its header {len(names)}", "correct it")
+    for name, column in zip(names, table.columns, strict=True):
         kind = column.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
-            if source.suffix != ".parquet" or lead_name(name):
+            if is_lead(name):
                 source.refuse("not_numeric", f"column {name} holds text or dates ({kind})", "leave such cells empty")
             rows.append(np.full(len(column), np.nan))
             continue
-        rows.append(column.cast(pa.float64()).fill_null(float("nan")).to_numpy())
+        # by way of buffers: to_numpy() and fill_null() import pandas, which the service must not load
+        numbers = column.cast(pa.float64()).combine_chunks()
+        values = np.frombuffer(numbers.buffers()[1], np.float64, len(numbers), 8 * numbers.offset)
+        missing = np.from_dlpack(column.is_null().cast(pa.uint8()).combine_chunks())
+        rows.append(np.where(missing, np.nan, values))
     return np.array(rows, dtype=np.float64)
 
 
@@ -85,5 +92,5 @@ def read_parquet(source: EcgSource) -> Ecg:
         if size > 8 * 2**26:
             source.refuse("too_large", f"it unpacks to {size:,} bytes", "cut the part that matters out of it")
         table = file.read(use_threads=False)
-        names, rows = table.column_names, _numbers(source, table)
+        names, rows = table.column_names, _numbers(source, table.column_names, table)
     return from_columns(source, source.lead_names(names, len(names)), rows, file_format="parquet")
