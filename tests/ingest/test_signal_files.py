@@ -5,15 +5,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.config import RunConfig, load_config
 from cardiograph.containers import Cohort
 from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.pages import read_any_page
 from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import PageError
 from cardiograph.imaging.hashing import near_copy_pairs
 from cardiograph.inference import Predictor
+from cardiograph.inference.table import score_table
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.page_index import index_pages
 from cardiograph.progress import NoProgress
@@ -63,6 +66,7 @@ def test_the_same_recording_in_two_formats_is_a_copy(table, tmp_path):
     assert read == cached
     assert near_copy_pairs(read.perceptual_hashes).tolist() == [[0, 1]]
     assert [facts.metadata.format for facts in read.facts] == ["WFDB", "DICOM", "DICOM"]
+    assert {facts.metadata.brightness for facts in read.facts} == {255}  # it would describe the traces
 
 
 def test_changed_samples_are_read_again(table, tmp_path):
@@ -96,17 +100,41 @@ def test_a_faulty_file_is_reported_with_its_place_in_the_table(table, tmp_path, 
     assert "option" not in bad.remedy  # a table takes none
 
 
+def test_a_file_alone_as_bytes_and_in_a_table_scores_like_its_page(finished_run, table, tmp_path):
+    predictor, files = Predictor.load(finished_run), ("p0.hea", "p1.dcm", "p2.csv")
+    pd.DataFrame({"record_id": files, "ecg": [table.parent / name for name in files]}).to_csv(tmp_path / "a.csv")
+    scored = score_table(finished_run, tmp_path / "a.csv").set_index("record_id")["probability"]
+    for name in files:
+        page = read_any_page(table.parent / name, name=name)
+        Image.fromarray(page.pixels).save(tmp_path / "page.png")
+        drawn = predictor.predict(tmp_path / "page.png", gate=False).probability
+        assert predictor.predict(table.parent / name).probability == pytest.approx(drawn, abs=1e-9)
+        assert scored[name] == pytest.approx(drawn, abs=1e-9)
+        if not name.endswith(".hea"):
+            assert predictor.predict((table.parent / name).read_bytes()).probability == pytest.approx(drawn, abs=1e-9)
+    with pytest.raises(PageError, match="WFDB record"):
+        predictor.predict((table.parent / "p0.hea").read_bytes())
+
+
+def test_a_warning_says_what_was_drawn(finished_run, tmp_path):
+    signal = record_ecg(Heart(), np.random.default_rng(0)).astype(np.float32)
+    row = _written(Ecg(np.tile(signal, 2), 500.0, "simulated"), "csv", "long", tmp_path)
+    assert (
+        "The recording lasts 20 s, and its first 10 s were used."
+        in Predictor.load(finished_run).predict(tmp_path / row["ecg"]).warnings
+    )
+
+
+@pytest.mark.slow
 def test_a_record_scores_alone_as_it_does_in_its_run(table, tmp_path, settings):
     from cardiograph.run.pipeline import run
 
     made = run(table, tmp_path / "run", load_config(None, {**settings, "model": {"epochs": 20, "patience": 5}}))
-    scored = pd.read_csv(made.path / "predictions.csv").set_index("record_id")["probability"]
+    scored = pd.read_parquet(made.path / "predictions.parquet").set_index("record_id")["probability"]
     predictor, files = Predictor.load(made.path), pd.read_csv(table).set_index("record_id")["ecg"]
     assert len(scored) >= 4
     for record, probability in scored.items():
-        path = table.parent / files[record]
-        assert predictor.predict(path).probability == pytest.approx(probability, abs=1e-6)
-        if path.suffix != ".hea":
-            assert predictor.predict(path.read_bytes()).probability == pytest.approx(probability, abs=1e-6)
-    facts = json.loads((made.path / "run.json").read_text())
-    assert not facts["skipped"]
+        assert predictor.predict(table.parent / files[record]).probability == pytest.approx(probability, abs=1e-6)
+    split = pd.read_parquet(made.path / "split.parquet").set_index("record_id")["part"]
+    assert split["p0"] == split["again"]  # one recording in two formats
+    assert not json.loads((made.path / "run.json").read_text())["skipped"]
