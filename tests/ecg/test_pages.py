@@ -131,7 +131,7 @@ def test_a_drawn_page_is_never_taken_for_a_turned_one(folder):
     ("content", "name", "code"),
     [
         (b"\0" * 128 + b"DICM", "a.dcm", "no_waveform"),
-        (b"I,II\n0,0\n", "a.csv", "rate_missing"),
+        (b"I,II\n0,0\n", "a.csv", "unit_missing"),
         (b"a 1 500 10\na.dat 16 200 16 0 0 0 0 I\n", "a.hea", "missing"),
         (b"nothing", "a.png", "not_an_image"),
         (b"", "a.csv", "empty"),

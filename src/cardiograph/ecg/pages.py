@@ -91,11 +91,11 @@ def read_any_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_
             :func:`cardiograph.imaging.reading.read_page` or :data:`cardiograph.ecg.readers.codes.READER_CODES`.
     """
     kind = signal_format(source, name=name)
-    if kind is None:
-        return read_page(source, name=name, max_pixels=max_pixels)
     try:
+        if kind is None:
+            return read_page(source, name=name, max_pixels=max_pixels)
         ecg = read_ecg(source, name=name, file_format=kind)
-    except EcgError as error:
+    except (EcgError, PageError) as error:
         raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
     pixels, notes = draw_ecg(ecg)
     if isinstance(source, bytes):
@@ -183,9 +183,10 @@ def _spread(signal: NDArray[np.float64], needed: int) -> NDArray[np.float64]:
 
 
 def _page_issue(issue: Issue, name: str) -> Issue:
-    """Return a fault of a file of signals as one of a page, for which no options can be given."""
+    """Return a fault of a file as one of a page, which may be a file of signals but has no options."""
     remedy = _STATE_IT if issue.code in ("rate_missing", "unit_missing", "leads_missing") else issue.remedy
-    return dataclasses.replace(issue, where=f"page {name}", remedy=remedy)
+    rule = f"{issue.rule}, or files of signals ({SIGNAL_TITLES})" if issue.code == "not_an_image" else issue.rule
+    return dataclasses.replace(issue, where=f"page {name}", rule=rule, remedy=remedy)
 
 
 def _files(path: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Prepare a page: from a file to the input of the encoder and the hashes that identify the page.
 
-Training and serving use the same function, :func:`prepare_page`. The *view* is the part of the page that the encoder
+Training and serving use the same function, :func:`prepare_decoded`. The *view* is the part of the page that the encoder
 sees: the area of the ECG grid, unless the configuration requests the whole page or a fixed box.
 """
 
