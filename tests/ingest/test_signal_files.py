@@ -100,8 +100,13 @@ def test_a_faulty_file_is_reported_with_its_place_in_the_table(table, tmp_path, 
     assert "option" not in bad.remedy  # a table takes none
 
 
-def test_a_file_alone_as_bytes_and_in_a_table_scores_like_its_page(finished_run, table, tmp_path):
-    predictor, files = Predictor.load(finished_run), ("p0.hea", "p1.dcm", "p2.csv")
+@pytest.fixture(scope="module")
+def predictor(finished_run):
+    return Predictor.load(finished_run)
+
+
+def test_a_file_alone_as_bytes_and_in_a_table_scores_like_its_page(predictor, finished_run, table, tmp_path):
+    files = ("p0.hea", "p1.dcm", "p2.csv")
     pd.DataFrame({"record_id": files, "ecg": [table.parent / name for name in files]}).to_csv(tmp_path / "a.csv")
     scored = score_table(finished_run, tmp_path / "a.csv").set_index("record_id")["probability"]
     for name in files:
@@ -116,13 +121,11 @@ def test_a_file_alone_as_bytes_and_in_a_table_scores_like_its_page(finished_run,
         predictor.predict((table.parent / "p0.hea").read_bytes())
 
 
-def test_a_warning_says_what_was_drawn(finished_run, tmp_path):
+def test_a_warning_says_what_was_drawn(predictor, tmp_path):
     signal = record_ecg(Heart(), np.random.default_rng(0)).astype(np.float32)
     row = _written(Ecg(np.tile(signal, 2), 500.0, "simulated"), "csv", "long", tmp_path)
-    assert (
-        "The recording lasts 20 s, and its first 10 s were used."
-        in Predictor.load(finished_run).predict(tmp_path / row["ecg"]).warnings
-    )
+    warnings = predictor.predict(tmp_path / row["ecg"]).warnings
+    assert "The recording lasts 20 s, and its first 10 s were used." in warnings
 
 
 @pytest.mark.slow
@@ -130,7 +133,7 @@ def test_a_record_scores_alone_as_it_does_in_its_run(table, tmp_path, settings):
     from cardiograph.run.pipeline import run
 
     made = run(table, tmp_path / "run", load_config(None, {**settings, "model": {"epochs": 20, "patience": 5}}))
-    scored = pd.read_parquet(made.path / "predictions.parquet").set_index("record_id")["probability"]
+    scored = pd.read_parquet(made.path / "predictions.parquet").set_index("record_id")["probability_sign"]
     predictor, files = Predictor.load(made.path), pd.read_csv(table).set_index("record_id")["ecg"]
     assert len(scored) >= 4
     for record, probability in scored.items():
