@@ -210,7 +210,7 @@ def test_a_bad_page_has_the_name_of_its_file(page):
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [(b"", "empty"), (b"%PDF-1.7", "unsupported_format"), (None, "missing"), (b"hello", "not_an_image")],
+    [(b"", "empty"), (b"GIF89a", "unsupported_format"), (None, "missing"), (b"hello", "not_an_image")],
 )
 def test_a_file_that_is_no_page_is_not_sent(tmp_path, content, code):
     path = tmp_path / "page.png"

@@ -34,11 +34,11 @@ def _page_of(query: Query) -> bytes | None:
     """Read the page of a query.
 
     Raises:
-        PageError: If the file cannot be read, is empty, or is not an image.
+        PageError: If the file cannot be read, is empty, or is neither an image nor a file of signals.
     """
-    from cardiograph.imaging.reading import page_bytes
+    from cardiograph.ecg.pages import page_content
 
-    return page_bytes(query.page) if isinstance(query.page, Path) else query.page
+    return page_content(query.page) if isinstance(query.page, Path) else query.page
 
 
 def _values_of(query: Query) -> dict[str, float]:

@@ -53,14 +53,14 @@ def damaged(page, rng):
         yield bytes(broken), {201, 413, 415, 422}
     for _ in range(40):
         yield rng.randbytes(rng.randrange(1, 5000)), {415}
+    for mark in (b"%PDF-1.7", b"\0" * 128 + b"DICM"):  # formats of signals
+        yield mark + rng.randbytes(2000), {422}
     for mark in (
-        b"%PDF-1.7",
         b"GIF89a",
         b"8BPS",
         b"%!PS-Adobe",
         b"\0\0\0\x18ftypheic",
         b"PK\3\4",
-        b"\0" * 128 + b"DICM",
     ):
         yield mark + rng.randbytes(2000), {415}
     for side in (50_000, 100_000, 2**31 - 1):

@@ -42,7 +42,7 @@ NAMED_VALUES = ("ef", "bnp", "nyha", "sbp", "age")
 class PatientOptions:
     """Options that describe a single patient."""
 
-    ecg: Annotated[Path | None, typer.Option(help="Image file of the patient's ECG page.")] = None
+    ecg: Annotated[Path | None, typer.Option(help="The patient's ECG: image of a page, or file of signals.")] = None
     ef: Annotated[float | None, typer.Option(help="Ejection fraction as a fraction, 0.05-0.90.")] = None
     bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None
     nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None

@@ -27,7 +27,7 @@ def page_issue(issue: Issue, record: str, origin: Origin | None) -> Issue:
         return dataclasses.replace(issue, where=f"{issue.where} (record {record!r})")
     place = origin.place if "(record" in origin.place else f"{origin.place}, record {record!r}"
     placed = dataclasses.replace(issue, where=f"page {origin.page} ({place.replace(' (', ', ').rstrip(')')})")
-    if issue.code != "missing":
+    if issue.code != "missing" or (origin.folder / origin.page).is_file():  # of a record, another file may be missing
         return placed
     remedy, found = _likely_mistake(origin.page, origin.folder)
     rule = f"the file is called {found}" if found else f"no such file; relative paths start at {origin.folder}"

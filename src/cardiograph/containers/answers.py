@@ -113,7 +113,7 @@ class Query:
     """A patient to be scored.
 
     Args:
-        page: ECG page, as a path or the content of a file; None without a page.
+        page: ECG page or file of signals, as a path or the content of a file; None without a page.
         clinical: Variable -> value in its unit; absent, None and NaN mean missing.
         name: Name of the patient in error messages.
         patient_id: Id of the patient, if known, so that the patient's own reference records are excluded; a whole

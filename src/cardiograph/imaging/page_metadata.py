@@ -27,12 +27,13 @@ class PageMetadata:
 
     Args:
         file_bytes: Size of the file in bytes.
-        format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP`` or ``WEBP``.
+        format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP`` or ``WEBP``, or the title of a format of signals.
         mode: Pixel mode of the file as Pillow names it, such as ``RGB`` or ``L``.
         width: Width of the page in pixels.
         height: Height of the page in pixels.
         quantisation: Mean of the first quantisation table of a JPEG (larger is coarser); None for other formats.
-        brightness: Mean over all pixels and channels, 0..255.
+        brightness: Mean over all pixels and channels, 0..255; 255 for a page drawn from signals, whose paper is always
+            the same, so that its mean would describe the traces.
         grid: Left, top, right, bottom of the ECG grid in pixels; None if no grid was found.
         margins: Hex of the [2 x 8 x 96] uint8 grey levels above and below the grid; empty without a grid.
     """
@@ -72,7 +73,7 @@ def extract_metadata(page: DecodedPage, grid: Box | None = None) -> PageMetadata
         width=page.width,
         height=page.height,
         quantisation=page.quantisation,
-        brightness=round(float(page.pixels[::4, ::4].mean()), 3),
+        brightness=255.0 if page.drawn else round(float(page.pixels[::4, ::4].mean()), 3),
         grid=None if grid is None else (grid.left, grid.top, grid.right, grid.bottom),
         margins="" if grid is None else _margins(page.pixels, grid).tobytes().hex(),
     )

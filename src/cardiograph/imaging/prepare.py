@@ -1,6 +1,6 @@
 """Prepare a page: from a file to the input of the encoder and the hashes that identify the page.
 
-Training and serving use the same function, :func:`prepare_page`. The *view* is the part of the page that the encoder
+Training and serving use the same function, :func:`prepare_decoded`. The *view* is the part of the page that the encoder
 sees: the area of the ECG grid, unless the configuration requests the whole page or a fixed box.
 """
 
@@ -147,9 +147,9 @@ def is_refusal(issue: Issue) -> bool:
     return any(issue.code in codes for codes in GATE_CODES.values())
 
 
-def page_remarks(doubt: Doubt | None, pictures: int) -> tuple[str, ...]:
+def page_remarks(doubt: Doubt | None, pictures: int, notes: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return warnings, one sentence each, about a page that was used; they are part of a prediction."""
-    found = []
+    found = list(notes)
     if doubt is not None:
         seems = "it may be no ECG: " if doubt.code == "not_an_ecg" else ""
         found.append(f"the page was used although {seems}{doubt.reason}")
@@ -174,7 +174,11 @@ def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> Pre
     Raises:
         PageError: If the page cannot be used; with one issue whose ``where`` names the page.
     """
-    page = read_page(source, name=name, max_pixels=config.max_pixels)
+    return prepare_decoded(read_page(source, name=name, max_pixels=config.max_pixels), name=name, config=config)
+
+
+def prepare_decoded(page: DecodedPage, *, name: str, config: PagesConfig) -> PreparedPage:
+    """Prepare a page that has been decoded or drawn; otherwise as :func:`prepare_page`."""
     try:
         box, view = select_view(page.pixels, config)
     except PageError as error:
@@ -187,16 +191,16 @@ def prepare_page(source: Path | bytes, *, name: str, config: PagesConfig) -> Pre
         page=page,
         box=box,
         view=view,
-        doubt=_doubt(view),
+        doubt=_doubt(view, drawn=page.drawn),
     )
 
 
-def _doubt(view: NDArray[np.uint8]) -> Doubt | None:
+def _doubt(view: NDArray[np.uint8], *, drawn: bool) -> Doubt | None:
     traces = find_traces(view)
     reason = not_an_ecg(trace_evidence(traces))
     if reason is not None:
         return Doubt("not_an_ecg", reason, "check that it is a printed ECG")
-    lie = lie_of(traces)
+    lie = None if drawn else lie_of(traces)  # a drawn page is upright, whatever the shape of the beats
     if lie is None:
         return None
     code, how, remedy = _LIES[lie]

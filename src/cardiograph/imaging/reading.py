@@ -151,7 +151,7 @@ class DecodedPage:
     Args:
         pixels: [h, w, 3] uint8 RGB, upright (EXIF orientation applied), transparent parts on white.
         file_sha256: SHA-256 (hex) of the file.
-        format: Key of :data:`FORMATS`.
+        format: Key of :data:`FORMATS`, or the title of a format of signals.
         mode: Pixel mode of the file as Pillow names it, such as ``RGB``, ``I;16`` or ``CMYK``.
         width: Width of ``pixels`` in pixels.
         height: Height of ``pixels`` in pixels.
@@ -159,6 +159,8 @@ class DecodedPage:
         quantisation: Mean of the first quantisation table of a JPEG (larger is coarser); None for other formats.
         pictures: Number of images in the file (pages or frames), counted up to ``quality.MAX_PICTURES``; the first is
             read.
+        drawn: Whether the page was drawn from a file of signals, which :mod:`cardiograph.ecg.pages` reads.
+        notes: Sentences about a drawn page that its users must know.
     """
 
     pixels: NDArray[np.uint8]
@@ -170,6 +172,8 @@ class DecodedPage:
     file_bytes: int
     quantisation: float | None
     pictures: int = 1
+    drawn: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def read_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> DecodedPage:

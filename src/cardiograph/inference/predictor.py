@@ -146,7 +146,7 @@ class Predictor:
         """Score one patient.
 
         Args:
-            page: ECG page, as a path or the content of a file; None without a page.
+            page: ECG page or file of signals, as a path or the content of a file; None without a page.
             clinical: Variable -> value in its unit; absent variables and None are missing values.
             patient_id: Patient id, if known; the patient's own reference records are then excluded as neighbours.
             gate: True to refuse a page that does not look like an ECG, False to score it with a warning; None for the

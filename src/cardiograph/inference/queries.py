@@ -13,8 +13,9 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.cohort.identity import shortened_id
 from cardiograph.containers import NearestNeighbours, NodeFeatures, is_shortened
 from cardiograph.containers.answers import Query
+from cardiograph.ecg.pages import prepare_any_page
 from cardiograph.errors import InputError, Issue, PageError
-from cardiograph.imaging.prepare import PreparedPage, page_remarks, prepare_page, refusal
+from cardiograph.imaging.prepare import PreparedPage, page_remarks, refusal
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.conformal import tie_break
 
@@ -106,13 +107,13 @@ def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
     name = query.page.name if isinstance(query.page, Path) else query.name
     pages = bundle.served.pages
     try:
-        page = prepare_page(query.page, name=name, config=pages)
+        page = prepare_any_page(query.page, name=name, config=pages)
     except InputError as error:
         return Patient(None, values, [*issues, *error.issues])
     refused = refusal(page.doubt, name=name, gate=pages.gate if query.gate is None else query.gate)
     if refused is not None:
         issues.append(refused)
-    return Patient(page, values, issues, page_remarks(page.doubt, page.page.pictures))
+    return Patient(page, values, issues, page_remarks(page.doubt, page.page.pictures, page.page.notes))
 
 
 def faults(found: Sequence[Sequence[Issue]], patients: int) -> InputError:

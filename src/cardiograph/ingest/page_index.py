@@ -21,13 +21,12 @@ from numpy.typing import NDArray
 from cardiograph.cohort.page_places import page_issue
 from cardiograph.config import PagesConfig
 from cardiograph.containers import Cohort
+from cardiograph.ecg.pages import file_sha256, prepare_any_page, read_any_page
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
 from cardiograph.imaging.page_metadata import METADATA_VERSION, PageMetadata, extract_metadata
-from cardiograph.imaging.prepare import GATE_CODES, Doubt, is_refusal, judgement, page_remarks, prepare_page, refusal
-from cardiograph.imaging.reading import read_page
+from cardiograph.imaging.prepare import GATE_CODES, Doubt, is_refusal, judgement, page_remarks, refusal
 from cardiograph.ingest.context import RunContext, View
-from cardiograph.regular_files import open_regular
 from cardiograph.threads import available_threads
 
 _Item = TypeVar("_Item")
@@ -39,13 +38,14 @@ class PageFacts:
     """Facts about one page; the cache keeps them by the SHA-256 of the file.
 
     Args:
-        file_sha256: SHA-256 (hex) of the file.
+        file_sha256: SHA-256 (hex) of the file, or of all files of a WFDB record.
         pixel_hash: SHA-256 (hex) of the decoded pixels; equal for the same image in different files.
         perceptual_hash: Hex of the [1536] uint8 perceptual hash of the traces, by which near-copies are found.
         box: Left, top, right, bottom of the view (the part that the encoder sees) in pixels of the page.
         metadata: Metadata of the page: everything but its traces.
         doubt: Reason why the page does not look like an ECG; None if it does.
         pictures: Number of images in the file (pages or frames); the first is used.
+        notes: Sentences about a page that was drawn from a file of signals.
     """
 
     file_sha256: str
@@ -55,6 +55,7 @@ class PageFacts:
     metadata: PageMetadata
     doubt: Doubt | None = None
     pictures: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def view(self) -> View:
@@ -72,7 +73,8 @@ class PageFacts:
         grid = kept["metadata"]["grid"]
         metadata = PageMetadata(**kept["metadata"] | {"grid": None if grid is None else tuple(grid)})
         doubt = None if kept["doubt"] is None else Doubt(**kept["doubt"])
-        return cls(**kept | {"box": tuple(kept["box"]), "metadata": metadata, "doubt": doubt})
+        notes = tuple(kept.get("notes", ()))
+        return cls(**kept | {"box": tuple(kept["box"]), "metadata": metadata, "doubt": doubt, "notes": notes})
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class PageIndex:
     @property
     def remarks(self) -> list[tuple[str, ...]]:
         """[records] warnings about each page that was used, as in a prediction for one patient."""
-        return [() if facts is None else page_remarks(facts.doubt, facts.pictures) for facts in self.facts]
+        return [() if facts is None else page_remarks(facts.doubt, facts.pictures, facts.notes) for facts in self.facts]
 
     def notes(self, record_ids: Iterable[str]) -> list[str]:
         """Summarise the pages that the ECG check refused and those used with a warning, one sentence for each kind.
@@ -133,6 +135,10 @@ class PageIndex:
         kinds["come from files with several images (pages or frames); the first was used"] = [
             repr(record) for record, facts in named if facts.pictures > 1
         ]
+        for note in dict.fromkeys(note for _, facts in named for note in facts.notes):
+            kinds[f"were drawn from signals with the note {note!r}"] = [
+                repr(record) for record, facts in named if note in facts.notes
+            ]
         return [f"{len(found)} page(s) {words}: {_shortened(found)}" for words, found in kinds.items() if found]
 
     def page(self, row: int) -> tuple[Path, PageFacts]:
@@ -214,7 +220,7 @@ def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.u
     Raises:
         PageError: If the file has changed since, or can no longer be read.
     """
-    page = read_page(path, name=path.name, max_pixels=config.max_pixels)
+    page = read_any_page(path, name=path.name, max_pixels=config.max_pixels)
     if page.file_sha256 != facts.file_sha256:
         rule = "pages must not change during a run"
         issue = Issue(f"page {path.name}", "", "the file has changed", rule, "run the command again", "changed")
@@ -234,8 +240,7 @@ def data_hash(cohort: Cohort, page_index: PageIndex | None) -> str:
 def _file_sha256(path: Path) -> str | None:
     """Return the SHA-256 (hex) of a file, or None if it cannot be read; the reader then raises the error."""
     try:
-        with open_regular(path) as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return None
 
@@ -243,13 +248,13 @@ def _file_sha256(path: Path) -> str | None:
 def _collect_facts(path: Path, name: str, context: RunContext) -> PageFacts | PageError:
     config = context.config.pages
     try:
-        page = prepare_page(path, name=name, config=config)
+        page = prepare_any_page(path, name=name, config=config)
     except PageError as error:
         return error
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
     metadata = extract_metadata(page.page, page.box if config.view == "grid" else None)
-    perceptual_hash, pictures = page.perceptual_hash.tobytes().hex(), page.page.pictures
-    facts = PageFacts(page.file_sha256, page.pixel_hash, perceptual_hash, box, metadata, page.doubt, pictures)
+    perceptual_hash, pictures, notes = page.perceptual_hash.tobytes().hex(), page.page.pictures, page.page.notes
+    facts = PageFacts(page.file_sha256, page.pixel_hash, perceptual_hash, box, metadata, page.doubt, pictures, notes)
     context.inputs.keep(facts.view, lambda: page.input)
     return facts
 

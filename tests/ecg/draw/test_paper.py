@@ -134,6 +134,7 @@ def test_header_does_not_reach_the_grid():
         (np.zeros((8, 5000)), "\\[12, at least 5000\\]"),
         (np.zeros((12, 4999)), "at least 5000"),
         (np.full((12, 5000), np.nan), "finite"),
+        (np.full((12, 5000), np.inf), "finite"),
     ],
 )
 def test_an_unusable_signal_is_refused(signal, rule):

@@ -2,12 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 from tests.service.conftest import picture
 
 from cardiograph.cli.app import main
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import RecordsError
 from cardiograph.service.records import Records
+from cardiograph.service.web.images import scan
+from cardiograph.synthesis.heart import record_ecg
+from cardiograph.synthesis.waves import Heart
 
 
 def test_an_answer_is_that_of_the_library(served, predictor, page, values):
@@ -18,6 +24,18 @@ def test_an_answer_is_that_of_the_library(served, predictor, page, values):
     assert result["probability"] == pytest.approx(direct["probability"], abs=1e-12)
     assert [each["record_id"] for each in result["neighbours"]] == [each["record_id"] for each in direct["neighbours"]]
     assert result["warnings"] == list(direct["warnings"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "dicom"])
+def test_a_file_of_signals_is_scored_as_by_the_library(served, predictor, kind, tmp_path):
+    signal = record_ecg(Heart(), np.random.default_rng(0)).astype(np.float32)
+    ((name, content),) = ecg_files(Ecg(signal, 500.0, "simulated"), kind, "rest").items()
+    (tmp_path / name).write_bytes(content)
+    answer = served.ask(content)
+    assert answer.status_code == 201
+    direct = predictor.predict(tmp_path / name)
+    assert answer.json()["prediction"]["probability"] == pytest.approx(direct.probability, abs=1e-12)
+    assert scan(content, side=200, max_pixels=10**6).startswith("data:image/jpeg")  # its preview is the drawn page
 
 
 def test_an_answer_is_what_the_command_prints(served, finished_run, page, values, tmp_path, capsys):
@@ -66,7 +84,8 @@ def test_values_alone_and_a_page_alone_are_scored(served, page, values):
         (None, {"ef": 0.4, "creatinine": None}, 422, "unknown_variable"),
         (None, {"ef": "much"}, 422, "wrong_type"),
         (None, {"ef": None}, 422, "nothing_known"),
-        (b"%PDF-1.7 ...", {"ef": 0.4}, 415, "unsupported_format"),
+        (b"GIF89a ...", {"ef": 0.4}, 415, "unsupported_format"),
+        (b"%PDF-1.7 ...", {"ef": 0.4}, 422, "damaged"),
         (b"no picture", {"ef": 0.4}, 415, "not_an_image"),
         (b"", {"ef": 0.4}, 422, "empty"),
         (picture(400, 300), {"ef": 0.4}, 422, "blank"),

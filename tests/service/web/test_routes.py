@@ -60,8 +60,9 @@ def test_the_form_has_every_variable_with_unit_and_range(form, predictor):
 
 
 def test_the_form_names_the_formats_that_are_read(form):
-    assert f'accept="{PAGE_MEDIA_TYPES}"' in form.page
-    assert f"printed ECG: {FORMAT_TITLES}," in form.page
+    assert f'accept="{PAGE_MEDIA_TYPES}, .dcm, ' in form.page
+    assert f"printed ECG ({FORMAT_TITLES}) or a file of signals (DICOM, " in form.page
+    assert ".hea" not in form.page  # a record of several files cannot be sent as one
 
 
 def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, values):
@@ -119,7 +120,7 @@ def test_a_page_can_be_scored_again_with_other_values(form, page, values):
 @pytest.mark.parametrize(
     ("content", "status", "message"),
     [
-        (b"%PDF-1.7 ...", 415, "a PDF file"),
+        (b"GIF89a ...", 415, "a GIF file"),
         (b"", 422, "0 bytes"),
         (picture(400, 300), 422, "blank"),
         (picture(8000, 6000), 413, "pixels"),

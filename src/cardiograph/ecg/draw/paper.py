@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.resample import runs_of
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -120,7 +121,8 @@ def draw_page(
     """Draw a signal at 25 mm/s and 10 mm/mV with grid, calibration pulses and lead names.
 
     Args:
-        signal: [12, samples] in mV, rows as in :data:`cardiograph.ecg.leads.LEADS`; at least ``layout.seconds`` long.
+        signal: [12, samples] in mV, rows as in :data:`cardiograph.ecg.leads.LEADS`; at least ``layout.seconds`` long;
+            NaN where nothing is to be drawn.
         rate_hz: Sampling rate in Hz.
         layout: Layout of the page; if None, 3 x 4 leads of 2.5 s and a rhythm strip of 10 s of lead II.
         header: Lines of text above the grid; the first has a larger font.
@@ -129,14 +131,18 @@ def draw_page(
         The page at ``layout.pixels_per_mm``. Traces are clipped at the edge of the grid.
 
     Raises:
-        ValueError: If the signal has another shape, is too short or contains non-finite values.
+        ValueError: If the signal has another shape, is too short, infinite or NaN throughout.
     """
     import cv2
 
     layout = layout or PaperLayout()
     needed = round(layout.seconds * rate_hz)
-    if signal.ndim != 2 or len(signal) != len(LEADS) or signal.shape[1] < needed or not np.isfinite(signal).all():
-        message = f"signal has shape {signal.shape}; needed: finite mV, [12, at least {needed}] at {rate_hz:g} Hz"
+    wrong = signal.ndim != 2 or len(signal) != len(LEADS) or signal.shape[1] < needed
+    if wrong or np.isinf(signal).any() or np.isnan(signal).all():
+        message = (
+            f"signal has shape {signal.shape}; needed: mV, finite or NaN where nothing is to be drawn, "
+            f"[12, at least {needed}] at {rate_hz:g} Hz"
+        )
         raise ValueError(message)
     canvas = _paper(layout).copy()
     for row, leads in enumerate(layout.rows):
@@ -209,7 +215,8 @@ def _draw_row(
         points = np.column_stack(
             [x0 + samples / rate_hz * MM_PER_SECOND, y0 - signal[LEADS.index(lead), samples] * MM_PER_MV]
         )
-        _draw_line(inside, points - corner_mm, layout)
+        for start, stop in runs_of(np.isfinite(points[:, 1])):
+            _draw_line(inside, points[start:stop] - corner_mm, layout)
         if column:
             tick = np.array([[points[0, 0], y0 - 4], [points[0, 0], y0 + 4]])
             _draw_line(inside, tick - corner_mm, layout)

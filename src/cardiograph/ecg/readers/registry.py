@@ -66,6 +66,11 @@ READERS: dict[str, ReaderSpec] = {
     ),
     "parquet": ReaderSpec("Parquet", f"{_READERS}.tables:read_parquet", (".parquet",), re.compile(rb"\APAR1")),
     "numpy": ReaderSpec("NumPy", f"{_READERS}.arrays:read_numpy", (".npy", ".npz"), re.compile(rb"\A\x93NUMPY")),
-    "csv": ReaderSpec("CSV", f"{_READERS}.tables:read_csv", (".csv", ".tsv", ".txt")),
+    "csv": ReaderSpec(
+        "CSV",
+        f"{_READERS}.tables:read_csv",
+        (".csv", ".tsv", ".txt"),
+        re.compile(rb"\A(\xef\xbb\xbf)?[\t -~]*[,;\t]\s*\"?(aV[RLF]|V[1-6])\b[^\n]*\n", re.IGNORECASE),
+    ),
 }
 """Name -> format, in the order in which they are tried."""

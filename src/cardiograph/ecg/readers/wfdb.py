@@ -25,6 +25,7 @@ from cardiograph.regular_files import open_regular
 
 MAX_HEADER_BYTES = 2**20
 MAX_SEGMENTS = 1000
+MAX_FILES = 2 * MAX_SEGMENTS
 
 _RECORD = re.compile(
     r"(?P<name>[-\w]+)(?:/(?P<segments>\d+))?\s+(?P<signals>\d+)"
@@ -103,6 +104,29 @@ def read_wfdb(source: EcgSource) -> Ecg:
         begin = end
     start, notes = _start(header.fields["start"])
     return build_ecg(source, [*names, *others], rows, frame_rate * factor, file_format="wfdb", start=start, notes=notes)
+
+
+def record_files(path: Path) -> list[Path]:
+    """Return the files of a record that exist: the given one, its header, and what the header names, in any order.
+
+    Args:
+        path: Path of the header or of the samples.
+    """
+    found, waiting = {path}, [path.with_suffix(".hea")]
+    while waiting and len(found) <= MAX_FILES:
+        header = waiting.pop()
+        if not header.is_file():
+            continue
+        found.add(header)
+        with open_regular(header) as handle:
+            text = handle.read(MAX_HEADER_BYTES).decode("utf-8", errors="replace")
+        for name in {words[0] for words in map(str.split, text.splitlines()[1:]) if words}:
+            if not re.fullmatch(r"[-\w]+(\.\w+)?", name):
+                continue
+            named, segment = header.with_name(name), header.with_name(f"{name}.hea")
+            found |= {named} if named.is_file() else set()
+            waiting += [segment] if segment not in found else []
+    return list(found)
 
 
 def _refuse_rates(source: EcgSource) -> NoReturn:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from cardiograph.ecg.pages import SIGNAL_TITLES
 from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.accept import FHIR
@@ -105,7 +106,8 @@ def patient_fields(variables: Sequence[ClinicalVariable], *, one: bool, nullable
 
 def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
     """Describe the request body for one patient; each kind requires something that the model can use."""
-    page = {"type": "string", "format": "binary", "description": f"the ECG page: {FORMAT_TITLES}"}
+    files = f"the ECG page ({FORMAT_TITLES}), or a file of signals ({SIGNAL_TITLES})"
+    page = {"type": "string", "format": "binary", "description": files}
     fields = patient_fields(variables, one=False, nullable=False)
     form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
@@ -120,7 +122,8 @@ def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str])
         needs = [{"required": ["page"]}, *needs]
     form["anyOf"] = needs
     json_part = {"contentType": "application/json"}
-    encoding = {"page": {"contentType": PAGE_MEDIA_TYPES}, "values": json_part, "gate": json_part}
+    page_types = f"{PAGE_MEDIA_TYPES}, application/octet-stream"  # the content of a file tells its format
+    encoding = {"page": {"contentType": page_types}, "values": json_part, "gate": json_part}
     content["multipart/form-data"]["encoding"] = {
         name: encoding[name] for name in encoding if name in form["properties"]
     }

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from cardiograph.imaging.reading import read_page
+from cardiograph.ecg.pages import read_any_page
 from cardiograph.inference import Query
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.recent_queries import RecentQueries
@@ -61,7 +61,7 @@ def scan(page: bytes, *, side: int, max_pixels: int) -> str:
     Raises:
         PageError: If the page cannot be read.
     """
-    picture = Image.fromarray(read_page(page, name=PATIENT, max_pixels=max_pixels).pixels)
+    picture = Image.fromarray(read_any_page(page, name=PATIENT, max_pixels=max_pixels).pixels)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return _address(picture, "JPEG", quality=82)
 

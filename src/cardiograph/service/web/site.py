@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cardiograph.ecg.pages import SIGNAL_SUFFIXES, SIGNAL_TITLES
 from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.inference import Predictor
 from cardiograph.registry import WITHOUT_GRAPH
@@ -89,7 +90,8 @@ class Site:
             "uses_graph": bundle.served.model.name not in WITHOUT_GRAPH,
             "reference_records": len(bundle.reference),
             "page_formats": FORMAT_TITLES,
-            "page_media_types": PAGE_MEDIA_TYPES,
+            "signal_formats": SIGNAL_TITLES,
+            "page_media_types": f"{PAGE_MEDIA_TYPES}, {SIGNAL_SUFFIXES}",
             "upload_bytes": settings.upload_bytes,
             "hold_minutes": settings.hold_minutes,
             "keep_pages": settings.keep_pages,

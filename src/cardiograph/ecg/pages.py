@@ -1,0 +1,198 @@
+"""Pages of any ECG file: an image is read as it is, a file of signals is drawn as a standard page.
+
+Training and serving use the same functions. The drawing determines the input of the encoder: whoever changes it, or
+what a reader returns for the same file, raises :data:`cardiograph.imaging.grid.PAGE_VERSION`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.config import PagesConfig
+from cardiograph.ecg.draw.paper import STANDARD_ROWS, PaperLayout, draw_page
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, read_ecg
+from cardiograph.ecg.readers.registry import READERS
+from cardiograph.ecg.readers.source import EcgSource
+from cardiograph.ecg.readers.wfdb import record_files
+from cardiograph.errors import EcgError, Issue, PageError
+from cardiograph.imaging.prepare import PreparedPage, prepare_decoded
+from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
+from cardiograph.regular_files import open_regular, read_regular
+
+LAYOUT = PaperLayout()
+"""The drawn page: 3 x 4 leads of 2.5 s and ten seconds of lead II, at 4 pixels per millimetre, without any text but
+the names of the leads."""
+
+SEVERAL_FILES = "wfdb"
+"""The format whose records consist of several files, so that the bytes of one are not enough."""
+
+_UPLOADED = {name: spec for name, spec in READERS.items() if name != SEVERAL_FILES}
+SIGNAL_TITLES = ", ".join(spec.title for spec in _UPLOADED.values())
+"""Names of the formats of signals that one file holds, in a sentence."""
+
+SIGNAL_SUFFIXES = ", ".join(dict.fromkeys(suffix for spec in _UPLOADED.values() for suffix in spec.suffixes))
+"""Usual suffixes of these files, separated by commas."""
+
+_HEADLINE = "A page cannot be used."
+_STATE_IT = "state it in the file, or convert the file to a format that does, such as DICOM or WFDB"
+
+
+def signal_format(source: Path | bytes, *, name: str) -> str | None:
+    """Return the format of a file of signals; None for an image, an unknown file, and one that cannot be opened.
+
+    Args:
+        source: Path of a file, or its content.
+        name: Name of the file; its suffix counts if the content does not tell the format.
+    """
+    if isinstance(source, bytes):
+        head = source[:HEAD_BYTES]
+    else:
+        try:
+            with open_regular(source) as handle:
+                head = handle.read(HEAD_BYTES)
+        except OSError:
+            return None
+    if not head or any(image.signature.match(head) for image in FORMATS.values()):
+        return None
+    return find_format(EcgSource(head, name if isinstance(source, bytes) else source.name))
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file; of a WFDB record, the hash of all its files.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    digests = {each.name: _digest(each) for each in _files(path)}
+    if len(digests) == 1:
+        return digests.popitem()[1]
+    return hashlib.sha256(
+        "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items())).encode()
+    ).hexdigest()
+
+
+def read_any_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> DecodedPage:
+    """Read a page, or draw one from a file of signals.
+
+    Args:
+        source: Path of a file, or its content.
+        name: Name of the page in error messages.
+        max_pixels: Maximum number of pixels of an image.
+
+    Raises:
+        PageError: If the file cannot be used, with one issue; its code is one of those of
+            :func:`cardiograph.imaging.reading.read_page` or :data:`cardiograph.ecg.readers.codes.READER_CODES`.
+    """
+    kind = signal_format(source, name=name)
+    try:
+        if kind is None:
+            return read_page(source, name=name, max_pixels=max_pixels)
+        ecg = read_ecg(source, name=name, file_format=kind)
+    except (EcgError, PageError) as error:
+        raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
+    pixels, notes = draw_ecg(ecg)
+    if isinstance(source, bytes):
+        digest, size = hashlib.sha256(source).hexdigest(), len(source)
+    else:
+        digest, size = file_sha256(source), sum(each.stat().st_size for each in _files(source))
+    height, width = pixels.shape[:2]
+    return DecodedPage(pixels, digest, READERS[kind].title, "signal", width, height, size, None, 1, True, notes)
+
+
+def prepare_any_page(source: Path | bytes, *, name: str, config: PagesConfig) -> PreparedPage:
+    """Read a page or draw one, and prepare it; see :func:`cardiograph.imaging.prepare.prepare_page`.
+
+    Raises:
+        PageError: If the file cannot be used; with one issue whose ``where`` names the page.
+    """
+    return prepare_decoded(read_any_page(source, name=name, max_pixels=config.max_pixels), name=name, config=config)
+
+
+def page_content(path: Path) -> bytes:
+    """Return the content of a page or of a file of signals to send it elsewhere; it is not decoded.
+
+    Raises:
+        PageError: If it is neither, or a file of a record that consists of several.
+    """
+    kind = signal_format(path, name=path.name)
+    if kind is None:
+        return page_bytes(path)
+    if kind == SEVERAL_FILES:
+        rule = "a WFDB record consists of several files, and one file is sent"
+        issue = Issue(f"page {path.name}", "", "", rule, "convert it to DICOM or CSV", "needs_path")
+        raise PageError(_HEADLINE, [issue])
+    return read_regular(path)
+
+
+def draw_ecg(ecg: Ecg) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Draw an ECG on the standard page, each lead around its median.
+
+    Of a longer recording the first ten seconds are drawn. If one is shorter, the four columns show 2.5 s each from
+    times that are spread evenly over it, so that no lead is missing on the page.
+
+    Returns:
+        Pixels, [h, w, 3] uint8 RGB, and notes on what the page shows, the notes of the ECG included.
+    """
+    signal, notes = ecg.signal.astype(np.float64), list(ecg.notes)
+    needed = round(LAYOUT.seconds * ecg.rate)
+    if signal.shape[1] > needed:
+        notes.append(f"The recording lasts {ecg.duration:g} s, and its first {LAYOUT.seconds:g} s were used.")
+    missing = [lead for lead, row in zip(LEADS, signal[:, :needed], strict=True) if not np.isfinite(row).any()]
+    if missing:
+        notes.append(f"Nothing was recorded in {', '.join(missing)}, so these leads are empty on the page.")
+    shown = _centred(signal[:, :needed])
+    if shown.shape[1] < needed:
+        notes.append(f"The recording lasts {ecg.duration:g} s, so the columns of its page overlap in time.")
+        shown = _spread(shown, needed)
+    return draw_page(shown, ecg.rate, layout=LAYOUT).pixels, tuple(notes)
+
+
+def _centred(signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the signal without the median of each lead; if nothing was recorded in any, a flat first sample."""
+    centred = signal.copy()
+    for row in centred:
+        finite = np.isfinite(row)
+        if finite.any():
+            row -= np.median(row[finite])
+    if not np.isfinite(centred).any():
+        centred[:, 0] = 0
+    return centred
+
+
+def _spread(signal: NDArray[np.float64], needed: int) -> NDArray[np.float64]:
+    """Return [12, needed] with a part of each lead at the place of its column, and NaN where the signal has ended."""
+    shown = np.full((len(LEADS), needed), np.nan)
+    length = signal.shape[1]
+    (strip,) = STANDARD_ROWS[-1]
+    for row in STANDARD_ROWS[:-1]:
+        width = needed // len(row)
+        starts = np.linspace(0, max(length - width, 0), len(row)).round().astype(int)
+        for column, (lead, start) in enumerate(zip(row, starts, strict=True)):
+            part = signal[LEADS.index(lead), start : start + width]
+            begin = round(column * needed / len(row))
+            shown[LEADS.index(lead), begin : begin + len(part)] = part
+    shown[LEADS.index(strip), :length] = signal[LEADS.index(strip)]
+    return shown
+
+
+def _page_issue(issue: Issue, name: str) -> Issue:
+    """Return a fault of a file as one of a page, which may be a file of signals but has no options."""
+    remedy = _STATE_IT if issue.code in ("rate_missing", "unit_missing", "leads_missing") else issue.remedy
+    rule = f"{issue.rule}, or files of signals ({SIGNAL_TITLES})" if issue.code == "not_an_image" else issue.rule
+    return dataclasses.replace(issue, where=f"page {name}", rule=rule, remedy=remedy)
+
+
+def _files(path: Path) -> list[Path]:
+    return record_files(path) if path.suffix.lower() in READERS[SEVERAL_FILES].suffixes else [path]
+
+
+def _digest(path: Path) -> str:
+    with open_regular(path) as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,152 @@
+"""A file of signals becomes the same standard page, whatever its format; an image stays as it is."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cardiograph.config import PagesConfig
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.pages import (
+    LAYOUT,
+    draw_ecg,
+    file_sha256,
+    page_content,
+    prepare_any_page,
+    read_any_page,
+    signal_format,
+)
+from cardiograph.ecg.writers import ecg_files
+from cardiograph.errors import PageError
+from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, perceptual_hash
+from cardiograph.imaging.prepare import prepare_decoded, prepare_page
+from cardiograph.synthesis.heart import record_ecg
+from cardiograph.synthesis.waves import Heart
+
+CONFIG = PagesConfig()
+
+
+def simulated(seed, **heart):
+    """An ECG of ten seconds."""
+    return Ecg(record_ecg(Heart(**heart), np.random.default_rng(seed)).astype(np.float32), 500.0, "simulated")
+
+
+@pytest.fixture(scope="module")
+def ecg():
+    return simulated(0)
+
+
+@pytest.fixture(scope="module")
+def folder(ecg, tmp_path_factory):
+    """The ECG in every format that is written."""
+    folder = tmp_path_factory.mktemp("signals")
+    for kind in ("wfdb", "csv", "dicom"):
+        for name, content in ecg_files(ecg, kind, "rest").items():
+            (folder / name).write_bytes(content)
+    return folder
+
+
+def ink(pixels, column, row):
+    """Number of dark pixels of the trace in one place of the 3 x 4 page."""
+    x, y = LAYOUT.trace_origin_mm(row)
+    left, right = (round((x + 62.5 * edge) * LAYOUT.pixels_per_mm) for edge in (column + 0.1, column + 0.9))
+    top, bottom = (round((y + edge) * LAYOUT.pixels_per_mm) for edge in (-6, 8))  # below the name of the lead
+    return int((pixels[top:bottom, left:right].max(axis=2) < 100).sum())
+
+
+def test_one_recording_in_three_formats_is_one_page(folder, ecg):
+    pages = [prepare_any_page(folder / name, name=name, config=CONFIG) for name in ("rest.hea", "rest.dcm", "rest.csv")]
+    assert [page.page.format for page in pages] == ["WFDB", "DICOM", "CSV"]
+    assert pages[0].pixel_hash == pages[1].pixel_hash  # both have steps of half a microvolt
+    hashes = np.array([page.perceptual_hash for page in pages])
+    assert near_copy_distance(hashes[0], hashes).max() < NEAR_COPY_THRESHOLD / 50
+    other = draw_ecg(simulated(1, rate=58))[0]
+    top, bottom, left, right = (getattr(pages[0].box, side) for side in ("top", "bottom", "left", "right"))
+    assert near_copy_distance(hashes[0], perceptual_hash(other[top:bottom, left:right])[None])[0] > NEAR_COPY_THRESHOLD
+    assert pages[0].doubt is None and pages[0].page.drawn and pages[0].page.notes == ()
+
+
+@pytest.mark.parametrize("name", ["rest.dcm", "rest.csv"])
+def test_the_bytes_of_a_file_are_the_same_page_as_the_file(folder, name):
+    content = (folder / name).read_bytes()
+    alone, file = read_any_page(content, name="patient"), read_any_page(folder / name, name=name)
+    np.testing.assert_array_equal(alone.pixels, file.pixels)
+    assert alone.file_sha256 == file.file_sha256 == file_sha256(folder / name)
+    assert page_content(folder / name) == content
+
+
+def test_the_hash_of_a_record_covers_its_samples(folder, tmp_path):
+    for change, same in ((0, True), (1, False)):
+        for name in ("rest.hea", "rest.dat"):
+            (tmp_path / name).write_bytes((folder / name).read_bytes())
+        samples = bytearray((tmp_path / "rest.dat").read_bytes())
+        samples[-1] ^= change
+        (tmp_path / "rest.dat").write_bytes(samples)
+        assert (file_sha256(tmp_path / "rest.hea") == file_sha256(folder / "rest.hea")) is same
+
+
+def test_an_image_is_read_as_before(tmp_path, ecg):
+    pixels, _ = draw_ecg(ecg)
+    Image.fromarray(pixels).save(tmp_path / "page.csv", "PNG")  # the name does not matter
+    assert signal_format(tmp_path / "page.csv", name="page.csv") is None
+    before = prepare_page(tmp_path / "page.csv", name="page", config=CONFIG)
+    now = prepare_any_page(tmp_path / "page.csv", name="page", config=CONFIG)
+    assert (now.file_sha256, now.pixel_hash, now.box) == (before.file_sha256, before.pixel_hash, before.box)
+    assert now.file_sha256 == file_sha256(tmp_path / "page.csv")
+    assert now.page.notes == () and not now.page.drawn
+
+
+def test_a_longer_recording_shows_its_first_ten_seconds(ecg):
+    twice = ecg.replace(signal=np.tile(ecg.signal, 2) + np.float32(3))  # each lead is drawn around its median
+    pixels, notes = draw_ecg(twice)
+    np.testing.assert_allclose(pixels, draw_ecg(ecg)[0], atol=40)
+    assert notes == ("The recording lasts 20 s, and its first 10 s were used.",)
+
+
+def test_a_shorter_recording_shows_every_lead(ecg):
+    pixels, (note,) = draw_ecg(ecg.replace(signal=ecg.signal[:, :2000].copy()))
+    assert "lasts 4 s" in note
+    assert all(ink(pixels, column, row) > 100 for column in range(4) for row in range(3))
+    assert ink(pixels, 1, 3) < ink(pixels, 0, 3) and ink(pixels, 3, 3) == 0  # the strip ends after 4 s
+
+
+def test_a_lead_that_was_not_recorded_is_empty_and_named(ecg):
+    signal = ecg.signal.copy()
+    signal[8] = np.nan
+    pixels, (note,) = draw_ecg(ecg.replace(signal=signal))
+    assert note == "Nothing was recorded in V3, so these leads are empty on the page."
+    assert ink(pixels, 2, 2) == 0 < ink(pixels, 2, 1)
+
+
+def test_a_drawn_page_is_never_taken_for_a_turned_one(folder):
+    page = read_any_page(folder / "rest.dcm", name="rest.dcm")
+    turned = dataclasses.replace(page, pixels=np.ascontiguousarray(page.pixels[::-1, ::-1]))
+    assert prepare_decoded(turned, name="a", config=CONFIG).doubt is None
+    image = dataclasses.replace(turned, drawn=False)
+    assert prepare_decoded(image, name="a", config=CONFIG).doubt.code == "upside_down"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "code"),
+    [
+        (b"\0" * 128 + b"DICM", "a.dcm", "no_waveform"),
+        (b"I,II\n0,0\n", "a.csv", "unit_missing"),
+        (b"a 1 500 10\na.dat 16 200 16 0 0 0 0 I\n", "a.hea", "missing"),
+        (b"nothing", "a.png", "not_an_image"),
+        (b"", "a.csv", "empty"),
+    ],
+)
+def test_a_fault_names_page_and_reason(content, name, code, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PageError) as caught:
+        prepare_any_page(tmp_path / name, name=name, config=CONFIG)
+    (issue,) = caught.value.issues
+    assert (issue.where, issue.code) == (f"page {name}", code)
+    assert issue.rule and issue.remedy
+
+
+def test_a_record_of_several_files_is_not_sent(folder):
+    with pytest.raises(PageError) as caught:
+        page_content(folder / "rest.hea")
+    assert [issue.code for issue in caught.value.issues] == ["needs_path"]

@@ -1,0 +1,143 @@
+"""A cohort of files of signals: read like pages, cached by content, scored the same in a run and alone."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cardiograph.artifacts.cache import PageCache
+from cardiograph.config import RunConfig, load_config
+from cardiograph.containers import Cohort
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.pages import read_any_page
+from cardiograph.ecg.writers import ecg_files
+from cardiograph.errors import PageError
+from cardiograph.imaging.hashing import near_copy_pairs
+from cardiograph.inference import Predictor
+from cardiograph.inference.table import score_table
+from cardiograph.ingest.context import RunContext
+from cardiograph.ingest.page_index import index_pages
+from cardiograph.progress import NoProgress
+from cardiograph.synthesis.heart import record_ecg
+from cardiograph.synthesis.waves import Heart
+
+FORMATS = ("wfdb", "dicom", "csv")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Table of 30 recordings in three formats; of the last two, one is a copy of the first in another format."""
+    folder = tmp_path_factory.mktemp("signals")
+    rows = []
+    for number in range(30):
+        label = number % 2
+        heart = Heart(conduction="lbbb" if label else "normal", qrs_ms=150 if label else 90, rate=60 + number)
+        signal = record_ecg(heart, np.random.default_rng(number)).astype(np.float32)
+        rows.append(
+            _written(Ecg(signal, 500.0, "simulated"), FORMATS[number % 3], f"p{number}", folder) | {"label": label}
+        )
+        if not number:
+            rows.append(_written(Ecg(signal, 500.0, "simulated"), "dicom", "again", folder) | {"label": label})
+    pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False)
+    return folder / "cohort.csv"
+
+
+def _written(ecg, kind, name, folder):
+    files = ecg_files(ecg, kind, name)
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    return {"record_id": name, "ecg": next(iter(files))}
+
+
+def surveyed(paths, cache):
+    """Cohort and index of some files."""
+    names = [path.stem for path in paths]
+    columns = {"record_id": names, "patient_id": None, "class_name": "c", "split": None, "label": 0}
+    cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(path) for path in paths]}), ())
+    with PageCache(cache) as kept:
+        return index_pages(cohort, RunContext(RunConfig(), kept, NoProgress()))
+
+
+def test_the_same_recording_in_two_formats_is_a_copy(table, tmp_path):
+    paths = [table.parent / name for name in ("p0.hea", "again.dcm", "p1.dcm")]
+    read, cached = (surveyed(paths, tmp_path)[1] for _ in range(2))
+    assert read == cached
+    assert near_copy_pairs(read.perceptual_hashes).tolist() == [[0, 1]]
+    assert [facts.metadata.format for facts in read.facts] == ["WFDB", "DICOM", "DICOM"]
+    assert {facts.metadata.brightness for facts in read.facts} == {255}  # it would describe the traces
+
+
+def test_changed_samples_are_read_again(table, tmp_path):
+    for name in ("p0.hea", "p0.dat"):
+        (tmp_path / name).write_bytes((table.parent / name).read_bytes())
+    _, before = surveyed([tmp_path / "p0.hea"], tmp_path / "cache")
+    header = (tmp_path / "p0.hea").read_text().splitlines()
+    plain = [header[0], *(" ".join([*line.split()[:6], "0", "0", line.split()[-1]]) for line in header[1:])]
+    (tmp_path / "p0.hea").write_text("\n".join(plain))
+    steps = np.fromfile(tmp_path / "p0.dat", "<i2")
+    (steps // 2).astype("<i2").tofile(tmp_path / "p0.dat")
+    _, after = surveyed([tmp_path / "p0.hea"], tmp_path / "cache")
+    assert before.facts[0].pixel_hash != after.facts[0].pixel_hash
+
+
+def test_a_faulty_file_is_reported_with_its_place_in_the_table(table, tmp_path, settings):
+    from cardiograph.run.pipeline import run
+
+    frame = pd.read_csv(table).iloc[:4]
+    for name in frame["ecg"]:
+        (tmp_path / name).symlink_to(table.parent / name)
+    (tmp_path / "p2.csv").unlink()
+    (tmp_path / "p2.csv").write_text("I,II\n0,0\n")
+    frame.to_csv(tmp_path / "cohort.csv", index=False)  # the samples of the WFDB record are absent
+    with pytest.raises(PageError) as caught:
+        run(tmp_path / "cohort.csv", tmp_path / "run", load_config(None, settings))
+    lost, bad = caught.value.issues
+    assert (lost.where, lost.code) == ("page p0.hea (row 2, record 'p0')", "missing")
+    assert "p0.dat cannot be opened" in lost.rule
+    assert (bad.where, bad.code) == ("page p2.csv (row 5, record 'p2')", "unit_missing")
+    assert "option" not in bad.remedy  # a table takes none
+
+
+@pytest.fixture(scope="module")
+def predictor(finished_run):
+    return Predictor.load(finished_run)
+
+
+def test_a_file_alone_as_bytes_and_in_a_table_scores_like_its_page(predictor, finished_run, table, tmp_path):
+    files = ("p0.hea", "p1.dcm", "p2.csv")
+    pd.DataFrame({"record_id": files, "ecg": [table.parent / name for name in files]}).to_csv(tmp_path / "a.csv")
+    scored = score_table(finished_run, tmp_path / "a.csv").set_index("record_id")["probability"]
+    for name in files:
+        page = read_any_page(table.parent / name, name=name)
+        Image.fromarray(page.pixels).save(tmp_path / "page.png")
+        drawn = predictor.predict(tmp_path / "page.png", gate=False).probability
+        assert predictor.predict(table.parent / name).probability == pytest.approx(drawn, abs=1e-9)
+        assert scored[name] == pytest.approx(drawn, abs=1e-9)
+        if not name.endswith(".hea"):
+            assert predictor.predict((table.parent / name).read_bytes()).probability == pytest.approx(drawn, abs=1e-9)
+    with pytest.raises(PageError, match=r"not an image.* or files of signals \(DICOM"):  # one file of several
+        predictor.predict((table.parent / "p0.hea").read_bytes())
+
+
+def test_a_warning_says_what_was_drawn(predictor, tmp_path):
+    signal = record_ecg(Heart(), np.random.default_rng(0)).astype(np.float32)
+    row = _written(Ecg(np.tile(signal, 2), 500.0, "simulated"), "csv", "long", tmp_path)
+    warnings = predictor.predict(tmp_path / row["ecg"]).warnings
+    assert "The recording lasts 20 s, and its first 10 s were used." in warnings
+
+
+@pytest.mark.slow
+def test_a_record_scores_alone_as_it_does_in_its_run(table, tmp_path, settings):
+    from cardiograph.run.pipeline import run
+
+    made = run(table, tmp_path / "run", load_config(None, {**settings, "model": {"epochs": 20, "patience": 5}}))
+    scored = pd.read_parquet(made.path / "predictions.parquet").set_index("record_id")["probability_sign"]
+    predictor, files = Predictor.load(made.path), pd.read_csv(table).set_index("record_id")["ecg"]
+    assert len(scored) >= 4
+    for record, probability in scored.items():
+        assert predictor.predict(table.parent / files[record]).probability == pytest.approx(probability, abs=1e-6)
+    split = pd.read_parquet(made.path / "split.parquet").set_index("record_id")["part"]
+    assert split["p0"] == split["again"]  # one recording in two formats
+    assert not json.loads((made.path / "run.json").read_text())["skipped"]
