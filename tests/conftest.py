@@ -85,7 +85,9 @@ def prepared(tmp_path_factory, cache_folder, settings):
     shutil.copytree(shared_folder / "run", own / "run")
     if not any(cache_folder.iterdir()):
         shutil.copytree(shared_folder / "cache", cache_folder, dirs_exist_ok=True)
-    return SimpleNamespace(table=shared_folder / "cohort" / "cohort.csv", run=own / "run")
+    return SimpleNamespace(
+        table=shared_folder / "cohort" / "cohort.csv", run=own / "run", cache=shared_folder / "cache"
+    )
 
 
 def make_run(folder, settings):

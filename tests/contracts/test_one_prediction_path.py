@@ -37,7 +37,7 @@ def test_predict_gives_the_probability_of_the_report(predictor, result):
 
 def test_one_patient_of_many_gets_the_answer_it_gets_alone(predictor, result):
     rows = list(result.itertuples())
-    size = 40  # more than one chunk of the predictor
+    size = 34  # more than one chunk of the predictor
     crowd = [query(rows[number % len(rows)]) for number in range(size)]
     answers = list(predictor.predict_many(crowd))
     chosen = size * 2 // 3

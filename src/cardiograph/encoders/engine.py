@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.errors import EngineError
+from cardiograph.errors import EngineError, RunError
 from cardiograph.imaging.prepare import INPUT_SIZE
 from cardiograph.registry import ENCODER_GROUP, encoder_spec
 from cardiograph.regular_files import read_regular
@@ -366,7 +366,11 @@ def _loaded(weights: Weights, readout: str, architecture: str) -> nn.Module:
 
 
 def _converted(weights: Weights, readout: str, cache: Path, architecture: str) -> tuple[bytes, bytes]:
-    """Return the network as OpenVINO IR, from the cache if its checksum matches."""
+    """Return the network as OpenVINO IR, from the cache if its checksum matches.
+
+    Raises:
+        RunError: If the cache cannot be written.
+    """
     folder = cache / "encoders" / f"{weights.sha256}-{readout}"
     try:
         kept = tuple(read_regular(folder / name) for name in (*IR_FILES, _CHECKSUM))
@@ -380,15 +384,22 @@ def _converted(weights: Weights, readout: str, cache: Path, architecture: str) -
     shape = [1, 3, INPUT_SIZE, INPUT_SIZE]
     model = openvino.convert_model(_loaded(weights, readout, architecture), example_input=torch.zeros(shape))
     model.reshape(shape)
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{readout}.", dir=folder.parent) as staging:
-        openvino.save_model(model, Path(staging) / IR_FILES[0], compress_to_fp16=False)
-        xml, weights_bin = (Path(staging, name).read_bytes() for name in IR_FILES)
-        Path(staging, _CHECKSUM).write_bytes(_checksum(xml, weights_bin))
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for name in (*IR_FILES, _CHECKSUM):
-            Path(staging, name).chmod(0o600)
-            Path(staging, name).replace(folder / name)
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{readout}.", dir=folder.parent) as staging:
+            openvino.save_model(model, Path(staging) / IR_FILES[0], compress_to_fp16=False)
+            xml, weights_bin = (Path(staging, name).read_bytes() for name in IR_FILES)
+            Path(staging, _CHECKSUM).write_bytes(_checksum(xml, weights_bin))
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for name in (*IR_FILES, _CHECKSUM):
+                Path(staging, name).chmod(0o600)
+                Path(staging, name).replace(folder / name)
+    except (OSError, RuntimeError) as error:  # OpenVINO raises RuntimeError if it cannot write
+        message = (
+            f"cache {folder}: the encoder cannot be written ({error}); free disk space, or set another folder with the "
+            "environment variable CARDIOGRAPH_CACHE"
+        )
+        raise RunError(message) from error
     return xml, weights_bin
 
 
