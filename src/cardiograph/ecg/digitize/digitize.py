@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.ink import find_ink
 from cardiograph.ecg.digitize.labels import erase, read_labels
 from cardiograph.ecg.digitize.layout import Layout, find_layout
+from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.traces import Trace, follow_traces
 from cardiograph.ecg.ecg import Ecg
@@ -24,6 +25,13 @@ MM_PER_MV = 10.0
 
 MIN_CONFIDENCE = 0.15
 """Confidence in the arrangement below which a page is refused."""
+
+SURE_CONFIDENCE, TURNED_CONFIDENCE, TURN_MARGIN = 0.35, 0.3, 0.05
+"""Confidence from which a page is not tried the other way up, least confidence of a page that is turned for its lead names,
+and lead in confidence that one way up needs over another."""
+
+TURNS = ((False, True, True), (True, False, False), (True, True, True))
+"""Turns that are tried: by 180, 90 and 270 degrees; see :func:`placed`."""
 
 MAX_ROWS = 15
 
@@ -81,7 +89,35 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     Raises:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
-    return read_traces(rectify(page, name=name), name=name)
+    rectified = rectify(page, name=name)
+    read, refusal = _tried(rectified, name)
+    if read is not None and read.layout.confidence >= SURE_CONFIDENCE:
+        return _with_notes(read, without=UNSURE_NOTE)
+    for turn in TURNS:
+        other, _ = _tried(placed(rectified, *turn), name)
+        if other is None or other.layout.confidence < TURNED_CONFIDENCE:
+            continue
+        if read is None or other.layout.confidence > read.layout.confidence + TURN_MARGIN:
+            return _with_notes(other, TURNED_NOTE, without=UNSURE_NOTE)
+        if other.layout.confidence > read.layout.confidence - TURN_MARGIN:
+            return _with_notes(read, UNSURE_NOTE, without=UNSURE_NOTE)
+    if read is None:
+        raise refusal or _refusal(name, "leads_unknown", "")
+    return read
+
+
+def _tried(rectified: RectifiedPage, name: str) -> tuple[DigitizedPage | None, EcgError | None]:
+    """Read the leads of a page as it lies; return the page, or the reason why it cannot be read."""
+    try:
+        return read_traces(rectified, name=name), None
+    except EcgError as error:
+        return None, error
+
+
+def _with_notes(read: DigitizedPage, *notes: str, without: str) -> DigitizedPage:
+    """Add notes to a page, and take one away."""
+    kept = dict.fromkeys((*(note for note in read.ecg.notes if note != without), *notes))
+    return replace(read, ecg=read.ecg.replace(notes=tuple(kept)))
 
 
 def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
@@ -90,7 +126,7 @@ def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
     Raises:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
-    ink = find_ink(rectified.pixels)
+    ink = find_ink(rectified.pixels, rectified.grid)
     labels = (*read_labels(ink.whole), *read_labels(ink.mask)) if ink.strokes else read_labels(ink.whole)
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
