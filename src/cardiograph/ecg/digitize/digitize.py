@@ -90,20 +90,19 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
     rectified = rectify(page, name=name)
-    read, refusal = _tried(rectified, name)
-    if read is not None and read.layout.confidence >= SURE_CONFIDENCE:
-        return _with_notes(read, without=UNSURE_NOTE)
-    for turn in TURNS:
-        other, _ = _tried(placed(rectified, *turn), name)
-        if other is None or other.layout.confidence < TURNED_CONFIDENCE:
-            continue
-        if read is None or other.layout.confidence > read.layout.confidence + TURN_MARGIN:
-            return _with_notes(other, TURNED_NOTE, without=UNSURE_NOTE)
-        if other.layout.confidence > read.layout.confidence - TURN_MARGIN:
-            return _with_notes(read, UNSURE_NOTE, without=UNSURE_NOTE)
-    if read is None:
-        raise refusal or _refusal(name, "leads_unknown", "")
-    return read
+    first, refusal = _tried(rectified, name)
+    if first is not None and first.layout.confidence >= SURE_CONFIDENCE:
+        return _with_notes(first, unsure=False)
+    others = [_tried(placed(rectified, *turn), name)[0] for turn in TURNS]
+    found = [other for other in others if other is not None and other.layout.confidence >= TURNED_CONFIDENCE]
+    if refusal is not None and not found:
+        raise refusal
+    ranked = sorted([*([first] if first else []), *found], key=lambda read: -read.layout.confidence)
+    leads_by = ranked[0].layout.confidence - (ranked[1].layout.confidence if len(ranked) > 1 else 0.0)
+    unsure = leads_by < TURN_MARGIN
+    # of ways up that score about equally, the one that the waves tell
+    best = first if first is not None and unsure and first in ranked[:2] else ranked[0]
+    return _with_notes(best, unsure=unsure or (best is first and UNSURE_NOTE in rectified.notes))
 
 
 def _tried(rectified: RectifiedPage, name: str) -> tuple[DigitizedPage | None, EcgError | None]:
@@ -114,10 +113,13 @@ def _tried(rectified: RectifiedPage, name: str) -> tuple[DigitizedPage | None, E
         return None, error
 
 
-def _with_notes(read: DigitizedPage, *notes: str, without: str) -> DigitizedPage:
-    """Add notes to a page, and take one away."""
-    kept = dict.fromkeys((*(note for note in read.ecg.notes if note != without), *notes))
-    return replace(read, ecg=read.ecg.replace(notes=tuple(kept)))
+def _with_notes(read: DigitizedPage, *, unsure: bool) -> DigitizedPage:
+    """Renew the notes on the way up of a page."""
+    corner, across = read.rectified.page_points(np.array([[0.0, 0.0], [1.0, 0.0]]))
+    along, down = across - corner
+    notes = [note for note in read.ecg.notes if note not in (UNSURE_NOTE, TURNED_NOTE)]
+    notes += [TURNED_NOTE] * bool(along < abs(down)) + [UNSURE_NOTE] * unsure
+    return replace(read, ecg=read.ecg.replace(notes=tuple(notes)))
 
 
 def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
