@@ -1,11 +1,12 @@
-"""Measures how truly pages are digitised: signal-to-noise ratio, correlation and names of the leads.
+"""Measures how truly pages are digitised: signal-to-noise ratio, correlation, names of the leads, and which way up.
 
 The signal-to-noise ratio of a lead is 10 log10(sum of truth^2 / sum of (truth - read)^2) over the printed samples, after
 the median offset is removed and the reading is shifted by at most 0.2 s; no gain is fitted. A missing or misnamed lead
-and every lead of a refused page count 0 dB. Every second page by file name is for development, the others for the final
-figure. Prints JSON. Usage:
+and every lead of a refused page count 0 dB. The names are compared row by row with those that the page shows. The sets
+and their halves are in `benchmarks/printed_pages.py`; the set `no-ecg` is the gallery of other pictures, all of which
+should be refused. Prints JSON. Usage:
 
-    python benchmarks/digitize.py [--sets pages-ludb,pages-ptb-xl] [--half development|final|all] [--worst 5]
+    python benchmarks/digitize.py [--sets pages-ludb,own,no-ecg] [--half development|final|all] [--pages 24] [--worst 5]
 """
 
 from __future__ import annotations
@@ -14,79 +15,21 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
 from fnmatch import fnmatch
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from cardiograph.ecg.digitize.digitize import digitize
+from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize
 from cardiograph.ecg.leads import LEADS
 from cardiograph.errors import EcgError
+from gallery import other_pictures
+from printed_pages import RATE_HZ, SETS, Printed
 
 SHIFT_S = 0.2
-RATE_HZ = 500
-
-
-@dataclass(frozen=True)
-class Printed:
-    """A page with the signal that it shows: [12, samples] in mV at 500 Hz, NaN where a lead is not printed."""
-
-    name: str
-    half: str
-    pixels: NDArray[np.uint8]
-    truth: NDArray[np.float64]
-
-
-def wfdb_signal(header: Path) -> NDArray[np.float64]:
-    """[12, 5000] in mV at 500 Hz of a WFDB record."""
-    import wfdb
-
-    record = wfdb.rdrecord(str(header.with_suffix("")))
-    names = [name.upper() for name in record.sig_name]
-    rows = np.stack([record.p_signal[:, names.index(lead.upper())] for lead in LEADS])
-    if record.fs != RATE_HZ:
-        time_s = np.arange(10 * RATE_HZ) / RATE_HZ
-        rows = np.stack([np.interp(time_s, np.arange(rows.shape[1]) / record.fs, row) for row in rows])
-    return rows
-
-
-def standard_print(signal: NDArray[np.float64], rhythm: str | None = "II") -> NDArray[np.float64]:
-    """What a 3 x 4 page shows of 10 s: 2.5 s of each lead, and all of the rhythm strip."""
-    shown = np.full_like(signal, np.nan)
-    quarter = signal.shape[1] // 4
-    for number, lead in enumerate(LEADS):
-        column = number // 3
-        part = slice(None) if lead == rhythm else slice(column * quarter, (column + 1) * quarter)
-        shown[number, part] = signal[number, part]
-    return shown
-
-
-def opened(file: Path) -> NDArray[np.uint8]:
-    """RGB pixels of a file."""
-    with Image.open(file) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def ludb_pages(data: Path) -> Iterator[Printed]:
-    """Pages of ecg-miner; all file numbers are odd, so every second file in their order is for development."""
-    for number, file in enumerate(sorted((data / "pages-ludb").glob("*.png"))):
-        truth = standard_print(wfdb_signal(data / "ludb" / "data" / f"{int(file.stem)}.hea"))
-        yield Printed(file.name, ("development", "final")[number % 2], opened(file), truth)
-
-
-def ptb_pages(data: Path) -> Iterator[Printed]:
-    """Pages of ecg-image-kit; even record numbers are for development."""
-    for file in sorted((data / "pages-ptb-xl").rglob("*.png")):
-        truth = standard_print(wfdb_signal(file.with_name(f"{file.stem[:8]}.hea")))
-        yield Printed(file.name, ("development", "final")[int(file.stem[:5]) % 2], opened(file), truth)
-
-
-SETS = {"pages-ludb": ludb_pages, "pages-ptb-xl": ptb_pages}
 
 
 def lead_score(truth: NDArray[np.float64], read: NDArray[np.float64]) -> tuple[float, float]:
@@ -114,65 +57,139 @@ def lead_score(truth: NDArray[np.float64], read: NDArray[np.float64]) -> tuple[f
     return max(ratio, 0.0), correlation
 
 
-def page_scores(page: Printed) -> dict[str, object]:
-    """Scores of a page: SNR and correlation of each printed lead, names, and processor time."""
-    printed = [number for number in range(12) if np.isfinite(page.truth[number]).any()]
+def names_read(page: Printed, read: DigitizedPage) -> list[tuple[str, str]]:
+    """Name on the page and name read, empty if none was read, of each place from left to right and row by row."""
+    rows: dict[int, list[str]] = {}
+    for place in sorted(read.layout.placements, key=lambda place: place.start):
+        rows.setdefault(place.row, []).append(place.lead.removeprefix("-"))
+    pairs = []
+    for number, leads in enumerate(page.rows):
+        found = rows.get(number, [])
+        found = found if len(found) == len(leads) else [""] * len(leads)
+        pairs += list(zip(leads, found, strict=True))
+    return pairs
+
+
+def is_upright(page: Printed, read: DigitizedPage) -> bool:
+    """Whether the page was read the right way up: its axes within 45 degrees of those of the picture before turning."""
+    height, width = read.rectified.pixels.shape[:2]
+    middle = np.array([width / 2, height / 2])
+    corner, across, down = read.rectified.page_points(middle + np.array([[0.0, 0.0], [20.0, 0.0], [0.0, 20.0]]))
+    turn = np.linalg.matrix_power(np.array([[0, 1], [-1, 0]]), page.turns)
+    # picture coordinates: y points down, so that a turn counter-clockwise takes x to -y
+    axes = np.stack([turn @ [1, 0], turn @ [0, 1]])
+    seen = np.stack([across - corner, down - corner])
+    return bool(((axes * seen).sum(axis=1) > 0.7 * np.linalg.norm(seen, axis=1)).all())
+
+
+def page_scores(page: Printed) -> dict:
+    """Scores of a page: SNR and correlation of each printed lead, names, way up, and processor time."""
+    printed = [LEADS[number] for number in range(12) if np.isfinite(page.truth[number]).any()]
+    scores: dict = {"half": page.half, "group": page.group, "refused": "", "layout": "", "upright": False, "wrong": []}
     begin = time.process_time()
     try:
-        digitized = digitize(page.pixels, name=page.name)
+        read = digitize(page.pixels, name=page.name)
     except EcgError as error:
-        seconds = time.process_time() - begin
-        zero = {LEADS[number]: 0.0 for number in printed}
-        return {"snr": zero, "correlation": zero, "refused": error.issues[0].code, "seconds": seconds, "layout": ""}
+        nothing = dict.fromkeys(printed, (0.0, 0.0))
+        return scores | {"leads": nothing, "refused": error.issues[0].code, "seconds": time.process_time() - begin}
     seconds = time.process_time() - begin
-    read = digitized.ecg.signal.astype(np.float64)
-    scores = {LEADS[number]: lead_score(page.truth[number], read[number]) for number in printed}
-    return {
-        "snr": {lead: score[0] for lead, score in scores.items()},
-        "correlation": {lead: score[1] for lead, score in scores.items()},
-        "refused": "",
-        "seconds": seconds,
-        "layout": digitized.layout.name,
-    }
+    names = names_read(page, read)
+    right = {lead for lead, found in names if lead == found}
+    signal = read.ecg.signal.astype(np.float64)
+    leads = {}
+    for lead in printed:
+        number = LEADS.index(lead)
+        leads[lead] = lead_score(page.truth[number], signal[number]) if lead in right else (0.0, 0.0)
+    wrong = [f"{lead}: {found or 'no name'}" for lead, found in names if lead != found]
+    if len({place.row for place in read.layout.placements}) != len(page.rows):
+        wrong.append(read.layout.name)
+    found = {"leads": leads, "layout": read.layout.name, "upright": is_upright(page, read), "wrong": wrong}
+    return scores | found | {"seconds": seconds}
 
 
-def summary(pages: list[tuple[str, dict]], worst: int) -> dict[str, object]:
+def summary(pages: dict[str, dict], worst: int) -> dict[str, object]:
     """Figures of one set."""
-    snr = np.array([value for _, page in pages for value in page["snr"].values()])
-    correlation = np.array([value for _, page in pages for value in page["correlation"].values()])
-    mean = sorted((float(np.mean(list(page["snr"].values()))), name, page) for name, page in pages)
+    values = np.array([score for page in pages.values() for score in page["leads"].values()]).reshape(-1, 2)
+    result: dict[str, object] = {
+        "pages": len(pages),
+        "all_leads_named": sum(not page["wrong"] and not page["refused"] for page in pages.values()),
+        "misnamed": {
+            name: page["wrong"] for name, page in pages.items() if any("no name" not in part for part in page["wrong"])
+        },
+        "upright": sum(page["upright"] for page in pages.values()),
+        "refused": {name: page["refused"] for name, page in pages.items() if page["refused"]},
+        "median_seconds": round(float(np.median([page["seconds"] for page in pages.values()])), 2),
+    }
+    if len(values):
+        snr = np.percentile(values[:, 0], (50, 5, 25)).round(2).tolist()
+        result |= {"snr_db_median_5_25": snr, "median_correlation": round(float(np.median(values[:, 1])), 4)}
+        mean = {name: float(np.mean([snr for snr, _ in page["leads"].values()])) for name, page in pages.items()}
+        result["worst"] = {
+            name: {"layout": pages[name]["layout"], **{k: round(v, 1) for k, (v, _) in pages[name]["leads"].items()}}
+            for name in sorted(mean, key=lambda name: mean[name])[:worst]
+        }
+    return result
+
+
+def set_figures(name: str, data: Path, options: argparse.Namespace) -> dict[str, object]:
+    """Figures of each half of a set, and of each group of its pages."""
+    pages = {
+        page.name: page_scores(page)
+        for page in SETS[name](data, options.pages)
+        if options.half in ("all", page.half) and fnmatch(page.name, options.only)
+    }
+    result: dict[str, object] = {}
+    for half in sorted({page["half"] for page in pages.values()}):
+        result[half] = summary({key: page for key, page in pages.items() if page["half"] == half}, options.worst)
+    groups: dict[str, list[dict]] = {}
+    for page in pages.values():
+        groups.setdefault(page["group"], []).append(page)
+    if len(groups) > 1:
+        result["groups"] = {group: _group(parts) for group, parts in groups.items()}
+    return result
+
+
+def _group(pages: list[dict]) -> dict[str, object]:
+    snr = [value for page in pages for value, _ in page["leads"].values()]
     return {
         "pages": len(pages),
-        "median_snr_db": round(float(np.median(snr)), 2),
-        "snr_db_percentiles_5_25": [round(float(value), 2) for value in np.percentile(snr, (5, 25))],
-        "median_correlation": round(float(np.median(correlation)), 4),
-        "all_leads_named": sum(min(page["snr"].values()) > 0 for _, page in pages),
-        "refused": {name: page["refused"] for name, page in pages if page["refused"]},
-        "median_seconds": round(float(np.median([page["seconds"] for _, page in pages])), 2),
-        "worst": {
-            name: {"layout": page["layout"], **{k: round(v, 1) for k, v in page["snr"].items()}}
-            for _, name, page in mean[:worst]
-        },
+        "all_leads_named": sum(not page["wrong"] and not page["refused"] for page in pages),
+        "upright": sum(page["upright"] for page in pages),
+        "refused": dict(Counter(page["refused"] for page in pages if page["refused"])),
+        "median_snr_db": round(float(np.median(snr)), 2) if snr else None,
     }
+
+
+def no_ecg(pages: int) -> dict[str, object]:
+    """Count the refusals of about ``pages`` pictures that are no ECG, evenly spread over the gallery."""
+    pictures = [picture for picture in other_pictures() if picture.number == 0]
+    codes: Counter[str] = Counter()
+    read = {}
+    for picture in pictures[:: max(len(pictures) // pages, 1)]:
+        try:
+            found = digitize(picture.pixels, name=picture.source)
+        except EcgError as error:
+            codes[error.issues[0].code] += 1
+        else:
+            read[f"{picture.kind}, {picture.source}"] = found.layout.name
+    return {"pictures": sum(codes.values()) + len(read), "refused": dict(codes), "read": read}
 
 
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", default=",".join(SETS), help=f"of {', '.join(SETS)}")
+    parser.add_argument("--sets", default="pages-ludb,pages-ptb-xl", help=f"of {', '.join(SETS)}, no-ecg")
     parser.add_argument("--half", choices=("development", "final", "all"), default="all")
+    parser.add_argument("--pages", type=int, default=24, help="pages of our own, shared pages of each half, pictures")
     parser.add_argument("--worst", type=int, default=5, help="pages listed with the score of each lead")
     parser.add_argument("--only", default="*", help="pattern of page names")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     shared = Path(os.environ.get("CARDIOGRAPH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-    results: dict[str, object] = {}
-    for name in options.sets.split(","):
-        halves: dict[str, list[tuple[str, dict]]] = {}
-        for page in SETS[name](shared / "data"):
-            if options.half in ("all", page.half) and fnmatch(page.name, options.only):
-                halves.setdefault(page.half, []).append((page.name, page_scores(page)))
-        results[name] = {half: summary(pages, options.worst) for half, pages in halves.items()}
+    results = {
+        name: no_ecg(options.pages) if name == "no-ecg" else set_figures(name, shared / "data", options)
+        for name in options.sets.split(",")
+    }
     print(json.dumps(results, indent=1))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.ink import find_ink
 from cardiograph.ecg.digitize.labels import erase, read_labels
 from cardiograph.ecg.digitize.layout import Layout, find_layout
+from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.traces import Trace, follow_traces
 from cardiograph.ecg.ecg import Ecg
@@ -24,6 +25,13 @@ MM_PER_MV = 10.0
 
 MIN_CONFIDENCE = 0.15
 """Confidence in the arrangement below which a page is refused."""
+
+SURE_CONFIDENCE, TURNED_CONFIDENCE, TURN_MARGIN = 0.35, 0.3, 0.05
+"""Confidence from which a page is not tried the other way up, least confidence of a page that is turned for its lead names,
+and lead in confidence that one way up needs over another."""
+
+TURNS = ((False, True, True), (True, False, False), (True, True, True))
+"""Turns that are tried: by 180, 90 and 270 degrees; see :func:`placed`."""
 
 MAX_ROWS = 15
 
@@ -81,7 +89,37 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     Raises:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
-    return read_traces(rectify(page, name=name), name=name)
+    rectified = rectify(page, name=name)
+    first, refusal = _tried(rectified, name)
+    if first is not None and first.layout.confidence >= SURE_CONFIDENCE:
+        return _with_notes(first, unsure=False)
+    others = [_tried(placed(rectified, *turn), name)[0] for turn in TURNS]
+    found = [other for other in others if other is not None and other.layout.confidence >= TURNED_CONFIDENCE]
+    if refusal is not None and not found:
+        raise refusal
+    ranked = sorted([*([first] if first else []), *found], key=lambda read: -read.layout.confidence)
+    leads_by = ranked[0].layout.confidence - (ranked[1].layout.confidence if len(ranked) > 1 else 0.0)
+    unsure = leads_by < TURN_MARGIN
+    # of ways up that score about equally, the one that the waves tell
+    best = first if first is not None and unsure and first in ranked[:2] else ranked[0]
+    return _with_notes(best, unsure=unsure or (best is first and UNSURE_NOTE in rectified.notes))
+
+
+def _tried(rectified: RectifiedPage, name: str) -> tuple[DigitizedPage | None, EcgError | None]:
+    """Read the leads of a page as it lies; return the page, or the reason why it cannot be read."""
+    try:
+        return read_traces(rectified, name=name), None
+    except EcgError as error:
+        return None, error
+
+
+def _with_notes(read: DigitizedPage, *, unsure: bool) -> DigitizedPage:
+    """Renew the notes on the way up of a page."""
+    corner, across = read.rectified.page_points(np.array([[0.0, 0.0], [1.0, 0.0]]))
+    along, down = across - corner
+    notes = [note for note in read.ecg.notes if note not in (UNSURE_NOTE, TURNED_NOTE)]
+    notes += [TURNED_NOTE] * bool(along < abs(down)) + [UNSURE_NOTE] * unsure
+    return replace(read, ecg=read.ecg.replace(notes=tuple(notes)))
 
 
 def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
@@ -90,7 +128,7 @@ def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
     Raises:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
-    ink = find_ink(rectified.pixels)
+    ink = find_ink(rectified.pixels, rectified.grid)
     labels = (*read_labels(ink.whole), *read_labels(ink.mask)) if ink.strokes else read_labels(ink.whole)
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)

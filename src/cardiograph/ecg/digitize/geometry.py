@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,7 +72,8 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
     first, size = _window(page.shape, lattice.to_mm @ np.linalg.inv(working.to_page), lattice)
     low, high = ((place - first) * PIXELS_PER_MM for place in lattice.box_mm)
     box = np.clip(np.append(low, high), 0, np.tile(size, 2) * TILE_MM * PIXELS_PER_MM).astype(int)
-    return upright(_warp(page, lattice, working.to_page, first, size), (*box.tolist(),))
+    left, top, right, bottom = box.tolist()
+    return upright(replace(_warp(page, lattice, working.to_page, first, size), grid=(left, top, right, bottom)))
 
 
 def _warp(

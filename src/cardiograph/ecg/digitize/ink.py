@@ -16,6 +16,9 @@ Mask = NDArray[np.uint8]
 FRAME_MM = 90.0
 """A perfectly straight horizontal line of this length is a frame or a rule, not a trace."""
 
+AREA_MM = 4.0
+"""Side of a square that neither a trace nor a letter fills."""
+
 STROKE_MM = 3.5
 """Shortest vertical line that may be a separator or the side of a calibration pulse."""
 
@@ -66,14 +69,25 @@ class Ink:
     pulses: tuple[Pulse, ...]
 
 
-def find_ink(pixels: NDArray[np.uint8]) -> Ink:
+GRID_MARGIN_MM = 5.0
+"""Paper around the grid on which ink counts; beyond it may be the edge of the sheet and a table."""
+
+
+def find_ink(pixels: NDArray[np.uint8], grid: tuple[int, int, int, int] | None = None) -> Ink:
     """Find the pen strokes of a rectified page.
 
     Args:
         pixels: [h, w, 3] uint8 RGB at 8 pixels per millimetre.
+        grid: Left, top, right and bottom of the grid, pixels; if None, ink counts on the whole page.
     """
     darkness = _darkness(pixels)
-    mask = (darkness > _threshold(darkness)).astype(np.uint8)
+    if grid is not None:
+        margin = round(GRID_MARGIN_MM * PIXELS_PER_MM)
+        inside = slice(max(grid[1] - margin, 0), grid[3] + margin), slice(max(grid[0] - margin, 0), grid[2] + margin)
+        kept = np.zeros_like(darkness)
+        kept[inside] = darkness[inside]
+        darkness = kept
+    mask = _without_areas((darkness > _threshold(darkness)).astype(np.uint8))
     cleared = _without_frames(mask)
     lines = _vertical_lines(cleared)
     pulses = find_pulses(cleared, lines)
@@ -102,6 +116,23 @@ def _threshold(darkness: NDArray[np.float32]) -> float:
     sample = darkness[::3, ::3]
     grid, pen = np.percentile(sample, (93, 99))
     return float(max(grid + 0.42 * (pen - grid), 0.12))
+
+
+def _without_areas(mask: Mask) -> Mask:
+    """Take out what is dark all over: a table beside the sheet, a redaction bar."""
+    import cv2
+
+    step = 4
+    small = (cv2.resize(255 * mask, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA) > 240).astype(
+        np.uint8
+    )
+    side = round(AREA_MM * PIXELS_PER_MM / step)
+    areas = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    if not areas.any():
+        return mask
+    spread = cv2.dilate(areas, np.ones((5, 5), np.uint8))
+    spread = np.asarray(cv2.resize(spread, mask.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    return mask & ~spread & np.uint8(1)
 
 
 def _without_frames(mask: Mask) -> Mask:

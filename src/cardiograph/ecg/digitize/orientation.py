@@ -48,17 +48,17 @@ Box = tuple[int, int, int, int]
 """Left, top, right and bottom in rectified pixels."""
 
 
-def upright(page: RectifiedPage, box: Box) -> RectifiedPage:
+def upright(page: RectifiedPage) -> RectifiedPage:
     """Turn a rectified page so that its traces run from left to right and point up.
 
     Of the page and the page turned by 90 degrees, the one is taken whose traces run along it. Waves and calibration pulses
     then tell upside down and mirrored apart from upright.
 
     Args:
-        page: Rectified page.
-        box: The grid on it.
+        page: Rectified page with its grid.
     """
-    view = reduced(page.pixels, box)
+    height, width = page.pixels.shape[:2]
+    view = reduced(page.pixels, page.grid or (0, 0, width, height))
     found = [find_traces(each) for each in (view, np.ascontiguousarray(view.transpose(1, 0, 2)[:, ::-1]))]
     along = STRETCH_WEIGHT * _stretch(found[0].ink) + float(np.log(_rows(found[0]) / _rows(found[1])))
     sideways = along < -UPRIGHT_PRIOR
@@ -70,7 +70,7 @@ def upright(page: RectifiedPage, box: Box) -> RectifiedPage:
         "top_bottom": odds["top_bottom"] - MIRROR_ODDS,
     }
     lie = max(scores, key=lambda each: scores[each])
-    turned = _placed(page, sideways, *FLIPS[lie])
+    turned = placed(page, sideways, *FLIPS[lie])
     notes = list(page.notes)
     if sideways or lie != "upright":
         notes.append(TURNED_NOTE)
@@ -117,15 +117,20 @@ def _stretch(ink: Mask) -> float:
     return float((area * (wide - high)).sum() / max((area * (wide + high)).sum(), 1.0))
 
 
-def _placed(page: RectifiedPage, sideways: bool, columns_back: bool, rows_back: bool) -> RectifiedPage:
+def placed(page: RectifiedPage, sideways: bool, columns_back: bool, rows_back: bool) -> RectifiedPage:
     """Turn a page by 90 degrees clockwise if ``sideways``, and then reverse its columns or rows."""
     height, width = page.pixels.shape[:2]
+    box = page.grid or (0, 0, width, height)
     if sideways:
         # the new x is the old height - 1 - y, the new y the old x
         old = np.array([[0, 1, 0], [-1, 0, height - 1], [0, 0, 1.0]])
+        box = (height - box[3], box[0], height - box[1], box[2])
         height, width = width, height
     else:
         old = np.eye(3)
+    left, top, right, bottom = box
+    left, right = (width - right, width - left) if columns_back else (left, right)
+    top, bottom = (height - bottom, height - top) if rows_back else (top, bottom)
     for axis, (back, last) in enumerate(((columns_back, width - 1), (rows_back, height - 1))):
         if back:
             old[:, 2] += old[:, axis] * last
@@ -135,6 +140,7 @@ def _placed(page: RectifiedPage, sideways: bool, columns_back: bool, rows_back: 
         pixels=_turned(page.pixels, sideways, columns_back, rows_back),
         to_page=page.to_page @ old,
         curl=None if page.curl is None else _turned(page.curl, sideways, columns_back, rows_back),
+        grid=None if page.grid is None else (left, top, right, bottom),
     )
 
 

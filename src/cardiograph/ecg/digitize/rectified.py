@@ -23,6 +23,7 @@ class RectifiedPage:
         notes: Facts that a reader of the results must know; each is a whole sentence.
         curl: [h, w, 2] displacement of the page coordinates in page pixels, added after ``to_page``; None if the
             homography suffices.
+        grid: Left, top, right and bottom of the grid in rectified pixels; None if it is not known.
     """
 
     pixels: NDArray[np.uint8]
@@ -31,6 +32,7 @@ class RectifiedPage:
     confidence: float = 1.0
     notes: tuple[str, ...] = ()
     curl: NDArray[np.float32] | None = None
+    grid: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and types."""

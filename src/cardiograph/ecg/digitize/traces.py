@@ -20,6 +20,9 @@ MIN_ROW_SPACING_MM = 9.0
 MAX_RUNS = 28
 """Vertical runs of ink considered in each column."""
 
+SCRAP_MM, SCRAP_GAP_MM = 10.0, 5.0
+"""A piece at an end of a row that is shorter, and farther from the rest, is no part of it, such as the edge of the sheet."""
+
 GAP = 3.0
 """Cost of a column in which a trace has no ink, in pixels of vertical distance."""
 
@@ -83,7 +86,7 @@ def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
     sloping = pulses_in_traces(rows)
     for row in rows:
         _cut(row, sloping)
-    rows = [_trim(row) for row in rows]
+    rows = [_without_scraps(_trim(row)) for row in rows]
     long = [row for row in rows if np.isfinite(row).sum() >= MIN_ROW_MM * PIXELS_PER_MM]
     return tuple(Trace(float(np.nanmedian(row)), row) for row in long), (*ink.pulses, *sloping)
 
@@ -228,6 +231,20 @@ def _heights(runs: Runs, path: NDArray[np.int64], pen: float) -> NDArray[np.floa
         line = np.where(up >= np.maximum(down, 0), top + pen / 2, np.where(down >= 0, bottom - pen / 2, line))
     values[known] = np.where(bottom - top < 1.8 * pen, centre, line)
     return values
+
+
+def _without_scraps(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take short pieces far from the rest off both ends of a line."""
+    known = np.flatnonzero(np.isfinite(values))
+    pieces = np.split(known, np.flatnonzero(np.diff(known) > SCRAP_GAP_MM * PIXELS_PER_MM) + 1)
+    while len(pieces) > 1 and len(pieces[0]) < SCRAP_MM * PIXELS_PER_MM:
+        pieces = pieces[1:]
+    while len(pieces) > 1 and len(pieces[-1]) < SCRAP_MM * PIXELS_PER_MM:
+        pieces = pieces[:-1]
+    kept = np.full_like(values, np.nan)
+    for piece in pieces:
+        kept[piece] = values[piece]
+    return kept
 
 
 def _at(columns: NDArray[np.int64], values: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
