@@ -131,8 +131,8 @@ def _without_areas(mask: Mask) -> Mask:
     if not areas.any():
         return mask
     spread = cv2.dilate(areas, np.ones((5, 5), np.uint8))
-    spread = np.asarray(cv2.resize(spread, mask.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
-    return mask & ~spread & np.uint8(1)
+    covered = cv2.resize(spread, mask.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return np.asarray(np.where(covered, 0, mask), np.uint8)
 
 
 def _without_frames(mask: Mask) -> Mask:
@@ -145,8 +145,8 @@ def _without_frames(mask: Mask) -> Mask:
     )
     if not long.any():
         return mask
-    spread = np.asarray(cv2.dilate(long, np.ones((3, 9), np.uint8)), np.uint8)
-    return mask & ~spread & np.uint8(1)
+    covered = cv2.dilate(long, np.ones((3, 9), np.uint8)) > 0
+    return np.asarray(np.where(covered, 0, mask), np.uint8)
 
 
 def _vertical_lines(mask: Mask) -> tuple[Stroke, ...]:
