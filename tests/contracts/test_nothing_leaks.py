@@ -150,15 +150,15 @@ def permuted_aurocs(model, seeds, *, by_row):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_labels_permuted_by_group_cannot_be_predicted(name):
-    found = list(permuted_aurocs(name, range(10), by_row=False))
-    assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(10)
+    found = list(permuted_aurocs(name, range(6), by_row=False))
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found, ddof=1) / np.sqrt(6)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_permutation_test_can_fail(name):
     """The same noise with its copies on both sides of the split looks like knowledge."""
-    found = list(permuted_aurocs(name, range(6), by_row=True))
-    assert np.mean(found) - 3 * np.std(found, ddof=1) / np.sqrt(6) > 0.5
+    found = list(permuted_aurocs(name, range(4), by_row=True))
+    assert np.mean(found) - 3 * np.std(found, ddof=1) / np.sqrt(4) > 0.5
 
 
 LISTENING = CONFIG.model_copy(

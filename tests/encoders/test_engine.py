@@ -68,19 +68,13 @@ def test_a_saved_engine_computes_the_same(engines, weights, name):
     np.testing.assert_array_equal(probe(load_engine(engines[name].contents(), facts)), probe(engines[name]))
 
 
-@pytest.mark.parametrize(("name", "damage"), [("encoder.bin", -1), ("checksum", None)])
-def test_an_encoder_in_the_cache_that_is_not_as_it_was_written_is_made_again(
-    engines, weights, cache_folder, tmp_path, name, damage
-):
+def test_an_encoder_in_the_cache_that_is_not_as_it_was_written_is_made_again(engines, weights, cache_folder, tmp_path):
     (folder,) = cache_folder.glob(f"encoders/{weights.sha256}-final")
     shutil.copytree(folder, tmp_path / "encoders" / folder.name)
-    path = tmp_path / "encoders" / folder.name / name
+    path = tmp_path / "encoders" / folder.name / "encoder.bin"
     content = bytearray(path.read_bytes())
-    if damage is None:
-        path.unlink()
-    else:
-        content[damage] ^= 1
-        path.write_bytes(content)
+    content[-1] ^= 1
+    path.write_bytes(content)
     made = make_engine(weights, "openvino", "f32", cache=tmp_path)
     assert made.contents()["encoder.bin"] == engines["openvino"].contents()["encoder.bin"]
     assert {each.name for each in path.parent.iterdir()} == {"encoder.xml", "encoder.bin", "checksum"}

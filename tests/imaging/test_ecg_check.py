@@ -171,10 +171,10 @@ def test_shared_pages_and_copies_of_them_pass(shared):
 
 
 @pytest.mark.slow
-def test_a_third_of_the_shared_pages_pass(shared):
-    reasons = [reason(grid_view(page)) for page in shared_pages(shared, 0, 3)]
-    assert len(reasons) == 123
-    assert sum(found is None for found in reasons) >= 120  # 98 %
+def test_a_sixth_of_the_shared_pages_pass(shared):
+    reasons = [reason(grid_view(page)) for page in shared_pages(shared, 0, 6)]
+    assert len(reasons) == 62
+    assert sum(found is None for found in reasons) >= 60  # 97 %
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def head(length, kind="application/json"):
 
 
 @pytest.mark.slow
-def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page, values):
+def test_a_server_survives_hundreds_of_bad_uploads(finished_run, tmp_path, page, values):
     server = Process(finished_run, tmp_path)
     rng, sent = random.Random(5), 0  # noqa: S311
 
@@ -155,7 +155,7 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
                 lambda _: httpx.post(f"{server.url}/v1/predictions", files=large, timeout=60), range(8)
             )
             assert {answer.status_code for answer in answers} == {201}
-        for _ in range(5):
+        for _ in range(2):
             big = httpx.post(f"{server.url}/v1/predictions", files={"page": b"\0" * (50 * MIB)}, timeout=60)
             pieces = (b"\0" * MIB for _ in range(50))
             headers = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -166,7 +166,7 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
         late = head(1000)[:-2] + b"X: " + b"x" * 1_000_000 + b"\r\n\r\n"
         senders = [(head(1000), *[b" "] * 12), (b"POST /v1/pre", *[b"d"] * 30), (late,)]
         slow = [
-            partial(lambda pieces: result.append(raw(server.url, *pieces, pause=0.5)), each) for each in senders * 5
+            partial(lambda pieces: result.append(raw(server.url, *pieces, pause=0.5)), each) for each in senders * 3
         ]
         threads = [threading.Thread(target=sender) for sender in slow]
         for thread in threads:
@@ -176,15 +176,15 @@ def test_a_server_survives_five_hundred_bad_uploads(finished_run, tmp_path, page
         for thread in threads:
             thread.join()
         statuses = Counter(answer[9:12] for answer in result)
-        assert statuses[b"408"] == 5
-        assert statuses[b"400"] + statuses[b""] == 10  # an answer to endless headers may be lost in their flood
+        assert statuses[b"408"] == 3
+        assert statuses[b"400"] + statuses[b""] == 6  # an answer to endless headers may be lost in their flood
         sent += len(slow)
         for _ in range(20):  # who hangs up in the middle gets nothing and leaves nothing
             place = urlsplit(server.url)
             with socket.create_connection((place.hostname, place.port)) as connection:
                 connection.sendall(head(1000) + b"{")
             sent += 1
-        assert sent >= 500
+        assert sent >= 450
         assert good() == 201
         assert server.peak_mib < 1536
         assert '"status": 500' not in server.log.read_text()
