@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test slow check audit bench clean
+.PHONY: help install demo test slow exhaustive check audit bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,10 +35,13 @@ demo: $(STAMP) ## the whole pipeline on 600 synthetic patients, offline
 	$(BIN)/cardiograph demo
 
 test: $(STAMP)-test ## the default test suite
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m 'not slow and not exhaustive' -n 2 --dist worksteal
 
 slow: $(STAMP)-test ## the tests marked slow
-	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m 'slow and not exhaustive' -n 2 --dist worksteal
+
+exhaustive: $(STAMP)-test ## the tests marked exhaustive, before a release
+	$(BIN)/python -m pytest -m exhaustive -n 2 --dist worksteal
 
 check: $(STAMP)-dev audit ## lint, format, types, import contracts, known vulnerabilities
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ def test_the_standard_error_by_hand():
     assert hanley_mcneil(0.8, 30, 70) == pytest.approx(by_hand)
 
 
+@pytest.mark.exhaustive
 def test_the_standard_error_by_simulation():
     """Exponential scores, for which the formula is exact: rates 1 and 1/4 give an AUROC of 0.8."""
     rng = np.random.default_rng(0)

@@ -52,6 +52,7 @@ def test_the_width_in_the_registry_is_that_of_the_network(name):
     assert found.shape == (1, encoder_spec(name).width)
 
 
+@pytest.mark.exhaustive
 def test_resnet50_gives_the_same_embedding_on_both_engines(tmp_path):
     weights = load_weights("random", seed=0, cache=tmp_path, architecture="resnet50")
     page = np.random.default_rng(0).normal(size=(3, 224, 224)).astype(np.float32)

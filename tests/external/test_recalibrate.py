@@ -165,6 +165,7 @@ def finished_after_kills(monkeypatch, command, *, step=1):
     raise AssertionError
 
 
+@pytest.mark.exhaustive
 def test_an_evaluation_that_was_killed_at_any_write_goes_on(first_run, cohorts, tmp_path, monkeypatch):
     found, killed = finished_after_kills(
         monkeypatch, lambda: evaluate_cohort(first_run, cohorts["third"], tmp_path / "out")
@@ -185,6 +186,7 @@ def test_an_unfinished_evaluation_of_another_cohort_is_refused(first_run, cohort
         evaluate_cohort(first_run, cohorts["more"], tmp_path / "out")
 
 
+@pytest.mark.exhaustive
 def test_an_extension_and_a_renewal_that_were_killed_at_any_write_go_on(
     first_run, cohorts, recalibrated, tmp_path, monkeypatch
 ):

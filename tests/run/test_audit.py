@@ -68,6 +68,7 @@ def test_the_second_audit_is_read_from_the_cache(cohort_table, monkeypatch):
     assert audit_cohort(cohort_table) == first
 
 
+@pytest.mark.exhaustive
 def test_whatever_changes_the_findings_is_looked_at_again(frame, tmp_path, monkeypatch):
     path = written(frame, tmp_path)
     audit_cohort(path)

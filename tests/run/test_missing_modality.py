@@ -203,6 +203,7 @@ ALL = ["split_parts_groups"]
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_only_pages_are_copied(partial, short, tmp_path):
     partial.to_csv(tmp_path / "cohort.csv", index=False)
     config = load_config(None, {**short, "balance": {"mode": "augment"}})
@@ -212,6 +213,7 @@ def test_only_pages_are_copied(partial, short, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("graph", [{"space": "clinical"}, {"metric": "cosine"}])
+@pytest.mark.exhaustive
 def test_other_spaces_take_them_too(partial, short, tmp_path, graph):
     partial.to_csv(tmp_path / "cohort.csv", index=False)
     folder = run(tmp_path / "cohort.csv", tmp_path / "run", load_config(None, {**short, "graph": graph})).path

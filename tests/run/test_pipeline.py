@@ -61,6 +61,7 @@ def test_clinical_values_simulated_from_the_label_are_a_simulator_check(frame, l
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_clinical_values_simulated_blind_say_so(frame, learn):
     folder = learn(frame[["record_id", "patient_id", "ecg", "label"]], clinical={"simulate": "blind"})
     assert json.loads((folder / "metrics.json").read_text())["provenance"] == "simulated blind to the label"
@@ -167,6 +168,7 @@ def test_unlabelled_records_are_neighbours_unless_their_group_is_tested(frame, l
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["weights", "augment"])
+@pytest.mark.exhaustive
 def test_balancing_touches_training_records_only(frame, learn, finished_run, mode):
     folder = learn(frame, balance={"mode": mode})
     plain = pd.read_parquet(finished_run / "split.parquet")

@@ -99,6 +99,7 @@ def test_every_control_gives_scores(shared_cohort, name):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ten_permutations_score_half(shared, make_shared_cohort):
     """On noise in place of pages any cohort does; here the shared table gives groups of eight copies."""
     shared_cohort = make_shared_cohort(

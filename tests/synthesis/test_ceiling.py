@@ -24,6 +24,7 @@ def test_ceilings_lie_where_they_should_on_few_draws():
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ceilings_lie_where_they_should_on_200000_draws():
     check(measure_ceilings(200_000, np.random.default_rng(0)), slack=0)
     single = measure_single_variables(200_000, np.random.default_rng(0))

@@ -111,6 +111,7 @@ def test_a_killed_comparison_resumes_with_equal_results(compared, values_table, 
     assert without_clock(found) == without_clock(compared[0])
 
 
+@pytest.mark.exhaustive
 def test_more_repeats_add_to_what_is_there(values_table, tmp_path, counted):
     options = CompareOptions(models=("default", "logistic"), folds=2, repeats=1, workers=1)
     compare(values_table, tmp_path / "out", values_settings(), options)
@@ -216,6 +217,7 @@ def test_processes_come_to_the_figures_of_one(compared, values_table, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_pages_are_compared_and_choose_components(page_table, cheap_encoder, tmp_path):
     options = CompareOptions(models=("default", "gcn", "logistic", "boosting"), folds=2, repeats=1, workers=1)
     found = compare(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), options)

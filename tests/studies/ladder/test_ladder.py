@@ -140,6 +140,7 @@ def test_names_of_the_cohort_are_escaped(finished_ladder, tmp_path):
     assert "<i>" not in page
 
 
+@pytest.mark.exhaustive
 def test_a_killed_ladder_resumes_with_equal_results(finished_ladder, values_table, tmp_path, counted, monkeypatch):
     keep = ladder.TrialLog.keep
 
@@ -290,6 +291,7 @@ def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_processes_come_to_the_scores_of_one(finished_ladder, values_table, tmp_path):
     found = run_ladder(values_table, tmp_path / "out", values_settings(), LadderOptions(seeds=2, workers=2))
     for block, other in zip(
@@ -300,6 +302,7 @@ def test_processes_come_to_the_scores_of_one(finished_ladder, values_table, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_pages_give_both_ladders(page_table, cheap_encoder, tmp_path):
     found = run_ladder(page_table, tmp_path / "out", page_settings(model={"epochs": 3}), OPTIONS)
     assert [block.name for block in found.ladders] == ["image", "both"]
