@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cardiograph.ecg.leads import CHEST, LEADS, LIMB, lead_name
+from cardiograph.ecg.leads import CHEST, LEADS, LIMB, LIMB_WEIGHTS, lead_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -254,22 +254,12 @@ def derive_limb_leads(signal: Millivolts) -> tuple[str, ...]:
     if not missing or len(present) < 2:
         return ()
     # Each limb lead is a combination of leads I and II: solve for these by least squares over the recorded leads.
-    there = np.array([_COMBINATION[lead] for lead in present])
+    there = np.array([LIMB_WEIGHTS[lead] for lead in present])
     rows = signal[[LEADS.index(lead) for lead in present]].astype(np.float64)
     one_two = np.linalg.pinv(there) @ rows
     for lead in missing:
-        signal[LEADS.index(lead)] = (np.array(_COMBINATION[lead]) @ one_two).astype(np.float32)
+        signal[LEADS.index(lead)] = (np.array(LIMB_WEIGHTS[lead]) @ one_two).astype(np.float32)
     return tuple(lead for lead in missing if np.isfinite(signal[LEADS.index(lead)]).any())
 
-
-_COMBINATION = {
-    "I": (1.0, 0.0),
-    "II": (0.0, 1.0),
-    "III": (-1.0, 1.0),
-    "aVR": (-0.5, -0.5),
-    "aVL": (1.0, -0.5),
-    "aVF": (-0.5, 1.0),
-}
-"""Weight of lead I and of lead II in each limb lead."""
 
 __all__ = ["CHEST", "LEADS", "LIMB", "DeviceFilters", "Ecg", "derive_limb_leads"]

@@ -41,6 +41,16 @@ def twelve_leads(independent: NDArray[np.float64]) -> NDArray[np.float64]:
 LIMB = LEADS[:6]
 CHEST = LEADS[6:]
 
+LIMB_WEIGHTS = {
+    "I": (1.0, 0.0),
+    "II": (0.0, 1.0),
+    "III": (-1.0, 1.0),
+    "aVR": (-0.5, -0.5),
+    "aVL": (1.0, -0.5),
+    "aVF": (-0.5, 1.0),
+}
+"""Weight of lead I and of lead II in each limb lead. Source: Einthoven 1913, Goldberger 1942."""
+
 _LEAD = re.compile(r"(?:(?:lead|ecg)[\s_:.]*)?(-?)\s*(i{1,3}|av[rlf]|v[1-6])", re.IGNORECASE)
 _SPELLING = {lead.upper(): lead for lead in LEADS}
 

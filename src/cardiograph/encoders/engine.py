@@ -6,7 +6,6 @@ import copy
 import hashlib
 import itertools
 import json
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,22 +16,19 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.errors import EngineError, RunError
+from cardiograph.encoders.conversion import IR_FILES, convert, load_network
+from cardiograph.errors import EngineError
 from cardiograph.imaging.prepare import INPUT_SIZE
 from cardiograph.registry import ENCODER_GROUP, encoder_spec
-from cardiograph.regular_files import read_regular
 from cardiograph.threads import available_threads
 
 if TYPE_CHECKING:
     import openvino
-    from torch import nn
 
     from cardiograph.encoders.weights import Weights
 
-TORCH_FILE, IR_FILES = "encoder.safetensors", ("encoder.xml", "encoder.bin")
-"""Names of the files of an engine in a bundle and in the cache."""
-
-_CHECKSUM = "checksum"
+TORCH_FILE = "encoder.safetensors"
+"""Name of the file of a torch engine in a bundle."""
 
 
 class Contents(Protocol):
@@ -120,7 +116,7 @@ class TorchEngine:
         self._torch = torch
         self._device = device
         self._tensors = weights.tensors
-        self._network = _loaded(weights, readout, architecture).to(device)
+        self._network = load_network(weights, readout, architecture).to(device)
         if device != "cpu":
             # set once for the process: setting and resetting them for each page would race with other threads
             cudnn = torch.backends.cudnn
@@ -304,7 +300,7 @@ def make_engine(  # noqa: PLR0913 - everything that determines an embedding
             message = f"engine torch runs f32 only, not {precision}; use --engine openvino or --precision f32"
             raise EngineError(message)
         return TorchEngine(weights, readout, device, architecture)
-    return OpenVinoEngine(_converted(weights, readout, cache, architecture), precision)
+    return OpenVinoEngine(convert(weights, readout, cache, architecture), precision)
 
 
 def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
@@ -354,54 +350,3 @@ def probe(engine: Engine) -> NDArray[np.float32]:
 
 def _probe_input() -> NDArray[np.float32]:
     return np.random.default_rng(20250101).normal(size=(3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32)
-
-
-def _loaded(weights: Weights, readout: str, architecture: str) -> nn.Module:
-    from cardiograph.encoders.readout import with_readout
-    from cardiograph.encoders.weights import build_network
-
-    network = build_network(architecture)
-    network.load_state_dict(weights.tensors, strict=False)
-    return with_readout(network, readout)
-
-
-def _converted(weights: Weights, readout: str, cache: Path, architecture: str) -> tuple[bytes, bytes]:
-    """Return the network as OpenVINO IR, from the cache if its checksum matches.
-
-    Raises:
-        RunError: If the cache cannot be written.
-    """
-    folder = cache / "encoders" / f"{weights.sha256}-{readout}"
-    try:
-        kept = tuple(read_regular(folder / name) for name in (*IR_FILES, _CHECKSUM))
-    except OSError:
-        kept = ()
-    if kept and kept[2] == _checksum(kept[0], kept[1]):
-        return kept[0], kept[1]
-    import openvino
-    import torch
-
-    shape = [1, 3, INPUT_SIZE, INPUT_SIZE]
-    model = openvino.convert_model(_loaded(weights, readout, architecture), example_input=torch.zeros(shape))
-    model.reshape(shape)
-    try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{readout}.", dir=folder.parent) as staging:
-            openvino.save_model(model, Path(staging) / IR_FILES[0], compress_to_fp16=False)
-            xml, weights_bin = (Path(staging, name).read_bytes() for name in IR_FILES)
-            Path(staging, _CHECKSUM).write_bytes(_checksum(xml, weights_bin))
-            folder.mkdir(mode=0o700, exist_ok=True)
-            for name in (*IR_FILES, _CHECKSUM):
-                Path(staging, name).chmod(0o600)
-                Path(staging, name).replace(folder / name)
-    except (OSError, RuntimeError) as error:  # OpenVINO raises RuntimeError if it cannot write
-        message = (
-            f"cache {folder}: the encoder cannot be written ({error}); free disk space, or set another folder with the "
-            "environment variable CARDIOGRAPH_CACHE"
-        )
-        raise RunError(message) from error
-    return xml, weights_bin
-
-
-def _checksum(xml: bytes, weights_bin: bytes) -> bytes:
-    return hashlib.sha256(hashlib.sha256(xml).digest() + weights_bin).hexdigest().encode()

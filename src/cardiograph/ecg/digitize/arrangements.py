@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.leads import CHEST, LEADS, LIMB_WEIGHTS
 
 _CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III")
-_CHEST = LEADS[6:]
 
 
 @dataclass(frozen=True)
@@ -40,24 +39,16 @@ def _by_columns(*columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 ARRANGEMENTS = (
     Arrangement("3 x 4", _by_columns(LEADS[:3], LEADS[3:6], LEADS[6:9], LEADS[9:]), (0, 1, 2, 3)),
     Arrangement("3 x 4 Cabrera", _by_columns(_CABRERA[:3], _CABRERA[3:], LEADS[6:9], LEADS[9:]), (0, 1, 2, 3)),
-    Arrangement("6 x 2", _by_columns(LEADS[:6], _CHEST), (0, 1)),
-    Arrangement("6 x 2 Cabrera", _by_columns(_CABRERA, _CHEST), (0, 1)),
+    Arrangement("6 x 2", _by_columns(LEADS[:6], CHEST), (0, 1)),
+    Arrangement("6 x 2 Cabrera", _by_columns(_CABRERA, CHEST), (0, 1)),
     Arrangement("12 x 1", _by_columns(LEADS), (0, 1)),
-    Arrangement("12 x 1 Cabrera", _by_columns((*_CABRERA, *_CHEST)), (0, 1)),
+    Arrangement("12 x 1 Cabrera", _by_columns((*_CABRERA, *CHEST)), (0, 1)),
     Arrangement("6 x 1 limb", _by_columns(LEADS[:6])),
-    Arrangement("6 x 1 chest", _by_columns(_CHEST)),
+    Arrangement("6 x 1 chest", _by_columns(CHEST)),
 )
 
-_WEIGHTS = {
-    "I": (1.0, 0.0),
-    "II": (0.0, 1.0),
-    "III": (-1.0, 1.0),
-    "aVR": (-0.5, -0.5),
-    "aVL": (1.0, -0.5),
-    "aVF": (-0.5, 1.0),
-    "-aVR": (0.5, 0.5),
-}
-"""Weight of lead I and of lead II in each limb lead. Source: Einthoven 1913, Goldberger 1942."""
+_WEIGHTS = {**LIMB_WEIGHTS, "-aVR": (0.5, 0.5)}
+"""Weight of lead I and of lead II in each limb lead, and in the inverted aVR of the Cabrera order."""
 
 
 def limb_agreement(leads: tuple[str, ...], signals: NDArray[np.float64]) -> float | None:

@@ -119,7 +119,7 @@ def _threshold(darkness: NDArray[np.float32]) -> float:
 
 
 def _without_areas(mask: Mask) -> Mask:
-    """Take out what is dark all over: a table beside the sheet, a redaction bar."""
+    """Remove dark areas, such as the table around the sheet or a redaction bar."""
     import cv2
 
     step = 4

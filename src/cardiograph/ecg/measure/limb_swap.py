@@ -18,7 +18,7 @@ def limb_swap_warning(shape: Shape) -> tuple[str, ...]:
 
     Swapped arms invert lead I: P wave and QRS complex are negative in lead I, and QRS complex of lead I is opposite to
     that of V6. A swap of an arm with the right leg leaves lead II (right arm) or lead III (left arm) almost flat.
-    Swaps of the left arm with the left leg cannot be told from a normal ECG and give no warning.
+    Swaps of the left arm with the left leg cannot be distinguished from a normal ECG and give no warning.
 
     Source: Kligfield et al., J. Am. Coll. Cardiol. 49 (2007) 1109; Batchvarov et al., Europace 9 (2007) 1081.
     """

@@ -75,7 +75,7 @@ def leads_of_page(
             for place, trace in zip(places, traces, strict=True)
         ]
         if not np.isfinite(min(reach)):
-            source.refuse("no_traces", "a lead name stands beside no trace", "read it as a page", value=label.text)
+            source.refuse("no_traces", "a lead name has no trace next to it", "read it as a page", value=label.text)
         owner.setdefault(int(np.argmin(reach)), []).append(label)
     if len(owner) < len(traces):
         source.refuse("no_traces", f"{len(traces) - len(owner)} traces have no lead name", "read it as a page")
