@@ -44,10 +44,17 @@ def test_a_scanned_pdf_is_digitised(signal, page):
     assert read.source == "page"
     truth = Ecg(signal.astype(np.float32), RATE_HZ, "synthetic").resampled(read.rate).lead("II")
     lead = read.lead("II")
-    length = min(len(lead), len(truth))
-    both = np.isfinite(lead[:length])
-    assert both.sum() > 9 * read.rate
-    assert np.corrcoef(lead[:length][both], truth[:length][both])[0, 1] > 0.88
+    assert np.isfinite(lead).sum() > 9 * read.rate
+    # a page has no time origin: the trace may be 20 ms early or late
+    assert max(correlation(lead, truth, shift) for shift in range(-10, 11)) > 0.99
+
+
+def correlation(lead, truth, shift):
+    """Correlation of a lead that is ``shift`` samples late with the truth, over the samples that both hold."""
+    late = np.roll(lead, -shift)[10:-10]
+    length = min(len(late), len(truth) - 20)
+    both = np.isfinite(late[:length])
+    return np.corrcoef(late[:length][both], truth[10 : 10 + length][both])[0, 1]
 
 
 def test_other_images_and_pages_of_a_file_are_named(page, signal, monkeypatch):
