@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cardiograph.ecg.digitize.flatten import Lattice, _moved
 from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.draw.paper import DrawnPage, PaperLayout, draw_page
@@ -108,3 +109,13 @@ def test_a_blurred_page_is_refused_as_blurred(drawn: DrawnPage) -> None:
     with pytest.raises(EcgError) as caught:
         rectify(np.asarray(cv2.GaussianBlur(drawn.pixels, (0, 0), 12), np.uint8))
     assert caught.value.issues[0].code == "too_blurred"
+
+
+def test_offsets_that_only_a_degenerate_perspective_fits_leave_the_lattice():
+    shape = (6, 8)
+    lattice = Lattice(np.eye(3), np.zeros(2), np.zeros((*shape, 2), np.float32), np.ones(shape), 1)
+    rows, columns = np.indices(shape)
+    middle = 10.0 * np.stack([columns, rows], axis=-1) + 4.875
+    collapsed = -middle + [25.0, 25.0]  # every tile is moved to one point
+    assert _moved(lattice, collapsed, np.ones(shape), 1) is lattice
+    assert _moved(lattice, np.zeros((*shape, 2)), np.ones(shape), 1) is not lattice

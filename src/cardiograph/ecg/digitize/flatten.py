@@ -30,6 +30,9 @@ MIN_COHERENCE = {5: 0.1, 1: 0.06}
 SMOOTHING = {5: 1.5, 1: 0.9}
 """Standard deviation of the smoothing of the curl, tiles; the phase of 5 mm lines is less exact."""
 
+MAX_CONDITION = 1e12
+"""Condition number above which a homography in pixels and millimetres is degenerate; real pages stay below 1e6."""
+
 MAX_CURL = 0.3
 """Disagreement in mm with the surroundings at which the residual of a tile counts half."""
 
@@ -166,7 +169,10 @@ def _merit(lattice: Lattice) -> float:
 
 
 def _moved(lattice: Lattice, offsets: _Floats, coherence: _Floats, period: int) -> Lattice:
-    """Add measured offsets [rows, columns, 2] to a lattice, as perspective where possible and as curl otherwise."""
+    """Add measured offsets [rows, columns, 2] to a lattice, as perspective where possible and as curl otherwise.
+
+    Offsets that only a degenerate perspective fits, as those of other textures than a grid, leave it where it is.
+    """
     rows, columns = coherence.shape
     middle = TILE_MM * np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)
     # the middle of a tile; its first pixel is on the border
@@ -174,6 +180,8 @@ def _moved(lattice: Lattice, offsets: _Floats, coherence: _Floats, period: int) 
     true, flat = assumed + offsets, assumed - lattice.curl
     seen = coherence > 0
     update = _homography(flat[seen], true[seen], coherence[seen])
+    if not is_regular(update) or not is_regular(update @ lattice.to_mm):
+        return lattice
     left = true - _apply(update, flat.reshape(-1, 2)).reshape(flat.shape)
     # smoothing flattens steep edges: only what is new is smoothed, so that nothing is lost in the end
     curl = lattice.curl + _smooth(left - lattice.curl, coherence, SMOOTHING[period])
@@ -289,6 +297,11 @@ def _homography(source: _Floats, target: _Floats, weight: _Floats) -> _Floats:
         off = (system @ solution - aim) * size
         solid = np.tile(weight, 2) / (1 + np.square(off / max(0.1, float(1.5 * np.median(np.abs(off))))))
     return np.asarray(np.linalg.inv(normal) @ matrix @ normal)
+
+
+def is_regular(matrix: _Floats) -> bool:
+    """Return whether a homography can be inverted."""
+    return bool(np.isfinite(matrix).all() and np.linalg.cond(matrix) < MAX_CONDITION)
 
 
 def _apply(matrix: _Floats, points: _Floats) -> _Floats:

@@ -215,12 +215,17 @@ def _placements(arrangement: Arrangement, bounds: NDArray[np.float64], confidenc
 def _strip(
     strip: Trace, row: int, traces: tuple[Trace, ...], placements: list[Placement], labels: tuple[Label, ...]
 ) -> Placement:
-    """Name a rhythm strip by its printed name and by the lead above it that shows the same signal at the same time."""
+    """Name a rhythm strip by its printed name and by the lead above it that shows the same signal at the same time.
+
+    Leads whose own names are not sure name no strip.
+    """
     start, stop = strip.extent
-    scores = {}
-    for place in placements:
+    scores: dict[str, float] = {}
+    for place in (each for each in placements if each.lead):
         same = _same(strip, traces[place.row], place)
         scores[place.lead] = 0.6 * max(same, 0.0) + 0.4 * max(_named(place.lead, row, start, traces, labels), 0.0)
+    if not scores:
+        return Placement("", row, start, stop, 0.0)
     ranked = sorted(scores, key=lambda lead: -scores[lead])
     best = ranked[0]
     others = tuple(lead for lead in ranked[1:4] if scores[lead] > 0.6 * scores[best])
