@@ -5,7 +5,7 @@ measurements, the beats, or both, in five stratified folds. Refused pages stay i
 prior of their fold's training pages. The same trees on shuffled labels show what chance gives. Nothing was tuned on
 these scores.
 
-    python benchmarks/page_signals.py > page_signals.json
+    python benchmarks/page_signals.py --cache /tmp/pages > page_signals.json
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from cached_ecgs import read_cached
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
@@ -26,7 +27,6 @@ from sklearn.pipeline import make_pipeline
 
 from cardiograph.ecg.measure.measure import measure
 from cardiograph.ecg.measure.reference import MEASUREMENTS
-from cardiograph.ecg.read_any import read_any
 from cardiograph.errors import EcgError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -35,13 +35,15 @@ BEAT_STEP = 5
 """Every fifth sample of the mean beat at 500 Hz, so 100 Hz."""
 
 
-def read_pages(table: pd.DataFrame, folder: Path) -> tuple[list[np.ndarray], list[np.ndarray], list[str], list[float]]:
+def read_pages(
+    table: pd.DataFrame, folder: Path, cache: Path | None
+) -> tuple[list[np.ndarray], list[np.ndarray], list[str], list[float]]:
     """Digitise and measure each page: measurements, mean beats, refusal codes and seconds of processor time."""
     values, beats, codes, seconds = [], [], [], []
     for image in table["image"]:
         start = time.process_time()
         try:
-            found = measure(read_any(folder / image))
+            found = measure(read_cached(folder / image, cache))
             values.append(found.vector(list(MEASUREMENTS)))
             beats.append(np.full(0, np.nan) if found.beat is None else found.beat[:, ::BEAT_STEP].ravel())
             codes.append("")
@@ -81,12 +83,13 @@ def main() -> None:
     """Print the scores as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, help="only so many pages")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the digitised pages")
     arguments = parser.parse_args()
     folder = SHARED / "data" / "ecg-pages"
     table = pd.read_csv(folder / "manifest.csv").drop_duplicates("image")
     if arguments.pages:
         table = table.sample(arguments.pages, random_state=0)
-    values, beats, codes, seconds = read_pages(table, folder)
+    values, beats, codes, seconds = read_pages(table, folder, arguments.cache)
     classes, read = table["class"].to_numpy(dtype=str), np.array([not code for code in codes])
     measured, shapes = np.array(values), np.array(beats)
     both = np.hstack([measured, shapes])
