@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from cached_ecgs import read_cached
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
+from cached_ecgs import read_cached
 from cardiograph.ecg.measure.measure import measure
 from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.errors import EcgError
