@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cardiograph.errors import ConfigError
-from cardiograph.registry import require_encoder, require_model
+from cardiograph.registry import encoder_spec, require_encoder, require_model
 from cardiograph.regular_files import read_regular
 from cardiograph.schema import ClinicalVariable
 
@@ -193,6 +193,11 @@ class FusionConfig(Section):
 
     image: float = Field(1.0, ge=0, description="Weight of the image block; 0 excludes it.")
     clinical: float = Field(1.0, ge=0, description="Weight of the clinical block; 0 excludes it.")
+    measurements: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the block of ECG measurements (intervals, axes, amplitudes); above 0, pages are digitised.",
+    )
     image_components: int = Field(
         0, ge=0, description="Principal components of the image block, at most n/5; 0 keeps the original features."
     )
@@ -232,7 +237,7 @@ class ModelConfig(Section):
     members: int = Field(8, ge=1, description="Ensemble members of sign; width must be a multiple.")
     dropout: float = Field(0.5, ge=0, lt=1, description="Dropout rate after each hidden layer except the last.")
     modality_dropout: float = Field(
-        0.1, ge=0, lt=1, description="Share of training records that lose one of their two blocks in each epoch."
+        0.1, ge=0, lt=1, description="Share of training records that lose one of their blocks in each epoch."
     )
     votes: bool = Field(False, description="Use the labels of neighbours, never the record's own, as an input.")
     batch: int = Field(2048, ge=16, description="Batch size of sign, and of other networks on large graphs.")
@@ -320,6 +325,12 @@ class RunConfig(Section):
         positive = cohort.get("positive", ()) if isinstance(cohort, dict) else getattr(cohort, "positive", ())
         named = isinstance(positive, list | tuple) and positive and all(isinstance(name, str) for name in positive)
         return {**content, "outcome": " or ".join(positive)} if named else content
+
+    @property
+    def needs(self) -> Literal["page", "leads", "both"]:
+        """What the model reads of an ECG; see :data:`cardiograph.ecg.pages.Needs`."""
+        reads = encoder_spec(self.encoder.name).reads
+        return "both" if reads == "page" and self.fusion.measurements > 0 else reads
 
     def fingerprint(self, *sections: str) -> str:
         """Return the SHA-256 (hex) of the given sections, or of the whole configuration."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+Reads = Literal["page", "leads"]
+"""What an encoder reads of an ECG: the picture of its page, or its leads."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,19 @@ class EncoderSpec:
     Args:
         title: Display name.
         factory: ``module:name`` of a callable without arguments that returns a ``torch.nn.Module``. The module maps
-            [n, 3, 224, 224] pages, normalised as for ImageNet, to [n, width] embeddings.
+            inputs [n, *input_shape] to [n, width] embeddings: pages normalised as for ImageNet, or leads.
         width: Number of values of an embedding; 0 to determine it by running the network once.
         trained: Whether the factory returns trained weights; otherwise weights are loaded.
+        reads: ``page``, or ``leads`` for an encoder of signals.
+        input_shape: Shape of one input.
     """
 
     title: str
     factory: str
     width: int = 0
     trained: bool = False
+    reads: Reads = "page"
+    input_shape: tuple[int, ...] = (3, 224, 224)
 
 
 def load_factory(path: str) -> Callable[..., Any]:

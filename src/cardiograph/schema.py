@@ -8,7 +8,13 @@ from types import MappingProxyType
 from typing import Literal
 
 Transform = Literal["identity", "log"]
-Provenance = Literal["measured", "simulated blind to the label", "simulated from the label", "synthetic patient"]
+Provenance = Literal[
+    "measured",
+    "measured from the ECG",
+    "simulated blind to the label",
+    "simulated from the label",
+    "synthetic patient",
+]
 
 UNLABELLED = -1
 """Label of a record with an unknown outcome, in every integer label array."""

@@ -13,7 +13,7 @@ from cardiograph.ecg.pages import (
     draw_ecg,
     file_sha256,
     page_content,
-    prepare_any_page,
+    prepare_ecg,
     read_any_page,
     signal_format,
 )
@@ -56,7 +56,7 @@ def ink(pixels, column, row):
 
 
 def test_one_recording_in_three_formats_is_one_page(folder, ecg):
-    pages = [prepare_any_page(folder / name, name=name, config=CONFIG) for name in ("rest.hea", "rest.dcm", "rest.csv")]
+    pages = [prepare_ecg(folder / name, name=name, config=CONFIG).page for name in ("rest.hea", "rest.dcm", "rest.csv")]
     assert [page.page.format for page in pages] == ["WFDB", "DICOM", "CSV"]
     assert pages[0].pixel_hash == pages[1].pixel_hash  # both have steps of half a microvolt
     hashes = np.array([page.perceptual_hash for page in pages])
@@ -91,7 +91,7 @@ def test_an_image_is_read_as_before(tmp_path, ecg):
     Image.fromarray(pixels).save(tmp_path / "page.csv", "PNG")  # the name does not matter
     assert signal_format(tmp_path / "page.csv", name="page.csv") is None
     before = prepare_page(tmp_path / "page.csv", name="page", config=CONFIG)
-    now = prepare_any_page(tmp_path / "page.csv", name="page", config=CONFIG)
+    now = prepare_ecg(tmp_path / "page.csv", name="page", config=CONFIG).page
     assert (now.file_sha256, now.pixel_hash, now.box) == (before.file_sha256, before.pixel_hash, before.box)
     assert now.file_sha256 == file_sha256(tmp_path / "page.csv")
     assert now.page.notes == () and not now.page.drawn
@@ -140,7 +140,7 @@ def test_a_drawn_page_is_never_taken_for_a_turned_one(folder):
 def test_a_fault_names_page_and_reason(content, name, code, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(PageError) as caught:
-        prepare_any_page(tmp_path / name, name=name, config=CONFIG)
+        prepare_ecg(tmp_path / name, name=name, config=CONFIG)
     (issue,) = caught.value.issues
     assert (issue.where, issue.code) == (f"page {name}", code)
     assert issue.rule and issue.remedy

@@ -19,7 +19,8 @@ from cardiograph.artifacts import files
 from cardiograph.artifacts.checked import NAME, CheckedFiles, OpenFile, sealed
 from cardiograph.artifacts.maps import MapVerdict
 from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
-from cardiograph.containers import IvfIndex
+from cardiograph.containers import IvfIndex, NodeFeatures
+from cardiograph.ecg.pages import Needs
 from cardiograph.encoders.engine import EncoderFacts, Engine
 from cardiograph.errors import RunError
 from cardiograph.features.fusion import Fusion
@@ -92,6 +93,7 @@ class BundleFacts:
         prior: Prior share of label 1 in votes; None for the share in the reference records.
         maps: Verdict on attention maps; None if they were not checked.
         reproduces: Names of faults that were reproduced on purpose; every prediction of such a model names them.
+        measured: Versions by which ECGs are measured; empty without ECG measurements.
     """
 
     model: ModelConfig
@@ -106,6 +108,13 @@ class BundleFacts:
     prior: float | None = None
     maps: MapVerdict | None = None
     reproduces: tuple[str, ...] = ()
+    measured: str = ""
+
+    @property
+    def needs(self) -> Needs:
+        """What the model reads of an ECG."""
+        reads = "page" if self.encoder is None else self.encoder.reads
+        return "both" if reads == "page" and self.measured else reads
 
     @property
     def embedding_width(self) -> int:
@@ -129,6 +138,7 @@ class ModelBundle:
             see :mod:`cardiograph.explain.saliency`; None if maps were not checked.
         sha256: SHA-256 (hex) of the ``bundle.json`` that was read; empty for a bundle made in memory.
         open_files: Files that were read, see :meth:`require_unchanged`.
+        measurement_scaler: Scaler of ECG measurements, fitted on training rows; None without them.
     """
 
     served: BundleFacts
@@ -141,6 +151,33 @@ class ModelBundle:
     mean_page: NDArray[np.float32] | None = None
     sha256: str = ""
     open_files: tuple[OpenFile, ...] = ()
+    measurement_scaler: ClinicalScaler | None = None
+
+    @property
+    def scalers(self) -> dict[str, ClinicalScaler]:
+        """Scaler of each block of variables that the model has: ``clinical``, ``measurements``."""
+        both = {"clinical": self.scaler, "measurements": self.measurement_scaler}
+        return {block: scaler for block, scaler in both.items() if scaler is not None}
+
+    def fuse(
+        self,
+        image: NDArray[np.float32] | None,
+        clinical: NDArray[np.float64],
+        measurements: NDArray[np.float64] | None,
+    ) -> NodeFeatures:
+        """Return the node features of records.
+
+        Args:
+            image: [records, width] embeddings, NaN without one; None for a model without ECGs.
+            clinical: [records, variables] values in the model's variables and their units, NaN where missing.
+            measurements: [records, measurements] in the model's measurements, NaN where missing, or None.
+        """
+        own, measured = self.scaler, self.measurement_scaler
+        return self.fusion.transform(
+            image,
+            None if own is None else own.transform(clinical),
+            None if measured is None or measurements is None else measured.transform(measurements),
+        )
 
     def require_unchanged(self) -> None:
         """Raise RunError if a file was changed in place since it was read, because the results would be undefined."""
@@ -213,8 +250,10 @@ class ModelBundle:
             "probe": list(served.probe),
             "prior": served.prior,
             "reproduces": list(served.reproduces),
+            "measured": served.measured,
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
+            "measurement_scaler": None if self.measurement_scaler is None else self.measurement_scaler.to_dict(),
             "states": len(self.reference.states),
             "lists": None if lists is None else {name: getattr(lists, name) for name in _LIST_FACTS},
         }
@@ -265,6 +304,7 @@ class ModelBundle:
         served = _served(facts)
         fusion = Fusion.restore(checked.arrays("fusion.safetensors"), facts["fusion"])
         scaler = None if facts["scaler"] is None else _scaler(facts["scaler"])
+        measured = facts.get("measurement_scaler")  # older bundles have none
         reference = _read_reference(checked, facts)
         network = build(served.model.name, reference.features.shape[1], served.model)
         try:
@@ -289,12 +329,14 @@ class ModelBundle:
             mean_page,
             sha256=checked.sha256,
             open_files=tuple(checked.open_files),
+            measurement_scaler=None if measured is None else _scaler(measured),
         )
 
 
 def _served(facts: Mapping[str, Any]) -> BundleFacts:
     """Return settings and metadata after a check of their types."""
-    plain = {field.name: facts[field.name] for field in fields(BundleFacts)}
+    plain = {field.name: facts[field.name] for field in fields(BundleFacts) if field.name != "measured"}
+    plain["measured"] = facts.get("measured", "")  # older bundles have none
     maps = None if plain["maps"] is None else MapVerdict.from_dict(plain["maps"])
     served: BundleFacts = TypeAdapter(BundleFacts).validate_json(json.dumps(plain | {"maps": None}), strict=True)
     for name, share in (("threshold", served.threshold), ("prior", served.prior)):

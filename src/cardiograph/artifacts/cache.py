@@ -1,4 +1,4 @@
-"""Cache of computed page facts (by SHA-256 of the file) and embeddings (by encoder and pixels).
+"""Cache of page facts and digitised leads (by SHA-256 of the file), and of embeddings (by encoder and content).
 
 It is one SQLite file, shared between runs and processes. Every entry is committed at once, so a killed run loses
 nothing.
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 
 
 class PageCache:
-    """Page facts by file and preparation, and embeddings by encoder and pixels.
+    """Page facts and leads by file and version, and embeddings by encoder and content.
 
     Args:
         folder: Cache folder; created if missing.
@@ -51,7 +51,8 @@ class PageCache:
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID"
             )
-            self._connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, content BLOB)")
+            for table in ("embeddings", "leads"):
+                self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, content BLOB)")
         except (OSError, sqlite3.Error) as error:
             raise self._explained(error) from error
 
@@ -64,14 +65,22 @@ class PageCache:
         """Store the facts of a page file."""
         self._put("facts", f"{preparation}:{file_sha256}", json.dumps(facts).encode())
 
-    def embedding(self, fingerprint: str, pixels: str) -> NDArray[np.float32] | None:
-        """Return the [width] embedding of the page with pixel hash ``pixels``; None as for :meth:`facts`."""
-        found = self._one("embeddings", f"{fingerprint}:{pixels}")
+    def embedding(self, fingerprint: str, content: str) -> NDArray[np.float32] | None:
+        """Return the [width] embedding of a page (pixel hash) or of leads (file hash); None as for :meth:`facts`."""
+        found = self._one("embeddings", f"{fingerprint}:{content}")
         return None if found is None else np.frombuffer(found, np.float32).copy()
 
-    def keep_embedding(self, fingerprint: str, pixels: str, embedding: NDArray[np.float32]) -> None:
+    def keep_embedding(self, fingerprint: str, content: str, embedding: NDArray[np.float32]) -> None:
         """Store an embedding."""
-        self._put("embeddings", f"{fingerprint}:{pixels}", embedding.astype(np.float32).tobytes())
+        self._put("embeddings", f"{fingerprint}:{content}", embedding.astype(np.float32).tobytes())
+
+    def leads(self, file_sha256: str, version: str) -> bytes | None:
+        """Return the packed leads of a page file that was digitised; None as for :meth:`facts`."""
+        return self._one("leads", f"{version}:{file_sha256}")
+
+    def keep_leads(self, file_sha256: str, version: str, packed: bytes) -> None:
+        """Store the packed leads of a page file."""
+        self._put("leads", f"{version}:{file_sha256}", packed)
 
     def _one(self, table: str, key: str) -> bytes | None:
         """Return the content of an entry; None if it differs from what was stored under this key."""

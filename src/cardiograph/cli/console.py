@@ -28,7 +28,7 @@ MAX_IDS = 4
 """Maximum number of record ids of a finding; the report and the JSON have all of them."""
 
 COLOURS = {"block": "bold red", "accepted": "magenta", "warn": "yellow", "note": "cyan"}
-BLOCK_NAMES = {"image": "the ECG page", "clinical": "clinical values"}
+BLOCK_NAMES = {"image": "the ECG page", "clinical": "clinical values", "measurements": "ECG measurements"}
 TONES = {"warning": "bold red", "note": "yellow", "plain": "green"}
 
 

@@ -78,6 +78,11 @@ def _effects(explanation: Explanation) -> Table:
     table.add_row("probability", "", f"{explanation.probability * 100:.1f}", style="bold", end_section=True)
     table.add_row("image share", "", f"{explanation.blocks['image'] * 100:+.1f}")
     table.add_row("clinical share", "", f"{explanation.blocks['clinical'] * 100:+.1f}")
+    if "measurements" in explanation.blocks:
+        table.add_row("measurement share", "", f"{explanation.blocks['measurements'] * 100:+.1f}", end_section=True)
+    for group in explanation.measurements:
+        values = ", ".join(f"{name} {value:.4g}" for name, value in list(group.values.items())[:3])
+        table.add_row(plain(group.name), plain(values), f"{group.effect * 100:+.1f}")
     return table
 
 

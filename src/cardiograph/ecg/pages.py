@@ -1,14 +1,19 @@
-"""Pages of any ECG file: an image is read as it is, a file of signals is drawn as a standard page.
+"""Both forms of any ECG file: a page and leads.
+
+An image is used as it is, and digitised where leads are needed; a file of signals is drawn as a standard page.
 
 Training and serving use the same functions. The drawing determines the input of the encoder: whoever changes it, or
-what a reader returns for the same file, raises :data:`cardiograph.imaging.grid.PAGE_VERSION`.
+what a reader returns for the same file, raises :data:`cardiograph.imaging.grid.PAGE_VERSION`; whoever changes what the
+digitiser returns raises :data:`LEADS_VERSION`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +27,15 @@ from cardiograph.ecg.readers.registry import READERS
 from cardiograph.ecg.readers.source import EcgSource
 from cardiograph.ecg.readers.wfdb import record_files
 from cardiograph.errors import EcgError, Issue, PageError
-from cardiograph.imaging.prepare import PreparedPage, prepare_decoded
+from cardiograph.imaging.prepare import TURNED_CODES, UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
 from cardiograph.regular_files import open_regular, read_regular
+
+LEADS_VERSION = "1"
+"""Version of the readers and the digitiser: it changes whenever the same file gives other leads."""
+
+Needs = Literal["page", "leads", "both"]
+"""What a model reads of an ECG: the picture, the leads (measurements, or an encoder of signals), or both."""
 
 LAYOUT = PaperLayout()
 """The drawn page: 3 x 4 leads of 2.5 s and ten seconds of lead II, at 4 pixels per millimetre, without any text but
@@ -78,6 +89,19 @@ def file_sha256(path: Path) -> str:
     ).hexdigest()
 
 
+@dataclass(frozen=True)
+class EcgFile:
+    """An ECG file, prepared for a model.
+
+    Args:
+        page: The page. Its ``doubt`` is the judgement of the digitiser if leads are needed, else that of the ECG check.
+        leads: The twelve leads; None if they are not needed or could not be read.
+    """
+
+    page: PreparedPage
+    leads: Ecg | None = None
+
+
 def read_any_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> DecodedPage:
     """Read a page, or draw one from a file of signals.
 
@@ -90,10 +114,51 @@ def read_any_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_
         PageError: If the file cannot be used, with one issue; its code is one of those of
             :func:`cardiograph.imaging.reading.read_page` or :data:`cardiograph.ecg.readers.codes.READER_CODES`.
     """
+    return _read(source, name, max_pixels)[0]
+
+
+def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: Needs = "page") -> EcgFile:
+    """Read an ECG file in the forms that a model needs.
+
+    Args:
+        source: Path of a file, or its content.
+        name: Name of the page in error messages.
+        config: Page settings: view and limits.
+        needs: What the model reads. If it needs leads, an image is digitised.
+
+    Raises:
+        PageError: If the file cannot be used; with one issue whose ``where`` names the page.
+    """
+    decoded, leads = _read(source, name, config.max_pixels)
+    page = prepare_decoded(decoded, name=name, config=config)
+    if needs == "page":
+        return EcgFile(page)
+    unreadable = None
+    if leads is None:
+        leads, unreadable = _digitised(decoded, name)
+    turned = page.doubt if needs == "both" and page.doubt is not None and page.doubt.code in TURNED_CODES else None
+    if leads is not None and not decoded.drawn:
+        decoded = dataclasses.replace(decoded, notes=(*decoded.notes, *leads.notes))
+    return EcgFile(dataclasses.replace(page, page=decoded, doubt=unreadable or turned), leads)
+
+
+def _digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
+    """Return the leads of an image, or the reason why they cannot be read."""
+    from cardiograph.ecg.digitize.digitize import digitize
+
+    try:
+        return digitize(page.pixels, name=name).ecg, None
+    except EcgError as error:
+        issue = error.issues[0]
+        return None, Doubt(UNREADABLE_LEADS, f"its leads cannot be read ({issue.code}): {issue.rule}", issue.remedy)
+
+
+def _read(source: Path | bytes, name: str, max_pixels: int) -> tuple[DecodedPage, Ecg | None]:
+    """Read a file as a page; also return the leads of a file of signals."""
     kind = signal_format(source, name=name)
     try:
         if kind is None:
-            return read_page(source, name=name, max_pixels=max_pixels)
+            return read_page(source, name=name, max_pixels=max_pixels), None
         ecg = read_ecg(source, name=name, file_format=kind)
     except (EcgError, PageError) as error:
         raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
@@ -103,16 +168,8 @@ def read_any_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_
     else:
         digest, size = file_sha256(source), sum(each.stat().st_size for each in _files(source))
     height, width = pixels.shape[:2]
-    return DecodedPage(pixels, digest, READERS[kind].title, "signal", width, height, size, None, 1, True, notes)
-
-
-def prepare_any_page(source: Path | bytes, *, name: str, config: PagesConfig) -> PreparedPage:
-    """Read a page or draw one, and prepare it; see :func:`cardiograph.imaging.prepare.prepare_page`.
-
-    Raises:
-        PageError: If the file cannot be used; with one issue whose ``where`` names the page.
-    """
-    return prepare_decoded(read_any_page(source, name=name, max_pixels=config.max_pixels), name=name, config=config)
+    page = DecodedPage(pixels, digest, READERS[kind].title, "signal", width, height, size, None, 1, True, notes)
+    return page, ecg
 
 
 def page_content(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cardiograph.errors import RunError
-from cardiograph.imaging.prepare import INPUT_SIZE
+from cardiograph.registry import encoder_spec
 from cardiograph.regular_files import read_regular
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def convert(weights: Weights, readout: str, cache: Path, architecture: str) -> t
     import openvino
     import torch
 
-    shape = [1, 3, INPUT_SIZE, INPUT_SIZE]
+    shape = [1, *encoder_spec(architecture).input_shape]
     model = openvino.convert_model(load_network(weights, readout, architecture), example_input=torch.zeros(shape))
     model.reshape(shape)
     try:

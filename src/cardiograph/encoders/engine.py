@@ -1,4 +1,4 @@
-"""Engines that run an encoder on torch or OpenVINO; a page gets the same embedding alone or in a batch."""
+"""Engines that run an encoder on torch or OpenVINO; an ECG gets the same embedding alone or in a batch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from cardiograph.encoders.conversion import IR_FILES, convert, load_network
 from cardiograph.errors import EngineError
-from cardiograph.imaging.prepare import INPUT_SIZE
-from cardiograph.registry import ENCODER_GROUP, encoder_spec
+from cardiograph.registry import ENCODER_GROUP, Reads, encoder_spec
 from cardiograph.threads import available_threads
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ class EncoderFacts:
         readout: ``final`` or ``texture``.
         device: ``cpu``, or ``cuda`` if torch runs on a GPU.
         architecture: Name of the encoder, see :func:`cardiograph.registry.encoder_spec`.
+        reads: What the encoder reads of an ECG: ``page`` or ``leads``.
     """
 
     weights_sha256: str
@@ -63,6 +63,7 @@ class EncoderFacts:
     readout: str = "final"
     device: str = "cpu"
     architecture: str = "resnet18"
+    reads: Reads = "page"
 
     @property
     def title(self) -> str:
@@ -73,17 +74,22 @@ class EncoderFacts:
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything but the description of the source."""
         content = asdict(self) | {"weights_source": ""}
-        for name, usual in (("device", "cpu"), ("architecture", "resnet18")):
+        for name, usual in (("device", "cpu"), ("architecture", "resnet18"), ("reads", "page")):
             if content[name] == usual:
                 del content[name]  # defaults are left out: a new field does not invalidate the cache
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class Engine(Protocol):
-    """Runs the network on one page at a time, so that other pages cannot change an embedding."""
+    """Runs the network on one input at a time, so that other inputs cannot change an embedding."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        ...
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """Yield the [width] embedding of each [3, 224, 224] input, in order."""
+        """Yield the [width] embedding of each input, in order."""
         ...
 
     def maps(self, page: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
@@ -115,6 +121,7 @@ class TorchEngine:
 
         self._torch = torch
         self._device = device
+        self.input_shape = encoder_spec(architecture).input_shape
         self._tensors = weights.tensors
         self._network = load_network(weights, readout, architecture).to(device)
         if device != "cpu":
@@ -123,7 +130,7 @@ class TorchEngine:
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """Yield the [width] embedding of each [3, 224, 224] input, in order."""
+        """Yield the [width] embedding of each input, in order."""
         for page in inputs:
             with self._torch.inference_mode():
                 embedding = self._network(self._torch.from_numpy(page)[None].to(self._device))
@@ -171,6 +178,7 @@ class OpenVinoEngine:
         self._ir, self._precision = ir, precision
         self._requests = available_threads()
         self._model = self._compiled(streams=self._requests)
+        self.input_shape = tuple(int(size) for size in self._model.input(0).shape)[1:]
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         """Yield the [width] embedding of each [3, 224, 224] input, in order, with one request in flight per core."""
@@ -191,7 +199,7 @@ class OpenVinoEngine:
         if self._requests == 1:
             return None
         single = self._compiled(streams=1)
-        one, other = (next(_in_flight(model, 1, [_probe_input()])) for model in (single, self._model))
+        one, other = (next(_in_flight(model, 1, [_probe_input(self.input_shape)])) for model in (single, self._model))
         return single if np.array_equal(one, other) else None
 
     def _compiled(self, streams: int) -> openvino.CompiledModel:
@@ -344,9 +352,9 @@ def supports_bf16() -> bool:
 
 def probe(engine: Engine) -> NDArray[np.float32]:
     """Return the embedding of one fixed input; a bundle stores it to detect an engine that computes other numbers."""
-    (embedding,) = engine.run([_probe_input()])
+    (embedding,) = engine.run([_probe_input(engine.input_shape)])
     return np.asarray(embedding, np.float32)
 
 
-def _probe_input() -> NDArray[np.float32]:
-    return np.random.default_rng(20250101).normal(size=(3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32)
+def _probe_input(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.random.default_rng(20250101).normal(size=shape).astype(np.float32)

@@ -13,7 +13,6 @@ import numpy as np
 
 from cardiograph.config import EncoderConfig
 from cardiograph.errors import ConfigError, WeightsError
-from cardiograph.imaging.prepare import INPUT_SIZE
 from cardiograph.registry import encoder_spec, load_factory
 from cardiograph.regular_files import read_regular
 
@@ -132,7 +131,7 @@ def embedding_width(architecture: str) -> int:
     import torch
 
     with torch.inference_mode():
-        found = build_network(architecture)(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE))
+        found = build_network(architecture)(torch.zeros(1, *encoder_spec(architecture).input_shape))
     return int(found.shape[-1])
 
 
@@ -181,7 +180,8 @@ def _own(architecture: str) -> Weights:
     """Return the weights that come with the factory of an encoder; they have to be the same each time."""
     import torch
 
-    page = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32))
+    shape = (1, *encoder_spec(architecture).input_shape)
+    page = torch.from_numpy(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     networks = [build_network(architecture) for _ in range(2)]
     with torch.inference_mode():  # the output identifies the code, which the weights alone do not
         outputs = [network(page).round(decimals=3) for network in networks]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.containers import NodeFeatures, Prediction
+from cardiograph.features.fusion import BLOCKS
 from cardiograph.inference import Predictor, Queries, Query, Scores
 from cardiograph.inference.answers import answer
 from cardiograph.inference.queries import AttachedQueries, Patient, faults
@@ -47,6 +48,11 @@ class ExplainedCase:
         return cls(predictor, patient, queries, attached, predictor.score_attached(attached, queries.ties))
 
     @property
+    def blocks(self) -> tuple[str, ...]:
+        """Blocks whose effects are explained: image and clinical values, and ECG measurements if the model has them."""
+        return BLOCKS if self.predictor.bundle.measurement_scaler is not None else BLOCKS[:2]
+
+    @property
     def probability(self) -> float:
         """Probability of the outcome, exactly as in the prediction."""
         return float(self.scores.probabilities[0])
@@ -80,15 +86,12 @@ class ExplainedCase:
         any block there are none.
 
         Args:
-            there: [copies, 2] whether the copy keeps the image block and the clinical block.
+            there: [copies, blocks] whether the copy keeps each block of :attr:`blocks`.
         """
         features, count = self.attached.features, len(there)
         values, present = features.values.repeat(count, axis=0), features.present.repeat(count, axis=0)
         for number, (block, (start, stop)) in enumerate(features.blocks.items()):
-            gone = ~there[:, _ORDER.index(block)]
+            gone = ~there[:, self.blocks.index(block)]
             values[gone, start:stop] = 0
             present[gone, number] = False
         return self.score_copies(replace(features, values=values, present=present))
-
-
-_ORDER = ("image", "clinical")

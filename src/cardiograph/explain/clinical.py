@@ -1,4 +1,4 @@
-"""Shapley values of clinical values and of blocks: their effects on the calibrated probability."""
+"""Shapley values of clinical values, ECG measurements and blocks: their effects on the calibrated probability."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.containers import NodeFeatures
+from cardiograph.ecg.measure.reference import MEASUREMENT_GROUPS
 from cardiograph.explain.case import ExplainedCase
 from cardiograph.schema import ClinicalVariable
 
@@ -151,12 +153,7 @@ def clinical_effects(case: ExplainedCase, *, rng: np.random.Generator) -> Clinic
     def probabilities(there: NDArray[np.bool_]) -> NDArray[np.float64]:
         values = np.full((len(there), len(scaler.variables)), np.nan)
         values[:, given] = np.where(there, np.array(case.patient.values)[given], np.nan)
-        scaled = np.where(there.any(axis=1, keepdims=True), scaler.transform(values), scaler.not_given)
-        image = case.queries.image
-        features = case.predictor.bundle.fusion.transform(
-            None if image is None else image.repeat(len(there), axis=0), scaled
-        )
-        return _with(case, there, case.score_copies(features).probabilities)
+        return _with(case, there, case.score_copies(_changed(case, "clinical", values)).probabilities)
 
     found = shapley(probabilities, len(given), rng=rng)
     errors = [None] * len(given) if found.errors is None else found.errors.tolist()
@@ -165,12 +162,84 @@ def clinical_effects(case: ExplainedCase, *, rng: np.random.Generator) -> Clinic
     return ClinicalEffects(found.errors is None, found.empty, effects)
 
 
+def _changed(case: ExplainedCase, block: str, values: NDArray[np.float64]) -> NodeFeatures:
+    """Return the features of copies of the patient with other values in one block.
+
+    A row without any value keeps the block, with every value missing; an absent block would change more.
+
+    Args:
+        case: Scored patient.
+        block: ``clinical`` or ``measurements``.
+        values: [copies, variables] values in their units, NaN where removed.
+    """
+    scaled, own = {}, {"clinical": case.queries.clinical, "measurements": case.queries.measurements}
+    for name, scaler in case.predictor.bundle.scalers.items():
+        given = values if name == block else own[name]
+        if given is not None:
+            rows = scaler.transform(given)
+            if name == block:
+                rows = np.where(np.isnan(given).all(axis=1, keepdims=True), scaler.not_given, rows)
+            scaled[name] = rows if name == block else rows.repeat(len(values), axis=0)
+    image = case.queries.image
+    return case.predictor.bundle.fusion.transform(
+        None if image is None else image.repeat(len(values), axis=0),
+        scaled.get("clinical"),
+        scaled.get("measurements"),
+    )
+
+
+@dataclass(frozen=True)
+class MeasurementEffect:
+    """Effect of the measurements that describe one part of the ECG.
+
+    Args:
+        name: Name of the group, a key of :data:`cardiograph.ecg.measure.reference.MEASUREMENT_GROUPS`.
+        effect: Change of the calibrated probability, -1..1; positive if the measurements raised it.
+        values: Measurement -> value in its unit, those that the model reads and that were measured.
+    """
+
+    name: str
+    effect: float
+    values: dict[str, float]
+
+
+def measurement_effects(case: ExplainedCase) -> tuple[MeasurementEffect, ...]:
+    """Return Shapley values of the groups of ECG measurements; as :func:`clinical_effects`, and always exact.
+
+    Args:
+        case: Scored patient.
+
+    Returns:
+        One effect for each group with a measured value; none for a model without measurements, or without readable
+        leads.
+    """
+    scaler, own = case.predictor.bundle.measurement_scaler, case.queries.measurements
+    if scaler is None or own is None or np.isnan(own).all():
+        return ()
+    names = [variable.name for variable in scaler.variables]
+    measured = {name: float(value) for name, value in zip(names, own[0], strict=True) if np.isfinite(value)}
+    groups = {group: [name for name in members if name in measured] for group, members in MEASUREMENT_GROUPS.items()}
+    groups = {group: members for group, members in groups.items() if members}
+    player = np.array([next((n for n, each in enumerate(groups.values()) if name in each), -1) for name in names])
+
+    def probabilities(there: NDArray[np.bool_]) -> NDArray[np.float64]:
+        kept = (player >= 0) & np.pad(there, ((0, 0), (0, 1)))[:, player]
+        values = np.where(kept, own[0], np.nan)
+        return _with(case, there, case.score_copies(_changed(case, "measurements", values)).probabilities)
+
+    effects = exact_shares(probabilities, len(groups)).effects.tolist()
+    return tuple(
+        MeasurementEffect(group, effect, {name: measured[name] for name in members})
+        for (group, members), effect in zip(groups.items(), effects, strict=True)
+    )
+
+
 def _effect(variable: ClinicalVariable, value: float, effect: float, error: float | None) -> ClinicalEffect:
     return ClinicalEffect(variable.name, value, variable.unit_of(value), effect, error)
 
 
 def block_effects(case: ExplainedCase) -> Shares:
-    """Return Shapley values of the image and the clinical block: the mean effect of adding the block first and last.
+    """Return Shapley values of the blocks, in the order of :attr:`ExplainedCase.blocks`.
 
     A removed block is treated like an absent one: its features are 0, the mean of the training records, and neighbours
     are found by the remaining blocks. A block that the patient or the model does not have has no effect.
@@ -178,7 +247,7 @@ def block_effects(case: ExplainedCase) -> Shares:
     Args:
         case: Scored patient.
     """
-    return exact_shares(lambda there: _with(case, there, case.without_blocks(there).probabilities), 2)
+    return exact_shares(lambda there: _with(case, there, case.without_blocks(there).probabilities), len(case.blocks))
 
 
 def _with(case: ExplainedCase, there: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.maps import UNCHECKED
 from cardiograph.containers import Prediction
 from cardiograph.explain.case import ExplainedCase
-from cardiograph.explain.clinical import ClinicalEffects, block_effects, clinical_effects
+from cardiograph.explain.clinical import (
+    ClinicalEffects,
+    MeasurementEffect,
+    block_effects,
+    clinical_effects,
+    measurement_effects,
+)
 from cardiograph.explain.neighbours import NeighbourEffect, neighbour_effects
 from cardiograph.explain.saliency import page_map
 from cardiograph.inference import Predictor, Query
@@ -49,9 +55,11 @@ class Explanation:
         prediction: The explained prediction.
         base: Probability without clinical values, page and therefore neighbours.
         clinical: Effects of the given values on the calibrated probability.
-        blocks: Effects of ``image`` and ``clinical``; base and blocks sum to the probability.
+        blocks: Effects of ``image``, ``clinical`` and, if the model reads them, ``measurements``; base and blocks sum to
+            the probability.
         neighbours: Probability without each similar record, nearest first.
         map: Attention map of the page; None without a page.
+        measurements: Effects of the ECG measurements, in groups; empty for a model without them.
     """
 
     prediction: Prediction
@@ -60,6 +68,7 @@ class Explanation:
     blocks: dict[str, float]
     neighbours: tuple[NeighbourEffect, ...]
     map: AttentionMap | None
+    measurements: tuple[MeasurementEffect, ...] = ()
 
     @property
     def probability(self) -> float:
@@ -68,7 +77,7 @@ class Explanation:
 
     @property
     def rest(self) -> float:
-        """Probability less base and clinical effects: the effect of the page and of having a clinical block at all."""
+        """Probability less base and clinical effects: the effect of the ECG and of having a clinical block at all."""
         return self.probability - self.base - sum(each.effect for each in self.clinical.effects)
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,6 +90,7 @@ class Explanation:
             "base": self.base,
             "clinical": {**asdict(self.clinical), "rest": self.rest},
             "blocks": self.blocks,
+            "measurements": [asdict(each) for each in self.measurements],
             "neighbours": [asdict(each) for each in self.neighbours],
             "map": shown,
         }
@@ -105,9 +115,10 @@ def explain(predictor: Predictor, query: Query, *, seed: int = 0) -> Explanation
         prediction=case.prediction,
         base=blocks.empty,
         clinical=clinical_effects(case, rng=np.random.default_rng(seed)),
-        blocks=dict(zip(("image", "clinical"), blocks.effects.tolist(), strict=True)),
+        blocks=dict(zip(case.blocks, blocks.effects.tolist(), strict=True)),
         neighbours=neighbour_effects(case),
         map=_attention(case),
+        measurements=measurement_effects(case),
     )
 
 

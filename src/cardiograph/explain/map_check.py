@@ -153,9 +153,12 @@ def _raw_scores(page: MappedPage, ranks: Sequence[NDArray[np.float64]]) -> NDArr
         message = "a model without pages has no maps"
         raise ValueError(message)
     image = np.array(list(engine.run(_variants(page.input, ranks))), np.float32)
-    scaler, count = case.predictor.bundle.scaler, len(image)
-    clinical = None if scaler is None else scaler.transform(case.queries.clinical.repeat(count, axis=0))
-    features = case.predictor.bundle.fusion.transform(image, clinical)
+    count, measured = len(image), case.queries.measurements
+    features = case.predictor.bundle.fuse(
+        image,
+        case.queries.clinical.repeat(count, axis=0),
+        None if measured is None else measured.repeat(count, axis=0),
+    )
     return case.score_copies(features).raw.reshape(len(ranks), len(SHARES), 2)
 
 

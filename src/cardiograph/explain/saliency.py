@@ -51,7 +51,7 @@ def page_map(case: ExplainedCase) -> PageMap:
     """
     shares, mean = page_shares(case), case.predictor.bundle.mean_page
     signed = np.einsum("c,chw->hw", logit_gradient(case), shares if mean is None else shares - mean)
-    without = case.without_blocks(np.array([[False, True]])).raw[0]
+    without = case.without_blocks(np.array([[block != "image" for block in case.blocks]])).raw[0]
     return PageMap(signed, int(np.sign(case.raw - without)))
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from cardiograph.containers import TEST, Cohort, Split
 from cardiograph.errors import CohortError
 from cardiograph.external.append_reference import NewReference, require_complete
-from cardiograph.external.cohort import embeddings, model_values, require_known, some_records
+from cardiograph.external.cohort import embeddings, model_measurements, model_values, require_known, some_records
 from cardiograph.external.match_records import SKIPPED, GroupAssignment, RecordKeys, RunRecords, assign_groups
+from cardiograph.features.fusion import BLOCKS
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records
@@ -85,6 +86,8 @@ def admit(
         message = f"{len(assignment.issues)} of {len(cohort)} records cannot become reference records of this run"
         raise CohortError(message, [issue for _, issue in assignment.issues])
     require_known(dataset)
+    measurements = model_measurements(dataset.cohort, dataset.page_index, predictor, context)
+    dataset = dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, measurements=measurements))
     require_complete(
         predictor.bundle, _blocks(dataset), where=lambda row: _where(numbers, dataset.cohort.record_ids[row])
     )
@@ -97,7 +100,9 @@ def admit(
 
 def _blocks(dataset: Dataset) -> dict[str, NDArray[np.bool_]]:
     """Return block -> [records] whether a record has it."""
-    found = {"image": np.zeros(len(dataset.cohort), bool), "clinical": np.zeros(len(dataset.cohort), bool)}
+    found = {block: np.zeros(len(dataset.cohort), bool) for block in BLOCKS}
+    if dataset.inputs.measurements is not None:
+        found["measurements"] = np.asarray(~np.isnan(dataset.inputs.measurements.values).all(1))
     if dataset.inputs.image is not None:
         found["image"] = np.asarray(~np.isnan(dataset.inputs.image).any(1))
     if dataset.inputs.clinical is not None:
@@ -168,6 +173,7 @@ def new_reference(added: AdmittedRecords, predictor: Predictor) -> NewReference:
     nothing = np.zeros((len(cohort), width), np.uint8)
     return NewReference(
         image=dataset.inputs.image,
+        measurements=None if dataset.inputs.measurements is None else dataset.inputs.measurements.values,
         clinical=np.zeros((len(cohort), 0)) if clinical is None else clinical.values,
         labels=cohort.labels,
         groups=added.assignment.groups,

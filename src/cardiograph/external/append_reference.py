@@ -32,6 +32,7 @@ class NewReference:
         patient_ids: [records] names, empty where not given.
         pixel_hashes: [records] hex, empty without a page.
         perceptual_hashes: [records, bytes] uint8, with the width of the reference.
+        measurements: [records, measurements] in the model's measurements, NaN where missing; None for a model without.
     """
 
     image: NDArray[np.float32] | None
@@ -42,6 +43,7 @@ class NewReference:
     patient_ids: tuple[str, ...]
     pixel_hashes: tuple[str, ...]
     perceptual_hashes: NDArray[np.uint8]
+    measurements: NDArray[np.float64] | None = None
 
 
 def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
@@ -57,8 +59,7 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
         new: Records to append, which passed :func:`require_complete`.
     """
     old, space = bundle.reference, bundle.space
-    clinical = None if bundle.scaler is None else bundle.scaler.transform(new.clinical)
-    features = bundle.fusion.transform(new.image, clinical)
+    features = bundle.fuse(new.image, new.clinical, new.measurements)
     names, blocks = bundle.fusion.layout
     placed = space.place(NodeFeatures(old.features, names, blocks, old.present))
     if old.places is not None:
@@ -127,7 +128,7 @@ def require_complete(bundle: ModelBundle, has: Mapping[str, NDArray[np.bool_]], 
     used = bundle.space.used
     if not bundle.reference.present[:, used].all():
         return
-    words = {"image": "an ECG page", "clinical": "clinical values"}
+    words = {"image": "an ECG page", "clinical": "clinical values", "measurements": "readable leads"}
     blocks = [name for name, wanted in zip(bundle.fusion.layout[1], used, strict=True) if wanted]
     complete = np.asarray(np.stack([has[block] for block in blocks]).all(axis=0))
     needed = " and ".join(words[block] for block in blocks)

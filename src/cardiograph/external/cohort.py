@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Split, identifier
+from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.errors import CohortError, Issue, RunError
+from cardiograph.features.measurements import named_measurements
 from cardiograph.inference import Predictor, Queries
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.groups import group_records
+from cardiograph.ingest.leads import measure_ecgs
 from cardiograph.ingest.page_index import PageIndex, index_pages
 from cardiograph.schema import Provenance
 from cardiograph.train.data import Dataset, TrainingInputs
@@ -92,9 +95,24 @@ def build_external_dataset(cohort: Cohort, predictor: Predictor, context: RunCon
     groups = group_records(cohort, page_index, context.config)
     split = Split(np.full(len(cohort), TEST), groups, "given")
     clinical = model_values(cohort, predictor)
-    dataset = Dataset(cohort, page_index, split, TrainingInputs(image, clinical, cohort.labels, split))
+    inputs = TrainingInputs(image, clinical, cohort.labels, split)
+    inputs = dataclasses.replace(inputs, measurements=model_measurements(cohort, page_index, predictor, context))
+    dataset = Dataset(cohort, page_index, split, inputs)
     require_known(dataset)
     return dataset
+
+
+def model_measurements(
+    cohort: Cohort, page_index: PageIndex | None, predictor: Predictor, context: RunContext
+) -> ClinicalTable | None:
+    """Measure the ECGs of a cohort in the measurements that the model reads; None for a model without them."""
+    scaler = predictor.bundle.measurement_scaler
+    if scaler is None:
+        return None
+    values = np.full((len(cohort), len(MEASUREMENTS)), np.nan)
+    if page_index is not None:
+        values = measure_ecgs(page_index, context)
+    return named_measurements(values, [variable.name for variable in scaler.variables])
 
 
 def embeddings(
@@ -104,7 +122,7 @@ def embeddings(
     encoder, engine = predictor.bundle.served.encoder, predictor.engine
     if page_index is None or encoder is None or engine is None:
         return np.full((len(cohort), predictor.bundle.served.embedding_width), np.nan, np.float32)
-    return embed_pages(page_index, engine, encoder.fingerprint, context).values
+    return embed_pages(page_index, engine, encoder.fingerprint, context, reads=encoder.reads).values
 
 
 def model_values(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:

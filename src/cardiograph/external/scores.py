@@ -147,7 +147,11 @@ def _cautions(found: Mapping[str, Any]) -> Iterator[str]:
         if any("patient" in reason for reason in met["reasons"]):
             text += " Patient ids are compared as written: if two hospitals use the same ids, give --other-ids."
         yield text
-    for block, name in (("image", "an ECG page"), ("clinical", "any clinical value")):
+    for block, name in (
+        ("image", "an ECG page"),
+        ("clinical", "any clinical value"),
+        ("measurements", "readable leads"),
+    ):
         if block in lacking:
             yield f"{lacking[block]} of {total} records do not have {name}: they are scored without it."
     if novelty["judged"] and novelty["share"] > 2 * (1 - novelty["quantile"]):

@@ -1,4 +1,7 @@
-"""Fusion of image and clinical blocks into one feature vector per record, with a fixed share of variance per block."""
+"""Fusion of blocks (image, clinical values, ECG measurements) into one feature vector per record.
+
+Each block has a fixed share of the variance.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,12 @@ from numpy.typing import NDArray
 from cardiograph.config import FusionConfig
 from cardiograph.containers import NodeFeatures
 from cardiograph.errors import CohortError, ConfigError
+
+BLOCKS = ("image", "clinical", "measurements")
+"""Names of the blocks, in the order of their columns in the node features."""
+
+Scaled = tuple[NDArray[np.float64], tuple[str, ...]]
+"""[records, columns] scaled values of a block, NaN for a record without the block, and the names of the columns."""
 
 MIN_FEATURE_STD = 0.01
 """Minimum standard deviation of an image feature, relative to the median; features below carry no signal.
@@ -29,7 +38,7 @@ class Fusion:
         std: [kept] float64 standard deviations of the image features in training rows.
         factors: Factor of each block: ``sqrt(share * width_total / variance_block)``, so that a block's share of the
             total variance is its weight and features have unit variance on average.
-        clinical_names: Names of the scaled clinical columns; empty without clinical values.
+        names: Names of the scaled columns of the clinical and the measurements block; empty without the block.
         shares: Share of each block in the total variance of the training rows.
         axes: [kept, components] float64 principal axes of the standardised image features; no columns if the features
             are used without reduction.
@@ -39,7 +48,7 @@ class Fusion:
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
     factors: dict[str, float]
-    clinical_names: tuple[str, ...]
+    names: dict[str, tuple[str, ...]]
     shares: dict[str, float]
     axes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
@@ -47,25 +56,27 @@ class Fusion:
     def fit(
         cls,
         image: NDArray[np.float32] | None,
-        clinical: tuple[NDArray[np.float64], tuple[str, ...]] | None,
+        clinical: Scaled | None,
         rows: NDArray[np.int64],
         config: FusionConfig,
+        *,
+        measurements: Scaled | None = None,
     ) -> Self:
         """Fit means, standard deviations, dead features and block factors on ``rows``.
 
         Args:
             image: [records, width] embeddings, NaN for a record without a page; None for a clinical-only cohort.
-            clinical: [records, columns] scaled clinical values, NaN for a record without clinical values, and the
-                column names; None for a cohort of pages only.
+            clinical: Scaled clinical values; None for a cohort of pages only.
             rows: Training rows.
             config: Block weights and number of principal components.
+            measurements: Scaled ECG measurements, or None.
 
         Raises:
             ConfigError: If every block is absent or has weight 0.
             CohortError: If no clinical column varies and no other block is used.
         """
         kept, mean, std, axes = np.zeros(0, bool), np.zeros(0), np.zeros(0), np.zeros((0, 0))
-        widths, variances = {"image": 0, "clinical": 0}, {"image": 0.0, "clinical": 0.0}
+        widths, variances = dict.fromkeys(BLOCKS, 0), dict.fromkeys(BLOCKS, 0.0)
         if image is not None:
             train = image[rows].astype(np.float64)
             train = train[~np.isnan(train).any(1)]
@@ -76,25 +87,34 @@ class Fusion:
             if config.image_components:
                 axes, spread = _principal((train[:, kept] - mean) / std, config.image_components)
                 widths["image"], variances["image"] = len(spread), float(spread.sum())
-        values, names = (np.zeros((0, 0)), ()) if clinical is None else clinical
-        if len(names):
-            widths["clinical"], variances["clinical"] = len(names), float(np.nanvar(values[rows], axis=0).sum())
-        weights = {"image": config.image, "clinical": config.clinical}
-        weights = {block: weight for block, weight in weights.items() if variances[block] and weight > 0}
+        names: dict[str, tuple[str, ...]] = {}
+        for block, scaled in (("clinical", clinical), ("measurements", measurements)):
+            names[block] = () if scaled is None else scaled[1]
+            if scaled is not None and names[block]:
+                widths[block], variances[block] = len(names[block]), float(np.nanvar(scaled[0][rows], axis=0).sum())
+        weights = {block: getattr(config, block) for block in BLOCKS if variances[block]}
+        weights = {block: weight for block, weight in weights.items() if weight > 0}
         if not weights:
-            raise _nothing_to_use(names if config.clinical > 0 else (), widths, config)
+            raise _nothing_to_use(names["clinical"] if config.clinical > 0 else (), widths, config)
         shares = {block: weight / sum(weights.values()) for block, weight in weights.items()}
         width = sum(widths[block] for block in weights)
         factors = {block: float(np.sqrt(share * width / variances[block])) for block, share in shares.items()}
         return cls(kept, mean, std, factors, names, shares, axes)
 
-    def transform(self, image: NDArray[np.float32] | None, clinical: NDArray[np.float64] | None) -> NodeFeatures:
+    def transform(
+        self,
+        image: NDArray[np.float32] | None,
+        clinical: NDArray[np.float64] | None,
+        measurements: NDArray[np.float64] | None = None,
+    ) -> NodeFeatures:
         """Fuse the blocks of records.
 
         Args:
             image: [records, width] embeddings, NaN for a record without a page; ignored without an image block.
             clinical: [records, columns] scaled values, NaN for a record without clinical values; ignored without a
                 clinical block.
+            measurements: [records, columns] scaled measurements, NaN for a record without readable leads; ignored
+                without a measurements block.
 
         Returns:
             Node features; an absent block is all 0, the mean of the training records.
@@ -104,8 +124,9 @@ class Fusion:
         if "image" in blocks and image is not None:
             standard = (image[:, self.kept] - self.mean) / self.std
             parts.append((standard @ self.axes if self.axes.shape[1] else standard) * self.factors["image"])
-        if "clinical" in blocks and clinical is not None:
-            parts.append(clinical * self.factors["clinical"])
+        for block, scaled in (("clinical", clinical), ("measurements", measurements)):
+            if block in blocks and scaled is not None:
+                parts.append(scaled * self.factors[block])
         present = np.stack([~np.isnan(part).any(1) for part in parts], axis=1)
         return NodeFeatures(np.nan_to_num(np.hstack(parts), nan=0.0).astype(np.float32), names, blocks, present)
 
@@ -130,19 +151,17 @@ class Fusion:
         columns = [f"image_{column}" for column in np.flatnonzero(self.kept)]
         if self.axes.shape[1]:
             columns = [f"image_component_{column}" for column in range(self.axes.shape[1])]
-        names = {"image": tuple(columns), "clinical": self.clinical_names}
-        used = [block for block in names if block in self.factors]
+        names = {"image": tuple(columns), **self.names}
+        used = [block for block in BLOCKS if block in self.factors]
         ends = np.cumsum([0, *(len(names[block]) for block in used)]).tolist()
         blocks = {block: (ends[number], ends[number + 1]) for number, block in enumerate(used)}
         return tuple(name for block in used for name in names[block]), blocks
 
     def facts(self) -> dict[str, Any]:
         """Return widths, variance shares, factors and dead features, for the report and the bundle."""
-        image = self.axes.shape[1] or int(self.kept.sum())
-        widths = {"image": image, "clinical": len(self.clinical_names)}
         return {
             "image_components": self.axes.shape[1],
-            "widths": {block: widths[block] for block in self.factors},
+            "widths": {block: stop - start for block, (start, stop) in self.layout[1].items()},
             "shares": self.shares,
             "factors": self.factors,
             "dead_image_features": [int(column) for column in np.flatnonzero(~self.kept)],
@@ -155,14 +174,16 @@ class Fusion:
     @classmethod
     def restore(cls, arrays: dict[str, NDArray[Any]], recorded: dict[str, Any]) -> Self:
         """Rebuild a fusion from :meth:`arrays` and :meth:`recorded`."""
-        names = tuple(recorded["clinical_names"])
+        names = {"clinical": tuple(recorded["clinical_names"])}
+        names["measurements"] = tuple(recorded.get("measurement_names", ()))  # older bundles have none
         kept = arrays["kept"].astype(bool)
         shares, axes = recorded["shares"], arrays["axes"]
         return cls(kept, arrays["mean"], arrays["std"], recorded["factors"], names, shares, axes)
 
     def recorded(self) -> dict[str, Any]:
         """Return the fitted values that are not arrays, ready for JSON."""
-        return {"factors": self.factors, "clinical_names": list(self.clinical_names), "shares": self.shares}
+        names = {"clinical_names": self.names["clinical"], "measurement_names": self.names["measurements"]}
+        return {"factors": self.factors, **{name: list(each) for name, each in names.items()}, "shares": self.shares}
 
 
 def _nothing_to_use(names: tuple[str, ...], widths: dict[str, int], config: FusionConfig) -> CohortError | ConfigError:

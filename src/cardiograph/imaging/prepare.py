@@ -57,9 +57,16 @@ def to_input(view_pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(standardised.transpose(2, 0, 1), dtype=np.float32)
 
 
+TURNED_CODES = ("upside_down", "mirrored")
+"""Issue codes of pages that do not lie upright."""
+
+UNREADABLE_LEADS = "unreadable_leads"
+"""Issue code of a page that the digitiser cannot read, if the model needs leads."""
+
 GATE_CODES = {
     "do not look like an ECG": ("not_an_ecg",),
-    "seem to be upside down or mirrored": ("upside_down", "mirrored"),
+    "seem to be upside down or mirrored": TURNED_CODES,
+    "cannot be read as leads": (UNREADABLE_LEADS,),
 }
 """What the gate refuses, in the plural -> issue codes."""
 
@@ -76,7 +83,7 @@ class Doubt:
     """Why the gate refuses a page.
 
     Args:
-        code: Issue code: ``not_an_ecg``, ``upside_down`` or ``mirrored``.
+        code: Issue code, one of those in :data:`GATE_CODES`.
         reason: The reason in words.
         remedy: What the user can do.
     """

@@ -24,7 +24,7 @@ VOID = (
 REPRODUCTION = "a reproduction of a faulty protocol, for study: this score is no estimate of a risk"
 """First warning in every answer of a model that reproduces faults, followed by their names."""
 
-_BLOCKS = {"image": "an ECG page", "clinical": "clinical values"}
+_BLOCKS = {"image": "an ECG page", "clinical": "clinical values", "measurements": "ECG measurements"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def answer(
         missing = bundle.scaler.missing(values)
         if missing:
             warnings.append(f"not given: {', '.join(missing)}; the median of the training records is used instead")
-    warnings += [f"scored without {_BLOCKS[block]}: neighbours are found by the other block alone" for block in absent]
+    if absent:
+        lacking = " and ".join(_BLOCKS[block] for block in absent)
+        warnings.append(f"scored without {lacking}: neighbours are found by what is given alone")
     uncertainty = scores.uncertainty
     if served.threshold is None:
         warnings.insert(0, VOID)

@@ -21,10 +21,11 @@ from cardiograph.artifacts.files import read_json
 from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction, identifier
 from cardiograph.containers.answers import Query
 from cardiograph.encoders.engine import Engine, load_engine, probe
+from cardiograph.encoders.preparation import encoder_preparation
 from cardiograph.errors import EngineError, InputError, RunError
+from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
 from cardiograph.imaging.hashing import NearDuplicateIndex
-from cardiograph.imaging.prepare import PreparedPage, preparation
 from cardiograph.inference.answers import Scores, answer, mean_distance
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient
 from cardiograph.models.neighbour_table import NeighbourTable
@@ -90,7 +91,9 @@ class Predictor:
         checked = CheckedFiles(folder)
         bundle = ModelBundle.restore(checked)
         served = bundle.served
-        if served.encoder is not None and served.encoder.preparation != preparation(served.pages):
+        encoder = served.encoder
+        changed = encoder is not None and encoder.preparation != encoder_preparation(encoder.reads, served.pages)
+        if changed or served.measured not in ("", MEASUREMENT_PREPARATION):
             message = f"{run}: made by a version that reads and compares pages differently; make the run again"
             raise EngineError(message)
         try:
@@ -116,9 +119,10 @@ class Predictor:
         Raises:
             ValueError: If the result is not a probability; other errors if the computation fails.
         """
-        values = self.bundle.reference.clinical[:1]
+        values, measured = self.bundle.reference.clinical[:1], self.bundle.measurement_scaler
         image = np.zeros((1, len(self.bundle.fusion.kept)), np.float32) if "image" in self._blocks else None
-        scores = self.score(Queries(image, values, [None], [None], [None]))
+        measurements = None if measured is None else np.full((1, len(measured.variables)), np.nan)
+        scores = self.score(Queries(image, values, [None], [None], [None], measurements))
         probability = answer(self.bundle, scores, 0, values[0]).probability
         if not 0 <= probability <= 1:
             message = f"a made-up patient gets the probability {probability}"
@@ -201,15 +205,26 @@ class Predictor:
         return read_patient(query, self.bundle, sees=self._engine is not None)
 
     def embed(self, queries: Sequence[Query], read: Sequence[Patient]) -> Queries:
-        """Embed the pages of patients that were read without an issue."""
-        pages = [patient.page for patient in read]
+        """Embed and measure the ECGs of patients that were read without an issue."""
+        pages, served = [patient.page for patient in read], self.bundle.served
+        reads = "page" if served.encoder is None else served.encoder.reads
+        inputs = [patient.input(reads) for patient in read]
         return Queries(
-            image=None if self._engine is None else _embedded(self._engine, pages, self.bundle.served.embedding_width),
+            image=None if self._engine is None else _embedded(self._engine, inputs, served.embedding_width),
             clinical=np.array([patient.values for patient in read]).reshape(len(read), -1),
             patient_ids=[query.patient_id for query in queries],
             pixel_hashes=[None if page is None else page.pixel_hash for page in pages],
             perceptual_hashes=[None if page is None else page.perceptual_hash for page in pages],
+            measurements=self._measured(read),
         )
+
+    def _measured(self, read: Sequence[Patient]) -> NDArray[np.float64] | None:
+        """Return [patients, measurements] in the model's measurements; None for a model without them."""
+        scaler = self.bundle.measurement_scaler
+        if scaler is None:
+            return None
+        values = np.array([measurement_vector(patient.leads) for patient in read])
+        return named_measurements(values, [variable.name for variable in scaler.variables]).values
 
     def score(self, queries: Queries) -> Scores:
         """Score embedded patients; every probability that this package reports is computed here."""
@@ -257,10 +272,7 @@ class Predictor:
 
     def fuse(self, queries: Queries) -> NodeFeatures:
         """Return the node features of embedded patients."""
-        scaler = self.bundle.scaler
-        return self.bundle.fusion.transform(
-            queries.image, None if scaler is None else scaler.transform(queries.clinical)
-        )
+        return self.bundle.fuse(queries.image, queries.clinical, queries.measurements)
 
     def score_attached(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> Scores:
         """Score patients that are attached to the reference.
@@ -348,11 +360,11 @@ def _drift(engine: Engine, expected: NDArray[np.float64]) -> float:
     return float(np.abs(probe(engine) - expected).max() / np.abs(expected).max())
 
 
-def _embedded(engine: Engine, pages: Sequence[PreparedPage | None], width: int) -> NDArray[np.float32]:
-    """Return [pages, width] embeddings, NaN where there is no page."""
-    found = np.full((len(pages), width), np.nan, np.float32)
-    rows = [row for row, page in enumerate(pages) if page is not None]
-    for row, embedding in zip(rows, engine.run(page.input for page in pages if page is not None), strict=True):
+def _embedded(engine: Engine, inputs: Sequence[NDArray[np.float32] | None], width: int) -> NDArray[np.float32]:
+    """Return [inputs, width] embeddings, NaN where there is no input."""
+    found = np.full((len(inputs), width), np.nan, np.float32)
+    rows = [row for row, each in enumerate(inputs) if each is not None]
+    for row, embedding in zip(rows, engine.run(each for each in inputs if each is not None), strict=True):
         found[row] = embedding
     return found
 

@@ -13,9 +13,11 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.cohort.identity import shortened_id
 from cardiograph.containers import NearestNeighbours, NodeFeatures, is_shortened
 from cardiograph.containers.answers import Query
-from cardiograph.ecg.pages import prepare_any_page
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.pages import prepare_ecg
 from cardiograph.errors import InputError, Issue, PageError
 from cardiograph.imaging.prepare import PreparedPage, page_remarks, refusal
+from cardiograph.registry import Reads
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.conformal import tie_break
 
@@ -32,6 +34,7 @@ class Queries:
         patient_ids: [queries] patient ids, None where not given.
         pixel_hashes: [queries] pixel hashes (hex), None without a page.
         perceptual_hashes: [queries] perceptual hashes, [bytes] uint8; None without a page.
+        measurements: [queries, measurements] in the model's measurements, NaN where missing; None for a model without.
     """
 
     image: NDArray[np.float32] | None
@@ -39,6 +42,7 @@ class Queries:
     patient_ids: Sequence[str | float | None]
     pixel_hashes: Sequence[str | None]
     perceptual_hashes: Sequence[NDArray[np.uint8] | None]
+    measurements: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.patient_ids)
@@ -74,12 +78,22 @@ class Patient:
         values: [variables] values in the model's variables, NaN where not given.
         issues: All faults; a patient with an issue is not scored.
         page_warnings: Warnings about the page.
+        leads: Leads of the ECG; None if the model does not need them, or they could not be read.
     """
 
     page: PreparedPage | None
     values: list[float]
     issues: list[Issue]
     page_warnings: tuple[str, ...] = ()
+    leads: Ecg | None = None
+
+    def input(self, reads: Reads) -> NDArray[np.float32] | None:
+        """Return the input of an encoder that reads pages or leads; None if the patient has no such input."""
+        if reads == "leads":
+            from cardiograph.encoders.ecg_network import leads_input
+
+            return None if self.leads is None else leads_input(self.leads)
+        return None if self.page is None else self.page.input
 
 
 def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
@@ -98,22 +112,25 @@ def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
     values = [given.get(variable.name, np.nan) for variable in variables]
     if query.page is not None and not sees:
         return Patient(None, values, [*issues, _unused_page(query)])
-    has = {"image": query.page is not None, "clinical": bool(np.isfinite(values).any())}
-    blocks = tuple(bundle.fusion.layout[1])  # without blocks of weight 0
-    if not any(has[block] for block in blocks):
-        issues.append(_nothing_known(query, blocks))
+    blocks = {*bundle.fusion.layout[1]}  # without blocks of weight 0
+    known = {"clinical"} if np.isfinite(values).any() else set[str]()
     if query.page is None:
-        return Patient(None, values, issues)
+        return Patient(None, values, issues if known & blocks else [*issues, _nothing_known(query, bundle)])
     name = query.page.name if isinstance(query.page, Path) else query.name
-    pages = bundle.served.pages
+    pages, needs = bundle.served.pages, bundle.served.needs
     try:
-        page = prepare_any_page(query.page, name=name, config=pages)
+        file = prepare_ecg(query.page, name=name, config=pages, needs=needs)
     except InputError as error:
         return Patient(None, values, [*issues, *error.issues])
+    page, leads = file.page, file.leads
     refused = refusal(page.doubt, name=name, gate=pages.gate if query.gate is None else query.gate)
+    known |= {"image"} if needs != "leads" else set()
+    known |= {"image", "measurements"} if leads is not None else set()
     if refused is not None:
         issues.append(refused)
-    return Patient(page, values, issues, page_remarks(page.doubt, page.page.pictures, page.page.notes))
+    elif not known & blocks:
+        issues.append(_nothing_known(query, bundle))
+    return Patient(page, values, issues, page_remarks(page.doubt, page.page.pictures, page.page.notes), leads)
 
 
 def faults(found: Sequence[Sequence[Issue]], patients: int) -> InputError:
@@ -148,6 +165,7 @@ def _unused_page(query: Query) -> Issue:
     )
 
 
-def _nothing_known(query: Query, blocks: Sequence[str]) -> Issue:
-    wanted = " or ".join({"image": "an ECG page", "clinical": "a clinical value"}[block] for block in blocks)
+def _nothing_known(query: Query, bundle: ModelBundle) -> Issue:
+    words = {"image": "an ECG page", "clinical": "a clinical value", "measurements": "an ECG page"}
+    wanted = " or ".join(dict.fromkeys(words[block] for block in bundle.fusion.layout[1]))
     return Issue(query.name, "", "", f"a score needs {wanted}", f"give {wanted}", "nothing_known")

@@ -1,8 +1,9 @@
-"""Embed the pages of a cohort; every embedding is computed once and kept in the cache."""
+"""Embed the ECGs of a cohort; every embedding is computed once and kept in the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,28 +13,41 @@ from cardiograph.containers import ImageEmbeddings
 from cardiograph.encoders.engine import Engine
 from cardiograph.imaging.prepare import to_input
 from cardiograph.ingest.context import RunContext
+from cardiograph.ingest.leads import read_leads
 from cardiograph.ingest.page_index import PageIndex, in_order, read_view
+from cardiograph.registry import Reads
 from cardiograph.threads import available_threads
 
 
 def embed_pages(
-    page_index: PageIndex, engine: Engine, fingerprint: str, context: RunContext, *, stage: str = "embedding pages"
+    page_index: PageIndex,
+    engine: Engine,
+    fingerprint: str,
+    context: RunContext,
+    *,
+    reads: Reads = "page",
+    stage: str = "",
 ) -> ImageEmbeddings:
-    """Embed each distinct page once; the cache stores each embedding as soon as it is computed.
+    """Embed each distinct ECG once; the cache stores each embedding as soon as it is computed.
 
     Inputs that indexing left in ``context.inputs`` are used; other pages are read again, a few ahead of the engine.
 
     Args:
-        page_index: Index of the cohort's pages.
+        page_index: Index of the cohort's ECGs.
         engine: Engine of the encoder.
         fingerprint: Fingerprint of the encoder.
         context: Settings, cache and progress.
-        stage: Text of the progress bar.
+        reads: What the encoder reads of an ECG.
+        stage: Text of the progress bar; empty for the usual one.
 
     Returns:
-        [records, width] float32 embeddings, NaN for a record without a page.
+        [records, width] float32 embeddings, NaN for a record without an ECG, or without readable leads if the encoder
+        reads leads.
     """
     rows = np.flatnonzero(page_index.paged).tolist()
+    stage = stage or ("embedding leads" if reads == "leads" else "embedding pages")
+    if reads == "leads":
+        return _embed_leads(page_index, rows, (engine, fingerprint), context, stage)
     pages = [page_index.page(row) for row in rows]
     different = {facts.pixel_hash: (path, facts) for path, facts in pages}
 
@@ -43,10 +57,53 @@ def embed_pages(
         return to_input(read_view(path, facts, context.config.pages)) if ready is None else ready
 
     found = embed_all(stage, list(different), load, (engine, fingerprint), context)
+    keys = {row: facts.pixel_hash for row, (_, facts) in zip(rows, pages, strict=True)}
+    return _by_record(len(page_index.facts), keys, found, fingerprint)
+
+
+def _embed_leads(
+    page_index: PageIndex, rows: list[int], encoder: tuple[Engine, str], context: RunContext, stage: str
+) -> ImageEmbeddings:
+    """Embed the leads of each distinct file; files whose leads cannot be read have no embedding."""
+    from cardiograph.encoders.ecg_network import leads_input
+
+    engine, fingerprint = encoder
+    keys = {row: page_index.page(row)[1].file_sha256 for row in rows}
+    first = {key: row for row, key in reversed(keys.items())}
+    known = {key: context.cache.embedding(fingerprint, key) for key in first}
+    found = {key: embedding for key, embedding in known.items() if embedding is not None}
+    missing = [key for key in first if key not in found]
+    context.progress.start(stage, len(first), unit="ECGs")
+    context.progress.advance(len(found))
+    with context.paced(stage, len(missing)):
+        readable = deque[str]()
+
+        def inputs() -> Iterator[NDArray[np.float32]]:
+            leads = read_leads(page_index, [first[key] for key in missing], context)
+            for key, each in zip(missing, leads, strict=True):
+                if each is None:
+                    context.progress.advance()
+                else:
+                    readable.append(key)
+                    yield leads_input(each)
+
+        for embedding in engine.run(inputs()):
+            key = readable.popleft()
+            context.cache.keep_embedding(fingerprint, key, embedding)
+            found[key] = embedding
+            context.progress.advance()
+    readable_keys = {row: key for row, key in keys.items() if key in found}
+    return _by_record(len(page_index.facts), readable_keys, found, fingerprint)
+
+
+def _by_record(
+    records: int, keys: Mapping[int, str], found: Mapping[str, NDArray[np.float32]], fingerprint: str
+) -> ImageEmbeddings:
+    """Return the embedding of each record with a key, NaN for the others."""
     width = len(next(iter(found.values()))) if found else 0
-    values = np.full((len(page_index.facts), width), np.nan, np.float32)
-    for row, (_, facts) in zip(rows, pages, strict=True):
-        values[row] = found[facts.pixel_hash]
+    values = np.full((records, width), np.nan, np.float32)
+    for row, key in keys.items():
+        values[row] = found[key]
     return ImageEmbeddings(values, fingerprint)
 
 

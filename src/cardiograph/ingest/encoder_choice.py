@@ -8,10 +8,10 @@ from functools import cached_property
 
 from cardiograph.encoders.engine import EncoderFacts, Engine, find_device, make_engine, probe, supports_bf16
 from cardiograph.encoders.precision import check_precision
+from cardiograph.encoders.preparation import encoder_preparation
 from cardiograph.encoders.weights import load_weights
 from cardiograph.errors import EngineError
 from cardiograph.features.fusion import MIN_FEATURE_STD
-from cardiograph.imaging.prepare import preparation
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.page_index import PageIndex
@@ -57,7 +57,8 @@ def choose_encoder(training: PageIndex, context: RunContext) -> Encoder:
         WeightsError: If the weights are not available.
         EngineError: If bfloat16 is required but not supported by the processor or not exact enough.
     """
-    key = f"{context.config.fingerprint('encoder', 'graph')} {preparation(context.config.pages)}"
+    reads = encoder_spec(context.config.encoder.name).reads
+    key = f"{context.config.fingerprint('encoder', 'graph')} {encoder_preparation(reads, context.config.pages)}"
     if key not in context.encoders:
         context.encoders[key] = _make(training, context)
     chosen: Encoder = context.encoders[key]
@@ -79,8 +80,9 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
 
     def encoder(precision: str, why: str) -> Encoder:
         name, runner = config.encoder.name, config.encoder.engine
-        prepared = preparation(config.pages)
-        facts = EncoderFacts(weights.sha256, weights.source, runner, precision, prepared, readout, device, name)
+        reads = encoder_spec(name).reads
+        prepared = encoder_preparation(reads, config.pages)
+        facts = EncoderFacts(weights.sha256, weights.source, runner, precision, prepared, readout, device, name, reads)
         engine = make_engine(
             weights, runner, precision, cache=folder, readout=readout, device=device, architecture=name
         )
@@ -102,7 +104,12 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
     sample = training.of(different[:: max(1, -(-len(different) // CHECK_PAGES))])
     both = [
         embed_pages(
-            sample, each.engine, each.facts.fingerprint, context, stage=f"checking {each.facts.precision}"
+            sample,
+            each.engine,
+            each.facts.fingerprint,
+            context,
+            reads=each.facts.reads,
+            stage=f"checking {each.facts.precision}",
         ).values
         for each in (exact, coarse)
     ]

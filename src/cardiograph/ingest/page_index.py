@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from cardiograph.cohort.page_places import page_issue
 from cardiograph.config import PagesConfig
 from cardiograph.containers import Cohort
-from cardiograph.ecg.pages import file_sha256, prepare_any_page, read_any_page
+from cardiograph.ecg.packed import pack
+from cardiograph.ecg.pages import LEADS_VERSION, file_sha256, prepare_ecg, read_any_page
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
 from cardiograph.imaging.page_metadata import METADATA_VERSION, PageMetadata, extract_metadata
@@ -45,7 +46,7 @@ class PageFacts:
         metadata: Metadata of the page: everything but its traces.
         doubt: Reason why the page does not look like an ECG; None if it does.
         pictures: Number of images in the file (pages or frames); the first is used.
-        notes: Sentences about a page that was drawn from a file of signals.
+        notes: Sentences about how the page was drawn from a file of signals, or how its leads were read.
     """
 
     file_sha256: str
@@ -136,7 +137,7 @@ class PageIndex:
             repr(record) for record, facts in named if facts.pictures > 1
         ]
         for note in dict.fromkeys(note for _, facts in named for note in facts.notes):
-            kinds[f"were drawn from signals with the note {note!r}"] = [
+            kinds[f"were read with the note {note!r}"] = [
                 repr(record) for record, facts in named if note in facts.notes
             ]
         return [f"{len(found)} page(s) {words}: {_shortened(found)}" for words, found in kinds.items() if found]
@@ -179,9 +180,11 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
         PageError: If pages cannot be read and are not to be skipped, with one issue for each; or if no page is left.
     """
     config, cache, progress = context.config.pages, context.cache, context.progress
+    needs = context.config.needs
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
     under = f"{judgement(config)} metadata={METADATA_VERSION}"
+    under += "" if needs == "page" else f" {needs} leads={LEADS_VERSION}"
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
@@ -194,13 +197,15 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
                 known[path] = PageFacts.restore(found)
                 progress.advance()
 
-        def collect(path: Path) -> PageFacts | PageError:
+        def collect(path: Path) -> tuple[PageFacts | PageError, bytes | None]:
             return _collect_facts(path, names[path], context)
 
         with context.paced("reading pages", len(unread)):
-            for path, facts in zip(unread, in_order(pool, collect, unread), strict=True):
+            for path, (facts, packed) in zip(unread, in_order(pool, collect, unread), strict=True):
                 known[path] = facts
                 if isinstance(facts, PageFacts):
+                    if packed is not None:
+                        cache.keep_leads(facts.file_sha256, LEADS_VERSION, packed)
                     cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
                 progress.advance()
     return _without_unusable(cohort, paths, _with_refusals(known, names, config), config)
@@ -221,12 +226,17 @@ def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.u
         PageError: If the file has changed since, or can no longer be read.
     """
     page = read_any_page(path, name=path.name, max_pixels=config.max_pixels)
-    if page.file_sha256 != facts.file_sha256:
+    require_same_file(path, facts, page.file_sha256)
+    return crop(page.pixels, Box(*facts.box))
+
+
+def require_same_file(path: Path, facts: PageFacts, file_sha256: str) -> None:
+    """Raise a PageError unless a file that was read again has the hash that was indexed."""
+    if file_sha256 != facts.file_sha256:
         rule = "pages must not change during a run"
         issue = Issue(f"page {path.name}", "", "the file has changed", rule, "run the command again", "changed")
         message = "A page changed while it was read."
         raise PageError(message, [issue])
-    return crop(page.pixels, Box(*facts.box))
 
 
 def data_hash(cohort: Cohort, page_index: PageIndex | None) -> str:
@@ -245,18 +255,21 @@ def _file_sha256(path: Path) -> str | None:
         return None
 
 
-def _collect_facts(path: Path, name: str, context: RunContext) -> PageFacts | PageError:
-    config = context.config.pages
+def _collect_facts(path: Path, name: str, context: RunContext) -> tuple[PageFacts | PageError, bytes | None]:
+    """Return the facts about a page, and its packed leads if they were digitised."""
+    config, needs = context.config.pages, context.config.needs
     try:
-        page = prepare_any_page(path, name=name, config=config)
+        file = prepare_ecg(path, name=name, config=config, needs=needs)
     except PageError as error:
-        return error
+        return error, None
+    page = file.page
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
     metadata = extract_metadata(page.page, page.box if config.view == "grid" else None)
     perceptual_hash, pictures, notes = page.perceptual_hash.tobytes().hex(), page.page.pictures, page.page.notes
     facts = PageFacts(page.file_sha256, page.pixel_hash, perceptual_hash, box, metadata, page.doubt, pictures, notes)
-    context.inputs.keep(facts.view, lambda: page.input)
-    return facts
+    if needs != "leads":
+        context.inputs.keep(facts.view, lambda: page.input)
+    return facts, None if needs == "page" or page.page.drawn else pack(file.leads)
 
 
 def _without_unusable(

@@ -201,7 +201,11 @@ def _write_tables(
         for column, variable in enumerate(clinical.variables):
             table[variable.name] = clinical.values[:, column]
     directory.write_table("cohort.parquet", table)
-    ids = cohort.record_ids
+    ids, measured = cohort.record_ids, dataset.inputs.measurements
+    if measured is not None:
+        names = [variable.name for variable in measured.variables]
+        frame = pd.DataFrame(measured.values, columns=names)
+        directory.write_table("measurements.parquet", pd.concat([pd.Series(ids, name="record_id"), frame], axis=1))
     directory.write_table(
         "split.parquet", pd.DataFrame({"record_id": ids, "group": split.groups.index, "part": split.part})
     )

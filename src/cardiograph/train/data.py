@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,13 @@ from cardiograph.containers import (
 )
 from cardiograph.errors import CohortError
 from cardiograph.evaluate.summary import headline_provenance
+from cardiograph.features.measurements import measurement_table
 from cardiograph.inference import Queries, Scores
 from cardiograph.ingest.augmentation import Augmented, AugmentedCopies, augment_pages
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.encoder_choice import Encoder, choose_encoder
+from cardiograph.ingest.leads import measure_ecgs
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.schema import Provenance
 from cardiograph.train.balance import class_weights, plan_copies
@@ -38,6 +41,7 @@ class TrainingInputs:
         split: Part and group of each record.
         copies: Augmented copies of training records, or None.
         class_weights: [2] loss weight of each class, or None.
+        measurements: ECG measurements, all NaN where the leads of a record could not be read; None without the block.
     """
 
     image: NDArray[np.float32] | None
@@ -46,6 +50,7 @@ class TrainingInputs:
     split: Split
     copies: AugmentedCopies | None = None
     class_weights: NDArray[np.float64] | None = None
+    measurements: ClinicalTable | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Dataset:
             patient_ids=[patients[row] for row in rows],
             pixel_hashes=[None if each is None else each.pixel_hash or None for each in facts],
             perceptual_hashes=[None if each is None or not each.pixel_hash else each.hash_values for each in facts],
+            measurements=None if inputs.measurements is None else inputs.measurements.values[rows],
         )
 
     @property
@@ -145,7 +151,11 @@ def build_dataset(
             )
             raise CohortError(message)
         encoder = choose_encoder(page_index.of(labelled), context)
-        images = embed_pages(page_index, encoder.engine, encoder.facts.fingerprint, context)
+        images = embed_pages(page_index, encoder.engine, encoder.facts.fingerprint, context, reads=encoder.facts.reads)
+    measurements: ClinicalTable | None = None
+    if config.fusion.measurements > 0:
+        with context.stage("measuring ECGs"):
+            measurements = measurement_table(measure_ecgs(page_index, context), labelled)
     augmented: Augmented | None = None
     if config.balance.mode == "augment":
         rng = np.random.default_rng([config.seed, 2])
@@ -153,6 +163,7 @@ def build_dataset(
         with context.stage("augmentation"):
             augmented = augment_pages(plan.source, page_index, encoder, context)
     inputs = training_inputs(cohort, split, clinical, config, image=images.values, augmented=augmented)
+    inputs = dataclasses.replace(inputs, measurements=measurements)
     return Dataset(cohort, page_index, split, inputs, encoder, augmented)
 
 

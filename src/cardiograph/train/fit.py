@@ -15,12 +15,14 @@ from cardiograph.config import RunConfig
 from cardiograph.containers import (
     TRAIN,
     VAL,
+    ClinicalTable,
     NearestNeighbours,
     NodeFeatures,
     PatientGraph,
     SearchPoints,
 )
 from cardiograph.features.fusion import Fusion
+from cardiograph.features.measurements import MEASUREMENT_PREPARATION
 from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.graph.attach import attach, build_graph, group_members, label_prior, neighbour_votes
 from cardiograph.graph.search_space import SearchSpace
@@ -38,6 +40,7 @@ class PreparedGraph:
 
     Args:
         scaler: Scaler of the clinical values; None without clinical values.
+        measurement_scaler: Scaler of the ECG measurements; None without them.
         fusion: Fitted block weights and standardisation.
         features: Node features of all records of the cohort.
         space: Space in which neighbours are searched.
@@ -48,6 +51,7 @@ class PreparedGraph:
     """
 
     scaler: ClinicalScaler | None
+    measurement_scaler: ClinicalScaler | None
     fusion: Fusion
     features: NodeFeatures
     space: SearchSpace
@@ -78,11 +82,14 @@ def prepare(
     reference, groups = split.rows(TRAIN), split.groups.index
     labelled = reference[labels[reference] >= 0]
     teaching = reference if config.fusion.unlabelled else labelled
-    scaler = None if inputs.clinical is None else ClinicalScaler.fit(inputs.clinical, teaching)
-    clinical = None if scaler is None or inputs.clinical is None else scaler.transform(inputs.clinical.values)
-    named = None if scaler is None or clinical is None else (clinical, scaler.names)
-    fusion = fuse(inputs.image, named, teaching, config.fusion)
-    features = fusion.transform(inputs.image, clinical)
+    scaler, clinical = _scaled(inputs.clinical, teaching)
+    measurement_scaler, measurements = _scaled(inputs.measurements, teaching)
+    named = [
+        None if scaler is None or values is None else (values, scaler.names)
+        for scaler, values in ((scaler, clinical), (measurement_scaler, measurements))
+    ]
+    fusion = fuse(inputs.image, named[0], teaching, config.fusion, measurements=named[1])
+    features = fusion.transform(inputs.image, clinical, measurements)
     space, fold = SearchSpace.fit(features, labels, labelled, groups, config.graph)
     places = space.place(features, fold)
     graph = build_graph(places, reference, groups, config.graph)
@@ -100,7 +107,8 @@ def prepare(
     train_values, train_nearest, sources = features.values[reference], [graph.neighbours], reference
     if inputs.copies is not None:
         source = inputs.copies.source
-        copied = fusion.transform(inputs.copies.image, None if clinical is None else clinical[source])
+        of_source = [None if values is None else values[source] for values in (clinical, measurements)]
+        copied = fusion.transform(inputs.copies.image, *of_source)
         train_values = np.vstack([train_values, copied.values])
         train_nearest.append(attached(space.place(copied, fold[source]), groups[source]))
         sources = np.concatenate([reference, source])
@@ -110,7 +118,17 @@ def prepare(
     val = split.rows(VAL)
     val_neighbour_table = table_of(attached(places.of(val), groups[val]))
     val_set = Examples.of(features.values[val], val_neighbour_table, labels[val], blocks=blocks)
-    return PreparedGraph(scaler, fusion, features, space, places, graph, train_set, val_set)
+    return PreparedGraph(scaler, measurement_scaler, fusion, features, space, places, graph, train_set, val_set)
+
+
+def _scaled(
+    table: ClinicalTable | None, rows: NDArray[np.int64]
+) -> tuple[ClinicalScaler | None, NDArray[np.float64] | None]:
+    """Return a scaler fitted on ``rows`` and the scaled values of all records; None for both without a table."""
+    if table is None:
+        return None, None
+    scaler = ClinicalScaler.fit(table, rows)
+    return scaler, scaler.transform(table.values)
 
 
 def fit_network(
@@ -224,9 +242,18 @@ def make_bundle(name: str, network: Model, dataset: Dataset, prepared: PreparedG
         clinical_provenance=dataset.provenances,
         threshold=0.5,
         encoder=None if dataset.encoder is None else dataset.encoder.facts,
+        measured="" if dataset.inputs.measurements is None else MEASUREMENT_PREPARATION,
         probe=() if dataset.encoder is None else dataset.encoder.probe,
     )
-    return ModelBundle(served, network, prepared.fusion, prepared.scaler, prepared.space, reference)
+    return ModelBundle(
+        served,
+        network,
+        prepared.fusion,
+        prepared.scaler,
+        prepared.space,
+        reference,
+        measurement_scaler=prepared.measurement_scaler,
+    )
 
 
 def _provenance_sentence(dataset: Dataset) -> str:
@@ -235,6 +262,8 @@ def _provenance_sentence(dataset: Dataset) -> str:
     if dataset.encoder is not None:
         facts = dataset.encoder.facts
         basis += f"; pages embedded by {facts.title}, weights {facts.weights_source}"
+    if dataset.inputs.measurements is not None:
+        basis += f"; {len(dataset.inputs.measurements.variables)} values measured from the ECG"
     return basis + "; for research use"
 
 

@@ -15,6 +15,9 @@ from cardiograph.ecg.measure.quality import assess, pacing_spikes
 from cardiograph.ecg.measure.reference import MEASUREMENTS, MeasurementSpec
 from cardiograph.ecg.measure.shapes import Shape, Unmeasurable
 
+MEASUREMENT_VERSION = "1"
+"""Version of the measurements: it changes whenever the same leads give other values."""
+
 LOW_QUALITY = 0.3
 """Score below which a lead is named in a warning."""
 

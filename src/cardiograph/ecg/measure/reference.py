@@ -215,3 +215,18 @@ MEASUREMENTS: dict[str, MeasurementSpec] = {
     **_per_lead(),
 }  # fmt: skip
 """Name -> measurement, in the order of tables and vectors."""
+
+MEASUREMENT_GROUPS: dict[str, tuple[str, ...]] = {
+    "rate and rhythm": ("heart_rate", "rr_irregularity", "other_beats"),
+    "P wave and PR interval": ("p_duration", "pr", "p_axis", "p_terminal_force"),
+    "QRS duration and axes": ("qrs_duration", "qrs_axis", "qrs_t_angle"),
+    "QT interval": ("qt", "qtc_fridericia", "qtc_bazett"),
+    "Q waves": ("q_leads", *(f"q_{lead}" for lead in LEADS)),
+    "QRS amplitudes": (
+        *("sokolow_lyon", "cornell", "limb_voltage", "chest_voltage", "r_transition"),
+        *(f"{wave}_{lead}" for wave in "rs" for lead in LEADS),
+    ),
+    "ST segment": tuple(f"{what}_{lead}" for what in ("st", "st_slope") for lead in LEADS),
+    "T wave": ("t_axis", *(f"t_{lead}" for lead in LEADS)),
+}
+"""Name for people -> measurements that describe the same part of the ECG; each measurement is in one group."""

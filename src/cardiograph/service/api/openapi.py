@@ -117,7 +117,7 @@ def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str])
         schema = {"type": "object", "properties": properties, "required": ["values"], "additionalProperties": False}
         content["application/json"] = {"schema": schema}
         needs = [{"required": ["values"], "properties": {"values": properties["values"]}}]
-    if "image" in blocks:
+    if "image" in blocks or "measurements" in blocks:
         form["properties"] = {"page": page, **fields}
         needs = [{"required": ["page"]}, *needs]
     form["anyOf"] = needs

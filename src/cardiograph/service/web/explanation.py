@@ -10,6 +10,7 @@ from cardiograph.inference import Query
 from cardiograph.service.state import Serving, explained
 from cardiograph.service.web.drawings import Bar, NeighbourPlot, bars, mark_of, neighbour_plot
 from cardiograph.service.web.images import heat, scan
+from cardiograph.service.web.wording import BLOCKS
 
 _SIDE = 1400
 """Length of the longer side of the ECG page under its attention map, in pixels."""
@@ -80,7 +81,8 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationVi
     values = [
         (titles[each["name"]], f"{each['value']:.12g} {each['unit']}".strip(), each["effect"]) for each in effects
     ]
-    shares = [("ECG page", "", content["blocks"]["image"]), ("clinical values", "", content["blocks"]["clinical"])]
+    shares = [(BLOCKS[block], "", effect) for block, effect in content["blocks"].items()]
+    shares += [(f"ECG: {each['name']}", "", each["effect"]) for each in content["measurements"]]
     rows = _with_bars(values + shares)
     return ExplanationView(content, rows[: len(values)], rows[len(values) :], **drawn)
 

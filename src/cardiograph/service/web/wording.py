@@ -13,7 +13,7 @@ from cardiograph.evaluate.results import Score
 from cardiograph.schema import Provenance
 from cardiograph.wording import WORDINGS, Wording, class_names
 
-BLOCKS = {"image": "ECG page", "clinical": "clinical values"}
+BLOCKS = {"image": "ECG page", "clinical": "clinical values", "measurements": "ECG measurements"}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cardiograph.config import FusionConfig, GraphConfig, RunConfig
 from cardiograph.containers import VAL, Cohort, NearestNeighbours, NodeFeatures, PatientGraph, SearchPoints
 from cardiograph.evaluate.predictions import PartPredictions
-from cardiograph.features.fusion import Fusion
+from cardiograph.features.fusion import Fusion, Scaled
 from cardiograph.graph.attach import attach, build_graph, group_members, label_prior, nearest_points, neighbour_votes
 from cardiograph.imaging.page_metadata import PageMetadata
 from cardiograph.inference import Predictor
@@ -104,18 +104,22 @@ def index_pages_with_zeros(cohort: Cohort, context: RunContext) -> tuple[Cohort,
 
 def concatenate_unscaled(
     image: NDArray[np.float32] | None,
-    clinical: tuple[NDArray[np.float64], tuple[str, ...]] | None,
+    clinical: Scaled | None,
     rows: NDArray[np.int64],
     config: FusionConfig,
+    *,
+    measurements: Scaled | None = None,
 ) -> Fusion:
     """``unscaled_blocks``: concatenate raw image values with standardised clinical values."""
     width = 0 if image is None else image.shape[1]
-    values, names = (np.zeros((0, 0)), ()) if clinical is None else clinical
-    variances = {}
+    names: dict[str, tuple[str, ...]] = {}
+    variances: dict[str, float] = {}
     if image is not None and config.image > 0:
         variances["image"] = float(image[rows].astype(np.float64).var(0).sum())
-    if names and config.clinical > 0:
-        variances["clinical"] = float(values[rows].var(0).sum())
+    for block, scaled in (("clinical", clinical), ("measurements", measurements)):
+        names[block] = () if scaled is None else scaled[1]
+        if scaled is not None and names[block] and getattr(config, block) > 0:
+            variances[block] = float(np.nanvar(scaled[0][rows], axis=0).sum())
     total = sum(variances.values())
     shares = {block: variance / total for block, variance in variances.items()}
     return Fusion(np.ones(width, bool), np.zeros(width), np.ones(width), dict.fromkeys(shares, 1.0), names, shares)
