@@ -27,7 +27,7 @@ from cardiograph.ecg.readers.registry import READERS
 from cardiograph.ecg.readers.source import EcgSource
 from cardiograph.ecg.readers.wfdb import record_files
 from cardiograph.errors import EcgError, Issue, PageError
-from cardiograph.imaging.prepare import TURNED_CODES, UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
+from cardiograph.imaging.prepare import UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
 from cardiograph.regular_files import open_regular, read_regular
 
@@ -94,7 +94,8 @@ class EcgFile:
     """An ECG file, prepared for a model.
 
     Args:
-        page: The page. Its ``doubt`` is the judgement of the digitiser if leads are needed, else that of the ECG check.
+        page: The page. Its ``doubt`` is the judgement of the digitiser if leads alone are needed, else that of the ECG
+            check.
         leads: The twelve leads; None if they are not needed or could not be read.
     """
 
@@ -114,7 +115,7 @@ def read_any_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_
         PageError: If the file cannot be used, with one issue; its code is one of those of
             :func:`cardiograph.imaging.reading.read_page` or :data:`cardiograph.ecg.readers.codes.READER_CODES`.
     """
-    return _read(source, name, max_pixels)[0]
+    return read_page_and_leads(source, name=name, max_pixels=max_pixels)[0]
 
 
 def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: Needs = "page") -> EcgFile:
@@ -129,17 +130,18 @@ def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: 
     Raises:
         PageError: If the file cannot be used; with one issue whose ``where`` names the page.
     """
-    decoded, leads = _read(source, name, config.max_pixels)
+    decoded, leads = read_page_and_leads(source, name=name, max_pixels=config.max_pixels)
     page = prepare_decoded(decoded, name=name, config=config)
     if needs == "page":
         return EcgFile(page)
     unreadable = None
     if leads is None:
         leads, unreadable = _digitised(decoded, name)
-    turned = page.doubt if needs == "both" and page.doubt is not None and page.doubt.code in TURNED_CODES else None
-    if leads is not None and not decoded.drawn:
-        decoded = dataclasses.replace(decoded, notes=(*decoded.notes, *leads.notes))
-    return EcgFile(dataclasses.replace(page, page=decoded, doubt=unreadable or turned), leads)
+    notes = () if leads is None or decoded.drawn else leads.notes
+    if needs == "both" and unreadable is not None:
+        notes = (f"the page was used without ECG measurements, because {unreadable.reason}",)
+    decoded = dataclasses.replace(decoded, notes=(*decoded.notes, *notes))
+    return EcgFile(dataclasses.replace(page, page=decoded, doubt=unreadable if needs == "leads" else page.doubt), leads)
 
 
 def _digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
@@ -153,8 +155,8 @@ def _digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
         return None, Doubt(UNREADABLE_LEADS, f"its leads cannot be read ({issue.code}): {issue.rule}", issue.remedy)
 
 
-def _read(source: Path | bytes, name: str, max_pixels: int) -> tuple[DecodedPage, Ecg | None]:
-    """Read a file as a page; also return the leads of a file of signals."""
+def read_page_and_leads(source: Path | bytes, *, name: str, max_pixels: int) -> tuple[DecodedPage, Ecg | None]:
+    """Read a file as :func:`read_any_page` does; also return the leads of a file of signals, None for an image."""
     kind = signal_format(source, name=name)
     try:
         if kind is None:

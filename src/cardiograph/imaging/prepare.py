@@ -57,15 +57,12 @@ def to_input(view_pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(standardised.transpose(2, 0, 1), dtype=np.float32)
 
 
-TURNED_CODES = ("upside_down", "mirrored")
-"""Issue codes of pages that do not lie upright."""
-
 UNREADABLE_LEADS = "unreadable_leads"
-"""Issue code of a page that the digitiser cannot read, if the model needs leads."""
+"""Issue code of a page that the digitiser cannot read, if the model reads leads alone."""
 
 GATE_CODES = {
     "do not look like an ECG": ("not_an_ecg",),
-    "seem to be upside down or mirrored": TURNED_CODES,
+    "seem to be upside down or mirrored": ("upside_down", "mirrored"),
     "cannot be read as leads": (UNREADABLE_LEADS,),
 }
 """What the gate refuses, in the plural -> issue codes."""

@@ -9,7 +9,8 @@ from typing import Any
 from cardiograph.inference import Query
 from cardiograph.service.state import Serving, explained
 from cardiograph.service.web.drawings import Bar, NeighbourPlot, bars, mark_of, neighbour_plot
-from cardiograph.service.web.images import heat, scan
+from cardiograph.service.web.ecg_view import EcgView, view_ecg
+from cardiograph.service.web.images import heat
 from cardiograph.service.web.wording import BLOCKS
 
 _SIDE = 1400
@@ -36,6 +37,8 @@ class ExplanationView:
         blocks: Effects of the ECG page and of the clinical values as a whole.
         scan: ECG page as a data URL; empty if there is none or its map is not shown.
         heat: Attention map as a data URL; empty likewise.
+        measurements: Effects of the groups of ECG measurements; empty for a model that does not read them.
+        ecg: The uploaded ECG as it was read; None without one.
     """
 
     content: dict[str, Any]
@@ -43,6 +46,8 @@ class ExplanationView:
     blocks: tuple[Effect, ...]
     scan: str = ""
     heat: str = ""
+    measurements: tuple[Effect, ...] = ()
+    ecg: EcgView | None = None
 
 
 @dataclass(frozen=True)
@@ -73,18 +78,21 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationVi
     """
     content = explained(serving.predictor, query)
     attention = content["map"]
-    drawn = {}
-    if attention is not None and attention["shown"] and isinstance(query.page, bytes):
+    drawn, ecg = {}, None
+    if isinstance(query.page, bytes):
         limit = min(serving.settings.max_pixels, serving.predictor.bundle.served.pages.max_pixels)
-        drawn = {"scan": scan(query.page, side=_SIDE, max_pixels=limit), "heat": heat(attention["heat"])}
+        ecg = view_ecg(query.page, side=_SIDE, max_pixels=limit)
+        if attention is not None and attention["shown"]:
+            drawn = {"scan": ecg.scan, "heat": heat(attention["heat"])}
     effects = sorted(content["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
     values = [
         (titles[each["name"]], f"{each['value']:.12g} {each['unit']}".strip(), each["effect"]) for each in effects
     ]
     shares = [(BLOCKS[block], "", effect) for block, effect in content["blocks"].items()]
-    shares += [(f"ECG: {each['name']}", "", each["effect"]) for each in content["measurements"]]
-    rows = _with_bars(values + shares)
-    return ExplanationView(content, rows[: len(values)], rows[len(values) :], **drawn)
+    groups = [(each["name"], "", each["effect"]) for each in content["measurements"]]
+    rows = _with_bars(values + shares + groups)
+    first, last = len(values), len(values) + len(shares)
+    return ExplanationView(content, rows[:first], rows[first:last], **drawn, measurements=rows[last:], ecg=ecg)
 
 
 def similar(answer: Mapping[str, Any], explained: ExplanationView | None) -> tuple[tuple[Similar, ...], NeighbourPlot]:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from cardiograph.ecg.pages import read_any_page
+from cardiograph.imaging.reading import DecodedPage
 from cardiograph.inference import Query
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.recent_queries import RecentQueries
@@ -61,7 +62,12 @@ def scan(page: bytes, *, side: int, max_pixels: int) -> str:
     Raises:
         PageError: If the page cannot be read.
     """
-    picture = Image.fromarray(read_any_page(page, name=PATIENT, max_pixels=max_pixels).pixels)
+    return data_url(read_any_page(page, name=PATIENT, max_pixels=max_pixels), side=side)
+
+
+def data_url(page: DecodedPage, *, side: int) -> str:
+    """Encode a decoded page as a small JPEG data URL, at most ``side`` pixels wide and high."""
+    picture = Image.fromarray(page.pixels)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return _address(picture, "JPEG", quality=82)
 

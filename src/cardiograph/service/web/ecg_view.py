@@ -1,0 +1,136 @@
+"""What was read from an uploaded ECG: traces over the page, and measurements with their reference ranges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.measure.measure import measure
+from cardiograph.ecg.measure.measurements import Measurement
+from cardiograph.ecg.measure.reference import MEASUREMENTS
+from cardiograph.ecg.pages import read_page_and_leads
+from cardiograph.errors import EcgError
+from cardiograph.imaging.reading import DecodedPage
+from cardiograph.service.api.schemas import PATIENT
+from cardiograph.service.web.images import data_url
+
+MAX_POINTS = 600
+"""Points of a drawn line; a longer line is thinned."""
+
+
+@dataclass(frozen=True)
+class TraceLine:
+    """The trace of a lead over the page.
+
+    Args:
+        lead: Name of the lead; ``?`` if it is not known.
+        points: Points of an SVG polyline, in pixels of the page.
+        x: Left end of the line, where its name is written.
+        y: Height of the name.
+    """
+
+    lead: str
+    points: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class MeasurementRow:
+    """A measurement as text.
+
+    Args:
+        title: Name.
+        value: Value with its unit; the reason if it could not be measured.
+        range: Reference range, or empty.
+        outside: Whether the value is outside the range.
+    """
+
+    title: str
+    value: str
+    range: str
+    outside: bool
+
+
+@dataclass(frozen=True)
+class EcgView:
+    """An ECG as it was read.
+
+    Args:
+        scan: The page as a data URL.
+        width: Width of the page in pixels, in which the lines are given.
+        height: Height of the page in pixels.
+        layout: Arrangement of the leads that was found, such as ``3 x 4 + 1``; empty for a file of signals.
+        lines: Traces of the leads; empty for a file of signals and if nothing could be read.
+        rows: Measurements; empty if the leads could not be read.
+        notes: Sentences about the reading and the quality.
+        trouble: Why the leads could not be read, and what to do; empty if they were.
+    """
+
+    scan: str
+    width: int
+    height: int
+    layout: str = ""
+    lines: tuple[TraceLine, ...] = ()
+    rows: tuple[MeasurementRow, ...] = ()
+    notes: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+def view_ecg(content: bytes, *, side: int, max_pixels: int) -> EcgView:
+    """Read an uploaded ECG for people to check, whatever the model reads of it.
+
+    Args:
+        content: Content of the file.
+        side: Maximum length of the longer side of the picture, in pixels.
+        max_pixels: Number of pixels above which a page is not decoded.
+
+    Raises:
+        PageError: If the file cannot be read as a page.
+    """
+    page, leads = read_page_and_leads(content, name=PATIENT, max_pixels=max_pixels)
+    if leads is not None:
+        return _viewed(page, side, leads, None)
+    try:
+        digitized = digitize(page.pixels, name=PATIENT)
+    except EcgError as error:
+        issue = error.issues[0]
+        trouble = f"{issue.rule}; {issue.remedy}"
+        return EcgView(data_url(page, side=side), page.width, page.height, trouble=trouble)
+    return _viewed(page, side, digitized.ecg, digitized)
+
+
+def _viewed(page: DecodedPage, side: int, leads: Ecg, digitized: DigitizedPage | None) -> EcgView:
+    found = measure(leads)
+    summary = [name for name, spec in MEASUREMENTS.items() if not spec.per_lead]
+    return EcgView(
+        data_url(page, side=side),
+        page.width,
+        page.height,
+        "" if digitized is None else digitized.layout.name,
+        () if digitized is None else _lines(digitized),
+        tuple(_row(found[name]) for name in summary),
+        (*leads.notes, *found.warnings),
+    )
+
+
+def _row(each: Measurement) -> MeasurementRow:
+    if math.isnan(each.value):
+        return MeasurementRow(each.title, f"not measured: {each.reason}", each.range_text, outside=False)
+    digits = f"{each.value:.0f}" if abs(each.value) >= 20 else f"{each.value:.2f}".rstrip("0").rstrip(".")
+    return MeasurementRow(each.title, f"{digits} {each.unit}".strip(), each.range_text, each.in_range is False)
+
+
+def _lines(digitized: DigitizedPage) -> tuple[TraceLine, ...]:
+    lines = []
+    for lead, pieces in digitized.overlay().items():
+        for number, points in enumerate(pieces):
+            shown = points[:: max(1, -(-len(points) // MAX_POINTS))]
+            text = " ".join(f"{x:.1f},{y:.1f}" for x, y in shown)
+            left = shown[np.argmin(shown[:, 0])]
+            lines.append(TraceLine("" if number else lead, text, float(left[0]), float(shown[:, 1].min())))
+    return tuple(lines)
