@@ -133,10 +133,8 @@ def test_groups_are_disjoint_for_any_cohort(data):
             assert len(set(split.part[rows])) <= 1
 
 
-PERMUTED = [
-    pytest.param(name, marks=() if name in ("sign", "logistic", "boosting") else pytest.mark.exhaustive)
-    for name in MODELS
-]
+USUAL = ("sign", "logistic", "boosting")
+PERMUTED = [pytest.param(name, marks=() if name in USUAL else pytest.mark.exhaustive) for name in MODELS]
 """A graph network, a linear model and trees in every test run; the other models in the exhaustive tests."""
 
 
@@ -164,8 +162,9 @@ def test_labels_permuted_by_group_cannot_be_predicted(name):
 @pytest.mark.parametrize("name", PERMUTED)
 def test_the_permutation_test_can_fail(name):
     """The same noise with its copies on both sides of the split looks like knowledge."""
-    found = list(permuted_aurocs(name, range(4), by_row=True))
-    assert np.mean(found) - 3 * np.std(found, ddof=1) / np.sqrt(4) > 0.5
+    seeds = 4 if name in USUAL else 16  # votes of five neighbours learn copies by heart less than the others
+    found = list(permuted_aurocs(name, range(seeds), by_row=True))
+    assert np.mean(found) - 3 * np.std(found, ddof=1) / np.sqrt(seeds) > 0.5
 
 
 LISTENING = CONFIG.model_copy(
