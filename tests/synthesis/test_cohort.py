@@ -209,3 +209,16 @@ def test_latents_as_regressors_follow_the_requested_records(many):
     assert latent_matrix(truth, list(wanted), variables=("nyha",)).sum(1).max() <= 1
     with pytest.raises(ValueError, match="no record 'P9'"):
         latent_matrix(truth, ["P9"])
+
+
+def test_signals_are_the_recordings_of_the_pages(tmp_path):
+    from cardiograph.ecg.readers.read import read_ecg
+
+    table = pd.read_csv(write_cohort(tmp_path / "signals", patients=3, seed=5, files="signals", workers=1))
+    assert json.loads((tmp_path / "signals" / "synthetic.json").read_text())["files"] == "signals"
+    for record in (each for number in range(3) for each in patient_records(5, number)):
+        (name,) = table.loc[table["record_id"] == record.record_id, "ecg"]
+        read = read_ecg(tmp_path / "signals" / name)
+        np.testing.assert_allclose(read.signal, record_ecg(record.heart, np.random.default_rng(record.seed)), atol=2e-3)
+    with pytest.raises(ConfigError, match="not empty"):
+        write_cohort(tmp_path / "signals", patients=3, seed=5, workers=1)

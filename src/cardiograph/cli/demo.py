@@ -42,7 +42,7 @@ def demo(
     table = out / "cohort" / "cohort.csv"
     truth = table.parent / "synthetic.json"
     if not truth.exists():
-        synthesise(table.parent, patients, seed)
+        synthesise(table.parent, patients, seed, "signals")
     facts = read_json(truth)
     if (facts.get("patients"), facts.get("seed")) != (patients, seed):
         message = (

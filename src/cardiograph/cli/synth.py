@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cardiograph.cli.options import AsJson
 
+EcgFiles = Literal["pages", "signals"]
+"""As in :data:`cardiograph.synthesis.cohort.EcgFiles`, whose import would take a third of a second."""
+
 
 def synth(
-    out: Annotated[Path, typer.Argument(help="New folder for cohort.csv, pages/ and synthetic.json (the truth).")],
+    out: Annotated[Path, typer.Argument(help="New folder for cohort.csv, the ECGs and synthetic.json (the truth).")],
     patients: Annotated[int, typer.Option(help="Number of patients; about one in eight has two ECGs.")] = 600,
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same files.")] = 0,
+    files: Annotated[
+        EcgFiles,
+        typer.Option(help="ECGs as pictures of printed pages, or as signals (WFDB); both show the same hearts."),
+    ] = "pages",
     as_json: AsJson = False,
 ) -> None:
-    """Generate synthetic patients with a known truth: ECG pages, clinical values, labels, and the best score."""
+    """Generate synthetic patients with a known truth: ECGs, clinical values, labels, and the best score."""
     from cardiograph.cli import console
 
-    table = synthesise(out, patients, seed)
+    table = synthesise(out, patients, seed, files)
     if as_json:
         console.show_json({"cohort": str(table), "patients": patients, "seed": seed})
     else:
         typer.echo(f"cohort: {table}\nnext:   cardiograph run {shlex.quote(str(table))} --out runs/first")
 
 
-def synthesise(out: Path, patients: int, seed: int) -> Path:
+def synthesise(out: Path, patients: int, seed: int, files: EcgFiles) -> Path:
     """Write a synthetic cohort, with a progress bar, and return the path of its table."""
     from cardiograph.cli import console
     from cardiograph.synthesis.cohort import write_cohort
@@ -36,11 +43,12 @@ def synthesise(out: Path, patients: int, seed: int) -> Path:
     with console.bars() as progress:
         drawn = 0
 
-        def show(pages: int, total: int) -> None:
+        def show(finished: int, total: int) -> None:
             nonlocal drawn
             if not drawn:
-                progress.start("drawing pages", total, unit="pages")
-            progress.advance(pages - drawn)
-            drawn = pages
+                progress.start("drawing pages" if files == "pages" else "simulating ECGs", total, unit="ECGs")
+            progress.advance(finished - drawn)
+            drawn = finished
 
-        return write_cohort(out, patients=patients, seed=seed, workers=available_threads(), progress=show)
+        workers = available_threads()
+        return write_cohort(out, patients=patients, seed=seed, files=files, workers=workers, progress=show)

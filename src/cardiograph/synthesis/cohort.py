@@ -1,4 +1,4 @@
-"""Write a synthetic cohort: table, pages, ground truth, and the best possible AUROC."""
+"""Write a synthetic cohort: table, ECGs, ground truth, and the best possible AUROC."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import ConfigError
-from cardiograph.synthesis.patients import Record, draw_record, patient_records
+from cardiograph.synthesis.patients import Record, draw_record, patient_records, record_signal
 from cardiograph.synthesis.truth import cohort_table, truth_table
 
 if TYPE_CHECKING:
@@ -27,15 +28,28 @@ GENERATOR_VERSION: Final = 1
 CEILING_PATIENTS: Final = 50_000
 """Number of patients drawn to estimate the best possible AUROC."""
 
+EcgFiles = Literal["pages", "signals"]
+"""Form of the ECGs: pictures of printed pages, or recordings in WFDB format."""
+
+_NAMES: Final[dict[EcgFiles, str]] = {"pages": "pages/{}.jpg", "signals": "signals/{}.hea"}
+
 _UNFINISHED = "unfinished.json"
 _FINISHED = "synthetic.json"
 _BATCH_PAGES = 8
 
 
 def write_cohort(
-    out: Path, *, patients: int, seed: int, workers: int = 2, progress: Callable[[int, int], None] | None = None
+    out: Path,
+    *,
+    patients: int,
+    seed: int,
+    files: EcgFiles = "pages",
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write ``cohort.csv``, ``pages/*.jpg``, ``truth.parquet`` and, last, ``synthetic.json``.
+    """Write ``cohort.csv``, the ECGs, ``truth.parquet`` and, last, ``synthetic.json``.
+
+    The ECGs are ``pages/*.jpg``, or ``signals/*.hea`` with their ``*.dat``; both forms show the same recordings.
 
     The same seed gives the same files for any number of workers; patient i is the same in every cohort of a seed. A
     call with the same arguments resumes an unfinished folder.
@@ -44,8 +58,9 @@ def write_cohort(
         out: New or empty folder.
         patients: Number of patients; about 12 % of them have two ECGs.
         seed: Seed of all random numbers.
-        workers: Number of processes that draw pages.
-        progress: Callback that receives the number of finished pages and of all pages.
+        files: Form of the ECGs.
+        workers: Number of processes that write ECGs.
+        progress: Callback that receives the number of finished ECGs and of all ECGs.
 
     Returns:
         The path of ``cohort.csv``.
@@ -58,14 +73,15 @@ def write_cohort(
             message = f"{name} is {value}; allowed: {low} or more"
             raise ConfigError(message)
     try:
-        _claim(out, {"generator_version": GENERATOR_VERSION, "patients": patients, "seed": seed})
+        form: dict[str, str] = {} if files == "pages" else {"files": files}
+        _claim(out, {"generator_version": GENERATOR_VERSION, "patients": patients, "seed": seed, **form}, files)
         records = [record for number in range(patients) for record in patient_records(seed, number)]
-        _write_pages(out, records, workers, progress)
-        table = cohort_table(records)
+        _write_ecgs(out, records, files, workers, progress)
+        table = cohort_table(records, _NAMES[files].format)
         content = table.to_csv(index=False, lineterminator="\n").encode()
         _write(out / "cohort.csv", content)
         _write_truth(out / "truth.parquet", truth_table(records))
-        _write(out / _FINISHED, _describe(patients, seed, table, content))
+        _write(out / _FINISHED, _describe(patients, seed, table, content, form))
         (out / _UNFINISHED).unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or error
@@ -74,7 +90,7 @@ def write_cohort(
     return out / "cohort.csv"
 
 
-def _claim(out: Path, identity: dict[str, int]) -> None:
+def _claim(out: Path, identity: dict[str, int | str], files: EcgFiles) -> None:
     """Mark a new or empty folder, or accept one that the same call left unfinished."""
     marker = out / _UNFINISHED
     out.mkdir(parents=True, exist_ok=True)
@@ -84,7 +100,7 @@ def _claim(out: Path, identity: dict[str, int]) -> None:
             raise ConfigError(message)
     else:
         _write(marker, json.dumps(identity).encode())
-    (out / "pages").mkdir(exist_ok=True)
+    (out / files).mkdir(exist_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -102,7 +118,7 @@ def _write_truth(path: Path, truth: pd.DataFrame) -> None:
     partial.replace(path)
 
 
-def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes) -> bytes:
+def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes, form: dict[str, str]) -> bytes:
     from cardiograph.synthesis.ceiling import measure_ceilings
 
     ceilings = asdict(measure_ceilings(CEILING_PATIENTS, np.random.default_rng(0)))
@@ -112,6 +128,7 @@ def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes) -> 
         "patients": patients,
         "records": len(table),
         "seed": seed,
+        **form,
         "prevalence": round(float(table["label"].mean()), 6),
         "cohort_sha256": hashlib.sha256(content).hexdigest(),
         "ceilings": ceilings,
@@ -120,8 +137,15 @@ def _describe(patients: int, seed: int, table: pd.DataFrame, content: bytes) -> 
     return (json.dumps(description, indent=2) + "\n").encode()
 
 
-def _write_pages(out: Path, records: list[Record], workers: int, progress: Callable[[int, int], None] | None) -> None:
-    tasks = [(out, record) for record in records if not (out / "pages" / f"{record.record_id}.jpg").exists()]
+def _write_ecgs(
+    out: Path,
+    records: list[Record],
+    files: EcgFiles,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    named = [(out / _NAMES[files].format(record.record_id), record) for record in records]
+    tasks = [(path, record) for path, record in named if not path.exists()]
     done = len(records) - len(tasks)
     for _ in _each(tasks, min(workers, max(len(tasks) // _BATCH_PAGES, 1))):
         done += 1
@@ -131,12 +155,12 @@ def _write_pages(out: Path, records: list[Record], workers: int, progress: Calla
 
 def _each(tasks: list[tuple[Path, Record]], workers: int) -> Iterator[None]:
     if workers == 1:
-        yield from map(_write_page, tasks)
+        yield from map(_write_ecg, tasks)
         return
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker) as pool:
-        yield from pool.map(_write_page, tasks, chunksize=_BATCH_PAGES)
+        yield from pool.map(_write_ecg, tasks, chunksize=_BATCH_PAGES)
 
 
 def _start_worker() -> None:
@@ -154,9 +178,13 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
-def _write_page(task: tuple[Path, Record]) -> None:
-    out, record = task
-    path = out / "pages" / f"{record.record_id}.jpg"
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(draw_record(record))
-    partial.replace(path)
+def _write_ecg(task: tuple[Path, Record]) -> None:
+    path, record = task
+    if path.suffix == ".jpg":
+        contents = {path.name: draw_record(record)}
+    else:
+        contents = ecg_files(record_signal(record), "wfdb", record.record_id)
+    for name, content in reversed(contents.items()):  # the file that names a finished record comes last
+        partial = path.with_name(f".{name}.partial")
+        partial.write_bytes(content)
+        partial.replace(path.with_name(name))

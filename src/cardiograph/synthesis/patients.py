@@ -9,6 +9,7 @@ import numpy as np
 
 from cardiograph.ecg.draw.paper import PaperLayout, draw_page
 from cardiograph.ecg.draw.scan import draw_scan_style, encode_jpeg, scan_page
+from cardiograph.ecg.ecg import Ecg
 from cardiograph.synthesis.ceiling import MISSING_SHARE
 from cardiograph.synthesis.density import Draws, draw
 from cardiograph.synthesis.heart import RATE_HZ, record_ecg
@@ -106,6 +107,16 @@ def draw_record(record: Record) -> bytes:
     style = draw_scan_style(rng)
     page = scan_page(draw_page(signal, RATE_HZ, layout=layout, header=header), style, rng)
     return encode_jpeg(page, style.quality)
+
+
+def record_signal(record: Record) -> Ecg:
+    """Return the recording that the page of a record shows: ten seconds of twelve leads at 500 Hz.
+
+    Args:
+        record: Record from :func:`patient_records`.
+    """
+    signal = record_ecg(record.heart, np.random.default_rng(record.seed))
+    return Ecg(signal.astype(np.float32), RATE_HZ, "simulated")
 
 
 def _later(first: Draws, rng: np.random.Generator) -> Draws:

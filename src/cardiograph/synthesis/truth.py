@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ def truth_table(records: Iterable[Record]) -> pd.DataFrame:
 
     Args:
         records: Records of :func:`cardiograph.synthesis.patients.patient_records`.
+        ecg_file: Function that returns the file of a record id, relative to the table.
 
     Returns:
         One row per record: ``record_id``, ``patient_id``, ``label``, ``phenotype``, ``severity``, ``pattern``,
@@ -94,11 +95,12 @@ def latent_matrix(
     return np.stack(columns, axis=1)
 
 
-def cohort_table(records: Iterable[Record]) -> pd.DataFrame:
+def cohort_table(records: Iterable[Record], ecg_file: Callable[[str], str] = "pages/{}.jpg".format) -> pd.DataFrame:
     """Build the cohort table as a user would have it, with values rounded like those of instruments.
 
     Args:
         records: Records of :func:`cardiograph.synthesis.patients.patient_records`.
+        ecg_file: Function that returns the file of a record id, relative to the table.
 
     Returns:
         One row per record: ``record_id``, ``patient_id``, ``ecg``, ``label``, the five clinical variables (text, empty
@@ -113,7 +115,7 @@ def cohort_table(records: Iterable[Record]) -> pd.DataFrame:
         row: dict[str, Any] = {
             "record_id": record.record_id,
             "patient_id": record.patient_id,
-            "ecg": f"pages/{record.record_id}.jpg",
+            "ecg": ecg_file(record.record_id),
             "label": int(record.latents.label[0]),
         }
         for name, places in decimals.items():
