@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SHORT_SHARE: Final = 0.75
 """Share of the steps, from the first, that see views of 5 s, which take half the time."""
+
+VIEWS: Final = 2
+"""Consecutive steps that see the same hearts, each time in other views; drawing takes as long as learning."""
 
 PILOT_HEARTS: Final = 1024
 
@@ -72,16 +76,13 @@ class Stream:
 
     def __getitem__(self, step: int) -> Batch:
         """Return the batch of a step."""
-        rng = np.random.default_rng([self.seed, step])
+        rng = np.random.default_rng([self.seed, 1, step])
         samples = INPUT_SHAPE[1] // 2 if step < SHORT_SHARE * self.steps else INPUT_SHAPE[1]
-        hearts = [draw_heart(rng) for _ in range(self.hearts)]
-        made = record_hearts(hearts, rng)
-        views = random_views(made.signal, rng, samples=samples)
+        drawn = _hearts(self.seed, step // VIEWS, self.hearts)
+        views = random_views(drawn.signal, rng, samples=samples)
         shown = views[:, len(LEADS) :].any(2)
-        amplitudes = np.where(shown[:, :, None], made.amplitudes, np.float32(np.nan))
-        told = np.array([list(statements(heart).values()) for heart in hearts], dtype=np.float32)
-        values = np.stack([parameters(heart) for heart in hearts])
-        return Batch(views, values, amplitudes, told, *self._real(rng, samples))
+        amplitudes = np.where(shown[:, :, None], drawn.amplitudes, np.float32(np.nan))
+        return Batch(views, drawn.parameters, amplitudes, drawn.statements, *self._real(rng, samples))
 
     def _real(self, rng: np.random.Generator, samples: int) -> tuple[Floats, Floats, Floats]:
         if self.records is None:
@@ -92,6 +93,23 @@ class Stream:
         gain = np.exp(0.05 * rng.standard_normal((len(twice), 1, 1))).astype(np.float32)
         views = random_views(gain * known.signal[twice], rng, samples=samples)
         return views, known.age[twice], known.male[twice]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    signal: Floats
+    parameters: Floats
+    amplitudes: Floats
+    statements: Floats
+
+
+@lru_cache(maxsize=1)
+def _hearts(seed: int, group: int, count: int) -> _Drawn:
+    rng = np.random.default_rng([seed, 0, group])
+    hearts = [draw_heart(rng) for _ in range(count)]
+    made = record_hearts(hearts, rng)
+    holds = np.array([list(statements(heart).values()) for heart in hearts], dtype=np.float32)
+    return _Drawn(made.signal, np.stack([parameters(heart) for heart in hearts]), made.amplitudes, holds)
 
 
 def batches(stream: Stream, *, start: int, workers: int) -> Iterator[Batch]:

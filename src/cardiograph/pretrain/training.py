@@ -17,7 +17,7 @@ from cardiograph.encoders.ecg_network import EcgNetwork
 from cardiograph.errors import RunError
 from cardiograph.pretrain.objective import Heads, Objective
 from cardiograph.pretrain.records import Records
-from cardiograph.pretrain.stream import Stream, batches, scales
+from cardiograph.pretrain.stream import VIEWS, Stream, batches, scales
 
 CHECKPOINT: Final = "checkpoint.pt"
 CURVES: Final = "curves.json"
@@ -31,7 +31,7 @@ class Recipe:
     """Settings of a pretraining, which with the recordings determine the weights.
 
     Args:
-        hearts: Number of drawn hearts, each seen once.
+        hearts: Number of drawn hearts, each seen in two views.
         seed: Seed of the hearts, the views and the first weights.
         batch: Drawn hearts in a step.
         pairs: Real recordings in a step, each in two views.
@@ -39,7 +39,7 @@ class Recipe:
         decay: Weight decay of AdamW.
     """
 
-    hearts: int = 200_000
+    hearts: int = 100_000
     seed: int = 0
     batch: int = 128
     pairs: int = 16
@@ -49,7 +49,7 @@ class Recipe:
     @property
     def steps(self) -> int:
         """Number of training steps."""
-        return math.ceil(self.hearts / self.batch)
+        return VIEWS * math.ceil(self.hearts / self.batch)
 
 
 @dataclass(frozen=True)

@@ -143,9 +143,10 @@ def _electrode_noise(hearts: int, rng: np.random.Generator) -> NDArray[np.float6
     muscle = np.exp(rng.normal(-5.2, 0.9, (hearts, 1, 1))) * np.exp(0.4 * rng.standard_normal((hearts, 9, 1)))
     limit = rng.uniform(0.15, 0.7, (hearts, 1, 1))
     slow = 12 * np.exp(-((hertz / limit) ** 2))
-    spectra = wander * slow * np.fft.rfft(white[0], axis=-1) + muscle * (hertz > 3) * np.fft.rfft(white[1], axis=-1)
-    electrodes = np.fft.irfft(spectra, SAMPLES, axis=-1)
-    electrodes += _artefacts(hearts, rng)
+    spectra = np.fft.rfft(white, axis=-1)
+    spectra[0] *= wander * slow
+    spectra[1] *= muscle * (hertz > 3)
+    electrodes = np.fft.irfft(spectra[0] + spectra[1], SAMPLES, axis=-1) + _artefacts(hearts, rng)
     right, left, foot = electrodes[:, 0], electrodes[:, 1], electrodes[:, 2]
     limb = np.stack([left - right, foot - right], axis=1)
     chest = electrodes[:, 3:] - ((right + left + foot) / 3)[:, None]
@@ -173,7 +174,7 @@ def _recorded(leads: NDArray[np.float64], rng: np.random.Generator) -> NDArray[n
     passed = (1j * hertz / (1j * hertz + low + 1e-9)) / np.sqrt(1 + (hertz / high) ** 4)
     passed *= np.exp(-0.5 * (2 * np.pi * hertz * blur) ** 2)
     passed[..., 0] = 0
-    filtered = np.fft.irfft(np.fft.rfft(leads, axis=-1) * passed, SAMPLES, axis=-1)
+    filtered = np.fft.irfft(np.fft.rfft(leads.astype(np.float32), axis=-1) * passed, SAMPLES, axis=-1)
     filtered *= np.exp(0.08 * rng.standard_normal((hearts, 1, 1)))
     for heart in np.flatnonzero(rng.random(hearts) < 0.02):
         # swapped arms: lead I turns over, and II becomes III = II - I
