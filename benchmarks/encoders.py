@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from cached_ecgs import read_cached
 from safetensors.torch import load_file
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV
@@ -32,6 +31,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from cached_ecgs import read_cached
 from cardiograph.ecg.read_any import read_any
 from cardiograph.encoders.ecg_network import EcgNetwork, ecg_network, leads_input
 from cardiograph.errors import EcgError

@@ -35,7 +35,9 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the hearts, the views and the first weights.")] = 0,
     batch: Annotated[int, typer.Option(min=2, help="Drawn hearts in each training step.")] = 128,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the training; by default one per core.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the training; by default one per core.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Pretrain the encoder that reads the leads of an ECG, without any diagnosis of a patient.

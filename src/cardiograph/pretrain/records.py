@@ -78,11 +78,11 @@ def read_records(folder: Path, *, each: Callable[[], None] = lambda: None) -> Re
 def _age_and_sex(folder: Path, paths: list[Path]) -> NDArray[np.float32]:
     """Return [records, 2] age and sex (1 male) from ``records.csv`` if the folder has it, else from the headers."""
     table = folder / "records.csv"
-    told = {}
+    known = {}
     if table.is_file():
         with table.open(encoding="utf-8", newline="") as handle:
-            told = {(folder / row["record"]).resolve(): row for row in csv.DictReader(handle) if row.get("record")}
-    return np.array([_values(told.get(path.resolve()) or _comments(path)) for path in paths], dtype=np.float32)
+            known = {(folder / row["record"]).resolve(): row for row in csv.DictReader(handle) if row.get("record")}
+    return np.array([_values(known.get(path.resolve()) or _comments(path)) for path in paths], dtype=np.float32)
 
 
 def _comments(path: Path) -> dict[str, str]:

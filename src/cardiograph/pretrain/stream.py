@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from cardiograph.ecg.leads import LEADS
 from cardiograph.encoders.ecg_network import INPUT_SHAPE
 from cardiograph.pretrain.layouts import random_views
-from cardiograph.synthesis.clinical_heart import draw_heart, parameters, statements
+from cardiograph.synthesis.clinical_findings import draw_heart
+from cardiograph.synthesis.clinical_heart import parameters, statements
 from cardiograph.synthesis.clinical_recording import record_hearts
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ SHORT_SHARE: Final = 0.75
 VIEWS: Final = 2
 """Consecutive steps that see the same hearts, each time in other views; drawing takes as long as learning."""
 
-PILOT_HEARTS: Final = 1024
+PILOT_HEARTS: Final = 512
 
 Floats = NDArray[np.float32]
 
@@ -141,8 +142,9 @@ class Scales:
     amplitude: Floats
 
 
+@lru_cache(maxsize=1)
 def scales() -> Scales:
-    """Measure the targets of 1,024 hearts of a fixed seed, so that all seeds share one scale."""
+    """Measure the targets of 512 hearts of a fixed seed, so that all seeds share one scale."""
     rng = np.random.default_rng(0)
     hearts = [draw_heart(rng) for _ in range(PILOT_HEARTS)]
     values = np.stack([parameters(heart) for heart in hearts])

@@ -30,8 +30,9 @@ class Recordings:
 
     Args:
         signal: [hearts, 12, 1000] float32 in mV at 100 Hz; the relations of Einthoven and Goldberger hold exactly.
-        amplitudes: [hearts, 12, 5] float32 in mV, measured on the dominant beat without noise: Q, R, S, ST segment
-            60 ms after the end of the QRS complex, and the T wave; Q, R and S are not negative.
+        amplitudes: [hearts, 12, 5] float32 in mV, measured on the dominant beat without noise: depth of the first
+            third of the QRS complex (Q), its height (R) and depth (S), the ST segment 60 ms after its end, and the T
+            wave; the first three are not negative.
     """
 
     signal: Floats
@@ -124,13 +125,12 @@ def _amplitudes(tables: Sequence[BeatTables]) -> Floats:
         leads = twelve_leads(beat.T)
         onset, end = -_BEAT[0], -_BEAT[0] + round(table.qrs_s * RATE_HZ)
         ventricle = leads[:, onset - 1 : end + 2]
-        peak = ventricle.argmax(1)
-        before = np.arange(ventricle.shape[1]) < peak[:, None]
-        after = leads[:, min(end + 8, leads.shape[1] - 3) : onset + round(table.qt_s * RATE_HZ) + 3]
-        row[:, 0] = -np.where(before, ventricle, 0).min(1)
+        first = ventricle[:, : 2 + round(0.35 * table.qrs_s * RATE_HZ)]
+        row[:, 0] = (-first.min(1)).clip(0)
         row[:, 1] = ventricle.max(1).clip(0)
-        row[:, 2] = -np.where(before, 0, ventricle).min(1)
+        row[:, 2] = (-ventricle.min(1)).clip(0)
         row[:, 3] = leads[:, end + 6]
+        after = leads[:, min(end + 8, leads.shape[1] - 3) : onset + round(table.qt_s * RATE_HZ) + 3]
         row[:, 4] = np.take_along_axis(after, np.abs(after).argmax(1)[:, None], 1)[:, 0]
     return found
 

@@ -59,9 +59,7 @@ def _rhythm(
     beats: NDArray[np.float64], early: NDArray[np.bool_], atria: NDArray[np.float64], early_atria: NDArray[np.bool_]
 ) -> Rhythm:
     near, close = (beats > -0.9) & (beats < _LONGEST_S), (atria > -0.3) & (atria < _LONGEST_S)
-    return Rhythm(
-        beats[near][:EVENTS], early[near][:EVENTS], atria[close][:EVENTS], early_atria[close][:EVENTS]
-    )
+    return Rhythm(beats[near][:EVENTS], early[near][:EVENTS], atria[close][:EVENTS], early_atria[close][:EVENTS])
 
 
 def _intervals(heart: ClinicalHeart, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -99,12 +99,12 @@ def _extra_rows(heart: ClinicalHeart, rows: Table, qrs_s: float, rng: np.random.
         if share
     ]
     if heart.delta_mv:
-        direction = rng.standard_normal(3) + (0.4, 0.2, 0.0)
+        direction = rng.standard_normal(3) + np.array([0.4, 0.2, 0.0])
         height = heart.delta_mv * direction / np.linalg.norm(direction)
         found.append(np.array([[0.25 * qrs_s, 0.14 * qrs_s, 0.20 * qrs_s, *height]]))
     if heart.paced:
-        found.append(np.array([[-0.012, 0.002, 0.002, *(rng.uniform(0.3, 2.0) * np.array([0.4, 0.8, 0.2]))]]))
-    peak, rise, fall = rows[-2, :3]
+        found.append(np.array([[-0.015, 0.006, 0.006, *(rng.uniform(0.15, 0.8) * np.array([0.4, 0.8, 0.2]))]]))
+    peak, _, fall = rows[-2, :3]
     if heart.t_biphasic:
         late = [peak + 0.9 * fall, 0.6 * fall, 0.6 * fall, *(-0.8 * heart.t_biphasic * rows[-2, 3:])]
         found.append(np.array([late]))
