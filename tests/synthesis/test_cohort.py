@@ -14,6 +14,7 @@ from cardiograph.schema import DEFAULT_VARIABLES
 from cardiograph.synthesis import cohort as cohort_module
 from cardiograph.synthesis.ceiling import auroc
 from cardiograph.synthesis.cohort import write_cohort
+from cardiograph.synthesis.heart import record_ecg
 from cardiograph.synthesis.patients import draw_record, patient_records
 from cardiograph.synthesis.truth import cohort_table, latent_matrix, truth_table
 

@@ -18,6 +18,7 @@ from cardiograph.cli.evaluate import evaluate
 from cardiograph.cli.explain import check_maps
 from cardiograph.cli.extend import extend
 from cardiograph.cli.predict import predict
+from cardiograph.cli.pretrain import pretrain
 from cardiograph.cli.records import audit_log, keys, records
 from cardiograph.cli.report import report
 from cardiograph.cli.run import run
@@ -98,6 +99,11 @@ app.command(
 app.command(
     epilog="Examples: cardiograph serve runs/a | cardiograph serve runs/a --host 0.0.0.0 --allow-host ecg.example.org"
 )(serve)
+
+app.command(
+    epilog="Examples: cardiograph pretrain encoder/ --hearts 100000 --records unlabelled/ | "
+    "cardiograph pretrain trial/ --hearts 2000"
+)(pretrain)
 
 app.add_typer(ecg)
 app.add_typer(keys)

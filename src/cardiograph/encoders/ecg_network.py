@@ -29,7 +29,7 @@ WIDTH: Final = 512
 PREPARATION: Final = "leads=1"
 """Version of :func:`leads_input`; embeddings of different versions are not comparable."""
 
-WEIGHTS: Final = Path(__file__).parent / "weights" / "ecg.safetensors"
+WEIGHTS: Final = Path(__file__).parent / "ecg.safetensors"
 WEIGHTS_SHA256: Final = ""
 
 STRIDE: Final = 16

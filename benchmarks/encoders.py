@@ -1,0 +1,171 @@
+"""What a linear probe reads from the frozen embeddings of the ECG encoder, next to an untrained network and chance.
+
+    python benchmarks/encoders.py --cache /tmp/pages > encoders.json
+    python benchmarks/encoders.py --development --weights candidate.safetensors
+
+Standardised logistic regression reads the 512 values. PTB-XL: the probe learns from the earlier 1,075 of the shared
+1,537 recordings, in the order of their recording, and is tested on the later 462. Pages: the 367 different shared pages,
+digitised, in five stratified folds of each of several seeds; a refused page gets the class shares of its fold's training
+pages. The regularisation is chosen inside the training rows. With --development only the earlier PTB-XL recordings are
+used (750 to learn, 325 to test), so that the final figures stay untouched while the encoder is developed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cached_ecgs import read_cached
+from cardiograph.ecg.read_any import read_any
+from cardiograph.encoders.ecg_network import EcgNetwork, ecg_network, leads_input
+from cardiograph.errors import EcgError
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
+EARLIER = 1075
+FOLDS = 5
+
+
+def networks(weights: Path | None) -> dict[str, torch.nn.Module]:
+    """Return the trained and an untrained network."""
+    torch.manual_seed(0)
+    untrained = EcgNetwork().eval()
+    if weights is None:
+        return {"pretrained": ecg_network(), "untrained": untrained}
+    trained = EcgNetwork()
+    trained.load_state_dict({name: each.float() for name, each in load_file(weights).items()}, strict=False)
+    return {"pretrained": trained.eval(), "untrained": untrained}
+
+
+def embed(network: torch.nn.Module, inputs: np.ndarray) -> np.ndarray:
+    """[n, 24, 1000] inputs -> [n, 512] embeddings."""
+    with torch.inference_mode():
+        parts = [network(torch.from_numpy(inputs[at : at + 64])).numpy() for at in range(0, len(inputs), 64)]
+    return np.concatenate(parts)
+
+
+def probe(values: np.ndarray, labels: np.ndarray) -> Any:  # noqa: ANN401
+    """Fit the probe on training rows."""
+    chosen = LogisticRegressionCV(
+        Cs=list(STRENGTHS), cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0), scoring="neg_log_loss",
+        class_weight="balanced", max_iter=300,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        return make_pipeline(StandardScaler(), chosen).fit(values, labels)
+
+
+def read_recordings(shared: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs [n, 24, 1000] and labels [n, 5] of the shared PTB-XL recordings, earliest first."""
+    folder = shared / "data" / "ptb-xl"
+    with (folder / "records.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    inputs = np.stack([leads_input(read_any(folder / row["record"])) for row in rows])
+    return inputs, np.array([[int(row[name]) for name in CLASSES] for row in rows])
+
+
+def recordings(inputs: np.ndarray, labels: np.ndarray, network: torch.nn.Module, split: tuple[int, int]) -> dict:
+    """AUROC of each superclass: probe on the rows before the split, test on those after it; and with shuffled labels."""
+    values = embed(network, inputs[: split[1]])
+    order = np.random.default_rng(0).permutation(split[0])
+    scores: dict[str, dict[str, float]] = {"labels": {}, "shuffled": {}}
+    for column, name in enumerate(CLASSES):
+        wanted = labels[: split[1], column]
+        for kind, target in (("labels", wanted[: split[0]]), ("shuffled", wanted[order])):
+            chances = probe(values[: split[0]], target).predict_proba(values[split[0] :])[:, 1]
+            scores[kind][name] = round(float(roc_auc_score(wanted[split[0] :], chances)), 4)
+    return scores
+
+
+def read_pages(shared: Path, cache: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, classes and whether each different shared page could be read."""
+    folder = shared / "data" / "ecg-pages"
+    with (folder / "manifest.csv").open(newline="") as handle:
+        classes = {row["image"]: row["class"] for row in csv.DictReader(handle)}
+    inputs, known = np.zeros((len(classes), 24, 1000), np.float32), np.ones(len(classes), dtype=bool)
+    for place, name in enumerate(sorted(classes)):
+        try:
+            inputs[place] = leads_input(read_cached(folder / name, cache))
+        except EcgError as error:
+            known[place] = False
+            print(f"{name}: {error}", file=sys.stderr)
+    return inputs, np.array([classes[name] for name in sorted(classes)]), known
+
+
+def pages(values: np.ndarray, classes: np.ndarray, known: np.ndarray, seed: int) -> dict[str, float]:
+    """Normal against the rest, and the four classes, out of fold."""
+    names, codes = np.unique(classes, return_inverse=True)
+    ill = (classes != "normal").astype(int)
+    two, four = np.zeros(len(classes)), np.zeros((len(classes), len(names)))
+    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(values, codes):
+        usable, seen = train[known[train]], test[known[test]]
+        two[test] = ill[train].mean()
+        four[test] = np.bincount(codes[train], minlength=len(names)) / len(train)
+        two[seen] = probe(values[usable], ill[usable]).predict_proba(values[seen])[:, 1]
+        four[seen] = probe(values[usable], codes[usable]).predict_proba(values[seen])
+    return {
+        "auroc": float(roc_auc_score(ill, two)),
+        "balanced_accuracy": float(balanced_accuracy_score(ill, two > 0.5)),
+        "four_classes": float(balanced_accuracy_score(codes, four.argmax(1))),
+    }
+
+
+def seconds_each(network: torch.nn.Module, inputs: np.ndarray) -> float:
+    """Milliseconds for one recording on one thread, by PyTorch, one at a time."""
+    torch.set_num_threads(1)
+    one = torch.from_numpy(inputs[:1])
+    with torch.inference_mode():
+        network(one)
+        start = time.process_time()
+        for _ in range(50):
+            network(one)
+    return round((time.process_time() - start) / 50 * 1000, 2)
+
+
+def main() -> None:
+    """Run both probes and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=SHARED, help="folder of shared data")
+    parser.add_argument("--cache", type=Path, help="folder of digitised pages, created if missing")
+    parser.add_argument("--weights", type=Path, help="weights file instead of the shipped one")
+    parser.add_argument("--seeds", type=int, default=5, help="number of times the folds of the pages are drawn")
+    parser.add_argument("--development", action="store_true", help="only the earlier PTB-XL recordings")
+    arguments = parser.parse_args()
+    inputs, labels = read_recordings(arguments.shared)
+    found: dict[str, Any] = {}
+    split = (750, EARLIER) if arguments.development else (EARLIER, len(inputs))
+    each = networks(arguments.weights)
+    found["ms_per_recording"] = seconds_each(each["pretrained"], inputs)
+    found["ptb_xl"] = {name: recordings(inputs, labels, network, split) for name, network in each.items()}
+    if not arguments.development:
+        drawn, classes, known = read_pages(arguments.shared, arguments.cache)
+        found["refused_pages"] = int((~known).sum())
+        for name, network in each.items():
+            values = embed(network, drawn)
+            scores = [pages(values, classes, known, seed) for seed in range(arguments.seeds)]
+            found.setdefault("pages", {})[name] = {
+                key: round(float(np.mean([score[key] for score in scores])), 4) for key in scores[0]
+            }
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

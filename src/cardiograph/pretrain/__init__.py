@@ -1,0 +1,1 @@
+"""Pretraining of the ECG encoder on drawn hearts and on recordings without labels."""

@@ -1,0 +1,95 @@
+"""Heads of the network during pretraining, and the loss that they minimise together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from cardiograph.ecg.leads import LEADS
+from cardiograph.encoders.ecg_network import WIDTH
+from cardiograph.pretrain.stream import Batch, Scales
+from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS
+
+AMPLITUDES: Final = ("Q", "R", "S", "ST", "T")
+WEIGHTS: Final = {"parameters": 1.0, "amplitudes": 1.0, "statements": 1.5, "views": 0.1, "age": 0.1, "sex": 0.1}
+"""Weight of each term of the loss."""
+
+TEMPERATURE: Final = 0.1
+_PROJECTION: Final = 128
+
+
+class Heads(nn.Module):
+    """Linear heads on the embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parameters_head = nn.Linear(WIDTH, len(PARAMETERS))
+        self.amplitudes = nn.Linear(WIDTH, len(LEADS) * len(AMPLITUDES))
+        self.statements = nn.Linear(WIDTH, len(STATEMENTS))
+        self.projection = nn.Linear(WIDTH, _PROJECTION)
+        self.person = nn.Linear(WIDTH, 2)
+
+
+class Objective:
+    """Loss of a batch.
+
+    Args:
+        scales: Scales of the regression targets.
+    """
+
+    def __init__(self, scales: Scales) -> None:
+        self._mean, self._spread = torch.from_numpy(scales.mean), torch.from_numpy(scales.spread)
+        self._amplitude = torch.from_numpy(scales.amplitude)
+
+    def terms(self, network: nn.Module, heads: Heads, batch: Batch) -> dict[str, Tensor]:
+        """Return each term of the loss of one batch, without its weight."""
+        hearts = torch.from_numpy(batch.hearts)
+        embedding = network(torch.cat([hearts, torch.from_numpy(batch.records)]))
+        drawn, real = embedding[: len(hearts)], embedding[len(hearts) :]
+        wanted = (torch.from_numpy(batch.parameters) - self._mean) / self._spread
+        heights = (torch.from_numpy(batch.amplitudes) / self._amplitude).flatten(1)
+        found = {
+            "parameters": _regression(heads.parameters_head(drawn), wanted),
+            "amplitudes": _regression(heads.amplitudes(drawn), heights),
+            "statements": nn.functional.binary_cross_entropy_with_logits(
+                heads.statements(drawn), torch.from_numpy(batch.statements)
+            ),
+        }
+        if len(real):
+            person = heads.person(real)
+            found["views"] = _same_recording(heads.projection(real))
+            found["age"] = _regression(person[:, 0], (torch.from_numpy(batch.age) - 50) / 20)
+            found["sex"] = _known_sex(person[:, 1], torch.from_numpy(batch.male))
+        return found
+
+    @staticmethod
+    def total(terms: dict[str, Tensor]) -> Tensor:
+        """Return the weighted sum of the terms."""
+        return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+
+
+def _regression(answer: Tensor, wanted: Tensor) -> Tensor:
+    """Return the mean Huber loss over the targets that exist."""
+    there = wanted.isfinite()
+    loss = nn.functional.smooth_l1_loss(answer, wanted.nan_to_num(0.0), reduction="none")
+    return (loss * there).sum() / there.sum().clamp(min=1)
+
+
+def _known_sex(answer: Tensor, male: Tensor) -> Tensor:
+    there = male.isfinite()
+    loss = nn.functional.binary_cross_entropy_with_logits(answer, male.nan_to_num(0.0), reduction="none")
+    return (loss * there).sum() / there.sum().clamp(min=1)
+
+
+def _same_recording(projected: Tensor) -> Tensor:
+    """Return the contrastive loss of two views of each recording, first views first.
+
+    Source: Chen et al., A Simple Framework for Contrastive Learning, ICML 2020 (NT-Xent).
+    """
+    unit = nn.functional.normalize(projected, dim=1)
+    alike = unit @ unit.T / TEMPERATURE
+    alike = alike.masked_fill(torch.eye(len(unit), dtype=torch.bool), -1e9)
+    partner = torch.arange(len(unit)).roll(len(unit) // 2)
+    return nn.functional.cross_entropy(alike, partner)

@@ -1,0 +1,152 @@
+"""Endless stream of batches for pretraining; batch ``k`` of a seed is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.ecg.leads import LEADS
+from cardiograph.encoders.ecg_network import INPUT_SHAPE
+from cardiograph.pretrain.layouts import random_views
+from cardiograph.synthesis.clinical_findings import draw_heart
+from cardiograph.synthesis.clinical_heart import parameters, statements
+from cardiograph.synthesis.clinical_recording import record_hearts
+
+if TYPE_CHECKING:
+    from cardiograph.pretrain.records import Records
+
+SHORT_SHARE: Final = 0.75
+"""Share of the steps, from the first, that see views of 5 s, which take half the time."""
+
+VIEWS: Final = 2
+"""Consecutive steps that see the same hearts, each time in other views; drawing takes as long as learning."""
+
+PILOT_HEARTS: Final = 512
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs and targets of one training step.
+
+    Args:
+        hearts: [hearts, 24, samples] views of drawn hearts.
+        parameters: [hearts, parameters] targets, NaN where undefined.
+        amplitudes: [hearts, 12, 5] targets in mV, NaN where the view does not show the lead.
+        statements: [hearts, statements] 0 or 1.
+        records: [2 * records, 24, samples] two views of each real recording, first views first.
+        age: [2 * records] years, NaN if unknown.
+        male: [2 * records] 0 or 1, NaN if unknown.
+    """
+
+    hearts: Floats
+    parameters: Floats
+    amplitudes: Floats
+    statements: Floats
+    records: Floats
+    age: Floats
+    male: Floats
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Batches of a seed.
+
+    Args:
+        seed: Seed of all batches.
+        steps: Number of steps of the training; the last quarter sees views of 10 s.
+        hearts: Drawn hearts in each batch.
+        pairs: Real recordings in each batch, each in two views.
+        records: Real recordings, or None.
+    """
+
+    seed: int
+    steps: int
+    hearts: int
+    pairs: int
+    records: Records | None = None
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        rng = np.random.default_rng([self.seed, 1, step])
+        samples = INPUT_SHAPE[1] // 2 if step < SHORT_SHARE * self.steps else INPUT_SHAPE[1]
+        drawn = _hearts(self.seed, step // VIEWS, self.hearts)
+        views = random_views(drawn.signal, rng, samples=samples)
+        shown = views[:, len(LEADS) :].any(2)
+        amplitudes = np.where(shown[:, :, None], drawn.amplitudes, np.float32(np.nan))
+        return Batch(views, drawn.parameters, amplitudes, drawn.statements, *self._real(rng, samples))
+
+    def _real(self, rng: np.random.Generator, samples: int) -> tuple[Floats, Floats, Floats]:
+        if self.records is None:
+            return np.zeros((0, INPUT_SHAPE[0], samples), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32)
+        known = self.records
+        rows = rng.choice(len(known.signal), min(self.pairs, len(known.signal)), replace=False)
+        twice = np.concatenate([rows, rows])
+        gain = np.exp(0.05 * rng.standard_normal((len(twice), 1, 1))).astype(np.float32)
+        views = random_views(gain * known.signal[twice], rng, samples=samples)
+        return views, known.age[twice], known.male[twice]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    signal: Floats
+    parameters: Floats
+    amplitudes: Floats
+    statements: Floats
+
+
+@lru_cache(maxsize=1)
+def _hearts(seed: int, group: int, count: int) -> _Drawn:
+    rng = np.random.default_rng([seed, 0, group])
+    hearts = [draw_heart(rng) for _ in range(count)]
+    made = record_hearts(hearts, rng)
+    holds = np.array([list(statements(heart).values()) for heart in hearts], dtype=np.float32)
+    return _Drawn(made.signal, np.stack([parameters(heart) for heart in hearts]), made.amplitudes, holds)
+
+
+def batches(stream: Stream, *, start: int, workers: int) -> Iterator[Batch]:
+    """Yield the batches from ``start`` on, prepared in advance by ``workers`` processes."""
+    from torch.utils.data import DataLoader, Subset
+
+    rest = Subset(stream, range(start, stream.steps))  # type: ignore[arg-type]
+    yield from DataLoader(
+        rest, batch_size=None, num_workers=workers, collate_fn=_same, prefetch_factor=4 if workers else None
+    )
+
+
+def _same(batch: Batch) -> Batch:
+    return batch
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Mean and spread of the regression targets.
+
+    Args:
+        mean: [parameters] means.
+        spread: [parameters] standard deviations.
+        amplitude: [5] standard deviations of Q, R, S, ST and T in mV.
+    """
+
+    mean: Floats
+    spread: Floats
+    amplitude: Floats
+
+
+@lru_cache(maxsize=1)
+def scales() -> Scales:
+    """Measure the targets of 512 hearts of a fixed seed, so that all seeds share one scale."""
+    rng = np.random.default_rng(0)
+    hearts = [draw_heart(rng) for _ in range(PILOT_HEARTS)]
+    values = np.stack([parameters(heart) for heart in hearts])
+    amplitudes = record_hearts(hearts[:256], rng).amplitudes
+    return Scales(np.nanmean(values, 0), np.nanstd(values, 0) + 1e-6, amplitudes.std((0, 1)))

@@ -1,0 +1,176 @@
+"""Training loop of the ECG encoder, with checkpoints from which an interrupted training resumes."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from cardiograph.encoders.ecg_network import EcgNetwork
+from cardiograph.errors import RunError
+from cardiograph.pretrain.objective import Heads, Objective
+from cardiograph.pretrain.records import Records
+from cardiograph.pretrain.stream import VIEWS, Stream, batches, scales
+
+CHECKPOINT: Final = "checkpoint.pt"
+CURVES: Final = "curves.json"
+_WARM_UP: Final = 0.04
+_SECONDS_BETWEEN_CHECKPOINTS: Final = 60.0
+_STEPS_IN_A_POINT: Final = 25
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a pretraining, which with the recordings determine the weights.
+
+    Args:
+        hearts: Number of drawn hearts, each seen in two views.
+        seed: Seed of the hearts, the views and the first weights.
+        batch: Drawn hearts in a step.
+        pairs: Real recordings in a step, each in two views.
+        rate: Largest learning rate of AdamW, reached after 4 % of the steps; a cosine takes it to 0.
+        decay: Weight decay of AdamW.
+    """
+
+    hearts: int = 100_000
+    seed: int = 0
+    batch: int = 128
+    pairs: int = 16
+    rate: float = 2e-3
+    decay: float = 0.02
+
+    @property
+    def steps(self) -> int:
+        """Number of training steps."""
+        return VIEWS * math.ceil(self.hearts / self.batch)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished pretraining.
+
+    Args:
+        network: Network in evaluation mode.
+        heads: Heads of the pretraining tasks, in evaluation mode.
+        curves: Mean of each term of the loss over 25 steps: a list of points with ``step``.
+        seconds: Time that the training took, over all its parts.
+    """
+
+    network: EcgNetwork
+    heads: Heads
+    curves: list[dict[str, float]]
+    seconds: float
+
+
+def pretrain(
+    recipe: Recipe,
+    folder: Path,
+    records: Records | None = None,
+    *,
+    workers: int = 1,
+    each: Callable[[int], None] = lambda steps: None,
+) -> Trained:
+    """Train a network, and resume from the checkpoint of the folder if there is one.
+
+    Args:
+        recipe: Settings.
+        folder: Folder of the checkpoint and the curves.
+        records: Real recordings.
+        workers: Processes that draw hearts; 0 to draw them in this process.
+        each: Called with a number of completed steps.
+
+    Raises:
+        RunError: If the checkpoint of the folder belongs to another recipe.
+    """
+    state = _State(recipe, records)
+    state.resume(folder / CHECKPOINT)
+    each(state.step)
+    stream = Stream(recipe.seed, recipe.steps, recipe.batch, recipe.pairs, records)
+    objective, saved = Objective(scales()), time.monotonic()
+    begun = saved - state.seconds
+    for batch in batches(stream, start=state.step, workers=workers):
+        for group in state.optimizer.param_groups:
+            group["lr"] = recipe.rate * _share(state.step / recipe.steps)
+        state.advance(objective.terms(state.network, state.heads, batch))
+        state.seconds = time.monotonic() - begun
+        each(1)
+        if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+            state.save(folder)
+            saved = time.monotonic()
+    state.save(folder)
+    return Trained(state.network.eval(), state.heads.eval(), state.curves, state.seconds)
+
+
+def _share(progress: float) -> float:
+    """Return the learning rate as a share of its largest value."""
+    if progress < _WARM_UP:
+        return (progress + 1e-3) / _WARM_UP
+    return 0.5 + 0.5 * math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP))
+
+
+class _State:
+    """Everything that changes during a training."""
+
+    def __init__(self, recipe: Recipe, records: Records | None) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.network, self.heads = EcgNetwork().train(), Heads()
+        self._modules = nn.ModuleList([self.network, self.heads])
+        self.optimizer = torch.optim.AdamW(self._modules.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+        self.step, self.seconds = 0, 0.0
+        self.curves: list[dict[str, float]] = []
+        self._sums: dict[str, float] = {}
+        self._identity = {**asdict(recipe), "records": list(records.hashes) if records else []}
+
+    def advance(self, terms: dict[str, torch.Tensor]) -> None:
+        """Make one step of the optimizer."""
+        self.optimizer.zero_grad(set_to_none=True)
+        Objective.total(terms).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._modules.parameters(), 2.0)
+        self.optimizer.step()
+        self.step += 1
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value.detach()) / _STEPS_IN_A_POINT
+        if self.step % _STEPS_IN_A_POINT == 0:
+            self.curves.append({"step": self.step, **{name: round(value, 5) for name, value in self._sums.items()}})
+            self._sums = {}
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint and the curves."""
+        content = {
+            "recipe": self._identity,
+            "modules": self._modules.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "curves": self.curves,
+            "sums": self._sums,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(content, folder / f"{CHECKPOINT}.partial")
+        (folder / f"{CHECKPOINT}.partial").replace(folder / CHECKPOINT)
+        (folder / CURVES).write_text(json.dumps(self.curves, indent=1) + "\n", encoding="utf-8")
+
+    def resume(self, path: Path) -> None:
+        """Continue from a checkpoint, if the file exists."""
+        if not path.exists():
+            return
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        changed = [name for name, value in self._identity.items() if content["recipe"].get(name) != value]
+        if changed:
+            message = (
+                f"{path.parent}: holds a pretraining with other {', '.join(changed)}; choose another folder, or delete "
+                "this one to start again"
+            )
+            raise RunError(message)
+        self._modules.load_state_dict(content["modules"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.step, self.seconds, self.curves = content["step"], content["seconds"], content["curves"]
+        self._sums = content["sums"]

@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+import torch
+
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.leads import LEADS
+from cardiograph.encoders import ecg_network as module
+from cardiograph.encoders.ecg_network import INPUT_SHAPE, WEIGHTS, EcgNetwork, ecg_network, leads_input
+from cardiograph.errors import WeightsError
+
+
+def ecg(seconds=10.0, rate=500.0, start=0.0):
+    """Twelve sines of 2 Hz with another height and offset in each lead."""
+    time = np.arange(round(seconds * rate)) / rate + start
+    height = np.arange(1, 13)[:, None] / 10
+    return Ecg((height * np.sin(2 * np.pi * 2 * time) + 0.3 * height).astype(np.float32), rate, "test")
+
+
+def paged():
+    """The same on a page of 3 x 4 leads with lead II below."""
+    whole = ecg()
+    signal = np.full_like(whole.signal, np.nan)
+    for place in range(len(LEADS)):
+        first = place // 3 * 1250
+        signal[place, first : first + 1250] = whole.signal[place, first : first + 1250]
+    signal[1] = whole.signal[1]
+    return whole.replace(signal=signal)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return EcgNetwork().eval()
+
+
+def embed(network, *inputs):
+    with torch.inference_mode():
+        return network(torch.from_numpy(np.stack(inputs))).numpy()
+
+
+def test_a_recording_becomes_leads_without_their_offset_at_100_hz_and_masks():
+    prepared = leads_input(ecg())
+    assert prepared.shape == INPUT_SHAPE
+    assert prepared.dtype == np.float32
+    np.testing.assert_array_equal(prepared[12:], 1)
+    time = np.arange(1000) / 100
+    np.testing.assert_allclose(prepared[4, 20:-20], 0.5 * np.sin(2 * np.pi * 2 * time)[20:-20], atol=0.01)
+
+
+def test_rates_agree():
+    np.testing.assert_allclose(leads_input(ecg(rate=250))[:, 30:-30], leads_input(ecg(rate=1000))[:, 30:-30], atol=0.01)
+
+
+def test_leads_of_a_page_move_to_the_start_and_the_strip_keeps_ten_seconds():
+    prepared = leads_input(paged())
+    assert prepared[12:].sum(1).tolist() == [250, 1000, *[250] * 10]
+    assert prepared[12:, :250].all()
+    assert np.abs(prepared[11, :250]).max() == pytest.approx(1.2, abs=0.1)
+    assert not prepared[11, 250:].any()
+
+
+def test_short_recordings_end_with_a_mask_and_long_ones_are_cut():
+    short, long = leads_input(ecg(4.0)), leads_input(ecg(25.0))
+    assert short[12:].sum(1).tolist() == [400] * 12
+    assert not short[:, 400:].any()
+    np.testing.assert_allclose(long[:, :980], leads_input(ecg())[:, :980], atol=0.02)
+
+
+def test_a_missing_lead_and_a_short_gap_are_masked():
+    whole = ecg()
+    signal = whole.signal.copy()
+    signal[8] = np.nan
+    signal[2, 1000:1100] = np.nan
+    prepared = leads_input(whole.replace(signal=signal))
+    assert not prepared[[8, 20]].any()
+    assert prepared[14].sum() == 980
+    assert not prepared[2][prepared[14] == 0].any()
+
+
+def test_values_under_a_mask_change_nothing(network):
+    prepared = leads_input(paged())
+    spoiled = prepared.copy()
+    spoiled[:12][prepared[12:] == 0] = 7
+    clean, other = embed(network, prepared, spoiled)
+    assert clean.shape == (module.WIDTH,)
+    np.testing.assert_array_equal(clean, other)
+
+
+def test_time_that_was_not_recorded_does_not_dilute_an_embedding(network):
+    """A recording of 5.12 s in the first half of the input is summarised over that half alone."""
+    prepared = leads_input(ecg(5.12))
+    there = embed(network, prepared)[0]
+    alone = embed(network, prepared[:, :512])[0]
+    np.testing.assert_allclose(there, alone, rtol=0.15, atol=0.05)
+
+
+def test_nothing_recorded_gives_finite_values(network):
+    assert np.isfinite(embed(network, np.zeros(INPUT_SHAPE, np.float32))).all()
+
+
+def test_one_of_many_gets_the_embedding_it_gets_alone(network):
+    many = [leads_input(ecg(seconds)) for seconds in (3, 10, 7)]
+    np.testing.assert_allclose(embed(network, *many)[1], embed(network, many[1])[0], atol=1e-5)
+
+
+def test_the_network_is_small(network):
+    assert sum(each.numel() for each in network.parameters()) < 2_000_000
+
+
+def test_openvino_gives_what_torch_gives(network):
+    import openvino
+
+    model = openvino.convert_model(network, example_input=torch.zeros(1, *INPUT_SHAPE))
+    model.reshape([1, *INPUT_SHAPE])
+    prepared = leads_input(paged())
+    answer = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(prepared[None])[0][0]
+    np.testing.assert_allclose(answer, embed(network, prepared)[0], atol=1e-4)
+
+
+def test_shipped_weights_load_twice_alike_and_tell_rhythms_apart():
+    first, second = ecg_network(), ecg_network()
+    assert not first.training
+    assert WEIGHTS.stat().st_size < 4_000_000
+    recording = leads_input(ecg())
+    np.testing.assert_array_equal(embed(first, recording), embed(second, recording))
+    assert all(tensor.isfinite().all() for tensor in first.state_dict().values())
+
+
+def test_changed_and_missing_weights_are_refused(tmp_path, monkeypatch):
+    changed = tmp_path / "ecg.safetensors"
+    changed.write_bytes(WEIGHTS.read_bytes()[:-1] + b"\0\0")
+    monkeypatch.setattr(module, "WEIGHTS", changed)
+    with pytest.raises(WeightsError, match="SHA-256 is"):
+        ecg_network()
+    monkeypatch.setattr(module, "WEIGHTS", tmp_path / "none.safetensors")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        ecg_network()

@@ -1,0 +1,138 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from cardiograph.ecg.leads import LEADS
+from cardiograph.errors import InputError, RunError
+from cardiograph.pretrain.card import card
+from cardiograph.pretrain.layouts import random_views
+from cardiograph.pretrain.objective import Heads, Objective
+from cardiograph.pretrain.records import Records, read_records
+from cardiograph.pretrain.stream import Stream, scales
+from cardiograph.pretrain.training import CHECKPOINT, Recipe, pretrain
+from cardiograph.pretrain.weights_file import write_weights
+
+TINY = Recipe(hearts=8, batch=4, pairs=2, seed=3)
+
+
+@pytest.fixture(scope="module")
+def records():
+    signal = np.random.default_rng(0).normal(size=(3, 12, 1000)).astype(np.float32)
+    signal[1, :, 700:] = np.nan
+    return Records(signal, np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32), ("a", "b", "c"))
+
+
+@pytest.fixture(scope="module")
+def trained(records, tmp_path_factory):
+    return pretrain(TINY, tmp_path_factory.mktemp("whole"), records, workers=0)
+
+
+def test_views_show_what_a_recording_or_a_page_shows():
+    signals = np.random.default_rng(1).normal(size=(200, 12, 1000)).astype(np.float32)
+    views = random_views(signals, np.random.default_rng(0))
+    masks = views[:, 12:]
+    shown = masks.sum(2).max(1)
+    assert views.shape == (200, 24, 1000)
+    assert not views[:, :12][masks == 0].any()
+    assert (shown == 1000).mean() > 0.4
+    assert (masks.sum(2) < 251).any(1).mean() > 0.3, "pages of 3 x 4 leads"
+    assert masks[:, :, 0].any(1).all(), "each view begins with a lead"
+    assert 0.03 < (masks.sum(2) == 0).any(1).mean() < 0.3
+
+
+def test_each_step_has_its_own_views_and_consecutive_steps_share_hearts(records):
+    stream = Stream(seed=3, steps=4, hearts=4, pairs=2, records=records)
+    again = Stream(seed=3, steps=4, hearts=4, pairs=2, records=records)
+    third, zeroth, first = stream[3], stream[0], stream[1]
+    for name, value in dataclasses.asdict(third).items():
+        np.testing.assert_array_equal(value, getattr(again[3], name), err_msg=name)
+    np.testing.assert_array_equal(zeroth.parameters, first.parameters)
+    assert not np.array_equal(zeroth.hearts, first.hearts)
+    assert not np.array_equal(first.parameters, third.parameters)
+    assert zeroth.hearts.shape == (4, 24, 500) and third.hearts.shape == (4, 24, 1000)
+    hidden = ~third.hearts[:, len(LEADS) :].any(2)
+    assert np.isnan(third.amplitudes[hidden]).all() and np.isfinite(third.amplitudes[~hidden]).all()
+
+
+def test_another_seed_draws_other_hearts():
+    one, two = (Stream(seed=seed, steps=2, hearts=4, pairs=0)[0] for seed in (1, 2))
+    assert not np.array_equal(one.parameters, two.parameters)
+    assert len(one.records) == 0
+
+
+def test_training_resumes_as_if_it_had_not_been_interrupted(trained, records, tmp_path):
+    class Interrupted(Exception):
+        pass
+
+    from cardiograph.pretrain import training
+
+    def stop(steps):
+        done.append(steps)
+        if sum(done) == 2:
+            raise Interrupted
+
+    done = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        with pytest.raises(Interrupted):
+            pretrain(TINY, tmp_path, records, workers=0, each=stop)
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 1
+    resumed = pretrain(TINY, tmp_path, records, workers=0)
+    for name, tensor in trained.network.state_dict().items():
+        torch.testing.assert_close(resumed.network.state_dict()[name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(trained, records, tmp_path):
+    pretrain(Recipe(hearts=2, batch=2, pairs=2), tmp_path, records, workers=0)
+    with pytest.raises(RunError, match="other seed, records"):
+        pretrain(Recipe(hearts=2, batch=2, pairs=2, seed=1), tmp_path, None, workers=0)
+
+
+def test_targets_that_do_not_exist_change_nothing():
+    objective, heads = Objective(scales()), Heads()
+    batch = Stream(seed=0, steps=2, hearts=6, pairs=0)[0]
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24 * 500, 512))
+    nothing = dataclasses.replace(batch, parameters=np.full_like(batch.parameters, np.nan))
+    terms = objective.terms(network, heads, nothing)
+    assert terms["parameters"] == 0
+    assert set(terms) == {"parameters", "amplitudes", "statements"}
+    assert Objective.total(objective.terms(network, heads, batch)) > Objective.total(terms)
+
+
+def test_the_file_holds_the_network_in_half_precision_and_what_it_has_seen(trained, records, tmp_path):
+    path = tmp_path / "ecg.safetensors"
+    digest = write_weights(trained, TINY, records, path, data="three drawn recordings")
+    with safe_open(path, "pt") as handle:
+        facts = {name: json.loads(value) for name, value in handle.metadata().items()}
+        stem = handle.get_tensor("stem.weight")
+    assert stem.dtype == torch.float16
+    torch.testing.assert_close(stem.float(), trained.network.state_dict()["stem.weight"], rtol=1e-3, atol=1e-4)
+    assert facts["records"] == ["a", "b", "c"]
+    assert facts["recipe"]["seed"] == 3
+    text = card(trained, TINY, records, digest, data="three drawn recordings")
+    assert digest in text and "3 recordings without diagnoses (three drawn recordings)" in text
+
+
+def test_recordings_are_read_with_age_and_sex(shared, tmp_path):
+    source = shared / "data" / "code-15"
+    (tmp_path / "records").mkdir()
+    for name in ("1000001.hea", "1000001_1.dat", "1000001_2.dat"):
+        (tmp_path / "records" / name).symlink_to(source / "records" / name)
+    (tmp_path / "records.csv").write_text("record,age,sex\nrecords/1000001.hea,63,male\n")
+    found = read_records(tmp_path)
+    assert found.signal.shape == (1, 12, 1000)
+    assert (found.age[0], found.male[0]) == (63, 1)
+    (tmp_path / "records.csv").unlink()
+    assert np.isnan(read_records(tmp_path).age[0])
+    (tmp_path / "records" / "broken.hea").write_text("broken 12 400 4096\n")
+    with pytest.raises(InputError, match="1 of 2 recordings cannot be read"):
+        read_records(tmp_path)
+
+
+def test_a_folder_without_recordings_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no WFDB header"):
+        read_records(tmp_path)

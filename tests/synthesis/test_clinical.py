@@ -1,0 +1,148 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cardiograph.ecg.leads import LEADS
+from cardiograph.synthesis.clinical_findings import FINDINGS, draw_heart
+from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS, ClinicalHeart, parameters, statements
+from cardiograph.synthesis.clinical_recording import record_hearts
+from cardiograph.synthesis.clinical_rhythm import draw_rhythm
+from cardiograph.synthesis.clinical_waves import beat_tables
+from cardiograph.synthesis.waves import Heart
+
+STEADY = {"rr_spread": 0.003}
+
+
+def clinical(**changes):
+    """A heart whose other parameters are those of ``Heart``."""
+    own = {field.name for field in dataclasses.fields(ClinicalHeart)} - {"heart"}
+    plain = {name: value for name, value in changes.items() if name not in own}
+    return ClinicalHeart(
+        heart=Heart(**{**STEADY, **plain}), **{name: value for name, value in changes.items() if name in own}
+    )
+
+
+def amplitudes(count=12, **changes):
+    """Mean [12, 5] Q, R, S, ST and T of the clean beat over several patients with the same heart."""
+    made = record_hearts([clinical(**changes)] * count, np.random.default_rng(3))
+    return dict(zip(LEADS, made.amplitudes.mean(0), strict=True))
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    rng = np.random.default_rng(5)
+    hearts = [draw_heart(rng) for _ in range(96)]
+    return hearts, record_hearts(hearts, rng)
+
+
+def test_leads_of_drawn_hearts_obey_einthoven_and_goldberger(drawn):
+    lead = dict(zip(LEADS, drawn[1].signal.transpose(1, 0, 2), strict=True))
+    assert drawn[1].signal.shape == (96, 12, 1000)
+    assert np.isfinite(drawn[1].signal).all()
+    np.testing.assert_allclose(lead["I"] + lead["III"], lead["II"], atol=1e-5)
+    np.testing.assert_allclose(lead["aVR"] + lead["aVL"] + lead["aVF"], 0, atol=1e-5)
+
+
+def test_hearts_and_recordings_depend_on_the_seed_alone(drawn):
+    rng = np.random.default_rng(5)
+    hearts = [draw_heart(rng) for _ in range(96)]
+    assert hearts == drawn[0]
+    np.testing.assert_array_equal(record_hearts(hearts, rng).signal, drawn[1].signal)
+
+
+def test_amplitudes_of_drawn_hearts_are_those_of_people(drawn):
+    q, r, s, _, t = np.moveaxis(drawn[1].amplitudes, 2, 0)
+    assert min(q.min(), r.min(), s.min()) >= 0
+    median_of_v5 = np.median(r[:, LEADS.index("V5")])
+    assert 0.5 < median_of_v5 < 2.5
+    assert np.abs(t).max() < 4
+
+
+def test_every_statement_holds_for_some_hearts_and_not_for_others():
+    rng = np.random.default_rng(0)
+    held = np.array([list(statements(draw_heart(rng)).values()) for _ in range(1500)])
+    assert held.shape[1] == len(STATEMENTS)
+    assert (held.sum(0) >= 3).all(), [STATEMENTS[i] for i in np.flatnonzero(held.sum(0) < 3)]
+    assert (held.mean(0) < 0.5).all()
+    assert 0.1 < held[:, 0].mean() < 0.3
+
+
+def test_parameters_have_a_name_each_and_are_missing_where_the_rhythm_has_none():
+    fibrillating = dict(zip(PARAMETERS, parameters(clinical(rhythm="af")), strict=True))
+    sinus = dict(zip(PARAMETERS, parameters(clinical(rate=60)), strict=True))
+    assert np.isnan(fibrillating["pr_ms"]) and not np.isnan(sinus["pr_ms"])
+    assert sinus["log_rate"] == pytest.approx(np.log(60))
+    assert len(FINDINGS) == 33
+
+
+@pytest.mark.parametrize(("rate", "ratio"), [(150, 2), (75, 4)])
+def test_flutter_conducts_each_second_or_fourth_wave(rate, ratio):
+    heart = clinical(rhythm="flutter", ratio=ratio, rate=rate, f_wave_mv=0.2)
+    rhythm = draw_rhythm(heart, np.random.default_rng(1))
+    assert 60 / np.diff(rhythm.beats).mean() == pytest.approx(rate, rel=0.01)
+    assert not rhythm.atria.size
+    quiet = clinical(rhythm="flutter", ratio=ratio, rate=rate, f_wave_mv=0.2, voltage=0.2, t_wave=0.0)
+    lead = record_hearts([quiet] * 8, np.random.default_rng(1)).signal[:, LEADS.index("aVF")]
+    power = np.abs(np.fft.rfft(lead, axis=1)) ** 2
+    strongest_hz = (power.mean(0)[35:70].argmax() + 35) / 10
+    assert strongest_hz == pytest.approx(5.0, abs=0.11)
+
+
+def test_second_degree_block_drops_each_third_beat_and_third_degree_block_all():
+    rng = np.random.default_rng(2)
+    dropping = draw_rhythm(clinical(rhythm="av2", ratio=3, rate=90), rng)
+    assert len(dropping.beats) / len(dropping.atria) == pytest.approx(2 / 3, abs=0.12)
+    block = draw_rhythm(clinical(rhythm="av3", rate=80), rng)
+    assert 60 / np.diff(block.beats).mean() < 49
+    gap = (block.beats[:, None] - block.atria).min(axis=1, where=block.beats[:, None] > block.atria, initial=9)
+    assert np.ptp(gap) > 0.1
+
+
+def test_premature_ventricular_beats_come_early_without_a_p_wave_and_the_pause_compensates():
+    heart = clinical(ectopy="ventricular", ectopic_share=0.15, rate=60)
+    rhythm = draw_rhythm(heart, np.random.default_rng(4))
+    assert len(rhythm.atria) <= (~rhythm.early).sum() + 1
+    place = int(np.flatnonzero(rhythm.early[1:-1])[0]) + 1
+    before, after = np.diff(rhythm.beats)[place - 1 : place + 1]
+    assert before < 0.8
+    assert before + after == pytest.approx(2.0, abs=0.05)
+
+
+def test_bundle_branch_blocks_widen_and_turn_the_qrs_complex():
+    normal, right = amplitudes(), amplitudes(right_block=True, qrs_ms=140)
+    left = amplitudes(conduction="lbbb", qrs_ms=150)
+    assert statements(clinical(right_block=True, qrs_ms=140))["wide QRS"]
+    assert right["V1"][1] > normal["V1"][1] + 0.2, "R' in V1"
+    assert right["V6"][2] > normal["V6"][2] + 0.1, "wide S in V6"
+    assert left["V1"][2] > normal["V1"][2] and left["V6"][0] < 0.06, "deep S in V1, no Q in V6"
+
+
+def test_infarcts_and_st_shifts_show_in_their_territory():
+    normal = amplitudes()
+    assert amplitudes(infarct_inferior=1.0)["aVF"][0] > normal["aVF"][0] + 0.15
+    assert amplitudes(infarct_anterior=1.0)["V2"][1] < 0.5 * normal["V2"][1]
+    assert amplitudes(infarct_lateral=1.0)["I"][0] > normal["I"][0] + 0.1
+    assert amplitudes(infarct_posterior=1.0)["V2"][1] > normal["V2"][1] + 0.2
+    for place, lead in enumerate(("V2", "aVF", "V6")):
+        shift = [0.0] * 4
+        shift[place] = 0.3
+        raised = amplitudes(st_mv=tuple(shift))
+        assert raised[lead][3] > normal[lead][3] + 0.1
+        inverted = [0.0] * 3
+        inverted[place] = 1.2
+        assert amplitudes(t_inversion=tuple(inverted))[lead][4] < -0.05
+
+
+def test_right_load_makes_tall_r_in_v1_and_low_voltage_small_waves():
+    normal = amplitudes()
+    assert amplitudes(right_load=1.0, axis_deg=100)["V1"][1] > normal["V1"][1] + 0.3
+    assert amplitudes(voltage=0.4)["V5"][1] < 0.5 * normal["V5"][1]
+
+
+def test_a_paced_beat_has_a_spike_before_it():
+    table = beat_tables(clinical(paced=True, conduction="lbbb", qrs_ms=160), np.random.default_rng(0)).beats[0]
+    centre, height = table[:, 0], table[:, 3:]
+    spike = (centre < -0.01) & (centre > -0.02)
+    assert spike.sum() == 1
+    assert np.abs(height[spike]).max() > 0.1
