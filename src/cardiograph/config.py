@@ -169,14 +169,22 @@ class ClinicalConfig(Section):
     )
 
 
+SHIPPED = "shipped"
+"""Setting of ``encoder.weights`` for an encoder that comes with trained weights."""
+
+
 class EncoderConfig(Section):
-    """The image encoder that turns a page into an embedding."""
+    """The encoder that turns an ECG into an embedding: of its leads (ecg), or of the picture of its page."""
 
     name: EncoderName = Field(
-        "resnet18", description="Encoder: resnet18, resnet50, an installed entry point, or your own as module:factory."
+        "ecg",
+        description="Encoder: ecg (leads), resnet18 or resnet50 (pictures), an installed entry point, or your own as "
+        "module:factory. By default ecg, or resnet18 if weights are given.",
     )
     weights: str = Field(
-        "imagenet", description="'imagenet', 'random' or the path of a weights file; custom encoders bring their own."
+        SHIPPED,
+        description="'shipped' (ecg and custom encoders), or 'imagenet', 'random' or the path of a weights file (resnet18 "
+        "and resnet50).",
     )
     engine: Literal["openvino", "torch"] = Field("openvino", description="Inference engine that runs the encoder.")
     precision: Literal["auto", "f32", "bf16"] = Field(
@@ -186,6 +194,29 @@ class EncoderConfig(Section):
         "auto", description="Mean of the last layer (final) or moments of the first stages (texture; random weights)."
     )
     seed: int = Field(0, ge=0, description="Random seed of weights = 'random'.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_name(cls, content: Any) -> Any:  # noqa: ANN401 - raw input; the fields check it
+        """Choose the encoder of pictures if only its weights are given, and ImageNet weights if only a ResNet is."""
+        if not isinstance(content, dict):
+            return content
+        if "name" not in content and content.get("weights", SHIPPED) != SHIPPED:
+            return {**content, "name": "resnet18"}
+        return content
+
+    @model_validator(mode="after")
+    def _weights_of_encoder(self) -> Self:
+        spec = encoder_spec(self.name)
+        if not spec.trained and self.weights == SHIPPED:
+            object.__setattr__(self, "weights", "imagenet")
+        if spec.reads == "leads" and self.weights != SHIPPED:
+            message = (
+                f"encoder.weights is {self.weights!r}, but the encoder {self.name} comes with its own weights; leave out "
+                "weights, or choose --encoder resnet18"
+            )
+            raise ValueError(message)
+        return self
 
 
 class FusionConfig(Section):

@@ -127,6 +127,14 @@ def require_model(name: str) -> str:
 
 
 ENCODERS: dict[str, EncoderSpec] = {
+    "ecg": EncoderSpec(
+        "ECG network",
+        "cardiograph.encoders.ecg_network:ecg_network",
+        512,
+        trained=True,
+        reads="leads",
+        input_shape=(24, 1000),
+    ),
     "resnet18": EncoderSpec("ResNet18", "cardiograph.encoders.resnet:resnet18", 512),
     "resnet50": EncoderSpec("ResNet50", "cardiograph.encoders.resnet:resnet50", 2048),
 }

@@ -111,7 +111,7 @@ def test_a_page_is_digitised_once_and_measured_like_its_recording(page, tmp_path
     with PageCache(tmp_path) as cache:
         context = RunContext(config, cache, NoProgress())
         values = measure_ecgs(index_pages(cohort, context)[1], context)
-        monkeypatch.setattr(pages, "_digitised", None)  # a second call would fail
+        monkeypatch.setattr(pages, "digitised", None)  # a second call would fail
         again = measure_ecgs(index_pages(cohort, context)[1], context)
     np.testing.assert_array_equal(values, again)
     recorded = dict(zip(MEASUREMENTS, measurement_vector(recording(rate=75)), strict=True))

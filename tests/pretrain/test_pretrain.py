@@ -23,7 +23,9 @@ TINY = Recipe(hearts=8, batch=4, pairs=2, seed=3)
 def records():
     signal = np.random.default_rng(0).normal(size=(3, 12, 1000)).astype(np.float32)
     signal[1, :, 700:] = np.nan
-    return Records(signal, np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32), ("a", "b", "c"))
+    return Records(
+        signal, np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32), ("a", "b", "c")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from cardiograph.errors import ConfigError
 
 DEMO: dict[str, Any] = {
     "outcome": "heart failure (synthetic)",
-    "encoder": {"weights": "random"},
     "split": {"train": 0.48, "val": 0.32, "test": 0.20},
 }
 """Settings of the demo.

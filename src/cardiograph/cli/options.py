@@ -192,7 +192,7 @@ class AuditOptions(CohortOptions):
 
 Weights = Annotated[
     str | None,
-    typer.Option(help="Encoder weights: imagenet (default), random (seeded, no download), or a weights file."),
+    typer.Option(help="Weights of an encoder of pictures: imagenet, random (seeded, no download), or a weights file."),
     Setting("encoder", "weights"),
 ]
 
@@ -224,7 +224,8 @@ class RunOptions(AuditOptions):
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Image encoder: resnet18 (default), resnet50, an entry point of another package, or module:factory."
+            help="Encoder: ecg (default; reads the leads), resnet18 or resnet50 (read the picture; the former is the "
+            "default if --weights is given), an entry point of another package, or module:factory."
         ),
         Setting("encoder", "name"),
     ] = None

@@ -136,7 +136,7 @@ def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: 
         return EcgFile(page)
     unreadable = None
     if leads is None:
-        leads, unreadable = _digitised(decoded, name)
+        leads, unreadable = digitised(decoded, name)
     notes = () if leads is None or decoded.drawn else leads.notes
     if needs == "both" and unreadable is not None:
         notes = (f"the page was used without ECG measurements, because {unreadable.reason}",)
@@ -144,7 +144,7 @@ def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: 
     return EcgFile(dataclasses.replace(page, page=decoded, doubt=unreadable if needs == "leads" else page.doubt), leads)
 
 
-def _digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
+def digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
     """Return the leads of an image, or the reason why they cannot be read."""
     from cardiograph.ecg.digitize.digitize import digitize
 
@@ -155,23 +155,45 @@ def _digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
         return None, Doubt(UNREADABLE_LEADS, f"its leads cannot be read ({issue.code}): {issue.rule}", issue.remedy)
 
 
+def read_leads_again(path: Path, *, max_pixels: int) -> tuple[str, Ecg | None, bool]:
+    """Read only the leads of a file that was read before.
+
+    Returns:
+        SHA-256 (hex) of the file, its leads (None if they cannot be read), and whether they were digitised.
+
+    Raises:
+        PageError: If the file can no longer be read.
+    """
+    found = _read(path, path.name, max_pixels)
+    if isinstance(found, Ecg):
+        return file_sha256(path), found, False
+    return found.file_sha256, digitised(found, path.name)[0], True
+
+
 def read_page_and_leads(source: Path | bytes, *, name: str, max_pixels: int) -> tuple[DecodedPage, Ecg | None]:
     """Read a file as :func:`read_any_page` does; also return the leads of a file of signals, None for an image."""
-    kind = signal_format(source, name=name)
-    try:
-        if kind is None:
-            return read_page(source, name=name, max_pixels=max_pixels), None
-        ecg = read_ecg(source, name=name, file_format=kind)
-    except (EcgError, PageError) as error:
-        raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
+    ecg = _read(source, name, max_pixels)
+    if isinstance(ecg, DecodedPage):
+        return ecg, None
     pixels, notes = draw_ecg(ecg)
     if isinstance(source, bytes):
         digest, size = hashlib.sha256(source).hexdigest(), len(source)
     else:
         digest, size = file_sha256(source), sum(each.stat().st_size for each in _files(source))
     height, width = pixels.shape[:2]
-    page = DecodedPage(pixels, digest, READERS[kind].title, "signal", width, height, size, None, 1, True, notes)
-    return page, ecg
+    title = READERS[ecg.source].title
+    return DecodedPage(pixels, digest, title, "signal", width, height, size, None, 1, True, notes), ecg
+
+
+def _read(source: Path | bytes, name: str, max_pixels: int) -> DecodedPage | Ecg:
+    """Read an image as a page, and a file of signals as leads."""
+    kind = signal_format(source, name=name)
+    try:
+        if kind is None:
+            return read_page(source, name=name, max_pixels=max_pixels)
+        return read_ecg(source, name=name, file_format=kind)
+    except (EcgError, PageError) as error:
+        raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
 
 
 def page_content(path: Path) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cardiograph.config import EncoderConfig
+from cardiograph.config import SHIPPED, EncoderConfig
 from cardiograph.errors import ConfigError, WeightsError
 from cardiograph.registry import encoder_spec, load_factory
 from cardiograph.regular_files import read_regular
@@ -70,7 +70,7 @@ def load_weights(spec: str, *, seed: int, cache: Path, architecture: str = "resn
     """Load the weights of an encoder.
 
     Args:
-        spec: ``imagenet``, ``random``, or the path of a ``.safetensors`` or ``.pth`` file.
+        spec: ``shipped``, ``imagenet``, ``random``, or the path of a ``.safetensors`` or ``.pth`` file.
         seed: Seed of random weights.
         cache: Folder that may contain a manually downloaded file for ``imagenet``; otherwise it is fetched from the
             hub.
@@ -79,7 +79,7 @@ def load_weights(spec: str, *, seed: int, cache: Path, architecture: str = "resn
     Raises:
         WeightsError: If the file is not available, is not the expected one, or does not fit the encoder.
     """
-    if encoder_spec(architecture).trained and spec in ("imagenet", "random"):
+    if encoder_spec(architecture).trained and spec in (SHIPPED, "imagenet", "random"):
         return _own(architecture)
     if spec == "random":
         return _random(seed, architecture)
@@ -141,7 +141,7 @@ def find_encoder_weights(config: EncoderConfig, *, cache: Path) -> None:
     Raises:
         WeightsError: If the file is not available or not the pinned one.
     """
-    brings_its_own = encoder_spec(config.name).trained and config.weights == "imagenet"
+    brings_its_own = encoder_spec(config.name).trained and config.weights in (SHIPPED, "imagenet")
     if config.weights != "random" and not brings_its_own:
         find_weights(config.weights, cache=cache, architecture=config.name)
 
@@ -192,7 +192,7 @@ def _own(architecture: str) -> Weights:
             "weights, or seed them"
         )
         raise WeightsError(message)
-    return Weights(networks[0].state_dict(), _hash_of(first), f"those of {architecture}")
+    return Weights(networks[0].state_dict(), _hash_of(first), f"those that come with {architecture}")
 
 
 def _hash_of(tensors: dict[str, Tensor]) -> str:

@@ -15,6 +15,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, RunError
 from cardiograph.explain.case import ExplainedCase
+from cardiograph.explain.explanation import READS_LEADS
 from cardiograph.explain.map_check import MIN_PAGES, MappedPage, judge_maps, map_gains
 from cardiograph.explain.saliency import page_shares
 from cardiograph.inference import Predictor, Query
@@ -53,6 +54,9 @@ def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress 
         predictor = Predictor.load(run)
         if predictor.engine is None:
             message = f"run {run}: its model reads no pages, so there are no maps to check"
+            raise RunError(message)
+        if predictor.bundle.served.needs == "leads":
+            message = f"run {run}: {READS_LEADS}, so there are no maps to check; maps need --encoder resnet18"
             raise RunError(message)
         known, tested = (_drawn(directory, part, pages, seed) for part in (TRAIN, TEST))
         total = functools.reduce(np.add, _read(predictor, known, page_shares, "reading training pages", progress))

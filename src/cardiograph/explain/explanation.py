@@ -22,6 +22,9 @@ from cardiograph.explain.neighbours import NeighbourEffect, neighbour_effects
 from cardiograph.explain.saliency import page_map
 from cardiograph.inference import Predictor, Query
 
+READS_LEADS = "this model reads the leads of the ECG, not its picture"
+"""Reason why there is no attention map of an encoder of leads."""
+
 _DIRECTIONS = {1: "raised", -1: "lowered", 0: "did not move"}
 
 
@@ -128,6 +131,8 @@ def _attention(case: ExplainedCase) -> AttentionMap | None:
         return None
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
     height, width = page.page.pixels.shape[:2]
+    if case.predictor.bundle.served.needs == "leads":
+        return AttentionMap(False, READS_LEADS, None, None, box, (width, height))
     if verdict is None or not verdict.shown:
         return AttentionMap(False, UNCHECKED if verdict is None else verdict.sentence, None, None, box, (width, height))
     found = page_map(case)

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 
+from cardiograph.config import EncoderConfig
 from cardiograph.encoders.engine import EncoderFacts, Engine, find_device, make_engine, probe, supports_bf16
 from cardiograph.encoders.precision import check_precision
 from cardiograph.encoders.preparation import encoder_preparation
@@ -89,16 +90,11 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
         return Encoder(engine, facts, why)
 
     requested = config.encoder.precision
-    if requested == "f32":
-        return encoder("f32", "requested")
+    why = _without_comparison(config.encoder)
+    if why:
+        return encoder("f32", why)
     if config.encoder.engine == "torch":
-        if requested == "bf16":
-            return encoder("bf16", "requested")  # raises the error that says what to do
-        return encoder("f32", "the torch engine runs f32 only")
-    if requested == "auto" and not supports_bf16():
-        return encoder("f32", "this processor has no bfloat16 arithmetic")
-    if requested == "auto" and config.encoder.weights == "random":
-        return encoder("f32", TOO_COARSE)
+        return encoder("bf16", "requested")  # raises the error that says what to do
     exact, coarse = encoder("f32", ""), encoder("bf16", "")
     different = list({pixels: row for row, pixels in enumerate(training.pixel_hashes) if pixels is not None}.values())
     sample = training.of(different[:: max(1, -(-len(different) // CHECK_PAGES))])
@@ -120,3 +116,18 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
         message = f"precision bf16: {check}; use precision f32 or auto"
         raise EngineError(message)
     return dataclasses.replace(exact, why=str(check))
+
+
+def _without_comparison(config: EncoderConfig) -> str:
+    """Return why an encoder runs in float32 without a comparison of precisions; empty if they are compared."""
+    if config.precision == "f32":
+        return "requested"
+    if config.precision == "bf16":
+        return ""
+    if config.engine == "torch":
+        return "the torch engine runs f32 only"
+    if encoder_spec(config.name).reads == "leads":
+        return "an encoder of leads is fast enough in float32"
+    if not supports_bf16():
+        return "this processor has no bfloat16 arithmetic"
+    return TOO_COARSE if config.weights == "random" else ""

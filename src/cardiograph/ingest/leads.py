@@ -13,7 +13,7 @@ from cardiograph.config import PagesConfig
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.ecg.packed import pack, unpack
-from cardiograph.ecg.pages import LEADS_VERSION, prepare_ecg
+from cardiograph.ecg.pages import LEADS_VERSION, read_leads_again
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.page_index import PageFacts, PageIndex, in_order, require_same_file
@@ -74,6 +74,6 @@ def read_leads(page_index: PageIndex, rows: Sequence[int], context: RunContext) 
 
 def _read(path: Path, facts: PageFacts, config: PagesConfig) -> tuple[Ecg | None, bytes | None]:
     """Read the leads of an indexed file; also return them packed if they had to be digitised."""
-    file = prepare_ecg(path, name=path.name, config=config, needs="leads")
-    require_same_file(path, facts, file.page.file_sha256)
-    return file.leads, None if file.page.page.drawn else pack(file.leads)
+    file_sha256, leads, was_digitised = read_leads_again(path, max_pixels=config.max_pixels)
+    require_same_file(path, facts, file_sha256)
+    return leads, pack(leads) if was_digitised else None

@@ -278,6 +278,12 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
     if config.balance.mode == "augment" and not cohort.has_pages:
         message = "balance.mode = 'augment' augments pages, and this cohort has none; use 'none' or 'weights'"
         raise ConfigError(message)
+    if config.balance.mode == "augment" and config.needs == "leads":
+        message = (
+            f"balance.mode = 'augment' augments pictures, and the encoder {config.encoder.name} reads leads; use "
+            "--encoder resnet18, or balance by 'weights'"
+        )
+        raise ConfigError(message)
     if cohort.has_pages and cohort.variables:
         _check_weights(cohort, config)
 

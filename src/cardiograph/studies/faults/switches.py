@@ -60,7 +60,7 @@ THESIS: dict[str, Any] = {
         "weight_decay": 0.0,
         "modality_dropout": 0.0,
     },
-    "encoder": {"readout": "final"},
+    "encoder": {"name": "resnet18", "weights": "imagenet", "readout": "final"},
     "evaluation": {"calibration": "none"},
     "faults": dict.fromkeys(FAULTS, True),
 }

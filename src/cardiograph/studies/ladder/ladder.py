@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cardiograph.config import ModelConfig, RunConfig
+from cardiograph.config import EncoderConfig, ModelConfig, RunConfig
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
+from cardiograph.registry import encoder_spec
 from cardiograph.studies.controls import CONTROLS
 from cardiograph.studies.directory import study_directory
 from cardiograph.studies.faults.records import AugmentationPool
@@ -105,12 +106,19 @@ def run_ladder(
 
 
 def with_reference_network(config: RunConfig) -> RunConfig:
-    """Replace the default network and readout by those of the reference, so that steps differ only in faults."""
+    """Replace the default network, encoder and readout by those of the reference, so that steps differ only in faults.
+
+    The faults concern pictures of pages: an encoder of leads would not see them.
+    """
     update: dict[str, object] = {}
     if config.model.name == ModelConfig().name:
         update["model"] = config.model.model_copy(update={"name": "gcn"})
-    if config.encoder.readout == "auto":
-        update["encoder"] = config.encoder.model_copy(update={"readout": "final"})
+    encoder = config.encoder
+    if encoder_spec(encoder.name).reads == "leads":
+        encoder = EncoderConfig(name="resnet18", engine=encoder.engine, precision=encoder.precision)
+    if encoder.readout == "auto":
+        encoder = encoder.model_copy(update={"readout": "final"})
+    update["encoder"] = encoder
     return config.model_copy(update=update)
 
 
