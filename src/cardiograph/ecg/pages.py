@@ -26,6 +26,7 @@ from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, read_ecg
 from cardiograph.ecg.readers.registry import READERS
 from cardiograph.ecg.readers.source import EcgSource
 from cardiograph.ecg.readers.wfdb import record_files
+from cardiograph.ecg.signal_hash import signal_hash
 from cardiograph.errors import EcgError, Issue, PageError
 from cardiograph.imaging.prepare import UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
@@ -95,7 +96,8 @@ class EcgFile:
 
     Args:
         page: The page. Its ``doubt`` is the judgement of the digitiser if leads alone are needed, else that of the ECG
-            check.
+            check. If leads were read, the perceptual hash is theirs, so that a scan and the recording that it shows
+            count as copies.
         leads: The twelve leads; None if they are not needed or could not be read.
     """
 
@@ -140,8 +142,13 @@ def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: 
     notes = () if leads is None or decoded.drawn else leads.notes
     if needs == "both" and unreadable is not None:
         notes = (f"the page was used without ECG measurements, because {unreadable.reason}",)
-    decoded = dataclasses.replace(decoded, notes=(*decoded.notes, *notes))
-    return EcgFile(dataclasses.replace(page, page=decoded, doubt=unreadable if needs == "leads" else page.doubt), leads)
+    page = dataclasses.replace(
+        page,
+        page=dataclasses.replace(decoded, notes=(*decoded.notes, *notes)),
+        doubt=unreadable if needs == "leads" else page.doubt,
+        perceptual_hash=page.perceptual_hash if leads is None else signal_hash(_shown(leads)),
+    )
+    return EcgFile(page, leads)
 
 
 def digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
@@ -221,18 +228,24 @@ def draw_ecg(ecg: Ecg) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     Returns:
         Pixels, [h, w, 3] uint8 RGB, and notes on what the page shows, the notes of the ECG included.
     """
-    signal, notes = ecg.signal.astype(np.float64), list(ecg.notes)
+    notes = list(ecg.notes)
     needed = round(LAYOUT.seconds * ecg.rate)
+    signal = ecg.signal
     if signal.shape[1] > needed:
         notes.append(f"The recording lasts {ecg.duration:g} s, and its first {LAYOUT.seconds:g} s were used.")
     missing = [lead for lead, row in zip(LEADS, signal[:, :needed], strict=True) if not np.isfinite(row).any()]
     if missing:
         notes.append(f"Nothing was recorded in {', '.join(missing)}, so these leads are empty on the page.")
-    shown = _centred(signal[:, :needed])
-    if shown.shape[1] < needed:
+    if signal.shape[1] < needed:
         notes.append(f"The recording lasts {ecg.duration:g} s, so the columns of its page overlap in time.")
-        shown = _spread(shown, needed)
-    return draw_page(shown, ecg.rate, layout=LAYOUT).pixels, tuple(notes)
+    return draw_page(_shown(ecg), ecg.rate, layout=LAYOUT).pixels, tuple(notes)
+
+
+def _shown(ecg: Ecg) -> NDArray[np.float64]:
+    """Return the [12, samples] that the standard page shows: ten seconds, each lead around its median."""
+    needed = round(LAYOUT.seconds * ecg.rate)
+    shown = _centred(ecg.signal[:, :needed].astype(np.float64))
+    return shown if shown.shape[1] == needed else _spread(shown, needed)
 
 
 def _centred(signal: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -35,6 +35,9 @@ TURNS = ((False, True, True), (True, False, False), (True, True, True))
 
 MAX_ROWS = 15
 
+STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 98.0
+"""Distance from a line within which so many percent of a straight row lie; QRS complexes take a larger share of a lead."""
+
 EDGE = 1
 """Columns at each end of a lead that a separator or the neighbouring lead may touch."""
 
@@ -132,6 +135,7 @@ def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
     labels = (*read_labels(ink.whole), *read_labels(ink.mask)) if ink.strokes else read_labels(ink.whole)
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
+    traces = _without_edges(traces)
     if not traces:
         raise _refusal(name, "no_traces", "")
     if len(traces) > MAX_ROWS:
@@ -152,6 +156,23 @@ def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
     signal = _signal(traces, layout, gain or MM_PER_MV)
     ecg = Ecg(signal, RATE_HZ, "page", notes=tuple(notes))
     return DigitizedPage(ecg, layout, traces, rectified, gain or MM_PER_MV, gain is not None)
+
+
+def _without_edges(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
+    """Leave out the first and the last row if it is straight from end to end: the frame of the grid, not a lead."""
+    straight = [_is_straight(trace.height) for trace in traces]
+    if all(straight):
+        return traces
+    first, last = straight.index(False), len(straight) - straight[::-1].index(False)
+    return traces[first:last]
+
+
+def _is_straight(height: NDArray[np.float64]) -> bool:
+    there = np.flatnonzero(np.isfinite(height))
+    if len(there) < 2:
+        return True
+    line = np.polyval(np.polyfit(there, height[there], 1), there)
+    return float(np.percentile(np.abs(height[there] - line), STRAIGHT_SHARE)) < STRAIGHT_MM * PIXELS_PER_MM
 
 
 def _signal(traces: tuple[Trace, ...], layout: Layout, gain: float) -> NDArray[np.float32]:
