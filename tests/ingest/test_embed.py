@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cardiograph.artifacts.cache import PageCache
-from cardiograph.config import RunConfig
+from cardiograph.config import EncoderConfig, RunConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import PageError
 from cardiograph.ingest import embed
@@ -17,6 +17,8 @@ from cardiograph.ingest.context import INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.page_index import index_pages
 from cardiograph.progress import NoProgress
+
+PICTURES = RunConfig(encoder=EncoderConfig(name="resnet18"))
 
 ALL = 100 * INPUT_BYTES
 
@@ -65,7 +67,7 @@ def open_context(tmp_path):
 
     def open_one(limit, name=None):
         caches.append(PageCache(tmp_path / (name or f"cache {len(caches)}")))
-        return RunContext(RunConfig(), caches[-1], NoProgress(), inputs=InputStore(limit))
+        return RunContext(PICTURES, caches[-1], NoProgress(), inputs=InputStore(limit))
 
     yield open_one
     for cache in caches:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cardiograph.artifacts.cache import PageCache
-from cardiograph.config import PagesConfig, RunConfig
+from cardiograph.config import EncoderConfig, PagesConfig, RunConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import PageError
 from cardiograph.imaging.prepare import page_remarks, prepare_page, refusal
@@ -16,6 +16,8 @@ from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.page_index import index_pages
 from cardiograph.progress import NoProgress
+
+PICTURES = EncoderConfig(name="resnet18")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,9 @@ def surveyed(cohort_table, letter, tmp_path):
 
     def page_index(**pages):
         with PageCache(tmp_path) as cache:
-            return index_pages(cohort, RunContext(RunConfig(pages=PagesConfig(**pages)), cache, NoProgress()))
+            return index_pages(
+                cohort, RunContext(RunConfig(encoder=PICTURES, pages=PagesConfig(**pages)), cache, NoProgress())
+            )
 
     return page_index
 
@@ -76,7 +80,7 @@ def test_a_file_of_several_pages_is_named_in_a_survey(cohort_table, tmp_path):
     columns = {"record_id": ["a"], "patient_id": None, "class_name": "c", "split": None, "label": [0]}
     cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(tmp_path / "two.tif")]}), ())
     with PageCache(tmp_path) as cache:
-        _, page_index = index_pages(cohort, RunContext(RunConfig(), cache, NoProgress()))
+        _, page_index = index_pages(cohort, RunContext(RunConfig(encoder=PICTURES), cache, NoProgress()))
     assert page_index.notes(["a"]) == [
         "1 page(s) come from files with several images (pages or frames); the first was used: 'a'"
     ]
@@ -139,13 +143,13 @@ def test_a_turned_page_is_left_out_of_a_cohort_or_kept_and_named(cohort_table, t
     cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(file) for file in files]}), ())
     with PageCache(tmp_path) as cache:
         for _ in range(2):  # read, then from the cache
-            used, page_index = index_pages(cohort, RunContext(RunConfig(), cache, NoProgress()))
+            used, page_index = index_pages(cohort, RunContext(RunConfig(encoder=PICTURES), cache, NoProgress()))
             assert list(used.record_ids) == ["a", "b", "c"]
             assert [issue.code for issue in page_index.skipped] == [code]
             (note,) = page_index.notes(used.record_ids)
             assert note.startswith("1 page(s) seem to be upside down or mirrored and were left out")
         used, page_index = index_pages(
-            cohort, RunContext(RunConfig(pages=PagesConfig(gate=False)), cache, NoProgress())
+            cohort, RunContext(RunConfig(encoder=PICTURES, pages=PagesConfig(gate=False)), cache, NoProgress())
         )
         assert list(used.record_ids) == ["a", "b", "c", "d"]
         (note,) = page_index.notes(used.record_ids)

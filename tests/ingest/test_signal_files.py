@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cardiograph.artifacts.cache import PageCache
-from cardiograph.config import RunConfig, load_config
+from cardiograph.config import EncoderConfig, RunConfig, load_config
 from cardiograph.containers import Cohort
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.pages import read_any_page
@@ -57,7 +57,7 @@ def surveyed(paths, cache):
     columns = {"record_id": names, "patient_id": None, "class_name": "c", "split": None, "label": 0}
     cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(path) for path in paths]}), ())
     with PageCache(cache) as kept:
-        return index_pages(cohort, RunContext(RunConfig(), kept, NoProgress()))
+        return index_pages(cohort, RunContext(RunConfig(encoder=EncoderConfig(name="resnet18")), kept, NoProgress()))
 
 
 def test_the_same_recording_in_two_formats_is_a_copy(table, tmp_path):
