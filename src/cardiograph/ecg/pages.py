@@ -146,7 +146,7 @@ def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: 
         page,
         page=dataclasses.replace(decoded, notes=(*decoded.notes, *notes)),
         doubt=unreadable if needs == "leads" else page.doubt,
-        perceptual_hash=page.perceptual_hash if leads is None else signal_hash(_shown(leads)),
+        perceptual_hash=page.perceptual_hash if leads is None else signal_hash(shown_on_page(leads)),
     )
     return EcgFile(page, leads)
 
@@ -238,10 +238,10 @@ def draw_ecg(ecg: Ecg) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         notes.append(f"Nothing was recorded in {', '.join(missing)}, so these leads are empty on the page.")
     if signal.shape[1] < needed:
         notes.append(f"The recording lasts {ecg.duration:g} s, so the columns of its page overlap in time.")
-    return draw_page(_shown(ecg), ecg.rate, layout=LAYOUT).pixels, tuple(notes)
+    return draw_page(shown_on_page(ecg), ecg.rate, layout=LAYOUT).pixels, tuple(notes)
 
 
-def _shown(ecg: Ecg) -> NDArray[np.float64]:
+def shown_on_page(ecg: Ecg) -> NDArray[np.float64]:
     """Return the [12, samples] that the standard page shows: ten seconds, each lead around its median."""
     needed = round(LAYOUT.seconds * ecg.rate)
     shown = _centred(ecg.signal[:, :needed].astype(np.float64))
