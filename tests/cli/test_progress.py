@@ -90,5 +90,5 @@ def test_a_command_on_a_pipe_writes_its_lines_to_stderr_alone(monkeypatch, tmp_p
         main(["synth", str(tmp_path / "cohort"), "--patients", "12", "--json"])
     assert not ended.value.code
     output = capsys.readouterr()
-    assert re.search(r"^drawing pages: \d+ of \d+ pages, \d+ s$", output.err, re.MULTILINE)
+    assert re.search(r"^drawing pages: \d+ of \d+ ECGs, \d+ s$", output.err, re.MULTILINE)
     assert output.out.startswith("{")
