@@ -24,7 +24,9 @@ TINY = Recipe(hearts=8, batch=2, pairs=2, seed=3)
 def records():
     signal = np.random.default_rng(0).normal(size=(3, 12, 1000)).astype(np.float32)
     signal[1, :, 700:] = np.nan
-    return Records(signal, np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32), ("a", "b", "c"))
+    return Records(
+        signal, np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32), ("a", "b", "c")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_another_seed_draws_other_hearts():
 
 
 def test_training_resumes_as_if_it_had_not_been_interrupted(trained, records, tmp_path):
-    class Interrupted(Exception):
+    class StopError(Exception):
         pass
 
     from cardiograph.pretrain import training
@@ -83,12 +85,12 @@ def test_training_resumes_as_if_it_had_not_been_interrupted(trained, records, tm
     def stop(steps):
         done.append(steps)
         if sum(done) == 5:
-            raise Interrupted
+            raise StopError
 
     done = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-        with pytest.raises(Interrupted):
+        with pytest.raises(StopError):
             pretrain(TINY, tmp_path, records, workers=0, each=stop)
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 4
     resumed = pretrain(TINY, tmp_path, records, workers=0)

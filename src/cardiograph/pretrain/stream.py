@@ -29,6 +29,8 @@ PARTS: Final = 4
 VIEWS: Final = 4
 """Views of each heart; drawing a heart takes longer than learning from a short view of it."""
 
+_AHEAD: Final = 12
+
 PILOT_HEARTS: Final = 512
 
 Floats = NDArray[np.float32]
@@ -87,7 +89,7 @@ class Stream:
         rows = order[place % PARTS :: PARTS]
         drawn = _hearts(self.seed, group, len(order)).of(rows)
         views = random_views(drawn.signal, rng, samples=samples)
-        shown = views[:, len(LEADS) :].any(2)
+        shown = views[:, len(LEADS) :].max(2) > 0
         amplitudes = np.where(shown[:, :, None], drawn.amplitudes, np.float32(np.nan))
         return Batch(views, drawn.parameters, amplitudes, drawn.statements, *self._real(rng, samples))
 
@@ -126,10 +128,9 @@ def batches(stream: Stream, *, start: int, workers: int) -> Iterator[Batch]:
     """Yield the batches from ``start`` on, prepared in advance by ``workers`` processes."""
     from torch.utils.data import DataLoader, Subset
 
-    rest = Subset(stream, range(start, stream.steps))  # type: ignore[arg-type]
-    yield from DataLoader(
-        rest, batch_size=None, num_workers=workers, collate_fn=_same, prefetch_factor=12 if workers else None
-    )
+    rest: Subset[Batch] = Subset(stream, range(start, stream.steps))  # type: ignore[arg-type]
+    ahead = {"num_workers": workers, "prefetch_factor": _AHEAD} if workers else {}
+    yield from DataLoader(rest, batch_size=None, collate_fn=_same, **ahead)  # type: ignore[arg-type]
 
 
 def _same(batch: Batch) -> Batch:

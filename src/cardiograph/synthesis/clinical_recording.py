@@ -64,9 +64,9 @@ def _between_beats(heart: ClinicalHeart, rng: np.random.Generator) -> NDArray[np
     """Return [samples, 8] activity of the atria that does not belong to single beats."""
     time = (np.arange(SAMPLES + 2 * _MARGIN) - _MARGIN) / RATE_HZ
     if heart.rhythm == "af":
-        return fibrillation(heart, time, rng) @ DOWER.T
+        return np.asarray(fibrillation(heart, time, rng) @ DOWER.T)
     if heart.rhythm == "flutter":
-        return flutter(heart, time, rng) @ DOWER.T
+        return np.asarray(flutter(heart, time, rng) @ DOWER.T)
     return np.zeros((len(time), len(DOWER)))
 
 
