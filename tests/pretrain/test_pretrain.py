@@ -120,9 +120,9 @@ def test_the_file_holds_the_network_in_half_precision_and_what_it_has_seen(train
     digest = write_weights(trained, TINY, records, path, data="three drawn recordings")
     with safe_open(path, "pt") as handle:
         facts = {name: json.loads(value) for name, value in handle.metadata().items()}
-        stem = handle.get_tensor("stem.weight")
+        stem = handle.get_tensor("stem.0.weight")
     assert stem.dtype == torch.float16
-    torch.testing.assert_close(stem.float(), trained.network.state_dict()["stem.weight"], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(stem.float(), trained.network.state_dict()["stem.0.weight"], rtol=1e-3, atol=1e-4)
     assert facts["records"] == ["a", "b", "c"]
     assert facts["recipe"]["seed"] == 3
     text = card(trained, TINY, records, digest, data="three drawn recordings")

@@ -90,6 +90,7 @@ class _Block(nn.Module):
 class EcgNetwork(nn.Module):
     """Residual network over time: [n, 24, 1000] inputs of :func:`leads_input` -> [n, 512] embeddings.
 
+    Two convolutions with the same weights for every lead describe its waves; residual blocks then combine the leads.
     The embedding is the mean, standard deviation, maximum and minimum over time of 128 features. What was not recorded
     has no part in it: mean and standard deviation weight each moment by the share of leads recorded then.
 
@@ -98,18 +99,23 @@ class EcgNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv1d(INPUT_SHAPE[0], 64, 9, stride=2, padding=4, bias=False)
-        self.stem_norm = nn.BatchNorm1d(64)
-        self.blocks = nn.Sequential(_Block(64, 64, 7), _Block(64, 128, 5), _Block(128, 256, 3))
+        self.stem = nn.Sequential(
+            *(nn.Conv1d(1, 16, 9, stride=2, padding=4, bias=False), nn.BatchNorm1d(16), nn.ReLU()),
+            *(nn.Conv1d(16, 16, 5, stride=2, padding=2, bias=False), nn.BatchNorm1d(16), nn.ReLU()),
+        )
+        self.blocks = nn.Sequential(_Block(17 * len(LEADS), 128, 5), _Block(128, 256, 3))
         self.readout = nn.Conv1d(256, WIDTH // 4, 1, bias=False)
         self.readout_norm = nn.BatchNorm1d(WIDTH // 4)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [n, 24, 1000] inputs to [n, 512] embeddings."""
         mask = x[:, len(LEADS) :]
-        masked = cat([x[:, : len(LEADS)] * mask, mask], dim=1)
-        waves = self.blocks(self.stem_norm(self.stem(masked)).relu())
-        return _pooled(self.readout_norm(self.readout(waves)), mask)
+        leads = (x[:, : len(LEADS)] * mask).reshape(-1, 1, x.shape[2])
+        coarse = nn.functional.avg_pool1d(mask, 4, ceil_mode=True)
+        waves = self.stem(leads)
+        waves = waves.reshape(-1, len(LEADS), 16, waves.shape[2]) * coarse[:, :, None]
+        both = cat([waves.flatten(1, 2), coarse], dim=1)
+        return _pooled(self.readout_norm(self.readout(self.blocks(both))), mask)
 
 
 def _pooled(waves: Tensor, mask: Tensor) -> Tensor:
