@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,9 @@ from cardiograph.ecg.leads import LEADS
 from cardiograph.encoders import ecg_network as module
 from cardiograph.encoders.ecg_network import INPUT_SHAPE, WEIGHTS, EcgNetwork, ecg_network, leads_input
 from cardiograph.errors import WeightsError
+from cardiograph.synthesis.clinical_heart import ClinicalHeart
+from cardiograph.synthesis.clinical_recording import record_hearts
+from cardiograph.synthesis.waves import Heart
 
 
 def ecg(seconds=10.0, rate=500.0, start=0.0):
@@ -117,13 +122,27 @@ def test_openvino_gives_what_torch_gives(network):
     np.testing.assert_allclose(answer, embed(network, prepared)[0], atol=1e-4)
 
 
-def test_shipped_weights_load_twice_alike_and_tell_rhythms_apart():
+def test_shipped_weights_are_small_and_always_the_same():
     first, second = ecg_network(), ecg_network()
     assert not first.training
     assert WEIGHTS.stat().st_size < 4_000_000
     recording = leads_input(ecg())
     np.testing.assert_array_equal(embed(first, recording), embed(second, recording))
-    assert all(tensor.isfinite().all() for tensor in first.state_dict().values())
+    untrained = EcgNetwork().state_dict()
+    assert set(first.state_dict()) == set(untrained)
+    assert not any(
+        torch.equal(first.state_dict()[name], tensor) for name, tensor in untrained.items() if tensor.ndim > 1
+    )
+
+
+def test_shipped_weights_tell_drawn_hearts_with_left_bundle_branch_block_from_others():
+    hearts = [ClinicalHeart(heart=Heart(rate=55 + 2 * i, voltage=0.8 + 0.02 * i)) for i in range(20)]
+    blocked = [replace(each, heart=replace(each.heart, conduction="lbbb", qrs_ms=150)) for each in hearts]
+    signal = record_hearts([*hearts, *blocked], np.random.default_rng(0)).signal
+    values = embed(ecg_network(), *(leads_input(Ecg(each, 100.0, "test")) for each in signal))
+    values = (values - values.mean(0)) / (values.std(0) + 1e-6)
+    direction = values[30:].mean(0) - values[:10].mean(0)
+    assert (values[10:20] @ direction).max() < (values[20:30] @ direction).min()
 
 
 def test_changed_and_missing_weights_are_refused(tmp_path, monkeypatch):

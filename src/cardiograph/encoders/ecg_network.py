@@ -90,26 +90,32 @@ class _Block(nn.Module):
 class EcgNetwork(nn.Module):
     """Residual network over time: [n, 24, 1000] inputs of :func:`leads_input` -> [n, 512] embeddings.
 
-    Mean, standard deviation and maximum over time ignore what was not recorded; the first two weight each moment by the
-    share of leads recorded then.
+    Two convolutions with the same weights for every lead describe its waves; residual blocks then combine the leads.
+    The embedding is the mean, standard deviation, maximum and minimum over time of 128 features. What was not recorded
+    has no part in it: mean and standard deviation weight each moment by the share of leads recorded then.
 
     Source: He et al., Deep Residual Learning, CVPR 2016, in one dimension.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv1d(INPUT_SHAPE[0], 64, 9, stride=2, padding=4, bias=False)
-        self.stem_norm = nn.BatchNorm1d(64)
-        self.blocks = nn.Sequential(_Block(64, 64, 7), _Block(64, 128, 5), _Block(128, 256, 3))
-        self.readout = nn.Linear(4 * 256, WIDTH)
+        self.stem = nn.Sequential(
+            *(nn.Conv1d(1, 16, 9, stride=2, padding=4, bias=False), nn.BatchNorm1d(16), nn.ReLU()),
+            *(nn.Conv1d(16, 16, 5, stride=2, padding=2, bias=False), nn.BatchNorm1d(16), nn.ReLU()),
+        )
+        self.blocks = nn.Sequential(_Block(17 * len(LEADS), 128, 5), _Block(128, 256, 3))
+        self.readout = nn.Conv1d(256, WIDTH // 4, 1, bias=False)
+        self.readout_norm = nn.BatchNorm1d(WIDTH // 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [n, 24, 1000] inputs to [n, 512] embeddings, which are not negative."""
+        """Map [n, 24, 1000] inputs to [n, 512] embeddings."""
         mask = x[:, len(LEADS) :]
-        masked = cat([x[:, : len(LEADS)] * mask, mask], dim=1)
-        waves = self.blocks(self.stem_norm(self.stem(masked)).relu())
-        embedding: Tensor = self.readout(_pooled(waves, mask)).relu()
-        return embedding
+        leads = (x[:, : len(LEADS)] * mask).reshape(-1, 1, x.shape[2])
+        coarse = nn.functional.avg_pool1d(mask, 4, ceil_mode=True)
+        waves = self.stem(leads)
+        waves = waves.reshape(-1, len(LEADS), 16, waves.shape[2]) * coarse[:, :, None]
+        both = cat([waves.flatten(1, 2), coarse], dim=1)
+        return _pooled(self.readout_norm(self.readout(self.blocks(both))), mask)
 
 
 def _pooled(waves: Tensor, mask: Tensor) -> Tensor:
@@ -121,8 +127,10 @@ def _pooled(waves: Tensor, mask: Tensor) -> Tensor:
     share = weight / weight.sum(2, keepdim=True).clamp(min=1e-6)
     mean = (waves * share).sum(2)
     spread = ((waves - mean[:, :, None]) ** 2 * share).sum(2).add(1e-5).sqrt()
-    flat = (waves * there).sum(2) / there.sum(2).clamp(min=1)
-    return cat([mean, spread, flat, (waves * there).amax(2)], dim=1)
+    hidden, some = (1 - there) * 1e4, there.amax(2)
+    highest = (waves * there - hidden).amax(2) * some
+    lowest = (waves * there + hidden).amin(2) * some
+    return cat([mean, spread, highest, lowest], dim=1)
 
 
 def ecg_network() -> nn.Module:

@@ -38,7 +38,7 @@ def card(trained: Trained, recipe: Recipe, records: Records | None, digest: str,
         "|---|---|",
         f"| weights | SHA-256 `{digest}` |",
         f"| network | {count:,} parameters, {WIDTH} values; preparation `{PREPARATION}` |",
-        f"| drawn hearts | {recipe.hearts:,}, each in two views; seed {recipe.seed} |",
+        f"| drawn hearts | {recipe.hearts:,}, each in four views; seed {recipe.seed} |",
         f"| real recordings | {seen} |",
         f"| training | {recipe.steps:,} steps of {recipe.batch} hearts and {recipe.pairs if records else 0} recordings; "
         f"AdamW, rate {recipe.rate:g}, decay {recipe.decay:g} |",

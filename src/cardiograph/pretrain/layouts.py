@@ -36,6 +36,9 @@ def random_views(signals: Floats, rng: np.random.Generator, *, samples: int = IN
     views = np.zeros((len(signals), INPUT_SHAPE[0], samples), dtype=np.float32)
     names = rng.choice(list(LAYOUTS), len(signals), p=list(LAYOUTS.values()))
     for signal, view, name in zip(signals, views, names, strict=True):
+        if name == "recording" and samples < signal.shape[1]:
+            first = int(rng.integers(signal.shape[1] - samples + 1))
+            signal = signal[:, first : first + samples]
         shown = _page(signal, name, rng) if name.startswith("page") else _part(signal, name, rng)
         if rng.random() < _MISSING:
             shown[rng.choice(len(LEADS), int(rng.integers(1, 7)), replace=False)] = np.nan

@@ -17,19 +17,21 @@ WEIGHTS: Final = {"parameters": 1.0, "amplitudes": 1.0, "statements": 1.5, "view
 """Weight of each term of the loss."""
 
 TEMPERATURE: Final = 0.1
+_HIDDEN: Final = 512
 _PROJECTION: Final = 128
 
 
 class Heads(nn.Module):
-    """Linear heads on the embedding."""
+    """A layer on the embedding that all tasks share, and a linear head for each of them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.parameters_head = nn.Linear(WIDTH, len(PARAMETERS))
-        self.amplitudes = nn.Linear(WIDTH, len(LEADS) * len(AMPLITUDES))
-        self.statements = nn.Linear(WIDTH, len(STATEMENTS))
-        self.projection = nn.Linear(WIDTH, _PROJECTION)
-        self.person = nn.Linear(WIDTH, 2)
+        self.shared = nn.Sequential(nn.Linear(WIDTH, _HIDDEN), nn.ReLU())
+        self.values = nn.Linear(_HIDDEN, len(PARAMETERS))
+        self.amplitudes = nn.Linear(_HIDDEN, len(LEADS) * len(AMPLITUDES))
+        self.statements = nn.Linear(_HIDDEN, len(STATEMENTS))
+        self.projection = nn.Linear(_HIDDEN, _PROJECTION)
+        self.person = nn.Linear(_HIDDEN, 2)
 
 
 class Objective:
@@ -46,12 +48,12 @@ class Objective:
     def terms(self, network: nn.Module, heads: Heads, batch: Batch) -> dict[str, Tensor]:
         """Return each term of the loss of one batch, without its weight."""
         hearts = torch.from_numpy(batch.hearts)
-        embedding = network(torch.cat([hearts, torch.from_numpy(batch.records)]))
+        embedding = heads.shared(network(torch.cat([hearts, torch.from_numpy(batch.records)])))
         drawn, real = embedding[: len(hearts)], embedding[len(hearts) :]
         wanted = (torch.from_numpy(batch.parameters) - self._mean) / self._spread
         heights = (torch.from_numpy(batch.amplitudes) / self._amplitude).flatten(1)
         found = {
-            "parameters": _regression(heads.parameters_head(drawn), wanted),
+            "parameters": _regression(heads.values(drawn), wanted),
             "amplitudes": _regression(heads.amplitudes(drawn), heights),
             "statements": nn.functional.binary_cross_entropy_with_logits(
                 heads.statements(drawn), torch.from_numpy(batch.statements)

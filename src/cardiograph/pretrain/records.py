@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.leads import LEADS
 from cardiograph.encoders.ecg_network import leads_input
-from cardiograph.errors import EcgError, InputError
+from cardiograph.errors import EcgError, InputError, Issue
 
 MAX_AGE = 110
 """Oldest credible age in years; a larger value is a code for an unknown age."""
@@ -56,7 +56,9 @@ def read_records(folder: Path, *, each: Callable[[], None] = lambda: None) -> Re
     if not paths:
         message = f"records {folder}: no WFDB header (.hea) below this folder; give a folder of WFDB recordings"
         raise InputError(message)
-    signals, hashes, issues = [], [], []
+    signals: list[Floats] = []
+    hashes: list[str] = []
+    issues: list[Issue] = []
     for path in paths:
         try:
             ecg = read_any(path)

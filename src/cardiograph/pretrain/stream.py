@@ -20,11 +20,16 @@ from cardiograph.synthesis.clinical_recording import record_hearts
 if TYPE_CHECKING:
     from cardiograph.pretrain.records import Records
 
-SHORT_SHARE: Final = 0.75
-"""Share of the steps, from the first, that see views of 5 s, which take half the time."""
+LENGTHS: Final = ((0.7, 250), (0.9, 500), (1.0, INPUT_SHAPE[1]))
+"""Until which share of the steps views have how many samples; short views take a quarter of the time of long ones."""
 
-VIEWS: Final = 2
-"""Consecutive steps that see the same hearts, each time in other views; drawing takes as long as learning."""
+PARTS: Final = 4
+"""Batches for which hearts are drawn at once."""
+
+VIEWS: Final = 4
+"""Views of each heart; drawing a heart takes longer than learning from a short view of it."""
+
+_AHEAD: Final = 12
 
 PILOT_HEARTS: Final = 512
 
@@ -60,7 +65,7 @@ class Stream:
 
     Args:
         seed: Seed of all batches.
-        steps: Number of steps of the training; the last quarter sees views of 10 s.
+        steps: Number of steps of the training; ``LENGTHS`` says how long the views of each step are.
         hearts: Drawn hearts in each batch.
         pairs: Real recordings in each batch, each in two views.
         records: Real recordings, or None.
@@ -78,10 +83,13 @@ class Stream:
     def __getitem__(self, step: int) -> Batch:
         """Return the batch of a step."""
         rng = np.random.default_rng([self.seed, 1, step])
-        samples = INPUT_SHAPE[1] // 2 if step < SHORT_SHARE * self.steps else INPUT_SHAPE[1]
-        drawn = _hearts(self.seed, step // VIEWS, self.hearts)
+        samples = next(length for share, length in LENGTHS if step < share * self.steps)
+        group, place = divmod(step, PARTS * VIEWS)
+        order = np.random.default_rng([self.seed, 2, group, place // PARTS]).permutation(PARTS * self.hearts)
+        rows = order[place % PARTS :: PARTS]
+        drawn = _hearts(self.seed, group, len(order)).of(rows)
         views = random_views(drawn.signal, rng, samples=samples)
-        shown = views[:, len(LEADS) :].any(2)
+        shown = views[:, len(LEADS) :].max(2) > 0
         amplitudes = np.where(shown[:, :, None], drawn.amplitudes, np.float32(np.nan))
         return Batch(views, drawn.parameters, amplitudes, drawn.statements, *self._real(rng, samples))
 
@@ -103,6 +111,9 @@ class _Drawn:
     amplitudes: Floats
     statements: Floats
 
+    def of(self, rows: NDArray[np.intp]) -> _Drawn:
+        return _Drawn(self.signal[rows], self.parameters[rows], self.amplitudes[rows], self.statements[rows])
+
 
 @lru_cache(maxsize=1)
 def _hearts(seed: int, group: int, count: int) -> _Drawn:
@@ -117,10 +128,9 @@ def batches(stream: Stream, *, start: int, workers: int) -> Iterator[Batch]:
     """Yield the batches from ``start`` on, prepared in advance by ``workers`` processes."""
     from torch.utils.data import DataLoader, Subset
 
-    rest = Subset(stream, range(start, stream.steps))  # type: ignore[arg-type]
-    yield from DataLoader(
-        rest, batch_size=None, num_workers=workers, collate_fn=_same, prefetch_factor=4 if workers else None
-    )
+    rest: Subset[Batch] = Subset(stream, range(start, stream.steps))  # type: ignore[arg-type]
+    ahead = {"num_workers": workers, "prefetch_factor": _AHEAD} if workers else {}
+    yield from DataLoader(rest, batch_size=None, collate_fn=_same, **ahead)  # type: ignore[arg-type]
 
 
 def _same(batch: Batch) -> Batch:

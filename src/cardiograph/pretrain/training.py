@@ -17,7 +17,7 @@ from cardiograph.encoders.ecg_network import EcgNetwork
 from cardiograph.errors import RunError
 from cardiograph.pretrain.objective import Heads, Objective
 from cardiograph.pretrain.records import Records
-from cardiograph.pretrain.stream import VIEWS, Stream, batches, scales
+from cardiograph.pretrain.stream import PARTS, VIEWS, Stream, batches, scales
 
 CHECKPOINT: Final = "checkpoint.pt"
 CURVES: Final = "curves.json"
@@ -31,7 +31,7 @@ class Recipe:
     """Settings of a pretraining, which with the recordings determine the weights.
 
     Args:
-        hearts: Number of drawn hearts, each seen in two views.
+        hearts: Number of drawn hearts, each seen in four views.
         seed: Seed of the hearts, the views and the first weights.
         batch: Drawn hearts in a step.
         pairs: Real recordings in a step, each in two views.
@@ -49,7 +49,7 @@ class Recipe:
     @property
     def steps(self) -> int:
         """Number of training steps."""
-        return VIEWS * math.ceil(self.hearts / self.batch)
+        return VIEWS * PARTS * math.ceil(self.hearts / (PARTS * self.batch))
 
 
 @dataclass(frozen=True)

@@ -76,15 +76,16 @@ def parameters(heart: ClinicalHeart) -> NDArray[np.float32]:
     """
     plain = heart.heart
     axis = np.deg2rad(plain.axis_deg)
-    p_values = (plain.pr_ms, plain.p_terminal, heart.p_right)
-    p_wave = p_values if heart.rhythm == "sinus" else (np.nan,) * 3
-    values = (np.log(plain.rate) if heart.rhythm not in ("av2", "av3") else np.nan, *p_wave, plain.qrs_ms, plain.qtc_ms)
-    values += (np.cos(axis), np.sin(axis), plain.rotation_deg, np.log(plain.voltage))
-    values += (plain.infarct_anterior, plain.infarct_inferior, heart.infarct_lateral, heart.infarct_posterior)
-    values += (plain.t_wave, plain.st_mv, *heart.st_mv, *heart.t_inversion, heart.t_width, heart.t_biphasic)
-    flutters = heart.rhythm in ("af", "flutter")
-    values += (plain.rr_spread, plain.f_wave_mv if flutters else 0.0, heart.ectopic_share)
-    values += (heart.right_load, heart.delta_mv, heart.u_mv)
+    one_rate, sinus = heart.rhythm not in ("av2", "av3"), heart.rhythm == "sinus"
+    values: list[float] = [
+        np.log(plain.rate) if one_rate else np.nan,
+        *((plain.pr_ms, plain.p_terminal, heart.p_right) if sinus else (np.nan, np.nan, np.nan)),
+        *(plain.qrs_ms, plain.qtc_ms, np.cos(axis), np.sin(axis), plain.rotation_deg, np.log(plain.voltage)),
+        *(plain.infarct_anterior, plain.infarct_inferior, heart.infarct_lateral, heart.infarct_posterior),
+        *(plain.t_wave, plain.st_mv, *heart.st_mv, *heart.t_inversion, heart.t_width, heart.t_biphasic),
+        *(plain.rr_spread, plain.f_wave_mv if heart.rhythm in ("af", "flutter") else 0.0, heart.ectopic_share),
+        *(heart.right_load, heart.delta_mv, heart.u_mv),
+    ]
     return np.array(values, dtype=np.float32)
 
 

@@ -64,9 +64,9 @@ def _between_beats(heart: ClinicalHeart, rng: np.random.Generator) -> NDArray[np
     """Return [samples, 8] activity of the atria that does not belong to single beats."""
     time = (np.arange(SAMPLES + 2 * _MARGIN) - _MARGIN) / RATE_HZ
     if heart.rhythm == "af":
-        return fibrillation(heart, time, rng) @ DOWER.T
+        return np.asarray(fibrillation(heart, time, rng) @ DOWER.T)
     if heart.rhythm == "flutter":
-        return flutter(heart, time, rng) @ DOWER.T
+        return np.asarray(flutter(heart, time, rng) @ DOWER.T)
     return np.zeros((len(time), len(DOWER)))
 
 
@@ -139,8 +139,8 @@ def _electrode_noise(hearts: int, rng: np.random.Generator) -> NDArray[np.float6
     """Draw [hearts, 8, samples] noise in mV: wander, muscle and hum of nine electrodes, as differences of leads."""
     hertz = np.fft.rfftfreq(SAMPLES, 1 / RATE_HZ)
     white = rng.standard_normal((2, hearts, 9, SAMPLES), dtype=np.float32)
-    wander = np.exp(rng.normal(-3.6, 0.8, (hearts, 9, 1)))
-    muscle = np.exp(rng.normal(-5.2, 0.9, (hearts, 1, 1))) * np.exp(0.4 * rng.standard_normal((hearts, 9, 1)))
+    wander = np.exp(rng.normal(-3.2, 0.8, (hearts, 9, 1)))
+    muscle = np.exp(rng.normal(-4.8, 0.8, (hearts, 1, 1))) * np.exp(0.4 * rng.standard_normal((hearts, 9, 1)))
     limit = rng.uniform(0.15, 0.7, (hearts, 1, 1))
     slow = 12 * np.exp(-((hertz / limit) ** 2))
     spectra = np.fft.rfft(white, axis=-1)
@@ -169,8 +169,8 @@ def _recorded(leads: NDArray[np.float64], rng: np.random.Generator) -> NDArray[n
     hertz = np.fft.rfftfreq(SAMPLES, 1 / RATE_HZ)
     hearts = len(leads)
     low = rng.choice([0.0, 0.05, 0.15, 0.5, 0.67], hearts, p=[0.2, 0.3, 0.15, 0.2, 0.15])[:, None, None]
-    high = rng.choice([25.0, 35.0, 40.0, 150.0], hearts, p=[0.1, 0.2, 0.4, 0.3])[:, None, None]
-    blur = rng.uniform(0, 0.010, hearts)[:, None, None]
+    high = rng.choice([25.0, 35.0, 40.0, 150.0], hearts, p=[0.05, 0.1, 0.25, 0.6])[:, None, None]
+    blur = rng.uniform(0, 0.005, hearts)[:, None, None]
     passed = (1j * hertz / (1j * hertz + low + 1e-9)) / np.sqrt(1 + (hertz / high) ** 4)
     passed *= np.exp(-0.5 * (2 * np.pi * hertz * blur) ** 2)
     passed[..., 0] = 0

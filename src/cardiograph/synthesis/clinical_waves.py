@@ -18,8 +18,14 @@ _COLUMNS: Final = 3 + len(DOWER)
 
 _ST_DIRECTION: Final = np.array([[0.10, 0.0, -0.75], [0.0, 0.9, 0.15], [0.9, -0.35, 0.35], [0.05, 0.1, 0.8]])
 _T_INVERSION: Final = np.array([[0.0, 0.0, 0.36], [0.0, -0.42, 0.0], [-0.50, -0.05, -0.05]])
-_SMOOTHING_S: Final = 0.003
+_SMOOTHING_S: Final = 0.002
 """Width that is added to every wave, as the amplifier and the anti-aliasing filter of an electrocardiograph do."""
+
+_SHARPNESS: Final = (0.62, 0.95)
+"""Range of a factor on the width of the waves of the QRS complex; those of real recordings are steeper than the model's."""
+
+_THORAX: Final = 1.3
+"""Median factor on Dower's matrix, which gives smaller QRS complexes than real recordings have."""
 
 Table = NDArray[np.float64]
 
@@ -70,6 +76,7 @@ def _with_findings(heart: ClinicalHeart, beat: Table, qrs_s: float, rng: np.rand
     rows = beat.copy()
     ventricle, t_wave, st = rows[:-2], rows[-2], rows[-1]
     volts = float(np.clip(heart.heart.voltage, 0.2, 3.0))
+    ventricle[:, 1:3] *= rng.uniform(*_SHARPNESS)
     if heart.right_block:
         ventricle[:, 0] *= 0.66
         ventricle[:, 1:3] *= 0.70
@@ -91,7 +98,7 @@ def _extra_rows(heart: ClinicalHeart, rows: Table, qrs_s: float, rng: np.random.
         (heart.infarct_lateral, 0.20, 0.100, (-0.50, 0.0, 0.0)),
         (heart.infarct_lateral, 0.46, 0.120, (-0.35, 0.0, -0.05)),
         (heart.infarct_posterior, 0.45, 0.130, (0.0, 0.0, -0.55)),
-        (rng.exponential(0.08), rng.uniform(0.1, 0.95), 0.045, rng.standard_normal(3)),
+        *(_notch(rng) for _ in range(2)),
     ]
     found = [
         np.array([[at * qrs_s, width * qrs_s, width * qrs_s, *(share * volts * np.asarray(vector))]])
@@ -111,6 +118,12 @@ def _extra_rows(heart: ClinicalHeart, rows: Table, qrs_s: float, rng: np.random.
     if heart.u_mv:
         found.append(np.array([[peak + 3.4 * fall, 0.035, 0.045, *(heart.u_mv * np.array([0.6, 0.5, -0.8]))]]))
     return found
+
+
+def _notch(rng: np.random.Generator) -> tuple[float, float, float, NDArray[np.float64]]:
+    """Draw share, place, width and vector of a small steep wave in the QRS complex."""
+    share, place, width = rng.exponential(0.09), rng.uniform(0.1, 0.95), rng.uniform(0.03, 0.06)
+    return share, place, width, rng.standard_normal(3)
 
 
 def _premature(heart: ClinicalHeart, main: Table, rng: np.random.Generator) -> Table:
@@ -145,6 +158,7 @@ def _electrodes(rng: np.random.Generator) -> NDArray[np.float64]:
     chest = field[2:]
     up, down = np.vstack([chest[:1], chest[:-1]]), np.vstack([chest[1:], chest[-1:]])
     shift = rng.normal(0, 0.25)
+    field *= _THORAX * np.exp(0.22 * rng.standard_normal())
     field[2:] = (1 - abs(shift)) * chest + abs(shift) * (up if shift > 0 else down)
     return np.asarray(field)
 
