@@ -19,12 +19,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from digitize import names_read
-from printed_pages import HALVES, RATE_HZ, Printed, opened
 
 from cardiograph.ecg.digitize.digitize import digitize
 from cardiograph.ecg.measure.measure import measure
 from cardiograph.errors import EcgError
+from digitize import names_read
+from printed_pages import HALVES, RATE_HZ, Printed, opened
 
 RATE_TOLERANCE = 5.0
 
