@@ -25,7 +25,7 @@ def wave_on_paper(grid: int, pen: int) -> NDArray[np.uint8]:
 
 
 def found(whole: Mask) -> tuple[float, float]:
-    """Share of the faint part of the wave that was found (gaps at lines of the grid are filled later), and share of what was found that is no part of the wave."""
+    """Share of the faint part of the wave that was found and share of what was found that is no part of it."""
     drawn = np.zeros_like(whole)
     for offset in range(-1, 5):
         drawn[HEIGHTS + offset, COLUMNS] = 1
