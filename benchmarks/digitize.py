@@ -4,7 +4,7 @@ The signal-to-noise ratio of a lead is 10 log10(sum of truth^2 / sum of (truth -
 the median offset is removed and the reading is shifted by at most 0.2 s; no gain is fitted. A missing or misnamed lead
 and every lead of a refused page count 0 dB. The names are compared row by row with those that the page shows. The sets
 and their halves are in `benchmarks/printed_pages.py`; the set `no-ecg` is the gallery of other pictures, all of which
-should be refused. Prints JSON. Usage:
+should be refused: with `--pages 1000`, every one of them. Prints JSON. Usage:
 
     python benchmarks/digitize.py [--sets pages-ludb,own,no-ecg] [--half development|final|all] [--pages 24] [--worst 5]
 """
@@ -12,6 +12,7 @@ should be refused. Prints JSON. Usage:
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize
 from cardiograph.ecg.leads import LEADS
 from cardiograph.errors import EcgError
-from gallery import other_pictures
+from gallery import Picture, fresh_pictures, further_pictures, look_alikes, other_pictures
 from printed_pages import RATE_HZ, SETS, Printed
 
 SHIFT_S = 0.2
@@ -160,19 +161,35 @@ def _group(pages: list[dict]) -> dict[str, object]:
     }
 
 
-def no_ecg(pages: int) -> dict[str, object]:
-    """Count the refusals of about ``pages`` pictures that are no ECG, evenly spread over the gallery."""
-    pictures = [picture for picture in other_pictures() if picture.number == 0]
+def no_ecg(half: str, pages: int) -> dict[str, object]:
+    """Count the refusals of pictures that are no ECG: the gallery for development, further and fresh ones at the end."""
+    sets = {"development": other_pictures, "final": lambda: itertools.chain(further_pictures(), fresh_pictures())}
+    result: dict[str, object] = {
+        name: refusals(spread(list(pictures()), pages)) for name, pictures in sets.items() if half in ("all", name)
+    }
+    return result | {"other_signals_on_ecg_paper": refusals(list(look_alikes()))}
+
+
+def spread(pictures: list[Picture], pages: int) -> list[Picture]:
+    """About ``pages`` pictures, evenly spread."""
+    return pictures[:: max(len(pictures) // pages, 1)]
+
+
+def refusals(pictures: list[Picture]) -> dict[str, object]:
+    """Numbers of pictures and of refusals, by code, and the pictures that were read as an ECG."""
     codes: Counter[str] = Counter()
     read = {}
-    for picture in pictures[:: max(len(pictures) // pages, 1)]:
+    for picture in pictures:
         try:
             found = digitize(picture.pixels, name=picture.source)
         except EcgError as error:
             codes[error.issues[0].code] += 1
         else:
-            read[f"{picture.kind}, {picture.source}"] = found.layout.name
-    return {"pictures": sum(codes.values()) + len(read), "refused": dict(codes), "read": read}
+            read[f"{picture.kind}, {picture.source}, {picture.number}"] = (
+                f"{found.layout.name}, confidence {found.layout.confidence:.2f}"
+            )
+    share = sum(codes.values()) / len(pictures)
+    return {"pictures": len(pictures), "share_refused": round(share, 4), "refused": dict(codes), "read": read}
 
 
 def main() -> None:
@@ -187,7 +204,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     shared = Path(os.environ.get("CARDIOGRAPH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
     results = {
-        name: no_ecg(options.pages) if name == "no-ecg" else set_figures(name, shared / "data", options)
+        name: no_ecg(options.half, options.pages) if name == "no-ecg" else set_figures(name, shared / "data", options)
         for name in options.sets.split(",")
     }
     print(json.dumps(results, indent=1))
