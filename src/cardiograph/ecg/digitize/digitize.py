@@ -199,7 +199,10 @@ def _signal(traces: tuple[Trace, ...], layout: Layout, gain: float) -> NDArray[n
 REFUSALS = {
     "no_traces": ("no line of at least 30 mm was found", "give a sharper picture of the whole page"),
     "too_many_rows": (f"at most {MAX_ROWS} rows of traces are read", "give one page, cropped to its traces"),
-    "layout_unknown": ("no known arrangement of leads has this number of rows", "crop the picture to the whole ECG"),
+    "layout_unknown": (
+        "no known arrangement of leads has this number of rows, about evenly apart",
+        "crop the picture to the whole ECG",
+    ),
     "leads_unknown": (
         "neither printed names nor the relations of the limb leads tell which lead stands where",
         "give a picture of a 12-lead ECG on which the lead names are readable",
