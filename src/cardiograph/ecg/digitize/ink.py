@@ -134,14 +134,13 @@ def _beyond_grid(darkness: NDArray[np.float32], grid: Box | None) -> NDArray[np.
     """Return the pixels that are darker than the grid there; strokes are joined where they cross its lines."""
     import cv2
 
-    lines = cv2.dilate(_grid_darkness(darkness, grid), np.ones((3, 3), np.uint8))
-    beyond = np.clip((darkness - lines) / np.maximum(1 - lines, 0.05), 0, 1)
+    lines = np.asarray(cv2.dilate(_grid_darkness(darkness, grid), np.ones((3, 3), np.uint8)), np.float32)
+    beyond = np.asarray(np.clip((darkness - lines) / np.maximum(1 - lines, 0.05), 0, 1), np.float32)
     threshold = _threshold(beyond)
     strokes = (beyond > threshold).astype(np.uint8)
-    joined = strokes.copy()
-    for kernel in (np.ones((LINE_PIXELS, 1), np.uint8), np.ones((1, LINE_PIXELS), np.uint8)):
-        joined |= cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, kernel)
-    return np.asarray((joined > 0) & (darkness > threshold))
+    kernels = (np.ones((LINE_PIXELS, 1), np.uint8), np.ones((1, LINE_PIXELS), np.uint8))
+    joined = [np.asarray(cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, kernel), np.uint8) for kernel in kernels]
+    return np.asarray(((joined[0] | joined[1]) > 0) & (darkness > threshold), np.bool_)
 
 
 def _grid_darkness(darkness: NDArray[np.float32], grid: Box | None) -> NDArray[np.float32]:
