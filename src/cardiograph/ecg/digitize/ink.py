@@ -158,8 +158,8 @@ def _grid_darkness(darkness: NDArray[np.float32], grid: Box | None) -> NDArray[n
     if min(down, across) < 3:
         return np.zeros_like(darkness)
     part = darkness[first[0] * side : last[0] * side, first[1] * side : last[1] * side]
-    squares = (255 * part).astype(np.uint8).reshape(down, side, across, side).transpose(0, 2, 1, 3)
-    squares = np.ascontiguousarray(squares).reshape(down, across, -1)
+    blocks = (255 * part).astype(np.uint8).reshape(down, side, across, side).transpose(0, 2, 1, 3)
+    squares = np.ascontiguousarray(blocks).reshape(down, across, side * side)
     medians = np.concatenate(
         [cv2.medianBlur(np.ascontiguousarray(squares[:, :, at : at + 4]), 5) for at in range(0, side * side, 4)], axis=2
     )
