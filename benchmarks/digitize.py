@@ -4,7 +4,7 @@ The signal-to-noise ratio of a lead is 10 log10(sum of truth^2 / sum of (truth -
 the median offset is removed and the reading is shifted by at most 0.2 s; no gain is fitted. A missing or misnamed lead
 and every lead of a refused page count 0 dB. The names are compared row by row with those that the page shows. The sets
 and their halves are in `benchmarks/printed_pages.py`; the set `no-ecg` is the gallery of other pictures, all of which
-should be refused. Prints JSON. Usage:
+should be refused: with `--pages 1000`, every one of them. Prints JSON. Usage:
 
     python benchmarks/digitize.py [--sets pages-ludb,own,no-ecg] [--half development|final|all] [--pages 24] [--worst 5]
 """
@@ -12,10 +12,13 @@ should be refused. Prints JSON. Usage:
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -26,10 +29,13 @@ from numpy.typing import NDArray
 from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize
 from cardiograph.ecg.leads import LEADS
 from cardiograph.errors import EcgError
-from gallery import other_pictures
+from gallery import Picture, fresh_pictures, further_pictures, look_alikes, other_pictures
 from printed_pages import RATE_HZ, SETS, Printed
 
 SHIFT_S = 0.2
+
+GALLERY = 350
+"""About as many pictures that are no ECG are in each half of their gallery."""
 
 
 def lead_score(truth: NDArray[np.float64], read: NDArray[np.float64]) -> tuple[float, float]:
@@ -160,19 +166,36 @@ def _group(pages: list[dict]) -> dict[str, object]:
     }
 
 
-def no_ecg(pages: int) -> dict[str, object]:
-    """Count the refusals of about ``pages`` pictures that are no ECG, evenly spread over the gallery."""
-    pictures = [picture for picture in other_pictures() if picture.number == 0]
+def no_ecg(half: str, pages: int) -> dict[str, object]:
+    """Count the refusals of pictures that are no ECG: the gallery for development, further and fresh ones at the end."""
+    step = max(GALLERY // pages, 1)
+    result: dict[str, object] = {}
+    if half in ("all", "development"):
+        result["development"] = refusals(itertools.islice(other_pictures(), 0, None, step))
+    if half in ("all", "final"):
+        result["final"] = refusals(
+            itertools.islice(itertools.chain(further_pictures(), fresh_pictures()), 0, None, step)
+        )
+    return result | {"other_signals_on_ecg_paper": refusals(look_alikes())}
+
+
+def refusals(pictures: Iterable[Picture]) -> dict[str, object]:
+    """Numbers of pictures and of refusals, by code, and the pictures that were read as an ECG."""
     codes: Counter[str] = Counter()
     read = {}
-    for picture in pictures[:: max(len(pictures) // pages, 1)]:
+    for picture in pictures:
         try:
             found = digitize(picture.pixels, name=picture.source)
         except EcgError as error:
             codes[error.issues[0].code] += 1
         else:
-            read[f"{picture.kind}, {picture.source}"] = found.layout.name
-    return {"pictures": sum(codes.values()) + len(read), "refused": dict(codes), "read": read}
+            read[f"{picture.kind}, {picture.source}, {picture.number}"] = (
+                f"{found.layout.name}, confidence {found.layout.confidence:.2f}"
+            )
+            sys.stderr.write(f"read: {picture.kind}, {picture.source}, {picture.number}\n")
+    refused = sum(codes.values())
+    share = refused / (refused + len(read))
+    return {"pictures": refused + len(read), "share_refused": round(share, 4), "refused": dict(codes), "read": read}
 
 
 def main() -> None:
@@ -187,7 +210,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     shared = Path(os.environ.get("CARDIOGRAPH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
     results = {
-        name: no_ecg(options.pages) if name == "no-ecg" else set_figures(name, shared / "data", options)
+        name: no_ecg(options.half, options.pages) if name == "no-ecg" else set_figures(name, shared / "data", options)
         for name in options.sets.split(",")
     }
     print(json.dumps(results, indent=1))

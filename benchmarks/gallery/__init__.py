@@ -19,7 +19,7 @@ class Picture:
     Args:
         kind: Family, such as ``text`` or ``plot``.
         source: Recipe or file; all pictures of a source are in the same half.
-        half: ``tuning``, ``scoring``, or ``fresh`` for what was made after the first limits.
+        half: ``tuning``, ``scoring``, ``fresh`` for what was made after the first limits, or ``further``.
         number: Number of the picture within its source.
         pixels: [h, w, 3] RGB.
     """
@@ -41,15 +41,21 @@ def fresh_pictures() -> Iterator[Picture]:
     yield from (replace(picture, half="fresh") for picture in _pictures(fresh.KINDS))
 
 
+def further_pictures() -> Iterator[Picture]:
+    """As many further copies of the recipes of :func:`other_pictures`, drawn with other chances."""
+    drawings = {**texts.KINDS, **papers.KINDS, **plotted.KINDS, **drawn.KINDS}
+    yield from (replace(picture, half="further") for picture in _pictures(drawings, further=True))
+
+
 def look_alikes() -> Iterator[Picture]:
     """Records of other signals on the paper of an ECG: listed separately, not counted."""
     yield from _pictures(lookalikes.KINDS)
 
 
-def _pictures(kinds: dict[str, tuple[Source, ...]]) -> Iterator[Picture]:
+def _pictures(kinds: dict[str, tuple[Source, ...]], *, further: bool = False) -> Iterator[Picture]:
     for kind, sources in kinds.items():
         for place, source in enumerate(sources):
             half = "scoring" if place % 2 else "tuning"
-            for number in range(source.copies):
+            for number in range(source.copies * further, source.copies * (1 + further)):
                 rng = np.random.default_rng([crc32(f"{kind} {source.name}".encode()), number])
                 yield Picture(kind, source.name, half, number, source.draw(rng))

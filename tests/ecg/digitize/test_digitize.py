@@ -95,12 +95,12 @@ def test_what_is_assumed_is_noted(standard: DigitizedPage) -> None:
     assert not any("gain" in note for note in standard.ecg.notes)
 
 
-def _waves(rows: int) -> NDArray[np.uint8]:
-    """Unrelated sine waves without names on ECG paper."""
-    pixels = paper((200 + 160 * rows, 700))
+def _waves(rows: int, gap: int = 0) -> NDArray[np.uint8]:
+    """Unrelated sine waves without names on ECG paper, 20 mm apart; the last one by ``gap`` pixels more."""
+    pixels = paper((200 + 160 * rows + gap, 700))
     columns = np.arange(100, 600)
     for row in range(rows):
-        heights = 150 + 160 * row + 30 * np.sin(columns / (17 + 7 * row) + row)
+        heights = 150 + 160 * row + gap * (row == rows - 1) + 30 * np.sin(columns / (17 + 7 * row) + row)
         for offset in (-1, 0, 1):
             pixels[np.round(heights).astype(int) + offset, columns] = 0
     return pixels
@@ -112,9 +112,10 @@ def _waves(rows: int) -> NDArray[np.uint8]:
         (paper((400, 400)), "no_traces"),
         (_waves(17), "too_many_rows"),
         (_waves(8), "layout_unknown"),
+        (_waves(3, gap=400), "layout_unknown"),
         (_waves(3), "leads_unknown"),
     ],
-    ids=["no_traces", "too_many_rows", "layout_unknown", "leads_unknown"],
+    ids=["no_traces", "too_many_rows", "layout_unknown", "uneven", "leads_unknown"],
 )
 def test_a_page_without_leads_is_refused_with_a_code(pixels: NDArray[np.uint8], code: str) -> None:
     with pytest.raises(EcgError) as refused:

@@ -67,6 +67,15 @@ def test_scale_and_place_are_exact_and_the_page_is_upright(drawn: DrawnPage, deg
     assert np.nanmax(np.abs(off - np.nanmedian(off, axis=(0, 1)))) < 0.3
 
 
+def test_large_waves_do_not_hide_a_pale_grid() -> None:
+    pale = PaperLayout(pixels_per_mm=SCALE, minor=(255, 250, 250), major=(255, 240, 240))
+    waves = 6 * record_ecg(patient_records(7, 0)[0].heart, np.random.default_rng(0))
+    page = rectify(draw_page(waves, RATE_HZ, layout=pale).pixels)
+    assert page.confidence > 0.9
+    across = page.page_points(np.array([[0.0, 0.0], [100.0 * PIXELS_PER_MM, 0.0]]))
+    assert np.linalg.norm(across[1] - across[0]) == pytest.approx(100 * SCALE, rel=0.002)
+
+
 def test_a_wavy_sheet_is_flattened(drawn: DrawnPage) -> None:
     height, width = drawn.pixels.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))

@@ -38,3 +38,15 @@ def test_a_low_beat_in_a_pause_is_found():
 
 def test_noise_without_beats_gives_nothing_below_the_smallest_amplitude():
     assert not len(detected(0.004 * np.random.default_rng(0).standard_normal(5000)))
+
+
+def test_a_few_t_waves_nearly_as_high_as_beats_are_no_beats():
+    peaks = np.arange(300, 4700, 400)
+    row = beats_of(5000, peaks, np.ones(len(peaks))) + beats_of(5000, peaks[3:6] + 150, np.full(3, 0.75))
+    assert len(detected(row)) == len(peaks)
+
+
+def test_every_second_beat_may_be_lower():
+    peaks = np.arange(300, 4700, 200)
+    heights = np.where(np.arange(len(peaks)) % 2, 0.75, 1.0)
+    assert len(detected(beats_of(5000, peaks, heights))) == len(peaks)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.digitize.calibration import gain_of
 from cardiograph.ecg.digitize.geometry import rectify
-from cardiograph.ecg.digitize.ink import find_ink
+from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
 from cardiograph.ecg.digitize.layout import Layout, find_layout
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
@@ -94,11 +94,14 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     """
     rectified = rectify(page, name=name)
     first, refusal = _tried(rectified, name)
+    if _confidence(first) < SURE_CONFIDENCE and has_dark_grid(rectified.pixels, rectified.grid):
+        again, _ = _tried(rectified, name, without_grid=True)
+        first = again if _confidence(again) > max(_confidence(first), TURNED_CONFIDENCE) else first
     if first is not None and first.layout.confidence >= SURE_CONFIDENCE:
         return _with_notes(first, unsure=False)
     others = [_tried(placed(rectified, *turn), name)[0] for turn in TURNS]
-    found = [other for other in others if other is not None and other.layout.confidence >= TURNED_CONFIDENCE]
-    if refusal is not None and not found:
+    found = [other for other in others if other is not None and _confidence(other) >= TURNED_CONFIDENCE]
+    if first is None and not found and refusal is not None:
         raise refusal
     ranked = sorted([*([first] if first else []), *found], key=lambda read: -read.layout.confidence)
     leads_by = ranked[0].layout.confidence - (ranked[1].layout.confidence if len(ranked) > 1 else 0.0)
@@ -108,12 +111,18 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     return _with_notes(best, unsure=unsure or (best is first and UNSURE_NOTE in rectified.notes))
 
 
-def _tried(rectified: RectifiedPage, name: str) -> tuple[DigitizedPage | None, EcgError | None]:
+def _tried(
+    rectified: RectifiedPage, name: str, *, without_grid: bool = False
+) -> tuple[DigitizedPage | None, EcgError | None]:
     """Read the leads of a page as it lies; return the page, or the reason why it cannot be read."""
     try:
-        return read_traces(rectified, name=name), None
+        return read_traces(rectified, name=name, without_grid=without_grid), None
     except EcgError as error:
         return None, error
+
+
+def _confidence(read: DigitizedPage | None) -> float:
+    return 0.0 if read is None else read.layout.confidence
 
 
 def _with_notes(read: DigitizedPage, *, unsure: bool) -> DigitizedPage:
@@ -125,13 +134,18 @@ def _with_notes(read: DigitizedPage, *, unsure: bool) -> DigitizedPage:
     return replace(read, ecg=read.ecg.replace(notes=tuple(notes)))
 
 
-def read_traces(rectified: RectifiedPage, *, name: str) -> DigitizedPage:
+def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = False) -> DigitizedPage:
     """Read the leads of a rectified page.
+
+    Args:
+        rectified: The page.
+        name: Name of the page in error messages.
+        without_grid: Take a dark grid out of the page first.
 
     Raises:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
-    ink = find_ink(rectified.pixels, rectified.grid)
+    ink = find_ink(rectified.pixels, rectified.grid, without_grid=without_grid)
     labels = (*read_labels(ink.whole), *read_labels(ink.mask)) if ink.strokes else read_labels(ink.whole)
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
@@ -206,7 +220,10 @@ def _signal(traces: tuple[Trace, ...], layout: Layout, gain: float) -> NDArray[n
 REFUSALS = {
     "no_traces": ("no line of at least 30 mm was found", "give a sharper picture of the whole page"),
     "too_many_rows": (f"at most {MAX_ROWS} rows of traces are read", "give one page, cropped to its traces"),
-    "layout_unknown": ("no known arrangement of leads has this number of rows", "crop the picture to the whole ECG"),
+    "layout_unknown": (
+        "no known arrangement of leads has this number of rows, about evenly apart",
+        "crop the picture to the whole ECG",
+    ),
     "leads_unknown": (
         "neither printed names nor the relations of the limb leads tell which lead stands where",
         "give a picture of a 12-lead ECG on which the lead names are readable",

@@ -61,19 +61,33 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
         rule = f"a page needs at least {MIN_SIDE} px on its shorter side"
         raise _error(name, f"{width} x {height} px", rule, "scan it at 150 dpi or more", "too_small")
     working = line_tone(page)
-    waves = find_waves(working.tone)
-    coarse, agreeing = fit_homography(waves, np.array(working.tone.shape[::-1]) / 2)
-    lattice = None
-    if agreeing.sum() >= MIN_PATCHES and agreeing.mean() >= MIN_AGREEING:
-        lattice = refine(working.tone, coarse)
+    lattice, agreeing = _find_lattice(working)
+    if not _is_grid(lattice):
+        other, _ = _find_lattice(line_tone(page, without_ink=True))
+        lattice = other if _is_grid(other) else lattice
     _check_sharp(working, lattice, name)
-    if lattice is None or lattice.area_mm2 < MIN_AREA_MM2 or lattice.filled < MIN_FILLED[lattice.finest_mm]:
-        raise _no_grid(name, float(agreeing.mean()))
+    if lattice is None or not _is_grid(lattice):
+        raise _no_grid(name, agreeing)
     first, size = _window(page.shape, lattice.to_mm @ np.linalg.inv(working.to_page), lattice)
     low, high = ((place - first) * PIXELS_PER_MM for place in lattice.box_mm)
     box = np.clip(np.append(low, high), 0, np.tile(size, 2) * TILE_MM * PIXELS_PER_MM).astype(int)
     left, top, right, bottom = box.tolist()
     return upright(replace(_warp(page, lattice, working.to_page, first, size), grid=(left, top, right, bottom)))
+
+
+def _find_lattice(working: LineTone) -> tuple[Lattice | None, float]:
+    """Find the grid; return it, and the share of the parts of the picture whose lines agree with one perspective."""
+    waves = find_waves(working.tone)
+    coarse, agreeing = fit_homography(waves, np.array(working.tone.shape[::-1]) / 2)
+    enough = agreeing.sum() >= MIN_PATCHES and agreeing.mean() >= MIN_AGREEING
+    return refine(working.tone, coarse) if enough else None, float(agreeing.mean())
+
+
+def _is_grid(lattice: Lattice | None) -> bool:
+    """Return whether lines fill enough of the box around them."""
+    if lattice is None:
+        return False
+    return lattice.area_mm2 >= MIN_AREA_MM2 and lattice.filled >= MIN_FILLED[lattice.finest_mm]
 
 
 def _warp(

@@ -13,6 +13,9 @@ from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
 Mask = NDArray[np.uint8]
 """[h, w] uint8, 0 or 1."""
 
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, rectified pixels."""
+
 FRAME_MM = 90.0
 """A perfectly straight horizontal line of this length is a frame or a rule, not a trace."""
 
@@ -69,16 +72,24 @@ class Ink:
     pulses: tuple[Pulse, ...]
 
 
+DARK_GRID = 0.7
+"""Darkness of the lines of a dark grid, relative to the threshold of ink."""
+
+LINE_PIXELS = 7
+"""Greatest width of a line of the grid, pixels."""
+
 GRID_MARGIN_MM = 5.0
 """Paper around the grid on which ink counts; beyond it may be the edge of the sheet and a table."""
 
 
-def find_ink(pixels: NDArray[np.uint8], grid: tuple[int, int, int, int] | None = None) -> Ink:
+def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid: bool = False) -> Ink:
     """Find the pen strokes of a rectified page.
 
     Args:
         pixels: [h, w, 3] uint8 RGB at 8 pixels per millimetre.
         grid: Left, top, right and bottom of the grid, pixels; if None, ink counts on the whole page.
+        without_grid: Compare each pixel with the grid rather than with the paper. Needed if the grid is about as dark
+            as the pen; costs the parts of a trace that lie on a line of the grid.
     """
     darkness = _darkness(pixels)
     if grid is not None:
@@ -87,7 +98,8 @@ def find_ink(pixels: NDArray[np.uint8], grid: tuple[int, int, int, int] | None =
         kept = np.zeros_like(darkness)
         kept[inside] = darkness[inside]
         darkness = kept
-    mask = _without_areas((darkness > _threshold(darkness)).astype(np.uint8))
+    strokes_seen = _beyond_grid(darkness, grid) if without_grid else darkness > _threshold(darkness)
+    mask = _without_areas(strokes_seen.astype(np.uint8))
     cleared = _without_frames(mask)
     lines = _vertical_lines(cleared)
     pulses = find_pulses(cleared, lines)
@@ -109,6 +121,54 @@ def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     paper = cv2.GaussianBlur(cv2.dilate(cv2.medianBlur(small, 5), np.ones((9, 9), np.uint8)), (0, 0), 9)
     paper = np.maximum(cv2.resize(paper, tone.shape[::-1], interpolation=cv2.INTER_LINEAR), 20)
     return np.asarray(1 - np.minimum(cv2.divide(tone, paper, dtype=cv2.CV_32F), 1), np.float32)
+
+
+def has_dark_grid(pixels: NDArray[np.uint8], grid: Box | None) -> bool:
+    """Return whether the grid of a rectified page is nearly as dark as what counts as ink."""
+    darkness = _darkness(pixels)
+    lines = _grid_darkness(darkness, grid)
+    return bool(np.percentile(lines[::3, ::3], 99) > DARK_GRID * _threshold(darkness))
+
+
+def _beyond_grid(darkness: NDArray[np.float32], grid: Box | None) -> NDArray[np.bool_]:
+    """Return the pixels that are darker than the grid there; strokes are joined where they cross its lines."""
+    import cv2
+
+    lines = np.asarray(cv2.dilate(_grid_darkness(darkness, grid), np.ones((3, 3), np.uint8)), np.float32)
+    beyond = np.asarray(np.clip((darkness - lines) / np.maximum(1 - lines, 0.05), 0, 1), np.float32)
+    threshold = _threshold(beyond)
+    strokes = (beyond > threshold).astype(np.uint8)
+    kernels = (np.ones((LINE_PIXELS, 1), np.uint8), np.ones((1, LINE_PIXELS), np.uint8))
+    joined = [np.asarray(cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, kernel), np.uint8) for kernel in kernels]
+    return np.asarray(((joined[0] | joined[1]) > 0) & (darkness > threshold), np.bool_)
+
+
+def _grid_darkness(darkness: NDArray[np.float32], grid: Box | None) -> NDArray[np.float32]:
+    """Return the darkness of the printed grid: the median over the squares of 5 mm around each one.
+
+    A trace covers the same pixels of only a few neighbouring squares, while the grid covers them in all.
+    """
+    import cv2
+
+    side = 5 * PIXELS_PER_MM
+    height, width = darkness.shape
+    left, top, right, bottom = grid or (0, 0, width, height)
+    first, last = (-(-top // side), -(-left // side)), (bottom // side, right // side)
+    down, across = last[0] - first[0], last[1] - first[1]
+    if min(down, across) < 3:
+        return np.zeros_like(darkness)
+    part = darkness[first[0] * side : last[0] * side, first[1] * side : last[1] * side]
+    blocks = (255 * part).astype(np.uint8).reshape(down, side, across, side).transpose(0, 2, 1, 3)
+    squares = np.ascontiguousarray(blocks).reshape(down, across, side * side)
+    medians = np.concatenate(
+        [cv2.medianBlur(np.ascontiguousarray(squares[:, :, at : at + 4]), 5) for at in range(0, side * side, 4)], axis=2
+    )
+    # the outermost squares stand for those that the edge of the grid cuts
+    over = [(first[axis], -(-size // side) - last[axis]) for axis, size in enumerate((height, width))]
+    medians = np.pad(medians, [*over, (0, 0)], mode="edge")
+    rows, columns = medians.shape[:2]
+    page = medians.reshape(rows, columns, side, side).transpose(0, 2, 1, 3).reshape(rows * side, columns * side)
+    return np.asarray(page[:height, :width] / 255, np.float32)
 
 
 def _threshold(darkness: NDArray[np.float32]) -> float:

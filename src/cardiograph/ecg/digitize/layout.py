@@ -23,6 +23,10 @@ LABEL_BEFORE_MM, LABEL_AFTER_MM = 4.0, 12.0
 MIN_MARGIN = 0.05
 """Smallest lead of the best arrangement over the second; below it, only leads that both place alike are named."""
 
+UNEVEN = 2.0
+"""Ratio of the distance of two rows of leads to the median distance at which they are no rows of one page; real pages stay
+below 1.1."""
+
 MAX_STRIPS = 3
 MIN_STRIP_NAME = 0.7
 """Smallest similarity of the printed name of a page of single strips, which nothing else confirms."""
@@ -86,12 +90,13 @@ def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) 
         labels: Printed lead names.
 
     Returns:
-        The best arrangement, or None if none has this number of rows.
+        The best arrangement, or None if none has this number of rows, about evenly apart.
     """
     scored = []
     for arrangement in ARRANGEMENTS:
-        if len(traces) - len(arrangement.rows) in arrangement.strips:
-            bounds = _boundaries(traces[: len(arrangement.rows)], ink, arrangement.columns)
+        rows = traces[: len(arrangement.rows)]
+        if len(traces) - len(rows) in arrangement.strips and len(rows) == len(arrangement.rows) and _evenly_apart(rows):
+            bounds = _boundaries(rows, ink, arrangement.columns)
             scored.append((_score(arrangement, traces, bounds, labels), arrangement, bounds))
     scored.sort(key=lambda entry: -entry[0])
     strips = _single_strips(traces, labels) if len(traces) <= MAX_STRIPS else None
@@ -108,6 +113,13 @@ def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) 
     placements += [_strip(traces[row], row, traces, placements, labels) for row in below]
     name = f"{arrangement.name} + {len(below)}" if below else arrangement.name
     return Layout(name, tuple(placements), float(bounds[0]), float(np.clip(score, 0, 1)), others)
+
+
+def _evenly_apart(rows: tuple[Trace, ...]) -> bool:
+    """Return whether rows stand about evenly apart, as those of a recorder do and the curves of a diagram do not."""
+    apart = np.diff([row.baseline for row in rows])
+    usual = float(np.median(apart))
+    return bool(apart.min() > usual / UNEVEN and apart.max() < UNEVEN * usual)
 
 
 def _single_strips(traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> Layout | None:

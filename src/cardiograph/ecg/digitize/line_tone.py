@@ -22,6 +22,9 @@ NOISE = 1.2
 STROKES = 99.8
 """Percentile of the tone and of its slope that strokes of the pen reach."""
 
+INK, PEN = 0.4, 99.5
+"""Darkness from which a pixel is ink, as a share of that of the pen, and percentile of the darkness that the pen reaches."""
+
 _AVERAGED = 0.8
 
 
@@ -48,11 +51,12 @@ class LineTone:
         return np.array([[1 / self.scale, 0, shift], [0, 1 / self.scale, shift], [0, 0, 1]])
 
 
-def line_tone(page: NDArray[np.uint8]) -> LineTone:
+def line_tone(page: NDArray[np.uint8], *, without_ink: bool = False) -> LineTone:
     """Reduce a page and even out its light, so that grid lines of any colour have about the same tone.
 
     Args:
         page: [h, w, 3] uint8 RGB.
+        without_ink: Leave out what is nearly as dark as the pen in every colour. Large waves would hide a pale grid.
     """
     import cv2
 
@@ -72,5 +76,21 @@ def line_tone(page: NDArray[np.uint8]) -> LineTone:
     # the steepest slope of a stroke of height h and Gaussian profile is 0.61 h per standard deviation
     steepest = float(np.percentile(np.abs(np.diff(sample, axis=1)), STROKES))
     darkest = float(np.percentile(sample, STROKES))
+    if without_ink:
+        paper = _paper(cv2.max(cv2.max(red, green), blue).astype(np.float32), wide)
+        darker = (
+            cv2.blur(shade * paper, (wide, wide)) / np.maximum(cv2.blur(paper, (wide, wide)), 1e-3) - shade
+        ) * paper
+        around = np.maximum(cv2.blur(paper, (3 * wide, 3 * wide)), 1e-3)
+        contrast = cv2.blur(np.abs(darker), (3 * wide, 3 * wide)) / around + NOISE
     tone = np.clip(darker / contrast, *LIMITS).astype(np.float32)
     return LineTone(tone, scale, 0.61 * darkest / max(steepest, 0.1), darkest)
+
+
+def _paper(shade: NDArray[np.float32], wide: int) -> NDArray[np.float32]:
+    """Return 1 on paper and grid, 0 on ink: what is dark against its surroundings in the brightest colour."""
+    import cv2
+
+    darker = cv2.blur(shade, (wide, wide)) - shade
+    ink = (darker > INK * np.percentile(darker[::3, ::3], PEN)).astype(np.uint8)
+    return np.asarray(1 - cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,10 @@ REFRACTORY_S = 0.24
 MIN_ENERGY_MV = 0.012
 """Amplitude in the band below which nothing is a QRS complex."""
 
+HIGH, USUAL = 0.85, 0.25
+"""Height of a peak, relative to the usual one, from which it is no P or T wave; and how far the distance of two complexes
+may be from the median, as a share of it, to be usual. Source: seen on shared pages."""
+
 _SMOOTH = round(0.09 * RATE_HZ)
 _WINDOW = round(1.4 * RATE_HZ)
 
@@ -25,7 +31,8 @@ def detect_qrs(prepared: Prepared) -> NDArray[np.intp]:
 
     The energy between 6 and 24 Hz is averaged over the leads that were recorded at each time, each lead scaled to its
     own QRS complexes. Peaks above a threshold that follows the local level are QRS complexes; in long pauses the
-    threshold is lowered, and a lower peak shortly after a complex is taken for its T wave.
+    threshold is lowered. A lower peak shortly after a complex, or between two high ones at the usual distance, is taken for
+    a P or T wave.
 
     Args:
         prepared: The signal.
@@ -44,7 +51,7 @@ def detect_qrs(prepared: Prepared) -> NDArray[np.intp]:
     height = energy[candidates] / level
     kept = [int(i) for i in np.flatnonzero(height > 0.40)]
     kept = _without_t_waves(candidates, height, kept)
-    kept = _search_back(candidates, height, kept)
+    kept = _search_back(candidates, height, _without_waves_between(candidates, height, kept))
     return np.asarray(candidates[kept], dtype=np.intp)
 
 
@@ -103,6 +110,22 @@ def _without_t_waves(candidates: NDArray[np.intp], height: Floats, kept: list[in
             continue
         result.append(i)
     return result
+
+
+def _without_waves_between(candidates: NDArray[np.intp], height: Floats, kept: list[int]) -> list[int]:
+    """Drop lower peaks between two high ones whose distance is the usual one; none if lower peaks are as frequent.
+
+    On a printed page, some leads show for 2.5 s alone, and their T waves may reach most of the height of their complexes.
+    """
+    high = [i for i in kept if height[i] >= HIGH]
+    lower = [sum(a < i < b for i in kept) for a, b in itertools.pairwise(high)]
+    apart = np.diff(candidates[high])
+    plain = apart[np.array(lower, dtype=int) == 0]
+    if len(plain) <= len(apart) / 2 or not len(plain):
+        return kept
+    usual = np.abs(apart / np.median(plain) - 1) < USUAL
+    between = {i for (a, b), each in zip(itertools.pairwise(high), usual, strict=True) if each for i in range(a + 1, b)}
+    return [i for i in kept if i not in between]
 
 
 def _search_back(candidates: NDArray[np.intp], height: Floats, kept: list[int]) -> list[int]:

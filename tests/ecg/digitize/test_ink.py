@@ -1,0 +1,45 @@
+"""Pen strokes are told from a grid that is as dark as their faint parts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.ecg.digitize.ink import Mask, find_ink, has_dark_grid
+from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
+
+COLUMNS = np.arange(40, 760)
+HEIGHTS = np.round(204 + 60 * np.sin(COLUMNS / 40)).astype(int)
+FAINT = COLUMNS % 120 < 60
+BIG_SQUARE = 5 * PIXELS_PER_MM
+
+
+def wave_on_paper(grid: int, pen: int) -> NDArray[np.uint8]:
+    """A wave on paper with lines every 5 mm; half of the wave is no darker than these lines."""
+    pixels = np.full((400, 800, 3), 235, np.uint8)
+    for offset in (0, 1):
+        pixels[offset::BIG_SQUARE] = pixels[:, offset::BIG_SQUARE] = grid
+    for offset in range(4):
+        pixels[HEIGHTS + offset, COLUMNS] = np.where(FAINT, grid, pen)[:, None]
+    return pixels
+
+
+def found(whole: Mask) -> tuple[float, float]:
+    """Share of the faint part of the wave that was found and share of what was found that is no part of it."""
+    drawn = np.zeros_like(whole)
+    for offset in range(-1, 5):
+        drawn[HEIGHTS + offset, COLUMNS] = 1
+    return float(whole[HEIGHTS + 1, COLUMNS][FAINT].mean()), float((whole * (1 - drawn)).sum() / max(whole.sum(), 1))
+
+
+def test_a_wave_as_pale_as_a_dark_grid_is_found_once_the_grid_is_taken_out() -> None:
+    pixels = wave_on_paper(grid=130, pen=60)
+    assert has_dark_grid(pixels, None)
+    assert found(find_ink(pixels).whole)[0] < 0.1
+    there, other = found(find_ink(pixels, without_grid=True).whole)
+    assert there > 0.75
+    assert other < 0.02
+
+
+def test_a_pale_grid_is_left_alone() -> None:
+    assert not has_dark_grid(wave_on_paper(grid=215, pen=40), None)
