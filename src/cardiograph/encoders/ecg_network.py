@@ -30,7 +30,7 @@ PREPARATION: Final = "leads=1"
 """Version of :func:`leads_input`; embeddings of different versions are not comparable."""
 
 WEIGHTS: Final = Path(__file__).parent / "ecg.safetensors"
-WEIGHTS_SHA256: Final = ""
+WEIGHTS_SHA256: Final = "69af1584c7431473690d2063ad38c9203c159707f9efca00e82541e5fc377f4e"
 
 STRIDE: Final = 16
 """Samples of the input in each moment that is pooled."""
