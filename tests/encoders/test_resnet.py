@@ -48,7 +48,7 @@ def toy(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ENCODERS)
 def test_the_width_in_the_registry_is_that_of_the_network(name):
     with torch.inference_mode():
-        found = build_network(name)(torch.zeros(1, 3, 224, 224))
+        found = build_network(name)(torch.zeros(1, *encoder_spec(name).input_shape))
     assert found.shape == (1, encoder_spec(name).width)
 
 
@@ -90,7 +90,7 @@ def test_an_entry_point_names_an_encoder(toy, monkeypatch, tmp_path):
     assert embedding_width("toy") == 24
     find_encoder_weights(EncoderConfig(name="toy"), cache=tmp_path)
     weights = load_weights("imagenet", seed=0, cache=tmp_path, architecture="toy")
-    assert weights.source == "those of toy"
+    assert weights.source == "those that come with toy"
     engine = make_engine(weights, "torch", "f32", cache=tmp_path, architecture="toy")
     facts = EncoderFacts(weights.sha256, weights.source, "torch", "f32", "", architecture="toy")
     page = np.ones((3, 224, 224), np.float32)
