@@ -78,3 +78,12 @@ def test_records_without_a_page_are_passed_over(audited, pages, traits):
     assert findings["no_grid_found"].rows == ("r21",)
     odd = found(whole(audited, pages, [None, *among(traits, mode="L")]))["odd_page_format"]
     assert odd.rows == ("r21",)
+
+
+def test_recordings_in_the_weights_of_the_encoder_are_named(audited, pages):
+    findings = {
+        each.code: each for each in check_files(audited([0, 1], pages=dataclasses.replace(pages("xy"), seen=[1])))
+    }
+    assert findings["seen_by_encoder"].rows == ("r1",)
+    assert "pretrained on 1 of these recordings" in findings["seen_by_encoder"].text
+    assert "seen_by_encoder" not in {each.code for each in check_files(audited([0, 1], pages=pages("xy")))}

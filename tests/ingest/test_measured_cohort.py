@@ -13,6 +13,7 @@ from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.measure.reference import MEASUREMENT_GROUPS, MEASUREMENTS
 from cardiograph.ecg.packed import pack, unpack
 from cardiograph.ecg.pages import draw_ecg, prepare_ecg
+from cardiograph.ecg.readers.read import read_ecg
 from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import CohortError
 from cardiograph.explain.explanation import explain
@@ -166,3 +167,15 @@ def test_measurements_that_training_records_lack_are_no_features():
     assert set(table.provenance) == {"measured from the ECG"}
     with pytest.raises(CohortError, match=r"fusion\.measurements must be 0"):
         measurement_table(values, np.array([3])[:0])
+
+
+def test_the_audit_knows_which_recordings_the_encoder_has_seen(measured_run, monkeypatch):
+    from cardiograph.encoders import ecg_network
+    from cardiograph.run.audit import audit_cohort
+
+    seen = read_ecg(measured_run.parent / "p3.dcm").content_hash()
+    assert seen not in ecg_network.seen_recordings()
+    assert len(ecg_network.seen_recordings()) > 500
+    monkeypatch.setattr(ecg_network, "seen_recordings", lambda: frozenset([seen]))
+    findings = {each.code: each for each in audit_cohort(measured_run.parent / "cohort.csv").findings}
+    assert findings["seen_by_encoder"].rows == ("p3",)

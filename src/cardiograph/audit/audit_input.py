@@ -25,6 +25,7 @@ class AuditedPages:
         perceptual_hashes: [records, bytes] uint8 hash of the traces; undefined without a page.
         skipped: Faults of unusable pages, whose records were removed from the cohort.
         remarks: [records] remarks on a page that is used nevertheless; empty if there are none.
+        seen: Rows of recordings on which the encoder was pretrained.
     """
 
     traits: Sequence[PageMetadata | None]
@@ -32,6 +33,7 @@ class AuditedPages:
     perceptual_hashes: NDArray[np.uint8]
     skipped: tuple[Issue, ...] = ()
     remarks: Sequence[tuple[str, ...]] = ()
+    seen: Sequence[int] = ()
 
     @property
     def known(self) -> list[tuple[int, PageMetadata]]:

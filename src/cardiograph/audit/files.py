@@ -28,6 +28,7 @@ def check_files(audited: AuditInput) -> Iterator[Finding]:
         return
     yield from _unusable(audited.pages, skip_bad=audited.skip_bad)
     yield from _pages_with_remarks(audited, audited.pages)
+    yield from _seen_by_encoder(audited, audited.pages)
     yield from _odd_sizes(audited, audited.pages)
     yield from _odd_layouts(audited, audited.pages)
     yield from _odd_formats(audited, audited.pages)
@@ -61,6 +62,19 @@ def _unusable(pages: AuditedPages, *, skip_bad: bool) -> Iterator[Finding]:
             f"{issues[0].value or 'faulty'} ({issues[0].rule}).",
             remedy if refused else f"{remedy}; or skip these records with --skip-bad-pages",
             rows,
+        )
+
+
+def _seen_by_encoder(audited: AuditInput, pages: AuditedPages) -> Iterator[Finding]:
+    """Warn about recordings on which the encoder was pretrained, although it saw no diagnosis of them."""
+    if pages.seen:
+        yield Finding(
+            "seen_by_encoder",
+            "warn",
+            f"The encoder was pretrained on {len(pages.seen)} of these recordings, without their labels; scores on them "
+            "can be too high.",
+            "leave these records out, or use an encoder that has not seen them: --encoder resnet18",
+            audited.ids(list(pages.seen)),
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -131,6 +133,23 @@ def _pooled(waves: Tensor, mask: Tensor) -> Tensor:
     highest = (waves * there - hidden).amax(2) * some
     lowest = (waves * there + hidden).amin(2) * some
     return cat([mean, spread, highest, lowest], dim=1)
+
+
+@functools.cache
+def seen_recordings() -> frozenset[str]:
+    """Return the content hashes (:meth:`cardiograph.ecg.ecg.Ecg.content_hash`) of recordings in the shipped weights.
+
+    Raises:
+        WeightsError: If the weights file cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(WEIGHTS, "numpy") as file:
+            return frozenset(json.loads(file.metadata()["records"]))
+    except (OSError, SafetensorError) as error:
+        message = f"weights {WEIGHTS}: cannot be read ({error}); install cardiograph again"
+        raise WeightsError(message) from error
 
 
 def ecg_network() -> nn.Module:

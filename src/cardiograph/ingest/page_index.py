@@ -47,6 +47,7 @@ class PageFacts:
         doubt: Reason why the page does not look like an ECG; None if it does.
         pictures: Number of images in the file (pages or frames); the first is used.
         notes: Sentences about how the page was drawn from a file of signals, or how its leads were read.
+        leads_sha256: Content hash (hex) of the leads of a file of signals; empty for an image, or if no leads are needed.
     """
 
     file_sha256: str
@@ -57,6 +58,7 @@ class PageFacts:
     doubt: Doubt | None = None
     pictures: int = 1
     notes: tuple[str, ...] = ()
+    leads_sha256: str = ""
 
     @property
     def view(self) -> View:
@@ -266,7 +268,10 @@ def _collect_facts(path: Path, name: str, context: RunContext) -> tuple[PageFact
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
     metadata = extract_metadata(page.page, page.box if config.view == "grid" else None)
     perceptual_hash, pictures, notes = page.perceptual_hash.tobytes().hex(), page.page.pictures, page.page.notes
-    facts = PageFacts(page.file_sha256, page.pixel_hash, perceptual_hash, box, metadata, page.doubt, pictures, notes)
+    recorded = file.leads.content_hash() if file.leads is not None and page.page.drawn else ""
+    facts = PageFacts(
+        page.file_sha256, page.pixel_hash, perceptual_hash, box, metadata, page.doubt, pictures, notes, recorded
+    )
     if needs != "leads":
         context.inputs.keep(facts.view, lambda: page.input)
     return facts, None if needs == "page" or page.page.drawn else pack(file.leads)

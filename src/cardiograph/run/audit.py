@@ -117,6 +117,7 @@ def _audit_input(name: str, indexed: _IndexedCohort, config: RunConfig) -> Audit
             perceptual_hashes=page_index.perceptual_hashes,
             skipped=page_index.skipped,
             remarks=page_index.remarks,
+            seen=_seen_by_encoder(page_index, config),
         )
     unread = {} if cohort.unread is None else {str(name): list(cohort.unread[name]) for name in cohort.unread}
     return AuditInput(
@@ -136,11 +137,21 @@ def _audit_input(name: str, indexed: _IndexedCohort, config: RunConfig) -> Audit
     )
 
 
+def _seen_by_encoder(page_index: PageIndex, config: RunConfig) -> list[int]:
+    """Return the rows of recordings that are in the weights of the encoder."""
+    if config.encoder.name != "ecg":
+        return []
+    from cardiograph.encoders.ecg_network import seen_recordings
+
+    seen = seen_recordings()
+    return [row for row, facts in enumerate(page_index.facts) if facts is not None and facts.leads_sha256 in seen]
+
+
 def _content_key(indexed: _IndexedCohort, config: RunConfig) -> str:
     """Return the SHA-256 (hex) of everything on which the findings depend."""
     cohort, page_index, split = indexed.cohort, indexed.page_index, indexed.split
     digest = hashlib.sha256(data_hash(cohort, page_index).encode())
-    settings = ("cohort", "pages", "split", "clinical", "seed")
+    settings = ("cohort", "pages", "split", "clinical", "seed", "encoder")
     part = b"" if split is None else "".join(split.part).encode()
     skipped = () if page_index is None else page_index.skipped
     skipped_texts = [str(issue) for issue in skipped]
