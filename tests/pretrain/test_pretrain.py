@@ -108,6 +108,15 @@ def test_a_checkpoint_of_another_recipe_is_refused(trained, folder):
         pretrain(dataclasses.replace(TINY, seed=1), folder, None, workers=0)
 
 
+def test_a_damaged_checkpoint_and_a_folder_that_cannot_be_written_are_named(tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(b"PK damaged")
+    with pytest.raises(RunError, match="is damaged"):
+        pretrain(TINY, tmp_path, None, workers=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        pretrain(dataclasses.replace(TINY, hearts=1), tmp_path / "file", None, workers=0)
+
+
 def test_targets_that_do_not_exist_change_nothing():
     objective, heads = Objective(scales()), Heads()
     batch = Stream(seed=0, steps=2, hearts=6, pairs=0)[0]
