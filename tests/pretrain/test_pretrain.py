@@ -30,8 +30,13 @@ def records():
 
 
 @pytest.fixture(scope="module")
-def trained(records, tmp_path_factory):
-    return pretrain(TINY, tmp_path_factory.mktemp("whole"), records, workers=0)
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def trained(records, folder):
+    return pretrain(TINY, folder, records, workers=0)
 
 
 def test_views_show_what_a_recording_or_a_page_shows():
@@ -98,10 +103,18 @@ def test_training_resumes_as_if_it_had_not_been_interrupted(trained, records, tm
         torch.testing.assert_close(resumed.network.state_dict()[name], tensor, rtol=0, atol=0, msg=name)
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(trained, records, tmp_path):
-    pretrain(Recipe(hearts=2, batch=2, pairs=2), tmp_path, records, workers=0)
+def test_a_checkpoint_of_another_recipe_is_refused(trained, folder):
     with pytest.raises(RunError, match="other seed, records"):
-        pretrain(Recipe(hearts=2, batch=2, pairs=2, seed=1), tmp_path, None, workers=0)
+        pretrain(dataclasses.replace(TINY, seed=1), folder, None, workers=0)
+
+
+def test_a_damaged_checkpoint_and_a_folder_that_cannot_be_written_are_named(tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(b"PK damaged")
+    with pytest.raises(RunError, match="is damaged"):
+        pretrain(TINY, tmp_path, None, workers=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        pretrain(dataclasses.replace(TINY, hearts=1), tmp_path / "file", None, workers=0)
 
 
 def test_targets_that_do_not_exist_change_nothing():

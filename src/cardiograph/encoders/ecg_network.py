@@ -20,9 +20,9 @@ from cardiograph.regular_files import read_regular
 if TYPE_CHECKING:
     from cardiograph.ecg.ecg import Ecg
 
-RATE_HZ: Final = 100.0
-SECONDS: Final = 10.0
-INPUT_SHAPE: Final[tuple[int, int]] = (2 * len(LEADS), round(RATE_HZ * SECONDS))
+INPUT_RATE_HZ: Final = 100.0
+INPUT_SECONDS: Final = 10.0
+INPUT_SHAPE: Final[tuple[int, int]] = (2 * len(LEADS), round(INPUT_RATE_HZ * INPUT_SECONDS))
 """Channels and samples of an input: twelve leads in mV, and twelve masks that are 1 where the lead was recorded."""
 
 WIDTH: Final = 512
@@ -31,7 +31,7 @@ WIDTH: Final = 512
 PREPARATION: Final = "leads=1"
 """Version of :func:`leads_input`; embeddings of different versions are not comparable."""
 
-WEIGHTS: Final = Path(__file__).parent / "ecg.safetensors"
+WEIGHTS_FILE: Final = Path(__file__).parent / "ecg.safetensors"
 WEIGHTS_SHA256: Final = "69af1584c7431473690d2063ad38c9203c159707f9efca00e82541e5fc377f4e"
 
 STRIDE: Final = 16
@@ -54,14 +54,14 @@ def leads_input(ecg: Ecg) -> NDArray[np.float32]:
     Returns:
         [24, 1000] float32: twelve leads in mV, 0 where nothing was recorded, then their masks, 1 where recorded.
     """
-    signal = resample(ecg.signal, ecg.rate, RATE_HZ)
+    signal = resample(ecg.signal, ecg.rate, INPUT_RATE_HZ)
     samples = INPUT_SHAPE[1]
     prepared = np.zeros(INPUT_SHAPE, dtype=np.float32)
     for row, lead, mask in zip(signal, prepared[: len(LEADS)], prepared[len(LEADS) :], strict=True):
         recorded = np.flatnonzero(np.isfinite(row))
         if not recorded.size:
             continue
-        first = int(recorded[0]) if recorded[0] > LATE_START_S * RATE_HZ else 0
+        first = int(recorded[0]) if recorded[0] > LATE_START_S * INPUT_RATE_HZ else 0
         part = row[first : first + samples]
         there = np.isfinite(part)
         lead[: len(part)][there] = part[there] - np.median(part[there])
@@ -161,13 +161,13 @@ def ecg_network() -> nn.Module:
     from safetensors.torch import load
 
     try:
-        content = read_regular(WEIGHTS)
+        content = read_regular(WEIGHTS_FILE)
     except OSError as error:
-        message = f"weights {WEIGHTS}: cannot be read ({error.strerror}); install cardiograph again"
+        message = f"weights {WEIGHTS_FILE}: cannot be read ({error.strerror}); install cardiograph again"
         raise WeightsError(message) from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != WEIGHTS_SHA256:
-        message = f"weights {WEIGHTS}: SHA-256 is {digest}, expected {WEIGHTS_SHA256}; install cardiograph again"
+        message = f"weights {WEIGHTS_FILE}: SHA-256 is {digest}, expected {WEIGHTS_SHA256}; install cardiograph again"
         raise WeightsError(message)
     network = EcgNetwork()
     network.load_state_dict({name: tensor.float() for name, tensor in load(content).items()}, strict=False)

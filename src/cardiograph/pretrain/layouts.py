@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.ecg.leads import LEADS
-from cardiograph.encoders.ecg_network import INPUT_SHAPE, RATE_HZ
+from cardiograph.encoders.ecg_network import INPUT_RATE_HZ, INPUT_SHAPE
 
 LAYOUTS: Final = {"recording": 0.42, "page 3 x 4": 0.36, "page 6 x 2": 0.08, "short": 0.14}
 """Layout -> share of the views."""
@@ -67,7 +67,7 @@ def _part(signal: Floats, name: str, rng: np.random.Generator) -> Floats:
     """Return the whole recording, or 2.5 to 8 s of it."""
     shown = signal.copy()
     if name == "short":
-        length = int(rng.uniform(2.5, 8) * RATE_HZ)
+        length = int(rng.uniform(2.5, 8) * INPUT_RATE_HZ)
         first = int(rng.integers(signal.shape[1] - length + 1))
         shown = np.full_like(signal, np.nan)
         shown[:, :length] = signal[:, first : first + length]

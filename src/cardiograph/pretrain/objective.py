@@ -13,7 +13,7 @@ from cardiograph.pretrain.stream import Batch, Scales
 from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS
 
 AMPLITUDES: Final = ("Q", "R", "S", "ST", "T")
-WEIGHTS: Final = {"parameters": 1.0, "amplitudes": 1.0, "statements": 1.5, "views": 0.1, "age": 0.1, "sex": 0.1}
+TERM_WEIGHTS: Final = {"parameters": 1.0, "amplitudes": 1.0, "statements": 1.5, "views": 0.1, "age": 0.1, "sex": 0.1}
 """Weight of each term of the loss."""
 
 TEMPERATURE: Final = 0.1
@@ -69,7 +69,7 @@ class Objective:
     @staticmethod
     def total(terms: dict[str, Tensor]) -> Tensor:
         """Return the weighted sum of the terms."""
-        return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+        return torch.stack([TERM_WEIGHTS[name] * value for name, value in terms.items()]).sum()
 
 
 def _regression(answer: Tensor, wanted: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError  # only to catch the error: everything is loaded with weights_only
 from typing import Any, Final
 
 import torch
@@ -87,7 +88,7 @@ def pretrain(
         each: Called with a number of completed steps.
 
     Raises:
-        RunError: If the checkpoint of the folder belongs to another recipe.
+        RunError: If the checkpoint of the folder belongs to another recipe or is damaged, or cannot be written.
     """
     state = _State(recipe, records)
     state.resume(folder / CHECKPOINT)
@@ -153,16 +154,24 @@ class _State:
             "curves": self.curves,
             "sums": self._sums,
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.save(content, folder / f"{CHECKPOINT}.partial")
-        (folder / f"{CHECKPOINT}.partial").replace(folder / CHECKPOINT)
-        (folder / CURVES).write_text(json.dumps(self.curves, indent=1) + "\n", encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.save(content, folder / f"{CHECKPOINT}.partial")
+            (folder / f"{CHECKPOINT}.partial").replace(folder / CHECKPOINT)
+            (folder / CURVES).write_text(json.dumps(self.curves, indent=1) + "\n", encoding="utf-8")
+        except (OSError, RuntimeError) as error:  # torch raises RuntimeError if it cannot write
+            message = f"{folder}: the checkpoint cannot be written ({error}); free disk space, or choose another folder"
+            raise RunError(message) from error
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint, if the file exists."""
         if not path.exists():
             return
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+            message = f"{path}: is damaged ({type(error).__name__}); delete it to start the pretraining again"
+            raise RunError(message) from error
         changed = [name for name, value in self._identity.items() if content["recipe"].get(name) != value]
         if changed:
             message = (

@@ -15,8 +15,8 @@ from cardiograph.synthesis.clinical_rhythm import EVENTS, Rhythm, draw_rhythm, f
 from cardiograph.synthesis.clinical_waves import BeatTables, beat_tables
 from cardiograph.synthesis.heart import DOWER, SECONDS
 
-RATE_HZ: Final = 100.0
-SAMPLES: Final = round(SECONDS * RATE_HZ)
+CLINICAL_RATE_HZ: Final = 100.0
+CLINICAL_SAMPLES: Final = round(SECONDS * CLINICAL_RATE_HZ)
 _MARGIN: Final = 150
 _BEAT: Final = (-12, 88)
 _P: Final = (-4, 16)
@@ -54,7 +54,7 @@ def record_hearts(hearts: Sequence[ClinicalHeart], rng: np.random.Generator) -> 
         size = 1 + 0.03 * np.sin(2 * np.pi * lung[0][:, None] * events + lung[1][:, None])
         size = size + 0.02 * rng.standard_normal(events.shape)
         _add_events(leads, (events, early, size), waves, window)
-    leads = leads[:, _MARGIN : _MARGIN + SAMPLES].transpose(0, 2, 1)
+    leads = leads[:, _MARGIN : _MARGIN + CLINICAL_SAMPLES].transpose(0, 2, 1)
     noisy = _recorded(leads + _electrode_noise(len(hearts), rng), rng)
     signal = np.stack([twelve_leads(each) for each in noisy]).astype(np.float32)
     return Recordings(signal, _amplitudes(tables))
@@ -62,7 +62,7 @@ def record_hearts(hearts: Sequence[ClinicalHeart], rng: np.random.Generator) -> 
 
 def _between_beats(heart: ClinicalHeart, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return [samples, 8] activity of the atria that does not belong to single beats."""
-    time = (np.arange(SAMPLES + 2 * _MARGIN) - _MARGIN) / RATE_HZ
+    time = (np.arange(CLINICAL_SAMPLES + 2 * _MARGIN) - _MARGIN) / CLINICAL_RATE_HZ
     if heart.rhythm == "af":
         return np.asarray(fibrillation(heart, time, rng) @ DOWER.T)
     if heart.rhythm == "flutter":
@@ -100,8 +100,8 @@ def _add_events(
         rows = np.flatnonzero(np.isfinite(at))
         if not rows.size:
             break
-        sample = np.round(at[rows] * RATE_HZ).astype(np.intp)
-        fine = offsets / RATE_HZ - (at[rows] - sample / RATE_HZ)[:, None]
+        sample = np.round(at[rows] * CLINICAL_RATE_HZ).astype(np.intp)
+        fine = offsets / CLINICAL_RATE_HZ - (at[rows] - sample / CLINICAL_RATE_HZ)[:, None]
         added = _rendered(waves[rows, early[rows]], fine) * size[rows, None, None]
         place = sample[:, None] + offsets + _MARGIN
         leads[rows[:, None], place] += added
@@ -119,26 +119,26 @@ def _amplitudes(tables: Sequence[BeatTables]) -> Floats:
     """Measure Q, R, S, ST and T of the clean dominant beat in each lead."""
     window = np.arange(*_BEAT)
     beats = np.stack([each.beats[0] for each in tables])
-    clean = _rendered(beats, np.broadcast_to(window / RATE_HZ, (len(tables), len(window))))
+    clean = _rendered(beats, np.broadcast_to(window / CLINICAL_RATE_HZ, (len(tables), len(window))))
     found = np.zeros((len(tables), len(LEADS), 5), dtype=np.float32)
     for beat, table, row in zip(clean, tables, found, strict=True):
         leads = twelve_leads(beat.T)
-        onset, end = -_BEAT[0], -_BEAT[0] + round(table.qrs_s * RATE_HZ)
+        onset, end = -_BEAT[0], -_BEAT[0] + round(table.qrs_s * CLINICAL_RATE_HZ)
         ventricle = leads[:, onset - 1 : end + 2]
-        first = ventricle[:, : 2 + round(0.35 * table.qrs_s * RATE_HZ)]
+        first = ventricle[:, : 2 + round(0.35 * table.qrs_s * CLINICAL_RATE_HZ)]
         row[:, 0] = (-first.min(1)).clip(0)
         row[:, 1] = ventricle.max(1).clip(0)
         row[:, 2] = (-ventricle.min(1)).clip(0)
         row[:, 3] = leads[:, end + 6]
-        after = leads[:, min(end + 8, leads.shape[1] - 3) : onset + round(table.qt_s * RATE_HZ) + 3]
+        after = leads[:, min(end + 8, leads.shape[1] - 3) : onset + round(table.qt_s * CLINICAL_RATE_HZ) + 3]
         row[:, 4] = np.take_along_axis(after, np.abs(after).argmax(1)[:, None], 1)[:, 0]
     return found
 
 
 def _electrode_noise(hearts: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw [hearts, 8, samples] noise in mV: wander, muscle and hum of nine electrodes, as differences of leads."""
-    hertz = np.fft.rfftfreq(SAMPLES, 1 / RATE_HZ)
-    white = rng.standard_normal((2, hearts, 9, SAMPLES), dtype=np.float32)
+    hertz = np.fft.rfftfreq(CLINICAL_SAMPLES, 1 / CLINICAL_RATE_HZ)
+    white = rng.standard_normal((2, hearts, 9, CLINICAL_SAMPLES), dtype=np.float32)
     wander = np.exp(rng.normal(-3.2, 0.8, (hearts, 9, 1)))
     muscle = np.exp(rng.normal(-4.8, 0.8, (hearts, 1, 1))) * np.exp(0.4 * rng.standard_normal((hearts, 9, 1)))
     limit = rng.uniform(0.15, 0.7, (hearts, 1, 1))
@@ -146,7 +146,7 @@ def _electrode_noise(hearts: int, rng: np.random.Generator) -> NDArray[np.float6
     spectra = np.fft.rfft(white, axis=-1)
     spectra[0] *= wander * slow
     spectra[1] *= muscle * (hertz > 3)
-    electrodes = np.fft.irfft(spectra[0] + spectra[1], SAMPLES, axis=-1) + _artefacts(hearts, rng)
+    electrodes = np.fft.irfft(spectra[0] + spectra[1], CLINICAL_SAMPLES, axis=-1) + _artefacts(hearts, rng)
     right, left, foot = electrodes[:, 0], electrodes[:, 1], electrodes[:, 2]
     limb = np.stack([left - right, foot - right], axis=1)
     chest = electrodes[:, 3:] - ((right + left + foot) / 3)[:, None]
@@ -155,8 +155,8 @@ def _electrode_noise(hearts: int, rng: np.random.Generator) -> NDArray[np.float6
 
 def _artefacts(hearts: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw steps of single electrodes that decay, in one recording of five."""
-    found = np.zeros((hearts, 9, SAMPLES))
-    time = np.arange(SAMPLES) / RATE_HZ
+    found = np.zeros((hearts, 9, CLINICAL_SAMPLES))
+    time = np.arange(CLINICAL_SAMPLES) / CLINICAL_RATE_HZ
     for heart in np.flatnonzero(rng.random(hearts) < 0.2):
         since = time - rng.uniform(0, SECONDS)
         step = rng.normal(0, 0.35) * np.exp(-np.maximum(since, 0) / rng.uniform(0.05, 1.0)) * (since > 0)
@@ -166,7 +166,7 @@ def _artefacts(hearts: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _recorded(leads: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Apply a device to [hearts, 8, samples]: filters, gain, and in one recording of fifty swapped arm electrodes."""
-    hertz = np.fft.rfftfreq(SAMPLES, 1 / RATE_HZ)
+    hertz = np.fft.rfftfreq(CLINICAL_SAMPLES, 1 / CLINICAL_RATE_HZ)
     hearts = len(leads)
     low = rng.choice([0.0, 0.05, 0.15, 0.5, 0.67], hearts, p=[0.2, 0.3, 0.15, 0.2, 0.15])[:, None, None]
     high = rng.choice([25.0, 35.0, 40.0, 150.0], hearts, p=[0.05, 0.1, 0.25, 0.6])[:, None, None]
@@ -174,7 +174,7 @@ def _recorded(leads: NDArray[np.float64], rng: np.random.Generator) -> NDArray[n
     passed = (1j * hertz / (1j * hertz + low + 1e-9)) / np.sqrt(1 + (hertz / high) ** 4)
     passed *= np.exp(-0.5 * (2 * np.pi * hertz * blur) ** 2)
     passed[..., 0] = 0
-    filtered = np.fft.irfft(np.fft.rfft(leads.astype(np.float32), axis=-1) * passed, SAMPLES, axis=-1)
+    filtered = np.fft.irfft(np.fft.rfft(leads.astype(np.float32), axis=-1) * passed, CLINICAL_SAMPLES, axis=-1)
     filtered *= np.exp(0.08 * rng.standard_normal((hearts, 1, 1)))
     for heart in np.flatnonzero(rng.random(hearts) < 0.02):
         # swapped arms: lead I turns over, and II becomes III = II - I
