@@ -145,10 +145,10 @@ def seen_recordings() -> frozenset[str]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(WEIGHTS, "numpy") as file:
+        with safe_open(WEIGHTS_FILE, "numpy") as file:
             return frozenset(json.loads(file.metadata()["records"]))
     except (OSError, SafetensorError) as error:
-        message = f"weights {WEIGHTS}: cannot be read ({error}); install cardiograph again"
+        message = f"weights {WEIGHTS_FILE}: cannot be read ({error}); install cardiograph again"
         raise WeightsError(message) from error
 
 
