@@ -107,18 +107,19 @@ class GraphContent:
 
 @dataclass(frozen=True)
 class EncoderContent:
-    """The encoder of ECG pages and how it was run.
+    """The encoder of ECGs and how it was run.
 
     Args:
-        weights: ``imagenet``, ``random`` or a file name.
+        weights: Description of the weights.
         engine: Inference engine.
         precision: ``f32`` or ``bf16``.
         why: Reason for this precision.
         title: Display name of the encoder.
-        features: Number of features per page, dropped ones included.
+        features: Number of features per ECG, dropped ones included.
         dropped: Number of features that were dropped because they hardly vary.
-        view: Description of the part of a page that was used.
+        view: Description of the part of a page that was used; empty for an encoder of leads.
         fingerprint: Fingerprint of the encoder.
+        reads: What the encoder reads of an ECG: ``page`` or ``leads``.
     """
 
     weights: str
@@ -130,6 +131,19 @@ class EncoderContent:
     dropped: int = 0
     view: str = ""
     fingerprint: str = ""
+    reads: str = "page"
+
+    @property
+    def random(self) -> bool:
+        """Whether the weights are random."""
+        return self.weights.startswith("random")
+
+    @property
+    def description(self) -> str:
+        """The network and what it reads, for a sentence."""
+        if self.reads == "leads":
+            return f"{self.title}, which reads the leads of each ECG"
+        return f"{self.title} without its last layer, which reads the picture of each page"
 
 
 @dataclass(frozen=True)

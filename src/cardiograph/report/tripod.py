@@ -209,13 +209,13 @@ def _preparation(content: ReportContent) -> dict[str, Entry]:
     variables = () if content.clinical is None else content.clinical.variables
     named = [f"{v.title}{f' ({v.unit})' if v.unit else ''}" for v in variables]
     pages = content.encoder is not None
-    inputs = "; ".join(filter(None, [", ".join(named), "ECG pages, encoded by a fixed encoder" if pages else ""]))
+    inputs = "; ".join(filter(None, [", ".join(named), "ECGs, encoded by a fixed encoder" if pages else ""]))
     form = [
         "a logarithm is applied to " + ", ".join(v.title for v in variables if v.transform == "log")
         if any(v.transform == "log" for v in variables)
         else "",
         "values are scaled with statistics of the training records" if variables else "",
-        f"pages are encoded by a {content.encoder.title} that is not trained here" if content.encoder else "",
+        f"ECGs are encoded by {content.encoder.description}, and it is not trained here" if content.encoder else "",
     ]
     weighted = [note for note in content.notes if "loss weighs" in note or "augmented copies" in note]
     return {

@@ -59,11 +59,12 @@ def report_content(directory: RunDirectory) -> ReportContent:
     cohort, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
     sheet = directory.read_bytes("pages.png")
     copies = facts["copies"]
-    caption = (
-        f"Training records of the minority class, each next to an augmented copy ({copies} copies, first four shown)."
-        if copies
-        else "Encoder inputs of training records drawn at random, before scaling to 224 x 224 pixels."
-    )
+    caption = "Encoder inputs of training records drawn at random, before scaling to 224 x 224 pixels."
+    if config.needs == "leads":
+        caption = "Pages of training records drawn at random; the encoder reads their leads."
+    if copies:
+        what = "Training records of the minority class, each next to an augmented copy"
+        caption = f"{what} ({copies} copies, first four shown)."
     return ReportContent(
         title=f"{facts['source']} ({directory.path.resolve().name})",
         outcome=facts["outcome"],
@@ -184,7 +185,8 @@ def _encoder(facts: dict[str, Any], view: str) -> EncoderContent | None:
         title=encoder["title"],
         features=encoder["features"],
         dropped=len(facts["fusion"]["dead_image_features"]),
-        view=views[view],
+        view="" if encoder.get("reads") == "leads" else views[view],
+        reads=encoder.get("reads", "page"),
         fingerprint=encoder["fingerprint"],
     )
 
