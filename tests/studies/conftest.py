@@ -17,6 +17,8 @@ FAST = {"width": 16, "epochs": 12, "patience": 12}
 class Means:
     """Encoder stub: 512 means over the view."""
 
+    input_shape = (3, 224, 224)
+
     def run(self, inputs):
         for page in inputs:
             yield page[0, :224, :224].reshape(16, 14, 32, 7).mean(axis=(1, 3)).ravel().astype(np.float32)
