@@ -36,9 +36,9 @@ def recording(seed=0, **parameters):
 
 @pytest.fixture(scope="module")
 def measured_run(tmp_path_factory, settings):
-    """Run of 40 recordings, half of them with a left bundle branch block, on image and measurements."""
+    """Run of 26 recordings, half of them with a left bundle branch block, on image and measurements."""
     folder, rows = tmp_path_factory.mktemp("measured"), []
-    for number in range(40):
+    for number in range(26):
         block = number % 2
         ecg = recording(number, conduction="lbbb" if block else "normal", qrs_ms=150 if block else 90, rate=60 + number)
         (name, content), *_ = ecg_files(ecg, "dicom", f"p{number}").items()
