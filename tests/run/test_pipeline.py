@@ -286,6 +286,7 @@ def test_patients_to_be_scored_need_neither_label_nor_every_column(shared, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_hands_what_it_reads_to_the_encoder_and_lets_go_of_it(frame, learn, monkeypatch, tmp_path):
     from cardiograph.ingest import embed
     from cardiograph.ingest.context import InputStore
