@@ -142,7 +142,7 @@ class EncoderContent:
     def description(self) -> str:
         """The network and what it reads, for a sentence."""
         if self.reads == "leads":
-            return f"{self.title}, which reads the leads of each ECG"
+            return f"the {self.title}, which reads the leads of each ECG"
         return f"{self.title} without its last layer, which reads the picture of each page"
 
 
