@@ -15,6 +15,7 @@ from cardiograph.imaging.prepare import to_input
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.leads import read_leads
 from cardiograph.ingest.page_index import PageIndex, in_order, read_view
+from cardiograph.ingest.vectors import Vectors, cached_vectors
 from cardiograph.registry import Reads
 from cardiograph.threads import available_threads
 
@@ -70,30 +71,24 @@ def _embed_leads(
     engine, fingerprint = encoder
     keys = {row: page_index.page(row)[1].file_sha256 for row in rows}
     first = {key: row for row, key in reversed(keys.items())}
-    known = {key: context.cache.embedding(fingerprint, key) for key in first}
-    found = {key: embedding for key, embedding in known.items() if embedding is not None}
-    missing = [key for key in first if key not in found]
-    context.progress.start(stage, len(first), unit="ECGs")
-    context.progress.advance(len(found))
-    with context.paced(stage, len(missing)):
-        readable = deque[str]()
+
+    def compute(missing: list[str]) -> Vectors:
+        readable, unreadable = deque[str](), list[str]()
 
         def inputs() -> Iterator[NDArray[np.float32]]:
             leads = read_leads(page_index, [first[key] for key in missing], context)
             for key, each in zip(missing, leads, strict=True):
-                if each is None:
-                    context.progress.advance()
-                else:
-                    readable.append(key)
+                (unreadable if each is None else readable).append(key)
+                if each is not None:
                     yield leads_input(each)
 
         for embedding in engine.run(inputs()):
-            key = readable.popleft()
-            context.cache.keep_embedding(fingerprint, key, embedding)
-            found[key] = embedding
-            context.progress.advance()
-    readable_keys = {row: key for row, key in keys.items() if key in found}
-    return _by_record(len(page_index.facts), readable_keys, found, fingerprint)
+            yield readable.popleft(), embedding
+        yield from ((key, None) for key in unreadable)
+
+    found = cached_vectors(stage, list(first), compute, fingerprint, context, unit="ECGs")
+    known = {row: key for row, key in keys.items() if key in found}
+    return _by_record(len(page_index.facts), known, found, fingerprint)
 
 
 def _by_record(
@@ -127,14 +122,9 @@ def embed_all(
         Key -> [width] float32 embedding.
     """
     engine, fingerprint = encoder
-    known = {key: context.cache.embedding(fingerprint, key) for key in keys}
-    found = {key: embedding for key, embedding in known.items() if embedding is not None}
-    missing = [key for key in keys if key not in found]
-    context.progress.start(stage, len(keys), unit="images")
-    context.progress.advance(len(found))
-    with context.paced(stage, len(missing)), ThreadPoolExecutor(available_threads()) as pool:
-        for key, embedding in zip(missing, engine.run(in_order(pool, load, missing)), strict=True):
-            context.cache.keep_embedding(fingerprint, key, embedding)
-            found[key] = embedding
-            context.progress.advance()
-    return found
+
+    def compute(missing: list[str]) -> Vectors:
+        with ThreadPoolExecutor(available_threads()) as pool:
+            yield from zip(missing, engine.run(in_order(pool, load, missing)), strict=True)
+
+    return cached_vectors(stage, keys, compute, fingerprint, context, unit="images")

@@ -17,6 +17,7 @@ from cardiograph.ecg.pages import LEADS_VERSION, read_leads_again
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.page_index import PageFacts, PageIndex, in_order, require_same_file
+from cardiograph.ingest.vectors import Vectors, cached_vectors
 from cardiograph.threads import available_threads
 
 
@@ -33,16 +34,13 @@ def measure_ecgs(page_index: PageIndex, context: RunContext) -> NDArray[np.float
     """
     files = [None if facts is None else facts.file_sha256 for facts in page_index.facts]
     different = {digest: row for row, digest in reversed([*enumerate(files)]) if digest is not None}
-    found = {digest: context.cache.embedding(MEASUREMENT_PREPARATION, digest) for digest in different}
-    missing = [digest for digest, values in found.items() if values is None]
-    context.progress.start("measuring ECGs", len(different), unit="ECGs")
-    context.progress.advance(len(different) - len(missing))
-    with context.paced("measuring ECGs", len(missing)):
-        rows = [different[digest] for digest in missing]
-        for digest, leads in zip(missing, read_leads(page_index, rows, context), strict=True):
-            found[digest] = values = measurement_vector(leads).astype(np.float32)
-            context.cache.keep_embedding(MEASUREMENT_PREPARATION, digest, values)
-            context.progress.advance()
+
+    def compute(missing: list[str]) -> Vectors:
+        leads = read_leads(page_index, [different[digest] for digest in missing], context)
+        for digest, each in zip(missing, leads, strict=True):
+            yield digest, measurement_vector(each).astype(np.float32)
+
+    found = cached_vectors("measuring ECGs", list(different), compute, MEASUREMENT_PREPARATION, context, unit="ECGs")
     table = np.full((len(files), len(MEASUREMENTS)), np.nan)
     for row, key in enumerate(files):
         if key is not None:
