@@ -15,7 +15,7 @@ from cardiograph.ecg.measure.quality import assess, pacing_spikes
 from cardiograph.ecg.measure.reference import MEASUREMENTS, MeasurementSpec
 from cardiograph.ecg.measure.shapes import Shape, Unmeasurable
 
-MEASUREMENT_VERSION = "1"
+MEASUREMENT_VERSION = "2"
 """Version of the measurements: it changes whenever the same leads give other values."""
 
 LOW_QUALITY = 0.3
