@@ -7,6 +7,7 @@ import torch
 from safetensors import safe_open
 
 from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.errors import InputError, RunError
 from cardiograph.pretrain.card import card
 from cardiograph.pretrain.layouts import random_views
@@ -24,9 +25,9 @@ TINY = Recipe(hearts=8, batch=2, pairs=2, seed=3)
 def records():
     signal = np.random.default_rng(0).normal(size=(3, 12, 1000)).astype(np.float32)
     signal[1, :, 700:] = np.nan
-    return Records(
-        signal, np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32), ("a", "b", "c")
-    )
+    measured = np.random.default_rng(1).normal(size=(3, len(MEASUREMENTS))).astype(np.float32)
+    age, male = np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32)
+    return Records(signal, age, male, measured, ("a", "b", "c"))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,8 @@ def test_views_become_longer_and_hidden_leads_have_no_target():
     assert first.hearts.shape == (4, 24, 250) and last.hearts.shape == (4, 24, 1000)
     for batch in (first, last):
         hidden = ~batch.hearts[:, len(LEADS) :].any(2)
-        assert np.isnan(batch.amplitudes[hidden]).all() and np.isfinite(batch.amplitudes[~hidden]).all()
+        heights = batch.measurements[:, [list(MEASUREMENTS).index(f"r_{lead}") for lead in LEADS]]
+        assert np.isnan(heights[hidden]).all() and np.isfinite(heights[~hidden]).all()
 
 
 def test_another_seed_draws_other_hearts():
@@ -124,7 +126,7 @@ def test_targets_that_do_not_exist_change_nothing():
     nothing = dataclasses.replace(batch, parameters=np.full_like(batch.parameters, np.nan))
     terms = objective.terms(network, heads, nothing)
     assert terms["parameters"] == 0
-    assert set(terms) == {"parameters", "amplitudes", "statements"}
+    assert set(terms) == {"parameters", "measurements", "statements"}
     assert Objective.total(objective.terms(network, heads, batch)) > Objective.total(terms)
 
 

@@ -10,7 +10,7 @@ from cardiograph.pretrain.training import Recipe, Trained
 
 _TASKS: Final = {
     "parameters": "parameters of the heart, Huber loss in standard deviations",
-    "amplitudes": "Q, R, S, ST and T of each lead, Huber loss in standard deviations",
+    "measurements": "measurements of the ECG, Huber loss in half ranges",
     "statements": "statements, cross-entropy",
     "views": "recognition of the other view of a recording, cross-entropy",
     "age": "age, Huber loss in units of 20 years",

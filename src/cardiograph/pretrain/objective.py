@@ -7,28 +7,33 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.encoders.ecg_network import WIDTH
 from cardiograph.pretrain.stream import Batch, Scales
 from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS
 
-AMPLITUDES: Final = ("Q", "R", "S", "ST", "T")
-TERM_WEIGHTS: Final = {"parameters": 1.0, "amplitudes": 1.0, "statements": 1.5, "views": 0.1, "age": 0.1, "sex": 0.1}
+TERM_WEIGHTS: Final = {"parameters": 1.0, "measurements": 3.0, "statements": 1.5, "views": 0.1, "age": 0.1, "sex": 0.1}
 """Weight of each term of the loss."""
 
 TEMPERATURE: Final = 0.1
+_FAR: Final = 4.0
+"""Measurements farther from the median, in half ranges, count as that far."""
+
 _HIDDEN: Final = 512
 _PROJECTION: Final = 128
 
 
 class Heads(nn.Module):
-    """A layer on the embedding that all tasks share, and a linear head for each of them."""
+    """A layer on the embedding that the tasks share, and a linear head for each of them.
+
+    The head of the measurements reads the embedding itself, so that a linear model finds them there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.shared = nn.Sequential(nn.Linear(WIDTH, _HIDDEN), nn.ReLU())
         self.values = nn.Linear(_HIDDEN, len(PARAMETERS))
-        self.amplitudes = nn.Linear(_HIDDEN, len(LEADS) * len(AMPLITUDES))
+        self.measurements = nn.Linear(WIDTH, len(MEASUREMENTS))
         self.statements = nn.Linear(_HIDDEN, len(STATEMENTS))
         self.projection = nn.Linear(_HIDDEN, _PROJECTION)
         self.person = nn.Linear(_HIDDEN, 2)
@@ -43,18 +48,19 @@ class Objective:
 
     def __init__(self, scales: Scales) -> None:
         self._mean, self._spread = torch.from_numpy(scales.mean), torch.from_numpy(scales.spread)
-        self._amplitude = torch.from_numpy(scales.amplitude)
+        self._median, self._range = torch.from_numpy(scales.median), torch.from_numpy(scales.range)
 
     def terms(self, network: nn.Module, heads: Heads, batch: Batch) -> dict[str, Tensor]:
         """Return each term of the loss of one batch, without its weight."""
         hearts = torch.from_numpy(batch.hearts)
-        embedding = heads.shared(network(torch.cat([hearts, torch.from_numpy(batch.records)])))
-        drawn, real = embedding[: len(hearts)], embedding[len(hearts) :]
+        embedding = network(torch.cat([hearts, torch.from_numpy(batch.records)]))
+        shared = heads.shared(embedding)
+        drawn, real = shared[: len(hearts)], shared[len(hearts) :]
         wanted = (torch.from_numpy(batch.parameters) - self._mean) / self._spread
-        heights = (torch.from_numpy(batch.amplitudes) / self._amplitude).flatten(1)
+        measured = ((torch.from_numpy(batch.measurements) - self._median) / self._range).clamp(-_FAR, _FAR)
         found = {
             "parameters": _regression(heads.values(drawn), wanted),
-            "amplitudes": _regression(heads.amplitudes(drawn), heights),
+            "measurements": _regression(heads.measurements(embedding), measured),
             "statements": nn.functional.binary_cross_entropy_with_logits(
                 heads.statements(drawn), torch.from_numpy(batch.statements)
             ),
