@@ -93,8 +93,9 @@ class EcgNetwork(nn.Module):
     """Residual network over time: [n, 24, 1000] inputs of :func:`leads_input` -> [n, 512] embeddings.
 
     Two convolutions with the same weights for every lead describe its waves; residual blocks then combine the leads.
-    The embedding is the mean, standard deviation, maximum and minimum over time of 128 features. What was not recorded
-    has no part in it: mean and standard deviation weight each moment by the share of leads recorded then.
+    Mean, standard deviation, maximum and minimum over time of 128 features go through one more layer, which gives the
+    embedding. What was not recorded has no part in it: mean and standard deviation weight each moment by the share of
+    leads recorded then.
 
     Source: He et al., Deep Residual Learning, CVPR 2016, in one dimension.
     """
@@ -108,6 +109,7 @@ class EcgNetwork(nn.Module):
         self.blocks = nn.Sequential(_Block(17 * len(LEADS), 128, 5), _Block(128, 256, 3))
         self.readout = nn.Conv1d(256, WIDTH // 4, 1, bias=False)
         self.readout_norm = nn.BatchNorm1d(WIDTH // 4)
+        self.embedding = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.GELU())
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [n, 24, 1000] inputs to [n, 512] embeddings."""
@@ -117,7 +119,8 @@ class EcgNetwork(nn.Module):
         waves = self.stem(leads)
         waves = waves.reshape(-1, len(LEADS), 16, waves.shape[2]) * coarse[:, :, None]
         both = cat([waves.flatten(1, 2), coarse], dim=1)
-        return _pooled(self.readout_norm(self.readout(self.blocks(both))), mask)
+        pooled: Tensor = self.embedding(_pooled(self.readout_norm(self.readout(self.blocks(both))), mask))
+        return pooled
 
 
 def _pooled(waves: Tensor, mask: Tensor) -> Tensor:

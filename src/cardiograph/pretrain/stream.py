@@ -30,6 +30,12 @@ PARTS: Final = 4
 VIEWS: Final = 4
 """Views of each heart; drawing a heart takes longer than learning from a short view of it."""
 
+SHARES: Final = (0.03, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95)
+"""Shares of the hearts that do not exceed the limits of a measurement."""
+
+SOFTNESS: Final = 0.07
+"""Softness of a limit as a share of the distance from the 5th to the 95th percentile."""
+
 _AHEAD: Final = 12
 
 PILOT_HEARTS: Final = 512
@@ -155,14 +161,14 @@ class Scales:
     Args:
         mean: [parameters] means.
         spread: [parameters] standard deviations.
-        median: [measurements] medians.
-        range: [measurements] half the distance from the 5th to the 95th percentile.
+        limits: [measurements, limits] values that the given ``SHARES`` of the hearts do not exceed.
+        softness: [measurements] distance from a limit at which a value clearly lies on one side.
     """
 
     mean: Floats
     spread: Floats
-    median: Floats
-    range: Floats
+    limits: Floats
+    softness: Floats
 
 
 @lru_cache(maxsize=1)
@@ -171,6 +177,10 @@ def scales() -> Scales:
     rng = np.random.default_rng(0)
     hearts = [draw_heart(rng) for _ in range(PILOT_HEARTS)]
     values = np.stack([parameters(heart) for heart in hearts])
-    low, middle, high = np.nanquantile(record_hearts(hearts, rng).measurements, (0.05, 0.5, 0.95), axis=0)
-    half = ((high - low) / 2 + 1e-6).astype(np.float32)
-    return Scales(np.nanmean(values, 0), np.nanstd(values, 0) + 1e-6, middle.astype(np.float32), half)
+    measured = record_hearts(hearts, rng).measurements
+    limits = np.nanquantile(measured, SHARES, axis=0).T
+    low, high = np.nanquantile(measured, (0.05, 0.95), axis=0)
+    softness = SOFTNESS * (high - low) + 1e-6
+    return Scales(
+        np.nanmean(values, 0), np.nanstd(values, 0) + 1e-6, *(x.astype(np.float32) for x in (limits, softness))
+    )
