@@ -32,7 +32,8 @@ from sklearn.preprocessing import StandardScaler
 
 from cached_ecgs import read_cached
 from cardiograph.ecg.read_any import read_any
-from cardiograph.encoders.ecg_network import INPUT_SHAPE, EcgNetwork, ecg_network, leads_input
+from cardiograph.encoders.ecg_network import EcgNetwork, ecg_network
+from cardiograph.encoders.leads_input import INPUT_SHAPE, leads_input
 from cardiograph.errors import EcgError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -57,7 +58,7 @@ def networks(weights: Path | None) -> dict[str, torch.nn.Module]:
 
 
 def embed(network: torch.nn.Module, inputs: np.ndarray) -> np.ndarray:
-    """[n, 24, 1000] inputs -> [n, 512] embeddings."""
+    """[n, 24, 1112] inputs -> [n, 512] embeddings."""
     with torch.inference_mode():
         parts = [network(torch.from_numpy(inputs[at : at + 64])).numpy() for at in range(0, len(inputs), 64)]
     return np.concatenate(parts)
@@ -70,7 +71,7 @@ def probe(values: np.ndarray, labels: np.ndarray) -> Any:  # noqa: ANN401
 
 
 def read_recordings(shared: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs [n, 24, 1000] and labels [n, 5] of the shared PTB-XL recordings, earliest first."""
+    """Inputs [n, 24, 1112] and labels [n, 5] of the shared PTB-XL recordings, earliest first."""
     folder = shared / "data" / "ptb-xl"
     with (folder / "records.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
@@ -99,7 +100,7 @@ def read_pages(shared: Path, cache: Path | None) -> tuple[np.ndarray, np.ndarray
     folder = shared / "data" / "ecg-pages"
     with (folder / "manifest.csv").open(newline="") as handle:
         classes = {row["image"]: row["class"] for row in csv.DictReader(handle)}
-    inputs, known = np.zeros((len(classes), 24, 1000), np.float32), np.ones(len(classes), dtype=bool)
+    inputs, known = np.zeros((len(classes), *INPUT_SHAPE), np.float32), np.ones(len(classes), dtype=bool)
     for place, name in enumerate(sorted(classes)):
         try:
             inputs[place] = leads_input(read_cached(folder / name, cache))

@@ -45,7 +45,7 @@ def test_views_show_what_a_recording_or_a_page_shows():
     views = random_views(signals, np.random.default_rng(0))
     masks = views[:, 12:]
     shown = masks.sum(2).max(1)
-    assert views.shape == (200, 24, 1000)
+    assert views.shape == (200, 24, 1112)
     assert not views[:, :12][masks == 0].any()
     assert (shown == 1000).mean() > 0.4
     assert (masks.sum(2) < 251).any(1).mean() > 0.3, "pages of 3 x 4 leads"
@@ -70,7 +70,7 @@ def test_a_step_is_always_the_same_and_hearts_return_in_other_views(records):
 def test_views_become_longer_and_hidden_leads_have_no_target():
     stream = Stream(seed=0, steps=16, hearts=4, pairs=0)
     first, last = stream[0], stream[15]
-    assert first.hearts.shape == (4, 24, 250) and last.hearts.shape == (4, 24, 1000)
+    assert first.hearts.shape == (4, 24, 362) and last.hearts.shape == (4, 24, 1112)
     for batch in (first, last):
         hidden = ~batch.hearts[:, len(LEADS) :].any(2)
         heights = batch.measurements[:, [list(MEASUREMENTS).index(f"r_{lead}") for lead in LEADS]]
@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_and_a_folder_that_cannot_be_written_are_named(tmp_
 def test_targets_that_do_not_exist_change_nothing():
     objective, heads = Objective(scales()), Heads()
     batch = Stream(seed=0, steps=2, hearts=6, pairs=0)[0]
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24 * 250, 512))
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24 * 362, 512))
     nothing = dataclasses.replace(batch, parameters=np.full_like(batch.parameters, np.nan))
     terms = objective.terms(network, heads, nothing)
     assert terms["parameters"] == 0

@@ -25,8 +25,8 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     ],
     *,
     hearts: Annotated[
-        int, typer.Option(min=1, help="Number of drawn hearts; 64,000 took 36 minutes on two shared cores.")
-    ] = 100_000,
+        int, typer.Option(min=1, help="Number of drawn hearts; 48,000 took about 50 minutes on two shared cores.")
+    ] = 48_000,
     records: Annotated[
         Path | None,
         typer.Option(

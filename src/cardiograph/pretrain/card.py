@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from cardiograph.encoders.ecg_network import PREPARATION, WIDTH
+from cardiograph.encoders.ecg_network import WIDTH
+from cardiograph.encoders.leads_input import PREPARATION
 from cardiograph.pretrain.records import Records
 from cardiograph.pretrain.training import Recipe, Trained
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiograph.encoders.ecg_network import INPUT_SHAPE
+from cardiograph.encoders.leads_input import INPUT_SHAPE
 from cardiograph.encoders.engine import probe_input
 from cardiograph.encoders.readings import PROBE_VALUES
 from cardiograph.pretrain.layouts import random_views

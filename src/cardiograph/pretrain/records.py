@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.leads import LEADS
-from cardiograph.encoders.ecg_network import leads_input
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.resample import resample
+from cardiograph.encoders.leads_input import INPUT_RATE_HZ, SAMPLES
 from cardiograph.errors import EcgError, InputError, Issue
 
 MAX_AGE = 110
@@ -69,9 +70,7 @@ def read_records(folder: Path, *, each: Callable[[], None] = lambda: None) -> Re
         except EcgError as error:
             issues += error.issues
         else:
-            prepared = leads_input(ecg)
-            leads, masks = prepared[: len(LEADS)], prepared[len(LEADS) :]
-            signals.append(np.where(masks > 0, leads, np.float32(np.nan)))
+            signals.append(_ten_seconds(ecg))
             measured.append(ecg.measure().vector().astype(np.float32))
             hashes.append(ecg.content_hash())
         each()
@@ -80,6 +79,17 @@ def read_records(folder: Path, *, each: Callable[[], None] = lambda: None) -> Re
         raise InputError(message, issues)
     known = _age_and_sex(folder, paths)
     return Records(np.stack(signals), known[:, 0], known[:, 1], np.stack(measured), tuple(hashes))
+
+
+def _ten_seconds(ecg: Ecg) -> Floats:
+    """Return [12, 1000] leads at 100 Hz with a median of 0, NaN where nothing was recorded."""
+    signal = resample(ecg.signal, ecg.rate, INPUT_RATE_HZ)[:, :SAMPLES]
+    found = np.full((len(signal), SAMPLES), np.nan, dtype=np.float32)
+    found[:, : signal.shape[1]] = signal
+    for row in found:
+        if np.isfinite(row).any():
+            row -= np.nanmedian(row)
+    return found
 
 
 def _age_and_sex(folder: Path, paths: list[Path]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.measure.reference import MEASUREMENTS
-from cardiograph.encoders.ecg_network import INPUT_SHAPE
+from cardiograph.encoders.leads_input import BEAT_SAMPLES, INPUT_SHAPE, SAMPLES
 from cardiograph.pretrain.layouts import random_views
 from cardiograph.synthesis.clinical_findings import draw_heart
 from cardiograph.synthesis.clinical_heart import parameters, statements
@@ -21,8 +21,8 @@ from cardiograph.synthesis.clinical_recording import record_hearts
 if TYPE_CHECKING:
     from cardiograph.pretrain.records import Records
 
-LENGTHS: Final = ((0.7, 250), (0.9, 500), (1.0, INPUT_SHAPE[1]))
-"""Until which share of the steps views have how many samples; short views take a quarter of the time of long ones."""
+LENGTHS: Final = ((0.7, 250), (0.9, 500), (1.0, SAMPLES))
+"""Until which share of the steps recordings have how many samples; short ones take a quarter of the time of long ones."""
 
 PARTS: Final = 4
 """Batches for which hearts are drawn at once."""
@@ -48,10 +48,10 @@ class Batch:
     """Inputs and targets of one training step.
 
     Args:
-        hearts: [hearts, 24, samples] views of drawn hearts.
+        hearts: [hearts, 24, samples + 112] views of drawn hearts.
         parameters: [hearts, parameters] targets, NaN where undefined.
         statements: [hearts, statements] 0 or 1.
-        records: [2 * records, 24, samples] two views of each real recording, first views first.
+        records: [2 * records, 24, samples + 112] two views of each real recording, first views first.
         measurements: [hearts + 2 * records, measurements] targets, NaN where there is no value or the view does not
             show the lead.
         age: [2 * records] years, NaN if unknown.
@@ -99,7 +99,7 @@ class Stream:
         views = random_views(drawn.signal, rng, samples=samples)
         measured = _of_shown_leads(drawn.measurements, views)
         if self.records is None:
-            empty = np.zeros((0, INPUT_SHAPE[0], samples), np.float32)
+            empty = np.zeros((0, INPUT_SHAPE[0], samples + BEAT_SAMPLES), np.float32)
             return Batch(views, drawn.parameters, drawn.statements, empty, measured, empty[:, 0, 0], empty[:, 0, 0])
         known = self.records
         chosen = rng.choice(len(known.signal), min(self.pairs, len(known.signal)), replace=False)

@@ -41,7 +41,7 @@ class Recipe:
         decay: Weight decay of AdamW.
     """
 
-    hearts: int = 100_000
+    hearts: int = 48_000
     seed: int = 0
     batch: int = 64
     pairs: int = 16

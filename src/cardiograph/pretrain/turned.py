@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import INDEPENDENT, LEADS, twelve_leads
-from cardiograph.encoders.ecg_network import INPUT_RATE_HZ
+from cardiograph.encoders.leads_input import INPUT_RATE_HZ
 from cardiograph.pretrain.records import Records
 from cardiograph.synthesis.heart import DOWER
 
