@@ -6,17 +6,25 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.measure.reference import MEASUREMENTS
+from cardiograph.encoders.engine import probe_input
+from cardiograph.encoders.leads_input import INPUT_SHAPE
+from cardiograph.encoders.readings import load_heads
 from cardiograph.errors import InputError, RunError
 from cardiograph.pretrain.card import card
 from cardiograph.pretrain.layouts import random_views
 from cardiograph.pretrain.objective import Heads, Objective
+from cardiograph.pretrain.readings import READINGS, write_readings
 from cardiograph.pretrain.records import Records, read_records
 from cardiograph.pretrain.stream import PARTS, Stream, scales
 from cardiograph.pretrain.training import CHECKPOINT, Recipe, pretrain
+from cardiograph.pretrain.turned import with_turned_copies
 from cardiograph.pretrain.weights_file import write_weights
-from cardiograph.synthesis.clinical_heart import PARAMETERS
+from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS, ClinicalHeart
+from cardiograph.synthesis.clinical_recording import record_hearts
+from cardiograph.synthesis.waves import Heart
 
 TINY = Recipe(hearts=8, batch=2, pairs=2, seed=3)
 
@@ -43,10 +51,10 @@ def trained(records, folder):
 def test_views_show_what_a_recording_or_a_page_shows():
     signals = np.random.default_rng(1).normal(size=(200, 12, 1000)).astype(np.float32)
     views = random_views(signals, np.random.default_rng(0))
-    masks = views[:, 12:]
+    masks = views[:, 12:, :1000]
     shown = masks.sum(2).max(1)
     assert views.shape == (200, 24, 1112)
-    assert not views[:, :12][masks == 0].any()
+    assert not views[:, :12][views[:, 12:] == 0].any()
     assert (shown == 1000).mean() > 0.4
     assert (masks.sum(2) < 251).any(1).mean() > 0.3, "pages of 3 x 4 leads"
     assert masks[:, :, 0].any(1).all(), "each view begins with a lead"
@@ -163,3 +171,34 @@ def test_recordings_are_read_with_age_and_sex(shared, tmp_path):
 def test_a_folder_without_recordings_is_refused(tmp_path):
     with pytest.raises(InputError, match="no WFDB header"):
         read_records(tmp_path)
+
+
+def test_readings_are_calibrated_on_new_hearts_and_recognise_their_encoder(trained, tmp_path):
+    write_readings(trained, tmp_path / READINGS, hearts=40)
+    heads = load_heads(tmp_path / READINGS)
+    assert heads.names == STATEMENTS
+    fixed = torch.from_numpy(probe_input(INPUT_SHAPE)[None])
+    with torch.inference_mode():
+        assert heads.fit(trained.network(fixed)[0].tolist())
+    found = heads.read(np.zeros(512, np.float32))
+    assert all(0 <= each.probability <= 1 for each in found.statements)
+    assert all(each.error > 0 for each in found.values)
+
+
+def test_turned_copies_keep_einthoven_and_are_measured_anew():
+    hearts = [ClinicalHeart(heart=Heart(rate=rate, rr_spread=0.003)) for rate in (60, 75)]
+    signal = record_hearts(hearts, np.random.default_rng(0)).signal
+    signal[1, :, 800:] = np.nan
+    measured = np.stack([Ecg(signal=one, rate=100.0, source="test").measure().vector() for one in signal])
+    age, male = np.array([40, 60], np.float32), np.array([0, 1], np.float32)
+    records = Records(signal, age, male, measured.astype(np.float32), ("a", "b"))
+    more = with_turned_copies(records, 2, seed=1)
+    assert more.signal.shape == (6, 12, 1000) and more.hashes == ("a", "b")
+    np.testing.assert_array_equal(more.signal[:2], signal)
+    assert more.age.tolist() == [40, 60, 40, 40, 60, 60]
+    lead = dict(zip(LEADS, more.signal.transpose(1, 0, 2), strict=True))
+    np.testing.assert_allclose(lead["I"] + lead["III"], lead["II"], atol=1e-4)
+    at = list(MEASUREMENTS)
+    axes, rates = more.measurements[:, at.index("qrs_axis")], more.measurements[:, at.index("heart_rate")]
+    assert len(np.unique(axes.round(1))) == 6
+    assert abs(rates[2] - 60) < 30 and rates[2] != rates[3]

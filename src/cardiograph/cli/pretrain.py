@@ -20,7 +20,8 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     out: Annotated[
         Path,
         typer.Argument(
-            help="Folder for ecg.safetensors, ecg-readings.safetensors, card.md, curves.json and the checkpoint. Resumes an unfinished pretraining."
+            help="Folder for ecg.safetensors, ecg-readings.safetensors, card.md, curves.json and the checkpoint. Resumes an "
+            "unfinished pretraining."
         ),
     ],
     *,

@@ -49,7 +49,9 @@ class _Block(nn.Module):
 
 
 class EcgNetwork(nn.Module):
-    """Network of two branches: [n, 24, 1112] inputs of :func:`cardiograph.encoders.leads_input.leads_input` -> [n, 512] embeddings.
+    """Network of two branches: [n, 24, 1112] inputs -> [n, 512] embeddings.
+
+    Inputs come from :func:`cardiograph.encoders.leads_input.leads_input`.
 
     *Rhythm*: two convolutions with the same weights for every lead describe the waves of the recording, residual blocks
     combine the leads, and mean, standard deviation, maximum and minimum over time summarise them. What was not recorded

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiograph.encoders.leads_input import INPUT_SHAPE
 from cardiograph.encoders.engine import probe_input
+from cardiograph.encoders.leads_input import INPUT_SHAPE
 from cardiograph.encoders.readings import PROBE_VALUES
 from cardiograph.pretrain.layouts import random_views
 from cardiograph.pretrain.stream import scales
