@@ -7,11 +7,16 @@ right if rows, columns, order and strips are those of the page. Each page is a l
 scored, so that a run can be stopped and continued. Prints JSON over the pages of the state file. Usage:
 
     python benchmarks/distorted_pages.py --set own --pages 500 --state own.jsonl [--half development|final] [--seconds 400]
+    python benchmarks/distorted_pages.py --set own --failing --state failing.jsonl
+
+`--failing` takes the pages of `benchmarks/failing_pages.csv`: pages of the development half that were not read rightly, with
+the cause that is seen on the picture.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import time
 from collections import Counter, defaultdict
@@ -87,6 +92,12 @@ def run(name: str, numbers: list[int], path: Path, seconds: float) -> None:
             state.flush()
 
 
+def failing_numbers(name: str) -> list[int]:
+    """Numbers of the listed pages of a set that were not read rightly."""
+    with Path(__file__).with_name("failing_pages.csv").open(newline="") as file:
+        return [int(row["number"]) for row in csv.DictReader(file) if row["set"] == name]
+
+
 def figures(rows: list[Scores]) -> dict[str, object]:
     """Figures of some pages."""
     snr = np.array([value for row in rows for value, _ in row["leads"].values()] or [np.nan])
@@ -126,13 +137,15 @@ def main() -> None:
     parser.add_argument("--set", choices=SETS, default="own")
     parser.add_argument("--pages", type=int, default=16)
     parser.add_argument("--half", choices=(*HALVES, "all"), default="all")
+    parser.add_argument("--failing", action="store_true", help="the listed failing pages only")
     parser.add_argument("--state", type=Path, help="file with a line for each page; default: results/SET.jsonl")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no page after this time")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     path = options.state or Path(__file__).with_name("results") / f"{options.set}.jsonl"
     path.parent.mkdir(exist_ok=True)
-    wanted = [number for number in range(options.pages) if options.half in ("all", half_of(number))]
+    numbers = failing_numbers(options.set) if options.failing else list(range(options.pages))
+    wanted = [number for number in numbers if options.half in ("all", half_of(number))]
     done = {row["number"] for row in read_state(path, options.set)}
     run(options.set, [number for number in wanted if number not in done], path, options.seconds)
     rows = [row for row in read_state(path, options.set) if row["number"] in wanted]
