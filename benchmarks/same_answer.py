@@ -5,7 +5,7 @@ Patients that it has not seen are then written in each format, read, measured an
 written are the voltages, against the step of the format, the measurements, and the probability; a PDF, which prints no zero
 line, is compared after the median of each lead is removed. Prints JSON. Usage:
 
-    python benchmarks/same_answer.py [--patients 60] [--new 5]
+    python benchmarks/same_answer.py [--patients 60] [--new 5] [--run FOLDER]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from cardiograph.synthesis.patients import patient_records
 from ecg_files.formats import FORMATS, STEP_UV, pdf
 
 SEED = 11
-WRITERS = {**FORMATS, "pdf": pdf}
+WRITERS = {**FORMATS, "pdf": partial(pdf, simplified=False), "pdf, points left out": pdf}
 
 
 def new_ecg(number: int) -> Ecg:
@@ -66,7 +67,7 @@ def figures_of(name: str, ecgs: list[Ecg], predictor: Predictor, folder: Path) -
             (place / file).write_bytes(content)
         path = place / next(iter(files))
         read = read_ecg(path)
-        voltages.append(largest_difference(ecg, read, centred=name == "pdf"))
+        voltages.append(largest_difference(ecg, read, centred=name.startswith("pdf")))
         before, after = (measure(each).vector([*MEASUREMENTS]) for each in (ecg, read))
         same = np.isclose(before, after, atol=1e-6, rtol=1e-6, equal_nan=True)
         measured.append(int(same.sum()))
@@ -80,19 +81,24 @@ def figures_of(name: str, ecgs: list[Ecg], predictor: Predictor, folder: Path) -
     }
 
 
+def trained(folder: Path, patients: int) -> Path:
+    """Folder of a run with the default encoder and a block of measurements, on synthetic recordings."""
+    os.environ.setdefault("CARDIOGRAPH_CACHE", str(folder / "cache"))
+    table = write_cohort(folder / "cohort", patients=patients, seed=SEED, files="signals")
+    settings = {"fusion": {"measurements": 1.0}, "model": {"epochs": 30}, "evaluation": {"bootstrap": 200}}
+    return run(table, folder / "run", load_config(None, settings)).path
+
+
 def main() -> None:
     """Train, compare, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patients", type=int, default=60, help="synthetic patients of the model")
     parser.add_argument("--new", type=int, default=5, help="new patients")
+    parser.add_argument("--run", type=Path, help="finished run to use instead of a new one")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        os.environ.setdefault("CARDIOGRAPH_CACHE", str(folder / "cache"))
-        table = write_cohort(folder / "cohort", patients=options.patients, seed=SEED, files="signals")
-        settings = {"fusion": {"measurements": 1.0}, "model": {"epochs": 30}, "evaluation": {"bootstrap": 200}}
-        made = run(table, folder / "run", load_config(None, settings))
-        predictor = Predictor.load(made.path)
+        predictor = Predictor.load(options.run or trained(folder, options.patients))
         ecgs = [new_ecg(number) for number in range(options.new)]
         formats = {name: figures_of(name, ecgs, predictor, folder) for name in WRITERS}
     first = np.array(formats["wfdb"]["probabilities"])
