@@ -1,5 +1,8 @@
 """ECG measurements as a block of node features: fitted, scored alone as in the run, explained, and kept in the cache."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +31,8 @@ from cardiograph.progress import NoProgress
 from cardiograph.run.pipeline import run
 from cardiograph.synthesis.heart import record_ecg
 from cardiograph.synthesis.waves import Heart
+
+FORMATS = Path(__file__).parents[2] / "benchmarks" / "ecg_files" / "formats.py"
 
 
 def recording(seed=0, **parameters):
@@ -62,6 +67,22 @@ def test_a_record_scores_alone_as_it_does_in_its_run(measured_run, predictor):
         assert alone.probability == pytest.approx(probability, abs=1e-6)
         assert "image" not in alone.missing
         assert "measurements" not in alone.missing
+
+
+def test_one_recording_gets_the_same_answer_in_every_format(predictor, tmp_path):
+    spec = importlib.util.spec_from_file_location("formats", FORMATS)
+    formats = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(formats)
+    ecg = formats.drawn_ecg(10.0, 500.0)
+    answers = {}
+    for name in ("wfdb", "dicom", "aecg", "sierra", "csv", "pdf"):
+        files = {**formats.FORMATS, "pdf": formats.pdf}[name](ecg)
+        for file, content in files.items():
+            (tmp_path / file).write_bytes(content)
+        answers[name] = predictor.predict(tmp_path / next(iter(files))).probability
+    printed = answers.pop("pdf")
+    assert answers == pytest.approx(dict.fromkeys(answers, answers["wfdb"]), abs=1e-6)
+    assert printed == pytest.approx(answers["wfdb"], abs=0.02)  # its lines are within 0.05 mV
 
 
 def test_the_run_states_the_values_and_their_origin(measured_run, predictor):
