@@ -1,12 +1,14 @@
 """A file of signals becomes the same standard page, whatever its format; an image stays as it is."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cardiograph.config import PagesConfig
+from cardiograph.ecg import pages, pdf_pages
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.pages import (
     LAYOUT,
@@ -56,15 +58,15 @@ def ink(pixels, column, row):
 
 
 def test_one_recording_in_three_formats_is_one_page(folder, ecg):
-    pages = [prepare_ecg(folder / name, name=name, config=CONFIG).page for name in ("rest.hea", "rest.dcm", "rest.csv")]
-    assert [page.page.format for page in pages] == ["WFDB", "DICOM", "CSV"]
-    assert pages[0].pixel_hash == pages[1].pixel_hash  # both have steps of half a microvolt
-    hashes = np.array([page.perceptual_hash for page in pages])
+    read = [prepare_ecg(folder / name, name=name, config=CONFIG).page for name in ("rest.hea", "rest.dcm", "rest.csv")]
+    assert [page.page.format for page in read] == ["WFDB", "DICOM", "CSV"]
+    assert read[0].pixel_hash == read[1].pixel_hash  # both have steps of half a microvolt
+    hashes = np.array([page.perceptual_hash for page in read])
     assert near_copy_distance(hashes[0], hashes).max() < NEAR_COPY_THRESHOLD / 50
     other = draw_ecg(simulated(1, rate=58))[0]
-    top, bottom, left, right = (getattr(pages[0].box, side) for side in ("top", "bottom", "left", "right"))
+    top, bottom, left, right = (getattr(read[0].box, side) for side in ("top", "bottom", "left", "right"))
     assert near_copy_distance(hashes[0], perceptual_hash(other[top:bottom, left:right])[None])[0] > NEAR_COPY_THRESHOLD
-    assert pages[0].doubt is None and pages[0].page.drawn and pages[0].page.notes == ()
+    assert read[0].doubt is None and read[0].page.drawn and read[0].page.notes == ()
 
 
 @pytest.mark.parametrize("name", ["rest.dcm", "rest.csv"])
@@ -95,6 +97,40 @@ def test_an_image_is_read_as_before(tmp_path, ecg):
     assert (now.file_sha256, now.pixel_hash, now.box) == (before.file_sha256, before.pixel_hash, before.box)
     assert now.file_sha256 == file_sha256(tmp_path / "page.csv")
     assert now.page.notes == () and not now.page.drawn
+
+
+def scanned_pdf(ecg, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(draw_ecg(ecg)[0]).save(buffer, "PDF", resolution=25.4 * LAYOUT.pixels_per_mm, **options)
+    return buffer.getvalue()
+
+
+def test_a_scanned_pdf_is_a_page(tmp_path, ecg, monkeypatch):
+    content = scanned_pdf(ecg)
+    (tmp_path / "scan.pdf").write_bytes(content)
+    page = read_any_page(tmp_path / "scan.pdf", name="scan.pdf")
+    assert (page.format, page.drawn, page.file_sha256) == ("PDF", False, file_sha256(tmp_path / "scan.pdf"))
+    assert page.notes[0].startswith("The PDF was read as a picture: its page holds 0 traces as lines")
+    monkeypatch.setattr(pages, "digitised", lambda page, name: (ecg.replace(source="page"), None))
+    file = prepare_ecg(content, name="patient", config=CONFIG, needs="leads")
+    assert file.leads.source == "page" and file.page.doubt is None
+    assert file.page.page.notes == page.notes
+    np.testing.assert_array_equal(file.page.page.pixels, page.pixels)
+
+
+def test_a_pdf_whose_traces_are_lines_is_not_digitised(ecg, monkeypatch):
+    monkeypatch.setattr(pdf_pages, "read_source", lambda source, kind: ecg.replace(source="pdf"))
+    file = prepare_ecg(scanned_pdf(ecg), name="patient", config=CONFIG, needs="leads")
+    assert file.leads.source == "pdf" and file.page.page.drawn
+
+
+@pytest.mark.parametrize(("colour", "limit", "code"), [("white", 10**7, "blank"), ("black", 10**5, "too_large")])
+def test_a_pdf_without_a_page_that_can_be_used_is_refused(colour, limit, code):
+    buffer = io.BytesIO()
+    Image.new("RGB", (200, 200), colour).save(buffer, "PDF", resolution=72)
+    with pytest.raises(PageError) as caught:
+        read_any_page(buffer.getvalue(), name="scan.pdf", max_pixels=limit)
+    assert [(issue.where, issue.code) for issue in caught.value.issues] == [("page scan.pdf", code)]
 
 
 def test_a_longer_recording_shows_its_first_ten_seconds(ecg):

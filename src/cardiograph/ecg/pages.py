@@ -1,6 +1,7 @@
 """Both forms of any ECG file: a page and leads.
 
-An image is used as it is, and digitised where leads are needed; a file of signals is drawn as a standard page.
+An image is used as it is, and digitised where leads are needed; a file of signals is drawn as a standard page. A PDF is
+a file of signals if its traces are lines, and otherwise rendered as an image.
 
 Training and serving use the same functions. The drawing determines the input of the encoder: whoever changes it, or
 what a reader returns for the same file, raises :data:`cardiograph.imaging.grid.PAGE_VERSION`; whoever changes what the
@@ -22,7 +23,8 @@ from cardiograph.config import PagesConfig
 from cardiograph.ecg.draw.paper import STANDARD_ROWS, PaperLayout, draw_page
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
-from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, read_ecg
+from cardiograph.ecg.pdf_pages import read_pdf_or_page
+from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, open_source, read_source
 from cardiograph.ecg.readers.registry import READERS
 from cardiograph.ecg.readers.source import EcgSource
 from cardiograph.ecg.readers.wfdb import record_files
@@ -178,7 +180,7 @@ def read_leads_again(path: Path, *, max_pixels: int) -> tuple[str, Ecg | None, b
 
 
 def read_page_and_leads(source: Path | bytes, *, name: str, max_pixels: int) -> tuple[DecodedPage, Ecg | None]:
-    """Read a file as :func:`read_any_page` does; also return the leads of a file of signals, None for an image."""
+    """Read a file as :func:`read_any_page` does; also return the leads of a file of signals, None for a page."""
     ecg = _read(source, name, max_pixels)
     if isinstance(ecg, DecodedPage):
         return ecg, None
@@ -193,12 +195,13 @@ def read_page_and_leads(source: Path | bytes, *, name: str, max_pixels: int) -> 
 
 
 def _read(source: Path | bytes, name: str, max_pixels: int) -> DecodedPage | Ecg:
-    """Read an image as a page, and a file of signals as leads."""
+    """Read an image or a scanned PDF as a page, and a file of signals as leads."""
     kind = signal_format(source, name=name)
     try:
         if kind is None:
             return read_page(source, name=name, max_pixels=max_pixels)
-        return read_ecg(source, name=name, file_format=kind)
+        opened = open_source(source, name=name)
+        return read_pdf_or_page(opened, max_pixels=max_pixels) if kind == "pdf" else read_source(opened, kind)
     except (EcgError, PageError) as error:
         raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
 

@@ -61,9 +61,7 @@ READERS: dict[str, ReaderSpec] = {
     "hdf5": ReaderSpec(
         "HDF5", f"{_READERS}.hdf5:read_hdf5", (".h5", ".hdf5"), re.compile(rb"\A\x89HDF\r\n\x1a\n"), extra="ecg"
     ),
-    "pdf": ReaderSpec(
-        "PDF with traces as paths", f"{_READERS}.pdf:read_pdf", (".pdf",), re.compile(rb"\A.{0,1024}?%PDF-", re.DOTALL)
-    ),
+    "pdf": ReaderSpec("PDF", f"{_READERS}.pdf:read_pdf", (".pdf",), re.compile(rb"\A.{0,1024}?%PDF-", re.DOTALL)),
     "parquet": ReaderSpec("Parquet", f"{_READERS}.tables:read_parquet", (".parquet",), re.compile(rb"\APAR1")),
     "numpy": ReaderSpec("NumPy", f"{_READERS}.arrays:read_numpy", (".npy", ".npz"), re.compile(rb"\A\x93NUMPY")),
     "csv": ReaderSpec(
