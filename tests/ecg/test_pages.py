@@ -182,7 +182,13 @@ def test_a_fault_names_page_and_reason(content, name, code, tmp_path):
     assert issue.rule and issue.remedy
 
 
-def test_a_record_of_several_files_is_not_sent(folder):
-    with pytest.raises(PageError) as caught:
-        page_content(folder / "rest.hea")
-    assert [issue.code for issue in caught.value.issues] == ["needs_path"]
+def test_a_record_is_sent_as_one_file(folder, tmp_path):
+    content = page_content(folder / "rest.hea")
+    assert content == page_content(folder / "rest.dat")
+    sent, file = read_any_page(content, name="patient"), read_any_page(folder / "rest.hea", name="rest.hea")
+    np.testing.assert_array_equal(sent.pixels, file.pixels)
+    assert signal_format(content, name="patient") == "wfdb"
+    assert b"rest" not in content
+    (tmp_path / "rest.hea").write_bytes((folder / "rest.hea").read_bytes())
+    with pytest.raises(PageError, match=r"its file of samples rest\.dat cannot be opened"):
+        page_content(tmp_path / "rest.hea")

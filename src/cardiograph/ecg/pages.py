@@ -25,6 +25,7 @@ from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.pdf_pages import read_pdf_or_page
 from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, open_source, read_source
+from cardiograph.ecg.readers.record_zip import RECORD_SUFFIXES, pack_record, without_names
 from cardiograph.ecg.readers.registry import READERS
 from cardiograph.ecg.readers.source import EcgSource
 from cardiograph.ecg.readers.wfdb import record_files
@@ -44,14 +45,10 @@ LAYOUT = PaperLayout()
 """The drawn page: 3 x 4 leads of 2.5 s and ten seconds of lead II, at 4 pixels per millimetre, without any text but
 the names of the leads."""
 
-SEVERAL_FILES = "wfdb"
-"""The format whose records consist of several files, so that the bytes of one are not enough."""
+SIGNAL_TITLES = ", ".join(spec.title for spec in READERS.values())
+"""Names of the formats of signals, in a sentence."""
 
-_UPLOADED = {name: spec for name, spec in READERS.items() if name != SEVERAL_FILES}
-SIGNAL_TITLES = ", ".join(spec.title for spec in _UPLOADED.values())
-"""Names of the formats of signals that one file holds, in a sentence."""
-
-SIGNAL_SUFFIXES = ", ".join(dict.fromkeys(suffix for spec in _UPLOADED.values() for suffix in spec.suffixes))
+SIGNAL_SUFFIXES = ", ".join(dict.fromkeys(suffix for spec in READERS.values() for suffix in spec.suffixes))
 """Usual suffixes of these files, separated by commas."""
 
 _HEADLINE = "A page cannot be used."
@@ -207,18 +204,19 @@ def _read(source: Path | bytes, name: str, max_pixels: int) -> DecodedPage | Ecg
 
 
 def page_content(path: Path) -> bytes:
-    """Return the content of a page or of a file of signals to send it elsewhere; it is not decoded.
+    """Return the content of a page or of a file of signals to send it elsewhere; only a WFDB record is read.
+
+    Of a record, all files are returned as one .zip, without their names and without comments of the header.
 
     Raises:
-        PageError: If it is neither, or a file of a record that consists of several.
+        PageError: If it is neither, or a record that cannot be read.
     """
     kind = signal_format(path, name=path.name)
     if kind is None:
         return page_bytes(path)
-    if kind == SEVERAL_FILES:
-        rule = "a WFDB record consists of several files, and one file is sent"
-        issue = Issue(f"page {path.name}", "", "", rule, "convert it to DICOM or CSV", "needs_path")
-        raise PageError(_HEADLINE, [issue])
+    if kind == "wfdb" and path.suffix.lower() in RECORD_SUFFIXES:
+        _read(path, path.name, 0)  # the reader's error has the names of the files
+        return pack_record(without_names([(each.name, read_regular(each)) for each in record_files(path)]))
     return read_regular(path)
 
 
@@ -287,7 +285,7 @@ def _page_issue(issue: Issue, name: str) -> Issue:
 
 
 def _files(path: Path) -> list[Path]:
-    return record_files(path) if path.suffix.lower() in READERS[SEVERAL_FILES].suffixes else [path]
+    return record_files(path) if path.suffix.lower() in RECORD_SUFFIXES else [path]
 
 
 def _digest(path: Path) -> str:
