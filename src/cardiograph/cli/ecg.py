@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cardiograph.cli.options import AsJson, comma_separated
+from cardiograph.cli.options import AsJson, SignalOptions
 from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError, InputError, Issue, PartialError
 
@@ -39,20 +39,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace output files that 
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions:
-    """Facts that an ECG file does not state; they are never guessed, and a file that contradicts them is refused."""
+class SourceOptions(SignalOptions):
+    """How an ECG file is read; a file that contradicts a stated fact is refused."""
 
-    rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where the file does not state it.")] = None
-    unit: Annotated[
-        str | None, typer.Option(help="Unit of the samples, where the file does not state it: mV, uV, nV or V.")
-    ] = None
-    gain: Annotated[float | None, typer.Option(help="Instead of --unit: units of the file per millivolt.")] = None
-    leads: Annotated[
-        str | None,
-        typer.Option(
-            help="Names of the channels in their order, separated by commas, where the file has none: I,II,V1"
-        ),
-    ] = None
     file_format: Annotated[
         str | None,
         typer.Option(
@@ -90,8 +79,7 @@ class SourceOptions:
             raise ConfigError(message)
 
     def _facts(self) -> dict[str, Any]:
-        leads = tuple(comma_separated(self.leads)) if self.leads else ()
-        return {"rate": self.rate, "unit": self.unit, "gain": self.gain, "leads": leads, "page": self.page_number}
+        return {**self.facts, "page": self.page_number}
 
 
 @ecg.command(

@@ -66,6 +66,11 @@ class PageFacts:
         return self.pixel_hash, self.box
 
     @property
+    def leads_key(self) -> str:
+        """Hash (hex) that determines the leads: theirs, or that of the file of a page."""
+        return self.leads_sha256 or self.file_sha256
+
+    @property
     def hash_values(self) -> NDArray[np.uint8]:
         """[1536] uint8 perceptual hash."""
         return np.frombuffer(bytes.fromhex(self.perceptual_hash), np.uint8)
@@ -227,7 +232,7 @@ def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.u
     Raises:
         PageError: If the file has changed since, or can no longer be read.
     """
-    page = read_any_page(path, name=path.name, max_pixels=config.max_pixels)
+    page = read_any_page(path, name=path.name, config=config)
     require_same_file(path, facts, page.file_sha256)
     return crop(page.pixels, Box(*facts.box))
 

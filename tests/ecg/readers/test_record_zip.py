@@ -89,7 +89,7 @@ def test_a_damaged_archive_is_refused(record):
     content[200] ^= 1
     assert refusal(bytes(content)).code == "damaged"  # the checksum of a file
     assert refusal(bytes(content[:-30])).code == "damaged"
-    assert refusal(zipped([("letter.docx", b"0")])).code == "needs_path"
+    assert refusal(zipped([("letter.xml", b"0")])).code == "unknown_format"
 
 
 def test_a_header_reaches_no_file_outside(record, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from tests.service.conftest import picture
 
 from cardiograph.cli.app import main
+from cardiograph.config import PagesConfig
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.pages import page_content
 from cardiograph.ecg.writers import ecg_files
@@ -39,7 +40,7 @@ def test_a_file_of_signals_is_scored_as_by_the_library(served, predictor, kind, 
     direct = predictor.predict(path)
     assert answer.json()["prediction"]["probability"] == pytest.approx(direct.probability, abs=1e-12)
     assert served.ask(page_content(path)).json()["prediction"] == answer.json()["prediction"]
-    preview = scan(page_content(path), side=200, max_pixels=10**6)
+    preview = scan(page_content(path), side=200, config=PagesConfig(max_pixels=10**6))
     assert preview.startswith("data:image/jpeg")  # the drawn page
 
 

@@ -38,7 +38,7 @@ READERS: dict[str, ReaderSpec] = {
         "WFDB",
         f"{_READERS}.wfdb:read_wfdb",
         (".hea", ".dat", ".mat", ".zip"),
-        re.compile(rb"\APK\x03\x04(?!.{0,300}?\.npy)", re.DOTALL),
+        re.compile(rb"\APK\x03\x04.{0,16380}?\.(hea|dat|mat)", re.DOTALL),
     ),
     "dicom": ReaderSpec("DICOM", f"{_READERS}.dicom:read_dicom", (".dcm",), re.compile(rb"\A.{128}DICM", re.DOTALL)),
     "aecg": ReaderSpec("HL7 aECG", f"{_READERS}.aecg:read_aecg", (".xml",), re.compile(rb"<(\w+:)?AnnotatedECG\b")),
