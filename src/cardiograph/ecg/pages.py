@@ -134,7 +134,9 @@ def read_any_page(source: Path | bytes, *, name: str, config: PagesConfig) -> De
     return read_page_and_leads(source, name=name, config=config)[0]
 
 
-def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: Needs = "page") -> EcgFile:
+def prepare_ecg(
+    source: Path | bytes, *, name: str, config: PagesConfig, needs: Needs = "page", digitised_before: Ecg | None = None
+) -> EcgFile:
     """Read an ECG file in the forms that a model needs.
 
     Args:
@@ -142,6 +144,7 @@ def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: 
         name: Name of the page in error messages.
         config: Page settings: view, limits, and facts that files of signals do not state.
         needs: What the model reads. If it needs leads, an image is digitised.
+        digitised_before: Leads of this image, so that it is not digitised again.
 
     Raises:
         PageError: If the file cannot be used; with one issue whose ``where`` names the page.
@@ -152,7 +155,7 @@ def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: 
         return EcgFile(page)
     unreadable = None
     if leads is None:
-        leads, unreadable = digitised(decoded, name)
+        leads, unreadable = (digitised_before, None) if digitised_before else digitised(decoded, name)
     notes = () if leads is None or decoded.drawn else leads.notes
     if needs == "both" and unreadable is not None:
         notes = (f"the page was used without ECG measurements, because {unreadable.reason}",)
