@@ -182,21 +182,26 @@ def convert(
         bool,
         typer.Option(
             "--deidentify",
-            help="Also leave out the start of the recording, and the name of the file on a picture. Names, ids and "
-            "other dates are never written.",
+            help="Also leave out the start of the recording, and the name of the file on a picture. Names, ids, "
+            "other dates and pixels of a page are never written.",
         ),
     ] = False,
     source: SourceOptions,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write an ECG in another format; of a page, the leads that were read from it."""
+    """Write an ECG in another format; of a page, the leads that were read from it, also as a new picture."""
     from cardiograph.cli import console
     from cardiograph.ecg.writers import ecg_files
 
     kind = _format_of("OUT", out, {**SIGNAL_FILES, **PICTURES})
     outputs = [out.with_suffix(".hea"), out.with_suffix(".dat")] if kind == "wfdb" else [out]
     _refuse_to_replace(outputs, [file], force=force)
+    if deidentify and kind == "wfdb" and out.stem.casefold() == file.stem.casefold():
+        message = (
+            f"OUT {out}: with --deidentify, a record needs another name than the input, because its header states it"
+        )
+        raise ConfigError(message)
     source.check()
     found = source.read(file)
     if out.suffix.lower() in PICTURES:
