@@ -1,5 +1,7 @@
 """Forms are taken apart in memory."""
 
+from contextlib import suppress
+
 import httpx
 import pytest
 from hypothesis import given
@@ -37,6 +39,13 @@ def test_several_files_of_the_ecg_are_one_content():
     request = httpx.Request("POST", "http://localhost", files=files)
     found = parts_of(request.read(), request.headers["Content-Type"])
     assert found == {"page": pack_record([("a.hea", b"a.hea"), ("a.dat", b"a.dat")])}
+
+
+@pytest.mark.parametrize("name", ["../" * 30_000 + "a.dat", "x" * 70_000 + ".dat", ".."])
+def test_a_file_name_is_never_too_long(name):
+    request = httpx.Request("POST", "http://localhost", files={"page": (name, b"x")})
+    with suppress(ProblemError):
+        assert len(parts_of(request.read(), request.headers["Content-Type"])["page"]) < 1000
 
 
 @given(st.binary(max_size=300))

@@ -24,6 +24,7 @@ MAX_UNPACKED_BYTES = 64 * 2**20
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - the files of a record get a folder of their own in it
 """Where Linux keeps files in memory; elsewhere the folder for temporary files is used."""
 
+_FILE = re.compile(r"[-\w]{1,100}(\.\w{1,20})?")
 _SPARE = ("__MACOSX/",)
 _FIRST = (1980, 1, 1, 0, 0, 0)
 
@@ -44,7 +45,7 @@ def pack_record(files: Sequence[tuple[str, bytes]]) -> bytes:
     """Return a .zip of files; the same files give the same bytes in any order."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in sorted(files):
+        for name, content in sorted((PurePosixPath(name).name[-200:], content) for name, content in files):
             archive.writestr(zipfile.ZipInfo(name or "unnamed", _FIRST), content)
     return packed.getvalue()
 
@@ -57,7 +58,7 @@ def without_names(files: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]
     def header(content: bytes) -> bytes:
         lines = [line for line in map(bytes.strip, content.splitlines()) if line and not line.startswith(b"#")]
         first = re.sub(rb"\A[^\s/]+", b"record", b"".join(lines[:1]))
-        others = [re.sub(rb"\A[-\w]+", lambda found: neutral.get(found[0], found[0]), line) for line in lines[1:]]
+        others = [re.sub(rb"\A[^.\s]+", lambda found: neutral.get(found[0], found[0]), line) for line in lines[1:]]
         return b"\n".join([first, *others, b""])
 
     result = []
@@ -121,7 +122,11 @@ def _contents(source: EcgSource) -> dict[str, bytes]:
         if (
             len({*names}) < len(names)
             or len({path.parent for path in paths}) > 1
-            or any("\\" in name for name in names)
+            or not all(map(_FILE.fullmatch, names))
         ):
-            source.refuse("contradiction", "the files of a record lie in one folder", "pack one record")
+            source.refuse(
+                "contradiction",
+                "the files of a record lie in one folder and have different names of letters, digits, _ and -",
+                "rename the record, or give the files of one record only",
+            )
         return {name: archive.read(each) for name, each in zip(names, members, strict=True)}
