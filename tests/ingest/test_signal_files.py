@@ -148,7 +148,7 @@ def test_one_request_can_state_what_its_file_does_not(predictor, finished_run, t
     assert json.loads(capsys.readouterr().out)["probability"] == pytest.approx(wanted, abs=1e-9)
     with pytest.raises(SystemExit):
         main(["predict", "--url", "http://localhost:9", "--ecg", str(tmp_path / "a.npy"), *options])
-    assert "--rate goes with a run on this machine" in capsys.readouterr().out
+    assert "--unit and --rate and --leads can only be used with a run" in capsys.readouterr().out
     (tmp_path / "t.csv").write_text(f"record_id,ecg\na,{tmp_path / 'a.npy'}\n")
     pages = {"rate": 500, "unit": "mV", "leads": LEADS}
     assert score_table(finished_run, tmp_path / "t.csv", pages=pages)["probability"][0] == pytest.approx(

@@ -127,9 +127,8 @@ def _reading(source: Path | ServiceClient, signals: SignalOptions) -> dict[str, 
     """
     facts = signals.facts
     if facts and not isinstance(source, Path):
-        message = (
-            f"--{next(iter(facts))} goes with a run on this machine; a service reads files with its run's settings"
-        )
+        names = " and ".join(f"--{name}" for name, value in facts.items() if value is not None)
+        message = f"{names} can only be used with a run on this machine; a service reads files with its run's settings"
         raise ConfigError(message)
     return facts
 
