@@ -142,7 +142,9 @@ STATED = PagesConfig(rate=500, unit="mV", leads=LEADS)
 
 def test_what_a_file_does_not_state_is_stated_for_the_cohort(folder, ecg, tmp_path):
     np.save(tmp_path / "rest.npy", ecg.signal)
-    with pytest.raises(PageError, match=r"it does not name its channels; set pages\.leads for such files"):
+    with pytest.raises(
+        PageError, match=r"it does not name its channels; set pages\.leads \(`predict --leads`\) for such files"
+    ):
         prepare_ecg(tmp_path / "rest.npy", name="rest.npy", config=CONFIG)
     stated = prepare_ecg(tmp_path / "rest.npy", name="rest.npy", config=STATED, needs="leads").leads
     np.testing.assert_array_equal(stated.signal, ecg.signal)

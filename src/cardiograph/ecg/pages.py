@@ -52,7 +52,11 @@ SIGNAL_SUFFIXES = ", ".join(dict.fromkeys(suffix for spec in READERS.values() fo
 """Usual suffixes of these files, separated by commas."""
 
 _HEADLINE = "A page cannot be used."
-_STATED_BY = {"rate_missing": "pages.rate", "unit_missing": "pages.unit or pages.gain", "leads_missing": "pages.leads"}
+_STATED_BY = {
+    "rate_missing": "pages.rate (`predict --rate`)",
+    "unit_missing": "pages.unit or pages.gain (`predict --unit`, `--gain`)",
+    "leads_missing": "pages.leads (`predict --leads`)",
+}
 """Issue code -> the settings that state what a file does not."""
 
 
