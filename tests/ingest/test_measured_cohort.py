@@ -136,6 +136,10 @@ def test_a_page_is_digitised_once_and_measured_like_its_recording(page, tmp_path
         values = measure_ecgs(index_pages(cohort, context)[1], context)
         monkeypatch.setattr(pages, "digitised", None)  # a second call would fail
         again = measure_ecgs(index_pages(cohort, context)[1], context)
+        both = load_config(None, {"fusion": {"measurements": 1.0}, "encoder": {"weights": "random"}})
+        assert (config.needs, both.needs) == ("leads", "both")
+        (facts,) = index_pages(cohort, RunContext(both, cache, NoProgress()))[1].facts
+    assert facts.notes == ("The paper speed is assumed to be 25 mm/s.",)
     np.testing.assert_array_equal(values, again)
     recorded = dict(zip(MEASUREMENTS, measurement_vector(recording(rate=75)), strict=True))
     read = dict(zip(MEASUREMENTS, values[0], strict=True))
