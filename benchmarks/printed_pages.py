@@ -44,6 +44,8 @@ LAYOUTS = {
     "1 single": PaperLayout(rows=(("II",),)),
 }
 DISTORTIONS = tuple(CASES)
+TURNS = (2, 1, 2, 3)
+"""Turns by 90 degrees of the pages of a turned set, in turn."""
 
 
 @dataclass(frozen=True)
@@ -155,20 +157,26 @@ def own_page(number: int, name: str, distortion: str) -> Printed:
     minor, major = list(COLOURS.values())[number // 3 % len(COLOURS)]
     colours = DARK if distortion == "two_tone" else {"minor": minor, "major": major}
     layout = replace(LAYOUTS[name], **colours)  # type: ignore[arg-type]
+    pixels, truth = drawn(number, layout, rng)
+    photo = distort(pixels, layout.pixels_per_mm, CASES[distortion], rng)
+    half = HALVES[number // len(LAYOUTS) % 2]
+    return Printed(f"{number} {name}, {distortion}", half, photo.pixels, layout.rows, truth, group=distortion)
+
+
+def drawn(number: int, layout: PaperLayout, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Draw an ECG of synthetic patient ``number``; pixels of the page, and what it shows."""
     signal = record_ecg(patient_records(13, number)[0].heart, rng)[:, : 10 * RATE_HZ]
     # Cabrera's order prints aVR inverted
-    flip = np.where([lead == "aVR" and "Cabrera" in name for lead in LEADS], -1, 1)[:, None]
-    drawn = draw_page(signal * flip, RATE_HZ, layout=layout, header=("12-LEAD ECG", "ID 4711    25 mm/s    10 mm/mV"))
-    photo = distort(np.asarray(drawn.pixels), layout.pixels_per_mm, CASES[distortion], rng)
-    title = f"{number} {name}, {distortion}"
-    half = HALVES[number // len(LAYOUTS) % 2]
-    return Printed(title, half, photo.pixels, layout.rows, shown(signal, layout.rows), group=distortion)
+    cabrera = layout.rows in (CABRERA_3_ROWS, CABRERA_6_ROWS)
+    flip = np.where([lead == "aVR" and cabrera for lead in LEADS], -1, 1)[:, None]
+    page = draw_page(signal * flip, RATE_HZ, layout=layout, header=("12-LEAD ECG", "ID 4711    25 mm/s    10 mm/mV"))
+    return np.asarray(page.pixels), shown(signal, layout.rows)
 
 
 def turned_own_pages(data: Path, pages: int) -> Iterator[Printed]:
     """Our own pages, turned by 180, 90 and 270 degrees."""
     for number, page in enumerate(own_pages(data, pages)):
-        yield turned(page, (2, 1, 2, 3)[number // 2 % 4])
+        yield turned(page, TURNS[number // 2 % len(TURNS)])
 
 
 def turned_shared_pages(data: Path, pages: int) -> Iterator[Printed]:
@@ -179,7 +187,7 @@ def turned_shared_pages(data: Path, pages: int) -> Iterator[Printed]:
         part = [file for file in files if file.stem[0] in digits]
         for number, file in enumerate(part[:: max(len(part) // pages, 1)][:pages]):
             page = Printed(file.name, half, opened(file), STANDARD_ROWS, nothing)
-            yield turned(page, (2, 1, 2, 3)[number % 4])
+            yield turned(page, TURNS[number % len(TURNS)])
 
 
 SETS = {

@@ -289,7 +289,8 @@ def default_as_toml(field):
 def choices_of(annotation):
     """The words that a key may hold, or that the entries of its list may be."""
     first = typing.get_origin(annotation) is tuple
-    return typing.get_args(typing.get_args(annotation)[0] if first else annotation)
+    words = typing.get_args(typing.get_args(annotation)[0] if first else annotation)
+    return [word for each in words if each is not type(None) for word in typing.get_args(each) or (each,)]
 
 
 @pytest.mark.parametrize(("fields", "text"), [*config_tables()])

@@ -102,7 +102,7 @@ class CohortConfig(Section):
 
 
 class PagesConfig(Section):
-    """How ECG pages are read and which part of them the encoder sees."""
+    """How ECG files are read and which part of a page the encoder sees."""
 
     view: Literal["grid", "whole", "box"] = Field(
         "grid", description="Part of the page to encode: the detected ECG grid, the whole page, or a fixed box."
@@ -117,6 +117,23 @@ class PagesConfig(Section):
         description="Exclude or refuse pages that do not look like an upright ECG; if false, keep them with a warning.",
     )
     near_copies: bool = Field(True, description="Group near-duplicate pages, not only pages with identical pixels.")
+    rate: float | None = Field(
+        None, gt=0, description="Sampling rate in Hz of files of signals that do not state theirs, such as HDF5 files."
+    )
+    unit: Literal["mV", "uV", "nV", "V"] | None = Field(
+        None, description="Unit of the samples of files of signals that do not state theirs."
+    )
+    gain: float | None = Field(None, gt=0, description="Instead of unit: units of such a file per millivolt.")
+    leads: tuple[str, ...] = Field(
+        (), description="Names of the channels of files of signals without names, in the order of the file."
+    )
+
+    @model_validator(mode="after")
+    def _scale(self) -> Self:
+        if self.unit is not None and self.gain is not None:
+            message = f"pages.unit is {self.unit} and pages.gain {self.gain:g}; one of the two suffices"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _box(self) -> Self:

@@ -1,4 +1,4 @@
-"""A folder with one subfolder per class is a cohort; files that are not pages are reported."""
+"""A folder with one subfolder per class is a cohort; files that are no ECGs are reported."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_positive_has_to_name_classes_that_are_there(pages):
 
 def test_empty_folders_are_named(pages, tmp_path):
     (pages / "empty").mkdir()
-    with pytest.raises(CohortError, match="folder empty; has no pages"):
+    with pytest.raises(CohortError, match="folder empty; has no pages or files of signals"):
         read(pages, "mi")
     (tmp_path / "nothing").mkdir()
     with pytest.raises(CohortError, match="no class folders"):
@@ -66,3 +66,46 @@ def test_empty_folders_are_named(pages, tmp_path):
 def test_a_folder_has_no_clinical_values(pages):
     with pytest.raises(CohortError, match="pages, clinical values or both"):
         read(pages, "mi", modality="clinical")
+
+
+HEADER = "{0} 1 500 9\n{0}.dat 16 200 16 0 0 0 0 I\n"
+
+
+@pytest.fixture
+def signals(tmp_path):
+    """WFDB records, one of two segments and one with annotations and a page, among other files."""
+    folder = tmp_path / "signals"
+    texts = {
+        "af/a.hea": HEADER.format("a"), "af/a.dat": "x", "af/a.atr": "x", "af/a.png": "x",
+        "af/b.xml": "x", "af/c.SCP": "x", "sr/d.dcm": "x", "sr/e.csv": "x", "sr/f.edf": "x", "sr/f.zip": "x",
+        "sr/two.hea": "two/2 1 500 18\ntwo_1 9\ntwo_2 9\n",
+        **{f"sr/two_{n}.{end}": HEADER.format(f"two_{n}") for n in (1, 2) for end in ("hea", "dat")},
+    }  # fmt: skip
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_folder_of_signal_files_has_a_record_for_each_ecg(signals):
+    cohort = read(signals, "af")
+    assert [*cohort.record_ids] == [
+        *("af/a.hea", "af/a.png", "af/b.xml", "af/c.SCP"),
+        *("sr/d.dcm", "sr/e.csv", "sr/f.edf", "sr/f.zip", "sr/two.hea"),
+    ]
+    assert "1 files next to WFDB records of 'af' are not read" in cohort.table.attrs["notes"]
+
+
+def test_samples_without_a_header_and_other_files_are_named(signals):
+    (signals / "sr/lost.dat").write_bytes(b"x")
+    (signals / "sr/letter.docx").write_bytes(b"x")
+    (signals / "loose.hea").write_text("x")
+    (signals / "diagnoses.csv").write_text("x")
+    with pytest.raises(CohortError) as caught:
+        read(signals, "af")
+    assert [issue.where for issue in caught.value.issues] == [
+        "file loose.hea",
+        "file sr/letter.docx",
+        "file sr/lost.dat",
+    ]
+    assert "no header (.hea) names it" in caught.value.issues[2].rule

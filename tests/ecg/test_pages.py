@@ -1,13 +1,16 @@
 """A file of signals becomes the same standard page, whatever its format; an image stays as it is."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cardiograph.config import PagesConfig
+from cardiograph.ecg import pages, pdf_pages
 from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.pages import (
     LAYOUT,
     draw_ecg,
@@ -18,7 +21,7 @@ from cardiograph.ecg.pages import (
     signal_format,
 )
 from cardiograph.ecg.writers import ecg_files
-from cardiograph.errors import PageError
+from cardiograph.errors import ConfigError, PageError
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, perceptual_hash
 from cardiograph.imaging.prepare import prepare_decoded, prepare_page
 from cardiograph.synthesis.heart import record_ecg
@@ -56,21 +59,24 @@ def ink(pixels, column, row):
 
 
 def test_one_recording_in_three_formats_is_one_page(folder, ecg):
-    pages = [prepare_ecg(folder / name, name=name, config=CONFIG).page for name in ("rest.hea", "rest.dcm", "rest.csv")]
-    assert [page.page.format for page in pages] == ["WFDB", "DICOM", "CSV"]
-    assert pages[0].pixel_hash == pages[1].pixel_hash  # both have steps of half a microvolt
-    hashes = np.array([page.perceptual_hash for page in pages])
+    read = [prepare_ecg(folder / name, name=name, config=CONFIG).page for name in ("rest.hea", "rest.dcm", "rest.csv")]
+    assert [page.page.format for page in read] == ["WFDB", "DICOM", "CSV"]
+    assert read[0].pixel_hash == read[1].pixel_hash  # both have steps of half a microvolt
+    hashes = np.array([page.perceptual_hash for page in read])
     assert near_copy_distance(hashes[0], hashes).max() < NEAR_COPY_THRESHOLD / 50
     other = draw_ecg(simulated(1, rate=58))[0]
-    top, bottom, left, right = (getattr(pages[0].box, side) for side in ("top", "bottom", "left", "right"))
+    top, bottom, left, right = (getattr(read[0].box, side) for side in ("top", "bottom", "left", "right"))
     assert near_copy_distance(hashes[0], perceptual_hash(other[top:bottom, left:right])[None])[0] > NEAR_COPY_THRESHOLD
-    assert pages[0].doubt is None and pages[0].page.drawn and pages[0].page.notes == ()
+    assert read[0].doubt is None and read[0].page.drawn and read[0].page.notes == ()
 
 
 @pytest.mark.parametrize("name", ["rest.dcm", "rest.csv"])
 def test_the_bytes_of_a_file_are_the_same_page_as_the_file(folder, name):
     content = (folder / name).read_bytes()
-    alone, file = read_any_page(content, name="patient"), read_any_page(folder / name, name=name)
+    alone, file = (
+        read_any_page(content, name="patient", config=CONFIG),
+        read_any_page(folder / name, name=name, config=CONFIG),
+    )
     np.testing.assert_array_equal(alone.pixels, file.pixels)
     assert alone.file_sha256 == file.file_sha256 == file_sha256(folder / name)
     assert page_content(folder / name) == content
@@ -97,6 +103,66 @@ def test_an_image_is_read_as_before(tmp_path, ecg):
     assert now.page.notes == () and not now.page.drawn
 
 
+def scanned_pdf(ecg, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(draw_ecg(ecg)[0]).save(buffer, "PDF", resolution=25.4 * LAYOUT.pixels_per_mm, **options)
+    return buffer.getvalue()
+
+
+def test_a_scanned_pdf_is_a_page(tmp_path, ecg, monkeypatch):
+    content = scanned_pdf(ecg)
+    (tmp_path / "scan.pdf").write_bytes(content)
+    page = read_any_page(tmp_path / "scan.pdf", name="scan.pdf", config=CONFIG)
+    assert (page.format, page.drawn, page.file_sha256) == ("PDF", False, file_sha256(tmp_path / "scan.pdf"))
+    assert page.notes[0].startswith("The PDF was read as a picture: its page holds 0 traces as lines")
+    monkeypatch.setattr(pages, "digitised", lambda page, name: (ecg.replace(source="page"), None))
+    file = prepare_ecg(content, name="patient", config=CONFIG, needs="leads")
+    assert file.leads.source == "page" and file.page.doubt is None
+    assert file.page.page.notes == page.notes
+    np.testing.assert_array_equal(file.page.page.pixels, page.pixels)
+
+
+def test_a_pdf_whose_traces_are_lines_is_not_digitised(ecg, monkeypatch):
+    monkeypatch.setattr(pdf_pages, "read_source", lambda source, kind: ecg.replace(source="pdf"))
+    file = prepare_ecg(scanned_pdf(ecg), name="patient", config=CONFIG, needs="leads")
+    assert file.leads.source == "pdf" and file.page.page.drawn
+
+
+@pytest.mark.parametrize(("colour", "limit", "code"), [("white", 10**7, "blank"), ("black", 10**5, "too_large")])
+def test_a_pdf_without_a_page_that_can_be_used_is_refused(colour, limit, code):
+    buffer = io.BytesIO()
+    Image.new("RGB", (200, 200), colour).save(buffer, "PDF", resolution=72)
+    with pytest.raises(PageError) as caught:
+        read_any_page(buffer.getvalue(), name="scan.pdf", config=PagesConfig(max_pixels=limit))
+    assert [(issue.where, issue.code) for issue in caught.value.issues] == [("page scan.pdf", code)]
+
+
+STATED = PagesConfig(rate=500, unit="mV", leads=LEADS)
+
+
+def test_what_a_file_does_not_state_is_stated_for_the_cohort(folder, ecg, tmp_path):
+    np.save(tmp_path / "rest.npy", ecg.signal)
+    with pytest.raises(
+        PageError, match=r"it does not name its channels; set pages\.leads \(`predict --leads`\) for such files"
+    ):
+        prepare_ecg(tmp_path / "rest.npy", name="rest.npy", config=CONFIG)
+    stated = prepare_ecg(tmp_path / "rest.npy", name="rest.npy", config=STATED, needs="leads").leads
+    np.testing.assert_array_equal(stated.signal, ecg.signal)
+    assert stated.rate == 500
+    other = STATED.model_copy(update={"rate": 250.0, "unit": "uV", "leads": LEADS[::-1]})
+    for name in ("rest.dcm", "rest.hea", "rest.csv"):  # they state it themselves
+        read = prepare_ecg(folder / name, name=name, config=other, needs="leads").leads
+        assert read.rate == 500 and np.abs(read.signal - ecg.signal).max() < 5e-4
+
+
+def test_a_fact_that_is_out_of_range_is_a_setting(folder):
+    for wrong in ({"rate": 7.0}, {"leads": ("X", "Y")}):
+        with pytest.raises(ConfigError, match=rf"pages\.{next(iter(wrong))} is "):
+            read_any_page(folder / "rest.dcm", name="rest.dcm", config=PagesConfig(**wrong))
+    with pytest.raises(ValueError, match="one of the two suffices"):
+        PagesConfig(unit="mV", gain=1000)
+
+
 def test_a_longer_recording_shows_its_first_ten_seconds(ecg):
     twice = ecg.replace(signal=np.tile(ecg.signal, 2) + np.float32(3))  # each lead is drawn around its median
     pixels, notes = draw_ecg(twice)
@@ -120,7 +186,7 @@ def test_a_lead_that_was_not_recorded_is_empty_and_named(ecg):
 
 
 def test_a_drawn_page_is_never_taken_for_a_turned_one(folder):
-    page = read_any_page(folder / "rest.dcm", name="rest.dcm")
+    page = read_any_page(folder / "rest.dcm", name="rest.dcm", config=CONFIG)
     turned = dataclasses.replace(page, pixels=np.ascontiguousarray(page.pixels[::-1, ::-1]))
     assert prepare_decoded(turned, name="a", config=CONFIG).doubt is None
     image = dataclasses.replace(turned, drawn=False)
@@ -146,7 +212,16 @@ def test_a_fault_names_page_and_reason(content, name, code, tmp_path):
     assert issue.rule and issue.remedy
 
 
-def test_a_record_of_several_files_is_not_sent(folder):
-    with pytest.raises(PageError) as caught:
-        page_content(folder / "rest.hea")
-    assert [issue.code for issue in caught.value.issues] == ["needs_path"]
+def test_a_record_is_sent_as_one_file(folder, tmp_path):
+    content = page_content(folder / "rest.hea")
+    assert content == page_content(folder / "rest.dat")
+    sent, file = (
+        read_any_page(content, name="patient", config=CONFIG),
+        read_any_page(folder / "rest.hea", name="rest.hea", config=CONFIG),
+    )
+    np.testing.assert_array_equal(sent.pixels, file.pixels)
+    assert signal_format(content, name="patient") == "wfdb"
+    assert b"rest" not in content
+    (tmp_path / "rest.hea").write_bytes((folder / "rest.hea").read_bytes())
+    with pytest.raises(PageError, match=r"its file of samples rest\.dat cannot be opened"):
+        page_content(tmp_path / "rest.hea")

@@ -1,5 +1,8 @@
 """ECG measurements as a block of node features: fitted, scored alone as in the run, explained, and kept in the cache."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +31,8 @@ from cardiograph.progress import NoProgress
 from cardiograph.run.pipeline import run
 from cardiograph.synthesis.heart import record_ecg
 from cardiograph.synthesis.waves import Heart
+
+FORMATS = Path(__file__).parents[2] / "benchmarks" / "ecg_files" / "formats.py"
 
 
 def recording(seed=0, **parameters):
@@ -62,6 +67,22 @@ def test_a_record_scores_alone_as_it_does_in_its_run(measured_run, predictor):
         assert alone.probability == pytest.approx(probability, abs=1e-6)
         assert "image" not in alone.missing
         assert "measurements" not in alone.missing
+
+
+def test_one_recording_gets_the_same_answer_in_every_format(predictor, tmp_path):
+    spec = importlib.util.spec_from_file_location("formats", FORMATS)
+    formats = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(formats)
+    ecg = formats.drawn_ecg(10.0, 500.0)
+    answers = {}
+    for name in ("wfdb", "dicom", "aecg", "sierra", "csv", "pdf"):
+        files = {**formats.FORMATS, "pdf": formats.pdf}[name](ecg)
+        for file, content in files.items():
+            (tmp_path / file).write_bytes(content)
+        answers[name] = predictor.predict(tmp_path / next(iter(files))).probability
+    printed = answers.pop("pdf")
+    assert answers == pytest.approx(dict.fromkeys(answers, answers["wfdb"]), abs=1e-6)
+    assert printed == pytest.approx(answers["wfdb"], abs=0.02)  # its lines are within 0.05 mV
 
 
 def test_the_run_states_the_values_and_their_origin(measured_run, predictor):
@@ -115,6 +136,10 @@ def test_a_page_is_digitised_once_and_measured_like_its_recording(page, tmp_path
         values = measure_ecgs(index_pages(cohort, context)[1], context)
         monkeypatch.setattr(pages, "digitised", None)  # a second call would fail
         again = measure_ecgs(index_pages(cohort, context)[1], context)
+        both = load_config(None, {"fusion": {"measurements": 1.0}, "encoder": {"weights": "random"}})
+        assert (config.needs, both.needs) == ("leads", "both")
+        (facts,) = index_pages(cohort, RunContext(both, cache, NoProgress()))[1].facts
+    assert facts.notes == ("The paper speed is assumed to be 25 mm/s.",)
     np.testing.assert_array_equal(values, again)
     recorded = dict(zip(MEASUREMENTS, measurement_vector(recording(rate=75)), strict=True))
     read = dict(zip(MEASUREMENTS, values[0], strict=True))

@@ -8,10 +8,13 @@ import pytest
 from PIL import Image
 
 from cardiograph.artifacts.cache import PageCache
-from cardiograph.config import EncoderConfig, RunConfig, load_config
+from cardiograph.cli.app import main
+from cardiograph.config import EncoderConfig, PagesConfig, RunConfig, load_config
 from cardiograph.containers import Cohort
 from cardiograph.ecg.ecg import Ecg
-from cardiograph.ecg.pages import read_any_page
+from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.pages import page_content, read_any_page
+from cardiograph.ecg.read_any import read_any
 from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import PageError
 from cardiograph.imaging.hashing import near_copy_pairs
@@ -51,13 +54,14 @@ def _written(ecg, kind, name, folder):
     return {"record_id": name, "ecg": next(iter(files))}
 
 
-def surveyed(paths, cache):
+def surveyed(paths, cache, **pages):
     """Cohort and index of some files."""
     names = [path.stem for path in paths]
     columns = {"record_id": names, "patient_id": None, "class_name": "c", "split": None, "label": 0}
     cohort = Cohort(pd.DataFrame({**columns, "ecg": [str(path) for path in paths]}), ())
     with PageCache(cache) as kept:
-        return index_pages(cohort, RunContext(RunConfig(encoder=EncoderConfig(name="resnet18")), kept, NoProgress()))
+        config = RunConfig(encoder=EncoderConfig(name="resnet18"), pages=PagesConfig(**pages))
+        return index_pages(cohort, RunContext(config, kept, NoProgress()))
 
 
 def test_the_same_recording_in_two_formats_is_a_copy(table, tmp_path):
@@ -82,6 +86,16 @@ def test_changed_samples_are_read_again(table, tmp_path):
     assert before.facts[0].pixel_hash != after.facts[0].pixel_hash
 
 
+def test_the_cache_knows_what_was_stated_about_a_file(tmp_path):
+    np.save(tmp_path / "a.npy", record_ecg(Heart(), np.random.default_rng(0)))
+    stated = {"unit": "mV", "leads": LEADS}
+    (fast,), (slow,), (again,) = (
+        surveyed([tmp_path / "a.npy"], tmp_path / "cache", rate=rate, **stated)[1].facts for rate in (500, 250, 500)
+    )
+    assert fast == again and fast.file_sha256 == slow.file_sha256
+    assert fast.pixel_hash != slow.pixel_hash and "lasts 20 s" in slow.notes[0]
+
+
 def test_a_faulty_file_is_reported_with_its_place_in_the_table(table, tmp_path, settings):
     from cardiograph.run.pipeline import run
 
@@ -97,7 +111,7 @@ def test_a_faulty_file_is_reported_with_its_place_in_the_table(table, tmp_path, 
     assert (lost.where, lost.code) == ("page p0.hea (row 2, record 'p0')", "missing")
     assert "p0.dat cannot be opened" in lost.rule
     assert (bad.where, bad.code) == ("page p2.csv (row 5, record 'p2')", "unit_missing")
-    assert "option" not in bad.remedy  # a table takes none
+    assert "set pages.unit or pages.gain" in bad.remedy
 
 
 @pytest.fixture(scope="module")
@@ -110,15 +124,36 @@ def test_a_file_alone_as_bytes_and_in_a_table_scores_like_its_page(predictor, fi
     pd.DataFrame({"record_id": files, "ecg": [table.parent / name for name in files]}).to_csv(tmp_path / "a.csv")
     scored = score_table(finished_run, tmp_path / "a.csv").set_index("record_id")["probability"]
     for name in files:
-        page = read_any_page(table.parent / name, name=name)
+        page = read_any_page(table.parent / name, name=name, config=PagesConfig())
         Image.fromarray(page.pixels).save(tmp_path / "page.png")
         drawn = predictor.predict(tmp_path / "page.png", gate=False).probability
         assert predictor.predict(table.parent / name).probability == pytest.approx(drawn, abs=1e-9)
         assert scored[name] == pytest.approx(drawn, abs=1e-9)
-        if not name.endswith(".hea"):
-            assert predictor.predict((table.parent / name).read_bytes()).probability == pytest.approx(drawn, abs=1e-9)
-    with pytest.raises(PageError, match=r"not an image.* or files of signals \(DICOM"):  # one file of several
+        assert predictor.predict(page_content(table.parent / name)).probability == pytest.approx(drawn, abs=1e-9)
+    with pytest.raises(PageError, match=r"not an image.* or files of signals \(WFDB"):  # one file of several
         predictor.predict((table.parent / "p0.hea").read_bytes())
+
+
+def test_one_request_can_state_what_its_file_does_not(predictor, finished_run, table, tmp_path, capsys):
+    signal = read_any(table.parent / "p2.csv").signal
+    np.save(tmp_path / "a.npy", signal)
+    with pytest.raises(PageError, match=r"set pages\.leads"):
+        predictor.predict(tmp_path / "a.npy")
+    wanted = predictor.predict(table.parent / "p2.csv").probability
+    stated = predictor.with_pages(rate=500, gain=1, leads=LEADS)
+    assert stated.predict(tmp_path / "a.npy").probability == pytest.approx(wanted, abs=1e-9)
+    options = ["--rate", "500", "--unit", "mV", "--leads", ",".join(LEADS), "--json"]
+    with pytest.raises(SystemExit):
+        main(["predict", str(finished_run), "--ecg", str(tmp_path / "a.npy"), *options])
+    assert json.loads(capsys.readouterr().out)["probability"] == pytest.approx(wanted, abs=1e-9)
+    with pytest.raises(SystemExit):
+        main(["predict", "--url", "http://localhost:9", "--ecg", str(tmp_path / "a.npy"), *options])
+    assert "--unit and --rate and --leads can only be used with a run" in capsys.readouterr().out
+    (tmp_path / "t.csv").write_text(f"record_id,ecg\na,{tmp_path / 'a.npy'}\n")
+    pages = {"rate": 500, "unit": "mV", "leads": LEADS}
+    assert score_table(finished_run, tmp_path / "t.csv", pages=pages)["probability"][0] == pytest.approx(
+        wanted, abs=1e-9
+    )
 
 
 def test_a_warning_says_what_was_drawn(predictor, tmp_path):

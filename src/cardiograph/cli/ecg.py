@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cardiograph.cli.options import AsJson, comma_separated
+from cardiograph.cli.options import AsJson, SignalOptions
 from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError, InputError, Issue, PartialError
 
@@ -39,20 +39,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace output files that 
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions:
-    """Facts that an ECG file does not state; they are never guessed, and a file that contradicts them is refused."""
+class SourceOptions(SignalOptions):
+    """How an ECG file is read; a file that contradicts a stated fact is refused."""
 
-    rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where the file does not state it.")] = None
-    unit: Annotated[
-        str | None, typer.Option(help="Unit of the samples, where the file does not state it: mV, uV, nV or V.")
-    ] = None
-    gain: Annotated[float | None, typer.Option(help="Instead of --unit: units of the file per millivolt.")] = None
-    leads: Annotated[
-        str | None,
-        typer.Option(
-            help="Names of the channels in their order, separated by commas, where the file has none: I,II,V1"
-        ),
-    ] = None
     file_format: Annotated[
         str | None,
         typer.Option(
@@ -90,8 +79,7 @@ class SourceOptions:
             raise ConfigError(message)
 
     def _facts(self) -> dict[str, Any]:
-        leads = tuple(comma_separated(self.leads)) if self.leads else ()
-        return {"rate": self.rate, "unit": self.unit, "gain": self.gain, "leads": leads, "page": self.page_number}
+        return {**self.facts, "page": self.page_number}
 
 
 @ecg.command(
@@ -194,21 +182,26 @@ def convert(
         bool,
         typer.Option(
             "--deidentify",
-            help="Also leave out the start of the recording, and the name of the file on a picture. Names, ids and "
-            "other dates are never written.",
+            help="Also leave out the start of the recording, and the name of the file on a picture. Names, ids, "
+            "other dates and pixels of a page are never written.",
         ),
     ] = False,
     source: SourceOptions,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write an ECG in another format; of a page, the leads that were read from it."""
+    """Write an ECG in another format; of a page, the leads that were read from it, also as a new picture."""
     from cardiograph.cli import console
     from cardiograph.ecg.writers import ecg_files
 
     kind = _format_of("OUT", out, {**SIGNAL_FILES, **PICTURES})
     outputs = [out.with_suffix(".hea"), out.with_suffix(".dat")] if kind == "wfdb" else [out]
     _refuse_to_replace(outputs, [file], force=force)
+    if deidentify and kind == "wfdb" and out.stem.casefold() == file.stem.casefold():
+        message = (
+            f"OUT {out}: with --deidentify, a record needs another name than the input, because its header states it"
+        )
+        raise ConfigError(message)
     source.check()
     found = source.read(file)
     if out.suffix.lower() in PICTURES:

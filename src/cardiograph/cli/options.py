@@ -90,6 +90,31 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignalOptions:
+    """Facts that a file of signals may not state; they are never guessed."""
+
+    rate: Annotated[float | None, typer.Option(help="Sampling rate in Hz, where the file does not state it.")] = None
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the samples, where the file does not state it: mV, uV, nV or V.")
+    ] = None
+    gain: Annotated[float | None, typer.Option(help="Instead of --unit: units of the file per millivolt.")] = None
+    leads: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of the channels in their order, separated by commas, where the file has none: I,II,V1"
+        ),
+    ] = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Name -> value of each fact that is stated; a unit excludes a gain, and the reverse."""
+        leads = tuple(comma_separated(self.leads)) if self.leads else None
+        stated = {"rate": self.rate, "unit": self.unit, "gain": self.gain, "leads": leads}
+        facts: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
+        return {"unit": None, "gain": None, **facts} if {"unit", "gain"} & facts.keys() else facts
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
     """Options of every command that reads a labelled cohort."""
 

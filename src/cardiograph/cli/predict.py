@@ -6,15 +6,16 @@ import dataclasses
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cardiograph.cli.explain import show_explanation
-from cardiograph.cli.options import AsJson, pairs
+from cardiograph.cli.options import AsJson, SignalOptions, pairs
 from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError, PartialError, ServiceError
 
@@ -65,6 +66,7 @@ def predict(  # noqa: PLR0913 - a command has its options
     ] = None,
     *,
     patient: PatientOptions,
+    signals: SignalOptions,
     gate: Annotated[
         bool | None,
         typer.Option(
@@ -99,11 +101,12 @@ def predict(  # noqa: PLR0913 - a command has its options
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
     source = run_or_service(run, url, key_file)
     clinical = _clinical_values(source, patient)
+    reading = _reading(source, signals)
     if table is None:
         from cardiograph.containers import Query
 
         query = Query(patient.ecg, clinical, patient_id=patient.patient_id, gate=gate)
-        _predict_patient(source, query, explained=explained, as_json=as_json)
+        _predict_patient(source, query, reading, explained=explained, as_json=as_json)
         return
     if patient.ecg is not None or clinical or patient.patient_id is not None or explained:
         message = (
@@ -112,7 +115,22 @@ def predict(  # noqa: PLR0913 - a command has its options
         raise ConfigError(message)
     if out is not None:
         refuse_to_overwrite(out, run, [table, key_file])
-    _predict_table(source, table, out, gate=gate, strict=strict, as_json=as_json)
+    with_settings = partial(table_predictions, source, table, gate=gate, reading=reading)
+    _predict_table(with_settings, out, strict=strict, as_json=as_json)
+
+
+def _reading(source: Path | ServiceClient, signals: SignalOptions) -> dict[str, Any]:
+    """Return the settings for files of signals that replace those of the run.
+
+    Raises:
+        ConfigError: If they are given for a service, which reads files with the settings of its run.
+    """
+    facts = signals.facts
+    if facts and not isinstance(source, Path):
+        names = " and ".join(f"--{name}" for name, value in facts.items() if value is not None)
+        message = f"{names} can only be used with a run on this machine; a service reads files with its run's settings"
+        raise ConfigError(message)
+    return facts
 
 
 def _clinical_values(source: Path | ServiceClient, patient: PatientOptions) -> dict[str, float]:
@@ -126,16 +144,18 @@ def _clinical_values(source: Path | ServiceClient, patient: PatientOptions) -> d
     return clinical
 
 
-def _predict_patient(source: Path | ServiceClient, query: Query, *, explained: bool, as_json: bool) -> None:
+def _predict_patient(
+    source: Path | ServiceClient, query: Query, reading: Mapping[str, Any], *, explained: bool, as_json: bool
+) -> None:
     from cardiograph.cli import console
     from cardiograph.registry import WITHOUT_GRAPH
 
     explanation = None
     if explained:
-        explanation, model = explanation_and_model(source, query)
+        explanation, model = explanation_and_model(source, query, reading)
         prediction = explanation.prediction
     else:
-        prediction, model = prediction_and_model(source, query, named=not as_json)
+        prediction, model = prediction_and_model(source, query, reading, named=not as_json)
     if as_json:
         more = {} if explanation is None else {"explanation": explanation.as_dict()}
         console.show_json(prediction.as_dict() | more)
@@ -167,19 +187,23 @@ def run_or_service(run: Path | None, url: str | None, key_file: Path | None) -> 
     return ServiceClient(url, os.environ.get(KEY_VARIABLE) or None if key_file is None else _read_key(key_file))
 
 
-def prediction_and_model(source: Path | ServiceClient, query: Query, *, named: bool) -> tuple[Prediction, str]:
+def prediction_and_model(
+    source: Path | ServiceClient, query: Query, reading: Mapping[str, Any], *, named: bool
+) -> tuple[Prediction, str]:
     """Return the prediction for a patient, and the name of the model; the name may be empty unless ``named``."""
     if isinstance(source, Path):
         from cardiograph.inference import Predictor
 
-        predictor = Predictor.load(source)
+        predictor = Predictor.load(source).with_pages(**reading)
         prediction = predictor.predict(query.page, query.clinical, patient_id=query.patient_id, gate=query.gate)
         return prediction, predictor.bundle.served.model.name
     with source:
         return source.predict(query), str(source.model().get("model")) if named else ""
 
 
-def explanation_and_model(source: Path | ServiceClient, query: Query) -> tuple[Explanation, str]:
+def explanation_and_model(
+    source: Path | ServiceClient, query: Query, reading: Mapping[str, Any]
+) -> tuple[Explanation, str]:
     """Return the explanation of a patient's prediction, and the name of the model.
 
     Raises:
@@ -191,18 +215,23 @@ def explanation_and_model(source: Path | ServiceClient, query: Query) -> tuple[E
     from cardiograph.explain import explain
     from cardiograph.inference import Predictor
 
-    predictor = Predictor.load(source)
+    predictor = Predictor.load(source).with_pages(**reading)
     return explain(predictor, query), predictor.bundle.served.model.name
 
 
 def table_predictions(
-    source: Path | ServiceClient, table: Path, *, progress: Progress, gate: bool | None = None
+    source: Path | ServiceClient,
+    table: Path,
+    *,
+    progress: Progress,
+    gate: bool | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Return the predictions for a table; ``attrs["notes"]`` names the columns that are not used."""
     if isinstance(source, Path):
         from cardiograph.inference.table import score_table
 
-        return score_table(source, table, progress=progress, gate=gate)
+        return score_table(source, table, progress=progress, gate=gate, pages=reading)
     with source:
         return _predict_table_remotely(source, table, progress, gate)
 
@@ -260,9 +289,7 @@ def _cohort_config(model: Mapping[str, Any]) -> CohortConfig:
         raise ServiceError(message) from error
 
 
-def _predict_table(
-    source: Path | ServiceClient, table: Path, out: Path | None, *, gate: bool | None, strict: bool, as_json: bool
-) -> None:
+def _predict_table(scored: Callable[..., pd.DataFrame], out: Path | None, *, strict: bool, as_json: bool) -> None:
     """Write the predictions for a table, and report the patients that have none.
 
     Raises:
@@ -274,7 +301,7 @@ def _predict_table(
     from cardiograph.inference.table import all_or_none
 
     with console.bars() as progress:
-        predictions = table_predictions(source, table, progress=progress, gate=gate)
+        predictions = scored(progress=progress)
     issues, refused = predictions.attrs["issues"], int((predictions["not_scored"] != "").sum())
     if issues and strict:
         raise all_or_none(issues, refused, len(predictions))

@@ -1,4 +1,4 @@
-"""Reading of a table or a folder of ECG pages as a checked cohort; all faults are reported in one error."""
+"""Reading of a table or a folder of ECG files as a checked cohort; all faults are reported in one error."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
+from cardiograph.cohort.folder import read_folder
 from cardiograph.cohort.identity import (
     RowIssue,
     Where,
@@ -37,7 +38,7 @@ from cardiograph.cohort.measurements import (
     plan_readings,
     read_values,
 )
-from cardiograph.cohort.tables import Cell, RawTable, as_text, read_folder, read_table
+from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
 from cardiograph.config import CohortConfig
 from cardiograph.containers import Cohort, Origin, identifier
 from cardiograph.errors import CohortError, Issue

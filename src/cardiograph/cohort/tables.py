@@ -1,4 +1,4 @@
-"""Reading of CSV, TSV, Excel and Parquet tables and of class folders, with every cell kept as written."""
+"""Reading of CSV, TSV, Excel and Parquet tables, with every cell kept as written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -309,83 +309,3 @@ def typed_cell(value: object) -> Cell:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     return str(value).strip()
-
-
-_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
-
-
-def read_folder(path: Path) -> RawTable:
-    """List the pages of each class folder.
-
-    Class folders and the files in them, including subfolders, are read in sorted order. Hidden files are ignored. Any
-    other file that is not a page is an issue inside a class folder, and a note outside.
-
-    Args:
-        path: Folder with one subfolder per class.
-
-    Returns:
-        Table with the columns ``record_id`` (path relative to ``path``), ``label`` (name of the class folder) and
-        ``ecg`` (path of the page).
-
-    Raises:
-        CohortError: If the folder cannot be read or has no class folder.
-    """
-    try:
-        entries = sorted(entry for entry in path.iterdir() if not _is_hidden(entry))
-        classes = [entry for entry in entries if entry.is_dir()]
-        files = {entry: sorted(_files_in(entry)) for entry in classes}
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
-        raise CohortError(message) from error
-    if not classes:
-        message = f"{path}: has no class folders; create one folder per class and move its pages there"
-        raise CohortError(message)
-    loose = [entry for entry in entries if entry not in files]
-    issues = [
-        _issue(entry.name, "belongs to no class", "move it into a class folder") for entry in loose if _is_page(entry)
-    ]
-    notes = [f"file {entry.name!r} outside the class folders is not read" for entry in loose if not _is_page(entry)]
-    rows = []
-    for folder, members in files.items():
-        pages = [member for member in members if _is_page(member)]
-        names = [member.relative_to(path).as_posix() for member in pages]
-        rows += [(name, folder.name, str(page.absolute())) for name, page in zip(names, pages, strict=True)]
-        issues += _class_issues(path, folder, members, pages)
-    lines = tuple(range(1, len(rows) + 1))
-    header = ("record_id", "label", "ecg")
-    return RawTable(path.name, path.absolute(), header, tuple(rows), lines, tuple(issues), tuple(notes))
-
-
-def _class_issues(root: Path, folder: Path, members: list[Path], pages: list[Path]) -> Iterator[Issue]:
-    from cardiograph.imaging.reading import FORMAT_TITLES
-
-    for member in members:
-        if not _is_page(member):
-            name = member.relative_to(root).as_posix()
-            yield _issue(name, f"is not a page ({FORMAT_TITLES})", "convert it or move it out of the folder")
-    if not pages:
-        yield Issue(f"folder {folder.name}", "", "", "has no pages", "add pages or remove the folder", "empty_class")
-
-
-def _issue(name: str, rule: str, remedy: str) -> Issue:
-    return Issue(f"file {name}", "", "", rule, remedy, "stray_file")
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    for entry in folder.iterdir():
-        if _is_hidden(entry):
-            continue
-        if entry.is_dir():
-            yield from _files_in(entry)
-        else:
-            yield entry
-
-
-def _is_page(file: Path) -> bool:
-    from cardiograph.imaging.reading import PAGE_SUFFIXES
-
-    return file.suffix.lower() in PAGE_SUFFIXES
-
-
-def _is_hidden(entry: Path) -> bool:
-    return entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in _SYSTEM_FILES

@@ -1,6 +1,7 @@
 """Both forms of any ECG file: a page and leads.
 
-An image is used as it is, and digitised where leads are needed; a file of signals is drawn as a standard page.
+An image is used as it is, and digitised where leads are needed; a file of signals is drawn as a standard page. A PDF is
+a file of signals if its traces are lines, and otherwise rendered as an image.
 
 Training and serving use the same functions. The drawing determines the input of the encoder: whoever changes it, or
 what a reader returns for the same file, raises :data:`cardiograph.imaging.grid.PAGE_VERSION`; whoever changes what the
@@ -22,12 +23,14 @@ from cardiograph.config import PagesConfig
 from cardiograph.ecg.draw.paper import STANDARD_ROWS, PaperLayout, draw_page
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
-from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, read_ecg
+from cardiograph.ecg.pdf_pages import read_pdf_or_page
+from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, open_source, read_source
+from cardiograph.ecg.readers.record_zip import RECORD_SUFFIXES, pack_record, without_names
 from cardiograph.ecg.readers.registry import READERS
-from cardiograph.ecg.readers.source import EcgSource
+from cardiograph.ecg.readers.source import EcgSource, ReadOptions
 from cardiograph.ecg.readers.wfdb import record_files
 from cardiograph.ecg.signal_hash import signal_hash
-from cardiograph.errors import EcgError, Issue, PageError
+from cardiograph.errors import ConfigError, EcgError, Issue, PageError
 from cardiograph.imaging.prepare import UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
 from cardiograph.regular_files import open_regular, read_regular
@@ -42,18 +45,19 @@ LAYOUT = PaperLayout()
 """The drawn page: 3 x 4 leads of 2.5 s and ten seconds of lead II, at 4 pixels per millimetre, without any text but
 the names of the leads."""
 
-SEVERAL_FILES = "wfdb"
-"""The format whose records consist of several files, so that the bytes of one are not enough."""
+SIGNAL_TITLES = ", ".join(spec.title for spec in READERS.values())
+"""Names of the formats of signals, in a sentence."""
 
-_UPLOADED = {name: spec for name, spec in READERS.items() if name != SEVERAL_FILES}
-SIGNAL_TITLES = ", ".join(spec.title for spec in _UPLOADED.values())
-"""Names of the formats of signals that one file holds, in a sentence."""
-
-SIGNAL_SUFFIXES = ", ".join(dict.fromkeys(suffix for spec in _UPLOADED.values() for suffix in spec.suffixes))
+SIGNAL_SUFFIXES = ", ".join(dict.fromkeys(suffix for spec in READERS.values() for suffix in spec.suffixes))
 """Usual suffixes of these files, separated by commas."""
 
 _HEADLINE = "A page cannot be used."
-_STATE_IT = "state it in the file, or convert the file to a format that does, such as DICOM or WFDB"
+_STATED_BY = {
+    "rate_missing": "pages.rate (`predict --rate`)",
+    "unit_missing": "pages.unit or pages.gain (`predict --unit`, `--gain`)",
+    "leads_missing": "pages.leads (`predict --leads`)",
+}
+"""Issue code -> the settings that state what a file does not."""
 
 
 def signal_format(source: Path | bytes, *, name: str) -> str | None:
@@ -105,40 +109,57 @@ class EcgFile:
     leads: Ecg | None = None
 
 
-def read_any_page(source: Path | bytes, *, name: str, max_pixels: int = 100_000_000) -> DecodedPage:
+def read_options(config: PagesConfig) -> ReadOptions:
+    """Return the facts that the settings state for files that do not state them.
+
+    Raises:
+        ConfigError: If one of them is out of range.
+    """
+    options = ReadOptions(config.rate, config.unit, config.gain, config.leads, fill=True)
+    for name, value, rule in options.faults():
+        message = f"pages.{name} is {value}; {rule}"
+        raise ConfigError(message)
+    return options
+
+
+def read_any_page(source: Path | bytes, *, name: str, config: PagesConfig) -> DecodedPage:
     """Read a page, or draw one from a file of signals.
 
     Args:
         source: Path of a file, or its content.
         name: Name of the page in error messages.
-        max_pixels: Maximum number of pixels of an image.
+        config: Page settings: limits, and facts that files of signals do not state.
 
     Raises:
+        ConfigError: If such a fact is out of range.
         PageError: If the file cannot be used, with one issue; its code is one of those of
             :func:`cardiograph.imaging.reading.read_page` or :data:`cardiograph.ecg.readers.codes.READER_CODES`.
     """
-    return read_page_and_leads(source, name=name, max_pixels=max_pixels)[0]
+    return read_page_and_leads(source, name=name, config=config)[0]
 
 
-def prepare_ecg(source: Path | bytes, *, name: str, config: PagesConfig, needs: Needs = "page") -> EcgFile:
+def prepare_ecg(
+    source: Path | bytes, *, name: str, config: PagesConfig, needs: Needs = "page", digitised_before: Ecg | None = None
+) -> EcgFile:
     """Read an ECG file in the forms that a model needs.
 
     Args:
         source: Path of a file, or its content.
         name: Name of the page in error messages.
-        config: Page settings: view and limits.
+        config: Page settings: view, limits, and facts that files of signals do not state.
         needs: What the model reads. If it needs leads, an image is digitised.
+        digitised_before: Leads of this image, so that it is not digitised again.
 
     Raises:
         PageError: If the file cannot be used; with one issue whose ``where`` names the page.
     """
-    decoded, leads = read_page_and_leads(source, name=name, max_pixels=config.max_pixels)
+    decoded, leads = read_page_and_leads(source, name=name, config=config)
     page = prepare_decoded(decoded, name=name, config=config)
     if needs == "page":
         return EcgFile(page)
     unreadable = None
     if leads is None:
-        leads, unreadable = digitised(decoded, name)
+        leads, unreadable = (digitised_before, None) if digitised_before else digitised(decoded, name)
     notes = () if leads is None or decoded.drawn else leads.notes
     if needs == "both" and unreadable is not None:
         notes = (f"the page was used without ECG measurements, because {unreadable.reason}",)
@@ -162,7 +183,7 @@ def digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
         return None, Doubt(UNREADABLE_LEADS, f"its leads cannot be read ({issue.code}): {issue.rule}", issue.remedy)
 
 
-def read_leads_again(path: Path, *, max_pixels: int) -> tuple[str, Ecg | None, bool]:
+def read_leads_again(path: Path, config: PagesConfig) -> tuple[str, Ecg | None, bool]:
     """Read only the leads of a file that was read before.
 
     Returns:
@@ -171,15 +192,15 @@ def read_leads_again(path: Path, *, max_pixels: int) -> tuple[str, Ecg | None, b
     Raises:
         PageError: If the file can no longer be read.
     """
-    found = _read(path, path.name, max_pixels)
+    found = _read(path, path.name, config)
     if isinstance(found, Ecg):
         return file_sha256(path), found, False
     return found.file_sha256, digitised(found, path.name)[0], True
 
 
-def read_page_and_leads(source: Path | bytes, *, name: str, max_pixels: int) -> tuple[DecodedPage, Ecg | None]:
-    """Read a file as :func:`read_any_page` does; also return the leads of a file of signals, None for an image."""
-    ecg = _read(source, name, max_pixels)
+def read_page_and_leads(source: Path | bytes, *, name: str, config: PagesConfig) -> tuple[DecodedPage, Ecg | None]:
+    """Read a file as :func:`read_any_page` does; also return the leads of a file of signals, None for a page."""
+    ecg = _read(source, name, config)
     if isinstance(ecg, DecodedPage):
         return ecg, None
     pixels, notes = draw_ecg(ecg)
@@ -192,30 +213,36 @@ def read_page_and_leads(source: Path | bytes, *, name: str, max_pixels: int) -> 
     return DecodedPage(pixels, digest, title, "signal", width, height, size, None, 1, True, notes), ecg
 
 
-def _read(source: Path | bytes, name: str, max_pixels: int) -> DecodedPage | Ecg:
-    """Read an image as a page, and a file of signals as leads."""
-    kind = signal_format(source, name=name)
+def _read(source: Path | bytes, name: str, config: PagesConfig) -> DecodedPage | Ecg:
+    """Read an image or a scanned PDF as a page, and a file of signals as leads."""
+    kind, options, max_pixels = signal_format(source, name=name), read_options(config), config.max_pixels
     try:
         if kind is None:
             return read_page(source, name=name, max_pixels=max_pixels)
-        return read_ecg(source, name=name, file_format=kind)
+        opened = open_source(source, name=name, options=options)
+        return read_pdf_or_page(opened, max_pixels=max_pixels) if kind == "pdf" else read_source(opened, kind)
     except (EcgError, PageError) as error:
         raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
 
 
 def page_content(path: Path) -> bytes:
-    """Return the content of a page or of a file of signals to send it elsewhere; it is not decoded.
+    """Return the content of a page or of a file of signals to send it elsewhere; only a WFDB record is read.
+
+    Of a record, all files are returned as one .zip, without their names and without comments of the header.
 
     Raises:
-        PageError: If it is neither, or a file of a record that consists of several.
+        PageError: If it is neither, or a file of a record is missing.
     """
     kind = signal_format(path, name=path.name)
     if kind is None:
         return page_bytes(path)
-    if kind == SEVERAL_FILES:
-        rule = "a WFDB record consists of several files, and one file is sent"
-        issue = Issue(f"page {path.name}", "", "", rule, "convert it to DICOM or CSV", "needs_path")
-        raise PageError(_HEADLINE, [issue])
+    if kind == "wfdb" and path.suffix.lower() in RECORD_SUFFIXES:
+        try:
+            _read(path, path.name, PagesConfig())
+        except PageError as error:
+            if error.issues[0].code == "missing":  # whose name the receiver would not know
+                raise
+        return pack_record(without_names([(each.name, read_regular(each)) for each in record_files(path)]))
     return read_regular(path)
 
 
@@ -277,14 +304,16 @@ def _spread(signal: NDArray[np.float64], needed: int) -> NDArray[np.float64]:
 
 
 def _page_issue(issue: Issue, name: str) -> Issue:
-    """Return a fault of a file as one of a page, which may be a file of signals but has no options."""
-    remedy = _STATE_IT if issue.code in ("rate_missing", "unit_missing", "leads_missing") else issue.remedy
+    """Return a fault of a file as one of a page, which may be a file of signals with options of its cohort."""
+    remedy = issue.remedy
+    if issue.code in _STATED_BY:
+        remedy = f"set {_STATED_BY[issue.code]} for such files, or convert the file to DICOM or WFDB"
     rule = f"{issue.rule}, or files of signals ({SIGNAL_TITLES})" if issue.code == "not_an_image" else issue.rule
     return dataclasses.replace(issue, where=f"page {name}", rule=rule, remedy=remedy)
 
 
 def _files(path: Path) -> list[Path]:
-    return record_files(path) if path.suffix.lower() in READERS[SEVERAL_FILES].suffixes else [path]
+    return record_files(path) if path.suffix.lower() in RECORD_SUFFIXES else [path]
 
 
 def _digest(path: Path) -> str:

@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.pdf_pages import read_pdf_or_page, rendered_page
 from cardiograph.ecg.readers.read import find_format, open_source, read_source
 from cardiograph.ecg.readers.registry import READERS
 from cardiograph.ecg.readers.source import EcgSource, ReadOptions
-from cardiograph.errors import EcgError
+from cardiograph.imaging.reading import FORMAT_TITLES, FORMATS, DecodedPage, read_page
 
 PAGE = "page"
 """Name of the format of images and scans, which are digitised."""
 
 ANY_FORMAT = (*READERS, PAGE)
 """Names of all formats."""
+
+MAX_PIXELS = 100_000_000
+"""Largest page that is decoded, in pixels."""
 
 
 def read_any(
@@ -28,7 +32,7 @@ def read_any(
     """Read an ECG from a file of any format.
 
     The content of the file decides how it is read, or its suffix where the content does not tell: signal files, and
-    PDFs whose traces are paths, by their reader; images and scanned PDFs by the digitiser.
+    PDFs whose traces are lines, by their reader; images and other PDFs by the digitiser.
 
     Args:
         source: Path of a file, or its bytes.
@@ -50,19 +54,18 @@ def read_any(
     kind = file_format or found or _page_or_refusal(opened)
     if opened.options.page > 1 and found != "pdf":
         opened.refuse("no_page", "only of a PDF another page than the first is read", "leave out the option page")
-    if kind != PAGE:
-        try:
-            return read_source(opened, kind)
-        except EcgError as error:
-            if file_format or kind != "pdf" or error.issues[0].code != "no_traces":
-                raise
-    return _digitized(opened, is_pdf=found == "pdf")
+    if kind == PAGE and found == "pdf":
+        return _digitized(opened, rendered_page(opened, max_pixels=MAX_PIXELS))
+    if kind == PAGE:
+        return _digitized(opened, read_page(opened.content, name=opened.name, max_pixels=MAX_PIXELS))
+    if kind != "pdf" or file_format:
+        return read_source(opened, kind)
+    read = read_pdf_or_page(opened, max_pixels=MAX_PIXELS)
+    return read if isinstance(read, Ecg) else _digitized(opened, read)
 
 
 def _page_or_refusal(opened: EcgSource) -> str:
     """Return :data:`PAGE` if the content is an image, and raise an error otherwise."""
-    from cardiograph.imaging.reading import FORMAT_TITLES, FORMATS
-
     if not any(each.signature.match(opened.content) for each in FORMATS.values()):
         titles = ", ".join(spec.title for spec in READERS.values())
         opened.refuse(
@@ -73,11 +76,9 @@ def _page_or_refusal(opened: EcgSource) -> str:
     return PAGE
 
 
-def _digitized(opened: EcgSource, *, is_pdf: bool) -> Ecg:
-    """Digitise an image or a page of a PDF."""
+def _digitized(opened: EcgSource, page: DecodedPage) -> Ecg:
+    """Digitise a page."""
     from cardiograph.ecg.digitize.digitize import digitize
-    from cardiograph.ecg.readers.pdf import render_pdf
-    from cardiograph.imaging.reading import read_page
 
     stated = [option for option in ("rate", "unit", "gain", "leads") if getattr(opened.options, option)]
     if stated:
@@ -86,12 +87,8 @@ def _digitized(opened: EcgSource, *, is_pdf: bool) -> Ecg:
             f"it is a page, which is read from its paper; {' and '.join(stated)} cannot be stated for it",
             "leave the option out",
         )
-    if is_pdf:
-        pixels, notes = render_pdf(opened)
-    else:
-        page = read_page(opened.content, name=opened.name)
-        pixels, notes = page.pixels, ()
-        if page.pictures > 1:
-            notes = (f"The file holds {page.pictures} images; the first was read.",)
-    ecg = digitize(pixels, name=opened.name).ecg
+    notes = page.notes
+    if page.pictures > 1:
+        notes = (*notes, f"The file holds {page.pictures} images; the first was read.")
+    ecg = digitize(page.pixels, name=opened.name).ecg
     return ecg.replace(notes=(*ecg.notes, *notes))

@@ -27,7 +27,7 @@ class PageMetadata:
 
     Args:
         file_bytes: Size of the file in bytes.
-        format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP`` or ``WEBP``, or the title of a format of signals.
+        format: ``JPEG``, ``PNG``, ``TIFF``, ``BMP``, ``WEBP`` or ``PDF``, or the title of a format of signals.
         mode: Pixel mode of the file as Pillow names it, such as ``RGB`` or ``L``.
         width: Width of the page in pixels.
         height: Height of the page in pixels.

@@ -125,8 +125,11 @@ def preparation(config: PagesConfig) -> str:
 
 
 def judgement(config: PagesConfig) -> str:
-    """Return the versions and settings that determine the facts about a page: preparation, ECG check, orientation."""
-    return f"{preparation(config)} gate={GATE_VERSION} orientation={ORIENTATION_VERSION}"
+    """Return the versions and settings that determine the facts about a page, and what is stated about its file."""
+    stated = {name: value for name in ("rate", "unit", "gain", "leads") if (value := getattr(config, name))}
+    return (
+        f"{preparation(config)} gate={GATE_VERSION} orientation={ORIENTATION_VERSION}{f' {stated}' if stated else ''}"
+    )
 
 
 def refusal(doubt: Doubt | None, *, name: str, gate: bool) -> Issue | None:

@@ -151,7 +151,7 @@ class DecodedPage:
     Args:
         pixels: [h, w, 3] uint8 RGB, upright (EXIF orientation applied), transparent parts on white.
         file_sha256: SHA-256 (hex) of the file.
-        format: Key of :data:`FORMATS`, or the title of a format of signals.
+        format: Key of :data:`FORMATS`, ``PDF`` for a rendered page, or the title of a format of signals.
         mode: Pixel mode of the file as Pillow names it, such as ``RGB``, ``I;16`` or ``CMYK``.
         width: Width of ``pixels`` in pixels.
         height: Height of ``pixels`` in pixels.
@@ -160,7 +160,7 @@ class DecodedPage:
         pictures: Number of images in the file (pages or frames), counted up to ``quality.MAX_PICTURES``; the first is
             read.
         drawn: Whether the page was drawn from a file of signals, which :mod:`cardiograph.ecg.pages` reads.
-        notes: Sentences about a drawn page that its users must know.
+        notes: Sentences about how the page was drawn or rendered that its users must know.
     """
 
     pixels: NDArray[np.uint8]

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,9 +18,11 @@ from torch import Tensor
 from cardiograph.artifacts.bundle import DAMAGE, ModelBundle
 from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
+from cardiograph.config import load_config
 from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction, identifier
 from cardiograph.containers.answers import Query
 from cardiograph.containers.readings import Readings
+from cardiograph.ecg.pages import read_options
 from cardiograph.encoders.engine import Engine, load_engine, probe
 from cardiograph.encoders.preparation import encoder_preparation
 from cardiograph.encoders.readings import reading_heads
@@ -130,6 +132,21 @@ class Predictor:
         if not 0 <= probability <= 1:
             message = f"a made-up patient gets the probability {probability}"
             raise ValueError(message)
+
+    def with_pages(self, **settings: Any) -> Self:  # noqa: ANN401 - settings of many types
+        """Return the same predictor with other settings for reading ECG files.
+
+        Args:
+            settings: Keys of :class:`cardiograph.config.PagesConfig`, such as ``rate`` for files that state none.
+
+        Raises:
+            ConfigError: If a setting is unknown or not allowed.
+        """
+        served = self.bundle.served
+        pages = load_config(None, {"pages": served.pages.model_dump() | settings}).pages
+        read_options(pages)
+        bundle = dataclasses.replace(self.bundle, served=dataclasses.replace(served, pages=pages))
+        return type(self)(bundle, self._engine)
 
     @property
     def engine(self) -> Engine | None:

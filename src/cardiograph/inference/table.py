@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +113,14 @@ def _notes(patients: Patients, variables: Collection[str], *, takes_pages: bool)
     return notes
 
 
-def score_table(run: Path, table: Path, *, progress: Progress | None = None, gate: bool | None = None) -> pd.DataFrame:
+def score_table(
+    run: Path,
+    table: Path,
+    *,
+    progress: Progress | None = None,
+    gate: bool | None = None,
+    pages: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
     """Score every patient of a table.
 
     The table is read with the settings of the run: its column map, conversions and missing values. Labels are ignored.
@@ -125,6 +132,7 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None, gat
         progress: Callback that receives progress after each patient.
         gate: True to refuse pages that do not look like an ECG, False to score them with a warning; None for the
             setting of the run.
+        pages: Settings for reading ECG files that replace those of the run; see :meth:`Predictor.with_pages`.
 
     Returns:
         One row per record: ``record_id``, ``probability``, ``low``, ``high``, ``positive``, ``threshold``,
@@ -141,6 +149,7 @@ def score_table(run: Path, table: Path, *, progress: Progress | None = None, gat
     directory.require_finished()
     config = directory.config()
     predictor = Predictor.load(run)
+    predictor = predictor.with_pages(**pages) if pages else predictor
     scaler, read = predictor.bundle.scaler, config.cohort
     if scaler is not None and read.modality == "image":  # the run simulated its values; new patients have measured ones
         read = read.model_copy(update={"modality": "auto"})

@@ -69,7 +69,7 @@ def _embed_leads(
     from cardiograph.encoders.leads_input import leads_input
 
     engine, fingerprint = encoder
-    keys = {row: page_index.page(row)[1].file_sha256 for row in rows}
+    keys = {row: page_index.page(row)[1].leads_key for row in rows}
     first = {key: row for row, key in reversed(keys.items())}
 
     def compute(missing: list[str]) -> Vectors:

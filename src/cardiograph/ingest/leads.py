@@ -32,7 +32,7 @@ def measure_ecgs(page_index: PageIndex, context: RunContext) -> NDArray[np.float
         [records, measurements] in the order of :data:`cardiograph.ecg.measure.reference.MEASUREMENTS`, NaN where a value
         could not be measured; all NaN for a record without an ECG or without readable leads.
     """
-    files = [None if facts is None else facts.file_sha256 for facts in page_index.facts]
+    files = [None if facts is None else facts.leads_key for facts in page_index.facts]
     different = {digest: row for row, digest in reversed([*enumerate(files)]) if digest is not None}
 
     def compute(missing: list[str]) -> Vectors:
@@ -72,6 +72,6 @@ def read_leads(page_index: PageIndex, rows: Sequence[int], context: RunContext) 
 
 def _read(path: Path, facts: PageFacts, config: PagesConfig) -> tuple[Ecg | None, bytes | None]:
     """Read the leads of an indexed file; also return them packed if they had to be digitised."""
-    file_sha256, leads, was_digitised = read_leads_again(path, max_pixels=config.max_pixels)
+    file_sha256, leads, was_digitised = read_leads_again(path, config)
     require_same_file(path, facts, file_sha256)
     return leads, pack(leads) if was_digitised else None

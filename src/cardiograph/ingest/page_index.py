@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from cardiograph.cohort.page_places import page_issue
 from cardiograph.config import PagesConfig
 from cardiograph.containers import Cohort
-from cardiograph.ecg.packed import pack
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.packed import pack, unpack
 from cardiograph.ecg.pages import LEADS_VERSION, file_sha256, prepare_ecg, read_any_page
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
@@ -64,6 +65,11 @@ class PageFacts:
     def view(self) -> View:
         """Pixel hash and box, which determine the encoder input."""
         return self.pixel_hash, self.box
+
+    @property
+    def leads_key(self) -> str:
+        """Hash (hex) that determines the leads: theirs, or that of the file of a page."""
+        return self.leads_sha256 or self.file_sha256
 
     @property
     def hash_values(self) -> NDArray[np.uint8]:
@@ -190,22 +196,27 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
-        unread: list[Path] = []
+        unread: dict[Path, str] = {}
         for path, digest in zip(names, in_order(pool, _file_sha256, names), strict=True):
             found = None if digest is None else cache.facts(digest, under)
             if found is None:
-                unread.append(path)
+                unread[path] = digest or ""
             else:
                 known[path] = PageFacts.restore(found)
                 progress.advance()
 
-        def collect(path: Path) -> tuple[PageFacts | PageError, bytes | None]:
-            return _collect_facts(path, names[path], context)
+        def collect(item: tuple[Path, bytes | None]) -> tuple[PageFacts | PageError, bytes | None]:
+            path, packed = item
+            return _collect_facts(path, names[path], context, unpack(packed) if packed else None)
 
+        kept = (
+            (path, None if needs == "page" else cache.leads(digest, LEADS_VERSION)) for path, digest in unread.items()
+        )
         with context.paced("reading pages", len(unread)):
-            for path, (facts, packed) in zip(unread, in_order(pool, collect, unread), strict=True):
+            for path, (facts, packed) in zip(unread, in_order(pool, collect, kept), strict=True):
                 known[path] = facts
                 if isinstance(facts, PageFacts):
+                    require_same_file(path, facts, unread[path] or facts.file_sha256)
                     if packed is not None:
                         cache.keep_leads(facts.file_sha256, LEADS_VERSION, packed)
                     cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
@@ -227,7 +238,7 @@ def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.u
     Raises:
         PageError: If the file has changed since, or can no longer be read.
     """
-    page = read_any_page(path, name=path.name, max_pixels=config.max_pixels)
+    page = read_any_page(path, name=path.name, config=config)
     require_same_file(path, facts, page.file_sha256)
     return crop(page.pixels, Box(*facts.box))
 
@@ -257,11 +268,13 @@ def _file_sha256(path: Path) -> str | None:
         return None
 
 
-def _collect_facts(path: Path, name: str, context: RunContext) -> tuple[PageFacts | PageError, bytes | None]:
+def _collect_facts(
+    path: Path, name: str, context: RunContext, digitised_before: Ecg | None
+) -> tuple[PageFacts | PageError, bytes | None]:
     """Return the facts about a page, and its packed leads if they were digitised."""
     config, needs = context.config.pages, context.config.needs
     try:
-        file = prepare_ecg(path, name=name, config=config, needs=needs)
+        file = prepare_ecg(path, name=name, config=config, needs=needs, digitised_before=digitised_before)
     except PageError as error:
         return error, None
     page = file.page
@@ -274,7 +287,7 @@ def _collect_facts(path: Path, name: str, context: RunContext) -> tuple[PageFact
     )
     if needs != "leads":
         context.inputs.keep(facts.view, lambda: page.input)
-    return facts, None if needs == "page" or page.page.drawn else pack(file.leads)
+    return facts, None if needs == "page" or page.page.drawn or digitised_before else pack(file.leads)
 
 
 def _without_unusable(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Collection
@@ -184,10 +183,7 @@ def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
 
 def limit_pixels(predictor: Predictor, max_pixels: int) -> Predictor:
     """Return a predictor that rejects pages of more than ``max_pixels`` pixels before decoding them."""
-    served = predictor.bundle.served
-    pages = served.pages.model_copy(update={"max_pixels": min(max_pixels, served.pages.max_pixels)})
-    bundle = dataclasses.replace(predictor.bundle, served=dataclasses.replace(served, pages=pages))
-    return Predictor(bundle, predictor.engine)
+    return predictor.with_pages(max_pixels=min(max_pixels, predictor.bundle.served.pages.max_pixels))
 
 
 def serving_of(request: Request) -> Serving:

@@ -5,6 +5,7 @@ from cardiograph.ecg.draw.figure import ecg_figure, figure_bytes
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.measure.measure import measure
+from cardiograph.ecg.readers import read_ecg
 from cardiograph.synthesis.heart import RATE_HZ, record_ecg
 from cardiograph.synthesis.waves import Heart
 
@@ -60,3 +61,14 @@ def test_files_are_reproducible(ecg, measured, file_format, start):
     once, again = (figure_bytes(ecg_figure(ecg, measured), file_format) for _ in range(2))
     assert once.startswith(start)
     assert once == again
+
+
+def test_the_voltages_of_a_pdf_can_be_read_back(ecg, measured):
+    read = read_ecg(figure_bytes(ecg_figure(ecg, measured), "pdf"))
+    for number, lead in enumerate(LEADS):
+        if lead == "II":
+            continue  # the rhythm strip
+        shown = np.flatnonzero(np.isfinite(read.lead(lead)))
+        assert number // 3 * 1250 == pytest.approx(shown[0], abs=2)
+        difference = read.lead(lead)[shown] - ecg.lead(lead)[shown]
+        np.testing.assert_allclose(difference, np.median(difference), atol=1e-3)

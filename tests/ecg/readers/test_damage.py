@@ -211,15 +211,19 @@ def test_contradicting_limb_leads_are_noted(formats, drawn):
 def test_a_pdf_page_without_traces_is_rendered_for_the_digitiser():
     from PIL import Image
 
-    from cardiograph.ecg.readers.pdf import pdf_page_pixels
+    from cardiograph.ecg.readers.pdf import render_pdf
 
     buffer = io.BytesIO()
     Image.new("RGB", (300, 200), (200, 30, 30)).save(buffer, "PDF", resolution=72)
     assert code_of(buffer.getvalue()) == "no_traces"
-    pixels = pdf_page_pixels(open_source(buffer.getvalue()))
+    source = open_source(buffer.getvalue())
+    pixels, notes = render_pdf(source, max_pixels=10**6)
+    assert notes == ()
     assert (pixels.dtype, pixels.shape[2]) == (np.uint8, 3)
     np.testing.assert_allclose(pixels.shape[:2], (200 * 254 / 72, 300 * 254 / 72), atol=2)
     np.testing.assert_allclose(pixels[300, 500], (200, 30, 30), atol=3)
+    with pytest.raises(EcgError, match="pixels, at most 700,000 are read"):
+        render_pdf(source, max_pixels=700_000)
 
 
 def test_a_pdf_that_takes_any_amount_of_memory_is_refused(monkeypatch, damage):

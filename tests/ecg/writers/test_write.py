@@ -54,6 +54,18 @@ def test_dicom_files_pass_through_another_reader_and_name_no_patient(gappy):
     assert not [element for element in dataset if element.tag.group == 0x0010 and element.value]
 
 
+@pytest.mark.parametrize(("source", "originality"), [("page", "DERIVED"), ("pdf", "DERIVED"), ("scp", "ORIGINAL")])
+def test_dicom_says_whether_the_signal_was_read_from_a_print(gappy, source, originality):
+    import io
+
+    import pydicom
+
+    (content,) = ecg_files(gappy.replace(source=source), "dicom", "copy").values()
+    (group,) = pydicom.dcmread(io.BytesIO(content)).WaveformSequence
+    assert group.WaveformOriginality == originality
+    assert any("derived" in note for note in read_ecg(content).notes) == (originality == "DERIVED")
+
+
 def test_wfdb_files_pass_through_another_reader(gappy, tmp_path):
     import wfdb
 

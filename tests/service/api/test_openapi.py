@@ -86,6 +86,8 @@ def is_allowed(case):
     (body,) = [each for each in case.operation.body if each.media_type == case.media_type]
     sent = {name: value if isinstance(value, list) else [value] for name, value in case.body.items()}
     fields = {name: values[0] if len(values) == 1 else values for name, values in sent.items() if values}
+    if isinstance(fields.get("page"), list):
+        fields["page"] = ["page" if isinstance(value, bytes) else value for value in fields["page"]]
     fields = {name: "page" if isinstance(value, bytes) else value for name, value in fields.items()}
     if "patient_id" in fields and not isinstance(fields["patient_id"], str):
         fields["patient_id"] = json.dumps(fields["patient_id"])  # in a form, everything is text

@@ -7,7 +7,9 @@ import pytest
 from tests.service.conftest import picture
 
 from cardiograph.cli.app import main
+from cardiograph.config import PagesConfig
 from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.pages import page_content
 from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import RecordsError
 from cardiograph.service.records import Records
@@ -26,16 +28,29 @@ def test_an_answer_is_that_of_the_library(served, predictor, page, values):
     assert result["warnings"] == list(direct["warnings"])
 
 
-@pytest.mark.parametrize("kind", ["csv", "dicom"])
+@pytest.mark.parametrize("kind", ["csv", "dicom", "wfdb"])
 def test_a_file_of_signals_is_scored_as_by_the_library(served, predictor, kind, tmp_path):
     signal = record_ecg(Heart(), np.random.default_rng(0)).astype(np.float32)
-    ((name, content),) = ecg_files(Ecg(signal, 500.0, "simulated"), kind, "rest").items()
-    (tmp_path / name).write_bytes(content)
-    answer = served.ask(content)
+    files = ecg_files(Ecg(signal, 500.0, "simulated"), kind, "rest")
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    path = tmp_path / next(iter(files))
+    answer = served.client.post("/v1/predictions", files=[("page", file) for file in files.items()])
     assert answer.status_code == 201
-    direct = predictor.predict(tmp_path / name)
+    direct = predictor.predict(path)
     assert answer.json()["prediction"]["probability"] == pytest.approx(direct.probability, abs=1e-12)
-    assert scan(content, side=200, max_pixels=10**6).startswith("data:image/jpeg")  # its preview is the drawn page
+    assert served.ask(page_content(path)).json()["prediction"] == answer.json()["prediction"]
+    preview = scan(page_content(path), side=200, config=PagesConfig(max_pixels=10**6))
+    assert preview.startswith("data:image/jpeg")  # the drawn page
+
+
+def test_the_missing_file_of_a_record_is_named(served):
+    for name, missing in (("rest.hea", "rest.dat cannot be opened"), ("rest.dat", "there are 0 headers")):
+        answer = served.client.post(
+            "/v1/predictions", files={"page": (name, b"rest 1 500 9\nrest.dat 16 200 16 0 0 0 0 I\n")}
+        )
+        (issue,) = answer.json()["issues"]
+        assert answer.status_code == 422 and missing in issue["rule"]
 
 
 def test_an_answer_is_what_the_command_prints(served, finished_run, page, values, tmp_path, capsys):

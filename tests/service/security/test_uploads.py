@@ -1,10 +1,13 @@
 """Forms are taken apart in memory."""
 
+from contextlib import suppress
+
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cardiograph.ecg.readers.record_zip import pack_record
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.security.uploads import parts_of
 
@@ -29,6 +32,20 @@ def test_only_a_file_that_was_not_chosen_is_not_there(filename, found):
     page = b'--b\r\nContent-Disposition: form-data; name="page"' + filename + b"\r\n\r\n\r\n"
     values = b'--b\r\nContent-Disposition: form-data; name="values"\r\n\r\n{}\r\n--b--\r\n'
     assert parts_of(page + values, "multipart/form-data; boundary=b") == {**found, "values": b"{}"}
+
+
+def test_several_files_of_the_ecg_are_one_content():
+    files = [("page", (name, name.encode())) for name in ("a.hea", "a.dat")]
+    request = httpx.Request("POST", "http://localhost", files=files)
+    found = parts_of(request.read(), request.headers["Content-Type"])
+    assert found == {"page": pack_record([("a.hea", b"a.hea"), ("a.dat", b"a.dat")])}
+
+
+@pytest.mark.parametrize("name", ["../" * 30_000 + "a.dat", "x" * 70_000 + ".dat", ".."])
+def test_a_file_name_is_never_too_long(name):
+    request = httpx.Request("POST", "http://localhost", files={"page": (name, b"x")})
+    with suppress(ProblemError):
+        assert len(parts_of(request.read(), request.headers["Content-Type"])["page"]) < 1000
 
 
 @given(st.binary(max_size=300))

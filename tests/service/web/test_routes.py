@@ -60,9 +60,8 @@ def test_the_form_has_every_variable_with_unit_and_range(form, predictor):
 
 
 def test_the_form_names_the_formats_that_are_read(form):
-    assert f'accept="{PAGE_MEDIA_TYPES}, .dcm, ' in form.page
-    assert f"printed ECG ({FORMAT_TITLES}) or a file of signals (DICOM, " in form.page
-    assert ".hea" not in form.page  # a record of several files cannot be sent as one
+    assert f'multiple accept="{PAGE_MEDIA_TYPES}, .hea, .dat, .mat, .zip, .dcm, ' in form.page
+    assert f"printed ECG ({FORMAT_TITLES}) or a file of signals (WFDB, DICOM, " in form.page
 
 
 def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, values):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from tests.service.conftest import picture
 
+from cardiograph.config import PagesConfig
 from cardiograph.errors import PageError
 from cardiograph.service.web.form import FormInput, parse_form, refilled_form
 from cardiograph.service.web.images import HEAT_COLOUR, heat, scan
@@ -96,10 +97,10 @@ def picture_of(address):
 
 
 def test_a_scan_is_encoded_again_and_small(page):
-    drawn = picture_of(scan(page, side=300, max_pixels=40_000_000))
+    drawn = picture_of(scan(page, side=300, config=PagesConfig(max_pixels=40_000_000)))
     assert (drawn.format, max(drawn.size)) == ("JPEG", 300)
     with pytest.raises(PageError):
-        scan(picture(4000, 3000), side=300, max_pixels=1000)
+        scan(picture(4000, 3000), side=300, config=PagesConfig(max_pixels=1000))
 
 
 def test_heat_is_clear_where_the_map_is_0():

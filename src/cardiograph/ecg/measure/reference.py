@@ -180,7 +180,7 @@ MEASUREMENTS: dict[str, MeasurementSpec] = {
         "T axis", "°", lambda shape: shape.axis("t_onset", "t_end"), 15, 75, "Kors et al., Lancet 352 (1998) 601"
     ),
     "qrs_t_angle": MeasurementSpec(
-        "Frontal QRS-T angle", "°", _angle, None, 100, "Aro et al., Eur Heart J 33 (2012) 872"
+        "Frontal QRS-T angle", "°", _angle, None, 100, "Aro et al., Europace 14 (2012) 872"
     ),
     "sokolow_lyon": MeasurementSpec(
         "Sokolow-Lyon voltage", "mV", _sokolow_lyon, None, 3.5, "Sokolow and Lyon, Am Heart J 37 (1949) 161"
@@ -198,7 +198,7 @@ MEASUREMENTS: dict[str, MeasurementSpec] = {
         "Madias, J Electrocardiol 41 (2008) 498",
     ),
     "r_transition": MeasurementSpec(
-        "R progression: first chest lead with R at least S (7: none)", "", _transition, 3, 4,
+        "R progression: first chest lead with R at least S (7: none)", "", _transition, None, 4,
         "Patel et al., J Am Heart Assoc 6 (2017) e006281",
     ),
     "q_leads": MeasurementSpec("Leads with a pathological Q wave", "", _q_leads, None, 1, INFARCTION),

@@ -10,7 +10,7 @@ READER_CODES: dict[str, str] = {
     "option": "an option is out of range",
     "contradiction": "an option says something else than the file",
     "package_missing": "an optional package is not installed",
-    "needs_path": "a format of several files was given as the bytes of one",
+    "needs_path": "one file of a WFDB record without its header, or several records in one upload",
     "damaged": "the structure of the file is broken",
     "truncated": "fewer samples than the file announces",
     "checksum": "the samples do not match the checksum in the file",

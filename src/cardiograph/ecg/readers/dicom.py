@@ -46,11 +46,14 @@ def read_dicom(source: EcgSource) -> Ecg:
                 "export the ECG as 12-lead ECG waveform, or as an image for a page",
                 value=str(dataset.get("SOPClassUID", "")),
             )
-        rhythm = [group for group in groups[:MAX_GROUPS] if not _is_average(group)]
+        known = [group for group in groups[:MAX_GROUPS] if not _is_average(group)]
+        rhythm = [group for group in known if not _is_derived(group)] or known  # from paper, all of it is derived
         pieces = [_read_group(source, group) for group in rhythm]
         names, rows, rate, notes = join_pieces(source, pieces)
         if len(rhythm) < len(groups):
             notes += (f"{len(groups) - len(rhythm)} groups of averaged or derived beats were left out.",)
+        if rhythm and _is_derived(rhythm[0]):
+            notes += ("The file says that its signal is derived, such as from a printed page.",)
         filters = _filters(rhythm[0])
         start = _start(str(dataset.get("AcquisitionDateTime", "")))
     return build_ecg(source, names, rows, rate, file_format="dicom", notes=notes, filters=filters, start=start)
@@ -58,7 +61,11 @@ def read_dicom(source: EcgSource) -> Ecg:
 
 def _is_average(group: Dataset) -> bool:
     label = str(group.get("MultiplexGroupLabel", "")).upper()
-    return group.get("WaveformOriginality") == "DERIVED" or "MEDIAN" in label or "BEAT" in label
+    return "MEDIAN" in label or "BEAT" in label
+
+
+def _is_derived(group: Dataset) -> bool:
+    return bool(group.get("WaveformOriginality") == "DERIVED")
 
 
 def _read_group(source: EcgSource, group: Dataset) -> Piece:

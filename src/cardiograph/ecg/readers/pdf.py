@@ -31,7 +31,7 @@ def read_pdf(source: EcgSource) -> Ecg:
     """Read the traces of one page from their lines; the voltages are as exact as the lines.
 
     Raises:
-        EcgError: If the page is a scan (``no_traces``; :func:`pdf_page_pixels` renders it for the digitiser), or does
+        EcgError: If the page is a scan (``no_traces``; :func:`render_pdf` renders it for the digitiser), or does
             not print its paper speed and gain.
     """
     answer, _ = _ask(source, "lines")
@@ -42,15 +42,14 @@ def read_pdf(source: EcgSource) -> Ecg:
     return build_ecg(source, names, rows, rate, file_format="pdf", notes=(*notes, *more, *_other_pages(source, answer)))
 
 
-def pdf_page_pixels(source: EcgSource) -> NDArray[np.uint8]:
-    """Return the pixels of :func:`render_pdf`."""
-    return render_pdf(source)[0]
-
-
-def render_pdf(source: EcgSource) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def render_pdf(source: EcgSource, *, max_pixels: int) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Render one page of a PDF, such as a scan.
 
     A page of more than 40 million pixels is rendered at a lower resolution.
+
+    Args:
+        source: The PDF.
+        max_pixels: Number of pixels above which a page is refused before it is rendered.
 
     Returns:
         [height, width, 3] uint8 RGB at ten pixels a millimetre, and a note if the file has other pages.
@@ -58,7 +57,7 @@ def render_pdf(source: EcgSource) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     Raises:
         EcgError: If the file is damaged or encrypted, has no such page, or takes too much memory or time.
     """
-    answer, content = _ask(source, "pixels")
+    answer, content = _ask(source, "pixels", max_pixels)
     height, width, stride = answer["size"]
     rows = np.frombuffer(content, dtype=np.uint8, count=height * stride).reshape(height, stride)
     pixels = np.ascontiguousarray(rows[:, : 4 * width].reshape(height, width, 4)[..., :3])
@@ -70,9 +69,9 @@ def _other_pages(source: EcgSource, answer: dict[str, Any]) -> tuple[str, ...]:
     return (f"The file has {count} pages; page {source.options.page} was read.",) if count > 1 else ()
 
 
-def _ask(source: EcgSource, action: str) -> tuple[dict[str, Any], bytes]:
+def _ask(source: EcgSource, action: str, max_pixels: int = 0) -> tuple[dict[str, Any], bytes]:
     """Return the answer of the program, and the bytes behind it."""
-    arguments = [action, str(source.options.page), str(MEMORY_BYTES), str(CPU_SECONDS)]
+    arguments = [action, str(source.options.page), str(MEMORY_BYTES), str(CPU_SECONDS), str(max_pixels)]
     try:
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-I", str(_PROGRAM), *arguments],

@@ -37,7 +37,7 @@ def _refuse(code: str, rule: str, remedy: str) -> NoReturn:
     raise RefusedError(code, rule, remedy)
 
 
-def main(action: str, number: int, memory_bytes: int, cpu_seconds: int) -> None:
+def main(action: str, number: int, memory_bytes: int, cpu_seconds: int, max_pixels: int) -> None:
     """Answer ``lines`` or ``pixels`` of a page, counted from 1."""
     try:
         import resource
@@ -50,7 +50,7 @@ def main(action: str, number: int, memory_bytes: int, cpu_seconds: int) -> None:
     try:
         page = _open_page(sys.stdin.buffer.read(), number)
         if action == "pixels":
-            answer, pixels = _rendered(page)
+            answer, pixels = _rendered(page, max_pixels)
         else:
             answer = {"words": _words(page), "lines": _lines(page), "text": _text(page)}
         answer["pages"] = len(page.pdf)
@@ -79,10 +79,13 @@ def _open_page(content: bytes, number: int) -> Any:  # noqa: ANN401 - a page of 
     return page
 
 
-def _rendered(page: Any) -> tuple[dict[str, Any], bytes]:  # noqa: ANN401 - a page of pypdfium2
+def _rendered(page: Any, max_pixels: int) -> tuple[dict[str, Any], bytes]:  # noqa: ANN401 - a page of pypdfium2
     """Return the size of the page and its pixels, four bytes each: red, green, blue and nothing."""
     width, height = page.get_size()
     scale = min(PIXELS_PER_INCH / 72, (MAX_PIXELS / (width * height)) ** 0.5)
+    pixels = width * height * scale**2
+    if pixels > max_pixels:
+        _refuse("too_large", f"its page has {pixels:,.0f} pixels, at most {max_pixels:,} are read", "print it smaller")
     bitmap = page.render(scale=scale, may_draw_forms=False, rev_byteorder=True, force_bitmap_format=raw.FPDFBitmap_BGRx)
     return {"size": [bitmap.height, bitmap.width, bitmap.stride]}, bytes(bitmap.buffer)
 

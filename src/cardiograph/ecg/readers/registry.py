@@ -34,7 +34,12 @@ class ReaderSpec:
 _READERS = "cardiograph.ecg.readers"
 
 READERS: dict[str, ReaderSpec] = {
-    "wfdb": ReaderSpec("WFDB", f"{_READERS}.wfdb:read_wfdb", (".hea", ".dat", ".mat")),
+    "wfdb": ReaderSpec(
+        "WFDB",
+        f"{_READERS}.wfdb:read_wfdb",
+        (".hea", ".dat", ".mat", ".zip"),
+        re.compile(rb"\APK\x03\x04.{0,16380}?\.(hea|dat|mat)", re.DOTALL),
+    ),
     "dicom": ReaderSpec("DICOM", f"{_READERS}.dicom:read_dicom", (".dcm",), re.compile(rb"\A.{128}DICM", re.DOTALL)),
     "aecg": ReaderSpec("HL7 aECG", f"{_READERS}.aecg:read_aecg", (".xml",), re.compile(rb"<(\w+:)?AnnotatedECG\b")),
     "sierra": ReaderSpec(
@@ -61,9 +66,7 @@ READERS: dict[str, ReaderSpec] = {
     "hdf5": ReaderSpec(
         "HDF5", f"{_READERS}.hdf5:read_hdf5", (".h5", ".hdf5"), re.compile(rb"\A\x89HDF\r\n\x1a\n"), extra="ecg"
     ),
-    "pdf": ReaderSpec(
-        "PDF with traces as paths", f"{_READERS}.pdf:read_pdf", (".pdf",), re.compile(rb"\A.{0,1024}?%PDF-", re.DOTALL)
-    ),
+    "pdf": ReaderSpec("PDF", f"{_READERS}.pdf:read_pdf", (".pdf",), re.compile(rb"\A.{0,1024}?%PDF-", re.DOTALL)),
     "parquet": ReaderSpec("Parquet", f"{_READERS}.tables:read_parquet", (".parquet",), re.compile(rb"\APAR1")),
     "numpy": ReaderSpec("NumPy", f"{_READERS}.arrays:read_numpy", (".npy", ".npz"), re.compile(rb"\A\x93NUMPY")),
     "csv": ReaderSpec(

@@ -40,6 +40,8 @@ class ReadOptions:
         gain: Number of units of the file per millivolt, above 0; excludes ``unit``.
         leads: Lead names of the channels, in the order of the file.
         page: Number of the page of a PDF, from 1.
+        fill: Whether a file that states a fact otherwise is read as it states it, as in a table of different files, instead
+            of being refused.
     """
 
     rate: float | None = None
@@ -47,6 +49,7 @@ class ReadOptions:
     gain: float | None = None
     leads: tuple[str, ...] = ()
     page: int = 1
+    fill: bool = False
 
     def faults(self) -> Iterator[tuple[str, str, str]]:
         """Yield name, value and rule of each option that is out of range."""
@@ -143,7 +146,7 @@ class EcgSource:
         rate = wanted if stated is None else stated
         if rate is None:
             self.refuse("rate_missing", "it does not state the sampling rate", "state it with the option rate")
-        if wanted is not None and not math.isclose(rate, wanted, rel_tol=1e-6):
+        if wanted is not None and not (self.options.fill or math.isclose(rate, wanted, rel_tol=1e-6)):
             self.refuse(
                 "contradiction",
                 f"it states {rate:g} Hz and the option rate {wanted:g} Hz",
@@ -173,7 +176,7 @@ class EcgSource:
                 "it states neither the unit of its samples nor their number per millivolt",
                 "state one of them with the option unit or gain",
             )
-        if wanted is not None and not math.isclose(factor, wanted):
+        if wanted is not None and not (options.fill or math.isclose(factor, wanted)):
             self.refuse(
                 "contradiction",
                 f"its samples are in {stated}, the options say otherwise",
@@ -188,7 +191,8 @@ class EcgSource:
             self.refuse(
                 "leads_missing", "it does not name its channels", "name them, in their order, with the option leads"
             )
-        if stated is not None and wanted and [*map(lead_name, stated)] != [*map(lead_name, wanted)]:
+        differs = [*map(lead_name, stated or ())] != [*map(lead_name, wanted)]
+        if stated is not None and wanted and differs and not self.options.fill:
             self.refuse(
                 "contradiction",
                 f"its channels are {', '.join(stated)} and the option leads says {', '.join(wanted)}",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import lead_name
 from cardiograph.ecg.readers.build import build_ecg
+from cardiograph.ecg.readers.record_zip import SIGNATURE, unpacked_record
 from cardiograph.ecg.readers.source import EcgSource
 from cardiograph.regular_files import open_regular
 
@@ -77,14 +78,22 @@ class Part:
 
 
 def read_wfdb(source: EcgSource) -> Ecg:
-    """Read a WFDB record from the path of its header or of its samples."""
+    """Read a WFDB record from the path of its header or of its samples, or from a .zip that holds both."""
+    if source.content.startswith(SIGNATURE):
+        with unpacked_record(source, record_files) as header:
+            return _read_record(source, header)
     if source.path is None:
         source.refuse(
             "needs_path",
             "a WFDB record consists of a header and files of samples",
-            "pass the path of the header, with the files of samples in the same folder",
+            "pass the path of the header, with the files of samples in the same folder, or a .zip of them",
         )
-    header = _read_header(source, source.path.with_suffix(".hea"))
+    return _read_record(source, source.path.with_suffix(".hea"))
+
+
+def _read_record(source: EcgSource, path: Path) -> Ecg:
+    """Read the record of a header."""
+    header = _read_header(source, path)
     frame_rate = source.rate(float(header.fields["rate"]) if header.fields["rate"] else None)
     parts = _segments(source, header) if header.fields["segments"] else [_read_part(source, header)]
     factors = {part.per_frame for part in parts if part.leads} or {1}
@@ -141,7 +150,7 @@ def _read_header(source: EcgSource, path: Path) -> Header:
         source.refuse(
             "missing",
             f"its header {path.name} cannot be opened: {error.strerror}",
-            "keep header and samples in one folder",
+            "keep header and samples in one folder, and send them together",
         )
     if len(content) > MAX_HEADER_BYTES:
         source.refuse("too_large", f"its header has more than {MAX_HEADER_BYTES:,} bytes", "check the header")
@@ -259,7 +268,7 @@ def _check_files(source: EcgSource, header: Header, signals: list[Fields]) -> No
             source.refuse(
                 "missing",
                 f"its file of samples {path.name} cannot be opened: {error.strerror}",
-                "keep header and samples in one folder",
+                "keep header and samples in one folder, and send them together",
             )
         frames = samples or size // (2 * channels)
         source.check_size(channels, frames)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 MAX_SAMPLES_12_LEAD = 16384
+PRINTED = ("page", "pdf")
+"""Sources whose samples were read from a print, so that DICOM calls them derived."""
+
 _CODES = {lead: number for number, lead in SCP_LEADS.items()}
 
 
@@ -63,7 +66,7 @@ def _group(ecg: Ecg) -> Dataset:
 
     steps, step = to_steps(ecg)
     group = Dataset()
-    group.WaveformOriginality = "ORIGINAL"
+    group.WaveformOriginality = "DERIVED" if ecg.source in PRINTED else "ORIGINAL"
     group.NumberOfWaveformChannels = len(LEADS)
     group.NumberOfWaveformSamples = steps.shape[1]
     group.SamplingFrequency = f"{ecg.rate:.10g}"

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from cardiograph.ecg.pages import SIGNAL_TITLES
+from cardiograph.ecg.readers.record_zip import MAX_FILES
 from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.accept import FHIR
@@ -106,8 +107,12 @@ def patient_fields(variables: Sequence[ClinicalVariable], *, one: bool, nullable
 
 def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> dict[str, Any]:
     """Describe the request body for one patient; each kind requires something that the model can use."""
-    files = f"the ECG page ({FORMAT_TITLES}), or a file of signals ({SIGNAL_TITLES})"
-    page = {"type": "string", "format": "binary", "description": files}
+    file = {"type": "string", "format": "binary"}
+    files = {
+        "description": f"the ECG page ({FORMAT_TITLES}), or a file of signals ({SIGNAL_TITLES}); of a WFDB record, the "
+        "header and its files of samples as several fields with their file names, or one .zip of them",
+        "anyOf": [file, {"type": "array", "items": file, "minItems": 1, "maxItems": MAX_FILES}],
+    }
     fields = patient_fields(variables, one=False, nullable=False)
     form: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
@@ -118,7 +123,7 @@ def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str])
         content["application/json"] = {"schema": schema}
         needs = [{"required": ["values"], "properties": {"values": properties["values"]}}]
     if "image" in blocks or "measurements" in blocks:
-        form["properties"] = {"page": page, **fields}
+        form["properties"] = {"page": files, **fields}
         needs = [{"required": ["page"]}, *needs]
     form["anyOf"] = needs
     json_part = {"contentType": "application/json"}
@@ -140,7 +145,11 @@ def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
     name = {"type": ["string", "integer", "null"], "description": "given back with the answer"}
     line = {
         "id": name,
-        "page": {"type": ["string", "null"], "contentEncoding": "base64"},
+        "page": {
+            "type": ["string", "null"],
+            "contentEncoding": "base64",
+            "description": "content of the ECG file; of a WFDB record, a .zip of its files",
+        },
         **patient_fields(variables, one=False, nullable=True),
     }
     answer = {

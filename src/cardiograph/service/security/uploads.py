@@ -9,6 +9,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from cardiograph.ecg.readers.record_zip import one_content
 from cardiograph.service.api.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 64
 """Maximum number of parts of a form, far above what the web form sends."""
+
+PAGE = "page"
+"""Name of the field of the ECG."""
 
 
 @dataclass
@@ -25,16 +29,23 @@ class Part:
     Args:
         name: Name of the field.
         content: Content of the field.
-        unchosen: Whether the file name is empty, as browsers send it if no file was chosen.
+        file_name: Name of the file; None for a field without a file, and empty if no file was chosen in a browser.
     """
 
     name: str = ""
     content: bytearray = field(default_factory=bytearray)
-    unchosen: bool = False
+    file_name: str | None = None
+
+    @property
+    def unchosen(self) -> bool:
+        """Whether this is a file field for which no file was chosen."""
+        return self.file_name == "" and not self.content
 
 
 def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
     """Return the fields of a multipart body by name, without file fields for which no file was chosen.
+
+    The field ``page`` may have several files, those of one WFDB record; they are returned as one .zip.
 
     Raises:
         ProblemError: 400, if the body is not a valid multipart form.
@@ -50,9 +61,13 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
         raise ProblemError(400, "bad_form", message) from error
     if not reader.ended:
         raise ProblemError(400, "bad_form", "The form ends before its last boundary; send all of it.")
-    if len({part.name for part in reader.parts}) < len(reader.parts):
-        raise ProblemError(400, "bad_form", "A field occurs twice; send each field once.")
-    return {part.name: bytes(part.content) for part in reader.parts if part.content or not part.unchosen}
+    files = [part for part in reader.parts if part.name == PAGE]
+    others = [part for part in reader.parts if part.name != PAGE]
+    if len({part.name for part in others}) < len(others):
+        raise ProblemError(400, "bad_form", "A field occurs twice; send each field but `page` once.")
+    fields = {part.name: bytes(part.content) for part in others if not part.unchosen}
+    chosen = [(part.file_name or "", bytes(part.content)) for part in files if not part.unchosen]
+    return fields | ({PAGE: one_content(chosen)} if chosen else {})
 
 
 def text_of(content: bytes) -> str:
@@ -94,7 +109,8 @@ class _Reader:
         if self._header.lower() == b"content-disposition":
             _, options = parse_options_header(bytes(self._value))
             self.parts[-1].name = options[b"name"].decode()
-            self.parts[-1].unchosen = options.get(b"filename") == b""
+            file_name = options.get(b"filename")
+            self.parts[-1].file_name = None if file_name is None else file_name.decode(errors="replace")
         self._header.clear()
         self._value.clear()
 

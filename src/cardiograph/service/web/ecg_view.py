@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cardiograph.config import PagesConfig
 from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.measure.measure import measure
@@ -81,18 +82,18 @@ class EcgView:
     trouble: str = ""
 
 
-def view_ecg(content: bytes, *, side: int, max_pixels: int) -> EcgView:
+def view_ecg(content: bytes, *, side: int, config: PagesConfig) -> EcgView:
     """Read an uploaded ECG for people to check, whatever the model reads of it.
 
     Args:
         content: Content of the file.
         side: Maximum length of the longer side of the picture, in pixels.
-        max_pixels: Number of pixels above which a page is not decoded.
+        config: Page settings: limits, and facts that files of signals do not state.
 
     Raises:
         PageError: If the file cannot be read as a page.
     """
-    page, leads = read_page_and_leads(content, name=PATIENT, max_pixels=max_pixels)
+    page, leads = read_page_and_leads(content, name=PATIENT, config=config)
     if leads is not None:
         return _viewed(page, side, leads, None)
     try:

@@ -80,8 +80,7 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationVi
     attention = content["map"]
     drawn, ecg = {}, None
     if isinstance(query.page, bytes):
-        limit = min(serving.settings.max_pixels, serving.predictor.bundle.served.pages.max_pixels)
-        ecg = view_ecg(query.page, side=_SIDE, max_pixels=limit)
+        ecg = view_ecg(query.page, side=_SIDE, config=serving.predictor.bundle.served.pages)
         if attention is not None and attention["shown"]:
             drawn = {"scan": ecg.scan, "heat": heat(attention["heat"])}
     effects = sorted(content["clinical"]["effects"], key=lambda each: -abs(each["effect"]))

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from cardiograph.config import PagesConfig
 from cardiograph.ecg.pages import read_any_page
 from cardiograph.imaging.reading import DecodedPage
 from cardiograph.inference import Query
@@ -51,18 +52,18 @@ _CELL = 24
 """Side of a cell of the attention map, in pixels."""
 
 
-def scan(page: bytes, *, side: int, max_pixels: int) -> str:
+def scan(page: bytes, *, side: int, config: PagesConfig) -> str:
     """Encode an ECG page again as a small JPEG data URL; no byte of the original file is returned.
 
     Args:
         page: Content of the image file.
         side: Maximum length of the longer side, in pixels.
-        max_pixels: Number of pixels above which the page is not decoded.
+        config: Page settings: limits, and facts that files of signals do not state.
 
     Raises:
         PageError: If the page cannot be read.
     """
-    return data_url(read_any_page(page, name=PATIENT, max_pixels=max_pixels), side=side)
+    return data_url(read_any_page(page, name=PATIENT, config=config), side=side)
 
 
 def data_url(page: DecodedPage, *, side: int) -> str:

@@ -209,9 +209,10 @@ async def _form(
 async def _preview(serving: Serving, page: bytes | None) -> str:
     """Return a preview of the page; empty if the queue is full or the page is unreadable."""
     if page is not None:
-        limit = min(serving.settings.max_pixels, serving.predictor.bundle.served.pages.max_pixels)
         with suppress(ProblemError, PageError):
-            return await serving.pool.run(partial(scan, page, side=_PREVIEW, max_pixels=limit))
+            return await serving.pool.run(
+                partial(scan, page, side=_PREVIEW, config=serving.predictor.bundle.served.pages)
+            )
     return ""
 
 

@@ -5,28 +5,28 @@ const previewed = new WeakMap();
 
 function preview(drop) {
   const input = drop.querySelector("input[type=file]");
-  const file = input.files[0];
+  const files = [...input.files]; // several are the files of one record
   const image = drop.querySelector("[data-chosen]");
   const fault = drop.querySelector("[data-page-fault]");
   URL.revokeObjectURL(previewed.get(image));
   image.hidden = true;
   const limit = Number(drop.closest("form").dataset.limit);
-  const large = file && file.size > limit;
-  fault.textContent = large ? `This file has ${(file.size / 1048576).toFixed(1)} MiB, which is more than allowed; scale the page down.` : "";
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const large = size > limit;
+  fault.textContent = large ? `${files.length > 1 ? "These files have" : "This file has"} ${(size / 1048576).toFixed(1)} MiB, which is more than allowed; scale the page down.` : "";
   fault.hidden = !large;
   if (large) input.value = "";
-  if (!file || large) return;
-  const address = URL.createObjectURL(file);
+  if (files.length !== 1 || large) return;
+  const address = URL.createObjectURL(files[0]);
   previewed.set(image, address);
   image.onload = () => { image.hidden = false; };
   image.src = address; // a TIFF that the browser cannot show stays hidden and is sent nevertheless
 }
 
 function dropped(event, drop) {
-  const file = event.dataTransfer.files[0];
-  if (!file) return;
+  if (!event.dataTransfer.files.length) return;
   const files = new DataTransfer();
-  files.items.add(file);
+  for (const file of event.dataTransfer.files) files.items.add(file);
   const input = drop.querySelector("input[type=file]");
   input.files = files.files;
   preview(drop);
