@@ -37,14 +37,15 @@ install: $(STAMP) ## the package in .venv
 demo: $(STAMP) ## the whole pipeline on 600 synthetic patients, offline
 	$(BIN)/cardiograph demo
 
-test: $(STAMP)-test ## the default test suite
-	$(BIN)/python -m pytest -m 'not slow and not exhaustive' -n 2 --dist worksteal
+test: MARKED ?= not slow and not exhaustive
+slow: MARKED = slow and not exhaustive
+exhaustive: MARKED = exhaustive
 
-slow: $(STAMP)-test ## the tests marked slow
-	$(BIN)/python -m pytest -m 'slow and not exhaustive' -n 2 --dist worksteal
-
-exhaustive: $(STAMP)-test ## the tests marked exhaustive, before a release
-	$(BIN)/python -m pytest -m exhaustive -n 2 --dist worksteal
+test: ## the default test suite
+slow: ## the tests marked slow
+exhaustive: ## the tests marked exhaustive, before a release
+test slow exhaustive: $(STAMP)-test
+	$(BIN)/python -m pytest -m '$(MARKED)' -n 2 --dist worksteal
 
 check: $(STAMP)-dev ## lint, format, types, import contracts, known vulnerabilities
 	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync types lint contracts audit

