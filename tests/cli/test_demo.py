@@ -43,7 +43,7 @@ def test_its_values_alone_are_enough_for_a_yes_and_a_no(tmp_path):
 @pytest.mark.slow
 def test_a_small_demo_goes_from_drawing_to_the_report(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["demo", "--patients", "24", "--out", str(tmp_path / "demo"), "--set", "evaluation.bootstrap=100"])
+        main(["demo", "--patients", "40", "--out", str(tmp_path / "demo"), "--set", "evaluation.bootstrap=100"])
     assert not ended.value.code
     report = tmp_path / "demo" / "run" / "report.html"
     assert report.exists() and str(report.name) in capsys.readouterr().out

@@ -263,7 +263,7 @@ def test_noise_with_every_row_three_times_does_not_look_like_knowledge(learn):
     table = pd.DataFrame(dict(zip(names, rng.random((3, 80)), strict=True)))
     table = table.assign(ef=0.2 + 0.5 * table["ef"], bnp=20 + 500 * table["bnp"], sbp=90 + 80 * table["sbp"])
     table["label"] = rng.integers(0, 2, 80)
-    folder = learn(pd.concat([table] * 3))
+    folder = learn(pd.concat([table] * 3), model={"epochs": 60, "patience": 15})
     assert facts(folder)["split"]["links"]["same values"] == 160
     result = json.loads((folder / "metrics.json").read_text())
     assert result["test"]["auroc"]["low"] < 0.5 < result["test"]["auroc"]["high"]

@@ -127,7 +127,7 @@ def draw(strategy, cases, ask):
     drawn_case()
 
 
-CASES = {PREDICT: 80, f"{PREDICT}/batch": 30}
+CASES = {PREDICT: 120, f"{PREDICT}/batch": 50}
 """Number of requests for each route; 20 for the others."""
 
 
