@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test slow exhaustive check audit bench clean
+.PHONY: help install demo test slow exhaustive check types lint contracts audit bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -13,40 +13,51 @@ help: ## list the targets
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; none was found"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-$(STAMP): .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e .
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e
+FILES := .venv/bin/python pyproject.toml constraints.txt
+
+$(STAMP): $(FILES)
+	$(INSTALL) .
 	@touch $@
 
-$(STAMP)-test: $(STAMP)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[test]'
-	@touch $@
+$(STAMP)-test: $(FILES)
+	$(INSTALL) '.[test]'
+	@touch $(STAMP) $@
 
-$(STAMP)-dev: $(STAMP)-test
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
-	@touch $@
+$(STAMP)-dev: $(FILES)
+	$(INSTALL) '.[dev]'
+	@touch $(STAMP) $(STAMP)-test $@
 
-$(STAMP)-bench: $(STAMP)-test
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[bench]'
-	@touch $@
+$(STAMP)-bench: $(FILES)
+	$(INSTALL) '.[bench]'
+	@touch $(STAMP) $(STAMP)-test $@
 
 install: $(STAMP) ## the package in .venv
 
 demo: $(STAMP) ## the whole pipeline on 600 synthetic patients, offline
 	$(BIN)/cardiograph demo
 
-test: $(STAMP)-test ## the default test suite
-	$(BIN)/python -m pytest -m 'not slow and not exhaustive' -n 2 --dist worksteal
+test: MARKED ?= not slow and not exhaustive
+slow: MARKED = slow and not exhaustive
+exhaustive: MARKED = exhaustive
 
-slow: $(STAMP)-test ## the tests marked slow
-	$(BIN)/python -m pytest -m 'slow and not exhaustive' -n 2 --dist worksteal
+test: ## the default test suite
+slow: ## the tests marked slow
+exhaustive: ## the tests marked exhaustive, before a release
+test slow exhaustive: $(STAMP)-test
+	$(BIN)/python -m pytest -m '$(MARKED)' -n 2 --dist worksteal
 
-exhaustive: $(STAMP)-test ## the tests marked exhaustive, before a release
-	$(BIN)/python -m pytest -m exhaustive -n 2 --dist worksteal
+check: $(STAMP)-dev ## lint, format, types, import contracts, known vulnerabilities
+	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync types lint contracts audit
 
-check: $(STAMP)-dev audit ## lint, format, types, import contracts, known vulnerabilities
+types: $(STAMP)-dev
+	$(BIN)/mypy
+
+lint: $(STAMP)-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+contracts: $(STAMP)-dev
 	$(BIN)/lint-imports
 
 audit: $(STAMP)-dev ## known vulnerabilities of the installed packages; fails if there are any, warns if the index cannot be reached

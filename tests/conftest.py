@@ -28,21 +28,34 @@ def cache_folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cheap_reports():
-    """Draw one figure in the report of a run, and compare two pairs of splits: all of them take longer than training.
+def make_runs_cheap(patch):
+    """Leave out what takes longer than training: all figures but one, and pairs of splits with all epochs.
 
-    The run of ``finished_run`` has all figures and pairs, as users have.
+    The run of ``finished_run`` has them, as users have.
     """
     from cardiograph.report.figure_style import STYLE
     from cardiograph.report.figures_scores import headline
-    from cardiograph.run import report
+    from cardiograph.run import pipeline, report
     from cardiograph.train import naive_split
 
+    def measure_optimism(dataset, config, progress):
+        model = config.model.model_copy(update={"epochs": 2, "patience": 2})
+        return naive_split.measure_optimism(dataset, config.model_copy(update={"model": model}), progress)
+
+    patch.setattr(report, "draw_figures", lambda content: {"headline": headline(content)})
+    patch.setattr(naive_split, "SEEDS", 2)
+    patch.setattr(pipeline, "measure_optimism", measure_optimism)
+    patch.setitem(STYLE, "pdf.fonttype", 3)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_runs():
+    """Make runs cheap, and measure the ceilings of a synthetic cohort on few draws."""
+    from cardiograph.synthesis import cohort
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "draw_figures", lambda content: {"headline": headline(content)})
-        patch.setattr(naive_split, "SEEDS", 2)
-        patch.setitem(STYLE, "pdf.fonttype", 3)
+        make_runs_cheap(patch)
+        patch.setattr(cohort, "CEILING_PATIENTS", 2000)
         yield
 
 
@@ -94,17 +107,18 @@ def make_run(folder, settings):
     """Write a cohort, a run on it and the cache of its pages to a folder."""
     from cardiograph.config import load_config
     from cardiograph.report.figures import draw_figures
-    from cardiograph.run import report
-    from cardiograph.run.pipeline import run
-    from cardiograph.synthesis.cohort import write_cohort
+    from cardiograph.run import pipeline, report
+    from cardiograph.synthesis import cohort
     from cardiograph.train import naive_split
 
-    table = write_cohort(folder / "cohort", patients=60, seed=3, workers=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CARDIOGRAPH_CACHE", str(folder / "cache"))
+        patch.setattr(cohort, "CEILING_PATIENTS", 50_000)
         patch.setattr(report, "draw_figures", draw_figures)
         patch.setattr(naive_split, "SEEDS", 5)
-        run(table, folder / "run", load_config(None, settings))
+        patch.setattr(pipeline, "measure_optimism", naive_split.measure_optimism)
+        table = cohort.write_cohort(folder / "cohort", patients=60, seed=3, workers=1)
+        pipeline.run(table, folder / "run", load_config(None, settings))
 
 
 @pytest.fixture(scope="session")
@@ -145,7 +159,7 @@ def other_cohort(tmp_path_factory):
     """Other patients of the same kind, numbered otherwise."""
     from cardiograph.synthesis.cohort import write_cohort
 
-    table = write_cohort(tmp_path_factory.mktemp("other") / "cohort", patients=50, seed=11, workers=2)
+    table = write_cohort(tmp_path_factory.mktemp("other") / "cohort", patients=50, seed=11, workers=1)
     rows = pd.read_csv(table)
     rows["patient_id"] = "other " + rows["patient_id"].astype(str)
     if "record_id" in rows:

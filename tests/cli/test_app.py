@@ -57,10 +57,11 @@ def test_a_device_or_fifo_is_not_a_file_for_any_command(finished_run, tmp_path, 
             ["predict", finished_run, "--table", table],
         ),
         *(["predict", finished_run, "--ecg", page], ["config", "--check", toml], ["run", table, "--weights", page]),
+        *(["ecg", "show", page], ["ecg", "measure", page], ["ecg", "convert", page, tmp_path / "out.csv"]),
     ):
-        out = [] if arguments[0] in ("predict", "config") else ["--out", tmp_path / "out"]
+        out = [] if arguments[0] in ("predict", "config", "ecg") else ["--out", tmp_path / "out"]
         status, error = failed(*arguments, *out) if arguments[0] != "config" else (2, {"error": "not a file"})
-        assert status in (2, 3, 4)
+        assert status in ((10,) if arguments[1] == "measure" else (2, 3, 4))
         assert "not a file" in json.dumps(error)
     with pytest.raises(ConfigError, match="not a file"):
         load_config(toml)

@@ -109,6 +109,9 @@ def test_nothing_is_replaced_without_force_and_the_input_never(files, place):
     status, answer = failed("ecg", "convert", "out.hea", place / "out.hea", "--force")
     assert status == 2
     assert "is an input" in answer["error"]
+    (place / "named.hea").write_text((place / "out.hea").read_text())  # its samples are in out.dat
+    assert "is an input" in failed("ecg", "convert", "named.hea", "out.dat", "--force")[1]["error"]
+    assert "is an input" in failed("ecg", "measure", "named.hea", "--csv", "out.dat", "--force")[1]["error"]
 
 
 def test_facts_that_a_file_does_not_state_are_options(files, place):

@@ -15,7 +15,6 @@ from tests.contracts.conftest import learn, make_problem, with_copies
 
 from cardiograph.config import load_config
 from cardiograph.inference import Predictor
-from cardiograph.run.pipeline import run
 
 
 def score(predictor, dataset, rows):
@@ -96,6 +95,7 @@ def test_copies_come_from_training_records_and_hear_none_of_their_group(seed):
 @pytest.mark.slow
 def test_augmentation_of_a_run_never_crosses_its_split(cohort_table, settings, tmp_path, monkeypatch):
     """What the augmentation stage hands on is made of training records alone."""
+    from cardiograph.run import pipeline
     from cardiograph.train import data
 
     seen = []
@@ -105,15 +105,22 @@ def test_augmentation_of_a_run_never_crosses_its_split(cohort_table, settings, t
         seen.append(plain(source, *arguments, **options))
         return seen[-1]
 
+    class EmbeddedError(Exception):
+        """Ends the run after the pages and their copies are embedded."""
+
+    def stop(state):
+        raise EmbeddedError(state)
+
     monkeypatch.setattr(data, "augment_pages", watched)
+    monkeypatch.setattr(pipeline, "RECORDED_STEPS", (pipeline.embed, stop))
     config = load_config(None, {**settings, "balance": {"mode": "augment"}, "seed": 11})
-    result = run(cohort_table, tmp_path / "run", config)
-    split = pd.read_parquet(result.path / "split.parquet")
-    (augmented,) = seen
+    with pytest.raises(EmbeddedError) as ended:
+        pipeline.run(cohort_table, tmp_path / "run", config)
+    (augmented,), split = seen, ended.value.args[0].split
     assert len(augmented.copies.source) > 0
-    assert set(split["part"].to_numpy()[augmented.copies.source]) == {"train"}
-    groups = split["group"].to_numpy()
-    assert not set(groups[augmented.copies.source]) & set(groups[split["part"].isin(["val", "test"])])
+    assert set(split.part[augmented.copies.source]) == {"train"}
+    groups = split.groups.index
+    assert not set(groups[augmented.copies.source]) & set(groups[np.isin(split.part, ["val", "test"])])
 
 
 def test_serving_loads_no_training_code(finished_run):

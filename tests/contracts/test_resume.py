@@ -11,12 +11,16 @@ import sys
 import time
 
 import pytest
+from tests.conftest import REPOSITORY
 
 from cardiograph.config import load_config
 from cardiograph.run.pipeline import run
-from cardiograph.train import naive_split
 
-SHORT = {"encoder": {"weights": "random"}, "model": {"epochs": 8}, "evaluation": {"bootstrap": 100}}
+SHORT = {
+    "encoder": {"weights": "random"},
+    "model": {"epochs": 8, "baselines": ["mlp", "logistic"]},
+    "evaluation": {"bootstrap": 100},
+}
 
 
 @pytest.fixture
@@ -30,18 +34,14 @@ def command(tmp_path, prepared):
     (tmp_path / "settings.toml").write_text(tomli_w.dumps(SHORT))
     shutil.copytree(prepared.cache / "encoders", tmp_path / "cache" / "encoders")
     out = tmp_path / "run"
-    line = [
-        sys.executable,
-        "-m",
-        "cardiograph",
-        "run",
-        table,
-        "--out",
-        out,
-        "--config",
-        tmp_path / "settings.toml",
-    ]
-    return [str(part) for part in line], out, {**os.environ, "CARDIOGRAPH_CACHE": str(tmp_path / "cache")}, table
+    code = (
+        "import pytest; from tests.conftest import make_runs_cheap; make_runs_cheap(pytest.MonkeyPatch())\n"
+        "from cardiograph.cli.app import main; main()"
+    )
+    line = [sys.executable, "-c", code, "run", table, "--out", out, "--config", tmp_path / "settings.toml"]
+    environment = {**os.environ, "CARDIOGRAPH_CACHE": str(tmp_path / "cache")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return [str(part) for part in line], out, environment, table
 
 
 def killed_when(condition, line, environment):
@@ -59,7 +59,7 @@ def killed_when(condition, line, environment):
 
 
 @pytest.mark.slow
-def test_killed_at_four_stages_it_ends_with_the_same_metrics(command, tmp_path, monkeypatch):
+def test_killed_at_four_stages_it_ends_with_the_same_metrics(command, tmp_path):
     line, out, environment, table = command
     cache = out.parent / "cache" / "pages.sqlite-wal"
 
@@ -75,7 +75,6 @@ def test_killed_at_four_stages_it_ends_with_the_same_metrics(command, tmp_path, 
     killed = [name for name, condition in conditions.items() if killed_when(condition, line, environment)]
     assert len(killed) >= 3, killed
     subprocess.run(line, env=environment, check=True, capture_output=True)
-    monkeypatch.setattr(naive_split, "SEEDS", 5)  # as in the command
     undisturbed = run(table, tmp_path / "undisturbed", load_config(None, SHORT)).path
     assert (out / "metrics.json").read_bytes() == (undisturbed / "metrics.json").read_bytes()
     assert json.loads((out / "run.json").read_text())["status"] == "finished"

@@ -191,19 +191,26 @@ def test_a_page_in_black_and_white_has_a_remedy_that_predict_has(finished_run, s
         (issue,) = caught.value.issues
         assert issue.code == "no_grid"
         assert issue.remedy.startswith("scan or export it in grey or colour")
+        assert "--encoder resnet18 --page whole" in issue.remedy  # the default encoder needs a grid in any view
 
 
 @pytest.mark.slow
-def test_run_and_predict_agree_on_which_photographs_count(shared, tmp_path, settings):
+@pytest.mark.parametrize(
+    ("encoder", "view"),
+    [({"weights": "random"}, "whole"), pytest.param({"name": "ecg"}, "grid", marks=pytest.mark.exhaustive)],
+    ids=["resnet18", "ecg"],
+)
+def test_run_and_predict_agree_on_which_photographs_count(shared, tmp_path, settings, encoder, view):
     from cardiograph.config import load_config
     from cardiograph.run.pipeline import run
 
     files = sorted((shared / "data" / "pages-photographed").iterdir())
     table = pd.DataFrame({"ecg": [str(file) for file in files], "label": np.arange(len(files)) % 2})
     table.to_csv(tmp_path / "cohort.csv", index=False)
-    pages = {"view": "whole", "skip_bad": True}
+    pages = {"view": view, "skip_bad": True}
+    model = {"epochs": 10, "baselines": ["logistic"]}
     accept = {"accept": ["copies_with_different_labels"]}  # two photographs show one ECG, and labels are made up
-    config = load_config(None, {**settings, "pages": pages, "audit": accept})
+    config = load_config(None, {**settings, "encoder": encoder, "model": model, "pages": pages, "audit": accept})
     made = run(tmp_path / "cohort.csv", tmp_path / "run", config)
     facts = json.loads((made.path / "run.json").read_text())
     left_out = {file.name for file in files if any(file.name in issue["where"] for issue in facts["skipped"])}

@@ -167,7 +167,8 @@ def test_a_warning_says_what_was_drawn(predictor, tmp_path):
 def test_a_record_scores_alone_as_it_does_in_its_run(table, tmp_path, settings):
     from cardiograph.run.pipeline import run
 
-    made = run(table, tmp_path / "run", load_config(None, {**settings, "model": {"epochs": 20, "patience": 5}}))
+    model = {"epochs": 20, "patience": 5, "baselines": ["logistic"]}
+    made = run(table, tmp_path / "run", load_config(None, {**settings, "model": model}))
     scored = pd.read_parquet(made.path / "predictions.parquet").set_index("record_id")["probability_sign"]
     predictor, files = Predictor.load(made.path), pd.read_csv(table).set_index("record_id")["ecg"]
     assert len(scored) >= 4

@@ -179,8 +179,8 @@ def test_one_class_among_the_test_records_is_undefined_and_still_renders(content
     assert "ROC and precision-recall are undefined" in words
 
 
-def test_the_report_contains_all_score_tables(content):
-    page = Page(render_report(content))
+def test_the_report_contains_all_score_tables(content, report):
+    page = Page(report)
     assert {"calibration", "distributions", "decision-curve", "subgroups", "tripod"} <= set(page.ids)
     parts = content.metrics.brier_parts["gcn"]
     for text in (

@@ -38,20 +38,20 @@ def cut(page, rng):
         file = io.BytesIO()
         Image.open(io.BytesIO(page)).save(file, kind)
         content = file.getvalue()
-        for _ in range(30):
+        for _ in range(12):
             yield content[: rng.randrange(20, len(content) * 9 // 10)], {413, 415, 422}
-    for _ in range(80):
+    for _ in range(30):
         yield page[: rng.randrange(4, len(page) * 9 // 10)], {422}
 
 
 def damaged(page, rng):
     """Files with wrong bits, of wrong kinds, and bombs."""
-    for _ in range(110):
+    for _ in range(40):
         broken = bytearray(page)
         for place in rng.choices(range(2, len(page)), k=200):
             broken[place] ^= 1 << rng.randrange(8)
         yield bytes(broken), {201, 413, 415, 422}
-    for _ in range(40):
+    for _ in range(15):
         yield rng.randbytes(rng.randrange(1, 5000)), {415}
     for mark in (b"%PDF-1.7", b"\0" * 128 + b"DICM"):  # formats of signals
         yield mark + rng.randbytes(2000), {422}
@@ -67,7 +67,7 @@ def damaged(page, rng):
         yield png_of(side, side), {413}
     for width, height in ((1, 1), (24_000, 1000), (4900, 4900)):  # within the pixels, and rows that are not there
         yield png_of(width, height, zlib.compress(b"\0" * 1000)), {422}
-    for _ in range(8):  # within the pixels, and whole: a bomb of 72 MB in 0.1 MB
+    for _ in range(4):  # within the pixels, and whole: a bomb of 72 MB in 0.1 MB
         yield png_of(4900, 4900, zlib.compress(b"\0" * (4900 * 3 + 1) * 4900)), {422}
     yield picture(6300, 6300, "TIFF"), {413}  # over 8 MiB
     yield picture(6400, 6400), {413}  # over 25 million pixels
@@ -144,7 +144,7 @@ def test_a_server_survives_hundreds_of_bad_uploads(finished_run, tmp_path, page,
                 assert answer.status_code in allowed, (number, answer.text)
                 sent += 1
             for content, headers, status in wrong_bodies():
-                for _ in range(8):
+                for _ in range(3):
                     answer = client.post("/v1/predictions", content=content, headers=headers)
                     assert answer.status_code == status, (content[:50], answer.text)
                     sent += 1
@@ -184,7 +184,7 @@ def test_a_server_survives_hundreds_of_bad_uploads(finished_run, tmp_path, page,
             with socket.create_connection((place.hostname, place.port)) as connection:
                 connection.sendall(head(1000) + b"{")
             sent += 1
-        assert sent >= 450
+        assert sent >= 200
         assert good() == 201
         assert server.peak_mib < 1536
         assert '"status": 500' not in server.log.read_text()

@@ -97,7 +97,7 @@ from pathlib import Path
 from cardiograph.synthesis.cohort import write_cohort
 
 if __name__ == "__main__":
-    write_cohort(Path(sys.argv[1]), patients=60, seed=8, workers=2)
+    write_cohort(Path(sys.argv[1]), patients=24, seed=8, workers=2)
 """
 
 
@@ -111,8 +111,8 @@ def test_killed_without_warning_it_leaves_a_folder_to_go_on_with(tmp_path):
     process.kill()
     process.wait()
     assert not (tmp_path / "out/synthetic.json").exists()
-    write_cohort(tmp_path / "out", patients=60, seed=8, workers=1)
-    write_cohort(tmp_path / "whole", patients=60, seed=8, workers=2)
+    write_cohort(tmp_path / "out", patients=24, seed=8, workers=1)
+    write_cohort(tmp_path / "whole", patients=24, seed=8, workers=2)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 

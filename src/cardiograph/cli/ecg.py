@@ -232,15 +232,17 @@ def _format_of(name: str, out: Path, formats: Mapping[str, str]) -> str:
 
 
 def _refuse_to_replace(outputs: Sequence[Path], inputs: Sequence[Path], *, force: bool) -> None:
-    """Check that no output is an input, and, without ``force``, that none exists.
+    """Check that no output is an input or a file of one, and, without ``force``, that none exists.
 
     Raises:
         ConfigError: If one does; the message asks for another name.
     """
+    from cardiograph.ecg.pages import files_of
+
     for out in outputs:
         if not out.is_file():
             continue
-        if any(path.exists() and out.samefile(path) for path in inputs):
+        if any(path.exists() and out.samefile(path) for each in inputs for path in files_of(each)):
             message = f"{out}: is an input of the command; choose another name"
             raise ConfigError(message)
         if not force:

@@ -51,6 +51,7 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     and learns their parameters, their measurements and the statements that hold for them. Real recordings are added
     with --records: the network learns what the measurements of each are, and to recognise it in two layouts.
     """
+    from cardiograph.artifacts.files import write_bytes
     from cardiograph.cli import console
     from cardiograph.pretrain.card import card
     from cardiograph.pretrain.readings import READINGS, write_readings
@@ -71,7 +72,7 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     data = records.resolve().name if records else ""
     digest = write_weights(trained, recipe, real, out / FILE, data=data)
     write_readings(trained, out / READINGS)
-    (out / "card.md").write_text(card(trained, recipe, real, digest, data=data), encoding="utf-8")
+    write_bytes(out / "card.md", card(trained, recipe, real, digest, data=data).encode())
     if as_json:
         console.show_json({"weights": str(out / FILE), "sha256": digest, "card": str(out / "card.md")})
     else:

@@ -86,7 +86,7 @@ def file_sha256(path: Path) -> str:
     Raises:
         OSError: If the file cannot be read.
     """
-    digests = {each.name: _digest(each) for each in _files(path)}
+    digests = {each.name: _digest(each) for each in files_of(path)}
     if len(digests) == 1:
         return digests.popitem()[1]
     return hashlib.sha256(
@@ -207,7 +207,7 @@ def read_page_and_leads(source: Path | bytes, *, name: str, config: PagesConfig)
     if isinstance(source, bytes):
         digest, size = hashlib.sha256(source).hexdigest(), len(source)
     else:
-        digest, size = file_sha256(source), sum(each.stat().st_size for each in _files(source))
+        digest, size = file_sha256(source), sum(each.stat().st_size for each in files_of(source))
     height, width = pixels.shape[:2]
     title = READERS[ecg.source].title
     return DecodedPage(pixels, digest, title, "signal", width, height, size, None, 1, True, notes), ecg
@@ -312,7 +312,8 @@ def _page_issue(issue: Issue, name: str) -> Issue:
     return dataclasses.replace(issue, where=f"page {name}", rule=rule, remedy=remedy)
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """Return the files of an ECG: of a WFDB record, its header and all files of samples; else the given one."""
     return record_files(path) if path.suffix.lower() in RECORD_SUFFIXES else [path]
 
 

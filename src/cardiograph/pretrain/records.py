@@ -97,7 +97,7 @@ def _age_and_sex(folder: Path, paths: list[Path]) -> NDArray[np.float32]:
     table = folder / "records.csv"
     known = {}
     if table.is_file():
-        with table.open(encoding="utf-8", newline="") as handle:
+        with table.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
             known = {(folder / row["record"]).resolve(): row for row in csv.DictReader(handle) if row.get("record")}
     return np.array([_values(known.get(path.resolve()) or _comments(path)) for path in paths], dtype=np.float32)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from cardiograph.report import tables
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.report") -> str:
@@ -17,6 +21,13 @@ def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.r
         context: Name -> value.
         package: Package of the template.
     """
+    text = _environment(package).get_template(name).render(context)
+    return text.encode("utf-8", "replace").decode()  # a file name may hold bytes that are not valid UTF-8
+
+
+@cache
+def _environment(package: str) -> Environment:
+    """Return the environment of a package; kept, because it compiles each template once."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
     packages = dict.fromkeys((package, "cardiograph.report"))
@@ -34,8 +45,7 @@ def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.r
         "markdown": _markdown,
         "label_name": lambda row, content: tables.label_name(content, row),
     }
-    text = environment.get_template(name).render(context)
-    return text.encode("utf-8", "replace").decode()  # a file name may hold bytes that are not valid UTF-8
+    return environment
 
 
 def _markdown(text: object) -> str:

@@ -95,7 +95,7 @@ def _claim(out: Path, identity: dict[str, int | str], files: EcgFiles) -> None:
     marker = out / _UNFINISHED
     out.mkdir(parents=True, exist_ok=True)
     if any(path.suffix != ".partial" for path in out.iterdir()):
-        if not marker.is_file() or json.loads(marker.read_text()) != identity:
+        if not marker.is_file() or marker.read_bytes() != json.dumps(identity).encode():
             message = f"{out} is not empty; give a new folder, or remove this one"
             raise ConfigError(message)
     else:
