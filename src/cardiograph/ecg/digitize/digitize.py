@@ -146,7 +146,7 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
     ink = find_ink(rectified.pixels, rectified.grid, without_grid=without_grid)
-    labels = (*read_labels(ink.whole), *read_labels(ink.mask)) if ink.strokes else read_labels(ink.whole)
+    labels = read_labels(ink.whole, *([ink.mask] if ink.strokes else []))
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
     traces = _without_edges(traces)
