@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.digitize.calibration import gain_of
 from cardiograph.ecg.digitize.geometry import rectify
+from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
 from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
-from cardiograph.ecg.digitize.layout import Layout, find_layout
+from cardiograph.ecg.digitize.layout import SINGLE, Layout, find_layout
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.traces import Trace, follow_traces
@@ -26,14 +27,20 @@ MM_PER_MV = 10.0
 MIN_CONFIDENCE = 0.15
 """Confidence in the arrangement below which a page is refused."""
 
-SURE_CONFIDENCE, TURNED_CONFIDENCE, TURN_MARGIN = 0.35, 0.3, 0.05
-"""Confidence from which a page is not tried the other way up, least confidence of a page that is turned for its lead names,
-and lead in confidence that one way up needs over another."""
+SURE_CONFIDENCE, SURE_LIMB = 0.35, 0.75
+"""Confidence, and agreement of the limb leads, from which a page is not tried the other way up."""
+
+TURNED_CONFIDENCE, TURN_MARGIN = 0.3, 0.05
+"""Least confidence of a page that is turned for its lead names, and lead in confidence that one way up needs over another."""
 
 TURNS = ((False, True, True), (True, False, False), (True, True, True))
 """Turns that are tried: by 180, 90 and 270 degrees; see :func:`placed`."""
 
 MAX_ROWS = 15
+
+NAMED, MIN_TOGETHER = 0.5, 0.5
+"""Share of the leads that bear their own printed name, or correlation of the steep parts of the rows, that tells an ECG from
+other curves. Correlations are 0.8 to 0.95 on shared pages."""
 
 STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 98.0
 """Distance from a line within which so many percent of a straight row lie; QRS complexes take a larger share of a lead."""
@@ -97,7 +104,7 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     if _confidence(first) < SURE_CONFIDENCE and has_dark_grid(rectified.pixels, rectified.grid):
         again, _ = _tried(rectified, name, without_grid=True)
         first = again if _confidence(again) > max(_confidence(first), TURNED_CONFIDENCE) else first
-    if first is not None and first.layout.confidence >= SURE_CONFIDENCE:
+    if first is not None and _is_sure(first.layout):
         return _with_notes(first, unsure=False)
     others = [_tried(placed(rectified, *turn), name)[0] for turn in TURNS]
     found = [other for other in others if other is not None and _confidence(other) >= TURNED_CONFIDENCE]
@@ -119,6 +126,11 @@ def _tried(
         return read_traces(rectified, name=name, without_grid=without_grid), None
     except EcgError as error:
         return None, error
+
+
+def _is_sure(layout: Layout) -> bool:
+    """Return whether a page certainly lies the right way up: turned, its limb leads would stand in other places."""
+    return layout.confidence >= SURE_CONFIDENCE or layout.limb >= SURE_LIMB
 
 
 def _confidence(read: DigitizedPage | None) -> float:
@@ -159,6 +171,8 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
         raise _refusal(name, "layout_unknown", f"{len(traces)} rows")
     if layout.confidence < MIN_CONFIDENCE or not any(place.lead for place in layout.placements):
         raise _refusal(name, "leads_unknown", f"{len(traces)} rows, most like {layout.name}")
+    if not _is_of_a_heart(traces, layout):
+        raise _refusal(name, "no_beats", f"{len(traces)} rows, most like {layout.name}")
     gain = gain_of(pulses)
     notes = list(rectified.notes)
     if gain is None:
@@ -170,6 +184,15 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
     signal = _signal(traces, layout, gain or MM_PER_MV)
     ecg = Ecg(signal, RATE_HZ, "page", notes=tuple(notes))
     return DigitizedPage(ecg, layout, traces, rectified, gain or MM_PER_MV, gain is not None)
+
+
+def _is_of_a_heart(traces: tuple[Trace, ...], layout: Layout) -> bool:
+    """Return whether most leads bear their names, or the rows beat together; a page of single strips must repeat a beat."""
+    rows = [trace.height for trace in traces]
+    together = len(rows) == 1 or beats_together(rows) >= MIN_TOGETHER
+    if layout.name.endswith(SINGLE):
+        return together and any(repeats_a_beat(row) for row in rows)
+    return layout.named >= NAMED or together
 
 
 def _without_edges(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
@@ -223,6 +246,10 @@ REFUSALS = {
     "layout_unknown": (
         "no known arrangement of leads has this number of rows, about evenly apart",
         "crop the picture to the whole ECG",
+    ),
+    "no_beats": (
+        "most leads must bear their printed names, or the rows must beat at the same times; a single row must repeat a beat",
+        "give a picture of an ECG, cropped to its traces",
     ),
     "leads_unknown": (
         "neither printed names nor the relations of the limb leads tell which lead stands where",

@@ -157,7 +157,8 @@ def _normal(word: Mask) -> NDArray[np.float64]:
 def _templates() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the first template of each lead; width to height (logarithm) and [templates, pixels] form of rendered names."""
     starts: list[int] = []
-    aspects, shapes = [], []
+    aspects: list[float] = []
+    shapes: list[NDArray[np.float64]] = []
     for lead in LEADS:
         starts.append(len(shapes))
         for word in _rendered(lead):

@@ -27,7 +27,7 @@ UNEVEN = 2.0
 """Ratio of the distance of two rows of leads to the median distance at which they are no rows of one page; real pages stay
 below 1.1."""
 
-MAX_STRIPS = 3
+MAX_STRIPS, SINGLE = 3, "single"
 MIN_STRIP_NAME = 0.7
 """Smallest similarity of the printed name of a page of single strips, which nothing else confirms."""
 
@@ -72,6 +72,8 @@ class Layout:
         origin: Column of the page at which the recording begins, rectified pixels.
         confidence: Confidence, 0..1.
         alternatives: Other arrangements with their scores, the likelier first.
+        named: Share of the leads of the arrangement at whose beginning their own name was read, 0..1.
+        limb: How well the limb leads fulfil their relations, 1 if exactly and about 0 for unrelated signals.
     """
 
     name: str
@@ -79,6 +81,25 @@ class Layout:
     origin: float
     confidence: float
     alternatives: tuple[tuple[str, float], ...] = field(default=())
+    named: float = 0.0
+    limb: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How well an arrangement explains a page: by printed names (mean, and share of right ones) and by its limb leads."""
+
+    arrangement: Arrangement
+    bounds: NDArray[np.float64]
+    names: float
+    named: float
+    limb: float
+
+    @property
+    def score(self) -> float:
+        """About 0 to 1."""
+        prior = -0.05 if "Cabrera" in self.arrangement.name else 0.0
+        return 0.65 * self.names + 0.35 * self.limb + prior
 
 
 def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) -> Layout | None:
@@ -97,22 +118,23 @@ def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) 
         rows = traces[: len(arrangement.rows)]
         if len(traces) - len(rows) in arrangement.strips and len(rows) == len(arrangement.rows) and _evenly_apart(rows):
             bounds = _boundaries(rows, ink, arrangement.columns)
-            scored.append((_score(arrangement, traces, bounds, labels), arrangement, bounds))
-    scored.sort(key=lambda entry: -entry[0])
+            scored.append(_fit(arrangement, traces, bounds, labels))
+    scored.sort(key=lambda fit: -fit.score)
     strips = _single_strips(traces, labels) if len(traces) <= MAX_STRIPS else None
-    if strips is not None and (not scored or strips.confidence > scored[0][0]):
+    if strips is not None and (not scored or strips.confidence > scored[0].score):
         return strips
     if not scored:
         return None
-    score, arrangement, bounds = scored[0]
-    placements = _placements(arrangement, bounds, score)
-    others = tuple((entry[1].name, entry[0]) for entry in scored[1:])
-    if others and score - others[0][1] < MIN_MARGIN:
-        placements = _only_common(placements, scored[1][1])
+    best, arrangement = scored[0], scored[0].arrangement
+    placements = _placements(arrangement, best.bounds, best.score)
+    others = tuple((fit.arrangement.name, fit.score) for fit in scored[1:])
+    if others and best.score - others[0][1] < MIN_MARGIN:
+        placements = _only_common(placements, scored[1].arrangement)
     below = range(len(arrangement.rows), len(traces))
     placements += [_strip(traces[row], row, traces, placements, labels) for row in below]
     name = f"{arrangement.name} + {len(below)}" if below else arrangement.name
-    return Layout(name, tuple(placements), float(bounds[0]), float(np.clip(score, 0, 1)), others)
+    confidence = float(np.clip(best.score, 0, 1))
+    return Layout(name, tuple(placements), float(best.bounds[0]), confidence, others, best.named, best.limb)
 
 
 def _evenly_apart(rows: tuple[Trace, ...]) -> bool:
@@ -137,7 +159,7 @@ def _single_strips(traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> Layo
     if len(set(leads)) < len(leads):
         return None
     confidence = 0.65 * min(place.confidence for place in placements)
-    return Layout(f"{len(traces)} single", tuple(placements), start, confidence)
+    return Layout(f"{len(traces)} {SINGLE}", tuple(placements), start, confidence)
 
 
 def _only_common(placements: list[Placement], other: Arrangement) -> list[Placement]:
@@ -168,10 +190,10 @@ def _boundaries(traces: tuple[Trace, ...], ink: Ink, columns: int) -> NDArray[np
     return bounds
 
 
-def _score(
+def _fit(
     arrangement: Arrangement, traces: tuple[Trace, ...], bounds: NDArray[np.float64], labels: tuple[Label, ...]
-) -> float:
-    """Return how well an arrangement explains printed names and the relations of the limb leads, about 0 to 1."""
+) -> _Fit:
+    """Return how well an arrangement explains printed names and the relations of the limb leads."""
     agreements = []
     for column, (first, last) in enumerate(itertools.pairwise(bounds)):
         inner = slice(round(first) + 8, round(last) - 8)
@@ -184,9 +206,9 @@ def _score(
         for row, leads in enumerate(arrangement.rows)
         for column, lead in enumerate(leads)
     ]
-    prior = -0.05 if "Cabrera" in arrangement.name else 0.0
     limb = float(np.mean(agreements)) if agreements else 0.0
-    return 0.65 * float(np.mean(names)) + 0.35 * limb + prior
+    right = float(np.mean(np.array(names) > 0))
+    return _Fit(arrangement, bounds, float(np.mean(names)), right, limb)
 
 
 def _named(lead: str, row: int, start: float, traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> float:
