@@ -130,7 +130,7 @@ def _pulse(page: Pixels, at: tuple[float, float], style: Printer) -> None:
     if style.pulse == "none":
         return
     x = at[0] - 8 if style.pulse == "left" else at[0] + 252
-    points = np.array([(-1, 0), (0, 0), (0, -10), (5, -10), (5, 0), (6, 0)]) + [x, at[1]]
+    points = np.array([(-1, 0), (0, 0), (0, -10), (5, -10), (5, 0), (6, 0)]) + np.array([x, at[1]])
     cv2.polylines(page, [np.round(points * SCALE).astype(np.int32)], False, (style.ink,) * 3, style.pen, cv2.LINE_AA)
 
 

@@ -12,9 +12,10 @@ from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
 from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
-from cardiograph.ecg.digitize.layout import SINGLE, Layout, find_layout
+from cardiograph.ecg.digitize.layout import SINGLE, Layout
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
+from cardiograph.ecg.digitize.strangers import SURE_CONFIDENCE, find_leads, is_sure
 from cardiograph.ecg.digitize.traces import Trace, follow_traces
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
@@ -27,11 +28,8 @@ MM_PER_MV = 10.0
 MIN_CONFIDENCE = 0.15
 """Confidence in the arrangement below which a page is refused."""
 
-SURE_CONFIDENCE, SURE_LIMB = 0.35, 0.75
-"""Confidence, and agreement of the limb leads, from which a page is not tried the other way up."""
-
 TURNED_CONFIDENCE, TURN_MARGIN = 0.3, 0.05
-"""Least confidence of a page that is turned for its lead names, and lead in confidence that one way up needs over another."""
+"""Least confidence of a page that is turned for its lead names, and lead over the other ways up that it needs."""
 
 TURNS = ((False, True, True), (True, False, False), (True, True, True))
 """Turns that are tried: by 180, 90 and 270 degrees; see :func:`placed`."""
@@ -104,7 +102,7 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     if _confidence(first) < SURE_CONFIDENCE and has_dark_grid(rectified.pixels, rectified.grid):
         again, _ = _tried(rectified, name, without_grid=True)
         first = again if _confidence(again) > max(_confidence(first), TURNED_CONFIDENCE) else first
-    if first is not None and _is_sure(first.layout):
+    if first is not None and is_sure(first.layout):
         return _with_notes(first, unsure=False)
     others = [_tried(placed(rectified, *turn), name)[0] for turn in TURNS]
     found = [other for other in others if other is not None and _confidence(other) >= TURNED_CONFIDENCE]
@@ -126,11 +124,6 @@ def _tried(
         return read_traces(rectified, name=name, without_grid=without_grid), None
     except EcgError as error:
         return None, error
-
-
-def _is_sure(layout: Layout) -> bool:
-    """Return whether a page certainly lies the right way up: turned, its limb leads would stand in other places."""
-    return layout.confidence >= SURE_CONFIDENCE or layout.limb >= SURE_LIMB
 
 
 def _confidence(read: DigitizedPage | None) -> float:
@@ -166,15 +159,18 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
         raise _refusal(name, "no_traces", "")
     if len(traces) > MAX_ROWS:
         raise _refusal(name, "too_many_rows", f"{len(traces)} rows")
-    layout = find_layout(traces, ink, labels)
+    found = len(traces)
+    traces, layout = find_leads(traces, ink, labels)
     if layout is None:
-        raise _refusal(name, "layout_unknown", f"{len(traces)} rows")
+        raise _refusal(name, "layout_unknown", f"{found} rows")
     if layout.confidence < MIN_CONFIDENCE or not any(place.lead for place in layout.placements):
         raise _refusal(name, "leads_unknown", f"{len(traces)} rows, most like {layout.name}")
     if not _is_of_a_heart(traces, layout):
         raise _refusal(name, "no_beats", f"{len(traces)} rows, most like {layout.name}")
     gain = gain_of(pulses)
     notes = list(rectified.notes)
+    if len(traces) < found:
+        notes.append(f"Lines that belong to no arrangement of leads were left out: {found - len(traces)}.")
     if gain is None:
         notes.append(f"The gain is assumed to be {MM_PER_MV:g} mm/mV: no calibration pulse was read.")
     unnamed = [str(place.row + 1) for place in layout.placements if not place.lead]

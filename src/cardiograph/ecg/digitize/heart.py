@@ -38,12 +38,17 @@ def beats_together(rows: list[_Floats]) -> float:
         rows: [columns] height of the line of each row, pixels; NaN where there is none.
 
     Returns:
-        Median over the rows of the best correlation of steepness with another row, -1..1; about 0 for unrelated rows and
-        for fewer than two.
+        Median of :func:`togetherness` over the rows; about 0 for unrelated rows and for fewer than two.
     """
+    return float(np.median(togetherness(rows)))
+
+
+def togetherness(rows: list[_Floats]) -> _Floats:
+    """Return the best correlation of the steepness of each row with that of another row, [rows], -1..1."""
     steep = [np.sqrt(steepness(row)) for row in rows]
-    best = [max((_correlation(one, other) for other in steep if other is not one), default=0.0) for one in steep]
-    return float(np.median(best))
+    return np.array(
+        [max((_correlation(one, other) for other in steep if other is not one), default=0.0) for one in steep]
+    )
 
 
 def steepness(row: _Floats) -> _Floats:

@@ -22,6 +22,10 @@ FRAME_MM = 90.0
 AREA_MM = 4.0
 """Side of a square that neither a trace nor a letter fills."""
 
+NO_PAPER, EDGE_MM = 0.25, 1.5
+"""Darkness of the brightest spot of such a square above which it is no paper, such as the table around the sheet; and the
+blurred edge of the sheet."""
+
 STROKE_MM = 3.5
 """Shortest vertical line that may be a separator or the side of a calibration pulse."""
 
@@ -78,8 +82,9 @@ DARK_GRID = 0.7
 LINE_PIXELS = 7
 """Greatest width of a line of the grid, pixels."""
 
-GRID_MARGIN_MM = 5.0
-"""Paper around the grid on which ink counts; beyond it may be the edge of the sheet and a table."""
+GRID_MARGIN_MM = (40.0, 5.0)
+"""Paper at the sides of the grid, and above and below it, on which ink counts: rows may leave the part in which the grid
+was seen; above and below may be text, the edge of the sheet and a table."""
 
 
 def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid: bool = False) -> Ink:
@@ -91,10 +96,10 @@ def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid
         without_grid: Compare each pixel with the grid rather than with the paper. Needed if the grid is about as dark
             as the pen; costs the parts of a trace that lie on a line of the grid.
     """
-    darkness = _darkness(pixels)
+    darkness = _on_paper(_darkness(pixels))
     if grid is not None:
-        margin = round(GRID_MARGIN_MM * PIXELS_PER_MM)
-        inside = slice(max(grid[1] - margin, 0), grid[3] + margin), slice(max(grid[0] - margin, 0), grid[2] + margin)
+        side, above = (round(margin * PIXELS_PER_MM) for margin in GRID_MARGIN_MM)
+        inside = slice(max(grid[1] - above, 0), grid[3] + above), slice(max(grid[0] - side, 0), grid[2] + side)
         kept = np.zeros_like(darkness)
         kept[inside] = darkness[inside]
         darkness = kept
@@ -176,6 +181,21 @@ def _threshold(darkness: NDArray[np.float32]) -> float:
     sample = darkness[::3, ::3]
     grid, pen = np.percentile(sample, (93, 99))
     return float(max(grid + 0.42 * (pen - grid), 0.12))
+
+
+def _on_paper(darkness: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take out what is dark all over, such as a table around the sheet: it would hide how dark the pen is."""
+    import cv2
+
+    step = PIXELS_PER_MM // 2
+    small = cv2.resize(darkness, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    side, edge = round(AREA_MM * PIXELS_PER_MM / step), round(EDGE_MM * PIXELS_PER_MM / step)
+    areas = (cv2.erode(small, np.ones((side, side), np.uint8)) > NO_PAPER).astype(np.uint8)
+    if not areas.any():
+        return darkness
+    spread = cv2.dilate(areas, np.ones((side + 2 * edge, side + 2 * edge), np.uint8))
+    covered = cv2.resize(spread, darkness.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return np.where(covered, np.float32(0), darkness)
 
 
 def _without_areas(mask: Mask) -> Mask:

@@ -37,8 +37,11 @@ STRIP_AGREEMENT = 0.5
 _BARS = ("I", "II", "III")
 """Names that any short vertical strokes resemble."""
 
-STRIP_SHIFT = 6
+STRIP_SHIFT = 8
 """Largest shift between a rhythm strip and the same lead above it, pixels."""
+
+WANDER = 15 * PIXELS_PER_MM
+"""Columns over which the wander of a line is averaged."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Layout:
         alternatives: Other arrangements with their scores, the likelier first.
         named: Share of the leads of the arrangement at whose beginning their own name was read, 0..1.
         limb: How well the limb leads fulfil their relations, 1 if exactly and about 0 for unrelated signals.
+        strips: Number of rhythm strips, the last rows.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Layout:
     alternatives: tuple[tuple[str, float], ...] = field(default=())
     named: float = 0.0
     limb: float = 0.0
+    strips: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) 
     placements += [_strip(traces[row], row, traces, placements, labels) for row in below]
     name = f"{arrangement.name} + {len(below)}" if below else arrangement.name
     confidence = float(np.clip(best.score, 0, 1))
-    return Layout(name, tuple(placements), float(best.bounds[0]), confidence, others, best.named, best.limb)
+    return Layout(name, tuple(placements), float(best.bounds[0]), confidence, others, best.named, best.limb, len(below))
 
 
 def _evenly_apart(rows: tuple[Trace, ...]) -> bool:
@@ -270,12 +275,21 @@ def _strip(
 def _same(strip: Trace, trace: Trace, place: Placement) -> float:
     """Return the share of the variance of a lead that the strip explains, at the best small shift."""
     start, stop = place.start + 8 + STRIP_SHIFT, place.stop - 8 - STRIP_SHIFT
-    lead = trace.height[start:stop]
+    level, other_level = _without_wander(trace.height), _without_wander(strip.height)
+    lead = level[start:stop]
     best = -1.0
     for shift in range(-STRIP_SHIFT, STRIP_SHIFT + 1):
-        other = strip.height[start + shift : stop + shift]
+        other = other_level[start + shift : stop + shift]
         both = np.isfinite(lead) & np.isfinite(other)
         if both.sum() > 40:
             difference = (lead - other)[both]
             best = max(best, float(1 - np.var(difference) / max(float(np.var(lead[both])), 1.0)))
     return best
+
+
+def _without_wander(height: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a line less its moving mean over 0.6 s: the rows of a curled sheet wander apart."""
+    known, kernel = np.isfinite(height), np.ones(WANDER)
+    number = np.convolve(known, kernel, "same")
+    mean = np.convolve(np.where(known, height, 0), kernel, "same") / np.maximum(number, 1)
+    return np.asarray(height - mean)

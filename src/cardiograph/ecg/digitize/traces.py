@@ -23,6 +23,9 @@ MAX_RUNS = 28
 SCRAP_MM, SCRAP_GAP_MM = 10.0, 5.0
 """A piece at an end of a row that is shorter, and farther from the rest, is no part of it, such as the edge of the sheet."""
 
+SHARED = 0.5
+"""Share of its columns in which a row may run on the line of another one, as where two waves cross."""
+
 GAP = 3.0
 """Cost of a column in which a trace has no ink, in pixels of vertical distance."""
 
@@ -83,7 +86,10 @@ def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
         return (), ()
     runs = _runs(ink, found, small, baselines)
     pen = _pen(runs)
-    rows = [_heights(runs, path, pen) for path in _paths(runs, baselines)]
+    paths = _paths(runs, baselines)
+    rows = [_heights(runs, path, pen) for path in paths]
+    own = _own_lines(paths, rows, baselines)
+    rows, baselines = [rows[number] for number in own], baselines[own]
     for row, baseline in zip(rows, baselines, strict=True):
         _cut(row, [pulse for pulse in ink.pulses if abs(pulse.bottom - baseline) < MIN_ROW_SPACING_MM * PIXELS_PER_MM])
     rows = [_trim(row) for row in rows]
@@ -93,6 +99,21 @@ def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
     rows = [_without_scraps(_trim(row)) for row in rows]
     long = [row for row in rows if np.isfinite(row).sum() >= MIN_ROW_MM * PIXELS_PER_MM]
     return tuple(Trace(float(np.nanmedian(row)), row) for row in long), (*ink.pulses, *sloping)
+
+
+def _own_lines(paths: NDArray[np.int64], rows: list[NDArray[np.float64]], baselines: NDArray[np.float64]) -> list[int]:
+    """Return the rows that follow a line of their own: of two on one line, the one whose baseline it lies on."""
+    off = [
+        abs(float(np.nanmedian(row)) - at) if np.isfinite(row).any() else np.inf
+        for row, at in zip(rows, baselines, strict=True)
+    ]
+    own: list[int] = []
+    for number in np.argsort(off).tolist():
+        inked = paths[number] >= 0
+        shared = [float((paths[number] == paths[other])[inked].mean()) for other in own if inked.any()]
+        if max(shared, default=0.0) < SHARED:
+            own.append(number)
+    return sorted(own)
 
 
 def _cut(row: NDArray[np.float64], pulses: Iterable[Pulse]) -> None:
