@@ -30,6 +30,9 @@ STROKE_MM = 3.5
 """Shortest vertical line that may be a separator or the side of a calibration pulse."""
 
 
+SAME_GROUND, EDGE_IN = 0.75, 8
+"""Brightness of the paper beside the grid, relative to the paper so many mm within its edge."""
+
 LONG_STROKE_MM = 45.0
 """Length from which a line one pixel wide is a frame rather than the needle of a QRS complex."""
 
@@ -102,7 +105,7 @@ def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid
         inside = slice(max(grid[1] - above, 0), grid[3] + above), slice(max(grid[0] - side, 0), grid[2] + side)
         kept = np.zeros_like(darkness)
         kept[inside] = darkness[inside]
-        darkness = kept
+        darkness = _without_table(kept, pixels, grid)
     strokes_seen = _beyond_grid(darkness, grid) if without_grid else darkness > _threshold(darkness)
     mask = _without_areas(strokes_seen.astype(np.uint8))
     cleared = _without_frames(mask)
@@ -181,6 +184,23 @@ def _threshold(darkness: NDArray[np.float32]) -> float:
     sample = darkness[::3, ::3]
     grid, pen = np.percentile(sample, (93, 99))
     return float(max(grid + 0.42 * (pen - grid), 0.12))
+
+
+def _without_table(darkness: NDArray[np.float32], pixels: NDArray[np.uint8], grid: Box) -> NDArray[np.float32]:
+    """Take out what lies beside the grid on darker ground than the paper at its edge, such as the grain of a table."""
+    import cv2
+
+    step, (left, _, right, _) = PIXELS_PER_MM, grid
+    tone = cv2.resize(pixels.max(axis=2), None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    ground = cv2.blur(cv2.dilate(tone, np.ones((5, 5), np.uint8)), (5, 5)).astype(np.float32)
+    dark = np.zeros(ground.shape, np.uint8)
+    for beside, edge in (
+        (slice(0, left // step), left // step + EDGE_IN),
+        (slice(right // step, None), right // step - EDGE_IN),
+    ):
+        dark[:, beside] = ground[:, beside] < SAME_GROUND * ground[:, [min(max(edge, 0), ground.shape[1] - 1)]]
+    covered = cv2.resize(dark, darkness.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return np.where(covered, np.float32(0), darkness)
 
 
 def _on_paper(darkness: NDArray[np.float32]) -> NDArray[np.float32]:

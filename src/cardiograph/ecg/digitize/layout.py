@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.digitize.arrangements import ARRANGEMENTS, Arrangement, limb_agreement
+from cardiograph.ecg.digitize.arrangements import ARRANGEMENTS, WEIGHTS, Arrangement, limb_agreement
 from cardiograph.ecg.digitize.ink import Ink
 from cardiograph.ecg.digitize.labels import Label
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
@@ -30,6 +30,12 @@ below 1.1."""
 MAX_STRIPS, SINGLE = 3, "single"
 MIN_STRIP_NAME = 0.7
 """Smallest similarity of the printed name of a page of single strips, which nothing else confirms."""
+
+STRIP_NAME_BEFORE_MM = 16.0
+"""Where the name of a rhythm strip begins at the most, before its beginning: a calibration pulse may lie between."""
+
+USUAL_STRIPS, USUAL = ("II", "V1", "V5"), 0.05
+"""Leads that recorders print as rhythm strips, and what they are ahead of the others."""
 
 STRIP_AGREEMENT = 0.5
 """Smallest score at which a rhythm strip gets a name."""
@@ -229,12 +235,19 @@ def _named(lead: str, row: int, start: float, traces: tuple[Trace, ...], labels:
     return float(best.scores[index] - best.score) * (0.5 if same_kind else 1.0)
 
 
-def _near(row: int, start: float, traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> list[Label]:
+def _near(
+    row: int,
+    start: float,
+    traces: tuple[Trace, ...],
+    labels: tuple[Label, ...],
+    *,
+    before: float = LABEL_BEFORE_MM,
+) -> list[Label]:
     """Return the printed names at the beginning of a lead."""
     baselines = [trace.baseline for trace in traces]
     apart = float(np.min(np.diff(baselines))) if len(baselines) > 1 else 30.0 * PIXELS_PER_MM
     reach = min(0.62 * apart, 22.0 * PIXELS_PER_MM)
-    left, right = start - LABEL_BEFORE_MM * PIXELS_PER_MM, start + LABEL_AFTER_MM * PIXELS_PER_MM
+    left, right = start - before * PIXELS_PER_MM, start + LABEL_AFTER_MM * PIXELS_PER_MM
     return [
         label
         for label in labels
@@ -259,27 +272,55 @@ def _strip(
     Leads whose own names are not sure name no strip.
     """
     start, stop = strip.extent
+    level = _without_wander(strip.height)
+    near = _near(row, start, traces, labels, before=STRIP_NAME_BEFORE_MM)
     scores: dict[str, float] = {}
-    for place in (each for each in placements if each.lead):
-        same = _same(strip, traces[place.row], place)
-        scores[place.lead] = 0.6 * max(same, 0.0) + 0.4 * max(_named(place.lead, row, start, traces, labels), 0.0)
+    for lead, parts in _known_parts(traces, placements).items():
+        # V1 and V2 look much alike: a name counts by its likeness, even if another is more alike
+        likeness = max((label.scores[LEADS.index(lead.removeprefix("-"))] for label in near), default=0.0)
+        usual = USUAL if lead in USUAL_STRIPS else 0.0
+        scores[lead] = 0.6 * max(_same(level, parts), 0.0) + 0.4 * max(float(likeness), 0.0) + usual
     if not scores:
         return Placement("", row, start, stop, 0.0)
     ranked = sorted(scores, key=lambda lead: -scores[lead])
     best = ranked[0]
     others = tuple(lead for lead in ranked[1:4] if scores[lead] > 0.6 * scores[best])
     sure = scores[best] >= STRIP_AGREEMENT
-    return Placement(best if sure else "", row, start, stop, float(scores[best]), others)
+    return Placement(best if sure else "", row, start, stop, float(min(scores[best], 1.0)), others)
 
 
-def _same(strip: Trace, trace: Trace, place: Placement) -> float:
-    """Return the share of the variance of a lead that the strip explains, at the best small shift."""
-    start, stop = place.start + 8 + STRIP_SHIFT, place.stop - 8 - STRIP_SHIFT
-    level, other_level = _without_wander(trace.height), _without_wander(strip.height)
-    lead = level[start:stop]
+def _known_parts(
+    traces: tuple[Trace, ...], placements: list[Placement]
+) -> dict[str, list[tuple[int, NDArray[np.float64]]]]:
+    """Return the first column and the line of each part of the page at which a named lead is known.
+
+    From two limb leads of a column follow the others, so that the limb leads are known in two columns of a 3 x 4 page.
+    """
+    parts: dict[str, list[tuple[int, NDArray[np.float64]]]] = {place.lead: [] for place in placements if place.lead}
+    for start in sorted({place.start for place in placements}):
+        column = [place for place in placements if place.start == start and place.lead]
+        first = start + 8 + STRIP_SHIFT
+        lines = {
+            place.lead: _without_wander(traces[place.row].height)[first : place.stop - 8 - STRIP_SHIFT]
+            for place in column
+        }
+        limb = [lead for lead in lines if lead in WEIGHTS]
+        if len(limb) > 1:
+            first_two = np.linalg.pinv(np.array([WEIGHTS[lead] for lead in limb])) @ np.stack(
+                [lines[lead] for lead in limb]
+            )
+            lines |= {lead: np.array(WEIGHTS[lead]) @ first_two for lead in parts if lead in WEIGHTS}
+        for lead, line in lines.items():
+            parts[lead].append((first, line))
+    return parts
+
+
+def _same(strip: NDArray[np.float64], parts: list[tuple[int, NDArray[np.float64]]]) -> float:
+    """Return the share of the variance of a lead that a strip explains, at the best small shift."""
     best = -1.0
     for shift in range(-STRIP_SHIFT, STRIP_SHIFT + 1):
-        other = other_level[start + shift : stop + shift]
+        lead = np.concatenate([line for _, line in parts])
+        other = np.concatenate([strip[first + shift : first + shift + len(line)] for first, line in parts])
         both = np.isfinite(lead) & np.isfinite(other)
         if both.sum() > 40:
             difference = (lead - other)[both]

@@ -15,7 +15,7 @@ from cardiograph.ecg.digitize.traces import Trace
 SURE_CONFIDENCE, SURE_LIMB = 0.35, 0.75
 """Confidence, and agreement of the limb leads, from which an arrangement is not questioned."""
 
-MIN_STRIP = 0.4
+MIN_STRIP = 0.55
 """Least correlation of the steep parts of a rhythm strip with those of another row; 0.7 to 0.95 on shared pages."""
 
 MIN_ROWS, MAX_LEFT_OUT, COST = 3, 4, 0.02
