@@ -43,8 +43,8 @@ STRIP_AGREEMENT = 0.5
 _BARS = ("I", "II", "III")
 """Names that any short vertical strokes resemble."""
 
-STRIP_SHIFT = 8
-"""Largest shift between a rhythm strip and the same lead above it, pixels."""
+STRIP_SHIFT = 20
+"""Largest shift between a rhythm strip and the same lead above it, pixels: 0.1 s; a curled sheet shifts its rows."""
 
 WANDER = 15 * PIXELS_PER_MM
 """Columns over which the wander of a line is averaged."""
@@ -276,8 +276,9 @@ def _strip(
     near = _near(row, start, traces, labels, before=STRIP_NAME_BEFORE_MM)
     scores: dict[str, float] = {}
     for lead, parts in _known_parts(traces, placements).items():
-        # V1 and V2 look much alike: a name counts by its likeness, even if another is more alike
-        likeness = max((label.scores[LEADS.index(lead.removeprefix("-"))] for label in near), default=0.0)
+        # V1 and V2 look much alike, and a bar is part of III: a name counts by its likeness, even if another is more alike
+        names = _BARS if lead in _BARS else (lead.removeprefix("-"),)
+        likeness = max((label.scores[LEADS.index(name)] for label in near for name in names), default=0.0)
         usual = USUAL if lead in USUAL_STRIPS else 0.0
         scores[lead] = 0.6 * max(_same(level, parts), 0.0) + 0.4 * max(float(likeness), 0.0) + usual
     if not scores:
@@ -318,7 +319,7 @@ def _known_parts(
 def _same(strip: NDArray[np.float64], parts: list[tuple[int, NDArray[np.float64]]]) -> float:
     """Return the share of the variance of a lead that a strip explains, at the best small shift."""
     best = -1.0
-    for shift in range(-STRIP_SHIFT, STRIP_SHIFT + 1):
+    for shift in range(-STRIP_SHIFT, STRIP_SHIFT + 1, 2):
         lead = np.concatenate([line for _, line in parts])
         other = np.concatenate([strip[first + shift : first + shift + len(line)] for first, line in parts])
         both = np.isfinite(lead) & np.isfinite(other)
