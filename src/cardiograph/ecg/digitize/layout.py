@@ -317,11 +317,14 @@ def _known_parts(
 
 
 def _same(strip: NDArray[np.float64], parts: list[tuple[int, NDArray[np.float64]]]) -> float:
-    """Return the share of the variance of a lead that a strip explains, at the best small shift."""
+    """Return the share of the variance of a lead that a strip explains, mean over the parts at their best small shifts."""
+    return float(np.mean([_same_part(strip, first, line) for first, line in parts]))
+
+
+def _same_part(strip: NDArray[np.float64], first: int, lead: NDArray[np.float64]) -> float:
     best = -1.0
     for shift in range(-STRIP_SHIFT, STRIP_SHIFT + 1, 2):
-        lead = np.concatenate([line for _, line in parts])
-        other = np.concatenate([strip[first + shift : first + shift + len(line)] for first, line in parts])
+        other = strip[first + shift : first + shift + len(lead)]
         both = np.isfinite(lead) & np.isfinite(other)
         if both.sum() > 40:
             difference = (lead - other)[both]
