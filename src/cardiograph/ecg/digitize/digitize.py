@@ -12,7 +12,7 @@ from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
 from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
-from cardiograph.ecg.digitize.layout import SINGLE, Layout
+from cardiograph.ecg.digitize.layout import Layout
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.strangers import SURE_CONFIDENCE, find_leads, is_sure
@@ -183,12 +183,10 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
 
 
 def _is_of_a_heart(traces: tuple[Trace, ...], layout: Layout) -> bool:
-    """Return whether most leads bear their names, or the rows beat together; a page of single strips must repeat a beat."""
+    """Return whether most leads bear their names, or the rows beat together and one of them repeats its beat."""
     rows = [trace.height for trace in traces]
     together = len(rows) == 1 or beats_together(rows) >= MIN_TOGETHER
-    if layout.name.endswith(SINGLE):
-        return together and any(repeats_a_beat(row) for row in rows)
-    return layout.named >= NAMED or together
+    return layout.named >= NAMED or (together and any(repeats_a_beat(row) for row in rows))
 
 
 def _without_edges(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
@@ -244,7 +242,7 @@ REFUSALS = {
         "crop the picture to the whole ECG",
     ),
     "no_beats": (
-        "most leads must bear their printed names, or the rows must beat at the same times; a single row must repeat a beat",
+        "most leads must bear their printed names, or the rows must beat at the same times and one must repeat its beat",
         "give a picture of an ECG, cropped to its traces",
     ),
     "leads_unknown": (
