@@ -119,12 +119,12 @@ def _named_wave(name: str) -> NDArray[np.uint8]:
     [
         (paper((400, 400)), "no_traces"),
         (_waves(17), "too_many_rows"),
-        (_waves(8), "layout_unknown"),
+        (_waves(8), "no_beats"),
         (_waves(3, gap=400), "layout_unknown"),
         (_waves(3), "leads_unknown"),
         (_named_wave("V5"), "no_beats"),
     ],
-    ids=["no_traces", "too_many_rows", "layout_unknown", "uneven", "leads_unknown", "no_beats"],
+    ids=["no_traces", "too_many_rows", "eight waves", "uneven", "leads_unknown", "no_beats"],
 )
 def test_a_page_without_leads_is_refused_with_a_code(pixels: NDArray[np.uint8], code: str) -> None:
     with pytest.raises(EcgError) as refused:
