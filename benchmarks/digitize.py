@@ -29,10 +29,12 @@ from numpy.typing import NDArray
 from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize
 from cardiograph.ecg.leads import LEADS
 from cardiograph.errors import EcgError
-from gallery import Picture, fresh_pictures, further_pictures, look_alikes, other_pictures
+from gallery import Picture, fresh_pictures, further_pictures, look_alikes, other_pictures, unseen_pictures
 from printed_pages import RATE_HZ, SETS, Printed
 
 SHIFT_S = 0.2
+
+GALLERY_HALVES = {"development": ("tuning",), "final": ("scoring", "fresh", "unseen")}
 
 GALLERY = 350
 """About as many pictures that are no ECG are in each half of their gallery."""
@@ -167,35 +169,36 @@ def _group(pages: list[dict]) -> dict[str, object]:
 
 
 def no_ecg(half: str, pages: int) -> dict[str, object]:
-    """Count the refusals of pictures that are no ECG: the gallery for development, further and fresh ones at the end."""
+    """Count the refusals of pictures that are no ECG, in halves by recipe; later recipes are all in the final half."""
     step = max(GALLERY // pages, 1)
     result: dict[str, object] = {}
-    if half in ("all", "development"):
-        result["development"] = refusals(itertools.islice(other_pictures(), 0, None, step))
-    if half in ("all", "final"):
-        result["final"] = refusals(
-            itertools.islice(itertools.chain(further_pictures(), fresh_pictures()), 0, None, step)
-        )
+    for name, parts in GALLERY_HALVES.items():
+        if half in ("all", name):
+            drawn = itertools.chain(other_pictures(), further_pictures(), fresh_pictures(), unseen_pictures())
+            result[name] = refusals(itertools.islice((each for each in drawn if each.half in parts), 0, None, step))
     return result | {"other_signals_on_ecg_paper": refusals(look_alikes())}
 
 
 def refusals(pictures: Iterable[Picture]) -> dict[str, object]:
-    """Numbers of pictures and of refusals, by code, and the pictures that were read as an ECG."""
-    codes: Counter[str] = Counter()
+    """Numbers of pictures and of refusals, by kind and by code, and the pictures that were read as an ECG."""
+    kinds: dict[str, Counter[str]] = {}
     read = {}
     for picture in pictures:
+        kind = kinds.setdefault(picture.kind, Counter())
         try:
             found = digitize(picture.pixels, name=picture.source)
         except EcgError as error:
-            codes[error.issues[0].code] += 1
+            kind[error.issues[0].code] += 1
         else:
-            read[f"{picture.kind}, {picture.source}, {picture.number}"] = (
-                f"{found.layout.name}, confidence {found.layout.confidence:.2f}"
-            )
-            sys.stderr.write(f"read: {picture.kind}, {picture.source}, {picture.number}\n")
-    refused = sum(codes.values())
-    share = refused / (refused + len(read))
-    return {"pictures": refused + len(read), "share_refused": round(share, 4), "refused": dict(codes), "read": read}
+            kind["read"] += 1
+            name = f"{picture.kind}, {picture.source}, {picture.number}"
+            read[name] = f"{found.layout.name}, confidence {found.layout.confidence:.2f}"
+            sys.stderr.write(f"read: {name}\n")
+    codes = sum(kinds.values(), Counter())
+    number = codes.total()
+    refused = number - codes["read"]
+    share = round(refused / max(number, 1), 4)
+    return {"pictures": number, "share_refused": share, "codes": codes, "kinds": kinds, "read": read}
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from gallery import drawn, found, fresh, lookalikes, papers, plotted, texts
+from gallery import drawn, found, fresh, lookalikes, papers, plotted, texts, unseen
 from gallery.source import Pixels, Source
 
 
@@ -19,7 +19,7 @@ class Picture:
     Args:
         kind: Family, such as ``text`` or ``plot``.
         source: Recipe or file; all pictures of a source are in the same half.
-        half: ``tuning``, ``scoring``, ``fresh`` for what was made after the first limits, or ``further``.
+        half: ``tuning``, ``scoring``, ``fresh`` for what was made after the first limits, or ``unseen``.
         number: Number of the picture within its source.
         pixels: [h, w, 3] RGB.
     """
@@ -42,9 +42,13 @@ def fresh_pictures() -> Iterator[Picture]:
 
 
 def further_pictures() -> Iterator[Picture]:
-    """As many further copies of the recipes of :func:`other_pictures`, drawn with other chances."""
-    drawings = {**texts.KINDS, **papers.KINDS, **plotted.KINDS, **drawn.KINDS}
-    yield from (replace(picture, half="further") for picture in _pictures(drawings, further=True))
+    """As many further copies of the recipes of :func:`other_pictures`, in their halves, drawn with other chances."""
+    yield from _pictures({**texts.KINDS, **papers.KINDS, **plotted.KINDS, **drawn.KINDS}, further=True)
+
+
+def unseen_pictures() -> Iterator[Picture]:
+    """Recipes that no limit was chosen with."""
+    yield from (replace(picture, half="unseen") for picture in _pictures(unseen.KINDS))
 
 
 def look_alikes() -> Iterator[Picture]:

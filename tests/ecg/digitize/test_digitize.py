@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from cardiograph.ecg.digitize.arrangements import limb_agreement
 from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize, read_traces
@@ -106,16 +107,24 @@ def _waves(rows: int, gap: int = 0) -> NDArray[np.uint8]:
     return pixels
 
 
+def _named_wave(name: str) -> NDArray[np.uint8]:
+    """A sine wave with the printed name of a lead above its beginning."""
+    image = Image.fromarray(_waves(1))
+    ImageDraw.Draw(image).text((105, 60), name, fill=(0, 0, 0), font=ImageFont.load_default(size=28))
+    return np.asarray(image)
+
+
 @pytest.mark.parametrize(
     ("pixels", "code"),
     [
         (paper((400, 400)), "no_traces"),
         (_waves(17), "too_many_rows"),
-        (_waves(8), "layout_unknown"),
+        (_waves(8), "no_beats"),
         (_waves(3, gap=400), "layout_unknown"),
         (_waves(3), "leads_unknown"),
+        (_named_wave("V5"), "no_beats"),
     ],
-    ids=["no_traces", "too_many_rows", "layout_unknown", "uneven", "leads_unknown"],
+    ids=["no_traces", "too_many_rows", "eight waves", "uneven", "leads_unknown", "no_beats"],
 )
 def test_a_page_without_leads_is_refused_with_a_code(pixels: NDArray[np.uint8], code: str) -> None:
     with pytest.raises(EcgError) as refused:

@@ -47,7 +47,7 @@ ARRANGEMENTS = (
     Arrangement("6 x 1 chest", _by_columns(CHEST)),
 )
 
-_WEIGHTS = {**LIMB_WEIGHTS, "-aVR": (0.5, 0.5)}
+WEIGHTS = {**LIMB_WEIGHTS, "-aVR": (0.5, 0.5)}
 """Weight of lead I and of lead II in each limb lead, and in the inverted aVR of the Cabrera order."""
 
 
@@ -61,7 +61,7 @@ def limb_agreement(leads: tuple[str, ...], signals: NDArray[np.float64]) -> floa
     Returns:
         1 if all relations hold exactly, about 0 for unrelated signals; None with fewer than three limb leads.
     """
-    limb = [number for number, lead in enumerate(leads) if lead in _WEIGHTS]
+    limb = [number for number, lead in enumerate(leads) if lead in WEIGHTS]
     if len(limb) < 3:
         return None
     rows = signals[limb]
@@ -69,7 +69,7 @@ def limb_agreement(leads: tuple[str, ...], signals: NDArray[np.float64]) -> floa
     if rows.shape[1] < 20:
         return None
     rows = rows - np.median(rows, axis=1, keepdims=True)
-    plane = np.linalg.svd(np.array([_WEIGHTS[leads[number]] for number in limb]))[0]
+    plane = np.linalg.svd(np.array([WEIGHTS[leads[number]] for number in limb]))[0]
     beyond = plane[:, 2:].T @ rows
     share = np.square(beyond).sum() / max(np.square(rows).sum(), 1e-9)
     return float(1 - share * len(limb) / (len(limb) - 2))

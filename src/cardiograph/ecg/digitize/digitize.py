@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.digitize.calibration import gain_of
 from cardiograph.ecg.digitize.geometry import rectify
+from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
 from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
-from cardiograph.ecg.digitize.layout import Layout, find_layout
+from cardiograph.ecg.digitize.layout import Layout
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
+from cardiograph.ecg.digitize.strangers import SURE_CONFIDENCE, find_leads, is_sure
 from cardiograph.ecg.digitize.traces import Trace, follow_traces
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
@@ -26,14 +28,17 @@ MM_PER_MV = 10.0
 MIN_CONFIDENCE = 0.15
 """Confidence in the arrangement below which a page is refused."""
 
-SURE_CONFIDENCE, TURNED_CONFIDENCE, TURN_MARGIN = 0.35, 0.3, 0.05
-"""Confidence from which a page is not tried the other way up, least confidence of a page that is turned for its lead names,
-and lead in confidence that one way up needs over another."""
+TURNED_CONFIDENCE, TURN_MARGIN = 0.3, 0.05
+"""Least confidence of a page that is turned for its lead names, and lead over the other ways up that it needs."""
 
 TURNS = ((False, True, True), (True, False, False), (True, True, True))
 """Turns that are tried: by 180, 90 and 270 degrees; see :func:`placed`."""
 
 MAX_ROWS = 15
+
+NAMED, MIN_TOGETHER = 0.5, 0.5
+"""Share of the leads that bear their own printed name, or correlation of the steep parts of the rows, that tells an ECG from
+other curves. Correlations are 0.8 to 0.95 on shared pages."""
 
 STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 98.0
 """Distance from a line within which so many percent of a straight row lie; QRS complexes take a larger share of a lead."""
@@ -97,7 +102,7 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     if _confidence(first) < SURE_CONFIDENCE and has_dark_grid(rectified.pixels, rectified.grid):
         again, _ = _tried(rectified, name, without_grid=True)
         first = again if _confidence(again) > max(_confidence(first), TURNED_CONFIDENCE) else first
-    if first is not None and first.layout.confidence >= SURE_CONFIDENCE:
+    if first is not None and is_sure(first.layout):
         return _with_notes(first, unsure=False)
     others = [_tried(placed(rectified, *turn), name)[0] for turn in TURNS]
     found = [other for other in others if other is not None and _confidence(other) >= TURNED_CONFIDENCE]
@@ -146,7 +151,7 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
     ink = find_ink(rectified.pixels, rectified.grid, without_grid=without_grid)
-    labels = (*read_labels(ink.whole), *read_labels(ink.mask)) if ink.strokes else read_labels(ink.whole)
+    labels = read_labels(ink.whole, *([ink.mask] if ink.strokes else []))
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
     traces = _without_edges(traces)
@@ -154,13 +159,18 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
         raise _refusal(name, "no_traces", "")
     if len(traces) > MAX_ROWS:
         raise _refusal(name, "too_many_rows", f"{len(traces)} rows")
-    layout = find_layout(traces, ink, labels)
+    found = len(traces)
+    traces, layout = find_leads(traces, ink, labels)
     if layout is None:
-        raise _refusal(name, "layout_unknown", f"{len(traces)} rows")
+        raise _refusal(name, "layout_unknown", f"{found} rows")
     if layout.confidence < MIN_CONFIDENCE or not any(place.lead for place in layout.placements):
         raise _refusal(name, "leads_unknown", f"{len(traces)} rows, most like {layout.name}")
+    if not _is_of_a_heart(traces, layout):
+        raise _refusal(name, "no_beats", f"{len(traces)} rows, most like {layout.name}")
     gain = gain_of(pulses)
     notes = list(rectified.notes)
+    if len(traces) < found:
+        notes.append(f"Lines that belong to no arrangement of leads were left out: {found - len(traces)}.")
     if gain is None:
         notes.append(f"The gain is assumed to be {MM_PER_MV:g} mm/mV: no calibration pulse was read.")
     unnamed = [str(place.row + 1) for place in layout.placements if not place.lead]
@@ -170,6 +180,13 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
     signal = _signal(traces, layout, gain or MM_PER_MV)
     ecg = Ecg(signal, RATE_HZ, "page", notes=tuple(notes))
     return DigitizedPage(ecg, layout, traces, rectified, gain or MM_PER_MV, gain is not None)
+
+
+def _is_of_a_heart(traces: tuple[Trace, ...], layout: Layout) -> bool:
+    """Return whether most leads bear their names, or the rows beat together and one of them repeats its beat."""
+    rows = [trace.height for trace in traces]
+    together = len(rows) == 1 or beats_together(rows) >= MIN_TOGETHER
+    return layout.named >= NAMED or (together and any(repeats_a_beat(row) for row in rows))
 
 
 def _without_edges(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
@@ -223,6 +240,10 @@ REFUSALS = {
     "layout_unknown": (
         "no known arrangement of leads has this number of rows, about evenly apart",
         "crop the picture to the whole ECG",
+    ),
+    "no_beats": (
+        "most leads must bear their printed names, or the rows must beat at the same times and one must repeat its beat",
+        "give a picture of an ECG, cropped to its traces",
     ),
     "leads_unknown": (
         "neither printed names nor the relations of the limb leads tell which lead stands where",

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.digitize.ink import Mask
+from cardiograph.ecg.digitize.ink import Mask, part_boxes
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
 from cardiograph.ecg.leads import LEADS
 
@@ -25,6 +25,9 @@ _ASPECT_TOLERANCE = 0.35
 """Standard deviation of the logarithm of width to height between fonts."""
 
 _RENDERED = 48
+
+_Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, rectified pixels."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +53,43 @@ class Label:
     bottom: int
 
 
-def read_labels(mask: Mask) -> tuple[Label, ...]:
+def read_labels(*masks: Mask) -> tuple[Label, ...]:
     """Find printed lead names.
 
     Args:
-        mask: Ink of a rectified page, text included.
+        masks: Ink of a rectified page, text included; several masks are of one page, with more or fewer lines in them.
 
     Returns:
         Words that resemble a lead name, in no order.
     """
-    words = _words(mask)
-    if not len(words):
-        return ()
-    names, aspects, shapes = _templates()
-    pictures = np.stack([_normal(mask[top:bottom, left:right]) for left, top, right, bottom in words])
-    ratio = np.log(np.array([(right - left) / (bottom - top) for left, top, right, bottom in words]))
+    labels: list[Label] = []
+    known: dict[tuple[_Box, bytes], NDArray[np.float64]] = {}
+    for mask in masks:
+        # the same word in another mask is not compared again
+        words = {
+            ((left, top, right, bottom), mask[top:bottom, left:right].tobytes()): mask[top:bottom, left:right]
+            for left, top, right, bottom in _words(mask)
+        }
+        known |= _likeness({word: picture for word, picture in words.items() if word not in known})
+        found = [_label(word[0], known[word]) for word in words]
+        labels += _whole_words([label for label in found if label.score >= MIN_MATCH])
+    return tuple(labels)
+
+
+def _likeness(words: dict[tuple[_Box, bytes], Mask]) -> dict[tuple[_Box, bytes], NDArray[np.float64]]:
+    """Return the similarity of each word to each lead name, [12]."""
+    if not words:
+        return {}
+    starts, aspects, shapes = _templates()
+    pictures = np.stack([_normal(picture) for picture in words.values()])
+    ratio = np.log(np.array([picture.shape[1] / picture.shape[0] for picture in words.values()]))
     likeness = pictures @ shapes.T * np.exp(-0.5 * ((ratio[:, None] - aspects) / _ASPECT_TOLERANCE) ** 2)
-    labels = []
-    for word, row in zip(words, likeness, strict=True):
-        scores = np.array([row[names == number].max() for number in range(len(LEADS))])
-        best = int(np.argmax(scores))
-        if scores[best] >= MIN_MATCH:
-            labels.append(Label(LEADS[best], float(scores[best]), scores, *word))
-    return tuple(_whole_words(labels))
+    return dict(zip(words, np.maximum.reduceat(likeness, starts, axis=1), strict=True))
+
+
+def _label(box: _Box, scores: NDArray[np.float64]) -> Label:
+    best = int(np.argmax(scores))
+    return Label(LEADS[best], float(scores[best]), scores, *box)
 
 
 def erase(mask: Mask, labels: tuple[Label, ...]) -> None:
@@ -97,15 +114,12 @@ def _whole_words(labels: list[Label]) -> list[Label]:
     ]
 
 
-def _words(mask: Mask) -> list[tuple[int, int, int, int]]:
+def _words(mask: Mask) -> list[_Box]:
     """Return left, top, right, bottom of groups of one to four neighbouring letters."""
-    import cv2
-
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     low, high = MIN_HEIGHT_MM * PIXELS_PER_MM, MAX_HEIGHT_MM * PIXELS_PER_MM
     letters = []
-    for left, top, width, height, area in boxes[1:count].tolist():
-        if 0.6 * low <= height <= high and width <= 2.2 * high and area >= 8:
+    for left, top, width, height in part_boxes(mask):
+        if 0.6 * low <= height <= high and width <= 2.2 * high:
             letters.append((left, top, left + width, top + height))
     letters.sort()
     words = []
@@ -141,16 +155,18 @@ def _normal(word: Mask) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _templates() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return index of the lead, logarithm of width to height, and [templates, pixels] normal form of rendered names."""
-    names, aspects, shapes = [], [], []
-    for number, lead in enumerate(LEADS):
+    """Return the first template of each lead; width to height (logarithm) and [templates, pixels] form of rendered names."""
+    starts: list[int] = []
+    aspects: list[float] = []
+    shapes: list[NDArray[np.float64]] = []
+    for lead in LEADS:
+        starts.append(len(shapes))
         for word in _rendered(lead):
             rows, columns = np.flatnonzero(word.any(axis=1)), np.flatnonzero(word.any(axis=0))
             inside = word[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            names.append(number)
             aspects.append(np.log(inside.shape[1] / inside.shape[0]))
             shapes.append(_normal(inside))
-    return np.array(names), np.array(aspects), np.stack(shapes)
+    return np.array(starts), np.array(aspects), np.stack(shapes)
 
 
 def _rendered(lead: str) -> list[Mask]:

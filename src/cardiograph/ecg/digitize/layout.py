@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.digitize.arrangements import ARRANGEMENTS, Arrangement, limb_agreement
+from cardiograph.ecg.digitize.arrangements import ARRANGEMENTS, WEIGHTS, Arrangement, limb_agreement
 from cardiograph.ecg.digitize.ink import Ink
 from cardiograph.ecg.digitize.labels import Label
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
@@ -27,9 +27,15 @@ UNEVEN = 2.0
 """Ratio of the distance of two rows of leads to the median distance at which they are no rows of one page; real pages stay
 below 1.1."""
 
-MAX_STRIPS = 3
+MAX_STRIPS, SINGLE = 3, "single"
 MIN_STRIP_NAME = 0.7
 """Smallest similarity of the printed name of a page of single strips, which nothing else confirms."""
+
+STRIP_NAME_BEFORE_MM = 16.0
+"""Where the name of a rhythm strip begins at the most, before its beginning: a calibration pulse may lie between."""
+
+USUAL_STRIPS, USUAL = ("II", "V1", "V5"), 0.05
+"""Leads that recorders print as rhythm strips, and what they are ahead of the others."""
 
 STRIP_AGREEMENT = 0.5
 """Smallest score at which a rhythm strip gets a name."""
@@ -37,8 +43,11 @@ STRIP_AGREEMENT = 0.5
 _BARS = ("I", "II", "III")
 """Names that any short vertical strokes resemble."""
 
-STRIP_SHIFT = 6
-"""Largest shift between a rhythm strip and the same lead above it, pixels."""
+STRIP_SHIFT = 20
+"""Largest shift between a rhythm strip and the same lead above it, pixels: 0.1 s; a curled sheet shifts its rows."""
+
+WANDER = 15 * PIXELS_PER_MM
+"""Columns over which the wander of a line is averaged."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,9 @@ class Layout:
         origin: Column of the page at which the recording begins, rectified pixels.
         confidence: Confidence, 0..1.
         alternatives: Other arrangements with their scores, the likelier first.
+        named: Share of the leads of the arrangement at whose beginning their own name was read, 0..1.
+        limb: How well the limb leads fulfil their relations, 1 if exactly and about 0 for unrelated signals.
+        strips: Number of rhythm strips, the last rows.
     """
 
     name: str
@@ -79,6 +91,26 @@ class Layout:
     origin: float
     confidence: float
     alternatives: tuple[tuple[str, float], ...] = field(default=())
+    named: float = 0.0
+    limb: float = 0.0
+    strips: int = 0
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How well an arrangement explains a page: by printed names (mean, and share of right ones) and by its limb leads."""
+
+    arrangement: Arrangement
+    bounds: NDArray[np.float64]
+    names: float
+    named: float
+    limb: float
+
+    @property
+    def score(self) -> float:
+        """About 0 to 1."""
+        prior = -0.05 if "Cabrera" in self.arrangement.name else 0.0
+        return 0.65 * self.names + 0.35 * self.limb + prior
 
 
 def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) -> Layout | None:
@@ -97,22 +129,23 @@ def find_layout(traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]) 
         rows = traces[: len(arrangement.rows)]
         if len(traces) - len(rows) in arrangement.strips and len(rows) == len(arrangement.rows) and _evenly_apart(rows):
             bounds = _boundaries(rows, ink, arrangement.columns)
-            scored.append((_score(arrangement, traces, bounds, labels), arrangement, bounds))
-    scored.sort(key=lambda entry: -entry[0])
+            scored.append(_fit(arrangement, traces, bounds, labels))
+    scored.sort(key=lambda fit: -fit.score)
     strips = _single_strips(traces, labels) if len(traces) <= MAX_STRIPS else None
-    if strips is not None and (not scored or strips.confidence > scored[0][0]):
+    if strips is not None and (not scored or strips.confidence > scored[0].score):
         return strips
     if not scored:
         return None
-    score, arrangement, bounds = scored[0]
-    placements = _placements(arrangement, bounds, score)
-    others = tuple((entry[1].name, entry[0]) for entry in scored[1:])
-    if others and score - others[0][1] < MIN_MARGIN:
-        placements = _only_common(placements, scored[1][1])
+    best, arrangement = scored[0], scored[0].arrangement
+    placements = _placements(arrangement, best.bounds, best.score)
+    others = tuple((fit.arrangement.name, fit.score) for fit in scored[1:])
+    if others and best.score - others[0][1] < MIN_MARGIN:
+        placements = _only_common(placements, scored[1].arrangement)
     below = range(len(arrangement.rows), len(traces))
     placements += [_strip(traces[row], row, traces, placements, labels) for row in below]
     name = f"{arrangement.name} + {len(below)}" if below else arrangement.name
-    return Layout(name, tuple(placements), float(bounds[0]), float(np.clip(score, 0, 1)), others)
+    confidence = float(np.clip(best.score, 0, 1))
+    return Layout(name, tuple(placements), float(best.bounds[0]), confidence, others, best.named, best.limb, len(below))
 
 
 def _evenly_apart(rows: tuple[Trace, ...]) -> bool:
@@ -137,7 +170,7 @@ def _single_strips(traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> Layo
     if len(set(leads)) < len(leads):
         return None
     confidence = 0.65 * min(place.confidence for place in placements)
-    return Layout(f"{len(traces)} single", tuple(placements), start, confidence)
+    return Layout(f"{len(traces)} {SINGLE}", tuple(placements), start, confidence)
 
 
 def _only_common(placements: list[Placement], other: Arrangement) -> list[Placement]:
@@ -168,10 +201,10 @@ def _boundaries(traces: tuple[Trace, ...], ink: Ink, columns: int) -> NDArray[np
     return bounds
 
 
-def _score(
+def _fit(
     arrangement: Arrangement, traces: tuple[Trace, ...], bounds: NDArray[np.float64], labels: tuple[Label, ...]
-) -> float:
-    """Return how well an arrangement explains printed names and the relations of the limb leads, about 0 to 1."""
+) -> _Fit:
+    """Return how well an arrangement explains printed names and the relations of the limb leads."""
     agreements = []
     for column, (first, last) in enumerate(itertools.pairwise(bounds)):
         inner = slice(round(first) + 8, round(last) - 8)
@@ -184,9 +217,9 @@ def _score(
         for row, leads in enumerate(arrangement.rows)
         for column, lead in enumerate(leads)
     ]
-    prior = -0.05 if "Cabrera" in arrangement.name else 0.0
     limb = float(np.mean(agreements)) if agreements else 0.0
-    return 0.65 * float(np.mean(names)) + 0.35 * limb + prior
+    right = float(np.mean(np.array(names) > 0))
+    return _Fit(arrangement, bounds, float(np.mean(names)), right, limb)
 
 
 def _named(lead: str, row: int, start: float, traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> float:
@@ -202,12 +235,19 @@ def _named(lead: str, row: int, start: float, traces: tuple[Trace, ...], labels:
     return float(best.scores[index] - best.score) * (0.5 if same_kind else 1.0)
 
 
-def _near(row: int, start: float, traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> list[Label]:
+def _near(
+    row: int,
+    start: float,
+    traces: tuple[Trace, ...],
+    labels: tuple[Label, ...],
+    *,
+    before: float = LABEL_BEFORE_MM,
+) -> list[Label]:
     """Return the printed names at the beginning of a lead."""
     baselines = [trace.baseline for trace in traces]
     apart = float(np.min(np.diff(baselines))) if len(baselines) > 1 else 30.0 * PIXELS_PER_MM
     reach = min(0.62 * apart, 22.0 * PIXELS_PER_MM)
-    left, right = start - LABEL_BEFORE_MM * PIXELS_PER_MM, start + LABEL_AFTER_MM * PIXELS_PER_MM
+    left, right = start - before * PIXELS_PER_MM, start + LABEL_AFTER_MM * PIXELS_PER_MM
     return [
         label
         for label in labels
@@ -232,28 +272,69 @@ def _strip(
     Leads whose own names are not sure name no strip.
     """
     start, stop = strip.extent
+    level = _without_wander(strip.height)
+    near = _near(row, start, traces, labels, before=STRIP_NAME_BEFORE_MM)
     scores: dict[str, float] = {}
-    for place in (each for each in placements if each.lead):
-        same = _same(strip, traces[place.row], place)
-        scores[place.lead] = 0.6 * max(same, 0.0) + 0.4 * max(_named(place.lead, row, start, traces, labels), 0.0)
+    for lead, parts in _known_parts(traces, placements).items():
+        # V1 and V2 look much alike, and a bar is part of III: a name counts by its likeness, even if another is more alike
+        names = _BARS if lead in _BARS else (lead.removeprefix("-"),)
+        likeness = max((label.scores[LEADS.index(name)] for label in near for name in names), default=0.0)
+        usual = USUAL if lead in USUAL_STRIPS else 0.0
+        scores[lead] = 0.6 * max(_same(level, parts), 0.0) + 0.4 * max(float(likeness), 0.0) + usual
     if not scores:
         return Placement("", row, start, stop, 0.0)
     ranked = sorted(scores, key=lambda lead: -scores[lead])
     best = ranked[0]
     others = tuple(lead for lead in ranked[1:4] if scores[lead] > 0.6 * scores[best])
     sure = scores[best] >= STRIP_AGREEMENT
-    return Placement(best if sure else "", row, start, stop, float(scores[best]), others)
+    return Placement(best if sure else "", row, start, stop, float(min(scores[best], 1.0)), others)
 
 
-def _same(strip: Trace, trace: Trace, place: Placement) -> float:
-    """Return the share of the variance of a lead that the strip explains, at the best small shift."""
-    start, stop = place.start + 8 + STRIP_SHIFT, place.stop - 8 - STRIP_SHIFT
-    lead = trace.height[start:stop]
+def _known_parts(
+    traces: tuple[Trace, ...], placements: list[Placement]
+) -> dict[str, list[tuple[int, NDArray[np.float64]]]]:
+    """Return the first column and the line of each part of the page at which a named lead is known.
+
+    From two limb leads of a column follow the others, so that the limb leads are known in two columns of a 3 x 4 page.
+    """
+    parts: dict[str, list[tuple[int, NDArray[np.float64]]]] = {place.lead: [] for place in placements if place.lead}
+    for start in sorted({place.start for place in placements}):
+        column = [place for place in placements if place.start == start and place.lead]
+        first = start + 8 + STRIP_SHIFT
+        lines = {
+            place.lead: _without_wander(traces[place.row].height)[first : place.stop - 8 - STRIP_SHIFT]
+            for place in column
+        }
+        limb = [lead for lead in lines if lead in WEIGHTS]
+        if len(limb) > 1:
+            first_two = np.linalg.pinv(np.array([WEIGHTS[lead] for lead in limb])) @ np.stack(
+                [lines[lead] for lead in limb]
+            )
+            lines |= {lead: np.array(WEIGHTS[lead]) @ first_two for lead in parts if lead in WEIGHTS}
+        for lead, line in lines.items():
+            parts[lead].append((first, line))
+    return parts
+
+
+def _same(strip: NDArray[np.float64], parts: list[tuple[int, NDArray[np.float64]]]) -> float:
+    """Return the share of the variance of a lead that a strip explains, mean over the parts at their best small shifts."""
+    return float(np.mean([_same_part(strip, first, line) for first, line in parts]))
+
+
+def _same_part(strip: NDArray[np.float64], first: int, lead: NDArray[np.float64]) -> float:
     best = -1.0
-    for shift in range(-STRIP_SHIFT, STRIP_SHIFT + 1):
-        other = strip.height[start + shift : stop + shift]
+    for shift in range(-STRIP_SHIFT, STRIP_SHIFT + 1, 2):
+        other = strip[first + shift : first + shift + len(lead)]
         both = np.isfinite(lead) & np.isfinite(other)
         if both.sum() > 40:
             difference = (lead - other)[both]
             best = max(best, float(1 - np.var(difference) / max(float(np.var(lead[both])), 1.0)))
     return best
+
+
+def _without_wander(height: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a line less its moving mean over 0.6 s: the rows of a curled sheet wander apart."""
+    known, kernel = np.isfinite(height), np.ones(WANDER)
+    number = np.convolve(known, kernel, "same")
+    mean = np.convolve(np.where(known, height, 0), kernel, "same") / np.maximum(number, 1)
+    return np.asarray(height - mean)

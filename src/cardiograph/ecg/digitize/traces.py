@@ -23,6 +23,9 @@ MAX_RUNS = 28
 SCRAP_MM, SCRAP_GAP_MM = 10.0, 5.0
 """A piece at an end of a row that is shorter, and farther from the rest, is no part of it, such as the edge of the sheet."""
 
+SHARED = 0.5
+"""Share of its columns in which a row may run on the line of another one, as where two waves cross."""
+
 GAP = 3.0
 """Cost of a column in which a trace has no ink, in pixels of vertical distance."""
 
@@ -40,6 +43,9 @@ PEN_EDGE = 0.4
 """Part of half the width of the pen that does not darken a column enough, pixels; fitted to drawn pages."""
 
 _FAR = 1e6
+
+Strokes = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""First row, first row after the end, and column of vertical runs of ink, column after column."""
 
 Runs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Upper edge, lower edge, centre and cost of the runs, each [columns, runs]; NaN where a column has fewer."""
@@ -73,13 +79,17 @@ def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
     Returns:
         Traces from top to bottom, empty if no row was found; and the calibration pulses, which are no part of them.
     """
-    small, wide = _parts(ink.mask)
-    baselines = find_rows(wide)
+    found = _all_runs(ink.mask)
+    small, wide = _small_and_wide(ink.mask, found)
+    baselines = find_rows(found[0][wide], found[1][wide], len(ink.mask))
     if not len(baselines):
         return (), ()
-    runs = _runs(ink, small, baselines)
+    runs = _runs(ink, found, small, baselines)
     pen = _pen(runs)
-    rows = [_heights(runs, path, pen) for path in _paths(runs, baselines)]
+    paths = _paths(runs, baselines)
+    rows = [_heights(runs, path, pen) for path in paths]
+    own = _own_lines(paths, rows, baselines)
+    rows, baselines = [rows[number] for number in own], baselines[own]
     for row, baseline in zip(rows, baselines, strict=True):
         _cut(row, [pulse for pulse in ink.pulses if abs(pulse.bottom - baseline) < MIN_ROW_SPACING_MM * PIXELS_PER_MM])
     rows = [_trim(row) for row in rows]
@@ -91,6 +101,21 @@ def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
     return tuple(Trace(float(np.nanmedian(row)), row) for row in long), (*ink.pulses, *sloping)
 
 
+def _own_lines(paths: NDArray[np.int64], rows: list[NDArray[np.float64]], baselines: NDArray[np.float64]) -> list[int]:
+    """Return the rows that follow a line of their own: of two on one line, the one whose baseline it lies on."""
+    off = [
+        abs(float(np.nanmedian(row)) - at) if np.isfinite(row).any() else np.inf
+        for row, at in zip(rows, baselines, strict=True)
+    ]
+    own: list[int] = []
+    for number in np.argsort(off).tolist():
+        inked = paths[number] >= 0
+        shared = [float((paths[number] == paths[other])[inked].mean()) for other in own if inked.any()]
+        if max(shared, default=0.0) < SHARED:
+            own.append(number)
+    return sorted(own)
+
+
 def _cut(row: NDArray[np.float64], pulses: Iterable[Pulse]) -> None:
     """Take calibration pulses, and what lies beyond them at the nearer end, out of a line."""
     for pulse in pulses:
@@ -100,26 +125,29 @@ def _cut(row: NDArray[np.float64], pulses: Iterable[Pulse]) -> None:
         row[left:right] = np.nan
 
 
-def _parts(mask: Mask) -> tuple[Mask, Mask]:
-    """Return the small parts of the ink (letters, specks), and the wide ones (traces)."""
+def _small_and_wide(mask: Mask, found: Strokes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which runs of ink are on small parts (letters, specks), and which on wide ones (traces)."""
     import cv2
 
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     width, height = boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT]
-    small = (np.maximum(width, height) < 6 * PIXELS_PER_MM).astype(np.uint8)
-    wide = (width > 10 * PIXELS_PER_MM).astype(np.uint8)
-    small[0] = wide[0] = 0
-    return small[labels], wide[labels]
+    part = labels[found[0], found[2]]
+    return (np.maximum(width, height) < 6 * PIXELS_PER_MM)[part], (width > 10 * PIXELS_PER_MM)[part]
 
 
-def find_rows(wide: Mask) -> NDArray[np.float64]:
-    """Return the height of the baseline of each row, pixels from the top."""
+def find_rows(tops: NDArray[np.int64], bottoms: NDArray[np.int64], height: int) -> NDArray[np.float64]:
+    """Return the height of the baseline of each row, pixels from the top.
+
+    Args:
+        tops: First row of each vertical run of ink on a trace.
+        bottoms: First row after it.
+        height: Height of the page, pixels.
+    """
     import cv2
 
-    tops, bottoms, _ = _all_runs(wide)
     flat = bottoms - tops < 1.2 * PIXELS_PER_MM
     centre = ((tops + bottoms) / 2)[flat]
-    amount = np.bincount(centre.astype(int), minlength=wide.shape[0]).astype(np.float64)
+    amount = np.bincount(centre.astype(int), minlength=height).astype(np.float64)
     density = cv2.GaussianBlur(amount[:, None], (0, 0), sigmaX=1, sigmaY=1.5 * PIXELS_PER_MM)[:, 0]
     reach = round(MIN_ROW_SPACING_MM * PIXELS_PER_MM)
     rows: list[float] = []
@@ -134,69 +162,94 @@ def find_rows(wide: Mask) -> NDArray[np.float64]:
     return np.array(sorted(rows))
 
 
-def _all_runs(mask: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return first row, first row after the end, and column of every vertical run, ordered by column."""
-    turned = np.zeros((mask.shape[1], mask.shape[0] + 2), np.int8)
-    turned[:, 1:-1] = mask.T
-    change = np.diff(turned, axis=1)
-    columns, tops = np.nonzero(change == 1)
-    return tops, np.nonzero(change == -1)[1], columns
+def _all_runs(mask: Mask) -> Strokes:
+    """Return every vertical run of ink, ordered by column."""
+    import cv2
+
+    padded = np.asarray(cv2.copyMakeBorder(cv2.transpose(mask), 0, 0, 1, 1, cv2.BORDER_CONSTANT))
+    line = padded.ravel()
+    edges = np.flatnonzero(line[1:] != line[:-1])
+    tops, bottoms = edges[::2], edges[1::2]
+    columns = tops // padded.shape[1]
+    start = columns * padded.shape[1]
+    return tops - start, bottoms - start, columns
 
 
-def _runs(ink: Ink, small: Mask, baselines: NDArray[np.float64]) -> Runs:
+def _runs(ink: Ink, found: Strokes, small: NDArray[np.bool_], baselines: NDArray[np.float64]) -> Runs:
     """Return the runs of ink near the rows as tables of one line per column."""
     margin = 35 * PIXELS_PER_MM
-    first, last = max(int(baselines[0]) - margin, 0), min(int(baselines[-1]) + margin, ink.mask.shape[0])
-    tops, bottoms, columns = _all_runs(ink.mask[first:last])
+    first, last = max(int(baselines[0]) - margin, 0), min(int(baselines[-1]) + margin, len(ink.mask))
+    near = np.flatnonzero((found[0] < last) & (found[1] > first))
+    columns = found[2][near]
     order = np.arange(len(columns)) - np.searchsorted(columns, columns)
-    kept = order < MAX_RUNS
-    tops, bottoms, columns, order = tops[kept], bottoms[kept], columns[kept], order[kept]
-    weight = (ink.darkness[first:last] * ink.mask[first:last]).T.astype(np.float64)
-    at = np.zeros((ink.mask.shape[1], last - first + 1))
-    moment = at.copy()
-    np.cumsum(weight, axis=1, out=at[:, 1:])
-    np.cumsum(weight * (np.arange(last - first) + 0.5), axis=1, out=moment[:, 1:])
-    mass = at[columns, bottoms] - at[columns, tops]
-    centre = (moment[columns, bottoms] - moment[columns, tops]) / np.maximum(mass, 1e-9)
+    near, columns, order = (values[order < MAX_RUNS] for values in (near, columns, order))
+    tops, bottoms = np.maximum(found[0][near], first), np.minimum(found[1][near], last)
+    many = int(order.max(initial=0)) + 1
     tables = []
-    for values in (tops + first, bottoms + first, centre + first, small[first + tops, columns] * SMALL_PART):
-        table = np.full((ink.mask.shape[1], int(order.max(initial=0)) + 1), np.nan, np.float32)
+    for values in (tops, bottoms, _centres(ink.darkness, tops, bottoms, columns), small[near] * SMALL_PART):
+        table = np.full((ink.mask.shape[1], many), np.nan, np.float32)
         table[columns, order] = values
         tables.append(table)
     return tables[0], tables[1], tables[2], tables[3]
+
+
+def _centres(
+    darkness: NDArray[np.float32], tops: NDArray[np.int64], bottoms: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the centre of mass of runs of ink."""
+    if not len(tops):
+        return np.empty(0)
+    lengths = bottoms - tops
+    begins = np.cumsum(lengths) - lengths
+    rows = np.arange(int(lengths.sum())) + np.repeat(tops - begins, lengths)
+    weight = darkness[rows, np.repeat(columns, lengths)].astype(np.float64)
+    mass = np.add.reduceat(weight, begins)
+    return np.asarray(np.add.reduceat(weight * (rows + 0.5), begins) / np.maximum(mass, 1e-9), np.float64)
 
 
 def _paths(runs: Runs, baselines: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the run that each row takes in each column, [rows, columns]; -1 where the row has no ink.
 
     The cheapest path through the columns (Viterbi): runs that touch follow each other at no cost, others cost the
-    distance between them.
+    distance between them. The states of a column are its runs and, last, a gap.
     """
-    top, bottom, centre, extra = runs
-    columns, many = top.shape
-    states = many + 1
-    apart = np.fmax(top[1:, None, :] - bottom[:-1, :, None], top[:-1, :, None] - bottom[1:, None, :])
-    middle = np.abs(centre[1:, None, :] - centre[:-1, :, None])
-    step = np.full((columns - 1, states, states), GAP_ENDS, np.float32)
-    # transposed: [column, to, from]
-    step[:, :many, :many] = np.minimum(np.fmax(apart, 0) + 0.02 * middle, JUMP_LIMIT).transpose(0, 2, 1)
-    step[:, many, many] = 0
-    step = np.nan_to_num(step, nan=_FAR)
-    cost = np.full((columns, len(baselines), states), GAP, np.float32)
+    centre, extra = runs[2:]
+    columns = len(centre)
+    gap = np.isfinite(centre).sum(axis=1)
+    steps = _steps(runs, gap)
+    cost = np.full((columns, len(baselines), centre.shape[1] + 1), _FAR, np.float32)
     distance = np.abs(centre[:, None, :] - baselines[None, :, None])
-    cost[:, :, :many] = np.nan_to_num(OFF_BASELINE * distance + extra[:, None, :], nan=_FAR)
-    total = cost[0]
-    back = np.empty((columns, len(baselines), states), np.int8)
-    for column in range(1, columns):
-        ways = total[:, None, :] + step[column - 1]
-        back[column] = ways.argmin(axis=2)
-        total = ways.min(axis=2) + cost[column]
+    cost[:, :, :-1] = np.nan_to_num(OFF_BASELINE * distance + extra[:, None, :], nan=_FAR)
+    cost[np.arange(columns), :, gap] = GAP
+    total = cost[0, :, : gap[0] + 1]
+    back = np.empty(cost.shape, np.int8)
+    for column, step in enumerate(steps, start=1):
+        ways = total[:, None, :] + step
+        back[column, :, : len(step)] = ways.argmin(axis=2)
+        total = ways.min(axis=2) + cost[column, :, : len(step)]
     rows = np.arange(len(baselines))
     chosen = np.empty((len(baselines), columns), np.int64)
     chosen[:, -1] = total.argmin(axis=1)
     for column in range(columns - 1, 0, -1):
         chosen[:, column - 1] = back[column, rows, chosen[:, column]]
-    return np.where(chosen == many, -1, chosen)
+    return np.where(chosen == gap, -1, chosen)
+
+
+def _steps(runs: Runs, gap: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+    """Return the cost [to, from] of the steps between the states of neighbouring columns; the gap is the last state."""
+    top, bottom, centre = (np.pad(table, ((0, 0), (0, 1)), constant_values=np.nan) for table in runs[:3])
+    states = gap + 1
+    sizes = states[1:] * states[:-1]
+    ends = np.cumsum(sizes)
+    column = np.repeat(np.arange(1, len(gap)), sizes)
+    state = np.arange(int(sizes.sum())) - np.repeat(ends - sizes, sizes)
+    after, before = (column, state // states[column - 1]), (column - 1, state % states[column - 1])
+    apart = np.fmax(top[after] - bottom[before], top[before] - bottom[after])
+    cost = np.minimum(np.fmax(apart, 0) + 0.02 * np.abs(centre[after] - centre[before]), JUMP_LIMIT)
+    cost = np.nan_to_num(cost, nan=GAP_ENDS)
+    cost[ends - 1] = 0
+    parts = np.split(cost, ends[:-1])
+    return [part.reshape(now, last) for part, now, last in zip(parts, states[1:], states[:-1], strict=True)]
 
 
 def _pen(runs: Runs) -> float:
