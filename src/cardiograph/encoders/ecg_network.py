@@ -19,7 +19,7 @@ WIDTH: Final = 512
 """Number of values of an embedding."""
 
 WEIGHTS_FILE: Final = Path(__file__).parent / "ecg.safetensors"
-WEIGHTS_SHA256: Final = "69af1584c7431473690d2063ad38c9203c159707f9efca00e82541e5fc377f4e"
+WEIGHTS_SHA256: Final = "79ae5a6d642a56b788c5aed949d0c52d3ed4f8232b1d5bf9fcdb23755e6aabfc"
 
 _WAVES: Final = 8
 """Features of each lead in the first layers."""

@@ -89,7 +89,7 @@ class Delineation:
     @property
     def rr_s(self) -> Floats:
         """[intervals] RR intervals in seconds, without those across a stretch in which no lead was recorded."""
-        beats, recorded = self.aligned.beats.samples, self.aligned.prepared.valid.any(axis=0)
+        beats, recorded = self.aligned.beats.samples, np.atleast_1d(self.aligned.prepared.valid.any(axis=0))
         whole = [recorded[a:b].all() for a, b in itertools.pairwise(beats)]
         return np.asarray(np.diff(beats)[np.array(whole, dtype=bool)] / RATE_HZ)
 
