@@ -211,6 +211,9 @@ class EncoderConfig(Section):
         "auto", description="Mean of the last layer (final) or moments of the first stages (texture; random weights)."
     )
     seed: int = Field(0, ge=0, description="Random seed of weights = 'random'.")
+    finetune: bool = Field(
+        False, description="Adapt the last layers of the encoder ecg to the outcome of the training records."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -227,6 +230,9 @@ class EncoderConfig(Section):
         spec = encoder_spec(self.name)
         if not spec.trained and self.weights == SHIPPED:
             object.__setattr__(self, "weights", "imagenet")
+        if self.finetune and self.name != "ecg":
+            message = f"encoder.finetune adapts the encoder ecg, not {self.name}; leave it out, or choose --encoder ecg"
+            raise ValueError(message)
         if spec.reads == "leads" and self.weights != SHIPPED:
             message = (
                 f"encoder.weights is {self.weights!r}, but the encoder {self.name} comes with its own weights; leave out "

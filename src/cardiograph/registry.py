@@ -133,7 +133,7 @@ ENCODERS: dict[str, EncoderSpec] = {
         512,
         trained=True,
         reads="leads",
-        input_shape=(24, 1000),
+        input_shape=(24, 1112),
     ),
     "resnet18": EncoderSpec("ResNet18", "cardiograph.encoders.resnet:resnet18", 512),
     "resnet50": EncoderSpec("ResNet50", "cardiograph.encoders.resnet:resnet50", 2048),

@@ -7,13 +7,14 @@ import pytest
 import torch
 from tests.cli.commands import call, failed
 
-from cardiograph.pretrain import training
+from cardiograph.pretrain import readings, training
 
 
 @pytest.fixture(autouse=True)
 def same_threads(monkeypatch):
     """Draw hearts in this process, and keep its threads."""
     monkeypatch.setattr(training, "pretrain", partial(training.pretrain, workers=0))
+    monkeypatch.setattr(readings, "write_readings", partial(readings.write_readings, hearts=20))
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -43,7 +44,7 @@ def test_it_writes_weights_card_and_curves_and_another_seed_is_refused(tmp_path)
     assert status == 0
     result = json.loads(output)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"ecg.safetensors", "card.md", "curves.json", "checkpoint.pt"}
+    assert names == {"ecg.safetensors", "ecg-readings.safetensors", "card.md", "curves.json", "checkpoint.pt"}
     assert result["sha256"] in (tmp_path / "out" / "card.md").read_text()
     status, error = failed("pretrain", tmp_path / "out", *options, "--seed", 1)
     assert status == 5 and "other seed" in error["error"]

@@ -7,7 +7,8 @@ import torch
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
 from cardiograph.encoders import ecg_network as module
-from cardiograph.encoders.ecg_network import INPUT_SHAPE, WEIGHTS_FILE, EcgNetwork, ecg_network, leads_input
+from cardiograph.encoders.ecg_network import WEIGHTS_FILE, EcgNetwork, ecg_network
+from cardiograph.encoders.leads_input import BEAT, BEAT_SAMPLES, INPUT_SHAPE, leads_input, qrs_samples, typical_beat
 from cardiograph.errors import WeightsError
 from cardiograph.synthesis.clinical_heart import ClinicalHeart
 from cardiograph.synthesis.clinical_recording import record_hearts
@@ -47,28 +48,61 @@ def test_a_recording_becomes_leads_without_their_offset_at_100_hz_and_masks():
     prepared = leads_input(ecg())
     assert prepared.shape == INPUT_SHAPE
     assert prepared.dtype == np.float32
-    np.testing.assert_array_equal(prepared[12:], 1)
+    np.testing.assert_array_equal(prepared[12:, :1000], 1)
     time = np.arange(1000) / 100
-    np.testing.assert_allclose(prepared[4, 20:-20], 0.5 * np.sin(2 * np.pi * 2 * time)[20:-20], atol=0.01)
+    np.testing.assert_allclose(prepared[4, 20:980], 0.5 * np.sin(2 * np.pi * 2 * time)[20:980], atol=0.01)
 
 
 def test_rates_agree():
-    np.testing.assert_allclose(leads_input(ecg(rate=250))[:, 30:-30], leads_input(ecg(rate=1000))[:, 30:-30], atol=0.01)
+    np.testing.assert_allclose(leads_input(ecg(rate=250))[:, 30:970], leads_input(ecg(rate=1000))[:, 30:970], atol=0.01)
 
 
 def test_leads_of_a_page_move_to_the_start_and_the_strip_keeps_ten_seconds():
     prepared = leads_input(paged())
-    assert prepared[12:].sum(1).tolist() == [250, 1000, *[250] * 10]
+    assert prepared[12:, :1000].sum(1).tolist() == [250, 1000, *[250] * 10]
     assert prepared[12:, :250].all()
     assert np.abs(prepared[11, :250]).max() == pytest.approx(1.2, abs=0.1)
-    assert not prepared[11, 250:].any()
+    assert not prepared[11, 250:1000].any()
 
 
 def test_short_recordings_end_with_a_mask_and_long_ones_are_cut():
     short, long = leads_input(ecg(4.0)), leads_input(ecg(25.0))
-    assert short[12:].sum(1).tolist() == [400] * 12
-    assert not short[:, 400:].any()
+    assert short[12:, :1000].sum(1).tolist() == [400] * 12
+    assert not short[:, 400:1000].any()
     np.testing.assert_allclose(long[:, :980], leads_input(ecg())[:, :980], atol=0.02)
+
+
+def beats_at(times, seconds=10.0, lead_size=1.0):
+    """Triangular QRS complexes of 80 ms and a rounded wave 250 ms later, in every lead."""
+    time = np.arange(round(seconds * 100)) / 100
+    wave = sum(
+        np.maximum(1 - np.abs(time - at) / 0.04, 0) + 0.25 * np.exp(-(((time - at - 0.25) / 0.05) ** 2)) for at in times
+    )
+    return (lead_size * np.arange(1, 13)[:, None] / 6 * wave).astype(np.float32)
+
+
+def test_qrs_complexes_are_found_over_all_leads_and_their_median_is_the_beat():
+    at = np.arange(0.6, 9.5, 0.83)
+    signal = beats_at(at)
+    np.testing.assert_allclose(qrs_samples(signal) / 100, at, atol=0.011)
+    beat = typical_beat(signal)
+    assert beat.shape == (12, BEAT_SAMPLES)
+    assert beat[5].argmax() == -BEAT[0]
+    assert beat[5, 65] == pytest.approx(0.25, abs=0.05)
+    premature = signal.copy()
+    premature[:, 400:450] *= -2
+    np.testing.assert_allclose(typical_beat(premature), beat, atol=0.1)
+
+
+def test_leads_of_a_page_have_the_beats_of_their_own_time_and_hidden_leads_none():
+    signal = beats_at(np.arange(0.6, 9.5, 0.83))
+    page = np.full_like(signal, np.nan)
+    for lead in range(11):
+        page[lead, lead // 3 * 250 : lead // 3 * 250 + 250] = signal[lead, lead // 3 * 250 : lead // 3 * 250 + 250]
+    beat = typical_beat(page)
+    np.testing.assert_allclose(np.nan_to_num(beat[:11, 30:70]), typical_beat(signal)[:11, 30:70], atol=0.1)
+    assert np.isnan(beat[11]).all()
+    assert np.isnan(typical_beat(np.full((12, 400), np.nan, np.float32))).all()
 
 
 def test_a_missing_lead_and_a_short_gap_are_masked():
@@ -78,7 +112,7 @@ def test_a_missing_lead_and_a_short_gap_are_masked():
     signal[2, 1000:1100] = np.nan
     prepared = leads_input(whole.replace(signal=signal))
     assert not prepared[[8, 20]].any()
-    assert prepared[14].sum() == 980
+    assert prepared[14, :1000].sum() == 980
     assert not prepared[2][prepared[14] == 0].any()
 
 
@@ -95,7 +129,7 @@ def test_time_that_was_not_recorded_does_not_dilute_an_embedding(network):
     """A recording of 5.12 s in the first half of the input is summarised over that half alone."""
     prepared = leads_input(ecg(5.12))
     there = embed(network, prepared)[0]
-    alone = embed(network, prepared[:, :512])[0]
+    alone = embed(network, np.concatenate([prepared[:, :512], prepared[:, 1000:]], axis=1))[0]
     np.testing.assert_allclose(there, alone, rtol=0.15, atol=0.05)
 
 

@@ -6,16 +6,25 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.measure.reference import MEASUREMENTS
+from cardiograph.encoders.engine import probe_input
+from cardiograph.encoders.leads_input import INPUT_SHAPE
+from cardiograph.encoders.readings import load_heads
 from cardiograph.errors import InputError, RunError
 from cardiograph.pretrain.card import card
 from cardiograph.pretrain.layouts import random_views
 from cardiograph.pretrain.objective import Heads, Objective
+from cardiograph.pretrain.readings import READINGS, write_readings
 from cardiograph.pretrain.records import Records, read_records
 from cardiograph.pretrain.stream import PARTS, Stream, scales
 from cardiograph.pretrain.training import CHECKPOINT, Recipe, pretrain
+from cardiograph.pretrain.turned import with_turned_copies
 from cardiograph.pretrain.weights_file import write_weights
-from cardiograph.synthesis.clinical_heart import PARAMETERS
+from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS, ClinicalHeart
+from cardiograph.synthesis.clinical_recording import record_hearts
+from cardiograph.synthesis.waves import Heart
 
 TINY = Recipe(hearts=8, batch=2, pairs=2, seed=3)
 
@@ -24,9 +33,9 @@ TINY = Recipe(hearts=8, batch=2, pairs=2, seed=3)
 def records():
     signal = np.random.default_rng(0).normal(size=(3, 12, 1000)).astype(np.float32)
     signal[1, :, 700:] = np.nan
-    return Records(
-        signal, np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32), ("a", "b", "c")
-    )
+    measured = np.random.default_rng(1).normal(size=(3, len(MEASUREMENTS))).astype(np.float32)
+    age, male = np.array([40, np.nan, 71], np.float32), np.array([1, 0, np.nan], np.float32)
+    return Records(signal, age, male, measured, ("a", "b", "c"))
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +51,10 @@ def trained(records, folder):
 def test_views_show_what_a_recording_or_a_page_shows():
     signals = np.random.default_rng(1).normal(size=(200, 12, 1000)).astype(np.float32)
     views = random_views(signals, np.random.default_rng(0))
-    masks = views[:, 12:]
+    masks = views[:, 12:, :1000]
     shown = masks.sum(2).max(1)
-    assert views.shape == (200, 24, 1000)
-    assert not views[:, :12][masks == 0].any()
+    assert views.shape == (200, 24, 1112)
+    assert not views[:, :12][views[:, 12:] == 0].any()
     assert (shown == 1000).mean() > 0.4
     assert (masks.sum(2) < 251).any(1).mean() > 0.3, "pages of 3 x 4 leads"
     assert masks[:, :, 0].any(1).all(), "each view begins with a lead"
@@ -69,10 +78,11 @@ def test_a_step_is_always_the_same_and_hearts_return_in_other_views(records):
 def test_views_become_longer_and_hidden_leads_have_no_target():
     stream = Stream(seed=0, steps=16, hearts=4, pairs=0)
     first, last = stream[0], stream[15]
-    assert first.hearts.shape == (4, 24, 250) and last.hearts.shape == (4, 24, 1000)
+    assert first.hearts.shape == (4, 24, 362) and last.hearts.shape == (4, 24, 1112)
     for batch in (first, last):
         hidden = ~batch.hearts[:, len(LEADS) :].any(2)
-        assert np.isnan(batch.amplitudes[hidden]).all() and np.isfinite(batch.amplitudes[~hidden]).all()
+        heights = batch.measurements[:, [list(MEASUREMENTS).index(f"r_{lead}") for lead in LEADS]]
+        assert np.isnan(heights[hidden]).all() and np.isfinite(heights[~hidden]).all()
 
 
 def test_another_seed_draws_other_hearts():
@@ -120,11 +130,11 @@ def test_a_damaged_checkpoint_and_a_folder_that_cannot_be_written_are_named(tmp_
 def test_targets_that_do_not_exist_change_nothing():
     objective, heads = Objective(scales()), Heads()
     batch = Stream(seed=0, steps=2, hearts=6, pairs=0)[0]
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24 * 250, 512))
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24 * 362, 512))
     nothing = dataclasses.replace(batch, parameters=np.full_like(batch.parameters, np.nan))
     terms = objective.terms(network, heads, nothing)
     assert terms["parameters"] == 0
-    assert set(terms) == {"parameters", "amplitudes", "statements"}
+    assert set(terms) == {"parameters", "measurements", "statements"}
     assert Objective.total(objective.terms(network, heads, batch)) > Objective.total(terms)
 
 
@@ -161,3 +171,34 @@ def test_recordings_are_read_with_age_and_sex(shared, tmp_path):
 def test_a_folder_without_recordings_is_refused(tmp_path):
     with pytest.raises(InputError, match="no WFDB header"):
         read_records(tmp_path)
+
+
+def test_readings_are_calibrated_on_new_hearts_and_recognise_their_encoder(trained, tmp_path):
+    write_readings(trained, tmp_path / READINGS, hearts=40)
+    heads = load_heads(tmp_path / READINGS)
+    assert heads.names == STATEMENTS
+    fixed = torch.from_numpy(probe_input(INPUT_SHAPE)[None])
+    with torch.inference_mode():
+        assert heads.fit(trained.network(fixed)[0].tolist())
+    found = heads.read(np.zeros(512, np.float32))
+    assert all(0 <= each.probability <= 1 for each in found.statements)
+    assert all(each.error > 0 for each in found.values)
+
+
+def test_turned_copies_keep_einthoven_and_are_measured_anew():
+    hearts = [ClinicalHeart(heart=Heart(rate=rate, rr_spread=0.003)) for rate in (60, 75)]
+    signal = record_hearts(hearts, np.random.default_rng(0)).signal
+    signal[1, :, 800:] = np.nan
+    measured = np.stack([Ecg(signal=one, rate=100.0, source="test").measure().vector() for one in signal])
+    age, male = np.array([40, 60], np.float32), np.array([0, 1], np.float32)
+    records = Records(signal, age, male, measured.astype(np.float32), ("a", "b"))
+    more = with_turned_copies(records, 2, seed=1)
+    assert more.signal.shape == (6, 12, 1000) and more.hashes == ("a", "b")
+    np.testing.assert_array_equal(more.signal[:2], signal)
+    assert more.age.tolist() == [40, 60, 40, 40, 60, 60]
+    lead = dict(zip(LEADS, more.signal.transpose(1, 0, 2), strict=True))
+    np.testing.assert_allclose(lead["I"] + lead["III"], lead["II"], atol=1e-4)
+    at = list(MEASUREMENTS)
+    axes, rates = more.measurements[:, at.index("qrs_axis")], more.measurements[:, at.index("heart_rate")]
+    assert len(np.unique(axes.round(1))) == 6
+    assert abs(rates[2] - 60) < 30 and rates[2] != rates[3]

@@ -3,7 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.synthesis.clinical_findings import FINDINGS, draw_heart
 from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS, ClinicalHeart, parameters, statements
 from cardiograph.synthesis.clinical_recording import record_hearts
@@ -23,10 +25,10 @@ def clinical(**changes):
     )
 
 
-def amplitudes(count=12, **changes):
-    """Mean [12, 5] Q, R, S, ST and T of the clean beat over several patients with the same heart."""
+def clean(count=16, **changes):
+    """Mean of each measurement of the clean beat over several patients with the same heart."""
     made = record_hearts([clinical(**changes)] * count, np.random.default_rng(3))
-    return dict(zip(LEADS, made.amplitudes.mean(0), strict=True))
+    return dict(zip(MEASUREMENTS, made.measurements.mean(0), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +53,26 @@ def test_hearts_and_recordings_depend_on_the_seed_alone(drawn):
     np.testing.assert_array_equal(record_hearts(hearts, rng).signal, drawn[1].signal)
 
 
-def test_amplitudes_of_drawn_hearts_are_those_of_people(drawn):
-    q, r, s, _, t = np.moveaxis(drawn[1].amplitudes, 2, 0)
-    assert min(q.min(), r.min(), s.min()) >= 0
-    median_of_v5 = np.median(r[:, LEADS.index("V5")])
-    assert 0.5 < median_of_v5 < 2.5
-    assert np.abs(t).max() < 4
+def test_measurements_of_drawn_hearts_are_those_of_people(drawn):
+    of = dict(zip(MEASUREMENTS, drawn[1].measurements.T, strict=True))
+    assert min(np.nanmin(of[f"{wave}_{lead}"]) for wave in "qrs" for lead in LEADS) >= 0
+    assert 0.5 < np.nanmedian(of["r_V5"]) < 2.5
+    assert np.nanmax(np.abs(of["t_V5"])) < 4
+    assert 40 < np.nanmedian(of["p_axis"]) < 75
+
+
+def test_clean_measurements_are_those_of_the_recording_where_the_rhythm_has_them():
+    steady = [clinical(rate=rate, pr_ms=pr, qrs_ms=90) for rate, pr in ((60, 140), (80, 190), (70, 160))]
+    made = record_hearts(steady, np.random.default_rng(8))
+    for signal, true in zip(made.signal, made.measurements, strict=True):
+        of, read = dict(zip(MEASUREMENTS, true, strict=True)), Ecg(signal=signal, rate=100.0, source="test").measure()
+        assert read.values["heart_rate"].value == pytest.approx(of["heart_rate"], abs=2)
+        assert read.values["pr"].value == pytest.approx(of["pr"], abs=25)
+        assert read.values["qt"].value == pytest.approx(of["qt"], abs=35)
+        assert read.values["qrs_axis"].value == pytest.approx(of["qrs_axis"], abs=12)
+        assert read.values["r_V5"].value == pytest.approx(of["r_V5"], rel=0.35)
+    fibrillating = record_hearts([clinical(rhythm="af")], np.random.default_rng(8)).measurements[0]
+    assert np.isnan(fibrillating[list(MEASUREMENTS).index("pr")])
 
 
 def test_every_statement_holds_for_some_hearts_and_not_for_others():
@@ -110,34 +126,36 @@ def test_premature_ventricular_beats_come_early_without_a_p_wave_and_the_pause_c
 
 
 def test_bundle_branch_blocks_widen_and_turn_the_qrs_complex():
-    normal, right = amplitudes(), amplitudes(right_block=True, qrs_ms=140)
-    left = amplitudes(conduction="lbbb", qrs_ms=150)
+    normal, right = clean(), clean(right_block=True, qrs_ms=140)
+    left = clean(conduction="lbbb", qrs_ms=150)
     assert statements(clinical(right_block=True, qrs_ms=140))["wide QRS"]
-    assert right["V1"][1] > normal["V1"][1] + 0.2, "R' in V1"
-    assert right["V6"][2] > normal["V6"][2] + 0.1, "wide S in V6"
-    assert left["V1"][2] > normal["V1"][2] and left["V6"][0] < 0.06, "deep S in V1, no Q in V6"
+    assert right["r_V1"] > normal["r_V1"] + 0.2, "R' in V1"
+    assert right["s_V6"] > normal["s_V6"] + 0.1, "wide S in V6"
+    deep = max(left["q_V1"], left["s_V1"])
+    assert deep > normal["s_V1"] and left["q_V6"] < 0.06, "deep QS or S in V1, no Q in V6"
+    assert left["qrs_duration"] == pytest.approx(150, abs=3)
 
 
 def test_infarcts_and_st_shifts_show_in_their_territory():
-    normal = amplitudes()
-    assert amplitudes(infarct_inferior=1.0)["aVF"][0] > normal["aVF"][0] + 0.15
-    assert amplitudes(infarct_anterior=1.0)["V2"][1] < 0.5 * normal["V2"][1]
-    assert amplitudes(infarct_lateral=1.0)["I"][0] > normal["I"][0] + 0.1
-    assert amplitudes(infarct_posterior=1.0)["V2"][1] > normal["V2"][1] + 0.2
+    normal = clean()
+    assert clean(infarct_inferior=1.0)["q_aVF"] > normal["q_aVF"] + 0.15
+    assert clean(infarct_anterior=1.0)["r_V2"] < 0.6 * normal["r_V2"]
+    assert clean(infarct_lateral=1.0)["q_I"] > normal["q_I"] + 0.1
+    posterior = clean(infarct_posterior=1.0)
+    assert posterior["r_V2"] - posterior["s_V2"] > normal["r_V2"] - normal["s_V2"] + 0.2
     for place, lead in enumerate(("V2", "aVF", "V6")):
         shift = [0.0] * 4
         shift[place] = 0.3
-        raised = amplitudes(st_mv=tuple(shift))
-        assert raised[lead][3] > normal[lead][3] + 0.1
+        assert clean(st_mv=tuple(shift))[f"st_{lead}"] > normal[f"st_{lead}"] + 0.03
         inverted = [0.0] * 3
         inverted[place] = 1.2
-        assert amplitudes(t_inversion=tuple(inverted))[lead][4] < -0.05
+        assert clean(t_inversion=tuple(inverted))[f"t_{lead}"] < -0.05
 
 
 def test_right_load_makes_tall_r_in_v1_and_low_voltage_small_waves():
-    normal = amplitudes()
-    assert amplitudes(right_load=1.0, axis_deg=100)["V1"][1] > normal["V1"][1] + 0.3
-    assert amplitudes(voltage=0.4)["V5"][1] < 0.5 * normal["V5"][1]
+    normal = clean()
+    assert clean(right_load=1.0, axis_deg=100)["r_V1"] > normal["r_V1"] + 0.3
+    assert clean(voltage=0.4)["r_V5"] < 0.5 * normal["r_V5"]
 
 
 def test_a_paced_beat_has_a_spike_before_it():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cardiograph.audit.findings import Audit
     from cardiograph.containers import Prediction
+    from cardiograph.containers.readings import Readings
     from cardiograph.evaluate.results import RunMetrics, Score
     from cardiograph.progress import Progress
 
@@ -236,6 +237,8 @@ def show_prediction(prediction: Prediction, *, uses_graph: bool) -> None:
         )
     for warning in prediction.warnings:
         console.print(f"[yellow]note:[/] {plain(warning)}", highlight=False)
+    if prediction.readings is not None:
+        _show_readings(console, prediction.readings)
     columns = list(prediction.neighbours[0].clinical) if prediction.neighbours else []
     table = Table(
         "record",
@@ -250,6 +253,16 @@ def show_prediction(prediction: Prediction, *, uses_graph: bool) -> None:
         table.add_row(plain(neighbour.record_id), f"{neighbour.distance:.2f}", label, *values)
     console.print(table)
     console.print(f"based on: {plain(prediction.provenance)}", highlight=False)
+
+
+def _show_readings(console: Console, readings: Readings) -> None:
+    """Show what the encoder reads in the ECG: values with their errors, and statements that are likely."""
+    values = ", ".join(f"{each.name} {each.value:.0f} ± {each.error:.0f} {each.unit}" for each in readings.values)
+    likely = ", ".join(f"{each.name} {each.probability:.0%}" for each in readings.likely)
+    console.print(f"the encoder reads: {plain(values)}", highlight=False)
+    console.print(
+        f"  {plain(likely or 'no statement is likely')} (readings of a model, not a diagnosis)", highlight=False
+    )
 
 
 def plain(text: str) -> str:

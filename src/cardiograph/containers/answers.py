@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from cardiograph.containers.readings import Readings
 from cardiograph.notebook import html_table
 
 
@@ -61,6 +62,7 @@ class Prediction:
             ``too few`` if a class has too few validation records, ``void`` if the threshold is void, and
             ``no estimate`` for a model that reproduces faults.
         novelty: Share of training records that are nearer to their neighbours than this patient; None if not computed.
+        readings: What the encoder itself reads in the ECG; None without readable leads, or with another encoder.
     """
 
     probability: float
@@ -75,6 +77,7 @@ class Prediction:
     high: float | None = None
     decision: str = "too few"
     novelty: float | None = None
+    readings: Readings | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

@@ -6,67 +6,26 @@ import functools
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, cat, nn
 
 from cardiograph.ecg.leads import LEADS
-from cardiograph.ecg.resample import resample
+from cardiograph.encoders.leads_input import BEAT_SAMPLES
 from cardiograph.errors import WeightsError
 from cardiograph.regular_files import read_regular
-
-if TYPE_CHECKING:
-    from cardiograph.ecg.ecg import Ecg
-
-INPUT_RATE_HZ: Final = 100.0
-INPUT_SECONDS: Final = 10.0
-INPUT_SHAPE: Final[tuple[int, int]] = (2 * len(LEADS), round(INPUT_RATE_HZ * INPUT_SECONDS))
-"""Channels and samples of an input: twelve leads in mV, and twelve masks that are 1 where the lead was recorded."""
 
 WIDTH: Final = 512
 """Number of values of an embedding."""
 
-PREPARATION: Final = "leads=1"
-"""Version of :func:`leads_input`; embeddings of different versions are not comparable."""
-
 WEIGHTS_FILE: Final = Path(__file__).parent / "ecg.safetensors"
-WEIGHTS_SHA256: Final = "69af1584c7431473690d2063ad38c9203c159707f9efca00e82541e5fc377f4e"
+WEIGHTS_SHA256: Final = "79ae5a6d642a56b788c5aed949d0c52d3ed4f8232b1d5bf9fcdb23755e6aabfc"
+
+_WAVES: Final = 8
+"""Features of each lead in the first layers."""
 
 STRIDE: Final = 16
-"""Samples of the input in each moment that is pooled."""
-
-LATE_START_S: Final = 1.0
-"""A lead that starts later than this, such as V1 on a page of 3 x 4 leads, is moved to the start of the input."""
-
-
-def leads_input(ecg: Ecg) -> NDArray[np.float32]:
-    """Prepare an ECG for :class:`EcgNetwork`.
-
-    Each lead is resampled to 100 Hz with an anti-aliasing filter, and its median is subtracted. A lead whose first
-    sample comes later than 1 s is moved to the start, so that the leads of a printed page lie above one another as
-    those of a recording do. Only the first 10 s are used; shorter recordings end with a mask of 0.
-
-    Args:
-        ecg: ECG of any length and layout, NaN where a lead was not recorded or not printed.
-
-    Returns:
-        [24, 1000] float32: twelve leads in mV, 0 where nothing was recorded, then their masks, 1 where recorded.
-    """
-    signal = resample(ecg.signal, ecg.rate, INPUT_RATE_HZ)
-    samples = INPUT_SHAPE[1]
-    prepared = np.zeros(INPUT_SHAPE, dtype=np.float32)
-    for row, lead, mask in zip(signal, prepared[: len(LEADS)], prepared[len(LEADS) :], strict=True):
-        recorded = np.flatnonzero(np.isfinite(row))
-        if not recorded.size:
-            continue
-        first = int(recorded[0]) if recorded[0] > LATE_START_S * INPUT_RATE_HZ else 0
-        part = row[first : first + samples]
-        there = np.isfinite(part)
-        lead[: len(part)][there] = part[there] - np.median(part[there])
-        mask[: len(part)] = there
-    return prepared
+"""Samples of the recording in each moment that is pooled."""
 
 
 class _Block(nn.Module):
@@ -90,11 +49,17 @@ class _Block(nn.Module):
 
 
 class EcgNetwork(nn.Module):
-    """Residual network over time: [n, 24, 1000] inputs of :func:`leads_input` -> [n, 512] embeddings.
+    """Network of two branches: [n, 24, 1112] inputs -> [n, 512] embeddings.
 
-    Two convolutions with the same weights for every lead describe its waves; residual blocks then combine the leads.
-    The embedding is the mean, standard deviation, maximum and minimum over time of 128 features. What was not recorded
+    Inputs come from :func:`cardiograph.encoders.leads_input.leads_input`.
+
+    *Rhythm*: two convolutions with the same weights for every lead describe the waves of the recording, residual blocks
+    combine the leads, and mean, standard deviation, maximum and minimum over time summarise them. What was not recorded
     has no part in it: mean and standard deviation weight each moment by the share of leads recorded then.
+
+    *Beat*: residual blocks over the typical beat. Its QRS complexes are aligned, so the place of each feature is kept.
+
+    A last layer combines both branches.
 
     Source: He et al., Deep Residual Learning, CVPR 2016, in one dimension.
     """
@@ -102,20 +67,38 @@ class EcgNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            *(nn.Conv1d(1, 16, 9, stride=2, padding=4, bias=False), nn.BatchNorm1d(16), nn.ReLU()),
-            *(nn.Conv1d(16, 16, 5, stride=2, padding=2, bias=False), nn.BatchNorm1d(16), nn.ReLU()),
+            *(nn.Conv1d(1, _WAVES, 9, stride=2, padding=4, bias=False), nn.BatchNorm1d(_WAVES), nn.ReLU()),
+            *(nn.Conv1d(_WAVES, _WAVES, 5, stride=2, padding=2, bias=False), nn.BatchNorm1d(_WAVES), nn.ReLU()),
         )
-        self.blocks = nn.Sequential(_Block(17 * len(LEADS), 128, 5), _Block(128, 256, 3))
-        self.readout = nn.Conv1d(256, WIDTH // 4, 1, bias=False)
-        self.readout_norm = nn.BatchNorm1d(WIDTH // 4)
+        self.blocks = nn.Sequential(_Block((_WAVES + 1) * len(LEADS), 64, 5), _Block(64, 128, 3))
+        self.readout = nn.Conv1d(128, 64, 1, bias=False)
+        self.readout_norm = nn.BatchNorm1d(64)
+        self.beat = nn.Sequential(
+            *(nn.Conv1d(2 * len(LEADS), 96, 9, stride=2, padding=4, bias=False), nn.BatchNorm1d(96), nn.ReLU()),
+            *(
+                _Block(96, 128, 5),
+                _Block(128, 192, 5),
+                nn.Conv1d(192, 48, 1, bias=False),
+                nn.BatchNorm1d(48),
+                nn.ReLU(),
+                nn.Flatten(),
+            ),
+        )
+        self.embedding = nn.Sequential(nn.Linear(4 * 64 + 48 * -(-BEAT_SAMPLES // 8), WIDTH), nn.GELU())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [n, 24, 1000] inputs to [n, 512] embeddings."""
+        """Map [n, 24, samples + 112] inputs to [n, 512] embeddings."""
+        recording, shown = x[:, :, :-BEAT_SAMPLES], x[:, len(LEADS) :, -BEAT_SAMPLES:]
+        beat = cat([x[:, : len(LEADS), -BEAT_SAMPLES:] * shown, shown], dim=1)
+        both: Tensor = self.embedding(cat([self._rhythm(recording), self.beat(beat)], dim=1))
+        return both
+
+    def _rhythm(self, x: Tensor) -> Tensor:
         mask = x[:, len(LEADS) :]
         leads = (x[:, : len(LEADS)] * mask).reshape(-1, 1, x.shape[2])
         coarse = nn.functional.avg_pool1d(mask, 4, ceil_mode=True)
         waves = self.stem(leads)
-        waves = waves.reshape(-1, len(LEADS), 16, waves.shape[2]) * coarse[:, :, None]
+        waves = waves.reshape(-1, len(LEADS), _WAVES, waves.shape[2]) * coarse[:, :, None]
         both = cat([waves.flatten(1, 2), coarse], dim=1)
         return _pooled(self.readout_norm(self.readout(self.blocks(both))), mask)
 

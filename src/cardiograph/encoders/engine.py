@@ -199,7 +199,7 @@ class OpenVinoEngine:
         if self._requests == 1:
             return None
         single = self._compiled(streams=1)
-        one, other = (next(_in_flight(model, 1, [_probe_input(self.input_shape)])) for model in (single, self._model))
+        one, other = (next(_in_flight(model, 1, [probe_input(self.input_shape)])) for model in (single, self._model))
         return single if np.array_equal(one, other) else None
 
     def _compiled(self, streams: int) -> openvino.CompiledModel:
@@ -352,11 +352,12 @@ def supports_bf16() -> bool:
 
 def probe(engine: Engine) -> NDArray[np.float32]:
     """Return the embedding of one fixed input; a bundle stores it to detect an engine that computes other numbers."""
-    (embedding,) = engine.run([_probe_input(engine.input_shape)])
+    (embedding,) = engine.run([probe_input(engine.input_shape)])
     return np.asarray(embedding, np.float32)
 
 
-def _probe_input(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def probe_input(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the fixed input of an encoder, whose embedding a bundle stores."""
     values = np.random.default_rng(20250101).normal(size=shape).astype(np.float32)
     if len(shape) == 2:
         values[shape[0] // 2 :] = 1  # masks of the leads: everything was recorded

@@ -17,6 +17,6 @@ def encoder_preparation(reads: Reads, pages: PagesConfig) -> str:
     """
     if reads == "page":
         return preparation(pages)
-    from cardiograph.encoders.ecg_network import PREPARATION
+    from cardiograph.encoders.leads_input import PREPARATION
 
     return f"{preparation(pages)} leads={LEADS_VERSION} {PREPARATION}"

@@ -173,7 +173,7 @@ def _random(seed: int, architecture: str) -> Weights:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tensors = build_network(architecture).state_dict()
-    return Weights(tensors, _hash_of(tensors), f"random, seed {seed} (not pretrained)")
+    return Weights(tensors, hash_of(tensors), f"random, seed {seed} (not pretrained)")
 
 
 def _own(architecture: str) -> Weights:
@@ -186,16 +186,17 @@ def _own(architecture: str) -> Weights:
     with torch.inference_mode():  # the output identifies the code, which the weights alone do not
         outputs = [network(page).round(decimals=3) for network in networks]
     first, again = ({**each.state_dict(), "": output} for each, output in zip(networks, outputs, strict=True))
-    if _hash_of(first) != _hash_of(again):
+    if hash_of(first) != hash_of(again):
         message = (
             f"encoder {architecture}: its factory returned other weights the second time; make it load trained "
             "weights, or seed them"
         )
         raise WeightsError(message)
-    return Weights(networks[0].state_dict(), _hash_of(first), f"those that come with {architecture}")
+    return Weights(networks[0].state_dict(), hash_of(first), f"those that come with {architecture}")
 
 
-def _hash_of(tensors: dict[str, Tensor]) -> str:
+def hash_of(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 (hex) of named tensors."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())

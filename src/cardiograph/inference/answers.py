@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import BundleFacts, ModelBundle
 from cardiograph.containers import NearestNeighbours, Neighbour, Prediction
+from cardiograph.containers.readings import Readings
 from cardiograph.uncertainty.uncertainty import UncertaintyOutput
 
 MAX_DUPLICATE_DISTANCE = 1e-6
@@ -61,6 +62,7 @@ def answer(
     values: NDArray[np.float64],
     *,
     page_warnings: tuple[str, ...] = (),
+    readings: Readings | None = None,
 ) -> Prediction:
     """Return the prediction for one of several scored patients.
 
@@ -70,6 +72,7 @@ def answer(
         number: Position of the patient in ``scores``.
         values: [variables] values of the patient in the model's variables, NaN where missing.
         page_warnings: Warnings about the page.
+        readings: What the encoder reads in the ECG.
     """
     served = bundle.served
     warnings = list(page_warnings)
@@ -117,6 +120,7 @@ def answer(
         provenance=served.provenance,
         warnings=tuple(warnings),
         missing=absent,
+        readings=readings,
         **_uncertainty_fields(served, uncertainty, number),
     )
 

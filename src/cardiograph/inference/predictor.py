@@ -21,9 +21,11 @@ from cardiograph.artifacts.files import read_json
 from cardiograph.config import load_config
 from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction, identifier
 from cardiograph.containers.answers import Query
+from cardiograph.containers.readings import Readings
 from cardiograph.ecg.pages import read_options
 from cardiograph.encoders.engine import Engine, load_engine, probe
 from cardiograph.encoders.preparation import encoder_preparation
+from cardiograph.encoders.readings import reading_heads
 from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
@@ -67,6 +69,7 @@ class Predictor:
         self._members = _rows_by(reference.groups.tolist())
         self._by_patient = _rows_by(map(identifier, reference.patient_ids))
         self._by_pixels = _rows_by(reference.pixel_hashes)
+        self._heads = reading_heads(bundle.served.encoder, bundle.served.probe)
         self._paged = np.flatnonzero([bool(pixels) for pixels in reference.pixel_hashes])
 
     @classmethod
@@ -191,9 +194,7 @@ class Predictor:
             if any(patient.issues for patient in read):
                 read += [Patient(None, [], self.read(query).issues) for query in waiting]
                 raise faults([patient.issues for patient in read if patient.issues], len(read))
-            scores = self.score(self.embed(chunk, read))
-            for number, patient in enumerate(read):
-                yield answer(self.bundle, scores, number, np.array(patient.values), page_warnings=patient.page_warnings)
+            yield from self._answers(chunk, read)
 
     def predict_each(self, queries: Iterable[Query]) -> Iterator[Prediction | InputError]:
         """Score patients in order; yields an error with all faults for each patient that cannot be scored."""
@@ -201,21 +202,32 @@ class Predictor:
         while chunk := list(itertools.islice(waiting, _CHUNK_PAGES)):
             read = [self.read(query) for query in chunk]
             good = [number for number, patient in enumerate(read) if not patient.issues]
-            found: dict[int, Prediction] = {}
-            if good:
-                scores = self.score(self.embed([chunk[number] for number in good], [read[number] for number in good]))
-                found = {
-                    number: answer(
-                        self.bundle,
-                        scores,
-                        place,
-                        np.array(read[number].values),
-                        page_warnings=read[number].page_warnings,
-                    )
-                    for place, number in enumerate(good)
-                }
+            answers = self._answers([chunk[number] for number in good], [read[number] for number in good])
+            found = dict(zip(good, answers, strict=True))
             for number, patient in enumerate(read):
                 yield found[number] if number in found else faults([patient.issues], 1)
+
+    def _answers(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[Prediction]:
+        """Score patients that were read without an issue."""
+        if not queries:
+            return
+        embedded = self.embed(queries, read)
+        scores = self.score(embedded)
+        for number, patient in enumerate(read):
+            yield answer(
+                self.bundle,
+                scores,
+                number,
+                np.array(patient.values),
+                page_warnings=patient.page_warnings,
+                readings=self._readings(embedded, number),
+            )
+
+    def _readings(self, embedded: Queries, number: int) -> Readings | None:
+        """Return what the encoder reads in the ECG of a patient; None unless it is the shipped encoder of leads."""
+        if self._heads is None or embedded.image is None:
+            return None
+        return self._heads.read(embedded.image[number])
 
     def read(self, query: Query) -> Patient:
         """Read and check the page and the values of a patient."""

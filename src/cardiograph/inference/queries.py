@@ -90,7 +90,7 @@ class Patient:
     def input(self, reads: Reads) -> NDArray[np.float32] | None:
         """Return the input of an encoder that reads pages or leads; None if the patient has no such input."""
         if reads == "leads":
-            from cardiograph.encoders.ecg_network import leads_input
+            from cardiograph.encoders.leads_input import leads_input
 
             return None if self.leads is None else leads_input(self.leads)
         return None if self.page is None else self.page.input

@@ -66,7 +66,7 @@ def _embed_leads(
     page_index: PageIndex, rows: list[int], encoder: tuple[Engine, str], context: RunContext, stage: str
 ) -> ImageEmbeddings:
     """Embed the leads of each distinct file; files whose leads cannot be read have no embedding."""
-    from cardiograph.encoders.ecg_network import leads_input
+    from cardiograph.encoders.leads_input import leads_input
 
     engine, fingerprint = encoder
     keys = {row: page_index.page(row)[1].leads_key for row in rows}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from cardiograph.encoders.ecg_network import PREPARATION, WIDTH
+from cardiograph.encoders.ecg_network import WIDTH
+from cardiograph.encoders.leads_input import PREPARATION
 from cardiograph.pretrain.records import Records
 from cardiograph.pretrain.training import Recipe, Trained
 
 _TASKS: Final = {
     "parameters": "parameters of the heart, Huber loss in standard deviations",
-    "amplitudes": "Q, R, S, ST and T of each lead, Huber loss in standard deviations",
+    "measurements": "measurements of the ECG, Huber loss in half ranges",
     "statements": "statements, cross-entropy",
     "views": "recognition of the other view of a recording, cross-entropy",
     "age": "age, Huber loss in units of 20 years",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.ecg.leads import LEADS
-from cardiograph.encoders.ecg_network import INPUT_RATE_HZ, INPUT_SHAPE
+from cardiograph.encoders.leads_input import INPUT_RATE_HZ, SAMPLES, input_of
 
 LAYOUTS: Final = {"recording": 0.42, "page 3 x 4": 0.36, "page 6 x 2": 0.08, "short": 0.14}
 """Layout -> share of the views."""
@@ -22,40 +22,43 @@ _MISSING: Final = 0.12
 Floats = NDArray[np.float32]
 
 
-def random_views(signals: Floats, rng: np.random.Generator, *, samples: int = INPUT_SHAPE[1]) -> Floats:
-    """Show each recording in a random layout, as :func:`cardiograph.encoders.ecg_network.leads_input` prepares it.
+def random_views(signals: Floats, rng: np.random.Generator, *, samples: int = SAMPLES) -> Floats:
+    """Show each recording in a random layout, prepared as the encoder's input.
 
     Args:
         signals: [n, 12, 1000] float32 in mV at 100 Hz, NaN where nothing was recorded.
         rng: Random number generator.
-        samples: Samples of each view, at most 1000.
+        samples: Samples of the recording in each view, at most 1000.
 
     Returns:
-        [n, 24, samples] float32 leads and masks.
+        [n, 24, samples + 112] float32, see :func:`cardiograph.encoders.leads_input.input_of`.
     """
-    views = np.zeros((len(signals), INPUT_SHAPE[0], samples), dtype=np.float32)
     names = rng.choice(list(LAYOUTS), len(signals), p=list(LAYOUTS.values()))
-    for signal, view, name in zip(signals, views, names, strict=True):
-        if name == "recording" and samples < signal.shape[1]:
+    views = []
+    for signal, name in zip(signals, names, strict=True):
+        shown, first = signal.copy(), 0
+        if name == "recording":
             first = int(rng.integers(signal.shape[1] - samples + 1))
-            signal = signal[:, first : first + samples]
-        shown = _page(signal, name, rng) if name.startswith("page") else _part(signal, name, rng)
+        elif name == "short":
+            shown = _part(signal, rng)
+        else:
+            shown = _page(signal, name, rng)
         if rng.random() < _MISSING:
             shown[rng.choice(len(LEADS), int(rng.integers(1, 7)), replace=False)] = np.nan
-        _fill(view, shown[:, :samples])
-    return views
+        views.append(input_of(shown, samples=samples, first=first))
+    return np.stack(views)
 
 
 def _page(signal: Floats, name: str, rng: np.random.Generator) -> Floats:
-    """Cut each lead to its column and move it to the start; strips keep ten seconds. A digitised trace has noise."""
+    """Keep the column of each lead, and ten seconds of strips. A digitised trace has noise."""
     columns = 4 if name == "page 3 x 4" else 2
     rows = len(LEADS) // columns
     width = signal.shape[1] // columns
     shown = np.full_like(signal, np.nan)
     early, late = rng.integers(0, 12, 2)
     for place, row in enumerate(signal):
-        first = place // rows * width + early
-        shown[place, : width - early - late] = row[first : first + width - early - late]
+        part = slice(place // rows * width + early, (place // rows + 1) * width - late)
+        shown[place, part] = row[part]
     for lead in STRIPS[int(rng.integers(len(STRIPS)))]:
         shown[LEADS.index(lead)] = signal[LEADS.index(lead)]
     gain = 1 + 0.04 * rng.standard_normal((len(LEADS), 1), dtype=np.float32)
@@ -63,20 +66,10 @@ def _page(signal: Floats, name: str, rng: np.random.Generator) -> Floats:
     return np.asarray(gain * shown + noise, dtype=np.float32)
 
 
-def _part(signal: Floats, name: str, rng: np.random.Generator) -> Floats:
-    """Return the whole recording, or 2.5 to 8 s of it."""
-    shown = signal.copy()
-    if name == "short":
-        length = int(rng.uniform(2.5, 8) * INPUT_RATE_HZ)
-        first = int(rng.integers(signal.shape[1] - length + 1))
-        shown = np.full_like(signal, np.nan)
-        shown[:, :length] = signal[:, first : first + length]
+def _part(signal: Floats, rng: np.random.Generator) -> Floats:
+    """Return 2.5 to 8 s of the recording."""
+    length = int(rng.uniform(2.5, 8) * INPUT_RATE_HZ)
+    first = int(rng.integers(signal.shape[1] - length + 1))
+    shown = np.full_like(signal, np.nan)
+    shown[:, :length] = signal[:, first : first + length]
     return shown
-
-
-def _fill(view: Floats, shown: Floats) -> None:
-    there = np.isfinite(shown)
-    for row, mask, lead in zip(shown, there, view, strict=False):
-        if mask.any():
-            lead[mask] = row[mask] - np.median(row[mask])
-    view[len(LEADS) :] = there

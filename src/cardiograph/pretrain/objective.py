@@ -7,31 +7,28 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.encoders.ecg_network import WIDTH
-from cardiograph.pretrain.stream import Batch, Scales
+from cardiograph.pretrain.stream import SHARES, Batch, Scales
 from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS
 
-AMPLITUDES: Final = ("Q", "R", "S", "ST", "T")
-TERM_WEIGHTS: Final = {"parameters": 1.0, "amplitudes": 1.0, "statements": 1.5, "views": 0.1, "age": 0.1, "sex": 0.1}
+TERM_WEIGHTS: Final = {"parameters": 1.0, "measurements": 3.0, "statements": 1.5, "views": 0.1, "age": 0.1, "sex": 0.1}
 """Weight of each term of the loss."""
 
 TEMPERATURE: Final = 0.1
-_HIDDEN: Final = 512
 _PROJECTION: Final = 128
 
 
 class Heads(nn.Module):
-    """A layer on the embedding that all tasks share, and a linear head for each of them."""
+    """A linear head on the embedding for each task, so that linear models find there what was learned."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.shared = nn.Sequential(nn.Linear(WIDTH, _HIDDEN), nn.ReLU())
-        self.values = nn.Linear(_HIDDEN, len(PARAMETERS))
-        self.amplitudes = nn.Linear(_HIDDEN, len(LEADS) * len(AMPLITUDES))
-        self.statements = nn.Linear(_HIDDEN, len(STATEMENTS))
-        self.projection = nn.Linear(_HIDDEN, _PROJECTION)
-        self.person = nn.Linear(_HIDDEN, 2)
+        self.values = nn.Linear(WIDTH, len(PARAMETERS))
+        self.measurements = nn.Linear(WIDTH, len(MEASUREMENTS) * len(SHARES))
+        self.statements = nn.Linear(WIDTH, len(STATEMENTS))
+        self.projection = nn.Linear(WIDTH, _PROJECTION)
+        self.person = nn.Linear(WIDTH, 2)
 
 
 class Objective:
@@ -43,18 +40,17 @@ class Objective:
 
     def __init__(self, scales: Scales) -> None:
         self._mean, self._spread = torch.from_numpy(scales.mean), torch.from_numpy(scales.spread)
-        self._amplitude = torch.from_numpy(scales.amplitude)
+        self._limits, self._softness = torch.from_numpy(scales.limits), torch.from_numpy(scales.softness)
 
     def terms(self, network: nn.Module, heads: Heads, batch: Batch) -> dict[str, Tensor]:
         """Return each term of the loss of one batch, without its weight."""
         hearts = torch.from_numpy(batch.hearts)
-        embedding = heads.shared(network(torch.cat([hearts, torch.from_numpy(batch.records)])))
+        embedding = network(torch.cat([hearts, torch.from_numpy(batch.records)]))
         drawn, real = embedding[: len(hearts)], embedding[len(hearts) :]
         wanted = (torch.from_numpy(batch.parameters) - self._mean) / self._spread
-        heights = (torch.from_numpy(batch.amplitudes) / self._amplitude).flatten(1)
         found = {
             "parameters": _regression(heads.values(drawn), wanted),
-            "amplitudes": _regression(heads.amplitudes(drawn), heights),
+            "measurements": self._exceeded(heads.measurements(embedding), torch.from_numpy(batch.measurements)),
             "statements": nn.functional.binary_cross_entropy_with_logits(
                 heads.statements(drawn), torch.from_numpy(batch.statements)
             ),
@@ -65,6 +61,17 @@ class Objective:
             found["age"] = _regression(person[:, 0], (torch.from_numpy(batch.age) - 50) / 20)
             found["sex"] = _known_sex(person[:, 1], torch.from_numpy(batch.male))
         return found
+
+    def _exceeded(self, answer: Tensor, measured: Tensor) -> Tensor:
+        """Return the cross-entropy of "the measurement exceeds this limit" over all measurements that exist.
+
+        A limit is soft: a measurement near it counts as a share. A linear model of answers to such questions can follow
+        any monotonous or U-shaped effect of a measurement, which one of the value itself cannot.
+        """
+        there = measured.isfinite()[:, :, None]
+        above = torch.sigmoid((measured.nan_to_num(0.0)[:, :, None] - self._limits) / self._softness[:, None])
+        loss = nn.functional.binary_cross_entropy_with_logits(answer.view_as(above), above, reduction="none")
+        return (loss * there).sum() / (there.sum() * len(SHARES)).clamp(min=1)
 
     @staticmethod
     def total(terms: dict[str, Tensor]) -> Tensor:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.leads import LEADS
-from cardiograph.encoders.ecg_network import leads_input
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.resample import resample
+from cardiograph.encoders.leads_input import INPUT_RATE_HZ, SAMPLES
 from cardiograph.errors import EcgError, InputError, Issue
 
 MAX_AGE = 110
@@ -28,17 +29,20 @@ class Records:
         signal: [records, 12, 1000] float32 in mV at 100 Hz, NaN where nothing was recorded.
         age: [records] years, NaN if unknown.
         male: [records] 1 for male, 0 for female, NaN if unknown.
+        measurements: [records, measurements] in the order of
+            :data:`cardiograph.ecg.measure.reference.MEASUREMENTS`, NaN where one cannot be measured.
         hashes: Content hash of each recording.
     """
 
     signal: Floats
     age: Floats
     male: Floats
+    measurements: Floats
     hashes: tuple[str, ...]
 
 
 def read_records(folder: Path, *, each: Callable[[], None] = lambda: None) -> Records:
-    """Read every WFDB recording of a folder and its subfolders, with age and sex.
+    """Read and measure every WFDB recording of a folder and its subfolders, with age and sex.
 
     Age and sex are read from ``records.csv`` in the folder (columns ``record``, ``age``, ``sex``) if there is one, and
     otherwise from comments of the headers such as ``# Age: 63``.
@@ -57,6 +61,7 @@ def read_records(folder: Path, *, each: Callable[[], None] = lambda: None) -> Re
         message = f"records {folder}: no WFDB header (.hea) below this folder; give a folder of WFDB recordings"
         raise InputError(message)
     signals: list[Floats] = []
+    measured: list[Floats] = []
     hashes: list[str] = []
     issues: list[Issue] = []
     for path in paths:
@@ -65,16 +70,26 @@ def read_records(folder: Path, *, each: Callable[[], None] = lambda: None) -> Re
         except EcgError as error:
             issues += error.issues
         else:
-            prepared = leads_input(ecg)
-            leads, masks = prepared[: len(LEADS)], prepared[len(LEADS) :]
-            signals.append(np.where(masks > 0, leads, np.float32(np.nan)))
+            signals.append(_ten_seconds(ecg))
+            measured.append(ecg.measure().vector().astype(np.float32))
             hashes.append(ecg.content_hash())
         each()
     if issues:
         message = f"records {folder}: {len(issues)} of {len(paths)} recordings cannot be read; repair or remove them"
         raise InputError(message, issues)
     known = _age_and_sex(folder, paths)
-    return Records(np.stack(signals), known[:, 0], known[:, 1], tuple(hashes))
+    return Records(np.stack(signals), known[:, 0], known[:, 1], np.stack(measured), tuple(hashes))
+
+
+def _ten_seconds(ecg: Ecg) -> Floats:
+    """Return [12, 1000] leads at 100 Hz with a median of 0, NaN where nothing was recorded."""
+    signal = resample(ecg.signal, ecg.rate, INPUT_RATE_HZ)[:, :SAMPLES]
+    found = np.full((len(signal), SAMPLES), np.nan, dtype=np.float32)
+    found[:, : signal.shape[1]] = signal
+    for row in found:
+        if np.isfinite(row).any():
+            row -= np.nanmedian(row)
+    return found
 
 
 def _age_and_sex(folder: Path, paths: list[Path]) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.ecg.leads import LEADS
-from cardiograph.encoders.ecg_network import INPUT_SHAPE
+from cardiograph.ecg.measure.reference import MEASUREMENTS
+from cardiograph.encoders.leads_input import BEAT_SAMPLES, INPUT_SHAPE, SAMPLES
 from cardiograph.pretrain.layouts import random_views
 from cardiograph.synthesis.clinical_findings import draw_heart
 from cardiograph.synthesis.clinical_heart import parameters, statements
@@ -20,14 +21,20 @@ from cardiograph.synthesis.clinical_recording import record_hearts
 if TYPE_CHECKING:
     from cardiograph.pretrain.records import Records
 
-LENGTHS: Final = ((0.7, 250), (0.9, 500), (1.0, INPUT_SHAPE[1]))
-"""Until which share of the steps views have how many samples; short views take a quarter of the time of long ones."""
+LENGTHS: Final = ((0.7, 250), (0.9, 500), (1.0, SAMPLES))
+"""Until which share of the steps recordings have how many samples; short ones take a quarter of the time of long ones."""
 
 PARTS: Final = 4
 """Batches for which hearts are drawn at once."""
 
 VIEWS: Final = 4
 """Views of each heart; drawing a heart takes longer than learning from a short view of it."""
+
+SHARES: Final = (0.03, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95)
+"""Shares of the hearts that do not exceed the limits of a measurement."""
+
+SOFTNESS: Final = 0.07
+"""Softness of a limit as a share of the distance from the 5th to the 95th percentile."""
 
 _AHEAD: Final = 12
 
@@ -41,20 +48,21 @@ class Batch:
     """Inputs and targets of one training step.
 
     Args:
-        hearts: [hearts, 24, samples] views of drawn hearts.
+        hearts: [hearts, 24, samples + 112] views of drawn hearts.
         parameters: [hearts, parameters] targets, NaN where undefined.
-        amplitudes: [hearts, 12, 5] targets in mV, NaN where the view does not show the lead.
         statements: [hearts, statements] 0 or 1.
-        records: [2 * records, 24, samples] two views of each real recording, first views first.
+        records: [2 * records, 24, samples + 112] two views of each real recording, first views first.
+        measurements: [hearts + 2 * records, measurements] targets, NaN where there is no value or the view does not
+            show the lead.
         age: [2 * records] years, NaN if unknown.
         male: [2 * records] 0 or 1, NaN if unknown.
     """
 
     hearts: Floats
     parameters: Floats
-    amplitudes: Floats
     statements: Floats
     records: Floats
+    measurements: Floats
     age: Floats
     male: Floats
 
@@ -89,30 +97,39 @@ class Stream:
         rows = order[place % PARTS :: PARTS]
         drawn = _hearts(self.seed, group, len(order)).of(rows)
         views = random_views(drawn.signal, rng, samples=samples)
-        shown = views[:, len(LEADS) :].max(2) > 0
-        amplitudes = np.where(shown[:, :, None], drawn.amplitudes, np.float32(np.nan))
-        return Batch(views, drawn.parameters, amplitudes, drawn.statements, *self._real(rng, samples))
-
-    def _real(self, rng: np.random.Generator, samples: int) -> tuple[Floats, Floats, Floats]:
+        measured = _of_shown_leads(drawn.measurements, views)
         if self.records is None:
-            return np.zeros((0, INPUT_SHAPE[0], samples), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32)
+            empty = np.zeros((0, INPUT_SHAPE[0], samples + BEAT_SAMPLES), np.float32)
+            return Batch(views, drawn.parameters, drawn.statements, empty, measured, empty[:, 0, 0], empty[:, 0, 0])
         known = self.records
-        rows = rng.choice(len(known.signal), min(self.pairs, len(known.signal)), replace=False)
-        twice = np.concatenate([rows, rows])
-        gain = np.exp(0.05 * rng.standard_normal((len(twice), 1, 1))).astype(np.float32)
-        views = random_views(gain * known.signal[twice], rng, samples=samples)
-        return views, known.age[twice], known.male[twice]
+        chosen = rng.choice(len(known.signal), min(self.pairs, len(known.signal)), replace=False)
+        twice = np.concatenate([chosen, chosen])
+        real = random_views(known.signal[twice], rng, samples=samples)
+        measured = np.concatenate([measured, _of_shown_leads(known.measurements[twice], real)])
+        return Batch(views, drawn.parameters, drawn.statements, real, measured, known.age[twice], known.male[twice])
+
+
+_LEAD_OF: Final = np.array(
+    [LEADS.index(name.rpartition("_")[2]) if spec.per_lead else -1 for name, spec in MEASUREMENTS.items()]
+)
+"""Lead of each measurement, -1 for those of several leads."""
+
+
+def _of_shown_leads(measured: Floats, views: Floats) -> Floats:
+    """Return measurements with NaN for those of leads that a view does not show."""
+    shown = views[:, len(LEADS) :].max(2) > 0
+    return np.where((_LEAD_OF < 0) | shown[:, _LEAD_OF], measured, np.float32(np.nan))
 
 
 @dataclass(frozen=True)
 class _Drawn:
     signal: Floats
     parameters: Floats
-    amplitudes: Floats
+    measurements: Floats
     statements: Floats
 
     def of(self, rows: NDArray[np.intp]) -> _Drawn:
-        return _Drawn(self.signal[rows], self.parameters[rows], self.amplitudes[rows], self.statements[rows])
+        return _Drawn(self.signal[rows], self.parameters[rows], self.measurements[rows], self.statements[rows])
 
 
 @lru_cache(maxsize=1)
@@ -121,7 +138,7 @@ def _hearts(seed: int, group: int, count: int) -> _Drawn:
     hearts = [draw_heart(rng) for _ in range(count)]
     made = record_hearts(hearts, rng)
     holds = np.array([list(statements(heart).values()) for heart in hearts], dtype=np.float32)
-    return _Drawn(made.signal, np.stack([parameters(heart) for heart in hearts]), made.amplitudes, holds)
+    return _Drawn(made.signal, np.stack([parameters(heart) for heart in hearts]), made.measurements, holds)
 
 
 def batches(stream: Stream, *, start: int, workers: int) -> Iterator[Batch]:
@@ -139,24 +156,31 @@ def _same(batch: Batch) -> Batch:
 
 @dataclass(frozen=True)
 class Scales:
-    """Mean and spread of the regression targets.
+    """Middle and spread of the regression targets.
 
     Args:
         mean: [parameters] means.
         spread: [parameters] standard deviations.
-        amplitude: [5] standard deviations of Q, R, S, ST and T in mV.
+        limits: [measurements, limits] values that the given ``SHARES`` of the hearts do not exceed.
+        softness: [measurements] distance from a limit at which a value clearly lies on one side.
     """
 
     mean: Floats
     spread: Floats
-    amplitude: Floats
+    limits: Floats
+    softness: Floats
 
 
 @lru_cache(maxsize=1)
 def scales() -> Scales:
-    """Measure the targets of 512 hearts of a fixed seed, so that all seeds share one scale."""
+    """Look at the targets of 512 hearts of a fixed seed, so that all seeds share one scale."""
     rng = np.random.default_rng(0)
     hearts = [draw_heart(rng) for _ in range(PILOT_HEARTS)]
     values = np.stack([parameters(heart) for heart in hearts])
-    amplitudes = record_hearts(hearts[:256], rng).amplitudes
-    return Scales(np.nanmean(values, 0), np.nanstd(values, 0) + 1e-6, amplitudes.std((0, 1)))
+    measured = record_hearts(hearts, rng).measurements
+    limits = np.nanquantile(measured, SHARES, axis=0).T
+    low, high = np.nanquantile(measured, (0.05, 0.95), axis=0)
+    softness = SOFTNESS * (high - low) + 1e-6
+    return Scales(
+        np.nanmean(values, 0), np.nanstd(values, 0) + 1e-6, *(x.astype(np.float32) for x in (limits, softness))
+    )

@@ -36,14 +36,16 @@ class Recipe:
         seed: Seed of the hearts, the views and the first weights.
         batch: Drawn hearts in a step.
         pairs: Real recordings in a step, each in two views.
+        copies: Turned copies of each real recording.
         rate: Largest learning rate of AdamW, reached after 4 % of the steps; a cosine takes it to 0.
         decay: Weight decay of AdamW.
     """
 
-    hearts: int = 100_000
+    hearts: int = 48_000
     seed: int = 0
-    batch: int = 128
+    batch: int = 64
     pairs: int = 16
+    copies: int = 8
     rate: float = 2e-3
     decay: float = 0.02
 

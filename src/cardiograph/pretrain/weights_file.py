@@ -10,7 +10,7 @@ from typing import Final
 
 import torch
 
-from cardiograph.encoders.ecg_network import PREPARATION
+from cardiograph.encoders.leads_input import PREPARATION
 from cardiograph.pretrain.records import Records
 from cardiograph.pretrain.training import Recipe, Trained
 

@@ -165,6 +165,23 @@ class CeilingContent:
 
 
 @dataclass(frozen=True)
+class ReadingRow:
+    """How often the encoder reads a statement in the training records.
+
+    Args:
+        name: Statement.
+        group: Part of the ECG that it describes.
+        negative: Share of the records with label 0 in which its probability is at least one half, 0..1.
+        positive: The same for label 1.
+    """
+
+    name: str
+    group: str
+    negative: float
+    positive: float
+
+
+@dataclass(frozen=True)
 class Reproduction:
     """Information needed to reproduce the run.
 
@@ -207,6 +224,7 @@ class ReportContent:
         clinical: Clinical values; None if only pages are used.
         graph: The patient graph; None if no model uses one.
         encoder: Encoder of the pages; None if the cohort has no pages.
+        readings: What the encoder reads in the training records; empty for other encoders.
         contact_sheet: PNG bytes of sample pages, or None.
         contact_caption: Caption of the contact sheet.
         fusion_shares: Feature block -> share of the total variance, 0..1.
@@ -235,6 +253,7 @@ class ReportContent:
     clinical: ClinicalContent | None = None
     graph: GraphContent | None = None
     encoder: EncoderContent | None = None
+    readings: tuple[ReadingRow, ...] = ()
     contact_sheet: bytes | None = None
     contact_caption: str = ""
     fusion_shares: Mapping[str, float] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from cardiograph.inference import Predictor, Scores
 from cardiograph.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
 from cardiograph.run.graph_sample import sample_graph
 from cardiograph.run.metadata import run_metadata
+from cardiograph.run.readings import READINGS_TABLE, readings_table
 from cardiograph.run.subgroups import score_subgroups
 from cardiograph.train.calibrate import calibrate_bundle, fit_threshold
 from cardiograph.train.data import Dataset, PartScores
@@ -206,6 +207,9 @@ def _write_tables(
         names = [variable.name for variable in measured.variables]
         frame = pd.DataFrame(measured.values, columns=names)
         directory.write_table("measurements.parquet", pd.concat([pd.Series(ids, name="record_id"), frame], axis=1))
+    readings = readings_table(dataset)
+    if readings is not None:
+        directory.write_table(READINGS_TABLE, readings)
     directory.write_table(
         "split.parquet", pd.DataFrame({"record_id": ids, "group": split.groups.index, "part": split.part})
     )

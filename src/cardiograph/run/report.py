@@ -19,6 +19,7 @@ from cardiograph.report.content import (
     EncoderContent,
     GraphContent,
     LearningCurve,
+    ReadingRow,
     ReportContent,
     Reproduction,
     SplitRow,
@@ -26,6 +27,7 @@ from cardiograph.report.content import (
 from cardiograph.report.figures import draw_figures, figure_files
 from cardiograph.report.render import render_methods, render_model_card, render_report
 from cardiograph.report.tripod import render_tripod
+from cardiograph.run.readings import READINGS_TABLE, reading_rows
 from cardiograph.schema import ClinicalVariable
 
 
@@ -87,6 +89,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
         clinical=_clinical(facts, cohort, split),
         graph=_graph(directory, facts, config.graph.k, config.graph.metric),
         encoder=_encoder(facts, config.pages.view),
+        readings=_readings(directory, cohort, split),
         contact_sheet=sheet,
         contact_caption=caption if sheet else "",
         fusion_shares=facts["fusion"]["shares"],
@@ -189,6 +192,12 @@ def _encoder(facts: dict[str, Any], view: str) -> EncoderContent | None:
         reads=encoder.get("reads", "page"),
         fingerprint=encoder["fingerprint"],
     )
+
+
+def _readings(directory: RunDirectory, cohort: Any, split: Any) -> tuple[ReadingRow, ...]:  # noqa: ANN401
+    if not (directory.path / READINGS_TABLE).exists():
+        return ()
+    return reading_rows(directory.read_table(READINGS_TABLE), cohort["label"], split["part"])
 
 
 def _notes(facts: dict[str, Any]) -> list[str]:

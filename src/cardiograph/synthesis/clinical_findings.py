@@ -20,7 +20,7 @@ def draw_heart(rng: np.random.Generator) -> ClinicalHeart:
     Args:
         rng: Random number generator.
     """
-    heart, rest = _basis(rng), Values()
+    heart, rest = _basis(rng), _p_wave(rng)
     if rng.random() > 0.2:
         count = int(rng.choice([1, 2, 3, 4], p=[0.4, 0.3, 0.2, 0.1]))
         weights = np.array([weight for weight, _ in FINDINGS.values()])
@@ -46,6 +46,14 @@ def _basis(rng: np.random.Generator) -> dict[str, float]:
         "st_mv": float(rng.normal(0.015, 0.025)),
         "p_terminal": float(np.exp(0.3 * rng.standard_normal())),
         "rr_spread": float(np.clip(rng.gamma(1.6, 0.022), 0.004, 0.16)),
+    }
+
+
+def _p_wave(rng: np.random.Generator) -> Values:
+    return {
+        "p_size": float(np.exp(0.3 * rng.standard_normal())),
+        "p_duration": float(np.clip(1.05 * np.exp(0.12 * rng.standard_normal()), 0.75, 1.4)),
+        "p_turn_deg": float(rng.normal(-28, 20)),
     }
 
 

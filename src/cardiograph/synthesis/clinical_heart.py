@@ -40,6 +40,9 @@ class ClinicalHeart:
         t_width: Factor on the duration of the T wave.
         t_biphasic: Share of the T wave that its second half reverses, 0..1.
         p_right: Factor on the first (right atrial) half of the P wave.
+        p_size: Factor on the amplitude of the P wave.
+        p_duration: Factor on the duration of the P wave, which is 100 ms.
+        p_turn_deg: Rotation of the P wave in the frontal plane.
         u_mv: Height of the U wave, mV.
     """
 
@@ -60,12 +63,20 @@ class ClinicalHeart:
     t_width: float = 1.0
     t_biphasic: float = 0.0
     p_right: float = 1.0
+    p_size: float = 1.0
+    p_duration: float = 1.0
+    p_turn_deg: float = 0.0
     u_mv: float = 0.0
 
     @property
     def has_p(self) -> bool:
         """Whether P waves precede the QRS complexes or run independently of them."""
         return self.rhythm in ("sinus", "av2", "av3")
+
+    @property
+    def p_onset_s(self) -> float:
+        """Seconds from the onset of the P wave to the onset of the QRS complex."""
+        return float(np.clip(self.heart.pr_ms, 80, 320)) / 1000
 
 
 def parameters(heart: ClinicalHeart) -> NDArray[np.float32]:

@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.ecg.leads import LEADS, twelve_leads
+from cardiograph.ecg.leads import twelve_leads
 from cardiograph.synthesis.clinical_heart import ClinicalHeart
+from cardiograph.synthesis.clinical_measurements import true_measurements
 from cardiograph.synthesis.clinical_rhythm import EVENTS, Rhythm, draw_rhythm, fibrillation, flutter
-from cardiograph.synthesis.clinical_waves import BeatTables, beat_tables
+from cardiograph.synthesis.clinical_waves import BeatTables, beat_tables, rendered
 from cardiograph.synthesis.heart import DOWER, SECONDS
 
 CLINICAL_RATE_HZ: Final = 100.0
@@ -30,13 +31,12 @@ class Recordings:
 
     Args:
         signal: [hearts, 12, 1000] float32 in mV at 100 Hz; the relations of Einthoven and Goldberger hold exactly.
-        amplitudes: [hearts, 12, 5] float32 in mV, measured on the dominant beat without noise: depth of the first
-            third of the QRS complex (Q), its height (R) and depth (S), the ST segment 60 ms after its end, and the T
-            wave; the first three are not negative.
+        measurements: [hearts, measurements] float32, the clean dominant beat measured between its true boundaries, in
+            the order of :data:`cardiograph.ecg.measure.reference.MEASUREMENTS`; NaN where there is no such value.
     """
 
     signal: Floats
-    amplitudes: Floats
+    measurements: Floats
 
 
 def record_hearts(hearts: Sequence[ClinicalHeart], rng: np.random.Generator) -> Recordings:
@@ -57,7 +57,8 @@ def record_hearts(hearts: Sequence[ClinicalHeart], rng: np.random.Generator) -> 
     leads = leads[:, _MARGIN : _MARGIN + CLINICAL_SAMPLES].transpose(0, 2, 1)
     noisy = _recorded(leads + _electrode_noise(len(hearts), rng), rng)
     signal = np.stack([twelve_leads(each) for each in noisy]).astype(np.float32)
-    return Recordings(signal, _amplitudes(tables))
+    true = [true_measurements(*each) for each in zip(hearts, tables, rhythms, strict=True)]
+    return Recordings(signal, np.stack(true))
 
 
 def _between_beats(heart: ClinicalHeart, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -102,37 +103,9 @@ def _add_events(
             break
         sample = np.round(at[rows] * CLINICAL_RATE_HZ).astype(np.intp)
         fine = offsets / CLINICAL_RATE_HZ - (at[rows] - sample / CLINICAL_RATE_HZ)[:, None]
-        added = _rendered(waves[rows, early[rows]], fine) * size[rows, None, None]
+        added = rendered(waves[rows, early[rows]], fine) * size[rows, None, None]
         place = sample[:, None] + offsets + _MARGIN
         leads[rows[:, None], place] += added
-
-
-def _rendered(waves: NDArray[np.float64], time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Evaluate [hearts, waves, 11] tables at [hearts, samples] seconds: [hearts, samples, 8] mV."""
-    table, when = waves.astype(np.float32), time.astype(np.float32)
-    distance = when[:, :, None] - table[:, None, :, 0]
-    distance /= np.where(distance < 0, table[:, None, :, 1], table[:, None, :, 2])
-    return np.asarray(np.exp(-0.5 * distance * distance) @ table[:, :, 3:], dtype=np.float64)
-
-
-def _amplitudes(tables: Sequence[BeatTables]) -> Floats:
-    """Measure Q, R, S, ST and T of the clean dominant beat in each lead."""
-    window = np.arange(*_BEAT)
-    beats = np.stack([each.beats[0] for each in tables])
-    clean = _rendered(beats, np.broadcast_to(window / CLINICAL_RATE_HZ, (len(tables), len(window))))
-    found = np.zeros((len(tables), len(LEADS), 5), dtype=np.float32)
-    for beat, table, row in zip(clean, tables, found, strict=True):
-        leads = twelve_leads(beat.T)
-        onset, end = -_BEAT[0], -_BEAT[0] + round(table.qrs_s * CLINICAL_RATE_HZ)
-        ventricle = leads[:, onset - 1 : end + 2]
-        first = ventricle[:, : 2 + round(0.35 * table.qrs_s * CLINICAL_RATE_HZ)]
-        row[:, 0] = (-first.min(1)).clip(0)
-        row[:, 1] = ventricle.max(1).clip(0)
-        row[:, 2] = (-ventricle.min(1)).clip(0)
-        row[:, 3] = leads[:, end + 6]
-        after = leads[:, min(end + 8, leads.shape[1] - 3) : onset + round(table.qt_s * CLINICAL_RATE_HZ) + 3]
-        row[:, 4] = np.take_along_axis(after, np.abs(after).argmax(1)[:, None], 1)[:, 0]
-    return found
 
 
 def _electrode_noise(hearts: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ def draw_rhythm(heart: ClinicalHeart, rng: np.random.Generator) -> Rhythm:
         heart: Parameters of the heart.
         rng: Random number generator for RR intervals and premature beats.
     """
-    pr_s = float(np.clip(heart.heart.pr_ms, 80, 320)) / 1000
+    pr_s = heart.p_onset_s
     if heart.rhythm == "av3":
         return _independent(heart, rng)
     if heart.rhythm == "av2":

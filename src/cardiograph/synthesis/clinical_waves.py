@@ -14,6 +14,8 @@ from cardiograph.synthesis.waves import beat_waves
 
 BEAT_WAVES: Final = 24
 P_WAVES: Final = 4
+P_S: Final = 0.1
+"""Duration of a P wave of usual length in seconds."""
 _COLUMNS: Final = 3 + len(DOWER)
 
 _ST_DIRECTION: Final = np.array([[0.10, 0.0, -0.75], [0.0, 0.9, 0.15], [0.9, -0.35, 0.35], [0.05, 0.1, 0.8]])
@@ -23,6 +25,15 @@ _SMOOTHING_S: Final = 0.002
 
 _SHARPNESS: Final = (0.62, 0.95)
 """Range of a factor on the width of the waves of the QRS complex; those of real recordings are steeper than the model's."""
+
+_SEPTUM: Final = (0.8, 2.2)
+"""Range of a factor on the first forward forces of the QRS complex, which make the R waves of V1 to V3."""
+
+_T_RISE: Final = (1.0, 1.4)
+"""Range of a factor on the rise of the T wave; the ST segments of real recordings slope more than the model's."""
+
+_T_SPREAD_MV: Final = np.array([0.06, 0.05, 0.10])
+"""Standard deviation of the T vector between hearts with the same parameters."""
 
 _THORAX: Final = 1.3
 """Median factor on Dower's matrix, which gives smaller QRS complexes than real recordings have."""
@@ -39,12 +50,14 @@ class BeatTables:
         atria: [2, 4, 11] P wave of sinus and of premature beats, relative to the onset of the P wave.
         qrs_s: Duration of the dominant QRS complex in seconds.
         qt_s: QT interval of the dominant beat in seconds.
+        p_s: Duration of the P wave in seconds.
     """
 
     beats: Table
     atria: Table
     qrs_s: float
     qt_s: float
+    p_s: float
 
 
 def beat_tables(heart: ClinicalHeart, rng: np.random.Generator) -> BeatTables:
@@ -59,8 +72,7 @@ def beat_tables(heart: ClinicalHeart, rng: np.random.Generator) -> BeatTables:
     plain = beat_waves(replace(heart.heart, rhythm="sinus"), rr_s)
     rows = np.column_stack([plain.centre, plain.rise, plain.fall, plain.vector])
     beat, p_rows = rows[:-2], rows[-2:]
-    p_rows[:, 0] += np.clip(heart.heart.pr_ms, 100, 300) / 1000
-    p_rows[0, 3:] *= heart.p_right
+    p_rows = _p_rows(heart, p_rows)
     qrs_s = float(np.clip(heart.heart.qrs_ms, 60, 220) / 1000)
     peak, fall = beat[-2, 0], beat[-2, 2]
     main = _individual(_with_findings(heart, beat, qrs_s, rng), rng)
@@ -68,7 +80,28 @@ def beat_tables(heart: ClinicalHeart, rng: np.random.Generator) -> BeatTables:
     leads = _electrodes(rng)
     atria = np.stack([_padded(_individual(p_rows, rng), leads, P_WAVES) for _ in range(2)])
     beats = np.stack([_padded(main, leads, BEAT_WAVES), _padded(early, leads, BEAT_WAVES)])
-    return BeatTables(beats, atria, qrs_s, float(peak + 2.4 * fall))
+    return BeatTables(beats, atria, qrs_s, float(peak + 2.4 * fall), P_S * heart.p_duration)
+
+
+def _p_rows(heart: ClinicalHeart, rows: Table) -> Table:
+    """Return the P waves relative to the onset of the P wave, with the size, duration and axis of the heart."""
+    p_rows = rows.copy()
+    p_rows[:, 0] += np.clip(heart.heart.pr_ms, 100, 300) / 1000
+    p_rows[:, :3] *= heart.p_duration
+    p_rows[0, 3:] *= heart.p_right
+    angle = np.deg2rad(heart.p_turn_deg)
+    x, y = p_rows[:, 3].copy(), p_rows[:, 4].copy()
+    p_rows[:, 3], p_rows[:, 4] = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
+    p_rows[:, 3:] *= heart.p_size
+    return p_rows
+
+
+def rendered(waves: Table, time: Table) -> NDArray[np.float64]:
+    """Evaluate [hearts, waves, 11] tables at [hearts, samples] seconds: [hearts, samples, 8] mV."""
+    table, when = waves.astype(np.float32), time.astype(np.float32)
+    distance = when[:, :, None] - table[:, None, :, 0]
+    distance /= np.where(distance < 0, table[:, None, :, 1], table[:, None, :, 2])
+    return np.asarray(np.exp(-0.5 * distance * distance) @ table[:, :, 3:], dtype=np.float64)
 
 
 def _with_findings(heart: ClinicalHeart, beat: Table, qrs_s: float, rng: np.random.Generator) -> Table:
@@ -77,6 +110,9 @@ def _with_findings(heart: ClinicalHeart, beat: Table, qrs_s: float, rng: np.rand
     ventricle, t_wave, st = rows[:-2], rows[-2], rows[-1]
     volts = float(np.clip(heart.heart.voltage, 0.2, 3.0))
     ventricle[:, 1:3] *= rng.uniform(*_SHARPNESS)
+    ventricle[0, 5] *= rng.uniform(*_SEPTUM)
+    t_wave[1] *= rng.uniform(*_T_RISE)
+    t_wave[3:] += np.sqrt(volts) * _T_SPREAD_MV * rng.standard_normal(3)
     if heart.right_block:
         ventricle[:, 0] *= 0.66
         ventricle[:, 1:3] *= 0.70
@@ -146,7 +182,7 @@ def _individual(rows: Table, rng: np.random.Generator) -> Table:
     """Vary time, width and direction of each wave a little, so that no two hearts share a shape."""
     varied = rows.copy()
     size = np.linalg.norm(rows[:, 3:], axis=1, keepdims=True)
-    varied[:, 3:] += 0.10 * size * rng.standard_normal((len(rows), 3))
+    varied[:, 3:] += 0.17 * size * rng.standard_normal((len(rows), 3))
     varied[:, 1:3] *= np.exp(0.10 * rng.standard_normal((len(rows), 2)))
     varied[:, 0] += 0.15 * rows[:, 1] * rng.standard_normal(len(rows))
     return varied
@@ -154,7 +190,7 @@ def _individual(rows: Table, rng: np.random.Generator) -> Table:
 
 def _electrodes(rng: np.random.Generator) -> NDArray[np.float64]:
     """Return the [8, 3] lead field of a patient: Dower's, with displaced chest electrodes and another thorax."""
-    field = DOWER * (1 + 0.12 * rng.standard_normal((8, 1))) + 0.05 * rng.standard_normal((8, 3))
+    field = DOWER * (1 + 0.15 * rng.standard_normal((8, 1))) + 0.08 * rng.standard_normal((8, 3))
     chest = field[2:]
     up, down = np.vstack([chest[:1], chest[:-1]]), np.vstack([chest[1:], chest[-1:]])
     shift = rng.normal(0, 0.25)

@@ -28,6 +28,7 @@ from cardiograph.ingest.leads import measure_ecgs
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.schema import Provenance
 from cardiograph.train.balance import class_weights, plan_copies
+from cardiograph.train.finetune import finetune
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ def build_dataset(
             )
             raise CohortError(message)
         encoder = choose_encoder(page_index.of(labelled), context)
+        if config.encoder.finetune:
+            encoder = finetune(encoder, page_index, cohort, split, context)
         images = embed_pages(page_index, encoder.engine, encoder.facts.fingerprint, context, reads=encoder.facts.reads)
     measurements: ClinicalTable | None = None
     if config.fusion.measurements > 0:

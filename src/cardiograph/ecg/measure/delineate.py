@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,13 @@ class Delineation:
     def beat_seconds(self) -> Floats:
         """[beats] time of the reference point of each beat in seconds."""
         return self.aligned.beats.samples / RATE_HZ
+
+    @property
+    def rr_s(self) -> Floats:
+        """[intervals] RR intervals in seconds, without those across a stretch in which no lead was recorded."""
+        beats, recorded = self.aligned.beats.samples, np.atleast_1d(self.aligned.prepared.valid.any(axis=0))
+        whole = [recorded[a:b].all() for a, b in itertools.pairwise(beats)]
+        return np.asarray(np.diff(beats)[np.array(whole, dtype=bool)] / RATE_HZ)
 
     def boundaries(self, lead: str) -> Floats:
         """Return [beats, 6] seconds from the start of the signal of each boundary in a lead; NaN where absent.

@@ -52,7 +52,7 @@ def measure(ecg: Ecg) -> Measurements:
     spikes = len(pacing_spikes(prepared.signal, prepared.valid))
     if spikes >= MIN_SPIKES:
         warnings += (f"{spikes} pacing spikes were found: intervals and amplitudes may be those of paced beats.",)
-    shape = Shape(delineation)
+    shape = Shape.of(delineation)
     swap = limb_swap_warning(shape)
     values = {name: _value(spec, shape) for name, spec in MEASUREMENTS.items()}
     beat = delineation.beat.signal.astype(np.float32)

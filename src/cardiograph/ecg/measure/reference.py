@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from cardiograph.ecg.leads import CHEST, LEADS, LIMB
-from cardiograph.ecg.measure.prepare import RATE_HZ, Floats
+from cardiograph.ecg.measure.prepare import Floats
 from cardiograph.ecg.measure.shapes import Shape, Unmeasurable
 
 KLIGFIELD = "Kligfield et al., J Am Coll Cardiol 49 (2007) 1109"
@@ -44,15 +43,10 @@ class MeasurementSpec:
 
 
 def _rr_s(shape: Shape) -> Floats:
-    """Return the RR intervals in seconds, without those across a stretch in which no lead was recorded."""
-    beats = shape.delineation.aligned.beats.samples
-    recorded = np.atleast_1d(shape.delineation.aligned.prepared.valid.any(axis=0))
-    whole = [recorded[a:b].all() for a, b in itertools.pairwise(beats)]
-    intervals = np.diff(beats)[np.array(whole, dtype=bool)] / RATE_HZ
-    if not len(intervals):
+    if not len(shape.rr_s):
         reason = "fewer than two QRS complexes in succession were found"
         raise Unmeasurable(reason)
-    return np.asarray(intervals)
+    return shape.rr_s
 
 
 def _heart_rate(shape: Shape) -> float:
@@ -68,7 +62,7 @@ def _rr_irregularity(shape: Shape) -> float:
 
 
 def _other_beats(shape: Shape) -> float:
-    return float(100 * np.mean(shape.delineation.aligned.beats.classes > 0))
+    return 100 * shape.other_beats
 
 
 def _between(shape: Shape, start: str, stop: str) -> float:
@@ -230,3 +224,14 @@ MEASUREMENT_GROUPS: dict[str, tuple[str, ...]] = {
     "T wave": ("t_axis", *(f"t_{lead}" for lead in LEADS)),
 }
 """Name for people -> measurements that describe the same part of the ECG; each measurement is in one group."""
+
+
+def measured(shape: Shape) -> Floats:
+    """Return the value of every measurement of a shape, [measurements], NaN where there is none."""
+    values = np.full(len(MEASUREMENTS), np.nan)
+    for place, spec in enumerate(MEASUREMENTS.values()):
+        try:
+            values[place] = spec.function(shape)
+        except Unmeasurable:
+            continue
+    return values

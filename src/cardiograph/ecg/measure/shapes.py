@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.ecg.leads import LEADS
-from cardiograph.ecg.measure.beats import REFERENCE
+from cardiograph.ecg.measure.beats import REFERENCE, MeanBeat
 from cardiograph.ecg.measure.boundaries import BOUNDARIES
 from cardiograph.ecg.measure.delineate import Delineation
 from cardiograph.ecg.measure.prepare import RATE_HZ, Floats
@@ -40,13 +40,26 @@ class QrsWaves:
 
 @dataclass(frozen=True)
 class Shape:
-    """The mean beat of the most frequent shape with its boundaries, from which amplitudes are read.
+    """The mean beat of the most frequent shape with its boundaries, and the rhythm: all that is measured.
 
     Args:
-        delineation: The delineated ECG.
+        beat: Mean beat of the most frequent shape.
+        waves: [6] boundaries in seconds from the reference point of the beat, columns as in
+            :data:`cardiograph.ecg.measure.boundaries.BOUNDARIES`; NaN where the wave is absent.
+        rr_s: [intervals] time between successive beats in seconds.
+        other_beats: Share of the beats that have another shape, 0..1.
     """
 
-    delineation: Delineation
+    beat: MeanBeat
+    waves: Floats
+    rr_s: Floats
+    other_beats: float
+
+    @classmethod
+    def of(cls, delineation: Delineation) -> Shape:
+        """Take the beat and the rhythm of a delineated ECG."""
+        other = float(np.mean(delineation.aligned.beats.classes > 0))
+        return cls(delineation.beat, delineation.waves, delineation.rr_s, other)
 
     def at(self, boundary: str) -> float:
         """Return a boundary over all leads, in seconds from the reference point.
@@ -54,7 +67,7 @@ class Shape:
         Raises:
             Unmeasurable: If the wave was not found.
         """
-        value = float(self.delineation.waves[BOUNDARIES.index(boundary)])
+        value = float(self.waves[BOUNDARIES.index(boundary)])
         if np.isnan(value):
             raise Unmeasurable(
                 {"p": "no P wave was found", "t": "no T wave was found"}.get(boundary[0], "no QRS complex")
@@ -64,7 +77,7 @@ class Shape:
     @cached_property
     def _levelled(self) -> Floats:
         """The mean beat, 0 mV in the 12 ms before the QRS complex."""
-        signal = self.delineation.beat.signal
+        signal = self.beat.signal
         onset = self._index(self.at("qrs_onset"))
         level = signal[:, max(onset - 6, 0) : onset].mean(axis=1, keepdims=True)
         return np.asarray(signal - level)
@@ -72,7 +85,7 @@ class Shape:
     @cached_property
     def _shown(self) -> NDArray[np.bool_]:
         """Whether each lead has a beat."""
-        return np.asarray((self.delineation.beat.beats > 0) & (np.isfinite(self._levelled).mean(axis=1) > 0.5))
+        return np.asarray((self.beat.beats > 0) & (np.isfinite(self._levelled).mean(axis=1) > 0.5))
 
     @cached_property
     def _qrs(self) -> dict[str, QrsWaves]:

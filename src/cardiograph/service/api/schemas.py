@@ -50,6 +50,30 @@ class Neighbour(BaseModel):
     clinical: dict[str, Number | None]
 
 
+class StatementBody(BaseModel):
+    """A statement about the ECG, as the encoder reads it."""
+
+    name: str
+    group: str
+    probability: Share = Field(description="calibrated on simulated hearts")
+
+
+class ValueBody(BaseModel):
+    """A value that the encoder reads in the ECG."""
+
+    name: str
+    value: Number
+    unit: str
+    error: Number = Field(description="standard deviation of the error on simulated hearts, in the unit")
+
+
+class ReadingsBody(BaseModel):
+    """What the encoder reads in the ECG: readings of a model, not measurements and not a diagnosis."""
+
+    statements: list[StatementBody]
+    values: list[ValueBody]
+
+
 class PredictionBody(BaseModel):
     """The answer of the model."""
 
@@ -65,6 +89,7 @@ class PredictionBody(BaseModel):
     high: Share | None
     decision: str = Field(description="positive, negative, can't tell, unlike both, too few, void, or no estimate")
     novelty: Share | None
+    readings: ReadingsBody | None = Field(None, description="of the shipped encoder of leads; null for others")
 
 
 class Model(BaseModel):
