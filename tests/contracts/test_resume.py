@@ -59,7 +59,7 @@ def killed_when(condition, line, environment):
 
 
 @pytest.mark.slow
-def test_killed_at_four_stages_it_ends_with_the_same_metrics(command, tmp_path):
+def test_killed_at_three_stages_it_ends_with_the_same_metrics(command, tmp_path):
     line, out, environment, table = command
     cache = out.parent / "cache" / "pages.sqlite-wal"
 
@@ -67,13 +67,12 @@ def test_killed_at_four_stages_it_ends_with_the_same_metrics(command, tmp_path):
         return lambda: (out / "log.jsonl").exists() and f'"name": "{stage}"' in (out / "log.jsonl").read_text()
 
     conditions = {
-        "reading pages": lambda: cache.exists() and cache.stat().st_size > 60_000,
         "middle of embedding": lambda: cache.exists() and cache.stat().st_size > 150_000,
         "scoring": logged("training mlp"),
         "report": logged("scoring"),
     }
     killed = [name for name, condition in conditions.items() if killed_when(condition, line, environment)]
-    assert len(killed) >= 3, killed
+    assert len(killed) >= 2, killed
     subprocess.run(line, env=environment, check=True, capture_output=True)
     undisturbed = run(table, tmp_path / "undisturbed", load_config(None, SHORT)).path
     assert (out / "metrics.json").read_bytes() == (undisturbed / "metrics.json").read_bytes()

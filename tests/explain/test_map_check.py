@@ -33,7 +33,9 @@ class SpotEngine:
 def predictor():
     dataset = make_problem(signal=3.0)
     predictor = learn(dataset, "logistic")[2]
-    served = dataclasses.replace(predictor.bundle.served, encoder=SimpleNamespace(readout="final"))
+    served = dataclasses.replace(
+        predictor.bundle.served, encoder=SimpleNamespace(readout="final", architecture="resnet18")
+    )
     return dataset, Predictor(dataclasses.replace(predictor.bundle, served=served), SpotEngine())
 
 

@@ -126,6 +126,7 @@ def head(length, kind="application/json"):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_server_survives_hundreds_of_bad_uploads(finished_run, tmp_path, page, values):
     server = Process(finished_run, tmp_path)
     rng, sent = random.Random(5), 0  # noqa: S311

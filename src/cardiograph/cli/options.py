@@ -115,6 +115,19 @@ class SignalOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServiceOptions:
+    """A running service, in place of a run on this machine."""
+
+    url: Annotated[str | None, typer.Option(help="Use a running service, such as https://host, instead of a run.")] = (
+        None
+    )
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the key of the service; by default the environment variable CARDIOGRAPH_KEY."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
     """Options of every command that reads a labelled cohort."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cardiograph.cli.explain import show_explanation
-from cardiograph.cli.options import AsJson, SignalOptions, pairs
+from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
 from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError, PartialError, ServiceError
 
@@ -67,6 +67,7 @@ def predict(  # noqa: PLR0913 - a command has its options
     *,
     patient: PatientOptions,
     signals: SignalOptions,
+    service: ServiceOptions,
     gate: Annotated[
         bool | None,
         typer.Option(
@@ -89,17 +90,10 @@ def predict(  # noqa: PLR0913 - a command has its options
     explained: Annotated[
         bool, typer.Option("--explain", help="Also show the effects of values, page and similar records.")
     ] = False,
-    url: Annotated[
-        str | None, typer.Option(help="Use a running service, such as https://host, instead of a run.")
-    ] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(help="File with the key of the service; by default the environment variable CARDIOGRAPH_KEY."),
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
-    source = run_or_service(run, url, key_file)
+    source = run_or_service(run, service.url, service.key_file)
     clinical = _clinical_values(source, patient)
     reading = _reading(source, signals)
     if table is None:
@@ -114,7 +108,7 @@ def predict(  # noqa: PLR0913 - a command has its options
         )
         raise ConfigError(message)
     if out is not None:
-        refuse_to_overwrite(out, run, [table, key_file])
+        refuse_to_overwrite(out, run, [table, service.key_file])
     with_settings = partial(table_predictions, source, table, gate=gate, reading=reading)
     _predict_table(with_settings, out, strict=strict, as_json=as_json)
 

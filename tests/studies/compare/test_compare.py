@@ -211,6 +211,7 @@ def test_the_command_shows_tables_or_json(values_table, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_processes_come_to_the_figures_of_one(compared, values_table, tmp_path):
     found = compare(values_table, tmp_path / "out", values_settings(), dataclasses.replace(SMALL, workers=2))
     assert without_clock(found) == without_clock(compared[0])
