@@ -84,7 +84,7 @@ def agreement(probability: np.ndarray, holds: np.ndarray) -> dict[str, Any]:
 def compared(embeddings: np.ndarray, statements: list[str], table: dict[str, tuple[str, ...]], *, whole: bool) -> dict:
     """Agreement for each statement of a table; ``statements`` are joined by ``|`` and compared whole or in part."""
     heads = shipped_heads()
-    probabilities = dict(zip(heads.names, (1 / (1 + np.exp(-heads.logits(embeddings)))).T, strict=True))
+    probabilities = dict(zip(heads.names, heads.probabilities(embeddings).T, strict=True))
     found = {}
     for name, theirs in table.items():
         if whole:

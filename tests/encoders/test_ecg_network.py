@@ -105,6 +105,12 @@ def test_leads_of_a_page_have_the_beats_of_their_own_time_and_hidden_leads_none(
     assert np.isnan(typical_beat(np.full((12, 400), np.nan, np.float32))).all()
 
 
+@pytest.mark.parametrize("samples", [1, 3, 8, 12, 99, 101])
+def test_very_short_recordings_have_an_input(samples):
+    noise = np.random.default_rng(samples).normal(size=(12, samples)).astype(np.float32)
+    assert np.isfinite(leads_input(Ecg(noise, 100.0, "test"))).all()
+
+
 def test_a_missing_lead_and_a_short_gap_are_masked():
     whole = ecg()
     signal = whole.signal.copy()

@@ -75,14 +75,8 @@ class EcgNetwork(nn.Module):
         self.readout_norm = nn.BatchNorm1d(64)
         self.beat = nn.Sequential(
             *(nn.Conv1d(2 * len(LEADS), 96, 9, stride=2, padding=4, bias=False), nn.BatchNorm1d(96), nn.ReLU()),
-            *(
-                _Block(96, 128, 5),
-                _Block(128, 192, 5),
-                nn.Conv1d(192, 48, 1, bias=False),
-                nn.BatchNorm1d(48),
-                nn.ReLU(),
-                nn.Flatten(),
-            ),
+            *(_Block(96, 128, 5), _Block(128, 192, 5)),
+            *(nn.Conv1d(192, 48, 1, bias=False), nn.BatchNorm1d(48), nn.ReLU(), nn.Flatten()),
         )
         self.embedding = nn.Sequential(nn.Linear(4 * 64 + 48 * -(-BEAT_SAMPLES // 8), WIDTH), nn.GELU())
 

@@ -31,6 +31,9 @@ PREPARATION: Final = "leads=2"
 LATE_START_S: Final = 1.0
 """A lead that starts later than this, such as V1 on a page of 3 x 4 leads, is moved to the start of the input."""
 
+BEATS_S: Final = 600
+"""The typical beat is that of the first ten minutes, so that the memory for a long recording is bounded."""
+
 _SMOOTHING: Final = 9
 _REFRACTORY: Final = 27
 _HEIGHT: Final = 0.35
@@ -62,7 +65,7 @@ def input_of(signal: Floats, *, samples: int = SAMPLES, first: int = 0) -> Float
     Args:
         signal: [12, any] in mV, each lead at its own time, NaN where nothing was recorded.
         samples: Samples of the recording in the result.
-        first: Sample at which the recording starts; beats are taken from the whole signal.
+        first: Sample at which the recording starts; beats are taken from the first ten minutes of the whole signal.
 
     Returns:
         [24, samples + 112] float32: twelve leads, 0 where nothing was recorded, then their masks; columns of the
@@ -80,7 +83,7 @@ def input_of(signal: Floats, *, samples: int = SAMPLES, first: int = 0) -> Float
         if there.any():
             lead[: len(part)][there] = part[there] - np.median(part[there])
             mask[: len(part)] = there
-    beat = typical_beat(signal)
+    beat = typical_beat(signal[:, : round(BEATS_S * INPUT_RATE_HZ)])
     there = np.isfinite(beat)
     prepared[: len(LEADS), samples:][there] = beat[there]
     prepared[len(LEADS) :, samples:] = there
@@ -111,22 +114,28 @@ def typical_beat(signal: Floats) -> Floats:
 
 
 def qrs_samples(signal: Floats) -> NDArray[np.intp]:
-    """Return the middle of each QRS complex of [12, samples] leads at 100 Hz, from their squared slopes."""
+    """Return the middle of each QRS complex of [12, samples] leads at 100 Hz, from their squared slopes.
+
+    More than ten times as fast as :func:`cardiograph.ecg.measure.qrs.detect_qrs`, which places beats to 2 ms for measurements.
+    """
     slope = np.zeros_like(signal)
     slope[:, 1:-1] = signal[:, 2:] - signal[:, :-2]
     there = np.isfinite(slope)
     squared = np.where(there, slope, 0) ** 2
-    size = np.array([np.partition(row[mask], -max(mask.sum() // 50, 1))[-max(mask.sum() // 50, 1)]
-                     if mask.any() else np.inf for row, mask in zip(squared, there, strict=True)])  # fmt: skip
+    size = np.array([_steep(row[mask]) for row, mask in zip(squared, there, strict=True)])
     share = np.minimum(squared / np.maximum(size, 1e-6)[:, None], 4)
     energy = share.sum(0) / np.maximum(there.sum(0), 1)
-    smooth = np.convolve(energy, np.hanning(_SMOOTHING + 2)[1:-1], "same")
-    seconds = (
-        smooth[: len(smooth) // 100 * 100].reshape(-1, 100).max(1) if len(smooth) >= 100 else smooth.max(keepdims=True)
-    )
-    usual = float(np.median(seconds))
+    smooth = np.convolve(energy, np.hanning(_SMOOTHING + 2)[1:-1])[_SMOOTHING // 2 :][: len(energy)]
+    starts = range(0, max(len(smooth) - len(smooth) % 100, 1), 100)
+    usual = float(np.median([smooth[at : at + 100].max() for at in starts]))
     peaks, _ = find_peaks(np.pad(smooth, 1), distance=_REFRACTORY, height=max(_HEIGHT * usual, 1e-6))
     return np.asarray(peaks - 1, dtype=np.intp)
+
+
+def _steep(squared: Floats) -> float:
+    """Return the squared slope that a fiftieth of the samples of a lead exceeds; infinite without samples."""
+    count = max(len(squared) // 50, 1)
+    return float(np.partition(squared, -count)[-count]) if len(squared) else np.inf
 
 
 def _median(values: Floats) -> Floats:

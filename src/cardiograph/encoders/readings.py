@@ -69,11 +69,11 @@ class ReadingHeads:
         scale = 1 + np.abs(self.probe)
         return given.shape == self.probe.shape and bool((np.abs(given - self.probe) < _PROBE_TOLERANCE * scale).all())
 
-    def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return [ecgs, statements] calibrated logits of [ecgs, width] embeddings."""
+    def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return [ecgs, statements] calibrated probabilities of [ecgs, width] embeddings."""
         of = self.tensors
         raw = np.asarray(embeddings, np.float64) @ of["statements.weight"].T + of["statements.bias"]
-        return np.asarray(raw * of["statements.scale"] + of["statements.offset"])
+        return np.asarray(1 / (1 + np.exp(-(raw * of["statements.scale"] + of["statements.offset"]))))
 
     def values(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return [ecgs, 5] heart rate, PR, QRS, QTc (ms) and axis (degrees) of [ecgs, width] embeddings."""
@@ -86,8 +86,7 @@ class ReadingHeads:
         """Return the readings of one [width] embedding; None if it is missing (NaN)."""
         if not np.isfinite(embedding).all():
             return None
-        shares = 1 / (1 + np.exp(-self.logits(embedding[None])[0]))
-        of = dict(zip(self.names, shares.tolist(), strict=True))
+        of = dict(zip(self.names, self.probabilities(embedding[None])[0].tolist(), strict=True))
         statements = [Statement(name, group, of[name]) for group, names in GROUPS.items() for name in names]
         errors, values = self.tensors["values.error"].tolist(), self.values(embedding[None])[0].tolist()
         return Readings(

@@ -31,7 +31,7 @@ def readings_table(dataset: Dataset) -> pd.DataFrame | None:
         return None
     found = np.full((len(image), len(heads.names) + len(VALUES)), np.nan)
     there = np.isfinite(image).all(axis=1)
-    found[there] = np.column_stack([1 / (1 + np.exp(-heads.logits(image[there]))), heads.values(image[there])])
+    found[there] = np.column_stack([heads.probabilities(image[there]), heads.values(image[there])])
     frame = pd.DataFrame(found, columns=[*heads.names, *VALUES])
     return pd.concat([pd.Series(dataset.cohort.record_ids, name="record_id"), frame], axis=1)
 
