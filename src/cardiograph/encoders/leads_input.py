@@ -116,7 +116,8 @@ def typical_beat(signal: Floats) -> Floats:
 def qrs_samples(signal: Floats) -> NDArray[np.intp]:
     """Return the middle of each QRS complex of [12, samples] leads at 100 Hz, from their squared slopes.
 
-    More than ten times as fast as :func:`cardiograph.ecg.measure.qrs.detect_qrs`, which places beats to 2 ms for measurements.
+    More than ten times as fast as :func:`cardiograph.ecg.measure.qrs.detect_qrs`, which places beats to 2 ms for
+    measurements.
     """
     slope = np.zeros_like(signal)
     slope[:, 1:-1] = signal[:, 2:] - signal[:, :-2]
