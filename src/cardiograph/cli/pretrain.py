@@ -26,7 +26,7 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     ],
     *,
     hearts: Annotated[
-        int, typer.Option(min=1, help="Number of drawn hearts; 48,000 took about 50 minutes on two shared cores.")
+        int, typer.Option(min=1, help="Number of drawn hearts; 48,000 took about 35 minutes on two shared cores.")
     ] = 48_000,
     records: Annotated[
         Path | None,
