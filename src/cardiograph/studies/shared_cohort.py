@@ -82,7 +82,13 @@ class SharedCohort:
         pool: AugmentationPool,
     ) -> None:
         self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
-        cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+        if config.outcome.kind == "multiclass":
+            message = (
+                "outcome.kind is 'multiclass', but studies compare scores of a binary outcome; name the classes with label 1: "
+                "--positive CLASS,..."
+            )
+            raise ConfigError(message)
+        cohort = read_cohort(source, config.cohort, outcome=config.outcome.name)
         self.had_split = has_split(cohort)
         self.cohort = dataclasses.replace(cohort, table=cohort.table.assign(split=None))
         self._cache, self._encoders = cache, dict[str, object]()

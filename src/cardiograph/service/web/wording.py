@@ -55,6 +55,8 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
         answer: :meth:`Prediction.as_dict`.
         confidence: Confidence of the conformal sets, 0..1; None without sets.
     """
+    if answer.get("classes"):
+        return _decision_of_classes(answer, confidence)
     negative, positive = class_names(answer["outcome"])
     decisions = {
         "positive": Decision(
@@ -85,6 +87,32 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
         ),
     }
     few = "The run had too few validation records of one class to know the error rate of a decision."
+    return decisions.get(answer["decision"], Decision("No decision", few, "open"))
+
+
+def _decision_of_classes(answer: Mapping[str, Any], confidence: float | None) -> Decision:
+    """Return the wording of the conformal set over several classes."""
+    names = [f"“{name}”" for name in answer["conformal_set"] or ()]
+    errs = ""
+    if confidence is not None:
+        errs = f" In about {100 * (1 - confidence):.0f} of 100 patients the true class is not in this set."
+    decisions = {
+        "one class": Decision(f"Points to {answer['likely']}", f"All other classes can be ruled out.{errs}", "yes"),
+        "several classes": Decision(
+            f"{len(names)} classes are possible", f"Cannot be ruled out: {', '.join(names)}.{errs}", "open"
+        ),
+        "unlike all": Decision(
+            "Unlike all classes",
+            "This patient resembles the validation records of no class, so there is no decision.",
+            "open",
+        ),
+        "no estimate": Decision(
+            "No estimate",
+            "The model reproduces a faulty protocol for study. Its score says nothing about a patient.",
+            "void",
+        ),
+    }
+    few = "The run had too few validation records to know the error rate of a decision."
     return decisions.get(answer["decision"], Decision("No decision", few, "open"))
 
 
