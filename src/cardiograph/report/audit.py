@@ -121,7 +121,8 @@ def size_rows(size: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(
             (
                 "Expected interval",
-                f"about ±{size['expected_half_width']:.2f} around an AUROC of {size['assumed_auroc']:g}, on "
+                f"about ±{size['expected_half_width']:.2f} around an AUROC of {size['assumed_auroc']:g}"
+                f"{' of this class against the rest' if rarest else ''}, on "
                 f"{cases} independent test cases ({size['test_positive_groups']} {rarest or 'positive'})",
             )
         )

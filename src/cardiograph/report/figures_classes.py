@@ -82,13 +82,14 @@ def class_calibration(content: ReportContent) -> Picture:
                 curve.predicted, curve.observed, errors, fmt="o-", color=colour, markersize=4.5, elinewidth=1.1
             )
             axes.set_title(shown(name, 26))
-            unit_square(axes, "predicted probability", "observed share" if place % columns == 0 else "")
+            axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="predicted probability")
+            axes.set(ylabel="observed share" if place % columns == 0 else "")
 
     sizes = [
         int(np.median(curves.reliability.count)) for curves in content.test_curves if len(curves.reliability.count)
     ]
     return picture(
-        (2.5 * columns + 0.3, 2.75 * rows),
+        (2.4 * columns + 0.3, 2.9 * rows),
         paint,
         f"Calibration of {content.title_of(content.models.primary)}, each class against the rest",
         f"Bins of about {min(sizes, default=0)} records each, of {part_in_words(content.test)}, with 95 % Wilson intervals, "

@@ -125,7 +125,7 @@ def run(
     set_threads()
     cohort = read(source, directory, config)
     if cohort.classes and steps.faults:
-        message = "faults of a protocol are reproduced for a binary outcome; name the classes with label 1: --positive CLASS,..."
+        message = "faults are reproduced for a binary outcome only; name the classes with label 1: --positive CLASS,..."
         raise ConfigError(message)
     find_weights(cohort, directory, config, progress)
     with directory.locked(), PageCache(cache_folder()) as cache:

@@ -17,6 +17,7 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, VAL, Cohort, Groups
 from cardiograph.encoders.weights import find_encoder_weights
+from cardiograph.errors import ConfigError
 from cardiograph.evaluate.decision import youden_threshold
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.predictions import PartPredictions
@@ -84,8 +85,8 @@ class SharedCohort:
         self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
         if config.outcome.kind == "multiclass":
             message = (
-                "outcome.kind is 'multiclass', but studies compare scores of a binary outcome; name the classes with label 1: "
-                "--positive CLASS,..."
+                "outcome.kind is 'multiclass', but studies compare scores of a binary outcome; name the classes with "
+                "label 1: --positive CLASS,..."
             )
             raise ConfigError(message)
         cohort = read_cohort(source, config.cohort, outcome=config.outcome.name)

@@ -69,13 +69,22 @@ def fit_class_calibrator(
         reason = f"{chosen} is the configured kind ({words})"
     else:
         chosen = simplest_within_error(np.unique(groups, return_inverse=True)[1], losses)
-        reason = f"{chosen} has a log loss of {means[chosen]:.3f} on held-out groups ({words}), and no simpler kind is "
-        reason += "within one standard error of the best"
+        reason = f"{chosen} has a log loss of {means[chosen]:.3f} on held-out groups ({words}){_against(chosen, means)}"
     if not enough:
         reason += f"; vector was not considered, it wants {MIN_CLASS_RECORDS} records of each class"
     if kind not in ("auto", *CLASS_KINDS):
         reason += f"; {kind.replace('_', '-')}, the configured kind, is for two classes"
     return ClassCalibratorChoice(fit_class_kind(logits, labels, chosen), reason, means)
+
+
+def _against(chosen: ClassKind, means: dict[str, float]) -> str:
+    """Compare the chosen kind with the best and with simpler kinds, in words."""
+    best = min(means, key=lambda name: means[name])
+    if chosen != best:
+        return f"; {best} has {means[best]:.3f}, which is within one standard error, and a tie goes to the simpler"
+    return (
+        ", the lowest of all kinds" if chosen == "none" else ", more than one standard error below every simpler kind"
+    )
 
 
 def _folds(
