@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 import cardiograph as cg
+from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import load_config
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.external.evaluate import evaluate_cohort
 from cardiograph.inference import Predictor, Query
 from cardiograph.inference.table import score_table
+from cardiograph.report.figures_classes import class_calibration, class_confusion_matrix, class_roc
 from cardiograph.run.pipeline import run
+from cardiograph.run.report import report_content
 from cardiograph.service.api.fhir import ModelFacts, risk_assessment
 from cardiograph.service.api.schemas import PredictionBody
 from cardiograph.service.web.wording import decision_of
@@ -62,7 +65,13 @@ def test_the_report_speaks_of_classes_and_of_no_threshold(finished):
         assert word not in report.replace("no net benefit", ""), word
     assert "each class against the rest" in (finished.path / "model_card.md").read_text().lower()
     assert finished.metrics.test["auroc"].value > 0.8
-    assert (finished.path / "figures" / "calibration.svg").exists()
+
+
+def test_the_figures_show_every_class(finished):
+    content = report_content(RunDirectory(finished.path))
+    for draw in (class_roc, class_confusion_matrix, class_calibration):
+        svg = draw(content).svg
+        assert all(name in svg for name in CLASSES)
 
 
 def test_an_answer_has_a_probability_for_each_class(answer):

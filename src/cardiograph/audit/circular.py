@@ -96,10 +96,10 @@ def _alone(
 def _alone_of_several(
     values: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.int64], *, seed: int, name: str
 ) -> Probe | None:
-    """Probe one column by a forest: each of several classes may lie in the middle of its range."""
+    """Probe one column; several classes have no direction in which its AUROC is at least 0.5."""
     known = ~np.isnan(values)
     parts = (values[known][:, None], labels[known], groups[known])
-    return cross_validated_auroc(*parts, seed=seed, name=name, shortcut=False, interactions=True)
+    return cross_validated_auroc(*parts, seed=seed, name=name, shortcut=False)
 
 
 def _provenance(clinical: ClinicalTable) -> Iterator[Finding]:
