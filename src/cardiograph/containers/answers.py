@@ -94,7 +94,7 @@ class Prediction:
     @property
     def headline(self) -> str:
         """The outcome, or the most likely class, to which ``probability`` belongs."""
-        return self.outcome if self.likely is None else f"{self.outcome}: {self.likely}"
+        return self.outcome if self.likely is None else f"most likely {self.outcome} {self.likely}"
 
     @property
     def decision_in_words(self) -> str:
