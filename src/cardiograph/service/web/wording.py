@@ -37,12 +37,14 @@ class Limits:
 
     Args:
         auroc: AUROC on the test records; None without the run directory.
+        score: Name of that score.
         verdict: Sentence that says whether the graph helped; empty if unknown.
         wording: Terms for scores of this provenance.
         report: Whether the run has a report.
     """
 
     auroc: Score | None
+    score: str
     verdict: str
     wording: Wording
     report: bool
@@ -97,7 +99,7 @@ def _decision_of_classes(answer: Mapping[str, Any], confidence: float | None) ->
     if confidence is not None:
         errs = f" In about {100 * (1 - confidence):.0f} of 100 patients the true class is not in this set."
     decisions = {
-        "one class": Decision(f"Points to {answer['likely']}", f"All other classes can be ruled out.{errs}", "yes"),
+        "one class": Decision(f"Points to {answer['likely']}", f"All other classes can be ruled out.{errs}", "no"),
         "several classes": Decision(
             f"{len(names)} classes are possible", f"Cannot be ruled out: {', '.join(names)}.{errs}", "open"
         ),
@@ -138,9 +140,11 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     verdict = None if metrics is None else metrics.graph_verdict
     found = bundle.served.provenance
     provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in found), "measured")
+    wording = WORDINGS[provenance if metrics is None else metrics.provenance]
     return Limits(
         auroc=None if metrics is None else metrics.test["auroc"],
+        score=wording.score.replace("AUROC", "Macro AUROC") if bundle.served.classes else wording.score,
         verdict="" if verdict is None else verdict.sentence,
-        wording=WORDINGS[provenance if metrics is None else metrics.provenance],
+        wording=wording,
         report=(run / "report.html").is_file(),
     )
