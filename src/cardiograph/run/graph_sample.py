@@ -53,7 +53,7 @@ def sample_graph(
     own, other = labels[graph.rows][:, None], labels[graph.rows][index_all.clip(min=0)]
     judged = valid & (own >= 0) & (other >= 0)
     known = labels[graph.rows][labels[graph.rows] >= 0]
-    shares = np.bincount(known, minlength=dataset.cohort.class_count) / len(known)
+    shares = np.bincount(known) / len(known)
     return {
         "xy": graph_layout(fitted.prepared.features.values[shown], config.seed),
         "edges": drawn[:, drawn[0] >= 0],
