@@ -151,7 +151,7 @@ def main() -> None:
         folder = Path(name)
         table = write_cohort(folder / "cohort", patients=60, seed=3)
         directory = RunDirectory(run(table, folder / "run", CONFIG).path)
-        cohort = read_cohort(table, CONFIG.cohort, outcome=CONFIG.outcome)
+        cohort = read_cohort(table, CONFIG.cohort, outcome=CONFIG.outcome.name)
         trips = {
             "page to embedding": page_to_embedding(cohort, folder),
             "predict": predict(directory),

@@ -16,12 +16,12 @@ from cardiograph.wording import class_names
     ],
 )
 def test_label_1_is_called_by_its_classes_unless_it_is_named(settings, outcome):
-    assert load_config(None, settings).outcome == outcome
+    assert load_config(None, settings).outcome.name == outcome
 
 
 def test_the_name_is_written_and_read_back(tmp_path):
     """The file of a run names the outcome, whatever classes a later command takes."""
     path = tmp_path / "config.toml"
     path.write_text(load_config(None, {"cohort": {"positive": ["HF"]}}).to_toml())
-    assert load_config(path, {"cohort": {"positive": ["MI"]}}).outcome == "HF"
+    assert load_config(path, {"cohort": {"positive": ["MI"]}}).outcome.name == "HF"
     assert class_names("HF") == ("not HF", "HF")

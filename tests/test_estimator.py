@@ -242,10 +242,19 @@ def test_parameters_that_cannot_be_used_are_a_value_error(problem, parameters, m
         PatientGraphClassifier(**parameters).fit(x, y)
 
 
+def test_several_classes_have_a_probability_each(problem):
+    x, _, groups = problem
+    y = np.array(["left", "middle", "right"])[np.digitize(x[:, 0], [-0.5, 0.5])]
+    classifier = PatientGraphClassifier("logistic", **SHORT).fit(x, y, groups=groups)
+    found = classifier.predict_proba(x)
+    assert classifier.threshold_ is None
+    assert classifier.predictor_.bundle.served.classes == ("left", "middle", "right")
+    np.testing.assert_allclose(found.sum(1), 1)
+    assert (classifier.predict(x) == y).mean() > 0.8
+
+
 def test_labels_and_groups_that_cannot_be_used_are_a_value_error(problem):
     x, y, groups = problem
-    with pytest.raises(ValueError, match="Only binary classification is supported"):
-        PatientGraphClassifier().fit(x, groups % 3)
     with pytest.raises(ValueError, match="y holds 1 class"):
         PatientGraphClassifier(unlabelled=0).fit(x, y)
     with pytest.raises(ValueError, match="groups has 5 values"):

@@ -319,10 +319,11 @@ class EvaluationConfig(Section):
 
     bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples of groups for each confidence interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
-    calibration: Literal["auto", "none", "temperature", "platt", "isotonic", "venn_abers"] = Field(
+    calibration: Literal["auto", "none", "temperature", "vector", "platt", "isotonic", "venn_abers"] = Field(
         "venn_abers",
         description="Probability calibration, fitted on validation records; only venn_abers gives intervals, and auto "
-        "chooses by log loss.",
+        "chooses by log loss. Several classes use none, temperature or vector, and any other kind means auto; for two "
+        "classes vector means platt.",
     )
     conformal: float = Field(0.90, gt=0.5, lt=1, description="Target coverage of the conformal sets in each class.")
     novelty: float = Field(
@@ -348,14 +349,29 @@ class AuditConfig(Section):
 UNNAMED_OUTCOME = "positive class"
 """Default name of label 1."""
 
+OutcomeKind = Literal["auto", "binary", "multiclass"]
+"""Kind of outcome; ``auto`` finds it from the labels."""
+
+
+class OutcomeConfig(Section):
+    """What a model predicts: one class against the rest, or one of several classes."""
+
+    name: str = Field(
+        UNNAMED_OUTCOME,
+        description="Name of label 1 in reports and answers, or of what the classes describe; by default the classes of "
+        "cohort.positive.",
+    )
+    kind: OutcomeKind = Field(
+        "auto",
+        description="binary (label 1 against label 0), multiclass (one of several classes), or auto: multiclass for three "
+        "or more class names without cohort.positive.",
+    )
+
 
 class RunConfig(Section):
     """All settings of a run."""
 
-    outcome: str = Field(
-        UNNAMED_OUTCOME,
-        description="Name of label 1 in reports and answers; by default the classes of cohort.positive.",
-    )
+    outcome: OutcomeConfig = OutcomeConfig()
     seed: int = Field(42, ge=0, description="Random seed of split, simulation, augmentation, training and bootstrap.")
     cohort: CohortConfig = CohortConfig()
     audit: AuditConfig = AuditConfig()
@@ -373,12 +389,25 @@ class RunConfig(Section):
     @classmethod
     def _default_outcome(cls, content: Any) -> Any:  # noqa: ANN401 - raw input; the fields check it
         """Name the outcome after the positive classes if it has no name."""
-        if not isinstance(content, dict) or content.get("outcome", UNNAMED_OUTCOME) != UNNAMED_OUTCOME:
+        if not isinstance(content, dict):
             return content
-        cohort = content.get("cohort", {})
+        content = _outcome_section(content)
+        outcome, cohort = content.get("outcome", {}), content.get("cohort", {})
+        if not isinstance(outcome, dict) or outcome.get("name", UNNAMED_OUTCOME) != UNNAMED_OUTCOME:
+            return content
         positive = cohort.get("positive", ()) if isinstance(cohort, dict) else getattr(cohort, "positive", ())
         named = isinstance(positive, list | tuple) and positive and all(isinstance(name, str) for name in positive)
-        return {**content, "outcome": " or ".join(positive)} if named else content
+        return {**content, "outcome": {**outcome, "name": " or ".join(positive)}} if named else content
+
+    @model_validator(mode="after")
+    def _kind_of_outcome(self) -> Self:
+        if self.outcome.kind == "multiclass" and self.cohort.positive:
+            message = (
+                f"outcome.kind is 'multiclass', but cohort.positive ({', '.join(self.cohort.positive)}) joins classes to "
+                "label 1 of a binary outcome; remove one of the two"
+            )
+            raise ValueError(message)
+        return self
 
     @property
     def needs(self) -> Literal["page", "leads", "both"]:
@@ -427,10 +456,10 @@ def load_config(
     Raises:
         ConfigError: If the file is missing or not TOML, a key is unknown, or a value is not allowed.
     """
-    content = dict(base or {})
+    content = _outcome_section(dict(base or {}))
     if path is not None:
         try:
-            content = _laid_over(content, tomllib.loads(read_regular(Path(path)).decode()))
+            content = _laid_over(content, _outcome_section(tomllib.loads(read_regular(Path(path)).decode())))
         except OSError as error:
             message = f"config {path}: cannot be read ({error.strerror}); `cardiograph config` writes a TOML file"
             raise ConfigError(message) from error
@@ -438,7 +467,7 @@ def load_config(
             message = f"config {path}: not valid TOML ({error}); `cardiograph config` writes a valid one"
             raise ConfigError(message) from error
     try:
-        return kind.model_validate(_laid_over(content, overrides or {}))
+        return kind.model_validate(_laid_over(content, _outcome_section(overrides or {})))
     except ValidationError as error:
         raise ConfigError(_explain(error, path)) from error
 
@@ -450,6 +479,12 @@ def _laid_over(content: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]
         below = merged.get(key)
         merged[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
+
+
+def _outcome_section(content: dict[str, Any]) -> dict[str, Any]:
+    """Return settings in which the outcome is a section; before it had kinds, it was a name at the top of the file."""
+    named = isinstance(content.get("outcome"), str)
+    return {**content, "outcome": {"name": content["outcome"]}} if named else content
 
 
 def _explain(error: ValidationError, path: str | Path | None) -> str:

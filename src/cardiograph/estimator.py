@@ -75,14 +75,17 @@ class Blocks:
         return Queries(self.image_of(values), values[:, self.clinical], nothing, nothing, nothing)
 
 
-def build_array_dataset(values: Floats, labels: NDArray[np.int64], split: Split, blocks: Blocks) -> Dataset:
+def build_array_dataset(
+    values: Floats, labels: NDArray[np.int64], split: Split, blocks: Blocks, classes: tuple[str, ...] = ()
+) -> Dataset:
     """Return arrays as the dataset of a run, with row numbers as record ids.
 
     Args:
         values: [records, columns] values, NaN where missing.
-        labels: [records] 0, 1 or -1.
+        labels: [records] labels from 0, or -1.
         split: Part and group of each record.
         blocks: Assignment of the columns to blocks.
+        classes: Names of several classes; empty for two.
     """
     import pandas as pd
 
@@ -96,8 +99,9 @@ def build_array_dataset(values: Floats, labels: NDArray[np.int64], split: Split,
             "split": None,
         }
     )
-    inputs = TrainingInputs(blocks.image_of(values), blocks.clinical_of(values), labels, split)
-    return Dataset(Cohort(table, ()), None, split, inputs)
+    cohort = Cohort(table, (), classes=classes)
+    blocks_of = (blocks.image_of(values), blocks.clinical_of(values))
+    return Dataset(cohort, None, split, TrainingInputs(*blocks_of, labels, split, classes=cohort.class_count))
 
 
 def fit_arrays(dataset: Dataset, config: RunConfig) -> Predictor:
@@ -117,7 +121,7 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
 
     ``fit`` holds out whole groups of the given rows to choose epoch and penalty and to calibrate the probabilities. If
     a class is in too few groups for that, epoch and penalty are chosen on the training rows and nothing is calibrated.
-    Only two classes are supported. Rows of ``fit`` are neighbours of all rows that are predicted later, so predicting
+    Two classes or more. Rows of ``fit`` are neighbours of all rows that are predicted later, so predicting
     them again is not a test: each finds itself. Use ``cross_val_predict`` with ``GroupKFold``.
 
     Args:
@@ -135,11 +139,12 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         unlabelled: Value of ``y`` that means "unknown" and is not a class: such rows serve as neighbours only.
 
     Attributes:
-        classes_: The two classes, sorted.
+        classes_: The classes, sorted.
         n_features_in_: Number of columns of ``X``.
         feature_names_in_: Names of the columns, if ``X`` had any.
         held_out_: [rows] whether ``fit`` held the row out.
-        threshold_: Threshold chosen on the held-out rows (Youden); ``predict`` uses 0.5, as scikit-learn expects.
+        threshold_: Threshold chosen on the held-out rows (Youden); ``predict`` uses 0.5, as scikit-learn expects. None
+            with more than two classes.
         predictor_: The :class:`cardiograph.inference.Predictor` that computes every probability.
     """
 
@@ -168,10 +173,9 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self.unlabelled = unlabelled
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn has no types
-        """Return the tags: gaps are allowed, more than two classes are not."""
+        """Return the tags: gaps are allowed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        tags.classifier_tags.multi_class = False
         return tags
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:  # noqa: ANN401, N803 - their names
@@ -179,7 +183,7 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
 
         Args:
             X: [rows, columns] numbers, NaN where missing.
-            y: [rows] one of two classes, or ``unlabelled``.
+            y: [rows] one of two or more classes, or ``unlabelled``.
             groups: [rows] group of each row, such as a patient. Rows of one group stay in the same part of the split
                 and are never neighbours of each other; each row is its own group if None.
 
@@ -199,7 +203,8 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
             message = "image_columns: no training row has its whole image block; give rows without gaps in it"
             raise ValueError(message)
         try:
-            predictor = fit_arrays(build_array_dataset(values, labels, split, blocks), config)
+            names = tuple(str(each) for each in self.classes_) if len(self.classes_) > 2 else ()
+            predictor = fit_arrays(build_array_dataset(values, labels, split, blocks, names), config)
         except CardiographError as error:
             raise ValueError(str(error)) from error
         self._blocks_in, self.predictor_ = blocks, predictor
@@ -208,27 +213,22 @@ class PatientGraphClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: ANN401, N803
-        """Return the [rows, 2] probability of each of ``classes_``."""
+        """Return the [rows, classes] probability of each of ``classes_``."""
         check_is_fitted(self)
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return self.predictor_.score(self._blocks_in.queries(values)).by_class
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401, N803
-        """Return the [rows] more probable class."""
+        """Return the [rows] most probable class."""
         likelier = self.predict_proba(X).argmax(1)
         chosen: NDArray[Any] = self.classes_[likelier]
         return chosen
 
     def _encoded(self, y: NDArray[Any]) -> NDArray[np.int64]:
-        """Return [rows] labels 0, 1 or -1, and set ``classes_``."""
+        """Return [rows] labels from 0, or -1, and set ``classes_``."""
         known = np.ones(len(y), bool) if self.unlabelled is None else np.array([each != self.unlabelled for each in y])
         check_classification_targets(y[known])
         classes = np.unique(y[known])
-        if len(classes) > 2:
-            message = (
-                f"Only binary classification is supported. The type of the target is multiclass, {classes.tolist()}."
-            )
-            raise ValueError(message)
         if len(classes) < 2:
             message = f"y holds {len(classes)} class ({classes.tolist()}), two are needed; give rows of both"
             raise ValueError(message)

@@ -75,8 +75,15 @@ UNSEEN = (
 """Limits of every audit."""
 
 
-def class_names(outcome: str) -> tuple[str, str]:
-    """Return the display names of label 0 and label 1."""
+def class_names(outcome: str, classes: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the display name of each label.
+
+    Args:
+        outcome: Name of label 1 of a binary outcome.
+        classes: Names of several classes; empty for a binary outcome.
+    """
+    if classes:
+        return classes
     if outcome == UNNAMED_OUTCOME:
         return "negative class", outcome
     return outcome.removeprefix("not ") if outcome.startswith("not ") else f"not {outcome}", outcome

@@ -91,7 +91,7 @@ def test_options_win_over_assignments_and_these_over_the_file(tmp_path):
 def test_assignments_set_what_config_writes():
     output = call("config", "--set", "model.epochs=40", "--set", "outcome=my outcome")[1]
     settings = RunConfig.model_validate(tomllib.loads(output))
-    assert (settings.model.epochs, settings.outcome) == (40, "my outcome")
+    assert (settings.model.epochs, settings.outcome.name) == (40, "my outcome")
 
 
 def test_a_finished_run_keeps_the_settings_with_which_it_was_trained():

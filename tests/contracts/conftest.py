@@ -32,7 +32,8 @@ def make_problem(seed=0, groups=40, copies=2, signal=1.0, labels_of_groups=None,
     of_group = np.arange(groups) % 2 if labels_of_groups is None else labels_of_groups
     labels = of_group[group].astype(np.int64)
     pages = rng.normal(size=(groups, 24)).astype(np.float32)
-    pages[:, 0] += signal * of_group
+    for label in range(1, of_group.max() + 1):
+        pages[:, label - 1] += signal * (of_group == label)
     clinical = np.column_stack(
         [
             rng.uniform(0.2, 0.7, len(group)),
@@ -58,14 +59,15 @@ def make_problem(seed=0, groups=40, copies=2, signal=1.0, labels_of_groups=None,
     )
     for column, variable in enumerate(DEFAULT_VARIABLES):
         table[variable.name] = clinical[:, column]
-    cohort = Cohort(table, DEFAULT_VARIABLES)
+    several = tuple("abcdefgh"[: labels.max() + 1]) if labels.max() > 1 else ()
+    cohort = Cohort(table, DEFAULT_VARIABLES, classes=several)
     split = split_records(cohort, Groups(group.astype(np.int64)), CONFIG)
     table_of_values = ClinicalTable(clinical, DEFAULT_VARIABLES, ("measured",) * 5)
     image = pages[group]
     lacking = np.random.default_rng([seed, 1]).random(len(group))
     image[lacking < absent] = np.nan
     clinical[lacking > 1 - absent] = np.nan
-    inputs = TrainingInputs(image, table_of_values, labels, split)
+    inputs = TrainingInputs(image, table_of_values, labels, split, classes=cohort.class_count)
     return Dataset(cohort, None, split, inputs)
 
 

@@ -27,7 +27,7 @@ def poisoned(dataset, part, every=1):
     inputs = dataset.inputs
     image, values, labels = inputs.image.copy(), inputs.clinical.values.copy(), inputs.labels.copy()
     image[rows], values[rows] = 1e6, 1e6
-    labels[rows] = 1 - labels[rows]
+    labels[rows] = (labels[rows] + 1) % inputs.classes
     clinical = ClinicalTable(values, inputs.clinical.variables, inputs.clinical.provenance)
     return with_material(dataset, image=image, clinical=clinical, labels=labels)
 

@@ -138,7 +138,7 @@ def made_content(records: int = 690, *, resamples: int = 1000, seed: int = 0) ->
         models=models,
         metrics=metrics,
         test=test,
-        test_curves=part_curves(test, "gcn", confidence=0.95),
+        test_curves=(part_curves(test, "gcn", confidence=0.95),),
         validation=validation,
         split=made_split(records),
         curves={name: made_curve(rng) for name in ("gcn", "gat", "mlp")},

@@ -173,7 +173,7 @@ def test_one_class_among_the_test_records_is_undefined_and_still_renders(content
         seed=0,
     )
     curves = part_curves(test, "gcn", confidence=0.95)
-    healthy = replace(content, test=test, test_curves=curves, metrics=metrics, clinical=None, graph=None, curves={})
+    healthy = replace(content, test=test, test_curves=(curves,), metrics=metrics, clinical=None, graph=None, curves={})
     words = Page(render_report(healthy)).words
     assert "undefined" in words
     assert "ROC and precision-recall are undefined" in words

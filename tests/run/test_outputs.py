@@ -23,7 +23,7 @@ HOLDS = {"negative": {0}, "positive": {1}, "can't tell": {0, 1}, "unlike both": 
 
 
 def figures(uncertainty, result, labels, **evaluation):
-    predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty))
+    predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty, served=SimpleNamespace(classes=())))
     found = SimpleNamespace(uncertainty=result)
     return summarise_uncertainty(predictor, found, np.asarray(labels), EvaluationConfig(**evaluation))
 
@@ -129,7 +129,7 @@ def test_nothing_is_said_where_nothing_was_fitted():
     result, labels = answered(uncertainty, 5)
     assert figures(None, result, labels) is None
     assert figures(uncertainty, None, labels) is None
-    predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty))
+    predictor = SimpleNamespace(bundle=SimpleNamespace(uncertainty=uncertainty, served=SimpleNamespace(classes=())))
     assert summarise_uncertainty(predictor, None, labels, EvaluationConfig()) is None
 
 

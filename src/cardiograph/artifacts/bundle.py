@@ -48,7 +48,7 @@ class Reference:
             computed from the features.
         states: For each layer of the network, [reference, width] float32 input states; the first are the features.
         degree: [reference] float32 number of neighbours + 1.
-        labels: [reference] int64 labels 0, 1 or -1.
+        labels: [reference] int64 labels from 0, or -1.
         clinical: [reference, variables] float64 values in their units, NaN where missing.
         groups: [reference] int64 group numbers.
         record_ids: [reference] names.
@@ -84,16 +84,18 @@ class BundleFacts:
         model: Name and sizes of the network.
         graph: Number of neighbours, metric and space.
         pages: Settings for reading pages.
-        outcome: Meaning of label 1.
+        outcome: Meaning of label 1, or of what several classes describe.
         provenance: One sentence on the data behind a score.
         clinical_provenance: Provenance of each variable.
-        threshold: Threshold chosen on validation records; None for an extended run that was not recalibrated.
+        threshold: Threshold chosen on validation records; None for an extended run that was not recalibrated, and for
+            several classes.
         encoder: Facts about the encoder; None without pages.
         probe: [width] embedding of a fixed input, to detect another engine; empty without pages.
         prior: Prior share of label 1 in votes; None for the share in the reference records.
         maps: Verdict on attention maps; None if they were not checked.
         reproduces: Names of faults that were reproduced on purpose; every prediction of such a model names them.
         measured: Versions by which ECGs are measured; empty without ECG measurements.
+        classes: Names of labels 0, 1, 2, ... of several classes; empty for a binary outcome.
     """
 
     model: ModelConfig
@@ -109,6 +111,17 @@ class BundleFacts:
     maps: MapVerdict | None = None
     reproduces: tuple[str, ...] = ()
     measured: str = ""
+    classes: tuple[str, ...] = ()
+
+    @property
+    def class_count(self) -> int:
+        """Number of different labels."""
+        return len(self.classes) or 2
+
+    @property
+    def void(self) -> bool:
+        """Whether the run was extended and not recalibrated, so that calibration and threshold do not hold."""
+        return self.threshold is None and not self.classes
 
     @property
     def needs(self) -> Needs:
@@ -244,6 +257,7 @@ class ModelBundle:
             "graph": served.graph.model_dump(mode="json"),
             "pages": served.pages.model_dump(mode="json"),
             "outcome": served.outcome,
+            "classes": list(served.classes),
             "provenance": served.provenance,
             "clinical_provenance": list(served.clinical_provenance),
             "encoder": None if served.encoder is None else asdict(served.encoder),
@@ -306,7 +320,8 @@ class ModelBundle:
         scaler = None if facts["scaler"] is None else _scaler(facts["scaler"])
         measured = facts.get("measurement_scaler")  # older bundles have none
         reference = _read_reference(checked, facts)
-        network = build(served.model.name, reference.features.shape[1], served.model)
+        classes = served.class_count
+        network = build(served.model.name, reference.features.shape[1], served.model, classes=classes)
         try:
             network.load_state_dict(load(bytes(checked["model.safetensors"])))
         except RuntimeError as error:  # a model of the same name from another version
@@ -335,8 +350,9 @@ class ModelBundle:
 
 def _served(facts: Mapping[str, Any]) -> BundleFacts:
     """Return settings and metadata after a check of their types."""
-    plain = {field.name: facts[field.name] for field in fields(BundleFacts) if field.name != "measured"}
-    plain["measured"] = facts.get("measured", "")  # older bundles have none
+    later = {"measured": "", "classes": []}  # older bundles have neither
+    plain = {each.name: facts[each.name] for each in fields(BundleFacts) if each.name not in later}
+    plain |= {name: facts.get(name, default) for name, default in later.items()}
     maps = None if plain["maps"] is None else MapVerdict.from_dict(plain["maps"])
     served: BundleFacts = TypeAdapter(BundleFacts).validate_json(json.dumps(plain | {"maps": None}), strict=True)
     for name, share in (("threshold", served.threshold), ("prior", served.prior)):

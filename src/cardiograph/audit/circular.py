@@ -32,8 +32,10 @@ def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
         return
     rows = audited.labelled
     values, labels, groups = clinical.values[rows], audited.cohort.labels[rows], audited.groups.index[rows]
+    several = bool(audited.cohort.classes)
     for column, variable in enumerate(clinical.variables):
-        probe = _alone(values[:, column], labels, groups, seed=audited.seed, name=f"{variable.name} alone")
+        alone = _alone_of_several if several else _alone
+        probe = alone(values[:, column], labels, groups, seed=audited.seed, name=f"{variable.name} alone")
         if probe is None:
             continue
         yield probe
@@ -59,7 +61,8 @@ def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
                 "find out whether the columns were derived from the label, or the label from the columns",
             )
     yield from _provenance(clinical)
-    yield from _simulator(clinical, values, labels)
+    if not several:
+        yield from _simulator(clinical, values, labels)
     yield from _definitions(audited, tuple(variable.name for variable in clinical.variables))
 
 
@@ -88,6 +91,15 @@ def _alone(
         if probe.auroc >= 0.5:
             return probe
     return None
+
+
+def _alone_of_several(
+    values: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.int64], *, seed: int, name: str
+) -> Probe | None:
+    """Probe one column; several classes have no direction in which its AUROC is at least 0.5."""
+    known = ~np.isnan(values)
+    parts = (values[known][:, None], labels[known], groups[known])
+    return cross_validated_auroc(*parts, seed=seed, name=name, shortcut=False)
 
 
 def _provenance(clinical: ClinicalTable) -> Iterator[Finding]:

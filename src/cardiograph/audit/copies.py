@@ -86,7 +86,8 @@ def _contradicting_labels(audited: AuditInput, clusters: Groups) -> Iterator[Fin
         yield Finding(
             "copies_with_different_labels",
             "block",
-            f"{len(conflicting)} image(s) occur with both labels, but the same traces cannot have both.",
+            f"{len(conflicting)} image(s) occur with {'several labels' if audited.cohort.classes else 'both labels'}, but "
+            f"the same traces cannot have {'more than one' if audited.cohort.classes else 'both'}.",
             "find out which label is correct and fix the table, or remove these records",
             audited.ids(np.concatenate(conflicting)),
         )

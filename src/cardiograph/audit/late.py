@@ -95,26 +95,26 @@ def _late_by_name(name: str) -> str:
 def _late_by_values(audited: AuditInput, name: str, cells: Cells) -> Iterator[str]:
     """Yield reasons why the values look late; empty strings for tests that find nothing."""
     rows = audited.labelled
-    labels = audited.cohort.labels[rows]
-    if min((labels == 0).sum(), (labels == 1).sum()) < MIN_LABEL_RECORDS:
+    labels, classes = audited.cohort.labels[rows], audited.cohort.class_count
+    if min((labels == label).sum() for label in range(classes)) < MIN_LABEL_RECORDS:
         return
     given = [cells[row] for row in rows]
     filled = np.array([cell not in ("", None) for cell in given])
-    yield _one_sided(filled, labels)
-    if filled.all() and len(set(given)) == 2 and len(set(zip(given, labels.tolist(), strict=True))) == 2:
-        yield "its two values are the label under other names"
+    yield _one_sided(filled, labels, audited.cohort.classes or ("label 0", "label 1"))
+    if filled.all() and len(set(given)) == len(set(zip(given, labels.tolist(), strict=True))) == classes:
+        yield f"its {'two' if classes == 2 else classes} values are the label under other names"
     if "acquired_at" in audited.cohort.table:
         yield _later(given, list(audited.cohort.table["acquired_at"].to_numpy(object)[rows]))
-    if TIME_WORDS & set(words_of(name)):
+    if TIME_WORDS & set(words_of(name)) and not audited.cohort.classes:
         yield _shorter(_numbers(given), labels, audited.groups.index[rows], seed=audited.seed)
 
 
-def _one_sided(filled: NDArray[np.bool_], labels: NDArray[np.int64]) -> str:
-    """Detect a column that is filled for one label and never for the other."""
-    for label in (0, 1):
+def _one_sided(filled: NDArray[np.bool_], labels: NDArray[np.int64], names: Sequence[str]) -> str:
+    """Detect a column that is filled for one label and never for another."""
+    for label, name in enumerate(names):
         inside, outside = filled[labels == label], filled[labels != label]
         if inside.sum() >= MIN_LABEL_RECORDS and inside.mean() > 0.5 and not outside.any():
-            return f"it is filled in {inside.sum()} of {len(inside)} records of label {label} and in none of the others"
+            return f"it is filled in {inside.sum()} of {len(inside)} records of {name} and in none of the others"
     return ""
 
 

@@ -27,35 +27,36 @@ def cross_validated_scores(
 ) -> Floats | None:
     """Compute out-of-fold scores of logistic regression or a random forest, comparable across folds.
 
-    Folds hold whole groups and both classes in about equal shares. Within each fold, scores are replaced by
+    Folds hold whole groups and all classes in about equal shares. Within each fold, scores are replaced by
     the share of the fold's records with a lower score: raw scores of different folds come from different models, and
     pooling them would pull an AUROC without signal below 0.5.
 
     Args:
         features: [records, columns], finite.
-        labels: [records] 0 or 1.
+        labels: [records] labels from 0.
         groups: [records] group of each record; a group stays in one fold.
         seed: Seed of the folds and the forest.
         interactions: Whether to use a forest instead of logistic regression, for a few columns with non-monotonic
             effects.
 
     Returns:
-        [records] scores 0..1, or None if a class has fewer groups than folds.
+        [records] scores 0..1, or [records, classes] with several classes; None if a class has fewer groups than folds.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    if min(len(np.unique(groups[labels == label])) for label in (0, 1)) < PROBE_FOLDS:
+    classes = np.unique(labels)
+    if min(len(np.unique(groups[labels == label])) for label in classes) < PROBE_FOLDS:
         return None
-    found = np.full(len(labels), np.nan)
+    found = np.full((len(labels), len(classes)), np.nan)
     for train, test in StratifiedGroupKFold(PROBE_FOLDS, shuffle=True, random_state=seed).split(
         features, labels, groups
     ):
-        if len(np.unique(labels[train])) < 2 or not len(test):
+        if len(np.unique(labels[train])) < len(classes) or not len(test):
             return None
         model = _forest(seed) if interactions else _linear(features.shape[1], len(train), seed)
-        raw = model.fit(features[train], labels[train]).predict_proba(features[test])[:, 1]  # type: ignore[attr-defined]
+        raw = model.fit(features[train], labels[train]).predict_proba(features[test])  # type: ignore[attr-defined]
         found[test] = (_ranks(raw) - 0.5) / len(test)
-    return found
+    return found if len(classes) > 2 else found[:, 1]
 
 
 def cross_validated_auroc(  # noqa: PLR0913 - three arrays of the same records and the settings of a probe
@@ -72,7 +73,7 @@ def cross_validated_auroc(  # noqa: PLR0913 - three arrays of the same records a
 
     Args:
         features: [records, columns], finite.
-        labels: [records] 0 or 1.
+        labels: [records] labels from 0.
         groups: [records] group of each record; a group stays together in folds and bootstrap draws.
         seed: Seed of the folds and the resampling.
         name: Name of the probe.
@@ -82,13 +83,16 @@ def cross_validated_auroc(  # noqa: PLR0913 - three arrays of the same records a
     Returns:
         The probe, or None if a class has too few groups or no column varies.
     """
+    labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)  # a class may have none of these features
     varying = features[:, np.ptp(features, axis=0) > 0] if len(features) else features
     if not varying.shape[1] or len(np.unique(labels)) < 2:
         return None
     scores = cross_validated_scores(varying, labels, groups, seed=seed, interactions=interactions)
     if scores is None:
         return None
-    return rank_probe(scores, labels, groups, seed=seed, name=name, shortcut=shortcut, how="cross-validated by group")
+    how = "cross-validated by group"
+    how += ", mean over the classes of each against the rest" if scores.ndim == 2 else ""
+    return rank_probe(scores, labels, groups, seed=seed, name=name, shortcut=shortcut, how=how)
 
 
 def rank_probe(  # noqa: PLR0913 - three arrays of the same records and the description of the probe
@@ -97,8 +101,8 @@ def rank_probe(  # noqa: PLR0913 - three arrays of the same records and the desc
     """Make a probe from given scores, with a bootstrap interval over groups.
 
     Args:
-        scores: [records] a higher score means that label 1 is more likely.
-        labels: [records] 0 or 1, both present.
+        scores: [records] a higher score means that label 1 is more likely; [records, classes] with several classes.
+        labels: [records] labels from 0, all present.
         groups: [records] group of each record.
         seed: Seed of the resampling.
         name: Name of the probe.
@@ -126,7 +130,7 @@ def format_auroc(probe: Probe) -> str:
 def _ranks(values: Floats) -> Floats:
     from scipy.stats import rankdata
 
-    return np.asarray(rankdata(values), np.float64)
+    return np.asarray(rankdata(values, axis=0), np.float64)
 
 
 def _linear(width: int, rows: int, seed: int) -> object:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.audit.audit_input import AuditInput
 from cardiograph.audit.findings import Finding
@@ -68,8 +69,11 @@ def needed_test_groups(
 
 
 def size_facts(audited: AuditInput) -> dict[str, Any]:
-    """Return the numbers of records, groups and events, overall and in the test part, and the precision to expect."""
-    labels, index = audited.cohort.labels, audited.groups.index
+    """Return the numbers of records, groups and events, overall and in the test part, and the precision to expect.
+
+    Of several classes the rarest one counts as positive and all others as negative; ``rarest`` names it.
+    """
+    (labels, rarest), index = _rarest_against_rest(audited), audited.groups.index
     groups = {label: len(np.unique(index[labels == label])) for label in (0, 1)}
     columns = 0 if audited.clinical is None else len(audited.clinical.variables)
     facts: dict[str, Any] = {
@@ -91,6 +95,7 @@ def size_facts(audited: AuditInput) -> dict[str, Any]:
         "needed_test_groups": None,
         "assumed_auroc": ASSUMED_AUROC,
     }
+    facts |= {"rarest": rarest} if rarest else {}
     inputs = columns + facts["image_features"]
     facts["events_per_input"] = facts["events"] / inputs if inputs else None
     if min(groups.values()) == 0:
@@ -112,7 +117,7 @@ def check_cohort_size(audited: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "one_class",
             "warn",
-            "One of the two labels is absent, so no model can be fitted or scored.",
+            f"{'A class' if 'rarest' in facts else 'One of the two labels'} is absent, so no model can be fitted or scored.",
             "add records of the other class",
         )
         return
@@ -120,26 +125,44 @@ def check_cohort_size(audited: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "few_events",
             "warn",
-            f"There are {events} independent cases of the rarer label for {columns} clinical columns: {per_column:.1f} "
+            f"There are {events} independent cases of the {_rarer(facts)} for {columns} clinical columns: {per_column:.1f} "
             f"per column, fewer than {MIN_EVENTS_PER_COLUMN}.",
             "use fewer columns or add cases; expect lower scores on other patients",
         )
     half = facts["expected_half_width"]
     if half is not None:
         n = facts["test_positive_groups"] + facts["test_negative_groups"]
+        positive, against = (
+            ("positive", "") if "rarest" not in facts else (facts["rarest"], " of this class against the rest")
+        )
         yield Finding(
             "interval_width",
             "warn" if half > WANTED_HALF_WIDTH else "note",
-            f"An AUROC of {ASSUMED_AUROC:g} on {n} independent test cases ({facts['test_positive_groups']} positive) has "
-            f"a 95 % interval of about +-{half:.2f}; for +-{WANTED_HALF_WIDTH:g} the test part needs "
+            f"An AUROC of {ASSUMED_AUROC:g}{against} on {n} independent test cases "
+            f"({facts['test_positive_groups']} {positive}) has a 95 % interval of about +-{half:.2f}; for "
+            f"+-{WANTED_HALF_WIDTH:g} the test part needs "
             f"{facts['needed_test_groups']} cases.",
             "read scores with their intervals; a smaller difference cannot be detected",
         )
+
+
+def _rarer(facts: dict[str, Any]) -> str:
+    return f"rarest class ({facts['rarest']})" if "rarest" in facts else "rarer label"
+
+
+def _rarest_against_rest(audited: AuditInput) -> tuple[NDArray[np.int64], str]:
+    """Return [records] labels 0, 1 or -1, and the class that is 1; empty for a binary outcome."""
+    labels, classes = audited.cohort.labels, audited.cohort.classes
+    if not classes:
+        return labels, ""
+    counts = [len(np.unique(audited.groups.index[labels == label])) for label in range(len(classes))]
+    rarest = int(np.argmin(counts))
+    return np.where(labels < 0, labels, labels == rarest).astype(np.int64), classes[rarest]
 
 
 def _test_groups(audited: AuditInput, groups: dict[int, int]) -> list[int]:
     """Return the numbers of independent negative and positive cases in the test part, audited or of default size."""
     if audited.part is None:
         return [round(SplitConfig().test * groups[label]) for label in (0, 1)]
-    labels, index = audited.cohort.labels, audited.groups.index
+    (labels, _), index = _rarest_against_rest(audited), audited.groups.index
     return [len(np.unique(index[(audited.part == TEST) & (labels == label)])) for label in (0, 1)]

@@ -149,11 +149,15 @@ def show_result(
     for caution in cautions:
         console.print(f"[bold red]caution:[/] {plain(caution)}", highlight=False)
     counts = metrics.counts.test
+    several = bool(counts.classes)
+    positive = ", ".join(f"{count} {name}" for name, count in counts.classes.items()) or f"{counts.positive} positive"
     table = Table(
-        title=f"{counts.records} test records, {counts.positive} positive, {counts.groups} groups "
+        title=f"{counts.records} test records, {plain(positive)}, {counts.groups} groups "
         f"({_score_kind(metrics.provenance)})"
     )
     names = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier", "balanced_accuracy": "bal. acc."}
+    if several:
+        names |= {"auroc": "macro AUROC", "auprc": "macro AUPRC"}
     for name in ("model", *names.values()):
         table.add_column(name, no_wrap=True, justify="left" if name == "model" else "right")
     rows = {metrics.primary: metrics.test, **metrics.baselines}
@@ -217,20 +221,23 @@ def show_prediction(prediction: Prediction, *, uses_graph: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from cardiograph.containers import DECISIONS
-
     console = Console()
-    position = "the threshold is void"
-    if prediction.threshold is not None:
-        position = f"{'at or above' if prediction.positive else 'below'} the threshold {prediction.threshold:.3f}"
+    position = " (the threshold is void)"
+    if prediction.classes:
+        position = ""
+    elif prediction.threshold is not None:
+        position = f" ({'at or above' if prediction.positive else 'below'} the threshold {prediction.threshold:.3f})"
     interval = ""
     if prediction.low is not None and prediction.high is not None:
         interval = f", between {prediction.low:.3f} and {prediction.high:.3f}"
     console.print(
-        f"[bold]{plain(prediction.outcome)}: {prediction.probability:.3f}[/]{interval} ({position})",
+        f"[bold]{plain(prediction.headline)}: {prediction.probability:.3f}[/]{interval}{position}",
         highlight=False,
     )
-    console.print(f"decision: {plain(DECISIONS.get(prediction.decision, prediction.decision))}", highlight=False)
+    if prediction.classes:
+        shares = sorted(prediction.classes.items(), key=lambda pair: -pair[1])
+        console.print(plain(", ".join(f"{name} {share:.3f}" for name, share in shares)), highlight=False)
+    console.print(f"decision: {plain(prediction.decision_in_words)}", highlight=False)
     if prediction.missing:
         console.print(
             f"missing: {plain(', '.join(BLOCK_NAMES.get(b, b) for b in prediction.missing))}", highlight=False
@@ -249,7 +256,7 @@ def show_prediction(prediction: Prediction, *, uses_graph: bool) -> None:
     )
     for neighbour in prediction.neighbours:
         values = ["-" if value is None else f"{value:g}" for value in neighbour.clinical.values()]
-        label = "unlabelled" if neighbour.label < 0 else str(neighbour.label)
+        label = "unlabelled" if neighbour.label < 0 else plain(neighbour.class_name or str(neighbour.label))
         table.add_row(plain(neighbour.record_id), f"{neighbour.distance:.2f}", label, *values)
     console.print(table)
     console.print(f"based on: {plain(prediction.provenance)}", highlight=False)

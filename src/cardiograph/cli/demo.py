@@ -13,7 +13,7 @@ from cardiograph.cli.synth import synthesise
 from cardiograph.errors import ConfigError
 
 DEMO: dict[str, Any] = {
-    "outcome": "heart failure (synthetic)",
+    "outcome": {"name": "heart failure (synthetic)"},
     "split": {"train": 0.48, "val": 0.32, "test": 0.20},
 }
 """Settings of the demo.

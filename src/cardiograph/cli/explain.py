@@ -66,7 +66,8 @@ def _effects(explanation: Explanation) -> Table:
 
     from cardiograph.cli.console import plain
 
-    table = Table("from", "value", title="effects on the probability")
+    of_class = "" if explanation.class_name is None else f" of {plain(explanation.class_name)}"
+    table = Table("from", "value", title=f"effects on the probability{of_class}")
     table.add_column("points", justify="right")
     table.add_row("no page, no clinical value", "", f"{explanation.base * 100:.1f}")
     for each in explanation.clinical.effects:

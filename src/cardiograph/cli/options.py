@@ -184,7 +184,7 @@ class CohortOptions(ReadingOptions):
         typer.Option(help="Settings in TOML; `cardiograph config` writes all of them with their meaning."),
     ] = None
     outcome: Annotated[
-        str | None, typer.Option(help="What label 1 means, in your own words."), Setting("", "outcome")
+        str | None, typer.Option(help="What label 1 means, in your own words."), Setting("outcome", "name")
     ] = None
     modality: Annotated[
         str | None,

@@ -90,6 +90,10 @@ def predict(  # noqa: PLR0913 - a command has its options
     explained: Annotated[
         bool, typer.Option("--explain", help="Also show the effects of values, page and similar records.")
     ] = False,
+    of_class: Annotated[
+        str | None,
+        typer.Option("--class", help="With --explain: the class to explain.", show_default="the most likely one"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
@@ -100,9 +104,12 @@ def predict(  # noqa: PLR0913 - a command has its options
         from cardiograph.containers import Query
 
         query = Query(patient.ecg, clinical, patient_id=patient.patient_id, gate=gate)
-        _predict_patient(source, query, reading, explained=explained, as_json=as_json)
+        if of_class is not None and not explained:
+            message = f"--class {of_class}: names the class that --explain explains; add --explain, or leave it out"
+            raise ConfigError(message)
+        _predict_patient(source, query, reading, explained=of_class or explained, as_json=as_json)
         return
-    if patient.ecg is not None or clinical or patient.patient_id is not None or explained:
+    if patient.ecg is not None or clinical or patient.patient_id is not None or explained or of_class is not None:
         message = (
             "--table scores the patients of a file; it cannot be combined with --ecg, --patient-id, --explain or values"
         )
@@ -139,14 +146,16 @@ def _clinical_values(source: Path | ServiceClient, patient: PatientOptions) -> d
 
 
 def _predict_patient(
-    source: Path | ServiceClient, query: Query, reading: Mapping[str, Any], *, explained: bool, as_json: bool
+    source: Path | ServiceClient, query: Query, reading: Mapping[str, Any], *, explained: bool | str, as_json: bool
 ) -> None:
+    """Show the prediction for a patient, and its explanation; a text names the class to be explained."""
     from cardiograph.cli import console
     from cardiograph.registry import WITHOUT_GRAPH
 
     explanation = None
     if explained:
-        explanation, model = explanation_and_model(source, query, reading)
+        of_class = None if explained is True else explained
+        explanation, model = explanation_and_model(source, query, reading, of_class)
         prediction = explanation.prediction
     else:
         prediction, model = prediction_and_model(source, query, reading, named=not as_json)
@@ -196,7 +205,7 @@ def prediction_and_model(
 
 
 def explanation_and_model(
-    source: Path | ServiceClient, query: Query, reading: Mapping[str, Any]
+    source: Path | ServiceClient, query: Query, reading: Mapping[str, Any], of_class: str | None
 ) -> tuple[Explanation, str]:
     """Return the explanation of a patient's prediction, and the name of the model.
 
@@ -210,7 +219,7 @@ def explanation_and_model(
     from cardiograph.inference import Predictor
 
     predictor = Predictor.load(source).with_pages(**reading)
-    return explain(predictor, query), predictor.bundle.served.model.name
+    return explain(predictor, query, class_name=of_class), predictor.bundle.served.model.name
 
 
 def table_predictions(

@@ -74,6 +74,9 @@ def show_run(run: Path, metrics: RunMetrics, result: RunResult | None = None, *,
 
     facts = RunDirectory(run).read_json("run.json")
     report, cautions, notes = run / "report.html", facts["cautions"], facts["page_notes"]
+    if classes := metrics.counts.test.classes:
+        several = f"the label has {len(classes)} classes and the model predicts one of them; --positive makes it binary"
+        notes = [several, *notes]
     if as_json:
         content: dict[str, Any] = {
             "run": str(run),

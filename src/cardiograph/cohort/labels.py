@@ -1,4 +1,4 @@
-"""Labels of records: 0, 1 or unlabelled, from numbers or from classes that the user declares positive."""
+"""Labels of records: 0, 1 or unlabelled, from numbers or positive classes; or several classes, numbered by name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from cardiograph.cohort.cells import MISSING_WORDS, as_option
 from cardiograph.cohort.identity import RowIssue
 from cardiograph.cohort.tables import Cell, as_text
+from cardiograph.config import OutcomeKind
 from cardiograph.containers import class_key
 from cardiograph.errors import Issue
 from cardiograph.schema import UNLABELLED
 
 NO_CLASS = (MISSING_WORDS - {"none", "nil"}) | {"not known", "not available", "undetermined", "unlabelled", "unlabeled"}
 """Words, in lower case, for an unknown outcome; ``none`` is not among them, because it can be the healthy class."""
+
+MIN_CLASSES, MAX_FOUND_CLASSES = 3, 20
+"""Smallest number of classes of a multiclass outcome, and largest number that is taken for one without being named so."""
 
 
 def class_names(cells: Sequence[Cell], missing: frozenset[str]) -> list[str]:
@@ -50,6 +54,59 @@ def read_labels(
     labels = np.array([numbers.get(name, UNLABELLED) for name in names], dtype=np.int64)
     issues = [(row, _not_a_label(name, where(row))) for row, name in enumerate(names) if name not in numbers]
     return labels, issues or [(-1, issue) for issue in _one_class(labels, names)]
+
+
+def several_classes(names: Sequence[str], positive: Sequence[str], kind: OutcomeKind) -> tuple[str, ...]:
+    """Return the classes of a multiclass outcome in the order of their labels; empty if the outcome is binary.
+
+    Args:
+        names: [records] class names as written; empty if unknown.
+        positive: Classes with label 1 of a binary outcome.
+        kind: ``auto`` means multiclass for 3 to 20 different words, none of them a number, without ``positive``: a 2 among
+            labels 0 and 1 is a fault, and so is a measurement in the column of the labels.
+    """
+    found = {name for name in names if name and not _means_unknown(name, ())}
+    numbers = {name: number for name in found if (number := _number(name)) is not None}
+    words = not numbers and MIN_CLASSES <= len(found) <= MAX_FOUND_CLASSES and not positive
+    if kind == "multiclass" or (kind == "auto" and words):
+        return tuple(sorted(found, key=lambda name: (numbers.get(name, 0.0), name)))
+    return ()
+
+
+def read_classes(
+    names: Sequence[str], classes: Sequence[str], where: Callable[[int], str]
+) -> tuple[NDArray[np.int64], list[RowIssue]]:
+    """Convert class names to the labels of a multiclass outcome, and check them.
+
+    Args:
+        names: [records] class names as written; empty if unknown.
+        classes: Result of :func:`several_classes`.
+        where: Function that describes the place of a row.
+
+    Returns:
+        [records] labels 0, 1, ... or -1 (unlabelled or invalid), and the faults as in :func:`read_labels`.
+    """
+    number = {name: label for label, name in enumerate(classes)}
+    labels = np.array([number.get(name, UNLABELLED) for name in names], dtype=np.int64)
+    words = [(row, _no_class(name, where(row))) for row, name in enumerate(names) if name and name not in number]
+    found = [*_spelling_issues(names, ()), *_few_classes(labels, names, classes)]
+    return labels, [*words, *((-1, issue) for issue in found)]
+
+
+def _few_classes(labels: NDArray[np.int64], names: Sequence[str], classes: Sequence[str]) -> Iterator[Issue]:
+    if len(classes) < 2:
+        yield from _one_class(np.minimum(labels, 0), names)
+    elif len(classes) < MIN_CLASSES:
+        rule = f"outcome.kind = 'multiclass' needs at least {MIN_CLASSES} classes"
+        remedy = f"for two classes name the one with label 1: --positive {as_option(classes[0])}"
+        yield Issue("column", "label", f"the classes {' and '.join(classes)}", rule, remedy, "two_classes")
+
+
+def _number(name: str) -> float | None:
+    try:
+        return float(name)
+    except ValueError:
+        return None
 
 
 def positive_classes(positive: Sequence[str], found: Sequence[str]) -> tuple[str, ...]:
@@ -108,7 +165,10 @@ def _not_a_label(name: str, where: str) -> Issue:
     if name.lower() in NO_CLASS:
         return _no_class(name, where)
     rule = "a label is 0, 1 or empty (unknown)"
-    remedy = "if labels are words, name the classes with label 1: --positive CLASS,..."
+    remedy = (
+        "if labels are words, name the classes with label 1: --positive CLASS,...; to predict one of several classes: "
+        "cardiograph run --set outcome.kind=multiclass"
+    )
     return Issue(where, "label", name[:40], rule, remedy, "label")
 
 

@@ -28,7 +28,7 @@ from cardiograph.cohort.identity import (
     split_issues,
     unknown_issues,
 )
-from cardiograph.cohort.labels import class_names, read_labels
+from cardiograph.cohort.labels import class_names, read_classes, read_labels, several_classes
 from cardiograph.cohort.measurements import (
     column_issues,
     column_notes,
@@ -39,7 +39,7 @@ from cardiograph.cohort.measurements import (
     read_values,
 )
 from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
-from cardiograph.config import CohortConfig
+from cardiograph.config import UNNAMED_OUTCOME, CohortConfig, OutcomeConfig, OutcomeKind
 from cardiograph.containers import Cohort, Origin, identifier
 from cardiograph.errors import CohortError, Issue
 from cardiograph.issue_groups import counted
@@ -53,7 +53,7 @@ def read_cohort(
     path: Path,
     config: CohortConfig,
     *,
-    outcome: str,
+    outcome: str | OutcomeConfig,
     labelled: bool = True,
     one_class: bool = False,
     reads: Collection[str] | None = None,
@@ -67,7 +67,7 @@ def read_cohort(
     Args:
         path: CSV, TSV, Excel or Parquet table with one row per ECG, or a folder with one folder per class.
         config: Column map, conversions, missing values, positive classes, additional variables and modality.
-        outcome: Name of label 1.
+        outcome: Name and kind of the outcome; a text is the name of label 1 of a binary outcome.
         labelled: Whether to read labels and split; False for patients to be scored.
         one_class: Whether to accept records of only one class or without labels, because no model is trained on them.
         reads: Names of the clinical variables of a trained model to which the records are given.
@@ -79,17 +79,25 @@ def read_cohort(
     Raises:
         CohortError: If the input has faults; the issues say how to fix each of them.
     """
-    draft = draft_cohort(path, config, labelled=labelled, reads=reads)
+    named = OutcomeConfig(name=outcome, kind="binary") if isinstance(outcome, str) else outcome
+    draft = draft_cohort(path, config, labelled=labelled, kind=named.kind, reads=reads)
     table, issues, located = draft.build()
     issues += [issue for _, issue in located]
     if one_class:
         issues = [issue for issue in issues if issue.code not in ("one_class", "no_labels")]
     if issues:
         raise CohortError(headline(draft.raw.name, issues), issues)
-    return draft.cohort(path, table, outcome)
+    return draft.cohort(path, table, named.name)
 
 
-def draft_cohort(path: Path, config: CohortConfig, *, labelled: bool, reads: Collection[str] | None = None) -> _Draft:
+def draft_cohort(
+    path: Path,
+    config: CohortConfig,
+    *,
+    labelled: bool,
+    kind: OutcomeKind = "binary",
+    reads: Collection[str] | None = None,
+) -> _Draft:
     """Read a table and match its columns without interpreting cells; arguments as in :func:`read_cohort`."""
     raw = read_folder(path) if path.is_dir() else read_table(path)
     if not raw.rows:
@@ -98,7 +106,7 @@ def draft_cohort(path: Path, config: CohortConfig, *, labelled: bool, reads: Col
         config = _for_queries(config, raw.header)
     variables = known_variables(config, reads)
     columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config, labelled=labelled)
-    return _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled)
+    return _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled, kind)
 
 
 def _for_queries(config: CohortConfig, header: Sequence[str]) -> CohortConfig:
@@ -156,6 +164,7 @@ class _Draft:
     variables: tuple[ClinicalVariable, ...]
     config: CohortConfig
     labelled: bool
+    kind: OutcomeKind
 
     def build(self) -> tuple[pd.DataFrame, list[Issue], list[RowIssue]]:
         """Return the table of the cohort, the faults of file, header and columns, and the faults of rows."""
@@ -167,7 +176,10 @@ class _Draft:
         values, located = read_values(cells, readings, where)
         located += list(self.unknown_records(values, located, where))
         names = class_names(self.cells("label"), missing_values(self.config, "label") - {"0", "1"})
-        labels, label_issues = read_labels(names, self.config.positive, where)
+        classes = several_classes(names, self.config.positive, self.kind)
+        labels, label_issues = (
+            read_classes(names, classes, where) if classes else read_labels(names, self.config.positive, where)
+        )
         located += label_issues if "label" in source else []
         located += self.text_issues(where)
         issues += [*self.absent_columns(), *column_issues(values, readings, source)]
@@ -182,7 +194,13 @@ class _Draft:
                 if reading.declared
             ],
             "ignored_columns": list(self.columns.ignored),
-            "notes": [*self.notes(), *emptied_notes(cells, readings), *column_notes(values, readings, source)],
+            "classes": list(classes),
+            "notes": [
+                *_class_notes(classes, self.kind),
+                *self.notes(),
+                *emptied_notes(cells, readings),
+                *column_notes(values, readings, source),
+            ],
         }
         return table, [*self.raw.issues, *self.columns.issues, *issues], located
 
@@ -190,9 +208,10 @@ class _Draft:
         """Return the cohort of a table in which :meth:`build` found no faults."""
         synthetic, notes = _synthetic(path)
         table.attrs["notes"] += [*_absent_notes(self.config, self.columns), *notes]
-        return Cohort(
-            table, self.variables, outcome, synthetic, self.unread(), {} if path.is_dir() else self.origins(table)
-        )
+        classes = tuple(table.attrs.pop("classes"))
+        outcome = "class" if classes and outcome == UNNAMED_OUTCOME else outcome
+        origins = {} if path.is_dir() else self.origins(table)
+        return Cohort(table, self.variables, outcome, synthetic, self.unread(), origins, classes)
 
     def origins(self, table: pd.DataFrame) -> dict[str, Origin]:
         """Return record id -> position in the file."""
@@ -306,6 +325,14 @@ class _Draft:
             return f"row {lines[row]} (record {names[row]!r})" if names[row] else f"row {lines[row]}"
 
         return where
+
+
+def _class_notes(classes: Sequence[str], kind: OutcomeKind) -> Iterator[str]:
+    if classes and kind == "auto":
+        yield (
+            f"the label has {len(classes)} classes ({', '.join(classes)}), and none was named as positive: the model "
+            "predicts one of them (outcome.kind = 'multiclass'); --positive CLASS,... makes the outcome binary"
+        )
 
 
 _SUBJECTS = {

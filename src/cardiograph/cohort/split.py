@@ -15,6 +15,9 @@ from cardiograph.schema import UNLABELLED
 Counts = NDArray[np.int64]
 
 
+BINARY = ("0", "1")
+"""Names of the labels of a binary outcome in messages."""
+
 _VIOLATION_WEIGHT = 1e6
 """Cost of a violated rule, relative to the cost of uneven shares."""
 
@@ -26,6 +29,7 @@ def draw_split(
     rng: np.random.Generator,
     *,
     strata: Sequence[Iterable[object]] = (),
+    classes: Sequence[str] = BINARY,
 ) -> Split:
     """Draw a split, group by group.
 
@@ -35,66 +39,87 @@ def draw_split(
     unlabelled record whose group is in the validation or test part is excluded.
 
     Args:
-        labels: [records] 0, 1 or -1 (unlabelled).
+        labels: [records] labels from 0, or -1 (unlabelled).
         groups: Groups of records that stay in one part.
         config: Shares of the labelled records.
         rng: Random generator; the same state gives the same split.
         strata: Stratum names, each [records], such as the class behind the label or the site; the shares hold within
             each stratum. Empty names and strata with fewer than three groups are ignored.
+        classes: Name of each label.
 
     Raises:
-        CohortError: If fewer than three groups have a label, so that not every part can have both labels.
+        CohortError: If fewer than three groups have a label, so that not every part can have all labels.
     """
-    counts = group_counts(labels, groups.index, strata)
-    _require_three(counts[:, :2])
+    kinds = len(classes)
+    counts = group_counts(labels, groups.index, strata, kinds=kinds)
+    _require_three(counts[:, :kinds], classes)
     targets = np.stack([_targets(total, config) for total in counts.sum(axis=0)], axis=1)
     order = rng.permutation(len(counts))
-    order = order[np.argsort(-counts[order, :2].sum(axis=1), kind="stable")]
+    order = order[np.argsort(-counts[order, :kinds].sum(axis=1), kind="stable")]
     chosen = _place(counts, targets, order, rng)
     if not _covered(counts, chosen):
-        chosen = _place(counts, targets, order, rng, seeds=_one_each(counts, order, rng))
-    _settle(chosen, counts, np.outer([config.train, config.val, config.test], counts.sum(axis=0)))
+        chosen = _place(counts, targets, order, rng, seeds=_one_each(counts, order, rng, kinds))
+    _settle(chosen, counts, np.outer([config.train, config.val, config.test], counts.sum(axis=0)), kinds)
     chosen[counts.sum(axis=1) == 0] = PARTS.index(TRAIN)
     part = np.array(PARTS)[chosen][groups.index]
+    _require_all(part, labels, classes, "the drawn split", "add patients of this class, or leave the class out")
     return Split(_exclude(part, labels), groups, "drawn")
 
 
-def given_split(parts: Sequence[str], labels: NDArray[np.int64], groups: Groups) -> Split:
+def given_split(
+    parts: Sequence[str], labels: NDArray[np.int64], groups: Groups, classes: Sequence[str] = BINARY
+) -> Split:
     """Return the split given in the table; the audit checks whether it keeps groups together.
 
     Args:
         parts: [records] ``train``, ``val`` or ``test``.
-        labels: [records] 0, 1 or -1 (unlabelled).
+        labels: [records] labels from 0, or -1 (unlabelled).
         groups: Groups of records that should be in one part.
+        classes: Name of each label.
 
     Raises:
         CohortError: If a part lacks a class.
     """
     part = np.array(parts, dtype=str)
-    for name in PARTS:
-        found = set(labels[part == name].tolist()) - {UNLABELLED}
-        if found != {0, 1}:
-            message = (
-                f"the given split has no labelled record of class {', '.join(map(str, sorted({0, 1} - found)))} in "
-                f"{name!r}; train, val and test need both classes: fix the column, or remove it to have a split drawn"
-            )
-            raise CohortError(message)
+    _require_all(part, labels, classes, "the given split", "fix the column, or remove it to have a split drawn")
     return Split(_exclude(part, labels), groups, "given")
 
 
-def group_counts(labels: NDArray[np.int64], member: NDArray[np.int64], strata: Sequence[Iterable[object]]) -> Counts:
+def _require_all(
+    part: NDArray[np.str_], labels: NDArray[np.int64], classes: Sequence[str], split: str, remedy: str
+) -> None:
+    """Raise CohortError if a part lacks a class."""
+    for name in PARTS:
+        absent = [each for label, each in enumerate(classes) if not (labels[part == name] == label).any()]
+        if absent:
+            every = "both" if len(classes) == 2 else "all"
+            message = (
+                f"{split} has no labelled record of class {', '.join(absent)} in {name!r}; train, val and test need {every} "
+                f"classes: {remedy}"
+            )
+            raise CohortError(message)
+
+
+def group_counts(
+    labels: NDArray[np.int64],
+    member: NDArray[np.int64],
+    strata: Sequence[Iterable[object]],
+    *,
+    kinds: int = 2,
+) -> Counts:
     """Count labelled records in each group.
 
     Args:
-        labels: [records] 0, 1 or -1 (unlabelled).
+        labels: [records] labels from 0, or -1 (unlabelled).
         member: [records] group number of each record, from 0.
         strata: Stratum names, each [records]; see :func:`draw_split`.
+        kinds: Number of different labels.
 
     Returns:
-        [groups, columns] numbers of records with label 0, with label 1, and of each stratum with at least three groups.
+        [groups, columns] numbers of records with each label, and of each stratum with at least three groups.
     """
     labelled, size = labels >= 0, int(member.max()) + 1
-    counts = [np.bincount(member[labels == label], minlength=size) for label in (0, 1)]
+    counts = [np.bincount(member[labels == label], minlength=size) for label in range(kinds)]
     for names in strata:
         texts = np.array(["" if name is None or name != name else str(name) for name in names], dtype=str)
         known, number = np.unique(texts, return_inverse=True)
@@ -106,12 +131,19 @@ def group_counts(labels: NDArray[np.int64], member: NDArray[np.int64], strata: S
     return np.stack(counts, axis=1).astype(np.int64)
 
 
-def _require_three(counts: Counts) -> None:
+def _require_three(counts: Counts, classes: Sequence[str]) -> None:
     holders = (counts > 0).sum(axis=0)
-    if holders.min() < len(PARTS):
+    few = [f"class {name} is in {count} group(s)" for name, count in zip(classes, holders, strict=True) if count < 3]
+    if few and len(classes) == 2:
         message = (
             f"the cohort cannot be split: label 0 is in {holders[0]} group(s) and label 1 in {holders[1]}; at least "
             "3 groups of each are needed, so that train, val and test all have both: add patients of the rarer class"
+        )
+        raise CohortError(message)
+    if few:
+        message = (
+            f"the cohort cannot be split: {', '.join(few)}; at least 3 groups of each class are needed, so that train, "
+            "val and test all have it: add patients, check the spelling, or leave the class out"
         )
         raise CohortError(message)
 
@@ -164,19 +196,20 @@ def _covered(counts: Counts, chosen: Counts) -> bool:
     return all((counts[chosen == part] > 0).any(axis=0).all() for part in range(len(PARTS)))
 
 
-def _one_each(counts: Counts, order: Counts, rng: np.random.Generator) -> dict[int, int]:
+def _one_each(counts: Counts, order: Counts, rng: np.random.Generator, kinds: int) -> dict[int, int]:
     """Choose small groups that give every part a record of each label and then of each stratum, the rarest first.
 
-    Both labels are always covered, as are strata whose groups have no other stratum. If groups have several strata, it
-    can be impossible to cover all of them.
+    Both labels of a binary outcome are always covered, as are strata whose groups have no other stratum. If groups have
+    several strata or several of many labels, it can be impossible to cover all of them.
 
     Returns:
         Group -> part.
     """
     parts = [int(part) for part in rng.permutation([PARTS.index(VAL), PARTS.index(TEST)])] + [PARTS.index(TRAIN)]
-    rarest_first = np.argsort((counts[:, 2:] > 0).sum(axis=0), kind="stable")
+    rarest_first = np.argsort((counts[:, kinds:] > 0).sum(axis=0), kind="stable")
     seeds: dict[int, int] = {}
-    for column in (1, 0, *(2 + rarest_first)):
+    labels = (1, 0) if kinds == 2 else np.argsort((counts[:, :kinds] > 0).sum(axis=0), kind="stable")
+    for column in (*labels, *(kinds + rarest_first)):
         having = {part for group, part in seeds.items() if counts[group, column]}
         lacking = [part for part in parts if part not in having]
         free = [int(group) for group in order[::-1] if counts[group, column] and int(group) not in seeds]
@@ -184,16 +217,19 @@ def _one_each(counts: Counts, order: Counts, rng: np.random.Generator) -> dict[i
     return seeds
 
 
-def _settle(chosen: Counts, counts: Counts, wanted: NDArray[np.float64]) -> None:
+def _settle(chosen: Counts, counts: Counts, wanted: NDArray[np.float64], kinds: int) -> None:
     """Move or exchange groups until each part has all strata and deviates from its shares by at most the largest group.
 
     Args:
         chosen: [groups] part of each group; changed in place.
         counts: [groups, columns] labelled records.
         wanted: [parts, columns] target numbers of labelled records.
+        kinds: Number of different labels, whose columns come first.
     """
-    limit = np.full(counts.shape[1], counts[:, :2].sum(axis=1).max())
-    limit[:2] *= max(1, counts.shape[1] - 2)  # the deviation of a label is the sum of the deviations of its strata
+    limit = np.full(counts.shape[1], counts[:, :kinds].sum(axis=1).max())
+    limit[:kinds] *= max(
+        1, counts.shape[1] - kinds
+    )  # the deviation of a label is the sum of the deviations of its strata
 
     def cost(held: Counts, part: int) -> NDArray[np.float64]:
         deviation = np.abs(held - wanted[part])
@@ -253,26 +289,25 @@ def split_groups(
 ) -> Split:
     """Hold out whole groups for validation.
 
-    The share holds among groups with label 1 only, with label 0 only and with both labels, and approximately within
-    each combination of strata. No group is held out if either part would have fewer than :data:`MIN_HELD_OUT_GROUPS`
-    groups of a label. Groups without a label stay in the training part; an unlabelled record of a held-out group is
-    excluded.
+    The share holds among groups with each combination of labels, and approximately within each combination of strata. No
+    group is held out if either part would have fewer than :data:`MIN_HELD_OUT_GROUPS` groups of a label. Groups without a
+    label stay in the training part; an unlabelled record of a held-out group is excluded.
 
     Args:
-        labels: [records] 0, 1 or -1 (unlabelled).
+        labels: [records] labels from 0, or -1 (unlabelled).
         groups: Groups of records that stay in one part.
         share: Share of the groups to hold out, 0..1.
         rng: Random generator.
         strata: Stratum names, each [records]; see :func:`draw_split`.
     """
-    holds = np.stack(
-        [np.bincount(groups.index[labels == label], minlength=len(groups)) > 0 for label in (0, 1)], axis=1
-    )
-    kind = holds @ np.array([1, 2])
-    stratum = np.unique(group_counts(labels, groups.index, strata) > 0, axis=0, return_inverse=True)[1]
+    kinds = max(2, int(labels.max()) + 1)
+    holds = group_counts(labels, groups.index, (), kinds=kinds) > 0
+    kind = np.where(holds.any(axis=1), np.unique(holds[:, ::-1], axis=0, return_inverse=True)[1], -1)
+    counts = group_counts(labels, groups.index, strata, kinds=kinds)
+    stratum = np.unique(counts > 0, axis=0, return_inverse=True)[1]
     drawn = rng.permutation(len(groups))
     held = np.zeros(len(groups), dtype=bool)
-    for each in (1, 2, 3):
+    for each in np.unique(kind[kind >= 0]):
         of_kind = drawn[kind[drawn] == each]
         of_kind = of_kind[np.argsort(_spread_keys(stratum[of_kind]), kind="stable")]
         held[of_kind[: int(np.floor(share * len(of_kind) + 0.5))]] = True

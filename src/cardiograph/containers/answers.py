@@ -18,14 +18,16 @@ class Neighbour:
     Args:
         record_id: Id of the record.
         distance: Distance to the patient in the search space.
-        label: 0, 1 or -1 (unlabelled).
+        label: Label from 0, or -1 (unlabelled).
         clinical: Clinical values in their units; None if missing.
+        class_name: Name of its class, with several classes; None for a binary outcome or without a label.
     """
 
     record_id: str
     distance: float
     label: int
     clinical: dict[str, float | None]
+    class_name: str | None = None
 
 
 DECISIONS = {
@@ -34,6 +36,9 @@ DECISIONS = {
     "void": "void: the run was extended and not renewed",
     "no estimate": "none: the model reproduces a faulty protocol, so its score means nothing for a patient",
     "too few": "none: too few validation records to say how sure this is",
+    "one class": "one class: all others can be ruled out",
+    "several classes": "several classes: they cannot be told apart at the known error rate",
+    "unlike all": "unlike all: the patient differs from the validation records of every class",
 }
 """Decisions with their explanation; ``positive`` and ``negative`` need none."""
 
@@ -47,11 +52,11 @@ class Prediction:
     """Prediction for one patient.
 
     Args:
-        probability: Probability of the outcome, 0..1.
+        probability: Probability of the outcome, 0..1; with several classes that of the most likely class.
         positive: Whether ``probability >= threshold``; None without a valid threshold.
         threshold: Decision threshold chosen on validation rows; None if void, because the run was extended and not
-            recalibrated.
-        outcome: Name of label 1.
+            recalibrated, and with several classes.
+        outcome: Name of label 1, or of what several classes describe.
         neighbours: Similar reference records, nearest first.
         provenance: Origin of the training data, as text.
         warnings: Warnings for the reader, such as values outside the training range, missing values or a known page.
@@ -60,9 +65,13 @@ class Prediction:
         high: Upper end of the interval.
         decision: Decision of the conformal set: ``positive``, ``negative``, ``can't tell``, ``unlike both``;
             ``too few`` if a class has too few validation records, ``void`` if the threshold is void, and
-            ``no estimate`` for a model that reproduces faults.
+            ``no estimate`` for a model that reproduces faults. With several classes ``one class``,
+            ``several classes`` or ``unlike all``, see ``conformal_set``.
         novelty: Share of training records that are nearer to their neighbours than this patient; None if not computed.
         readings: What the encoder itself reads in the ECG; None without readable leads, or with another encoder.
+        classes: Class -> probability, with several classes; they add up to 1. Empty for a binary outcome.
+        likely: The most likely of several classes; None for a binary outcome.
+        conformal_set: Classes that cannot be ruled out, most likely first; None without sets, and for a binary outcome.
     """
 
     probability: float
@@ -78,6 +87,20 @@ class Prediction:
     decision: str = "too few"
     novelty: float | None = None
     readings: Readings | None = None
+    classes: dict[str, float] = field(default_factory=dict)
+    likely: str | None = None
+    conformal_set: tuple[str, ...] | None = None
+
+    @property
+    def headline(self) -> str:
+        """The outcome, or the most likely class, to which ``probability`` belongs."""
+        return self.outcome if self.likely is None else f"most likely {self.outcome} {self.likely}"
+
+    @property
+    def decision_in_words(self) -> str:
+        """Decision with its explanation and the classes of the conformal set."""
+        words = DECISIONS.get(self.decision, self.decision)
+        return f"{words} ({', '.join(self.conformal_set)})" if self.conformal_set else words
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -99,14 +122,21 @@ class Prediction:
     def _repr_html_(self) -> str:
         """Return the prediction and its similar records as an HTML table, for notebooks."""
         interval = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
-        caption = f"{self.outcome}: {self.probability:.3f}{interval}; {self.decision}"
+        caption = f"{self.headline}: {self.probability:.3f}{interval}; {self.decision}"
         names = list(self.neighbours[0].clinical) if self.neighbours else []
-        rows = [(n.record_id, f"{n.distance:.2f}", n.label, *n.clinical.values()) for n in self.neighbours]
+        rows = [
+            (n.record_id, f"{n.distance:.2f}", n.class_name or n.label, *n.clinical.values()) for n in self.neighbours
+        ]
         return html_table(("similar record", "distance", "label", *names), rows, caption=caption)
 
     def as_row(self) -> dict[str, Any]:
         """Return the cells for a table of predictions; lists are joined by semicolons."""
         row = {name: getattr(self, name) for name in _ROW_FIELDS}
+        if self.classes:
+            each = {f"probability_{name}": share for name, share in self.classes.items()}
+            sets = "" if self.conformal_set is None else "; ".join(self.conformal_set)
+            row = {"likely": self.likely, "probability": self.probability, **each, "conformal_set": sets}
+            row |= {"decision": self.decision, "novelty": self.novelty}
         lists = {"missing": self.missing, "neighbours": [each.record_id for each in self.neighbours]}
         return {**row, **{name: "; ".join(each) for name, each in {**lists, "warnings": self.warnings}.items()}}
 

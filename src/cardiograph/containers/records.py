@@ -70,16 +70,17 @@ class Cohort:
 
     Args:
         table: One row per record (ECG of a patient), in the order of the input, index 0..n-1. Columns ``record_id``
-            (str, unique), ``patient_id`` (str, or None if not given), ``label`` (int64: 0, 1, -1 unlabelled),
+            (str, unique), ``patient_id`` (str, or None if not given), ``label`` (int64 from 0; -1 unlabelled),
             ``class_name`` (str: the label as written by the user), ``ecg`` (str: absolute path, or None), ``split``
             (str or None), ``site`` and ``acquired_at`` if given, and a float64 column per clinical variable (NaN:
             missing).
         variables: Clinical variables of the cohort, in the order of their columns in the node features.
-        outcome: Name of label 1.
+        outcome: Name of label 1, or of what several classes describe.
         synthetic: Whether patients and labels come from :mod:`cardiograph.synthesis`.
         unread: Columns of the input that are not in ``table``, with cells as written; None if there are none. Only the
             audit uses them, never a model.
         origins: Record id -> position in the input table, for messages; empty for a folder of pages.
+        classes: Names of labels 0, 1, 2, ... of an outcome with several classes; empty for a binary outcome.
     """
 
     table: pd.DataFrame
@@ -88,6 +89,7 @@ class Cohort:
     synthetic: bool = False
     unread: pd.DataFrame | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         columns = {"record_id", "patient_id", "label", "class_name", "ecg", "split", *(v.name for v in self.variables)}
@@ -100,8 +102,13 @@ class Cohort:
         return len(self.table)
 
     @property
+    def class_count(self) -> int:
+        """Number of different labels."""
+        return len(self.classes) or 2
+
+    @property
     def labels(self) -> NDArray[np.int64]:
-        """[records] 0, 1 or -1 (unlabelled)."""
+        """[records] 0, 1, ... or -1 (unlabelled)."""
         return self.table["label"].to_numpy(np.int64)
 
     @property

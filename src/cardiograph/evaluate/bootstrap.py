@@ -1,4 +1,4 @@
-"""Bootstrap intervals from whole groups, stratified by whether a group has a positive record.
+"""Bootstrap intervals from whole groups, stratified by the highest label of a group: whether it has a positive record.
 
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile interval). Whole groups are drawn,
 because the records of one patient are not independent (Davison and Hinkley, "Bootstrap Methods and their Application",
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.metrics import METRICS, check, score, weighted_scores
+from cardiograph.evaluate.metrics import METRICS, check, metrics_of, score, weighted_scores
 from cardiograph.evaluate.results import Score
 
 Floats = NDArray[np.float64]
@@ -49,12 +49,13 @@ class Interval:
 def group_weights(
     labels: Labels, groups: NDArray[np.int64], *, resamples: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
-    """Draw groups with replacement, separately among groups with and without a positive record.
+    """Draw groups with replacement, separately among groups with each highest label.
 
-    Each stratum keeps its number of groups, so the only group of a stratum is in every resample.
+    With two labels these are the groups with and without a positive record. Each stratum keeps its number of groups, so
+    the only group of a stratum is in every resample.
 
     Args:
-        labels: [n] 0 or 1.
+        labels: [n] labels from 0.
         groups: [n] group of each record, any integers.
         resamples: Total number of resamples.
         rng: Random generator.
@@ -64,8 +65,7 @@ def group_weights(
     """
     _, group_of = np.unique(groups, return_inverse=True)
     size = int(group_of.max()) + 1 if len(group_of) else 0
-    has_positive = np.bincount(group_of, weights=labels, minlength=size) > 0
-    strata = [np.flatnonzero(has_positive == side) for side in (True, False)]
+    strata = _strata(labels, group_of, size)
     chunk = max(1, CHUNK_CELLS // max(1, len(labels)))
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)
@@ -77,6 +77,13 @@ def group_weights(
         yield counts[:, group_of]
 
 
+def _strata(labels: Labels, group_of: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
+    """Return the groups with each highest label, from the last label to 0."""
+    highest = np.zeros(size, dtype=np.int64)
+    np.maximum.at(highest, group_of, labels)
+    return [np.flatnonzero(highest == label) for label in range(int(labels.max(initial=1)), -1, -1)]
+
+
 def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and the three knobs of a bootstrap
     labels: Labels,
     probabilities: Mapping[str, Floats],
@@ -86,19 +93,19 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     resamples: int,
     confidence: float,
     rng: np.random.Generator,
-    names: Sequence[str] = tuple(METRICS),
+    names: Sequence[str] | None = None,
 ) -> dict[str, dict[str, Interval]]:
     """Compute metrics of several models with intervals; all models share the same resamples.
 
     Args:
-        labels: [n] 0 or 1.
-        probabilities: Model -> [n] probability of label 1.
+        labels: [n] labels from 0.
+        probabilities: Model -> [n] probability of label 1, or [n, classes] of each class.
         groups: [n] group of each record.
-        thresholds: Model -> decision threshold.
+        thresholds: Model -> decision threshold; empty with several classes.
         resamples: Number of bootstrap resamples.
         confidence: Confidence level of the interval, such as 0.95.
         rng: Random generator.
-        names: Metrics to compute.
+        names: Metrics to compute; all of them if None.
 
     Returns:
         Model -> metric -> interval. The ends are NaN where the metric is undefined in more than 10 % of resamples, or
@@ -107,7 +114,11 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     Raises:
         ValueError: See :func:`cardiograph.evaluate.metrics.check`.
     """
-    few = too_few_groups(labels, groups)
+    few, metrics = too_few_groups(labels, groups), METRICS
+    for values in probabilities.values():
+        metrics = metrics_of(values)
+    names = tuple(metrics) if names is None else names
+    thresholds = {model: thresholds.get(model, math.nan) for model in probabilities}
     values_on_all = {model: score(labels, values, thresholds[model]) for model, values in probabilities.items()}
     drawn: dict[str, dict[str, list[Floats]]] = {model: {name: [] for name in names} for model in probabilities}
     for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
@@ -118,7 +129,7 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     return {
         model: {
             name: percentile_interval(
-                value[name], np.concatenate(drawn[model][name]), confidence, few=few, centred=METRICS[name].centred
+                value[name], np.concatenate(drawn[model][name]), confidence, few=few, centred=metrics[name].centred
             )
             for name in names
         }
@@ -137,9 +148,11 @@ def paired_difference(
 ) -> Interval:
     """Return the AUROC of the first model minus that of the second, both on the same resamples.
 
+    With several classes it is the macro AUROC, see :mod:`cardiograph.evaluate.class_metrics`.
+
     Args:
-        labels: [n] 0 or 1.
-        probabilities: Probabilities of the two models, [n] each.
+        labels: [n] labels from 0.
+        probabilities: Probabilities of the two models, [n] or [n, classes] each.
         groups: [n] group of each record.
         resamples: Number of bootstrap resamples.
         confidence: Confidence level of the interval.
@@ -161,8 +174,9 @@ def paired_difference(
 
 def too_few_groups(labels: Labels, groups: NDArray[np.int64]) -> bool:
     """Return whether a stratum has groups, but fewer than :data:`MIN_GROUPS`, which is too few for an interval."""
-    positive = len(np.unique(groups[labels == 1]))
-    return any(0 < count < MIN_GROUPS for count in (positive, len(np.unique(groups)) - positive))
+    _, group_of = np.unique(groups, return_inverse=True)
+    size = int(group_of.max()) + 1 if len(group_of) else 0
+    return any(0 < len(members) < MIN_GROUPS for members in _strata(labels, group_of, size))
 
 
 def percentile_interval(

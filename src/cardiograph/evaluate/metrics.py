@@ -1,4 +1,4 @@
-"""Metrics of a binary prediction: value, form for resampled records, direction, range and meaning.
+"""Metrics of a prediction: value, form for resampled records, direction, range and meaning.
 
 An undefined metric is NaN, never an exception and never 0.
 """
@@ -120,17 +120,26 @@ class Metric:
         return np.array([self.value(labels[drawn], probabilities[drawn], threshold) for drawn in rows])
 
 
+def metrics_of(probabilities: Floats) -> dict[str, Metric]:
+    """Return the metrics of [n] probabilities of a binary outcome, or of [n, classes] probabilities."""
+    from cardiograph.evaluate.class_metrics import CLASS_METRICS  # it uses the metrics of this module
+
+    return METRICS if probabilities.ndim == 1 else CLASS_METRICS
+
+
 def check(labels: Labels, probabilities: Floats) -> None:
     """Check that two arrays are labels and probabilities of the same records.
 
     Raises:
-        ValueError: If lengths differ, a label is not 0 or 1, or a probability is not within 0..1.
+        ValueError: If lengths differ, a label is not 0 or 1 (with several classes, not a class), or a probability is not
+            within 0..1.
     """
-    if labels.shape != probabilities.shape or labels.ndim != 1:
+    if labels.shape != probabilities.shape[:1] or labels.ndim != 1:
         message = f"labels {labels.shape} and probabilities {probabilities.shape} are one value per record each"
         raise ValueError(message)
-    if not np.isin(labels, (0, 1)).all():
-        message = "labels are 0 or 1; leave unlabelled records out"
+    classes = 2 if probabilities.ndim == 1 else probabilities.shape[1]
+    if not ((labels >= 0) & (labels < classes)).all():
+        message = f"labels are 0 {'or 1' if classes == 2 else f'to {classes - 1}'}; leave unlabelled records out"
         raise ValueError(message)
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         message = "probabilities are finite and within 0..1"
@@ -138,12 +147,12 @@ def check(labels: Labels, probabilities: Floats) -> None:
 
 
 def score(labels: Labels, probabilities: Floats, threshold: float) -> dict[str, float]:
-    """Compute every metric of :data:`METRICS`.
+    """Compute every metric of :func:`metrics_of`.
 
     Args:
-        labels: [n] 0 or 1.
-        probabilities: [n] probability of label 1, 0..1.
-        threshold: A record counts as positive if its probability is at least this.
+        labels: [n] labels from 0.
+        probabilities: [n] probability of label 1, 0..1; or [n, classes] of each class.
+        threshold: A record counts as positive if its probability is at least this; several classes have none.
 
     Returns:
         Metric name -> value; NaN where the metric is undefined (no record, only one class, no positive decision).
@@ -152,7 +161,7 @@ def score(labels: Labels, probabilities: Floats, threshold: float) -> dict[str, 
         ValueError: See :func:`check`.
     """
     check(labels, probabilities)
-    return {name: metric.value(labels, probabilities, threshold) for name, metric in METRICS.items()}
+    return {name: metric.value(labels, probabilities, threshold) for name, metric in metrics_of(probabilities).items()}
 
 
 def weighted_scores(
@@ -161,18 +170,21 @@ def weighted_scores(
     """Compute metrics of one model on every resample.
 
     Args:
-        labels: [n] 0 or 1.
-        probabilities: [n] probability of label 1, 0..1.
+        labels: [n] labels from 0.
+        probabilities: [n] probability of label 1, 0..1; or [n, classes] of each class.
         weights: [resamples, n] number of times each record counts, at least 0.
-        threshold: Decision threshold.
+        threshold: Decision threshold; several classes have none.
         names: Metrics to compute; None for all.
 
     Returns:
         Metric name -> [resamples], NaN where undefined.
     """
-    resamples = Resamples(labels, probabilities, weights, threshold)
+    from cardiograph.evaluate.class_metrics import ClassResamples
+
+    kind = Resamples if probabilities.ndim == 1 else ClassResamples
+    resamples, metrics = kind(labels, probabilities, weights, threshold), metrics_of(probabilities)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {name: METRICS[name].resampled(resamples) for name in names or METRICS}
+        return {name: metrics[name].resampled(resamples) for name in names or metrics}
 
 
 def confusion(labels: Labels, probabilities: Floats, threshold: float) -> NDArray[np.int64]:

@@ -14,14 +14,16 @@ class PartPredictions:
     """Labels, groups and probabilities of the same records.
 
     Args:
-        labels: [n] 0 or 1; unlabelled records are excluded.
+        labels: [n] labels from 0; unlabelled records are excluded.
         groups: [n] group of each record.
-        probabilities: Model -> [n] probability of label 1.
+        probabilities: Model -> [n] probability of label 1, or [n, classes] of each of several classes.
+        classes: Name of each label, with several classes; empty for a binary outcome.
     """
 
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
     probabilities: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if {len(self.groups), *(len(values) for values in self.probabilities.values())} - {len(self.labels)}:
@@ -35,6 +37,16 @@ class PartPredictions:
     def positives(self) -> int:
         """Number of records with label 1."""
         return int(self.labels.sum())
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """Class -> number of records; empty for a binary outcome."""
+        return {name: int((self.labels == label).sum()) for label, name in enumerate(self.classes)}
+
+    @property
+    def discrimination(self) -> str:
+        """What the metric ``auroc`` is called in sentences."""
+        return "macro AUROC" if self.classes else "AUROC"
 
     @property
     def group_count(self) -> int:
@@ -52,7 +64,7 @@ class ModelRoles:
         baseline: The model without a graph that the verdict compares with, such as ``mlp``; chosen on validation
             records.
         titles: Model -> display name, in printing order.
-        thresholds: Model -> decision threshold chosen on validation records.
+        thresholds: Model -> decision threshold chosen on validation records; empty with several classes.
         other_baselines: All other models without a graph, in printing order.
     """
 

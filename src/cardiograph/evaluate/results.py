@@ -32,11 +32,15 @@ class Score(Result):
 
 
 class PartCounts(Result):
-    """Number of records, of records with label 1, and of groups in one part of the split."""
+    """Number of records, of records with label 1, and of groups in one part of the split.
+
+    Several classes have no ``positive``, but the number of records of each class.
+    """
 
     records: StrictInt
-    positive: StrictInt
+    positive: StrictInt | None
     groups: StrictInt
+    classes: Mapping[str, StrictInt] = {}
 
 
 class Counts(Result):
@@ -170,13 +174,14 @@ class ConformalSummary(Result):
     Args:
         confidence: Configured coverage, 0..1.
         records: The validation records that the sets are based on, in words.
-        coverage: ``0`` and ``1`` -> share of the records of this class whose set contains it; None if unknown.
+        coverage: ``0`` and ``1``, or the name of each of several classes -> share of the records of this class whose set
+            contains it; None if unknown.
         decisions: Decision -> number of test records.
     """
 
     confidence: StrictFloat
     records: str
-    coverage: Mapping[Literal["0", "1"], Number]
+    coverage: Mapping[str, Number]
     decisions: Mapping[str, StrictInt]
 
 
@@ -243,6 +248,9 @@ class OwnTestScores(Result):
 class RunMetrics(Result):
     """Content of ``metrics.json``. A recalibrated run has only the fields without a default.
 
+    With several classes ``auroc`` is the macro AUROC, and what divides two classes (DeLong's test, net benefit, parts of
+    the Brier score, thresholds, subgroups) is empty.
+
     Args:
         primary: Key of the model that is kept.
         provenance: Provenance of the headline score, see :func:`cardiograph.evaluate.summary.headline_provenance`.
@@ -257,6 +265,9 @@ class RunMetrics(Result):
         counts: Sizes of the parts.
         bootstrap: Settings of the intervals.
         subgroups: Column -> subgroups of the test records.
+        by_class: Class -> metric -> score of the primary model on the test records, the class against the rest; absent
+            for a binary outcome, as is ``confusion``.
+        confusion: [classes][classes] test records by true class (rows) and most likely class (columns).
         certainty: Uncertainty of the primary model; None with injected faults.
         inflation: Optimism of a naive split; None with injected faults.
     """
@@ -274,6 +285,8 @@ class RunMetrics(Result):
     counts: Counts
     bootstrap: BootstrapSettings
     subgroups: Mapping[str, Subgroups] = {}
+    by_class: Mapping[str, Mapping[str, Score]] = {}
+    confusion: list[list[StrictInt]] = []
     certainty: Certainty | None = None
     inflation: Inflation | None = None
 

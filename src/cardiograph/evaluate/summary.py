@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from cardiograph.config import EvaluationConfig
 from cardiograph.evaluate.bootstrap import Interval, bootstrap_scores, first_of_each, paired_difference
 from cardiograph.evaluate.brier import brier_parts, error_by_chance
+from cardiograph.evaluate.class_metrics import ONE_AGAINST_REST, class_confusion
 from cardiograph.evaluate.delong import delong_test
-from cardiograph.evaluate.metrics import METRICS
+from cardiograph.evaluate.metrics import metrics_of
 from cardiograph.evaluate.net_benefit import decision_curve
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.results import (
@@ -65,13 +67,32 @@ def summarise(
         validation=on_validation[models.primary],
         baselines={name: on_test[name] for name in test.probabilities if name != models.primary},
         graph_verdict=_verdict(test, models, settings, seed),
-        delong=_delong(test, models, settings),
-        net_benefit=_net_benefit(test, settings, seed),
-        brier_parts={name: _brier_parts(test.labels, values, seed) for name, values in test.probabilities.items()},
         thresholds={name: float(value) for name, value in models.thresholds.items()},
         counts=Counts(test=_counts(test), validation=_counts(validation)),
         bootstrap=BootstrapSettings(resamples=settings.bootstrap, confidence=settings.confidence, unit="group"),
+        **(_of_classes if test.classes else _of_two_classes)(test, models, settings, seed),
     )
+
+
+def _of_two_classes(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+    """Return the results that only a binary outcome has."""
+    return {
+        "delong": _delong(test, models, settings),
+        "net_benefit": _net_benefit(test, settings, seed),
+        "brier_parts": {name: _brier_parts(test.labels, values, seed) for name, values in test.probabilities.items()},
+    }
+
+
+def _of_classes(test: PartPredictions, models: ModelRoles, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
+    """Return the results that only several classes have: each class against the rest, and the confusion matrix."""
+    probabilities = test.probabilities[models.primary]
+    by_class = {}
+    for label, name in enumerate(test.classes):
+        own = PartPredictions((test.labels == label).astype(np.int64), test.groups, {"": probabilities[:, label]})
+        intervals = _bootstrap(own, models, settings, seed, names=ONE_AGAINST_REST)[""]
+        by_class[name] = {metric: found.as_score() for metric, found in intervals.items()}
+    absent: dict[str, Any] = {"delong": None, "net_benefit": None, "brier_parts": {}}
+    return {**absent, "by_class": by_class, "confusion": class_confusion(test.labels, probabilities).tolist()}
 
 
 def headline_provenance(provenances: tuple[Provenance, ...], *, synthetic: bool = False) -> Provenance:
@@ -94,7 +115,10 @@ def _scores(
     intervals = _bootstrap(part, models, settings, seed)
     rows = first_of_each(part.groups)
     first_records = PartPredictions(
-        part.labels[rows], part.groups[rows], {name: values[rows] for name, values in part.probabilities.items()}
+        part.labels[rows],
+        part.groups[rows],
+        {name: values[rows] for name, values in part.probabilities.items()},
+        part.classes,
     )
     one_each = intervals
     if len(rows) < len(part):
@@ -112,7 +136,7 @@ def _bootstrap(
     settings: EvaluationConfig,
     seed: int,
     *,
-    names: Sequence[str] = tuple(METRICS),
+    names: Sequence[str] | None = None,
 ) -> dict[str, dict[str, Interval]]:
     return bootstrap_scores(
         part.labels,
@@ -149,6 +173,7 @@ def _verdict(test: PartPredictions, models: ModelRoles, settings: EvaluationConf
         [against(name) for name in models.other_baselines],
         records=len(test),
         confidence=settings.confidence,
+        metric=test.discrimination,
     )
 
 
@@ -180,8 +205,11 @@ def _brier_parts(labels: NDArray[np.int64], probabilities: NDArray[np.float64], 
 
 
 def _auroc(part: PartPredictions, model: str) -> float:
-    return METRICS["auroc"].value(part.labels, part.probabilities[model], 0.5)
+    probabilities = part.probabilities[model]
+    return metrics_of(probabilities)["auroc"].value(part.labels, probabilities, 0.5)
 
 
 def _counts(part: PartPredictions) -> PartCounts:
+    if part.classes:
+        return PartCounts(records=len(part), positive=None, groups=part.group_count, classes=part.class_counts)
     return PartCounts(records=len(part), positive=part.positives, groups=part.group_count)

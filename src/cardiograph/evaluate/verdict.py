@@ -45,7 +45,13 @@ class Comparison:
 
 
 def graph_verdict(
-    graph_model: Contender, chosen: Comparison, others: Sequence[Comparison] = (), *, records: int, confidence: float
+    graph_model: Contender,
+    chosen: Comparison,
+    others: Sequence[Comparison] = (),
+    *,
+    records: int,
+    confidence: float,
+    metric: str = "AUROC",
 ) -> RunVerdict:
     """Judge whether the graph helped, compared with every model without a graph.
 
@@ -58,6 +64,7 @@ def graph_verdict(
         others: Comparisons with all other baselines.
         records: Number of test records.
         confidence: Confidence level of the intervals.
+        metric: Name of the compared score.
     """
     compared = (chosen, *others)
     helps = _decide([each.difference for each in compared])
@@ -69,7 +76,7 @@ def graph_verdict(
     }[helps]
     return RunVerdict(
         helps=helps,
-        sentence=f"{finding}: {_figures(graph_model, compared, confidence)}.",
+        sentence=f"{finding}: {_figures(graph_model, compared, confidence, metric)}.",
         difference=chosen.difference.as_score(),
         graph_model=graph_model.name,
         baseline=chosen.baseline.name,
@@ -92,16 +99,17 @@ def _short(contender: Contender) -> str:
     return contender.title.split(" (")[0]
 
 
-def _figures(graph_model: Contender, compared: Sequence[Comparison], confidence: float) -> str:
+def _figures(graph_model: Contender, compared: Sequence[Comparison], confidence: float, metric: str) -> str:
     if any(math.isnan(each.difference.value) for each in compared):
-        return "AUROC is undefined, because only one class is present"
+        absent = "only one class is present" if metric == "AUROC" else "a class is absent"
+        return f"{metric} is undefined, because {absent}"
     reasons = (", which validation records chose", *[""] * (len(compared) - 1))
     against = "; ".join(
         f"{_short(each.baseline)}{reason}: {each.baseline.auroc:.3f}, difference {each.difference.value:+.3f}, "
         f"{_interval(each.difference, confidence)}"
         for each, reason in zip(compared, reasons, strict=True)
     )
-    return f"AUROC {graph_model.auroc:.3f} against the same features without it ({against})"
+    return f"{metric} {graph_model.auroc:.3f} against the same features without it ({against})"
 
 
 def _interval(difference: Interval, confidence: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.containers import NodeFeatures, Prediction
+from cardiograph.errors import ConfigError
 from cardiograph.features.fusion import BLOCKS
 from cardiograph.inference import Predictor, Queries, Query, Scores
 from cardiograph.inference.answers import answer
@@ -25,6 +26,7 @@ class ExplainedCase:
         queries: The patient as a batch of one.
         attached: Features and neighbours.
         scores: Scores from :meth:`Predictor.score_attached`, the same as in the prediction.
+        label: Label whose probability is explained; 1 for a binary outcome.
     """
 
     predictor: Predictor
@@ -32,20 +34,36 @@ class ExplainedCase:
     queries: Queries
     attached: AttachedQueries
     scores: Scores
+    label: int = 1
 
     @classmethod
-    def of(cls, predictor: Predictor, query: Query) -> Self:
+    def of(cls, predictor: Predictor, query: Query, class_name: str | None = None) -> Self:
         """Read and score a patient in the same way as every prediction.
+
+        Args:
+            predictor: Predictor of the model.
+            query: The patient.
+            class_name: Class to be explained, with several classes; the most likely one if None.
 
         Raises:
             InputError: If the page or a value cannot be used.
+            ConfigError: If the model has no such class.
         """
+        names = predictor.bundle.served.classes
+        if class_name is not None and class_name not in names:
+            known = f"its classes are {', '.join(names)}" if names else "it has a binary outcome; leave the class out"
+            message = f"class {class_name!r}: the model has no such class; {known}"
+            raise ConfigError(message)
         patient = predictor.read(query)
         if patient.issues:
             raise faults([patient.issues], 1)
         queries = predictor.embed([query], [patient])
         attached = predictor.attach(queries)
-        return cls(predictor, patient, queries, attached, predictor.score_attached(attached, queries.ties))
+        scores = predictor.score_attached(attached, queries.ties)
+        label = 1
+        if names:
+            label = int(scores.by_class[0].argmax()) if class_name is None else names.index(class_name)
+        return cls(predictor, patient, queries, attached, scores, label)
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -54,8 +72,18 @@ class ExplainedCase:
 
     @property
     def probability(self) -> float:
-        """Probability of the outcome, exactly as in the prediction."""
-        return float(self.scores.probabilities[0])
+        """Probability of the outcome, or of the explained class, exactly as in the prediction."""
+        return float(self.probabilities_of(self.scores)[0])
+
+    @property
+    def class_name(self) -> str | None:
+        """The explained one of several classes; None for a binary outcome."""
+        names = self.predictor.bundle.served.classes
+        return names[self.label] if names else None
+
+    def probabilities_of(self, scores: Scores) -> NDArray[np.float64]:
+        """Return the [copies] probabilities of the explained class."""
+        return scores.by_class[:, self.label]
 
     @property
     def prediction(self) -> Prediction:
@@ -65,8 +93,16 @@ class ExplainedCase:
 
     @property
     def raw(self) -> float:
-        """Difference of the logits, before calibration."""
-        return float(self.scores.raw[0])
+        """Difference of the logits before calibration, see :meth:`raw_of`."""
+        return self.raw_of(self.scores)
+
+    def raw_of(self, scores: Scores) -> float:
+        """Return the log odds before calibration of the explained class against the rest, of the first copy."""
+        raw = scores.raw[0]
+        if scores.raw.ndim == 1:
+            return float(raw)
+        others = np.delete(raw, self.label)
+        return float(raw[self.label] - others.max() - np.log(np.exp(others - others.max()).sum()))
 
     def score_copies(self, features: NodeFeatures) -> Scores:
         """Score changed copies of the patient; each copy finds its own neighbours.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cardiograph.containers import NodeFeatures
 from cardiograph.ecg.measure.reference import MEASUREMENT_GROUPS
 from cardiograph.explain.case import ExplainedCase
+from cardiograph.inference import Scores
 from cardiograph.schema import ClinicalVariable
 
 Game = Callable[[NDArray[np.bool_]], NDArray[np.float64]]
@@ -153,7 +154,7 @@ def clinical_effects(case: ExplainedCase, *, rng: np.random.Generator) -> Clinic
     def probabilities(there: NDArray[np.bool_]) -> NDArray[np.float64]:
         values = np.full((len(there), len(scaler.variables)), np.nan)
         values[:, given] = np.where(there, np.array(case.patient.values)[given], np.nan)
-        return _with(case, there, case.score_copies(_changed(case, "clinical", values)).probabilities)
+        return _with(case, there, case.score_copies(_changed(case, "clinical", values)))
 
     found = shapley(probabilities, len(given), rng=rng)
     errors = [None] * len(given) if found.errors is None else found.errors.tolist()
@@ -225,7 +226,7 @@ def measurement_effects(case: ExplainedCase) -> tuple[MeasurementEffect, ...]:
     def probabilities(there: NDArray[np.bool_]) -> NDArray[np.float64]:
         kept = (player >= 0) & np.pad(there, ((0, 0), (0, 1)))[:, player]
         values = np.where(kept, own[0], np.nan)
-        return _with(case, there, case.score_copies(_changed(case, "measurements", values)).probabilities)
+        return _with(case, there, case.score_copies(_changed(case, "measurements", values)))
 
     effects = exact_shares(probabilities, len(groups)).effects.tolist()
     return tuple(
@@ -247,9 +248,9 @@ def block_effects(case: ExplainedCase) -> Shares:
     Args:
         case: Scored patient.
     """
-    return exact_shares(lambda there: _with(case, there, case.without_blocks(there).probabilities), len(case.blocks))
+    return exact_shares(lambda there: _with(case, there, case.without_blocks(there)), len(case.blocks))
 
 
-def _with(case: ExplainedCase, there: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with(case: ExplainedCase, there: NDArray[np.bool_], scores: Scores) -> NDArray[np.float64]:
     """Return the probabilities, with that of the complete patient equal to the prediction to the last bit."""
-    return np.where(there.all(1), case.probability, probabilities)
+    return np.where(there.all(1), case.probability, case.probabilities_of(scores))

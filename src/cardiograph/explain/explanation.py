@@ -56,6 +56,8 @@ class Explanation:
 
     Args:
         prediction: The explained prediction.
+        probability: Probability of the outcome, as in the prediction, or of the explained class.
+        class_name: The explained one of several classes; None for a binary outcome.
         base: Probability without clinical values, page and therefore neighbours.
         clinical: Effects of the given values on the calibrated probability.
         blocks: Effects of ``image``, ``clinical`` and, if the model reads them, ``measurements``; base and blocks sum to
@@ -66,17 +68,14 @@ class Explanation:
     """
 
     prediction: Prediction
+    probability: float
+    class_name: str | None
     base: float
     clinical: ClinicalEffects
     blocks: dict[str, float]
     neighbours: tuple[NeighbourEffect, ...]
     map: AttentionMap | None
     measurements: tuple[MeasurementEffect, ...] = ()
-
-    @property
-    def probability(self) -> float:
-        """Probability of the outcome, as in the prediction."""
-        return self.prediction.probability
 
     @property
     def rest(self) -> float:
@@ -89,6 +88,7 @@ class Explanation:
         if shown is not None and shown["heat"] is not None:
             shown["heat"] = shown["heat"].round(4).tolist()
         return {
+            "class_name": self.class_name,
             "probability": self.probability,
             "base": self.base,
             "clinical": {**asdict(self.clinical), "rest": self.rest},
@@ -99,7 +99,7 @@ class Explanation:
         }
 
 
-def explain(predictor: Predictor, query: Query, *, seed: int = 0) -> Explanation:
+def explain(predictor: Predictor, query: Query, *, seed: int = 0, class_name: str | None = None) -> Explanation:
     """Explain the prediction for a patient.
 
     The page is decoded and embedded once; if its map is shown, the encoder runs once more.
@@ -108,14 +108,18 @@ def explain(predictor: Predictor, query: Query, *, seed: int = 0) -> Explanation
         predictor: Predictor of the model.
         query: The patient, as for the prediction.
         seed: Seed of the sampled orders if more than eight clinical values are given; nothing else is random.
+        class_name: Class to be explained, with several classes; the most likely one if None.
 
     Raises:
         InputError: If the page or a value cannot be used.
+        ConfigError: If the model has no such class.
     """
-    case = ExplainedCase.of(predictor, query)
+    case = ExplainedCase.of(predictor, query, class_name)
     blocks = block_effects(case)
     return Explanation(
         prediction=case.prediction,
+        probability=case.probability,
+        class_name=case.class_name,
         base=blocks.empty,
         clinical=clinical_effects(case, rng=np.random.default_rng(seed)),
         blocks=dict(zip(case.blocks, blocks.effects.tolist(), strict=True)),

@@ -52,8 +52,8 @@ def neighbour_effects(case: ExplainedCase) -> tuple[NeighbourEffect, ...]:
         found.append(
             NeighbourEffect(
                 record_id=reference.record_ids[row],
-                probability_without=float(scores.probabilities[number]),
-                change=float(scores.probabilities[number]) - case.probability,
+                probability_without=float(case.probabilities_of(scores)[number]),
+                change=float(case.probabilities_of(scores)[number]) - case.probability,
                 left_with=tuple(
                     reference.record_ids[other] for other in neighbours if other != row and other in left_out[number]
                 ),

@@ -51,12 +51,14 @@ def page_map(case: ExplainedCase) -> PageMap:
     """
     shares, mean = page_shares(case), case.predictor.bundle.mean_page
     signed = np.einsum("c,chw->hw", logit_gradient(case), shares if mean is None else shares - mean)
-    without = case.without_blocks(np.array([[block != "image" for block in case.blocks]])).raw[0]
+    without = case.raw_of(case.without_blocks(np.array([[block != "image" for block in case.blocks]])))
     return PageMap(signed, int(np.sign(case.raw - without)))
 
 
 def logit_gradient(case: ExplainedCase) -> NDArray[np.float64]:
     """Return the [width] gradient of the difference of the logits with respect to the embedding of the page.
+
+    With several classes it is the log odds of the explained class against the rest, see :meth:`ExplainedCase.raw_of`.
 
     The neighbours are fixed, because they change in steps, which have no gradient. The gradient is 0 if the model does
     not read the page: with a weight of 0, or if it uses only the votes of neighbours.
@@ -70,7 +72,8 @@ def logit_gradient(case: ExplainedCase) -> NDArray[np.float64]:
         with torch.enable_grad():
             own = torch.from_numpy(features.values).double().requires_grad_()
             logits = case.predictor.logits(own, case.attached.neighbours)[0]
-            raw = logits[1] - logits[0]
+            others = torch.cat([logits[: case.label], logits[case.label + 1 :]])
+            raw = logits[case.label] - (others[0] if len(others) == 1 else others.logsumexp(0))
             if raw.requires_grad:
                 (gradient,) = torch.autograd.grad(raw, own, allow_unused=True)
     return np.zeros(len(fusion.kept)) if gradient is None else fusion.embedding_gradient(gradient[0].numpy())

@@ -90,7 +90,7 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
         perceptual_hashes=np.vstack([old.perceptual_hashes, new.perceptual_hashes]),
         lists=places.lists,
     )
-    prior = label_prior(old.labels) if bundle.served.prior is None else bundle.served.prior
+    prior = float(label_prior(old.labels)) if bundle.served.prior is None else bundle.served.prior
     provenance = f"{bundle.served.provenance}; {len(added)} reference records added since"
     served = dataclasses.replace(bundle.served, prior=prior, threshold=None, provenance=provenance, maps=None)
     return dataclasses.replace(bundle, served=served, reference=reference, uncertainty=None, mean_page=None)

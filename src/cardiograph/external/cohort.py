@@ -27,11 +27,17 @@ RENEWED_BY = "renewed.parquet"
 
 
 def require_estimates(predictor: Predictor, run: Path) -> None:
-    """Raise RunError if the model reproduces faults, because its scores are not valid estimates."""
+    """Raise RunError if the model reproduces faults, so that its scores are no estimates, or has several classes."""
     if predictor.bundle.served.reproduces:
         message = (
             f"run {run}: reproduces a faulty protocol, for study; its model can be used by `cardiograph predict` and "
             "`cardiograph serve` only. Make a run without faults to evaluate or extend it"
+        )
+        raise RunError(message)
+    if predictor.bundle.served.classes:
+        message = (
+            f"run {run}: its outcome has several classes, and another cohort can evaluate or extend a binary outcome only; "
+            "make a run with --positive CLASS,... for one class against the rest"
         )
         raise RunError(message)
 

@@ -100,7 +100,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     predictor = Predictor.load(run)
     require_estimates(predictor, run)
     required_threshold(predictor, run)
-    cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
+    cohort = read_cohort(source, config.cohort, outcome=config.outcome.name, reads=predictor.reads)
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
         dataset = build_external_dataset(

@@ -96,7 +96,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     )
     predictor = Predictor.load(run)
     require_estimates(predictor, run)
-    read = read_cohort(source, config.cohort, outcome=config.outcome, one_class=True, reads=predictor.reads)
+    read = read_cohort(source, config.cohort, outcome=config.outcome.name, one_class=True, reads=predictor.reads)
     cohort = _named(read, ids_of)
     numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
     with directory.locked(), PageCache(cache_folder()) as cache:

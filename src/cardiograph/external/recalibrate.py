@@ -93,7 +93,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     config = run_settings(directory, overrides or {})
     with directory.locked(), PageCache(cache_folder()) as cache:
         predictor = Predictor.load(run)
-        cohort = read_cohort(source, config.cohort, outcome=config.outcome, reads=predictor.reads)
+        cohort = read_cohort(source, config.cohort, outcome=config.outcome.name, reads=predictor.reads)
         labelled = labelled_records(cohort, skip=skip_unlabelled)
         dataset = build_external_dataset(
             labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MAX_INPUT_BYTES))

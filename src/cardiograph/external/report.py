@@ -64,7 +64,7 @@ def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent
         models=ModelRoles(name, name, name, {name: TITLES[name]}, {name: found["threshold"]}),
         metrics=_metrics(found),
         test=part,
-        test_curves=part_curves(part, name, confidence=found["bootstrap"]["confidence"]),
+        test_curves=(part_curves(part, name, confidence=found["bootstrap"]["confidence"]),),
         validation=PartPredictions(empty, empty, {name: np.zeros(0)}),
         split=(),
     )

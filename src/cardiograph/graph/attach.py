@@ -143,26 +143,43 @@ def group_members(groups: NDArray[np.int64], reference_groups: NDArray[np.int64]
     return [order[start:stop] for start, stop in zip(first, last, strict=True)]
 
 
-def neighbour_votes(neighbours: NearestNeighbours, labels: NDArray[np.int64], *, prior: float) -> NDArray[np.float32]:
+Prior = float | NDArray[np.float64]
+"""Share of label 1 of a binary outcome, strictly between 0 and 1; or [classes] the share of each of several classes."""
+
+
+def neighbour_votes(neighbours: NearestNeighbours, labels: NDArray[np.int64], *, prior: Prior) -> NDArray[np.float32]:
     """Compute the log odds of the outcome among the neighbours, with one pseudo-record of the training mix added.
 
     ``log((positive + prior) / (negative + 1 - prior))``, so that a record whose neighbours have no label gets the
-    log odds of ``prior``. A record's own label is never counted, because no record is a neighbour of its own group.
+    log odds of ``prior``. With several classes it is the log of the share of each class,
+    ``log((members + prior) / (labelled + 1))``. A record's own label is never counted, because no record is a neighbour of
+    its own group.
 
     Args:
         neighbours: [records, k] neighbours.
-        labels: [reference] 0, 1 or -1.
-        prior: Share of label 1 among labelled reference records, strictly between 0 and 1.
+        labels: [reference] labels from 0, or -1.
+        prior: Result of :func:`label_prior` for the labelled reference records.
 
     Returns:
-        [records] float32.
+        [records] float32, or [records, classes] with several classes.
     """
     neighbour_labels = np.where(neighbours.index >= 0, labels[neighbours.index.clip(min=0)], -1)
-    positive, negative = (neighbour_labels == 1).sum(1), (neighbour_labels == 0).sum(1)
-    votes: NDArray[np.float32] = np.log((positive + prior) / (negative + 1 - prior)).astype(np.float32)
-    return votes
+    if isinstance(prior, float):
+        positive, negative = (neighbour_labels == 1).sum(1), (neighbour_labels == 0).sum(1)
+        votes: NDArray[np.float32] = np.log((positive + prior) / (negative + 1 - prior)).astype(np.float32)
+        return votes
+    members = np.stack([(neighbour_labels == label).sum(1) for label in range(len(prior))], axis=1)
+    shares: NDArray[np.float32] = np.log((members + prior) / (members.sum(1, keepdims=True) + 1)).astype(np.float32)
+    return shares
 
 
-def label_prior(labels: NDArray[np.int64]) -> float:
-    """Share of label 1 among labelled records, with one pseudo-record of each label so that it is never 0 or 1."""
-    return float(((labels == 1).sum() + 1) / ((labels >= 0).sum() + 2))
+def label_prior(labels: NDArray[np.int64], classes: int = 2) -> Prior:
+    """Share of label 1 among labelled records, with one pseudo-record of each label so that it is never 0 or 1.
+
+    Args:
+        labels: [records] labels from 0, or -1.
+        classes: Number of different labels; with more than two, the share of each is returned.
+    """
+    if classes == 2:
+        return float(((labels == 1).sum() + 1) / ((labels >= 0).sum() + 2))
+    return np.asarray((np.bincount(labels[labels >= 0], minlength=classes) + 1) / ((labels >= 0).sum() + classes))

@@ -129,6 +129,9 @@ def _learnt(
     from sklearn.metrics import log_loss
     from sklearn.model_selection import StratifiedGroupKFold
 
+    if y.max() > 1:
+        message = "graph.space = 'learnt' weights features by one risk, and there are several classes; use 'fused'"
+        raise ConfigError(message)
     counts = [len(np.unique(groups[y == label])) for label in (0, 1)]
     parts = min(FOLDS, *counts)
     if parts < 2:

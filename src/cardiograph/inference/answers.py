@@ -33,12 +33,11 @@ class Scores:
     """Scores of queries.
 
     Args:
-        by_class: [queries, classes] float64 probabilities; calibrated if there are two classes (always, except in
-            studies).
-        raw: [queries] float64 difference of the logits before calibration; 0 with more than two classes.
+        by_class: [queries, classes] float64 calibrated probabilities.
+        raw: [queries] float64 difference of the logits before calibration; [queries, classes] logits of several classes.
         neighbours: Reference records that each query aggregates.
         excluded_reasons: [queries] reasons why reference records were excluded as neighbours; empty if none were.
-        uncertainty: Intervals, sets and novelty; None with more than two classes.
+        uncertainty: Intervals, sets and novelty; None if a study bypassed the predictor.
         absent_blocks: [queries] blocks that the query does not have, such as ``("image",)``.
     """
 
@@ -51,8 +50,13 @@ class Scores:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """[queries] probabilities of the outcome."""
-        return self.by_class[:, 1]
+        """[queries] probabilities of the outcome; [queries, classes] with several classes."""
+        return outcome_probabilities(self.by_class)
+
+
+def outcome_probabilities(by_class: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the [records] probabilities of label 1 of two classes; [records, classes] unchanged for several."""
+    return by_class[:, 1] if by_class.shape[1] == 2 else by_class
 
 
 def answer(
@@ -89,24 +93,20 @@ def answer(
         lacking = " and ".join(_BLOCKS[block] for block in absent)
         warnings.append(f"scored without {lacking}: neighbours are found by what is given alone")
     uncertainty = scores.uncertainty
-    if served.threshold is None:
+    if served.void:
         warnings.insert(0, VOID)
     if served.reproduces:
         warnings.insert(0, f"{REPRODUCTION} (faults: {', '.join(served.reproduces)})")
     if uncertainty is not None and uncertainty.novel[number]:
         share = f"{uncertainty.novelty[number] * 100:.1f} %"
         warnings.append(f"unlike the training records: {share} of them are nearer to their neighbours")
-    elif (
-        uncertainty is not None
-        and uncertainty.unjudged
-        and uncertainty.unjudged[number]
-        and served.threshold is not None
-    ):
+    elif uncertainty is not None and uncertainty.unjudged and uncertainty.unjudged[number] and not served.void:
         warnings.append(f"not checked for novelty: {uncertainty.unjudged[number]}")
     neighbours = scores.neighbours
     if neighbours.distance[number, 0] < MAX_DUPLICATE_DISTANCE and neighbours.index[number, 0] >= 0:
         warnings.append("a reference record has exactly the same values; it may be this patient")
-    probability = float(scores.probabilities[number])
+    own = scores.by_class[number]
+    probability = float(own.max() if served.classes else own[1])
     return Prediction(
         probability=probability,
         positive=None if served.threshold is None else probability >= served.threshold,
@@ -122,7 +122,24 @@ def answer(
         missing=absent,
         readings=readings,
         **_uncertainty_fields(served, uncertainty, number),
+        **_class_fields(bundle, scores, number),
     )
+
+
+def _class_fields(bundle: ModelBundle, scores: Scores, number: int) -> dict[str, Any]:
+    """Return the fields of a prediction that only several classes have."""
+    names, own = bundle.served.classes, scores.by_class[number]
+    if not names:
+        return {}
+    inside = None
+    if bundle.uncertainty is not None and scores.uncertainty is not None and not bundle.served.reproduces:
+        inside = bundle.uncertainty.included(scores.uncertainty.p_values[number])
+    order = np.argsort(-own, kind="stable")
+    return {
+        "classes": dict(zip(names, own.tolist(), strict=True)),
+        "likely": names[order[0]],
+        "conformal_set": None if inside is None else tuple(names[label] for label in order if inside[label]),
+    }
 
 
 def _neighbour(bundle: ModelBundle, row: int, distance: float) -> Neighbour:
@@ -132,14 +149,16 @@ def _neighbour(bundle: ModelBundle, row: int, distance: float) -> Neighbour:
         name: None if np.isnan(value) else float(value)
         for name, value in zip(names, reference.clinical[row], strict=True)
     }
-    return Neighbour(reference.record_ids[row], distance, int(reference.labels[row]), clinical)
+    label, classes = int(reference.labels[row]), bundle.served.classes
+    name = classes[label] if classes and label >= 0 else None
+    return Neighbour(reference.record_ids[row], distance, label, clinical, name)
 
 
 def _uncertainty_fields(served: BundleFacts, output: UncertaintyOutput | None, number: int) -> dict[str, Any]:
     """Return the fields of a prediction that come from :class:`UncertaintyOutput`."""
     if served.reproduces:
         return {"decision": "no estimate"}
-    if served.threshold is None:
+    if served.void:
         return {"decision": "void"}
     if output is None:
         return {}

@@ -34,6 +34,7 @@ from cardiograph.inference.answers import Scores, answer, mean_distance
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.uncertainty.calibrators import Calibrator
+from cardiograph.uncertainty.several_classes import ClassCalibrator
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
 PROBE_TOLERANCE = 1e-3
@@ -61,8 +62,10 @@ class Predictor:
             placed = dataclasses.replace(placed, values=reference.places)
         self._places, self._blocks = dataclasses.replace(placed, lists=reference.lists), tuple(blocks)
         kept = bundle.served.prior
-        self._prior = label_prior(reference.labels) if kept is None else kept
-        self._uncertainty = bundle.uncertainty or Uncertainty(Calibrator("none", {}))
+        classes = bundle.served.class_count
+        self._prior = label_prior(reference.labels, classes) if kept is None else kept
+        uncalibrated = Calibrator("none", {}) if classes == 2 else ClassCalibrator.uncalibrated(classes)
+        self._uncertainty = bundle.uncertainty or Uncertainty(uncalibrated)
         self._degree = torch.from_numpy(reference.degree)
         self._network = copy.deepcopy(bundle.network).double()
         self._states = [torch.from_numpy(state) for state in reference.states]
@@ -316,12 +319,10 @@ class Predictor:
         absent = tuple(
             tuple(block for block, has in zip(self._blocks, row, strict=True) if not has) for row in features.present
         )
-        if logits.shape[1] != 2:
-            probabilities, raw = logits.softmax(1).numpy(), np.zeros(len(logits))
-            return Scores(probabilities, raw, neighbours, attached.excluded_reasons, None, absent)
-        raw = (logits[:, 1] - logits[:, 0]).numpy()
+        raw = (logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits).numpy()
         uncertainty = self._uncertainty.predict(raw, ties, *self._distances(neighbours, features))
-        by_class = np.stack([1 - uncertainty.probabilities, uncertainty.probabilities], axis=1)
+        found = uncertainty.probabilities
+        by_class = np.stack([1 - found, found], axis=1) if found.ndim == 1 else found
         return Scores(by_class, raw, neighbours, attached.excluded_reasons, uncertainty, absent)
 
     def logits(self, own: Tensor, neighbours: NearestNeighbours) -> Tensor:

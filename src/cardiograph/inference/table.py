@@ -153,7 +153,7 @@ def score_table(
     scaler, read = predictor.bundle.scaler, config.cohort
     if scaler is not None and read.modality == "image":  # the run simulated its values; new patients have measured ones
         read = read.model_copy(update={"modality": "auto"})
-    patients = read_patients(table, read, outcome=config.outcome, reads=predictor.reads)
+    patients = read_patients(table, read, outcome=config.outcome.name, reads=predictor.reads)
     return answers_for(
         patients,
         predictor.predict_each,

@@ -40,7 +40,7 @@ class Logistic(NoAggregation):
 
 
 class KnnVote(NoAggregation):
-    """Log odds of the neighbours' labels: k-nearest-neighbour classification."""
+    """Log odds of the neighbours' labels, or log shares of several classes: k-nearest-neighbour classification."""
 
     def __init__(self, name: str, width_in: int, config: ModelConfig, *, classes: int = 2) -> None:
         super().__init__()
@@ -56,5 +56,4 @@ class KnnVote(NoAggregation):
     ) -> tuple[Tensor, list[Tensor]]:
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
         votes = neighbour_table.votes * self.scale
-        rest = [torch.zeros_like(votes)] * (self.classes - 2)
-        return torch.stack([torch.zeros_like(votes), votes, *rest], dim=1), []
+        return (votes if self.classes > 2 else torch.stack([torch.zeros_like(votes), votes], dim=1)), []

@@ -177,7 +177,7 @@ class Network(nn.Module):
         )
         self.dropout = Dropout(config.dropout)
         self.votes = config.votes and name != "mlp"
-        self.head = nn.Linear(config.width + int(self.votes), classes)
+        self.head = nn.Linear(config.width + int(self.votes) * (1 if classes == 2 else classes), classes)
 
     def aggregate(
         self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
@@ -267,5 +267,5 @@ class Network(nn.Module):
         return mine, layer.aggregate(mine, known, local), local  # type: ignore[operator]
 
     def _headed(self, states: Tensor, votes: Tensor) -> Tensor:
-        logits: Tensor = self.head(torch.cat([states, votes[:, None]], dim=1) if self.votes else states)
+        logits: Tensor = self.head(torch.cat([states, votes.view(len(votes), -1)], dim=1) if self.votes else states)
         return logits

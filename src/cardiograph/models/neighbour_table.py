@@ -24,7 +24,7 @@ class NeighbourTable:
         valid: [records, k] bool, False for padding.
         degree: [records] float32, number of neighbours + 1 for the record itself.
         source_degree: [records, k] float32, the degree of each neighbour.
-        votes: [records] float32 log odds of the neighbours' labels, see
+        votes: [records] float32 log odds of the neighbours' labels, or [records, classes] log shares, see
             :func:`cardiograph.graph.attach.neighbour_votes`; 0 where no labels were given.
     """
 
@@ -46,7 +46,7 @@ class NeighbourTable:
         Args:
             neighbours: Neighbours of each record.
             reference_degree: [reference] degree of the sources; their own if None (the reference graph).
-            votes: [records] votes of the neighbours.
+            votes: [records] or [records, classes] votes of the neighbours.
         """
         index = torch.from_numpy(neighbours.index)
         valid = index >= 0

@@ -65,7 +65,7 @@ class Sign(nn.Module):
         return means
 
     def scored(self, own: Tensor, means: Sequence[Tensor], votes: Tensor) -> Tensor:
-        """Return [records, members, classes] logits from own features, means of each hop, and [records] votes."""
+        """Return [records, members, classes] logits from own features, means of each hop, and votes."""
         members, width = self.bias.shape
         hidden = (own @ self.hops[0]).view(-1, members, width) + self.bias
         for gate, weight, mean in zip(self.gates, list(self.hops)[1:], means, strict=True):
@@ -73,7 +73,7 @@ class Sign(nn.Module):
         hidden = dropout(hidden.relu(), self.rate, self.training)
         logits: Tensor = torch.einsum("nmw,mwc->nmc", hidden, self.out)
         logits = logits + self.linear(torch.cat([own, *means], dim=1))[:, None]
-        return logits + votes[:, None, None] * self.vote if self.votes else logits
+        return logits + votes.view(len(votes), 1, -1) * self.vote if self.votes else logits
 
     def forward(
         self,

@@ -103,24 +103,33 @@ def size_rows(size: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return title and text of each statement on the size of the cohort; see ``cardiograph.audit.size``."""
     if not size:
         return []
+    rarest = size.get("rarest", "")
+    positive, negative, rarer = ("positive", "negative", "rarer label")
+    with_positive, with_negative = "with a positive record", "with a negative one"
+    if rarest:
+        positive, negative, rarer = f"of {rarest}, the rarest class", "of another", f"rarest class, {rarest}"
+        with_positive, with_negative = f"with a record of {rarest}", "with one of another class"
     rows = [
-        ("Records", f"{size['records']}: {size['positive']} positive, {size['negative']} negative, "
+        ("Records", f"{size['records']}: {size['positive']} {positive}, {size['negative']} {negative}, "
          f"{size['records'] - size['labelled']} unlabelled"),
-        ("Independent groups", f"{size['groups']}: {size['positive_groups']} with a positive record, "
-         f"{size['negative_groups']} with a negative one"),
-        ("Events", f"{size['events']}: groups of the rarer label{_shared(size)}"),
+        ("Independent groups", f"{size['groups']}: {size['positive_groups']} {with_positive}, "
+         f"{size['negative_groups']} {with_negative}"),
+        ("Events", f"{size['events']}: groups of the {rarer}{_shared(size)}"),
     ]  # fmt: skip
     if size["expected_half_width"] is not None:
         cases = size["test_positive_groups"] + size["test_negative_groups"]
         rows.append(
             (
                 "Expected interval",
-                f"about ±{size['expected_half_width']:.2f} around an AUROC of {size['assumed_auroc']:g}, on "
-                f"{cases} independent test cases ({size['test_positive_groups']} positive)",
+                f"about ±{size['expected_half_width']:.2f} around an AUROC of {size['assumed_auroc']:g}"
+                f"{' of this class against the rest' if rarest else ''}, on "
+                f"{cases} independent test cases ({size['test_positive_groups']} {rarest or 'positive'})",
             )
         )
     if size["needed_test_groups"] is not None:
-        needed = f"{size['needed_test_groups']} independent test cases, at the same share of positive ones"
+        needed = (
+            f"{size['needed_test_groups']} independent test cases, at the same share of {rarest or 'positive'} ones"
+        )
         rows.append(("Test cases for ±0.05", needed))
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from cardiograph.evaluate.decision import YOUDEN_IN_WORDS
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.results import RunMetrics, Score
 from cardiograph.schema import ClinicalVariable, Provenance
+from cardiograph.wording import class_names
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class SplitRow:
     Args:
         part: ``train``, ``val``, ``test`` or ``excluded``.
         class_name: Class name as the user wrote it.
-        label: 0, 1 or -1 (unlabelled).
+        label: Label from 0, or -1 (unlabelled).
         records: Number of records.
         patients: Number of distinct patients; None if the cohort has no patient IDs.
         groups: Number of distinct groups.
@@ -65,7 +67,7 @@ class ClinicalContent:
         variables: Definition of each column.
         provenance: Provenance of each column.
         values: [records, variables], NaN where missing.
-        labels: [records] 0, 1 or -1 (unlabelled).
+        labels: [records] labels from 0, or -1 (unlabelled).
         part: [records] part of the split.
     """
 
@@ -83,7 +85,7 @@ class GraphContent:
     Args:
         xy: [nodes, 2] coordinates on a map of the nodes, within -1..1.
         edges: [2, edges] node indices, neighbour -> record.
-        labels: [nodes] 0, 1 or -1 (unlabelled).
+        labels: [nodes] labels from 0, or -1 (unlabelled).
         query: [nodes] True for a validation or test record, which has neighbours but is never a neighbour.
         records: Number of reference records in the whole graph.
         k: Number of neighbours of each record.
@@ -171,14 +173,12 @@ class ReadingRow:
     Args:
         name: Statement.
         group: Part of the ECG that it describes.
-        negative: Share of the records with label 0 in which its probability is at least one half, 0..1.
-        positive: The same for label 1.
+        shares: For each label the share of its records in which the probability is at least one half, 0..1.
     """
 
     name: str
     group: str
-    negative: float
-    positive: float
+    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class ReportContent:
 
     Args:
         title: Name of the run.
-        outcome: Meaning of label 1, in the user's words.
+        outcome: Meaning of label 1, or of what several classes describe, in the user's words.
         created: Date and time, as printed.
         provenance: Provenance of the headline score, see :func:`cardiograph.evaluate.summary.headline_provenance`.
         models: Roles, display names and thresholds of the models.
@@ -217,7 +217,7 @@ class ReportContent:
         validation: Predictions of all models on the validation records.
         split: Rows of the split table.
         test_curves: Curves of the primary model on the test records, see
-            :func:`cardiograph.evaluate.curves.part_curves`.
+            :func:`cardiograph.evaluate.curves.part_curves`; for label 1, or for each label with several classes.
         curves: Model -> learning curve.
         split_source: ``drawn`` or ``given``.
         group_links: Reason why records share a group -> number of links.
@@ -246,7 +246,7 @@ class ReportContent:
     test: PartPredictions
     validation: PartPredictions
     split: tuple[SplitRow, ...]
-    test_curves: PartCurves
+    test_curves: tuple[PartCurves, ...]
     curves: Mapping[str, LearningCurve] = field(default_factory=dict)
     split_source: str = "drawn"
     group_links: Mapping[str, int] = field(default_factory=dict)
@@ -266,6 +266,21 @@ class ReportContent:
     threshold_chosen: str = YOUDEN_IN_WORDS
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of several classes; empty for a binary outcome."""
+        return self.test.classes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Display name of each label."""
+        return class_names(self.outcome, self.classes)
+
+    @property
+    def threshold(self) -> float:
+        """Threshold of the primary model; NaN with several classes."""
+        return self.models.thresholds.get(self.models.primary, math.nan)
+
+    @property
     def model_order(self) -> list[str]:
         """Models that have predictions, the primary one first."""
         names = [name for name in self.models.titles if name in self.test.probabilities]
@@ -281,11 +296,13 @@ class ReportContent:
         return self.models.titles.get(model, model)
 
     def correlations(self, clinical: ClinicalContent) -> tuple[list[str], NDArray[np.float64], int]:
-        """Compute rank correlations of all clinical variables and the label.
+        """Compute rank correlations of all clinical variables and the label; several classes have no order.
 
         Returns:
             Names, correlations [names, names], and the smallest number of records of any pair; the label comes last.
         """
+        if self.classes:
+            return [variable.title for variable in clinical.variables], *spearman(clinical.values)
         label = np.where(clinical.labels >= 0, clinical.labels, np.nan)
         matrix, smallest = spearman(np.column_stack([clinical.values, label]))
         return [*(variable.title for variable in clinical.variables), self.outcome], matrix, smallest

@@ -20,6 +20,9 @@ INK, SOFT, FAINT = "#1f2a37", "#5b6676", "#d5dae1"
 NEGATIVE, POSITIVE, UNLABELLED = "#0072b2", "#d55e00", "#9aa3af"
 """Colours of the classes. Source: Okabe and Ito, "Color Universal Design", 2008 (safe for colour-blind readers)."""
 
+CLASS_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#000000")
+"""Colours of several classes, from the same source; they repeat from the ninth on."""
+
 SPARE_LINES = (("#5b6676", (0, (5, 1))), ("#7a4a21", (0, (1, 1))))
 """Colour and dash of models that are not in the registry."""
 
@@ -141,6 +144,11 @@ def _saved(figure: Figure, kind: Literal["svg", "pdf"]) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, metadata=dict.fromkeys(undated))
     return buffer.getvalue()
+
+
+def class_colours(classes: int) -> tuple[str, ...]:
+    """Return the colour of each label."""
+    return tuple(CLASS_COLOURS[label % len(CLASS_COLOURS)] for label in range(classes))
 
 
 def model_line(name: str, names: tuple[str, ...]) -> dict[str, Any]:

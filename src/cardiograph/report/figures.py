@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cardiograph.report import figures_calibration, figures_cohort, figures_scores
+from cardiograph.report import figures_calibration, figures_classes, figures_cohort, figures_scores
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import Picture, as_pdf
 
@@ -18,12 +18,17 @@ def draw_figures(content: ReportContent) -> dict[str, Picture]:
     ROC, precision-recall and decision curves need both classes among the test records.
     """
     pictures = {"headline": figures_scores.headline(content), "forest": figures_scores.forest(content)}
-    if 0 < content.test.positives < len(content.test):
+    if content.classes:
+        if len(content.test):
+            pictures["roc"] = figures_classes.class_roc(content)
+            pictures["calibration"] = figures_classes.class_calibration(content)
+            pictures["confusion"] = figures_classes.class_confusion_matrix(content)
+    elif 0 < content.test.positives < len(content.test):
         pictures["roc"] = figures_scores.roc(content)
         pictures["precision_recall"] = figures_scores.precision_recall(content)
         if content.metrics.net_benefit is not None:
             pictures["decision_curve"] = figures_calibration.decision_curve(content, content.metrics.net_benefit)
-    if len(content.test):
+    if len(content.test) and not content.classes:
         pictures["calibration"] = figures_calibration.calibration(content)
         pictures["probabilities"] = figures_calibration.probabilities_by_outcome(content)
         pictures["confusion"] = figures_scores.confusion_matrix(content)

@@ -23,7 +23,6 @@ from cardiograph.report.figure_style import (
     shown,
 )
 from cardiograph.report.figures_scores import interval_in_short, part_in_words
-from cardiograph.wording import class_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +36,7 @@ Floats = NDArray[np.float64]
 def calibration(content: ReportContent) -> Picture:
     """Draw the smooth calibration curve and the bins of the primary model over a histogram of its probabilities."""
     primary = content.models.primary
-    curve, smooth = content.test_curves.reliability, content.test_curves.smooth
+    curve, smooth = content.test_curves[0].reliability, content.test_curves[0].smooth
     colour = model_line(primary, tuple(content.model_order))["color"]
 
     def paint(figure: Figure) -> None:
@@ -95,7 +94,7 @@ def _histogram_by_class(axes: Axes, content: ReportContent) -> None:
         bins=np.linspace(0, 1, 26).tolist(),
         stacked=True,
         color=[NEGATIVE, POSITIVE],
-        label=[shown(name) for name in class_names(content.outcome)],
+        label=[shown(name) for name in content.names],
     )
     axes.set(xlabel="predicted probability", ylabel="records")
 
@@ -104,7 +103,7 @@ def probabilities_by_outcome(content: ReportContent) -> Picture:
     """Draw histograms of the probability by true class, above box plots."""
     test, primary = content.test, content.models.primary
     threshold = content.models.thresholds[primary]
-    names = class_names(content.outcome)
+    names = content.names
     values = [test.probabilities[primary][test.labels == label] for label in (0, 1)]
 
     def paint(figure: Figure) -> None:

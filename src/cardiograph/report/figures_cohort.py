@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.report.content import ClinicalContent, GraphContent, LearningCurve, ReportContent
-from cardiograph.report.figure_style import INK, NEGATIVE, POSITIVE, SOFT, UNLABELLED, Picture, picture, shown
-from cardiograph.wording import class_names
+from cardiograph.report.figure_style import INK, SOFT, UNLABELLED, Picture, class_colours, picture, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
 
 
-CLASSES = ((0, NEGATIVE), (1, POSITIVE))
 MAX_BARS = 12
 """Maximum number of distinct whole numbers that are drawn as bars; more are drawn as a histogram."""
 TRAINING_COLOUR, VALIDATION_COLOUR = "#5b6676", "#b03060"
@@ -26,7 +24,7 @@ TRAINING_COLOUR, VALIDATION_COLOUR = "#5b6676", "#b03060"
 
 def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
     """Draw the distribution of each clinical variable in each class."""
-    count = clinical.values.shape[1]
+    count, colours = clinical.values.shape[1], class_colours(len(content.names))
     columns = min(3, count)
     rows = -(-count // columns)
 
@@ -35,15 +33,14 @@ def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
             axes = figure.add_subplot(rows, columns, place + 1)
             values = clinical.values[:, place]
             if variable.whole and len(np.unique(values[np.isfinite(values)])) <= MAX_BARS:
-                _bars(axes, values, clinical.labels)
+                _bars(axes, values, clinical.labels, colours)
             else:
-                _histogram(axes, values, clinical.labels, log=variable.transform == "log")
+                _histogram(axes, values, clinical.labels, colours, log=variable.transform == "log")
             axes.set_title(shown(variable.title, 30))
             axes.set_xlabel(shown(variable.unit or "class", 30))
             if place % columns == 0:
                 axes.set_ylabel("share of the class")
-        names = class_names(content.outcome)
-        handles = [_patch(colour, shown(names[label])) for label, colour in CLASSES]
+        handles = [_patch(colour, shown(name)) for name, colour in zip(content.names, colours, strict=True)]
         figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=9)
 
     labelled = int((clinical.labels >= 0).sum())
@@ -120,12 +117,12 @@ def learning_curves(content: ReportContent) -> Picture:
 
 def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
     """Draw the map of records with their links."""
-    names = class_names(content.outcome)
-    kinds = ((-1, UNLABELLED, "unlabelled"), (0, NEGATIVE, names[0]), (1, POSITIVE, names[1]))
+    colours = class_colours(len(content.names))
+    kinds = ((-1, UNLABELLED, "unlabelled"), *zip(range(len(colours)), colours, content.names, strict=True))
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        for patch in _links(graph):
+        for patch in _links(graph, colours):
             axes.add_patch(patch)
         for query, marker, part in ((False, "o", "reference"), (True, "D", "query")):
             for label, colour, name in kinds:
@@ -160,17 +157,21 @@ def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
     )
 
 
-def _bars(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64]) -> None:
+def _bars(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64], colours: Sequence[str]) -> None:
     levels = np.unique(values[np.isfinite(values)])
-    for label, colour in CLASSES:
+    width = 0.8 / len(colours)
+    for label, colour in enumerate(colours):
         chosen = values[(labels == label) & np.isfinite(values)]
         share = [(chosen == level).sum() / max(1, len(chosen)) for level in levels]
-        axes.bar(np.arange(len(levels)) + (label - 0.5) * 0.4, share, 0.38, color=colour, alpha=0.85)
+        places = np.arange(len(levels)) + (label - (len(colours) - 1) / 2) * width
+        axes.bar(places, share, 0.95 * width, color=colour, alpha=0.85)
     axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
     axes.grid(visible=False, axis="x")
 
 
-def _histogram(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64], *, log: bool) -> None:
+def _histogram(
+    axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64], colours: Sequence[str], *, log: bool
+) -> None:
     present = values[np.isfinite(values) & (labels >= 0)]
     if not len(present):
         axes.text(0.5, 0.5, "no value", ha="center", transform=axes.transAxes, color=SOFT)
@@ -178,7 +179,7 @@ def _histogram(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64
     low, high = float(present.min()), float(present.max())
     high = high if high > low else low + 1
     bins = np.geomspace(low, high, 25) if log and low > 0 else np.linspace(low, high, 25)
-    for label, colour in CLASSES:
+    for label, colour in enumerate(colours):
         chosen = values[(labels == label) & np.isfinite(values)]
         if len(chosen):
             share = np.histogram(chosen, bins)[0] / len(chosen)
@@ -197,7 +198,7 @@ def _curve_pair(axes: Axes, train: NDArray[np.float64], val: NDArray[np.float64]
     axes.axvline(curve.best_epoch + 1, color=INK, linewidth=0.9, linestyle=(0, (3, 2)), label="kept")
 
 
-def _links(graph: GraphContent) -> Iterator[Patch]:
+def _links(graph: GraphContent, colours: Sequence[str]) -> Iterator[Patch]:
     """Yield the links within each class and between classes, each kind as one path, which keeps the file small."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
@@ -205,8 +206,7 @@ def _links(graph: GraphContent) -> Iterator[Patch]:
     source, target = graph.labels[graph.edges]
     for colour, chosen in (
         ("#8b94a1", (source != target) | (source < 0)),
-        (NEGATIVE, (source == 0) & (target == 0)),
-        (POSITIVE, (source == 1) & (target == 1)),
+        *((each, (source == label) & (target == label)) for label, each in enumerate(colours)),
     ):
         if chosen.any():
             ends = graph.xy[graph.edges[:, chosen].T.reshape(-1)]

@@ -22,7 +22,6 @@ from cardiograph.report.figure_style import (
     shown,
     unit_square,
 )
-from cardiograph.wording import class_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +32,8 @@ SIZE_INCHES = (4.7, 5.2)
 
 def part_in_words(part: PartPredictions) -> str:
     """Format the counts of a part, such as ``137 records (55 positive, 120 groups)``."""
+    if part.classes:
+        return f"{len(part)} records ({part.group_count} groups)"
     return f"{len(part)} records ({part.positives} positive, {part.group_count} groups)"
 
 
@@ -40,7 +41,7 @@ def roc(content: ReportContent) -> Picture:
     """Draw the ROC curves of all models, with a bootstrap band around the primary one."""
     from sklearn.metrics import roc_curve
 
-    test, names, band = content.test, content.model_order, content.test_curves.roc_band
+    test, names, band = content.test, content.model_order, content.test_curves[0].roc_band
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -103,7 +104,7 @@ def confusion_matrix(content: ReportContent) -> Picture:
     threshold = content.models.thresholds[primary]
     counts = confusion(test.labels, test.probabilities[primary], threshold)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [textwrap.fill(shown(name, 40), 18) for name in class_names(content.outcome)]
+    names = [textwrap.fill(shown(name, 40), 18) for name in content.names]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -132,6 +133,7 @@ def confusion_matrix(content: ReportContent) -> Picture:
 
 def forest(content: ReportContent) -> Picture:
     """Draw the AUROC of each model with its interval on one axis."""
+    metric = content.test.discrimination
     names = content.model_order
     scores = [(name, content.scores_of(name)["auroc"]) for name in names]
     rows = [(name, auroc.value, auroc) for name, auroc in scores if auroc.value is not None]
@@ -142,7 +144,7 @@ def forest(content: ReportContent) -> Picture:
             _forest_row(axes, (value, place), auroc, colour=model_line(name, tuple(names))["color"])
         _ceiling_lines(axes, content, len(rows))
         axes.set_yticks(range(len(rows)), [shown(content.title_of(name)) for name, *_ in rows], size=9, color=INK)
-        axes.set(ylim=(len(rows) - 0.4, -0.75), xlabel="AUROC on the test records")
+        axes.set(ylim=(len(rows) - 0.4, -0.75), xlabel=f"{metric} on the test records")
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
@@ -151,8 +153,8 @@ def forest(content: ReportContent) -> Picture:
     return picture(
         (9.6, 1.1 + 0.55 * max(1, len(rows))),
         paint,
-        "AUROC of each model with its interval",
-        f"AUROC on {part_in_words(content.test)} with {confidence:g} % intervals from the same resamples for all models. "
+        f"{metric} of each model with its interval",
+        f"{metric} on {part_in_words(content.test)} with {confidence:g} % intervals from the same resamples for all models. "
         "Intervals that overlap can hide a clear paired difference: for the graph, read the verdict.",
         wide=True,
     )
@@ -203,7 +205,7 @@ def headline(content: ReportContent) -> Picture:
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0, labelsize=9, pad=1)
 
-    return picture((4.6, 0.62), paint, "The AUROC and its interval on a scale up to 1", "")
+    return picture((4.6, 0.62), paint, f"The {content.test.discrimination} and its interval on a scale up to 1", "")
 
 
 def _model_curve(

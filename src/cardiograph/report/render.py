@@ -6,7 +6,6 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from cardiograph.evaluate.metrics import METRICS
 from cardiograph.report import tables
 from cardiograph.report.audit import audit_rows
 from cardiograph.report.content import ReportContent
@@ -15,7 +14,7 @@ from cardiograph.report.figures import draw_figures
 from cardiograph.report.score_tables import score_context
 from cardiograph.report.template import fill
 from cardiograph.report.tripod import checklist
-from cardiograph.wording import WORDINGS, class_names
+from cardiograph.wording import WORDINGS
 
 MAX_ISSUE_ROWS = 2000
 """Maximum number of rows of the table of issues, so that browsers can open the file."""
@@ -39,7 +38,7 @@ def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None
         "issues_shown": MAX_ISSUE_ROWS,
         "issue_counts": tables.issue_counts(content),
         "strongest": tables.strongest_pairs(content),
-        "variable_rows": tables.variable_rows(content.clinical) if content.clinical else [],
+        "variable_rows": tables.variable_rows(content.clinical, len(content.names)) if content.clinical else [],
         "graph_facts": tables.graph_facts(content.graph) if content.graph else [],
         "split_parts": tables.split_parts(content),
         "counts": tables.decisions(content).tolist(),
@@ -66,11 +65,12 @@ def _context(content: ReportContent) -> dict[str, Any]:
         "inflation": content.metrics.inflation,
         "wording": WORDINGS[content.provenance],
         "tone": "warning" if content.cautions else WORDINGS[content.provenance].tone,
-        "names": class_names(content.outcome),
+        "names": content.names,
+        "score_title": WORDINGS[content.provenance].score.replace("AUROC", content.test.discrimination),
         "primary": content.models.titles.get(content.models.primary, content.models.primary),
-        "threshold": content.models.thresholds[content.models.primary],
+        "threshold": content.threshold,
         "confidence": content.metrics.bootstrap.confidence * 100,
-        "compared": [METRICS[name].title for name in tables.COMPARED],
+        "compared": [tables.metrics_shown(content)[name].title for name in tables.compared(content)],
         "metric_rows": tables.metric_rows(content),
         "model_rows": tables.model_rows(content),
         "rests_on": tables.rests_on(content),
@@ -103,14 +103,14 @@ def render_methods(content: ReportContent) -> str:
         "metrics": metrics,
         "test": metrics.test,
         "origin": ORIGINS[content.provenance],
-        "score_name": WORDINGS[content.provenance].score,
+        "score_name": WORDINGS[content.provenance].score.replace("AUROC", content.test.discrimination),
         "primary": content.title_of(primary),
         "others": others,
         "parts": _parts(content),
         "predictors": [_predictor(content, place) for place in range(len(content.clinical.variables))]
         if content.clinical
         else [],
-        "threshold": content.models.thresholds[primary],
+        "threshold": content.threshold,
         "confidence": f"{metrics.bootstrap.confidence * 100:g}",
         "subgroups": list(metrics.subgroups),
         "part_titles": tables.PART_TITLES,
@@ -124,8 +124,11 @@ def _parts(content: ReportContent) -> list[dict[str, Any]]:
     for part, title in tables.PART_TITLES.items():
         rows = [row for row in content.split if row.part == part]
         if rows:
-            positive = sum(row.records for row in rows if row.label == 1)
-            parts.append({"title": title, "records": sum(row.records for row in rows), "positive": positive})
+            of_label = [sum(row.records for row in rows if row.label == label) for label in range(len(content.names))]
+            what = f"{of_label[1]} with the outcome"
+            if content.classes:
+                what = ", ".join(f"{count} {name}" for name, count in zip(content.names, of_label, strict=True))
+            parts.append({"title": title, "records": sum(row.records for row in rows), "what": what})
     return parts
 
 

@@ -11,7 +11,6 @@ from cardiograph.evaluate.results import Score
 from cardiograph.evaluate.subgroups import SCORES
 from cardiograph.report.content import ReportContent
 from cardiograph.report.tables import number, signed
-from cardiograph.wording import class_names
 
 TableRow = dict[str, Any]
 
@@ -23,6 +22,8 @@ BRIER_COMPONENTS = {
     "uncertainty": ("Uncertainty", "share x (1 - share) of positives; depends on the records, not on the model"),
     "within_bins": ("Within bins", "variation within bins; below 0 if the order within bins is informative"),
 }
+AGAINST_REST = ("auroc", "auprc", "brier", "calibration_slope", "calibration_intercept", "ece")
+"""Metrics of each of several classes against the rest, in the order of the columns."""
 SUBGROUP_TITLES = {name: METRICS[name].title for name in SCORES}
 
 
@@ -64,7 +65,7 @@ def distribution_rows(content: ReportContent) -> list[TableRow]:
     test, primary = content.test, content.models.primary
     threshold = content.models.thresholds[primary]
     rows = []
-    for label, name in enumerate(class_names(content.outcome)):
+    for label, name in enumerate(content.names):
         values = test.probabilities[primary][test.labels == label]
         if len(values):
             low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
@@ -105,17 +106,29 @@ def certainty_rows(content: ReportContent) -> TableRow | None:
     if found is None:
         return None
     losses = sorted(found.calibration.log_loss.items(), key=lambda pair: pair[1])
-    negative, positive = class_names(content.outcome)
-    coverage = [(positive, found.conformal.coverage["1"]), (negative, found.conformal.coverage["0"])]
-    decisions = {"positive": f"{positive} alone", "negative": f"{negative} alone"}
+    if content.classes:
+        coverage, decisions = list(found.conformal.coverage.items()), {}
+    else:
+        negative, positive = content.names
+        coverage = [(positive, found.conformal.coverage["1"]), (negative, found.conformal.coverage["0"])]
+        decisions = {"positive": f"{positive} alone", "negative": f"{negative} alone"}
     answers = [(decisions.get(name, name), count) for name, count in found.conformal.decisions.items()]
     return {**dict(found), "losses": losses, "covered": coverage, "answers": answers}
 
 
 def score_context(content: ReportContent) -> TableRow:
-    """Return all rows of this module by the names that the templates use."""
+    """Return all rows of this module by the names that the templates use; those of two classes are empty for several."""
+    if content.classes:
+        names = ("brier_rows", "benefit_rows", "distribution_rows", "subgroup_rows")
+        absent: TableRow = {name: [] for name in names}
+        absent |= {"delong": "", "without_graph": "", "ece_by_chance": None, "subgroup_titles": []}
+        by_class = [(name, *(scores[key] for key in AGAINST_REST)) for name, scores in content.metrics.by_class.items()]
+        titles = [METRICS[name].title for name in AGAINST_REST]
+        return {**absent, "certainty": certainty_rows(content), "by_class": by_class, "by_class_titles": titles}
     baseline = content.models.baseline
     return {
+        "by_class": [],
+        "by_class_titles": [],
         "brier_rows": brier_rows(content),
         "certainty": certainty_rows(content),
         "delong": delong_sentence(content),

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.metrics import METRICS, confusion, score
+from cardiograph.evaluate.class_metrics import CLASS_METRICS, class_confusion
+from cardiograph.evaluate.metrics import METRICS, Metric, confusion
 from cardiograph.evaluate.results import Score
 from cardiograph.evaluate.summary import ONE_EACH
 from cardiograph.evaluate.verdict import MIN_USEFUL_GAIN
 from cardiograph.report.content import ClinicalContent, GraphContent, ReportContent, SplitRow
-from cardiograph.wording import class_names
 
 TableRow = dict[str, Any]
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded (unlabelled)"}
 COMPARED = ("auroc", "auprc", "balanced_accuracy", "brier", "calibration_slope")
+COMPARED_CLASSES = ("auroc", "auprc", "balanced_accuracy", "brier", "log_loss")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -46,16 +47,26 @@ def interval(found: Score | Mapping[str, float | None] | None, digits: int = 3) 
     return f"{number(shown.value, digits)} ({number(shown.low, digits)} to {number(shown.high, digits)})"
 
 
+def compared(content: ReportContent) -> tuple[str, ...]:
+    """Return the metrics by which models are compared."""
+    return COMPARED_CLASSES if content.classes else COMPARED
+
+
+def metrics_shown(content: ReportContent) -> dict[str, Metric]:
+    """Return the metrics of this kind of outcome."""
+    return CLASS_METRICS if content.classes else METRICS
+
+
 def metric_rows(content: ReportContent) -> list[TableRow]:
     """Return every metric of the primary model on test and validation records."""
     test, validation = content.metrics.test, content.metrics.validation
     rows: list[TableRow] = [
         {"title": metric.title, "meaning": metric.meaning, "test": test[name], "validation": validation[name],
          "best": f"{metric.best:g}", "threshold": metric.needs_threshold}
-        for name, metric in METRICS.items()
+        for name, metric in metrics_shown(content).items()
     ]  # fmt: skip
     one_each: TableRow = {
-        "title": "AUROC, one record per patient",
+        "title": f"{rows[0]['title']}, one record per patient",
         "meaning": "the first record of each patient (group) only, so that no patient counts twice",
         "test": test[ONE_EACH],
         "validation": validation[ONE_EACH],
@@ -71,33 +82,34 @@ def model_rows(content: ReportContent) -> list[TableRow]:
         {
             "title": content.title_of(name),
             "primary": name == content.models.primary,
-            "scores": [content.scores_of(name).get(metric) for metric in COMPARED],
+            "scores": [content.scores_of(name).get(metric) for metric in compared(content)],
         }
         for name in content.model_order
     ]
 
 
 def class_rows(content: ReportContent) -> list[TableRow]:
-    """Return precision, recall and F1 of each class at the threshold, and their means."""
-    test, primary = content.test, content.models.primary
-    threshold = content.models.thresholds[primary]
+    """Return precision, recall and F1 of each class at the threshold, or of the most likely class, and their means."""
     counts = decisions(content)
-    found = score(test.labels, test.probabilities[primary], threshold)
-    pairs = ((found["npv"], found["specificity"]), (found["ppv"], found["sensitivity"]))
-    names = class_names(content.outcome)
+    with np.errstate(invalid="ignore"):
+        pairs = zip(np.diag(counts) / counts.sum(axis=0), np.diag(counts) / counts.sum(axis=1), strict=True)
     rows = [
-        {"name": names[label], "precision": precision, "recall": recall, "f1": _harmonic(precision, recall),
-         "records": int(counts[label].sum())}
-        for label, (precision, recall) in enumerate(pairs)
+        {"name": name, "precision": float(precision), "recall": float(recall),
+         "f1": _harmonic(float(precision), float(recall)), "records": int(counts[label].sum())}
+        for label, (name, (precision, recall)) in enumerate(zip(content.names, pairs, strict=True))
     ]  # fmt: skip
     mean = {key: float(np.mean([row[key] for row in rows])) for key in ("precision", "recall", "f1")}
-    return [*rows, {"name": "mean of the classes", **mean, "records": len(test)}]
+    return [*rows, {"name": "mean of the classes", **mean, "records": len(content.test)}]
 
 
 def decisions(content: ReportContent) -> NDArray[np.int64]:
-    """Return the number of test records [2, 2] by true label (rows) and the primary model's decision (columns)."""
-    primary = content.models.primary
-    return confusion(content.test.labels, content.test.probabilities[primary], content.models.thresholds[primary])
+    """Return the number of test records by true label (rows) and the primary model's decision (columns)."""
+    labels, probabilities = content.test.labels, content.test.probabilities[content.models.primary]
+    return (
+        class_confusion(labels, probabilities)
+        if content.classes
+        else confusion(labels, probabilities, content.threshold)
+    )
 
 
 def split_parts(content: ReportContent) -> list[TableRow]:
@@ -114,11 +126,11 @@ def split_parts(content: ReportContent) -> list[TableRow]:
 
 def label_name(content: ReportContent, row: SplitRow) -> str:
     """Return the class name of the label of a row of the split table."""
-    return (*class_names(content.outcome), "unlabelled")[row.label]
+    return (*content.names, "unlabelled")[row.label]
 
 
-def variable_rows(clinical: ClinicalContent) -> list[TableRow]:
-    """Return median and quartiles of each variable in each class, and its number of missing values."""
+def variable_rows(clinical: ClinicalContent, classes: int) -> list[TableRow]:
+    """Return median and quartiles of each variable in each of ``classes`` classes, and its number of missing values."""
     return [
         {
             "title": variable.title,
@@ -126,7 +138,7 @@ def variable_rows(clinical: ClinicalContent) -> list[TableRow]:
             "provenance": clinical.provenance[place],
             "missing": int(np.isnan(clinical.values[:, place]).sum()),
             "share": float(np.isnan(clinical.values[:, place]).mean()) if len(clinical.values) else 0.0,
-            "classes": [_quartiles(clinical.values[clinical.labels == label, place]) for label in (0, 1)],
+            "classes": [_quartiles(clinical.values[clinical.labels == label, place]) for label in range(classes)],
         }
         for place, variable in enumerate(clinical.variables)
     ]
@@ -182,23 +194,26 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
         if found is not None
     )
     train = sum(row.records for row in content.split if row.part == "train")
-    threshold = content.models.thresholds[content.models.primary]
+    several = bool(content.classes)
+    strata = "each class" if several else "groups with and without a positive record"
     rows = [
         ("Scores", f"{test}. Scores count each record once; nothing was chosen on these records."),
         (
             "Intervals",
-            f"{bootstrap.resamples} resamples of whole groups, drawn separately among groups with and without a "
-            f"positive record; the central {bootstrap.confidence * 100:g} %. They apply to other patients from the same "
+            f"{bootstrap.resamples} resamples of whole groups, drawn separately among {strata}; the "
+            f"central {bootstrap.confidence * 100:g} %. They apply to other patients from the same "
             "population, not to another hospital, and they do not cover repeated training.",
         ),
         (
             "Graph verdict",
-            "Difference in AUROC from each model without a graph, on the same resamples for all. Helped: every interval "
-            f"lies above 0. Did not help: an interval excludes a gain of more than {MIN_USEFUL_GAIN:g}. Undecided: neither. "
-            "The model named first has the lowest log loss on validation records.",
+            f"Difference in {content.test.discrimination} from each model without a graph, on the same resamples for all. "
+            f"Helped: every interval lies above 0. Did not help: an interval excludes a gain of more than "
+            f"{MIN_USEFUL_GAIN:g}. Undecided: neither. The model named first has the lowest log loss on validation records.",
         ),
         ("Epoch", f"Chosen on {validation}: lowest loss."),
-        ("Threshold", f"{threshold:.4f}, chosen on {validation}: {content.threshold_chosen}."),
+        ("Threshold", "None: the most likely class is named, without a decision about costs.")
+        if several
+        else ("Threshold", f"{content.threshold:.4f}, chosen on {validation}: {content.threshold_chosen}."),
         ("Scaling, imputation, block weights, graph, network", f"{train} training records."),
     ]
     inflation = content.metrics.inflation
@@ -230,6 +245,8 @@ def rests_on(content: ReportContent) -> list[tuple[str, str]]:
 def tiles(content: ReportContent) -> list[TableRow]:
     """Return the four numbers below the headline, each with the value of an uninformative model."""
     test = content.metrics.test
+    if content.classes:
+        return _class_tiles(content)
     prevalence = content.test.positives / max(1, len(content.test))
     baselines = {
         "auprc": f"chance: {prevalence:.2f}",
@@ -238,6 +255,24 @@ def tiles(content: ReportContent) -> list[TableRow]:
         "calibration_slope": "best: 1",
     }
     return [{"title": METRICS[name].title, "score": test[name], "baseline": text} for name, text in baselines.items()]
+
+
+def _class_tiles(content: ReportContent) -> list[TableRow]:
+    """Return the four numbers of several classes, each with the value of an uninformative model."""
+    shares = np.array(list(content.test.class_counts.values())) / max(1, len(content.test))
+    entropy = -float((shares[shares > 0] * np.log(shares[shares > 0])).sum())
+    chance = f"chance: {1 / len(shares):.2f}"
+    baselines = {
+        "balanced_accuracy": chance,
+        "auprc": chance,
+        "brier": f"constant prediction of the shares: {1 - float((shares**2).sum()):.3f}",
+        "log_loss": f"constant prediction of the shares: {entropy:.3f}",
+    }
+    scores = content.metrics.test
+    return [
+        {"title": CLASS_METRICS[name].title, "score": scores[name], "baseline": text}
+        for name, text in baselines.items()
+    ]
 
 
 def issue_counts(content: ReportContent) -> list[tuple[str, int]]:

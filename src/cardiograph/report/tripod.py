@@ -170,6 +170,24 @@ def sentence(parts: list[str], joined: str = "; ") -> str:
     return text if text.endswith(".") or not text else text + "."
 
 
+def _outcome_named(content: ReportContent) -> str:
+    if content.classes:
+        return f"Name of the outcome: {content.outcome}, one of {', '.join(content.classes)}"
+    return f"Name of label 1: {content.outcome}"
+
+
+def _scores_reported(content: ReportContent) -> str:
+    if content.classes:
+        return (
+            "AUROC, AUPRC, calibration slope, intercept and curve of each class against the rest, their means, Brier score, "
+            "log loss, balanced accuracy, confusion matrix"
+        )
+    return (
+        "AUROC, AUPRC, Brier score, calibration slope, intercept and curve, distributions by outcome, decisions at the "
+        "threshold, decision curve"
+    )
+
+
 def _cohort(content: ReportContent) -> dict[str, Entry]:
     origin = {
         "measured": "Add which population they represent.",
@@ -198,7 +216,7 @@ def _cohort(content: ReportContent) -> dict[str, Entry]:
             + ". Add whether data were collected in the same way in all groups of people.",
             "Cohort, Audit, audit.json" if content.audit else "Cohort",
         ),
-        "8a": Entry(f"Name of label 1: {content.outcome}. Add its definition, and when it was assessed.", ""),
+        "8a": Entry(f"{_outcome_named(content)}. Add its definition, and when it was assessed.", ""),
         "17": Entry(
             "Required for patients." if content.provenance != "synthetic patient" else "No patient took part.", ""
         ),
@@ -262,8 +280,7 @@ def _modelling(content: ReportContent) -> dict[str, Entry]:
             "Training, Models side by side, config.toml",
         ),
         "12e": Entry(
-            "AUROC, AUPRC, Brier score, calibration slope, intercept and curve, distributions by outcome, decisions at the "
-            f"threshold, decision curve; {bootstrap.confidence * 100:g} % intervals from {bootstrap.resamples} "
+            f"{_scores_reported(content)}; {bootstrap.confidence * 100:g} % intervals from {bootstrap.resamples} "
             "resamples of whole groups; models compared on the same resamples.",
             "Discrimination to Models side by side, metrics.json",
             complete=True,
@@ -283,9 +300,10 @@ def _modelling(content: ReportContent) -> dict[str, Entry]:
             "Subgroups" if content.metrics.subgroups else "model_card.md",
         ),
         "15": Entry(
-            "A probability of the outcome, and a class at the threshold "
-            f"{content.models.thresholds[content.models.primary]:.4f}: {content.threshold_chosen}, on validation "
-            "records.",
+            "A probability for each class, and the most likely class; no threshold is used."
+            if content.classes
+            else f"A probability of the outcome, and a class at the threshold {content.threshold:.4f}: "
+            f"{content.threshold_chosen}, on validation records.",
             "Decisions",
             complete=True,
         ),
@@ -319,7 +337,8 @@ def _results(content: ReportContent) -> dict[str, Entry]:
             "Clinical values" if content.clinical else "Cohort",
         ),
         "21": Entry(
-            f"By part and class; {counts.records} test records, {counts.positive} with the outcome.",
+            f"By part and class; {counts.records} test records"
+            + ("." if content.classes else f", {counts.positive} with the outcome."),
             "Cohort",
             complete=True,
         ),

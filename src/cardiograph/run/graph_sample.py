@@ -52,14 +52,15 @@ def sample_graph(
     valid = index_all >= 0
     own, other = labels[graph.rows][:, None], labels[graph.rows][index_all.clip(min=0)]
     judged = valid & (own >= 0) & (other >= 0)
-    share = (labels[graph.rows][labels[graph.rows] >= 0] == 1).mean()
+    known = labels[graph.rows][labels[graph.rows] >= 0]
+    shares = np.bincount(known) / len(known)
     return {
         "xy": graph_layout(fitted.prepared.features.values[shown], config.seed),
         "edges": drawn[:, drawn[0] >= 0],
         "labels": labels[shown],
         "query": np.repeat([0, 1], [len(reference), len(queries)]).astype(np.uint8),
         "in_degree": np.bincount(index_all[valid], minlength=len(graph.rows)),
-        "agreement": np.array([(own == other)[judged].mean() if judged.any() else np.nan, share**2 + (1 - share) ** 2]),
+        "agreement": np.array([(own == other)[judged].mean() if judged.any() else np.nan, (shares**2).sum()]),
     }
 
 
@@ -68,7 +69,7 @@ MAX_TILES = 8
 
 
 def sample_sheet(dataset: Dataset, config: RunConfig) -> bytes:
-    """Draw a PNG of encoder inputs: training records next to their copies, or training records of both classes.
+    """Draw a PNG of encoder inputs: training records next to their copies, or training records of each class.
 
     Raises:
         ValueError: If the cohort has no pages.
@@ -92,9 +93,9 @@ def sample_sheet(dataset: Dataset, config: RunConfig) -> bytes:
     shown = np.array([facts is not None and facts.box[2] > 0 for facts in page_index.facts])  # a page that can be shown
     train = dataset.split.rows(TRAIN)
     train = train[shown[train]]
-    for label in (0, 1):
+    for label in range(cohort.class_count):
         rows = train[cohort.labels[train] == label]
-        for row in np.random.default_rng([config.seed, 3]).permutation(rows)[: MAX_TILES // 2]:
+        for row in np.random.default_rng([config.seed, 3]).permutation(rows)[: max(1, MAX_TILES // cohort.class_count)]:
             tiles.append((f"{cohort.record_ids[row]} ({cohort.table['class_name'][row]})", view(int(row))))
     return contact_sheet(tiles)
 

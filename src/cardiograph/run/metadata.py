@@ -45,6 +45,7 @@ def run_metadata(dataset: Dataset, fitted: FittedModels, roles: ModelRoles, conf
     return {
         "created": time.strftime("%Y-%m-%d %H:%M %Z"),
         "outcome": cohort.outcome,
+        "classes": list(cohort.classes),
         "provenance": dataset.provenance,
         "variables": [] if clinical is None else [asdict(variable) for variable in clinical.variables],
         "clinical_provenance": list(dataset.provenances),
@@ -97,7 +98,7 @@ def _graph_facts(graph: PatientGraph) -> dict[str, Any]:
 
 def _record_notes(dataset: Dataset) -> Iterator[str]:
     """Yield a sentence for each kind of record that was left out or is inconsistent."""
-    part, labels = dataset.split.part, dataset.cohort.labels
+    part, labels, cohort = dataset.split.part, dataset.cohort.labels, dataset.cohort
     unlabelled, excluded = int((labels < 0).sum()), int((part == EXCLUDED).sum())
     if dataset.page_index is not None and dataset.page_index.skipped:
         skipped = len(dataset.page_index.skipped)
@@ -108,7 +109,7 @@ def _record_notes(dataset: Dataset) -> Iterator[str]:
         classes = {(page, label) for page, label in zip(pages, labels.tolist(), strict=True) if page and label >= 0}
         both = len(classes) - len({page for page, _ in classes})
         if both:
-            yield f"{both} pages have both labels: the same picture cannot be both"
+            yield f"{both} pages have {'several' if cohort.classes else 'both'} labels: the same picture cannot be both"
     yield from _absent_blocks(dataset)
     if unlabelled:
         yield (
@@ -154,5 +155,5 @@ def _value_notes(dataset: Dataset, fitted: FittedModels) -> Iterator[str]:
         copies = len(dataset.inputs.copies.source)
         yield f"{copies} augmented copies were added to the training records, none to other records"
     if dataset.inputs.class_weights is not None:
-        negative, positive = dataset.inputs.class_weights
-        yield f"the loss weighs classes {negative:.2f} to {positive:.2f}: probabilities are those of a balanced cohort"
+        weights = " to ".join(f"{weight:.2f}" for weight in dataset.inputs.class_weights)
+        yield f"the loss weighs classes {weights}: probabilities are those of a balanced cohort"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import EvaluationConfig, RunConfig
 from cardiograph.containers import TEST, VAL
+from cardiograph.evaluate.metrics import metrics_of
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.results import (
     CalibrationChoice,
@@ -33,7 +34,6 @@ from cardiograph.train.calibrate import calibrate_bundle, fit_threshold
 from cardiograph.train.data import Dataset, PartScores
 from cardiograph.train.fit import FittedModels, make_bundle
 from cardiograph.train.steps import PipelineSteps
-from cardiograph.uncertainty.conformal import DIGITS
 
 
 def summarise_uncertainty(
@@ -44,7 +44,7 @@ def summarise_uncertainty(
     Args:
         predictor: Predictor of the primary model.
         found: Scores of the test records; None if a study bypassed the predictor.
-        labels: [records] 0 or 1.
+        labels: [records] labels from 0.
         config: Configured coverage of the sets and quantile of the gate.
 
     Returns:
@@ -54,9 +54,9 @@ def summarise_uncertainty(
     if uncertainty is None or found is None or found.uncertainty is None:
         return None
     output, sets = found.uncertainty, uncertainty.conformal
-    coverage: dict[Literal["0", "1"], float | None] = {"0": None, "1": None}
-    if sets is not None and sets.enough:
-        inside = output.p_values > round(1 - sets.confidence, DIGITS)
+    coverage: dict[str, float | None] = dict.fromkeys(predictor.bundle.served.classes or ("0", "1"))
+    inside = uncertainty.included(output.p_values)
+    if inside is not None:
         for label, name in enumerate(coverage):
             rows = labels == label
             coverage[name] = float(inside[rows, label].mean()) if rows.any() else None
@@ -135,6 +135,7 @@ def record_scores(
                 dataset.cohort.labels[rows],
                 dataset.split.groups.index[rows],
                 {name: probabilities[name][part] for name in probabilities},
+                dataset.cohort.classes,
             )
         )
         for part, rows in parts.items()
@@ -166,9 +167,9 @@ def record_scores(
 
 def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
     """Choose the models that represent the graph and the same features without a graph, by validation log loss."""
-    from sklearn.metrics import log_loss
-
-    loss = {name: log_loss(validation.labels, p, labels=[0, 1]) for name, p in validation.probabilities.items()}
+    loss = {
+        name: metrics_of(p)["log_loss"].value(validation.labels, p, 0.5) for name, p in validation.probabilities.items()
+    }
     graphs, primary = [name for name in loss if name in GRAPH_MODELS], config.model.name
     graph = primary if primary in graphs or not graphs else min(graphs, key=loss.__getitem__)
     baseline = min((name for name in loss if name in WITHOUT_GRAPH), key=loss.__getitem__)
@@ -178,7 +179,9 @@ def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
         baseline=baseline,
         other_baselines=[name for name in WITHOUT_GRAPH if name in loss and name not in (graph, baseline)],
         titles={name: title for name, title in TITLES.items() if name in loss},
-        thresholds={
+        thresholds={}
+        if validation.classes
+        else {
             name: fit_threshold(validation.labels, p, config.evaluation) for name, p in validation.probabilities.items()
         },
     )
@@ -217,7 +220,7 @@ def _write_tables(
     for part, found in predictions.items():
         rows = dataset.rows(part)
         frame = pd.DataFrame({"record_id": ids[rows], "part": part, "group": found.groups, "label": found.labels})
-        frame = frame.assign(**{f"probability_{name}": p for name, p in found.probabilities.items()})
+        frame = frame.assign(**probability_columns(found.probabilities))
         frames.append(frame.assign(**_certainty(scores[part])))
         neighbours = scores[part].neighbours
         position, rank = np.nonzero(neighbours.index >= 0)
@@ -234,13 +237,28 @@ def _write_tables(
         directory.write_arrays("embeddings.safetensors", arrays)
 
 
+def probability_columns(probabilities: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of the predictions table: one for each model, with several classes one for each class.
+
+    Args:
+        probabilities: Model -> [records] or [records, classes] probabilities.
+    """
+    columns = {}
+    for name, found in probabilities.items():
+        if found.ndim == 1:
+            columns[f"probability_{name}"] = found
+        else:
+            columns |= {f"probability_{name}:{label}": found[:, label] for label in range(found.shape[1])}
+    return columns
+
+
 def _certainty(found: PartScores) -> dict[str, Any]:
     """Return the columns of the predictions table with raw scores and uncertainty of the primary model."""
     if found.scores is None or found.scores.uncertainty is None:
         return {}
-    output = found.scores.uncertainty
+    output, raw = found.scores.uncertainty, found.scores.raw
     return {
-        "score": found.scores.raw,
+        **({"score": raw} if raw.ndim == 1 else {f"score:{label}": raw[:, label] for label in range(raw.shape[1])}),
         "low": output.low,
         "high": output.high,
         "decision": list(output.decisions),

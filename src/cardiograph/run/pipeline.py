@@ -124,6 +124,9 @@ def run(
     progress = progress or NoProgress()
     set_threads()
     cohort = read(source, directory, config)
+    if cohort.classes and steps.faults:
+        message = "faults are reproduced for a binary outcome only; name the classes with label 1: --positive CLASS,..."
+        raise ConfigError(message)
     find_weights(cohort, directory, config, progress)
     with directory.locked(), PageCache(cache_folder()) as cache:
         context = RunContext(config, cache, progress, directory, inputs=InputStore(MAX_INPUT_BYTES))
@@ -275,6 +278,8 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
         names = ", ".join(variable.name for variable in cohort.variables)
         message = f"clinical.simulate: the cohort has clinical columns ({names}); drop them by --modality image"
         raise ConfigError(message)
+    if cohort.classes:
+        _check_classes(config)
     if config.balance.mode == "augment" and not cohort.has_pages:
         message = "balance.mode = 'augment' augments pages, and this cohort has none; use 'none' or 'weights'"
         raise ConfigError(message)
@@ -286,6 +291,25 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
         raise ConfigError(message)
     if cohort.has_pages and cohort.variables:
         _check_weights(cohort, config)
+
+
+def _check_classes(config: RunConfig) -> None:
+    """Raise ConfigError if a setting is for two classes, and the cohort has several."""
+    for used, setting, reason in (
+        (
+            config.clinical.simulate != "none",
+            f"clinical.simulate = {config.clinical.simulate!r}",
+            "draws values of two classes",
+        ),
+        (config.graph.space == "learnt", "graph.space = 'learnt'", "weights features by one risk"),
+        (config.encoder.finetune, "encoder.finetune", "adapts the encoder to a binary outcome"),
+    ):
+        if used:
+            message = (
+                f"{setting}: {reason}, and this cohort has several classes; leave it out, or make the outcome binary "
+                "(--positive CLASS,...)"
+            )
+            raise ConfigError(message)
 
 
 def _check_weights(cohort: Cohort, config: RunConfig) -> None:

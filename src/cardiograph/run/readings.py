@@ -36,20 +36,21 @@ def readings_table(dataset: Dataset) -> pd.DataFrame | None:
     return pd.concat([pd.Series(dataset.cohort.record_ids, name="record_id"), frame], axis=1)
 
 
-def reading_rows(readings: Any, labels: Any, part: Any) -> tuple[ReadingRow, ...]:  # noqa: ANN401 - pandas objects
+def reading_rows(readings: Any, labels: Any, part: Any, classes: int) -> tuple[ReadingRow, ...]:  # noqa: ANN401 - pandas
     """Return how often the encoder reads each statement in the training records of each class.
 
     Args:
         readings: Table of :func:`readings_table`.
-        labels: [records] 0, 1 or -1.
+        labels: [records] labels from 0, or -1.
         part: [records] part of the split.
+        classes: Number of different labels.
     """
     rows = []
     known = readings[list(GROUPS["summary"])].notna().all(axis=1)
-    chosen = [known & (part == TRAIN) & (labels == label) for label in (0, 1)]
+    chosen = [known & (part == TRAIN) & (labels == label) for label in range(classes)]
     for group, names in GROUPS.items():
         for name in names:
             shares = [float((readings.loc[each, name] >= 0.5).mean()) for each in chosen]
             if max(shares) > 0:
-                rows.append(ReadingRow(name, group, shares[0], shares[1]))
+                rows.append(ReadingRow(name, group, tuple(shares)))
     return tuple(rows)

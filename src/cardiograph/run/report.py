@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
 from cardiograph.containers import TEST, VAL
 from cardiograph.errors import Issue, RunError
-from cardiograph.evaluate.curves import part_curves
+from cardiograph.evaluate.curves import PartCurves, part_curves
 from cardiograph.evaluate.decision import rule_in_words
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.results import RunMetrics
@@ -57,7 +58,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
     """Read the content of the report from the run's files."""
     facts, config = directory.read_json("run.json"), directory.config()
     roles = ModelRoles(**facts["roles"])
-    parts = _predictions(directory, roles)
+    parts = _predictions(directory, roles, tuple(facts.get("classes", ())))  # older runs have none
     cohort, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
     sheet = directory.read_bytes("pages.png")
     copies = facts["copies"]
@@ -75,7 +76,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
         models=roles,
         metrics=_metrics(directory),
         test=parts[TEST],
-        test_curves=part_curves(parts[TEST], roles.primary, confidence=config.evaluation.confidence),
+        test_curves=_curves(parts[TEST], roles.primary, config.evaluation.confidence),
         validation=parts[VAL],
         split=_split_rows(cohort.assign(part=split["part"], group=split["group"])),
         threshold_chosen=rule_in_words(
@@ -89,7 +90,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
         clinical=_clinical(facts, cohort, split),
         graph=_graph(directory, facts, config.graph.k, config.graph.metric),
         encoder=_encoder(facts, config.pages.view),
-        readings=_readings(directory, cohort, split),
+        readings=_readings(directory, cohort, split, len(parts[TEST].classes) or 2),
         contact_sheet=sheet,
         contact_caption=caption if sheet else "",
         fusion_shares=facts["fusion"]["shares"],
@@ -112,13 +113,26 @@ def report_content(directory: RunDirectory) -> ReportContent:
 def _metrics(directory: RunDirectory) -> RunMetrics:
     """Read the scores of a trained run, which all have to be there but for the inflation meter."""
     metrics = directory.read_metrics()
-    if absent := sorted(set(RunMetrics.model_fields) - metrics.model_fields_set - {"inflation"}):
+    optional = {"inflation", "by_class", "confusion"}
+    if absent := sorted(set(RunMetrics.model_fields) - metrics.model_fields_set - optional):
         message = f"{directory.path / METRICS_FILE}: lacks {', '.join(absent)}; the file is damaged, make the run again"
         raise RunError(message)
     return metrics
 
 
-def _predictions(directory: RunDirectory, roles: ModelRoles) -> dict[str, PartPredictions]:
+def _curves(part: PartPredictions, primary: str, confidence: float) -> tuple[PartCurves, ...]:
+    """Return the curves of label 1, or of each of several classes against the rest."""
+    if not part.classes:
+        return (part_curves(part, primary, confidence=confidence),)
+    found = part.probabilities[primary]
+    each = (
+        PartPredictions((part.labels == label).astype(np.int64), part.groups, {primary: found[:, label]})
+        for label in range(len(part.classes))
+    )
+    return tuple(part_curves(against_rest, primary, confidence=confidence) for against_rest in each)
+
+
+def _predictions(directory: RunDirectory, roles: ModelRoles, classes: tuple[str, ...]) -> dict[str, PartPredictions]:
     table = directory.read_table("predictions.parquet")
     parts = {}
     for part in (VAL, TEST):
@@ -126,7 +140,8 @@ def _predictions(directory: RunDirectory, roles: ModelRoles) -> dict[str, PartPr
         parts[part] = PartPredictions(
             rows["label"].to_numpy(np.int64),
             rows["group"].to_numpy(np.int64),
-            {name: rows[f"probability_{name}"].to_numpy(np.float64) for name in roles.titles},
+            {name: probabilities_in(rows, name, classes) for name in roles.titles},
+            classes,
         )
     return parts
 
@@ -194,10 +209,21 @@ def _encoder(facts: dict[str, Any], view: str) -> EncoderContent | None:
     )
 
 
-def _readings(directory: RunDirectory, cohort: Any, split: Any) -> tuple[ReadingRow, ...]:  # noqa: ANN401
+def probabilities_in(rows: Any, name: str, classes: tuple[str, ...]) -> NDArray[np.float64]:  # noqa: ANN401 - a frame
+    """Return the probabilities of a model in the predictions table: [records], or [records, classes]."""
+    columns = [f"probability_{name}:{label}" for label in range(len(classes))]
+    return np.asarray(rows[columns if classes else f"probability_{name}"].to_numpy(np.float64))
+
+
+def _readings(
+    directory: RunDirectory,
+    cohort: Any,  # noqa: ANN401 - pandas frames
+    split: Any,  # noqa: ANN401
+    classes: int,
+) -> tuple[ReadingRow, ...]:
     if not (directory.path / READINGS_TABLE).exists():
         return ()
-    return reading_rows(directory.read_table(READINGS_TABLE), cohort["label"], split["part"])
+    return reading_rows(directory.read_table(READINGS_TABLE), cohort["label"], split["part"], classes)
 
 
 def _notes(facts: dict[str, Any]) -> list[str]:

@@ -30,7 +30,12 @@ def score_subgroups(
         test: Predictions for its labelled test rows, in their order.
         roles: Roles of the models, with the threshold of the primary model.
         config: Number of resamples, confidence level and seed.
+
+    Returns:
+        Column -> subgroups; none with several classes, whose subgroups have too few records of each.
     """
+    if test.classes:
+        return {}
     return subgroup_scores(
         test.labels,
         test.probabilities[roles.primary],

@@ -152,8 +152,8 @@ def _predict(predictor: Predictor, query: Query) -> Prediction:
     return prediction
 
 
-def explained(predictor: Predictor, query: Query) -> dict[str, Any]:
-    """Explain a prediction; return :meth:`Explanation.as_dict`.
+def explained(predictor: Predictor, query: Query, of_class: str | None = None) -> dict[str, Any]:
+    """Explain a prediction, or the probability of one of several classes; return :meth:`Explanation.as_dict`.
 
     Raises:
         ProblemError: If the page or a value cannot be used. This happens to stored queries after limits or ranges
@@ -162,7 +162,7 @@ def explained(predictor: Predictor, query: Query) -> dict[str, Any]:
     from cardiograph.explain import explain
 
     try:
-        explanation: dict[str, Any] = explain(predictor, query).as_dict()
+        explanation: dict[str, Any] = explain(predictor, query, class_name=of_class).as_dict()
     except InputError as error:
         raise refused(error) from error
     except RunError as error:

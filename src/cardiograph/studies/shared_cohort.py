@@ -17,6 +17,7 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, VAL, Cohort, Groups
 from cardiograph.encoders.weights import find_encoder_weights
+from cardiograph.errors import ConfigError
 from cardiograph.evaluate.decision import youden_threshold
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.predictions import PartPredictions
@@ -82,7 +83,13 @@ class SharedCohort:
         pool: AugmentationPool,
     ) -> None:
         self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
-        cohort = read_cohort(source, config.cohort, outcome=config.outcome)
+        if config.outcome.kind == "multiclass":
+            message = (
+                "outcome.kind is 'multiclass', but studies compare scores of a binary outcome; name the classes with "
+                "label 1: --positive CLASS,..."
+            )
+            raise ConfigError(message)
+        cohort = read_cohort(source, config.cohort, outcome=config.outcome.name)
         self.had_split = has_split(cohort)
         self.cohort = dataclasses.replace(cohort, table=cohort.table.assign(split=None))
         self._cache, self._encoders = cache, dict[str, object]()

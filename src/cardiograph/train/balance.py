@@ -24,23 +24,24 @@ class CopyPlan:
         return len(self.source)
 
 
-def class_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return weights that give both classes the same total weight and the training rows a mean weight of 1.
+def class_weights(labels: NDArray[np.int64], classes: int = 2) -> NDArray[np.float64]:
+    """Return weights that give all classes the same total weight and the training rows a mean weight of 1.
 
-    The weight of class c is ``n / (2 n_c)``. A model trained with these weights predicts probabilities of a balanced
+    The weight of class c is ``n / (classes n_c)``. A model trained with these weights predicts probabilities of a balanced
     cohort.
 
     Args:
-        labels: [training rows] 0, 1 or -1; unlabelled rows are ignored.
+        labels: [training rows] labels from 0, or -1; unlabelled rows are ignored.
+        classes: Number of different labels.
 
     Returns:
-        [2] weights of label 0 and label 1.
+        [classes] weight of each label.
 
     Raises:
         CohortError: If a class is absent.
     """
-    counts = _class_counts(labels)
-    return np.asarray(counts.sum() / (2.0 * counts))
+    counts = _class_counts(labels, classes)
+    return np.asarray(counts.sum() / (float(classes) * counts))
 
 
 def plan_copies(
@@ -49,35 +50,36 @@ def plan_copies(
     rng: np.random.Generator,
     *,
     paged: NDArray[np.bool_] | None = None,
+    classes: int = 2,
 ) -> CopyPlan:
-    """Plan copies that grow the minority class of the training rows to the size of the majority class.
+    """Plan copies that grow the other classes of the training rows to the size of the largest class.
 
     Each round copies every member of the class once, in a new random order, so the numbers of copies of two members
     differ by at most one.
 
     Args:
-        labels: [records] labels of the whole cohort: 0, 1 or -1.
+        labels: [records] labels of the whole cohort, from 0, or -1.
         train_rows: Rows of the training part; unlabelled rows are never copied.
         rng: Random generator.
         paged: [records] whether a record has a page that can be copied; all have one if None.
+        classes: Number of different labels.
 
     Returns:
         The plan; it is empty if the classes have the same size.
 
     Raises:
-        CohortError: If a class is absent from the training rows, or no record of the minority class has a page.
+        CohortError: If a class is absent from the training rows, or no record of a class to be copied has a page.
     """
-    counts = _class_counts(labels[train_rows])
-    minority = int(np.argmin(counts))
-    members = train_rows[labels[train_rows] == minority]
-    members = members if paged is None else members[paged[members]]
-    copies = int(counts.max() - counts.min())
-    if copies and not len(members):
-        message = f"no training record of label {minority} has a page to be copied; use balance.mode = 'weights'"
-        raise CohortError(message)
-    rounds = [rng.permutation(members) for _ in range(-(-copies // max(len(members), 1)))]
-    source = np.concatenate([np.empty(0, np.int64), *rounds])[:copies]
-    return CopyPlan(source.astype(np.int64))
+    counts, source = _class_counts(labels[train_rows], classes), [np.empty(0, np.int64)]
+    for label, copies in enumerate((counts.max() - counts).tolist()):
+        members = train_rows[labels[train_rows] == label]
+        members = members if paged is None else members[paged[members]]
+        if copies and not len(members):
+            message = f"no training record of label {label} has a page to be copied; use balance.mode = 'weights'"
+            raise CohortError(message)
+        rounds = [rng.permutation(members) for _ in range(-(-copies // max(len(members), 1)))]
+        source.append(np.concatenate([np.empty(0, np.int64), *rounds])[:copies])
+    return CopyPlan(np.concatenate(source).astype(np.int64))
 
 
 def loss_weights(n_train: int, copy_source: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -94,9 +96,10 @@ def loss_weights(n_train: int, copy_source: NDArray[np.int64]) -> NDArray[np.flo
     return np.concatenate([1.0 / family, 1.0 / family[copy_source]])
 
 
-def _class_counts(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    counts = np.bincount(labels[labels >= 0], minlength=2)
+def _class_counts(labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    counts = np.bincount(labels[labels >= 0], minlength=classes)
     if counts.min() == 0:
-        message = f"training rows hold no record of label {int(np.argmin(counts))}; balancing needs both classes"
+        every = "both" if classes == 2 else "all"
+        message = f"training rows hold no record of label {int(np.argmin(counts))}; balancing needs {every} classes"
         raise CohortError(message)
     return counts

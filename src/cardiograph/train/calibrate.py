@@ -17,7 +17,9 @@ from cardiograph.train.fit import PreparedGraph
 from cardiograph.train.novelty_gates import fit_gate, fit_partial_gates
 from cardiograph.train.steps import PipelineSteps
 from cardiograph.uncertainty.calibrator_choice import fit_calibrator
+from cardiograph.uncertainty.class_calibrator_choice import fit_class_calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
+from cardiograph.uncertainty.several_classes import ClassSets
 from cardiograph.uncertainty.uncertainty import Uncertainty, rounded
 
 
@@ -47,6 +49,8 @@ def calibrate_bundle(
         )
         bundle = dataclasses.replace(bundle, uncertainty=uncertainty)
         found = steps.score(Predictor(bundle), dataset, prepared, rows)
+    if bundle.served.classes:  # a threshold divides two classes
+        return bundle
     threshold = fit_threshold(labels, found.probabilities, config.evaluation)
     return dataclasses.replace(bundle, served=dataclasses.replace(bundle.served, threshold=threshold))
 
@@ -62,15 +66,20 @@ def fit_uncertainty(
     """Fit calibration, intervals and conformal sets to the scores of validation records.
 
     Args:
-        raw: [records] differences of logits.
-        labels: [records] 0 or 1.
+        raw: [records] differences of logits, or [records, classes] logits of several classes.
+        labels: [records] labels from 0.
         groups: [records] group numbers; calibrators are compared on held-out groups.
         config: Kind of calibration and coverage of the sets.
         seed: Seed of the cross-validation folds.
     """
     raw = rounded(raw)
     rng = np.random.default_rng([seed, 6])
-    choice = fit_calibrator(raw, labels, groups, kind=config.calibration, rng=rng)
+    if raw.ndim == 2:
+        found = fit_class_calibrator(raw, labels, groups, kind=config.calibration, rng=rng)
+        sets = ClassSets.fit(raw, labels, config.conformal)
+        return Uncertainty(found.calibrator, found.reason, found.log_loss, conformal=sets)
+    kind = "platt" if config.calibration == "vector" else config.calibration  # the same with two classes
+    choice = fit_calibrator(raw, labels, groups, kind=kind, rng=rng)
     both = 0 < labels.sum() < len(labels)
     return Uncertainty(
         choice.calibrator,

@@ -19,7 +19,7 @@ from cardiograph.containers import (
 from cardiograph.errors import CohortError
 from cardiograph.evaluate.summary import headline_provenance
 from cardiograph.features.measurements import measurement_table
-from cardiograph.inference import Queries, Scores
+from cardiograph.inference import Queries, Scores, outcome_probabilities
 from cardiograph.ingest.augmentation import Augmented, AugmentedCopies, augment_pages
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
@@ -38,11 +38,12 @@ class TrainingInputs:
     Args:
         image: [records, width] embeddings, NaN where a record has no page; None without an image block.
         clinical: Clinical values in their units; None without a clinical block.
-        labels: [records] 0, 1 or -1.
+        labels: [records] labels from 0, or -1.
         split: Part and group of each record.
         copies: Augmented copies of training records, or None.
-        class_weights: [2] loss weight of each class, or None.
+        class_weights: [classes] loss weight of each class, or None.
         measurements: ECG measurements, all NaN where the leads of a record could not be read; None without the block.
+        classes: Number of different labels.
     """
 
     image: NDArray[np.float32] | None
@@ -52,6 +53,7 @@ class TrainingInputs:
     copies: AugmentedCopies | None = None
     class_weights: NDArray[np.float64] | None = None
     measurements: ClinicalTable | None = None
+    classes: int = 2
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ class PartScores:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """[records] probabilities of the outcome."""
-        return self.by_class[:, 1]
+        """[records] probabilities of the outcome, or [records, classes] with several classes."""
+        return outcome_probabilities(self.by_class)
 
 
 def build_dataset(
@@ -162,7 +164,7 @@ def build_dataset(
     augmented: Augmented | None = None
     if config.balance.mode == "augment":
         rng = np.random.default_rng([config.seed, 2])
-        plan = plan_copies(cohort.labels, split.rows(TRAIN), rng, paged=page_index.paged)
+        plan = plan_copies(cohort.labels, split.rows(TRAIN), rng, paged=page_index.paged, classes=cohort.class_count)
         with context.stage("augmentation"):
             augmented = augment_pages(plan.source, page_index, encoder, context)
     inputs = training_inputs(cohort, split, clinical, config, image=images.values, augmented=augmented)
@@ -180,7 +182,7 @@ def training_inputs(
     augmented: Augmented | None = None,
 ) -> TrainingInputs:
     """Return the arrays that a model is trained on, with class weights if they are configured."""
-    weights = class_weights(cohort.labels[split.rows(TRAIN)]) if config.balance.mode == "weights" else None
-    return TrainingInputs(
-        image, clinical, cohort.labels, split, None if augmented is None else augmented.copies, weights
-    )
+    labels, classes = cohort.labels, cohort.class_count
+    weights = class_weights(labels[split.rows(TRAIN)], classes) if config.balance.mode == "weights" else None
+    copies = None if augmented is None else augmented.copies
+    return TrainingInputs(image, clinical, labels, split, copies, weights, classes=classes)

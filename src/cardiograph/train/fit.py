@@ -48,6 +48,7 @@ class PreparedGraph:
         graph: Graph of the reference records.
         train_set: Examples of the reference records, followed by those of augmented copies.
         val_set: Examples of the labelled validation records, attached to the reference graph.
+        classes: Number of different labels.
     """
 
     scaler: ClinicalScaler | None
@@ -59,6 +60,7 @@ class PreparedGraph:
     graph: PatientGraph
     train_set: Examples
     val_set: Examples
+    classes: int = 2
 
 
 def prepare(
@@ -93,7 +95,7 @@ def prepare(
     space, fold = SearchSpace.fit(features, labels, labelled, groups, config.graph)
     places = space.place(features, fold)
     graph = build_graph(places, reference, groups, config.graph)
-    prior, blocks = label_prior(labels[reference]), tuple(features.blocks.values())
+    prior, blocks = label_prior(labels[reference], inputs.classes), tuple(features.blocks.values())
     degree = NeighbourTable.of(graph.neighbours).degree
 
     reference_points = dataclasses.replace(places.of(reference), lists=graph.lists)
@@ -118,7 +120,8 @@ def prepare(
     val = split.rows(VAL)
     val_neighbour_table = table_of(attached(places.of(val), groups[val]))
     val_set = Examples.of(features.values[val], val_neighbour_table, labels[val], blocks=blocks)
-    return PreparedGraph(scaler, measurement_scaler, fusion, features, space, places, graph, train_set, val_set)
+    scalers = (scaler, measurement_scaler)
+    return PreparedGraph(*scalers, fusion, features, space, places, graph, train_set, val_set, inputs.classes)
 
 
 def _scaled(
@@ -136,8 +139,6 @@ def fit_network(
     prepared: PreparedGraph,
     config: RunConfig,
     progress: Callable[[int], None] | None = None,
-    *,
-    classes: int = 2,
 ) -> tuple[Model, History]:
     """Train one model on the prepared examples.
 
@@ -146,12 +147,12 @@ def fit_network(
         prepared: Training and validation examples.
         config: Model settings and seed.
         progress: Callback that receives the number of each epoch.
-        classes: Number of classes of the labels.
 
     Returns:
         The model and its learning curves.
     """
     examples = (prepared.train_set, prepared.val_set)
+    classes = prepared.classes
     return train(name, *examples, config=config.model, seed=config.seed, classes=classes, progress=progress)
 
 
@@ -177,7 +178,7 @@ def reference_of(
     """
     rows = prepared.graph.rows
     labels = inputs.labels[rows]
-    votes = neighbour_votes(prepared.graph.neighbours, labels, prior=label_prior(labels))
+    votes = neighbour_votes(prepared.graph.neighbours, labels, prior=label_prior(labels, prepared.classes))
     neighbour_table = NeighbourTable.of(prepared.graph.neighbours, votes=votes)
     values = prepared.features.values[rows]
     with torch.inference_mode():
@@ -213,7 +214,7 @@ def _loss_weights(inputs: TrainingInputs, reference: NDArray[np.int64]) -> NDArr
 
 
 def make_bundle(name: str, network: Model, dataset: Dataset, prepared: PreparedGraph, config: RunConfig) -> ModelBundle:
-    """Return the uncalibrated bundle of a model, with a threshold of 0.5.
+    """Return the uncalibrated bundle of a model, with a threshold of 0.5 for a binary outcome.
 
     Args:
         name: Name of the model, such as ``gcn``.
@@ -238,9 +239,10 @@ def make_bundle(name: str, network: Model, dataset: Dataset, prepared: PreparedG
         graph=config.graph,
         pages=config.pages,
         outcome=cohort.outcome,
+        classes=cohort.classes or tuple(map(str, range(prepared.classes) if prepared.classes > 2 else ())),
         provenance=_provenance_sentence(dataset),
         clinical_provenance=dataset.provenances,
-        threshold=0.5,
+        threshold=0.5 if prepared.classes == 2 else None,
         encoder=None if dataset.encoder is None else dataset.encoder.facts,
         measured="" if dataset.inputs.measurements is None else MEASUREMENT_PREPARATION,
         probe=() if dataset.encoder is None else dataset.encoder.probe,

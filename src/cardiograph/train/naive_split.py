@@ -49,20 +49,20 @@ def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) ->
             pair.append(_auroc(dataset, split, each))
             progress.advance()
         found.append(pair)
-    return _summary(np.array(found), config)
+    return _summary(np.array(found), config, "macro AUROC" if dataset.cohort.classes else "AUROC")
 
 
 def _auroc(dataset: Dataset, split: Split, config: RunConfig) -> float:
     labels = dataset.cohort.labels
     balanced = config.balance.mode != "none"
-    weights = class_weights(labels[split.rows(TRAIN)]) if balanced else None
+    weights = class_weights(labels[split.rows(TRAIN)], dataset.cohort.class_count) if balanced else None
     inputs = dataclasses.replace(dataset.inputs, split=split, copies=None, class_weights=weights)
     resplit = dataclasses.replace(dataset, split=split, inputs=inputs, augmented=None)
     found = fit_and_score(resplit, config).test.probabilities
     return score(labels[resplit.rows(TEST)], found, 0.5)["auroc"]
 
 
-def _summary(found: np.ndarray, config: RunConfig) -> Inflation:
+def _summary(found: np.ndarray, config: RunConfig, metric: str) -> Inflation:
     """Summarise [seeds, 2] AUROC by row and by group."""
     confidence = config.evaluation.confidence
     difference: Interval = resampled_interval(
@@ -76,7 +76,7 @@ def _summary(found: np.ndarray, config: RunConfig) -> Inflation:
         model=config.model.name,
         seeds=SEEDS,
         sentence=(
-            f"If rows instead of groups were split at random, this model would score AUROC {by_row:.3f} where it "
+            f"If rows instead of groups were split at random, this model would score {metric} {by_row:.3f} where it "
             f"scores {by_group:.3f} by group (means of {SEEDS} paired splits): {difference.value:+.3f}, "
             f"{confidence * 100:g} % interval {difference.low:+.3f} to {difference.high:+.3f}."
         ),

@@ -58,10 +58,9 @@ def fit_and_score(
     name = name or config.model.name
     unnamed, inputs = nameless(dataset), dataset.inputs
     if targets is not None:
-        inputs = dataclasses.replace(inputs, labels=targets)
+        inputs = dataclasses.replace(inputs, labels=targets, classes=int(targets.max()) + 1)
     prepared = prepare(inputs, config, fuse=steps.fuse, build_graph=steps.build_graph, attach=steps.attach)
-    classes = 2 if targets is None else int(targets.max()) + 1
-    predictor = fit_predictor(name, unnamed, prepared, config, steps, classes=classes)
+    predictor = fit_predictor(name, unnamed, prepared, config, steps, calibrated=targets is None)
     validation, test = (steps.score(predictor, unnamed, prepared, dataset.rows(part)) for part in (VAL, TEST))
     return TrialScores(validation, test, prepared)
 
@@ -73,11 +72,11 @@ def fit_predictor(
     config: RunConfig,
     steps: PipelineSteps = DEFAULT_STEPS,
     *,
-    classes: int = 2,
+    calibrated: bool = True,
 ) -> Predictor:
-    """Train a model and calibrate it if there are two classes and validation records."""
-    network, _ = fit_network(name, prepared, config, classes=classes)
+    """Train a model, and calibrate it if there are validation records; targets other than the labels are not."""
+    network, _ = fit_network(name, prepared, config)
     bundle = make_bundle(name, network, dataset, prepared, config)
-    if classes == 2 and len(dataset.rows(VAL)):
+    if calibrated and len(dataset.rows(VAL)):
         bundle = calibrate_bundle(bundle, dataset, prepared, config, steps)
     return Predictor(bundle)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ MIN_RECORDS, MIN_CLASS_RECORDS = 20, 5
 MIN_FLEXIBLE_RECORDS, MIN_FLEXIBLE_CLASS_RECORDS = 200, 50
 """The same minimum for the :data:`FLEXIBLE` methods, whose steps follow chance with fewer records."""
 MAX_FOLDS = 5
+Name = TypeVar("Name", bound=str)
 FLEXIBLE: tuple[Kind, ...] = ("isotonic", "venn_abers")
 
 
@@ -100,7 +102,7 @@ def fit_calibrator(
     if not losses:
         chosen, reason = _without_folds(rows, kind)
     elif kind == "auto":
-        chosen = _simplest_within_error(rows.groups, losses)
+        chosen = simplest_within_error(rows.groups, losses)
         reason = _reason_of_auto(rows, chosen, means)
     else:
         chosen, reason = kind, _reason_of_configured(rows, kind)
@@ -153,8 +155,13 @@ def _held_out(rows: _Rows, fold: NDArray[np.int64], candidates: tuple[Kind, ...]
     return losses
 
 
-def _simplest_within_error(groups: NDArray[np.int64], losses: dict[Kind, NDArray[np.float64]]) -> Kind:
-    """Return the first kind, from simple to flexible, that the best does not beat by more than one standard error."""
+def simplest_within_error(groups: NDArray[np.int64], losses: Mapping[Name, NDArray[np.float64]]) -> Name:
+    """Return the first kind, from simple to flexible, that the best does not beat by more than one standard error.
+
+    Args:
+        groups: [n] group of each record, numbered from 0.
+        losses: Kind -> [n] log loss of each record, simple kinds first.
+    """
     best = min(losses, key=lambda name: float(losses[name].mean()))
     for kind, loss in losses.items():
         gain = loss - losses[best]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ class Calibrator:
 
     kind: Kind
     parameters: Parameters
+    classes: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if self.kind not in METHODS:

@@ -105,7 +105,7 @@ class ConformalSets:
         if u.shape != scores.shape or not ((u >= 0) & (u < 1)).all():
             message = f"u has shape {u.shape}, allowed is one number in [0, 1) per score: {scores.shape}"
             raise ValueError(message)
-        columns = [_p_values(-self.negative[::-1], -scores, u), _p_values(self.positive, scores, u)]
+        columns = [smoothed_p_values(-self.negative[::-1], -scores, u), smoothed_p_values(self.positive, scores, u)]
         return np.column_stack(columns)
 
     def sets(
@@ -133,6 +133,11 @@ class ConformalSets:
             "positive": self.positive.tolist(),
             "confidence": self.confidence,
         }
+
+    @staticmethod
+    def answer(included: NDArray[np.bool_]) -> Answer:
+        """Name a prediction set, see :func:`answer`."""
+        return answer(included)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> ConformalSets:
@@ -174,10 +179,16 @@ def tie_break(key: str) -> float:
     return (int.from_bytes(sha256(key.encode("utf-8")).digest()[:8], "big") >> 11) / 2**53
 
 
-def _p_values(
+def smoothed_p_values(
     conforming: NDArray[np.float64], query: NDArray[np.float64], u: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Compute p-values from ascending calibration values, of which the lowest conform least."""
+    """Compute smoothed p-values from ascending calibration values, of which the lowest conform least.
+
+    Args:
+        conforming: [calibration records] ascending values.
+        query: [n] values on the same scale.
+        u: [n] uniform numbers in [0, 1).
+    """
     below = np.searchsorted(conforming, query, side="left")
     equal = np.searchsorted(conforming, query, side="right") - below
     result: NDArray[np.float64] = (below + u * (equal + 1)) / (len(conforming) + 1)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.uncertainty.calibrators import Calibrator
-from cardiograph.uncertainty.conformal import ConformalSets, answer
+from cardiograph.uncertainty.conformal import DIGITS, ConformalSets
 from cardiograph.uncertainty.novelty import NoveltyGate
+from cardiograph.uncertainty.several_classes import ClassCalibrator, ClassSets
 
 DECIMALS = 5
 """Decimals to which scores are rounded, so that float32 noise between a batch and a single record has no effect."""
@@ -22,12 +23,13 @@ class UncertaintyOutput:
     """Calibrated probabilities, intervals, prediction sets and novelty flags of some patients.
 
     Args:
-        probabilities: [records] calibrated probability of the outcome, 0..1.
+        probabilities: [records] calibrated probability of the outcome, 0..1; [records, classes] with several classes.
         low: [records] lower end of the Venn-Abers interval that the probability is merged from; NaN if another kind of
             calibrator gives the probability.
         high: [records] upper end of that interval.
-        decisions: [records] ``positive``, ``negative``, ``can't tell``, ``unlike both`` or ``too few``.
-        p_values: [records, 2] conformal p-value of each class; NaN if there are too few calibration records.
+        decisions: [records] ``positive``, ``negative``, ``can't tell``, ``unlike both`` or ``too few``; with several
+            classes ``one class``, ``several classes``, ``unlike all`` or ``too few``.
+        p_values: [records, classes] conformal p-value of each class; NaN if there are too few calibration records.
         novelty: [records] share of training records that are closer to their neighbours, 0..1; NaN if not judged.
         novel: [records] whether the distance exceeds the limit.
         unjudged: [records] reason why novelty was not judged; empty if it was.
@@ -56,10 +58,10 @@ class Uncertainty:
         partial_novelty: Available feature blocks -> novelty gate for records that lack the others.
     """
 
-    calibrator: Calibrator
+    calibrator: Calibrator | ClassCalibrator
     reason: str = ""
     compared: dict[str, float] = field(default_factory=dict)
-    conformal: ConformalSets | None = None
+    conformal: ConformalSets | ClassSets | None = None
     novelty: NoveltyGate | None = None
     partial_novelty: dict[str, NoveltyGate] = field(default_factory=dict)
 
@@ -73,7 +75,7 @@ class Uncertainty:
         """Compute probabilities, intervals, prediction sets and novelty, independently for each patient.
 
         Args:
-            scores: [records] difference of the two logits.
+            scores: [records] difference of the two logits; [records, classes] logits of several classes.
             ties: [records] uniform numbers in [0, 1) that break ties of the conformal sets.
             distances: [records] mean distance to the neighbours; NaN if it is not comparable with training distances.
             lacking: [records] None for a record with all feature blocks that the neighbour search uses; otherwise the
@@ -83,14 +85,20 @@ class Uncertainty:
         count = len(scores)
         low, high = self.calibrator.interval(scores)
         decisions: tuple[str, ...] = ("too few",) * count
-        p_values = np.full((count, 2), np.nan)
+        p_values = np.full((count, self.calibrator.classes), np.nan)
         if self.conformal is not None and self.conformal.enough:
             included, p_values = self.conformal.sets(scores, ties)
-            decisions = tuple(answer(each) for each in included)
+            decisions = tuple(self.conformal.answer(each) for each in included)
         novelty, novel, unjudged = self._novelty(distances, [None] * count if lacking is None else lacking)
         return UncertaintyOutput(
             self.calibrator.apply(scores), low, high, decisions, p_values, novelty, novel, unjudged
         )
+
+    def included(self, p_values: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+        """Return whether each class is in the conformal set, from [..., classes] p-values; None without sets."""
+        if self.conformal is None or not self.conformal.enough:
+            return None
+        return p_values > round(1 - self.conformal.confidence, DIGITS)
 
     def _novelty(
         self, distances: NDArray[np.float64], lacking: Sequence[str | None]
@@ -122,11 +130,12 @@ class Uncertainty:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Restore from :meth:`to_dict`."""
-        kinds: dict[str, Any] = {"conformal": ConformalSets, "novelty": NoveltyGate}
+        several = "scales" in content["calibrator"]
+        kinds: dict[str, Any] = {"conformal": ClassSets if several else ConformalSets, "novelty": NoveltyGate}
         parts: dict[str, Any] = {name: content[name] and kind.from_dict(content[name]) for name, kind in kinds.items()}
         partial = content["partial_novelty"].items()
         parts["partial_novelty"] = {blocks: NoveltyGate.from_dict(gate) for blocks, gate in partial}
-        calibrator = Calibrator.from_dict(content["calibrator"])
+        calibrator = (ClassCalibrator if several else Calibrator).from_dict(content["calibrator"])
         return cls(calibrator, content["reason"], content["compared"], **parts)
 
 

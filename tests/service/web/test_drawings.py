@@ -51,4 +51,4 @@ def test_nobody_and_copies_can_be_drawn():
     assert neighbour_plot([]).places == ()
     (only,) = neighbour_plot([{"distance": 0.0, "label": 1}]).places
     assert (only.x, only.y) == (MAP_CENTRE, MAP_CENTRE)
-    assert mark_of(-1) == "unlabelled"
+    assert mark_of({"label": -1}) == "unlabelled"

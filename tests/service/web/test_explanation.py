@@ -14,7 +14,7 @@ from cardiograph.service.state import limit_pixels
 class Explained:
     """Explains as much as these tests look at."""
 
-    def __init__(self, predictor, query):
+    def __init__(self, predictor, query, class_name=None):
         self.probability = next(iter(predictor.predict_many([query]))).probability
 
     def as_dict(self):

@@ -131,9 +131,9 @@ def risk_assessment(
         "text": _narrative(answer, notes),
         "contained": [_device(model), *basis],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": uuid.UUID(entry.id).urn}],
-        "status": "preliminary" if answer.threshold is None or reproduction else "final",
+        "status": "preliminary" if (answer.threshold is None and not answer.classes) or reproduction else "final",
         "method": {"text": f"cardiograph: {model.network}{', similar reference records' if model.uses_graph else ''}"},
-        "code": {"text": f"Estimated probability: {answer.outcome}"},
+        "code": {"text": f"Estimated {'probabilities' if answer.classes else 'probability'}: {answer.outcome}"},
         "subject": {"display": "the patient whose values were sent; not identified"},
         "occurrenceDateTime": entry.created_at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "performer": {"reference": "#model"},
@@ -144,6 +144,9 @@ def risk_assessment(
 
 
 def _predictions(answer: Prediction) -> Iterator[dict[str, Any]]:
+    if answer.classes:
+        yield from _class_predictions(answer)
+        return
     outcome = {"text": answer.outcome}
     rationale = "calibration and threshold are void: the probability is uncalibrated and supports no decision"
     if answer.threshold is not None:
@@ -161,6 +164,23 @@ def _predictions(answer: Prediction) -> Iterator[dict[str, Any]]:
             "outcome": outcome,
             "probabilityRange": {"low": low, "high": high},
             "rationale": "Venn-Abers interval; the probability is computed from its two ends",
+        }
+
+
+def _class_predictions(answer: Prediction) -> Iterator[dict[str, Any]]:
+    """Yield a prediction for each of several classes, most likely first."""
+    inside = answer.conformal_set
+    for name, share in sorted(answer.classes.items(), key=lambda pair: -pair[1]):
+        sets = DECISIONS["too few"]
+        if inside is not None:
+            sets = (
+                "cannot be ruled out at the known error rate" if name in inside else "ruled out at the known error rate"
+            )
+        yield {
+            "outcome": {"text": name},
+            "probabilityDecimal": percentage(share),
+            "qualitativeRisk": {"text": sets},
+            "rationale": "the most likely class" if name == answer.likely else "less likely",
         }
 
 
@@ -196,7 +216,8 @@ def _omissions(*, values_known: bool, served: bool) -> Iterator[str]:
 
 def _narrative(answer: Prediction, notes: list[str]) -> dict[str, str]:
     interval = "" if answer.low is None or answer.high is None else f" ({answer.low:.3f} to {answer.high:.3f})"
-    decision = DECISIONS.get(answer.decision, answer.decision)
-    lines = [f"{answer.outcome}: {answer.probability:.3f}{interval}", f"Decision: {decision}", *notes]
+    shares = [", ".join(f"{name} {share:.3f}" for name, share in answer.classes.items())] if answer.classes else []
+    head = f"{answer.headline}: {answer.probability:.3f}{interval}"
+    lines = [head, *shares, f"Decision: {answer.decision_in_words}", *notes]
     paragraphs = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{paragraphs}</div>'}

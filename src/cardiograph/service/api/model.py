@@ -46,6 +46,7 @@ def facts_of(serving: Serving) -> dict[str, Any]:
         "sha256": serving.model_sha256,
         "model": served.model.name,
         "outcome": served.outcome,
+        "classes": list(served.classes),
         "intended_use": NOTICE,
         "provenance": served.provenance,
         "threshold": served.threshold,

@@ -53,7 +53,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         f"{PATH}/{{prediction_id}}/explanation",
         explanation,
         methods=["GET"],
-        summary="What moved an answer",
+        summary="What moved an answer, or with ?class=NAME the probability of one of several classes",
         responses={
             200: {"content": {"application/json": {"schema": {"type": "object"}}}},
             **refusals(403, 404, 410, 413, 415, 422),
@@ -88,13 +88,27 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     if not serving.is_current(entry):
         message = "Another model made this prediction; send the patient again to the current model."
         raise ProblemError(410, "another_model", message)
-    query = stored_query(serving, entry)
+    query, of_class = stored_query(serving, entry), _class_of(request, entry)
     await note(request, "explanation_read", prediction_id)
-    content = await unless_left(request, serving.pool.run(partial(explained, serving.predictor, query)))
+    content = await unless_left(request, serving.pool.run(partial(explained, serving.predictor, query, of_class)))
     if content is None:
         return _GONE
-    require_same_prediction(entry, content["probability"])
+    require_same_prediction(entry, content["probability"], of_class)
     return JSONResponse(content)
+
+
+def _class_of(request: Request, entry: PredictionEntry) -> str | None:
+    """Return the class whose probability is to be explained; None for the most likely one, and for a binary outcome.
+
+    Raises:
+        ProblemError: 422, if the prediction has no such class.
+    """
+    name, known = request.query_params.get("class"), entry.answer.get("classes") or {}
+    if name is None or name in known:
+        return name
+    rule = f"classes are {', '.join(known)}" if known else "the model has a binary outcome"
+    issue = Issue("request", "class", name[:40], rule, "leave it out for the most likely class", "unknown_class")
+    raise ProblemError(422, "bad_request", "The prediction has no such class.", issues=[issue])
 
 
 def query_of(body: bytes, content_type: str) -> Query:
@@ -177,8 +191,9 @@ def stored_query(serving: Serving, entry: PredictionEntry) -> Query:
     return Query(entry.page, entry.clinical, gate=False)  # it was scored before, so the gate does not apply
 
 
-def require_same_prediction(entry: PredictionEntry, probability: float) -> None:
+def require_same_prediction(entry: PredictionEntry, probability: float, of_class: str | None = None) -> None:
     """Raise 410 if the explained probability is not that of the stored prediction."""
-    if abs(probability - entry.answer["probability"]) > _SAME:
+    stored = entry.answer["probability"] if of_class is None else entry.answer["classes"][of_class]
+    if abs(probability - stored) > _SAME:
         message = "The prediction used a patient id, which is not stored; send the patient again."
         raise ProblemError(410, "not_held", message)

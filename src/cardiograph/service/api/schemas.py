@@ -46,8 +46,9 @@ class Neighbour(BaseModel):
 
     record_id: str
     distance: Number
-    label: int = Field(description="0, 1 or -1 (unlabelled)")
+    label: int = Field(description="from 0, or -1 (unlabelled)")
     clinical: dict[str, Number | None]
+    class_name: str | None = Field(None, description="of its label; null for a binary outcome")
 
 
 class StatementBody(BaseModel):
@@ -77,7 +78,7 @@ class ReadingsBody(BaseModel):
 class PredictionBody(BaseModel):
     """The answer of the model."""
 
-    probability: Share = Field(description="of the outcome")
+    probability: Share = Field(description="of the outcome, or of the most likely of several classes")
     positive: bool | None = Field(description="whether the probability reaches the threshold")
     threshold: Number | None
     outcome: str
@@ -87,9 +88,17 @@ class PredictionBody(BaseModel):
     missing: list[str]
     low: Share | None = Field(description="lower end of the interval of the probability")
     high: Share | None
-    decision: str = Field(description="positive, negative, can't tell, unlike both, too few, void, or no estimate")
+    decision: str = Field(
+        description="positive, negative, can't tell, unlike both, too few, void, or no estimate; with several classes: one "
+        "class, several classes, unlike all, or too few"
+    )
     novelty: Share | None
     readings: ReadingsBody | None = Field(None, description="of the shipped encoder of leads; null for others")
+    classes: dict[str, Share] = Field(
+        {}, description="probability of each of several classes; empty for a binary outcome"
+    )
+    likely: str | None = Field(None, description="the most likely of several classes")
+    conformal_set: list[str] | None = Field(None, description="classes that cannot be ruled out, most likely first")
 
 
 class Model(BaseModel):

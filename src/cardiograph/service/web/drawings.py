@@ -104,22 +104,24 @@ class NeighbourPlot:
     label: tuple[float, float]
 
 
-def neighbour_plot(neighbours: Sequence[Mapping[str, Any]]) -> NeighbourPlot:
+def neighbour_plot(neighbours: Sequence[Mapping[str, Any]], likely: str | None = None) -> NeighbourPlot:
     """Place each neighbour at its distance from the centre; directions are evenly spread and carry no meaning."""
     far = max((float(each["distance"]) for each in neighbours), default=0.0) or 1.0
     places = []
     for number, each in enumerate(neighbours):
         radius, angle = each["distance"] / far * MAP_RADIUS, 2 * math.pi * number / len(neighbours) - math.pi / 2
         x, y = MAP_CENTRE + radius * math.cos(angle), MAP_CENTRE + radius * math.sin(angle)
-        places.append(Place(number + 1, mark_of(each["label"]), round(x, 1), round(y, 1)))
+        places.append(Place(number + 1, mark_of(each, likely), round(x, 1), round(y, 1)))
     rings = ((MAP_RADIUS / 2, far / 2), (MAP_RADIUS, far)) if neighbours else ()
     between = math.pi / max(len(neighbours), 2) - math.pi / 2
     return NeighbourPlot(tuple(places), rings, (math.cos(between), math.sin(between)))
 
 
-def mark_of(label: int) -> str:
-    """Return the mark of a label."""
-    return _MARKS.get(label, "unlabelled")
+def mark_of(record: Mapping[str, Any], likely: str | None = None) -> str:
+    """Return the mark of a similar record; with several classes, ``positive`` for the most likely class of the patient."""
+    if likely is not None and record["label"] >= 0:
+        return "positive" if record.get("class_name") == likely else "negative"
+    return _MARKS.get(record["label"], "unlabelled")
 
 
 def _on_arc(share: float, radius: float) -> tuple[float, float]:

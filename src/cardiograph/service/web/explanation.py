@@ -98,8 +98,9 @@ def similar(answer: Mapping[str, Any], explained: ExplanationView | None) -> tup
     """Return the similar records of a prediction and the neighbour plot."""
     removed = {} if explained is None else {each["record_id"]: each for each in explained.content["neighbours"]}
     records = answer["neighbours"]
-    rows = tuple(Similar(each, mark_of(each["label"]), removed.get(each["record_id"])) for each in records)
-    return rows, neighbour_plot(records)
+    likely = answer.get("likely")  # older answers have none
+    rows = tuple(Similar(each, mark_of(each, likely), removed.get(each["record_id"])) for each in records)
+    return rows, neighbour_plot(records, likely)
 
 
 def _with_bars(rows: list[tuple[str, str, float]]) -> tuple[Effect, ...]:

@@ -37,12 +37,14 @@ class Limits:
 
     Args:
         auroc: AUROC on the test records; None without the run directory.
+        score: Name of that score.
         verdict: Sentence that says whether the graph helped; empty if unknown.
         wording: Terms for scores of this provenance.
         report: Whether the run has a report.
     """
 
     auroc: Score | None
+    score: str
     verdict: str
     wording: Wording
     report: bool
@@ -55,6 +57,8 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
         answer: :meth:`Prediction.as_dict`.
         confidence: Confidence of the conformal sets, 0..1; None without sets.
     """
+    if answer.get("classes"):
+        return _decision_of_classes(answer, confidence)
     negative, positive = class_names(answer["outcome"])
     decisions = {
         "positive": Decision(
@@ -88,6 +92,32 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
     return decisions.get(answer["decision"], Decision("No decision", few, "open"))
 
 
+def _decision_of_classes(answer: Mapping[str, Any], confidence: float | None) -> Decision:
+    """Return the wording of the conformal set over several classes."""
+    names = [f"“{name}”" for name in answer["conformal_set"] or ()]
+    errs = ""
+    if confidence is not None:
+        errs = f" In about {100 * (1 - confidence):.0f} of 100 patients the true class is not in this set."
+    decisions = {
+        "one class": Decision(f"Points to {answer['likely']}", f"All other classes can be ruled out.{errs}", "no"),
+        "several classes": Decision(
+            f"{len(names)} classes are possible", f"Cannot be ruled out: {', '.join(names)}.{errs}", "open"
+        ),
+        "unlike all": Decision(
+            "Unlike all classes",
+            "This patient resembles the validation records of no class, so there is no decision.",
+            "open",
+        ),
+        "no estimate": Decision(
+            "No estimate",
+            "The model reproduces a faulty protocol for study. Its score says nothing about a patient.",
+            "void",
+        ),
+    }
+    few = "The run had too few validation records to know the error rate of a decision."
+    return decisions.get(answer["decision"], Decision("No decision", few, "open"))
+
+
 def _wrongly(name: str, confidence: float | None) -> str:
     """Return the rate at which a class is wrongly ruled out, among the patients who belong to it."""
     if confidence is None:
@@ -110,9 +140,11 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     verdict = None if metrics is None else metrics.graph_verdict
     found = bundle.served.provenance
     provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in found), "measured")
+    wording = WORDINGS[provenance if metrics is None else metrics.provenance]
     return Limits(
         auroc=None if metrics is None else metrics.test["auroc"],
+        score=wording.score.replace("AUROC", "Macro AUROC") if bundle.served.classes else wording.score,
         verdict="" if verdict is None else verdict.sentence,
-        wording=WORDINGS[provenance if metrics is None else metrics.provenance],
+        wording=wording,
         report=(run / "report.html").is_file(),
     )

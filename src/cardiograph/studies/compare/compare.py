@@ -160,7 +160,7 @@ def _facts(fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOpt
     labels = dataset.cohort.labels
     return CompareFacts(
         cohort=shared_cohort.source.name,
-        outcome=shared_cohort.config.outcome,
+        outcome=shared_cohort.config.outcome.name,
         records=len(labels),
         labelled=int((labels >= 0).sum()),
         positive=int((labels == 1).sum()),

@@ -125,7 +125,9 @@ def _own_split(shared_cohort: SharedCohort, dataset: Dataset) -> Split:
     if not shared_cohort.had_split:
         message = "--own-split: the table has no column `split` (train, val, test); leave the option out to draw folds"
         raise ConfigError(message)
-    table = read_cohort(shared_cohort.source, shared_cohort.config.cohort, outcome=shared_cohort.config.outcome).table
+    table = read_cohort(
+        shared_cohort.source, shared_cohort.config.cohort, outcome=shared_cohort.config.outcome.name
+    ).table
     part_of = dict(zip(table["record_id"], table["split"], strict=True))
     groups = dataset.split.groups
     split = given_split([part_of[name] for name in dataset.cohort.record_ids], dataset.cohort.labels, groups)

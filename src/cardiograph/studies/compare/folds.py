@@ -35,7 +35,7 @@ def deal_groups(
     no fold.
 
     Args:
-        labels: [records] 0, 1 or -1 (unlabelled).
+        labels: [records] labels from 0, or -1 (unlabelled).
         groups: [records] group of each record, any integers.
         count: Number of folds.
         rng: Random generator.
@@ -45,10 +45,11 @@ def deal_groups(
         [records] fold of each record, -1 if its group has no labelled record.
     """
     _, member = np.unique(groups, return_inverse=True)
-    sizes = group_counts(labels, member, strata)
+    kinds = _kinds(labels)
+    sizes = group_counts(labels, member, strata, kinds=kinds)
     shares = sizes / np.maximum(sizes.sum(axis=0), 1)
     order = rng.permutation(len(sizes))
-    order = order[np.argsort(-sizes[order, :2].sum(axis=1), kind="stable")]
+    order = order[np.argsort(-sizes[order, :kinds].sum(axis=1), kind="stable")]
     fold_shares = np.zeros((count, sizes.shape[1]))
     fold = np.full(len(sizes), -1, np.int64)
     for group, tie_break in zip(order, rng.random((len(order), count)), strict=True):
@@ -75,7 +76,7 @@ def fold_split(
     Unlabelled records are training records unless their group is a validation or test group; then they are excluded.
 
     Args:
-        labels: [records] 0, 1 or -1 (unlabelled).
+        labels: [records] labels from 0, or -1 (unlabelled).
         groups: Groups of rows that must stay in one part.
         folds: Number of folds per repeat.
         place: Repeat and fold, both from 0.
@@ -94,26 +95,35 @@ def fold_split(
     inner = deal_groups(labels[rest], groups.index[rest], VALIDATION_PARTS, rng, strata=names)
     part[dealt == number] = TEST
     part[rest[inner == _validation_part(labels[rest], inner, names)]] = VAL
+    kinds = _kinds(labels)
     for name in (TRAIN, VAL, TEST):
         found = set(labels[part == name].tolist()) - {UNLABELLED}
-        if found != {0, 1}:
-            holders = [len(np.unique(groups.index[labels == label])) for label in (0, 1)]
+        if found != set(range(kinds)):
+            holders = [len(np.unique(groups.index[labels == label])) for label in range(kinds)]
+            others = "".join(f" and label {label} in {count}" for label, count in enumerate(holders) if label)
+            held = f"label 0 is in {holders[0]} group(s){others}"
             message = (
-                f"--folds {folds}: a fold has no labelled record of both classes in its {name} part; label 0 is in "
-                f"{holders[0]} group(s) and label 1 in {holders[1]}, and {folds + VALIDATION_PARTS} of each suffice: "
-                "choose fewer folds or add patients of the rarer class"
+                f"--folds {folds}: a fold has no labelled record of {'both' if kinds == 2 else 'all'} classes in its {name} "
+                f"part; {held}, and {folds + VALIDATION_PARTS} of each suffice: choose fewer folds or add patients of the "
+                "rarer class"
             )
             raise ConfigError(message)
     part[(labels == UNLABELLED) & (part != TRAIN)] = EXCLUDED
     return Split(part.astype(str), groups, "drawn")
 
 
+def _kinds(labels: Labels) -> int:
+    """Return the number of different labels."""
+    return max(2, int(labels.max(initial=1)) + 1)
+
+
 def _validation_part(labels: Labels, inner: Labels, strata: Sequence[NDArray[np.object_]]) -> int:
-    """Return the first part with the most strata among those with both labels."""
+    """Return the first part with the most strata among those with all labels."""
+    every = set(range(_kinds(labels)))
 
     def variety(number: int) -> tuple[bool, int]:
         rows = inner == number
-        return {0, 1} <= set(labels[rows].tolist()), sum(len(set(names[rows].tolist())) for names in strata)
+        return every <= set(labels[rows].tolist()), sum(len(set(names[rows].tolist())) for names in strata)
 
     return max(range(VALIDATION_PARTS), key=variety)
 

@@ -66,7 +66,7 @@ def ladder_facts(shared_cohort: SharedCohort, *, seeds: int, quick: bool) -> Lad
     ]
     return LadderFacts(
         cohort=shared_cohort.source.name,
-        outcome=shared_cohort.config.outcome,
+        outcome=shared_cohort.config.outcome.name,
         records=len(cohort),
         groups=len(shared_cohort.groups),
         classes=shared_cohort.classes,
