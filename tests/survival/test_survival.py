@@ -130,7 +130,7 @@ def test_absolute_risk_without_predictors_is_the_curve(cohort):
     assert np.allclose(risk[0], cumulative_incidence(outcome).at(days)[0], atol=0.01)
 
 
-def test_predictions_beat_the_marginal_curve_and_shuffled_ones_do_not(cohort):
+def test_predictions_beat_the_marginal_curve_and_turned_ones_do_not(cohort):
     x, outcome = cohort
     train, val, test = np.arange(150), np.arange(150, 200), np.arange(200, 300)
     fit = choose_cox((x[train], outcome.at(train)), (x[val], outcome.at(val)))
@@ -140,7 +140,8 @@ def test_predictions_beat_the_marginal_curve_and_shuffled_ones_do_not(cohort):
     days = np.linspace(50, 400, 8)
     mine = absolute_risk(x[train] @ fit.coefficients, outcome.at(train), risk, days=days)
     none = absolute_risk(np.zeros(150), outcome.at(train), np.zeros(100), days=days)
-    score = [integrated_brier(outcome.at(test), each, days=days)[0] for each in (mine, none, mine[::-1])]
+    turned = absolute_risk(x[train] @ fit.coefficients, outcome.at(train), -risk, days=days)
+    score = [integrated_brier(outcome.at(test), each, days=days)[0] for each in (mine, none, turned)]
     assert score[0] < score[1] < score[2]
 
 

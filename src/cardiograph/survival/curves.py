@@ -56,7 +56,7 @@ def resample(outcome: SurvivalOutcome, *, resamples: int, rng: np.random.Generat
 def survival(outcome: SurvivalOutcome, weights: Floats | None = None) -> Steps:
     """Estimate the probability of being free of every event (Kaplan-Meier)."""
     times, at_risk, died = _counts(outcome, weights, outcome.event != CENSORED)
-    return Steps(times, np.cumprod(1 - _ratio(died, at_risk), axis=1), 1.0)
+    return Steps(times, _product(_ratio(died, at_risk)), 1.0)
 
 
 def censoring(outcome: SurvivalOutcome, weights: Floats | None = None) -> Steps:
@@ -66,7 +66,7 @@ def censoring(outcome: SurvivalOutcome, weights: Floats | None = None) -> Steps:
     """
     times, at_risk, censored = _counts(outcome, weights, outcome.event == CENSORED)
     _, _, events = _counts(outcome, weights, outcome.event != CENSORED)
-    return Steps(times, np.cumprod(1 - _ratio(censored, at_risk - events), axis=1), 1.0)
+    return Steps(times, _product(_ratio(censored, at_risk - events)), 1.0)
 
 
 def cumulative_incidence(outcome: SurvivalOutcome, weights: Floats | None = None, *, cause: int = EVENT) -> Steps:
@@ -97,3 +97,9 @@ def _counts(
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _product(hazard: Floats) -> Floats:
+    """Return the [resamples, m] share that is left after each hazard."""
+    left: Floats = np.cumprod(1 - hazard, axis=1)
+    return left

@@ -209,7 +209,8 @@ def _only_event(outcome: SurvivalOutcome) -> SurvivalOutcome:
 def _free_of_others(outcome: SurvivalOutcome, days: Floats) -> Floats:
     """Probability of no competing event by each day, as if the event did not exist."""
     others = SurvivalOutcome(outcome.time, (outcome.event > EVENT).astype(np.int64))
-    return survival(others).at(days)[0]
+    free: Floats = survival(others).at(days)[0]
+    return free
 
 
 def _tensor(values: Floats) -> Tensor:
