@@ -68,7 +68,8 @@ def outcomes(values: np.ndarray) -> dict[str, SurvivalOutcome]:
 def maggic(values: np.ndarray, *, extreme: float) -> np.ndarray:
     """Score with COPD and a known duration of 18 months absent (0) or present (1) in all.
 
-    The three patients without ejection fraction or creatinine get the median of the cohort. Smoking: with 0, the patients who smoke cigarettes and have no smoke-free year; with 1, all who ever smoked.
+    The three patients without ejection fraction or creatinine get the median of the cohort. Smoking: with 0, the
+    patients who smoke cigarettes and have no smoke-free year; with 1, all who ever smoked.
     """
     smoked = values[:, 22] > 0
     smoker = smoked if extreme else smoked & (values[:, 23] == 0)
