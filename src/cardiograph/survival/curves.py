@@ -101,5 +101,5 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
 
 def _product(hazard: Floats) -> Floats:
     """Return the [resamples, m] share that is left after each hazard."""
-    left: Floats = np.cumprod(1 - hazard, axis=1)
+    left: Floats = np.cumprod(1 - hazard, axis=1, dtype=np.float64)
     return left
