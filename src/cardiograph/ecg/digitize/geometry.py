@@ -20,8 +20,8 @@ MIN_SIDE = 200
 MARGIN_MM = 40
 """Paper beyond the grid that is kept: header, footer and lead names."""
 
-OUTSIDE = (255, 255, 255)
-"""Colour beyond the edge of the picture."""
+OUTSIDE = (0, 0, 0)
+"""Colour beyond the edge of the picture; on black ground, no ink is found."""
 
 MIN_PATCHES, MIN_AGREEING = 5, 0.2
 """Parts of the picture whose lines agree with one perspective: number, and share of all parts."""
