@@ -12,7 +12,7 @@ from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
 from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
-from cardiograph.ecg.digitize.layout import Layout
+from cardiograph.ecg.digitize.layout import SINGLE, Layout
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.strangers import SURE_CONFIDENCE, find_leads, is_sure
@@ -33,6 +33,9 @@ TURNED_CONFIDENCE, TURN_MARGIN = 0.3, 0.05
 
 TURNS = ((False, True, True), (True, False, False), (True, True, True))
 """Turns that are tried: by 180, 90 and 270 degrees; see :func:`placed`."""
+
+UPRIGHT_NAMES = 0.3
+"""Share of the leads that must bear their own printed name so that the page is not tried upside down."""
 
 MAX_ROWS = 15
 
@@ -102,9 +105,12 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     if _confidence(first) < SURE_CONFIDENCE and has_dark_grid(rectified.pixels, rectified.grid):
         again, _ = _tried(rectified, name, without_grid=True)
         first = again if _confidence(again) > max(_confidence(first), TURNED_CONFIDENCE) else first
-    if first is not None and is_sure(first.layout):
+    sure = first is not None and is_sure(first.layout)
+    if first is not None and sure and (first.layout.named >= UPRIGHT_NAMES or SINGLE in first.layout.name):
         return _with_notes(first, unsure=False)
-    others = [_tried(placed(rectified, *turn), name)[0] for turn in TURNS]
+    # the limb leads of a page that stands on its head fulfil their relations, too: only names tell
+    turns = TURNS[:1] if sure else TURNS
+    others = [_tried(placed(rectified, *turn), name)[0] for turn in turns]
     found = [other for other in others if other is not None and _confidence(other) >= TURNED_CONFIDENCE]
     if first is None and not found and refusal is not None:
         raise refusal
@@ -151,7 +157,7 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
     ink = find_ink(rectified.pixels, rectified.grid, without_grid=without_grid)
-    labels = read_labels(ink.whole, *([ink.mask] if ink.strokes else []))
+    labels = read_labels(ink.whole, ink.mask)
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
     traces = _without_edges(traces)

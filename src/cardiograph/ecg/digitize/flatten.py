@@ -96,6 +96,11 @@ class Lattice:
             self.origin + TILE_MM * np.array([columns.max() + 1, rows.max() + 1]),
         )
 
+    @property
+    def merit(self) -> float:
+        """Coherence of all tiles; lines 5 mm apart count less than those 1 mm apart."""
+        return float(self.coherence.sum()) * (1.0 if self.finest_mm == 1 else 0.2)
+
     def sheet(self, first: _Floats, size: tuple[int, int], scale: int) -> NDArray[np.float32]:
         """Place on the working copy of every pixel of an upright sheet.
 
@@ -147,7 +152,7 @@ def refine(tone: NDArray[np.float32], to_mm: _Floats) -> Lattice | None:
         lattice = start
         for period in periods:
             lattice = _pass(tone, lattice, period)
-        if _merit(lattice) > _merit(best):
+        if lattice.merit > best.merit:
             best = lattice
         if best.finest_mm == 1 and best.flat and best.filled > FILLED:
             break
@@ -162,10 +167,6 @@ def _pass(tone: NDArray[np.float32], lattice: Lattice, period: int) -> Lattice:
     # few tiles with 1 mm lines tell less than many with 5 mm lines
     enough = max(MIN_TILES, 0.5 * np.count_nonzero(lattice.coherence))
     return _moved(lattice, offsets, coherence, period) if np.count_nonzero(coherence) >= enough else lattice
-
-
-def _merit(lattice: Lattice) -> float:
-    return float(lattice.coherence.sum()) * (1.0 if lattice.finest_mm == 1 else 0.2)
 
 
 def _moved(lattice: Lattice, offsets: _Floats, coherence: _Floats, period: int) -> Lattice:

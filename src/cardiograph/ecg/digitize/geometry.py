@@ -32,6 +32,9 @@ MIN_AREA_MM2 = 3000
 MIN_FILLED = {1: 0.6, 5: 0.4}
 """Share of the box in which the grid must be seen, by the distance of the finest lines in mm."""
 
+FEW_COVERED = 0.35
+"""Share of the picture below which the grid may have been seen in a part of the page only."""
+
 MAX_BLUR_MM = 0.5
 """Standard deviation of the blur of strokes above which the waves of an ECG run together."""
 
@@ -62,9 +65,9 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
         raise _error(name, f"{width} x {height} px", rule, "scan it at 150 dpi or more", "too_small")
     working = line_tone(page)
     lattice, agreeing = _find_lattice(working)
-    if not _is_grid(lattice):
+    if not _is_grid(lattice) or _covered(lattice, working.tone.shape) < FEW_COVERED:
         other, _ = _find_lattice(line_tone(page, without_ink=True))
-        lattice = other if _is_grid(other) else lattice
+        lattice = _better(lattice, other)
     _check_sharp(working, lattice, name)
     if lattice is None or not _is_grid(lattice):
         raise _no_grid(name, agreeing)
@@ -88,6 +91,18 @@ def _is_grid(lattice: Lattice | None) -> bool:
     if lattice is None:
         return False
     return lattice.area_mm2 >= MIN_AREA_MM2 and lattice.filled >= MIN_FILLED[lattice.finest_mm]
+
+
+def _covered(lattice: Lattice | None, shape: tuple[int, ...]) -> float:
+    """Return the share of a picture that the box around the grid covers."""
+    return 0.0 if lattice is None else lattice.area_mm2 / lattice.mm_per_pixel**2 / float(np.prod(shape))
+
+
+def _better(one: Lattice | None, other: Lattice | None) -> Lattice | None:
+    """Return the grid that is seen in more places, of those that fill their box."""
+    if not _is_grid(other):
+        return one
+    return one if one is not None and other is not None and _is_grid(one) and one.merit >= other.merit else other
 
 
 def _warp(

@@ -78,6 +78,9 @@ class Ink:
     pulses: tuple[Pulse, ...]
 
 
+SMOOTHED = 0.8
+"""Standard deviation of the blur that joins the coarse pixels of a small picture, rectified pixels."""
+
 PEN_SHARE = 0.8
 """Darkness of the pen relative to the darkest pixel of each column."""
 
@@ -101,6 +104,8 @@ def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid
         without_grid: Compare each pixel with the grid rather than with the paper. Needed if the grid is about as dark
             as the pen; costs the parts of a trace that lie on a line of the grid.
     """
+    import cv2
+
     darkness = darkness_of(pixels)
     if grid is not None:
         side, above = (round(margin * PIXELS_PER_MM) for margin in GRID_MARGIN_MM)
@@ -109,8 +114,13 @@ def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid
         kept[inside] = darkness[inside]
         darkness = _without_table(kept, pixels, grid)
     strokes_seen = _beyond_grid(darkness, grid) if without_grid else darkness > _threshold(darkness, grid)
-    mask = _without_areas(strokes_seen.astype(np.uint8))
-    cleared = _without_frames(mask)
+    mask = strokes_seen.astype(np.uint8)
+    if without_grid:
+        joined = mask
+    else:
+        smooth = np.asarray(cv2.GaussianBlur(darkness, (0, 0), SMOOTHED), np.float32)
+        joined = (smooth > _threshold(smooth, grid)).astype(np.uint8)
+    cleared = _without_frames(joined)
     lines = _vertical_lines(cleared)
     pulses = find_pulses(cleared, lines)
     sides = {side for pair in pulses.values() for side in pair}
@@ -222,23 +232,6 @@ def _without_table(darkness: NDArray[np.float32], pixels: NDArray[np.uint8], gri
         dark[:, beside] = ground[:, beside] < SAME_GROUND * ground[:, [min(max(edge, 0), ground.shape[1] - 1)]]
     covered = cv2.resize(dark, darkness.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     return np.where(covered, np.float32(0), darkness)
-
-
-def _without_areas(mask: Mask) -> Mask:
-    """Remove dark areas, such as the table around the sheet or a redaction bar."""
-    import cv2
-
-    step = 4
-    small = (cv2.resize(255 * mask, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA) > 240).astype(
-        np.uint8
-    )
-    side = round(AREA_MM * PIXELS_PER_MM / step)
-    areas = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    if not areas.any():
-        return mask
-    spread = cv2.dilate(areas, np.ones((5, 5), np.uint8))
-    covered = cv2.resize(spread, mask.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return np.asarray(np.where(covered, 0, mask), np.uint8)
 
 
 def _without_frames(mask: Mask) -> Mask:
