@@ -78,7 +78,7 @@ class Ink:
     pulses: tuple[Pulse, ...]
 
 
-SMOOTHED = 0.8
+SMOOTHED = 0.5
 """Standard deviation of the blur that joins the coarse pixels of a small picture, rectified pixels."""
 
 PEN_SHARE = 0.8
@@ -149,7 +149,9 @@ def darkness_of(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     cell = 1 / CELL
     small = cv2.medianBlur(cv2.resize(tone, None, fx=cell, fy=cell, interpolation=cv2.INTER_AREA), 3)
     side = round(AREA_MM * PIXELS_PER_MM / CELL) | 1
-    ground = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    # a narrow strip beyond the edge of the picture is no stroke
+    small = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
+    ground = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))[side:-side, side:-side]
     # on the side of a shadow's edge, the blurred edge is no ink
     ground = cv2.blur(cv2.erode(ground, np.ones((3, 3), np.uint8)), (3, 3))
     ground = cv2.resize(ground, tone.shape[::-1], interpolation=cv2.INTER_LINEAR)
