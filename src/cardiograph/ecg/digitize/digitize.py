@@ -12,7 +12,7 @@ from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
 from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
-from cardiograph.ecg.digitize.layout import SINGLE, Layout
+from cardiograph.ecg.digitize.layout import SINGLE, Layout, without_wander
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.strangers import SURE_CONFIDENCE, find_leads, is_sure
@@ -43,8 +43,8 @@ NAMED, MIN_TOGETHER = 0.5, 0.5
 """Share of the leads that bear their own printed name, or correlation of the steep parts of the rows, that tells an ECG from
 other curves. Correlations are 0.8 to 0.95 on shared pages."""
 
-STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 98.0
-"""Distance from a line within which so many percent of a straight row lie; QRS complexes take a larger share of a lead."""
+STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 95.0
+"""Distance from its moving mean within which so many percent of a straight row lie; the waves of a lead take more."""
 
 EDGE = 1
 """Columns at each end of a lead that a separator or the neighbouring lead may touch."""
@@ -191,12 +191,13 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
 def _is_of_a_heart(traces: tuple[Trace, ...], layout: Layout) -> bool:
     """Return whether most leads bear their names, or the rows beat together and one of them repeats its beat."""
     rows = [trace.height for trace in traces]
+    named = len(rows) == 1 and layout.confidence >= SURE_CONFIDENCE
     together = len(rows) == 1 or beats_together(rows) >= MIN_TOGETHER
-    return layout.named >= NAMED or (together and any(repeats_a_beat(row) for row in rows))
+    return layout.named >= NAMED or (together and any(repeats_a_beat(row, named=named) for row in rows))
 
 
 def _without_edges(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
-    """Leave out the first and the last row if it is straight from end to end: the frame of the grid, not a lead."""
+    """Leave out the first and the last row if it is straight, even if bent: the frame of the grid, not a lead."""
     straight = [_is_straight(trace.height) for trace in traces]
     if all(straight):
         return traces
@@ -208,8 +209,8 @@ def _is_straight(height: NDArray[np.float64]) -> bool:
     there = np.flatnonzero(np.isfinite(height))
     if len(there) < 2:
         return True
-    line = np.polyval(np.polyfit(there, height[there], 1), there)
-    return float(np.percentile(np.abs(height[there] - line), STRAIGHT_SHARE)) < STRAIGHT_MM * PIXELS_PER_MM
+    waves = np.abs(without_wander(height)[there])
+    return float(np.percentile(waves, STRAIGHT_SHARE)) < STRAIGHT_MM * PIXELS_PER_MM
 
 
 def _signal(traces: tuple[Trace, ...], layout: Layout, gain: float) -> NDArray[np.float32]:

@@ -32,8 +32,8 @@ MIN_AREA_MM2 = 3000
 MIN_FILLED = {1: 0.6, 5: 0.4}
 """Share of the box in which the grid must be seen, by the distance of the finest lines in mm."""
 
-FEW_COVERED = 0.35
-"""Share of the picture below which the grid may have been seen in a part of the page only."""
+FEW_COVERED, FEW_AGREEING = 0.35, 0.5
+"""Share of the picture that the grid covers, and of its parts that agree, below which ink may hide a part of the grid."""
 
 MAX_BLUR_MM = 0.5
 """Standard deviation of the blur of strokes above which the waves of an ECG run together."""
@@ -65,7 +65,8 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
         raise _error(name, f"{width} x {height} px", rule, "scan it at 150 dpi or more", "too_small")
     working = line_tone(page)
     lattice, agreeing = _find_lattice(working)
-    if not _is_grid(lattice) or _covered(lattice, working.tone.shape) < FEW_COVERED:
+    seen_well = agreeing >= FEW_AGREEING and _covered(lattice, working.tone.shape) >= FEW_COVERED
+    if not (seen_well and _is_grid(lattice)):
         other, _ = _find_lattice(line_tone(page, without_ink=True))
         lattice = _better(lattice, other)
     _check_sharp(working, lattice, name)

@@ -325,7 +325,7 @@ def _strip(
     Leads whose own names are not sure name no strip.
     """
     start, stop = strip.extent
-    level = _without_wander(strip.height)
+    level = without_wander(strip.height)
     near = _near(row, start, traces, labels, before=STRIP_NAME_BEFORE_MM)
     known = _known_parts(traces, placements)
     printed = _printed(near)
@@ -365,7 +365,7 @@ def _known_parts(
         column = [place for place in placements if place.start == start and place.lead]
         first = start + 8 + STRIP_SHIFT
         lines = {
-            place.lead: _without_wander(traces[place.row].height)[first : place.stop - 8 - STRIP_SHIFT]
+            place.lead: without_wander(traces[place.row].height)[first : place.stop - 8 - STRIP_SHIFT]
             for place in column
         }
         limb = [lead for lead in lines if lead in WEIGHTS]
@@ -395,7 +395,7 @@ def _same_part(strip: NDArray[np.float64], first: int, lead: NDArray[np.float64]
     return best
 
 
-def _without_wander(height: NDArray[np.float64]) -> NDArray[np.float64]:
+def without_wander(height: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a line less its moving mean over 0.6 s: the rows of a curled sheet wander apart."""
     known, kernel = np.isfinite(height), np.ones(WANDER)
     number = np.convolve(known, kernel, "same")
