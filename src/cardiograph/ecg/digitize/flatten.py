@@ -20,14 +20,14 @@ MAX_MM = 600
 """Longest side of a page."""
 
 MIN_TILES = 6
-PASSES = ((1, 1), (5, 1, 1))
+PASSES = ((1, 1), (5, 5, 5, 1, 1, 1, 1))
 """Distances of the lines in mm whose phase is measured in turn; the second row is tried where the first leaves gaps."""
 
 FILLED = 0.95
 MIN_COHERENCE = {5: 0.1, 1: 0.06}
 """Amplitude of the lines as a share of the contrast, from which a tile counts."""
 
-SMOOTHING = {5: 1.5, 1: 0.9}
+SMOOTHING = {5: 0.7, 1: 0.5}
 """Standard deviation of the smoothing of the curl, tiles; the phase of 5 mm lines is less exact."""
 
 MAX_CONDITION = 1e12
