@@ -52,14 +52,16 @@ def pulses_in_traces(rows: list[NDArray[np.float64]]) -> tuple[Pulse, ...]:
         rows: [columns] height of the line of each row, pixels from the top; NaN where there is none.
 
     Returns:
-        Pulses that at least two rows, or a third of them, show at one place; of a single row, those with the height of a gain.
+        Pulses that at least two rows, or a third of them, show at one place; of a single row, those with the height of a
+        gain.
     """
     found = [_plateaus(row) for row in rows]
-    needed = max(min(2, len(rows)), len(rows) // 3)
+    needed = max(2, len(rows) // 3)
 
     def confirmed(pulse: Pulse) -> bool:
-        # a single row shows no second pulse: its height must be that of a gain
-        return (needed > 1 or _is_usual(pulse.height_mm)) and needed <= sum(any(_alike(pulse, other) for other in others) for others in found)
+        if len(rows) == 1:
+            return _is_usual(pulse.height_mm)
+        return needed <= sum(any(_alike(pulse, other) for other in others) for others in found)
 
     return tuple(pulse for pulses in found for pulse in pulses if confirmed(pulse))
 

@@ -216,7 +216,7 @@ def _threshold(darkness: NDArray[np.float32], grid: Box | None) -> float:
     """
     left, top, right, bottom = grid or (0, 0, *darkness.shape[::-1])
     part = darkness[top:bottom, left:right]
-    lines, most, few = np.percentile(part[::3, ::3], (90, 99, 99.5))
+    lines, most, few = np.percentile(part[::3, ::3], (91, 99, 99.5))
     pen = max(most, min(PEN_SHARE * float(np.median(part.max(axis=0))), few))
     return float(max(lines + 0.42 * (pen - lines), 0.12))
 

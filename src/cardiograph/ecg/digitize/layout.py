@@ -296,11 +296,7 @@ def _near(
     apart = float(np.min(np.diff(baselines))) if len(baselines) > 1 else 30.0 * PIXELS_PER_MM
     reach = min(0.62 * apart, ROW_REACH_MM * PIXELS_PER_MM)
     left, right = start - before * PIXELS_PER_MM, start + LABEL_AFTER_MM * PIXELS_PER_MM
-    return [
-        label
-        for label in labels
-        if left <= label.left <= right and _stands_at(label, row, baselines, reach)
-    ]
+    return [label for label in labels if left <= label.left <= right and _stands_at(label, row, baselines, reach)]
 
 
 def _stands_at(label: Label, row: int, baselines: NDArray[np.float64], reach: float) -> bool:
