@@ -43,7 +43,7 @@ NAMED, MIN_TOGETHER = 0.5, 0.5
 """Share of the leads that bear their own printed name, or correlation of the steep parts of the rows, that tells an ECG from
 other curves. Correlations are 0.8 to 0.95 on shared pages."""
 
-STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 95.0
+STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 98.0
 """Distance from its moving mean within which so many percent of a straight row lie; the waves of a lead take more."""
 
 EDGE = 1

@@ -23,6 +23,9 @@ MIN_TILES = 6
 PASSES = ((1, 1), (5, 5, 5, 1, 1, 1, 1))
 """Distances of the lines in mm whose phase is measured in turn; the second row is tried where the first leaves gaps."""
 
+NEARLY = 0.9
+"""Share of the merit of the first lattice that the second one must have."""
+
 FILLED = 0.95
 MIN_COHERENCE = {5: 0.1, 1: 0.06}
 """Amplitude of the lines as a share of the contrast, from which a tile counts."""
@@ -152,7 +155,8 @@ def refine(tone: NDArray[np.float32], to_mm: _Floats) -> Lattice | None:
         lattice = start
         for period in periods:
             lattice = _pass(tone, lattice, period)
-        if lattice.merit > best.merit:
+        # lines 5 mm apart guard against a slip by a millimetre
+        if lattice.merit > NEARLY * best.merit:
             best = lattice
         if best.finest_mm == 1 and best.flat and best.filled > FILLED:
             break

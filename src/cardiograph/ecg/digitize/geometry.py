@@ -32,8 +32,11 @@ MIN_AREA_MM2 = 3000
 MIN_FILLED = {1: 0.6, 5: 0.4}
 """Share of the box in which the grid must be seen, by the distance of the finest lines in mm."""
 
-FEW_COVERED, FEW_AGREEING = 0.35, 0.5
+FEW_COVERED, FEW_AGREEING = 0.35, 0.75
 """Share of the picture that the grid covers, and of its parts that agree, below which ink may hide a part of the grid."""
+
+AS_LARGE = 0.9
+"""Area of a second grid at least, relative to that of the first one."""
 
 MAX_BLUR_MM = 0.5
 """Standard deviation of the blur of strokes above which the waves of an ECG run together."""
@@ -100,10 +103,12 @@ def _covered(lattice: Lattice | None, shape: tuple[int, ...]) -> float:
 
 
 def _better(one: Lattice | None, other: Lattice | None) -> Lattice | None:
-    """Return the grid that is seen in more places, of those that fill their box."""
-    if not _is_grid(other):
+    """Return the grid that is seen in more places, of those that fill their box; never a smaller part of the page."""
+    if other is None or not _is_grid(other):
         return one
-    return one if one is not None and other is not None and _is_grid(one) and one.merit >= other.merit else other
+    if one is None or not _is_grid(one):
+        return other
+    return other if other.merit > one.merit and other.area_mm2 > AS_LARGE * one.area_mm2 else one
 
 
 def _warp(

@@ -90,7 +90,7 @@ DARK_GRID = 0.7
 LINE_PIXELS = 7
 """Greatest width of a line of the grid, pixels."""
 
-GRID_MARGIN_MM = (40.0, 5.0)
+GRID_MARGIN_MM = (40.0, 10.0)
 """Paper at the sides of the grid, and above and below it, on which ink counts: rows may leave the part in which the grid
 was seen; above and below may be text, the edge of the sheet and a table."""
 
@@ -226,7 +226,7 @@ def _without_table(darkness: NDArray[np.float32], pixels: NDArray[np.uint8], gri
     import cv2
 
     step, (left, _, right, _) = PIXELS_PER_MM, grid
-    tone = cv2.resize(pixels.max(axis=2), None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    tone = cv2.resize(pixels, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA).max(axis=2)
     ground = cv2.blur(cv2.dilate(tone, np.ones((5, 5), np.uint8)), (5, 5)).astype(np.float32)
     dark = np.zeros(ground.shape, np.uint8)
     for beside, edge in (
