@@ -152,9 +152,10 @@ def refine(tone: NDArray[np.float32], to_mm: _Floats) -> Lattice | None:
     start = Lattice(to_mm, origin, np.zeros((*shape, 2), np.float32), np.zeros(shape), 0)
     best = start
     for periods in PASSES:
-        lattice = start
+        lattice = last = start
         for period in periods:
-            lattice = _pass(tone, lattice, period)
+            last = _pass(tone, last, period)
+            lattice = last if last.merit > lattice.merit or last.finest_mm == lattice.finest_mm else lattice
         # lines 5 mm apart guard against a slip by a millimetre
         if lattice.merit > NEARLY * best.merit:
             best = lattice

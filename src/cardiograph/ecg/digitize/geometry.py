@@ -36,7 +36,7 @@ FEW_COVERED, FEW_AGREEING = 0.35, 0.75
 """Share of the picture that the grid covers, and of its parts that agree, below which ink may hide a part of the grid."""
 
 AS_LARGE = 0.9
-"""Area of a second grid at least, relative to that of the first one."""
+"""Area in which a second grid is seen at least, relative to that of the first one."""
 
 MAX_BLUR_MM = 0.5
 """Standard deviation of the blur of strokes above which the waves of an ECG run together."""
@@ -108,7 +108,8 @@ def _better(one: Lattice | None, other: Lattice | None) -> Lattice | None:
         return one
     if one is None or not _is_grid(one):
         return other
-    return other if other.merit > one.merit and other.area_mm2 > AS_LARGE * one.area_mm2 else one
+    as_large = other.filled * other.area_mm2 > AS_LARGE * one.filled * one.area_mm2
+    return other if as_large and other.merit > one.merit else one
 
 
 def _warp(

@@ -155,7 +155,7 @@ def darkness_of(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     black = cv2.dilate((ground < BLACK).astype(np.uint8), np.ones((3, 3), np.uint8))
     black = cv2.resize(black, tone.shape[::-1], interpolation=cv2.INTER_NEAREST)
     # the blurred edge of a shadow is no ink
-    ground = cv2.blur(cv2.erode(ground, np.ones((3, 3), np.uint8)), (3, 3))
+    ground = cv2.blur(cv2.erode(ground, np.ones((5, 5), np.uint8)), (3, 3))
     ground = cv2.resize(ground, tone.shape[::-1], interpolation=cv2.INTER_LINEAR)
     darkness = 1 - np.minimum(cv2.divide(tone, np.maximum(ground, 1), dtype=cv2.CV_32F), 1)
     return np.asarray(np.where(black > 0, 0, darkness), np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 from cardiograph.ecg.digitize.heart import togetherness
 from cardiograph.ecg.digitize.ink import Ink
 from cardiograph.ecg.digitize.labels import Label
-from cardiograph.ecg.digitize.layout import Layout, find_layout, named_strips
+from cardiograph.ecg.digitize.layout import SINGLE, Layout, find_layout, named_strips
 from cardiograph.ecg.digitize.traces import Trace
 
 SURE_CONFIDENCE, SURE_LIMB = 0.35, 0.75
@@ -45,7 +45,7 @@ def find_leads(traces: Traces, ink: Ink, labels: tuple[Label, ...]) -> tuple[Tra
         best = 0.0 if layout is None else layout.confidence
         for kept in _fewer(traces):
             other = find_layout(kept, ink, labels)
-            if other is None or not is_sure(other):
+            if other is None or not is_sure(other) or SINGLE in other.name:
                 continue
             score = other.confidence - COST * (len(traces) - len(kept))
             if score > best:
