@@ -106,7 +106,8 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
         again, _ = _tried(rectified, name, without_grid=True)
         first = again if _confidence(again) > max(_confidence(first), TURNED_CONFIDENCE) else first
     sure = first is not None and is_sure(first.layout)
-    if first is not None and sure and (first.layout.named >= UPRIGHT_NAMES or SINGLE in first.layout.name):
+    named = first is not None and (first.layout.named >= UPRIGHT_NAMES or SINGLE in first.layout.name)
+    if first is not None and sure and (named or UNSURE_NOTE not in rectified.notes):
         return _with_notes(first, unsure=False)
     # the limb leads of a page that stands on its head fulfil their relations, too: only names tell
     turns = TURNS[:1] if sure else TURNS

@@ -32,8 +32,8 @@ MIN_AREA_MM2 = 3000
 MIN_FILLED = {1: 0.6, 5: 0.4}
 """Share of the box in which the grid must be seen, by the distance of the finest lines in mm."""
 
-FEW_COVERED, FEW_AGREEING = 0.35, 0.75
-"""Share of the picture that the grid covers, and of its parts that agree, below which ink may hide a part of the grid."""
+FEW_COVERED, WELL_FILLED = 0.35, 0.9
+"""Share of the picture that the grid covers, and of its box that it fills, below which ink may hide a part of it."""
 
 AS_LARGE = 0.9
 """Area in which a second grid is seen at least, relative to that of the first one."""
@@ -68,8 +68,7 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
         raise _error(name, f"{width} x {height} px", rule, "scan it at 150 dpi or more", "too_small")
     working = line_tone(page)
     lattice, agreeing = _find_lattice(working)
-    seen_well = agreeing >= FEW_AGREEING and _covered(lattice, working.tone.shape) >= FEW_COVERED
-    if not (seen_well and _is_grid(lattice)):
+    if not _is_seen_well(lattice, working.tone.shape):
         other, _ = _find_lattice(line_tone(page, without_ink=True))
         lattice = _better(lattice, other)
     _check_sharp(working, lattice, name)
@@ -97,9 +96,11 @@ def _is_grid(lattice: Lattice | None) -> bool:
     return lattice.area_mm2 >= MIN_AREA_MM2 and lattice.filled >= MIN_FILLED[lattice.finest_mm]
 
 
-def _covered(lattice: Lattice | None, shape: tuple[int, ...]) -> float:
-    """Return the share of a picture that the box around the grid covers."""
-    return 0.0 if lattice is None else lattice.area_mm2 / lattice.mm_per_pixel**2 / float(np.prod(shape))
+def _is_seen_well(lattice: Lattice | None, shape: tuple[int, ...]) -> bool:
+    """Return whether lines of 1 mm fill the box around them, and this box enough of the picture."""
+    if lattice is None or lattice.finest_mm > 1 or lattice.filled < WELL_FILLED:
+        return False
+    return lattice.area_mm2 / lattice.mm_per_pixel**2 >= FEW_COVERED * float(np.prod(shape))
 
 
 def _better(one: Lattice | None, other: Lattice | None) -> Lattice | None:

@@ -338,7 +338,7 @@ def _trim(values: NDArray[np.float64]) -> NDArray[np.float64]:
     for first, last in itertools.pairwise(known):
         if 1 < last - first <= 2 * PIXELS_PER_MM:
             filled[first : last + 1] = np.interp(np.arange(first, last + 1), [first, last], values[[first, last]])
-    for first, last in _pieces(np.isfinite(filled)):
-        if last - first < 4 * PIXELS_PER_MM:
-            filled[first:last] = np.nan
+    for begin, end in _pieces(np.isfinite(filled)):
+        if end - begin < 4 * PIXELS_PER_MM:
+            filled[begin:end] = np.nan
     return filled
