@@ -43,7 +43,7 @@ MIN_STRIP_NAME = 0.7
 STRIP_NAME_BEFORE_MM = 16.0
 """Where the name of a rhythm strip begins at the most, before its beginning: a calibration pulse may lie between."""
 
-USUAL_STRIPS, USUAL = ("II", "V1", "V5"), 0.05
+USUAL_STRIPS = {"II": 0.07, "V1": 0.05, "V5": 0.05}
 """Leads that recorders print as rhythm strips, and what they are ahead of the others."""
 
 CONTRADICTED = -0.5
@@ -332,7 +332,7 @@ def _strip(
         # V1 and V2 look much alike, and a bar is part of III: a name counts by its likeness, even if another is more alike
         names = _BARS if lead in _BARS else (lead.removeprefix("-"),)
         likeness = max((label.scores[LEADS.index(name)] for label in near for name in names), default=0.0)
-        usual = USUAL if lead in USUAL_STRIPS else 0.0
+        usual = USUAL_STRIPS.get(lead, 0.0)
         scores[lead] = 0.6 * max(_same(level, parts), 0.0) + 0.4 * max(float(likeness), 0.0) + usual
     if not scores:
         return Placement("", row, start, stop, 0.0)
