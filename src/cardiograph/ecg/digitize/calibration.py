@@ -14,6 +14,12 @@ GAINS = (2.5, 5.0, 10.0, 20.0)
 
 GAIN_TOLERANCE = 0.12
 MIN_STEP_MM = 3.0
+BENT_MM = 6.0
+"""Distance of the pulses of two rows along them at most, if their height is that of a gain: a bent sheet shifts its rows."""
+
+MAX_SLOPE, MAX_ROUGH = 0.2, 2.0
+"""Greatest slope of the roof of a pulse, and distance from a line within which 90 % of it lie, pixels."""
+
 MIN_WIDTH_MM, MAX_WIDTH_MM = 1.5, 11.0
 
 
@@ -46,12 +52,15 @@ def pulses_in_traces(rows: list[NDArray[np.float64]]) -> tuple[Pulse, ...]:
         rows: [columns] height of the line of each row, pixels from the top; NaN where there is none.
 
     Returns:
-        Pulses that at least two rows, or half of them, show at one place.
+        Pulses that at least two rows, or a third of them, show at one place; of a single row, those with the height of a
+        gain.
     """
     found = [_plateaus(row) for row in rows]
-    needed = max(2, len(rows) // 2)
+    needed = max(2, len(rows) // 3)
 
     def confirmed(pulse: Pulse) -> bool:
+        if len(rows) == 1:
+            return _is_usual(pulse.height_mm)
         return needed <= sum(any(_alike(pulse, other) for other in others) for others in found)
 
     return tuple(pulse for pulses in found for pulse in pulses if confirmed(pulse))
@@ -59,7 +68,12 @@ def pulses_in_traces(rows: list[NDArray[np.float64]]) -> tuple[Pulse, ...]:
 
 def _alike(one: Pulse, other: Pulse) -> bool:
     height = abs((one.bottom - one.top) - (other.bottom - other.top))
-    return max(abs(one.left - other.left), abs(one.right - other.right)) <= 6 and height <= 1.5 * PIXELS_PER_MM
+    reach = BENT_MM * PIXELS_PER_MM if _is_usual(one.height_mm) and _is_usual(other.height_mm) else 6
+    return max(abs(one.left - other.left), abs(one.right - other.right)) <= reach and height <= 1.5 * PIXELS_PER_MM
+
+
+def _is_usual(height_mm: float) -> bool:
+    return any(abs(gain / height_mm - 1) <= GAIN_TOLERANCE for gain in GAINS)
 
 
 def _plateaus(row: NDArray[np.float64]) -> list[Pulse]:
@@ -81,12 +95,20 @@ def _plateaus(row: NDArray[np.float64]) -> list[Pulse]:
             if not narrow <= right - left <= wide or not near_end or (left == first and right == last):
                 continue
             roof = row[left + 4 : right - 6]
-            if len(roof) < 6 or not np.isfinite(roof).all() or np.percentile(np.abs(roof - np.median(roof)), 90) > 1.5:
+            if len(roof) < 6 or not np.isfinite(roof).all() or not _is_flat(roof):
                 continue
             feet = [row[at] for at in (left - 7, right + 3) if first < at < last and np.isfinite(row[at])]
             if feet and min(feet) - np.median(roof) > MIN_STEP_MM * PIXELS_PER_MM:
                 pulses.append(Pulse(left - 3, right, float(np.median(roof)), float(np.mean(feet))))
     return pulses
+
+
+def _is_flat(roof: NDArray[np.float64]) -> bool:
+    """Return whether a roof is straight and nearly level; a bent sheet tilts it."""
+    along = np.arange(len(roof)) - (len(roof) - 1) / 2
+    slope = float(along @ roof / (along @ along))
+    rough = np.percentile(np.abs(roof - np.median(roof) - slope * along), 90)
+    return abs(slope) <= MAX_SLOPE and bool(rough <= MAX_ROUGH)
 
 
 def _steps(steep: NDArray[np.bool_], size: NDArray[np.float64]) -> list[int]:

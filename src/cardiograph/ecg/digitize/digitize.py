@@ -12,7 +12,7 @@ from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
 from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
-from cardiograph.ecg.digitize.layout import Layout
+from cardiograph.ecg.digitize.layout import SINGLE, Layout, without_wander
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.strangers import SURE_CONFIDENCE, find_leads, is_sure
@@ -34,6 +34,9 @@ TURNED_CONFIDENCE, TURN_MARGIN = 0.3, 0.05
 TURNS = ((False, True, True), (True, False, False), (True, True, True))
 """Turns that are tried: by 180, 90 and 270 degrees; see :func:`placed`."""
 
+UPRIGHT_NAMES = 0.3
+"""Share of the leads that must bear their own printed name so that the page is not tried upside down."""
+
 MAX_ROWS = 15
 
 NAMED, MIN_TOGETHER = 0.5, 0.5
@@ -41,7 +44,7 @@ NAMED, MIN_TOGETHER = 0.5, 0.5
 other curves. Correlations are 0.8 to 0.95 on shared pages."""
 
 STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 98.0
-"""Distance from a line within which so many percent of a straight row lie; QRS complexes take a larger share of a lead."""
+"""Distance from its moving mean within which so many percent of a straight row lie; the waves of a lead take more."""
 
 EDGE = 1
 """Columns at each end of a lead that a separator or the neighbouring lead may touch."""
@@ -102,9 +105,13 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
     if _confidence(first) < SURE_CONFIDENCE and has_dark_grid(rectified.pixels, rectified.grid):
         again, _ = _tried(rectified, name, without_grid=True)
         first = again if _confidence(again) > max(_confidence(first), TURNED_CONFIDENCE) else first
-    if first is not None and is_sure(first.layout):
+    sure = first is not None and is_sure(first.layout)
+    named = first is not None and (first.layout.named >= UPRIGHT_NAMES or SINGLE in first.layout.name)
+    if first is not None and sure and (named or UNSURE_NOTE not in rectified.notes):
         return _with_notes(first, unsure=False)
-    others = [_tried(placed(rectified, *turn), name)[0] for turn in TURNS]
+    # the limb leads of a page that stands on its head fulfil their relations, too: only names tell
+    turns = TURNS[:1] if sure else TURNS
+    others = [_tried(placed(rectified, *turn), name)[0] for turn in turns]
     found = [other for other in others if other is not None and _confidence(other) >= TURNED_CONFIDENCE]
     if first is None and not found and refusal is not None:
         raise refusal
@@ -151,7 +158,7 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
     ink = find_ink(rectified.pixels, rectified.grid, without_grid=without_grid)
-    labels = read_labels(ink.whole, *([ink.mask] if ink.strokes else []))
+    labels = read_labels(ink.whole, ink.mask)
     erase(ink.mask, labels)
     traces, pulses = follow_traces(ink)
     traces = _without_edges(traces)
@@ -185,12 +192,13 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
 def _is_of_a_heart(traces: tuple[Trace, ...], layout: Layout) -> bool:
     """Return whether most leads bear their names, or the rows beat together and one of them repeats its beat."""
     rows = [trace.height for trace in traces]
+    named = len(rows) == 1 and layout.confidence >= SURE_CONFIDENCE
     together = len(rows) == 1 or beats_together(rows) >= MIN_TOGETHER
-    return layout.named >= NAMED or (together and any(repeats_a_beat(row) for row in rows))
+    return layout.named >= NAMED or (together and any(repeats_a_beat(row, named=named) for row in rows))
 
 
 def _without_edges(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
-    """Leave out the first and the last row if it is straight from end to end: the frame of the grid, not a lead."""
+    """Leave out the first and the last row if it is straight, even if bent: the frame of the grid, not a lead."""
     straight = [_is_straight(trace.height) for trace in traces]
     if all(straight):
         return traces
@@ -202,8 +210,8 @@ def _is_straight(height: NDArray[np.float64]) -> bool:
     there = np.flatnonzero(np.isfinite(height))
     if len(there) < 2:
         return True
-    line = np.polyval(np.polyfit(there, height[there], 1), there)
-    return float(np.percentile(np.abs(height[there] - line), STRAIGHT_SHARE)) < STRAIGHT_MM * PIXELS_PER_MM
+    waves = np.abs(without_wander(height)[there])
+    return float(np.percentile(waves, STRAIGHT_SHARE)) < STRAIGHT_MM * PIXELS_PER_MM
 
 
 def _signal(traces: tuple[Trace, ...], layout: Layout, gain: float) -> NDArray[np.float32]:

@@ -20,14 +20,17 @@ MAX_MM = 600
 """Longest side of a page."""
 
 MIN_TILES = 6
-PASSES = ((1, 1), (5, 1, 1))
+PASSES = ((1, 1), (5, 5, 5, 1, 1, 1, 1))
 """Distances of the lines in mm whose phase is measured in turn; the second row is tried where the first leaves gaps."""
+
+NEARLY = 0.9
+"""Share of the merit of the first lattice that the second one must have."""
 
 FILLED = 0.95
 MIN_COHERENCE = {5: 0.1, 1: 0.06}
 """Amplitude of the lines as a share of the contrast, from which a tile counts."""
 
-SMOOTHING = {5: 1.5, 1: 0.9}
+SMOOTHING = {5: 0.7, 1: 0.5}
 """Standard deviation of the smoothing of the curl, tiles; the phase of 5 mm lines is less exact."""
 
 MAX_CONDITION = 1e12
@@ -96,6 +99,11 @@ class Lattice:
             self.origin + TILE_MM * np.array([columns.max() + 1, rows.max() + 1]),
         )
 
+    @property
+    def merit(self) -> float:
+        """Coherence of all tiles; lines 5 mm apart count less than those 1 mm apart."""
+        return float(self.coherence.sum()) * (1.0 if self.finest_mm == 1 else 0.2)
+
     def sheet(self, first: _Floats, size: tuple[int, int], scale: int) -> NDArray[np.float32]:
         """Place on the working copy of every pixel of an upright sheet.
 
@@ -144,10 +152,12 @@ def refine(tone: NDArray[np.float32], to_mm: _Floats) -> Lattice | None:
     start = Lattice(to_mm, origin, np.zeros((*shape, 2), np.float32), np.zeros(shape), 0)
     best = start
     for periods in PASSES:
-        lattice = start
+        lattice = last = start
         for period in periods:
-            lattice = _pass(tone, lattice, period)
-        if _merit(lattice) > _merit(best):
+            last = _pass(tone, last, period)
+            lattice = last if last.merit > lattice.merit or last.finest_mm == lattice.finest_mm else lattice
+        # lines 5 mm apart guard against a slip by a millimetre
+        if lattice.merit > NEARLY * best.merit:
             best = lattice
         if best.finest_mm == 1 and best.flat and best.filled > FILLED:
             break
@@ -162,10 +172,6 @@ def _pass(tone: NDArray[np.float32], lattice: Lattice, period: int) -> Lattice:
     # few tiles with 1 mm lines tell less than many with 5 mm lines
     enough = max(MIN_TILES, 0.5 * np.count_nonzero(lattice.coherence))
     return _moved(lattice, offsets, coherence, period) if np.count_nonzero(coherence) >= enough else lattice
-
-
-def _merit(lattice: Lattice) -> float:
-    return float(lattice.coherence.sum()) * (1.0 if lattice.finest_mm == 1 else 0.2)
 
 
 def _moved(lattice: Lattice, offsets: _Floats, coherence: _Floats, period: int) -> Lattice:

@@ -20,8 +20,8 @@ MIN_SIDE = 200
 MARGIN_MM = 40
 """Paper beyond the grid that is kept: header, footer and lead names."""
 
-OUTSIDE = (255, 255, 255)
-"""Colour beyond the edge of the picture."""
+OUTSIDE = (0, 0, 0)
+"""Colour beyond the edge of the picture; on black ground, no ink is found."""
 
 MIN_PATCHES, MIN_AGREEING = 5, 0.2
 """Parts of the picture whose lines agree with one perspective: number, and share of all parts."""
@@ -31,6 +31,12 @@ MIN_AREA_MM2 = 3000
 
 MIN_FILLED = {1: 0.6, 5: 0.4}
 """Share of the box in which the grid must be seen, by the distance of the finest lines in mm."""
+
+FEW_COVERED, WELL_FILLED = 0.35, 0.9
+"""Share of the picture that the grid covers, and of its box that it fills, below which ink may hide a part of it."""
+
+AS_LARGE = 0.9
+"""Area in which a second grid is seen at least, relative to that of the first one."""
 
 MAX_BLUR_MM = 0.5
 """Standard deviation of the blur of strokes above which the waves of an ECG run together."""
@@ -62,9 +68,9 @@ def rectify(page: NDArray[np.uint8], *, name: str = "page") -> RectifiedPage:
         raise _error(name, f"{width} x {height} px", rule, "scan it at 150 dpi or more", "too_small")
     working = line_tone(page)
     lattice, agreeing = _find_lattice(working)
-    if not _is_grid(lattice):
+    if not _is_seen_well(lattice, working.tone.shape):
         other, _ = _find_lattice(line_tone(page, without_ink=True))
-        lattice = other if _is_grid(other) else lattice
+        lattice = _better(lattice, other)
     _check_sharp(working, lattice, name)
     if lattice is None or not _is_grid(lattice):
         raise _no_grid(name, agreeing)
@@ -88,6 +94,23 @@ def _is_grid(lattice: Lattice | None) -> bool:
     if lattice is None:
         return False
     return lattice.area_mm2 >= MIN_AREA_MM2 and lattice.filled >= MIN_FILLED[lattice.finest_mm]
+
+
+def _is_seen_well(lattice: Lattice | None, shape: tuple[int, ...]) -> bool:
+    """Return whether lines of 1 mm fill the box around them, and this box enough of the picture."""
+    if lattice is None or lattice.finest_mm > 1 or lattice.filled < WELL_FILLED:
+        return False
+    return lattice.area_mm2 / lattice.mm_per_pixel**2 >= FEW_COVERED * float(np.prod(shape))
+
+
+def _better(one: Lattice | None, other: Lattice | None) -> Lattice | None:
+    """Return the grid that is seen in more places, of those that fill their box; never a smaller part of the page."""
+    if other is None or not _is_grid(other):
+        return one
+    if one is None or not _is_grid(one):
+        return other
+    as_large = other.filled * other.area_mm2 > AS_LARGE * one.filled * one.area_mm2
+    return other if as_large and other.merit > one.merit else one
 
 
 def _warp(

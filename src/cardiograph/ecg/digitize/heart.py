@@ -25,8 +25,9 @@ REACH, SHIFT = 16, 8
 MIN_BEATS, ALIKE = 3, 0.85
 """Least number of beats of a single row, and least correlation of a beat with the usual one."""
 
-MAX_STEEP_SHARE = 0.35
-"""Greatest share of the columns that are steep in a single row; QRS complexes of 0.16 s at 120 a minute take 0.32."""
+MAX_STEEP_SHARE, MAX_NAMED_SHARE, MANY_BEATS = 0.35, 0.55, 10
+"""Greatest share of the columns that are steep in a single row; QRS complexes of 0.16 s at 120 a minute take 0.32. And the
+share in a row with a printed name that shows so many beats."""
 
 _Floats = NDArray[np.float64]
 
@@ -68,18 +69,21 @@ def _correlation(one: _Floats, other: _Floats) -> float:
     return float(np.corrcoef(one[both], other[both])[0, 1])
 
 
-def repeats_a_beat(row: _Floats) -> bool:
+def repeats_a_beat(row: _Floats, *, named: bool = False) -> bool:
     """Return whether a line shows at least three narrow, steep waves, most of which are alike.
 
     Args:
         row: [columns] height of the line, pixels; NaN where there is none.
+        named: Whether the name of the lead is printed at the line. Low QRS complexes are hardly steeper than T waves: then
+            the waves may take more of the line, if there are many.
     """
     steep = np.nan_to_num(steepness(row))
     limit = float(np.percentile(steep[np.isfinite(row)], 99)) / 2
-    if (steep[np.isfinite(row)] > limit / 1.5).mean() > MAX_STEEP_SHARE:
+    share = float((steep[np.isfinite(row)] > limit / 1.5).mean())
+    if share > (MAX_NAMED_SHARE if named else MAX_STEEP_SHARE):
         return False
     beats = _windows(row, steep, limit)
-    needed = max(MIN_BEATS, len(beats) / 2)
+    needed = max(MIN_BEATS if share <= MAX_STEEP_SHARE else MANY_BEATS, len(beats) / 2)
     return any(sum(_alike(beat[SHIFT:-SHIFT], other) for other in beats) >= needed for beat in beats)
 
 

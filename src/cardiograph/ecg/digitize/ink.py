@@ -22,9 +22,8 @@ FRAME_MM = 90.0
 AREA_MM = 4.0
 """Side of a square that neither a trace nor a letter fills."""
 
-NO_PAPER, EDGE_MM = 0.25, 1.5
-"""Darkness of the brightest spot of such a square above which it is no paper, such as the table around the sheet; and the
-blurred edge of the sheet."""
+CELL, BLACK = 4, 25
+"""Side of the cells in which the tone of the ground is measured, pixels; and tone of a ground on which no ink is seen."""
 
 STROKE_MM = 3.5
 """Shortest vertical line that may be a separator or the side of a calibration pulse."""
@@ -79,13 +78,19 @@ class Ink:
     pulses: tuple[Pulse, ...]
 
 
+SMOOTHED = 0.5
+"""Standard deviation of the blur that joins the coarse pixels of a small picture, rectified pixels."""
+
+PEN_SHARE = 0.8
+"""Darkness of the pen relative to the darkest pixel of each column."""
+
 DARK_GRID = 0.7
 """Darkness of the lines of a dark grid, relative to the threshold of ink."""
 
 LINE_PIXELS = 7
 """Greatest width of a line of the grid, pixels."""
 
-GRID_MARGIN_MM = (40.0, 5.0)
+GRID_MARGIN_MM = (40.0, 10.0)
 """Paper at the sides of the grid, and above and below it, on which ink counts: rows may leave the part in which the grid
 was seen; above and below may be text, the edge of the sheet and a table."""
 
@@ -99,16 +104,23 @@ def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid
         without_grid: Compare each pixel with the grid rather than with the paper. Needed if the grid is about as dark
             as the pen; costs the parts of a trace that lie on a line of the grid.
     """
-    darkness = _on_paper(_darkness(pixels))
+    import cv2
+
+    darkness = darkness_of(pixels)
     if grid is not None:
         side, above = (round(margin * PIXELS_PER_MM) for margin in GRID_MARGIN_MM)
         inside = slice(max(grid[1] - above, 0), grid[3] + above), slice(max(grid[0] - side, 0), grid[2] + side)
         kept = np.zeros_like(darkness)
         kept[inside] = darkness[inside]
         darkness = _without_table(kept, pixels, grid)
-    strokes_seen = _beyond_grid(darkness, grid) if without_grid else darkness > _threshold(darkness)
-    mask = _without_areas(strokes_seen.astype(np.uint8))
-    cleared = _without_frames(mask)
+    strokes_seen = _beyond_grid(darkness, grid) if without_grid else darkness > _threshold(darkness, grid)
+    mask = strokes_seen.astype(np.uint8)
+    if without_grid:
+        joined = mask
+    else:
+        smooth = np.asarray(cv2.GaussianBlur(darkness, (0, 0), SMOOTHED), np.float32)
+        joined = (smooth > _threshold(smooth, grid)).astype(np.uint8)
+    cleared = _without_frames(joined)
     lines = _vertical_lines(cleared)
     pulses = find_pulses(cleared, lines)
     sides = {side for pair in pulses.values() for side in pair}
@@ -118,24 +130,42 @@ def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid
     return Ink(darkness, cleared, mask, tuple(s for s in strokes if s not in sides), tuple(pulses))
 
 
-def _darkness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how much darker than the paper around it each pixel is, in its brightest colour: a coloured grid is pale."""
+def darkness_of(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how much darker than its ground each pixel is, in its brightest colour: a coloured grid is pale.
+
+    The ground is what is left of the page without anything narrower than :data:`AREA_MM`: the paper with its shadows, the
+    table around the sheet, a redaction bar.
+
+    Args:
+        pixels: [h, w, 3] uint8 RGB of a rectified page.
+
+    Returns:
+        [h, w] float32, 0 (ground) to 1 (black).
+    """
     import cv2
 
     red, green, blue = cv2.split(pixels)
     tone = cv2.max(cv2.max(red, green), blue)
-    small = cv2.resize(tone, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
-    # the paper is the bright part of each square centimetre
-    paper = cv2.GaussianBlur(cv2.dilate(cv2.medianBlur(small, 5), np.ones((9, 9), np.uint8)), (0, 0), 9)
-    paper = np.maximum(cv2.resize(paper, tone.shape[::-1], interpolation=cv2.INTER_LINEAR), 20)
-    return np.asarray(1 - np.minimum(cv2.divide(tone, paper, dtype=cv2.CV_32F), 1), np.float32)
+    cell = 1 / CELL
+    small = cv2.medianBlur(cv2.resize(tone, None, fx=cell, fy=cell, interpolation=cv2.INTER_AREA), 3)
+    side = round(AREA_MM * PIXELS_PER_MM / CELL) | 1
+    # a narrow strip beyond the edge of the picture is no stroke
+    small = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_CONSTANT, value=0)
+    ground = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))[side:-side, side:-side]
+    black = cv2.dilate((ground < BLACK).astype(np.uint8), np.ones((3, 3), np.uint8))
+    black = cv2.resize(black, tone.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    # the blurred edge of a shadow is no ink
+    ground = cv2.blur(cv2.erode(ground, np.ones((5, 5), np.uint8)), (3, 3))
+    ground = cv2.resize(ground, tone.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    darkness = 1 - np.minimum(cv2.divide(tone, np.maximum(ground, 1), dtype=cv2.CV_32F), 1)
+    return np.asarray(np.where(black > 0, 0, darkness), np.float32)
 
 
 def has_dark_grid(pixels: NDArray[np.uint8], grid: Box | None) -> bool:
     """Return whether the grid of a rectified page is nearly as dark as what counts as ink."""
-    darkness = _darkness(pixels)
+    darkness = darkness_of(pixels)
     lines = _grid_darkness(darkness, grid)
-    return bool(np.percentile(lines[::3, ::3], 99) > DARK_GRID * _threshold(darkness))
+    return bool(np.percentile(lines[::3, ::3], 99) > DARK_GRID * _threshold(darkness, grid))
 
 
 def _beyond_grid(darkness: NDArray[np.float32], grid: Box | None) -> NDArray[np.bool_]:
@@ -144,7 +174,7 @@ def _beyond_grid(darkness: NDArray[np.float32], grid: Box | None) -> NDArray[np.
 
     lines = np.asarray(cv2.dilate(_grid_darkness(darkness, grid), np.ones((3, 3), np.uint8)), np.float32)
     beyond = np.asarray(np.clip((darkness - lines) / np.maximum(1 - lines, 0.05), 0, 1), np.float32)
-    threshold = _threshold(beyond)
+    threshold = _threshold(beyond, grid)
     strokes = (beyond > threshold).astype(np.uint8)
     kernels = (np.ones((LINE_PIXELS, 1), np.uint8), np.ones((1, LINE_PIXELS), np.uint8))
     joined = [np.asarray(cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, kernel), np.uint8) for kernel in kernels]
@@ -179,11 +209,16 @@ def _grid_darkness(darkness: NDArray[np.float32], grid: Box | None) -> NDArray[n
     return np.asarray(page[:height, :width] / 255, np.float32)
 
 
-def _threshold(darkness: NDArray[np.float32]) -> float:
-    """Return the darkness between the grid, which covers a large share of the page, and the pen, which covers little."""
-    sample = darkness[::3, ::3]
-    grid, pen = np.percentile(sample, (93, 99))
-    return float(max(grid + 0.42 * (pen - grid), 0.12))
+def _threshold(darkness: NDArray[np.float32], grid: Box | None) -> float:
+    """Return the darkness between the grid, which covers a large share of the page, and the pen, which covers little.
+
+    Of a single row, the pen covers so little that only the darkest pixel of each column shows how dark it is.
+    """
+    left, top, right, bottom = grid or (0, 0, *darkness.shape[::-1])
+    part = darkness[top:bottom, left:right]
+    lines, most, few = np.percentile(part[::3, ::3], (91, 99, 99.5))
+    pen = max(most, min(PEN_SHARE * float(np.median(part.max(axis=0))), few))
+    return float(max(lines + 0.42 * (pen - lines), 0.12))
 
 
 def _without_table(darkness: NDArray[np.float32], pixels: NDArray[np.uint8], grid: Box) -> NDArray[np.float32]:
@@ -191,7 +226,7 @@ def _without_table(darkness: NDArray[np.float32], pixels: NDArray[np.uint8], gri
     import cv2
 
     step, (left, _, right, _) = PIXELS_PER_MM, grid
-    tone = cv2.resize(pixels.max(axis=2), None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+    tone = cv2.resize(pixels, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA).max(axis=2)
     ground = cv2.blur(cv2.dilate(tone, np.ones((5, 5), np.uint8)), (5, 5)).astype(np.float32)
     dark = np.zeros(ground.shape, np.uint8)
     for beside, edge in (
@@ -201,38 +236,6 @@ def _without_table(darkness: NDArray[np.float32], pixels: NDArray[np.uint8], gri
         dark[:, beside] = ground[:, beside] < SAME_GROUND * ground[:, [min(max(edge, 0), ground.shape[1] - 1)]]
     covered = cv2.resize(dark, darkness.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     return np.where(covered, np.float32(0), darkness)
-
-
-def _on_paper(darkness: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Take out what is dark all over, such as a table around the sheet: it would hide how dark the pen is."""
-    import cv2
-
-    step = PIXELS_PER_MM // 2
-    small = cv2.resize(darkness, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
-    side, edge = round(AREA_MM * PIXELS_PER_MM / step), round(EDGE_MM * PIXELS_PER_MM / step)
-    areas = (cv2.erode(small, np.ones((side, side), np.uint8)) > NO_PAPER).astype(np.uint8)
-    if not areas.any():
-        return darkness
-    spread = cv2.dilate(areas, np.ones((side + 2 * edge, side + 2 * edge), np.uint8))
-    covered = cv2.resize(spread, darkness.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return np.where(covered, np.float32(0), darkness)
-
-
-def _without_areas(mask: Mask) -> Mask:
-    """Remove dark areas, such as the table around the sheet or a redaction bar."""
-    import cv2
-
-    step = 4
-    small = (cv2.resize(255 * mask, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA) > 240).astype(
-        np.uint8
-    )
-    side = round(AREA_MM * PIXELS_PER_MM / step)
-    areas = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    if not areas.any():
-        return mask
-    spread = cv2.dilate(areas, np.ones((5, 5), np.uint8))
-    covered = cv2.resize(spread, mask.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return np.asarray(np.where(covered, 0, mask), np.uint8)
 
 
 def _without_frames(mask: Mask) -> Mask:

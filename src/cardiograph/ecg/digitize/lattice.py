@@ -35,6 +35,9 @@ SPREAD_DEG, SPREAD = 14, 1.4
 AXES_DEG, AXES_RATIO = 8, 1.15
 """How far the families may be from a right angle and from the same scale."""
 
+AGREEING = 0.05
+"""Difference of a local gradient from the perspective at which it still agrees, relative to the scale."""
+
 LOWEST = 2.5
 """Waves per patch below which a spectrum is the shape of the paper, not its grid."""
 
@@ -228,7 +231,7 @@ def fit_homography(waves: Waves, centre: _Floats) -> tuple[_Floats, NDArray[np.b
     matrix[:2, :2], matrix[2, :2] = fitted[:4].reshape(2, 2), fitted[4:] / size
     shift = np.eye(3)
     shift[:2, 2] = -centre
-    return matrix @ shift, off < 0.03
+    return matrix @ shift, off < AGREEING
 
 
 def _gradients(unknown: _Floats, points: _Floats, size: float) -> _Floats:

@@ -20,6 +20,15 @@ SEPARATOR_REACH_MM = 5.0
 LABEL_BEFORE_MM, LABEL_AFTER_MM = 4.0, 12.0
 """Where the name of a lead begins, before and after the beginning of the lead."""
 
+SURE_NAME, UNEXPLAINED = 0.85, -0.3
+"""Similarity from which a name is read surely, and what one counts where an arrangement has no lead."""
+
+ROW_REACH_MM = 22.0
+"""Greatest distance of a name from its row."""
+
+NEARER = 1.15
+"""A name may be so much farther from its row than from the nearest one."""
+
 MIN_MARGIN = 0.05
 """Smallest lead of the best arrangement over the second; below it, only leads that both place alike are named."""
 
@@ -34,8 +43,11 @@ MIN_STRIP_NAME = 0.7
 STRIP_NAME_BEFORE_MM = 16.0
 """Where the name of a rhythm strip begins at the most, before its beginning: a calibration pulse may lie between."""
 
-USUAL_STRIPS, USUAL = ("II", "V1", "V5"), 0.05
+USUAL_STRIPS = {"II": 0.07, "V1": 0.05, "V5": 0.05}
 """Leads that recorders print as rhythm strips, and what they are ahead of the others."""
+
+CONTRADICTED = -0.5
+"""Share of the variance of the lead of that name, at or below which a strip is not the lead that is printed there."""
 
 STRIP_AGREEMENT = 0.5
 """Smallest score at which a rhythm strip gets a name."""
@@ -167,7 +179,7 @@ def _single_strips(traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> Layo
             return None
         placements.append(Placement(best.lead, row, *trace.extent, best.score))
     leads = [place.lead for place in placements]
-    if len(set(leads)) < len(leads):
+    if len(set(leads)) < len(leads) or len(_sure_names(traces, labels)) > len(leads):
         return None
     confidence = 0.65 * min(place.confidence for place in placements)
     return Layout(f"{len(traces)} {SINGLE}", tuple(placements), start, confidence)
@@ -219,7 +231,43 @@ def _fit(
     ]
     limb = float(np.mean(agreements)) if agreements else 0.0
     right = float(np.mean(np.array(names) > 0))
+    names += [UNEXPLAINED] * _unexplained(arrangement, bounds, traces, labels)
     return _Fit(arrangement, bounds, float(np.mean(names)), right, limb)
+
+
+def named_strips(traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> list[bool]:
+    """Return for each row whether a name that is read surely stands where a rhythm strip bears it."""
+    return [
+        _printed(_near(row, trace.extent[0], traces, labels, before=STRIP_NAME_BEFORE_MM)) is not None
+        for row, trace in enumerate(traces)
+    ]
+
+
+def _unexplained(
+    arrangement: Arrangement, bounds: NDArray[np.float64], traces: tuple[Trace, ...], labels: tuple[Label, ...]
+) -> int:
+    """Return how many names that are read surely stand at a row where no lead begins."""
+    leads = len(arrangement.rows)
+    places = [(row, start) for row in range(len(traces)) for start in bounds[: -1 if row < leads else 1]]
+    explained = [label for row, start in places for label in _near(row, start, traces, labels)]
+    return len(_sure_names(traces, labels) - {_place(label) for label in explained})
+
+
+def _sure_names(traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> set[tuple[str, int, int]]:
+    """Return the names that are read surely among the rows; bars are not."""
+    first, last = np.median([trace.extent for trace in traces], axis=0)
+    top, bottom = traces[0].baseline - ROW_REACH_MM * PIXELS_PER_MM, traces[-1].baseline
+    return {
+        _place(label)
+        for label in labels
+        if label.score >= SURE_NAME and label.lead not in _BARS
+        if first - STRIP_NAME_BEFORE_MM * PIXELS_PER_MM <= label.left <= last and top <= label.top <= bottom
+    }
+
+
+def _place(label: Label) -> tuple[str, int, int]:
+    """Return name and place of a label; two masks may show it a pixel apart."""
+    return label.lead, round(label.left / PIXELS_PER_MM), round(label.top / PIXELS_PER_MM)
 
 
 def _named(lead: str, row: int, start: float, traces: tuple[Trace, ...], labels: tuple[Label, ...]) -> float:
@@ -243,16 +291,17 @@ def _near(
     *,
     before: float = LABEL_BEFORE_MM,
 ) -> list[Label]:
-    """Return the printed names at the beginning of a lead."""
-    baselines = [trace.baseline for trace in traces]
+    """Return the printed names at the beginning of a lead that stand at its row, not nearer to another one."""
+    baselines = np.array([trace.baseline for trace in traces])
     apart = float(np.min(np.diff(baselines))) if len(baselines) > 1 else 30.0 * PIXELS_PER_MM
-    reach = min(0.62 * apart, 22.0 * PIXELS_PER_MM)
+    reach = min(0.62 * apart, ROW_REACH_MM * PIXELS_PER_MM)
     left, right = start - before * PIXELS_PER_MM, start + LABEL_AFTER_MM * PIXELS_PER_MM
-    return [
-        label
-        for label in labels
-        if left <= label.left <= right and abs((label.top + label.bottom) / 2 - baselines[row]) <= reach
-    ]
+    return [label for label in labels if left <= label.left <= right and _stands_at(label, row, baselines, reach)]
+
+
+def _stands_at(label: Label, row: int, baselines: NDArray[np.float64], reach: float) -> bool:
+    off = np.abs((label.top + label.bottom) / 2 - baselines)
+    return bool(off[row] <= min(reach, NEARER * off.min()))
 
 
 def _placements(arrangement: Arrangement, bounds: NDArray[np.float64], confidence: float) -> list[Placement]:
@@ -267,19 +316,23 @@ def _placements(arrangement: Arrangement, bounds: NDArray[np.float64], confidenc
 def _strip(
     strip: Trace, row: int, traces: tuple[Trace, ...], placements: list[Placement], labels: tuple[Label, ...]
 ) -> Placement:
-    """Name a rhythm strip by its printed name and by the lead above it that shows the same signal at the same time.
+    """Name a rhythm strip by its printed name or, if that is not read surely, by the lead that shows the same signal.
 
     Leads whose own names are not sure name no strip.
     """
     start, stop = strip.extent
-    level = _without_wander(strip.height)
+    level = without_wander(strip.height)
     near = _near(row, start, traces, labels, before=STRIP_NAME_BEFORE_MM)
+    known = _known_parts(traces, placements)
+    printed = _printed(near)
+    if printed is not None and _same(level, known.get(printed.lead, [])) > CONTRADICTED:
+        return Placement(printed.lead, row, start, stop, printed.score)
     scores: dict[str, float] = {}
-    for lead, parts in _known_parts(traces, placements).items():
+    for lead, parts in known.items():
         # V1 and V2 look much alike, and a bar is part of III: a name counts by its likeness, even if another is more alike
         names = _BARS if lead in _BARS else (lead.removeprefix("-"),)
         likeness = max((label.scores[LEADS.index(name)] for label in near for name in names), default=0.0)
-        usual = USUAL if lead in USUAL_STRIPS else 0.0
+        usual = USUAL_STRIPS.get(lead, 0.0)
         scores[lead] = 0.6 * max(_same(level, parts), 0.0) + 0.4 * max(float(likeness), 0.0) + usual
     if not scores:
         return Placement("", row, start, stop, 0.0)
@@ -288,6 +341,12 @@ def _strip(
     others = tuple(lead for lead in ranked[1:4] if scores[lead] > 0.6 * scores[best])
     sure = scores[best] >= STRIP_AGREEMENT
     return Placement(best if sure else "", row, start, stop, float(min(scores[best], 1.0)), others)
+
+
+def _printed(near: list[Label]) -> Label | None:
+    """Return the name that is read surely at the beginning of a row; a bar is no evidence."""
+    sure = [label for label in near if label.score >= SURE_NAME and label.lead != "I"]
+    return max(sure, key=lambda label: label.score, default=None)
 
 
 def _known_parts(
@@ -302,7 +361,7 @@ def _known_parts(
         column = [place for place in placements if place.start == start and place.lead]
         first = start + 8 + STRIP_SHIFT
         lines = {
-            place.lead: _without_wander(traces[place.row].height)[first : place.stop - 8 - STRIP_SHIFT]
+            place.lead: without_wander(traces[place.row].height)[first : place.stop - 8 - STRIP_SHIFT]
             for place in column
         }
         limb = [lead for lead in lines if lead in WEIGHTS]
@@ -318,7 +377,7 @@ def _known_parts(
 
 def _same(strip: NDArray[np.float64], parts: list[tuple[int, NDArray[np.float64]]]) -> float:
     """Return the share of the variance of a lead that a strip explains, mean over the parts at their best small shifts."""
-    return float(np.mean([_same_part(strip, first, line) for first, line in parts]))
+    return float(np.mean([_same_part(strip, first, line) for first, line in parts] or [0.0]))
 
 
 def _same_part(strip: NDArray[np.float64], first: int, lead: NDArray[np.float64]) -> float:
@@ -332,7 +391,7 @@ def _same_part(strip: NDArray[np.float64], first: int, lead: NDArray[np.float64]
     return best
 
 
-def _without_wander(height: NDArray[np.float64]) -> NDArray[np.float64]:
+def without_wander(height: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a line less its moving mean over 0.6 s: the rows of a curled sheet wander apart."""
     known, kernel = np.isfinite(height), np.ones(WANDER)
     number = np.convolve(known, kernel, "same")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.ecg.digitize.ink import darkness_of
 from cardiograph.ecg.digitize.rectified import RectifiedPage
 from cardiograph.imaging.ecg_check import Mask, Traces, find_traces, trace_evidence
 from cardiograph.imaging.orientation import log_odds
@@ -86,14 +87,7 @@ def reduced(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     import cv2
 
     left, top, right, bottom = box
-    part = cv2.resize(pixels[top:bottom, left:right], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    red, green, blue = cv2.split(part)
-    tone = cv2.max(cv2.max(red, green), blue)
-    small = cv2.resize(tone, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    # the paper is the bright part of each square centimetre
-    paper = cv2.blur(cv2.dilate(small, np.ones((9, 9), np.uint8)), (9, 9))
-    paper = np.maximum(cv2.resize(paper, tone.shape[::-1], interpolation=cv2.INTER_LINEAR), 20)
-    dark = 1 - np.minimum(cv2.divide(tone, paper, dtype=cv2.CV_32F), 1)
+    dark = cv2.resize(darkness_of(pixels[top:bottom, left:right]), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     grid, pen = np.percentile(dark[::3, ::3], PAPER_AND_PEN)
     ink = np.clip((dark - grid) / max(float(pen - grid), 0.05), 0, 1)
     return np.asarray(cv2.cvtColor((255 - 235 * ink).astype(np.uint8), cv2.COLOR_GRAY2RGB), np.uint8)

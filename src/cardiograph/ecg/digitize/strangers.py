@@ -9,7 +9,7 @@ import numpy as np
 from cardiograph.ecg.digitize.heart import togetherness
 from cardiograph.ecg.digitize.ink import Ink
 from cardiograph.ecg.digitize.labels import Label
-from cardiograph.ecg.digitize.layout import Layout, find_layout
+from cardiograph.ecg.digitize.layout import SINGLE, Layout, find_layout, named_strips
 from cardiograph.ecg.digitize.traces import Trace
 
 SURE_CONFIDENCE, SURE_LIMB = 0.35, 0.75
@@ -45,12 +45,12 @@ def find_leads(traces: Traces, ink: Ink, labels: tuple[Label, ...]) -> tuple[Tra
         best = 0.0 if layout is None else layout.confidence
         for kept in _fewer(traces):
             other = find_layout(kept, ink, labels)
-            if other is None or not is_sure(other):
+            if other is None or not is_sure(other) or SINGLE in other.name:
                 continue
             score = other.confidence - COST * (len(traces) - len(kept))
             if score > best:
                 best, leads, layout = score, kept, other
-    kept = leads if layout is None else _without_strange_strips(leads, layout)
+    kept = leads if layout is None else _without_strange_strips(leads, layout, labels)
     return (leads, layout) if kept == leads else (kept, find_layout(kept, ink, labels))
 
 
@@ -67,8 +67,9 @@ def _fewer(traces: Traces) -> Iterator[Traces]:
             yield tuple(traces[row] for row in rows)
 
 
-def _without_strange_strips(traces: Traces, layout: Layout) -> Traces:
-    """Leave out rows below the arrangement that do not beat with another row."""
-    steep = togetherness([trace.height for trace in traces])
-    strips = layout.strips
-    return tuple(trace for row, trace in enumerate(traces) if row < len(traces) - strips or steep[row] >= MIN_STRIP)
+def _without_strange_strips(traces: Traces, layout: Layout, labels: tuple[Label, ...]) -> Traces:
+    """Leave out rows below the arrangement that neither bear a name nor beat with another row."""
+    kept = togetherness([trace.height for trace in traces]) >= MIN_STRIP
+    kept |= np.array(named_strips(traces, labels))
+    kept[: len(traces) - layout.strips] = True
+    return tuple(trace for row, trace in enumerate(traces) if kept[row])

@@ -23,8 +23,8 @@ MAX_RUNS = 28
 SCRAP_MM, SCRAP_GAP_MM = 10.0, 5.0
 """A piece at an end of a row that is shorter, and farther from the rest, is no part of it, such as the edge of the sheet."""
 
-SHARED = 0.5
-"""Share of its columns in which a row may run on the line of another one, as where two waves cross."""
+SHARED_MM = 12.0
+"""Length over which a row may run on the line of another one, as where two waves cross or touch."""
 
 GAP = 3.0
 """Cost of a column in which a trace has no ink, in pixels of vertical distance."""
@@ -36,8 +36,14 @@ JUMP_LIMIT = 40.0
 OFF_BASELINE = 0.012
 """Cost of a column at one pixel from the baseline of the row."""
 
+OTHER_ROW, OTHER_ROW_MM = 2.0, 3.0
+"""Cost of a column within so many mm of the baseline of another row."""
+
 SMALL_PART = 2.5
 """Cost of a column on a small piece of ink, such as a letter."""
+
+JOINED = 5
+"""Distance in pixels at which pieces of ink count as one part."""
 
 PEN_EDGE = 0.4
 """Part of half the width of the pen that does not darken a column enough, pixels; fitted to drawn pages."""
@@ -86,10 +92,7 @@ def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
         return (), ()
     runs = _runs(ink, found, small, baselines)
     pen = _pen(runs)
-    paths = _paths(runs, baselines)
-    rows = [_heights(runs, path, pen) for path in paths]
-    own = _own_lines(paths, rows, baselines)
-    rows, baselines = [rows[number] for number in own], baselines[own]
+    rows = [_heights(runs, path, pen) for path in _own_lines(_paths(runs, baselines), runs, baselines)]
     for row, baseline in zip(rows, baselines, strict=True):
         _cut(row, [pulse for pulse in ink.pulses if abs(pulse.bottom - baseline) < MIN_ROW_SPACING_MM * PIXELS_PER_MM])
     rows = [_trim(row) for row in rows]
@@ -98,22 +101,41 @@ def follow_traces(ink: Ink) -> tuple[tuple[Trace, ...], tuple[Pulse, ...]]:
         _cut(row, sloping)
     rows = [_without_scraps(_trim(row)) for row in rows]
     long = [row for row in rows if np.isfinite(row).sum() >= MIN_ROW_MM * PIXELS_PER_MM]
-    return tuple(Trace(float(np.nanmedian(row)), row) for row in long), (*ink.pulses, *sloping)
+    return _apart([Trace(float(np.nanmedian(row)), row) for row in long]), (*ink.pulses, *sloping)
 
 
-def _own_lines(paths: NDArray[np.int64], rows: list[NDArray[np.float64]], baselines: NDArray[np.float64]) -> list[int]:
-    """Return the rows that follow a line of their own: of two on one line, the one whose baseline it lies on."""
-    off = [
-        abs(float(np.nanmedian(row)) - at) if np.isfinite(row).any() else np.inf
-        for row, at in zip(rows, baselines, strict=True)
-    ]
-    own: list[int] = []
-    for number in np.argsort(off).tolist():
-        inked = paths[number] >= 0
-        shared = [float((paths[number] == paths[other])[inked].mean()) for other in own if inked.any()]
-        if max(shared, default=0.0) < SHARED:
-            own.append(number)
-    return sorted(own)
+def _apart(traces: list[Trace]) -> tuple[Trace, ...]:
+    """Return the rows from top to bottom, of two on one height the longer one."""
+    kept: list[Trace] = []
+    for trace in sorted(traces, key=lambda trace: -np.isfinite(trace.height).sum()):
+        if all(abs(trace.baseline - other.baseline) > MIN_ROW_SPACING_MM / 2 * PIXELS_PER_MM for other in kept):
+            kept.append(trace)
+    return tuple(sorted(kept, key=lambda trace: trace.baseline))
+
+
+def _own_lines(paths: NDArray[np.int64], runs: Runs, baselines: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Take the ink that two rows follow for long away from the row whose baseline is farther, [rows, columns].
+
+    Where the line of a row is hidden, its path runs on the line of a neighbour.
+    """
+    own, length = paths.copy(), round(SHARED_MM * PIXELS_PER_MM)
+    columns = np.arange(paths.shape[1])
+    heights = np.where(paths >= 0, runs[2][columns, paths], np.nan)
+    for one, other in itertools.combinations(range(len(paths)), 2):
+        shared = (paths[one] == paths[other]) & (paths[one] >= 0)
+        for first, last in _pieces(shared):
+            if last - first < length:
+                continue
+            middle = np.nanmedian(heights[one, first:last])
+            farther = one if abs(middle - baselines[one]) > abs(middle - baselines[other]) else other
+            own[farther, first:last] = -1
+    return own
+
+
+def _pieces(where: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the first column of each uninterrupted piece, and the first one after it."""
+    ends = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(np.int8), [0]])))
+    return [(int(first), int(last)) for first, last in zip(ends[::2], ends[1::2], strict=True)]
 
 
 def _cut(row: NDArray[np.float64], pulses: Iterable[Pulse]) -> None:
@@ -129,7 +151,9 @@ def _small_and_wide(mask: Mask, found: Strokes) -> tuple[NDArray[np.bool_], NDAr
     """Return which runs of ink are on small parts (letters, specks), and which on wide ones (traces)."""
     import cv2
 
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    # the pieces of a broken line are one part
+    joined = cv2.dilate(mask, np.ones((JOINED, JOINED), np.uint8))
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     width, height = boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT]
     part = labels[found[0], found[2]]
     return (np.maximum(width, height) < 6 * PIXELS_PER_MM)[part], (width > 10 * PIXELS_PER_MM)[part]
@@ -219,7 +243,9 @@ def _paths(runs: Runs, baselines: NDArray[np.float64]) -> NDArray[np.int64]:
     steps = _steps(runs, gap)
     cost = np.full((columns, len(baselines), centre.shape[1] + 1), _FAR, np.float32)
     distance = np.abs(centre[:, None, :] - baselines[None, :, None])
-    cost[:, :, :-1] = np.nan_to_num(OFF_BASELINE * distance + extra[:, None, :], nan=_FAR)
+    nearest = np.min(np.nan_to_num(distance, nan=_FAR), axis=1, keepdims=True)
+    strange = OTHER_ROW * ((nearest < OTHER_ROW_MM * PIXELS_PER_MM) & (distance > nearest))
+    cost[:, :, :-1] = np.nan_to_num(OFF_BASELINE * distance + strange + extra[:, None, :], nan=_FAR)
     cost[np.arange(columns), :, gap] = GAP
     total = cost[0, :, : gap[0] + 1]
     back = np.empty(cost.shape, np.int8)
@@ -312,9 +338,7 @@ def _trim(values: NDArray[np.float64]) -> NDArray[np.float64]:
     for first, last in itertools.pairwise(known):
         if 1 < last - first <= 2 * PIXELS_PER_MM:
             filled[first : last + 1] = np.interp(np.arange(first, last + 1), [first, last], values[[first, last]])
-    ends = np.flatnonzero(np.diff(np.concatenate([[0], np.isfinite(filled).astype(np.int8), [0]])))
-    pieces = [(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True)]
-    for first, last in pieces:
-        if last - first < 4 * PIXELS_PER_MM:
-            filled[first:last] = np.nan
+    for begin, end in _pieces(np.isfinite(filled)):
+        if end - begin < 4 * PIXELS_PER_MM:
+            filled[begin:end] = np.nan
     return filled
