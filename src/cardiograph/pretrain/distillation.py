@@ -191,14 +191,14 @@ def distil(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network, heads = build_network("resnet18").train(), PageHeads()
-    network, heads = network.to(device, memory_format=torch.channels_last), heads.to(device)  # type: ignore[call-overload]
+    network, heads = network.to(device).to(memory_format=torch.channels_last), heads.to(device)
     state = State(network, heads, recipe, records)
     state.resume(folder / CHECKPOINT)
     each(state.step)
     rest = Subset(PageStream(recipe, records), range(state.step, recipe.steps))
     saved = time.monotonic()
     begun = saved - state.seconds
-    for batch in DataLoader(rest, batch_size=None, collate_fn=_same, num_workers=workers):
+    for batch in DataLoader(rest, batch_size=None, collate_fn=_same, num_workers=workers):  # type: ignore[arg-type]
         for group in state.optimizer.param_groups:
             group["lr"] = recipe.rate * rate_share(state.step / recipe.steps)
         side = next(side for share, side in SIDES if state.step < share * recipe.steps)

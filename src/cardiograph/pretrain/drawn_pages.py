@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cardiograph.ecg.draw.paper import (
     MM_PER_SECOND,
@@ -60,12 +60,13 @@ def random_layout(rng: np.random.Generator) -> PaperLayout:
     _, rows, distance = ROWS[int(rng.choice(len(ROWS), p=[share for share, *_ in ROWS]))]
     major = np.array(GRIDS[int(rng.integers(len(GRIDS)))])
     paper = np.full(3, 255) - rng.integers(0, [6, 10, 22])
+    left, top, right, bottom = (float(each) for each in rng.uniform((2, 4, 2, 2), (20, 40, 20, 20)))
     pale, faint = rng.uniform(0.0, 0.5), rng.uniform(0.35, 1.0)
     strong = _colour(major + pale * (paper - major))
     return PaperLayout(
         rows=rows,
         row_mm=float(rng.uniform(*distance)),
-        margins_mm=(float(rng.uniform(2, 20)), float(rng.uniform(4, 40)), *(float(x) for x in rng.uniform(2, 20, 2))),
+        margins_mm=(left, top, right, bottom),
         pixels_per_mm=float(rng.uniform(1.6, 4.0)),
         grid="dots" if rng.random() < 0.15 else "lines",
         paper=_colour(paper),
@@ -117,7 +118,7 @@ def random_view(signal: Floats, layout: PaperLayout, rng: np.random.Generator) -
     return np.asarray(cv2.resize(view, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _colour(values: NDArray[np.floating | np.integer]) -> Colour:
+def _colour(values: ArrayLike) -> Colour:
     red, green, blue = (int(value) for value in np.clip(np.round(values), 0, 255))
     return red, green, blue
 
@@ -146,7 +147,7 @@ def _photographed(page: DrawnPage, rng: np.random.Generator) -> DrawnPage:
 
     height, width = page.pixels.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    moved = corners + rng.uniform(-0.02, 0.02, (4, 2)).astype(np.float32) * np.float32([width, height])
+    moved = corners + rng.uniform(-0.02, 0.02, (4, 2)).astype(np.float32) * np.array([width, height], np.float32)
     turn = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
     seen = cv2.warpPerspective(page.pixels, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
     across, down = rng.uniform(-0.18, 0.18, 2)
@@ -161,5 +162,6 @@ def _view_box(page: DrawnPage, rng: np.random.Generator) -> tuple[int, int, int,
     height, width = page.pixels.shape[:2]
     left, top, right, bottom = page.grid_box
     slack = 5.0 * (right - left) / (10 * MM_PER_SECOND + _FIRST_X_MM)
-    edges = np.round(np.array([left, top, right, bottom]) + rng.uniform(-slack, slack, 4)).astype(int)
-    return max(edges[0], 0), max(edges[1], 0), min(edges[2], width), min(edges[3], height)
+    off = np.round(np.array([left, top, right, bottom]) + rng.uniform(-slack, slack, 4))
+    first, upper, last, lower = (int(edge) for edge in off)
+    return max(first, 0), max(upper, 0), min(last, width), min(lower, height)
