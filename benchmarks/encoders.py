@@ -9,6 +9,9 @@ tested recordings. PTB-XL: the probe learns from the earlier 1,075 of the shared
 digitised, in five stratified folds of each of several seeds; a refused page gets the class shares of its fold's training
 pages. With --development only the earlier PTB-XL recordings are used (750 to learn, 325 to test), so that the final
 figures stay untouched while the encoder is developed.
+
+With --page-weights, only a ResNet18 with these weights and one with random weights are compared, on the pixels of the
+shared pages.
 """
 
 from __future__ import annotations
@@ -32,10 +35,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cached_ecgs import read_cached
+from cardiograph.config import PagesConfig
 from cardiograph.ecg.read_any import read_any
 from cardiograph.encoders.ecg_network import EcgNetwork, ecg_network
 from cardiograph.encoders.leads_input import INPUT_SHAPE, leads_input
+from cardiograph.encoders.weights import build_network, load_weights
 from cardiograph.errors import EcgError
+from cardiograph.imaging.prepare import prepare_page
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -141,6 +147,27 @@ def read_pages(shared: Path, cache: Path | None) -> tuple[np.ndarray, np.ndarray
     return inputs, np.array([classes[name] for name in sorted(classes)]), known
 
 
+def pixel_values(shared: Path, weights: str) -> tuple[np.ndarray, np.ndarray]:
+    """[pages, 512] values of a ResNet18 from the picture of each different shared page, and the classes."""
+    folder = shared / "data" / "ecg-pages"
+    with (folder / "manifest.csv").open(newline="") as handle:
+        classes = {row["image"]: row["class"] for row in csv.DictReader(handle)}
+    network = build_network("resnet18")
+    network.load_state_dict(load_weights(weights, seed=0, cache=folder).tensors, strict=False)
+    values = []
+    with torch.inference_mode():
+        for name in sorted(classes):
+            page = prepare_page(folder / name, name=name, config=PagesConfig())
+            values.append(network(torch.from_numpy(page.input)[None])[0].numpy())
+    return np.stack(values), np.array([classes[name] for name in sorted(classes)])
+
+
+def mean_scores(values: np.ndarray, classes: np.ndarray, known: np.ndarray, seeds: int) -> dict[str, float]:
+    """Scores of the pages, means over several draws of the folds."""
+    scores = [pages(values, classes, known, seed) for seed in range(seeds)]
+    return {key: round(float(np.mean([score[key] for score in scores])), 4) for key in scores[0]}
+
+
 def pages(values: np.ndarray, classes: np.ndarray, known: np.ndarray, seed: int) -> dict[str, float]:
     """Normal against the rest, and the four classes, out of fold."""
     names, codes = np.unique(classes, return_inverse=True)
@@ -187,10 +214,18 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder of shared data")
     parser.add_argument("--cache", type=Path, help="folder of digitised pages, created if missing")
     parser.add_argument("--weights", type=Path, help="weights file instead of the shipped one")
+    parser.add_argument("--page-weights", type=Path, help="weights of a ResNet18, tested on pixels alone")
     parser.add_argument("--seeds", type=int, default=5, help="number of times the folds of the pages are drawn")
     parser.add_argument("--measurements", action="store_true", help="also probe the classical measurements")
     parser.add_argument("--development", action="store_true", help="only the earlier PTB-XL recordings")
     arguments = parser.parse_args()
+    if arguments.page_weights:
+        pixels = {}
+        for weights in (str(arguments.page_weights), "random"):
+            values, classes = pixel_values(arguments.shared, weights)
+            pixels[weights] = mean_scores(values, classes, np.ones(len(classes), dtype=bool), arguments.seeds)
+        print(json.dumps({"pixels": pixels}, indent=1))
+        return
     inputs, labels = read_recordings(arguments.shared)
     found: dict[str, Any] = {}
     split = (750, EARLIER) if arguments.development else (EARLIER, len(inputs))
@@ -209,11 +244,7 @@ def main() -> None:
         drawn, classes, known = read_pages(arguments.shared, arguments.cache)
         found["refused_pages"] = int((~known).sum())
         for name, network in each.items():
-            values = embed(network, drawn)
-            scores = [pages(values, classes, known, seed) for seed in range(arguments.seeds)]
-            found.setdefault("pages", {})[name] = {
-                key: round(float(np.mean([score[key] for score in scores])), 4) for key in scores[0]
-            }
+            found.setdefault("pages", {})[name] = mean_scores(embed(network, drawn), classes, known, arguments.seeds)
     print(json.dumps(found, indent=1))
 
 

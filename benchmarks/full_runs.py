@@ -4,12 +4,12 @@ usage: python benchmarks/full_runs.py [--development | --pages] [--cache FOLDER]
 
 Recordings: the five superclasses of the shared PTB-XL rows, each against the rest. The earlier 1,075 are the training
 records, the latest fifth of them for validation, because most patients are not known and a random fifth would share
-some with the rest; the later 462 are the test records. With --development, the first 750 and the next 325. Every model is trained, calibrated and scored by the code of
-`cardiograph run`, at each weight of the block of measurements. The probe is that of benchmarks/encoders.py: it learns
-from all earlier records, or from those that a run trains on ("probe, training part"), because a run keeps a fifth for
-validation. Pages: the 367 different shared pages, normal against the rest, five folds; pages that are refused are left
-out of both. Prints one JSON object with AUROC, and the interval of each model minus the probe over resamples of the
-test records.
+some with the rest; the later 462 are the test records. With --development, the first 750 and the next 325. Every model
+is trained, calibrated and scored by the code of `cardiograph run`, at each weight of the block of measurements. The
+probe is that of benchmarks/encoders.py: it learns from all earlier records, or from those that a run trains on ("probe,
+training part"), because a run keeps a fifth for validation. Pages: the 367 different shared pages, normal against the
+rest, five folds; pages that are refused are left out of both. Prints one JSON object with AUROC, and the interval of
+each model minus the probe over resamples of the test records.
 """
 
 from __future__ import annotations

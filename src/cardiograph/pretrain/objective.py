@@ -12,7 +12,15 @@ from cardiograph.encoders.ecg_network import WIDTH
 from cardiograph.pretrain.stream import SHARES, Batch, Scales
 from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS
 
-TERM_WEIGHTS: Final = {"parameters": 1.0, "measurements": 3.0, "statements": 1.5, "views": 0.1, "age": 0.1, "sex": 0.1}
+TERM_WEIGHTS: Final = {
+    "parameters": 1.0,
+    "measurements": 3.0,
+    "statements": 1.5,
+    "views": 0.1,
+    "age": 0.1,
+    "sex": 0.1,
+    "teacher": 1.0,
+}
 """Weight of each term of the loss."""
 
 TEMPERATURE: Final = 0.1
@@ -49,8 +57,13 @@ class Objective:
         drawn, real = embedding[: len(hearts)], embedding[len(hearts) :]
         wanted = (torch.from_numpy(batch.parameters) - self._mean) / self._spread
         found = {
-            "parameters": _regression(heads.values(drawn), wanted),
-            "measurements": self._exceeded(heads.measurements(embedding), torch.from_numpy(batch.measurements)),
+            "parameters": regression(heads.values(drawn), wanted),
+            "measurements": exceeded(
+                heads.measurements(embedding),
+                torch.from_numpy(batch.measurements),
+                limits=self._limits,
+                softness=self._softness,
+            ),
             "statements": nn.functional.binary_cross_entropy_with_logits(
                 heads.statements(drawn), torch.from_numpy(batch.statements)
             ),
@@ -58,20 +71,9 @@ class Objective:
         if len(real):
             person = heads.person(real)
             found["views"] = _same_recording(heads.projection(real))
-            found["age"] = _regression(person[:, 0], (torch.from_numpy(batch.age) - 50) / 20)
+            found["age"] = regression(person[:, 0], (torch.from_numpy(batch.age) - 50) / 20)
             found["sex"] = _known_sex(person[:, 1], torch.from_numpy(batch.male))
         return found
-
-    def _exceeded(self, answer: Tensor, measured: Tensor) -> Tensor:
-        """Return the cross-entropy of "the measurement exceeds this limit" over all measurements that exist.
-
-        A limit is soft: a measurement near it counts as a share. A linear model of answers to such questions can follow
-        any monotonous or U-shaped effect of a measurement, which one of the value itself cannot.
-        """
-        there = measured.isfinite()[:, :, None]
-        above = torch.sigmoid((measured.nan_to_num(0.0)[:, :, None] - self._limits) / self._softness[:, None])
-        loss = nn.functional.binary_cross_entropy_with_logits(answer.view_as(above), above, reduction="none")
-        return (loss * there).sum() / (there.sum() * len(SHARES)).clamp(min=1)
 
     @staticmethod
     def total(terms: dict[str, Tensor]) -> Tensor:
@@ -79,7 +81,19 @@ class Objective:
         return torch.stack([TERM_WEIGHTS[name] * value for name, value in terms.items()]).sum()
 
 
-def _regression(answer: Tensor, wanted: Tensor) -> Tensor:
+def exceeded(answer: Tensor, measured: Tensor, *, limits: Tensor, softness: Tensor) -> Tensor:
+    """Return the cross-entropy of "the measurement exceeds this limit" over all measurements that exist.
+
+    A limit is soft: a measurement near it counts as a share. A linear model of answers to such questions can follow
+    any monotonous or U-shaped effect of a measurement, which one of the value itself cannot.
+    """
+    there = measured.isfinite()[:, :, None]
+    above = torch.sigmoid((measured.nan_to_num(0.0)[:, :, None] - limits) / softness[:, None])
+    loss = nn.functional.binary_cross_entropy_with_logits(answer.view_as(above), above, reduction="none")
+    return (loss * there).sum() / (there.sum() * len(SHARES)).clamp(min=1)
+
+
+def regression(answer: Tensor, wanted: Tensor) -> Tensor:
     """Return the mean Huber loss over the targets that exist."""
     there = wanted.isfinite()
     loss = nn.functional.smooth_l1_loss(answer, wanted.nan_to_num(0.0), reduction="none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from cardiograph.encoders.engine import probe_input
 from cardiograph.encoders.leads_input import INPUT_SHAPE
 from cardiograph.encoders.readings import PROBE_VALUES
 from cardiograph.pretrain.layouts import random_views
+from cardiograph.pretrain.objective import Heads
 from cardiograph.pretrain.stream import scales
 from cardiograph.pretrain.training import Trained
 from cardiograph.synthesis.clinical_findings import draw_heart
@@ -72,7 +73,7 @@ def _new_hearts(trained: Trained, count: int) -> tuple[list[ClinicalHeart], Floa
 
 def _heads(trained: Trained) -> dict[str, Floats]:
     """Return weights and biases of the heads, those of the values in their units."""
-    heads, scale = trained.heads, scales()
+    heads, scale = cast("Heads", trained.heads), scales()
     rows = [PARAMETERS.index(name) for name in _VALUES]
     mean, spread = (each[rows].astype(np.float64) for each in (scale.mean, scale.spread))
     weight, bias = (tensor.detach().numpy().astype(np.float64)[rows] for tensor in heads.values.parameters())

@@ -22,8 +22,11 @@ from cardiograph.pretrain.stream import PARTS, VIEWS, Stream, batches, scales
 
 CHECKPOINT: Final = "checkpoint.pt"
 CURVES: Final = "curves.json"
+REAL_SHARE: Final = 0.25
+"""Pages of real recordings for each page of a drawn heart in a distillation."""
+
 _WARM_UP: Final = 0.04
-_SECONDS_BETWEEN_CHECKPOINTS: Final = 60.0
+SECONDS_BETWEEN_CHECKPOINTS: Final = 60.0
 _STEPS_IN_A_POINT: Final = 25
 
 
@@ -56,6 +59,34 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class PageRecipe:
+    """Settings of a distillation from pages.
+
+    Args:
+        hearts: Number of drawn hearts, each on one page.
+        seed: Seed of the hearts, the pages and the first weights.
+        batch: Pages of drawn hearts in a step; with real recordings, a quarter as many pages of these are added.
+        copies: Turned copies of each real recording.
+        rate: Largest learning rate of AdamW, reached after 4 % of the steps; a cosine takes it to 0.
+        decay: Weight decay of AdamW.
+        encoder: Name of the network.
+    """
+
+    hearts: int = 100_000
+    seed: int = 0
+    batch: int = 32
+    copies: int = 8
+    rate: float = 1e-3
+    decay: float = 0.02
+    encoder: str = "resnet18"
+
+    @property
+    def steps(self) -> int:
+        """Number of training steps."""
+        return math.ceil(self.hearts / self.batch)
+
+
+@dataclass(frozen=True)
 class Trained:
     """A finished pretraining.
 
@@ -66,8 +97,8 @@ class Trained:
         seconds: Time that the training took, over all its parts.
     """
 
-    network: EcgNetwork
-    heads: Heads
+    network: nn.Module
+    heads: nn.Module
     curves: list[dict[str, float]]
     seconds: float
 
@@ -92,7 +123,10 @@ def pretrain(
     Raises:
         RunError: If the checkpoint of the folder belongs to another recipe or is damaged, or cannot be written.
     """
-    state = _State(recipe, records)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network, heads = EcgNetwork().train(), Heads()
+    state = State(network, heads, recipe, records)
     state.resume(folder / CHECKPOINT)
     each(state.step)
     stream = Stream(recipe.seed, recipe.steps, recipe.batch, recipe.pairs, records)
@@ -100,32 +134,38 @@ def pretrain(
     begun = saved - state.seconds
     for batch in batches(stream, start=state.step, workers=workers):
         for group in state.optimizer.param_groups:
-            group["lr"] = recipe.rate * _share(state.step / recipe.steps)
-        state.advance(objective.terms(state.network, state.heads, batch))
+            group["lr"] = recipe.rate * rate_share(state.step / recipe.steps)
+        state.advance(objective.terms(network, heads, batch))
         state.seconds = time.monotonic() - begun
         each(1)
-        if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+        if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             state.save(folder)
             saved = time.monotonic()
     state.save(folder)
-    return Trained(state.network.eval(), state.heads.eval(), state.curves, state.seconds)
+    return Trained(network.eval(), heads.eval(), state.curves, state.seconds)
 
 
-def _share(progress: float) -> float:
+def rate_share(progress: float) -> float:
     """Return the learning rate as a share of its largest value."""
     if progress < _WARM_UP:
         return (progress + 1e-3) / _WARM_UP
     return 0.5 + 0.5 * math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP))
 
 
-class _State:
-    """Everything that changes during a training."""
+class State:
+    """Everything that changes during a training.
 
-    def __init__(self, recipe: Recipe, records: Records | None) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            self.network, self.heads = EcgNetwork().train(), Heads()
-        self._modules = nn.ModuleList([self.network, self.heads])
+    Args:
+        network: Network in training mode.
+        heads: Heads of its tasks.
+        recipe: Settings; ``rate`` and ``decay`` are those of AdamW.
+        records: Real recordings.
+    """
+
+    def __init__(
+        self, network: nn.Module, heads: nn.Module, recipe: Recipe | PageRecipe, records: Records | None
+    ) -> None:
+        self._modules = nn.ModuleList([network, heads])
         self.optimizer = torch.optim.AdamW(self._modules.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.step, self.seconds = 0, 0.0
         self.curves: list[dict[str, float]] = []

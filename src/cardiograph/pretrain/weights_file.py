@@ -12,12 +12,20 @@ import torch
 
 from cardiograph.encoders.leads_input import PREPARATION
 from cardiograph.pretrain.records import Records
-from cardiograph.pretrain.training import Recipe, Trained
+from cardiograph.pretrain.training import PageRecipe, Recipe, Trained
 
 FILE: Final = "ecg.safetensors"
 
 
-def write_weights(trained: Trained, recipe: Recipe, records: Records | None, path: Path, *, data: str = "") -> str:
+def write_weights(
+    trained: Trained,
+    recipe: Recipe | PageRecipe,
+    records: Records | None,
+    path: Path,
+    *,
+    data: str = "",
+    preparation: str = PREPARATION,
+) -> str:
     """Write the network to a safetensors file.
 
     Matrices are in half precision; vectors, such as those of batch normalisation, in single precision.
@@ -28,6 +36,7 @@ def write_weights(trained: Trained, recipe: Recipe, records: Records | None, pat
         records: Real recordings that it has seen; the file holds their content hashes.
         path: File to write.
         data: Description of the real recordings.
+        preparation: Version of the preparation of the network's input.
 
     Returns:
         SHA-256 of the file, as 64 hexadecimal digits.
@@ -35,13 +44,13 @@ def write_weights(trained: Trained, recipe: Recipe, records: Records | None, pat
     from safetensors.torch import save
 
     tensors = {
-        name: tensor.half() if tensor.ndim > 1 else tensor.float()
+        name: (tensor.half() if tensor.ndim > 1 else tensor.float()).contiguous()
         for name, tensor in trained.network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
     facts = {
         "recipe": asdict(recipe),
-        "preparation": PREPARATION,
+        "preparation": preparation,
         "hours": round(trained.seconds / 3600, 3),
         "torch": torch.__version__,
         "data": data,
