@@ -191,7 +191,8 @@ def distil(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network, heads = build_network("resnet18").train(), PageHeads()
-    network, heads = network.to(device).to(memory_format=torch.channels_last), heads.to(device)
+    heads = heads.to(device)
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     state = State(network, heads, recipe, records)
     state.resume(folder / CHECKPOINT)
     each(state.step)

@@ -108,9 +108,8 @@ def random_view(signal: Floats, layout: PaperLayout, rng: np.random.Generator) -
     if rng.random() < PHOTOGRAPHED:
         page = _photographed(page, rng)
     quality = int(rng.integers(35, 96))
-    pixels = cv2.cvtColor(
-        cv2.imdecode(np.frombuffer(encode_jpeg(page, quality), np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
-    )
+    decoded = cv2.imdecode(np.frombuffer(encode_jpeg(page, quality), np.uint8), cv2.IMREAD_COLOR)
+    pixels = cv2.cvtColor(np.asarray(decoded, np.uint8), cv2.COLOR_BGR2RGB)
     left, top, right, bottom = _view_box(page, rng)
     view = pixels[top:bottom, left:right]
     if rng.random() < 0.15:
@@ -119,7 +118,7 @@ def random_view(signal: Floats, layout: PaperLayout, rng: np.random.Generator) -
 
 
 def _colour(values: ArrayLike) -> Colour:
-    red, green, blue = (int(value) for value in np.clip(np.round(values), 0, 255))
+    red, green, blue = (int(value) for value in np.clip(np.round(np.asarray(values)), 0, 255))
     return red, green, blue
 
 
