@@ -13,7 +13,7 @@ from cardiograph.containers import Groups, Split
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.augmentation import AugmentedCopies
 from cardiograph.models import sign_init
-from cardiograph.models.logistic import PENALTIES, _recalibrate
+from cardiograph.models.logistic import PENALTIES
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.registry import MODELS
 from cardiograph.train.data import TrainingInputs
@@ -125,46 +125,9 @@ def test_logistic_regression_is_scikit_learn_s_at_the_penalty_that_validates_bes
     weights = np.array([0.7, 1.6])[plain.labels[train]] if weighted else None
     models = [LogisticRegression(C=c, max_iter=20_000, tol=1e-8) for c in PENALTIES]
     oracles = [model.fit(x[train], plain.labels[train], weights) for model in models]
-    recalibrated = [Platt(oracle.decision_function(x[val]), plain.labels[val]) for oracle in oracles]
-    losses = [
-        log_loss(plain.labels[val], each(oracle.decision_function(x[val])))
-        for oracle, each in zip(oracles, recalibrated, strict=True)
-    ]
-    best = int(np.argmin(losses))
-    expected = recalibrated[best](oracles[best].decision_function(x))
+    losses = [log_loss(plain.labels[val], oracle.predict_proba(x[val])) for oracle in oracles]
+    expected = oracles[int(np.argmin(losses))].predict_proba(x)[:, 1]
     np.testing.assert_allclose(logistic_probabilities(prepared), expected, atol=2e-3)
-
-
-class Platt:
-    """Slope and intercept on smoothed targets, by scikit-learn with weighted copies of both labels."""
-
-    def __init__(self, scores, labels):
-        positives = labels.sum()
-        smooth = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
-        twice = np.concatenate([scores, scores])[:, None]
-        targets = np.repeat([1, 0], len(labels))
-        self.model = LogisticRegression(C=1e9, tol=1e-8).fit(twice, targets, np.concatenate([smooth, 1 - smooth]))
-
-    def __call__(self, scores):
-        return self.model.predict_proba(scores[:, None])[:, 1]
-
-
-def test_a_strong_penalty_is_not_avoided_for_its_moderate_probabilities():
-    rng = np.random.default_rng(3)
-    x, labels = rng.normal(size=(400, 60)), rng.integers(0, 2, 400)
-    x[:, 0] += 1.5 * labels
-    x /= np.sqrt(60)
-    full = np.pad(x @ rng.normal(size=(60, 1)) * 0.01, ((0, 0), (1, 0)))
-    slope, _, loss = _recalibrate(x[:, :1] * 0.01, np.zeros(1), labels)
-    assert slope > 100
-    assert loss < np.log(2) - 0.1
-    three = rng.integers(0, 3, 400)
-    scores = np.eye(3)[three] * 5 + rng.normal(size=(400, 3))
-    slope, shifts, loss = _recalibrate(scores, np.zeros(3), three)
-    assert 0 < slope < 10
-    assert np.isfinite(shifts).all()
-    assert loss < 0.2
-    assert _recalibrate(-full[:, 1:], np.zeros(1), (full[:, 1] > 0).astype(np.int64))[0] == 0
 
 
 def test_logistic_regression_learns_from_training_records_only():

@@ -12,16 +12,12 @@ from torch import Tensor
 if TYPE_CHECKING:
     from cardiograph.models.examples import Examples
 
-PENALTIES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
-"""Candidate inverse strengths of the L2 penalty; the validation loss after recalibration selects one."""
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Candidate inverse strengths of the L2 penalty; validation log loss selects one."""
 
 
 def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) -> tuple[Tensor, Tensor]:
-    """Fit a logistic regression; the validation log loss after recalibration selects the penalty.
-
-    A strong penalty ranks records well but makes their probabilities too moderate. All models are calibrated after
-    training, so penalties are compared by what is left after one slope and the intercepts are fitted to the validation
-    scores, and the result is scaled in the same way.
+    """Fit a logistic regression; validation log loss selects the penalty.
 
     Args:
         train_set: Features, labels and loss weights; neighbours are ignored.
@@ -32,6 +28,7 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
         [classes, features] coefficients and [classes] intercepts, float32; zero for class 0 of two.
     """
     from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
 
     weights = train_set.weights.numpy()
     used = weights > 0
@@ -46,12 +43,11 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
     # warm start: the loss is convex, so the minimum is the same and takes half the steps
     model = LogisticRegression(max_iter=2000, tol=tolerance, solver=solver, warm_start=solver == "newton-cholesky")
     best, best_loss = None, np.inf
-    places = np.searchsorted(known, y_val[judged])
     for c in PENALTIES:
         model.set_params(C=c).fit(seen, y, sample_weight=weights[used])
-        slope, shifts, loss = _recalibrate(judged_x @ model.coef_.T, model.intercept_, places)
+        loss = float(log_loss(y_val[judged], model.predict_proba(judged_x), labels=known))
         if loss < best_loss:
-            best, best_loss = (slope * model.coef_, shifts), loss
+            best, best_loss = (model.coef_.copy(), model.intercept_.copy()), loss
     if best is None:
         message = "logistic regression: no finite validation loss"
         raise ValueError(message)
@@ -63,49 +59,6 @@ def fit_logistic(train_set: Examples, val_set: Examples, *, classes: int = 2) ->
     if len(known) == 2:
         intercepts[known[0]] = 0.0
     return torch.from_numpy(coefficients).float(), torch.from_numpy(intercepts).float()
-
-
-def _recalibrate(
-    scores: NDArray[np.float64], intercepts: NDArray[np.float64], labels: NDArray[np.int64]
-) -> tuple[float, NDArray[np.float64], float]:
-    """Fit one slope and new intercepts to validation scores.
-
-    Targets are smoothed as in Platt scaling, one record of each class added to those of a class, so that the slope stays
-    finite when the scores separate the classes.
-
-    Args:
-        scores: [records, logits] linear scores without intercepts; a single logit is that of the second class.
-        intercepts: [logits] intercepts of the regression, where the search starts.
-        labels: [records] 0..classes-1.
-
-    Returns:
-        The slope, at least 0; the intercepts [logits]; and the mean cross-entropy with the unsmoothed labels.
-
-    Source: Platt, "Probabilistic outputs for support vector machines", Advances in Large Margin Classifiers, 1999.
-    """
-    from scipy.optimize import minimize
-    from scipy.special import log_softmax
-
-    two = scores.shape[1] == 1
-    full = np.pad(scores, ((0, 0), (1, 0))) if two else scores
-    classes = full.shape[1]
-    counts = np.bincount(labels, minlength=classes)
-    targets = np.repeat(1 / (counts[labels] + classes)[:, None], classes, axis=1)
-    targets[np.arange(len(labels)), labels] = (counts[labels] + 1) / (counts[labels] + classes)
-
-    def logs(found: NDArray[np.float64]) -> NDArray[np.float64]:
-        shifts = np.concatenate([[0.0], found[1:]]) if two else found[1:]
-        return np.asarray(log_softmax(found[0] * full + shifts, axis=1))
-
-    def loss_and_gradient(found: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        chances = logs(found)
-        errors = (np.exp(chances) - targets) / len(labels)
-        gradient = np.concatenate([[(errors * full).sum()], errors.sum(0)[1 if two else 0 :]])
-        return float(-(targets * chances).sum() / len(labels)), gradient
-
-    bounds = [(0.0, None), *([(None, None)] * len(intercepts))]
-    found = minimize(loss_and_gradient, np.concatenate([[1.0], intercepts]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return float(found.x[0]), found.x[1:], float(-logs(found.x)[np.arange(len(labels)), labels].mean())
 
 
 def _basis(x: NDArray[np.float64]) -> NDArray[np.float64] | None:
