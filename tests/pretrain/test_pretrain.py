@@ -104,7 +104,7 @@ def test_training_resumes_as_if_it_had_not_been_interrupted(trained, records, tm
 
     done = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        patch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
         with pytest.raises(StopError):
             pretrain(TINY, tmp_path, records, workers=0, each=stop)
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 4
