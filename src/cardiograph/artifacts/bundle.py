@@ -27,8 +27,8 @@ from cardiograph.features.fusion import Fusion
 from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.graph.search_space import SearchSpace
 from cardiograph.models.build import Model, build
-from cardiograph.schema import ClinicalVariable
 from cardiograph.registry import Reads
+from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
 SCHEMA = 4

@@ -73,7 +73,8 @@ def map_gains(pages: Sequence[MappedPage], number: int, rng: np.random.Generator
 
     The score is the difference of the logits; each changed page finds its own neighbours. Deletion blurs the first 10,
     30, 50, 70 and 90 % of the pixels in the order of a map; with a good map the score quickly approaches that of a page
-    without traces. Of leads, the samples become flat (0 mV) instead. Insertion restores the same pixels in the blurred page; with a good map the score quickly returns.
+    without traces. Of leads, the samples become flat (0 mV) instead. Insertion restores the same pixels in the blurred
+    page; with a good map the score quickly returns.
     Both are measured in the direction in which the page moved the estimate, and averaged over the shares.
 
     The other maps are random ones, and the mean map of the other pages that moved the estimate in the same direction. A

@@ -33,7 +33,7 @@ class PageMap:
 
     @property
     def heat(self) -> NDArray[np.float64]:
-        """[rows, columns] 0..1, effect of the cells that moved the estimate in the direction of the page; the maximum is 1."""
+        """[rows, columns] 0..1, effect of the cells that moved the estimate as the page did; the maximum is 1."""
         kept = np.maximum(self.direction * self.signed, 0)
         maximum = float(kept.max())
         return kept / maximum if maximum > 0 else kept
