@@ -34,7 +34,7 @@ def predictor():
     dataset = make_problem(signal=3.0)
     predictor = learn(dataset, "logistic")[2]
     served = dataclasses.replace(
-        predictor.bundle.served, encoder=SimpleNamespace(readout="final", architecture="resnet18")
+        predictor.bundle.served, encoder=SimpleNamespace(readout="final", architecture="resnet18", reads="page")
     )
     return dataset, Predictor(dataclasses.replace(predictor.bundle, served=served), SpotEngine())
 

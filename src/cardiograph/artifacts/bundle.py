@@ -27,6 +27,7 @@ from cardiograph.features.fusion import Fusion
 from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.graph.search_space import SearchSpace
 from cardiograph.models.build import Model, build
+from cardiograph.registry import Reads
 from cardiograph.schema import ClinicalVariable
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
@@ -124,10 +125,14 @@ class BundleFacts:
         return self.threshold is None and not self.classes
 
     @property
+    def reads(self) -> Reads:
+        """What the encoder reads of an ECG; ``page`` without one."""
+        return "page" if self.encoder is None else self.encoder.reads
+
+    @property
     def needs(self) -> Needs:
         """What the model reads of an ECG."""
-        reads = "page" if self.encoder is None else self.encoder.reads
-        return "both" if reads == "page" and self.measured else reads
+        return "both" if self.reads == "page" and self.measured else self.reads
 
     @property
     def embedding_width(self) -> int:

@@ -58,6 +58,10 @@ def show_explanation(explanation: Explanation) -> None:
             else "not shown"
         )
         console.print(f"map: {text} ({plain(explanation.map.reason)})", highlight=False)
+        if explanation.map.leads is not None:
+            for title, shares in (("leads", explanation.map.leads.leads), ("waves", explanation.map.leads.waves)):
+                listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+                console.print(f"share of the map by {title}: {listed}", highlight=False)
     console.print("these are effects on the model's output, not causes of the disease", highlight=False)
 
 

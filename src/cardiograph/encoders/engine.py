@@ -23,6 +23,7 @@ from cardiograph.threads import available_threads
 
 if TYPE_CHECKING:
     import openvino
+    from torch import nn
 
     from cardiograph.encoders.weights import Weights
 
@@ -146,6 +147,10 @@ class TorchEngine:
         with self._torch.inference_mode():
             network(self._torch.from_numpy(page)[None].to(self._device))
         return tuple(found)
+
+    def network_copy(self) -> nn.Module:
+        """Return a copy of the network on the CPU, whose gradients can be computed."""
+        return copy.deepcopy(self._network).cpu()
 
     def contents(self) -> dict[str, bytes]:
         """Return the content of ``encoder.safetensors``."""

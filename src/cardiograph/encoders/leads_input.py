@@ -74,10 +74,7 @@ def input_of(signal: Floats, *, samples: int = SAMPLES, first: int = 0) -> Float
     prepared = np.zeros((INPUT_SHAPE[0], samples + BEAT_SAMPLES), dtype=np.float32)
     leads, masks = prepared[: len(LEADS), :samples], prepared[len(LEADS) :, :samples]
     for row, lead, mask in zip(signal[:, first:], leads, masks, strict=True):
-        recorded = np.flatnonzero(np.isfinite(row))
-        if not recorded.size:
-            continue
-        start = int(recorded[0]) if recorded[0] > LATE_START_S * INPUT_RATE_HZ else 0
+        start = lead_start(row)
         part = row[start : start + samples]
         there = np.isfinite(part)
         if there.any():
@@ -88,6 +85,12 @@ def input_of(signal: Floats, *, samples: int = SAMPLES, first: int = 0) -> Float
     prepared[: len(LEADS), samples:][there] = beat[there]
     prepared[len(LEADS) :, samples:] = there
     return prepared
+
+
+def lead_start(row: Floats) -> int:
+    """Return the sample of a lead at 100 Hz, NaN where nothing was recorded, with which its input starts."""
+    recorded = np.flatnonzero(np.isfinite(row))
+    return int(recorded[0]) if recorded.size and recorded[0] > LATE_START_S * INPUT_RATE_HZ else 0
 
 
 def typical_beat(signal: Floats) -> Floats:

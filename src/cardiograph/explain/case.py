@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from cardiograph.features.fusion import BLOCKS
 from cardiograph.inference import Predictor, Queries, Query, Scores
 from cardiograph.inference.answers import answer
 from cardiograph.inference.queries import AttachedQueries, Patient, faults
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,11 @@ class ExplainedCase:
             return float(raw)
         others = np.delete(raw, self.label)
         return float(raw[self.label] - others.max() - np.log(np.exp(others - others.max()).sum()))
+
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """Return the [copies] log odds of the explained class against the rest, from [copies, classes] logits."""
+        others = [label for label in range(logits.shape[1]) if label != self.label]
+        return logits[:, self.label] - logits[:, others].logsumexp(1)
 
     def score_copies(self, features: NodeFeatures) -> Scores:
         """Score changed copies of the patient; each copy finds its own neighbours.

@@ -15,7 +15,6 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, RunError
 from cardiograph.explain.case import ExplainedCase
-from cardiograph.explain.explanation import READS_LEADS
 from cardiograph.explain.map_check import MIN_PAGES, MappedPage, judge_maps, map_gains
 from cardiograph.explain.saliency import page_shares
 from cardiograph.inference import Predictor, Query
@@ -31,7 +30,8 @@ _Taken = TypeVar("_Taken")
 def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress | None = None) -> MapVerdict:
     """Compare the maps of a run with other maps and store the verdict in its bundle, whose hash changes.
 
-    The bundle also stores the mean of as many training pages, with which each page is compared.
+    The bundle of an encoder of pages also stores the mean of as many training pages, with which each page is compared.
+    An encoder of leads compares with flat leads.
 
     Args:
         run: Folder of a finished run.
@@ -42,6 +42,7 @@ def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress 
     Raises:
         ConfigError: If ``pages`` is below 8.
         RunError: If the run is unfinished, reads no pages, or has fewer than 8 groups with a page in training or test.
+        EngineError: If the model reads leads and its network cannot be differentiated.
         PageError: If pages are missing or differ from those that the run read.
     """
     if pages < MIN_PAGES:
@@ -55,13 +56,12 @@ def check_maps(run: Path, *, pages: int = 24, seed: int = 0, progress: Progress 
         if predictor.engine is None:
             message = f"run {run}: its model reads no pages, so there are no maps to check"
             raise RunError(message)
-        if predictor.bundle.served.needs == "leads":
-            message = f"run {run}: {READS_LEADS}, so there are no maps to check; maps need --encoder resnet18"
-            raise RunError(message)
-        known, tested = (_drawn(directory, part, pages, seed) for part in (TRAIN, TEST))
-        total = functools.reduce(np.add, _read(predictor, known, page_shares, "reading training pages", progress))
-        bundle = replace(predictor.bundle, mean_page=(total / len(known)).astype(np.float32))
-        predictor = Predictor(bundle, predictor.engine)
+        bundle, tested = predictor.bundle, _drawn(directory, TEST, pages, seed)
+        if bundle.served.reads == "page":
+            known = _drawn(directory, TRAIN, pages, seed)
+            total = functools.reduce(np.add, _read(predictor, known, page_shares, "reading training pages", progress))
+            bundle = replace(bundle, mean_page=(total / len(known)).astype(np.float32))
+            predictor = Predictor(bundle, predictor.engine)
         mapped = list(_read(predictor, tested, MappedPage.of, "reading test pages", progress))
         progress.start("checking maps", len(mapped))
         gains = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.maps import UNCHECKED
 from cardiograph.containers import Prediction
+from cardiograph.errors import EngineError
 from cardiograph.explain.case import ExplainedCase
 from cardiograph.explain.clinical import (
     ClinicalEffects,
@@ -18,12 +19,10 @@ from cardiograph.explain.clinical import (
     clinical_effects,
     measurement_effects,
 )
+from cardiograph.explain.lead_map import LeadAttribution, attribute_leads
 from cardiograph.explain.neighbours import NeighbourEffect, neighbour_effects
 from cardiograph.explain.saliency import page_map
 from cardiograph.inference import Predictor, Query
-
-READS_LEADS = "this model reads the leads of the ECG, not its picture"
-"""Reason why there is no attention map of an encoder of leads."""
 
 _DIRECTIONS = {1: "raised", -1: "lowered", 0: "did not move"}
 
@@ -35,11 +34,12 @@ class AttentionMap:
     Args:
         shown: Whether the check on held-out pages found such maps meaningful.
         reason: Result of the check, or that there was no check.
-        heat: [rows, columns] 0..1 over the view, with a maximum of 1; None if not shown.
+        heat: [rows, columns] 0..1 over the view, with a maximum of 1; None if not shown or for an encoder of leads.
         direction: Whether the page ``raised`` or ``lowered`` the estimate or ``did not move`` it; the heat shows the
             cells that moved it in this direction.
         box: Left, top, right, bottom of the view on the page, in pixels.
         page: Width and height of the page, in pixels.
+        leads: For an encoder of leads, the map of their samples instead of ``heat``; None if not shown.
     """
 
     shown: bool
@@ -48,6 +48,14 @@ class AttentionMap:
     direction: str | None
     box: tuple[int, int, int, int]
     page: tuple[int, int]
+    leads: LeadAttribution | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return values ready for JSON."""
+        content = {each.name: getattr(self, each.name) for each in fields(self)}
+        content["heat"] = None if self.heat is None else self.heat.round(4).tolist()
+        content["leads"] = None if self.leads is None else self.leads.as_dict()
+        return content
 
 
 @dataclass(frozen=True)
@@ -84,9 +92,7 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return values ready for JSON; without the prediction, which has its own ``as_dict``."""
-        shown = None if self.map is None else asdict(self.map)
-        if shown is not None and shown["heat"] is not None:
-            shown["heat"] = shown["heat"].round(4).tolist()
+        shown = None if self.map is None else self.map.as_dict()
         return {
             "class_name": self.class_name,
             "probability": self.probability,
@@ -135,9 +141,13 @@ def _attention(case: ExplainedCase) -> AttentionMap | None:
         return None
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
     height, width = page.page.pixels.shape[:2]
-    if case.predictor.bundle.served.needs == "leads":
-        return AttentionMap(False, READS_LEADS, None, None, box, (width, height))
     if verdict is None or not verdict.shown:
         return AttentionMap(False, UNCHECKED if verdict is None else verdict.sentence, None, None, box, (width, height))
-    found = page_map(case)
+    try:
+        found = page_map(case)
+    except EngineError as error:
+        return AttentionMap(False, str(error), None, None, box, (width, height))
+    if case.patient.leads is not None and case.predictor.bundle.served.reads == "leads":
+        leads = attribute_leads(found.signed, case.patient.leads)
+        return AttentionMap(True, verdict.sentence, None, _DIRECTIONS[found.direction], box, (width, height), leads)
     return AttentionMap(True, verdict.sentence, found.heat, _DIRECTIONS[found.direction], box, (width, height))

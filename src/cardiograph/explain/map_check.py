@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.maps import Gain, MapVerdict
+from cardiograph.ecg.leads import LEADS
 from cardiograph.evaluate.bootstrap import group_weights, percentile_interval
 from cardiograph.explain.case import ExplainedCase
 from cardiograph.explain.saliency import PageMap, page_map
@@ -32,10 +33,10 @@ RESAMPLES = 2000
 """Number of bootstrap resamples over groups."""
 
 Image = NDArray[np.float32]
-"""[3, 224, 224] input of the encoder."""
+"""[3, 224, 224] input of the encoder of a page, or [24, 1112] of an encoder of leads."""
 
 Heat = NDArray[np.float64]
-"""[14, 14] 0..1."""
+"""[14, 14] 0..1 for a page, [12, 1112] for leads."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,12 @@ class MappedPage:
         Raises:
             ValueError: If there is no page.
         """
-        found, page = page_map(case), case.patient.page
-        if page is None:
+        found = page_map(case)
+        image = case.patient.input(case.predictor.bundle.served.reads)
+        if image is None:
             message = "a map needs a page"
             raise ValueError(message)
-        return cls(replace(case, patient=replace(case.patient, page=None)), page.input, found)
+        return cls(replace(case, patient=replace(case.patient, page=None)), image, found)
 
 
 def map_gains(pages: Sequence[MappedPage], number: int, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -71,7 +73,8 @@ def map_gains(pages: Sequence[MappedPage], number: int, rng: np.random.Generator
 
     The score is the difference of the logits; each changed page finds its own neighbours. Deletion blurs the first 10,
     30, 50, 70 and 90 % of the pixels in the order of a map; with a good map the score quickly approaches that of a page
-    without traces. Insertion restores the same pixels in the blurred page; with a good map the score quickly returns.
+    without traces. Of leads, the samples become flat (0 mV) instead. Insertion restores the same pixels in the blurred
+    page; with a good map the score quickly returns.
     Both are measured in the direction in which the page moved the estimate, and averaged over the shares.
 
     The other maps are random ones, and the mean map of the other pages that moved the estimate in the same direction. A
@@ -94,7 +97,7 @@ def map_gains(pages: Sequence[MappedPage], number: int, rng: np.random.Generator
     if not page.map.heat.any():
         return 0.0, 0.0, 0.0
     heats = [page.map.heat, mean_heat(pages, number), *(random_heat(page.map, rng) for _ in range(RANDOM_MAPS))]
-    scores = _raw_scores(page, [_ranks(heat, rng) for heat in heats])
+    scores = _raw_scores(page, [_ranks(heat, page.input, rng) for heat in heats])
     deleted, inserted = page.map.direction * scores.mean(1).T  # [2, maps]
     both = inserted - deleted
     return (
@@ -163,7 +166,11 @@ def _raw_scores(page: MappedPage, ranks: Sequence[NDArray[np.float64]]) -> NDArr
 
 
 def _variants(page: Image, ranks: Sequence[NDArray[np.float64]]) -> Iterator[Image]:
-    blurred = np.stack([cv2.GaussianBlur(channel, (0, 0), BLUR_PIXELS) for channel in page])
+    if page.ndim == 2:
+        blurred = np.concatenate([np.zeros_like(page[: len(LEADS)]), page[len(LEADS) :]])
+        ranks = [np.concatenate([rank, rank]) for rank in ranks]  # masks are the same in both
+    else:
+        blurred = np.stack([cv2.GaussianBlur(channel, (0, 0), BLUR_PIXELS) for channel in page])
     for rank in ranks:
         for share in SHARES:
             first = rank < share
@@ -171,9 +178,17 @@ def _variants(page: Image, ranks: Sequence[NDArray[np.float64]]) -> Iterator[Ima
             yield np.where(first, page, blurred)
 
 
-def _ranks(heat: Heat, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return [224, 224] ranks 0..1, the hottest pixel first and equal pixels in random order."""
-    fine = cv2.resize(heat, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR)
-    ranks = np.empty(fine.size)
-    ranks[np.lexsort((rng.random(fine.size), -fine.ravel()))] = np.arange(fine.size) / fine.size
-    return ranks.reshape(fine.shape)
+def _ranks(heat: Heat, page: Image, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return [224, 224] ranks 0..1, the hottest pixel first and equal pixels in random order.
+
+    Of leads, [12, 1112] ranks; samples that were not recorded have the rank 1.
+    """
+    fine, used = heat, page[len(LEADS) :] > 0
+    if page.ndim > 2:
+        fine = cv2.resize(heat, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR)
+        used = np.ones(fine.shape, bool)
+    ranks, values = np.ones(fine.shape), fine[used]
+    order = np.empty(values.size)
+    order[np.lexsort((rng.random(values.size), -values))] = np.arange(values.size) / values.size
+    ranks[used] = order
+    return ranks

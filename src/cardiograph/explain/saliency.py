@@ -1,4 +1,7 @@
-"""Attention maps: Grad-CAM on the feature maps of the encoder shows which parts of a page moved the estimate."""
+"""Attention maps: Grad-CAM on the feature maps of the encoder shows which parts of a page moved the estimate.
+
+The map of an encoder of leads comes from :mod:`cardiograph.explain.lead_map`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cardiograph.explain.case import ExplainedCase
+from cardiograph.explain.lead_map import lead_gradients
 
 SIDE = 14
 """Rows and columns of a map, as in the last stage of the encoder; finer stages are summed to this size."""
@@ -16,10 +20,11 @@ SIDE = 14
 
 @dataclass(frozen=True)
 class PageMap:
-    """Attention map over the view of a page.
+    """Attention map over the view of a page, or over the input of an encoder of leads.
 
     Args:
-        signed: [14, 14] first-order effect of each cell on the difference of the logits.
+        signed: [14, 14] first-order effect of each cell on the difference of the logits; [12, 1112] integrated
+            gradients for an encoder of leads.
         direction: 1 if the page raised the estimate, -1 if it lowered it, 0 if it did not move it.
     """
 
@@ -28,7 +33,7 @@ class PageMap:
 
     @property
     def heat(self) -> NDArray[np.float64]:
-        """[14, 14] 0..1, effect of the cells that moved the estimate in the direction of the page; the maximum is 1."""
+        """[rows, columns] 0..1, effect of the cells that moved the estimate as the page did; the maximum is 1."""
         kept = np.maximum(self.direction * self.signed, 0)
         maximum = float(kept.max())
         return kept / maximum if maximum > 0 else kept
@@ -42,15 +47,21 @@ def page_map(case: ExplainedCase) -> PageMap:
     the whole page: the difference of the logits less that without the page, where neighbours are found by the values
     alone.
 
+    For an encoder of leads, the cells are the samples of its input, and the ECG is compared with flat leads.
+
     Args:
         case: Patient with a page, scored by a model with an encoder. If its bundle has no mean page, nothing is
             subtracted.
 
     Raises:
-        ValueError: If there is no page.
+        ValueError: If there is no page, or the model needs leads and there are none.
+        EngineError: If the model reads leads and its network cannot be differentiated.
     """
-    shares, mean = page_shares(case), case.predictor.bundle.mean_page
-    signed = np.einsum("c,chw->hw", logit_gradient(case), shares if mean is None else shares - mean)
+    if case.predictor.bundle.served.needs == "leads":
+        signed = lead_gradients(case)[0]
+    else:
+        shares, mean = page_shares(case), case.predictor.bundle.mean_page
+        signed = np.einsum("c,chw->hw", logit_gradient(case), shares if mean is None else shares - mean)
     without = case.raw_of(case.without_blocks(np.array([[block != "image" for block in case.blocks]])))
     return PageMap(signed, int(np.sign(case.raw - without)))
 
@@ -71,9 +82,7 @@ def logit_gradient(case: ExplainedCase) -> NDArray[np.float64]:
     if "image" in features.blocks:
         with torch.enable_grad():
             own = torch.from_numpy(features.values).double().requires_grad_()
-            logits = case.predictor.logits(own, case.attached.neighbours)[0]
-            others = torch.cat([logits[: case.label], logits[case.label + 1 :]])
-            raw = logits[case.label] - (others[0] if len(others) == 1 else others.logsumexp(0))
+            raw = case.log_odds(case.predictor.logits(own, case.attached.neighbours))[0]
             if raw.requires_grad:
                 (gradient,) = torch.autograd.grad(raw, own, allow_unused=True)
     return np.zeros(len(fusion.kept)) if gradient is None else fusion.embedding_gradient(gradient[0].numpy())

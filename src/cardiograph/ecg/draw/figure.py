@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardiograph.ecg.draw.paper import MM_PER_MV, MM_PER_SECOND, STANDARD_ROWS
 from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.leads import LEADS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +24,9 @@ SECONDS = 10.0
 HEADER_MM, EDGE_MM = 20.0, 5.0
 PULSE_MM = 10.0
 MINOR, MAJOR, INK = "#f6d5d3", "#eba9a6", "#101014"
+RAISED, LOWERED = "#d01010", "#1040d0"
+MIN_MARK = 0.05
+"""Emphasis below which a trace is not marked."""
 
 HEADER = ("heart_rate", "pr", "qrs_duration", "qt", "qtc_fridericia", "p_axis", "qrs_axis", "t_axis", "sokolow_lyon")
 """Measurements in the header."""
@@ -43,7 +47,13 @@ SHORT_TITLES = {
 FigureFormat = Literal["svg", "png", "pdf"]
 
 
-def ecg_figure(ecg: Ecg, measurements: Measurements | None = None, *, title: str = "") -> Figure:
+def ecg_figure(
+    ecg: Ecg,
+    measurements: Measurements | None = None,
+    *,
+    title: str = "",
+    emphasis: NDArray[np.float64] | None = None,
+) -> Figure:
     """Draw an ECG at 25 mm/s and 10 mm/mV: three rows of four leads and a rhythm strip of lead II.
 
     A row shows 2.5 s of each lead, taken from where the lead was recorded: on a printed page each lead has its own
@@ -53,6 +63,7 @@ def ecg_figure(ecg: Ecg, measurements: Measurements | None = None, *, title: str
         ecg: The ECG; of a longer one, the first ten seconds are drawn.
         measurements: Measurements for the header; measured here if None.
         title: First line of the header, such as the name of the file.
+        emphasis: [12, points] -1..1 over the duration of the ECG: the trace is marked red above 0 and blue below.
     """
     from matplotlib.figure import Figure
 
@@ -67,7 +78,7 @@ def ecg_figure(ecg: Ecg, measurements: Measurements | None = None, *, title: str
     axes.axis("off")
     _draw_grid(axes, width - 2 * EDGE_MM)
     for number, row in enumerate(STANDARD_ROWS):
-        _draw_row(axes, ecg, row, -(number + 0.5) * ROW_MM)
+        _draw_row(axes, ecg, row, -(number + 0.5) * ROW_MM, emphasis)
     _write_header(axes, measurements, title)
     foot = f"{MM_PER_SECOND:g} mm/s   {MM_PER_MV:g} mm/mV   {ecg.rate:g} Hz   {ecg.source}"
     axes.text(0, -len(STANDARD_ROWS) * ROW_MM - 1, foot, va="top", fontsize=6, color=INK)
@@ -96,23 +107,40 @@ def _draw_grid(axes: Axes, width: float) -> None:
         axes.hlines(np.arange(-height, 0.1, step), 0, width, colors=colour, linewidth=line)
 
 
-def _draw_row(axes: Axes, ecg: Ecg, row: tuple[str, ...], y: float) -> None:
+def _draw_row(axes: Axes, ecg: Ecg, row: tuple[str, ...], y: float, emphasis: NDArray[np.float64] | None) -> None:
     pulse = np.array([(1, 0), (3, 0), (3, MM_PER_MV), (8, MM_PER_MV), (8, 0), (10, 0)])
     axes.plot(pulse[:, 0], y + pulse[:, 1], color=INK, linewidth=0.6)
     seconds = SECONDS / len(row)
     for column, lead in enumerate(row):
         left = PULSE_MM + column * seconds * MM_PER_SECOND
-        values = _shown_part(ecg, lead, column * seconds, seconds)
+        first, values = _shown_part(ecg, lead, column * seconds, seconds)
         axes.text(left + 1, y + ROW_MM / 2 - 1, lead, va="top", fontsize=8, color=INK)
         x = left + np.arange(len(values)) / ecg.rate * MM_PER_SECOND
         middle = np.nanmedian(values) if np.isfinite(values).any() else 0.0
-        axes.plot(x, y + (values - middle) * MM_PER_MV, color=INK, linewidth=0.6, solid_joinstyle="round")
+        height = y + (values - middle) * MM_PER_MV
+        if emphasis is not None and len(values) > 1:
+            of_lead = emphasis[LEADS.index(lead)]
+            at = (first + np.arange(len(values) - 1) + 0.5) / ecg.signal.shape[1] * len(of_lead)
+            _mark(axes, np.column_stack([x, height]), of_lead[at.astype(int).clip(0, len(of_lead) - 1)])
+        axes.plot(x, height, color=INK, linewidth=0.6, solid_joinstyle="round")
         if column:
             axes.plot([left, left], [y - 3, y + 3], color=INK, linewidth=0.6)
 
 
-def _shown_part(ecg: Ecg, lead: str, start: float, seconds: float) -> NDArray[np.float64]:
-    """Return what a column shows of a lead, [samples] in mV.
+def _mark(axes: Axes, points: NDArray[np.float64], strength: NDArray[np.float64]) -> None:
+    """Draw a line behind a trace, red where the strength is above 0 and blue below; the opacity is its size."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgb
+
+    colours = np.where(strength[:, None] > 0, to_rgb(RAISED), to_rgb(LOWERED))
+    coloured = np.column_stack([colours, np.abs(strength).clip(0, 1)])
+    shown = coloured[:, 3] > MIN_MARK
+    segments = np.stack([points[:-1], points[1:]], axis=1)[shown]
+    axes.add_collection(LineCollection(list(segments), colors=coloured[shown], linewidths=3.5, capstyle="round"))
+
+
+def _shown_part(ecg: Ecg, lead: str, start: float, seconds: float) -> tuple[int, NDArray[np.float64]]:
+    """Return the first sample of what a column shows of a lead, and the [samples] in mV.
 
     It is the part at the column's own time, or, where most of that was not recorded, the part from the first recorded
     sample.
@@ -123,7 +151,7 @@ def _shown_part(ecg: Ecg, lead: str, start: float, seconds: float) -> NDArray[np
     own = np.isfinite(values[first : first + count]).sum()
     if len(recorded) and own < min(len(recorded), count) / 2:
         first = int(recorded[0])
-    return values[first : first + count]
+    return first, values[first : first + count]
 
 
 def _write_header(axes: Axes, measurements: Measurements, title: str) -> None:

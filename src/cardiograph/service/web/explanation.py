@@ -81,7 +81,7 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationVi
     drawn, ecg = {}, None
     if isinstance(query.page, bytes):
         ecg = view_ecg(query.page, side=_SIDE, config=serving.predictor.bundle.served.pages)
-        if attention is not None and attention["shown"]:
+        if attention is not None and attention["shown"] and attention["heat"] is not None:
             drawn = {"scan": ecg.scan, "heat": heat(attention["heat"])}
     effects = sorted(content["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
     values = [
