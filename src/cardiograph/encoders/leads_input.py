@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
 
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.resample import resample
@@ -122,6 +121,8 @@ def qrs_samples(signal: Floats) -> NDArray[np.intp]:
     More than ten times as fast as :func:`cardiograph.ecg.measure.qrs.detect_qrs`, which places beats to 2 ms for
     measurements.
     """
+    from scipy.signal import find_peaks
+
     slope = np.zeros_like(signal)
     slope[:, 1:-1] = signal[:, 2:] - signal[:, :-2]
     there = np.isfinite(slope)

@@ -185,7 +185,7 @@ def _ranks(heat: Heat, page: Image, rng: np.random.Generator) -> NDArray[np.floa
     """
     fine, used = heat, page[len(LEADS) :] > 0
     if page.ndim > 2:
-        fine = cv2.resize(heat, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR)
+        fine = np.asarray(cv2.resize(heat, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR), np.float64)
         used = np.ones(fine.shape, bool)
     ranks, values = np.ones(fine.shape), fine[used]
     order = np.empty(values.size)
