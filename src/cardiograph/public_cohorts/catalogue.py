@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cardiograph.errors import ConfigError
-from cardiograph.public_cohorts import music, uci_hf
+from cardiograph.public_cohorts import ecg_pages, ludb, music, ptb_xl, uci_hf
 from cardiograph.public_cohorts.adapter import Adapter
 
-ADAPTERS: Mapping[str, Adapter] = {module.ADAPTER.name: module.ADAPTER for module in (music, uci_hf)}
+ADAPTERS: Mapping[str, Adapter] = {
+    module.ADAPTER.name: module.ADAPTER for module in (music, ptb_xl, ecg_pages, uci_hf, ludb)
+}
 """Name -> adapter."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -87,3 +88,24 @@ def plain(value: float) -> str:
 def whole(text: str) -> str:
     """Return an identifier that a table writes as ``17.0`` as ``17``."""
     return text.removesuffix(".0")
+
+
+def existing(
+    records: Sequence[dict[str, str]], paths: Sequence[Path], traps: Counter[str], table: Path, contents: str
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Leave out, and count, records without a file.
+
+    Returns:
+        The other records, and the path of the file of each.
+
+    Raises:
+        CohortError: If no record has a file.
+    """
+    present = [
+        (record, str(path)) for record, path in zip(records, paths, strict=True) if path.suffix and path.is_file()
+    ]
+    if not present:
+        message = f"{table}: none of its {len(records):,} recordings exists, such as {paths[0]}; needed: {contents}"
+        raise CohortError(message)
+    traps["listed, but the recording is not in the folder; left out"] = len(records) - len(present)
+    return [record for record, _ in present], [path for _, path in present]
