@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cardiograph.errors import ConfigError
-from cardiograph.public_cohorts import ecg_pages, ludb, music, ptb_xl, uci_hf
+from cardiograph.public_cohorts import code_15, ecg_pages, ludb, music, physionet_challenge, ptb_xl, uci_hf
 from cardiograph.public_cohorts.adapter import Adapter
 
 ADAPTERS: Mapping[str, Adapter] = {
-    module.ADAPTER.name: module.ADAPTER for module in (music, ptb_xl, ecg_pages, uci_hf, ludb)
+    module.ADAPTER.name: module.ADAPTER
+    for module in (music, ptb_xl, ecg_pages, uci_hf, ludb, code_15, physionet_challenge)
 }
 """Name -> adapter."""
 

@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from cardiograph.public_cohorts.catalogue import adapter
 from cardiograph.public_cohorts.files import plain
 
 TABLE, CONFIG, LICENCE, REPORT = "cohort.csv", "cohort.toml", "LICENCE-AND-CITATION.txt", "import.json"
+RECORDS = "records"
+"""Folder of converted recordings."""
+
 DAYS = {"d": 1.0, "m": 30.4375, "y": 365.25}
 """Unit of a horizon -> days."""
 
@@ -112,7 +116,7 @@ def import_cohort(  # noqa: PLR0913 - the options of the command
     write_bytes(out / LICENCE, _licence(chosen).encode())
     write_bytes(out / CONFIG, _config(result, imported).encode())
     write_json(out / REPORT, result.as_dict())
-    write_bytes(table, _table(imported, label).encode())
+    write_bytes(table, _table(imported, label, chosen.outcomes).encode())
     return result
 
 
@@ -146,7 +150,7 @@ def _check_folders(source: Path, out: Path, *, force: bool) -> None:
     if out.resolve().is_relative_to(source.resolve()):
         message = f"{out}: is inside the folder of the source, which is never changed; give another folder"
         raise ConfigError(message)
-    present = [name for name in (TABLE, CONFIG, LICENCE, REPORT) if (out / name).exists()]
+    present = [name for name in (TABLE, CONFIG, LICENCE, REPORT, RECORDS) if (out / name).exists()]
     if present and not force:
         message = f"{out}: has {', '.join(present)} already; choose another folder, or replace them with --force"
         raise ConfigError(message)
@@ -166,7 +170,7 @@ def _licence(chosen: Adapter) -> str:
 def _config(result: Import, imported: Imported) -> str:
     """Return the configuration: the name of the outcome and the clinical variables that are read."""
     name = result.outcome.replace("-", " ")
-    if result.horizon is not None:
+    if result.horizon is not None and f"event_{result.outcome}" in imported.extra:
         name += f" within {plain(round(result.horizon, 1))} days"
     lines = [f"# {result.adapter.title}", f"# {result.adapter.licence}", ""]
     if name:
@@ -179,15 +183,15 @@ def _config(result: Import, imported: Imported) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(imported: Imported, label: str) -> str:
-    """Return the table: cells, label, and all outcomes under names that no model reads."""
+def _table(imported: Imported, label: str, declared: Collection[str]) -> str:
+    """Return the table: cells, label, and the declared outcomes under names that no model reads."""
     unknown = [""] * len(imported.rows)
     event = imported.extra.get(f"event_{label}")
     columns = {
         "label": imported.outcomes.get(label, unknown),
         **imported.extra,
         **({} if event is None else {"event": event}),
-        **{f"outcome_{name}": values for name, values in imported.outcomes.items()},
+        **{f"outcome_{name}": values for name, values in imported.outcomes.items() if name in declared},
     }
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
