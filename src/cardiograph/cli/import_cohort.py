@@ -27,7 +27,9 @@ def import_cohort(  # noqa: PLR0913 - a command has its options
     ] = None,
     horizon: Annotated[
         str | None,
-        typer.Option(help="Time within which the outcome counts, such as 1y, 18m or 365d (music: 4y by default)."),
+        typer.Option(
+            help="Time within which the outcome counts, such as 1y, 18m or 365d; by default 4y (music) or 3y (code-15)."
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Show the cohorts, their licences and their outcomes, and stop.")
@@ -83,7 +85,7 @@ def _show(result: Import) -> None:
         typer.echo(f"trap:    {trap}: {count:,}")
     for name, counts in list(result.outcomes.items())[:MAX_OUTCOMES]:
         shown = ", ".join(f"{value or 'unknown'}: {count:,}" for value, count in sorted(counts.items(), reverse=True))
-        typer.echo(f"{'label' if name == result.outcome else 'outcome'}:  {name} ({shown})")
+        typer.echo(f"{'label:  ' if name == result.outcome else 'outcome:'} {name} ({shown})")
     if len(result.outcomes) > MAX_OUTCOMES:
         typer.echo(f"outcome: and {len(result.outcomes) - MAX_OUTCOMES} more; import.json has them")
     if not result.outcome:

@@ -13,7 +13,7 @@ from cardiograph.public_cohorts.snomed import DIAGNOSES, SOURCES
 from cardiograph.regular_files import read_regular
 
 CONTENTS = (
-    "the training set of the PhysioNet Challenge 2020 or 2021, unpacked: .hea and .mat files, in folders of any depth, with "
+    "the release of the PhysioNet Challenge 2020 or 2021, unpacked: .hea and .mat files, in folders of any depth, with "
     "the lines Age, Sex and Dx in each header"
 )
 AGE_CODE = 300.0
