@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cardiograph.cli.app import app
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import load_config
+from cardiograph.ecg.read_any import read_ecg
 from cardiograph.errors import CohortError, ConfigError
 from cardiograph.progress import NoProgress
 from cardiograph.public_cohorts import importing
@@ -144,6 +145,7 @@ def test_ptb_xl_owners_form(tmp_path):
     assert [row["sex"] for row in rows] == ["female", "male", "female", "male"]
     assert (rows[0]["age"], rows[0]["patient_id"], rows[0]["site"]) == ("90", "1", "2")
     assert traps(result, "not in the folder") == traps(result, "age 300") == [1]
+    assert cohort(result).table["split"].tolist() == ["train", "train", "val", "test"]
     assert result.outcomes["SR"] == {"0": 2, "1": 2}
     assert [row["label"] for row in table(load("ptb-xl", folder, tmp_path / "b", outcome="SR"))] == ["0", "1", "0", "1"]
 
@@ -200,7 +202,10 @@ def test_code_15_owners_form(tmp_path):
     assert [row["label"] for row in table(result)] == ["0", "1"]
     assert traps(result, "not in exams.csv") == traps(result, "not in an HDF5") == [1]
     assert traps(result, "padded") == [2]
-    assert (tmp_path / "out" / "records" / "11.hea").read_text().startswith("11 12 400 2800")
+    ecg = read_ecg(tmp_path / "out" / "records" / "11.hea")
+    assert (ecg.rate, ecg.signal.shape) == (400, (12, 2800))
+    assert ecg.lead("V1") == pytest.approx(0.25, abs=1e-3)
+    assert len(cohort(result).table) == 2
     with pytest.raises(ConfigError, match="records already"):
         load("code-15", tmp_path / "in", tmp_path / "out")
 
@@ -241,7 +246,7 @@ def test_wrong_choices_name_what_is_allowed(tmp_path):
     licence = (tmp_path / "out" / "LICENCE-AND-CITATION.txt").read_text(encoding="utf-8")
     assert "ODC-By" in licence
     assert "Vazquez" in licence
-    assert json.loads((tmp_path / "out" / "import.json").read_text(encoding="utf-8"))["horizon_days"] == 365.25
+    assert json.loads((tmp_path / "out" / "import.json").read_text(encoding="utf-8"))["horizon_days"] == 365
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

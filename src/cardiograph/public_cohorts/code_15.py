@@ -200,5 +200,5 @@ ADAPTER = Adapter(
         "death": "death within the horizon",
     },
     read=read,
-    horizon=3 * 365.25,
+    horizon=1096.0,
 )

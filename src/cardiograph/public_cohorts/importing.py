@@ -85,7 +85,7 @@ def import_cohort(  # noqa: PLR0913 - the options of the command
         source: Folder of the cohort as its owners ship it.
         out: Folder for the files; the table is written last.
         outcome: Outcome of the column ``label``; the first of the adapter by default.
-        horizon: Time within which the outcome counts, such as ``1y``, ``18m`` or ``365d``.
+        horizon: Time within which the outcome counts, such as ``1y``, ``18m`` or ``365d``, rounded to whole days.
         force: Whether to replace the files of an earlier import.
         progress: Receives the progress of long work.
 
@@ -130,7 +130,7 @@ def _horizon(chosen: Adapter, text: str | None) -> float | None:
     if match is None or float(match[1]) <= 0:
         message = f"--horizon {text!r}: write a number above 0 and d, m or y, such as 365d, 18m or 1y"
         raise ConfigError(message)
-    return float(match[1]) * DAYS[match[2]]
+    return float(max(1, round(float(match[1]) * DAYS[match[2]])))
 
 
 def _unknown_outcome(chosen: Adapter, outcome: str, allowed: object) -> ConfigError:
@@ -171,7 +171,7 @@ def _config(result: Import, imported: Imported) -> str:
     """Return the configuration: the name of the outcome and the clinical variables that are read."""
     name = result.outcome.replace("-", " ")
     if result.horizon is not None and f"event_{result.outcome}" in imported.extra:
-        name += f" within {plain(round(result.horizon, 1))} days"
+        name += f" within {plain(result.horizon)} days"
     lines = [f"# {result.adapter.title}", f"# {result.adapter.licence}", ""]
     if name:
         classes = len(set(imported.outcomes[result.outcome]) - {""} - {"0", "1"})

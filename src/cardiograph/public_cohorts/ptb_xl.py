@@ -170,11 +170,8 @@ def _imported(rows: list[Row], statements: Statements, found: Iterable[set[str]]
     )
     outcomes = {"abnormal": abnormal}
     outcomes |= {name.lower(): [str(int(name in classes)) for classes in found] for name in SUPERCLASSES}
-    codes = Counter(code for record in statements for code in record)
-    made = [set(record) for record in statements]
-    outcomes |= {
-        code: [str(int(code in record)) for record in made] for code, _ in codes.most_common() if code != "NORM"
-    }
+    counts = Counter(code for codes in statements for code in codes if code != "NORM")
+    outcomes |= {code: [str(int(code in codes)) for codes in statements] for code, _ in counts.most_common()}
     return Imported(rows, outcomes, [dict(SEX)], traps)
 
 
