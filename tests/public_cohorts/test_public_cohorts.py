@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from cardiograph.cli.app import app
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import load_config
-from cardiograph.ecg.read_any import read_ecg
+from cardiograph.ecg.read_any import read_any
 from cardiograph.errors import CohortError, ConfigError
 from cardiograph.progress import NoProgress
 from cardiograph.public_cohorts import importing
@@ -167,6 +167,7 @@ def test_ecg_pages_copies_once(tmp_path):
         (tmp_path / "in" / name).mkdir(parents=True)
         for copy in ("a", "b"):
             (tmp_path / "in" / name / f"{copy}.jpg").write_bytes(bytes([number]))
+    (tmp_path / "in" / names[0] / "notes.txt").write_text("not a page")
     (tmp_path / "in" / names[0] / "c.jpg").write_bytes(b"both")
     (tmp_path / "in" / names[1] / "c.jpg").write_bytes(b"both")
     result = load("ecg-pages", tmp_path / "in", tmp_path / "out")
@@ -176,6 +177,7 @@ def test_ecg_pages_copies_once(tmp_path):
     )
     assert traps(result, "exact copy") == [4]
     assert traps(result, "several classes") == [2]
+    assert traps(result, "no JPEG") == [1]
     (tmp_path / "in" / names[3]).rename(tmp_path / "in" / "other")
     with pytest.raises(CohortError, match="no folder for history_of_mi"):
         load("ecg-pages", tmp_path / "in", tmp_path / "b")
@@ -202,7 +204,7 @@ def test_code_15_owners_form(tmp_path):
     assert [row["label"] for row in table(result)] == ["0", "1"]
     assert traps(result, "not in exams.csv") == traps(result, "not in an HDF5") == [1]
     assert traps(result, "padded") == [2]
-    ecg = read_ecg(tmp_path / "out" / "records" / "11.hea")
+    ecg = read_any(tmp_path / "out" / "records" / "11.hea")
     assert (ecg.rate, ecg.signal.shape) == (400, (12, 2800))
     assert ecg.lead("V1") == pytest.approx(0.25, abs=1e-3)
     assert len(cohort(result).table) == 2
@@ -221,6 +223,7 @@ def test_physionet_challenge_headers(tmp_path):
     result = load("physionet-challenge", tmp_path / "in", tmp_path / "out", outcome="LBBB")
     facts = [tuple(row[name] for name in ("record_id", "age", "sex", "site", "label")) for row in table(result)]
     assert facts == [("HR1", "", "", "PTB-XL", "0"), ("g1/A0001", "90", "male", "CPSC", "1")]
+    assert traps(result, "sex is unknown") == [1]
     assert traps(result, "samples", "absent") == traps(result, "without an entry") == traps(result, "age 300") == [1]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cardiograph.errors import CohortError
 from cardiograph.public_cohorts.adapter import Adapter, Imported, Row, Source
-from cardiograph.public_cohorts.files import SEX, existing, number, plain, read_rows, whole
+from cardiograph.public_cohorts.files import SEX, existing, number, plain, read_rows, sex_of, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +65,7 @@ def _exams(source: Source, path: Path) -> Imported:
         raise CohortError(message)
     kept = [exams[name] for name in written]
     traps["listed in exams.csv, but not in an HDF5 file of the folder; left out (exams)"] = len(exams) - len(kept)
-    rows = [_row(exam, ecg) for exam, ecg in zip(kept, written.values(), strict=True)]
+    rows = [_row(exam, ecg, traps) for exam, ecg in zip(kept, written.values(), strict=True)]
     patients = Counter(row["patient_id"] for row in rows)
     traps["patients with several exams, kept together by patient_id (patients)"] = sum(n > 1 for n in patients.values())
     normal = [_truth(path, exam, "normal_ecg") for exam in kept]
@@ -76,9 +76,9 @@ def _exams(source: Source, path: Path) -> Imported:
     return imported
 
 
-def _row(exam: Row, ecg: str) -> Row:
+def _row(exam: Row, ecg: str, traps: Counter[str]) -> Row:
     name = whole(exam["exam_id"])
-    sex = {"1": "male", "0": "female"}.get(TRUTH.get(exam["is_male"].lower(), ""), "")
+    sex = sex_of(TRUTH.get(exam["is_male"].lower(), ""), {"1": "male", "0": "female"}, traps)
     return {
         "record_id": f"code-15-{name}",
         "patient_id": whole(exam["patient_id"]),
@@ -119,6 +119,8 @@ def _follow_up(path: Path, exams: list[Row], imported: Imported, horizon: float)
 
 def _convert(source: Source, exams: dict[str, Row], traps: Counter[str]) -> dict[str, str]:
     """Write the recordings of the HDF5 files as WFDB records, and return exam -> header."""
+    import numpy as np
+
     from cardiograph.artifacts.files import write_bytes
     from cardiograph.ecg.ecg import Ecg
     from cardiograph.ecg.writers.wfdb import wfdb_files
@@ -126,7 +128,7 @@ def _convert(source: Source, exams: dict[str, Row], traps: Counter[str]) -> dict
     written: dict[str, str] = {}
     folder = source.out / "records"
     for name, tracing in _tracings(source):
-        samples = tracing.any(axis=1).nonzero()[0]
+        samples = np.flatnonzero(tracing.any(axis=1))
         if name not in exams:
             traps["in an HDF5 file, but not in exams.csv (such as the empty last row); left out"] += 1
         elif not len(samples):

@@ -24,7 +24,7 @@ def read(source: Source) -> Imported:
     """Read the manifest if there is one, otherwise the folders of the classes."""
     traps: Counter[str] = Counter()
     manifest = source.folder / "manifest.csv"
-    files = list(_manifest(source, manifest, traps) if manifest.is_file() else _folders(source))
+    files = list(_manifest(source, manifest, traps) if manifest.is_file() else _folders(source, traps))
     classes: dict[str, set[str]] = {}
     for digest, name, _ in files:
         classes.setdefault(digest, set()).add(name)
@@ -57,7 +57,7 @@ def _manifest(source: Source, path: Path, traps: Counter[str]) -> Iterator[tuple
         yield record["sha256_of_original"], record["class"], image
 
 
-def _folders(source: Source) -> Iterator[tuple[str, str, str]]:
+def _folders(source: Source, traps: Counter[str]) -> Iterator[tuple[str, str, str]]:
     """Yield digest, class and path of each image in the folders of the classes, sorted."""
     folders = {path: _class_of(path.name) for path in sorted(source.folder.rglob("*")) if path.is_dir()}
     found = {path: name for path, name in folders.items() if name and any(map(_is_image, path.iterdir()))}
@@ -65,6 +65,9 @@ def _folders(source: Source) -> Iterator[tuple[str, str, str]]:
     if missing:
         message = f"{source.folder}: has no manifest.csv and no folder for {', '.join(missing)}; needed: {CONTENTS}"
         raise CohortError(message)
+    traps["no JPEG or PNG; left out (files)"] = sum(
+        path.is_file() and not _is_image(path) for folder in found for path in folder.iterdir()
+    )
     images = [(path, name) for folder, name in found.items() for path in sorted(folder.iterdir()) if _is_image(path)]
     source.progress.start("comparing pages", len(images), unit="pages")
     for path, name in images:

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cardiograph.errors import CohortError
@@ -83,6 +83,20 @@ def number(text: str) -> float | None:
 def plain(value: float) -> str:
     """Return a number as short text, whole numbers without a decimal point."""
     return f"{value:.10g}"
+
+
+def sex_of(text: str, words: Mapping[str, str], traps: Counter[str]) -> str:
+    """Return the sex as a word; another code is left empty and counted."""
+    word = words.get(text, "")
+    traps["sex is unknown; left empty (records)"] += not word
+    return word
+
+
+def count_left_out(header: Iterable[str], used: Collection[str], traps: Counter[str]) -> None:
+    """Count the columns of the owners that are not imported, and name the first of them."""
+    names = [name for name in header if name not in used]
+    if names:
+        traps[f"columns that are not imported, such as {', '.join(names[:4])} (columns)"] = len(names)
 
 
 def whole(text: str) -> str:

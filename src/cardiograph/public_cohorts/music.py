@@ -9,7 +9,16 @@ from typing import Any
 
 from cardiograph.errors import CohortError
 from cardiograph.public_cohorts.adapter import Adapter, Imported, Row, Source
-from cardiograph.public_cohorts.files import AGE_ABOVE_89, SEX, find_file, number, plain, read_cells
+from cardiograph.public_cohorts.files import (
+    AGE_ABOVE_89,
+    SEX,
+    count_left_out,
+    find_file,
+    number,
+    plain,
+    read_cells,
+    sex_of,
+)
 from cardiograph.public_cohorts.music_columns import COLUMNS, DAMAGED, MISSING_CODES
 
 CONTENTS = (
@@ -38,6 +47,7 @@ def read(source: Source) -> Imported:
     traps[
         f"{DAMAGED[1]!r} lost its decimal mark in cells such as 4,970,833,333; the column is left out (damaged cells)"
     ] = sum(patient[DAMAGED[0]].count(",") > 1 for patient in patients)
+    count_left_out(patients[0], {"patientid", FOLLOW_UP, EXIT, CAUSE, DAMAGED[0], *COLUMNS}, traps)
     traps["urea is labelled mg/dL but its values look like mmol/L; kept as written (values)"] = sum(
         bool(row["urea"]) for row in rows
     )
@@ -114,7 +124,7 @@ def _row(patient: Row, traps: Counter[str]) -> Row:
     for key, column in COLUMNS.items():
         row[column.name] = _cell(patient[key], key, column.name, traps)
     row["age_over_89"] = str(int(patient["age"].startswith(">")))
-    row["sex"] = {"0": "female", "1": "male"}.get(row.pop("gender_code"), "")
+    row["sex"] = sex_of(row.pop("gender_code"), {"0": "female", "1": "male"}, traps)
     if row["ef"]:
         row["ef"] = plain(float(row["ef"]) / 100)
     return row

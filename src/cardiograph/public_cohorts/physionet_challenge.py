@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cardiograph.errors import CohortError
 from cardiograph.public_cohorts.adapter import Adapter, Imported, Row, Source
-from cardiograph.public_cohorts.files import AGE_ABOVE_89, SEX, number, plain
+from cardiograph.public_cohorts.files import AGE_ABOVE_89, SEX, number, plain, sex_of
 from cardiograph.public_cohorts.snomed import DIAGNOSES, SOURCES
 from cardiograph.regular_files import read_regular
 
@@ -75,8 +75,7 @@ def _row(folder: Path, path: Path, facts: dict[str, str], traps: Counter[str]) -
     elif age is None or age < 0:
         age = None
         traps["age is NaN, negative or absent; left empty (records)"] += 1
-    sex = SEXES.get(facts.get("sex", "").lower(), "")
-    traps["sex is unknown; left empty (records)"] += not sex
+    sex = sex_of(facts.get("sex", "").lower(), SEXES, traps)
     letters = re.match(r"[A-Za-z]*", path.stem)
     return {
         "record_id": path.relative_to(folder).with_suffix("").as_posix(),

@@ -12,11 +12,13 @@ from cardiograph.public_cohorts.adapter import Adapter, Imported, Row, Source
 from cardiograph.public_cohorts.files import (
     AGE_ABOVE_89,
     SEX,
+    count_left_out,
     existing,
     find_file,
     number,
     plain,
     read_rows,
+    sex_of,
     whole,
 )
 
@@ -59,11 +61,12 @@ def _owners(source: Source, table: Path) -> Imported:
             "versions were removed; import version 1.0.3"
         )
         raise CohortError(message)
+    count_left_out(records[0], [*needed, "filename_lr", "site"], traps)
     statements = _statements(table, records, traps)
     found = [{classes[code] for code in codes if code in classes} for codes in statements]
     rows = [_row(record, ecg, traps) for record, ecg in zip(records, ecgs, strict=True)]
     for row, record in zip(rows, records, strict=True):
-        row["sex"] = {"0": "male", "1": "female"}.get(whole(record["sex"]), "")
+        row["sex"] = sex_of(whole(record["sex"]), {"0": "male", "1": "female"}, traps)
         row["site"] = whole(record.get("site", ""))
         row["strat_fold"] = whole(record["strat_fold"])
     traps["sex is coded 0 = male and 1 = female; written as words"] = sum(bool(row["sex"]) for row in rows)
@@ -81,7 +84,7 @@ def _listed(source: Source, table: Path) -> Imported:
     found = [{name for name in SUPERCLASSES if record[name] == "1"} for record in records]
     rows = [_row(record, ecg, traps) for record, ecg in zip(records, ecgs, strict=True)]
     for row, record in zip(rows, records, strict=True):
-        row["sex"] = record["sex"]
+        row["sex"] = sex_of(record["sex"], {"male": "male", "female": "female"}, traps)
     traps["no fold: this form has no strat_fold, so a split is drawn"] = len(rows)
     return _imported(rows, statements, found, traps)
 
