@@ -64,6 +64,7 @@ def _exams(source: Source, path: Path) -> Imported:
         )
         raise CohortError(message)
     kept = [exams[name] for name in written]
+    traps["the HDF5 files state no rate, unit or leads; read as 400 Hz and mV in the owners' order (exams)"] = len(kept)
     traps["listed in exams.csv, but not in an HDF5 file of the folder; left out (exams)"] = len(exams) - len(kept)
     rows = [_row(exam, ecg, traps) for exam, ecg in zip(kept, written.values(), strict=True)]
     patients = Counter(row["patient_id"] for row in rows)
