@@ -17,6 +17,7 @@ from cardiograph.cli.ecg import ecg
 from cardiograph.cli.evaluate import evaluate
 from cardiograph.cli.explain import check_maps
 from cardiograph.cli.extend import extend
+from cardiograph.cli.import_cohort import import_cohort
 from cardiograph.cli.predict import predict
 from cardiograph.cli.pretrain import pretrain
 from cardiograph.cli.records import audit_log, keys, records
@@ -54,6 +55,12 @@ app.command(
     epilog="Example: cardiograph synth cohort/ --patients 600 --seed 1 && "
     "cardiograph run cohort/cohort.csv --out runs/first"
 )(synth)
+
+app.command(
+    "import",
+    epilog="Examples: cardiograph import --list | cardiograph import music downloads/music cohort/ --horizon 1y | "
+    "cardiograph import ptb-xl downloads/ptb-xl-1.0.3 cohort/ --outcome mi",
+)(import_cohort)
 
 app.command(
     epilog="Examples: cardiograph run cohort.csv --out runs/a --map ntprobnp=NTproBNP --convert ef=percent | "

@@ -1,0 +1,1 @@
+"""Import of public cohorts: one adapter for each, which reads the files as their owners ship them."""
