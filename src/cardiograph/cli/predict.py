@@ -59,6 +59,19 @@ class PatientOptions:
     ] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExplanationOptions:
+    """Whether the prediction is explained, and for which class."""
+
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Also show the effects of values, page and similar records.")
+    ] = False
+    of_class: Annotated[
+        str | None,
+        typer.Option("--class", help="With --explain: the class to explain.", show_default="the most likely one"),
+    ] = None
+
+
 @with_options
 def predict(  # noqa: PLR0913 - a command has its options
     run: Annotated[
@@ -87,17 +100,12 @@ def predict(  # noqa: PLR0913 - a command has its options
         bool,
         typer.Option("--strict", help="With --table: write nothing and fail if any patient cannot be scored."),
     ] = False,
-    explained: Annotated[
-        bool, typer.Option("--explain", help="Also show the effects of values, page and similar records.")
-    ] = False,
-    of_class: Annotated[
-        str | None,
-        typer.Option("--class", help="With --explain: the class to explain.", show_default="the most likely one"),
-    ] = None,
+    explanation: ExplanationOptions,
     as_json: AsJson = False,
 ) -> None:
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
     source = run_or_service(run, service.url, service.key_file)
+    explained, of_class = explanation.explained, explanation.of_class
     clinical = _clinical_values(source, patient)
     reading = _reading(source, signals)
     if table is None:

@@ -261,7 +261,7 @@ def _notes(dataset: Dataset, rows: NDArray[np.int64], scored: NDArray[np.int64],
 
 def _metrics(content: Mapping[str, Any]) -> RunMetrics:
     """Return the metrics of a recalibrated run: the scores of the half that nothing was fitted to."""
-    counts = {name: content["counts"][name] for name in PartCounts.model_fields}
+    counts = {name: content["counts"][name] for name in PartCounts.model_fields if name in content["counts"]}
     return RunMetrics.model_validate(
         {
             "primary": content["model"],

@@ -72,7 +72,7 @@ def _as_report(found: Mapping[str, Any], part: PartPredictions) -> ReportContent
 
 def _metrics(found: Mapping[str, Any]) -> RunMetrics:
     """Return the scores on this cohort in the form of a run's scores on its test records."""
-    counts = {name: found["counts"][name] for name in PartCounts.model_fields}
+    counts = {name: found["counts"][name] for name in PartCounts.model_fields if name in found["counts"]}
     return RunMetrics.model_validate(
         {
             "primary": found["model"],
