@@ -13,7 +13,9 @@ from cardiograph.config import load_config
 from cardiograph.errors import ConfigError
 
 
-@pytest.mark.parametrize("command", [each.callback.__name__.replace("_", "-") for each in app.registered_commands])
+@pytest.mark.parametrize(
+    "command", [each.name or each.callback.__name__.replace("_", "-") for each in app.registered_commands]
+)
 def test_every_command_has_help_that_says_what_it_does(command):
     status, output = call(command, "--help")
     assert status == 0
