@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset
 
 from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.encoders.ecg_network import WIDTH, ecg_network
@@ -22,16 +20,8 @@ from cardiograph.imaging.prepare import IMAGENET_MEAN, IMAGENET_STD, INPUT_SIZE
 from cardiograph.pretrain.drawn_pages import random_layout, random_view, shown_part
 from cardiograph.pretrain.objective import exceeded, regression
 from cardiograph.pretrain.records import Records
-from cardiograph.pretrain.stream import SHARES, scales
-from cardiograph.pretrain.training import (
-    CHECKPOINT,
-    REAL_SHARE,
-    SECONDS_BETWEEN_CHECKPOINTS,
-    PageRecipe,
-    State,
-    Trained,
-    rate_share,
-)
+from cardiograph.pretrain.stream import SHARES, batches, scales
+from cardiograph.pretrain.training import CHECKPOINT, REAL_SHARE, PageRecipe, State, Trained
 from cardiograph.synthesis.clinical_findings import draw_heart
 from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS, parameters, statements
 from cardiograph.synthesis.clinical_recording import record_hearts
@@ -65,7 +55,7 @@ class PageBatch:
     statements: Floats
 
 
-class PageStream(Dataset[PageBatch]):
+class PageStream:
     """Batches of pages; batch ``k`` of a recipe is always the same.
 
     Args:
@@ -196,22 +186,10 @@ def distil(
     state = State(network, heads, recipe, records)
     state.resume(folder / CHECKPOINT)
     each(state.step)
-    rest = Subset(PageStream(recipe, records), range(state.step, recipe.steps))
-    saved = time.monotonic()
-    begun = saved - state.seconds
-    for batch in DataLoader(rest, batch_size=None, collate_fn=_same, num_workers=workers):  # type: ignore[arg-type]
-        for group in state.optimizer.param_groups:
-            group["lr"] = recipe.rate * rate_share(state.step / recipe.steps)
-        side = next(side for share, side in SIDES if state.step < share * recipe.steps)
-        state.advance(heads.terms(network, batch, side))
-        state.seconds = time.monotonic() - begun
-        each(1)
-        if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            state.save(folder)
-            saved = time.monotonic()
-    state.save(folder)
+    steps = batches(PageStream(recipe, records), start=state.step, workers=workers, ahead=2)
+    state.train(steps, lambda batch: heads.terms(network, batch, _side(state.step / recipe.steps)), folder, each)
     return Trained(network.cpu().eval(), heads.cpu().eval(), state.curves, state.seconds)
 
 
-def _same(batch: PageBatch) -> PageBatch:
-    return batch
+def _side(progress: float) -> int:
+    return next(side for share, side in SIDES if progress < share)

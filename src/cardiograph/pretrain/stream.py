@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from cardiograph.synthesis.clinical_recording import record_hearts
 
 if TYPE_CHECKING:
     from cardiograph.pretrain.records import Records
+
+AnyBatch = TypeVar("AnyBatch")
+_Given = TypeVar("_Given", covariant=True)
 
 LENGTHS: Final = ((0.7, 250), (0.9, 500), (1.0, SAMPLES))
 """Until which share of the steps recordings have how many samples; short ones take a quarter of the time of long ones."""
@@ -141,16 +144,31 @@ def _hearts(seed: int, group: int, count: int) -> _Drawn:
     return _Drawn(made.signal, np.stack([parameters(heart) for heart in hearts]), made.measurements, holds)
 
 
-def batches(stream: Stream, *, start: int, workers: int) -> Iterator[Batch]:
-    """Yield the batches from ``start`` on, prepared in advance by ``workers`` processes."""
+class Batches(Protocol[_Given]):
+    """Batches of a training by step."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, step: int) -> _Given: ...
+
+
+def batches(stream: Batches[AnyBatch], *, start: int, workers: int, ahead: int = _AHEAD) -> Iterator[AnyBatch]:
+    """Yield the batches from ``start`` on.
+
+    Args:
+        stream: Batches of all steps.
+        start: First step.
+        workers: Processes that prepare batches in advance; 0 for none.
+        ahead: Batches that each process prepares in advance.
+    """
     from torch.utils.data import DataLoader, Subset
 
-    rest: Subset[Batch] = Subset(stream, range(start, stream.steps))  # type: ignore[arg-type]
-    ahead = {"num_workers": workers, "prefetch_factor": _AHEAD} if workers else {}
-    yield from DataLoader(rest, batch_size=None, collate_fn=_same, **ahead)  # type: ignore[arg-type]
+    rest: Subset[AnyBatch] = Subset(stream, range(start, len(stream)))  # type: ignore[arg-type]
+    early = {"num_workers": workers, "prefetch_factor": ahead} if workers else {}
+    yield from DataLoader(rest, batch_size=None, collate_fn=_same, **early)  # type: ignore[arg-type]
 
 
-def _same(batch: Batch) -> Batch:
+def _same(batch: AnyBatch) -> AnyBatch:
     return batch
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError  # only to catch the error: everything is loaded with weights_only
@@ -18,7 +18,7 @@ from cardiograph.encoders.ecg_network import EcgNetwork
 from cardiograph.errors import RunError
 from cardiograph.pretrain.objective import Heads, Objective
 from cardiograph.pretrain.records import Records
-from cardiograph.pretrain.stream import PARTS, VIEWS, Stream, batches, scales
+from cardiograph.pretrain.stream import PARTS, VIEWS, AnyBatch, Stream, batches, scales
 
 CHECKPOINT: Final = "checkpoint.pt"
 CURVES: Final = "curves.json"
@@ -129,27 +129,10 @@ def pretrain(
     state = State(network, heads, recipe, records)
     state.resume(folder / CHECKPOINT)
     each(state.step)
-    stream = Stream(recipe.seed, recipe.steps, recipe.batch, recipe.pairs, records)
-    objective, saved = Objective(scales()), time.monotonic()
-    begun = saved - state.seconds
-    for batch in batches(stream, start=state.step, workers=workers):
-        for group in state.optimizer.param_groups:
-            group["lr"] = recipe.rate * rate_share(state.step / recipe.steps)
-        state.advance(objective.terms(network, heads, batch))
-        state.seconds = time.monotonic() - begun
-        each(1)
-        if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            state.save(folder)
-            saved = time.monotonic()
-    state.save(folder)
+    stream, objective = Stream(recipe.seed, recipe.steps, recipe.batch, recipe.pairs, records), Objective(scales())
+    steps = batches(stream, start=state.step, workers=workers)
+    state.train(steps, lambda batch: objective.terms(network, heads, batch), folder, each)
     return Trained(network.eval(), heads.eval(), state.curves, state.seconds)
-
-
-def rate_share(progress: float) -> float:
-    """Return the learning rate as a share of its largest value."""
-    if progress < _WARM_UP:
-        return (progress + 1e-3) / _WARM_UP
-    return 0.5 + 0.5 * math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP))
 
 
 class State:
@@ -165,15 +148,45 @@ class State:
     def __init__(
         self, network: nn.Module, heads: nn.Module, recipe: Recipe | PageRecipe, records: Records | None
     ) -> None:
-        self._modules = nn.ModuleList([network, heads])
+        self._modules, self._recipe = nn.ModuleList([network, heads]), recipe
         self.optimizer = torch.optim.AdamW(self._modules.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.step, self.seconds = 0, 0.0
         self.curves: list[dict[str, float]] = []
         self._sums: dict[str, float] = {}
         self._identity = {**asdict(recipe), "records": list(records.hashes) if records else []}
 
-    def advance(self, terms: dict[str, torch.Tensor]) -> None:
-        """Make one step of the optimizer."""
+    def train(
+        self,
+        batches: Iterable[AnyBatch],
+        terms: Callable[[AnyBatch], dict[str, torch.Tensor]],
+        folder: Path,
+        each: Callable[[int], None],
+    ) -> None:
+        """Make a step for each batch, with checkpoints.
+
+        Args:
+            batches: Batches of the steps that are left.
+            terms: Terms of the loss of a batch.
+            folder: Folder of the checkpoint and the curves.
+            each: Called with a number of completed steps.
+
+        Raises:
+            RunError: If a checkpoint cannot be written.
+        """
+        saved = time.monotonic()
+        begun = saved - self.seconds
+        for batch in batches:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._recipe.rate * _rate_share(self.step / self._recipe.steps)
+            self._advance(terms(batch))
+            self.seconds = time.monotonic() - begun
+            each(1)
+            if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                self._save(folder)
+                saved = time.monotonic()
+        self._save(folder)
+
+    def _advance(self, terms: dict[str, torch.Tensor]) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         Objective.total(terms).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._modules.parameters(), 2.0)
@@ -185,7 +198,7 @@ class State:
             self.curves.append({"step": self.step, **{name: round(value, 5) for name, value in self._sums.items()}})
             self._sums = {}
 
-    def save(self, folder: Path) -> None:
+    def _save(self, folder: Path) -> None:
         """Write the checkpoint and the curves."""
         content = {
             "recipe": self._identity,
@@ -225,3 +238,10 @@ class State:
         self.optimizer.load_state_dict(content["optimizer"])
         self.step, self.seconds, self.curves = content["step"], content["seconds"], content["curves"]
         self._sums = content["sums"]
+
+
+def _rate_share(progress: float) -> float:
+    """Return the learning rate as a share of its largest value."""
+    if progress < _WARM_UP:
+        return (progress + 1e-3) / _WARM_UP
+    return 0.5 + 0.5 * math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP))

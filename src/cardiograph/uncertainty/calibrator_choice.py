@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,11 +136,29 @@ def _folds(rows: _Rows, rng: np.random.Generator) -> NDArray[np.int64]:
     folds = min(MAX_FOLDS, int((positive > 0).sum()), int((positive < size).sum()))
     if folds < 2:
         return np.zeros(0, dtype=np.int64)
-    order = rng.permutation(len(size))
-    order = order[np.argsort(mixture[order], kind="stable")]
-    fold_of_group = np.empty(len(size), dtype=np.int64)
-    fold_of_group[order] = np.arange(len(size)) % folds
-    return fold_of_group[rows.groups]
+    return deal_groups(rows.groups, mixture, folds, rng)
+
+
+def deal_groups(
+    groups: NDArray[np.integer[Any]], kinds: NDArray[np.integer[Any]], folds: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Deal whole groups to folds, so that each fold has about as many groups of each kind.
+
+    Args:
+        groups: [n] group of each record, numbered from 0.
+        kinds: [groups] kind of each group, any integers.
+        folds: Number of folds.
+        rng: Random generator.
+
+    Returns:
+        [n] fold of each record.
+    """
+    order = rng.permutation(len(kinds))
+    order = order[np.argsort(kinds[order], kind="stable")]
+    fold_of_group = np.empty(len(kinds), dtype=np.int64)
+    fold_of_group[order] = np.arange(len(kinds)) % folds
+    dealt: NDArray[np.int64] = fold_of_group[groups]
+    return dealt
 
 
 def _held_out(rows: _Rows, fold: NDArray[np.int64], candidates: tuple[Kind, ...]) -> dict[Kind, NDArray[np.float64]]:
@@ -200,14 +218,28 @@ def _reason_of_configured(rows: _Rows, kind: Kind) -> str:
     return reason
 
 
-def _reason_of_auto(rows: _Rows, chosen: Kind, means: dict[Kind, float]) -> str:
+def reason_of_choice(chosen: Name, means: Mapping[Name, float], counts: str) -> str:
+    """Say how the chosen kind compares with the best and with simpler kinds.
+
+    Args:
+        chosen: Result of :func:`simplest_within_error`.
+        means: Kind -> mean log loss on held-out groups.
+        counts: Numbers of records, in words.
+    """
     best = min(means, key=lambda name: means[name])
-    reason = f"{chosen} has a log loss of {means[chosen]:.3f} on held-out groups ({_counts(rows)})"
-    if chosen == best:
-        simpler = KINDS[: KINDS.index(chosen)]
-        reason += ", more than one standard error below every simpler kind" if simpler else ", the lowest of all kinds"
-    else:
-        reason += f"; {best} has {means[best]:.3f}, which is within one standard error, and a tie goes to the simpler"
+    reason = f"{chosen} has a log loss of {means[chosen]:.3f} on held-out groups ({counts})"
+    if chosen != best:
+        return (
+            f"{reason}; {best} has {means[best]:.3f}, which is within one standard error, and a tie goes to the simpler"
+        )
+    lowest = (
+        ", the lowest of all kinds" if chosen == "none" else ", more than one standard error below every simpler kind"
+    )
+    return reason + lowest
+
+
+def _reason_of_auto(rows: _Rows, chosen: Kind, means: dict[Kind, float]) -> str:
+    reason = reason_of_choice(chosen, means, _counts(rows))
     if not rows.flexible:
         needed = f"{MIN_FLEXIBLE_RECORDS} records and {MIN_FLEXIBLE_CLASS_RECORDS} of each class"
         reason += f"; {' and '.join(FLEXIBLE)} were not considered, they want {needed}"

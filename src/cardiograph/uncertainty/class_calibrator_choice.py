@@ -11,6 +11,8 @@ from cardiograph.uncertainty.calibrator_choice import (
     MAX_FOLDS,
     MIN_CLASS_RECORDS,
     MIN_RECORDS,
+    deal_groups,
+    reason_of_choice,
     simplest_within_error,
 )
 from cardiograph.uncertainty.several_classes import CLASS_KINDS, ClassCalibrator, ClassKind, fit_class_kind
@@ -69,22 +71,12 @@ def fit_class_calibrator(
         reason = f"{chosen} is the configured kind ({words})"
     else:
         chosen = simplest_within_error(np.unique(groups, return_inverse=True)[1], losses)
-        reason = f"{chosen} has a log loss of {means[chosen]:.3f} on held-out groups ({words}){_against(chosen, means)}"
+        reason = reason_of_choice(chosen, means, words)
     if not enough:
         reason += f"; vector was not considered, it wants {MIN_CLASS_RECORDS} records of each class"
     if kind not in ("auto", *CLASS_KINDS):
         reason += f"; {kind.replace('_', '-')}, the configured kind, is for two classes"
     return ClassCalibratorChoice(fit_class_kind(logits, labels, chosen), reason, means)
-
-
-def _against(chosen: ClassKind, means: dict[str, float]) -> str:
-    """Compare the chosen kind with the best and with simpler kinds, in words."""
-    best = min(means, key=lambda name: means[name])
-    if chosen != best:
-        return f"; {best} has {means[best]:.3f}, which is within one standard error, and a tie goes to the simpler"
-    return (
-        ", the lowest of all kinds" if chosen == "none" else ", more than one standard error below every simpler kind"
-    )
 
 
 def _folds(
@@ -97,11 +89,7 @@ def _folds(
         return np.zeros(0, dtype=np.int64)
     highest = np.zeros(int(groups.max()) + 1, dtype=np.int64)
     np.maximum.at(highest, groups, labels)
-    order = rng.permutation(len(highest))
-    order = order[np.argsort(highest[order], kind="stable")]
-    fold_of_group = np.empty(len(highest), dtype=np.int64)
-    fold_of_group[order] = np.arange(len(highest)) % folds
-    return fold_of_group[groups]
+    return deal_groups(groups, highest, folds, rng)
 
 
 def _held_out(

@@ -31,6 +31,11 @@ class Decision:
     tone: str
 
 
+_NO_ESTIMATE = Decision(
+    "No estimate", "The model reproduces a faulty protocol for study. Its score says nothing about a patient.", "void"
+)
+
+
 @dataclass(frozen=True)
 class Limits:
     """Quality and limits of the model, as found by its run.
@@ -82,11 +87,7 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
             "The run was extended and not recalibrated. The probability is uncalibrated and supports no decision.",
             "void",
         ),
-        "no estimate": Decision(
-            "No estimate",
-            "The model reproduces a faulty protocol for study. Its score says nothing about a patient.",
-            "void",
-        ),
+        "no estimate": _NO_ESTIMATE,
     }
     few = "The run had too few validation records of one class to know the error rate of a decision."
     return decisions.get(answer["decision"], Decision("No decision", few, "open"))
@@ -108,11 +109,7 @@ def _decision_of_classes(answer: Mapping[str, Any], confidence: float | None) ->
             "This patient resembles the validation records of no class, so there is no decision.",
             "open",
         ),
-        "no estimate": Decision(
-            "No estimate",
-            "The model reproduces a faulty protocol for study. Its score says nothing about a patient.",
-            "void",
-        ),
+        "no estimate": _NO_ESTIMATE,
     }
     few = "The run had too few validation records to know the error rate of a decision."
     return decisions.get(answer["decision"], Decision("No decision", few, "open"))
