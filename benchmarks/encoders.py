@@ -35,7 +35,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cached_ecgs import read_cached
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.read_any import read_any
 from cardiograph.encoders.ecg_network import EcgNetwork, ecg_network
 from cardiograph.encoders.leads_input import INPUT_SHAPE, leads_input

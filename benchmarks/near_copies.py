@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.errors import PageError
 from cardiograph.imaging.grid import select_view
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, near_copy_pairs, perceptual_hash

@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from cardiograph.artifacts.bundle import BundleFacts, ModelBundle, Reference
-from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
+from cardiograph.artifacts.bundle import BundleFacts, ModelBundle
+from cardiograph.artifacts.reference import Reference
+from cardiograph.config import GraphConfig, ModelConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import NodeFeatures
 from cardiograph.features.fusion import Fusion
 from cardiograph.features.scaler import ClinicalScaler

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.errors import PageError
 from cardiograph.imaging.ecg_check import EcgEvidence, ecg_evidence, not_an_ecg
 from cardiograph.imaging.grid import select_view

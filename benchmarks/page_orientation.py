@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.draw.paper import draw_page
 from cardiograph.ecg.draw.scan import draw_scan_style, scan_page
 from cardiograph.errors import PageError

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cached_ecgs import read_cached
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.pages import prepare_ecg, shown_on_page
 from cardiograph.ecg.signal_hash import signal_hash

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from cardiograph import errors
 from cardiograph.cli.app import app, main
-from cardiograph.config import Section, VariableConfig
+from cardiograph.config_reading import Section, VariableConfig
 from cardiograph.ecg.digitize.digitize import REFUSALS
 from cardiograph.ecg.readers.codes import READER_CODES
 from cardiograph.ecg.readers.registry import READERS

@@ -7,7 +7,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from cardiograph.config import VariableConfig
+from cardiograph.config_reading import VariableConfig
 from cardiograph.schema import KNOWN, ClinicalVariable
 
 SEX = VariableConfig(name="sex", categories=("female|f|w", "male|m")).variable()

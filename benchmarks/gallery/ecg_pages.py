@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.draw.paper import SIX_BY_TWO_ROWS, TWELVE_BY_ONE_ROWS, PaperLayout, draw_page
 from cardiograph.ecg.draw.scan import draw_scan_style, scan_page
 from cardiograph.imaging.grid import select_view

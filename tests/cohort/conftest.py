@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError
 
 SHARED = Path(os.environ.get("CARDIOGRAPH_SHARED", Path(__file__).parents[3] / "shared"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cardiograph.cohort.columns import FIXED
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 from cardiograph.schema import KNOWN, KNOWN_VARIABLES
 
 TEXT = (Path(__file__).parents[2] / "docs/how-to/cohort-table.md").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import pytest
 
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 
 ROWS = "patient_id,label,ef\n{},1,0.3\n{},0,0.6\n"
 

@@ -7,7 +7,7 @@ import pytest
 
 from cardiograph.cohort.labels import positive_classes
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError
 
 

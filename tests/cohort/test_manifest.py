@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from cardiograph.cohort.manifest import known_variables, read_cohort
-from cardiograph.config import CohortConfig, VariableConfig, load_config
+from cardiograph.config import load_config
+from cardiograph.config_reading import CohortConfig, VariableConfig
 from cardiograph.errors import CohortError
 from cardiograph.schema import DEFAULT_VARIABLES
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cardiograph.cohort.patients import read_patients
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError
 
 

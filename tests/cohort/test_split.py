@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.split import draw_split, given_split
-from cardiograph.config import CohortConfig, SplitConfig, load_config
+from cardiograph.config import SplitConfig, load_config
+from cardiograph.config_reading import CohortConfig
 from cardiograph.containers import PARTS, Groups
 from cardiograph.errors import CohortError
 from cardiograph.ingest.groups import draw_groups

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cardiograph.cohort import tables
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError
 
 

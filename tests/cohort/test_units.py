@@ -3,7 +3,7 @@
 import pytest
 
 from cardiograph.cohort.manifest import known_variables, read_cohort
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError
 from cardiograph.schema import DEFAULT_VARIABLES, NT_PROBNP
 

@@ -10,7 +10,8 @@ from tests.service.web.test_routes import Form
 
 from cardiograph.cli.app import main
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.config import CohortConfig, load_config
+from cardiograph.config import load_config
+from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError
 from cardiograph.inference import Predictor
 from cardiograph.service.api.fhir_codes import observations

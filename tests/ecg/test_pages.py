@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg import pages, pdf_pages
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.draw.paper import SIX_BY_TWO_ROWS, TWELVE_BY_ONE_ROWS, PaperLayout, draw_page
 from cardiograph.ecg.draw.scan import ScanStyle, scan_page
 from cardiograph.errors import PageError

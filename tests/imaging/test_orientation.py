@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.draw.paper import SIX_BY_TWO_ROWS, PaperLayout, draw_page
 from cardiograph.imaging.ecg_check import find_traces
 from cardiograph.imaging.grid import select_view

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from cardiograph.artifacts.cache import PageCache
-from cardiograph.config import PagesConfig, load_config
+from cardiograph.config import load_config
+from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.ecg import pages
 from cardiograph.ecg.ecg import Ecg

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cardiograph.artifacts.cache import PageCache
-from cardiograph.config import EncoderConfig, PagesConfig, RunConfig
+from cardiograph.config import EncoderConfig, RunConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import PageError
 from cardiograph.imaging.prepare import page_remarks, prepare_page, refusal

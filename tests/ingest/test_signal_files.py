@@ -9,7 +9,8 @@ from PIL import Image
 
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.cli.app import main
-from cardiograph.config import EncoderConfig, PagesConfig, RunConfig, load_config
+from cardiograph.config import EncoderConfig, RunConfig, load_config
+from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS

@@ -18,8 +18,10 @@ from safetensors.torch import load, save
 from cardiograph.artifacts import files
 from cardiograph.artifacts.checked import NAME, CheckedFiles, OpenFile, sealed
 from cardiograph.artifacts.maps import MapVerdict
-from cardiograph.config import GraphConfig, ModelConfig, PagesConfig
-from cardiograph.containers import IvfIndex, NodeFeatures
+from cardiograph.artifacts.reference import Reference
+from cardiograph.config import GraphConfig, ModelConfig
+from cardiograph.config_reading import PagesConfig
+from cardiograph.containers import NodeFeatures
 from cardiograph.ecg.pages import Needs
 from cardiograph.encoders.engine import EncoderFacts, Engine
 from cardiograph.errors import RunError
@@ -36,45 +38,6 @@ SCHEMA = 4
 
 DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 """Exceptions raised if the parts of a bundle have unexpected content or do not fit together."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The reference records: possible neighbours of a query, with the keys that show whether a query is one of them.
-
-    Args:
-        features: [reference, features] float32 fused node features.
-        present: [reference, blocks] bool, whether a record has a block.
-        places: [reference, coordinates] float32 cross-fitted coordinates in a fitted space; None if the space is
-            computed from the features.
-        states: For each layer of the network, [reference, width] float32 input states; the first are the features.
-        degree: [reference] float32 number of neighbours + 1.
-        labels: [reference] int64 labels from 0, or -1.
-        clinical: [reference, variables] float64 values in their units, NaN where missing.
-        groups: [reference] int64 group numbers.
-        record_ids: [reference] names.
-        patient_ids: [reference] names, empty where not given.
-        pixel_hashes: [reference] hex, empty without a page.
-        perceptual_hashes: [reference, bytes] uint8; no columns without pages.
-        lists: IVF index of the neighbour search; None if the search is exact.
-    """
-
-    features: NDArray[np.float32]
-    present: NDArray[np.bool_]
-    places: NDArray[np.float32] | None
-    states: tuple[NDArray[np.float32], ...]
-    degree: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    clinical: NDArray[np.float64]
-    groups: NDArray[np.int64]
-    record_ids: tuple[str, ...]
-    patient_ids: tuple[str, ...]
-    pixel_hashes: tuple[str, ...]
-    perceptual_hashes: NDArray[np.uint8]
-    lists: IvfIndex | None = None
-
-    def __len__(self) -> int:
-        return len(self.features)
 
 
 @dataclass(frozen=True)
@@ -224,17 +187,12 @@ class ModelBundle:
             engine: Engine of the encoder, whose files are written too; None without pages.
         """
         (folder / NAME).unlink(missing_ok=True)
-        lists, written = self.reference.lists, ["model.safetensors", "fusion.safetensors", "space.safetensors"]
+        written = ["model.safetensors", "fusion.safetensors", "space.safetensors"]
         tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
         files.write_bytes(folder / "model.safetensors", save(tensors))
         files.write_arrays(folder / "fusion.safetensors", self.fusion.arrays())
         files.write_arrays(folder / "space.safetensors", self.space.arrays())
-        files.write_arrays(folder / "reference.safetensors", _reference_arrays(self.reference))
-        files.write_json(folder / "reference.json", {name: list(getattr(self.reference, name)) for name in _NAMES})
-        written += ["reference.safetensors", "reference.json"]
-        if lists is not None:
-            files.write_arrays(folder / _LISTS, {name: getattr(lists, name) for name in _LIST_ARRAYS})
-            written.append(_LISTS)
+        written += self.reference.write(folder)
         for name, content in ({} if engine is None else engine.contents()).items():
             files.write_bytes(folder / name, content)
             written.append(name)
@@ -255,7 +213,7 @@ class ModelBundle:
 
     def _facts(self) -> dict[str, Any]:
         """Return the part of ``bundle.json`` that never changes."""
-        served, lists = self.served, self.reference.lists
+        served = self.served
         return {
             "schema": SCHEMA,
             "model": served.model.model_dump(mode="json"),
@@ -273,8 +231,7 @@ class ModelBundle:
             "fusion": self.fusion.recorded(),
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
             "measurement_scaler": None if self.measurement_scaler is None else self.measurement_scaler.to_dict(),
-            "states": len(self.reference.states),
-            "lists": None if lists is None else {name: getattr(lists, name) for name in _LIST_FACTS},
+            **self.reference.facts(),
         }
 
     def _write_renewable(self, folder: Path) -> dict[str, Any]:
@@ -324,7 +281,7 @@ class ModelBundle:
         fusion = Fusion.restore(checked.arrays("fusion.safetensors"), facts["fusion"])
         scaler = None if facts["scaler"] is None else _scaler(facts["scaler"])
         measured = facts.get("measurement_scaler")  # older bundles have none
-        reference = _read_reference(checked, facts)
+        reference = Reference.read(checked, facts)
         classes = served.class_count
         network = build(served.model.name, reference.features.shape[1], served.model, classes=classes)
         try:
@@ -378,6 +335,9 @@ def _reason(error: Exception) -> str:
     return f"{text} is missing" if isinstance(error, KeyError) else text.splitlines()[0][:200]
 
 
+_RENEWABLE = ("uncertainty.", "maps.")
+
+
 def _write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write ``bundle.json`` and remove files of an earlier recalibration."""
     files.write_json(folder / NAME, sealed(facts))
@@ -393,45 +353,3 @@ def _write_named(folder: Path, name: str, content: bytes, digests: dict[str, str
     files.write_bytes(folder / name, content)
     digests[name] = digest
     return name
-
-
-_ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
-_LISTS = "lists.safetensors"
-_RENEWABLE = ("uncertainty.", "maps.")
-_LIST_ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
-_LIST_FACTS = ("probes", "recall", "sampled", "raised")
-_NAMES = ("record_ids", "patient_ids", "pixel_hashes")
-
-
-def _read_reference(checked: CheckedFiles, content: Mapping[str, Any]) -> Reference:
-    arrays, names = checked.arrays("reference.safetensors"), checked.json("reference.json")
-    later = [arrays.pop(f"state_{depth}") for depth in range(1, content["states"])]
-    states = (arrays["features"], *later) if content["states"] else ()
-    fields: dict[str, Any] = {"places": None, **arrays, "present": arrays["present"].astype(bool), "states": states}
-    fields |= {name: tuple(names[name]) for name in _NAMES}
-    if content["lists"] is not None:
-        of_lists: dict[str, Any] = {**checked.arrays(_LISTS), **content["lists"]}
-        fields["lists"] = IvfIndex(**of_lists)
-    reference = Reference(**fields)
-    _check_lengths(reference)
-    return reference
-
-
-def _check_lengths(reference: Reference) -> None:
-    """Raise ValueError unless every part has one row for each reference record."""
-    parts = [*_ARRAYS, *_NAMES, "present", *(() if reference.places is None else ("places",))]
-    lengths = {name: len(getattr(reference, name)) for name in parts}
-    lengths |= {f"state_{depth}": len(state) for depth, state in enumerate(reference.states)}
-    for name, length in lengths.items():
-        if length != len(reference):
-            message = f"{name} has {length} rows, features have {len(reference)}"
-            raise ValueError(message)
-
-
-def _reference_arrays(reference: Reference) -> dict[str, NDArray[Any]]:
-    arrays = {name: getattr(reference, name) for name in _ARRAYS}
-    arrays["present"] = reference.present.astype(np.uint8)
-    if reference.places is not None:
-        arrays["places"] = reference.places
-    later = enumerate(reference.states[1:], start=1)  # the first states are the features
-    return arrays | {f"state_{depth}": state for depth, state in later}

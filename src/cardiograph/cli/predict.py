@@ -7,7 +7,6 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ import typer
 
 from cardiograph.cli.explain import show_explanation
 from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
+from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions
 from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError, PartialError, ServiceError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cardiograph.client import ServiceClient
-    from cardiograph.config import CohortConfig
+    from cardiograph.config_reading import CohortConfig
     from cardiograph.containers import Prediction, Query
     from cardiograph.explain import Explanation
     from cardiograph.progress import Progress
@@ -37,39 +37,6 @@ MAX_KEY_BYTES = 4096
 
 NAMED_VALUES = ("ef", "bnp", "nyha", "sbp", "age")
 """Clinical variables that have an option of their own."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PatientOptions:
-    """Options that describe a single patient."""
-
-    ecg: Annotated[Path | None, typer.Option(help="The patient's ECG: image of a page, or file of signals.")] = None
-    ef: Annotated[float | None, typer.Option(help="Ejection fraction as a fraction, 0.05-0.90.")] = None
-    bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None
-    nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None
-    sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None
-    age: Annotated[float | None, typer.Option(help="Age, years.")] = None
-    value: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=NUMBER of another variable, or NAME=WORD of a categorical one. Repeatable."),
-    ] = None
-    patient_id: Annotated[
-        str | None,
-        typer.Option(help="The patient's id in the cohort; reference records of the same patient are left out."),
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplanationOptions:
-    """Whether the prediction is explained, and for which class."""
-
-    explained: Annotated[
-        bool, typer.Option("--explain", help="Also show the effects of values, page and similar records.")
-    ] = False
-    of_class: Annotated[
-        str | None,
-        typer.Option("--class", help="With --explain: the class to explain.", show_default="the most likely one"),
-    ] = None
 
 
 @with_options
@@ -287,7 +254,7 @@ def _cohort_config(model: Mapping[str, Any]) -> CohortConfig:
     """Return the settings for a table with the clinical variables that the service lists for its model."""
     from pydantic import ValidationError
 
-    from cardiograph.config import CohortConfig, VariableConfig
+    from cardiograph.config_reading import CohortConfig, VariableConfig
 
     try:
         variables = [

@@ -39,7 +39,8 @@ from cardiograph.cohort.measurements import (
     read_values,
 )
 from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
-from cardiograph.config import UNNAMED_OUTCOME, CohortConfig, OutcomeConfig, OutcomeKind
+from cardiograph.config import UNNAMED_OUTCOME, OutcomeConfig, OutcomeKind
+from cardiograph.config_reading import CohortConfig
 from cardiograph.containers import Cohort, Origin, identifier
 from cardiograph.errors import CohortError, Issue
 from cardiograph.issue_groups import counted

@@ -23,7 +23,7 @@ from cardiograph.cohort.cells import (
 )
 from cardiograph.cohort.columns import option
 from cardiograph.cohort.tables import Cell
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import Issue
 from cardiograph.schema import NT_PROBNP, ClinicalVariable
 

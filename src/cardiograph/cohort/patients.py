@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cardiograph.cohort.manifest import draft_cohort, headline
-from cardiograph.config import CohortConfig
+from cardiograph.config_reading import CohortConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import CohortError, Issue
 

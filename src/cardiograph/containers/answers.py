@@ -37,7 +37,7 @@ DECISIONS = {
     "no estimate": "none: the model reproduces a faulty protocol, so its score means nothing for a patient",
     "too few": "none: too few validation records to say how sure this is",
     "one class": "one class: all others can be ruled out",
-    "several classes": "several classes: they cannot be told apart at the known error rate",
+    "several classes": "several classes: none of them can be ruled out at the known error rate",
     "unlike all": "unlike all: the patient differs from the validation records of every class",
 }
 """Decisions with their explanation; ``positive`` and ``negative`` need none."""

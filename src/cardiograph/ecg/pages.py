@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.draw.paper import STANDARD_ROWS, PaperLayout, draw_page
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS

@@ -7,11 +7,11 @@ import hashlib
 import itertools
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -367,3 +367,17 @@ def probe_input(shape: tuple[int, ...]) -> NDArray[np.float32]:
     if len(shape) == 2:
         values[shape[0] // 2 :] = 1  # masks of the leads: everything was recorded
     return values
+
+
+def drift(found: NDArray[np.floating[Any]], expected: NDArray[np.float64]) -> float:
+    """Return the largest difference of an embedding from the expected one, relative to the largest expected value."""
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def embed_present(engine: Engine, inputs: Sequence[NDArray[np.float32] | None], width: int) -> NDArray[np.float32]:
+    """Return [inputs, width] embeddings, NaN where there is no input."""
+    found = np.full((len(inputs), width), np.nan, np.float32)
+    rows = [row for row, each in enumerate(inputs) if each is not None]
+    for row, embedding in zip(rows, engine.run(each for each in inputs if each is not None), strict=True):
+        found[row] = embedding
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.pages import LEADS_VERSION
 from cardiograph.imaging.prepare import preparation
 from cardiograph.registry import Reads

@@ -17,7 +17,7 @@ from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.measure.delineate import delineate
 from cardiograph.ecg.resample import resample
 from cardiograph.encoders.ecg_network import ecg_network
-from cardiograph.encoders.engine import TorchEngine, probe_input
+from cardiograph.encoders.engine import TorchEngine, drift, probe_input
 from cardiograph.encoders.leads_input import (
     BEAT,
     BEAT_SAMPLES,
@@ -132,7 +132,7 @@ def differentiable_network(case: ExplainedCase) -> nn.Module:
     with torch.no_grad():
         example = torch.from_numpy(probe_input(INPUT_SHAPE)).double()
         found = network(example[None])[0].numpy()
-    if found.shape != expected.shape or np.abs(found - expected).max() > _SAME_NETWORK * np.abs(expected).max():
+    if found.shape != expected.shape or drift(found, expected) > _SAME_NETWORK:
         message = (
             "a map of the leads needs gradients, which the engine openvino does not compute, and the weights of this "
             "model are not those that cardiograph ships; repeat the run with --engine torch"

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.bundle import ModelBundle, Reference
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.reference import Reference
 from cardiograph.containers import NodeFeatures, SearchPoints
 from cardiograph.errors import CohortError, Issue
 from cardiograph.external.match_records import Where

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.hashing import percentiles
 

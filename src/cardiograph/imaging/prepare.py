@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.ecg_check import GATE_VERSION, find_traces, not_an_ecg, trace_evidence
 from cardiograph.imaging.grid import PAGE_VERSION, Box, select_view

@@ -23,7 +23,7 @@ from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction, 
 from cardiograph.containers.answers import Query
 from cardiograph.containers.readings import Readings
 from cardiograph.ecg.pages import read_options
-from cardiograph.encoders.engine import Engine, load_engine, probe
+from cardiograph.encoders.engine import Engine, drift, embed_present, load_engine, probe
 from cardiograph.encoders.preparation import encoder_preparation
 from cardiograph.encoders.readings import reading_heads
 from cardiograph.errors import EngineError, InputError, RunError
@@ -106,16 +106,16 @@ class Predictor:
             raise EngineError(message)
         try:
             engine = None if bundle.served.encoder is None else load_engine(checked, bundle.served.encoder)
-            drift = 0.0 if engine is None else _drift(engine, np.array(bundle.served.probe))
+            moved = 0.0 if engine is None else drift(probe(engine), np.array(bundle.served.probe))
             loaded = cls(bundle, engine)
             loaded._score_anyone()
         except DAMAGE as error:
             reason = str(error).partition("\n")[0][:200] or type(error).__name__
             message = f"{run}: the parts of its model do not fit ({reason}); make the run again"
             raise RunError(message) from error
-        if not drift <= PROBE_TOLERANCE:
+        if not moved <= PROBE_TOLERANCE:
             message = (
-                f"{run}: the encoder computes different numbers here than where the model was made (by {drift:.1e} of "
+                f"{run}: the encoder computes different numbers here than where the model was made (by {moved:.1e} of "
                 "the scale); use the machine and versions of the run, or make the run again here"
             )
             raise EngineError(message)
@@ -140,7 +140,7 @@ class Predictor:
         """Return the same predictor with other settings for reading ECG files.
 
         Args:
-            settings: Keys of :class:`cardiograph.config.PagesConfig`, such as ``rate`` for files that state none.
+            settings: Keys of :class:`cardiograph.config_reading.PagesConfig`, such as ``rate`` for files that state none.
 
         Raises:
             ConfigError: If a setting is unknown or not allowed.
@@ -242,7 +242,7 @@ class Predictor:
         reads = "page" if served.encoder is None else served.encoder.reads
         inputs = [patient.input(reads) for patient in read]
         return Queries(
-            image=None if self._engine is None else _embedded(self._engine, inputs, served.embedding_width),
+            image=None if self._engine is None else embed_present(self._engine, inputs, served.embedding_width),
             clinical=np.array([patient.values for patient in read]).reshape(len(read), -1),
             patient_ids=[query.patient_id for query in queries],
             pixel_hashes=[None if page is None else page.pixel_hash for page in pages],
@@ -383,20 +383,6 @@ class Predictor:
         if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
             return None
         return NearDuplicateIndex(hashes if len(self._paged) == len(hashes) else hashes[self._paged])
-
-
-def _drift(engine: Engine, expected: NDArray[np.float64]) -> float:
-    """Return the largest difference between an engine's probe and the expected one, relative to its largest value."""
-    return float(np.abs(probe(engine) - expected).max() / np.abs(expected).max())
-
-
-def _embedded(engine: Engine, inputs: Sequence[NDArray[np.float32] | None], width: int) -> NDArray[np.float32]:
-    """Return [inputs, width] embeddings, NaN where there is no input."""
-    found = np.full((len(inputs), width), np.nan, np.float32)
-    rows = [row for row, each in enumerate(inputs) if each is not None]
-    for row, embedding in zip(rows, engine.run(each for each in inputs if each is not None), strict=True):
-        found[row] = embedding
-    return found
 
 
 def _rows_by(keys: Iterable[str | int]) -> dict[str | int, list[int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.ecg.packed import pack, unpack

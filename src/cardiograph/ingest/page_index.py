@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.page_places import page_issue
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.packed import pack, unpack

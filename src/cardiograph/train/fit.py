@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.bundle import BundleFacts, ModelBundle, Reference
+from cardiograph.artifacts.bundle import BundleFacts, ModelBundle
+from cardiograph.artifacts.reference import Reference
 from cardiograph.config import RunConfig
 from cardiograph.containers import (
     TRAIN,

@@ -7,7 +7,7 @@ import pytest
 from tests.service.conftest import picture
 
 from cardiograph.cli.app import main
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.pages import page_content
 from cardiograph.ecg.writers import ecg_files

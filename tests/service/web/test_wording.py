@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.service.conftest import picture
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.errors import PageError
 from cardiograph.service.web.form import FormInput, parse_form, refilled_form
 from cardiograph.service.web.images import HEAT_COLOUR, heat, scan

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.measure.measure import measure

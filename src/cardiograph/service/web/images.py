@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from cardiograph.config import PagesConfig
+from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.pages import read_any_page
 from cardiograph.imaging.reading import DecodedPage
 from cardiograph.inference import Query

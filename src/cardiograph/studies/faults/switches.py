@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from cardiograph.config import RunConfig, Section, load_config
+from cardiograph.config import RunConfig, load_config
+from cardiograph.config_reading import Section
 from cardiograph.errors import ConfigError
 
 

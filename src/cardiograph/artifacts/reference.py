@@ -1,0 +1,115 @@
+"""Reference records of a bundle, and their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts import files
+from cardiograph.artifacts.checked import CheckedFiles
+from cardiograph.containers import IvfIndex
+
+_TABLE, _KEYS, _LISTS = "reference.safetensors", "reference.json", "lists.safetensors"
+_ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
+_NAMES = ("record_ids", "patient_ids", "pixel_hashes")
+_LIST_ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
+_LIST_FACTS = ("probes", "recall", "sampled", "raised")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference records: possible neighbours of a query, with the keys that show whether a query is one of them.
+
+    Args:
+        features: [reference, features] float32 fused node features.
+        present: [reference, blocks] bool, whether a record has a block.
+        places: [reference, coordinates] float32 cross-fitted coordinates in a fitted space; None if the space is
+            computed from the features.
+        states: For each layer of the network, [reference, width] float32 input states; the first are the features.
+        degree: [reference] float32 number of neighbours + 1.
+        labels: [reference] int64 labels from 0, or -1.
+        clinical: [reference, variables] float64 values in their units, NaN where missing.
+        groups: [reference] int64 group numbers.
+        record_ids: [reference] names.
+        patient_ids: [reference] names, empty where not given.
+        pixel_hashes: [reference] hex, empty without a page.
+        perceptual_hashes: [reference, bytes] uint8; no columns without pages.
+        lists: IVF index of the neighbour search; None if the search is exact.
+    """
+
+    features: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    places: NDArray[np.float32] | None
+    states: tuple[NDArray[np.float32], ...]
+    degree: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    clinical: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    record_ids: tuple[str, ...]
+    patient_ids: tuple[str, ...]
+    pixel_hashes: tuple[str, ...]
+    perceptual_hashes: NDArray[np.uint8]
+    lists: IvfIndex | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the part of ``bundle.json`` that :meth:`read` needs."""
+        lists = self.lists
+        of_lists = None if lists is None else {name: getattr(lists, name) for name in _LIST_FACTS}
+        return {"states": len(self.states), "lists": of_lists}
+
+    def write(self, folder: Path) -> list[str]:
+        """Write the records to files, and return the names of these."""
+        files.write_arrays(folder / _TABLE, self._arrays())
+        files.write_json(folder / _KEYS, {name: list(getattr(self, name)) for name in _NAMES})
+        if self.lists is None:
+            return [_TABLE, _KEYS]
+        files.write_arrays(folder / _LISTS, {name: getattr(self.lists, name) for name in _LIST_ARRAYS})
+        return [_TABLE, _KEYS, _LISTS]
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays["present"] = self.present.astype(np.uint8)
+        if self.places is not None:
+            arrays["places"] = self.places
+        later = enumerate(self.states[1:], start=1)  # the first states are the features
+        return arrays | {f"state_{depth}": state for depth, state in later}
+
+    @classmethod
+    def read(cls, checked: CheckedFiles, content: Mapping[str, Any]) -> Self:
+        """Read the records from files whose checksums were compared.
+
+        Args:
+            checked: Files of the bundle.
+            content: ``bundle.json``, with :meth:`facts`.
+
+        Raises:
+            ValueError: If a part has another number of rows than the others.
+        """
+        arrays, names = checked.arrays(_TABLE), checked.json(_KEYS)
+        later = [arrays.pop(f"state_{depth}") for depth in range(1, content["states"])]
+        states = (arrays["features"], *later) if content["states"] else ()
+        fields: dict[str, Any] = {"places": None, **arrays, "present": arrays["present"].astype(bool), "states": states}
+        fields |= {name: tuple(names[name]) for name in _NAMES}
+        if content["lists"] is not None:
+            of_lists: dict[str, Any] = {**checked.arrays(_LISTS), **content["lists"]}
+            fields["lists"] = IvfIndex(**of_lists)
+        reference = cls(**fields)
+        reference._check_lengths()
+        return reference
+
+    def _check_lengths(self) -> None:
+        parts = [*_ARRAYS, *_NAMES, "present", *(() if self.places is None else ("places",))]
+        lengths = {name: len(getattr(self, name)) for name in parts}
+        lengths |= {f"state_{depth}": len(state) for depth, state in enumerate(self.states)}
+        for name, length in lengths.items():
+            if length != len(self):
+                message = f"{name} has {length} rows, features have {len(self)}"
+                raise ValueError(message)

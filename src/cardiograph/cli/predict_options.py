@@ -1,0 +1,42 @@
+"""Options of ``cardiograph predict`` that describe a patient, and what is shown of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatientOptions:
+    """Options that describe a single patient."""
+
+    ecg: Annotated[Path | None, typer.Option(help="The patient's ECG: image of a page, or file of signals.")] = None
+    ef: Annotated[float | None, typer.Option(help="Ejection fraction as a fraction, 0.05-0.90.")] = None
+    bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None
+    nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None
+    sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None
+    age: Annotated[float | None, typer.Option(help="Age, years.")] = None
+    value: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=NUMBER of another variable, or NAME=WORD of a categorical one. Repeatable."),
+    ] = None
+    patient_id: Annotated[
+        str | None,
+        typer.Option(help="The patient's id in the cohort; reference records of the same patient are left out."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationOptions:
+    """Whether the prediction is explained, and for which class."""
+
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Also show the effects of values, page and similar records.")
+    ] = False
+    of_class: Annotated[
+        str | None,
+        typer.Option("--class", help="With --explain: the class to explain.", show_default="the most likely one"),
+    ] = None
