@@ -11,7 +11,6 @@ of the scores of all held-out predictions, with intervals from resampled patient
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,8 @@ import torch
 from cardiograph.config import ModelConfig
 from cardiograph.graph.exact import nearest
 from cardiograph.models.neighbour_table import NeighbourTable
+from cardiograph.public_cohorts.files import number, read_cells
+from cardiograph.public_cohorts.music import EVENTS
 from cardiograph.survival.cox import absolute_risk, choose_cox
 from cardiograph.survival.curves import all_once, cumulative_incidence, numbers_at_risk, resample
 from cardiograph.survival.heads import SurvivalExamples, train_survival
@@ -40,19 +41,19 @@ ECG = (*range(59, 69), *range(71, 80), *range(81, 90))
 CODED = {13, 19, 53, 59, 68, 71, 83, 85}
 SKEWED = {27, 28, 29, 31, 32, 33, 39, 43, 44, 45, 76, 77, 82}
 ABSENT = {61: 999.0, 82: 999.0}
+CARDIAC = [float(code) for code in EVENTS["cardiac-death"]]
 K, FOLDS, RESAMPLES, SEED = 10, 5, 500, 17
 CONFIG = ModelConfig(width=32, members=4, epochs=100, patience=15, learning_rate=3e-3)
 
 
 def cells(shared: Path) -> tuple[list[str], np.ndarray]:
     """Return the names of the columns and [patients, columns] values, NaN where empty or coded as absent."""
-    with (shared / "data/music/subject-info.csv").open(encoding="latin-1", newline="") as file:
-        names, *rows = csv.reader(file, delimiter=";")
+    names, *rows = read_cells(shared / "data/music/subject-info.csv", separator=";", encoding="latin-1")
     values = np.full((len(rows), len(names)), np.nan)
     for i, row in enumerate(rows):
         for j in {1, 3, 4, *FIVE, *CLINICAL, *ECG}:
-            text = row[j].strip().replace(",", ".").lstrip(">")
-            values[i, j] = float(text) if text else np.nan
+            found = number(row[j].lstrip(">"))
+            values[i, j] = np.nan if found is None else found
     for column, code in ABSENT.items():
         values[values[:, column] == code, column] = np.nan
     return names, values
@@ -61,7 +62,7 @@ def cells(shared: Path) -> tuple[list[str], np.ndarray]:
 def outcomes(values: np.ndarray) -> dict[str, SurvivalOutcome]:
     """All-cause and cardiac death; an empty or 0 cause is a survivor, a transplant or a patient lost to follow-up."""
     cause = np.nan_to_num(values[:, 4])
-    codes = {"all_cause": cause > 0, "cardiac": np.where(np.isin(cause, (3, 6, 7)), 1, 2 * (cause > 0))}
+    codes = {"all_cause": cause > 0, "cardiac": np.where(np.isin(cause, CARDIAC), 1, 2 * (cause > 0))}
     return {name: survival_outcome(values[:, 1], code.astype(float)) for name, code in codes.items()}
 
 
