@@ -12,7 +12,7 @@ from cardiograph.graph.exact import nearest
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.survival.cox import absolute_risk, choose_cox, fit_cox, log_likelihood
 from cardiograph.survival.curves import censoring, cumulative_incidence, numbers_at_risk, resample, survival
-from cardiograph.survival.heads import SurvivalExamples, train_survival
+from cardiograph.survival.heads import SurvivalExamples, discrete_loss, train_survival
 from cardiograph.survival.outcome import SurvivalOutcome, survival_outcome
 from cardiograph.survival.scores import (
     auroc_at,
@@ -143,6 +143,19 @@ def test_predictions_beat_the_marginal_curve_and_turned_ones_do_not(cohort):
     turned = absolute_risk(x[train] @ fit.coefficients, outcome.at(train), -risk, days=days)
     score = [integrated_brier(outcome.at(test), each, days=days)[0] for each in (mine, none, turned)]
     assert score[0] < score[1] < score[2]
+
+
+def test_discrete_loss_on_paper():
+    """Intervals 0-10 and 10-20; equal hazards of one half make every interval that counts worth log 2."""
+    edges, hazards = np.array([0.0, 10.0, 20.0]), torch.zeros(6, 2)
+    # event in each interval; censored early and late in the second; followed, or ill, beyond the last edge
+    outcome = outcome_of([5, 15, 12, 18, 25, 25], [1, 1, 0, 0, 0, 1])
+    counted = [1, 2, 1, 2, 2, 2]
+    assert float(discrete_loss(hazards, outcome, edges)) == pytest.approx(np.log(2) * np.mean(counted))
+    low = torch.full((6, 2), -5.0)
+    survived = outcome_of([25], [1]), outcome_of([18], [1])
+    beyond, inside = (float(discrete_loss(low[:1], each, edges)) for each in survived)
+    assert beyond < 0.02 < inside
 
 
 @pytest.mark.parametrize("head", ["cox", "discrete"])

@@ -125,10 +125,11 @@ def discrete_loss(logits: Tensor, outcome: SurvivalOutcome, edges: Floats) -> Te
     """Mean negative log likelihood of [n, intervals] hazard logits.
 
     A record counts in each interval that it survived, and in the one with its event. A censored record counts in
-    the interval of its censoring only if it was followed for at least half of it.
+    the interval of its censoring only if it was followed for at least half of it. A record that was followed beyond
+    the last edge survived all intervals, whatever came later.
     """
-    last = np.searchsorted(edges, outcome.time, side="left") - 1
-    had = outcome.event == EVENT
+    last = (np.searchsorted(edges, outcome.time, side="left") - 1).clip(max=len(edges) - 2)
+    had = (outcome.event == EVENT) & (outcome.time <= edges[-1])
     middle = (edges[:-1] + edges[1:]) / 2
     survived = last + (~had & (outcome.time >= middle[last]))
     position = np.arange(len(edges) - 1)
