@@ -65,7 +65,8 @@ def score(page: Page, url: str, record: pd.Series) -> None:
     page.goto(url)
     for name in VALUES:
         page.fill(f"#value-{name}", f"{record[name]:g}")
-    page.set_input_files("#page", record["ecg"])
+    ecg = Path(record["ecg"])
+    page.set_input_files("#page", sorted(ecg.parent.glob(f"{ecg.stem}.*")))  # a WFDB record has two files
     page.click("button[type=submit]")
     page.wait_for_selector("#why .effects", timeout=120_000)
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
