@@ -15,7 +15,7 @@ from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.encoders.weights import build_network, load_weights
 from cardiograph.errors import RunError
 from cardiograph.imaging.prepare import to_input
-from cardiograph.pretrain import distillation
+from cardiograph.pretrain import distillation, training
 from cardiograph.pretrain.distillation import PageHeads, PageStream, as_input
 from cardiograph.pretrain.drawn_pages import random_layout, random_view, shown_part
 from cardiograph.pretrain.stream import SHARES, Scales
@@ -123,7 +123,7 @@ def test_the_command_writes_its_files_and_refuses_another_recipe(tmp_path, tiny)
 
 
 def test_an_interrupted_training_resumes_to_the_same_weights(tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr(distillation, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     recipe = PageRecipe(hearts=6, batch=2)
     whole = distillation.distil(recipe, tmp_path / "whole")
 
