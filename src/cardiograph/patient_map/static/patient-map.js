@@ -7,6 +7,8 @@
   const MISSING = "#9aa3af";
   const PARTS = ["training (reference)", "validation", "test", "new patient"];
   const ROWS = 50;
+  const MANY_RECORDS = 3000; // from here on, records are drawn as squares, pixel by pixel
+  const MANY_LINKS = 15000; // from here on, all links are drawn only while the map rests
 
   function element(name, text, attributes = {}) {
     const made = document.createElement(name);
@@ -34,11 +36,12 @@
     const backwards = map.records.map(() => []);
     map.neighbours.forEach((row, node) => row.forEach((other) => backwards[other].push(node)));
     const view = { x: 0, y: 0, zoom: 1 };
-    let colours = [], chosen = -1, column = columns[0], page = 0, waiting = false;
+    const links = map.neighbours.reduce((sum, row) => sum + row.length, 0);
+    let colours = [], chosen = -1, column = columns[0], page = 0, waiting = false, rest = 0, width = 0, height = 0;
 
-    const size = () => Math.min(canvas.clientWidth, canvas.clientHeight) * 0.47 * view.zoom;
+    const size = () => Math.min(width, height) * 0.47 * view.zoom;
     const toScreen = (node) => [
-      canvas.clientWidth / 2 + (map.x[node] - view.x) * size(), canvas.clientHeight / 2 - (map.y[node] - view.y) * size(),
+      width / 2 + (map.x[node] - view.x) * size(), height / 2 - (map.y[node] - view.y) * size(),
     ];
 
     function spoken(found, node) {
@@ -77,14 +80,57 @@
       }
       const missing = column.values.length - known.length;
       if (missing) entry(MISSING, `not known (${missing})`);
-      entry("transparent", "Filled: reference record. Hollow: validation or test record, never a neighbour itself.");
+      if (count <= MANY_RECORDS) entry("transparent", "Filled: reference record. Hollow: validation or test record, never a neighbour itself.");
       redraw();
     }
 
     function redraw() {
       if (waiting) return;
       waiting = true;
-      requestAnimationFrame(() => { waiting = false; draw(); });
+      clearTimeout(rest);
+      const heavy = part("links").value === "all" && links > MANY_LINKS;
+      requestAnimationFrame(() => { waiting = false; draw(!heavy); });
+      if (heavy) rest = setTimeout(() => draw(true), 300);
+    }
+
+    // the red, green and blue of a colour, as the canvas understands it
+    const known = new Map();
+    function bytes(colour) {
+      if (!known.has(colour)) {
+        context.fillStyle = colour;
+        const hex = context.fillStyle; // browsers give colours as #rrggbb
+        known.set(colour, [1, 3, 5].map((from) => parseInt(hex.slice(from, from + 2), 16)));
+      }
+      return known.get(colour);
+    }
+
+    function squares(scale, radius) {
+      const wide = canvas.width, high = canvas.height, image = context.getImageData(0, 0, wide, high);
+      const pixels = new Uint32Array(image.data.buffer);
+      const half = Math.max(1, Math.round(radius * scale)), reach = size() * scale;
+      const left = wide / 2 - view.x * reach, top = high / 2 + view.y * reach;
+      for (let node = 0; node < count; node += 1) {
+        const x = Math.round(left + map.x[node] * reach), y = Math.round(top - map.y[node] * reach);
+        if (x < -half || y < -half || x >= wide + half || y >= high + half) continue;
+        const [red, green, blue] = bytes(colours[node]);
+        const value = (255 << 24) | (blue << 16) | (green << 8) | red;
+        for (let row = Math.max(0, y - half); row <= Math.min(high - 1, y + half); row += 1) {
+          pixels.fill(value, row * wide + Math.max(0, x - half), row * wide + Math.min(wide, x + half + 1));
+        }
+      }
+      context.putImageData(image, 0, 0);
+    }
+
+    function dot(node, radius, paper, ink) {
+      const [x, y] = toScreen(node), query = map.part[node] > 0;
+      if (x < -9 || y < -9 || x > width + 9 || y > height + 9) return;
+      context.beginPath();
+      context.arc(x, y, node === chosen ? radius + 3 : radius, 0, 7);
+      context.fillStyle = query ? paper : colours[node];
+      context.fill();
+      context.lineWidth = node === chosen ? 3 : query ? 1.8 : 0.6;
+      context.strokeStyle = node === chosen ? ink : query ? colours[node] : paper;
+      context.stroke();
     }
 
     function lines(pairs, colour, width) {
@@ -98,8 +144,9 @@
       context.stroke();
     }
 
-    function draw() {
-      const scale = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+    function draw(withLinks) {
+      const scale = window.devicePixelRatio || 1;
+      [width, height] = [canvas.clientWidth, canvas.clientHeight];
       if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);
@@ -109,34 +156,19 @@
       const style = getComputedStyle(root);
       const paper = style.getPropertyValue("--paper") || "#fff", ink = style.getPropertyValue("--ink") || "#000";
       const shownLinks = part("links").value;
-      if (shownLinks === "all") {
+      if (shownLinks === "all" && withLinks) {
         const pairs = [];
         map.neighbours.forEach((row, node) => row.forEach((other) => pairs.push([node, other])));
-        lines(pairs, "rgba(139,148,161,.3)", 0.6);
+        for (let from = 0; from < pairs.length; from += 2000) lines(pairs.slice(from, from + 2000), "rgba(139,148,161,.3)", 0.6);
       }
+      const radius = Math.min(9, Math.max(1.6, 110 / Math.sqrt(count)) * Math.sqrt(view.zoom));
+      if (count > MANY_RECORDS) squares(scale, radius);
       if (chosen >= 0 && shownLinks !== "none") {
         lines(backwards[chosen].map((other) => [other, chosen]), "rgba(139,148,161,.8)", 1);
         lines(map.neighbours[chosen].map((other) => [chosen, other]), ink, 1.8);
       }
-      const radius = Math.min(9, Math.max(1.6, 110 / Math.sqrt(count)) * Math.sqrt(view.zoom));
-      const square = count > 4000;
-      for (let node = 0; node < count; node += 1) {
-        const [x, y] = toScreen(node);
-        if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
-        if (square && node !== chosen) {
-          context.fillStyle = colours[node];
-          context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
-          continue;
-        }
-        context.beginPath();
-        context.arc(x, y, node === chosen ? radius + 3 : radius, 0, 7);
-        const query = map.part[node] > 0;
-        context.fillStyle = query ? paper : colours[node];
-        context.fill();
-        context.lineWidth = node === chosen ? 3 : query ? 1.8 : 0.6;
-        context.strokeStyle = node === chosen ? ink : query ? colours[node] : paper;
-        context.stroke();
-      }
+      if (count <= MANY_RECORDS) for (let node = 0; node < count; node += 1) dot(node, radius, paper, ink);
+      else if (chosen >= 0) [...map.neighbours[chosen], chosen].forEach((node) => dot(node, radius + 2, paper, ink));
     }
 
     function nearest(event) {
@@ -282,7 +314,7 @@
         if (node >= 0) {
           const [x, y] = toScreen(node);
           tip.textContent = `${map.records[node]}: ${column.title} ${spoken(column, node)}`;
-          tip.style.left = `${Math.min(x + 12, canvas.clientWidth - 180)}px`;
+          tip.style.left = `${Math.min(x + 12, width - 180)}px`;
           tip.style.top = `${Math.max(0, y - 30)}px`;
         }
         return;
