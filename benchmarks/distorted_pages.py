@@ -7,8 +7,10 @@ right if rows, columns, order and strips are those of the page. Each page is a l
 scored, so that a run can be stopped and continued. Prints JSON over the pages of the state file. Usage:
 
     python benchmarks/distorted_pages.py --set own --pages 500 --state own.jsonl [--half development|final] [--seconds 400]
+    python benchmarks/distorted_pages.py --set library --pages 200 --seed 3 --state library-3.jsonl
     python benchmarks/distorted_pages.py --set own --failing --state failing.jsonl
 
+Seed 0 has a half for development. Every other seed draws pages that no one has seen, all of them for a last look.
 `--failing` takes the pages of `benchmarks/failing_pages.csv`: pages of the development half that were not read rightly, with
 the cause that is seen on the picture.
 """
@@ -35,6 +37,10 @@ from printed_pages import DISTORTIONS, HALVES, LAYOUTS, TURNS, Printed, own_page
 Scores = dict
 
 
+PAGES_OF_SEED = 10_000
+"""Page numbers of a seed; those of seed 0 come first."""
+
+
 def own(number: int) -> Printed:
     """Page ``number`` of our own: every layout in turn, each time with the next distortion."""
     distortion = DISTORTIONS[(number + number // len(LAYOUTS)) % len(DISTORTIONS)]
@@ -50,8 +56,8 @@ SETS: dict[str, Callable[[int], Printed]] = {"own": own, "turned": own_turned, "
 
 
 def half_of(number: int) -> str:
-    """Half of a page: the first eight of 16 are for development."""
-    return HALVES[number // len(LAYOUTS) % 2]
+    """Half of a page: of seed 0, the first eight of 16 are for development; no page of another seed is."""
+    return HALVES[number // len(LAYOUTS) % 2] if number < PAGES_OF_SEED else HALVES[1]
 
 
 def scored(name: str, number: int) -> Scores:
@@ -136,6 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=SETS, default="own")
     parser.add_argument("--pages", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0, help="pages of another seed were never seen, 0 to 999")
     parser.add_argument("--half", choices=(*HALVES, "all"), default="all")
     parser.add_argument("--failing", action="store_true", help="the listed failing pages only")
     parser.add_argument("--state", type=Path, help="file with a line for each page; default: results/SET.jsonl")
@@ -144,7 +151,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     path = options.state or Path(__file__).with_name("results") / f"{options.set}.jsonl"
     path.parent.mkdir(exist_ok=True)
-    numbers = failing_numbers(options.set) if options.failing else list(range(options.pages))
+    first = options.seed * PAGES_OF_SEED
+    numbers = failing_numbers(options.set) if options.failing else list(range(first, first + options.pages))
     wanted = [number for number in numbers if options.half in ("all", half_of(number))]
     done = {row["number"] for row in read_state(path, options.set)}
     run(options.set, [number for number in wanted if number not in done], path, options.seconds)

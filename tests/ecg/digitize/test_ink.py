@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cardiograph.ecg.digitize.ink import Mask, find_ink, has_dark_grid
+from cardiograph.ecg.digitize.ink import Mask, find_ink, has_black_grid, has_dark_grid, part_boxes
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
 
 COLUMNS = np.arange(40, 760)
@@ -44,6 +44,32 @@ def test_a_wave_as_pale_as_a_dark_grid_is_found_once_the_grid_is_taken_out() -> 
 
 def test_a_pale_grid_is_left_alone() -> None:
     assert not has_dark_grid(wave_on_paper(grid=215, pen=40), None)
+
+
+def test_on_a_black_and_white_copy_a_stroke_on_a_line_of_the_grid_is_told_by_its_width() -> None:
+    pixels = np.full((400, 800, 3), 255, np.uint8)
+    for offset in range(3):
+        pixels[offset::BIG_SQUARE] = pixels[:, offset::BIG_SQUARE] = 0
+    for offset in range(6):
+        pixels[HEIGHTS + offset, COLUMNS] = 0
+    spike = slice(40, 160), slice(398, 405)
+    pixels[spike] = 0
+    assert has_black_grid(pixels, None)
+    whole = find_ink(pixels, without_grid=True).whole
+    assert whole[spike].mean() > 0.9
+    assert whole[HEIGHTS + 2, COLUMNS].mean() > 0.95
+    for offset in range(-1, 7):
+        whole[HEIGHTS + offset, COLUMNS] = 0
+    whole[spike] = whole[:30] = whole[:, :30] = 0
+    # of the grid, only specks where two lines cross
+    assert max(max(box[2:]) for box in part_boxes(whole)) <= PIXELS_PER_MM
+
+
+@pytest.mark.parametrize("thing", ["none", "bar", "table"])
+def test_a_coloured_grid_is_not_black_even_next_to_a_bar_or_a_table(thing: str) -> None:
+    pixels = wave_on_paper(grid=130, pen=60)
+    pixels[{"none": slice(0, 0), "bar": slice(300, 360), "table": slice(320, None)}[thing]] = 20
+    assert not has_black_grid(pixels, None)
 
 
 @pytest.mark.parametrize("thing", ["bar", "shadow", "table"])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cardiograph.ecg.digitize.calibration import gain_of
 from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
-from cardiograph.ecg.digitize.ink import find_ink, has_dark_grid
+from cardiograph.ecg.digitize.ink import find_ink, has_black_grid, has_dark_grid
 from cardiograph.ecg.digitize.labels import erase, read_labels
 from cardiograph.ecg.digitize.layout import SINGLE, Layout, without_wander
 from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
@@ -101,9 +101,10 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
         EcgError: If the page cannot be read as leads; the issue has one of the codes of :data:`REFUSALS`.
     """
     rectified = rectify(page, name=name)
-    first, refusal = _tried(rectified, name)
-    if _confidence(first) < SURE_CONFIDENCE and has_dark_grid(rectified.pixels, rectified.grid):
-        again, _ = _tried(rectified, name, without_grid=True)
+    black = has_black_grid(rectified.pixels, rectified.grid)
+    first, refusal = _tried(rectified, name, without_grid=black)
+    if _confidence(first) < SURE_CONFIDENCE and (black or has_dark_grid(rectified.pixels, rectified.grid)):
+        again, _ = _tried(rectified, name, without_grid=not black)
         first = again if _confidence(again) > max(_confidence(first), TURNED_CONFIDENCE) else first
     sure = first is not None and is_sure(first.layout)
     named = first is not None and (first.layout.named >= UPRIGHT_NAMES or SINGLE in first.layout.name)
