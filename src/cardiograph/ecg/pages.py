@@ -33,6 +33,7 @@ from cardiograph.ecg.readers.wfdb import record_files
 from cardiograph.ecg.signal_hash import signal_hash
 from cardiograph.errors import ConfigError, EcgError, Issue, PageError
 from cardiograph.imaging.grid import Box, crop, find_grid, select_view
+from cardiograph.imaging.hashing import HASH_BYTES
 from cardiograph.imaging.prepare import UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
 from cardiograph.regular_files import open_regular, read_regular
@@ -102,8 +103,8 @@ class EcgFile:
 
     Args:
         page: The page. Its ``doubt`` is the judgement of the digitiser if leads alone are needed, else that of the ECG
-            check. If leads were read, the perceptual hash is theirs, so that a scan and the recording that it shows
-            count as copies.
+            check. If leads are needed, its perceptual hash is [3072]: that of the leads, by which a scan and the
+            recording that it shows count as copies (zeros if they cannot be read), then that of the picture.
         leads: The twelve leads; None if they are not needed or could not be read.
     """
 
@@ -180,9 +181,14 @@ def prepare_ecg(
         page,
         page=dataclasses.replace(decoded, notes=(*decoded.notes, *notes)),
         doubt=unreadable if needs == "leads" else page.doubt,
-        perceptual_hash=page.perceptual_hash if leads is None else signal_hash(shown_on_page(leads)),
+        perceptual_hash=np.concatenate([_leads_hash(leads), page.perceptual_hash]),
     )
     return EcgFile(page, leads)
+
+
+def _leads_hash(leads: Ecg | None) -> NDArray[np.uint8]:
+    """Return the [1536] hash of the leads; zeros, which are no near-copy of any, if they cannot be read."""
+    return np.zeros(HASH_BYTES, np.uint8) if leads is None else signal_hash(shown_on_page(leads))
 
 
 def digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
@@ -237,7 +243,7 @@ def _recorded(ecg: Ecg, source: Path | bytes, name: str, config: PagesConfig, *,
     except PageError as error:
         issues = [dataclasses.replace(issue, where=f"page {name}") for issue in error.issues]
         raise PageError(error.headline, issues) from error
-    hashes = ecg.content_hash(), signal_hash(shown_on_page(ecg))
+    hashes = ecg.content_hash(), np.concatenate([_leads_hash(ecg), np.zeros(HASH_BYTES, np.uint8)])
     return EcgFile(PreparedPage(page.file_sha256, *hashes, page, box, crop(page.pixels, box), None), ecg)
 
 
