@@ -23,6 +23,7 @@ from cardiograph.ecg.pages import (
 from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import ConfigError, PageError
 from cardiograph.imaging.hashing import NEAR_COPY_THRESHOLD, near_copy_distance, perceptual_hash
+from cardiograph.imaging.page_metadata import extract_metadata
 from cardiograph.imaging.prepare import prepare_decoded, prepare_page
 from cardiograph.synthesis.heart import record_ecg
 from cardiograph.synthesis.waves import Heart
@@ -225,3 +226,25 @@ def test_a_record_is_sent_as_one_file(folder, tmp_path):
     (tmp_path / "rest.hea").write_bytes((folder / "rest.hea").read_bytes())
     with pytest.raises(PageError, match=r"its file of samples rest\.dat cannot be opened"):
         page_content(tmp_path / "rest.hea")
+
+
+@pytest.mark.parametrize(("view", "box"), [("grid", None), ("whole", None), ("box", (10, 20, 500, 600))])
+def test_a_page_that_is_not_drawn_has_the_facts_of_the_drawn_one(folder, view, box, monkeypatch):
+    def prepare(draw):
+        config = PagesConfig(view=view, box=box)
+        return prepare_ecg(folder / "rest.hea", name="rest", config=config, needs="leads", draw=draw)
+
+    drawn = prepare(draw=True)
+    monkeypatch.setattr(pages, "draw_ecg", None)
+    paper = prepare(draw=False)
+    assert (paper.page.page.pixels != drawn.page.page.pixels).any()
+    assert (paper.page.box, paper.page.pixel_hash) == (drawn.page.box, drawn.page.pixel_hash)
+    assert extract_metadata(paper.page.page) == extract_metadata(drawn.page.page)
+    assert paper.page.page.notes == drawn.page.page.notes
+    np.testing.assert_array_equal(paper.page.perceptual_hash, drawn.page.perceptual_hash)
+    np.testing.assert_array_equal(paper.leads.signal, drawn.leads.signal)
+
+
+def test_the_box_of_the_page_is_where_its_grid_is_found(folder):
+    drawn = prepare_ecg(folder / "rest.hea", name="rest", config=CONFIG, needs="leads")
+    assert drawn.page.box == prepare_decoded(drawn.page.page, name="rest", config=CONFIG).box

@@ -13,13 +13,14 @@ from cardiograph.config import EncoderConfig, RunConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import PageError
 from cardiograph.ingest import embed
-from cardiograph.ingest.context import INPUT_BYTES, InputStore, RunContext
+from cardiograph.ingest.context import InputStore, RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.page_index import index_pages
 from cardiograph.progress import NoProgress
 
 PICTURES = RunConfig(encoder=EncoderConfig(name="resnet18"))
 
+INPUT_BYTES = 4 * 3 * 224**2
 ALL = 100 * INPUT_BYTES
 
 

@@ -12,6 +12,7 @@ from cardiograph.cli.app import main
 from cardiograph.config import EncoderConfig, RunConfig, load_config
 from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
+from cardiograph.ecg import pages
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.pages import page_content, read_any_page
@@ -21,7 +22,9 @@ from cardiograph.errors import PageError
 from cardiograph.imaging.hashing import near_copy_pairs
 from cardiograph.inference import Predictor
 from cardiograph.inference.table import score_table
-from cardiograph.ingest.context import RunContext
+from cardiograph.ingest import leads
+from cardiograph.ingest.context import InputStore, RunContext
+from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.page_index import index_pages
 from cardiograph.progress import NoProgress
 from cardiograph.synthesis.heart import record_ecg
@@ -178,3 +181,36 @@ def test_a_record_scores_alone_as_it_does_in_its_run(table, tmp_path, settings):
     split = pd.read_parquet(made.path / "split.parquet").set_index("record_id")["part"]
     assert split["p0"] == split["again"]  # one recording in two formats
     assert not json.loads((made.path / "run.json").read_text())["skipped"]
+
+
+def test_leads_that_the_store_kept_give_the_same_embeddings_without_a_page(table, tmp_path, monkeypatch):
+    columns = {"record_id": ["a", "b"], "patient_id": None, "class_name": "c", "split": None, "label": 0}
+    paths = [str(table.parent / name) for name in ("p0.hea", "p1.dcm")]
+    cohort, reads = Cohort(pd.DataFrame({**columns, "ecg": paths}), ()), []
+    read = leads.read_leads_again
+    monkeypatch.setattr(leads, "read_leads_again", lambda *given: reads.append(given) or read(*given))
+    monkeypatch.setattr(pages, "draw_ecg", None)
+
+    def embedded(limit):
+        with PageCache(tmp_path / str(limit)) as kept:
+            context = RunContext(RunConfig(), kept, NoProgress(), inputs=InputStore(limit))
+            return embed_pages(index_pages(cohort, context)[1], Means(), "means", context, reads="leads").values
+
+    np.testing.assert_array_equal(embedded(2**20), embedded(0))
+    assert len(reads) == 2
+
+
+class Means:
+    """An engine whose embedding is the mean of each row."""
+
+    def run(self, inputs):
+        yield from (each.mean(axis=1) for each in inputs)
+
+
+def test_samples_are_decoded_as_by_the_package(table):
+    import wfdb
+
+    expected = wfdb.rdrecord(str(table.parent / "p0"), physical=True, return_res=64)
+    found = read_any(table.parent / "p0.hea").signal
+    order = [expected.sig_name.index(lead) for lead in LEADS]
+    np.testing.assert_allclose(found, expected.p_signal.T[order], rtol=1e-6, atol=1e-7)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,7 @@ from cardiograph.ecg.readers.source import EcgSource, ReadOptions
 from cardiograph.ecg.readers.wfdb import record_files
 from cardiograph.ecg.signal_hash import signal_hash
 from cardiograph.errors import ConfigError, EcgError, Issue, PageError
+from cardiograph.imaging.grid import Box, crop, find_grid, select_view
 from cardiograph.imaging.hashing import HASH_BYTES
 from cardiograph.imaging.prepare import UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
@@ -140,7 +142,13 @@ def read_any_page(source: Path | bytes, *, name: str, config: PagesConfig) -> De
 
 
 def prepare_ecg(
-    source: Path | bytes, *, name: str, config: PagesConfig, needs: Needs = "page", digitised_before: Ecg | None = None
+    source: Path | bytes,
+    *,
+    name: str,
+    config: PagesConfig,
+    needs: Needs = "page",
+    digitised_before: Ecg | None = None,
+    draw: bool = True,
 ) -> EcgFile:
     """Read an ECG file in the forms that a model needs.
 
@@ -150,11 +158,16 @@ def prepare_ecg(
         config: Page settings: view, limits, and facts that files of signals do not state.
         needs: What the model reads. If it needs leads, an image is digitised.
         digitised_before: Leads of this image, so that it is not digitised again.
+        draw: Whether to draw a file of signals of which leads alone are needed. Otherwise its page shows the paper
+            without traces; everything else is the same.
 
     Raises:
         PageError: If the file cannot be used; with one issue whose ``where`` names the page.
     """
-    decoded, leads = read_page_and_leads(source, name=name, config=config)
+    read = _read(source, name, config)
+    if needs == "leads" and isinstance(read, Ecg):
+        return _recorded(read, source, name, config, draw=draw)
+    decoded, leads = (read, None) if isinstance(read, DecodedPage) else (_drawn(read, source), read)
     page = prepare_decoded(decoded, name=name, config=config)
     if needs == "page":
         return EcgFile(page)
@@ -207,16 +220,47 @@ def read_leads_again(path: Path, config: PagesConfig) -> tuple[str, Ecg | None, 
 def read_page_and_leads(source: Path | bytes, *, name: str, config: PagesConfig) -> tuple[DecodedPage, Ecg | None]:
     """Read a file as :func:`read_any_page` does; also return the leads of a file of signals, None for a page."""
     ecg = _read(source, name, config)
-    if isinstance(ecg, DecodedPage):
-        return ecg, None
-    pixels, notes = draw_ecg(ecg)
+    return (ecg, None) if isinstance(ecg, DecodedPage) else (_drawn(ecg, source), ecg)
+
+
+def _drawn(ecg: Ecg, source: Path | bytes, *, draw: bool = True) -> DecodedPage:
+    """Return the page of a file of signals; with ``draw`` False, its paper without traces."""
+    pixels, notes = draw_ecg(ecg) if draw else (_paper(), _page_notes(ecg))
     if isinstance(source, bytes):
         digest, size = hashlib.sha256(source).hexdigest(), len(source)
     else:
         digest, size = file_sha256(source), sum(each.stat().st_size for each in files_of(source))
     height, width = pixels.shape[:2]
     title = READERS[ecg.source].title
-    return DecodedPage(pixels, digest, title, "signal", width, height, size, None, 1, True, notes), ecg
+    return DecodedPage(pixels, digest, title, "signal", width, height, size, None, 1, True, notes)
+
+
+def _recorded(ecg: Ecg, source: Path | bytes, name: str, config: PagesConfig, *, draw: bool) -> EcgFile:
+    """Prepare a file of signals of which leads alone are needed: its page is only shown, and its leads identify it."""
+    page = _drawn(ecg, source, draw=draw)
+    try:
+        box = _paper_box() if config.view == "grid" else select_view(page.pixels, config)[0]
+    except PageError as error:
+        issues = [dataclasses.replace(issue, where=f"page {name}") for issue in error.issues]
+        raise PageError(error.headline, issues) from error
+    hashes = ecg.content_hash(), np.concatenate([_leads_hash(ecg), np.zeros(HASH_BYTES, np.uint8)])
+    return EcgFile(PreparedPage(page.file_sha256, *hashes, page, box, crop(page.pixels, box), None), ecg)
+
+
+@lru_cache(maxsize=1)
+def _paper() -> NDArray[np.uint8]:
+    """Return a drawn page without traces."""
+    nothing = np.full((len(LEADS), round(LAYOUT.seconds)), np.nan)
+    nothing[:, 0] = 0
+    pixels = draw_page(nothing, 1.0, layout=LAYOUT).pixels
+    pixels.setflags(write=False)
+    return pixels
+
+
+@lru_cache(maxsize=1)
+def _paper_box() -> Box:
+    """Return the box of the grid on a drawn page, which traces do not change."""
+    return find_grid(_paper())
 
 
 def _read(source: Path | bytes, name: str, config: PagesConfig) -> DecodedPage | Ecg:
@@ -261,6 +305,10 @@ def draw_ecg(ecg: Ecg) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     Returns:
         Pixels, [h, w, 3] uint8 RGB, and notes on what the page shows, the notes of the ECG included.
     """
+    return draw_page(shown_on_page(ecg), ecg.rate, layout=LAYOUT).pixels, _page_notes(ecg)
+
+
+def _page_notes(ecg: Ecg) -> tuple[str, ...]:
     notes = list(ecg.notes)
     needed = round(LAYOUT.seconds * ecg.rate)
     signal = ecg.signal
@@ -271,7 +319,7 @@ def draw_ecg(ecg: Ecg) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         notes.append(f"Nothing was recorded in {', '.join(missing)}, so these leads are empty on the page.")
     if signal.shape[1] < needed:
         notes.append(f"The recording lasts {ecg.duration:g} s, so the columns of its page overlap in time.")
-    return draw_page(shown_on_page(ecg), ecg.rate, layout=LAYOUT).pixels, tuple(notes)
+    return tuple(notes)
 
 
 def shown_on_page(ecg: Ecg) -> NDArray[np.float64]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +28,36 @@ def resample(signal: NDArray[np.float32], rate: float, new_rate: float) -> NDArr
 
     ratio = Fraction(new_rate / rate).limit_denominator(MAX_FACTOR)
     length = max(round(signal.shape[1] * new_rate / rate), 1)
+    low_pass = _low_pass(max(ratio.numerator, ratio.denominator))
     out = np.full((len(signal), length), np.nan, dtype=np.float32)
-    for row, target in zip(signal, out, strict=True):
-        for start, stop in runs_of(np.isfinite(row)):
-            # the filter sees the run's own mean as its surroundings, so that an offset does not ring at the ends
-            part = row[start:stop].astype(np.float64)
-            level = (part[0] + part[-1]) / 2
-            new = resample_poly(part - level, ratio.numerator, ratio.denominator) + level
-            first = round(start * new_rate / rate)
-            new = new[: min(max(round(stop * new_rate / rate) - first, 1), length - first)]
-            target[first : first + len(new)] = new
+    for rows, start, stop in _blocks(signal):
+        # the filter sees the run's own mean as its surroundings, so that an offset does not ring at the ends
+        part = signal[rows, start:stop].astype(np.float64)
+        level = (part[:, :1] + part[:, -1:]) / 2
+        new = resample_poly(part - level, ratio.numerator, ratio.denominator, axis=1, window=low_pass) + level
+        first = round(start * new_rate / rate)
+        new = new[:, : min(max(round(stop * new_rate / rate) - first, 1), length - first)]
+        out[rows, first : first + new.shape[1]] = new
     return out
+
+
+def _blocks(signal: NDArray[np.float32]) -> Iterator[tuple[slice, int, int]]:
+    """Yield rows, start and end (exclusive) of recorded samples: all rows at once if there is no gap."""
+    recorded = np.isfinite(signal)
+    if recorded.all() and signal.size:
+        yield slice(None), 0, signal.shape[1]
+        return
+    for row, mask in enumerate(recorded):
+        for start, stop in runs_of(mask):
+            yield slice(row, row + 1), start, stop
+
+
+@lru_cache(maxsize=16)
+def _low_pass(factor: int) -> NDArray[np.float64]:
+    """Return the filter that ``scipy.signal.resample_poly`` would design again for every call."""
+    from scipy.signal import firwin
+
+    return np.asarray(firwin(20 * factor + 1, 1 / factor, window=("kaiser", 5.0)))
 
 
 def runs_of(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

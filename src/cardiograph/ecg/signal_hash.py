@@ -28,25 +28,25 @@ def signal_hash(shown: NDArray[np.float64]) -> NDArray[np.uint8]:
     Returns:
         [1536] uint8 with mean 128.
     """
-    rows = STANDARD_ROWS[:-1]
+    columns = list(zip(*STANDARD_ROWS[:-1], strict=True))
     values = np.zeros((len(LEADS), BINS))
-    for row in rows:
-        bounds = np.linspace(0, shown.shape[1], len(row) + 1).round().astype(int)
-        for lead, start, stop in zip(row, bounds[:-1], bounds[1:], strict=True):
-            number = LEADS.index(lead)
-            values[number] = _smoothed_bins(shown[number, start:stop])
+    bounds = np.linspace(0, shown.shape[1], len(columns) + 1).round().astype(int)
+    for column, start, stop in zip(columns, bounds[:-1], bounds[1:], strict=True):
+        numbers = [LEADS.index(lead) for lead in column]
+        values[numbers] = _smoothed_bins(shown[numbers, start:stop])
     values -= np.median(values, axis=1, keepdims=True)
     spread = float(values.std())
     levels = 128 + 32 * values / spread if spread > 0 else np.full_like(values, 128)
     return np.asarray(np.clip(np.round(levels), 0, 255), np.uint8).ravel()
 
 
-def _smoothed_bins(lead: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the [128] means of the recorded samples in equal bins, smoothed over three bins; 0 in an empty bin."""
-    edges = np.linspace(0, len(lead), BINS + 1).round().astype(int)
-    recorded = np.isfinite(lead)
-    total = np.concatenate([[0], np.cumsum(np.where(recorded, lead, 0.0))])
-    count = np.concatenate([[0], np.cumsum(recorded)])
-    means = np.diff(total[edges]) / np.maximum(np.diff(count[edges]), 1)
-    padded = np.pad(means, 1, mode="edge")
-    return np.asarray((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4)
+def _smoothed_bins(leads: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the means of the recorded samples in 128 bins of each lead, smoothed over three bins; 0 in an empty bin."""
+    edges = np.linspace(0, leads.shape[1], BINS + 1).round().astype(int)
+    recorded = np.isfinite(leads)
+    before = ((0, 0), (1, 0))
+    total = np.pad(np.cumsum(np.where(recorded, leads, 0.0), axis=1), before)
+    count = np.pad(np.cumsum(recorded, axis=1), before)
+    means = np.diff(total[:, edges]) / np.maximum(np.diff(count[:, edges]), 1)
+    padded = np.pad(means, ((0, 0), (1, 1)), mode="edge")
+    return np.asarray((padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4)

@@ -15,51 +15,54 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
-from cardiograph.imaging.prepare import INPUT_SIZE
 from cardiograph.progress import Progress
 
-INPUT_BYTES = 4 * 3 * INPUT_SIZE**2
-"""Size of one encoder input in bytes."""
-
 MAX_INPUT_BYTES = 512 * 1024**2
-"""Maximum memory in bytes for encoder inputs between indexing and embedding: 891 pages. Further pages are read twice;
-the second reading costs a quarter of the first, which also finds the grid and computes hashes."""
+"""Maximum memory in bytes for encoder inputs between indexing and embedding: 891 pages, or 5,000 recordings. Further
+ECGs are read twice; the second reading of a page costs a quarter of the first, which also finds the grid and computes
+hashes."""
 
 View = tuple[str, tuple[int, int, int, int]]
 """Pixel hash of a page, and left, top, right, bottom of its view in pixels: they determine the encoder input."""
 
 
 class InputStore:
-    """Thread-safe store of encoder inputs by view, in float32 (8-bit values would round them).
+    """Thread-safe store of encoder inputs in float32 (8-bit values would round them).
+
+    An input is kept by the view of its page, or by the content hash of its leads.
 
     Args:
         limit: Maximum size in bytes; 0, for callers that embed no pages, keeps nothing.
     """
 
     def __init__(self, limit: int = 0) -> None:
-        self._max_inputs = limit // INPUT_BYTES
-        self._kept: dict[View, NDArray[np.float32]] = {}
+        self._limit = self._left = limit
+        self._kept: dict[View | str, NDArray[np.float32]] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, view: View, make: Callable[[], NDArray[np.float32]]) -> None:
+    def keep(self, key: View | str, make: Callable[[], NDArray[np.float32]]) -> None:
         """Compute an input and keep it, if the limit allows it."""
-        if len(self) >= self._max_inputs:
+        if self._left <= 0:
             return
         made = make()
         with self._lock:
-            if len(self) < self._max_inputs:
-                self._kept[view] = made
+            if made.nbytes > self._left:
+                self._left = 0  # no further input is computed in vain
+            elif key not in self._kept:
+                self._left -= made.nbytes
+                self._kept[key] = made
 
-    def get(self, view: View) -> NDArray[np.float32] | None:
-        """Return the [3, 224, 224] float32 input of a view, or None if it is not kept."""
-        return self._kept.get(view)
+    def get(self, key: View | str) -> NDArray[np.float32] | None:
+        """Return the input of a key, or None if it is not kept."""
+        return self._kept.get(key)
 
     def clear(self) -> None:
         """Remove all inputs and free their memory."""
         self._kept.clear()
+        self._left = self._limit
 
 
 @dataclass(frozen=True)

@@ -72,15 +72,21 @@ def _embed_leads(
     keys = {row: page_index.page(row)[1].leads_key for row in rows}
     first = {key: row for row, key in reversed(keys.items())}
 
+    def prepared(keys: list[str]) -> Iterator[tuple[str, NDArray[np.float32] | None]]:
+        kept = {key: context.inputs.get(key) for key in keys}
+        yield from ((key, ready) for key, ready in kept.items() if ready is not None)
+        rest = [key for key, ready in kept.items() if ready is None]
+        for key, leads in zip(rest, read_leads(page_index, [first[key] for key in rest], context), strict=True):
+            yield key, None if leads is None else leads_input(leads)
+
     def compute(missing: list[str]) -> Vectors:
         readable, unreadable = deque[str](), list[str]()
 
         def inputs() -> Iterator[NDArray[np.float32]]:
-            leads = read_leads(page_index, [first[key] for key in missing], context)
-            for key, each in zip(missing, leads, strict=True):
-                (unreadable if each is None else readable).append(key)
-                if each is not None:
-                    yield leads_input(each)
+            for key, ready in prepared(missing):
+                (unreadable if ready is None else readable).append(key)
+                if ready is not None:
+                    yield ready
 
         for embedding in engine.run(inputs()):
             yield readable.popleft(), embedding

@@ -24,6 +24,7 @@ from cardiograph.containers import Cohort
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.packed import pack, unpack
 from cardiograph.ecg.pages import LEADS_VERSION, file_sha256, prepare_ecg, read_any_page
+from cardiograph.encoders.leads_input import leads_input
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
 from cardiograph.imaging.page_metadata import METADATA_VERSION, PageMetadata, extract_metadata
@@ -41,7 +42,8 @@ class PageFacts:
 
     Args:
         file_sha256: SHA-256 (hex) of the file, or of all files of a WFDB record.
-        pixel_hash: SHA-256 (hex) of the decoded pixels; equal for the same image in different files.
+        pixel_hash: SHA-256 (hex) of the decoded pixels; equal for the same image in different files. The content hash of
+            the leads for a file of signals of which leads alone are read, because it is not drawn.
         perceptual_hash: Hex of the uint8 perceptual hashes, by which near-copies are found: [1536] of the picture, or
             [3072] of leads and picture if a model reads leads.
         box: Left, top, right, bottom of the view (the part that the encoder sees) in pixels of the page.
@@ -194,6 +196,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
     under = f"{judgement(config)} metadata={METADATA_VERSION}"
     under += "" if needs == "page" else f" {needs} leads={LEADS_VERSION} hashes=2"
+    under += " hash=leads" if needs == "leads" else ""
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:
@@ -275,7 +278,7 @@ def _collect_facts(
     """Return the facts about a page, and its packed leads if they were digitised."""
     config, needs = context.config.pages, context.config.needs
     try:
-        file = prepare_ecg(path, name=name, config=config, needs=needs, digitised_before=digitised_before)
+        file = prepare_ecg(path, name=name, config=config, needs=needs, digitised_before=digitised_before, draw=False)
     except PageError as error:
         return error, None
     page = file.page
@@ -288,6 +291,9 @@ def _collect_facts(
     )
     if needs != "leads":
         context.inputs.keep(facts.view, lambda: page.input)
+    elif recorded and file.leads is not None:
+        leads = file.leads
+        context.inputs.keep(recorded, lambda: leads_input(leads))
     return facts, None if needs == "page" or page.page.drawn or digitised_before else pack(file.leads)
 
 

@@ -35,7 +35,7 @@ _RECORD = re.compile(
 _SIGNAL = re.compile(
     r"(?P<file>~|[-\w]+(?:\.\w+)?)\s+(?P<format>\d+)(?:x(?P<per_frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?"
     r"(?:\s+(?P<gain>-?\d*\.?\d+(?:\.?e[-+]?\d+)?)\.?(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?"
-    r"(?:\s+\d+(?:\s+(?P<zero>-?\d+)(?:\s+-?\d+(?:\s+(?P<checksum>-?\d+)(?:\s+\d+(?:\s+(?P<lead>\S.*?))?)?)?)?)?)?)?",
+    r"(?:\s+\d+(?:\s+(?P<zero>-?\d+)(?:\s+(?P<first>-?\d+)(?:\s+(?P<checksum>-?\d+)(?:\s+\d+(?:\s+(?P<lead>\S.*?))?)?)?)?)?)?)?",
     re.IGNORECASE,
 )
 Fields = dict[str, str | None]
@@ -213,7 +213,7 @@ def _read_part(source: EcgSource, header: Header) -> Part:
     if not wanted:
         return Part({}, names, header.number("samples"))
     _check_files(source, header, [signals[index] for index in wanted])
-    values, frames = _decode(source, header.path, wanted)
+    values, frames = _decode(source, header, signals, wanted)
     leads: dict[str, NDArray[np.float32]] = {}
     factors = set()
     for index, digital in zip(wanted, values, strict=True):
@@ -276,14 +276,47 @@ def _check_files(source: EcgSource, header: Header, signals: list[Fields]) -> No
             source.refuse("truncated", "an offset in the header lies behind the samples", "copy the record again")
 
 
-def _decode(source: EcgSource, header: Path, channels: list[int]) -> tuple[list[NDArray[np.int32]], int]:
-    """Return the samples of each channel as whole numbers, and the number of frames."""
-    import wfdb
+def _decode(
+    source: EcgSource, header: Header, signals: list[Fields], channels: list[int]
+) -> tuple[list[NDArray[np.int32]], int]:
+    """Return the samples of each channel as whole numbers, and the number of frames.
 
+    If the header states the number of samples, its fields are passed on: the package takes ten times as long to read
+    them as to decode ten seconds.
+    """
+    import wfdb
+    from wfdb.io._signal import _rd_segment
+
+    frames = header.number("samples")
     with source.reading("wfdb"):
-        path = str(header.resolve().with_suffix(""))
-        record = wfdb.rdrecord(path, channels=channels, physical=False, smooth_frames=False, return_res=32)
-        return record.e_d_signal, int(record.sig_len)
+        if not frames:
+            path = str(header.path.resolve().with_suffix(""))
+            record = wfdb.rdrecord(path, channels=channels, physical=False, smooth_frames=False, return_res=32)
+            return record.e_d_signal, int(record.sig_len)
+        numbers = {
+            name: [int(each[field] or usual) for each in signals]
+            for name, field, usual in (
+                ("byte_offset", "offset", 0),
+                ("samps_per_frame", "per_frame", 1),
+                ("skew", "skew", 0),
+                ("init_value", "first", 0),
+            )
+        }
+        values = _rd_segment(
+            file_name=[each["file"] for each in signals],
+            dir_name=str(header.path.resolve().parent),
+            pn_dir=None,
+            fmt=[each["format"] for each in signals],
+            n_sig=len(signals),
+            sig_len=frames,
+            sampfrom=0,
+            sampto=frames,
+            channels=channels,
+            ignore_skew=False,
+            return_res=32,
+            **numbers,
+        )
+        return values, frames
 
 
 def _check_sum(source: EcgSource, name: str, stated: str | None, digital: NDArray[np.int32]) -> None:
