@@ -97,6 +97,10 @@ def file_sha256(path: Path) -> str:
     ).hexdigest()
 
 
+NO_HASH = np.zeros(HASH_BYTES, np.uint8)
+"""Hash of leads that cannot be read, and of a picture that was drawn from a recording; it is near to no other."""
+
+
 @dataclass(frozen=True)
 class EcgFile:
     """An ECG file, prepared for a model.
@@ -104,7 +108,7 @@ class EcgFile:
     Args:
         page: The page. Its ``doubt`` is the judgement of the digitiser if leads alone are needed, else that of the ECG
             check. If leads are needed, its perceptual hash is [3072]: that of the leads, by which a scan and the
-            recording that it shows count as copies (zeros if they cannot be read), then that of the picture.
+            recording that it shows count as copies, then that of the picture (none of a drawn page); see :data:`NO_HASH`.
         leads: The twelve leads; None if they are not needed or could not be read.
     """
 
@@ -181,14 +185,14 @@ def prepare_ecg(
         page,
         page=dataclasses.replace(decoded, notes=(*decoded.notes, *notes)),
         doubt=unreadable if needs == "leads" else page.doubt,
-        perceptual_hash=np.concatenate([_leads_hash(leads), page.perceptual_hash]),
+        perceptual_hash=np.concatenate([_leads_hash(leads), NO_HASH if decoded.drawn else page.perceptual_hash]),
     )
     return EcgFile(page, leads)
 
 
 def _leads_hash(leads: Ecg | None) -> NDArray[np.uint8]:
-    """Return the [1536] hash of the leads; zeros, which are no near-copy of any, if they cannot be read."""
-    return np.zeros(HASH_BYTES, np.uint8) if leads is None else signal_hash(shown_on_page(leads))
+    """Return the [1536] hash of the leads, or :data:`NO_HASH` if they cannot be read."""
+    return NO_HASH if leads is None else signal_hash(shown_on_page(leads))
 
 
 def digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:
@@ -243,7 +247,7 @@ def _recorded(ecg: Ecg, source: Path | bytes, name: str, config: PagesConfig, *,
     except PageError as error:
         issues = [dataclasses.replace(issue, where=f"page {name}") for issue in error.issues]
         raise PageError(error.headline, issues) from error
-    hashes = ecg.content_hash(), np.concatenate([_leads_hash(ecg), np.zeros(HASH_BYTES, np.uint8)])
+    hashes = ecg.content_hash(), np.concatenate([_leads_hash(ecg), NO_HASH])
     return EcgFile(PreparedPage(page.file_sha256, *hashes, page, box, crop(page.pixels, box), None), ecg)
 
 
