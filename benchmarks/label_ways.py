@@ -6,7 +6,7 @@ reads no label of another row. Neighbours are pool records, labelled or not; a t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -32,7 +32,7 @@ MOST = 20
 STRENGTHS = (3e-4, 3e-3, 3e-2)
 """Inverse L2 penalties of logistic regression."""
 
-EPOCHS = (5, 15, 40)
+EPOCHS = (10, 30)
 WIDTH = 64
 """Components that networks and attention read."""
 
@@ -53,7 +53,7 @@ class Nodes:
     x: Floats
     pool: int
     index: Rows
-    kept: dict[Any, tuple[Floats, Floats]] = field(default_factory=dict)
+    kept: dict[Any, Floats] = field(default_factory=dict)
 
     @cached_property
     def distances(self) -> Floats:
@@ -100,21 +100,20 @@ def regression(x: Floats, y: Rows, rows: Rows, strength: float) -> Floats:
     return found
 
 
-def held_out(nodes: Nodes, y: Rows, rows: Rows, strength: float) -> tuple[Floats, Floats]:
-    """Logits of every node, and logits in which each row of ``rows`` is scored by regressions fitted without it."""
+def own(nodes: Nodes, y: Rows, rows: Rows, strength: float) -> Floats:
+    """Logistic regression on own features: the control."""
     key = (strength, rows.tobytes(), y[rows].tobytes())
     if key not in nodes.kept:
-        full = regression(nodes.x, y, rows, strength)
-        honest = full.copy()
-        for fit, out in KFold(3, shuffle=True, random_state=0).split(rows):
-            honest[rows[out]] = regression(nodes.x, y, rows[fit], strength)[rows[out]]
-        nodes.kept[key] = full, honest
+        nodes.kept[key] = regression(nodes.x, y, rows, strength)
     return nodes.kept[key]
 
 
-def own(nodes: Nodes, y: Rows, rows: Rows, strength: float) -> Floats:
-    """Logistic regression on own features: the control."""
-    return regression(nodes.x, y, rows, strength)
+def held_out(nodes: Nodes, y: Rows, rows: Rows, strength: float) -> Floats:
+    """Logits of every node, in which each row of ``rows`` is scored by regressions fitted without it."""
+    honest = own(nodes, y, rows, strength).copy()
+    for fit, out in KFold(3, shuffle=True, random_state=0).split(rows):
+        honest[rows[out]] = own(nodes, y, rows[fit], strength)[rows[out]]
+    return honest
 
 
 def components(nodes: Nodes, y: Rows, rows: Rows, count: int, strength: float) -> Floats:
@@ -162,7 +161,7 @@ def corrected(nodes: Nodes, y: Rows, rows: Rows, alpha: float, strength: float) 
 
     Source: Huang et al., Combining Label Propagation and Simple Models Out-performs Graph Neural Networks, ICLR 2021.
     """
-    full, honest = held_out(nodes, y, rows, strength)
+    full, honest = own(nodes, y, rows, strength), held_out(nodes, y, rows, strength)
     start = np.zeros((len(nodes.x), y.shape[1] + 1))
     start[rows] = np.hstack([y[rows] - 1 / (1 + np.exp(-honest[rows])), np.ones((len(rows), 1))])
     found = spread(nodes, start, 10, alpha)
@@ -180,31 +179,15 @@ def ballot(distances: Floats, y: Rows, rows: Rows, k: int) -> Floats:
     return np.log(share / (1 - share))
 
 
-def stacked(honest: Floats, full: Floats, votes: Floats, y: Rows, rows: Rows) -> Floats:
-    """Combine own logit and votes of each label by a regression on held-out logits."""
-    found = np.zeros_like(full)
-    for column in range(y.shape[1]):
-        fit = np.stack([honest[:, column], votes[:, column]], 1)
-        use = np.stack([full[:, column], votes[:, column]], 1)
-        x = np.vstack([fit[rows], use])
-        at = np.arange(len(rows))
-        found[:, column] = regression(x, np.vstack([y[rows], np.zeros_like(y[:1])])[:, [column]], at, 1.0)[
-            len(rows) :, 0
-        ]
-    return found
+def votes(nodes: Nodes, y: Rows, rows: Rows, k: int, weight: float, strength: float) -> Floats:
+    """Own logit plus weighted votes of the nearest labelled records."""
+    return own(nodes, y, rows, strength) + weight * ballot(nodes.distances, y, rows, k)
 
 
-def votes(nodes: Nodes, y: Rows, rows: Rows, k: int, strength: float) -> Floats:
-    """Own logit with the votes of the nearest labelled records."""
-    full, honest = held_out(nodes, y, rows, strength)
-    return stacked(honest, full, ballot(nodes.distances, y, rows, k), y, rows)
-
-
-def metric(nodes: Nodes, y: Rows, rows: Rows, k: int, strength: float) -> Floats:
+def metric(nodes: Nodes, y: Rows, rows: Rows, k: int, weight: float, strength: float) -> Floats:
     """The same, with neighbours in a space learnt for the outcome: the held-out logits of all five labels."""
-    full, honest = held_out(nodes, y, rows, strength)
-    learnt = Nodes(honest, nodes.pool, nodes.index)
-    return stacked(honest, full, ballot(learnt.distances, y, rows, k), y, rows)
+    learnt = Nodes(held_out(nodes, y, rows, strength), nodes.pool, nodes.index)
+    return own(nodes, y, rows, strength) + weight * ballot(learnt.distances, y, rows, k)
 
 
 def attention(nodes: Nodes, y: Rows, rows: Rows, epochs: int, seed: int) -> Floats:
@@ -222,11 +205,7 @@ def attention(nodes: Nodes, y: Rows, rows: Rows, epochs: int, seed: int) -> Floa
         return line(queries) + gate * (near.softmax(1) @ (labels - labels.mean(0)))
 
     parameters = [*project.parameters(), *line.parameters(), gate]
-    optimiser = torch.optim.AdamW(parameters, lr=0.02, weight_decay=0.05)
-    for _ in range(epochs):
-        optimiser.zero_grad()
-        cross_entropy(logits(x[rows], itself), labels).backward()
-        optimiser.step()
+    descend(parameters, lambda: cross_entropy(logits(x[rows], itself), labels), epochs)
     with torch.no_grad():
         found = logits(x, None).numpy().astype(np.float64)
         found[rows] = logits(x[rows], itself).numpy()
@@ -238,20 +217,29 @@ def network(name: str) -> Callable[..., Floats]:
 
     def fit(nodes: Nodes, y: Rows, rows: Rows, epochs: int, seed: int) -> Floats:
         torch.manual_seed(seed)
-        x, table = torch.from_numpy(nodes.x[:, :WIDTH]).float() / 8, nodes.table(10)
-        model, at, labels = build(name, x.shape[1], CONFIG, classes=y.shape[1]), torch.from_numpy(rows), y[rows]
-        optimiser = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=0.01)
+        x, table = torch.from_numpy(nodes.x[:, :WIDTH]).float() / 8, nodes.table(5)
+        model, at = build(name, x.shape[1], CONFIG, classes=y.shape[1]), torch.from_numpy(rows)
+        labels = torch.from_numpy(y[rows]).float()
         sources = model.aggregate(x, table)
-        for _ in range(epochs):
-            optimiser.zero_grad()
-            loss = cross_entropy(model(x, table, None, sources)[0][at], torch.from_numpy(labels).float())
-            loss.backward()
-            optimiser.step()
+
+        def loss() -> torch.Tensor:
+            return cross_entropy(model(x, table, None, sources)[0][at], labels)
+
+        descend(model.parameters(), loss, epochs)
         model.eval()
         with torch.no_grad():
             return model(x, table, None, sources)[0].numpy().astype(np.float64)
 
     return fit
+
+
+def descend(parameters: Iterable[torch.nn.Parameter], loss: Callable[[], torch.Tensor], epochs: int) -> None:
+    """Full-batch AdamW."""
+    optimiser = torch.optim.AdamW(parameters, lr=0.02, weight_decay=0.01)
+    for _ in range(epochs):
+        optimiser.zero_grad()
+        loss().backward()
+        optimiser.step()
 
 
 def _grid(**choices: tuple) -> list[dict]:
@@ -269,9 +257,9 @@ WAYS: dict[str, tuple[Callable[..., Floats], list[dict]]] = {
     "means of neighbours": (means, _grid(k=(10,), **PENALTY)),
     "half own, half neighbours": (smoothed, _grid(k=(10,), **PENALTY)),
     "label spreading": (spreading, _grid(k=(5, 20), alpha=(0.5, 0.9, 0.99))),
-    "correct and smooth": (corrected, _grid(alpha=(0.5, 0.9), **PENALTY)),
-    "votes of labelled neighbours": (votes, _grid(k=(5, 20), **PENALTY)),
-    "votes in a learnt metric": (metric, _grid(k=(5, 20), **PENALTY)),
+    "correct and smooth": (corrected, _grid(alpha=(0.5, 0.9), strength=STRENGTHS[1:2])),
+    "votes of labelled neighbours": (votes, _grid(k=(5, 20), weight=(0.25, 1.0), **PENALTY)),
+    "votes in a learnt metric": (metric, _grid(k=(5, 20), weight=(0.25, 1.0), strength=STRENGTHS[1:2])),
     "attention over labelled records": (attention, _grid(epochs=EPOCHS, seed=(0,))),
     "SIGN": (network("sign"), _grid(epochs=EPOCHS, seed=(0,))),
     "GraphSAGE": (network("sage"), _grid(epochs=EPOCHS, seed=(0,))),
