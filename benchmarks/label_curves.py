@@ -1,13 +1,15 @@
 """Learning curves over labels, with and without a graph, on the shared PTB-XL recordings.
 
-usage: python benchmarks/label_curves.py [--shared ../shared] [--seeds 3] [--settings curve ...] [--folder FOLDER] [--figure FILE.svg]
+usage: python benchmarks/label_curves.py [--shared ../shared] [--seeds 3] [--settings curve ...] [--folder FOLDER]
+       [--figure FILE.svg]
 
 1,537 recordings, five superclasses, 512 values of the shipped encoder and 92 measurements. For each seed, 70 % of the
 patients are the pool and 30 % the test; a recording whose patient is unknown counts as a patient of its own. 10 to all of
 the pool keep their labels, with at least two records on each side of every superclass; the other pool records stay as
 unlabelled neighbours. A test record is never a neighbour, and nothing sees its label. Every way of benchmarks/label_ways.py
 chooses its settings by the log loss of inner folds of the labelled records alone. "chosen by inner folds" takes the way
-with the least inner loss, over all five superclasses. Controls: random edges, and shuffled labels.
+with the least inner loss, over all five superclasses. Networks and attention are a setting of their own ("networks"), which can
+be given fewer seeds. Controls: random edges, and shuffled labels.
 
 Settings made by masking, where neighbours may know what the record lacks: half of all records without an embedding, or
 without measurements (neighbours in the other block lend theirs); noise of twice the spread on one block (neighbours in the
@@ -41,7 +43,7 @@ from cardiograph.encoders.ecg_network import ecg_network
 from cardiograph.evaluate.bootstrap import resampled_interval
 from cardiograph.features.measurements import measurement_vector
 from encoders import SHARED, embed, read_recordings
-from label_ways import GRAPHLESS, STRENGTHS, WAYS, Floats, Nodes, Rows, linked, regression, rewired
+from label_ways import GRAPHLESS, NETWORKS, STRENGTHS, WAYS, Floats, Nodes, Rows, linked, regression, rewired
 
 SIZES = (10, 20, 50, 100, 250, 0)
 """Labelled records; 0 for all of the pool."""
@@ -123,7 +125,7 @@ def tried(fit: Any, grid: list[dict], y: Rows, rows: Rows, test: Rows) -> dict[s
         rows: Labelled rows.
         test: Rows that are scored.
     """
-    folds = list(KFold(5 if len(rows) <= 20 else 3, shuffle=True, random_state=1).split(rows))
+    folds = list(KFold(3, shuffle=True, random_state=1).split(rows))
     inner = []
     for settings in grid:
         scores = np.zeros((len(rows), y.shape[1]))
@@ -136,8 +138,8 @@ def tried(fit: Any, grid: list[dict], y: Rows, rows: Rows, test: Rows) -> dict[s
     return {"auroc": auroc, "loss": np.min(inner, axis=0).tolist()}
 
 
-def curve_piece(data: dict[str, np.ndarray], seed: int, size: int) -> dict[str, Any]:
-    """All ways for one seed and number of labels."""
+def curve_piece(data: dict[str, np.ndarray], seed: int, size: int, names: list[str]) -> dict[str, Any]:
+    """Some ways for one seed and number of labels."""
     order, pool = drawn(data, seed)
     x, y, groups = data["embeddings"][order], data["labels"][order], data["groups"][order]
     x = rotated(standardised(x, pool), pool)
@@ -146,12 +148,13 @@ def curve_piece(data: dict[str, np.ndarray], seed: int, size: int) -> dict[str, 
     rows, test = labelled(y, pool, size, rng), np.arange(pool, len(x))
     random = rewired(nodes, rng)
     found = {}
-    for name, (way, grid) in WAYS.items():
+    for name in names:
+        way, grid = WAYS[name]
         found[name] = tried(lambda y, rows, way=way, **s: way(nodes, y, rows, **s), grid, y, rows, test)
         if name in CONTROLS:
             key = f"{name}, random edges"
             found[key] = tried(lambda y, rows, way=way, **s: way(random, y, rows, **s), grid, y, rows, test)
-    best = min(WAYS, key=lambda name: float(np.mean(found[name]["loss"])))
+    best = min(names, key=lambda name: float(np.mean(found[name]["loss"])))
     found[CHOSEN] = {**found[best], "way": best}
     shuffled = y.copy()
     shuffled[rows] = y[rng.permutation(rows)]
@@ -267,13 +270,21 @@ def site_piece(data: dict[str, np.ndarray], seed: int, size: int) -> dict[str, A
     return found
 
 
-SETTINGS = ("curve", "no embedding", "no measurements", "noisy embedding", "noisy measurements", "second site")
+SETTINGS = (
+    "curve",
+    "networks",
+    "no embedding",
+    "no measurements",
+    "noisy embedding",
+    "noisy measurements",
+    "second site",
+)
 
 
 def pieces(seeds: int, settings: list[str]) -> Iterator[tuple[str, int, int]]:
     """Setting, number of labels and seed of each piece, in the order of their computation."""
     for seed, setting in itertools.product(range(seeds), settings):
-        yield from ((setting, size, seed) for size in (SIZES if setting == "curve" else MASKED_SIZES))
+        yield from ((setting, size, seed) for size in (SIZES if setting in ("curve", "networks") else MASKED_SIZES))
 
 
 def piece(data: dict[str, np.ndarray], folder: Path, what: tuple[str, int, int]) -> dict[str, Any]:
@@ -281,8 +292,9 @@ def piece(data: dict[str, np.ndarray], folder: Path, what: tuple[str, int, int])
     setting, size, seed = what
     file = folder / f"{setting.replace(' ', '-')}_{size}_{seed}.json"
     if not file.exists():
-        if setting == "curve":
-            found = curve_piece(data, seed, size)
+        if setting in ("curve", "networks"):
+            names = [name for name in WAYS if name == OWN or (name in NETWORKS) == (setting == "networks")]
+            found = curve_piece(data, seed, size, names)
         elif setting == "second site":
             found = site_piece(data, seed, size)
         else:
@@ -367,7 +379,8 @@ def main() -> None:
     for (setting, label), each in found.items():
         result.setdefault(setting, {})[label] = summary(each)
     if options.figure is not None:
-        draw(result["curve"], options.figure)
+        merged = {n: {**result["networks"].get(n, {}), **each} for n, each in result["curve"].items()}
+        draw(merged, options.figure)
     print(json.dumps(result, indent=1))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
@@ -48,12 +49,14 @@ class Nodes:
         pool: Number of pool records.
         index: [nodes, MOST] nearest pool records of another patient, nearest first.
         kept: Regressions that several ways share.
+        links: Matrix of the mean over the k nearest, by k.
     """
 
     x: Floats
     pool: int
     index: Rows
     kept: dict[Any, Floats] = field(default_factory=dict)
+    links: dict[int, csr_array] = field(default_factory=dict)
 
     @cached_property
     def distances(self) -> Floats:
@@ -65,7 +68,12 @@ class Nodes:
 
     def mean(self, values: Floats, k: int) -> Floats:
         """Mean over the k nearest pool records: [nodes, width] -> [nodes, width]."""
-        return values[self.index[:, :k]].mean(1)
+        if k not in self.links:
+            starts = np.arange(0, len(self.x) * k + 1, k)
+            shares = np.full(len(self.x) * k, 1 / k)
+            columns = self.index[:, :k].ravel()
+            self.links[k] = csr_array((shares, columns, starts), shape=(len(self.x), len(self.x)))
+        return np.asarray(self.links[k] @ values)
 
     def table(self, k: int) -> NeighbourTable:
         """The package's neighbour table, over all nodes."""
@@ -268,3 +276,4 @@ WAYS: dict[str, tuple[Callable[..., Floats], list[dict]]] = {
 """Name -> the way and the settings among which inner folds choose."""
 
 GRAPHLESS = ("own features", "own, components of all records", "own, MLP")
+NETWORKS = ("own, MLP", "attention over labelled records", "SIGN", "GraphSAGE", "GAT")
