@@ -1,6 +1,7 @@
 """External validation on real ECGs: trained on PTB-XL, scored on LUDB and on the shared printed pages.
 
 usage: python benchmarks/external_ecg.py [--shared ../shared] [--folder FOLDER] [--only abnormal ...]
+       [--pages COUNT] [--runs default ...]
 
 Everything goes through the command line of the package: `cardiograph import` of the three cohorts, `cardiograph run` on
 PTB-XL (1,537 recordings, signals alone) for each outcome, and `cardiograph evaluate` of the finished run on the other
@@ -34,6 +35,8 @@ Row = dict[str, str]
 SINUS = {"sinus rhythm", "sinus bradycardia", "sinus tachycardia", "sinus arrhythmia", "irregular sinus rhythm"}
 FINDINGS = ("conduction", "extrasystoles", "hypertrophy", "pacing", "ischaemia", "repolarisation")
 RESAMPLES = 1000
+RUNS = {"default": ("ptb-xl", "sign"), "no graph": ("ptb-xl", "logistic"), "shuffled labels": ("shuffled", "sign")}
+"""Name of a run -> its table and model."""
 
 
 def parts(row: Row, column: str) -> list[str]:
@@ -126,8 +129,8 @@ def imported(shared: Path, folder: Path, name: str, outcome: str) -> list[Row]:
     return read(target / "cohort.csv")
 
 
-def cohorts(shared: Path, folder: Path, name: str) -> dict[str, Path]:
-    """Tables of a head: to train on, and to score."""
+def cohorts(shared: Path, folder: Path, name: str, pages: int | None) -> dict[str, Path]:
+    """Tables of a head: to train on, and to score; some of the pages, drawn at random, if ``pages`` is given."""
     head, tables = HEADS[name], folder / name
     trained = imported(shared, folder, "ptb-xl", head.outcome)
     labels = [row["label"] for row in trained]
@@ -140,24 +143,27 @@ def cohorts(shared: Path, folder: Path, name: str) -> dict[str, Path]:
     ludb = imported(shared, folder, "ludb", "lv-hypertrophy")
     mapped = [head.ludb(row) for row in ludb]
     found["ludb"] = write(ludb, tables / "ludb.csv", ["" if each is None else str(int(each)) for each in mapped])
-    if head.pages:
-        pages = imported(shared, folder, "ecg-pages", "abnormal")
-        found["pages"] = write(pages, tables / "pages.csv", [row["label"] for row in pages])
+    if head.pages and pages != 0:
+        rows = imported(shared, folder, "ecg-pages", "abnormal")
+        some = np.random.default_rng(0).permutation(len(rows))[:pages]
+        rows = [rows[at] for at in np.sort(some)]
+        found["pages"] = write(rows, tables / "pages.csv", [row["label"] for row in rows])
     return found
 
 
-def evaluated(folder: Path, name: str, tables: dict[str, Path]) -> dict[str, Any]:
+def evaluated(folder: Path, name: str, tables: dict[str, Path], runs: list[str]) -> dict[str, Any]:
     """Scores of each run of a head on each cohort."""
-    runs = {"default": ("ptb-xl", "sign"), "no graph": ("ptb-xl", "logistic")}
-    if "shuffled" in tables:
-        runs["shuffled labels"] = ("shuffled", "sign")
     found: dict[str, Any] = {}
-    for title, (table, model) in runs.items():
+    for title, (table, model) in RUNS.items():
+        if title not in runs or table not in tables:
+            continue
         run = folder / name / f"run-{title.replace(' ', '-')}"
         settings = ["--model", model, "--modality", "image", "--outcome", name]
         if not (run / "metrics.json").exists():
             cardiograph("run", tables[table], "--out", run, *settings)
-        for cohort in set(tables) & {"ludb", "pages"}:
+        for cohort in ("ludb", "pages"):
+            if cohort not in tables:
+                continue
             out = folder / name / f"{title.replace(' ', '-')}-on-{cohort}"
             if not (out / "evaluation.json").exists():
                 more = ["--skip-bad-pages"] if cohort == "pages" else []
@@ -222,11 +228,13 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("CARDIOGRAPH_SHARED", SHARED)))
     parser.add_argument("--folder", type=Path, default=Path("benchmarks/results/external_ecg"))
     parser.add_argument("--only", nargs="+", choices=HEADS, default=list(HEADS), help="some of the outcomes")
+    parser.add_argument("--pages", type=int, help="score this many printed pages, drawn at random; all by default")
+    parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS), help="some of the runs")
     options = parser.parse_args()
     result: dict[str, Any] = {}
     for name in options.only:
-        tables = cohorts(options.shared, options.folder, name)
-        found = evaluated(options.folder, name, tables)
+        tables = cohorts(options.shared, options.folder, name, options.pages)
+        found = evaluated(options.folder, name, tables, options.runs)
         for cohort, each in found.items():
             each["paired"] = paired(options.folder, name, cohort)
         found["ludb"]["age and sex alone"] = {"auroc": age_and_sex(options.shared, options.folder, name)}

@@ -8,8 +8,8 @@ patients are the pool and 30 % the test; a recording whose patient is unknown co
 the pool keep their labels, with at least two records on each side of every superclass; the other pool records stay as
 unlabelled neighbours. A test record is never a neighbour, and nothing sees its label. Every way of benchmarks/label_ways.py
 chooses its settings by the log loss of inner folds of the labelled records alone. "chosen by inner folds" takes the way
-with the least inner loss, over all five superclasses. Networks and attention are a setting of their own ("networks"), which can
-be given fewer seeds. Controls: random edges, and shuffled labels.
+with the least inner loss, over all five superclasses. Networks and attention are a setting of their own ("networks"),
+which can be given fewer seeds. Controls: random edges, and shuffled labels.
 
 Settings made by masking, where neighbours may know what the record lacks: half of all records without an embedding, or
 without measurements (neighbours in the other block lend theirs); noise of twice the spread on one block (neighbours in the
