@@ -59,6 +59,7 @@ CONTROLS = ("means of neighbours", "label spreading")
 CHOSEN = "chosen by inner folds"
 OWN = "own features"
 LENT_BY = 10
+REGRESSION = "lent by regression, no graph"
 
 
 def read(shared: Path, folder: Path) -> dict[str, np.ndarray]:
@@ -209,7 +210,7 @@ def masked_inputs(data: dict[str, np.ndarray], seed: int, setting: str) -> tuple
         return (
             {
                 OWN: filled(0.0),
-                "lent by regression, no graph": filled(fitted_from(whole, known, other)),
+                REGRESSION: filled(fitted_from(whole, known, other)),
                 "lent by neighbours": filled(lent(whole, known, other, groups, None)),
                 "lent by random records": filled(lent(whole, known, other, groups, rng)),
             },
@@ -222,7 +223,7 @@ def masked_inputs(data: dict[str, np.ndarray], seed: int, setting: str) -> tuple
     return (
         {
             OWN: np.hstack([noisy, other]),
-            "lent by regression, no graph": np.hstack([noisy, other, fitted_from(noisy, known, other)]),
+            REGRESSION: np.hstack([noisy, other, fitted_from(noisy, known, other)]),
             "lent by neighbours": np.hstack([noisy, other, lent(noisy, known, other, groups, None)]),
             "lent by random records": np.hstack([noisy, other, lent(noisy, known, other, groups, rng)]),
         },
@@ -317,6 +318,8 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
         name: {"auroc": bounds(each), **({} if name == OWN else {"minus_own": bounds(each - scores[OWN])})}
         for name, each in scores.items()
     }
+    for name in scores if REGRESSION in scores else ():
+        result[name]["minus_regression"] = bounds(scores[name] - scores[REGRESSION])
     if CHOSEN in result:
         names = [each[CHOSEN]["way"] for each in found]
         result[CHOSEN]["ways"] = {name: names.count(name) for name in sorted(set(names))}
