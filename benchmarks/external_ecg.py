@@ -4,11 +4,11 @@ usage: python benchmarks/external_ecg.py [--shared ../shared] [--folder FOLDER] 
        [--pages COUNT] [--runs default ...]
 
 Everything goes through the command line of the package: `cardiograph import` of the three cohorts, `cardiograph run` on
-PTB-XL (one recording of each known patient, signals alone) for each outcome, and `cardiograph evaluate` of the finished run on the other
-cohorts. HEADS says how the diagnoses of LUDB are mapped to the outcomes of PTB-XL. Printed pages are normal against the
-rest, each different page once. Controls: the same run without the graph (logistic regression), with the labels of the
-PTB-XL records exchanged at random before the run, and age and sex alone (logistic regression on the 426 PTB-XL records
-that have both; LUDB alone has them). Finished steps in FOLDER are not repeated. Prints one JSON object.
+PTB-XL (one recording of each known patient, signals alone) for each outcome, and `cardiograph evaluate` of the finished
+run on the other cohorts. HEADS says how the diagnoses of LUDB are mapped to the outcomes of PTB-XL. Printed pages are
+normal against the rest, each different page once. Controls: the same run without the graph (logistic regression), with
+the labels of the PTB-XL records exchanged at random before the run, and age and sex alone (logistic regression on the 426
+PTB-XL records that have both; LUDB alone has them). Finished steps in FOLDER are not repeated. Prints one JSON object.
 """
 
 from __future__ import annotations
