@@ -11,7 +11,14 @@ from typing import Annotated, Any, Literal, Self, TypeVar, overload
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from cardiograph.config_reading import CohortConfig, PagesConfig, Section
+from cardiograph.config_reading import (
+    FOLLOW_UP_DEFAULTS,
+    CohortConfig,
+    FollowUpConfig,
+    PagesConfig,
+    Section,
+    require_follow_up_unread,
+)
 from cardiograph.errors import ConfigError
 from cardiograph.registry import encoder_spec, require_encoder, require_model
 from cardiograph.regular_files import read_regular
@@ -221,12 +228,12 @@ class AuditConfig(Section):
 UNNAMED_OUTCOME = "positive class"
 """Default name of label 1."""
 
-OutcomeKind = Literal["auto", "binary", "multiclass"]
+OutcomeKind = Literal["auto", "binary", "multiclass", "survival"]
 """Kind of outcome; ``auto`` finds it from the labels."""
 
 
-class OutcomeConfig(Section):
-    """What a model predicts: one class against the rest, or one of several classes."""
+class OutcomeConfig(FollowUpConfig):
+    """What a model predicts: one class against the rest, one of several classes, or the time to an event."""
 
     name: str = Field(
         UNNAMED_OUTCOME,
@@ -235,9 +242,23 @@ class OutcomeConfig(Section):
     )
     kind: OutcomeKind = Field(
         "auto",
-        description="binary (label 1 against label 0), multiclass (one of several classes), or auto: multiclass for three "
-        "or more class names without cohort.positive.",
+        description="binary (label 1 against label 0), multiclass (one of several classes), survival (the time to an "
+        "event), or auto: survival if time is named, multiclass for three or more class names without cohort.positive.",
     )
+
+    @model_validator(mode="after")
+    def _follow_up(self) -> Self:
+        given = sorted(key for key in FOLLOW_UP_DEFAULTS if getattr(self, key) is not None)
+        if given and self.kind not in ("auto", "survival"):
+            message = f"outcome.{given[0]} belongs to kind = 'survival', but outcome.kind is {self.kind!r}"
+            raise ValueError(message)
+        if self.kind == "survival" or self.time is not None:
+            for key, value in {**self.filled(), "kind": "survival"}.items():
+                object.__setattr__(self, key, value)
+        elif given:
+            message = f"outcome.{given[0]} belongs to a time-to-event outcome; name the column with the time: --time COLUMN"
+            raise ValueError(message)
+        return self
 
 
 class RunConfig(Section):
@@ -279,6 +300,8 @@ class RunConfig(Section):
                 "label 1 of a binary outcome; remove one of the two"
             )
             raise ValueError(message)
+        if self.outcome.kind == "survival":
+            require_follow_up_unread(self.cohort, self.outcome)
         return self
 
     @property
