@@ -256,7 +256,9 @@ class OutcomeConfig(FollowUpConfig):
             for key, value in {**self.filled(), "kind": "survival"}.items():
                 object.__setattr__(self, key, value)
         elif given:
-            message = f"outcome.{given[0]} belongs to a time-to-event outcome; name the column with the time: --time COLUMN"
+            message = (
+                f"outcome.{given[0]} belongs to a time-to-event outcome; name the column with the time: --time COLUMN"
+            )
             raise ValueError(message)
         return self
 

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from cardiograph.errors import ConfigError
 from cardiograph.schema import ClinicalVariable
 
 
@@ -181,7 +182,9 @@ class FollowUpConfig(Section):
     @classmethod
     def _increasing(cls, horizons: tuple[float, ...] | None) -> tuple[float, ...] | None:
         if horizons is not None and (not horizons or min(horizons) <= 0 or list(horizons) != sorted(set(horizons))):
-            message = f"horizons are {', '.join(f'{each:g}' for each in horizons) or 'empty'}; write increasing times above 0"
+            message = (
+                f"horizons are {', '.join(f'{each:g}' for each in horizons) or 'empty'}; write increasing times above 0"
+            )
             raise ValueError(message)
         return horizons
 
@@ -213,7 +216,9 @@ FOLLOW_UP_DEFAULTS: dict[str, Any] = {
 def require_follow_up_unread(cohort: CohortConfig, outcome: FollowUpConfig) -> None:
     """Raise ValueError if the columns of a time-to-event outcome are also read as something else, such as a predictor."""
     if cohort.positive:
-        message = "cohort.positive names label 1 of a binary outcome, and outcome.kind is 'survival'; remove one of the two"
+        message = (
+            "cohort.positive names label 1 of a binary outcome, and outcome.kind is 'survival'; remove one of the two"
+        )
         raise ValueError(message)
     for key in ("time", "event"):
         column = getattr(outcome, key)
@@ -225,3 +230,18 @@ def require_follow_up_unread(cohort: CohortConfig, outcome: FollowUpConfig) -> N
                 "outcome, and no model may read it; remove it from cohort.variables and --map"
             )
             raise ValueError(message)
+
+
+def refuse_follow_up(kind: str, what: str) -> None:
+    """Raise ConfigError if the outcome is the time to an event, which ``what`` does not support.
+
+    Args:
+        kind: ``outcome.kind``.
+        what: Subject and verb of the message, such as ``studies compare``.
+    """
+    if kind == "survival":
+        message = (
+            f"outcome.kind is 'survival', but {what} scores of a binary outcome; leave out --time, or train with "
+            "`cardiograph run` (in Python: cardiograph.run.survival.run_survival)"
+        )
+        raise ConfigError(message)

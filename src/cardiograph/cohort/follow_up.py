@@ -113,7 +113,9 @@ def _event_fault(place: str, text: str, codes: dict[str, int]) -> Issue | None:
     if not text:
         remedy = "enter what ended follow-up, or empty time as well"
         return Issue(place, "event", "empty, but time is given", rule, remedy, "time_without_event")
-    remedy = "name other values: --set outcome.event_values='[\"dead\"]', outcome.censored_values, outcome.competing_values"
+    remedy = (
+        "name other values: --set outcome.event_values='[\"dead\"]', outcome.censored_values, outcome.competing_values"
+    )
     return Issue(place, "event", text[:40], rule, remedy, "bad_event")
 
 

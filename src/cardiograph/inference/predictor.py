@@ -30,8 +30,9 @@ from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
 from cardiograph.imaging.hashing import NearDuplicateIndex
-from cardiograph.inference.answers import Scores, answer, mean_distance
+from cardiograph.inference.answers import Scores, answer, mean_distance, other_kind
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient
+from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.several_classes import ClassCalibrator
@@ -51,6 +52,9 @@ class Predictor:
         bundle: Trained and calibrated model.
         engine: Inference engine of its encoder; None for a model without pages.
     """
+
+    follows_up = False
+    """Whether this class scores models of a time-to-event outcome."""
 
     def __init__(self, bundle: ModelBundle, engine: Engine | None = None) -> None:
         self.bundle = bundle
@@ -99,6 +103,8 @@ class Predictor:
         checked = CheckedFiles(folder)
         bundle = ModelBundle.restore(checked)
         served = bundle.served
+        if (served.follow_up is not None) != cls.follows_up:
+            raise other_kind(run, follows_up=cls.follows_up)
         encoder = served.encoder
         changed = encoder is not None and encoder.preparation != encoder_preparation(encoder.reads, served.pages)
         if changed or served.measured not in ("", MEASUREMENT_PREPARATION):
@@ -325,7 +331,7 @@ class Predictor:
         by_class = np.stack([1 - found, found], axis=1) if found.ndim == 1 else found
         return Scores(by_class, raw, neighbours, attached.excluded_reasons, uncertainty, absent)
 
-    def logits(self, own: Tensor, neighbours: NearestNeighbours) -> Tensor:
+    def logits(self, own: Tensor, neighbours: NearestNeighbours, network: Model | None = None) -> Tensor:
         """Return [queries, classes] float64 logits; a gradient for ``own`` is kept if it requires one.
 
         The rounding of float64 is far below the reported digits, so a query gets the same result alone and in a batch.
@@ -334,6 +340,7 @@ class Predictor:
         Args:
             own: [queries, features] node features.
             neighbours: Neighbours of each query.
+            network: Network in float64 in place of that of the bundle.
         """
         votes = neighbour_votes(neighbours, self.bundle.reference.labels, prior=self._prior)
         neighbour_table = NeighbourTable.of(neighbours, self._degree, votes)
@@ -343,7 +350,9 @@ class Predictor:
         place = torch.searchsorted(rows, neighbour_table.index).clamp(max=len(rows) - 1)
         local = dataclasses.replace(neighbour_table, index=place, votes=neighbour_table.votes.double())
         with torch.inference_mode(not own.requires_grad):
-            logits: Tensor = self._network(own.double(), local, [state[rows].double() for state in self._states])[0]
+            logits: Tensor = (network or self._network)(
+                own.double(), local, [state[rows].double() for state in self._states]
+            )[0]
         return logits
 
     def _distances(

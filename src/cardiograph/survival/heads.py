@@ -99,6 +99,10 @@ class SurvivalExamples(Examples):
         """Return NaN: a time has no class."""
         return float("nan")
 
+    def without_neighbours(self) -> SurvivalExamples:
+        """Return the same records without a graph."""
+        return dataclasses.replace(self, neighbour_table=_no_neighbours(len(self.features)))
+
     def resampled(self, groups: NDArray[np.int64], rng: np.random.Generator) -> SurvivalExamples:
         """Return a bootstrap sample of whole groups: the records as neighbours only, then the drawn ones.
 
@@ -170,6 +174,7 @@ def train_survival(  # noqa: PLR0913 - two sets and the knobs of a training
     head: Head,
     config: ModelConfig,
     seed: int,
+    edges: Floats | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SurvivalNetwork:
     """Fit a network with early stopping on validation records.
@@ -180,9 +185,10 @@ def train_survival(  # noqa: PLR0913 - two sets and the knobs of a training
         head: ``cox`` or ``discrete``.
         config: Sizes and optimiser; ``depth`` is the number of hops where records have neighbours.
         seed: The same seed gives the same network.
+        edges: Edges of the intervals; those of the training records if None.
         progress: Callback that receives the number of each finished epoch.
     """
-    edges = interval_edges(train_set.known)
+    edges = interval_edges(train_set.known) if edges is None else edges
     given = edges if head == "discrete" else None
     train_set, val_set = (dataclasses.replace(each, edges=given) for each in (train_set, val_set))
     hops = config.depth if train_set.neighbour_table.valid.shape[1] else 0
