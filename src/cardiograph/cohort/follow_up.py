@@ -19,9 +19,6 @@ from cardiograph.schema import UNLABELLED
 FOLLOW_UP = ("time", "event")
 """Columns of a cohort with a time-to-event outcome, in its table and, by default, in the input."""
 
-LABELS = ("without the event", "with the event")
-"""Meaning of labels 0 and 1 of a time-to-event outcome; split and audit use them, no model learns from them."""
-
 
 @dataclass(frozen=True)
 class FollowUp:

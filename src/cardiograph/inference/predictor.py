@@ -53,8 +53,7 @@ class Predictor:
         engine: Inference engine of its encoder; None for a model without pages.
     """
 
-    follows_up = False
-    """Whether this class scores models of a time-to-event outcome."""
+    follows_up = False  # whether the outcome is the time to an event
 
     def __init__(self, bundle: ModelBundle, engine: Engine | None = None) -> None:
         self.bundle = bundle
@@ -340,7 +339,7 @@ class Predictor:
         Args:
             own: [queries, features] node features.
             neighbours: Neighbours of each query.
-            network: Network in float64 in place of that of the bundle.
+            network: Network in float64; that of the bundle if None.
         """
         votes = neighbour_votes(neighbours, self.bundle.reference.labels, prior=self._prior)
         neighbour_table = NeighbourTable.of(neighbours, self._degree, votes)

@@ -248,12 +248,12 @@ def _scores(test: SurvivalTest, name: str, horizons: tuple[float, ...], weights:
     """Return score -> [1 + resamples] values, the first on the cohort itself."""
     outcome, last = test.outcome, horizons[-1]
     found = {"uno_c": uno_c(outcome, test.at(name, last), weights, tau=last)}
+    inside = (test.times > 0) & (test.times <= last)
+    found["integrated_brier"] = integrated_brier(outcome, test.risks[name][:, inside], weights, days=test.times[inside])
     for day in horizons:
         found[f"auroc_{day:g}"] = auroc_at(outcome, test.at(name, day), weights, day=day)
     for day in horizons:
         found[f"brier_{day:g}"] = brier_at(outcome, test.at(name, day), weights, day=day)
-    inside = (test.times > 0) & (test.times <= last)
-    found["integrated_brier"] = integrated_brier(outcome, test.risks[name][:, inside], weights, days=test.times[inside])
     return found
 
 
