@@ -12,7 +12,6 @@ import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cardiograph.config_reading import (
-    FOLLOW_UP_DEFAULTS,
     CohortConfig,
     FollowUpConfig,
     PagesConfig,
@@ -245,22 +244,6 @@ class OutcomeConfig(FollowUpConfig):
         description="binary (label 1 against label 0), multiclass (one of several classes), survival (the time to an "
         "event), or auto: survival if time is named, multiclass for three or more class names without cohort.positive.",
     )
-
-    @model_validator(mode="after")
-    def _follow_up(self) -> Self:
-        given = sorted(key for key in FOLLOW_UP_DEFAULTS if getattr(self, key) is not None)
-        if given and self.kind not in ("auto", "survival"):
-            message = f"outcome.{given[0]} belongs to kind = 'survival', but outcome.kind is {self.kind!r}"
-            raise ValueError(message)
-        if self.kind == "survival" or self.time is not None:
-            for key, value in {**self.filled(), "kind": "survival"}.items():
-                object.__setattr__(self, key, value)
-        elif given:
-            message = (
-                f"outcome.{given[0]} belongs to a time-to-event outcome; name the column with the time: --time COLUMN"
-            )
-            raise ValueError(message)
-        return self
 
 
 class RunConfig(Section):

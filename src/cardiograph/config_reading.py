@@ -8,9 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -146,33 +144,45 @@ class PagesConfig(Section):
         return self
 
 
+def _absent(value: object) -> bool:
+    """Return whether a setting is left out, so that the other kinds of outcome keep their configuration and its hash."""
+    return value is None
+
+
 class FollowUpConfig(Section):
     """Settings of a time-to-event outcome; each is absent for the other kinds of outcome."""
 
     time: str | None = Field(
         None,
+        exclude_if=_absent,
         description="Column with the time from the ECG to the event or the last contact; naming it makes the outcome "
         "survival. By default time.",
     )
-    event: str | None = Field(None, description="Column that says how follow-up ended; by default event.")
+    event: str | None = Field(
+        None, exclude_if=_absent, description="Column that says how follow-up ended; by default event."
+    )
     unit: Literal["days", "weeks", "months", "years"] | None = Field(
-        None, description="Unit of the time column and of the horizons; by default days."
+        None, exclude_if=_absent, description="Unit of the time column and of the horizons; by default days."
     )
     horizons: tuple[float, ...] | None = Field(
         None,
+        exclude_if=_absent,
         description="Times at which risks are reported and scored; by default quartiles of the event times in training.",
     )
     event_values: tuple[str, ...] | None = Field(
-        None, description="Values of the event column that mean the event; by default 1."
+        None, exclude_if=_absent, description="Values of the event column that mean the event; by default 1."
     )
     censored_values: tuple[str, ...] | None = Field(
-        None, description="Values that mean free of any event at the end of follow-up; by default 0."
+        None,
+        exclude_if=_absent,
+        description="Values that mean free of any event at the end of follow-up; by default 0.",
     )
     competing_values: tuple[str, ...] | None = Field(
-        None, description="Values of events after which the event cannot happen; by default 2 to 9."
+        None, exclude_if=_absent, description="Values of events after which the event cannot happen; by default 2 to 9."
     )
     refits: int | None = Field(
         None,
+        exclude_if=_absent,
         ge=2,
         le=200,
         description="Networks refitted on resampled training groups for the band of a curve; by default 20.",
@@ -188,11 +198,23 @@ class FollowUpConfig(Section):
             raise ValueError(message)
         return horizons
 
-    @model_serializer(mode="wrap")
-    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out absent settings, so that the other kinds of outcome keep their configuration and its hash."""
-        content: dict[str, Any] = handler(self)
-        return {key: value for key, value in content.items() if value is not None or key not in FOLLOW_UP_DEFAULTS}
+    @model_validator(mode="after")
+    def _follow_up(self) -> Self:
+        """Fill in the defaults of a time-to-event outcome; refuse its settings for another kind."""
+        given = sorted(key for key in FOLLOW_UP_DEFAULTS if getattr(self, key) is not None)
+        kind = getattr(self, "kind", "survival")
+        if given and kind not in ("auto", "survival"):
+            message = f"outcome.{given[0]} belongs to kind = 'survival', but outcome.kind is {kind!r}"
+            raise ValueError(message)
+        if kind == "survival" or self.time is not None:
+            for key, value in {**self.filled(), "kind": "survival"}.items():
+                object.__setattr__(self, key, value)
+        elif given:
+            message = (
+                f"outcome.{given[0]} belongs to a time-to-event outcome; name the column with the time: --time COLUMN"
+            )
+            raise ValueError(message)
+        return self
 
     def filled(self) -> dict[str, Any]:
         """Return the settings with the defaults of those that are absent; ``horizons`` has none."""
