@@ -334,7 +334,7 @@ class ModelBundle:
 
 def _served(facts: Mapping[str, Any]) -> BundleFacts:
     """Return settings and metadata after a check of their types."""
-    later = {"measured": "", "classes": [], "follow_up": None}  # older bundles have none
+    later: dict[str, Any] = {"measured": "", "classes": [], "follow_up": None}  # older bundles have none
     plain = {each.name: facts[each.name] for each in fields(BundleFacts) if each.name not in later}
     plain |= {name: facts.get(name, default) for name, default in later.items()}
     maps = None if plain["maps"] is None else MapVerdict.from_dict(plain["maps"])

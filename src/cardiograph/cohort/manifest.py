@@ -106,7 +106,8 @@ def draft_cohort(
     if not labelled:
         config = _for_queries(config, raw.header)
     outcome = outcome or OutcomeConfig(kind="binary")
-    variables, fixed = known_variables(config, reads), FIXED
+    variables = known_variables(config, reads)
+    fixed: tuple[str, ...] = FIXED
     if outcome.kind == "survival" and labelled:
         followed = {name: column for name in FOLLOW_UP if (column := getattr(outcome, name)) != name}
         config = config.model_copy(update={"map": {**config.map, **followed}})
