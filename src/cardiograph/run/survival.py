@@ -26,7 +26,6 @@ from cardiograph.run.pipeline import CHECKED_STEPS, RunState, build_graph, embed
 from cardiograph.run.survival_models import SurvivalModels, fit_models, risks_of
 from cardiograph.run.survival_outputs import record_survival
 from cardiograph.run.survival_report import write_survival_report
-from cardiograph.survival.curves import Floats
 from cardiograph.survival.evaluation import SurvivalMetrics, SurvivalTest, count_part, evaluate_survival
 from cardiograph.survival.hazards import FollowUpFacts
 from cardiograph.survival.outcome import EVENT, SurvivalOutcome
@@ -215,7 +214,7 @@ def score(state: SurvivalState) -> None:
 
 def _test_of(state: SurvivalState, found: SurvivalScores) -> SurvivalTest:
     dataset, rows = state.dataset, state.dataset.rows(TEST)
-    values: Floats = state.prepared.features.values[rows]
+    values = state.prepared.features.values[rows]
     degree = NeighbourTable.of(state.prepared.graph.neighbours).degree
     table = NeighbourTable.of(found.neighbours, degree)
     clinical = state.dataset.inputs.clinical
