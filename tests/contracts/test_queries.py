@@ -14,6 +14,7 @@ import torch
 from tests.contracts.conftest import learn, make_problem, with_copies
 
 from cardiograph.config import load_config
+from cardiograph.imaging.hashing import HASH_BYTES
 from cardiograph.inference import Predictor
 
 
@@ -64,6 +65,33 @@ def test_a_query_of_a_reference_group_is_scored_without_it(dataset, fitted):
     neighbours = predictor.bundle.reference.groups[found.neighbours.index[0]]
     assert index[row] not in neighbours
     assert found.excluded_reasons == (("this patient",),)
+
+
+def test_an_ecg_is_known_by_its_leads_or_its_picture(dataset):
+    """Also by a model of an earlier version, which keeps one hash of each ECG: of its leads, or else of its picture."""
+    predictor, rng = learn(dataset, "logistic")[2], np.random.default_rng(4)
+    leads, pictures = rng.integers(0, 256, (2, len(predictor.bundle.reference), HASH_BYTES), dtype=np.uint8)
+    leads[5] = 0
+    both = np.hstack([leads, pictures])
+    other = np.zeros(HASH_BYTES, np.uint8)
+    asked = [
+        np.hstack(each) for each in ((leads[3], other), (other, pictures[4]), (leads[6], pictures[5]), (other, other))
+    ]
+    queries = dataclasses.replace(
+        dataset.queries(dataset.rows("train")[:4]), patient_ids=[None] * 4, perceptual_hashes=asked
+    )
+    near, none = ("a near-copy of this page",), ()
+    for hashes, expected in (
+        (both, [near, near, near, none]),
+        (np.where(leads.any(1)[:, None], leads, pictures), [near, none, near, none]),
+    ):
+        reference = dataclasses.replace(
+            predictor.bundle.reference,
+            perceptual_hashes=hashes,
+            pixel_hashes=tuple(f"page {row}" for row in range(len(hashes))),
+        )
+        known = Predictor(dataclasses.replace(predictor.bundle, reference=reference))
+        assert [*known.score(queries).excluded_reasons] == expected
 
 
 def test_a_saved_model_is_the_same_model(dataset, fitted, tmp_path):

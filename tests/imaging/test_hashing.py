@@ -18,6 +18,8 @@ from cardiograph.imaging.hashing import (
     DIRECTIONS,
     NEAR_COPY_THRESHOLD,
     NearDuplicateIndex,
+    hashes_of_width,
+    near_copies_between,
     near_copy_distance,
     near_copy_pairs,
     percentiles,
@@ -220,6 +222,28 @@ def test_misses_none_near_the_limit(share, seed, rest):
     known = np.stack([changed(one, 0.16, seed + row) for row, one in enumerate(known)])
     query = changed(known[0], share, seed + 99)
     assert NearDuplicateIndex(known).near_copies(query).tolist() == in_full(query, known).tolist()
+
+
+def test_either_hash_finds_a_copy_and_neither_is_compared_with_the_other():
+    leads, picture, other = hashes(1, 1), hashes(1, 2), hashes(2, 3)
+    unread = np.zeros_like(leads)
+    ecgs = np.hstack(
+        [
+            np.vstack([leads, unread, leads, picture, unread]),
+            np.vstack([picture, picture, other[:1], other[1:], unread]),
+        ]
+    )
+    assert near_copy_pairs(ecgs).tolist() == [[0, 1], [0, 2]]
+    assert near_copies_between(ecgs[1:3], ecgs[:1]).tolist() == [[0, 0], [1, 0]]
+
+
+def test_a_run_with_one_hash_is_compared_by_leads_or_else_by_the_picture():
+    leads, pictures = hashes(2, 1), hashes(2, 2)
+    both = np.hstack([np.vstack([leads[:1], np.zeros_like(leads[:1])]), pictures])
+    kept = hashes_of_width(both, BYTES)
+    np.testing.assert_array_equal(kept, np.vstack([leads[:1], pictures[1:]]))
+    assert hashes_of_width(both, 2 * BYTES) is both
+    assert hashes_of_width(kept, BYTES) is kept
 
 
 def test_shared_pages_have_the_same_near_copies_as_in_full(shared):

@@ -22,7 +22,7 @@ from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import CohortError
 from cardiograph.explain.explanation import explain
 from cardiograph.features.measurements import measurement_table, measurement_vector
-from cardiograph.imaging.hashing import near_copy_pairs
+from cardiograph.imaging.hashing import HASH_BYTES, near_copy_pairs
 from cardiograph.imaging.prepare import UNREADABLE_LEADS
 from cardiograph.inference import Predictor, Query
 from cardiograph.ingest.context import RunContext
@@ -149,17 +149,24 @@ def test_a_page_is_digitised_once_and_measured_like_its_recording(page, tmp_path
 
 
 def test_a_scan_and_the_recording_that_it_shows_are_copies(page, tmp_path):
-    """The scan is turned and recompressed; another recording of the same heart is no copy."""
+    """The scan is turned and recompressed; another recording of the same heart is no copy.
+
+    The leads of a worse copy cannot be read, but it is a copy of the page that it shows.
+    """
     picture = Image.open(page).rotate(1.5, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC)
     picture.convert("L").save(tmp_path / "scan.jpg", quality=60)
+    Image.open(page).convert("L").save(tmp_path / "worse.jpg", quality=5)
     for seed in range(2):
         (_, content), *_ = ecg_files(recording(seed, rate=75), "dicom", "x").items()
         (tmp_path / f"{seed}.dcm").write_bytes(content)
     hashes = [
         prepare_ecg(tmp_path / name, name=name, config=PagesConfig(), needs="leads").page.perceptual_hash
-        for name in ("scan.jpg", "0.dcm", "1.dcm")
+        for name in ("scan.jpg", "0.dcm", "1.dcm", "worse.jpg")
     ]
-    assert near_copy_pairs(np.array(hashes)).tolist() == [[0, 1]]
+    assert [bool(each[:HASH_BYTES].any()) for each in hashes] == [True, True, True, False]
+    pairs = near_copy_pairs(np.array(hashes)).tolist()
+    assert [0, 1] in pairs and [1, 3] in pairs
+    assert not any(2 in pair for pair in pairs)
 
 
 def test_packed_leads_are_the_same():

@@ -14,6 +14,7 @@ from cardiograph.evaluate.curves import part_curves
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.subgroups import groupings_of, subgroup_scores
 from cardiograph.evaluate.summary import summarise
+from cardiograph.patient_map.layout import graph_layout
 from cardiograph.report.content import (
     ClinicalContent,
     EncoderContent,
@@ -23,7 +24,6 @@ from cardiograph.report.content import (
     Reproduction,
     SplitRow,
 )
-from cardiograph.run.graph_sample import graph_layout
 from cardiograph.schema import DEFAULT_VARIABLES
 
 TITLES = {"gcn": "GCN", "gat": "GAT", "mlp": "MLP", "logistic": "logistic regression"}

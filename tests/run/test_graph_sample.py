@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from cardiograph.config import RunConfig
+from cardiograph.containers import NearestNeighbours
 from cardiograph.run import graph_sample as module
-from cardiograph.run.graph_sample import graph_layout, sample_graph
+from cardiograph.run.graph_sample import sample_graph
+from cardiograph.run.patient_map import place_records
 
 LABELS = np.array([1, 0, 1, 0, -1, 1, 0, 1])
 REFERENCE = np.array([0, 1, 2, 4, 6])
@@ -20,11 +22,12 @@ OF_QUERIES = np.array([[0, 4], [2, -1], [3, 1]])
 
 def drawn(linked=LINKED, of_queries=OF_QUERIES):
     values = np.random.default_rng(0).normal(size=(len(LABELS), 6)).astype(np.float32)
-    graph = SimpleNamespace(rows=REFERENCE, neighbours=SimpleNamespace(index=linked))
+    graph = SimpleNamespace(rows=REFERENCE, neighbours=NearestNeighbours(linked, np.ones(linked.shape)))
     dataset = SimpleNamespace(cohort=SimpleNamespace(labels=LABELS), rows=lambda _: QUERIES)
     fitted = SimpleNamespace(prepared=SimpleNamespace(graph=graph, features=SimpleNamespace(values=values)))
-    test = SimpleNamespace(neighbours=SimpleNamespace(index=of_queries), sources=REFERENCE)
-    return sample_graph(dataset, fitted, test, RunConfig())
+    test = SimpleNamespace(neighbours=NearestNeighbours(of_queries, np.ones(of_queries.shape)), sources=REFERENCE)
+    shown = place_records(dataset, fitted, {"test": test}, RunConfig())
+    return sample_graph(dataset, fitted, RunConfig(), shown)
 
 
 def listed(table, first=0):
@@ -71,20 +74,3 @@ def test_of_a_large_graph_a_sample_is_drawn_with_the_links_inside_it(monkeypatch
     assert found["edges"].size == 0 or (found["edges"].min() >= 0 and found["edges"].max() < 5)
     assert found["edges"].tolist() == again["edges"].tolist()
     assert len(found["in_degree"]) == len(REFERENCE), "facts are about the whole graph"
-
-
-def test_the_layout_is_the_same_each_time_and_keeps_clusters_together():
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(60, 12)).astype(np.float32)
-    features[:30] += 6
-    first, second = graph_layout(features, 3), graph_layout(features, 3)
-    assert np.array_equal(first, second)
-    assert np.abs(first).max() == pytest.approx(1)
-    gap = np.linalg.norm(first[:30].mean(axis=0) - first[30:].mean(axis=0))
-    assert gap > 2 * first[:30].std()
-
-
-@pytest.mark.parametrize("shape", [(0, 4), (1, 4), (2, 4), (3, 4), (12, 3), (12, 1)])
-def test_layout_of_few_records(shape):
-    features = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    assert graph_layout(features, 0).shape == (shape[0], 2)

@@ -31,6 +31,7 @@ from cardiograph.ecg.readers.source import EcgSource, ReadOptions
 from cardiograph.ecg.readers.wfdb import record_files
 from cardiograph.ecg.signal_hash import signal_hash
 from cardiograph.errors import ConfigError, EcgError, Issue, PageError
+from cardiograph.imaging.hashing import HASH_BYTES
 from cardiograph.imaging.prepare import UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
 from cardiograph.regular_files import open_regular, read_regular
@@ -100,8 +101,8 @@ class EcgFile:
 
     Args:
         page: The page. Its ``doubt`` is the judgement of the digitiser if leads alone are needed, else that of the ECG
-            check. If leads were read, the perceptual hash is theirs, so that a scan and the recording that it shows
-            count as copies.
+            check. If leads are needed, its perceptual hash is [3072]: that of the leads, by which a scan and the
+            recording that it shows count as copies (zeros if they cannot be read), then that of the picture.
         leads: The twelve leads; None if they are not needed or could not be read.
     """
 
@@ -167,9 +168,14 @@ def prepare_ecg(
         page,
         page=dataclasses.replace(decoded, notes=(*decoded.notes, *notes)),
         doubt=unreadable if needs == "leads" else page.doubt,
-        perceptual_hash=page.perceptual_hash if leads is None else signal_hash(shown_on_page(leads)),
+        perceptual_hash=np.concatenate([_leads_hash(leads), page.perceptual_hash]),
     )
     return EcgFile(page, leads)
+
+
+def _leads_hash(leads: Ecg | None) -> NDArray[np.uint8]:
+    """Return the [1536] hash of the leads; zeros, which are no near-copy of any, if they cannot be read."""
+    return np.zeros(HASH_BYTES, np.uint8) if leads is None else signal_hash(shown_on_page(leads))
 
 
 def digitised(page: DecodedPage, name: str) -> tuple[Ecg | None, Doubt | None]:

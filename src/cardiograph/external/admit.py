@@ -15,6 +15,7 @@ from cardiograph.external.append_reference import NewReference, require_complete
 from cardiograph.external.cohort import embeddings, model_measurements, model_values, require_known, some_records
 from cardiograph.external.match_records import SKIPPED, GroupAssignment, RecordKeys, RunRecords, assign_groups
 from cardiograph.features.fusion import BLOCKS
+from cardiograph.imaging.hashing import hashes_of_width
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records
@@ -182,7 +183,9 @@ def new_reference(added: AdmittedRecords, predictor: Predictor) -> NewReference:
         pixel_hashes=("",) * len(cohort)
         if page_index is None
         else tuple(each or "" for each in page_index.pixel_hashes),
-        perceptual_hashes=nothing if page_index is None or not width else page_index.perceptual_hashes,
+        perceptual_hashes=nothing
+        if page_index is None or not width
+        else hashes_of_width(page_index.perceptual_hashes, width),
     )
 
 

@@ -25,6 +25,7 @@ from cardiograph.external.admit import AdmittedRecords, admit, embedded, new_ref
 from cardiograph.external.append_reference import append_reference
 from cardiograph.external.cohort import read_pages, reading_notes, require_estimates
 from cardiograph.external.match_records import SKIPPED, run_records
+from cardiograph.imaging.hashing import hashes_of_width
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
@@ -252,7 +253,7 @@ def _write(
     if image is not None:
         before, page_index = base.read_arrays("embeddings.safetensors"), added.dataset.page_index
         nothing = np.zeros((len(image), before["likeness"].shape[1]), np.uint8)
-        likeness = nothing if page_index is None else page_index.perceptual_hashes
+        likeness = nothing if page_index is None else hashes_of_width(page_index.perceptual_hashes, nothing.shape[1])
         arrays = {"image": np.vstack([before["image"], image]), "likeness": np.vstack([before["likeness"], likeness])}
         directory.write_arrays("embeddings.safetensors", arrays)
     bundle.save(directory.path / "bundle", predictor.engine)

@@ -13,7 +13,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.duplicates import value_keys
 from cardiograph.containers import ADDED, TRAIN, Groups, identifier
 from cardiograph.errors import Issue
-from cardiograph.imaging.hashing import near_copies_between
+from cardiograph.imaging.hashing import hashes_of_width, near_copies_between
 
 Where = Callable[[int], str]
 """Function from the row of a record to a description of its place."""
@@ -184,7 +184,8 @@ def _links(new: RecordKeys, known: RunRecords, *, near_copies: bool) -> list[dic
                 found[row].setdefault(group_of[key], reason)
     if near_copies and new.likeness is not None and there.likeness is not None:
         mine, theirs = (_paged(side) for side in (new, there))
-        for row, other in near_copies_between(new.likeness[mine], there.likeness[theirs]).tolist():
+        own = hashes_of_width(new.likeness[mine], there.likeness.shape[1])
+        for row, other in near_copies_between(own, there.likeness[theirs]).tolist():
             found[mine[row]].setdefault(int(known.groups[theirs[other]]), "page (a near-copy)")
     return found
 

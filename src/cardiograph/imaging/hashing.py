@@ -19,6 +19,9 @@ HASH_VERSION = "2"
 BANDS, COLUMNS = 16, 96
 """Rows and columns of the trace map; one column is about 0.1 s of a page with a rhythm strip of 10 s."""
 
+HASH_BYTES = BANDS * COLUMNS
+"""Values of one hash. ECGs that are read as leads have two of them: the hash of their leads, then that of their picture."""
+
 NEAR_COPY_THRESHOLD = 0.05
 """Largest distance of near-copies; ``docs/concepts/pages.md`` explains how it was chosen."""
 
@@ -108,7 +111,7 @@ def near_copy_pairs(hashes: NDArray[np.uint8], threshold: float = NEAR_COPY_THRE
     """Find all pairs of near-copies by exact comparison, in blocks: memory grows with n instead of n x n.
 
     Args:
-        hashes: [n, 1536] uint8 hashes.
+        hashes: [n, 1536] uint8 hashes, or [n, 3072] of leads and picture.
         threshold: Largest distance of near-copies.
 
     Returns:
@@ -127,13 +130,16 @@ def near_copies_between(
     """Find all near-copies of some pages among others by exact comparison, in blocks.
 
     Args:
-        some: [n, 1536] uint8 hashes.
-        others: [m, 1536] uint8 hashes.
+        some: [n, 1536] uint8 hashes, or [n, 3072] of leads and picture.
+        others: [m, 1536 or 3072] uint8 hashes, as many as in ``some``.
         threshold: Largest distance of near-copies.
 
     Returns:
-        [pairs, 2] int64: row of ``some``, row of ``others``.
+        [pairs, 2] int64: row of ``some``, row of ``others``, in ascending order.
     """
+    if some.shape[1] > HASH_BYTES:
+        parts = zip(split_hashes(some), split_hashes(others), strict=True)
+        return np.unique(np.concatenate([near_copies_between(*part, threshold) for part in parts]), axis=0)
     found = [np.empty((0, 2), np.int64)]
     for first in range(0, len(some), _BLOCK_ROWS):
         queries = unit_hashes(turned_hashes(some[first : first + _BLOCK_ROWS]))
@@ -142,6 +148,24 @@ def near_copies_between(
             best = correlation.reshape(4, -1, correlation.shape[1]).max(axis=0)
             found.append(np.argwhere(best >= 1 - threshold) + np.array([first, start]))
     return np.concatenate(found)
+
+
+def split_hashes(hashes: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return the hashes of leads and of pictures, [n, 1536] each, or the only ones."""
+    return np.split(hashes, max(1, hashes.shape[1] // HASH_BYTES), axis=1)
+
+
+def hashes_of_width(hashes: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """Return hashes as a run keeps them: runs of earlier versions keep one, of the leads or else of the picture.
+
+    Args:
+        hashes: [n, 1536] uint8 hashes, or [n, 3072] of leads and picture; those of leads that were not read are zeros.
+        width: Width of the hashes of the run.
+    """
+    if hashes.shape[1] <= width or not width:
+        return hashes
+    leads, picture = split_hashes(hashes)
+    return np.where(leads.any(axis=1, keepdims=True), leads, picture)
 
 
 def unit_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -97,7 +97,7 @@ class PreparedPage:
     Args:
         file_sha256: SHA-256 (hex) of the file.
         pixel_hash: SHA-256 (hex) of all decoded pixels of the page.
-        perceptual_hash: [1536] uint8 hash of the traces in the view.
+        perceptual_hash: [1536] uint8 hash of the traces in the view; [3072] with the hash of the leads before it.
         page: The whole decoded page.
         box: Rectangle of the view on the page, in pixels.
         view: [h, w, 3] uint8 RGB pixels of the view.

@@ -29,7 +29,7 @@ from cardiograph.encoders.readings import reading_heads
 from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
-from cardiograph.imaging.hashing import NearDuplicateIndex
+from cardiograph.imaging.hashing import NearDuplicateIndex, hashes_of_width, split_hashes
 from cardiograph.inference.answers import Scores, answer, mean_distance, other_kind
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient
 from cardiograph.models.build import Model
@@ -380,17 +380,20 @@ class Predictor:
 
     def _near_copies(self, queries: Queries, number: int) -> list[int]:
         own = queries.perceptual_hashes[number]
-        if own is None or self._duplicates is None:
+        if own is None or not self._duplicates:
             return []
-        return [int(row) for row in self._paged[self._duplicates.near_copies(own)]]
+        hashes = split_hashes(hashes_of_width(own[None], self.bundle.reference.perceptual_hashes.shape[1]))
+        found = [known.near_copies(each[0]) for known, each in zip(self._duplicates, hashes, strict=True)]
+        return [int(row) for row in self._paged[np.unique(np.concatenate(found))]]
 
     @cached_property
-    def _duplicates(self) -> NearDuplicateIndex | None:
-        """Index of the reference records with a page, in their order; None if near-copies are ignored."""
+    def _duplicates(self) -> tuple[NearDuplicateIndex, ...]:
+        """Index of each hash of the reference records with a page, in their order; empty if near-copies are ignored."""
         hashes = self.bundle.reference.perceptual_hashes
         if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
-            return None
-        return NearDuplicateIndex(hashes if len(self._paged) == len(hashes) else hashes[self._paged])
+            return ()
+        paged = hashes if len(self._paged) == len(hashes) else hashes[self._paged]
+        return tuple(NearDuplicateIndex(each) for each in split_hashes(paged))
 
 
 def _rows_by(keys: Iterable[str | int]) -> dict[str | int, list[int]]:

@@ -42,7 +42,8 @@ class PageFacts:
     Args:
         file_sha256: SHA-256 (hex) of the file, or of all files of a WFDB record.
         pixel_hash: SHA-256 (hex) of the decoded pixels; equal for the same image in different files.
-        perceptual_hash: Hex of the [1536] uint8 perceptual hash of the traces, by which near-copies are found.
+        perceptual_hash: Hex of the uint8 perceptual hashes, by which near-copies are found: [1536] of the picture, or
+            [3072] of leads and picture if a model reads leads.
         box: Left, top, right, bottom of the view (the part that the encoder sees) in pixels of the page.
         metadata: Metadata of the page: everything but its traces.
         doubt: Reason why the page does not look like an ECG; None if it does.
@@ -73,7 +74,7 @@ class PageFacts:
 
     @property
     def hash_values(self) -> NDArray[np.uint8]:
-        """[1536] uint8 perceptual hash."""
+        """[1536 or 3072] uint8 perceptual hashes."""
         return np.frombuffer(bytes.fromhex(self.perceptual_hash), np.uint8)
 
     @classmethod
@@ -112,7 +113,7 @@ class PageIndex:
 
     @property
     def perceptual_hashes(self) -> NDArray[np.uint8]:
-        """[records, 1536] uint8 perceptual hashes; zeros, which are no near-copy of any page, without a page."""
+        """[records, 1536 or 3072] uint8 perceptual hashes; zeros, which are no near-copy of any, without a page."""
         known = [None if facts is None else facts.hash_values for facts in self.facts]
         width = next((len(each) for each in known if each is not None), 0)
         return np.array([np.zeros(width, np.uint8) if each is None else each for each in known], np.uint8)
@@ -192,7 +193,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
     under = f"{judgement(config)} metadata={METADATA_VERSION}"
-    under += "" if needs == "page" else f" {needs} leads={LEADS_VERSION}"
+    under += "" if needs == "page" else f" {needs} leads={LEADS_VERSION} hashes=2"
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
     with ThreadPoolExecutor(available_threads()) as pool:

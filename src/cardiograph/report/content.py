@@ -223,6 +223,7 @@ class ReportContent:
         group_links: Reason why records share a group -> number of links.
         clinical: Clinical values; None if only pages are used.
         graph: The patient graph; None if no model uses one.
+        patient_map: The map of the patient graph, see :mod:`cardiograph.patient_map`; None for older runs.
         encoder: Encoder of the pages; None if the cohort has no pages.
         readings: What the encoder reads in the training records; empty for other encoders.
         contact_sheet: PNG bytes of sample pages, or None.
@@ -252,6 +253,7 @@ class ReportContent:
     group_links: Mapping[str, int] = field(default_factory=dict)
     clinical: ClinicalContent | None = None
     graph: GraphContent | None = None
+    patient_map: Mapping[str, Any] | None = None
     encoder: EncoderContent | None = None
     readings: tuple[ReadingRow, ...] = ()
     contact_sheet: bytes | None = None

@@ -6,6 +6,9 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import Markup
+
+from cardiograph.patient_map.assets import MARKUP, SCRIPT, STYLE, asset, embedded
 from cardiograph.report import tables
 from cardiograph.report.audit import audit_rows
 from cardiograph.report.content import ReportContent
@@ -21,7 +24,9 @@ MAX_ISSUE_ROWS = 2000
 
 
 def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None = None) -> str:
-    """Render the report as one HTML file: inline style, figures as data URIs, no script, no external address.
+    """Render the report as one HTML file: inline style, figures as data URIs, no external address.
+
+    Its only script shows the map of the patient graph.
 
     Args:
         content: Content of the report; all text is escaped.
@@ -44,8 +49,15 @@ def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None
         "counts": tables.decisions(content).tolist(),
         "class_rows": tables.class_rows(content),
         "tiles": tables.tiles(content),
+        "map_assets": None if content.patient_map is None else _map_assets(content.patient_map),
     }
     return fill("report.html", context)
+
+
+def _map_assets(content: Mapping[str, Any]) -> dict[str, Markup]:
+    """Return the parts of the map that are embedded in the report as they are."""
+    texts = {"script": asset(SCRIPT), "style": asset(STYLE), "markup": asset(MARKUP), "content": embedded(content)}
+    return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package, and escaped JSON
 
 
 def render_model_card(content: ReportContent) -> str:

@@ -25,9 +25,11 @@ from cardiograph.evaluate.results import (
 )
 from cardiograph.evaluate.summary import summarise
 from cardiograph.inference import Predictor, Scores
+from cardiograph.patient_map.content import MAP_FILE
 from cardiograph.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
 from cardiograph.run.graph_sample import sample_graph
 from cardiograph.run.metadata import run_metadata
+from cardiograph.run.patient_map import map_content, place_records
 from cardiograph.run.readings import READINGS_TABLE, readings_table
 from cardiograph.run.subgroups import score_subgroups
 from cardiograph.train.calibrate import calibrate_bundle, fit_threshold
@@ -160,7 +162,9 @@ def record_scores(
     )
     _write_tables(directory, dataset, predictions, scores[config.model.name])
     directory.write_metrics(metrics)
-    directory.write_arrays("graph.safetensors", sample_graph(dataset, fitted, scores[config.model.name][TEST], config))
+    shown = place_records(dataset, fitted, scores[kept], config)
+    directory.write_arrays("graph.safetensors", sample_graph(dataset, fitted, config, shown))
+    directory.write_json(MAP_FILE, map_content(shown, dataset, probabilities[kept], config))
     directory.record(run_metadata(dataset, fitted, roles, config))
     return metrics
 

@@ -14,6 +14,7 @@ from cardiograph.evaluate.curves import PartCurves, part_curves
 from cardiograph.evaluate.decision import rule_in_words
 from cardiograph.evaluate.predictions import ModelRoles, PartPredictions
 from cardiograph.evaluate.results import RunMetrics
+from cardiograph.patient_map.content import MAP_FILE
 from cardiograph.report.content import (
     CeilingContent,
     ClinicalContent,
@@ -89,6 +90,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
         group_links=facts["split"]["links"],
         clinical=_clinical(facts, cohort, split),
         graph=_graph(directory, facts, config.graph.k, config.graph.metric),
+        patient_map=directory.read_json(MAP_FILE) if (directory.path / MAP_FILE).exists() else None,
         encoder=_encoder(facts, config.pages.view),
         readings=_readings(directory, cohort, split, len(parts[TEST].classes) or 2),
         contact_sheet=sheet,

@@ -1,3 +1,7 @@
+import base64
+import hashlib
+import re
+
 from cardiograph.schema import DEFAULT_VARIABLES
 
 
@@ -17,7 +21,10 @@ def test_the_report_comes_under_a_policy_of_its_own(served, finished_run):
     answer = served.client.get("/v1/report")
     assert answer.text == (finished_run / "report.html").read_text()
     policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy and "script-src" not in policy and "sandbox" in policy
+    assert "default-src 'none'" in policy and "sandbox allow-scripts" in policy and "same-origin" not in policy
+    (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy, "only the script of the map may run"
 
 
 def test_a_bundle_without_its_run_has_no_report(finished_run, predictor, serve):

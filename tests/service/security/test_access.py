@@ -78,6 +78,8 @@ def test_a_prediction_is_readable_with_the_key_that_made_it(guarded, values):
         ("GET", "/v1/model", ("predict", "read")),
         ("GET", "/v1/report", ("read",)),
         ("GET", "/report", ("read",)),
+        ("GET", "/graph", ("read",)),
+        ("GET", "/graph/content", ("read",)),
         ("GET", "/openapi.json", ()),
     ],
 )
@@ -87,7 +89,7 @@ def test_scopes_of_routes(method, path, scopes):
 
 def test_a_key_for_monitoring_sees_no_patient(guarded):
     watcher = bearer(guarded.key("metrics"))
-    for path in ("/v1/model", "/v1/report", "/report", "/v1/predictions/x"):
+    for path in ("/v1/model", "/v1/report", "/report", "/graph/content", "/v1/predictions/x"):
         assert guarded.client.get(path, headers=watcher).status_code == 403, path
     assert guarded.client.get("/metrics", headers=watcher).status_code == 200
 

@@ -332,6 +332,9 @@ def test_axe_finds_nothing(visit, address, unsure, page, values, scheme):
     found["answer"] = audited(window)
     window.goto(f"{unsure}/report")
     found["report"] = audited(window)
+    window.goto(f"{unsure}/graph")
+    window.click("[data-patient-map][data-ready] summary")
+    found["graph"] = audited(window)
     window.goto(f"{unsure}/nothing")
     found["refused"] = audited(window)
     hidden = ask(visit(address, color_scheme=scheme, **PHONE), values, page)
@@ -340,7 +343,7 @@ def test_axe_finds_nothing(visit, address, unsure, page, values, scheme):
 
 
 def audited(window):
-    """Ids and places of what axe-core finds in the page; the report in its frame may run no script and is not checked."""
+    """Ids and places of what axe-core finds in the page; the report in its frame is not checked."""
     window.evaluate(AXE)
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], "iframes": False}
     found = window.evaluate("options => axe.run(document, options)", options)

@@ -284,6 +284,31 @@ def test_the_report_is_framed_by_our_page_alone(served):
     assert served.client.get("/v1/report").headers["X-Frame-Options"] == "DENY"
 
 
+def test_a_scored_patient_is_on_the_map_with_the_links_of_its_score(form, served, values):
+    answer = form.send(**typed(values))
+    prediction = answer.url.path.rpartition("/")[2]
+    assert f'href="/graph?prediction={prediction}"' in answer.text
+    assert (
+        f'data-source="/graph/content?prediction={prediction}"'
+        in served.client.get(f"/graph?prediction={prediction}").text
+    )
+    before = served.client.get("/graph/content").json()
+    found = served.client.get(f"/graph/content?prediction={prediction}").json()
+    stored = served.client.get(f"/v1/predictions/{prediction}").json()
+    linked = [found["records"][node] for node in found["neighbours"][-1]]
+    assert linked == [each["record_id"] for each in stored["neighbours"]]
+    assert found["records"][:-1] == before["records"]
+    last = {column["title"]: column["values"][-1] for column in found["columns"]}
+    assert last["age"] == values["age"]
+    assert served.client.get("/graph?prediction=" + "0" * 32).status_code == 404
+
+
+def test_a_bundle_without_its_run_has_no_map(serve, finished_run):
+    served = serve(run=finished_run / "bundle")
+    assert "/graph" not in served.client.get("/").text
+    assert served.client.get("/graph").status_code == 404
+
+
 def test_refusals_are_pages_for_people_and_problems_for_programs(serve):
     served = serve(require_key=True, upload_bytes=2000)
     key = {"Authorization": f"Bearer {served.key('predict', 'read')}"}

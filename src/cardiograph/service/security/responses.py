@@ -7,6 +7,7 @@ import asyncio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cardiograph.patient_map.assets import script_source
 from cardiograph.service.api.problems import ProblemError
 
 PAGE_POLICY = (
@@ -17,10 +18,11 @@ PAGE_POLICY = (
 
 
 REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; sandbox allow-popups allow-popups-to-escape-sandbox"
+    f"default-src 'none'; script-src {script_source()}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; "
+    "sandbox allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox"
 )
-"""Content-Security-Policy of a run's report: one file with inline styles and images, without scripts."""
+"""Content-Security-Policy of a run's report: one file with inline styles and images, whose only script is the map's."""
 
 
 ALWAYS = {

@@ -1,11 +1,19 @@
-"""Routes for static files and for the run's report in a frame."""
+"""Routes for static files, the map of the patient graph, and the run's report in a frame."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+import json
+from contextlib import suppress
+from pathlib import Path
 
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from markupsafe import Markup
+
+from cardiograph.patient_map.assets import MARKUP, asset
+from cardiograph.patient_map.content import MAP_FILE, with_patient
 from cardiograph.service.api.model import report as report_document
+from cardiograph.service.api.predictions import note, recorded, stored_query
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.security.responses import PAGE_POLICY, REPORT_POLICY
 from cardiograph.service.state import serving_of
@@ -21,6 +29,50 @@ async def report(request: Request) -> Response:
         raise ProblemError(404, "no_report", "This folder holds no report; serve the run's folder, not its bundle.")
     policy = f"{PAGE_POLICY}; frame-src 'self'"
     return HTMLResponse(site_of(request).render("report.html"), headers={"Content-Security-Policy": policy})
+
+
+@router.get("/graph")
+async def graph(request: Request) -> Response:
+    """Return the page with the map of the patient graph, with the patient of a prediction on it if one is named."""
+    _map_file(request)
+    prediction = request.query_params.get("prediction", "")
+    if prediction:
+        await recorded(request, prediction)
+    page = site_of(request).render(
+        "graph.html",
+        prediction=prediction,
+        source=f"/graph/content?prediction={prediction}" if prediction else "/graph/content",
+        patient_map=Markup(asset(MARKUP)),  # noqa: S704 - a file of this package
+    )
+    return HTMLResponse(page)
+
+
+@router.get("/graph/content")
+async def graph_content(request: Request) -> Response:
+    """Return the map as JSON, with the patient of a prediction on it if one is named."""
+    file, prediction = _map_file(request), request.query_params.get("prediction", "")
+    if not prediction:
+        return Response(file.read_bytes(), media_type="application/json")
+    entry = await recorded(request, prediction)
+    await note(request, "prediction_read", prediction)
+    if not serving_of(request).is_current(entry):
+        raise ProblemError(410, "not_held", "Another model made this prediction; its neighbours are not on this map.")
+    titles = {each.name: each.title for each in site_of(request).variables}
+    answer = entry.answer
+    shares = answer.get("classes") or {answer["outcome"]: answer["probability"]}
+    values = {f"Probability of {name}": share for name, share in shares.items()}
+    with suppress(ProblemError):  # the values of the patient are no longer held
+        given = stored_query(serving_of(request), entry).clinical
+        values |= {titles[name]: value for name, value in given.items() if name in titles}
+    neighbours = [(each["record_id"], each["distance"]) for each in answer["neighbours"]]
+    return JSONResponse(with_patient(json.loads(file.read_bytes()), neighbours, values))
+
+
+def _map_file(request: Request) -> Path:
+    file = serving_of(request).settings.run / MAP_FILE
+    if not file.is_file():
+        raise ProblemError(404, "no_map", "This folder holds no map of the patient graph; serve the run's folder.")
+    return file
 
 
 @router.get("/report/document")

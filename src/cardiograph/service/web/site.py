@@ -29,12 +29,13 @@ _HASH_DIGITS = 12
 
 
 class StaticFiles:
-    """Static files, read once; a request never reaches the file system."""
+    """Static files of the web UI and of the map, read once; a request never reaches the file system."""
 
     def __init__(self) -> None:
         self._paths: dict[str, str] = {}
         self._served: dict[str, tuple[bytes, str]] = {}
-        for file in (resources.files("cardiograph.service.web") / "static").iterdir():
+        packages = ("cardiograph.service.web", "cardiograph.patient_map")
+        for file in (each for package in packages for each in (resources.files(package) / "static").iterdir()):
             stem, _, kind = file.name.rpartition(".")
             if f".{kind}" in MEDIA_TYPES:
                 content = file.read_bytes()

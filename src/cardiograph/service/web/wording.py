@@ -10,6 +10,7 @@ from typing import Any
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
 from cardiograph.evaluate.results import Score
+from cardiograph.patient_map.content import MAP_FILE
 from cardiograph.schema import Provenance
 from cardiograph.wording import WORDINGS, Wording, class_names
 
@@ -46,6 +47,7 @@ class Limits:
         verdict: Sentence that says whether the graph helped; empty if unknown.
         wording: Terms for scores of this provenance.
         report: Whether the run has a report.
+        patient_map: Whether the run has a map of the patient graph.
     """
 
     auroc: Score | None
@@ -53,6 +55,7 @@ class Limits:
     verdict: str
     wording: Wording
     report: bool
+    patient_map: bool
 
 
 def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision:
@@ -144,4 +147,5 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
         verdict="" if verdict is None else verdict.sentence,
         wording=wording,
         report=(run / "report.html").is_file(),
+        patient_map=(run / MAP_FILE).is_file(),
     )
