@@ -64,8 +64,7 @@ class Predictor:
         if reference.places is not None:
             placed = dataclasses.replace(placed, values=reference.places)
         self._places, self._blocks = dataclasses.replace(placed, lists=reference.lists), tuple(blocks)
-        kept = bundle.served.prior
-        classes = bundle.served.class_count
+        kept, classes = bundle.served.prior, bundle.served.class_count
         self._prior = label_prior(reference.labels, classes) if kept is None else kept
         uncalibrated = Calibrator("none", {}) if classes == 2 else ClassCalibrator.uncalibrated(classes)
         self._uncertainty = bundle.uncertainty or Uncertainty(uncalibrated)
@@ -101,10 +100,9 @@ class Predictor:
             raise RunError(message)
         checked = CheckedFiles(folder)
         bundle = ModelBundle.restore(checked)
-        served = bundle.served
+        served, encoder = bundle.served, bundle.served.encoder
         if (served.follow_up is not None) != cls.follows_up:
             raise other_kind(run, follows_up=cls.follows_up)
-        encoder = served.encoder
         changed = encoder is not None and encoder.preparation != encoder_preparation(encoder.reads, served.pages)
         if changed or served.measured not in ("", MEASUREMENT_PREPARATION):
             message = f"{run}: made by a version that reads and compares pages differently; make the run again"
@@ -314,9 +312,7 @@ class Predictor:
     def score_attached(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> Scores:
         """Score patients that are attached to the reference.
 
-        Args:
-            attached: Features and neighbours.
-            ties: [queries] 0..1, see :attr:`Queries.ties`.
+        ``ties`` are [queries] 0..1, see :attr:`Queries.ties`.
         """
         neighbours, features = attached.neighbours, attached.features
         logits = self.logits(torch.from_numpy(features.values), neighbours)
