@@ -123,7 +123,7 @@ def fold_risks(values: np.ndarray, outcome: SurvivalOutcome, parts: list[np.ndar
     x = inputs["clinical"]
     for graph in (False, True):
         sets = [
-            SurvivalExamples(x[rows], outcome.at(rows), neighbours(x, rows, train) if graph else None)
+            SurvivalExamples.timed(x[rows], outcome.at(rows), neighbours(x, rows, train) if graph else None)
             for rows in (train, val, test)
         ]
         for head in ("cox", "discrete"):

@@ -11,7 +11,13 @@ from typing import Annotated, Any, Literal, Self, TypeVar, overload
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from cardiograph.config_reading import CohortConfig, PagesConfig, Section
+from cardiograph.config_reading import (
+    CohortConfig,
+    FollowUpConfig,
+    PagesConfig,
+    Section,
+    require_follow_up_unread,
+)
 from cardiograph.errors import ConfigError
 from cardiograph.registry import encoder_spec, require_encoder, require_model
 from cardiograph.regular_files import read_regular
@@ -221,12 +227,12 @@ class AuditConfig(Section):
 UNNAMED_OUTCOME = "positive class"
 """Default name of label 1."""
 
-OutcomeKind = Literal["auto", "binary", "multiclass"]
+OutcomeKind = Literal["auto", "binary", "multiclass", "survival"]
 """Kind of outcome; ``auto`` finds it from the labels."""
 
 
-class OutcomeConfig(Section):
-    """What a model predicts: one class against the rest, or one of several classes."""
+class OutcomeConfig(FollowUpConfig):
+    """What a model predicts: one class against the rest, one of several classes, or the time to an event."""
 
     name: str = Field(
         UNNAMED_OUTCOME,
@@ -235,8 +241,8 @@ class OutcomeConfig(Section):
     )
     kind: OutcomeKind = Field(
         "auto",
-        description="binary (label 1 against label 0), multiclass (one of several classes), or auto: multiclass for three "
-        "or more class names without cohort.positive.",
+        description="binary (label 1 against label 0), multiclass (one of several classes), survival (the time to an "
+        "event), or auto: survival if time is named, multiclass for three or more class names without cohort.positive.",
     )
 
 
@@ -279,6 +285,8 @@ class RunConfig(Section):
                 "label 1 of a binary outcome; remove one of the two"
             )
             raise ValueError(message)
+        if self.outcome.kind == "survival":
+            require_follow_up_unread(self.cohort, self.outcome)
         return self
 
     @property

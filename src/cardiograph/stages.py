@@ -21,6 +21,7 @@ from pathlib import Path
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.cohort.manifest import read_cohort as read_table
 from cardiograph.config import RunConfig
+from cardiograph.config_reading import refuse_follow_up
 from cardiograph.containers import VAL, ClinicalTable, Cohort, Split
 from cardiograph.features.clinical import clinical_values
 from cardiograph.inference import Predictor
@@ -53,6 +54,7 @@ def read_cohort(source: str | Path, config: RunConfig | None = None, *, progress
         PageError: If a page cannot be used.
     """
     config = config or RunConfig()
+    refuse_follow_up(config.outcome.kind, "single stages give")
     cohort = read_table(Path(source), config.cohort, outcome=config.outcome)
     with _context(config, progress) as context:
         return _indexed(cohort, context)[0]

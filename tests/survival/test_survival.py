@@ -167,10 +167,10 @@ def test_heads_predict_alone_what_they_predict_in_a_batch(cohort, head, graph):
 
     def examples(rows):
         if not graph:
-            return SurvivalExamples(x[rows], outcome.at(rows))
+            return SurvivalExamples.timed(x[rows], outcome.at(rows))
         own = [np.array([row]) for row in range(len(rows))] if rows is train else None
         found = nearest(single[train], single[rows], k=5, forbidden=own)
-        return SurvivalExamples(x[rows], outcome.at(rows), NeighbourTable.of(found, torch.full((150,), 6.0)))
+        return SurvivalExamples.timed(x[rows], outcome.at(rows), NeighbourTable.of(found, torch.full((150,), 6.0)))
 
     config = ModelConfig(width=16, members=2, epochs=15, learning_rate=0.01)
     fitted = train_survival(examples(train), examples(val), head=head, config=config, seed=1)

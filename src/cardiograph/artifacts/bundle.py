@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from safetensors.numpy import save as save_arrays
@@ -31,6 +32,7 @@ from cardiograph.graph.search_space import SearchSpace
 from cardiograph.models.build import Model, build
 from cardiograph.registry import Reads
 from cardiograph.schema import ClinicalVariable
+from cardiograph.survival.hazards import FollowUpFacts
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
 SCHEMA = 4
@@ -60,6 +62,7 @@ class BundleFacts:
         reproduces: Names of faults that were reproduced on purpose; every prediction of such a model names them.
         measured: Versions by which ECGs are measured; empty without ECG measurements.
         classes: Names of labels 0, 1, 2, ... of several classes; empty for a binary outcome.
+        follow_up: Time scale of a time-to-event outcome; None for the other kinds.
     """
 
     model: ModelConfig
@@ -76,6 +79,7 @@ class BundleFacts:
     reproduces: tuple[str, ...] = ()
     measured: str = ""
     classes: tuple[str, ...] = ()
+    follow_up: FollowUpFacts | None = None
 
     @property
     def class_count(self) -> int:
@@ -83,9 +87,14 @@ class BundleFacts:
         return len(self.classes) or 2
 
     @property
+    def outputs(self) -> int:
+        """Number of outputs of the network: one for each label, or for each interval of follow-up."""
+        return self.class_count if self.follow_up is None else len(self.follow_up.edges) - 1
+
+    @property
     def void(self) -> bool:
         """Whether the run was extended and not recalibrated, so that calibration and threshold do not hold."""
-        return self.threshold is None and not self.classes
+        return self.threshold is None and not self.classes and self.follow_up is None
 
     @property
     def reads(self) -> Reads:
@@ -120,6 +129,7 @@ class ModelBundle:
         sha256: SHA-256 (hex) of the ``bundle.json`` that was read; empty for a bundle made in memory.
         open_files: Files that were read, see :meth:`require_unchanged`.
         measurement_scaler: Scaler of ECG measurements, fitted on training rows; None without them.
+        refits: The same network refitted on resampled training groups; empty but for a time-to-event outcome.
     """
 
     served: BundleFacts
@@ -133,6 +143,7 @@ class ModelBundle:
     sha256: str = ""
     open_files: tuple[OpenFile, ...] = ()
     measurement_scaler: ClinicalScaler | None = None
+    refits: tuple[Model, ...] = ()
 
     @property
     def scalers(self) -> dict[str, ClinicalScaler]:
@@ -193,6 +204,9 @@ class ModelBundle:
         files.write_arrays(folder / "fusion.safetensors", self.fusion.arrays())
         files.write_arrays(folder / "space.safetensors", self.space.arrays())
         written += self.reference.write(folder)
+        if self.refits:
+            files.write_bytes(folder / _REFITS, save(_stacked(self.refits)))
+            written.append(_REFITS)
         for name, content in ({} if engine is None else engine.contents()).items():
             files.write_bytes(folder / name, content)
             written.append(name)
@@ -232,6 +246,7 @@ class ModelBundle:
             "scaler": None if self.scaler is None else self.scaler.to_dict(),
             "measurement_scaler": None if self.measurement_scaler is None else self.measurement_scaler.to_dict(),
             **self.reference.facts(),
+            **({} if served.follow_up is None else {"follow_up": asdict(served.follow_up), "refits": len(self.refits)}),
         }
 
     def _write_renewable(self, folder: Path) -> dict[str, Any]:
@@ -282,10 +297,16 @@ class ModelBundle:
         scaler = None if facts["scaler"] is None else _scaler(facts["scaler"])
         measured = facts.get("measurement_scaler")  # older bundles have none
         reference = Reference.read(checked, facts)
-        classes = served.class_count
-        network = build(served.model.name, reference.features.shape[1], served.model, classes=classes)
+        networks = [
+            build(served.model.name, reference.features.shape[1], served.model, classes=served.outputs)
+            for _ in range(1 + facts.get("refits", 0))
+        ]
+        network, *refits = networks
         try:
             network.load_state_dict(load(bytes(checked["model.safetensors"])))
+            stacked = load(bytes(checked[_REFITS])) if refits else {}
+            for number, refit in enumerate(refits):
+                refit.load_state_dict({name: tensor[number] for name, tensor in stacked.items()})
         except RuntimeError as error:  # a model of the same name from another version
             message = (
                 f"{checked.folder}: made by a version with a different {served.model.name} network; make the run again"
@@ -307,12 +328,13 @@ class ModelBundle:
             sha256=checked.sha256,
             open_files=tuple(checked.open_files),
             measurement_scaler=None if measured is None else _scaler(measured),
+            refits=tuple(refit.eval() for refit in refits),
         )
 
 
 def _served(facts: Mapping[str, Any]) -> BundleFacts:
     """Return settings and metadata after a check of their types."""
-    later = {"measured": "", "classes": []}  # older bundles have neither
+    later: dict[str, Any] = {"measured": "", "classes": [], "follow_up": None}  # older bundles have none
     plain = {each.name: facts[each.name] for each in fields(BundleFacts) if each.name not in later}
     plain |= {name: facts.get(name, default) for name, default in later.items()}
     maps = None if plain["maps"] is None else MapVerdict.from_dict(plain["maps"])
@@ -335,6 +357,13 @@ def _reason(error: Exception) -> str:
     return f"{text} is missing" if isinstance(error, KeyError) else text.splitlines()[0][:200]
 
 
+def _stacked(networks: tuple[Model, ...]) -> dict[str, torch.Tensor]:
+    """Return the weights of networks of one shape, [networks, ...] each."""
+    states = [network.state_dict() for network in networks]
+    return {name: torch.stack([state[name] for state in states]).contiguous() for name in states[0]}
+
+
+_REFITS = "refits.safetensors"
 _RENEWABLE = ("uncertainty.", "maps.")
 
 

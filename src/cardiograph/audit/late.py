@@ -34,6 +34,9 @@ MIN_LABEL_RECORDS = 5
 MIN_SHORTER_AUROC = 0.65
 """Minimum AUROC at which a duration that is shorter for label 1 looks like the time to an event."""
 
+MIN_LIKENESS = 0.999
+"""Correlation with the time to the event from which a column counts as a copy of it."""
+
 Cells = Sequence[str | int | float]
 
 
@@ -99,6 +102,8 @@ def _late_by_values(audited: AuditInput, name: str, cells: Cells) -> Iterator[st
     if min((labels == label).sum() for label in range(classes)) < MIN_LABEL_RECORDS:
         return
     given = [cells[row] for row in rows]
+    if "time" in audited.cohort.table:
+        yield _follow_up(_numbers(given), audited.cohort.table["time"].to_numpy(np.float64)[rows])
     filled = np.array([cell not in ("", None) for cell in given])
     yield _one_sided(filled, labels, audited.cohort.classes or ("label 0", "label 1"))
     if filled.all() and len(set(given)) == len(set(zip(given, labels.tolist(), strict=True))) == classes:
@@ -107,6 +112,15 @@ def _late_by_values(audited: AuditInput, name: str, cells: Cells) -> Iterator[st
         yield _later(given, list(audited.cohort.table["acquired_at"].to_numpy(object)[rows]))
     if TIME_WORDS & set(words_of(name)) and not audited.cohort.classes:
         yield _shorter(_numbers(given), labels, audited.groups.index[rows], seed=audited.seed)
+
+
+def _follow_up(values: NDArray[np.float64], time: NDArray[np.float64]) -> str:
+    """Detect a copy of the time to the event, also in another unit."""
+    known = np.isfinite(values)
+    if known.sum() < MIN_LABEL_RECORDS or len(np.unique(values[known])) < 3:
+        return ""
+    likeness = float(np.corrcoef(values[known], time[known])[0, 1])
+    return "it is the time to the event, in the same or another unit" if likeness > MIN_LIKENESS else ""
 
 
 def _one_sided(filled: NDArray[np.bool_], labels: NDArray[np.int64], names: Sequence[str]) -> str:

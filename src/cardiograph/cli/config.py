@@ -55,7 +55,7 @@ def commented_toml(config: RunConfig) -> str:
         lines += ["", *(f"# {line}" for line in (type(section).__doc__ or "").strip().splitlines()), f"[{name}]"]
         tables = []
         for key, field in type(section).model_fields.items():
-            value = section.model_dump(mode="json")[key]
+            value = section.model_dump(mode="json").get(key)
             comment = f"# {field.description}"
             if value is None or value in ({}, []):
                 example = "..." if value is None else str(value)

@@ -221,9 +221,11 @@ def show_prediction(prediction: Prediction, *, uses_graph: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from cardiograph.containers.survival import NO_DECISION
+
     console = Console()
     position = " (the threshold is void)"
-    if prediction.classes:
+    if prediction.classes or prediction.decision == NO_DECISION:
         position = ""
     elif prediction.threshold is not None:
         position = f" ({'at or above' if prediction.positive else 'below'} the threshold {prediction.threshold:.3f})"

@@ -219,6 +219,28 @@ class AuditOptions(CohortOptions):
         typer.Option(help="CODE of a blocking finding to accept; the report shows it at the top. Repeatable."),
         Setting("audit", "accept", list),
     ] = None
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the time from the ECG to the event or the last contact: predict the time to an event."
+        ),
+        Setting("outcome", "time"),
+    ] = None
+    event: Annotated[
+        str | None,
+        typer.Option(help="With --time: column with 1 (the event), 0 (censored) or 2 to 9 (competing events)."),
+        Setting("outcome", "event"),
+    ] = None
+    time_unit: Annotated[
+        str | None,
+        typer.Option(help="With --time: unit of the times; days (the default), weeks, months or years."),
+        Setting("outcome", "unit"),
+    ] = None
+    horizons: Annotated[
+        str | None,
+        typer.Option(help="With --time: times at which risks are reported, separated by commas, such as 365,1096."),
+        Setting("outcome", "horizons", comma_separated),
+    ] = None
     simulate: Annotated[
         str | None,
         typer.Option(

@@ -67,6 +67,10 @@ def predict(  # noqa: PLR0913 - a command has its options
         bool,
         typer.Option("--strict", help="With --table: write nothing and fail if any patient cannot be scored."),
     ] = False,
+    curve: Annotated[
+        Path | None,
+        typer.Option(help="SVG file for the predicted risk over time, of a run with a time-to-event outcome."),
+    ] = None,
     explanation: ExplanationOptions,
     as_json: AsJson = False,
 ) -> None:
@@ -82,8 +86,11 @@ def predict(  # noqa: PLR0913 - a command has its options
         if of_class is not None and not explained:
             message = f"--class {of_class}: names the class that --explain explains; add --explain, or leave it out"
             raise ConfigError(message)
-        _predict_patient(source, query, reading, explained=of_class or explained, as_json=as_json)
+        _predict_patient(source, query, reading, explained=of_class or explained, curve=curve, as_json=as_json)
         return
+    if curve is not None:
+        message = f"--curve {curve}: draws one patient and cannot be combined with --table; leave it out"
+        raise ConfigError(message)
     if patient.ecg is not None or clinical or patient.patient_id is not None or explained or of_class is not None:
         message = (
             "--table scores the patients of a file; it cannot be combined with --ecg, --patient-id, --explain or values"
@@ -121,10 +128,17 @@ def _clinical_values(source: Path | ServiceClient, patient: PatientOptions) -> d
 
 
 def _predict_patient(
-    source: Path | ServiceClient, query: Query, reading: Mapping[str, Any], *, explained: bool | str, as_json: bool
+    source: Path | ServiceClient,
+    query: Query,
+    reading: Mapping[str, Any],
+    *,
+    explained: bool | str,
+    curve: Path | None,
+    as_json: bool,
 ) -> None:
     """Show the prediction for a patient, and its explanation; a text names the class to be explained."""
-    from cardiograph.cli import console
+    from cardiograph.cli import console, survival
+    from cardiograph.containers.survival import SurvivalPrediction
     from cardiograph.registry import WITHOUT_GRAPH
 
     explanation = None
@@ -134,10 +148,14 @@ def _predict_patient(
         prediction = explanation.prediction
     else:
         prediction, model = prediction_and_model(source, query, reading, named=not as_json)
+    if curve is not None:
+        survival.write_curve(prediction, curve)
     if as_json:
         more = {} if explanation is None else {"explanation": explanation.as_dict()}
         console.show_json(prediction.as_dict() | more)
         return
+    if isinstance(prediction, SurvivalPrediction):
+        survival.show_risks(prediction)
     console.show_prediction(prediction, uses_graph=model not in WITHOUT_GRAPH)
     if explanation is not None:
         show_explanation(explanation)
@@ -170,9 +188,9 @@ def prediction_and_model(
 ) -> tuple[Prediction, str]:
     """Return the prediction for a patient, and the name of the model; the name may be empty unless ``named``."""
     if isinstance(source, Path):
-        from cardiograph.inference import Predictor
+        from cardiograph.inference.survival import load_predictor
 
-        predictor = Predictor.load(source).with_pages(**reading)
+        predictor = load_predictor(source).with_pages(**reading)
         prediction = predictor.predict(query.page, query.clinical, patient_id=query.patient_id, gate=query.gate)
         return prediction, predictor.bundle.served.model.name
     with source:
@@ -322,9 +340,9 @@ def _number_or_word(source: Path | ServiceClient, name: str, text: str) -> float
 
 def _variables_of(source: Path | ServiceClient) -> tuple[ClinicalVariable, ...]:
     if isinstance(source, Path):
-        from cardiograph.inference import Predictor
+        from cardiograph.inference.survival import load_predictor
 
-        scaler = Predictor.load(source).bundle.scaler
+        scaler = load_predictor(source).bundle.scaler
         return () if scaler is None else scaler.variables
     return tuple(each.variable() for each in _cohort_config(source.model()).variables)
 

@@ -34,7 +34,7 @@ def run(
     """Train and evaluate a model on a cohort.
 
     The steps are audit, split by group, page embeddings, patient graph, model and baselines, scores with intervals, and
-    report.
+    report. With --time and --event the model predicts the time to an event.
     """
     from cardiograph.studies.faults.switches import load_settings
 
@@ -47,6 +47,11 @@ def run_and_show(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool)
     from cardiograph.cli import console
     from cardiograph.studies.faults.switches import FaultyConfig
 
+    if settings.outcome.kind == "survival":
+        from cardiograph.cli.survival import run_and_show_survival
+
+        run_and_show_survival(cohort, out, settings, command=command_line(), as_json=as_json)
+        return
     with console.bars() as progress:
         if isinstance(settings, FaultyConfig):
             from cardiograph.studies.faults.steps import run_as_configured

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
 from cardiograph.cohort.folder import read_folder
+from cardiograph.cohort.follow_up import FOLLOW_UP, read_follow_up
 from cardiograph.cohort.identity import (
     RowIssue,
     Where,
@@ -81,7 +81,7 @@ def read_cohort(
         CohortError: If the input has faults; the issues say how to fix each of them.
     """
     named = OutcomeConfig(name=outcome, kind="binary") if isinstance(outcome, str) else outcome
-    draft = draft_cohort(path, config, labelled=labelled, kind=named.kind, reads=reads)
+    draft = draft_cohort(path, config, labelled=labelled, outcome=named, reads=reads)
     table, issues, located = draft.build()
     issues += [issue for _, issue in located]
     if one_class:
@@ -96,7 +96,7 @@ def draft_cohort(
     config: CohortConfig,
     *,
     labelled: bool,
-    kind: OutcomeKind = "binary",
+    outcome: OutcomeConfig | None = None,
     reads: Collection[str] | None = None,
 ) -> _Draft:
     """Read a table and match its columns without interpreting cells; arguments as in :func:`read_cohort`."""
@@ -105,9 +105,15 @@ def draft_cohort(
         raise CohortError(headline(raw.name, raw.issues), raw.issues)
     if not labelled:
         config = _for_queries(config, raw.header)
+    outcome = outcome or OutcomeConfig(kind="binary")
     variables = known_variables(config, reads)
-    columns = _columns(raw, [*FIXED, *(variable.name for variable in variables)], config, labelled=labelled)
-    return _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled, kind)
+    fixed: tuple[str, ...] = FIXED
+    if outcome.kind == "survival" and labelled:
+        followed = {name: column for name in FOLLOW_UP if (column := getattr(outcome, name)) != name}
+        config = config.model_copy(update={"map": {**config.map, **followed}})
+        fixed = (*(name for name in FIXED if name != "label"), *FOLLOW_UP)
+    columns = _columns(raw, [*fixed, *(variable.name for variable in variables)], config, labelled=labelled)
+    return _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled, outcome)
 
 
 def _for_queries(config: CohortConfig, header: Sequence[str]) -> CohortConfig:
@@ -165,7 +171,7 @@ class _Draft:
     variables: tuple[ClinicalVariable, ...]
     config: CohortConfig
     labelled: bool
-    kind: OutcomeKind
+    outcome: OutcomeConfig
 
     def build(self) -> tuple[pd.DataFrame, list[Issue], list[RowIssue]]:
         """Return the table of the cohort, the faults of file, header and columns, and the faults of rows."""
@@ -176,17 +182,13 @@ class _Draft:
         cells = {name: self.raw.column(source[name]) for name in readings}
         values, located = read_values(cells, readings, where)
         located += list(self.unknown_records(values, located, where))
-        names = class_names(self.cells("label"), missing_values(self.config, "label") - {"0", "1"})
-        classes = several_classes(names, self.config.positive, self.kind)
-        labels, label_issues = (
-            read_classes(names, classes, where) if classes else read_labels(names, self.config.positive, where)
-        )
-        located += label_issues if "label" in source else []
+        outcome, classes, label_issues = self.labels(where)
+        located += label_issues
         located += self.text_issues(where)
         issues += [*self.absent_columns(), *column_issues(values, readings, source)]
         order = {name: position for position, name in enumerate(source)}
         located.sort(key=lambda pair: (pair[0], order.get(pair[1].column, -1)))
-        table = self.assemble(names, labels)
+        table = self.assemble(outcome)
         table[list(values.columns)] = values
         table.attrs = {
             "conversions": [
@@ -197,7 +199,7 @@ class _Draft:
             "ignored_columns": list(self.columns.ignored),
             "classes": list(classes),
             "notes": [
-                *_class_notes(classes, self.kind),
+                *_class_notes(classes, self.outcome.kind),
                 *self.notes(),
                 *emptied_notes(cells, readings),
                 *column_notes(values, readings, source),
@@ -205,12 +207,26 @@ class _Draft:
         }
         return table, [*self.raw.issues, *self.columns.issues, *issues], located
 
+    def labels(self, where: Where) -> tuple[dict[str, Any], tuple[str, ...], list[RowIssue]]:
+        """Return the columns of the outcome, the names of several classes, and the faults of its cells."""
+        if self.outcome.kind == "survival":
+            times, events = self.cells("time"), self.cells("event")
+            found, issues = read_follow_up(times, events, where, config=self.outcome, decimal=self.decimal(times))
+            return found.columns, (), issues if set(FOLLOW_UP) <= set(self.columns.source) else []
+        names = class_names(self.cells("label"), missing_values(self.config, "label") - {"0", "1"})
+        classes = several_classes(names, self.config.positive, self.outcome.kind)
+        labels, issues = (
+            read_classes(names, classes, where) if classes else read_labels(names, self.config.positive, where)
+        )
+        return {"label": labels, "class_name": names}, classes, issues if "label" in self.columns.source else []
+
     def cohort(self, path: Path, table: pd.DataFrame, outcome: str) -> Cohort:
         """Return the cohort of a table in which :meth:`build` found no faults."""
         synthetic, notes = _synthetic(path)
         table.attrs["notes"] += [*_absent_notes(self.config, self.columns), *notes]
         classes = tuple(table.attrs.pop("classes"))
-        outcome = "class" if classes and outcome == UNNAMED_OUTCOME else outcome
+        if outcome == UNNAMED_OUTCOME:
+            outcome = "class" if classes else "the event" if "time" in table else outcome
         origins = {} if path.is_dir() else self.origins(table)
         return Cohort(table, self.variables, outcome, synthetic, self.unread(), origins, classes)
 
@@ -222,7 +238,7 @@ class _Draft:
             for row, name in enumerate(table["record_id"].tolist())
         }
 
-    def assemble(self, names: Sequence[str], labels: NDArray[np.int64]) -> pd.DataFrame:
+    def assemble(self, outcome: Mapping[str, Any]) -> pd.DataFrame:
         """Return the columns of a cohort that are not clinical; missing texts are None."""
         import pandas as pd
 
@@ -232,7 +248,7 @@ class _Draft:
         columns: dict[str, Sequence[str | None]] = {
             "record_id": ids,
             "patient_id": patients,
-            "class_name": names,
+            "class_name": outcome["class_name"],
             "ecg": page_paths(pages, self.raw.folder),
             "split": self.texts("split"),
             **{name: self.texts(name) for name in ("site", "acquired_at") if name in self.columns.source},
@@ -244,8 +260,8 @@ class _Draft:
                 for name, texts in columns.items()
             }
         )
-        table.insert(2, "label", labels)
-        return table
+        table.insert(2, "label", outcome["label"])
+        return table.assign(**{name: outcome[name] for name in FOLLOW_UP if name in outcome})
 
     def unread(self) -> pd.DataFrame | None:
         """Return the columns that are not read, as written; None if there are none."""
@@ -290,9 +306,11 @@ class _Draft:
 
     def absent_columns(self) -> Iterator[Issue]:
         """Yield faults of missing columns that a cohort needs."""
-        if self.labelled and "label" not in self.columns.source:
-            remedy = suggestion("label", self.columns)
-            yield Issue("header", "label", "absent", "a cohort needs the outcome of each record", remedy, "no_label")
+        needed = FOLLOW_UP if self.outcome.kind == "survival" else ("label",)
+        for name in needed if self.labelled else ():
+            if name not in self.columns.source:
+                remedy = suggestion(name, self.columns) if name == "label" else f"name it: --{name} COLUMN"
+                yield Issue("header", name, "absent", "a cohort needs the outcome of each record", remedy, "no_label")
         if "ecg" not in self.columns.source and not self.variables:
             rule = "a cohort needs pages, clinical values or both"
             clinical = ", ".join(variable.name for variable in known_variables(self.config))
@@ -308,11 +326,11 @@ class _Draft:
         """Return the cells of a standard column as texts."""
         return [as_text(cell) for cell in self.cells(name)]
 
-    def decimal(self) -> str:
-        """Return the configured or detected decimal mark of the clinical cells."""
+    def decimal(self, *more: list[Cell]) -> str:
+        """Return the configured or detected decimal mark of the clinical cells, and of other numbers."""
         if self.config.decimal != "auto":
             return self.config.decimal
-        return find_decimal(self.cells(variable.name) for variable in self.variables)
+        return find_decimal([*(self.cells(variable.name) for variable in self.variables), *more])
 
     def patients(self) -> list[str]:
         """Return the normalised patient id of each row; empty if not given."""

@@ -72,8 +72,10 @@ class Cohort:
         table: One row per record (ECG of a patient), in the order of the input, index 0..n-1. Columns ``record_id``
             (str, unique), ``patient_id`` (str, or None if not given), ``label`` (int64 from 0; -1 unlabelled),
             ``class_name`` (str: the label as written by the user), ``ecg`` (str: absolute path, or None), ``split``
-            (str or None), ``site`` and ``acquired_at`` if given, and a float64 column per clinical variable (NaN:
-            missing).
+            (str or None), ``site`` and ``acquired_at`` if given, ``time`` (float64, NaN without follow-up) and
+            ``event`` (int64: 0 censored, 1 the event, 2 and above competing events, -1 without follow-up) of a
+            time-to-event outcome, whose label says whether the event was seen, and a float64 column per clinical variable
+            (NaN: missing).
         variables: Clinical variables of the cohort, in the order of their columns in the node features.
         outcome: Name of label 1, or of what several classes describe.
         synthetic: Whether patients and labels come from :mod:`cardiograph.synthesis`.
@@ -105,6 +107,11 @@ class Cohort:
     def class_count(self) -> int:
         """Number of different labels."""
         return len(self.classes) or 2
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Name of each label: the classes, whether the event was seen, or 0 and 1."""
+        return self.classes or (("without the event", "with the event") if "time" in self.table else ("0", "1"))
 
     @property
     def labels(self) -> NDArray[np.int64]:

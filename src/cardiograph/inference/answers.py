@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.bundle import BundleFacts, ModelBundle
 from cardiograph.containers import NearestNeighbours, Neighbour, Prediction
 from cardiograph.containers.readings import Readings
+from cardiograph.errors import RunError
 from cardiograph.uncertainty.uncertainty import UncertaintyOutput
 
 MAX_DUPLICATE_DISTANCE = 1e-6
@@ -178,3 +180,19 @@ def mean_distance(neighbours: NearestNeighbours) -> NDArray[np.float64]:
     total = np.where(near, neighbours.distance, 0).sum(1, dtype=np.float64)
     mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(neighbours), np.inf), where=count > 0)
     return mean
+
+
+def other_kind(run: Path | str, *, follows_up: bool) -> RunError:
+    """Return the error for a run with another kind of outcome than its reader expects.
+
+    Args:
+        run: Folder of the run.
+        follows_up: Whether the reader expects a time-to-event outcome.
+    """
+    if follows_up:
+        return RunError(f"{run}: this run does not predict the time to an event; use cardiograph.Predictor")
+    message = (
+        f"{run}: this run predicts the time to an event, which this command does not support; `cardiograph predict` and "
+        "`cardiograph report` do (in Python: cardiograph.inference.survival.SurvivalPredictor)"
+    )
+    return RunError(message)

@@ -30,8 +30,9 @@ from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
 from cardiograph.imaging.hashing import NearDuplicateIndex, hashes_of_width, split_hashes
-from cardiograph.inference.answers import Scores, answer, mean_distance
+from cardiograph.inference.answers import Scores, answer, mean_distance, other_kind
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient
+from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.several_classes import ClassCalibrator
@@ -52,6 +53,8 @@ class Predictor:
         engine: Inference engine of its encoder; None for a model without pages.
     """
 
+    follows_up = False  # whether the outcome is the time to an event
+
     def __init__(self, bundle: ModelBundle, engine: Engine | None = None) -> None:
         self.bundle = bundle
         self._engine = engine
@@ -61,8 +64,7 @@ class Predictor:
         if reference.places is not None:
             placed = dataclasses.replace(placed, values=reference.places)
         self._places, self._blocks = dataclasses.replace(placed, lists=reference.lists), tuple(blocks)
-        kept = bundle.served.prior
-        classes = bundle.served.class_count
+        kept, classes = bundle.served.prior, bundle.served.class_count
         self._prior = label_prior(reference.labels, classes) if kept is None else kept
         uncalibrated = Calibrator("none", {}) if classes == 2 else ClassCalibrator.uncalibrated(classes)
         self._uncertainty = bundle.uncertainty or Uncertainty(uncalibrated)
@@ -98,8 +100,9 @@ class Predictor:
             raise RunError(message)
         checked = CheckedFiles(folder)
         bundle = ModelBundle.restore(checked)
-        served = bundle.served
-        encoder = served.encoder
+        served, encoder = bundle.served, bundle.served.encoder
+        if (served.follow_up is not None) != cls.follows_up:
+            raise other_kind(run, follows_up=cls.follows_up)
         changed = encoder is not None and encoder.preparation != encoder_preparation(encoder.reads, served.pages)
         if changed or served.measured not in ("", MEASUREMENT_PREPARATION):
             message = f"{run}: made by a version that reads and compares pages differently; make the run again"
@@ -309,9 +312,7 @@ class Predictor:
     def score_attached(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> Scores:
         """Score patients that are attached to the reference.
 
-        Args:
-            attached: Features and neighbours.
-            ties: [queries] 0..1, see :attr:`Queries.ties`.
+        ``ties`` are [queries] 0..1, see :attr:`Queries.ties`.
         """
         neighbours, features = attached.neighbours, attached.features
         logits = self.logits(torch.from_numpy(features.values), neighbours)
@@ -325,7 +326,7 @@ class Predictor:
         by_class = np.stack([1 - found, found], axis=1) if found.ndim == 1 else found
         return Scores(by_class, raw, neighbours, attached.excluded_reasons, uncertainty, absent)
 
-    def logits(self, own: Tensor, neighbours: NearestNeighbours) -> Tensor:
+    def logits(self, own: Tensor, neighbours: NearestNeighbours, network: Model | None = None) -> Tensor:
         """Return [queries, classes] float64 logits; a gradient for ``own`` is kept if it requires one.
 
         The rounding of float64 is far below the reported digits, so a query gets the same result alone and in a batch.
@@ -334,6 +335,7 @@ class Predictor:
         Args:
             own: [queries, features] node features.
             neighbours: Neighbours of each query.
+            network: Network in float64; that of the bundle if None.
         """
         votes = neighbour_votes(neighbours, self.bundle.reference.labels, prior=self._prior)
         neighbour_table = NeighbourTable.of(neighbours, self._degree, votes)
@@ -343,7 +345,9 @@ class Predictor:
         place = torch.searchsorted(rows, neighbour_table.index).clamp(max=len(rows) - 1)
         local = dataclasses.replace(neighbour_table, index=place, votes=neighbour_table.votes.double())
         with torch.inference_mode(not own.requires_grad):
-            logits: Tensor = self._network(own.double(), local, [state[rows].double() for state in self._states])[0]
+            logits: Tensor = (network or self._network)(
+                own.double(), local, [state[rows].double() for state in self._states]
+            )[0]
         return logits
 
     def _distances(

@@ -11,7 +11,8 @@ from cardiograph.cohort.page_places import page_issue
 from cardiograph.cohort.patients import Patients, Refused, read_patients
 from cardiograph.containers import Prediction
 from cardiograph.errors import CohortError, InputError, Issue, PageError
-from cardiograph.inference import Predictor, Query
+from cardiograph.inference import Query
+from cardiograph.inference.survival import load_predictor
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
 
@@ -148,7 +149,7 @@ def score_table(
     directory = RunDirectory(run)
     directory.require_finished()
     config = directory.config()
-    predictor = Predictor.load(run)
+    predictor = load_predictor(run)
     predictor = predictor.with_pages(**pages) if pages else predictor
     scaler, read = predictor.bundle.scaler, config.cohort
     if scaler is not None and read.modality == "image":  # the run simulated its values; new patients have measured ones

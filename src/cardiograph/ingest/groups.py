@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cardiograph.cohort.duplicates import find_groups
-from cardiograph.cohort.split import BINARY, draw_split, given_split
+from cardiograph.cohort.split import draw_split, given_split
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort, Groups, Split
 from cardiograph.features.clinical import clinical_table
@@ -26,14 +26,14 @@ def group_records(cohort: Cohort, page_index: PageIndex | None, config: RunConfi
 def split_records(cohort: Cohort, groups: Groups, config: RunConfig) -> Split:
     """Split into training, validation and test set: the table's own split, or a random split of whole groups."""
     if has_split(cohort):
-        return given_split(list(cohort.table["split"]), cohort.labels, groups, cohort.classes or BINARY)
+        return given_split(list(cohort.table["split"]), cohort.labels, groups, cohort.label_names)
     return draw_groups(cohort, groups, config)
 
 
 def draw_groups(cohort: Cohort, groups: Groups, config: RunConfig) -> Split:
     """Draw a random split of whole groups, stratified by label, class and site, with the seed of the run."""
     rng = np.random.default_rng([config.seed, 0])
-    strata, classes = strata_of(cohort), cohort.classes or BINARY
+    strata, classes = strata_of(cohort), cohort.label_names
     return draw_split(cohort.labels, groups, config.split, rng, strata=strata, classes=classes)
 
 

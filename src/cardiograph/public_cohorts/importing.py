@@ -111,7 +111,7 @@ def import_cohort(  # noqa: PLR0913 - the options of the command
         traps={text: count for text, count in imported.traps.items() if count},
         records=len(imported.rows),
         horizon=days,
-        commands=_commands(chosen, table, source, labelled=bool(label)),
+        commands=_commands(chosen, table, source, label=label, timed=f"event_{label}" in imported.extra),
     )
     write_bytes(out / LICENCE, _licence(chosen).encode())
     write_bytes(out / CONFIG, _config(result, imported).encode())
@@ -156,11 +156,16 @@ def _check_folders(source: Path, out: Path, *, force: bool) -> None:
         raise ConfigError(message)
 
 
-def _commands(chosen: Adapter, table: Path, source: Path, *, labelled: bool) -> tuple[str, ...]:
-    if not labelled:
+def _commands(chosen: Adapter, table: Path, source: Path, *, label: str, timed: bool) -> tuple[str, ...]:
+    if not label:
         return (f"cardiograph pretrain encoder/ --records {shlex.quote(str(source))}",)
     given = f"{shlex.quote(str(table))} --config {shlex.quote(str(table.with_name(CONFIG)))}"
-    return (f"cardiograph audit {given}", f"cardiograph run {given} --out runs/{chosen.name}")
+    commands = (f"cardiograph audit {given}", f"cardiograph run {given} --out runs/{chosen.name}")
+    if not timed:
+        return commands
+    name = shlex.quote(label.replace("-", " "))
+    timed_run = f"cardiograph run {given} --time time --event event --outcome {name} --out runs/{chosen.name}-time"
+    return (*commands, timed_run)
 
 
 def _licence(chosen: Adapter) -> str:

@@ -191,12 +191,8 @@ def choose_roles(validation: PartPredictions, config: RunConfig) -> ModelRoles:
     )
 
 
-def _write_tables(
-    directory: RunDirectory,
-    dataset: Dataset,
-    predictions: Mapping[str, PartPredictions],
-    scores: Mapping[str, PartScores],
-) -> None:
+def write_cohort_tables(directory: RunDirectory, dataset: Dataset) -> None:
+    """Write the tables that do not depend on a model: records with their values, measurements, readings and split."""
     import pandas as pd
 
     cohort, split = dataset.cohort, dataset.split
@@ -220,6 +216,18 @@ def _write_tables(
     directory.write_table(
         "split.parquet", pd.DataFrame({"record_id": ids, "group": split.groups.index, "part": split.part})
     )
+
+
+def _write_tables(
+    directory: RunDirectory,
+    dataset: Dataset,
+    predictions: Mapping[str, PartPredictions],
+    scores: Mapping[str, PartScores],
+) -> None:
+    import pandas as pd
+
+    write_cohort_tables(directory, dataset)
+    ids = dataset.cohort.record_ids
     frames, neighbour_frames = [], []
     for part, found in predictions.items():
         rows = dataset.rows(part)

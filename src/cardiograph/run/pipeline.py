@@ -14,6 +14,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.audit.findings import Audit, check_codes
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
+from cardiograph.config_reading import refuse_follow_up
 from cardiograph.containers import ClinicalTable, Cohort, Groups, Split
 from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
@@ -122,6 +123,7 @@ def run(
     """
     config, source, directory = config or RunConfig(), Path(source), RunDirectory(Path(out))
     progress = progress or NoProgress()
+    refuse_follow_up(config.outcome.kind, "this function computes")
     set_threads()
     cohort = read(source, directory, config)
     if cohort.classes and steps.faults:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
+from cardiograph.config_reading import refuse_follow_up
 from cardiograph.containers import TEST, VAL, Cohort, Groups
 from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
@@ -83,6 +84,7 @@ class SharedCohort:
         pool: AugmentationPool,
     ) -> None:
         self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
+        refuse_follow_up(config.outcome.kind, "studies compare")
         if config.outcome.kind == "multiclass":
             message = (
                 "outcome.kind is 'multiclass', but studies compare scores of a binary outcome; name the classes with "

@@ -1,8 +1,8 @@
 """Network heads for time-to-event outcomes on the features of SIGN and of the MLP.
 
-The network is :class:`cardiograph.models.sign.Sign`; without a neighbour table it has no hops and is an MLP with a linear
-path. It starts as the penalised Cox regression of its own features and keeps the epoch of the lowest validation loss, so
-a network that learns nothing beyond the regression returns the regression.
+The network is :class:`cardiograph.models.sign.Sign`, trained by :func:`cardiograph.models.training.train`; without
+neighbours it has no hops and is an MLP with a linear path. It starts as the penalised Cox regression of its own features
+and keeps the epoch of the lowest validation loss, so a network that learns nothing beyond the regression returns it.
 
 Sources: Katzman et al., BMC Med Res Methodol 18:24 (2018) (Cox head); Gensheimer and Narasimhan, PeerJ 7:e6257 (2019)
 (discrete-time hazard head). Competing events count as censored in both losses.
@@ -10,52 +10,142 @@ Sources: Katzman et al., BMC Med Res Methodol 18:24 (2018) (Cox head); Gensheime
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cardiograph.config import ModelConfig
+from cardiograph.models.build import Model
+from cardiograph.models.examples import Examples, History
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.models.sign import Sign
+from cardiograph.models.training import train
 from cardiograph.survival.cox import absolute_risk, choose_cox
 from cardiograph.survival.curves import Floats, survival
+from cardiograph.survival.hazards import FollowUpFacts, interval_edges
 from cardiograph.survival.outcome import EVENT, SurvivalOutcome
 
 Head = Literal["cox", "discrete"]
-INTERVALS = 8
-"""Intervals of the discrete-time head, with equally many events each."""
 
 
 @dataclass(frozen=True)
-class SurvivalExamples:
-    """Features, neighbours among the training records, and outcomes.
+class SurvivalExamples(Examples):
+    """Records in a training step with a time-to-event outcome in place of labels.
 
     Args:
-        features: [n, features] float64, standardised on training records.
-        outcome: Outcome of each record.
-        neighbours: Neighbours of each record among the training records; None without a graph.
+        outcome: Outcome of each record; that of a record with weight 0 is not used.
+        edges: Edges of the intervals of the discrete-time head; None for the Cox head.
     """
 
-    features: Floats
-    outcome: SurvivalOutcome
-    neighbours: NeighbourTable | None = None
+    outcome: SurvivalOutcome = field(kw_only=True)
+    edges: Floats | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def timed(
+        cls,
+        features: Floats | NDArray[np.float32],
+        outcome: SurvivalOutcome,
+        neighbours: NeighbourTable | None = None,
+        *,
+        weights: NDArray[np.float64] | None = None,
+        blocks: tuple[tuple[int, int], ...] = (),
+    ) -> SurvivalExamples:
+        """Build examples from arrays.
+
+        Args:
+            features: [n, features], standardised on training records.
+            outcome: Outcome of each record.
+            neighbours: Neighbours of each record among the training records; None without a graph.
+            weights: [n] weight in the loss, where only 0 matters; 1 for all if None.
+            blocks: Column range of each block of the features.
+        """
+        count = len(features)
+        weight = torch.ones(count) if weights is None else torch.from_numpy(weights).float()
+        return cls(
+            torch.from_numpy(np.ascontiguousarray(features, np.float32)),
+            _no_neighbours(count) if neighbours is None else neighbours,
+            torch.from_numpy((outcome.event == EVENT).astype(np.int64)),
+            weight,
+            blocks,
+            outcome=outcome,
+        )
+
+    @property
+    def used(self) -> NDArray[np.int64]:
+        """Rows of the loss."""
+        rows: NDArray[np.int64] = torch.nonzero(self.weights > 0).flatten().numpy()
+        return rows
+
+    @property
+    def known(self) -> SurvivalOutcome:
+        """Outcome of the rows of the loss."""
+        return self.outcome.at(self.used)
+
+    def loss(self, logits: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Loss of the head; members share the loss of their mean, which is one hazard model."""
+        chosen = self.used if rows is None else rows.numpy()
+        logits = logits[torch.from_numpy(chosen)] if rows is None else logits
+        logits = logits.mean(1) if logits.ndim == 3 else logits
+        outcome = self.outcome.at(chosen)
+        return cox_loss(logits, outcome) if self.edges is None else discrete_loss(logits, outcome, self.edges)
+
+    def accuracy(self, logits: Tensor) -> float:
+        """Return NaN: a time has no class."""
+        return float("nan")
+
+    def without_neighbours(self) -> SurvivalExamples:
+        """Return the same records without a graph."""
+        return dataclasses.replace(self, neighbour_table=_no_neighbours(len(self.features)))
+
+    def resampled(self, groups: NDArray[np.int64], rng: np.random.Generator) -> SurvivalExamples:
+        """Return a bootstrap sample of whole groups: the records as neighbours only, then the drawn ones.
+
+        Args:
+            groups: [records] group of each record; groups without a row of the loss are never drawn.
+            rng: Random generator.
+        """
+        members = [self.used[groups[self.used] == each] for each in np.unique(groups[self.used])]
+        rows = np.concatenate([members[each] for each in rng.integers(len(members), size=len(members))])
+        every = np.concatenate([np.arange(len(self.features)), rows])
+        place = torch.from_numpy(every)
+        return dataclasses.replace(
+            self,
+            features=self.features[place],
+            neighbour_table=self.neighbour_table.of_rows(place),
+            labels=self.labels[place],
+            weights=torch.cat([torch.zeros(len(self.features)), self.weights[torch.from_numpy(rows)]]),
+            outcome=self.outcome.at(every),
+        )
 
 
 @dataclass(frozen=True)
 class SurvivalNetwork:
-    """A trained network with what its absolute risks need."""
+    """A trained network with what its absolute risks need.
 
-    network: Sign
+    Args:
+        network: Trained model in evaluation mode.
+        head: Head of the network.
+        facts: Intervals, and competing events in training; their horizons and unit are not used here.
+        train_set: Reference records, the sources of the neighbours.
+        history: Learning curves.
+    """
+
+    network: Model
     head: Head
-    edges: Floats
+    facts: FollowUpFacts
     train_set: SurvivalExamples
-    log_hazards: Floats
-    best_epoch: int
+    history: History
+
+    @property
+    def best_epoch(self) -> int:
+        """Epoch whose weights were kept; 0 is the Cox regression with which the network begins."""
+        return self.history.best
 
     def score(self, examples: SurvivalExamples) -> Floats:
         """Return [n] relative log hazards (Cox), or log cumulative hazards at the last edge (discrete time)."""
@@ -64,61 +154,75 @@ class SurvivalNetwork:
 
     def risk(self, examples: SurvivalExamples, *, days: Floats) -> Floats:
         """Return [n, days] probabilities of the event by each day."""
-        if self.head == "cox":
-            return absolute_risk(self.log_hazards, self.train_set.outcome, self.score(examples), days=days)
-        hazard = np.logaddexp(0, self._logits(examples))
-        cumulative = np.concatenate([np.zeros((len(hazard), 1)), hazard.cumsum(1)], axis=1)
-        grid = np.unique(np.r_[np.linspace(0, self.edges[-1], 200), days.clip(max=self.edges[-1])])
-        mine = np.stack([np.interp(grid, self.edges, row) for row in cumulative])
-        free = _free_of_others(self.train_set.outcome, grid)
-        incidence = np.cumsum(np.exp(-mine[:, :-1]) * free[:-1] * -np.expm1(-np.diff(mine, axis=1)), axis=1)
-        padded = np.concatenate([np.zeros((len(hazard), 1)), incidence], axis=1)
-        risk: Floats = padded[:, np.searchsorted(grid, days.clip(max=self.edges[-1]))]
-        return risk
+        if self.head == "discrete":
+            return self.facts.risk(self._logits(examples), days)
+        own = self.score(self.train_set)[self.train_set.used]
+        return absolute_risk(own, self.train_set.known, self.score(examples), days=days)
 
     def _logits(self, examples: SurvivalExamples) -> Floats:
-        own, reference = _tensor(examples.features), _tensor(self.train_set.features)
         with torch.no_grad():
-            sources = _sources(self.network, reference, self.train_set)
-            means = _means(self.network, own, examples, sources)
-            logits: Floats = self.network.scored(own, means, torch.zeros(len(own))).mean(1).double().numpy()
-        return logits
+            _, states = self.network(self.train_set.features, self.train_set.neighbour_table)
+            logits, _ = self.network(examples.features, examples.neighbour_table, states)
+        found: Floats = logits.double().numpy()
+        return found
 
 
-def train_survival(
-    train_set: SurvivalExamples, val_set: SurvivalExamples, *, head: Head, config: ModelConfig, seed: int
+def train_survival(  # noqa: PLR0913 - two sets and the knobs of a training
+    train_set: SurvivalExamples,
+    val_set: SurvivalExamples,
+    *,
+    head: Head,
+    config: ModelConfig,
+    seed: int,
+    edges: Floats | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> SurvivalNetwork:
     """Fit a network with early stopping on validation records.
 
     Args:
-        train_set: Reference records.
+        train_set: Reference records, then resampled ones if there are any.
         val_set: Validation records, with neighbours among the reference records.
         head: ``cox`` or ``discrete``.
-        config: Sizes and optimiser; ``depth`` is the number of hops where there is a neighbour table.
+        config: Sizes and optimiser; ``depth`` is the number of hops where records have neighbours.
         seed: The same seed gives the same network.
+        edges: Edges of the intervals; those of the training records if None.
+        progress: Callback that receives the number of each finished epoch.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        edges = interval_edges(train_set.outcome)
-        hops = config.depth if train_set.neighbours is not None else 0
-        outputs = 1 if head == "cox" else len(edges) - 1
-        config = config.model_copy(update={"depth": hops, "votes": False})
-        network = Sign("sign", train_set.features.shape[1], config, classes=outputs)
-        _begin(network, train_set, val_set, edges, head)
-        sources = _sources(network, _tensor(train_set.features), train_set)
-        losses = [_loss_of(each.outcome, edges, head) for each in (train_set, val_set)]
-        inputs = [(x := _tensor(e.features), _means(network, x, e, sources)) for e in (train_set, val_set)]
-        best = _descend(network, inputs, losses, config)
-    network.eval()
-    trained = SurvivalNetwork(network, head, edges, train_set, np.zeros(0), best)
-    return SurvivalNetwork(network, head, edges, train_set, trained.score(train_set), best)
+    edges = interval_edges(train_set.known) if edges is None else edges
+    given = edges if head == "discrete" else None
+    train_set, val_set = (dataclasses.replace(each, edges=given) for each in (train_set, val_set))
+    hops = config.depth if train_set.neighbour_table.valid.shape[1] else 0
+    config = config.model_copy(update={"depth": hops, "votes": False})
+    outputs = 1 if given is None else len(edges) - 1
+    network, history = train(
+        "sign", train_set, val_set, config=config, seed=seed, classes=outputs, progress=progress, begin=begin_as_cox
+    )
+    facts = FollowUpFacts.of(train_set.known, edges, unit="", horizons=(float(edges[-1]),))
+    return SurvivalNetwork(network, head, facts, train_set, history)
 
 
-def interval_edges(outcome: SurvivalOutcome) -> Floats:
-    """Return increasing edges, from 0 to the longest follow-up, of intervals with equally many events."""
-    inner = np.quantile(outcome.time[outcome.event == EVENT], np.arange(1, INTERVALS) / INTERVALS)
-    edges: Floats = np.unique(np.r_[0.0, inner, outcome.time.max()])
-    return edges
+def begin_as_cox(
+    network: Sign, train_set: SurvivalExamples, val_set: SurvivalExamples, aggregated: Sequence[Tensor], *, classes: int
+) -> None:
+    """Start as the penalised Cox regression of own features; discrete time with the marginal hazard of each interval.
+
+    Args:
+        network: SIGN with fresh weights.
+        train_set: Reference records, then resampled ones.
+        val_set: Records that select the penalty.
+        aggregated: Means of neighbours; not used.
+        classes: Number of outputs.
+    """
+    parts = [(each.features.numpy()[each.used].astype(np.float64), each.known) for each in (train_set, val_set)]
+    fit = choose_cox(parts[0], parts[1])
+    with torch.no_grad():
+        network.linear.weight[:, : train_set.features.shape[1]] = torch.from_numpy(fit.coefficients).float()
+        if train_set.edges is not None:
+            known = train_set.known
+            only_event = SurvivalOutcome(known.time, (known.event == EVENT).astype(np.int64))
+            kept = survival(only_event).at(train_set.edges)[0].clip(1e-6)
+            hazard = (1 - kept[1:] / kept[:-1]).clip(1e-4, 0.999)
+            network.linear.bias.copy_(torch.from_numpy(np.log(hazard / (1 - hazard))).float())
 
 
 def discrete_loss(logits: Tensor, outcome: SurvivalOutcome, edges: Floats) -> Tensor:
@@ -149,70 +253,6 @@ def cox_loss(logits: Tensor, outcome: SurvivalOutcome) -> Tensor:
     return -gain.sum() / max(int(had.sum()), 1)
 
 
-def _loss_of(outcome: SurvivalOutcome, edges: Floats, head: Head) -> Callable[[Tensor], Tensor]:
-    if head == "cox":
-        return lambda logits: cox_loss(logits, outcome)
-    return lambda logits: discrete_loss(logits, outcome, edges)
-
-
-def _begin(network: Sign, train_set: SurvivalExamples, val_set: SurvivalExamples, edges: Floats, head: Head) -> None:
-    """Start as the penalised Cox regression; the discrete-time head with the marginal hazard of each interval."""
-    fit = choose_cox((train_set.features, train_set.outcome), (val_set.features, val_set.outcome))
-    width = train_set.features.shape[1]
-    with torch.no_grad():
-        network.linear.weight[:, :width] = torch.from_numpy(fit.coefficients).float()
-        if head == "discrete":
-            kept = survival(_only_event(train_set.outcome)).at(edges)[0].clip(1e-6)
-            hazard = (1 - kept[1:] / kept[:-1]).clip(1e-4, 0.999)
-            network.linear.bias.copy_(torch.from_numpy(np.log(hazard / (1 - hazard))).float())
-
-
-def _descend(
-    network: Sign,
-    inputs: list[tuple[Tensor, list[Tensor]]],
-    losses: list[Callable[[Tensor], Tensor]],
-    config: ModelConfig,
-) -> int:
-    """Run Adam on all records until the validation loss has not improved for ``patience`` epochs."""
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    best_loss, best_epoch, best_state = float("inf"), 0, copy.deepcopy(network.state_dict())
-    for epoch in range(config.epochs + 1):
-        network.eval()
-        with torch.no_grad():
-            own, means = inputs[1]
-            loss = float(losses[1](network.scored(own, means, torch.zeros(len(own))).mean(1)))
-        if loss < best_loss:
-            best_loss, best_epoch, best_state = loss, epoch, copy.deepcopy(network.state_dict())
-        if epoch - best_epoch >= config.patience:
-            break
-        network.train()
-        own, means = inputs[0]
-        optimiser.zero_grad()
-        torch.autograd.backward(losses[0](network.scored(own, means, torch.zeros(len(own))).mean(1)))
-        optimiser.step()
-    network.load_state_dict(best_state)
-    return best_epoch
-
-
-def _sources(network: Sign, reference: Tensor, train_set: SurvivalExamples) -> list[Tensor]:
-    """Return features of the reference records and their means of all hops but the last."""
-    return [reference, *_means(network, reference, train_set, None)[:-1]]
-
-
-def _means(network: Sign, own: Tensor, examples: SurvivalExamples, sources: list[Tensor] | None) -> list[Tensor]:
-    return [] if examples.neighbours is None else network.aggregate(own, examples.neighbours, sources)
-
-
-def _only_event(outcome: SurvivalOutcome) -> SurvivalOutcome:
-    return SurvivalOutcome(outcome.time, (outcome.event == EVENT).astype(np.int64))
-
-
-def _free_of_others(outcome: SurvivalOutcome, days: Floats) -> Floats:
-    """Probability of no competing event by each day, as if the event did not exist."""
-    others = SurvivalOutcome(outcome.time, (outcome.event > EVENT).astype(np.int64))
-    free: Floats = survival(others).at(days)[0]
-    return free
-
-
-def _tensor(values: Floats) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+def _no_neighbours(count: int) -> NeighbourTable:
+    empty = torch.zeros(count, 0)
+    return NeighbourTable(empty.long(), empty.bool(), torch.ones(count), empty, torch.zeros(count))

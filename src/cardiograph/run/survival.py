@@ -1,0 +1,240 @@
+"""A run with a time-to-event outcome: the cohort, split, features and graph of every run, and models of risk over time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.config import RunConfig
+from cardiograph.containers import TEST, TRAIN, VAL
+from cardiograph.errors import ConfigError
+from cardiograph.inference import mean_distance
+from cardiograph.inference.survival import SurvivalPredictor, SurvivalScores
+from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
+from cardiograph.ingest.page_index import data_hash
+from cardiograph.models.neighbour_table import NeighbourTable
+from cardiograph.notebook import html_table
+from cardiograph.progress import NoProgress, Progress
+from cardiograph.run.pipeline import CHECKED_STEPS, RunState, build_graph, embed, find_weights, read
+from cardiograph.run.survival_models import SurvivalModels, fit_models, risks_of
+from cardiograph.run.survival_outputs import record_survival
+from cardiograph.run.survival_report import write_survival_report
+from cardiograph.survival.evaluation import SurvivalMetrics, SurvivalTest, count_part, evaluate_survival
+from cardiograph.survival.hazards import FollowUpFacts
+from cardiograph.survival.outcome import EVENT, SurvivalOutcome
+from cardiograph.threads import set_threads
+from cardiograph.train.data import Dataset
+from cardiograph.train.fit import make_bundle
+from cardiograph.train.novelty_gates import fit_gate, fit_partial_gates
+from cardiograph.train.steps import DEFAULT_STEPS
+from cardiograph.uncertainty.calibrators import Calibrator
+from cardiograph.uncertainty.uncertainty import Uncertainty
+
+PRIMARY = "sign"
+"""Model that a run keeps."""
+
+
+@dataclass(frozen=True)
+class SurvivalRunResult:
+    """A finished run; fields as in :class:`cardiograph.run.pipeline.RunResult`."""
+
+    path: Path
+    metrics: SurvivalMetrics
+    seconds: dict[str, float] = field(default_factory=dict)
+    images_per_second: dict[str, float] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """Return the scores of the test records as a table, for notebooks."""
+        rows = [
+            (name, *(f"{number:.3f}" for number in (found.value, found.low, found.high)))
+            for name, found in self.metrics.test.items()
+        ]
+        return html_table(("score", "value", "low", "high"), rows, caption=str(self.path))
+
+
+@dataclass
+class SurvivalState(RunState):
+    """What the steps read and produce, see :class:`RunState`; ``horizons`` are those of the run."""
+
+    horizons: tuple[float, ...] = field(init=False)
+    models: SurvivalModels = field(init=False)
+    scored: SurvivalMetrics = field(init=False)
+
+
+def run_survival(
+    source: str | Path,
+    out: str | Path,
+    config: RunConfig,
+    *,
+    progress: Progress | None = None,
+    command: str = "",
+) -> SurvivalRunResult:
+    """Train models of the time to an event, score them on held-out groups, and write a run directory with a report.
+
+    Args:
+        source: Table with the columns of time and event.
+        out: Run directory; resumed or returned as in :func:`cardiograph.run.pipeline.run`.
+        config: Settings with ``outcome.kind = 'survival'``.
+        progress: Callback that receives stage progress.
+        command: Command line, for the report.
+
+    Raises:
+        CardiographError: If the input or settings are invalid; the message says how to fix it.
+    """
+    source, directory, progress = Path(source), RunDirectory(Path(out)), progress or NoProgress()
+    check_settings(config)
+    set_threads()
+    cohort = read(source, directory, config)
+    find_weights(cohort, directory, config, progress)
+    with directory.locked(), PageCache(cache_folder()) as cache:
+        context = RunContext(config, cache, progress, directory, inputs=InputStore(MAX_INPUT_BYTES))
+        state = SurvivalState(source, context, directory, cohort, DEFAULT_STEPS, command)
+        for step in CHECKED_STEPS:
+            step(state)
+        state.horizons = horizons_of(state)
+        if directory.begin(config, data_hash(state.cohort, state.page_index)):
+            facts = directory.read_json("run.json")
+            metrics = SurvivalMetrics.from_dict(directory.read_json("metrics.json"))
+            return SurvivalRunResult(directory.path, metrics, facts["seconds"], facts["images_per_second"])
+        for timed_step in RECORDED_STEPS:
+            timed_step(state)
+        directory.finish()
+    return SurvivalRunResult(directory.path, state.scored, context.seconds, context.images_per_second)
+
+
+def check_settings(config: RunConfig) -> None:
+    """Raise ConfigError if a setting does not fit a time-to-event outcome."""
+    for wrong, setting, remedy in (
+        (config.model.name != PRIMARY, f"model.name = {config.model.name!r}", "leave it out; the run keeps sign"),
+        (config.balance.mode != "none", f"balance.mode = {config.balance.mode!r}", "leave it out"),
+        (config.graph.space == "learnt", "graph.space = 'learnt'", "use fused, image or clinical"),
+        (config.encoder.finetune, "encoder.finetune", "leave it out"),
+        (config.clinical.simulate != "none", f"clinical.simulate = {config.clinical.simulate!r}", "leave it out"),
+    ):
+        if wrong:
+            message = f"{setting} is for outcomes with classes, and outcome.kind is 'survival'; {remedy}"
+            raise ConfigError(message)
+
+
+def outcome_of(dataset: Dataset, part: str) -> SurvivalOutcome:
+    """Return the outcome of the records of a part that have follow-up."""
+    rows, table = dataset.rows(part), dataset.cohort.table
+    return SurvivalOutcome(table["time"].to_numpy(np.float64)[rows], table["event"].to_numpy(np.int64)[rows])
+
+
+def horizons_of(state: SurvivalState) -> tuple[float, ...]:
+    """Return the configured horizons, or quartiles of the event times in training, to three digits.
+
+    Raises:
+        ConfigError: A horizon lies beyond the last follow-up of the training or test records.
+    """
+    table, part, given = state.cohort.table, state.split.part, state.config.outcome.horizons
+    time, event = table["time"].to_numpy(np.float64), table["event"].to_numpy(np.int64)
+    longest = {name: float(np.nanmax(time[(part == name) & (event >= 0)])) for name in (TRAIN, TEST)}
+    if given is None:
+        quartiles = np.quantile(time[(part == TRAIN) & (event == EVENT)], [0.25, 0.5, 0.75])
+        given = tuple(sorted({float(f"{each:.3g}") for each in quartiles if each < min(longest.values())}))
+    for horizon in given:
+        for name, last in longest.items():
+            if horizon >= last:
+                message = (
+                    f"outcome.horizons: {horizon:g} {state.config.outcome.unit} is not before the last follow-up in "
+                    f"{name} ({last:g}); leave it out"
+                )
+                raise ConfigError(message)
+    return given
+
+
+def train(state: SurvivalState) -> None:
+    """Train the graph model, its refits and every model that it is compared with."""
+    state.models = fit_models(state.dataset, state.prepared, state.config, state.context)
+
+
+def keep(state: SurvivalState) -> None:
+    """Write the bundle of the graph model with its refits and novelty gates."""
+    config, prepared = state.config, state.prepared
+    network = state.models.networks[PRIMARY]
+    plain = config.model_copy(update={"model": config.model.model_copy(update={"votes": False})})
+    bundle = make_bundle(PRIMARY, network.network, state.dataset, prepared, plain)
+    unit, edges = str(config.outcome.unit), np.array(network.facts.edges)
+    facts = FollowUpFacts.of(outcome_of(state.dataset, TRAIN), edges, unit=unit, horizons=state.horizons)
+    served = dataclasses.replace(bundle.served, threshold=None, follow_up=facts)
+    bundle = dataclasses.replace(bundle, served=served, refits=state.models.refits)
+    engine = None if state.dataset.encoder is None else state.dataset.encoder.engine
+    _with_gates(bundle, state).save(state.directory.path / "bundle", engine)
+
+
+def _with_gates(bundle: ModelBundle, state: SurvivalState) -> ModelBundle:
+    """Return the bundle with novelty gates; its probabilities are not calibrated further."""
+    prepared, quantile = state.prepared, state.config.evaluation.novelty
+    complete = prepared.places.of(prepared.graph.rows).present.all(1)
+    uncertainty = Uncertainty(
+        Calibrator("none", {}),
+        novelty=fit_gate(mean_distance(prepared.graph.neighbours)[complete], quantile),
+        partial_novelty=fit_partial_gates(bundle, quantile, np.random.default_rng([state.config.seed, 7])),
+    )
+    return dataclasses.replace(bundle, uncertainty=uncertainty)
+
+
+def score(state: SurvivalState) -> None:
+    """Score the test records with every model; those of the kept model come from the files that are served."""
+    config, dataset, context = state.config, state.dataset, state.context
+    with context.stage("scoring", 1):
+        keep(state)
+        predictor = SurvivalPredictor.load(state.directory.path / "bundle")
+        found = predictor.score(dataset.queries(dataset.rows(TEST)))
+        if not isinstance(found, SurvivalScores):
+            message = "the predictor of a time-to-event outcome returned scores without times"
+            raise TypeError(message)
+        test = _test_of(state, found)
+        counts = {
+            part: count_part(outcome_of(dataset, part), dataset.split.groups.index[dataset.rows(part)])
+            for part in (TRAIN, VAL, TEST)
+        }
+        state.scored = evaluate_survival(
+            test,
+            primary=PRIMARY,
+            horizons=state.horizons,
+            unit=str(config.outcome.unit),
+            counts=counts,
+            features=state.models.features,
+            resamples=config.evaluation.bootstrap,
+            confidence=config.evaluation.confidence,
+            rng=np.random.default_rng([config.seed, 5]),
+        )
+        record_survival(state.directory, dataset, state.prepared, state.models, test, state.scored, config)
+
+
+def _test_of(state: SurvivalState, found: SurvivalScores) -> SurvivalTest:
+    dataset, rows = state.dataset, state.dataset.rows(TEST)
+    values = state.prepared.features.values[rows]
+    degree = NeighbourTable.of(state.prepared.graph.neighbours).degree
+    table = NeighbourTable.of(found.neighbours, degree)
+    clinical = state.dataset.inputs.clinical
+    others = risks_of(state.models, values, table, None if clinical is None else clinical.values[rows], found.times)
+    return SurvivalTest(
+        outcome_of(dataset, TEST), dataset.split.groups.index[rows], found.times, {PRIMARY: found.risks, **others}
+    )
+
+
+def report(state: SurvivalState) -> None:
+    """Write the metadata and the report."""
+    context = state.context
+    cautions = [f"Accepted: {finding.text}" for finding in state.audit.overruled]
+    facts = {"seconds": context.seconds, "images_per_second": context.images_per_second}
+    about = {"command": state.command, "source": state.source.name, "cautions": cautions}
+    state.directory.record(facts | about)
+    with context.stage("report", 1):
+        write_survival_report(state.directory)
+    state.directory.record({"seconds": context.seconds})
+
+
+RECORDED_STEPS: tuple[Callable[[SurvivalState], None], ...] = (embed, build_graph, train, score, report)
+"""Steps that write results into the run directory."""

@@ -1,0 +1,45 @@
+"""Writes the report of a run with a time-to-event outcome from the files of the run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
+from cardiograph.errors import RunError
+from cardiograph.report.figures import figure_files
+from cardiograph.report.survival import SurvivalContent, draw_survival, render_survival
+from cardiograph.survival.evaluation import SurvivalMetrics
+from cardiograph.survival.outcome import SurvivalOutcome
+
+
+def read_survival_metrics(directory: RunDirectory) -> SurvivalMetrics:
+    """Read ``metrics.json`` of a run with a time-to-event outcome.
+
+    Raises:
+        RunError: If the file is damaged or of another version.
+    """
+    try:
+        return SurvivalMetrics.from_dict(directory.read_json(METRICS_FILE))
+    except (ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{directory.path / METRICS_FILE}: damaged or of another version ({reason}); make the run again"
+        raise RunError(message) from error
+
+
+def write_survival_report(directory: RunDirectory) -> None:
+    """Write report and figures; computes no new scores."""
+    facts, metrics = directory.read_json("run.json"), read_survival_metrics(directory)
+    table = directory.read_table("predictions.parquet")
+    content = SurvivalContent(
+        title=f"{facts['source']} ({directory.path.resolve().name})",
+        facts=facts,
+        metrics=metrics,
+        outcome=SurvivalOutcome(table["time"].to_numpy(np.float64), table["event"].to_numpy(np.int64)),
+        risk=table[f"risk_{metrics.primary}:{metrics.horizons[-1]:g}"].to_numpy(np.float64),
+        audit=directory.read_json("audit.json"),
+        config_toml=directory.config().to_toml(),
+    )
+    pictures = draw_survival(content)
+    directory.write_text("report.html", render_survival(content, pictures))
+    for name, drawing in figure_files(pictures).items():
+        directory.write_bytes(f"figures/{name}", drawing)
