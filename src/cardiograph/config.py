@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, overload
@@ -221,12 +222,12 @@ class AuditConfig(Section):
 UNNAMED_OUTCOME = "positive class"
 """Default name of label 1."""
 
-OutcomeKind = Literal["auto", "binary", "multiclass"]
+OutcomeKind = Literal["auto", "binary", "multiclass", "multilabel"]
 """Kind of outcome; ``auto`` finds it from the labels."""
 
 
 class OutcomeConfig(Section):
-    """What a model predicts: one class against the rest, or one of several classes."""
+    """What a model predicts: one class against the rest, one of several classes, or several labels at once."""
 
     name: str = Field(
         UNNAMED_OUTCOME,
@@ -235,9 +236,37 @@ class OutcomeConfig(Section):
     )
     kind: OutcomeKind = Field(
         "auto",
-        description="binary (label 1 against label 0), multiclass (one of several classes), or auto: multiclass for three "
-        "or more class names without cohort.positive.",
+        description="binary (label 1 against label 0), multiclass (one of several classes), multilabel (several labels at "
+        "once), or auto: multilabel if columns are named, multiclass for three or more class names without cohort.positive.",
     )
+    columns: tuple[str, ...] | None = Field(
+        None,
+        exclude_if=lambda columns: columns is None,  # so that other outcomes keep their configuration and its hash
+        description="Columns of a multilabel outcome, one per label, with 1, 0 or empty (unknown).",
+    )
+
+    @model_validator(mode="after")
+    def _columns_of_labels(self) -> Self:
+        if self.columns is None:
+            if self.kind == "multilabel":
+                message = "outcome.kind is 'multilabel', which needs the columns of the labels: --label COLUMN,COLUMN,..."
+                raise ValueError(message)
+            return self
+        if self.kind not in ("auto", "multilabel"):
+            message = f"outcome.columns belongs to kind = 'multilabel', but outcome.kind is {self.kind!r}; remove one"
+            raise ValueError(message)
+        if len({name.casefold() for name in self.columns}) < max(len(self.columns), 2):
+            message = f"outcome.columns are {', '.join(self.columns) or 'empty'}; name at least two different columns"
+            raise ValueError(message)
+        for name in self.columns:
+            if not re.fullmatch(r"\w[\w +-]{0,63}", name) or name.endswith(" "):
+                message = (
+                    f"outcome.columns: {name!r} also names a folder of the run; use at most 64 letters, digits, spaces or "
+                    "_ + -, beginning with a letter or digit: rename the column"
+                )
+                raise ValueError(message)
+        object.__setattr__(self, "kind", "multilabel")
+        return self
 
 
 class RunConfig(Section):
@@ -273,9 +302,9 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _kind_of_outcome(self) -> Self:
-        if self.outcome.kind == "multiclass" and self.cohort.positive:
+        if self.outcome.kind in ("multiclass", "multilabel") and self.cohort.positive:
             message = (
-                f"outcome.kind is 'multiclass', but cohort.positive ({', '.join(self.cohort.positive)}) joins classes to "
+                f"outcome.kind is {self.outcome.kind!r}, but cohort.positive ({', '.join(self.cohort.positive)}) joins classes to "
                 "label 1 of a binary outcome; remove one of the two"
             )
             raise ValueError(message)

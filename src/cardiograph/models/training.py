@@ -34,6 +34,7 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     seed: int,
     classes: int = 2,
     progress: Callable[[int], None] | None = None,
+    begin: Callable[..., None] = begin,
 ) -> tuple[Model, History]:
     """Fit a model and keep the weights of the epoch with the lowest validation loss.
 
@@ -50,6 +51,7 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
         seed: The same seed gives the same weights, bit for bit on one machine.
         classes: Number of different labels.
         progress: Callback that receives the number of each finished epoch.
+        begin: Sets the weights with which SIGN begins, with the signature of :func:`cardiograph.models.sign_init.begin`.
 
     Raises:
         ConfigError: The training diverged.

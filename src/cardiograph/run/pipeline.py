@@ -33,7 +33,7 @@ from cardiograph.run.outputs import record_model, record_scores
 from cardiograph.run.report import write_report
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset
-from cardiograph.train.fit import FittedModels, PreparedGraph, fit_network, prepare
+from cardiograph.train.fit import FittedModels, PreparedGraph, prepare
 from cardiograph.train.naive_split import measure_optimism
 from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
 
@@ -149,6 +149,9 @@ def read(source: Path, directory: RunDirectory, config: RunConfig) -> Cohort:
             "folder"
         )
         raise ConfigError(message)
+    if config.outcome.columns is not None:
+        message = "outcome.columns names several labels; use `cardiograph run`, or cardiograph.run_labels in Python"
+        raise ConfigError(message)
     check_codes(config.audit.accept)
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     _check(cohort, config)
@@ -220,7 +223,7 @@ def train(state: RunState) -> None:
     networks: dict[str, tuple[Model, History]] = {}
     for name in dict.fromkeys((model.name, *model.baselines)):
         with state.context.stage(f"training {name}", model.epochs):
-            networks[name] = fit_network(name, state.prepared, state.config, lambda _: progress.advance())
+            networks[name] = state.steps.fit(name, state.prepared, state.config, lambda _: progress.advance())
     state.fitted = FittedModels(state.prepared, networks)
 
 

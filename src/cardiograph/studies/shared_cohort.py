@@ -83,6 +83,13 @@ class SharedCohort:
         pool: AugmentationPool,
     ) -> None:
         self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
+        if config.outcome.columns is not None:
+            label = config.outcome.columns[0]
+            message = (
+                f"outcome.columns names several labels, but studies compare scores of a binary outcome; leave it out and "
+                f"choose one label, such as --map label={label}"
+            )
+            raise ConfigError(message)
         if config.outcome.kind == "multiclass":
             message = (
                 "outcome.kind is 'multiclass', but studies compare scores of a binary outcome; name the classes with "
