@@ -249,7 +249,9 @@ class OutcomeConfig(Section):
     def _columns_of_labels(self) -> Self:
         if self.columns is None:
             if self.kind == "multilabel":
-                message = "outcome.kind is 'multilabel', which needs the columns of the labels: --label COLUMN,COLUMN,..."
+                message = (
+                    "outcome.kind is 'multilabel', which needs the columns of the labels: --label COLUMN,COLUMN,..."
+                )
                 raise ValueError(message)
             return self
         if self.kind not in ("auto", "multilabel"):
@@ -304,8 +306,8 @@ class RunConfig(Section):
     def _kind_of_outcome(self) -> Self:
         if self.outcome.kind in ("multiclass", "multilabel") and self.cohort.positive:
             message = (
-                f"outcome.kind is {self.outcome.kind!r}, but cohort.positive ({', '.join(self.cohort.positive)}) joins classes to "
-                "label 1 of a binary outcome; remove one of the two"
+                f"outcome.kind is {self.outcome.kind!r}, but cohort.positive ({', '.join(self.cohort.positive)}) joins "
+                "classes to label 1 of a binary outcome; remove one of the two"
             )
             raise ValueError(message)
         return self

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ def run_labels_and_show(cohort: Path, out: Path, settings: RunConfig, *, command
     model = summary["model"]
     for name, label in summary["labels"].items():
         auroc = _text(label["scores"][model]["auroc"])
-        print(f"{name}: AUROC {auroc}, {label['positive']} of {label['known']} positive, shuffled labels "
+        typer.echo(f"{name}: AUROC {auroc}, {label['positive']} of {label['known']} positive, shuffled labels "
               f"{label['shuffled_auroc']:.3f}")  # fmt: skip
     for name, found in summary["macro_auroc"].items():
-        print(f"macro AUROC, {name}{' (no graph)' if name in summary['without_graph'] else ''}: {_text(found)}")
-    print(f"macro AUROC, {model} on shuffled labels: {summary['macro_auroc_shuffled']:.3f}")
-    print(f"report: {report}")
+        typer.echo(f"macro AUROC, {name}{' (no graph)' if name in summary['without_graph'] else ''}: {_text(found)}")
+    typer.echo(f"macro AUROC, {model} on shuffled labels: {summary['macro_auroc_shuffled']:.3f}")
+    typer.echo(f"report: {report}")
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -68,13 +70,19 @@ def show_labels(answers: Mapping[str, Prediction], *, as_json: bool) -> None:
         console.show_json({"labels": {name: answer.as_dict() for name, answer in answers.items()}})
         return
     for name, answer in answers.items():
-        decided = "" if answer.threshold is None else f", {'at or above' if answer.positive else 'below'} the threshold "
-        print(f"{name}: {answer.probability:.3f}{decided}{'' if answer.threshold is None else f'{answer.threshold:.3f}'}")
+        decided = (
+            "" if answer.threshold is None else f", {'at or above' if answer.positive else 'below'} the threshold "
+        )
+        typer.echo(
+            f"{name}: {answer.probability:.3f}{decided}{'' if answer.threshold is None else f'{answer.threshold:.3f}'}"
+        )
     for warning in dict.fromkeys(warning for answer in answers.values() for warning in answer.warnings):
-        print(f"note: {warning}")
+        typer.echo(f"note: {warning}")
 
 
 def no_explanation(run: object, folders: Mapping[str, Path]) -> ConfigError:
     """Return the error for an explanation, which belongs to one label."""
     places = ", ".join(map(str, folders.values()))
-    return ConfigError(f"--explain explains one label, and {run} predicts several; give the folder of a label: {places}")
+    return ConfigError(
+        f"--explain explains one label, and {run} predicts several; give the folder of a label: {places}"
+    )

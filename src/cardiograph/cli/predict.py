@@ -87,7 +87,10 @@ def predict(  # noqa: PLR0913 - a command has its options
             message = f"--class {of_class}: names the class that --explain explains; add --explain, or leave it out"
             raise ConfigError(message)
         if folders:
-            show_labels({name: prediction_and_model(run, query, reading, named=False)[0] for name, run in folders.items()}, as_json=as_json)
+            show_labels(
+                {name: prediction_and_model(run, query, reading, named=False)[0] for name, run in folders.items()},
+                as_json=as_json,
+            )
             return
         _predict_patient(source, query, reading, explained=of_class or explained, as_json=as_json)
         return

@@ -100,7 +100,9 @@ def read_label_columns(source: Path, config: RunConfig) -> LabelColumns:
         message = f"{source}: a folder per class has no columns of labels; outcome.columns needs a table"
         raise ConfigError(message)
     if config.cohort.map.get("label") is not None:
-        message = "--map label=... names the label of a binary outcome, and outcome.columns several; remove one of the two"
+        message = (
+            "--map label=... names the label of a binary outcome, and outcome.columns several; remove one of the two"
+        )
         raise ConfigError(message)
     cohorts: list[Cohort] = []
     issues: dict[Issue, None] = {}

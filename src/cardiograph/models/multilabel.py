@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cardiograph.config import ModelConfig
-from cardiograph.models.build import build
+from cardiograph.models.build import Model, build
 from cardiograph.models.examples import Examples
-from cardiograph.models.gnn import Network
 from cardiograph.models.sign import Sign
 from cardiograph.models.sign_init import begin
 
 HEADS = {"head.weight": 0, "head.bias": 0, "out": 2, "linear.weight": 0, "linear.bias": 0, "vote": 0}
-"""Parameter of :class:`Network` or :class:`Sign` with an entry per label -> its axis of the labels."""
+"""Parameter of a network with an entry per label -> its axis of the labels."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class LabelExamples(Examples):
         targets: [records, labels] int64 0, 1 or -1 (unknown); an unknown label is not in the loss.
     """
 
-    targets: Tensor = torch.zeros(0)
+    targets: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64))
 
     @classmethod
     def of_targets(cls, examples: Examples, targets: Tensor) -> LabelExamples:
@@ -81,9 +80,7 @@ def begin_labels(
             network.linear.bias[label] = one.linear.bias[1] - one.linear.bias[0]
 
 
-def binary_head(
-    name: str, network: Network | Sign, label: int, *, width_in: int, config: ModelConfig
-) -> Network | Sign:
+def binary_head(name: str, network: Model, label: int, *, width_in: int, config: ModelConfig) -> Model:
     """Return one head of a network with a sigmoid per label as a binary network, whose logit of label 0 is 0.
 
     Args:
@@ -102,8 +99,4 @@ def binary_head(
         head = build(name, width_in, config, classes=2)
     head.load_state_dict(state)
     head.eval()
-    if not isinstance(head, Network | Sign):
-        message = f"{name} has no heads"
-        raise TypeError(message)
     return head
-

@@ -93,9 +93,7 @@ def macro_auroc(tables: Mapping[str, pd.DataFrame], model: str, config: RunConfi
     for table in tables.values():
         groups[[row[name] for name in table["record_id"]]] = table["group"]
     settings, rng = config.evaluation, np.random.default_rng([config.seed, 18])
-    draws = np.vstack(
-        list(group_weights(np.zeros(len(ids), np.int64), groups, resamples=settings.bootstrap, rng=rng))
-    )
+    draws = np.vstack(list(group_weights(np.zeros(len(ids), np.int64), groups, resamples=settings.bootstrap, rng=rng)))
     drawn = np.vstack([draws, np.ones(len(ids))])
     values = np.stack([_aurocs(table, model, drawn[:, [row[name] for name in table["record_id"]]])
                        for table in tables.values()])  # fmt: skip

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cardiograph.artifacts import files
 from cardiograph.cohort.label_columns import LabelColumns, label_config, read_label_columns
 from cardiograph.config import RunConfig
-from cardiograph.containers import TEST, VAL, ClinicalTable, Cohort, Groups, Split
+from cardiograph.containers import TEST, ClinicalTable, Cohort, Groups, Split
 from cardiograph.errors import ConfigError
 from cardiograph.evaluate.metrics import score
 from cardiograph.inference import Predictor
@@ -28,17 +27,16 @@ from cardiograph.ingest.groups import has_split, split_records
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.models.build import Model
 from cardiograph.models.examples import History
-from cardiograph.models.gnn import Network
-from cardiograph.models.multilabel import LabelExamples, begin_labels, binary_head
-from cardiograph.models.sign import Sign
-from cardiograph.models.training import train
 from cardiograph.progress import Progress
-from cardiograph.registry import MODELS
 from cardiograph.run.label_summary import LabelsResult, shuffled_file, summarise_labels
 from cardiograph.run.pipeline import RunResult, run
 from cardiograph.train.data import Dataset, build_dataset
-from cardiograph.train.fit import PreparedGraph, fit_network, make_bundle
+from cardiograph.train.fit import PreparedGraph, make_bundle
+from cardiograph.train.label_heads import LabelHeads
 from cardiograph.train.steps import PipelineSteps
+
+SHUFFLES = 5
+"""Number of trainings on shuffled labels; on few features the score of a single one is far from 0.5 by chance."""
 
 
 def run_labels(
@@ -67,9 +65,7 @@ def run_labels(
     results: dict[str, RunResult] = {}
     for label, name in enumerate(shared.columns.names):
         settings = label_config(config, name)
-        results[name] = run(
-            source, out / name, settings, progress=progress, command=command, steps=shared.steps(label)
-        )
+        results[name] = run(source, out / name, settings, progress=progress, command=command, steps=shared.steps(label))
     return summarise_labels(out, config, results)
 
 
@@ -96,13 +92,11 @@ class _Shared:
     config: RunConfig
     out: Path
     data: Dataset | None = None
-    networks: dict[tuple[str, bool], tuple[Network | Sign, History]] = field(default_factory=dict)
+    heads: LabelHeads | None = None
 
     def steps(self, label: int) -> PipelineSteps:
         """Return the steps of the run of one label."""
-        return PipelineSteps(
-            split=self.split, build_dataset=self.build_dataset, fit=partial(self.fit, label=label)
-        )
+        return PipelineSteps(split=self.split, build_dataset=self.build_dataset, fit=partial(self.fit, label=label))
 
     def split(self, cohort: Cohort, groups: Groups, config: RunConfig) -> Split:
         """Split into parts that all have records with and without each label; the same split for each label."""
@@ -139,73 +133,29 @@ class _Shared:
         label: int,
     ) -> tuple[Model, History]:
         """Return one head of a network that is trained on all labels, or fit a model of one label."""
-        found = self._fit(name, prepared, progress, label=label, shuffled=False)
+        if self.data is None:
+            message = "the records are embedded before a model is fitted"
+            raise RuntimeError(message)
+        if self.heads is None:
+            self.heads = LabelHeads(self.columns.of(self.data.cohort).values, self.data.split, self.config)
+        found = self.heads.fit(name, prepared, progress, label=label)
         if name == config.model.name:
-            control = self._fit(name, prepared, None, label=label, shuffled=True)[0]
-            self._score_shuffled(name, control, prepared, label)
+            self._score_shuffled(self.heads, self.data, prepared, label)
         return found
 
-    def _fit(
-        self,
-        name: str,
-        prepared: PreparedGraph,
-        progress: Callable[[int], None] | None,
-        *,
-        label: int,
-        shuffled: bool,
-    ) -> tuple[Model, History]:
-        assert self.data is not None
-        targets = self.columns.of(self.data.cohort).values
-        sets = []
-        for examples, rows in (
-            (prepared.train_set, prepared.graph.rows),
-            (prepared.val_set, self.data.split.rows(VAL)),
-        ):
-            wanted = targets[rows]
-            if shuffled:
-                wanted = _shuffled(wanted, np.random.default_rng([self.config.seed, 17, len(rows)]))
-            sets.append(LabelExamples.of_targets(examples, torch.from_numpy(wanted)))
-        train_set, val_set = sets
-        if not MODELS[name].is_network:
-            one = dataclasses.replace(prepared, train_set=train_set.of_label(label), val_set=val_set.of_label(label))
-            return fit_network(name, one if shuffled else prepared, self.config, progress)
-        key, settings = (name, shuffled), self.config.model
-        if key not in self.networks:
-            network, history = train(
-                name,
-                train_set,
-                val_set,
-                config=settings,
-                seed=self.config.seed,
-                classes=targets.shape[1],
-                progress=progress,
-                begin=begin_labels,
-            )
-            assert isinstance(network, Network | Sign)
-            self.networks[key] = network, history
-        network, history = self.networks[key]
-        width = prepared.train_set.features.shape[1]
-        return binary_head(name, network, label, width_in=width, config=settings), history
-
-    def _score_shuffled(self, name: str, model: Model, prepared: PreparedGraph, label: int) -> None:
-        """Write the AUROC on test records of a model that was trained on shuffled labels."""
-        assert self.data is not None
-        rows = self.data.rows(TEST)
-        predictor = Predictor(make_bundle(name, model, self.data, prepared, self.config))
-        chances = predictor.score(self.data.queries(rows)).by_class[:, 1]
-        found = score(self.data.cohort.labels[rows], chances, 0.5)
-        files.write_json(shuffled_file(self.out, self.columns.names[label]), {"auroc": found["auroc"]})
+    def _score_shuffled(self, heads: LabelHeads, data: Dataset, prepared: PreparedGraph, label: int) -> None:
+        """Write the mean AUROC on test records of models that were trained on shuffled labels."""
+        name, rows, found = self.config.model.name, data.rows(TEST), []
+        for shuffle in range(SHUFFLES):
+            model, _ = heads.fit(name, prepared, label=label, shuffle=shuffle)
+            predictor = Predictor(make_bundle(name, model, data, prepared, self.config))
+            chances = predictor.score(data.queries(rows)).by_class[:, 1]
+            found.append(score(data.cohort.labels[rows], chances, 0.5)["auroc"])
+        content = {"auroc": float(np.mean(found)), "each": found}
+        files.write_json(shuffled_file(self.out, self.columns.names[label]), content)
 
 
 def _stratified(cohort: Cohort, strata: NDArray[np.int64]) -> Cohort:
     """Return a cohort whose labels are strata, with their numbers as classes if there are more than two."""
     names = tuple(f"stratum {number}" for number in range(int(strata.max(initial=0)) + 1))
     return dataclasses.replace(cohort, table=cohort.table.assign(label=strata, class_name=""), classes=names)
-
-
-def _shuffled(targets: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Shuffle the [records, labels] rows with any known label among themselves."""
-    known = np.flatnonzero((targets >= 0).any(axis=1))
-    found = targets.copy()
-    found[known] = targets[rng.permutation(known)]
-    return found

@@ -17,9 +17,9 @@ from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_records
 from cardiograph.ingest.page_index import PageIndex, index_pages
-from cardiograph.train.data import Dataset, PartScores, build_dataset
 from cardiograph.models.build import Model
 from cardiograph.models.examples import History
+from cardiograph.train.data import Dataset, PartScores, build_dataset
 from cardiograph.train.fit import PreparedGraph, fit_network
 
 
