@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, overload
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, overload
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from cardiograph.config_reading import CohortConfig, PagesConfig, Section
+from cardiograph.config_reading import CohortConfig, PagesConfig, Section, require_label_columns
 from cardiograph.errors import ConfigError
 from cardiograph.registry import encoder_spec, require_encoder, require_model
 from cardiograph.regular_files import read_regular
@@ -257,16 +256,7 @@ class OutcomeConfig(Section):
         if self.kind not in ("auto", "multilabel"):
             message = f"outcome.columns belongs to kind = 'multilabel', but outcome.kind is {self.kind!r}; remove one"
             raise ValueError(message)
-        if len({name.casefold() for name in self.columns}) < max(len(self.columns), 2):
-            message = f"outcome.columns are {', '.join(self.columns) or 'empty'}; name at least two different columns"
-            raise ValueError(message)
-        for name in self.columns:
-            if not re.fullmatch(r"\w[\w +-]{0,63}", name) or name.endswith(" "):
-                message = (
-                    f"outcome.columns: {name!r} also names a folder of the run; use at most 64 letters, digits, spaces or "
-                    "_ + -, beginning with a letter or digit: rename the column"
-                )
-                raise ValueError(message)
+        require_label_columns(self.columns)
         object.__setattr__(self, "kind", "multilabel")
         return self
 

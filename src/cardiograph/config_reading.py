@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -135,3 +136,17 @@ class PagesConfig(Section):
                 message = f"pages.box is {self.box}; left, top, right, bottom in pixels, at least 100 x 100"
                 raise ValueError(message)
         return self
+
+
+def require_label_columns(columns: tuple[str, ...]) -> None:
+    """Raise ValueError if the columns of a multilabel outcome are fewer than two, alike, or no names of folders."""
+    if len({name.casefold() for name in columns}) < max(len(columns), 2):
+        message = f"outcome.columns are {', '.join(columns) or 'empty'}; name at least two different columns"
+        raise ValueError(message)
+    for name in columns:
+        if not re.fullmatch(r"\w[\w +-]{0,63}", name) or name.endswith(" "):
+            message = (
+                f"outcome.columns: {name!r} also names a folder of the run; use at most 64 letters, digits, spaces or "
+                "_ + -, beginning with a letter or digit: rename the column"
+            )
+            raise ValueError(message)

@@ -19,6 +19,8 @@ from cardiograph.models.build import build
 from cardiograph.models.examples import Examples
 from cardiograph.models.multilabel import LabelExamples, binary_head
 from cardiograph.models.neighbour_table import NeighbourTable
+from cardiograph.run import multilabel, pipeline
+from cardiograph.run.audit import audit_cohort
 from cardiograph.run.multilabel import run_labels
 
 SETTINGS = {
@@ -42,7 +44,11 @@ def write(path, change=lambda row, cells: cells):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labels")
-    return run_labels(write(folder / "cohort.csv"), folder / "run", load_config(None, SETTINGS))
+    with pytest.MonkeyPatch.context() as patch:  # the report of one label has its own tests and takes seconds
+        patch.setattr(pipeline, "write_report", lambda _: None)
+        patch.setattr(multilabel, "SHUFFLES", 1)
+        patch.setattr(pipeline, "measure_optimism", lambda *_: None)
+        return run_labels(write(folder / "cohort.csv"), folder / "run", load_config(None, SETTINGS))
 
 
 def examples(targets):
@@ -111,6 +117,11 @@ def test_an_answer_has_a_probability_for_each_label(finished):
     assert {name: each["probability"] for name, each in answers.items()} == {
         name: each.probability for name, each in alone.items()
     }
+
+
+def test_other_readers_of_a_cohort_want_one_label(tmp_path):
+    with pytest.raises(ConfigError, match="--map label=A"):
+        audit_cohort(write(tmp_path / "c.csv"), load_config(None, SETTINGS))
 
 
 def test_other_commands_want_one_label(finished):

@@ -186,11 +186,6 @@ class CohortOptions(ReadingOptions):
     outcome: Annotated[
         str | None, typer.Option(help="What label 1 means, in your own words."), Setting("outcome", "name")
     ] = None
-    label: Annotated[
-        str | None,
-        typer.Option(help="Columns of several labels at once, separated by commas; cells are 1, 0 or empty (unknown)."),
-        Setting("outcome", "columns", comma_separated),
-    ] = None
     modality: Annotated[
         str | None,
         typer.Option(help="auto (what the cohort has), image or clinical."),
@@ -252,6 +247,11 @@ class RunOptions(AuditOptions):
     """Options of ``cardiograph run``."""
 
     preset: Preset = None
+    label: Annotated[
+        str | None,
+        typer.Option(help="Columns of several labels at once, separated by commas; cells are 1, 0 or empty (unknown)."),
+        Setting("outcome", "columns", comma_separated),
+    ] = None
     model: Annotated[
         str | None,
         typer.Option(help=f"Model to keep and serve: {', '.join(MODELS)}."),

@@ -149,9 +149,6 @@ def read(source: Path, directory: RunDirectory, config: RunConfig) -> Cohort:
             "folder"
         )
         raise ConfigError(message)
-    if config.outcome.columns is not None:
-        message = "outcome.columns names several labels; use `cardiograph run`, or cardiograph.run_labels in Python"
-        raise ConfigError(message)
     check_codes(config.audit.accept)
     cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     _check(cohort, config)
