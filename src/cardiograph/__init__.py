@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cardiograph.external.extend import extend_run as extend
     from cardiograph.inference import Predictor, Query
     from cardiograph.run.audit import audit_cohort as audit
+    from cardiograph.run.multilabel import run_labels
     from cardiograph.run.pipeline import run
     from cardiograph.stages import (
         build_graph,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "run": "cardiograph.run",
+    "run_labels": "cardiograph.run.multilabel:run_labels",
     "audit": "cardiograph.audit",
     "evaluate": "cardiograph.evaluate",
     "explain": "cardiograph.explain",

@@ -11,13 +11,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, overload
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from cardiograph.config_reading import (
-    CohortConfig,
-    FollowUpConfig,
-    PagesConfig,
-    Section,
-    require_follow_up_unread,
-)
+from cardiograph.config_outcome import UNNAMED_OUTCOME, OutcomeConfig, require_follow_up_unread
+from cardiograph.config_reading import CohortConfig, PagesConfig, Section
 from cardiograph.errors import ConfigError
 from cardiograph.registry import encoder_spec, require_encoder, require_model
 from cardiograph.regular_files import read_regular
@@ -224,28 +219,6 @@ class AuditConfig(Section):
     )
 
 
-UNNAMED_OUTCOME = "positive class"
-"""Default name of label 1."""
-
-OutcomeKind = Literal["auto", "binary", "multiclass", "survival"]
-"""Kind of outcome; ``auto`` finds it from the labels."""
-
-
-class OutcomeConfig(FollowUpConfig):
-    """What a model predicts: one class against the rest, one of several classes, or the time to an event."""
-
-    name: str = Field(
-        UNNAMED_OUTCOME,
-        description="Name of label 1 in reports and answers, or of what the classes describe; by default the classes of "
-        "cohort.positive.",
-    )
-    kind: OutcomeKind = Field(
-        "auto",
-        description="binary (label 1 against label 0), multiclass (one of several classes), survival (the time to an "
-        "event), or auto: survival if time is named, multiclass for three or more class names without cohort.positive.",
-    )
-
-
 class RunConfig(Section):
     """All settings of a run."""
 
@@ -279,10 +252,10 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _kind_of_outcome(self) -> Self:
-        if self.outcome.kind == "multiclass" and self.cohort.positive:
+        if self.outcome.kind in ("multiclass", "multilabel") and self.cohort.positive:
             message = (
-                f"outcome.kind is 'multiclass', but cohort.positive ({', '.join(self.cohort.positive)}) joins classes to "
-                "label 1 of a binary outcome; remove one of the two"
+                f"outcome.kind is {self.outcome.kind!r}, but cohort.positive ({', '.join(self.cohort.positive)}) joins "
+                "classes to label 1 of a binary outcome; remove one of the two"
             )
             raise ValueError(message)
         if self.outcome.kind == "survival":

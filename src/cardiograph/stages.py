@@ -21,7 +21,7 @@ from pathlib import Path
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.cohort.manifest import read_cohort as read_table
 from cardiograph.config import RunConfig
-from cardiograph.config_reading import refuse_follow_up
+from cardiograph.config_outcome import refuse_follow_up
 from cardiograph.containers import VAL, ClinicalTable, Cohort, Split
 from cardiograph.features.clinical import clinical_values
 from cardiograph.inference import Predictor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cardiograph.config import UNNAMED_OUTCOME
+from cardiograph.config_outcome import UNNAMED_OUTCOME
 from cardiograph.schema import Provenance
 
 

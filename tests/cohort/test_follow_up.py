@@ -6,7 +6,8 @@ import pytest
 from cardiograph.audit import checks
 from cardiograph.audit.late import check_late
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.config import OutcomeConfig, load_config
+from cardiograph.config import load_config
+from cardiograph.config_outcome import OutcomeConfig
 from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError, ConfigError
 from cardiograph.run.audit import audit_cohort

@@ -5,7 +5,8 @@ import pytest
 
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.split import draw_split, given_split
-from cardiograph.config import OutcomeConfig, SplitConfig, load_config
+from cardiograph.config import SplitConfig, load_config
+from cardiograph.config_outcome import OutcomeConfig
 from cardiograph.config_reading import CohortConfig
 from cardiograph.containers import Groups
 from cardiograph.errors import CohortError, ConfigError

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from cardiograph.artifacts import files
+from cardiograph.artifacts.label_folders import refuse_several_labels
 from cardiograph.config import RunConfig
 from cardiograph.errors import RunError
 from cardiograph.evaluate.results import RunMetrics
@@ -121,6 +122,7 @@ class RunDirectory:
 
     def require_finished(self) -> None:
         """Raise RunError unless this is a finished run."""
+        refuse_several_labels(self.path)
         if not self.finished:
             message = f"run {self.path}: not a finished run; give a folder that `cardiograph run` has finished"
             raise RunError(message)

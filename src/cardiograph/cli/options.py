@@ -269,6 +269,11 @@ class RunOptions(AuditOptions):
     """Options of ``cardiograph run``."""
 
     preset: Preset = None
+    label: Annotated[
+        str | None,
+        typer.Option(help="Columns of several labels at once, separated by commas; cells are 1, 0 or empty (unknown)."),
+        Setting("outcome", "columns", comma_separated),
+    ] = None
     model: Annotated[
         str | None,
         typer.Option(help=f"Model to keep and serve: {', '.join(MODELS)}."),

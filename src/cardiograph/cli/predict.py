@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cardiograph.cli.explain import show_explanation
+from cardiograph.cli.labels import labels_in_table, no_explanation, show_labels
 from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
 from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions
 from cardiograph.cli.signature import with_options
@@ -79,6 +80,9 @@ def predict(  # noqa: PLR0913 - a command has its options
     explained, of_class = explanation.explained, explanation.of_class
     clinical = _clinical_values(source, patient)
     reading = _reading(source, signals)
+    folders = _label_folders(source)
+    if folders and (explained or of_class is not None):
+        raise no_explanation(source, folders)
     if table is None:
         from cardiograph.containers import Query
 
@@ -86,6 +90,15 @@ def predict(  # noqa: PLR0913 - a command has its options
         if of_class is not None and not explained:
             message = f"--class {of_class}: names the class that --explain explains; add --explain, or leave it out"
             raise ConfigError(message)
+        if folders:
+            if curve is not None:
+                message = f"--curve {curve}: several labels at once have no curve; leave it out"
+                raise ConfigError(message)
+            show_labels(
+                {name: prediction_and_model(run, query, reading, named=False)[0] for name, run in folders.items()},
+                as_json=as_json,
+            )
+            return
         _predict_patient(source, query, reading, explained=of_class or explained, curve=curve, as_json=as_json)
         return
     if curve is not None:
@@ -100,6 +113,13 @@ def predict(  # noqa: PLR0913 - a command has its options
         refuse_to_overwrite(out, run, [table, service.key_file])
     with_settings = partial(table_predictions, source, table, gate=gate, reading=reading)
     _predict_table(with_settings, out, strict=strict, as_json=as_json)
+
+
+def _label_folders(source: Path | ServiceClient) -> dict[str, Path]:
+    """Return label -> folder of its run; empty unless the source is a run with several labels."""
+    from cardiograph.artifacts.label_folders import label_folders
+
+    return label_folders(source) if isinstance(source, Path) else {}
 
 
 def _reading(source: Path | ServiceClient, signals: SignalOptions) -> dict[str, Any]:
@@ -224,6 +244,10 @@ def table_predictions(
     reading: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Return the predictions for a table; ``attrs["notes"]`` names the columns that are not used."""
+    folders = _label_folders(source)
+    if folders:
+        settings: dict[str, Any] = {"progress": progress, "gate": gate, "reading": reading}
+        return labels_in_table({name: table_predictions(run, table, **settings) for name, run in folders.items()})
     if isinstance(source, Path):
         from cardiograph.inference.table import score_table
 

@@ -52,6 +52,11 @@ def run_and_show(cohort: Path, out: Path, settings: RunConfig, *, as_json: bool)
 
         run_and_show_survival(cohort, out, settings, command=command_line(), as_json=as_json)
         return
+    if settings.outcome.columns is not None and not isinstance(settings, FaultyConfig):
+        from cardiograph.cli.labels import run_labels_and_show
+
+        run_labels_and_show(cohort, out, settings, command=command_line(), as_json=as_json)
+        return
     with console.bars() as progress:
         if isinstance(settings, FaultyConfig):
             from cardiograph.studies.faults.steps import run_as_configured

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cardiograph.cohort.cells import parse_number
 from cardiograph.cohort.identity import RowIssue, Where
 from cardiograph.cohort.tables import Cell, as_text
-from cardiograph.config_reading import FollowUpConfig
+from cardiograph.config_outcome import FollowUpConfig
 from cardiograph.errors import Issue
 from cardiograph.schema import UNLABELLED
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cardiograph.cohort.cells import MISSING_WORDS, as_option
 from cardiograph.cohort.identity import RowIssue
 from cardiograph.cohort.tables import Cell, as_text
-from cardiograph.config import OutcomeKind
+from cardiograph.config_outcome import OutcomeKind
 from cardiograph.containers import class_key
 from cardiograph.errors import Issue
 from cardiograph.schema import UNLABELLED

@@ -39,10 +39,10 @@ from cardiograph.cohort.measurements import (
     read_values,
 )
 from cardiograph.cohort.tables import Cell, RawTable, as_text, read_table
-from cardiograph.config import UNNAMED_OUTCOME, OutcomeConfig, OutcomeKind
+from cardiograph.config_outcome import UNNAMED_OUTCOME, OutcomeConfig, OutcomeKind
 from cardiograph.config_reading import CohortConfig
 from cardiograph.containers import Cohort, Origin, identifier
-from cardiograph.errors import CohortError, Issue
+from cardiograph.errors import CohortError, ConfigError, Issue
 from cardiograph.issue_groups import counted
 from cardiograph.schema import DEFAULT_VARIABLES, KNOWN_VARIABLES, ClinicalVariable
 
@@ -79,8 +79,15 @@ def read_cohort(
 
     Raises:
         CohortError: If the input has faults; the issues say how to fix each of them.
+        ConfigError: If the outcome has several labels.
     """
     named = OutcomeConfig(name=outcome, kind="binary") if isinstance(outcome, str) else outcome
+    if named.columns is not None:
+        message = (
+            "outcome.columns names several labels, which only `cardiograph run` (cardiograph.run_labels in Python) takes; "
+            f"leave it out and choose one label, such as --map label={named.columns[0]}"
+        )
+        raise ConfigError(message)
     draft = draft_cohort(path, config, labelled=labelled, outcome=named, reads=reads)
     table, issues, located = draft.build()
     issues += [issue for _, issue in located]

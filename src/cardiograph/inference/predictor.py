@@ -18,6 +18,7 @@ from torch import Tensor
 from cardiograph.artifacts.bundle import DAMAGE, ModelBundle
 from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
+from cardiograph.artifacts.label_folders import refuse_several_labels
 from cardiograph.config import load_config
 from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction, identifier
 from cardiograph.containers.answers import Query
@@ -90,6 +91,7 @@ class Predictor:
                 preparation of the encoder.
         """
         folder = Path(run)
+        refuse_several_labels(folder)
         if (folder / "run.json").exists() and read_json(folder / "run.json").get("status") != "finished":
             message = f"{run}: the run is unfinished; repeat the command that started it to resume it"
             raise RunError(message)

@@ -14,7 +14,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.audit.findings import Audit, check_codes
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
-from cardiograph.config_reading import refuse_follow_up
+from cardiograph.config_outcome import refuse_follow_up
 from cardiograph.containers import ClinicalTable, Cohort, Groups, Split
 from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
@@ -34,7 +34,7 @@ from cardiograph.run.outputs import record_model, record_scores
 from cardiograph.run.report import write_report
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset
-from cardiograph.train.fit import FittedModels, PreparedGraph, fit_network, prepare
+from cardiograph.train.fit import FittedModels, PreparedGraph, prepare
 from cardiograph.train.naive_split import measure_optimism
 from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
 
@@ -222,7 +222,7 @@ def train(state: RunState) -> None:
     networks: dict[str, tuple[Model, History]] = {}
     for name in dict.fromkeys((model.name, *model.baselines)):
         with state.context.stage(f"training {name}", model.epochs):
-            networks[name] = fit_network(name, state.prepared, state.config, lambda _: progress.advance())
+            networks[name] = state.steps.fit(name, state.prepared, state.config, lambda _: progress.advance())
     state.fitted = FittedModels(state.prepared, networks)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
-from cardiograph.config_reading import refuse_follow_up
+from cardiograph.config_outcome import refuse_follow_up
 from cardiograph.containers import TEST, VAL, Cohort, Groups
 from cardiograph.encoders.weights import find_encoder_weights
 from cardiograph.errors import ConfigError
@@ -85,6 +85,13 @@ class SharedCohort:
     ) -> None:
         self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
         refuse_follow_up(config.outcome.kind, "studies compare")
+        if config.outcome.columns is not None:
+            label = config.outcome.columns[0]
+            message = (
+                f"outcome.columns names several labels, but studies compare scores of a binary outcome; leave it out and "
+                f"choose one label, such as --map label={label}"
+            )
+            raise ConfigError(message)
         if config.outcome.kind == "multiclass":
             message = (
                 "outcome.kind is 'multiclass', but studies compare scores of a binary outcome; name the classes with "

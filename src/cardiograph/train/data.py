@@ -44,6 +44,8 @@ class TrainingInputs:
         class_weights: [classes] loss weight of each class, or None.
         measurements: ECG measurements, all NaN where the leads of a record could not be read; None without the block.
         classes: Number of different labels.
+        known: [records] whether a record may fit scalers and fusion; by default whether it has a label. The labels of a
+            multilabel outcome share these rows, so that they share the features.
     """
 
     image: NDArray[np.float32] | None
@@ -54,6 +56,7 @@ class TrainingInputs:
     class_weights: NDArray[np.float64] | None = None
     measurements: ClinicalTable | None = None
     classes: int = 2
+    known: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def prepare(
     """
     labels, split = inputs.labels, inputs.split
     reference, groups = split.rows(TRAIN), split.groups.index
-    labelled = reference[labels[reference] >= 0]
+    labelled = reference[(labels >= 0 if inputs.known is None else inputs.known)[reference]]
     teaching = reference if config.fusion.unlabelled else labelled
     scaler, clinical = _scaled(inputs.clinical, teaching)
     measurement_scaler, measurements = _scaled(inputs.measurements, teaching)

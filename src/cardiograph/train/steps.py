@@ -17,8 +17,10 @@ from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_records
 from cardiograph.ingest.page_index import PageIndex, index_pages
+from cardiograph.models.build import Model
+from cardiograph.models.examples import History
 from cardiograph.train.data import Dataset, PartScores, build_dataset
-from cardiograph.train.fit import PreparedGraph
+from cardiograph.train.fit import PreparedGraph, fit_network
 
 
 def score_queries(
@@ -50,6 +52,7 @@ class PipelineSteps:
         fuse: Fit the fusion of the blocks into node features.
         build_graph: Build the graph of the training records.
         attach: Find the neighbours of validation records and copies.
+        fit: Train one model; the labels of a multilabel outcome share a network.
         score: Return the probabilities of some rows of the cohort.
         orient_labels: Choose the positive class of predictions before they are evaluated.
         serve: Choose the graph to which new patients are attached.
@@ -65,6 +68,7 @@ class PipelineSteps:
     fuse: Callable[..., Fusion] = Fusion.fit
     build_graph: Callable[..., PatientGraph] = build_graph
     attach: Callable[..., NearestNeighbours] = attach
+    fit: Callable[..., tuple[Model, History]] = fit_network
     score: Callable[[Predictor, Dataset, PreparedGraph, NDArray[np.int64]], PartScores] = score_queries
     orient_labels: Callable[[PartPredictions], PartPredictions] = keep_labels_as_given
     serve: Callable[[PreparedGraph, Dataset, RunConfig], PreparedGraph] = keep_training_graph
