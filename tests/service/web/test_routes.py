@@ -296,7 +296,7 @@ def test_a_scored_patient_is_on_the_map_with_the_links_of_its_score(form, served
     found = served.client.get(f"/graph/content?prediction={prediction}").json()
     stored = served.client.get(f"/v1/predictions/{prediction}").json()
     linked = [found["records"][node] for node in found["neighbours"][-1]]
-    assert linked == [each["record_id"] for each in stored["neighbours"]]
+    assert linked == [each["record_id"] for each in stored["prediction"]["neighbours"]]
     assert found["records"][:-1] == before["records"]
     last = {column["title"]: column["values"][-1] for column in found["columns"]}
     assert last["age"] == values["age"]
