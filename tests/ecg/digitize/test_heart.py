@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from cardiograph.ecg.digitize.digitize import shows_a_heart
 from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
+from cardiograph.ecg.digitize.layout import Layout
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM
+from cardiograph.ecg.digitize.traces import Trace
 from cardiograph.synthesis.heart import RATE_HZ, record_ecg
 from cardiograph.synthesis.waves import Heart
 
@@ -64,3 +67,13 @@ def test_every_lead_repeats_its_beat(leads):
 )
 def test_other_lines_repeat_no_beat(line):
     assert not repeats_a_beat(line)
+
+
+def test_a_single_line_with_many_gaps_is_no_lead(leads):
+    """Such as a line of large letters: it may repeat something that looks like a beat."""
+    single = Layout("1 single", (), 0.0, 0.5)
+    whole, letters = leads[1].copy(), leads[1].copy()
+    letters[np.arange(len(letters)) % 100 < 15] = np.nan
+    assert repeats_a_beat(letters)
+    assert shows_a_heart((Trace(0.0, whole),), single)
+    assert not shows_a_heart((Trace(0.0, letters),), single)

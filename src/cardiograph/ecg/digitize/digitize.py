@@ -43,6 +43,9 @@ NAMED, MIN_TOGETHER = 0.5, 0.5
 """Share of the leads that bear their own printed name, or correlation of the steep parts of the rows, that tells an ECG from
 other curves. Correlations are 0.8 to 0.95 on shared pages."""
 
+MIN_FILLED = 0.9
+"""A single line is a lead only if it is found in this share of its columns; a line of letters is interrupted."""
+
 STRAIGHT_MM, STRAIGHT_SHARE = 0.4, 98.0
 """Distance from its moving mean within which so many percent of a straight row lie; the waves of a lead take more."""
 
@@ -173,7 +176,7 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
         raise _refusal(name, "layout_unknown", f"{found} rows")
     if layout.confidence < MIN_CONFIDENCE or not any(place.lead for place in layout.placements):
         raise _refusal(name, "leads_unknown", f"{len(traces)} rows, most like {layout.name}")
-    if not _is_of_a_heart(traces, layout):
+    if not shows_a_heart(traces, layout):
         raise _refusal(name, "no_beats", f"{len(traces)} rows, most like {layout.name}")
     gain = gain_of(pulses)
     notes = list(rectified.notes)
@@ -190,12 +193,20 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
     return DigitizedPage(ecg, layout, traces, rectified, gain or MM_PER_MV, gain is not None)
 
 
-def _is_of_a_heart(traces: tuple[Trace, ...], layout: Layout) -> bool:
+def shows_a_heart(traces: tuple[Trace, ...], layout: Layout) -> bool:
     """Return whether most leads bear their names, or the rows beat together and one of them repeats its beat."""
     rows = [trace.height for trace in traces]
+    if len(rows) == 1 and _filled(rows[0]) < MIN_FILLED:
+        return False
     named = len(rows) == 1 and layout.confidence >= SURE_CONFIDENCE
     together = len(rows) == 1 or beats_together(rows) >= MIN_TOGETHER
     return layout.named >= NAMED or (together and any(repeats_a_beat(row, named=named) for row in rows))
+
+
+def _filled(height: NDArray[np.float64]) -> float:
+    """Return the share of the columns between the two ends of a line in which it was found."""
+    there = np.flatnonzero(np.isfinite(height))
+    return len(there) / (there[-1] - there[0] + 1) if len(there) else 0.0
 
 
 def _without_edges(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
