@@ -160,7 +160,7 @@ def options_with_choices():
             if setting is not None and setting.section:
                 field = FaultyConfig.model_fields[setting.section].annotation.model_fields[setting.key]
                 if "Literal" in str(field.annotation):
-                    yield pytest.param(name, parameter, typing.get_args(field.annotation), id=f"{name} --{setting.key}")
+                    yield pytest.param(name, parameter, choices_of(field.annotation), id=f"{name} --{setting.key}")
             if parameter.name == "model":
                 yield pytest.param(name, parameter, tuple(ALL_MODELS), id=f"{name} --model")
             if parameter.name == "preset":

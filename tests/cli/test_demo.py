@@ -22,7 +22,7 @@ def test_its_validation_records_are_enough_for_a_yes_or_a_no():
     default = {name: each.default for name, each in inspect.signature(demo).parameters.items()}
     records = [each for number in range(default["patients"]) for each in patient_records(default["seed"], number)]
     table = cohort_table(records).assign(split=None)
-    cohort = SimpleNamespace(table=table, labels=table["label"].to_numpy(), classes=())
+    cohort = SimpleNamespace(table=table, labels=table["label"].to_numpy(), label_names=("0", "1"))
     groups = Groups(np.unique(table["patient_id"], return_inverse=True)[1].astype(np.int64))
     part = split_records(cohort, groups, load_config(None, DEMO)).part
     assert np.bincount(cohort.labels[part == VAL]).min() >= MIN_CLASS_RECORDS

@@ -151,7 +151,7 @@ def test_a_page_is_digitised_once_and_measured_like_its_recording(page, tmp_path
 def test_a_scan_and_the_recording_that_it_shows_are_copies(page, tmp_path):
     """The scan is turned and recompressed; another recording of the same heart is no copy.
 
-    The leads of a worse copy cannot be read, but it is a copy of the page that it shows.
+    The leads of a worse copy cannot be read, but its picture is that of the scan.
     """
     picture = Image.open(page).rotate(1.5, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC)
     picture.convert("L").save(tmp_path / "scan.jpg", quality=60)
@@ -164,9 +164,7 @@ def test_a_scan_and_the_recording_that_it_shows_are_copies(page, tmp_path):
         for name in ("scan.jpg", "0.dcm", "1.dcm", "worse.jpg")
     ]
     assert [bool(each[:HASH_BYTES].any()) for each in hashes] == [True, True, True, False]
-    pairs = near_copy_pairs(np.array(hashes)).tolist()
-    assert [0, 1] in pairs and [1, 3] in pairs
-    assert not any(2 in pair for pair in pairs)
+    assert near_copy_pairs(np.array(hashes)).tolist() == [[0, 1], [0, 3]]
 
 
 def test_packed_leads_are_the_same():

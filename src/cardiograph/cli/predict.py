@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,20 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cardiograph.cli.explain import show_explanation
-from cardiograph.cli.labels import labels_in_table, no_explanation, show_labels
+from cardiograph.cli.labels import no_explanation, show_labels
 from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
 from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions
+from cardiograph.cli.predict_table import cohort_config, label_folders_of, show_table, table_predictions
 from cardiograph.cli.signature import with_options
-from cardiograph.errors import ConfigError, PartialError, ServiceError
+from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cardiograph.client import ServiceClient
-    from cardiograph.config_reading import CohortConfig
     from cardiograph.containers import Prediction, Query
     from cardiograph.explain import Explanation
-    from cardiograph.progress import Progress
     from cardiograph.schema import ClinicalVariable
 
 KEY_VARIABLE = "CARDIOGRAPH_KEY"
@@ -68,19 +63,15 @@ def predict(  # noqa: PLR0913 - a command has its options
         bool,
         typer.Option("--strict", help="With --table: write nothing and fail if any patient cannot be scored."),
     ] = False,
-    curve: Annotated[
-        Path | None,
-        typer.Option(help="SVG file for the predicted risk over time, of a run with a time-to-event outcome."),
-    ] = None,
     explanation: ExplanationOptions,
     as_json: AsJson = False,
 ) -> None:
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
     source = run_or_service(run, service.url, service.key_file)
-    explained, of_class = explanation.explained, explanation.of_class
+    explained, of_class, curve = explanation.explained, explanation.of_class, explanation.curve
     clinical = _clinical_values(source, patient)
     reading = _reading(source, signals)
-    folders = _label_folders(source)
+    folders = label_folders_of(source)
     if folders and (explained or of_class is not None):
         raise no_explanation(source, folders)
     if table is None:
@@ -112,14 +103,7 @@ def predict(  # noqa: PLR0913 - a command has its options
     if out is not None:
         refuse_to_overwrite(out, run, [table, service.key_file])
     with_settings = partial(table_predictions, source, table, gate=gate, reading=reading)
-    _predict_table(with_settings, out, strict=strict, as_json=as_json)
-
-
-def _label_folders(source: Path | ServiceClient) -> dict[str, Path]:
-    """Return label -> folder of its run; empty unless the source is a run with several labels."""
-    from cardiograph.artifacts.label_folders import label_folders
-
-    return label_folders(source) if isinstance(source, Path) else {}
+    show_table(with_settings, out, strict=strict, as_json=as_json)
 
 
 def _reading(source: Path | ServiceClient, signals: SignalOptions) -> dict[str, Any]:
@@ -235,50 +219,6 @@ def explanation_and_model(
     return explain(predictor, query, class_name=of_class), predictor.bundle.served.model.name
 
 
-def table_predictions(
-    source: Path | ServiceClient,
-    table: Path,
-    *,
-    progress: Progress,
-    gate: bool | None = None,
-    reading: Mapping[str, Any] | None = None,
-) -> pd.DataFrame:
-    """Return the predictions for a table; ``attrs["notes"]`` names the columns that are not used."""
-    folders = _label_folders(source)
-    if folders:
-        settings: dict[str, Any] = {"progress": progress, "gate": gate, "reading": reading}
-        return labels_in_table({name: table_predictions(run, table, **settings) for name, run in folders.items()})
-    if isinstance(source, Path):
-        from cardiograph.inference.table import score_table
-
-        return score_table(source, table, progress=progress, gate=gate, pages=reading)
-    with source:
-        return _predict_table_remotely(source, table, progress, gate)
-
-
-def _predict_table_remotely(service: ServiceClient, table: Path, progress: Progress, gate: bool | None) -> pd.DataFrame:
-    """Score a table through a service.
-
-    The service lists the variables. Columns need the standard names and units, because the run's settings for reading
-    tables are not available here.
-    """
-    from cardiograph.cohort.patients import read_patients
-    from cardiograph.inference.table import answers_for
-
-    model = service.model()
-    config = _cohort_config(model)
-    names = [variable.name for variable in config.variables]
-    return answers_for(
-        read_patients(table, config, outcome="", reads=names),
-        service.predict_each,
-        variables=names,
-        takes_pages=bool(model.get("takes_pages", True)),
-        progress=progress,
-        stage="calling the service",
-        gate=gate,
-    )
-
-
 def _read_key(path: Path) -> str:
     try:
         with path.open("rb") as handle:  # the file may be a FIFO, such as <(pass show key)
@@ -290,61 +230,6 @@ def _read_key(path: Path) -> str:
     except (OSError, ValueError) as error:
         message = f"--key-file {path}: cannot be read; give a text file that holds only the key"
         raise ConfigError(message) from error
-
-
-def _cohort_config(model: Mapping[str, Any]) -> CohortConfig:
-    """Return the settings for a table with the clinical variables that the service lists for its model."""
-    from pydantic import ValidationError
-
-    from cardiograph.config_reading import CohortConfig, VariableConfig
-
-    try:
-        variables = [
-            VariableConfig(**{key: listed[key] for key in VariableConfig.model_fields if key in listed})
-            for listed in model["variables"]
-        ]
-        return CohortConfig(variables=tuple(variables))
-    except (KeyError, TypeError, ValidationError) as error:
-        message = "the service lists the variables of its model in an unknown form; compare the versions on both sides"
-        raise ServiceError(message) from error
-
-
-def _predict_table(scored: Callable[..., pd.DataFrame], out: Path | None, *, strict: bool, as_json: bool) -> None:
-    """Write the predictions for a table, and report the patients that have none.
-
-    Raises:
-        InputError: Some patients cannot be scored, and ``strict`` requires all of them; nothing is written.
-        PartialError: Some patients were not scored; the predictions for the others are written.
-    """
-    from cardiograph.artifacts.spreadsheet import csv_of_frame
-    from cardiograph.cli import console
-    from cardiograph.inference.table import all_or_none
-
-    with console.bars() as progress:
-        predictions = scored(progress=progress)
-    issues, refused = predictions.attrs["issues"], int((predictions["not_scored"] != "").sum())
-    if issues and strict:
-        raise all_or_none(issues, refused, len(predictions))
-    for note in predictions.attrs["notes"]:
-        typer.echo(f"note: {note}", err=True)
-    if out is not None:
-        from cardiograph.artifacts.files import write_output
-
-        write_output(out, csv_of_frame(predictions).encode("utf-8", "surrogateescape"))
-        typer.echo(f"predictions: {out}", err=True)
-    elif as_json:
-        rows = predictions.astype(object).where(predictions.notna(), None)  # JSON has no NaN
-        listed = [dataclasses.asdict(issue) for issue in issues]
-        console.show_json(
-            {"predictions": rows.to_dict("records"), "notes": predictions.attrs["notes"], "issues": listed}
-        )
-    else:
-        sys.stdout.write(csv_of_frame(predictions))
-    if issues and as_json:
-        raise typer.Exit(PartialError.exit_code)
-    if issues:
-        message = f"{refused} of {len(predictions)} patients were not scored; column not_scored says why"
-        raise PartialError(message, issues)
 
 
 def _number_or_word(source: Path | ServiceClient, name: str, text: str) -> float:
@@ -368,7 +253,7 @@ def _variables_of(source: Path | ServiceClient) -> tuple[ClinicalVariable, ...]:
 
         scaler = load_predictor(source).bundle.scaler
         return () if scaler is None else scaler.variables
-    return tuple(each.variable() for each in _cohort_config(source.model()).variables)
+    return tuple(each.variable() for each in cohort_config(source.model()).variables)
 
 
 def _number(option: str, name: str, text: str) -> float:

@@ -31,7 +31,7 @@ class PatientOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationOptions:
-    """Whether the prediction is explained, and for which class."""
+    """What is shown of a patient's prediction besides its numbers."""
 
     explained: Annotated[
         bool, typer.Option("--explain", help="Also show the effects of values, page and similar records.")
@@ -39,4 +39,8 @@ class ExplanationOptions:
     of_class: Annotated[
         str | None,
         typer.Option("--class", help="With --explain: the class to explain.", show_default="the most likely one"),
+    ] = None
+    curve: Annotated[
+        Path | None,
+        typer.Option(help="SVG file for the predicted risk over time, of a run with a time-to-event outcome."),
     ] = None

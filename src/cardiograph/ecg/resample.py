@@ -54,8 +54,11 @@ def _blocks(signal: NDArray[np.float32]) -> Iterator[tuple[slice, int, int]]:
 
 @lru_cache(maxsize=16)
 def _low_pass(factor: int) -> NDArray[np.float64]:
-    """Return the filter that ``scipy.signal.resample_poly`` would design again for every call."""
+    """Return the filter that ``scipy.signal.resample_poly`` would design again for every call, and ignores for factor 1."""
     from scipy.signal import firwin
+
+    if factor == 1:
+        return np.ones(1)
 
     return np.asarray(firwin(20 * factor + 1, 1 / factor, window=("kaiser", 5.0)))
 

@@ -47,12 +47,15 @@ def place_records(
         return nodes
 
     pairs = list(zip(tables, chosen, strict=True))
+    wide = max(table[2].index.shape[1] for table in tables)  # a faulty protocol may use another k for test records
     return PatientMap(
         rows=rows,
         xy=map_layout(fitted.prepared.features.values[rows], config.seed),
         part=np.repeat([table[0] for table in tables], [len(places) for places in chosen]),
-        neighbours=np.concatenate([linked(places, table[2].index, table[3]) for table, places in pairs]),
-        distances=np.concatenate([table[2].distance[places] for table, places in pairs]),
+        neighbours=np.concatenate(
+            [_padded(linked(places, table[2].index, table[3]), wide, -1) for table, places in pairs]
+        ),
+        distances=np.concatenate([_padded(table[2].distance[places], wide, np.inf) for table, places in pairs]),
         records=sum(len(table[1]) for table in tables),
     )
 
@@ -88,3 +91,7 @@ def map_content(
         ]
     ids = [str(each) for each in cohort.record_ids[shown.rows]]
     return shown.plain(ids, columns, {"k": config.graph.k, "metric": config.graph.metric})
+
+
+def _padded(table: NDArray[Any], width: int, value: float) -> NDArray[Any]:
+    return np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=value)
