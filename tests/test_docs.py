@@ -145,6 +145,13 @@ def numbers(text):
     return {float(each.replace(",", "")) for each in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?", text)}
 
 
+def choices_of(annotation):
+    """The words that a key may hold, or that the entries of its list may be."""
+    first = typing.get_origin(annotation) is tuple
+    words = typing.get_args(typing.get_args(annotation)[0] if first else annotation)
+    return [word for each in words if each is not type(None) for word in typing.get_args(each) or (each,)]
+
+
 def options_with_choices():
     """Each option that sets a key which holds one of a few words, with those words; and the choices that are no setting."""
     from cardiograph.cli.options import RunOptions, setting_of_option
@@ -284,13 +291,6 @@ def default_as_toml(field):
         return "{}"
     written = tomli_w.dumps({"key": default}).strip().removeprefix("key = ")
     return re.sub(r",\s*\]", "]", re.sub(r"\[\s+", "[", re.sub(r"\n\s*", " ", written)))
-
-
-def choices_of(annotation):
-    """The words that a key may hold, or that the entries of its list may be."""
-    first = typing.get_origin(annotation) is tuple
-    words = typing.get_args(typing.get_args(annotation)[0] if first else annotation)
-    return [word for each in words if each is not type(None) for word in typing.get_args(each) or (each,)]
 
 
 @pytest.mark.parametrize(("fields", "text"), [*config_tables()])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from tests.cli.commands import call, failed
 
-from cardiograph.cli import predict
+from cardiograph.cli import predict, predict_table
 from cardiograph.cli.app import main
 from cardiograph.errors import ConfigError, PartialError, ServiceError
 
@@ -104,7 +104,7 @@ def test_a_service_that_is_not_there_has_a_status_of_its_own():
 
 def test_a_model_described_in_another_form_is_an_error():
     with pytest.raises(ServiceError, match="compare the versions"):
-        predict._cohort_config({"variables": [{"name": "ef"}]})
+        predict_table.cohort_config({"variables": [{"name": "ef"}]})
 
 
 @pytest.fixture
