@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +19,7 @@ from cardiograph.artifacts.checked import CheckedFiles
 from cardiograph.artifacts.files import read_json
 from cardiograph.artifacts.label_folders import refuse_several_labels
 from cardiograph.config import load_config
-from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction, identifier
+from cardiograph.containers import NearestNeighbours, NodeFeatures, Prediction
 from cardiograph.containers.answers import Query
 from cardiograph.containers.readings import Readings
 from cardiograph.ecg.pages import read_options
@@ -30,8 +29,8 @@ from cardiograph.encoders.readings import reading_heads
 from cardiograph.errors import EngineError, InputError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
-from cardiograph.imaging.hashing import NearDuplicateIndex, hashes_of_width, split_hashes
 from cardiograph.inference.answers import Scores, answer, mean_distance, other_kind
+from cardiograph.inference.own_records import OwnRecords
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient
 from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
@@ -72,11 +71,8 @@ class Predictor:
         self._degree = torch.from_numpy(reference.degree)
         self._network = copy.deepcopy(bundle.network).double()
         self._states = [torch.from_numpy(state) for state in reference.states]
-        self._members = _rows_by(reference.groups.tolist())
-        self._by_patient = _rows_by(map(identifier, reference.patient_ids))
-        self._by_pixels = _rows_by(reference.pixel_hashes)
+        self._own = OwnRecords(reference, near_copies=bundle.served.pages.near_copies)
         self._heads = reading_heads(bundle.served.encoder, bundle.served.probe)
-        self._paged = np.flatnonzero([bool(pixels) for pixels in reference.pixel_hashes])
 
     @classmethod
     def load(cls, run: Path | str) -> Self:
@@ -275,7 +271,7 @@ class Predictor:
         """
         self.bundle.require_unchanged()
         features = self.fuse(queries)
-        forbidden, reasons = self._forbidden(queries)
+        forbidden, reasons = self._own.of(queries)
         return AttachedQueries(features, self._nearest(features, forbidden), reasons)
 
     def attach_without(self, query: Queries, rows: Sequence[NDArray[np.int64]]) -> AttachedQueries:
@@ -285,7 +281,7 @@ class Predictor:
             query: One embedded patient.
             rows: For each copy, the rows of the reference to exclude.
         """
-        (forbidden,), reasons = self._forbidden(query)
+        (forbidden,), reasons = self._own.of(query)
         alone, count = self.fuse(query), len(rows)
         features = dataclasses.replace(
             alone, values=alone.values.repeat(count, axis=0), present=alone.present.repeat(count, axis=0)
@@ -301,7 +297,7 @@ class Predictor:
             features: Features of the copies.
         """
         count = len(features.values)
-        forbidden, reasons = self._forbidden(query)
+        forbidden, reasons = self._own.of(query)
         return AttachedQueries(features, self._nearest(features, forbidden * count), reasons * count)
 
     def _nearest(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> NearestNeighbours:
@@ -360,43 +356,3 @@ class Predictor:
         found = mean_distance(neighbours)
         found[~present.any(1)] = np.nan
         return found, [None if row.all() else self.bundle.search_blocks(row) for row in present]
-
-    def _forbidden(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
-        """Return the reference rows of each query's own groups (by patient, page or near-copy), and the reasons."""
-        rows, reasons = [], []
-        for number in range(len(queries)):
-            matches = {
-                "this patient": self._by_patient.get(identifier(queries.patient_ids[number]), []),
-                "this page": self._by_pixels.get(queries.pixel_hashes[number] or "", []),
-            }
-            if not matches["this page"]:
-                matches["a near-copy of this page"] = self._near_copies(queries, number)
-            groups = {int(self.bundle.reference.groups[row]) for found in matches.values() for row in found}
-            rows.append(np.array(sorted(row for group in groups for row in self._members[group]), np.int64))
-            reasons.append(tuple(reason for reason, found in matches.items() if found))
-        return rows, tuple(reasons)
-
-    def _near_copies(self, queries: Queries, number: int) -> list[int]:
-        own = queries.perceptual_hashes[number]
-        if own is None or not self._duplicates:
-            return []
-        hashes = split_hashes(hashes_of_width(own[None], self.bundle.reference.perceptual_hashes.shape[1]))
-        found = [known.near_copies(each[0]) for known, each in zip(self._duplicates, hashes, strict=True)]
-        return [int(row) for row in self._paged[np.unique(np.concatenate(found))]]
-
-    @cached_property
-    def _duplicates(self) -> tuple[NearDuplicateIndex, ...]:
-        """Index of each hash of the reference records with a page, in their order; empty if near-copies are ignored."""
-        hashes = self.bundle.reference.perceptual_hashes
-        if not hashes.shape[1] or not self.bundle.served.pages.near_copies:
-            return ()
-        paged = hashes if len(self._paged) == len(hashes) else hashes[self._paged]
-        return tuple(NearDuplicateIndex(each) for each in split_hashes(paged))
-
-
-def _rows_by(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
-    rows: dict[str | int, list[int]] = {}
-    for row, key in enumerate(keys):
-        if key != "":
-            rows.setdefault(key, []).append(row)
-    return rows

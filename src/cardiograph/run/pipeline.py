@@ -25,7 +25,7 @@ from cardiograph.ingest.groups import group_records
 from cardiograph.ingest.page_index import PageIndex, data_hash
 from cardiograph.models.build import Model
 from cardiograph.models.examples import History
-from cardiograph.notebook import html_table
+from cardiograph.notebook import score_table
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.audit import audit_run
 from cardiograph.run.ceiling import synthetic_ceiling
@@ -57,11 +57,7 @@ class RunResult:
 
     def _repr_html_(self) -> str:
         """Return the scores of the test records as a table, for notebooks."""
-        rows = [
-            (name, *("" if number is None else f"{number:.3f}" for number in (found.value, found.low, found.high)))
-            for name, found in self.metrics.test.items()
-        ]
-        return html_table(("score", "value", "low", "high"), rows, caption=str(self.path))
+        return score_table(self.metrics.test, str(self.path))
 
 
 @dataclass

@@ -20,7 +20,7 @@ from cardiograph.inference.survival import SurvivalPredictor, SurvivalScores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.models.neighbour_table import NeighbourTable
-from cardiograph.notebook import html_table
+from cardiograph.notebook import score_table
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.pipeline import CHECKED_STEPS, RunState, build_graph, embed, find_weights, read
 from cardiograph.run.survival_models import SurvivalModels, fit_models, risks_of
@@ -52,11 +52,7 @@ class SurvivalRunResult:
 
     def _repr_html_(self) -> str:
         """Return the scores of the test records as a table, for notebooks."""
-        rows = [
-            (name, *(f"{number:.3f}" for number in (found.value, found.low, found.high)))
-            for name, found in self.metrics.test.items()
-        ]
-        return html_table(("score", "value", "low", "high"), rows, caption=str(self.path))
+        return score_table(self.metrics.test, str(self.path))
 
 
 @dataclass
