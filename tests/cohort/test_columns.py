@@ -31,6 +31,11 @@ def test_a_map_that_cannot_be_followed_is_a_fault(mapping, code, message):
     assert message in str(columns.issues[0])
 
 
+def test_a_column_that_the_outcome_names_wins_over_one_of_the_standard_name():
+    columns = match_columns(["label", "died"], OURS, {"label": "died"}, {"label"})
+    assert (columns.source, columns.ignored, columns.issues) == ({"label": "died"}, ("label",), ())
+
+
 def test_a_column_that_is_mapped_is_not_read_under_its_own_name_as_well():
     assert match_columns(["label", "bnp"], OURS, {"ntprobnp": "bnp"}).source == {"label": "label", "ntprobnp": "bnp"}
 

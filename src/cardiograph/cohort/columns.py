@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import Issue
 from cardiograph.schema import KNOWN_BY_NAME
 
@@ -40,7 +41,9 @@ class Columns:
     notes: tuple[str, ...]
 
 
-def match_columns(header: Sequence[str], names: Sequence[str], mapping: Mapping[str, str]) -> Columns:
+def match_columns(
+    header: Sequence[str], names: Sequence[str], mapping: Mapping[str, str], chosen: Collection[str] = ()
+) -> Columns:
     """Match the header with standard column names.
 
     A column whose name differs from a standard one only in case or punctuation (``EF``, ``Patient ID``) is a fault,
@@ -50,8 +53,10 @@ def match_columns(header: Sequence[str], names: Sequence[str], mapping: Mapping[
         header: Column names as written.
         names: Standard names of all columns that the cohort may have.
         mapping: Standard name -> column name in the table, given by the user.
+        chosen: Mapped names of which it is certain that the mapped column is meant, even if the table also has a column
+            of the standard name.
     """
-    issues = list(_map_issues(header, names, mapping))
+    issues = list(_map_issues(header, names, mapping, chosen))
     source = {name: name for name in names if name in header and name not in {*mapping, *mapping.values()}}
     source |= {name: column for name, column in mapping.items() if name in names and column in header}
     free = [column for column in dict.fromkeys(header) if column not in source.values()]
@@ -60,6 +65,21 @@ def match_columns(header: Sequence[str], names: Sequence[str], mapping: Mapping[
     notes = [f"column {column!r} is not read; did you mean {option(name, column)}?" for name, column in near]
     ignored = tuple(column or "(no name)" for column in free)
     return Columns(source, ignored, tuple(issues), tuple(notes))
+
+
+def columns_read(
+    header: Sequence[str], ours: Sequence[str], config: CohortConfig, *, labelled: bool, chosen: Collection[str]
+) -> Columns:
+    """Match the columns of the table, without those of an unused modality and, for unlabelled patients, labels."""
+    columns = match_columns(header, ours, config.map, chosen)
+    unused = {"clinical": {"ecg"}, "image": set(ours) - set(FIXED), "auto": set[str]()}[config.modality]
+    if not labelled:
+        unused |= {"label", "split"}
+    source = {name: column for name, column in columns.source.items() if name not in unused}
+    dropped = tuple(column for name, column in columns.source.items() if name in unused)
+    issues = tuple(issue for issue in columns.issues if issue.column not in unused)
+    notes = tuple(f"column {column!r} is not used: modality = {config.modality!r}" for column in dropped)
+    return Columns(source, columns.ignored + dropped, issues, columns.notes + notes)
 
 
 def suggestion(name: str, columns: Columns) -> str:
@@ -77,7 +97,9 @@ def option(name: str, column: str) -> str:
     return f"--map {text}" if re.fullmatch(r"[\w.=%-]+", text) else f'--map "{text}"'
 
 
-def _map_issues(header: Sequence[str], names: Sequence[str], mapping: Mapping[str, str]) -> Iterator[Issue]:
+def _map_issues(
+    header: Sequence[str], names: Sequence[str], mapping: Mapping[str, str], chosen: Collection[str]
+) -> Iterator[Issue]:
     used = Counter(mapping.values())
     for name, column in mapping.items():
         where, value = option(name, column), ""
@@ -95,7 +117,7 @@ def _map_issues(header: Sequence[str], names: Sequence[str], mapping: Mapping[st
             users = " and ".join(key for key, other in mapping.items() if other == column)
             rule = f"column {column!r} is mapped to {users}"
             yield Issue(where, "", value, rule, "map each name to a different column", "map_twice")
-        if name in header and name != column:
+        if name in header and name != column and name not in chosen:
             rule = f"the table already has a column {name!r}"
             yield Issue(where, "", value, rule, "rename or remove one of the two", "map_target_present")
 

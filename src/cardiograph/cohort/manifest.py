@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cardiograph.cohort.columns import FIXED, Columns, match_columns, suggestion
+from cardiograph.cohort.columns import FIXED, Columns, columns_read, suggestion
 from cardiograph.cohort.folder import read_folder
 from cardiograph.cohort.follow_up import FOLLOW_UP, read_follow_up
 from cardiograph.cohort.identity import (
@@ -115,11 +115,14 @@ def draft_cohort(
     outcome = outcome or OutcomeConfig(kind="binary")
     variables = known_variables(config, reads)
     fixed: tuple[str, ...] = FIXED
+    # an outcome with the name of the column that is mapped to the label leaves no doubt which column is meant
+    chosen = {"label"} if config.map.get("label") == outcome.name else set()
     if outcome.kind == "survival" and labelled:
         followed = {name: column for name in FOLLOW_UP if (column := getattr(outcome, name)) != name}
         config = config.model_copy(update={"map": {**config.map, **followed}})
-        fixed = (*(name for name in FIXED if name != "label"), *FOLLOW_UP)
-    columns = _columns(raw, [*fixed, *(variable.name for variable in variables)], config, labelled=labelled)
+        fixed, chosen = (*(name for name in FIXED if name != "label"), *FOLLOW_UP), set(FOLLOW_UP)
+    names = [*fixed, *(variable.name for variable in variables)]
+    columns = columns_read(raw.header, names, config, labelled=labelled, chosen=chosen)
     return _Draft(raw, columns, tuple(v for v in variables if v.name in columns.source), config, labelled, outcome)
 
 
@@ -154,19 +157,6 @@ def known_variables(config: CohortConfig, reads: Collection[str] | None = None) 
         if variable not in DEFAULT_VARIABLES and (reads is None or variable.name in reads):
             given.setdefault(variable.name, variable)
     return (*defaults, *given.values())
-
-
-def _columns(raw: RawTable, ours: Sequence[str], config: CohortConfig, *, labelled: bool) -> Columns:
-    """Match the columns of the table, without those of an unused modality and, for unlabelled patients, labels."""
-    columns = match_columns(raw.header, ours, config.map)
-    unused = {"clinical": {"ecg"}, "image": set(ours) - set(FIXED), "auto": set[str]()}[config.modality]
-    if not labelled:
-        unused |= {"label", "split"}
-    source = {name: column for name, column in columns.source.items() if name not in unused}
-    dropped = tuple(column for name, column in columns.source.items() if name in unused)
-    issues = tuple(issue for issue in columns.issues if issue.column not in unused)
-    notes = tuple(f"column {column!r} is not used: modality = {config.modality!r}" for column in dropped)
-    return Columns(source, columns.ignored + dropped, issues, columns.notes + notes)
 
 
 @dataclass(frozen=True)
