@@ -55,8 +55,8 @@ def part_of(groups: np.ndarray, edges: tuple[int, int]) -> Split:
     return Split(part.astype(str), Groups(groups[: edges[1]]), "by date")
 
 
-def dataset(embeddings: np.ndarray, measured: np.ndarray, labels: np.ndarray, split: Split) -> Dataset:
-    """Arrays as the dataset of a run."""
+def dataset(embeddings: np.ndarray, measured: np.ndarray | None, labels: np.ndarray, split: Split) -> Dataset:
+    """Arrays as the dataset of a run; without measurements if these are None."""
     count = len(labels)
     table = pd.DataFrame(
         {
@@ -68,9 +68,8 @@ def dataset(embeddings: np.ndarray, measured: np.ndarray, labels: np.ndarray, sp
             "split": None,
         }
     )
-    inputs = TrainingInputs(
-        embeddings, None, labels, split, measurements=measurement_table(measured, split.rows(TRAIN))
-    )
+    measurements = None if measured is None else measurement_table(measured, split.rows(TRAIN))
+    inputs = TrainingInputs(embeddings, None, labels, split, measurements=measurements)
     return Dataset(Cohort(table, ()), None, split, inputs)
 
 

@@ -12,7 +12,6 @@ for the same model trained on each label alone, and for the first model trained 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -47,12 +46,10 @@ def main() -> None:
     inputs, labels = read_recordings(options.shared)
     embeddings, config = embed(ecg_network(), inputs), load_config()
     split = part_of(patients(options.shared), (EARLIER, len(labels)))
-    measured = np.zeros((len(labels), 0))
     ways: dict[str, list[np.ndarray]] = {}
     heads = LabelHeads(labels.astype(np.int64), split, config)
     for label in range(len(CLASSES)):
-        data = dataset(embeddings, measured, labels[:, label].astype(np.int64), split)
-        data = dataclasses.replace(data, inputs=dataclasses.replace(data.inputs, measurements=None))
+        data = dataset(embeddings, None, labels[:, label].astype(np.int64), split)
         prepared = prepare(data.inputs, config)
         for name in options.models:
             if MODELS[name].is_network:
