@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.encoders.ecg_network import WIDTH, ecg_network
 from cardiograph.encoders.leads_input import input_of
-from cardiograph.encoders.weights import build_network
+from cardiograph.encoders.resnet import page_network
 from cardiograph.imaging.prepare import IMAGENET_MEAN, IMAGENET_STD, INPUT_SIZE
 from cardiograph.pretrain.drawn_pages import random_layout, random_view, shown_part
 from cardiograph.pretrain.objective import exceeded, regression
@@ -180,7 +180,7 @@ def distil(
         workers = 1 if device == "cpu" else max(available_threads() - 1, 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        network, heads = build_network("resnet18").train(), PageHeads()
+        network, heads = page_network().train(), PageHeads()
     heads = heads.to(device)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     state = State(network, heads, recipe, records)

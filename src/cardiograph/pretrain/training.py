@@ -78,7 +78,7 @@ class PageRecipe:
     copies: int = 8
     rate: float = 1e-3
     decay: float = 0.02
-    encoder: str = "resnet18"
+    encoder: str = "resnet18-ecg"
 
     @property
     def steps(self) -> int:
