@@ -1,6 +1,7 @@
 """Whole runs next to the linear probe: each model of the package on real ECGs, with and without measurements.
 
 usage: python benchmarks/full_runs.py [--development | --pages] [--cache FOLDER] [--weights 0 0.5 1] [--models sign mlp]
+       [--set fusion.readings=1 fusion.image=0]
 
 Recordings: the five superclasses of the shared PTB-XL rows, each against the rest. The earlier 1,075 are the training
 records, the latest fifth of them for validation, because most patients are not known and a random fifth would share
@@ -30,6 +31,7 @@ from cardiograph.config import load_config
 from cardiograph.containers import TEST, TRAIN, VAL, Cohort, Groups, Split
 from cardiograph.ecg.read_any import read_any
 from cardiograph.encoders.ecg_network import ecg_network
+from cardiograph.encoders.readings import shipped_heads
 from cardiograph.features.measurements import measurement_table, measurement_vector
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset, TrainingInputs
@@ -69,7 +71,8 @@ def dataset(embeddings: np.ndarray, measured: np.ndarray | None, labels: np.ndar
         }
     )
     measurements = None if measured is None else measurement_table(measured, split.rows(TRAIN))
-    inputs = TrainingInputs(embeddings, None, labels, split, measurements=measurements)
+    readings = shipped_heads().linear()  # used if fusion.readings is above 0
+    inputs = TrainingInputs(embeddings, None, labels, split, measurements=measurements, readings=readings)
     return Dataset(Cohort(table, ()), None, split, inputs)
 
 

@@ -125,6 +125,12 @@ class FusionConfig(Section):
         ge=0,
         description="Weight of the block of ECG measurements (intervals, axes, amplitudes); above 0, pages are digitised.",
     )
+    readings: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the readings of the shipped ECG encoder (statements, intervals, axis), which join the image "
+        "block; above 0 with image at 0, they take the place of its 512 values.",
+    )
     image_components: int = Field(
         0, ge=0, description="Principal components of the image block, at most n/5; 0 keeps the original features."
     )
@@ -249,6 +255,17 @@ class RunConfig(Section):
         positive = cohort.get("positive", ()) if isinstance(cohort, dict) else getattr(cohort, "positive", ())
         named = isinstance(positive, list | tuple) and positive and all(isinstance(name, str) for name in positive)
         return {**content, "outcome": {**outcome, "name": " or ".join(positive)}} if named else content
+
+    @model_validator(mode="after")
+    def _readings_of_encoder(self) -> Self:
+        if self.fusion.readings > 0 and (self.encoder.name != "ecg" or self.encoder.finetune):
+            used = "fine-tuning" if self.encoder.finetune else f"the encoder {self.encoder.name}"
+            message = (
+                f"fusion.readings is {self.fusion.readings:g}, but only the encoder ecg with its shipped weights has "
+                f"readings, and this run uses {used}; set fusion.readings to 0, or use --encoder ecg without fine-tuning"
+            )
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _kind_of_outcome(self) -> Self:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cardiograph.config import FusionConfig, load_config
+from cardiograph.containers.readings import LinearReadings
 from cardiograph.errors import CohortError, ConfigError
 from cardiograph.features.fusion import Fusion
 
@@ -90,22 +91,60 @@ def test_allconst(shared, settings, tmp_path):
         run(shared / "cases" / "allconst.csv", tmp_path / "run", load_config(None, settings))
 
 
-def test_restored_fusion_gives_the_same_features(blocks):
+def linear_readings(rng, width=512):
+    weight = rng.normal(size=(3, width))
+    weight[2] = 0  # a reading that never varies
+    return LinearReadings(weight, rng.normal(size=3), ("normal", "PR interval", "constant"))
+
+
+@pytest.mark.parametrize("weight", [0, 2])
+def test_readings_are_columns_of_the_image_block_with_a_share_of_their_own(blocks, weight):
     image, clinical, rows = blocks
-    fusion = Fusion.fit(image, (clinical, CLINICAL), rows, FusionConfig())
+    image[50] = np.nan
+    readings = linear_readings(np.random.default_rng(1))
+    config = FusionConfig(image=weight, readings=1)
+    fusion = Fusion.fit(image, (clinical, CLINICAL), rows, config, readings=readings)
+    features = fusion.transform(image, clinical)
+    width = 512 if weight else 0
+    assert features.blocks == {"image": (0, width + 3), "clinical": (width + 3, width + 8)}
+    assert features.names[width : width + 3] == ("reading: normal", "reading: PR interval", "reading: constant")
+    variance = features.values[rows].var(0)
+    assert variance[width : width + 3].sum() / variance.sum() == pytest.approx(1 / (weight + 2), rel=1e-4)
+    own = features.values[:50, width]
+    raw = image[:50].astype(np.float64) @ readings.weight[0] + readings.bias[0]
+    assert np.corrcoef(own, raw)[0, 1] == pytest.approx(1, abs=1e-6)
+    assert not features.values[:, width + 2].any()
+    assert not features.values[50, : width + 3].any()
+    assert features.present[50].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("readings", [None, linear_readings(np.random.default_rng(1))])
+def test_restored_fusion_gives_the_same_features(blocks, readings):
+    image, clinical, rows = blocks
+    fusion = Fusion.fit(image, (clinical, CLINICAL), rows, FusionConfig(readings=1), readings=readings)
     again = Fusion.restore(fusion.arrays(), fusion.recorded())
     np.testing.assert_array_equal(again.transform(image, clinical).values, fusion.transform(image, clinical).values)
 
 
-@pytest.mark.parametrize("components", [0, 6])
-def test_the_gradient_by_the_embedding_is_that_of_the_features(blocks, components):
+@pytest.mark.parametrize(
+    ("settings", "readings"),
+    [
+        ({}, None),
+        ({"image_components": 6}, None),
+        ({"image_components": 6, "readings": 1}, linear_readings(np.random.default_rng(1))),
+        ({"image": 0, "readings": 1}, linear_readings(np.random.default_rng(1))),
+    ],
+)
+def test_the_gradient_by_the_embedding_is_that_of_the_features(blocks, settings, readings):
     image, clinical, rows = blocks
     image[:, 17] = 3
-    fusion = Fusion.fit(image, (clinical, CLINICAL), rows, FusionConfig(image_components=components))
+    config = FusionConfig(**settings)
+    fusion = Fusion.fit(image, (clinical, CLINICAL), rows, config, readings=readings)
     features = fusion.transform(image[:1], clinical[:1]).values.astype(np.float64)
     by_feature = np.random.default_rng(1).normal(size=features.shape[1])
     found = fusion.embedding_gradient(by_feature)
-    assert found.shape == (512,) and found[17] == 0
+    assert found.shape == (512,)
+    assert readings is not None or found[17] == 0
     step = np.random.default_rng(2).normal(size=512) * fusion_step(image)
     moved = fusion.transform((image[:1] + step).astype(np.float32), clinical[:1]).values.astype(np.float64)
     assert (moved - features)[0] @ by_feature == pytest.approx(found @ step, rel=1e-3)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers.readings import Readings, Statement, Value
+from cardiograph.containers.readings import LinearReadings, Readings, Statement, Value
 from cardiograph.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -81,6 +81,20 @@ class ReadingHeads:
         raw = np.asarray(embeddings, np.float64) @ of["values.weight"].T + of["values.bias"]
         axis = np.degrees(np.arctan2(raw[:, 5], raw[:, 4]))
         return np.column_stack([np.exp(raw[:, 0]), raw[:, 1:4], axis])
+
+    def linear(self) -> LinearReadings:
+        """Return the readings before their last, nonlinear step: log odds of the statements, and values.
+
+        The heart rate is a logarithm and the axis a cosine and a sine, as the heads give them.
+        """
+        of = self.tensors
+        scale, offset = of["statements.scale"], of["statements.offset"]
+        weight = np.vstack([of["statements.weight"] * scale[:, None], of["values.weight"]])
+        bias = np.concatenate([of["statements.bias"] * scale + offset, of["values.bias"]])
+        rate, *intervals, axis = VALUES
+        return LinearReadings(
+            weight, bias, (*self.names, f"log of {rate.lower()}", *intervals, f"{axis}, cosine", f"{axis}, sine")
+        )
 
     def read(self, embedding: NDArray[np.float32]) -> Readings | None:
         """Return the readings of one [width] embedding; None if it is missing (NaN)."""

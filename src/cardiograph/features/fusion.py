@@ -1,6 +1,7 @@
 """Fusion of blocks (image, clinical values, ECG measurements) into one feature vector per record.
 
-Each block has a fixed share of the variance.
+Each block has a fixed share of the variance. The image block can hold the embedding, readings of it, or both, each with a
+share of its own.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from numpy.typing import NDArray
 
 from cardiograph.config import FusionConfig
 from cardiograph.containers import NodeFeatures
+from cardiograph.containers.readings import LinearReadings
 from cardiograph.errors import CohortError, ConfigError
 
 BLOCKS = ("image", "clinical", "measurements")
 """Names of the blocks, in the order of their columns in the node features."""
+
+_PARTS = ("image", "readings", "clinical", "measurements")
+"""What has a weight of its own: the blocks, and the readings in the image block."""
 
 Scaled = tuple[NDArray[np.float64], tuple[str, ...]]
 """[records, columns] scaled values of a block, NaN for a record without the block, and the names of the columns."""
@@ -36,12 +41,13 @@ class Fusion:
         kept: [image features] bool, False for a dead feature; empty without images.
         mean: [kept] float64 means of the image features in training rows.
         std: [kept] float64 standard deviations of the image features in training rows.
-        factors: Factor of each block: ``sqrt(share * width_total / variance_block)``, so that a block's share of the
-            total variance is its weight and features have unit variance on average.
+        factors: Factor of each block, and of the readings: ``sqrt(share * width_total / variance)``, so that a block's
+            share of the total variance is its weight and features have unit variance on average.
         names: Names of the scaled columns of the clinical and the measurements block; empty without the block.
-        shares: Share of each block in the total variance of the training rows.
+        shares: Share of each block, and of the readings, in the total variance of the training rows.
         axes: [kept, components] float64 principal axes of the standardised image features; no columns if the features
             are used without reduction.
+        readings: Standardised readings of the embedding, which follow its features in the image block; None without.
     """
 
     kept: NDArray[np.bool_]
@@ -51,6 +57,7 @@ class Fusion:
     names: dict[str, tuple[str, ...]]
     shares: dict[str, float]
     axes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    readings: LinearReadings | None = None
 
     @classmethod
     def fit(
@@ -61,6 +68,7 @@ class Fusion:
         config: FusionConfig,
         *,
         measurements: Scaled | None = None,
+        readings: LinearReadings | None = None,
     ) -> Self:
         """Fit means, standard deviations, dead features and block factors on ``rows``.
 
@@ -70,13 +78,14 @@ class Fusion:
             rows: Training rows.
             config: Block weights and number of principal components.
             measurements: Scaled ECG measurements, or None.
+            readings: Readings of the embedding, or None.
 
         Raises:
             ConfigError: If every block is absent or has weight 0.
             CohortError: If no clinical column varies and no other block is used.
         """
         kept, mean, std, axes = np.zeros(0, bool), np.zeros(0), np.zeros(0), np.zeros((0, 0))
-        widths, variances = dict.fromkeys(BLOCKS, 0), dict.fromkeys(BLOCKS, 0.0)
+        widths, variances = dict.fromkeys(_PARTS, 0), dict.fromkeys(_PARTS, 0.0)
         if image is not None:
             train = image[rows].astype(np.float64)
             train = train[~np.isnan(train).any(1)]
@@ -87,19 +96,23 @@ class Fusion:
             if config.image_components:
                 axes, spread = _principal((train[:, kept] - mean) / std, config.image_components)
                 widths["image"], variances["image"] = len(spread), float(spread.sum())
+            if readings is not None:
+                readings = readings.standardised(train)
+                widths["readings"] = len(readings.names)
+                variances["readings"] = float(np.count_nonzero(readings.weight.any(1)))
         names: dict[str, tuple[str, ...]] = {}
         for block, scaled in (("clinical", clinical), ("measurements", measurements)):
             names[block] = () if scaled is None else scaled[1]
             if scaled is not None and names[block]:
                 widths[block], variances[block] = len(names[block]), float(np.nanvar(scaled[0][rows], axis=0).sum())
-        weights = {block: getattr(config, block) for block in BLOCKS if variances[block]}
+        weights = {block: getattr(config, block) for block in _PARTS if variances[block]}
         weights = {block: weight for block, weight in weights.items() if weight > 0}
         if not weights:
             raise _nothing_to_use(names["clinical"] if config.clinical > 0 else (), widths, config)
         shares = {block: weight / sum(weights.values()) for block, weight in weights.items()}
         width = sum(widths[block] for block in weights)
         factors = {block: float(np.sqrt(share * width / variances[block])) for block, share in shares.items()}
-        return cls(kept, mean, std, factors, names, shares, axes)
+        return cls(kept, mean, std, factors, names, shares, axes, readings if "readings" in factors else None)
 
     def transform(
         self,
@@ -122,13 +135,22 @@ class Fusion:
         parts: list[NDArray[np.float64]] = []
         names, blocks = self.layout
         if "image" in blocks and image is not None:
-            standard = (image[:, self.kept] - self.mean) / self.std
-            parts.append((standard @ self.axes if self.axes.shape[1] else standard) * self.factors["image"])
+            parts.append(self._image_block(image))
         for block, scaled in (("clinical", clinical), ("measurements", measurements)):
             if block in blocks and scaled is not None:
                 parts.append(scaled * self.factors[block])
         present = np.stack([~np.isnan(part).any(1) for part in parts], axis=1)
         return NodeFeatures(np.nan_to_num(np.hstack(parts), nan=0.0).astype(np.float32), names, blocks, present)
+
+    def _image_block(self, image: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the columns of the image block: features of the embedding, then its readings."""
+        parts = [np.zeros((len(image), 0))]
+        if "image" in self.factors:
+            standard = (image[:, self.kept] - self.mean) / self.std
+            parts.append((standard @ self.axes if self.axes.shape[1] else standard) * self.factors["image"])
+        if self.readings is not None:
+            parts.append(self.readings.of(image) * self.factors["readings"])
+        return np.hstack(parts)
 
     def embedding_gradient(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert a gradient with respect to node features into one with respect to the embedding (chain rule).
@@ -140,19 +162,27 @@ class Fusion:
             [image features] gradient with respect to the embedding.
         """
         start, stop = self.layout[1]["image"]
-        block = gradient[start:stop] * self.factors["image"]
         found = np.zeros(len(self.kept))
-        found[self.kept] = (self.axes @ block if self.axes.shape[1] else block) / self.std
+        if self.readings is not None:
+            stop -= len(self.readings.names)
+            found += (
+                gradient[stop : stop + len(self.readings.names)] * self.factors["readings"]
+            ) @ self.readings.weight
+        if "image" in self.factors:
+            block = gradient[start:stop] * self.factors["image"]
+            found[self.kept] += (self.axes @ block if self.axes.shape[1] else block) / self.std
         return found
 
     @property
     def layout(self) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
         """Names of the node features, and the column range of each block."""
-        columns = [f"image_{column}" for column in np.flatnonzero(self.kept)]
-        if self.axes.shape[1]:
+        columns = [f"image_{column}" for column in np.flatnonzero(self.kept)] if "image" in self.factors else []
+        if columns and self.axes.shape[1]:
             columns = [f"image_component_{column}" for column in range(self.axes.shape[1])]
+        if self.readings is not None:
+            columns += [f"reading: {name}" for name in self.readings.names]
         names = {"image": tuple(columns), **self.names}
-        used = [block for block in BLOCKS if block in self.factors]
+        used = [block for block in BLOCKS if names.get(block) and (block in self.factors or block == "image")]
         ends = np.cumsum([0, *(len(names[block]) for block in used)]).tolist()
         blocks = {block: (ends[number], ends[number + 1]) for number, block in enumerate(used)}
         return tuple(name for block in used for name in names[block]), blocks
@@ -169,7 +199,10 @@ class Fusion:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted arrays, for the bundle."""
-        return {"kept": self.kept.astype(np.uint8), "mean": self.mean, "std": self.std, "axes": self.axes}
+        arrays = {"kept": self.kept.astype(np.uint8), "mean": self.mean, "std": self.std, "axes": self.axes}
+        if self.readings is not None:
+            arrays |= {"reading_weight": self.readings.weight, "reading_bias": self.readings.bias}
+        return arrays
 
     @classmethod
     def restore(cls, arrays: dict[str, NDArray[Any]], recorded: dict[str, Any]) -> Self:
@@ -178,11 +211,17 @@ class Fusion:
         names["measurements"] = tuple(recorded.get("measurement_names", ()))  # older bundles have none
         kept = arrays["kept"].astype(bool)
         shares, axes = recorded["shares"], arrays["axes"]
-        return cls(kept, arrays["mean"], arrays["std"], recorded["factors"], names, shares, axes)
+        readings = None
+        if "reading_names" in recorded:
+            weight, bias = arrays["reading_weight"], arrays["reading_bias"]
+            readings = LinearReadings(weight, bias, tuple(recorded["reading_names"]))
+        return cls(kept, arrays["mean"], arrays["std"], recorded["factors"], names, shares, axes, readings)
 
     def recorded(self) -> dict[str, Any]:
         """Return the fitted values that are not arrays, ready for JSON."""
         names = {"clinical_names": self.names["clinical"], "measurement_names": self.names["measurements"]}
+        if self.readings is not None:
+            names["reading_names"] = self.readings.names
         return {"factors": self.factors, **{name: list(each) for name, each in names.items()}, "shares": self.shares}
 
 

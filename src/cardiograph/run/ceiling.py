@@ -47,8 +47,8 @@ def synthetic_ceiling(source: Path, dataset: Dataset, fitted: FittedModels) -> d
     from cardiograph.synthesis.density import ALL_VARIABLES, CLINICAL, ECG
     from cardiograph.synthesis.truth import latent_matrix
 
-    blocks = fitted.prepared.fusion.shares
-    read = "both" if len(blocks) == 2 else next(iter(blocks))
+    blocks = set(fitted.prepared.features.blocks)
+    read = "clinical" if blocks == {"clinical"} else "both" if "clinical" in blocks else "image"
     variables = {"both": ALL_VARIABLES, "image": ECG, "clinical": CLINICAL}[read]
     column, population, words = _SOURCES[read]
     truth = pd.read_parquet(truth_file).set_index("record_id").loc[list(dataset.cohort.record_ids)].reset_index()

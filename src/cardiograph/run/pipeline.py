@@ -314,14 +314,19 @@ def _check_weights(cohort: Cohort, config: RunConfig) -> None:
     """Raise ConfigError if a record lacks the only block with a weight above 0."""
     columns = cohort.table[[variable.name for variable in cohort.variables]].to_numpy(np.float64)
     without_page = int(cohort.table["ecg"].isna().sum())
-    without_values = int(np.isnan(columns).all(axis=1).sum())
+    without_values, fusion = int(np.isnan(columns).all(axis=1).sum()), config.fusion
     for weight, count, words, block in (
-        (config.fusion.clinical, without_page, "no page", "image"),
-        (config.fusion.image, without_values, "no clinical value", "clinical"),
+        (fusion.clinical, without_page, "no page", "ECG"),
+        (
+            max(fusion.image, fusion.readings, fusion.measurements),
+            without_values,
+            "no clinical value",
+            "clinical values",
+        ),
     ):
         if weight == 0 and count:
             message = (
-                f"{count} records have {words}, and the weights of [fusion] leave nothing but the {block} block; "
+                f"{count} records have {words}, and the weights of [fusion] leave nothing but {block}; "
                 "remove these records, or give both blocks a weight above 0"
             )
             raise ConfigError(message)

@@ -16,6 +16,8 @@ from cardiograph.containers import (
     NearestNeighbours,
     Split,
 )
+from cardiograph.containers.readings import LinearReadings
+from cardiograph.encoders.readings import shipped_heads
 from cardiograph.errors import CohortError
 from cardiograph.evaluate.summary import headline_provenance
 from cardiograph.features.measurements import measurement_table
@@ -46,6 +48,7 @@ class TrainingInputs:
         classes: Number of different labels.
         known: [records] whether a record may fit scalers and fusion; by default whether it has a label. The labels of a
             multilabel outcome share these rows, so that they share the features.
+        readings: Readings of the embedding that are node features, or None.
     """
 
     image: NDArray[np.float32] | None
@@ -57,6 +60,7 @@ class TrainingInputs:
     measurements: ClinicalTable | None = None
     classes: int = 2
     known: NDArray[np.bool_] | None = None
+    readings: LinearReadings | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,8 @@ def build_dataset(
         with context.stage("augmentation"):
             augmented = augment_pages(plan.source, page_index, encoder, context)
     inputs = training_inputs(cohort, split, clinical, config, image=images.values, augmented=augmented)
-    inputs = dataclasses.replace(inputs, measurements=measurements)
+    readings = shipped_heads().linear() if config.fusion.readings > 0 else None
+    inputs = dataclasses.replace(inputs, measurements=measurements, readings=readings)
     return Dataset(cohort, page_index, split, inputs, encoder, augmented)
 
 

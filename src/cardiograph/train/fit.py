@@ -91,7 +91,7 @@ def prepare(
         None if scaler is None or values is None else (values, scaler.names)
         for scaler, values in ((scaler, clinical), (measurement_scaler, measurements))
     ]
-    fusion = fuse(inputs.image, named[0], teaching, config.fusion, measurements=named[1])
+    fusion = fuse(inputs.image, named[0], teaching, config.fusion, measurements=named[1], readings=inputs.readings)
     features = fusion.transform(inputs.image, clinical, measurements)
     space, fold = SearchSpace.fit(features, labels, labelled, groups, config.graph)
     places = space.place(features, fold)

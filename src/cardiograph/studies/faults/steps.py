@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cardiograph.config import FusionConfig, GraphConfig, RunConfig
 from cardiograph.containers import VAL, Cohort, NearestNeighbours, NodeFeatures, PatientGraph, SearchPoints
+from cardiograph.containers.readings import LinearReadings
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.features.fusion import Fusion, Scaled
 from cardiograph.graph.attach import attach, build_graph, group_members, label_prior, nearest_points, neighbour_votes
@@ -109,6 +110,7 @@ def concatenate_unscaled(
     config: FusionConfig,
     *,
     measurements: Scaled | None = None,
+    readings: LinearReadings | None = None,
 ) -> Fusion:
     """``unscaled_blocks``: concatenate raw image values with standardised clinical values."""
     width = 0 if image is None else image.shape[1]
@@ -120,9 +122,19 @@ def concatenate_unscaled(
         names[block] = () if scaled is None else scaled[1]
         if scaled is not None and names[block] and getattr(config, block) > 0:
             variances[block] = float(np.nanvar(scaled[0][rows], axis=0).sum())
+    if readings is not None and image is not None and config.readings > 0:
+        variances["readings"] = float(np.nanvar(readings.of(image[rows]), axis=0).sum())
     total = sum(variances.values())
     shares = {block: variance / total for block, variance in variances.items()}
-    return Fusion(np.ones(width, bool), np.zeros(width), np.ones(width), dict.fromkeys(shares, 1.0), names, shares)
+    return Fusion(
+        np.ones(width, bool),
+        np.zeros(width),
+        np.ones(width),
+        dict.fromkeys(shares, 1.0),
+        names,
+        shares,
+        readings=readings if "readings" in shares else None,
+    )
 
 
 class ReversedEdges:
