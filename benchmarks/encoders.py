@@ -10,8 +10,8 @@ digitised, in five stratified folds of each of several seeds; a refused page get
 pages. With --development only the earlier PTB-XL recordings are used (750 to learn, 325 to test), so that the final
 figures stay untouched while the encoder is developed.
 
-With --page-weights, only a ResNet18 with these weights and one with random weights are compared, on the pixels of the
-shared pages.
+With --pixels, only encoders of pictures are compared, on the pixels of the shared pages: resnet18-ecg with its shipped
+weights or those of --page-weights, and resnet18 with random weights.
 """
 
 from __future__ import annotations
@@ -147,13 +147,13 @@ def read_pages(shared: Path, cache: Path | None) -> tuple[np.ndarray, np.ndarray
     return inputs, np.array([classes[name] for name in sorted(classes)]), known
 
 
-def pixel_values(shared: Path, weights: str) -> tuple[np.ndarray, np.ndarray]:
-    """[pages, 512] values of a ResNet18 from the picture of each different shared page, and the classes."""
+def pixel_values(shared: Path, encoder: str, weights: str) -> tuple[np.ndarray, np.ndarray]:
+    """[pages, 512] values of an encoder of pictures for each different shared page, and the classes."""
     folder = shared / "data" / "ecg-pages"
     with (folder / "manifest.csv").open(newline="") as handle:
         classes = {row["image"]: row["class"] for row in csv.DictReader(handle)}
-    network = build_network("resnet18")
-    network.load_state_dict(load_weights(weights, seed=0, cache=folder).tensors, strict=False)
+    network, chosen = build_network(encoder), load_weights(weights, seed=0, cache=folder, architecture=encoder)
+    network.load_state_dict(chosen.tensors, strict=False)
     values = []
     with torch.inference_mode():
         for name in sorted(classes):
@@ -214,16 +214,19 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder of shared data")
     parser.add_argument("--cache", type=Path, help="folder of digitised pages, created if missing")
     parser.add_argument("--weights", type=Path, help="weights file instead of the shipped one")
-    parser.add_argument("--page-weights", type=Path, help="weights of a ResNet18, tested on pixels alone")
+    parser.add_argument("--pixels", action="store_true", help="encoders of pictures, on the shared pages alone")
+    parser.add_argument("--page-weights", default="shipped", help="weights file of resnet18-ecg for --pixels")
     parser.add_argument("--seeds", type=int, default=5, help="number of times the folds of the pages are drawn")
     parser.add_argument("--measurements", action="store_true", help="also probe the classical measurements")
     parser.add_argument("--development", action="store_true", help="only the earlier PTB-XL recordings")
     arguments = parser.parse_args()
-    if arguments.page_weights:
+    if arguments.pixels:
         pixels = {}
-        for weights in (str(arguments.page_weights), "random"):
-            values, classes = pixel_values(arguments.shared, weights)
-            pixels[weights] = mean_scores(values, classes, np.ones(len(classes), dtype=bool), arguments.seeds)
+        for encoder, weights in (("resnet18-ecg", arguments.page_weights), ("resnet18", "random")):
+            values, classes = pixel_values(arguments.shared, encoder, weights)
+            pixels[f"{encoder}, {weights}"] = mean_scores(
+                values, classes, np.ones(len(classes), dtype=bool), arguments.seeds
+            )
         print(json.dumps({"pixels": pixels}, indent=1))
         return
     inputs, labels = read_recordings(arguments.shared)

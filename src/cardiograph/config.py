@@ -68,13 +68,13 @@ class EncoderConfig(Section):
 
     name: EncoderName = Field(
         "ecg",
-        description="Encoder: ecg (leads), resnet18 or resnet50 (pictures), an installed entry point, or your own as "
-        "module:factory. By default ecg, or resnet18 if weights are given.",
+        description="Encoder: ecg (leads), resnet18-ecg, resnet18 or resnet50 (pictures), an installed entry point, or your "
+        "own as module:factory. By default ecg, or resnet18 if weights are given.",
     )
     weights: str = Field(
         SHIPPED,
-        description="'shipped' (ecg and custom encoders), or 'imagenet', 'random' or the path of a weights file (resnet18 "
-        "and resnet50).",
+        description="'shipped' (ecg, resnet18-ecg and custom encoders), 'imagenet' or 'random' (resnet18 and resnet50), or "
+        "the path of a weights file (encoders of pictures).",
     )
     engine: Literal["openvino", "torch"] = Field("openvino", description="Inference engine that runs the encoder.")
     precision: Literal["auto", "f32", "bf16"] = Field(

@@ -135,6 +135,9 @@ ENCODERS: dict[str, EncoderSpec] = {
         reads="leads",
         input_shape=(24, 1112),
     ),
+    "resnet18-ecg": EncoderSpec(
+        "ResNet18 trained on ECGs", "cardiograph.encoders.resnet:resnet18_ecg", 512, trained=True
+    ),
     "resnet18": EncoderSpec("ResNet18", "cardiograph.encoders.resnet:resnet18", 512),
     "resnet50": EncoderSpec("ResNet50", "cardiograph.encoders.resnet:resnet50", 2048),
 }

@@ -7,8 +7,10 @@ import torch
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
 from cardiograph.encoders import ecg_network as module
-from cardiograph.encoders.ecg_network import WEIGHTS_FILE, EcgNetwork, ecg_network
+from cardiograph.encoders import shipped
+from cardiograph.encoders.ecg_network import EcgNetwork, ecg_network
 from cardiograph.encoders.leads_input import BEAT, BEAT_SAMPLES, INPUT_SHAPE, leads_input, qrs_samples, typical_beat
+from cardiograph.encoders.resnet import resnet18_ecg
 from cardiograph.errors import WeightsError
 from cardiograph.synthesis.clinical_heart import ClinicalHeart
 from cardiograph.synthesis.clinical_recording import record_hearts
@@ -165,7 +167,7 @@ def test_openvino_gives_what_torch_gives(network):
 def test_shipped_weights_are_small_and_always_the_same():
     first, second = ecg_network(), ecg_network()
     assert not first.training
-    assert WEIGHTS_FILE.stat().st_size < 4_000_000
+    assert (shipped.FOLDER / "ecg.safetensors").stat().st_size < 4_000_000
     recording = leads_input(ecg())
     np.testing.assert_array_equal(embed(first, recording), embed(second, recording))
     untrained = EcgNetwork().state_dict()
@@ -186,11 +188,9 @@ def test_shipped_weights_tell_drawn_hearts_with_left_bundle_branch_block_from_ot
 
 
 def test_changed_and_missing_weights_are_refused(tmp_path, monkeypatch):
-    changed = tmp_path / "ecg.safetensors"
-    changed.write_bytes(WEIGHTS_FILE.read_bytes()[:-1] + b"\0\0")
-    monkeypatch.setattr(module, "WEIGHTS_FILE", changed)
+    (tmp_path / "ecg.safetensors").write_bytes((shipped.FOLDER / "ecg.safetensors").read_bytes()[:-1] + b"\0\0")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     with pytest.raises(WeightsError, match="SHA-256 is"):
         ecg_network()
-    monkeypatch.setattr(module, "WEIGHTS_FILE", tmp_path / "none.safetensors")
     with pytest.raises(WeightsError, match="cannot be read"):
-        ecg_network()
+        resnet18_ecg()

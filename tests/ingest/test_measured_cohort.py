@@ -201,12 +201,15 @@ def test_measurements_that_training_records_lack_are_no_features():
 
 
 def test_the_audit_knows_which_recordings_the_encoder_has_seen(measured_run, monkeypatch):
-    from cardiograph.encoders import ecg_network
-    from cardiograph.run.audit import audit_cohort
+    from cardiograph.encoders.shipped import seen_recordings
+    from cardiograph.run import audit
 
     seen = read_ecg(measured_run.parent / "p3.dcm").content_hash()
-    assert seen not in ecg_network.seen_recordings()
-    assert len(ecg_network.seen_recordings()) > 500
-    monkeypatch.setattr(ecg_network, "seen_recordings", lambda: frozenset([seen]))
-    findings = {each.code: each for each in audit_cohort(measured_run.parent / "cohort.csv").findings}
-    assert findings["seen_by_encoder"].rows == ("p3",)
+    for encoder in ("ecg", "resnet18-ecg"):
+        assert seen not in seen_recordings(encoder)
+        assert len(seen_recordings(encoder)) > 500
+        with monkeypatch.context() as patch:
+            patch.setattr(audit, "seen_recordings", lambda _: frozenset([seen]))
+            config = load_config(None, {"encoder": {"name": encoder}})
+            found = audit.audit_cohort(measured_run.parent / "cohort.csv", config=config)
+        assert {each.code: each for each in found.findings}["seen_by_encoder"].rows == ("p3",)

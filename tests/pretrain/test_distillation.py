@@ -43,7 +43,7 @@ def quick(monkeypatch):
 @pytest.fixture
 def tiny(monkeypatch):
     """A small network, and noise instead of pages."""
-    monkeypatch.setattr(distillation, "build_network", lambda _: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32**2, 512)))
+    monkeypatch.setattr(distillation, "page_network", lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32**2, 512)))
     noise = lambda *arguments: arguments[-1].integers(0, 256, (224, 224, 3), dtype=np.uint8)  # noqa: E731
     monkeypatch.setattr(distillation, "random_view", noise)
 
@@ -96,11 +96,11 @@ def test_the_term_of_the_teacher_is_zero_for_its_own_values():
     assert heads.terms(lambda _: -own, batch, 32)["teacher"] > 2
 
 
-def test_the_weights_fit_resnet18_and_are_small(tmp_path):
-    network = build_network("resnet18").to(memory_format=torch.channels_last)
+def test_the_weights_fit_the_network_of_pages_and_are_small(tmp_path):
+    network = build_network("resnet18-ecg").to(memory_format=torch.channels_last)
     path = tmp_path / distillation.PAGE_WEIGHTS
     digest = write_weights(Trained(network, PageHeads(), [], 0.0), PageRecipe(), None, path, preparation="input=1")
-    weights = load_weights(str(path), seed=0, cache=tmp_path)
+    weights = load_weights(str(path), seed=0, cache=tmp_path, architecture="resnet18-ecg")
     assert weights.sha256 == digest
     assert path.stat().st_size < 23e6
     with safe_open(path, "pt") as file:
@@ -108,7 +108,7 @@ def test_the_weights_fit_resnet18_and_are_small(tmp_path):
 
 
 def test_the_command_writes_its_files_and_refuses_another_recipe(tmp_path, tiny):
-    options = ("--encoder", "resnet18", "--hearts", 4, "--batch", 2, "--threads", 1)
+    options = ("--encoder", "resnet18-ecg", "--hearts", 4, "--batch", 2, "--threads", 1)
     status, output = call("pretrain", tmp_path / "out", *options, "--json")
     assert status == 0
     result = json.loads(output)

@@ -289,8 +289,9 @@ class RunOptions(AuditOptions):
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Encoder: ecg (default; reads the leads), resnet18 or resnet50 (read the picture; the former is the "
-            "default if --weights is given), an entry point of another package, or module:factory."
+            help="Encoder: ecg (default; reads the leads), resnet18-ecg (reads the picture, trained on drawn ECGs), "
+            "resnet18 or resnet50 (read the picture; the former is the default if --weights is given), an entry point of "
+            "another package, or module:factory."
         ),
         Setting("encoder", "name"),
     ] = None

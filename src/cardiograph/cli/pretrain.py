@@ -26,10 +26,10 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     ],
     *,
     encoder: Annotated[
-        Literal["ecg", "resnet18"],
+        Literal["ecg", "resnet18-ecg"],
         typer.Option(
-            help="ecg reads leads. resnet18 reads the picture of a page and learns what the shipped ecg reads in its leads; "
-            "train it on a GPU."
+            help="ecg reads leads. resnet18-ecg reads the picture of a page and learns what the shipped ecg reads in its "
+            "leads."
         ),
     ] = "ecg",
     hearts: Annotated[
@@ -37,7 +37,7 @@ def pretrain(  # noqa: PLR0913 - a command has its options
         typer.Option(
             min=1,
             help="Number of drawn hearts; by default 48,000 for ecg, which took about 35 minutes on two shared cores, and "
-            "100,000 for resnet18.",
+            "40,000 for resnet18-ecg.",
         ),
     ] = None,
     records: Annotated[
@@ -50,7 +50,7 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     seed: Annotated[int, typer.Option(min=0, help="Seed of the hearts, the views and the first weights.")] = 0,
     batch: Annotated[
         int | None,
-        typer.Option(min=2, help="Drawn hearts in each training step; by default 64 for ecg and 32 for resnet18."),
+        typer.Option(min=2, help="Drawn hearts in each training step; by default 64 for ecg and 32 for resnet18-ecg."),
     ] = None,
     copies: Annotated[
         int, typer.Option(min=0, help="Copies of each recording, turned and stretched; each is measured once.")
@@ -66,8 +66,8 @@ def pretrain(  # noqa: PLR0913 - a command has its options
     and learns their parameters, their measurements and the statements that hold for them. Real recordings are added
     with --records: the network learns what the measurements of each are, and to recognise it in two layouts.
 
-    With --encoder resnet18 a network of pictures sees pages drawn from the same hearts and recordings. Use its weights
-    with --encoder resnet18 --weights OUT/resnet18-ecg.safetensors.
+    With --encoder resnet18-ecg a network of pictures sees pages drawn from the same hearts and recordings. Use its
+    weights with cardiograph run --encoder resnet18-ecg --weights OUT/resnet18-ecg.safetensors.
     """
     from cardiograph.cli import console
     from cardiograph.threads import available_threads, set_threads
@@ -91,7 +91,7 @@ def _recipe(encoder: str, **given: int | None) -> Recipe | PageRecipe:
     from cardiograph.pretrain.training import PageRecipe, Recipe
 
     settings = {name: value for name, value in given.items() if value is not None}
-    return PageRecipe(**settings) if encoder == "resnet18" else Recipe(**settings)  # type: ignore[arg-type]
+    return PageRecipe(**settings) if encoder == "resnet18-ecg" else Recipe(**settings)  # type: ignore[arg-type]
 
 
 def _train(

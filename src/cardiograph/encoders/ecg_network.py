@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
-from pathlib import Path
 from typing import Final
 
 from torch import Tensor, cat, nn
 
 from cardiograph.ecg.leads import LEADS
 from cardiograph.encoders.leads_input import BEAT_SAMPLES
-from cardiograph.errors import WeightsError
-from cardiograph.regular_files import read_regular
+from cardiograph.encoders.shipped import shipped_tensors
 
 WIDTH: Final = 512
 """Number of values of an embedding."""
-
-WEIGHTS_FILE: Final = Path(__file__).parent / "ecg.safetensors"
-WEIGHTS_SHA256: Final = "79ae5a6d642a56b788c5aed949d0c52d3ed4f8232b1d5bf9fcdb23755e6aabfc"
 
 _WAVES: Final = 8
 """Features of each lead in the first layers."""
@@ -112,40 +104,12 @@ def _pooled(waves: Tensor, mask: Tensor) -> Tensor:
     return cat([mean, spread, highest, lowest], dim=1)
 
 
-@functools.cache
-def seen_recordings() -> frozenset[str]:
-    """Return the content hashes (:meth:`cardiograph.ecg.ecg.Ecg.content_hash`) of recordings in the shipped weights.
-
-    Raises:
-        WeightsError: If the weights file cannot be read.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(WEIGHTS_FILE, "numpy") as file:
-            return frozenset(json.loads(file.metadata()["records"]))
-    except (OSError, SafetensorError) as error:
-        message = f"weights {WEIGHTS_FILE}: cannot be read ({error}); install cardiograph again"
-        raise WeightsError(message) from error
-
-
 def ecg_network() -> nn.Module:
     """Return the network with its shipped weights, in evaluation mode.
 
     Raises:
         WeightsError: If the weights file is missing or is not the one that this version ships.
     """
-    from safetensors.torch import load
-
-    try:
-        content = read_regular(WEIGHTS_FILE)
-    except OSError as error:
-        message = f"weights {WEIGHTS_FILE}: cannot be read ({error.strerror}); install cardiograph again"
-        raise WeightsError(message) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != WEIGHTS_SHA256:
-        message = f"weights {WEIGHTS_FILE}: SHA-256 is {digest}, expected {WEIGHTS_SHA256}; install cardiograph again"
-        raise WeightsError(message)
     network = EcgNetwork()
-    network.load_state_dict({name: tensor.float() for name, tensor in load(content).items()}, strict=False)
+    network.load_state_dict(shipped_tensors("ecg"), strict=False)
     return network.eval()

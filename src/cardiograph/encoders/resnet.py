@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cardiograph.encoders.shipped import shipped_tensors
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -24,6 +26,17 @@ def page_network() -> nn.Module:
     from monai.networks.nets.resnet import resnet18 as build
 
     return _without_last_layer(build, conv1_t_stride=2)
+
+
+def resnet18_ecg() -> nn.Module:
+    """Return :func:`page_network` with its shipped weights, in evaluation mode.
+
+    Raises:
+        WeightsError: If the weights file is missing or is not the one that this version ships.
+    """
+    network = page_network()
+    network.load_state_dict(shipped_tensors("resnet18-ecg"), strict=False)
+    return network.eval()
 
 
 def resnet50() -> nn.Module:

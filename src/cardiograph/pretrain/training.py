@@ -72,7 +72,7 @@ class PageRecipe:
         encoder: Name of the network.
     """
 
-    hearts: int = 100_000
+    hearts: int = 40_000
     seed: int = 0
     batch: int = 32
     copies: int = 8

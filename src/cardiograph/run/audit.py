@@ -13,14 +13,16 @@ from cardiograph.audit.audit_input import AuditedPages, AuditInput
 from cardiograph.audit.checks import AUDIT_VERSION, run_checks
 from cardiograph.audit.findings import Audit, Finding, check_codes
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.config import RunConfig
+from cardiograph.config import SHIPPED, RunConfig
 from cardiograph.containers import Cohort, Split
+from cardiograph.ecg.pages import prepare_ecg, signal_format
+from cardiograph.encoders.shipped import SHIPPED_SHA256, seen_recordings
 from cardiograph.encoders.weights import embedding_width
 from cardiograph.errors import CohortError, Issue, PageError
 from cardiograph.features.clinical import clinical_table, clinical_values
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records, has_split, split_records, split_rows
-from cardiograph.ingest.page_index import PageIndex, data_hash, index_pages
+from cardiograph.ingest.page_index import PageFacts, PageIndex, data_hash, index_pages
 from cardiograph.issue_groups import counted, group_issues
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import limit_opencv_threads
@@ -138,13 +140,20 @@ def _audit_input(name: str, indexed: _IndexedCohort, config: RunConfig) -> Audit
 
 
 def _seen_by_encoder(page_index: PageIndex, config: RunConfig) -> list[int]:
-    """Return the rows of recordings that are in the weights of the encoder."""
-    if config.encoder.name != "ecg":
+    """Return the rows of recordings that are in the shipped weights of the encoder."""
+    if config.encoder.name not in SHIPPED_SHA256 or config.encoder.weights != SHIPPED:
         return []
-    from cardiograph.encoders.ecg_network import seen_recordings
+    seen = seen_recordings(config.encoder.name)
 
-    seen = seen_recordings()
-    return [row for row, facts in enumerate(page_index.facts) if facts is not None and facts.leads_sha256 in seen]
+    def is_seen(path: Path | None, facts: PageFacts | None) -> bool:
+        if path is None or facts is None:
+            return False
+        if facts.leads_sha256 or config.needs != "page" or signal_format(path, name=path.name) is None:
+            return facts.leads_sha256 in seen
+        leads = prepare_ecg(path, name=path.name, config=config.pages, needs="leads", draw=False).leads
+        return leads is not None and leads.content_hash() in seen
+
+    return [row for row, each in enumerate(zip(page_index.paths, page_index.facts, strict=True)) if is_seen(*each)]
 
 
 def _content_key(indexed: _IndexedCohort, config: RunConfig) -> str:
