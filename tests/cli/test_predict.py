@@ -214,3 +214,13 @@ def test_an_unreadable_page_is_named(finished_run, tmp_path):
     assert status == 4
     assert error["issues"][0]["where"] == "page scan.jpg"
     assert error["issues"][0]["code"] == "not_an_image"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(("--map", "map.svg"), "add --explain"), (("--map", "map.txt", "--explain"), ".svg, .png, .pdf")],
+)
+def test_a_map_needs_an_explanation_and_a_known_format(tmp_path, options, words):
+    status, error = failed("predict", tmp_path / "run", "--age", 60, *options)
+    assert status == 2
+    assert words in error["error"]

@@ -1,24 +1,30 @@
 """Maps of leads: attributions sum to the change of the score, follow the network, and end at the samples they are of."""
 
+import base64
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.contracts.conftest import learn, make_problem
 from tests.explain.conftest import case_of
 
+from cardiograph.cli.explain import write_map
 from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.leads import LEADS
 from cardiograph.encoders.ecg_network import EcgNetwork
 from cardiograph.encoders.engine import TorchEngine
 from cardiograph.encoders.leads_input import leads_input
-from cardiograph.errors import EngineError
+from cardiograph.errors import ConfigError, EngineError
 from cardiograph.explain import lead_map
 from cardiograph.explain.lead_map import WAVES, attribute_leads, lead_gradients
 from cardiograph.explain.map_check import MappedPage, map_gains
 from cardiograph.explain.saliency import PageMap
 from cardiograph.inference import Predictor
+from cardiograph.service.web.images import lead_map as lead_map_url
 from cardiograph.synthesis.clinical_heart import ClinicalHeart
 from cardiograph.synthesis.clinical_recording import record_hearts
 
@@ -138,3 +144,39 @@ def test_other_weights_without_gradients_are_refused_with_a_remedy(case, monkeyp
     predictor = Predictor(replace(case.predictor.bundle, served=served), SimpleNamespace())
     with pytest.raises(EngineError, match="--engine torch"):
         lead_map.differentiable_network(replace(case, predictor=predictor))
+
+
+def coloured(content):
+    """Numbers of clearly red and clearly blue pixels of a drawing."""
+    pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+    red, green, blue = (pixels[..., each] for each in range(3))
+    return int(((red - blue > 150) & (red - green > 150)).sum()), int(((blue - red > 150) & (blue - green > 120)).sum())
+
+
+def test_the_drawing_is_red_where_a_sample_raised_the_score(ecg, tmp_path):
+    values = np.zeros((12, 1000))
+    values[1, 100:200] = 1.0
+    found = lead_map.LeadAttribution(values, {}, {}, ecg)
+    shown = SimpleNamespace(shown=True, leads=found, reason="")
+    write_map(SimpleNamespace(map=shown), tmp_path / "map.png")
+    red, blue = coloured((tmp_path / "map.png").read_bytes())
+    assert red > 500 and blue == 0
+    in_web = lead_map_url(ecg, {lead: row.tolist() for lead, row in zip(LEADS, -values, strict=True)})
+    red, blue = coloured(base64.b64decode(in_web.partition("base64,")[2]))
+    assert red == 0 and blue > 500
+    with pytest.raises(ConfigError, match=r"map\.png: the file exists"):
+        write_map(SimpleNamespace(map=shown), tmp_path / "map.png")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (None, "this patient has no ECG"),
+        (SimpleNamespace(shown=False, leads=None, reason="the maps were not checked"), "the maps were not checked"),
+        (SimpleNamespace(shown=True, leads=None, reason=""), "reads the picture of the page"),
+    ],
+)
+def test_a_map_that_does_not_exist_is_not_drawn(tmp_path, state, reason):
+    with pytest.raises(ConfigError, match=f"no map of the leads .*{reason}"):
+        write_map(SimpleNamespace(map=state), tmp_path / "map.svg")
+    assert not list(tmp_path.iterdir())

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from cardiograph.cli.options import AsJson
+from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cardiograph.ecg.draw.figure import FigureFormat
     from cardiograph.explain import Explanation
+
+_MAP_SUFFIXES: Final[dict[str, FigureFormat]] = {".svg": "svg", ".png": "png", ".pdf": "pdf"}
 
 
 def check_maps(
@@ -39,6 +43,38 @@ def check_maps(
         typer.echo(f"{verdict.sentence}\nmaps are {'shown' if verdict.shown else 'hidden'} from now on")
 
 
+def require_map_options(path: Path, *, explained: bool) -> None:
+    """Raise ConfigError if a map of the leads is wanted without an explanation, or in an unknown format."""
+    if not explained:
+        message = f"--map {path}: is a part of the explanation; add --explain, or leave it out"
+        raise ConfigError(message)
+    if path.suffix.lower() not in _MAP_SUFFIXES:
+        message = f"--map {path}: the name must end with {', '.join(_MAP_SUFFIXES)}, which tells the format"
+        raise ConfigError(message)
+
+
+def write_map(explanation: Explanation, path: Path) -> None:
+    """Draw the map of the leads to a new file.
+
+    Raises:
+        ConfigError: If there is no such map, or the file exists.
+    """
+    from cardiograph.artifacts.files import write_bytes
+    from cardiograph.ecg.draw.figure import figure_bytes
+
+    found = explanation.map
+    if found is None or found.leads is None:
+        reason = "this patient has no ECG" if found is None else found.reason
+        if found is not None and found.shown:
+            reason = "this model reads the picture of the page; its map is shown by the web page, and --json has it"
+        message = f"--map {path}: there is no map of the leads ({reason}); leave --map out"
+        raise ConfigError(message)
+    if path.exists():
+        message = f"--map {path}: the file exists; choose another name, or delete it"
+        raise ConfigError(message)
+    write_bytes(path, figure_bytes(found.leads.plot(), _MAP_SUFFIXES[path.suffix.lower()]))
+
+
 def show_explanation(explanation: Explanation) -> None:
     """Show the effects of values, blocks and neighbours in percentage points, and the state of the map."""
     from rich.console import Console
@@ -53,7 +89,9 @@ def show_explanation(explanation: Explanation) -> None:
         console.print(_without(explanation))
     if explanation.map is not None:
         text = (
-            f"the page {explanation.map.direction} the estimate; --json has the map"
+            f"the page {explanation.map.direction} the estimate; --json has the map, and --map FILE draws it on the leads"
+            if explanation.map.shown and explanation.map.leads is not None
+            else f"the page {explanation.map.direction} the estimate; --json has the map"
             if explanation.map.shown
             else "not shown"
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cardiograph.cli.explain import show_explanation
+from cardiograph.cli.explain import require_map_options, show_explanation, write_map
 from cardiograph.cli.labels import no_explanation, show_labels
 from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
 from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions
@@ -69,6 +69,8 @@ def predict(  # noqa: PLR0913 - a command has its options
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
     source = run_or_service(run, service.url, service.key_file)
     explained, of_class, curve = explanation.explained, explanation.of_class, explanation.curve
+    if explanation.map_file is not None:
+        require_map_options(explanation.map_file, explained=explained)
     clinical = _clinical_values(source, patient)
     reading = _reading(source, signals)
     folders = label_folders_of(source)
@@ -90,7 +92,8 @@ def predict(  # noqa: PLR0913 - a command has its options
                 as_json=as_json,
             )
             return
-        _predict_patient(source, query, reading, explained=of_class or explained, curve=curve, as_json=as_json)
+        files = (curve, explanation.map_file)
+        _predict_patient(source, query, reading, explained=of_class or explained, files=files, as_json=as_json)
         return
     if curve is not None:
         message = f"--curve {curve}: draws one patient and cannot be combined with --table; leave it out"
@@ -137,10 +140,13 @@ def _predict_patient(
     reading: Mapping[str, Any],
     *,
     explained: bool | str,
-    curve: Path | None,
+    files: tuple[Path | None, Path | None],
     as_json: bool,
 ) -> None:
-    """Show the prediction for a patient, and its explanation; a text names the class to be explained."""
+    """Show the prediction for a patient, and its explanation; a text names the class to be explained.
+
+    The files are those of the risk over time and of the map of the leads.
+    """
     from cardiograph.cli import console, survival
     from cardiograph.containers.survival import SurvivalPrediction
     from cardiograph.registry import WITHOUT_GRAPH
@@ -152,8 +158,11 @@ def _predict_patient(
         prediction = explanation.prediction
     else:
         prediction, model = prediction_and_model(source, query, reading, named=not as_json)
+    curve, map_file = files
     if curve is not None:
         survival.write_curve(prediction, curve)
+    if map_file is not None and explanation is not None:
+        write_map(explanation, map_file)
     if as_json:
         more = {} if explanation is None else {"explanation": explanation.as_dict()}
         console.show_json(prediction.as_dict() | more)

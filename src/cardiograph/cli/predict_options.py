@@ -40,6 +40,14 @@ class ExplanationOptions:
         str | None,
         typer.Option("--class", help="With --explain: the class to explain.", show_default="the most likely one"),
     ] = None
+    map_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            help="With --explain: file for the ECG with red marks where it raised the estimate and blue ones where it "
+            "lowered it (.svg, .png or .pdf); for a model that reads leads and whose maps passed check-maps.",
+        ),
+    ] = None
     curve: Annotated[
         Path | None,
         typer.Option(help="SVG file for the predicted risk over time, of a run with a time-to-event outcome."),

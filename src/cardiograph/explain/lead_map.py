@@ -66,18 +66,26 @@ class LeadAttribution:
     ecg: Ecg
 
     def plot(self) -> Figure:
-        """Draw the ECG with red marks where it raised the score, and blue ones where it lowered it.
-
-        The strength is relative to the 99.5th percentile of the absolute attribution, smoothed over 50 ms.
-        """
-        smooth = np.apply_along_axis(np.convolve, 1, self.values, np.full(5, 0.2), "same")
-        used = np.abs(smooth[smooth != 0])
-        return ecg_figure(self.ecg, emphasis=smooth / (np.quantile(used, 0.995) if used.size else 1.0))
+        """Draw the ECG with red marks where it raised the score, and blue ones where it lowered it."""
+        return draw_attribution(self.ecg, self.values)
 
     def as_dict(self) -> dict[str, Any]:
         """Return values ready for JSON."""
         values = {lead: row.round(6).tolist() for lead, row in zip(LEADS, self.values, strict=True)}
         return {"rate_hz": INPUT_RATE_HZ, "leads": self.leads, "waves": self.waves, "values": values}
+
+
+def draw_attribution(ecg: Ecg, values: Floats) -> Figure:
+    """Draw an ECG with red marks where it raised the score, and blue ones where it lowered it.
+
+    Args:
+        ecg: The ECG.
+        values: [12, samples] attribution of each sample at 100 Hz. The strength of a mark is relative to the 99.5th
+            percentile of the absolute attribution, smoothed over 50 ms.
+    """
+    smooth = np.apply_along_axis(np.convolve, 1, values, np.full(5, 0.2), "same")
+    used = np.abs(smooth[smooth != 0])
+    return ecg_figure(ecg, emphasis=smooth / (np.quantile(used, 0.995) if used.size else 1.0))
 
 
 def lead_gradients(case: ExplainedCase, *, steps: int = STEPS) -> tuple[Floats, float]:

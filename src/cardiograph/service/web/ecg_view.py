@@ -70,6 +70,7 @@ class EcgView:
         rows: Measurements; empty if the leads could not be read.
         notes: Sentences about the reading and the quality.
         trouble: Why the leads could not be read, and what to do; empty if they were.
+        leads: The leads; None if they could not be read.
     """
 
     scan: str
@@ -80,6 +81,7 @@ class EcgView:
     rows: tuple[MeasurementRow, ...] = ()
     notes: tuple[str, ...] = ()
     trouble: str = ""
+    leads: Ecg | None = None
 
 
 def view_ecg(content: bytes, *, side: int, config: PagesConfig) -> EcgView:
@@ -116,6 +118,7 @@ def _viewed(page: DecodedPage, side: int, leads: Ecg, digitized: DigitizedPage |
         () if digitized is None else _lines(digitized),
         tuple(_row(found[name]) for name in summary),
         (*leads.notes, *found.warnings),
+        leads=leads,
     )
 
 

@@ -10,7 +10,7 @@ from cardiograph.inference import Query
 from cardiograph.service.state import Serving, explained
 from cardiograph.service.web.drawings import Bar, NeighbourPlot, bars, mark_of, neighbour_plot
 from cardiograph.service.web.ecg_view import EcgView, view_ecg
-from cardiograph.service.web.images import heat
+from cardiograph.service.web.images import heat, lead_map
 from cardiograph.service.web.wording import BLOCKS
 
 _SIDE = 1400
@@ -37,6 +37,7 @@ class ExplanationView:
         blocks: Effects of the ECG page and of the clinical values as a whole.
         scan: ECG page as a data URL; empty if there is none or its map is not shown.
         heat: Attention map as a data URL; empty likewise.
+        coloured: ECG with the map of its leads as a data URL; empty if there is none.
         measurements: Effects of the groups of ECG measurements; empty for a model that does not read them.
         ecg: The uploaded ECG as it was read; None without one.
     """
@@ -46,6 +47,7 @@ class ExplanationView:
     blocks: tuple[Effect, ...]
     scan: str = ""
     heat: str = ""
+    coloured: str = ""
     measurements: tuple[Effect, ...] = ()
     ecg: EcgView | None = None
 
@@ -83,6 +85,8 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationVi
         ecg = view_ecg(query.page, side=_SIDE, config=serving.predictor.bundle.served.pages)
         if attention is not None and attention["shown"] and attention["heat"] is not None:
             drawn = {"scan": ecg.scan, "heat": heat(attention["heat"])}
+        elif attention is not None and attention.get("leads") is not None and ecg.leads is not None:
+            drawn = {"coloured": lead_map(ecg.leads, attention["leads"]["values"])}
     effects = sorted(content["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
     values = [
         (titles[each["name"]], f"{each['value']:.12g} {each['unit']}".strip(), each["effect"]) for each in effects

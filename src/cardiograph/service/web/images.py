@@ -6,13 +6,15 @@ import base64
 import hashlib
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from cardiograph.config_reading import PagesConfig
+from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.pages import read_any_page
 from cardiograph.imaging.reading import DecodedPage
 from cardiograph.inference import Query
@@ -82,7 +84,25 @@ def heat(cells: Sequence[Sequence[float]]) -> str:
     return _address(picture, "PNG")
 
 
+def lead_map(ecg: Ecg, values: Mapping[str, Sequence[float]]) -> str:
+    """Encode an ECG with its map as a PNG data URL.
+
+    Args:
+        ecg: The ECG.
+        values: Lead -> attribution of each sample at 100 Hz, as in :meth:`LeadAttribution.as_dict`.
+    """
+    from cardiograph.ecg.draw.figure import figure_bytes
+    from cardiograph.explain.lead_map import draw_attribution
+
+    figure = draw_attribution(ecg, np.array([values[lead] for lead in LEADS], np.float64))
+    return _data_address(figure_bytes(figure, "png"), "png")
+
+
 def _address(picture: Image.Image, kind: str, **options: int) -> str:
     file = io.BytesIO()
     picture.save(file, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+    return _data_address(file.getvalue(), kind)
+
+
+def _data_address(content: bytes, kind: str) -> str:
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content).decode()}"
