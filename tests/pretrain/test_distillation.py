@@ -137,3 +137,15 @@ def test_an_interrupted_training_resumes_to_the_same_weights(tmp_path, tiny, mon
     parts = distillation.distil(recipe, tmp_path / "parts", each=counted.append)
     assert counted == [1, 1, 1], "the first step is not repeated"
     torch.testing.assert_close(parts.network.state_dict(), whole.network.state_dict(), rtol=0, atol=0)
+
+
+def test_mixed_precision_learns_almost_the_same(tmp_path, tiny, monkeypatch):
+    recipe = PageRecipe(hearts=4, batch=2)
+    exact = distillation.distil(recipe, tmp_path / "exact")
+    monkeypatch.setattr(training, "mixed_precision", lambda: torch.autocast("cpu", torch.bfloat16))
+    mixed = distillation.distil(recipe, tmp_path / "mixed")
+    for name, expected in exact.network.state_dict().items():
+        found = mixed.network.state_dict()[name]
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, expected, rtol=0, atol=5e-3)
+        assert not torch.equal(found, expected)

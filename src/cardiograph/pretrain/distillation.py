@@ -21,7 +21,7 @@ from cardiograph.pretrain.drawn_pages import random_layout, random_view, shown_p
 from cardiograph.pretrain.objective import exceeded, regression
 from cardiograph.pretrain.records import Records
 from cardiograph.pretrain.stream import SHARES, batches, scales
-from cardiograph.pretrain.training import CHECKPOINT, REAL_SHARE, PageRecipe, State, Trained
+from cardiograph.pretrain.training import CHECKPOINT, REAL_SHARE, PageRecipe, State, Trained, training_device
 from cardiograph.synthesis.clinical_findings import draw_heart
 from cardiograph.synthesis.clinical_heart import PARAMETERS, STATEMENTS, parameters, statements
 from cardiograph.synthesis.clinical_recording import record_hearts
@@ -175,7 +175,7 @@ def distil(
 
     Source: Hinton, Vinyals and Dean, Distilling the Knowledge in a Neural Network, arXiv:1503.02531 (2015).
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = training_device()
     if workers is None:
         workers = 1 if device == "cpu" else max(available_threads() - 1, 1)
     with torch.random.fork_rng(devices=[]):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cardiograph.ecg.measure.reference import MEASUREMENTS
@@ -44,35 +46,40 @@ class Objective:
 
     Args:
         scales: Scales of the regression targets.
+        device: Device of the network.
     """
 
-    def __init__(self, scales: Scales) -> None:
-        self._mean, self._spread = torch.from_numpy(scales.mean), torch.from_numpy(scales.spread)
-        self._limits, self._softness = torch.from_numpy(scales.limits), torch.from_numpy(scales.softness)
+    def __init__(self, scales: Scales, device: str = "cpu") -> None:
+        self._device = device
+        self._mean, self._spread = self._tensor(scales.mean), self._tensor(scales.spread)
+        self._limits, self._softness = self._tensor(scales.limits), self._tensor(scales.softness)
+
+    def _tensor(self, values: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(values).to(self._device)
 
     def terms(self, network: nn.Module, heads: Heads, batch: Batch) -> dict[str, Tensor]:
         """Return each term of the loss of one batch, without its weight."""
-        hearts = torch.from_numpy(batch.hearts)
-        embedding = network(torch.cat([hearts, torch.from_numpy(batch.records)]))
+        hearts = self._tensor(batch.hearts)
+        embedding = network(torch.cat([hearts, self._tensor(batch.records)]))
         drawn, real = embedding[: len(hearts)], embedding[len(hearts) :]
-        wanted = (torch.from_numpy(batch.parameters) - self._mean) / self._spread
+        wanted = (self._tensor(batch.parameters) - self._mean) / self._spread
         found = {
             "parameters": regression(heads.values(drawn), wanted),
             "measurements": exceeded(
                 heads.measurements(embedding),
-                torch.from_numpy(batch.measurements),
+                self._tensor(batch.measurements),
                 limits=self._limits,
                 softness=self._softness,
             ),
             "statements": nn.functional.binary_cross_entropy_with_logits(
-                heads.statements(drawn), torch.from_numpy(batch.statements)
+                heads.statements(drawn), self._tensor(batch.statements)
             ),
         }
         if len(real):
             person = heads.person(real)
             found["views"] = _same_recording(heads.projection(real))
-            found["age"] = regression(person[:, 0], (torch.from_numpy(batch.age) - 50) / 20)
-            found["sex"] = _known_sex(person[:, 1], torch.from_numpy(batch.male))
+            found["age"] = regression(person[:, 0], (self._tensor(batch.age) - 50) / 20)
+            found["sex"] = _known_sex(person[:, 1], self._tensor(batch.male))
         return found
 
     @staticmethod
@@ -113,6 +120,6 @@ def _same_recording(projected: Tensor) -> Tensor:
     """
     unit = nn.functional.normalize(projected, dim=1)
     alike = unit @ unit.T / TEMPERATURE
-    alike = alike.masked_fill(torch.eye(len(unit), dtype=torch.bool), -1e9)
-    partner = torch.arange(len(unit)).roll(len(unit) // 2)
+    alike = alike.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -1e9)
+    partner = torch.arange(len(unit), device=unit.device).roll(len(unit) // 2)
     return nn.functional.cross_entropy(alike, partner)

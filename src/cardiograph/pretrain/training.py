@@ -111,7 +111,7 @@ def pretrain(
     workers: int = 1,
     each: Callable[[int], None] = lambda steps: None,
 ) -> Trained:
-    """Train a network, and resume from the checkpoint of the folder if there is one.
+    """Train a network, on a GPU if there is one; resume from the checkpoint of the folder.
 
     Args:
         recipe: Settings.
@@ -126,13 +126,32 @@ def pretrain(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network, heads = EcgNetwork().train(), Heads()
+    device = training_device()
+    network, heads = network.to(device), heads.to(device)
     state = State(network, heads, recipe, records)
     state.resume(folder / CHECKPOINT)
     each(state.step)
-    stream, objective = Stream(recipe.seed, recipe.steps, recipe.batch, recipe.pairs, records), Objective(scales())
+    stream, objective = (
+        Stream(recipe.seed, recipe.steps, recipe.batch, recipe.pairs, records),
+        Objective(scales(), device),
+    )
     steps = batches(stream, start=state.step, workers=workers)
     state.train(steps, lambda batch: objective.terms(network, heads, batch), folder, each)
-    return Trained(network.eval(), heads.eval(), state.curves, state.seconds)
+    return Trained(network.cpu().eval(), heads.cpu().eval(), state.curves, state.seconds)
+
+
+def training_device() -> str:
+    """Return the device of a training: ``cuda`` if torch finds a GPU, else ``cpu``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def mixed_precision() -> torch.autocast:
+    """Return the precision of a training step: bfloat16 where a GPU supports it, else float32 throughout.
+
+    Weights, gradients and the optimizer stay in float32.
+    """
+    device = training_device()
+    return torch.autocast(device, torch.bfloat16, enabled=device == "cuda" and torch.cuda.is_bf16_supported())
 
 
 class State:
@@ -178,7 +197,9 @@ class State:
         for batch in batches:
             for group in self.optimizer.param_groups:
                 group["lr"] = self._recipe.rate * _rate_share(self.step / self._recipe.steps)
-            self._advance(terms(batch))
+            with mixed_precision():
+                found = terms(batch)
+            self._advance(found)
             self.seconds = time.monotonic() - begun
             each(1)
             if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
