@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import warnings
@@ -95,6 +96,11 @@ class Values:
     def csv(self) -> str:
         """The values as CSV with a header."""
         return csv_of(self.columns, self.rows)
+
+    @property
+    def address(self) -> str:
+        """The CSV as a data URI, from which a browser saves it without a request."""
+        return "data:text/csv;base64," + base64.b64encode(self.csv.encode()).decode()
 
 
 def _plain(cell: object) -> object:
