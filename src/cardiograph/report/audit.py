@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from cardiograph.audit.findings import Audit
+from cardiograph.report.panel import Alert, Answer, Summary
+from cardiograph.report.tables import interval
 from cardiograph.report.template import fill
 from cardiograph.wording import ACCEPTED, SEVERITY_TITLES, UNSEEN
 
 TableRow = dict[str, Any]
+
+CHANCE = 0.5
+"""AUROC of chance."""
 
 
 def audit_rows(audit: Mapping[str, Any]) -> TableRow:
@@ -159,4 +164,50 @@ def _kind(finding: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 def audit_page(audit: Audit) -> str:
     """Render an audit as HTML with all its rows; all text is escaped."""
     content = audit.as_dict()
-    return fill("audit.html", {**content, **audit_rows(content)}, package="cardiograph.report")
+    return fill("audit.html", {**content, **audit_rows(content), "summary": _summary(content)})
+
+
+def _summary(audit: Mapping[str, Any]) -> Summary:
+    """Return the answers at the top of the page of an audit."""
+    kinds = Counter(SEVERITY_TITLES[_kind(finding, audit)] for finding in audit["findings"])
+    codes = ", ".join(dict.fromkeys(finding["code"].replace("_", " ") for finding in audit["findings"]))
+    shortcuts = [probe for probe in audit["probes"] if probe["shortcut"]]
+    shown = [probe for probe in shortcuts if probe["low"] is not None and probe["low"] > CHANCE]
+    best = max(shown, key=lambda probe: probe["auroc"], default=None)
+    size = dict(size_rows(audit["size"]))
+    alert = Alert(audit_verdict(audit), f"Audited split: {audit['split'].rstrip('.')}.", (), audit_tone(audit))
+    answers = [
+        Answer("What was read?", counted(audit["records"], "record"), _read(audit)),
+        Answer("What was found?", ", ".join(f"{kind}: {count}" for kind, count in kinds.items()) or "Nothing",
+               f"{codes.capitalize()}." if codes else ""),
+    ]  # fmt: skip
+    if shortcuts:
+        answers.append(
+            Answer("Does anything predict the label that should not?", "Not shown", f"{len(shortcuts)} items were tried.")
+            if best is None
+            else Answer("Does anything predict the label that should not?", str(best["name"]),
+                        f"AUROC {interval(best)} by itself; 0.5 is chance.", "bad")
+        )  # fmt: skip
+    if "Expected interval" in size:
+        answers.append(Answer("How exact could a score be?", size["Expected interval"].split(" around")[0].capitalize(),
+                              f"{size['Expected interval'].capitalize()}."))  # fmt: skip
+    return Summary(tuple(answers), alert)
+
+
+def _read(audit: Mapping[str, Any]) -> str:
+    """State how many images differ, class by class if there are classes."""
+    if not audit["files"]:
+        return "The cohort has no pages."
+    parts = [_images(audit["files"], audit["different"])]
+    if len(audit["classes"]) > 1:
+        parts += [f"{name}: {_images(**counts)}" for name, counts in audit["classes"].items()]
+    return f"{'; '.join(parts)}."
+
+
+def _images(files: int, different: int, **_: object) -> str:
+    """Format the number of different images, such as ``4 images, each 8 times``."""
+    if files == different:
+        return f"{counted(files, 'image')}, all different"
+    if different and files % different == 0:
+        return f"{counted(different, 'image')}, {'each ' if different > 1 else ''}{files // different} times"
+    return f"{counted(different, 'image')} in {files} files"

@@ -100,7 +100,7 @@ class Values:
     @property
     def address(self) -> str:
         """The CSV as a data URI, from which a browser saves it without a request."""
-        return "data:text/csv;base64," + base64.b64encode(self.csv.encode()).decode()
+        return "data:text/csv;base64," + base64.b64encode(self.csv.encode("utf-8", "replace")).decode()
 
 
 def _plain(cell: object) -> object:
@@ -235,7 +235,14 @@ def unit_square(axes: Axes, x: str, y: str) -> None:
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal")
 
 
-def cells(axes: Axes, opacity: NDArray[np.float64], texts: Sequence[Sequence[str]], *, colours: Any, size: float) -> None:  # noqa: ANN401
+def cells(
+    axes: Axes,
+    opacity: NDArray[np.float64],
+    texts: Sequence[Sequence[str]],
+    *,
+    colours: NDArray[np.str_] | str,
+    size: float,
+) -> None:
     """Draw a matrix of coloured cells with text; the page shows through, so that it suits a dark one, too.
 
     Args:
@@ -249,8 +256,8 @@ def cells(axes: Axes, opacity: NDArray[np.float64], texts: Sequence[Sequence[str
 
     shades = np.zeros((*opacity.shape, 4))
     for row, column in np.ndindex(*opacity.shape):
-        colour = colours if isinstance(colours, str) else colours[row][column]
-        shades[row, column] = *to_rgb(colour), np.nan_to_num(opacity[row, column])
+        colour = colours if isinstance(colours, str) else colours[row, column]
+        shades[row, column] = *to_rgb(str(colour)), np.nan_to_num(opacity[row, column])
         ink = ON_COLOUR if shades[row, column, 3] > STRONG else INK
         axes.text(column, row, texts[row][column], ha="center", va="center", size=size, color=ink)
     axes.imshow(shades, interpolation="nearest")

@@ -8,6 +8,7 @@ from cardiograph.report import figures_calibration, figures_classes, figures_coh
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import Picture, as_pdf
 
+
 def draw_figures(content: ReportContent) -> dict[str, Picture]:
     """Draw every figure that the content allows, by name.
 

@@ -12,6 +12,7 @@ from cardiograph.evaluate.calibration import ReliabilityCurve
 from cardiograph.evaluate.curves import SPAN, SmoothCurve
 from cardiograph.evaluate.results import DecisionCurve
 from cardiograph.report.content import ReportContent
+from cardiograph.report.figure_spots import REFERENCE
 from cardiograph.report.figure_style import (
     INK,
     NEGATIVE,
@@ -24,7 +25,6 @@ from cardiograph.report.figure_style import (
     picture,
     shown,
 )
-from cardiograph.report.figure_spots import REFERENCE
 from cardiograph.report.figures_scores import interval_in_short, part_in_words
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def calibration(content: ReportContent) -> Picture:
 
     def paint(figure: Figure) -> None:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(4.2, 1))
-        top.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (2, 2)), label="perfect calibration", gid=REFERENCE)
+        top.plot(
+            [0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (2, 2)), label="perfect calibration", gid=REFERENCE
+        )
         if smooth is not None:
             _smooth(top, smooth, colour=colour)
         errors = np.vstack([curve.observed - curve.low, curve.high - curve.observed]).clip(0)

@@ -13,7 +13,6 @@ from cardiograph.evaluate.class_metrics import class_confusion
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import (
     FAINT,
-    INK,
     SOFT,
     Picture,
     Values,
@@ -105,7 +104,9 @@ def class_calibration(content: ReportContent) -> Picture:
         f"Calibration of {content.title_of(content.models.primary)}, each class against the rest",
         f"Bins of about {min(sizes, default=0)} records each, of {part_in_words(content.test)}, with 95 % Wilson intervals, "
         "which treat records as independent. On the dotted line, predicted probabilities equal observed frequencies.",
-        values=bin_values({name: each.reliability for name, each in zip(content.classes, content.test_curves, strict=True)}),
+        values=bin_values(
+            {name: each.reliability for name, each in zip(content.classes, content.test_curves, strict=True)}
+        ),
         wide=True,
     )
 
