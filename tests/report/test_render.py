@@ -48,11 +48,6 @@ class Page(HTMLParser):
             self.text.append(data)
 
 
-@pytest.fixture(scope="module")
-def report(content):
-    return render_report(content)
-
-
 @pytest.fixture
 def words_only(monkeypatch):
     """Figures are slow; tests of the text do without."""

@@ -99,7 +99,7 @@ def _calibration_scores(axes: Axes, content: ReportContent) -> None:
         va="top",
         size=8,
         linespacing=1.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2},
+        zorder=1,  # below the data, which may reach into this corner
     )
 
 
