@@ -90,8 +90,7 @@ def probe_rows(audit: Mapping[str, Any]) -> TableRow:
     def row(probe: Mapping[str, Any]) -> TableRow:
         low, high = (probe["auroc"] if probe[end] is None else probe[end] for end in ("low", "high"))
         shows = probe["low"] is not None and probe["low"] > 0.5
-        score = {"value": probe["auroc"], "low": probe["low"], "high": probe["high"]}
-        return {**probe, "score": score, "shows": shows, "left": position(low),
+        return {**probe, "score": _score_of(probe), "shows": shows, "left": position(low),
                 "width": position(high) - position(low), "dot": position(probe["auroc"])}  # fmt: skip
 
     titles = {True: "Should not predict the label", False: "Clinical values, which may predict it"}
@@ -102,6 +101,10 @@ def probe_rows(audit: Mapping[str, Any]) -> TableRow:
     found = [block for block in blocks if block["rows"]]
     clinical = not all(probe["shortcut"] for probe in probes)
     return {"start": f"{start:.1f}", "half": position(0.5), "blocks": found, "clinical": clinical}
+
+
+def _score_of(probe: Mapping[str, Any]) -> dict[str, float | None]:
+    return {"value": probe["auroc"], "low": probe["low"], "high": probe["high"]}
 
 
 def size_rows(size: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -186,7 +189,7 @@ def _summary(audit: Mapping[str, Any]) -> Summary:
             Answer("Does anything predict the label that should not?", "Not shown", f"{len(shortcuts)} items were tried.")
             if best is None
             else Answer("Does anything predict the label that should not?", str(best["name"]),
-                        f"AUROC {interval(best)} by itself; 0.5 is chance.", "bad")
+                        f"AUROC {interval(_score_of(best))} by itself; 0.5 is chance.", "bad")
         )  # fmt: skip
     if "Expected interval" in size:
         answers.append(Answer("How exact could a score be?", size["Expected interval"].split(" around")[0].capitalize(),

@@ -27,7 +27,7 @@ TRAINING_COLOUR, VALIDATION_COLOUR = "#5b6676", "#b03060"
 def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
     """Draw the distribution of each clinical variable in each class."""
     count = clinical.values.shape[1]
-    looks = [*zip(content.names, class_colours(len(content.names)), strict=True)]
+    looks = [*zip(map(shown, content.names), class_colours(len(content.names)), strict=True)]
     columns = min(3, count)
     rows = -(-count // columns)
 
@@ -43,7 +43,7 @@ def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
             axes.set_xlabel(shown(variable.unit or "class", 30))
             if place % columns == 0:
                 axes.set_ylabel("share of the class")
-        handles = [_patch(colour, shown(name)) for name, colour in looks]
+        handles = [_patch(colour, name) for name, colour in looks]
         figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=9)
 
     labelled = int((clinical.labels >= 0).sum())

@@ -52,6 +52,6 @@ def _summary(found: Mapping[str, Any], confidence: float) -> Summary:
                + ".", "bad" if off else ""),
         Answer("What would it decide?", "A threshold for each label",
                "It was chosen on validation records; the report of each label has the decisions."),
-        Answer("Does the graph help?", f"It helped for {helps.count('yes')} of {len(labels)} labels", f"{counted}."),
+        Answer("Does the graph help?", f"It helped for {helps.count('yes') or 'none'} of {len(labels)} labels", f"{counted.capitalize()}."),
     )  # fmt: skip
     return Summary(answers)

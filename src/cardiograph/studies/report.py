@@ -21,7 +21,9 @@ Line = Sequence[object]
 ENDS = ("value", "low", "high")
 """Columns of an interval."""
 
-QUICK = Alert("A quick study.", "It tries the pipeline with few settings; its scores are no result.", (), "note")
+QUICK = Alert(
+    "A quick study.", "It runs a part of the study only, to try it out; do not report its scores.", (), "note"
+)
 
 DIFFERENCES_NOTE = "Of many differences, about one in twenty excludes 0 by chance alone."
 

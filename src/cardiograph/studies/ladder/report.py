@@ -56,7 +56,7 @@ def _summary(result: LadderResult) -> Summary:
         Answer(
             block.title,
             f"{number(block.rows[0].scores['auroc'].value)} becomes {number(block.rows[-1].scores['auroc'].value)}",
-            f"AUROC with the faults, and without them. With them {interval_text(block.rows[0].scores['auroc'])}, without "
+            f"AUROC with the faults {interval_text(block.rows[0].scores['auroc'])}, without them "
             f"{interval_text(block.rows[-1].scores['auroc'])}.",
         )
         for block in result.ladders
