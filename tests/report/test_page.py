@@ -28,7 +28,7 @@ class Visible(HTMLParser):
     def handle_starttag(self, tag, attrs):
         if tag not in VOID:
             names = dict(attrs)
-            closed = tag in ("style", "script", "dialog", "head", "template") or "hidden" in names
+            closed = tag in ("style", "script", "dialog", "head", "title") or "hidden" in names
             self.open.append((tag, closed, tag == "details" and "open" not in names))
 
     def handle_endtag(self, tag):

@@ -126,9 +126,11 @@ def _bar_values(axes: Axes) -> Iterator[_Value]:
                 yield _bar(axes, str(patch.get_label()), (low, high), value, top=value)
     upright = (each for each in axes.containers if isinstance(each, BarContainer) and each.orientation == "vertical")
     for container in upright:
+        named = str(container.get_label())
+        label = str(container.patches[0].get_label()) if named.startswith("_") else named  # hist names its first bar
         for bar in container.patches:
             ends = (bar.get_x(), bar.get_x() + bar.get_width())
-            yield _bar(axes, str(container.get_label()), ends, bar.get_height(), top=bar.get_y() + bar.get_height())
+            yield _bar(axes, label, ends, bar.get_height(), top=bar.get_y() + bar.get_height())
 
 
 def _bar(axes: Axes, label: str, ends: tuple[float, float], value: float, *, top: float) -> _Value:

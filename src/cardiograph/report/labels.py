@@ -38,6 +38,7 @@ def _summary(found: Mapping[str, Any], confidence: float) -> Summary:
     counted = ", ".join(
         f"{VERDICT_TITLES[each].lower()}: {helps.count(each)}" for each in VERDICT_TITLES if each in helps
     )
+    helped = f"It helped for {helps.count('yes') or 'none'} of {len(labels)} labels"
     auroc = SimpleNamespace(**found["macro_auroc"][model])
     answers = (
         Answer("What is predicted?", f"{len(labels)} labels at once",
@@ -52,6 +53,6 @@ def _summary(found: Mapping[str, Any], confidence: float) -> Summary:
                + ".", "bad" if off else ""),
         Answer("What would it decide?", "A threshold for each label",
                "It was chosen on validation records; the report of each label has the decisions."),
-        Answer("Does the graph help?", f"It helped for {helps.count('yes') or 'none'} of {len(labels)} labels", f"{counted.capitalize()}."),
+        Answer("Does the graph help?", helped, f"{counted.capitalize()}." if counted else "It was not compared."),
     )  # fmt: skip
     return Summary(answers)
