@@ -172,7 +172,6 @@ def audit_page(audit: Audit) -> str:
 
 def _summary(audit: Mapping[str, Any]) -> Summary:
     """Return the answers at the top of the page of an audit."""
-    kinds = Counter(SEVERITY_TITLES[_kind(finding, audit)] for finding in audit["findings"])
     codes = ", ".join(dict.fromkeys(finding["code"].replace("_", " ") for finding in audit["findings"]))
     shortcuts = [probe for probe in audit["probes"] if probe["shortcut"]]
     shown = [probe for probe in shortcuts if probe["low"] is not None and probe["low"] > CHANCE]
@@ -181,19 +180,19 @@ def _summary(audit: Mapping[str, Any]) -> Summary:
     alert = Alert(audit_verdict(audit), f"Audited split: {audit['split'].rstrip('.')}.", (), audit_tone(audit))
     answers = [
         Answer("What was read?", counted(audit["records"], "record"), _read(audit)),
-        Answer("What was found?", ", ".join(f"{kind}: {count}" for kind, count in kinds.items()) or "Nothing",
+        Answer("What was found?", counted(len(audit["findings"]), "finding") if audit["findings"] else "Nothing",
                f"{codes.capitalize()}." if codes else ""),
     ]  # fmt: skip
     if shortcuts:
         answers.append(
-            Answer("Does anything predict the label that should not?", "Not shown", f"{len(shortcuts)} items were tried.")
+            Answer("Does anything predict the label that should not?", "Nothing shown", f"{len(shortcuts)} items were tried.")
             if best is None
             else Answer("Does anything predict the label that should not?", str(best["name"]),
                         f"AUROC {interval(_score_of(best))} by itself; 0.5 is chance.", "bad")
         )  # fmt: skip
     if "Expected interval" in size:
-        answers.append(Answer("How exact could a score be?", size["Expected interval"].split(" around")[0].capitalize(),
-                              f"{size['Expected interval'].capitalize()}."))  # fmt: skip
+        half_width, _, around = size["Expected interval"].partition(" around ")
+        answers.append(Answer("How exact could a score be?", half_width.capitalize(), f"Around {around}."))
     return Summary(tuple(answers), alert)
 
 
@@ -202,7 +201,7 @@ def _read(audit: Mapping[str, Any]) -> str:
     if not audit["files"]:
         return "The cohort has no pages."
     parts = [_images(audit["files"], audit["different"])]
-    if len(audit["classes"]) > 1:
+    if len(audit["classes"]) > 1 and audit["different"] < audit["files"]:
         parts += [f"{name}: {_images(**counts)}" for name, counts in audit["classes"].items()]
     return f"{'; '.join(parts)}."
 

@@ -67,6 +67,8 @@ def separation(content: ReportContent, on: str = "") -> Answer:
     """Answer how well the primary model separates the classes of the records that ``on`` describes."""
     score, primary = content.metrics.test["auroc"], content.title_of(content.models.primary)
     title = WORDINGS[content.provenance].score.replace("AUROC", content.test.discrimination)
+    if on:
+        title = title.replace("the test records", "this cohort")
     detail = f"{primary} on {on or f'{len(content.test)} test records'}. 0.5 is chance, 1 is perfect."
     if content.ceiling is not None:
         detail += f" The best possible is {number(content.ceiling.bayes_auroc)}."

@@ -69,7 +69,7 @@ def test_the_files_agree(compared):
 def test_the_page_is_one_file_that_names_models_and_verdict(compared):
     result, out = compared
     page = (out / "compare.html").read_text()
-    assert page.count("<section") == page.count("</section>") == 8
+    assert page.count("<section") == page.count("</section>") == 9
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert page.count("<script") == 1 and report_script() in page
     assert "cardiograph compare values.csv" in page
