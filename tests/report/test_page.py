@@ -68,7 +68,7 @@ def test_an_audit_has_the_same_frame_and_counts_what_differs():
         "pages", 32, 32, 4, {"ill": {"files": 16, "different": 2}, "well": {"files": 16, "different": 2}}, "none", ()
     )
     page = audit_page(audit)
-    assert "4 images, each 8 times; ill: 2 images, each 8 times" in page
+    assert "4 images, each 8 times on average; ill: 2 images, each 8 times on average" in page
     assert 'class="panel"' in page and "data-fold-all" in page
 
 

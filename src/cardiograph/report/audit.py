@@ -183,13 +183,12 @@ def _summary(audit: Mapping[str, Any]) -> Summary:
         Answer("What was found?", counted(len(audit["findings"]), "finding") if audit["findings"] else "Nothing",
                f"{codes.capitalize()}." if codes else ""),
     ]  # fmt: skip
-    if shortcuts:
-        answers.append(
-            Answer("Does anything predict the label that should not?", "Nothing shown", f"{len(shortcuts)} items were tried.")
-            if best is None
-            else Answer("Does anything predict the label that should not?", str(best["name"]),
-                        f"AUROC {interval(_score_of(best))} by itself; 0.5 is chance.", "bad")
-        )  # fmt: skip
+    shortcut = "Does anything predict the label that should not?"
+    if best is not None:
+        detail = f"AUROC {interval(_score_of(best))} by itself; 0.5 is chance."
+        answers.append(Answer(shortcut, str(best["name"]), detail, "bad"))
+    elif shortcuts:
+        answers.append(Answer(shortcut, "Nothing shown", f"{counted(len(shortcuts), 'item')} tried."))
     if "Expected interval" in size:
         half_width, _, around = size["Expected interval"].partition(" around ")
         answers.append(Answer("How exact could a score be?", half_width.capitalize(), f"Around {around}."))
@@ -207,9 +206,9 @@ def _read(audit: Mapping[str, Any]) -> str:
 
 
 def _images(files: int, different: int, **_: object) -> str:
-    """Format the number of different images, such as ``4 images, each 8 times``."""
+    """Count images by what differs, such as ``4 images, each 8 times on average``."""
     if files == different:
         return f"{counted(files, 'image')}, all different"
-    if different and files % different == 0:
-        return f"{counted(different, 'image')}, {'each ' if different > 1 else ''}{files // different} times"
-    return f"{counted(different, 'image')} in {files} files"
+    if different == 1:
+        return f"1 image, {files} times"
+    return f"{counted(different, 'image')}, each {files / different:.3g} times on average"
