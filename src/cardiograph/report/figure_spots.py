@@ -108,8 +108,7 @@ def _line_values(axes: Axes, *, unmarked: bool) -> Iterator[_Value]:
         has_markers = line.get_marker() not in ("None", None, "", " ")
         is_value = line.get_gid() != REFERENCE and line.get_transform() is axes.transData
         if is_value and (labelled or has_markers or unmarked):
-            x, y = (np.asarray(axis.convert_units(values), np.float64)
-                    for axis, values in ((axes.xaxis, line.get_xdata()), (axes.yaxis, line.get_ydata())))  # fmt: skip
+            x, y = (np.asarray(values, np.float64) for values in line.get_data())
             for a, b in zip(x.tolist(), y.tolist(), strict=True):
                 yield _Value(a, b, _in_words(axes, _series(axes, label), a, b), None if has_markers else number)
 
@@ -129,8 +128,8 @@ def _bar_values(axes: Axes) -> Iterator[_Value]:
         named = str(container.get_label())
         label = str(container.patches[0].get_label()) if named.startswith("_") else named  # hist names its first bar
         for bar in container.patches:
-            ends = (bar.get_x(), bar.get_x() + bar.get_width())
-            yield _bar(axes, label, ends, bar.get_height(), top=bar.get_y() + bar.get_height())
+            sides = (bar.get_x(), bar.get_x() + bar.get_width())
+            yield _bar(axes, label, sides, bar.get_height(), top=bar.get_y() + bar.get_height())
 
 
 def _bar(axes: Axes, label: str, ends: tuple[float, float], value: float, *, top: float) -> _Value:
