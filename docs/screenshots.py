@@ -56,8 +56,10 @@ def report_pictures(browser: Browser, run: Path, out: Path) -> None:
     page.goto((run / "report.html").resolve().as_uri())
     height = page.evaluate("document.querySelector('#headline').getBoundingClientRect().bottom + scrollY + 12")
     page.screenshot(path=out / "report.png", clip={"x": 0, "y": 0, "width": 992, "height": height}, full_page=True)
-    page.locator("#graph").screenshot(path=out / "report-graph.png")
-    page.locator("#discrimination").screenshot(path=out / "report-curves.png")
+    for section, name in (("graph", "report-graph.png"), ("discrimination", "report-curves.png")):
+        page.evaluate(f"document.querySelector('#{section} > details').open = true")
+        page.wait_for_timeout(500)
+        page.locator(f"#{section}").screenshot(path=out / name)
 
 
 def score(page: Page, url: str, record: pd.Series) -> None:

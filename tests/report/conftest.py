@@ -24,6 +24,8 @@ from cardiograph.report.content import (
     Reproduction,
     SplitRow,
 )
+from cardiograph.report.figures import draw_figures
+from cardiograph.report.render import render_report
 from cardiograph.schema import DEFAULT_VARIABLES
 
 TITLES = {"gcn": "GCN", "gat": "GAT", "mlp": "MLP", "logistic": "logistic regression"}
@@ -170,6 +172,18 @@ def made_content(records: int = 690, *, resamples: int = 1000, seed: int = 0) ->
 @pytest.fixture(scope="session")
 def content() -> ReportContent:
     return made_content(320, resamples=100)
+
+
+@pytest.fixture(scope="session")
+def pictures(content):
+    """Every figure of the run."""
+    return draw_figures(content)
+
+
+@pytest.fixture(scope="session")
+def report(content, pictures):
+    """The report of the run."""
+    return render_report(content, pictures)
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import base64
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import asdict, replace
@@ -14,6 +13,7 @@ from cardiograph.evaluate.curves import part_curves, spearman
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.evaluate.results import Inflation, Score
 from cardiograph.evaluate.summary import summarise
+from cardiograph.inline_scripts import report_script
 from cardiograph.report.content import CeilingContent
 from cardiograph.report.figure_style import Picture
 from cardiograph.report.figures_cohort import patient_graph
@@ -44,13 +44,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.text.append(data)
-
-
-@pytest.fixture(scope="module")
-def report(content):
-    return render_report(content)
 
 
 @pytest.fixture
@@ -58,7 +53,7 @@ def words_only(monkeypatch):
     """Figures are slow; tests of the text do without."""
 
     def blank(content):
-        names = ("headline", "forest", *(("learning",) if content.curves else ()))
+        names = ("forest", *(("learning",) if content.curves else ()))
         return dict.fromkeys(names, Picture("<svg/>", "", ""))
 
     monkeypatch.setattr("cardiograph.report.render.draw_figures", blank)
@@ -66,23 +61,28 @@ def words_only(monkeypatch):
 
 def drawings(html):
     """Every SVG of a report."""
-    found = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", html)
-    return [base64.b64decode(text).decode() for text in found]
+    return re.findall(r"<svg .*?</svg>", html, re.DOTALL)
 
 
-def test_report_is_one_small_file_without_network_or_script(report):
+def scripts(html):
+    """Text of every script of a report."""
+    return re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+
+
+def test_report_is_one_small_file_without_network_or_unknown_script(report):
     page = Page(report)
     assert not page.open
-    assert "script" not in page.tags
-    assert all(address.startswith(("data:image/", "#")) for address in page.addresses)
+    assert scripts(report) == [report_script()]
+    assert all(address.startswith(("data:image/", "data:text/csv;", "#")) for address in page.addresses)
+    assert len(page.ids) == len(set(page.ids))
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
     assert not re.search(r"https?://(?!www\.w3\.org|purl\.org|creativecommons)", report)
     assert len(report) < 3_000_000
 
 
 def test_figures_have_the_same_bytes_each_time(report, content):
-    for again in (roc(content), patient_graph(content, content.graph)):
-        assert again.svg in drawings(report)
+    for name, again in (("roc", roc(content)), ("graph", patient_graph(content, content.graph))):
+        assert again.inline(f"figure-{name}") in drawings(report)
 
 
 def test_report_says_what_the_run_found(report, content):
@@ -107,18 +107,18 @@ def test_report_says_what_the_run_found(report, content):
 
 
 def test_all_figures_are_svg_that_parses(report):
-    assert len(drawings(report)) == 12
+    assert len(drawings(report)) == 11
     for drawing in drawings(report):
         ET.fromstring(drawing)  # noqa: S314
-    assert 'alt=""' not in report
+    assert 'aria-label=""' not in report
 
 
 def test_hostile_names_are_text_everywhere(changed):
     content = changed(outcome=HOSTILE, title=HOSTILE, notes=(HOSTILE,), issues=(Issue(*[HOSTILE] * 6),))
     html = render_report(content)
-    assert "script" not in Page(html).tags
+    assert scripts(html) == [report_script()]
     assert "alert('x')" in Page(html).words.replace("&#39;", "'")
-    assert len(drawings(html)) == 12
+    assert len(drawings(html)) == 11
     for drawing in drawings(html):
         assert "script" not in {element.tag for element in ET.fromstring(drawing).iter()}  # noqa: S314
         assert "mathdefault" not in drawing
@@ -291,11 +291,11 @@ def test_cautions_stand_above_everything_else(changed):
 
 
 @pytest.mark.usefixtures("words_only")
-def test_the_inflation_meter_is_next_to_the_headline_and_in_numbers(changed, content):
+def test_the_inflation_meter_is_in_the_context_of_the_score_and_in_numbers(changed, content):
     measured = changed(metrics=content.metrics.model_copy(update={"inflation": METER}))
     words = Page(render_report(measured)).words
-    headline, _, rest = words.partition("AUPRC")
-    assert "+0.059 By row it would score 0.861." in headline
+    context, _, rest = words.partition("Cohort The split")
+    assert "How much would a naive split add? +0.059 By row it would score 0.861." in context
     assert "whole groups, as in this run 0.802" in rest
     assert "+0.059 (−0.021 to +0.139)" in rest
     assert "Inflation meter: By row it would score 0.861." in render_model_card(measured)
@@ -336,7 +336,7 @@ def test_hostile_text_of_an_audit_is_text_in_report_and_model_card(changed):
     finding = {**AUDIT["findings"][0], "text": HOSTILE, "action": HOSTILE, "rows": [HOSTILE], "column": HOSTILE + "\n|"}
     probe = {**AUDIT["probes"][0], "name": HOSTILE + "\n| 1 | 2 |", "how": HOSTILE}
     hostile = changed(audit={**AUDIT, "findings": [finding], "probes": [probe], "split": HOSTILE}, cautions=(HOSTILE,))
-    assert "script" not in Page(render_report(hostile)).tags
+    assert scripts(render_report(hostile)) == [report_script()]
     card = render_model_card(hostile)
     assert "<script" not in card
     rows = [line for line in card.splitlines() if "alert" in line and line.startswith("|")]

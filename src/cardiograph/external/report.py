@@ -1,4 +1,4 @@
-"""The report of an evaluation on a second cohort: one HTML file that needs no network and no script."""
+"""The report of an evaluation on a second cohort: one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cardiograph.registry import TITLES
 from cardiograph.report import figures_calibration, figures_scores
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import Picture
+from cardiograph.report.panel import Answer, Summary, alert
 from cardiograph.report.score_tables import (
     SUBGROUP_TITLES,
     benefit_rows,
@@ -23,6 +24,8 @@ from cardiograph.report.score_tables import (
     distribution_rows,
     subgroup_rows,
 )
+from cardiograph.report.summary import decision, predicted, probabilities, separation
+from cardiograph.report.tables import number
 from cardiograph.report.template import fill
 from cardiograph.wording import WORDINGS, class_names
 
@@ -40,6 +43,7 @@ def render_evaluation(found: Mapping[str, Any], part: PartPredictions) -> str:
         "title": TITLES[found["model"]],
         "figures": _figures(content),
         "rows": _rows(found),
+        "summary": _summary(found, content),
         "names": class_names(found["outcome"]),
         "wording": WORDINGS[found["provenance"]],
         "confidence": f"{found['bootstrap']['confidence'] * 100:g}",
@@ -88,9 +92,33 @@ def _metrics(found: Mapping[str, Any]) -> RunMetrics:
     )
 
 
+def _summary(found: Mapping[str, Any], content: ReportContent) -> Summary:
+    """Return the answers at the top of the report."""
+    counts, novelty, internal = found["counts"], found["novelty"], found["internal"]["scores"]["auroc"]
+    names = class_names(found["outcome"])
+    negative = counts["records"] - counts["positive"]
+    whom = f"{counts['positive']} {names[1]}, {negative} {names[0]}; {counts['groups']} groups."
+    if found["met"]["records"]:
+        whom += f" {found['met']['records']} of them are not new to the run."
+    if novelty["judged"]:
+        whom += f" {novelty['novel']} of {novelty['judged']} checked are unlike the training records."
+    answers = (
+        predicted(content),
+        Answer("On whom?", f"{counts['records']} records of {found['cohort']}", whom),
+        separation(content, f"{counts['records']} records of another cohort"),
+        probabilities(content),
+        decision(content),
+        Answer("And on the run's own test records?", f"AUROC {number(internal['value'])}", found["comparison"]),
+    )
+    purpose = (
+        "The model of the run, exactly as it is served. Nothing was fitted or chosen on this cohort: scaling, graph, "
+        "calibration and threshold are those of the run."
+    )
+    return Summary(answers, alert(WORDINGS[found["provenance"]], found["cautions"]), purpose)
+
+
 def _figures(content: ReportContent) -> dict[str, Picture]:
     pictures = {
-        "headline": figures_scores.headline(content),
         "roc": figures_scores.roc(content),
         "precision_recall": figures_scores.precision_recall(content),
         "calibration": figures_calibration.calibration(content),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -17,12 +15,6 @@ SCRIPT, STYLE, MARKUP = "patient-map.js", "patient-map.css", "patient-map.html"
 def asset(name: str) -> str:
     """Return the text of a file of ``static``."""
     return (resources.files("cardiograph.patient_map") / "static" / name).read_text(encoding="utf-8")
-
-
-def script_source() -> str:
-    """Return the source expression by which a Content-Security-Policy allows the embedded script."""
-    digest = hashlib.sha256(asset(SCRIPT).encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def embedded(content: Mapping[str, Any]) -> str:

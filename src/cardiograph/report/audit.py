@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from cardiograph.audit.findings import Audit
+from cardiograph.report.panel import Alert, Answer, Summary
+from cardiograph.report.tables import interval
 from cardiograph.report.template import fill
 from cardiograph.wording import ACCEPTED, SEVERITY_TITLES, UNSEEN
 
 TableRow = dict[str, Any]
+
+CHANCE = 0.5
+"""AUROC of chance."""
 
 
 def audit_rows(audit: Mapping[str, Any]) -> TableRow:
@@ -85,8 +90,7 @@ def probe_rows(audit: Mapping[str, Any]) -> TableRow:
     def row(probe: Mapping[str, Any]) -> TableRow:
         low, high = (probe["auroc"] if probe[end] is None else probe[end] for end in ("low", "high"))
         shows = probe["low"] is not None and probe["low"] > 0.5
-        score = {"value": probe["auroc"], "low": probe["low"], "high": probe["high"]}
-        return {**probe, "score": score, "shows": shows, "left": position(low),
+        return {**probe, "score": _score_of(probe), "shows": shows, "left": position(low),
                 "width": position(high) - position(low), "dot": position(probe["auroc"])}  # fmt: skip
 
     titles = {True: "Should not predict the label", False: "Clinical values, which may predict it"}
@@ -97,6 +101,10 @@ def probe_rows(audit: Mapping[str, Any]) -> TableRow:
     found = [block for block in blocks if block["rows"]]
     clinical = not all(probe["shortcut"] for probe in probes)
     return {"start": f"{start:.1f}", "half": position(0.5), "blocks": found, "clinical": clinical}
+
+
+def _score_of(probe: Mapping[str, Any]) -> dict[str, float | None]:
+    return {"value": probe["auroc"], "low": probe["low"], "high": probe["high"]}
 
 
 def size_rows(size: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -159,4 +167,48 @@ def _kind(finding: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 def audit_page(audit: Audit) -> str:
     """Render an audit as HTML with all its rows; all text is escaped."""
     content = audit.as_dict()
-    return fill("audit.html", {**content, **audit_rows(content)}, package="cardiograph.report")
+    return fill("audit.html", {**content, **audit_rows(content), "summary": _summary(content)})
+
+
+def _summary(audit: Mapping[str, Any]) -> Summary:
+    """Return the answers at the top of the page of an audit."""
+    codes = ", ".join(dict.fromkeys(finding["code"].replace("_", " ") for finding in audit["findings"]))
+    shortcuts = [probe for probe in audit["probes"] if probe["shortcut"]]
+    shown = [probe for probe in shortcuts if probe["low"] is not None and probe["low"] > CHANCE]
+    best = max(shown, key=lambda probe: probe["auroc"], default=None)
+    size = dict(size_rows(audit["size"]))
+    alert = Alert(audit_verdict(audit), f"Audited split: {audit['split'].rstrip('.')}.", (), audit_tone(audit))
+    answers = [
+        Answer("What was read?", counted(audit["records"], "record"), _read(audit)),
+        Answer("What was found?", counted(len(audit["findings"]), "finding") if audit["findings"] else "Nothing",
+               f"{codes.capitalize()}." if codes else ""),
+    ]  # fmt: skip
+    shortcut = "Does anything predict the label that should not?"
+    if best is not None:
+        detail = f"AUROC {interval(_score_of(best))} by itself; 0.5 is chance."
+        answers.append(Answer(shortcut, str(best["name"]), detail, "bad"))
+    elif shortcuts:
+        answers.append(Answer(shortcut, "Nothing shown", f"{counted(len(shortcuts), 'item')} tried."))
+    if "Expected interval" in size:
+        half_width, _, around = size["Expected interval"].partition(" around ")
+        answers.append(Answer("How exact could a score be?", half_width.capitalize(), f"Around {around}."))
+    return Summary(tuple(answers), alert)
+
+
+def _read(audit: Mapping[str, Any]) -> str:
+    """State how many images differ, class by class if there are classes."""
+    if not audit["files"]:
+        return "The cohort has no pages."
+    parts = [_images(audit["files"], audit["different"])]
+    if len(audit["classes"]) > 1 and audit["different"] < audit["files"]:
+        parts += [f"{name}: {_images(**counts)}" for name, counts in audit["classes"].items()]
+    return f"{'; '.join(parts)}."
+
+
+def _images(files: int, different: int, **_: object) -> str:
+    """Count images by what differs, such as ``4 images, each 8 times on average``."""
+    if files == different:
+        return f"{counted(files, 'image')}, all different"
+    if different == 1:
+        return f"1 image, {files} times"
+    return f"{counted(different, 'image')}, each {files / different:.3g} times on average"

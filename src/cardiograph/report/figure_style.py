@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.spreadsheet import csv_of
 from cardiograph.registry import MODELS
+from cardiograph.report.figure_inline import inline_svg
+from cardiograph.report.figure_spots import Spot, reach_every_value, spots_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +29,11 @@ NEGATIVE, POSITIVE, UNLABELLED = "#0072b2", "#d55e00", "#9aa3af"
 
 CLASS_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#000000")
 """Colours of several classes, from the same source; they repeat from the ninth on."""
+
+ON_COLOUR = "#fefefe"
+"""Text on a strong colour: it stays white on a dark page, where plain white becomes the colour of the page."""
+STRONG = 0.6
+"""Opacity of a cell from which its text is :data:`ON_COLOUR`."""
 
 SPARE_LINES = (("#5b6676", (0, (5, 1))), ("#7a4a21", (0, (1, 1))))
 """Colour and dash of models that are not in the registry."""
@@ -64,6 +76,42 @@ STYLE: Any = {
 
 
 @dataclass(frozen=True)
+class Values:
+    """The numbers behind a figure, which a reader can download.
+
+    Args:
+        columns: Name of each column.
+        rows: Cells of each row; None where a number is undefined.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Values:
+        """Return the values with plain numbers; NaN becomes None."""
+        return cls(tuple(columns), tuple(tuple(_plain(cell) for cell in row) for row in rows))
+
+    @property
+    def csv(self) -> str:
+        """The values as CSV with a header."""
+        return csv_of(self.columns, self.rows)
+
+    @property
+    def address(self) -> str:
+        """The CSV as a data URI, from which a browser saves it without a request."""
+        return "data:text/csv;base64," + base64.b64encode(self.csv.encode("utf-8", "replace")).decode()
+
+
+def _plain(cell: object) -> object:
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    if isinstance(cell, float):
+        return round(cell, 6) if math.isfinite(cell) else None
+    return cell
+
+
+@dataclass(frozen=True)
 class Picture:
     """A figure ready for a report.
 
@@ -72,6 +120,8 @@ class Picture:
         alt: Alternative text for readers who cannot see the figure.
         caption: Explanation of the figure, with the number of records.
         wide: Whether the figure takes the full width.
+        values: The numbers that the figure shows; None for a figure of which there are none to download.
+        spots: Values that are shown on hover.
         figure: The matplotlib figure, for export to other formats; None if only the SVG is available.
     """
 
@@ -79,16 +129,23 @@ class Picture:
     alt: str
     caption: str
     wide: bool = False
+    values: Values | None = None
+    spots: tuple[Spot, ...] = ()
     figure: Figure | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def source(self) -> str:
-        """The SVG as a data URI."""
-        return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
+    def inline(self, name: str) -> str:
+        """Return the drawing as an ``svg`` element of an HTML page in which ``name`` is unique."""
+        return inline_svg(self.svg, name, self.alt, self.spots)
 
 
 def picture(
-    size: tuple[float, float], paint: Callable[[Figure], None], alt: str, caption: str, *, wide: bool = False
+    size: tuple[float, float],
+    paint: Callable[[Figure], None],
+    alt: str,
+    caption: str,
+    *,
+    values: Values | None = None,
+    wide: bool = False,
 ) -> Picture:
     """Draw a figure and return it with its texts.
 
@@ -97,13 +154,14 @@ def picture(
         paint: Function that draws into the empty figure.
         alt: See :class:`Picture`.
         caption: See :class:`Picture`.
+        values: See :class:`Picture`.
         wide: See :class:`Picture`.
     """
     with _styled():
         figure = _painted(size, paint)
         svg = _saved(figure, "svg").decode()
         figure.set_layout_engine("none")  # the layout is final; repeating it costs as much as drawing
-        return Picture(svg, alt, caption, wide, figure)
+        return Picture(svg, alt, caption, wide, values, spots_of(figure), figure)
 
 
 def as_pdf(figure: Figure) -> bytes:
@@ -136,6 +194,7 @@ def _painted(size: tuple[float, float], paint: Callable[[Figure], None]) -> Figu
 
     figure = Figure(figsize=size)
     paint(figure)
+    reach_every_value(figure)
     return figure
 
 
@@ -174,6 +233,37 @@ def shown(text: str, length: int = 34) -> str:
 def unit_square(axes: Axes, x: str, y: str) -> None:
     """Set both axes to 0..1 at equal scale, with the labels ``x`` and ``y``."""
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y, aspect="equal")
+
+
+def cells(
+    axes: Axes,
+    opacity: NDArray[np.float64],
+    texts: Sequence[Sequence[str]],
+    *,
+    colours: NDArray[np.str_] | str,
+    size: float,
+) -> None:
+    """Draw a matrix of coloured cells with text; the page shows through, so that it suits a dark one, too.
+
+    Args:
+        axes: Axes to draw in.
+        opacity: [rows, columns] opacity of each cell, 0..1; NaN leaves a cell without colour.
+        texts: Text of each cell.
+        colours: Colour of all cells, or [rows, columns] colours as matplotlib reads them.
+        size: Size of the text in points.
+    """
+    from matplotlib.colors import to_rgb
+
+    shades = np.zeros((*opacity.shape, 4))
+    for row, column in np.ndindex(*opacity.shape):
+        colour = colours if isinstance(colours, str) else colours[row, column]
+        shades[row, column] = *to_rgb(str(colour)), np.nan_to_num(opacity[row, column])
+        ink = ON_COLOUR if shades[row, column, 3] > STRONG else INK
+        axes.text(column, row, texts[row][column], ha="center", va="center", size=size, color=ink)
+    axes.imshow(shades, interpolation="nearest")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
 
 
 def legend(figure: Figure, *axes: Axes, columns: int = 1) -> None:

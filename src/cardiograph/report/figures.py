@@ -8,16 +8,13 @@ from cardiograph.report import figures_calibration, figures_classes, figures_coh
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import Picture, as_pdf
 
-NOT_A_FILE = ("headline",)
-"""Drawings that have no meaning outside the report."""
-
 
 def draw_figures(content: ReportContent) -> dict[str, Picture]:
     """Draw every figure that the content allows, by name.
 
     ROC, precision-recall and decision curves need both classes among the test records.
     """
-    pictures = {"headline": figures_scores.headline(content), "forest": figures_scores.forest(content)}
+    pictures = {"forest": figures_scores.forest(content)}
     if content.classes:
         if len(content.test):
             pictures["roc"] = figures_classes.class_roc(content)
@@ -53,6 +50,6 @@ def figure_files(pictures: Mapping[str, Picture]) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     for name, picture in pictures.items():
-        if name not in NOT_A_FILE and picture.figure is not None:
+        if picture.figure is not None:
             files |= {f"{name}.svg": picture.svg.encode(), f"{name}.pdf": as_pdf(picture.figure)}
     return files

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.evaluate.calibration import ReliabilityCurve
 from cardiograph.evaluate.curves import SPAN, SmoothCurve
 from cardiograph.evaluate.results import DecisionCurve
 from cardiograph.report.content import ReportContent
+from cardiograph.report.figure_spots import REFERENCE
 from cardiograph.report.figure_style import (
     INK,
     NEGATIVE,
     POSITIVE,
     SOFT,
     Picture,
+    Values,
     legend,
     model_line,
     picture,
@@ -41,7 +44,9 @@ def calibration(content: ReportContent) -> Picture:
 
     def paint(figure: Figure) -> None:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(4.2, 1))
-        top.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (2, 2)), label="perfect calibration")
+        top.plot(
+            [0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (2, 2)), label="perfect calibration", gid=REFERENCE
+        )
         if smooth is not None:
             _smooth(top, smooth, colour=colour)
         errors = np.vstack([curve.observed - curve.low, curve.high - curve.observed]).clip(0)
@@ -62,7 +67,18 @@ def calibration(content: ReportContent) -> Picture:
         f"{line}Dots: {len(curve.count)} bins of about {int(np.median(curve.count))} records each, of "
         f"{part_in_words(content.test)}, with 95 % Wilson intervals, which treat records as independent. On the dotted "
         "line, predicted probabilities equal observed frequencies.",
+        values=bin_values({content.title_of(primary): curve}),
     )
+
+
+def bin_values(curves: Mapping[str, ReliabilityCurve]) -> Values:
+    """Return the bins of each calibration curve, by its name."""
+    rows = (
+        (name, *row)
+        for name, curve in curves.items()
+        for row in zip(curve.predicted, curve.observed, curve.low, curve.high, curve.count, strict=True)
+    )
+    return Values.of(("curve", "predicted", "observed", "low", "high", "records"), rows)
 
 
 def _smooth(axes: Axes, curve: SmoothCurve, *, colour: str) -> None:
@@ -83,7 +99,7 @@ def _calibration_scores(axes: Axes, content: ReportContent) -> None:
         va="top",
         size=8,
         linespacing=1.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2},
+        zorder=1,  # below the data, which may reach into this corner
     )
 
 
@@ -105,12 +121,13 @@ def probabilities_by_outcome(content: ReportContent) -> Picture:
     threshold = content.models.thresholds[primary]
     names = content.names
     values = [test.probabilities[primary][test.labels == label] for label in (0, 1)]
+    bins = np.linspace(0, 1, 26)
+    shares = [np.histogram(each, bins)[0] / max(1, len(each)) for each in values]
 
     def paint(figure: Figure) -> None:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(4.2, 1))
-        bins = np.linspace(0, 1, 26)
         for label, colour in ((0, NEGATIVE), (1, POSITIVE)):
-            share = np.histogram(values[label], bins)[0] / max(1, len(values[label]))
+            share = shares[label]
             top.stairs(share, bins, fill=True, color=colour, alpha=0.3)
             name = f"{shown(names[label])} (n = {len(values[label])})"
             top.stairs(share, bins, color=colour, linewidth=1.4, label=name)
@@ -132,6 +149,14 @@ def probabilities_by_outcome(content: ReportContent) -> Picture:
         "Distribution of the probability in each class of the test records",
         f"Probabilities of {content.title_of(primary)} on {part_in_words(test)}; each class adds up to 1. Below: median, "
         "quartiles (box), and 5th to 95th percentile (line).",
+        values=Values.of(
+            ("class", "from", "to", "share of the class"),
+            (
+                (name, low, high, value)
+                for name, share in zip(names, shares, strict=True)
+                for low, high, value in zip(bins[:-1], bins[1:], share, strict=True)
+            ),
+        ),
     )
 
 
@@ -159,18 +184,25 @@ def decision_curve(content: ReportContent, benefit: DecisionCurve) -> Picture:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(0, color=INK, linewidth=1.1, label="treat none")
-        axes.plot(at, treat_all, color=SOFT, linewidth=1.3, linestyle=(0, (3, 2)), label="treat all")
-        for name in others[:1]:
-            axes.plot(at, _numbers(benefit.models[name].value), label=shown(content.title_of(name)), linewidth=1.4,
-                      **model_line(name, order))  # fmt: skip
         model, line = benefit.models[primary], model_line(primary, order)
+        top = max(prevalence, float(np.nanmax(_numbers(model.high), initial=0)), 0.02)
+        bottom = -0.25 * top
+        curves = (
+            (treat_all, {"color": SOFT, "linewidth": 1.3, "linestyle": (0, (3, 2)), "label": "treat all"}),
+            *(
+                (_numbers(benefit.models[name].value),
+                 {"linewidth": 1.4, "label": shown(content.title_of(name)), **model_line(name, order)})
+                for name in others[:1]
+            ),
+            (_numbers(model.value), {"linewidth": 2.4, "label": f"{shown(content.title_of(primary))} (kept)", **line}),
+        )  # fmt: skip
         axes.fill_between(at, _numbers(model.low), _numbers(model.high), color=line["color"], alpha=0.13, linewidth=0)
-        axes.plot(at, _numbers(model.value), label=f"{shown(content.title_of(primary))} (kept)", linewidth=2.4, **line)
+        for values, style in curves:
+            _benefit_line(axes, at[at <= last], values[at <= last], style, bottom=bottom)
         threshold = content.models.thresholds[primary]
         if threshold <= last:
             axes.axvline(threshold, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), label=f"threshold {threshold:.3f}")
-        top = max(prevalence, float(np.nanmax(_numbers(model.high), initial=0)), 0.02)
-        axes.set(xlim=(0, last), ylim=(-0.25 * top, 1.08 * top))
+        axes.set(xlim=(0, last), ylim=(bottom, 1.08 * top))
         axes.set(xlabel="threshold probability", ylabel="net benefit")
         axes.set_title("Net benefit of acting on the model")
         legend(figure, axes, columns=2)
@@ -181,8 +213,35 @@ def decision_curve(content: ReportContent, benefit: DecisionCurve) -> Picture:
         paint,
         "Decision curve of the kept model, compared with treating all patients and treating none",
         f"Net benefit on {part_in_words(content.test)}; band: pointwise {confidence:g} % bootstrap interval over groups. A "
-        "model is useful at thresholds where its curve lies above both treating all patients and treating none.",
+        "model is useful at thresholds where its curve lies above both treating all patients and treating none. A triangle "
+        "marks a curve that continues below the axis; the CSV file has every threshold up to "
+        f"{at[-1]:g}.",
+        values=_benefit_values(content, benefit, [primary, *others[:1]]),
     )
+
+
+def _benefit_line(axes: Axes, at: Floats, values: Floats, style: Mapping[str, Any], *, bottom: float) -> None:
+    """Draw a curve of net benefit down to the end of the axis, where a triangle marks that it continues."""
+    below = np.flatnonzero(values < bottom)
+    first = int(below[0]) if len(below) else len(values)
+    axes.plot(at[:first], values[:first], **style)
+    if 0 < first < len(values):
+        share = (values[first - 1] - bottom) / (values[first - 1] - values[first])
+        leaves = at[first - 1] + share * (at[first] - at[first - 1])
+        axes.plot([at[first - 1], leaves], [values[first - 1], bottom], **{**style, "label": None})
+        axes.plot(leaves, bottom, "v", color=style["color"], markersize=6, clip_on=False)
+
+
+def _benefit_values(content: ReportContent, benefit: DecisionCurve, names: Sequence[str]) -> Values:
+    models = [benefit.models[name] for name in names]
+    columns = [
+        column
+        for name in map(content.title_of, names)
+        for column in (f"{name}, net benefit", f"{name}, low", f"{name}, high")
+    ]
+    numbers = [_numbers(found) for model in models for found in (model.value, model.low, model.high)]
+    rows = zip(benefit.thresholds, *numbers, _numbers(benefit.treat_all), strict=True)
+    return Values.of(("threshold", *columns, "treat all"), rows)
 
 
 def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:

@@ -13,16 +13,18 @@ from cardiograph.evaluate.class_metrics import class_confusion
 from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import (
     FAINT,
-    INK,
     SOFT,
     Picture,
+    Values,
+    cells,
     class_colours,
     legend,
     picture,
     shown,
     unit_square,
 )
-from cardiograph.report.figures_scores import interval_in_short, part_in_words
+from cardiograph.report.figures_calibration import bin_values
+from cardiograph.report.figures_scores import CELL_COLOUR, confusion_values, interval_in_short, part_in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,14 +43,18 @@ def class_roc(content: ReportContent) -> Picture:
     """Draw the ROC curve of the primary model for each class against the rest."""
     from sklearn.metrics import roc_curve
 
+    curves = [
+        (name, colour, *roc_curve(labels, probabilities)[:2])
+        for name, colour, labels, probabilities in against_rest(content)
+        if 0 < labels.sum() < len(labels)
+    ]
+
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, zorder=1)
-        for name, colour, labels, probabilities in reversed([*against_rest(content)]):
-            if 0 < labels.sum() < len(labels):
-                false, true, _ = roc_curve(labels, probabilities, drop_intermediate=False)
-                label = f"{shown(name, 26)}  {interval_in_short(content.metrics.by_class[name]['auroc'])}"
-                axes.plot(false, true, color=colour, linewidth=1.8, label=label)
+        for name, colour, false, true in reversed(curves):
+            label = f"{shown(name, 26)}  {interval_in_short(content.metrics.by_class[name]['auroc'])}"
+            axes.plot(false, true, color=colour, linewidth=1.8, label=label)
         unit_square(axes, "1 - specificity", "sensitivity")
         axes.set_title("ROC curve of each class against the rest")
         legend(figure, axes)
@@ -59,6 +65,10 @@ def class_roc(content: ReportContent) -> Picture:
         f"ROC curves of {content.title_of(content.models.primary)}, each class against the rest",
         f"{content.title_of(content.models.primary)} on {part_in_words(content.test)}. Legend: AUROC of the class against "
         "all others, with interval. Diagonal: chance level.",
+        values=Values.of(
+            ("class", "1 - specificity", "sensitivity"),
+            ((name, *point) for name, _, *pair in curves for point in zip(*pair, strict=True)),
+        ),
     )
 
 
@@ -94,6 +104,9 @@ def class_calibration(content: ReportContent) -> Picture:
         f"Calibration of {content.title_of(content.models.primary)}, each class against the rest",
         f"Bins of about {min(sizes, default=0)} records each, of {part_in_words(content.test)}, with 95 % Wilson intervals, "
         "which treat records as independent. On the dotted line, predicted probabilities equal observed frequencies.",
+        values=bin_values(
+            {name: each.reliability for name, each in zip(content.classes, content.test_curves, strict=True)}
+        ),
         wide=True,
     )
 
@@ -107,17 +120,12 @@ def class_confusion_matrix(content: ReportContent) -> Picture:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
-        for row, column in np.ndindex(*counts.shape):
-            ink = "white" if shares[row, column] > 0.6 else INK
-            text = f"{counts[row, column]}\n{shares[row, column] * 100:.0f} %"
-            axes.text(column, row, text, ha="center", va="center", size=9, color=ink)
+        texts = [[f"{count}\n{share * 100:.0f} %" for count, share in zip(*row, strict=True)]
+                 for row in zip(counts, shares, strict=True)]  # fmt: skip
+        cells(axes, shares, texts, colours=CELL_COLOUR, size=9)
         axes.set_xticks(range(len(names)), names)
         axes.set_yticks(range(len(names)), names)
         axes.set(xlabel="most likely class", ylabel="truth")
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
         axes.set_title("Most likely class and truth")
 
     hits = int(np.trace(counts))
@@ -126,4 +134,5 @@ def class_confusion_matrix(content: ReportContent) -> Picture:
         paint,
         f"Confusion matrix: the most likely class is the true one for {hits} of {counts.sum()} records",
         f"{content.title_of(content.models.primary)} on {part_in_words(content.test)}. Percentages are shares of a row.",
+        values=confusion_values(content.classes, counts),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.report.content import ClinicalContent, GraphContent, LearningCurve, ReportContent
-from cardiograph.report.figure_style import INK, SOFT, UNLABELLED, Picture, class_colours, picture, shown
+from cardiograph.report.figure_style import INK, SOFT, UNLABELLED, Picture, Values, cells, class_colours, picture, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 MAX_BARS = 12
 """Maximum number of distinct whole numbers that are drawn as bars; more are drawn as a histogram."""
+RISING, FALLING = "#b35806", "#542788"
+"""Colours of positive and negative correlations, the ends of ColorBrewer's PuOr."""
 TRAINING_COLOUR, VALIDATION_COLOUR = "#5b6676", "#b03060"
 
 
 def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
     """Draw the distribution of each clinical variable in each class."""
-    count, colours = clinical.values.shape[1], class_colours(len(content.names))
+    count = clinical.values.shape[1]
+    looks = [*zip(map(shown, content.names), class_colours(len(content.names)), strict=True)]
     columns = min(3, count)
     rows = -(-count // columns)
 
@@ -33,14 +36,14 @@ def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
             axes = figure.add_subplot(rows, columns, place + 1)
             values = clinical.values[:, place]
             if variable.whole and len(np.unique(values[np.isfinite(values)])) <= MAX_BARS:
-                _bars(axes, values, clinical.labels, colours)
+                _bars(axes, values, clinical.labels, looks)
             else:
-                _histogram(axes, values, clinical.labels, colours, log=variable.transform == "log")
+                _histogram(axes, values, clinical.labels, looks, log=variable.transform == "log")
             axes.set_title(shown(variable.title, 30))
             axes.set_xlabel(shown(variable.unit or "class", 30))
             if place % columns == 0:
                 axes.set_ylabel("share of the class")
-        handles = [_patch(colour, shown(name)) for name, colour in zip(content.names, colours, strict=True)]
+        handles = [_patch(colour, name) for name, colour in looks]
         figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=9)
 
     labelled = int((clinical.labels >= 0).sum())
@@ -50,8 +53,22 @@ def distributions(content: ReportContent, clinical: ClinicalContent) -> Picture:
         "Distribution of each clinical variable by class",
         f"{labelled} labelled records of all parts; each class adds up to 1. Short vertical lines mark medians; missing "
         "values are excluded.",
+        values=_quantiles(content, clinical),
         wide=columns > 1,
     )
+
+
+def _quantiles(content: ReportContent, clinical: ClinicalContent) -> Values:
+    """Return deciles of each variable in each class."""
+    levels = np.linspace(0, 1, 11)
+    rows = []
+    for place, variable in enumerate(clinical.variables):
+        for label, name in enumerate(content.names):
+            chosen = clinical.values[clinical.labels == label, place]
+            chosen = chosen[np.isfinite(chosen)]
+            found = np.quantile(chosen, levels) if len(chosen) else np.full(len(levels), np.nan)
+            rows.append((variable.title, variable.unit, name, len(chosen), *found))
+    return Values.of(("variable", "unit", "class", "records", *(f"quantile {level:.1f}" for level in levels)), rows)
 
 
 def correlation(content: ReportContent, clinical: ClinicalContent) -> Picture:
@@ -62,27 +79,31 @@ def correlation(content: ReportContent, clinical: ClinicalContent) -> Picture:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        hidden = np.triu(np.ones_like(matrix, dtype=bool), k=0)
-        image = axes.imshow(np.ma.masked_array(matrix, hidden), cmap="PuOr_r", vmin=-1, vmax=1)
-        for row, column in np.argwhere(np.tri(len(names), k=-1)).tolist():
-            value = matrix[row, column]
-            text = f"{value:.2f}" if np.isfinite(value) else "-"
-            axes.text(column, row, text, ha="center", va="center", size=8, color="white" if abs(value) > 0.65 else INK)
+        below = np.tri(len(names), k=-1, dtype=bool)
+        texts = [[_coefficient(value) if seen else "" for value, seen in zip(*row, strict=True)]
+                 for row in zip(matrix, below, strict=True)]  # fmt: skip
+        colours = np.where(matrix < 0, FALLING, RISING)
+        cells(axes, np.where(below, np.abs(matrix), np.nan), texts, colours=colours, size=8)
         axes.set_xticks(range(len(names) - 1), names[:-1], rotation=35, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(1, len(names)), names[1:])
         axes.set(xlim=(-0.5, len(names) - 1.5), ylim=(len(names) - 0.5, 0.5))
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-        figure.colorbar(image, ax=axes, shrink=0.7, aspect=16, ticks=[-1, -0.5, 0, 0.5, 1]).outline.set_visible(False)
         axes.set_title("Rank correlations")
 
     return picture(
         (size + 0.9, size),
         paint,
         "Rank correlation of the clinical variables and the outcome",
-        f"Spearman rank correlation over the records of all parts that have both values (at least {smallest} per pair).",
+        f"Spearman rank correlation over the records of all parts that have both values (at least {smallest} per pair). "
+        "Orange: both rise together; purple: one falls as the other rises.",
+        values=Values.of(
+            ("first", "second", "rank correlation"),
+            ((titles[a], titles[b], matrix[a, b]) for a in range(len(titles)) for b in range(a)),
+        ),
     )
+
+
+def _coefficient(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "-"
 
 
 def learning_curves(content: ReportContent) -> Picture:
@@ -111,8 +132,22 @@ def learning_curves(content: ReportContent) -> Picture:
         "Loss and accuracy by epoch, training and validation",
         f"Kept: {kept}. This is the epoch with the lowest validation loss ({len(content.validation)} records), so "
         "validation scores are optimistic.",
+        values=_epochs(content, curves),
         wide=len(curves) > 1,
     )
+
+
+def _epochs(content: ReportContent, curves: Mapping[str, LearningCurve]) -> Values:
+    """Return loss and accuracy of each model and epoch; None where the accuracy was not recorded."""
+    rows = []
+    for name, curve in curves.items():
+        blank = np.full(len(curve.val_loss), np.nan)
+        recorded = len(curve.val_accuracy) > 0
+        accuracies = (curve.train_accuracy, curve.val_accuracy) if recorded else (blank, blank)
+        each = zip(curve.train_loss, curve.val_loss, *accuracies, strict=True)
+        rows += [(content.models.titles[name], epoch, *found) for epoch, found in enumerate(each, 1)]
+    columns = ("model", "epoch", "training loss", "validation loss", "training accuracy", "validation accuracy")
+    return Values.of(columns, rows)
 
 
 def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
@@ -157,20 +192,20 @@ def patient_graph(content: ReportContent, graph: GraphContent) -> Picture:
     )
 
 
-def _bars(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64], colours: Sequence[str]) -> None:
+def _bars(axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64], looks: Sequence[tuple[str, str]]) -> None:
     levels = np.unique(values[np.isfinite(values)])
-    width = 0.8 / len(colours)
-    for label, colour in enumerate(colours):
+    width = 0.8 / len(looks)
+    for label, (name, colour) in enumerate(looks):
         chosen = values[(labels == label) & np.isfinite(values)]
         share = [(chosen == level).sum() / max(1, len(chosen)) for level in levels]
-        places = np.arange(len(levels)) + (label - (len(colours) - 1) / 2) * width
-        axes.bar(places, share, 0.95 * width, color=colour, alpha=0.85)
+        places = np.arange(len(levels)) + (label - (len(looks) - 1) / 2) * width
+        axes.bar(places, share, 0.95 * width, color=colour, alpha=0.85, label=name)
     axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
     axes.grid(visible=False, axis="x")
 
 
 def _histogram(
-    axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64], colours: Sequence[str], *, log: bool
+    axes: Axes, values: NDArray[np.float64], labels: NDArray[np.int64], looks: Sequence[tuple[str, str]], *, log: bool
 ) -> None:
     present = values[np.isfinite(values) & (labels >= 0)]
     if not len(present):
@@ -179,12 +214,12 @@ def _histogram(
     low, high = float(present.min()), float(present.max())
     high = high if high > low else low + 1
     bins = np.geomspace(low, high, 25) if log and low > 0 else np.linspace(low, high, 25)
-    for label, colour in enumerate(colours):
+    for label, (name, colour) in enumerate(looks):
         chosen = values[(labels == label) & np.isfinite(values)]
         if len(chosen):
             share = np.histogram(chosen, bins)[0] / len(chosen)
             axes.stairs(share, bins, fill=True, color=colour, alpha=0.28)
-            axes.stairs(share, bins, color=colour, linewidth=1.3)
+            axes.stairs(share, bins, color=colour, linewidth=1.3, label=name)
             axes.axvline(float(np.median(chosen)), 0, 0.1, color=colour, linewidth=2.2)
     if log and low > 0:
         axes.set_xscale("log")

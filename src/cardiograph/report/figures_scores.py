@@ -1,11 +1,13 @@
-"""Figures of the scores: headline, ROC, precision-recall, confusion matrix, comparison of models."""
+"""Figures of the scores: ROC, precision-recall, confusion matrix, comparison of models."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.evaluate.metrics import confusion
 from cardiograph.evaluate.predictions import PartPredictions
@@ -16,6 +18,8 @@ from cardiograph.report.figure_style import (
     INK,
     SOFT,
     Picture,
+    Values,
+    cells,
     legend,
     model_line,
     picture,
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE_INCHES = (4.7, 5.2)
+CELL_COLOUR = "#08519c"
+"""Colour of a cell of a confusion matrix that holds all records of its row."""
 
 
 def part_in_words(part: PartPredictions) -> str:
@@ -42,6 +48,7 @@ def roc(content: ReportContent) -> Picture:
     from sklearn.metrics import roc_curve
 
     test, names, band = content.test, content.model_order, content.test_curves[0].roc_band
+    curves = {name: roc_curve(test.labels, test.probabilities[name])[:2] for name in names}
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -50,8 +57,7 @@ def roc(content: ReportContent) -> Picture:
             colour = model_line(names[0], tuple(names))["color"]
             axes.fill_between(band.at, band.low, band.high, color=colour, alpha=0.13, linewidth=0)
         for name in reversed(names):
-            false, true, _ = roc_curve(test.labels, test.probabilities[name], drop_intermediate=False)
-            _model_curve(axes, content, name, (false, true), key="auroc")
+            _model_curve(axes, content, name, curves[name], key="auroc")
         unit_square(axes, "1 - specificity", "sensitivity")
         axes.set_title("ROC curve")
         legend(figure, axes)
@@ -62,7 +68,14 @@ def roc(content: ReportContent) -> Picture:
         "ROC curves of all models on the test records",
         f"ROC on {part_in_words(test)}. Bold: {content.title_of(names[0])}, the kept model; the shaded band is its "
         "pointwise bootstrap interval over groups. Legend: AUROC with interval. Diagonal: chance level.",
+        values=_curve_values(content, ("1 - specificity", "sensitivity"), curves),
     )
+
+
+def _curve_values(content: ReportContent, axes: tuple[str, str], curves: Mapping[str, tuple[Any, Any]]) -> Values:
+    """Return the points of the curve of each model."""
+    rows = ((content.title_of(name), *point) for name, pair in curves.items() for point in zip(*pair, strict=True))
+    return Values.of(("model", *axes), rows)
 
 
 def precision_recall(content: ReportContent) -> Picture:
@@ -71,6 +84,10 @@ def precision_recall(content: ReportContent) -> Picture:
 
     test, names = content.test, content.model_order
     prevalence = test.positives / len(test)
+    curves = {}
+    for name in names:
+        precision, recall, _ = precision_recall_curve(test.labels, test.probabilities[name], drop_intermediate=True)
+        curves[name] = recall[::-1], precision[::-1]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -84,8 +101,7 @@ def precision_recall(content: ReportContent) -> Picture:
             fontsize=8,
         )
         for name in reversed(names):
-            precision, recall, _ = precision_recall_curve(test.labels, test.probabilities[name])
-            _model_curve(axes, content, name, (recall[::-1], precision[::-1]), key="auprc", drawstyle="steps-pre")
+            _model_curve(axes, content, name, curves[name], key="auprc", drawstyle="steps-pre")
         unit_square(axes, "sensitivity (recall)", "positive predictive value (precision)")
         axes.set_title("Precision-recall curve")
         legend(figure, axes)
@@ -95,6 +111,7 @@ def precision_recall(content: ReportContent) -> Picture:
         paint,
         "Precision-recall curves of all models on the test records",
         f"Precision and recall on {part_in_words(test)}. Legend: average precision with interval. Dotted: chance level.",
+        values=_curve_values(content, ("recall", "precision"), curves),
     )
 
 
@@ -108,18 +125,13 @@ def confusion_matrix(content: ReportContent) -> Picture:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
-        for row, column in np.ndindex(2, 2):
-            ink = "white" if shares[row, column] > 0.6 else INK
-            axes.text(column, row - 0.06, str(counts[row, column]), ha="center", va="bottom", size=20, color=ink)
-            axes.text(column, row + 0.08, f"{shares[row, column] * 100:.1f} % of row", ha="center", va="top", color=ink)
+        texts = [[f"{count}\n{share * 100:.1f} % of row" for count, share in zip(*row, strict=True)]
+                 for row in zip(counts, shares, strict=True)]  # fmt: skip
+        cells(axes, shares, texts, colours=CELL_COLOUR, size=11)
         axes.set_xticks([0, 1], [f"called\n{name}" for name in names])
         axes.set_yticks([0, 1], names, rotation=90, va="center", ha="center")
         axes.tick_params(axis="y", pad=16)
         axes.set(ylabel="truth")
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
         axes.set_title(f"Decisions at threshold {threshold:.3f}")
 
     return picture(
@@ -128,7 +140,14 @@ def confusion_matrix(content: ReportContent) -> Picture:
         f"Confusion matrix: {counts[0, 0]} true negative, {counts[0, 1]} false positive, {counts[1, 0]} false negative, "
         f"{counts[1, 1]} true positive",
         f"{content.title_of(primary)} on {part_in_words(test)}. The threshold was chosen on validation records.",
+        values=confusion_values(content.names, counts),
     )
+
+
+def confusion_values(names: Sequence[str], counts: NDArray[np.int64]) -> Values:
+    """Return the number of records of each true and called class."""
+    rows = ((names[truth], names[called], counts[truth, called]) for truth, called in np.ndindex(*counts.shape))
+    return Values.of(("truth", "called", "records"), rows)
 
 
 def forest(content: ReportContent) -> Picture:
@@ -156,6 +175,10 @@ def forest(content: ReportContent) -> Picture:
         f"{metric} of each model with its interval",
         f"{metric} on {part_in_words(content.test)} with {confidence:g} % intervals from the same resamples for all models. "
         "Intervals that overlap can hide a clear paired difference: for the graph, read the verdict.",
+        values=Values.of(
+            ("model", metric, "low", "high"),
+            ((content.title_of(name), value, auroc.low, auroc.high) for name, value, auroc in rows),
+        ),
         wide=True,
     )
 
@@ -182,30 +205,6 @@ def _forest_row(axes: Axes, at: tuple[float, int], auroc: Score, *, colour: str)
         size=8.5,
         weight="bold" if bold else "normal",
     )
-
-
-def headline(content: ReportContent) -> Picture:
-    """Draw the headline AUROC on a scale from chance level to 1."""
-    auroc = content.metrics.test["auroc"]
-    value, low, high = auroc.value, auroc.low, auroc.high
-    colour = model_line(content.models.primary, tuple(content.model_order))["color"]
-    start = 0.5 if min(x for x in (value, low, 1.0) if x is not None) >= 0.5 else 0.0
-
-    def paint(figure: Figure) -> None:
-        axes = figure.subplots()
-        axes.plot([start, 1], [0, 0], color=FAINT, linewidth=7, solid_capstyle="round")
-        if low is not None and high is not None:
-            axes.plot([low, high], [0, 0], color=colour, linewidth=7, solid_capstyle="butt", alpha=0.45)
-        if value is not None:
-            axes.plot(value, 0, "o", color=colour, markersize=11, markeredgecolor="white", markeredgewidth=1.5)
-        axes.set(xlim=(start - 0.02, 1.02), ylim=(-0.5, 0.5), yticks=[])
-        ticks = {0.5: "0.5 chance", 0.75: "0.75", 1: "1"} if start else {0: "0", 0.5: "0.5 chance", 1: "1"}
-        axes.set_xticks(list(ticks), list(ticks.values()))
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0, labelsize=9, pad=1)
-
-    return picture((4.6, 0.62), paint, f"The {content.test.discrimination} and its interval on a scale up to 1", "")
 
 
 def _model_curve(

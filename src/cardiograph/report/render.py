@@ -15,6 +15,7 @@ from cardiograph.report.content import ReportContent
 from cardiograph.report.figure_style import Picture
 from cardiograph.report.figures import draw_figures
 from cardiograph.report.score_tables import score_context
+from cardiograph.report.summary import run_summary
 from cardiograph.report.template import fill
 from cardiograph.report.tripod import checklist
 from cardiograph.wording import WORDINGS
@@ -24,9 +25,7 @@ MAX_ISSUE_ROWS = 2000
 
 
 def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None = None) -> str:
-    """Render the report as one HTML file: inline style, figures as data URIs, no external address.
-
-    Its only script shows the map of the patient graph.
+    """Render the report as one HTML file with its style, scripts, figures and CSV files; nothing is requested.
 
     Args:
         content: Content of the report; all text is escaped.
@@ -38,6 +37,7 @@ def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None
     sheet = content.contact_sheet
     context = _context(content) | {
         "figures": draw_figures(content) if pictures is None else pictures,
+        "summary": run_summary(content),
         "sections": checklist(content),
         "contact_sheet": "data:image/png;base64," + base64.b64encode(sheet).decode() if sheet else "",
         "issues_shown": MAX_ISSUE_ROWS,

@@ -8,7 +8,9 @@ from typing import Any
 
 from cardiograph.report.audit import audit_rows
 from cardiograph.report.figure_style import Picture
+from cardiograph.report.panel import Answer, Summary, alert, scale_of
 from cardiograph.report.survival_figures import calibration_at_horizons, model_scores, risk_groups
+from cardiograph.report.tables import number
 from cardiograph.report.template import fill
 from cardiograph.survival.curves import Floats
 from cardiograph.survival.evaluation import TITLES, SurvivalMetrics
@@ -65,9 +67,8 @@ def render_survival(content: SurvivalContent, pictures: Mapping[str, Picture]) -
         "figures": pictures,
         "wording": WORDINGS[facts["provenance"]],
         "audit": audit_rows(content.audit),
-        "headline": metrics.test["uno_c"],
+        "summary": _summary(content),
         "primary": TITLES[metrics.primary],
-        "verdict_title": VERDICTS[metrics.helps],
         "parts": [(PARTS[part], counts) for part, counts in metrics.counts.items()],
         "score_titles": [score_title(name, metrics.unit) for name in metrics.test],
         "model_rows": list(_model_rows(metrics)),
@@ -75,6 +76,42 @@ def render_survival(content: SurvivalContent, pictures: Mapping[str, Picture]) -
         "calibration_rows": list(_calibration_rows(metrics)),
     }
     return fill("survival.html", context)
+
+
+def _summary(content: SurvivalContent) -> Summary:
+    """Return the answers at the top of the report."""
+    metrics, facts, test = content.metrics, content.facts, content.metrics.counts["test"]
+    horizons = ", ".join(f"{horizon:g}" for horizon in metrics.horizons)
+    primary = TITLES[metrics.primary]
+    ratios = metrics.observed_to_expected[metrics.primary]
+    each = "; ".join(f"{number(ratio, 2)} by {horizon} {metrics.unit}" for horizon, ratio in ratios.items())
+    uno = metrics.test["uno_c"]
+    ordered = "0.5 is chance, 1 orders all patients by their time to the event."
+    answers = (
+        Answer(
+            "What is predicted?",
+            str(facts["outcome"]),
+            f"{primary} gives each record (one ECG or one row of clinical values) the probability of the event by "
+            f"{horizons} {metrics.unit}, and a curve.",
+        ),
+        Answer(
+            "On whom?",
+            f"{test.records} test records",
+            f"{test.events} events; {test.groups} groups. Trained on {metrics.counts['train'].records} records with "
+            f"{metrics.counts['train'].events} events.",
+        ),
+        Answer("Uno's C on the test records", number(uno.value), f"{primary}. {ordered}", "number",
+               scale_of(uno, metrics.confidence)),
+        Answer(
+            "Are the probabilities right?",
+            f"Observed over expected: {number(list(ratios.values())[-1], 2)}",
+            f"{each}. 1 is right on average; above 1, the model predicts too few events.",
+        ),
+        Answer("Could the score be chance?", "A control answers", metrics.control),
+        Answer("Does the graph model beat Cox regression?", VERDICTS[metrics.helps], metrics.verdict,
+               {"yes": "good", "no": "bad"}.get(metrics.helps, "")),
+    )  # fmt: skip
+    return Summary(answers, alert(WORDINGS[facts["provenance"]], facts["cautions"], content.audit["findings"]))
 
 
 def score_title(name: str, unit: str) -> str:

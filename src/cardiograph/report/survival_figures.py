@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cardiograph.containers.survival import SurvivalPrediction
-from cardiograph.report.figure_style import FAINT, INK, SOFT, Picture, draw, picture
+from cardiograph.report.figure_style import FAINT, INK, SOFT, Picture, Values, draw, picture
 from cardiograph.survival.curves import Floats, all_once, cumulative_incidence, numbers_at_risk, resample
 from cardiograph.survival.evaluation import TITLES, SurvivalMetrics
 from cardiograph.survival.outcome import EVENT, SurvivalOutcome
@@ -36,17 +36,21 @@ def risk_groups(outcome: SurvivalOutcome, risk: Floats, *, unit: str, last: floa
     times, ticks = np.linspace(0, last, 200), np.linspace(0, last, TICKS)
     competing = bool((outcome.event > EVENT).any())
     rng = np.random.default_rng(0)
+    curves = {}
+    for name, rows in zip(GROUPS, thirds, strict=True):
+        part = outcome.at(rows)
+        weights = np.concatenate([all_once(part), resample(part, resamples=RESAMPLES, rng=rng)])
+        free = 1 - cumulative_incidence(part, weights).at(times)
+        ends = np.quantile(free[1:], [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+        curves[name] = (free[0], *ends, numbers_at_risk(part, ticks))
 
     def paint(figure: Figure) -> None:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(5, 1))
-        for place, ((name, colour), rows) in enumerate(zip(GROUPS.items(), thirds, strict=True)):
-            part = outcome.at(rows)
-            weights = np.concatenate([all_once(part), resample(part, resamples=RESAMPLES, rng=rng)])
-            free = 1 - cumulative_incidence(part, weights).at(times)
-            above.plot(times, free[0], color=colour, label=name)
-            ends = np.quantile(free[1:], [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-            above.fill_between(times, *ends, color=colour, alpha=0.15, linewidth=0)
-            for tick, count in zip(ticks, numbers_at_risk(part, ticks), strict=True):
+        for place, (name, colour) in enumerate(GROUPS.items()):
+            free, low, high, counts = curves[name]
+            above.plot(times, free, color=colour, label=name)
+            above.fill_between(times, low, high, color=colour, alpha=0.15, linewidth=0)
+            for tick, count in zip(ticks, counts, strict=True):
                 below.text(tick, 2 - place, str(count), color=colour, ha="center", va="center", fontsize=8)
         above.set(ylabel="share free of the event", ylim=(0, 1.02))
         above.legend(loc="lower left")
@@ -61,7 +65,11 @@ def risk_groups(outcome: SurvivalOutcome, risk: Floats, *, unit: str, last: floa
         f"Test records in thirds of the risk predicted by {last:g} {unit} ({estimate}); {sizes} records. Bands are "
         f"{confidence:.0%} intervals; below, the records still followed."
     )
-    return picture((7.6, 4.6), paint, "Share free of the event over time in three risk groups", caption, wide=True)
+    return picture((7.6, 4.6), paint, "Share free of the event over time in three risk groups", caption, wide=True,
+                   values=Values.of(
+                       ("group", unit, "share free of the event", "low", "high"),
+                       ((name, *row) for name, found in curves.items() for row in zip(times, *found[:3], strict=True)),
+                   ))  # fmt: skip
 
 
 def calibration_at_horizons(metrics: SurvivalMetrics) -> Picture:
@@ -86,7 +94,13 @@ def calibration_at_horizons(metrics: SurvivalMetrics) -> Picture:
         f"Fifths of predicted risk of {TITLES[metrics.primary]} against the observed risk (Aalen-Johansen) with "
         f"{0.95:.0%} intervals. On the line, predictions agree with what happened."
     )
-    return picture(size, paint, "Observed against predicted risk at each horizon", caption, wide=True)
+    rows = (
+        (horizon, each.predicted, each.observed.value, each.observed.low, each.observed.high)
+        for horizon, groups in metrics.calibration.items()
+        for each in groups
+    )
+    values = Values.of((f"by, {metrics.unit}", "predicted risk", "observed risk", "low", "high"), rows)
+    return picture(size, paint, "Observed against predicted risk at each horizon", caption, values=values, wide=True)
 
 
 def model_scores(metrics: SurvivalMetrics) -> Picture:
@@ -105,7 +119,10 @@ def model_scores(metrics: SurvivalMetrics) -> Picture:
         axes.grid(axis="y", visible=False)
 
     caption = f"Uno's C for events before {metrics.horizons[-1]:g} {metrics.unit} with intervals; 0.5 is chance."
-    return picture((7.6, 0.6 + 0.34 * len(names)), paint, "Uno's C of every model", caption, wide=True)
+    scores = ((TITLES[name], metrics.scores[name]["uno_c"]) for name in names)
+    values = Values.of(("model", "Uno's C", "low", "high"), ((name, f.value, f.low, f.high) for name, f in scores))
+    size = (7.6, 0.6 + 0.34 * len(names))
+    return picture(size, paint, "Uno's C of every model", caption, values=values, wide=True)
 
 
 def patient_curve(prediction: SurvivalPrediction) -> str:

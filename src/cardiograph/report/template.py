@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from cardiograph.inline_scripts import report_script
 from cardiograph.report import tables
+from cardiograph.report.figure_inline import DARK_COLOURS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -18,10 +20,10 @@ def fill(name: str, context: Mapping[str, Any], *, package: str = "cardiograph.r
 
     Args:
         name: File in the ``templates`` folder of ``package``; it may include templates of ``cardiograph.report``.
-        context: Name -> value.
+        context: Name -> value; ``contents`` is added, the list in which each section of a page enters its title.
         package: Package of the template.
     """
-    text = _environment(package).get_template(name).render(context)
+    text = _environment(package).get_template(name).render({**context, "contents": []})
     return text.encode("utf-8", "replace").decode()  # a file name may hold bytes that are not valid UTF-8
 
 
@@ -45,6 +47,7 @@ def _environment(package: str) -> Environment:
         "markdown": _markdown,
         "label_name": lambda row, content: tables.label_name(content, row),
     }
+    environment.globals |= {"report_script": report_script, "dark_colours": DARK_COLOURS}
     return environment
 
 

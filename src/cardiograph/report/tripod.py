@@ -344,7 +344,7 @@ def _results(content: ReportContent) -> dict[str, Entry]:
         ),
         "23a": Entry(
             f"Every score with its interval{by_subgroup}.",
-            "Headline to Models side by side, metrics.json",
+            "Summary to Models side by side, metrics.json",
             complete=bool(groups),
         ),
         "24": Entry("The model was not updated.", "Basis of each number", complete=True),

@@ -15,8 +15,8 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.evaluate.bootstrap import Interval, bootstrap_scores, group_weights
 from cardiograph.evaluate.metrics import weighted_scores
-from cardiograph.registry import TITLES, WITHOUT_GRAPH
-from cardiograph.report.template import fill
+from cardiograph.registry import WITHOUT_GRAPH
+from cardiograph.report.labels import render_labels
 from cardiograph.run.pipeline import RunResult
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def summarise_labels(out: Path, config: RunConfig, runs: Mapping[str, RunResult]
             "threshold": facts.read_json("bundle/bundle.json")["threshold"],
             "scores": _scores(table, models, config),
             "shuffled_auroc": files.read_json(shuffled_file(out, name))["auroc"],
+            "graph_helps": None if test.graph_verdict is None else test.graph_verdict.helps,
             "graph_verdict": None if test.graph_verdict is None else test.graph_verdict.sentence,
         }
     summary = {
@@ -68,9 +69,7 @@ def summarise_labels(out: Path, config: RunConfig, runs: Mapping[str, RunResult]
         "without_graph": [model for model in models if model in WITHOUT_GRAPH],
     }
     RunDirectory(out).write_table(PREDICTIONS, _joined(tables, primary))
-    titles = {model: TITLES[model] for model in models}
-    context = {"summary": summary, "titles": titles, "confidence": config.evaluation.confidence}
-    files.write_bytes(out / REPORT, fill("labels.html", context).encode())
+    files.write_bytes(out / REPORT, render_labels(summary, config.evaluation.confidence).encode())
     files.write_json(out / LABELS_FILE, summary)
     return LabelsResult(out, summary, dict(runs))
 

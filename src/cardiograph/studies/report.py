@@ -1,6 +1,6 @@
 """What the reports of comparisons and ladders share: their text, and JSON, CSV tables, figures and one HTML report.
 
-The HTML needs no network access and no scripts.
+The HTML needs no network access.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.artifacts.spreadsheet import csv_of
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.report.figure_style import Picture
+from cardiograph.report.panel import Alert
 from cardiograph.report.tables import number, signed
 from cardiograph.report.template import fill
 
 Line = Sequence[object]
 ENDS = ("value", "low", "high")
 """Columns of an interval."""
+
+QUICK = Alert(
+    "A quick study.", "It runs a part of the study only, to try it out; do not report its scores.", (), "note"
+)
 
 DIFFERENCES_NOTE = "Of many differences, about one in twenty excludes 0 by chance alone."
 

@@ -22,9 +22,10 @@ def test_the_report_comes_under_a_policy_of_its_own(served, finished_run):
     assert answer.text == (finished_run / "report.html").read_text()
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "sandbox allow-scripts" in policy and "same-origin" not in policy
-    (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert f"script-src 'sha256-{digest}';" in policy, "only the script of the map may run"
+    scripts = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    assert len(scripts) == 2 and f"script-src {allowed};" in policy, "only the scripts of report and map may run"
 
 
 def test_a_bundle_without_its_run_has_no_report(finished_run, predictor, serve):

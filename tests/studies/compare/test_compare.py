@@ -12,6 +12,7 @@ from tests.studies.conftest import page_settings
 
 from cardiograph.cli.app import main
 from cardiograph.errors import CohortError, ConfigError, RunError
+from cardiograph.inline_scripts import report_script
 from cardiograph.studies.compare import compare as study
 from cardiograph.studies.compare.compare import compare
 from cardiograph.studies.compare.options import CompareOptions, CompareRequest, options_of
@@ -68,9 +69,9 @@ def test_the_files_agree(compared):
 def test_the_page_is_one_file_that_names_models_and_verdict(compared):
     result, out = compared
     page = (out / "compare.html").read_text()
-    assert page.count("<section") == page.count("</section>") == 7
+    assert page.count("<section") == page.count("</section>") == 9
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
-    assert "<script" not in page
+    assert page.count("<script") == 1 and report_script() in page
     assert "cardiograph compare values.csv" in page
     assert result.verdict.sentence.split("AUROC")[0] in page
     for row in result.rows:

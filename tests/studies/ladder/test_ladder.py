@@ -14,6 +14,7 @@ from tests.studies.conftest import page_settings
 
 from cardiograph.cli.app import main
 from cardiograph.errors import ConfigError, RunError
+from cardiograph.inline_scripts import report_script
 from cardiograph.studies.ladder import ladder, trials
 from cardiograph.studies.ladder.figure import staircase, staircase_png
 from cardiograph.studies.ladder.ladder import LadderOptions, run_ladder
@@ -108,7 +109,7 @@ def test_the_files_agree(finished_ladder):
     assert page.count("<section") == page.count("</section>") >= 8
     assert "cardiograph ladder values.csv" in page
     assert "https://" not in page
-    assert "<script" not in page
+    assert page.count("<script") == 1 and report_script() in page
     for row in result.ladders[0].rows:
         assert row.title in page
     assert json.loads((out / "run.json").read_text())["status"] == "finished"

@@ -145,6 +145,7 @@
     }
 
     function draw(withLinks) {
+      if (!canvas.clientWidth) return; // in a closed section; it is drawn when the section opens
       const scale = window.devicePixelRatio || 1;
       [width, height] = [canvas.clientWidth, canvas.clientHeight];
       if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {

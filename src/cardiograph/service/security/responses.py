@@ -7,7 +7,8 @@ import asyncio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cardiograph.patient_map.assets import script_source
+from cardiograph.inline_scripts import report_script, script_source
+from cardiograph.patient_map.assets import SCRIPT, asset
 from cardiograph.service.api.problems import ProblemError
 
 PAGE_POLICY = (
@@ -18,11 +19,12 @@ PAGE_POLICY = (
 
 
 REPORT_POLICY = (
-    f"default-src 'none'; script-src {script_source()}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    f"default-src 'none'; script-src {script_source(report_script())} {script_source(asset(SCRIPT))}; "
+    "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; "
     "sandbox allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox"
 )
-"""Content-Security-Policy of a run's report: one file with inline styles and images, whose only script is the map's."""
+"""Content-Security-Policy of a run's report: one file with inline styles, images and two known scripts."""
 
 
 ALWAYS = {

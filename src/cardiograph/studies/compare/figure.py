@@ -10,7 +10,7 @@ import numpy as np
 
 from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.registry import BASELINES
-from cardiograph.report.figure_style import INK, SOFT, Picture, picture, shown
+from cardiograph.report.figure_style import INK, SOFT, Picture, Values, picture, shown
 from cardiograph.report.tables import number
 from cardiograph.studies.compare.options import DEFAULT
 from cardiograph.studies.compare.result import CompareResult, LeaderboardRow, Point, metric_title
@@ -51,7 +51,13 @@ def leaderboard_figure(result: CompareResult) -> Picture:
         f"{facts.records} records in {facts.groups} groups."
     )
     height = 0.9 + 0.27 * len(result.rows) + 0.35 * len(facts.modalities)
-    return picture((8.4, height), _painter(result), f"Leaderboard. {highest}.", caption, wide=True)
+    rows = (
+        (READS[row.modality], row.title, metric_title(metric), found.value, found.low, found.high)
+        for row in result.rows
+        for metric, found in row.scores.items()
+    )
+    values = Values.of(("inputs", "model", "score", "value", "low", "high"), rows)
+    return picture((8.4, height), _painter(result), f"Leaderboard. {highest}.", caption, values=values, wide=True)
 
 
 def _painter(result: CompareResult) -> Callable[[Figure], None]:
@@ -73,8 +79,6 @@ def _painter(result: CompareResult) -> Callable[[Figure], None]:
             line[0].tick_params(axis="y", labelsize=8.5, labelcolor=INK)
             line[1].set_yticks([])
         for axes, metric in zip(panels[-1], LEADERBOARD_PANELS, strict=True):
-            low, high = axes.get_xlim()
-            axes.set_xlim(max(0, low), min(1, high))  # t intervals of few folds may exceed 0..1
             axes.set_xlabel(metric_title(metric))
 
     return paint
@@ -120,14 +124,19 @@ def _curve(result: CompareResult, points: Sequence[Point], what: str, title: str
         _band(left, places, [point.baseline for point in points], BASELINE_LOOK, "best baseline")
         _band(right, places, [point.changes["auroc"] for point in points], DEFAULT_LOOK, "difference")
         right.axhline(0, color=SOFT, lw=1, ls="--")
-        low, high = left.get_ylim()
-        left.set_ylim(max(0, low), min(1, high))
         left.legend(loc="best")
         for axes, label in ((left, "AUROC"), (right, "Default minus best baseline, AUROC")):
             axes.set_xticks(places, [f"{point.share * 100:g} %" for point in points])
             axes.set(xlabel=what, ylabel=label)
 
-    return picture((8.4, 3.1), paint, alt, caption, wide=True)
+    rows = (
+        (point.share, name, found.value, found.low, found.high)
+        for point in points
+        for name, found in (("default", point.default), ("best baseline", point.baseline),
+                            ("difference", point.changes["auroc"]))
+    )  # fmt: skip
+    values = Values.of((f"share of {what}", "AUROC of", "value", "low", "high"), rows)
+    return picture((8.4, 3.1), paint, alt, caption, values=values, wide=True)
 
 
 def _band(axes: Axes, places: np.ndarray, found: Sequence[Interval], look: tuple[str, str], label: str) -> None:

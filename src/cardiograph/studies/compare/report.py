@@ -6,10 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cardiograph.artifacts.run import RunDirectory
+from cardiograph.report.panel import Answer, Summary, difference, scale_of
+from cardiograph.report.summary import VERDICT_TITLES
+from cardiograph.report.tables import number
 from cardiograph.studies.compare.figure import figures
+from cardiograph.studies.compare.options import DEFAULT
 from cardiograph.studies.compare.result import CompareResult, Point, metric_title
 from cardiograph.studies.compare.wording import READS
-from cardiograph.studies.report import ENDS, Line, interval_cells, write_study
+from cardiograph.studies.report import ENDS, QUICK, Line, interval_cells, interval_text, write_study
+
+HELPS_TITLES = {"not the edges": "Not its edges", **VERDICT_TITLES}
+"""Answer of a verdict -> its title."""
 
 TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "leaderboard": ("modality", "model", "title", "metric", *ENDS, "undefined_folds"),
@@ -37,8 +44,36 @@ def write_comparison(directory: RunDirectory, result: CompareResult, about: Mapp
         {**result.as_dict(), "about": dict(about)},
         tables={name: (TABLE_COLUMNS[name], lines) for name, lines in _tables(result).items()},
         figures=figures(result),
-        context={"result": result, "facts": result.facts, "about": about, "reads": READS, "titles": titles},
+        context={
+            "result": result,
+            "facts": result.facts,
+            "about": about,
+            "reads": READS,
+            "titles": titles,
+            "summary": _summary(result),
+        },
     )
+
+
+def _summary(result: CompareResult) -> Summary:
+    """Return the answers at the top of the report."""
+    facts, verdict = result.facts, result.verdict
+    best = result.rows[0]
+    own = next((row for row in result.rows if row.model == DEFAULT and row.modality == verdict.modality), best)
+    auroc = own.scores["auroc"]
+    shown = f"{READS[best.modality].capitalize()}. Highest AUROC: {interval_text(best.scores['auroc'])}."
+    folds = "the split of the table" if facts.own_split else f"{facts.repeats} x {facts.folds} folds"
+    answers = (
+        Answer("What is predicted?", facts.outcome, f"{facts.positive} of {facts.labelled} labelled records are positive."),
+        Answer("On whom?", f"{facts.records} records", f"{facts.groups} groups, scored in {folds}."),
+        Answer("Default model, AUROC", number(auroc.value), f"{own.title}, {READS[own.modality]}.", "number",
+               scale_of(auroc, facts.confidence)),
+        Answer("Which model is best?", best.title, shown),
+        Answer("Does the graph help?", HELPS_TITLES.get(verdict.helps, verdict.helps.capitalize()),
+               f"AUROC of the default less the best model without a graph: {difference(verdict.change)}.",
+               {"yes": "good", "no": "bad"}.get(verdict.helps, "")),
+    )  # fmt: skip
+    return Summary(answers, QUICK if facts.quick else None)
 
 
 def _tables(result: CompareResult) -> dict[str, Iterable[Line]]:

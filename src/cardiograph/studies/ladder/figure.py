@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cardiograph.report.figure_style import INK, SOFT, STYLE, Picture, picture, shown
+from cardiograph.report.figure_style import INK, SOFT, STYLE, Picture, Values, picture, shown
 from cardiograph.report.tables import number
 from cardiograph.studies.ladder.result import LADDER_METRICS, Block, LadderFacts, LadderResult, LadderRow
 from cardiograph.studies.ladder.wording import MIN_SEEDS
@@ -58,7 +58,14 @@ def staircase(result: LadderResult) -> Picture:
         f"n/a: see the tables. {facts.records} records in {facts.groups} groups."
     )
     alt = f"Staircase of scores. {ends}."
-    return picture(_size(result.ladders), _painter(result), alt, caption, wide=True)
+    rows = (
+        (block.title, row.title, LADDER_METRICS[metric], found.value, found.low, found.high)
+        for block in result.ladders
+        for row in block.rows
+        for metric, found in row.scores.items()
+    )
+    values = Values.of(("inputs", "step", "score", "value", "low", "high"), rows)
+    return picture(_size(result.ladders), _painter(result), alt, caption, values=values, wide=True)
 
 
 def staircase_png(result: LadderResult) -> bytes:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cardiograph.artifacts.run import RunDirectory
+from cardiograph.report.panel import Answer, Summary
+from cardiograph.report.tables import number
 from cardiograph.studies.ladder.figure import staircase, staircase_png
 from cardiograph.studies.ladder.result import LADDER_METRICS, LadderResult
-from cardiograph.studies.report import ENDS, Line, interval_cells, write_study
+from cardiograph.studies.report import ENDS, QUICK, Line, interval_cells, interval_text, write_study
 
 LADDER_COLUMNS = ("part", "reads", "step", "title", "metric", *ENDS, "change", "change_low", "change_high", "not_run")
 
@@ -27,9 +29,40 @@ def write_ladder(directory: RunDirectory, result: LadderResult, about: Mapping[s
         {**result.as_dict(), "about": dict(about)},
         tables={"ladder": (LADDER_COLUMNS, ladder_lines(result))},
         figures={"ladder": staircase(result)},
-        context={"result": result, "facts": result.facts, "about": about, "titles": LADDER_METRICS},
+        context={
+            "result": result,
+            "facts": result.facts,
+            "about": about,
+            "titles": LADDER_METRICS,
+            "summary": _summary(result),
+        },
     )
     directory.write_bytes("ladder.png", staircase_png(result))
+
+
+def _summary(result: LadderResult) -> Summary:
+    """Return the answers at the top of the report."""
+    facts = result.facts
+    about = Answer(
+        "What is this?",
+        "Faults on purpose",
+        f"{'Two' if facts.quick else 'All'} faults of published pipelines are injected and removed one after the other. "
+        "None of these models is kept.",
+    )
+    whom = Answer(
+        "On whom?", f"{facts.records} records", f"{facts.groups} groups; {facts.outcome}; {facts.seeds} seeds."
+    )
+    ladders = [
+        Answer(
+            block.title,
+            f"{number(block.rows[0].scores['auroc'].value)} becomes {number(block.rows[-1].scores['auroc'].value)}",
+            f"AUROC with the faults {interval_text(block.rows[0].scores['auroc'])}, without them "
+            f"{interval_text(block.rows[-1].scores['auroc'])}.",
+        )
+        for block in result.ladders
+        if block.rows[0].scores and block.rows[-1].scores
+    ]
+    return Summary((about, whom, *ladders), QUICK if facts.quick else None)
 
 
 def ladder_lines(result: LadderResult) -> Iterator[Line]:
