@@ -10,6 +10,9 @@ from cardiograph.containers.answers import Neighbour, Prediction
 NO_DECISION = "risk only"
 """Decision of a time-to-event model, which has no threshold."""
 
+UNIT_DAYS = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
+"""Days in a unit of time; months and years of mean length."""
+
 
 @dataclass(frozen=True)
 class RiskPoint:

@@ -73,6 +73,11 @@ class LabelsPredictor(PatientPredictor[LabelsPrediction]):
         return self._first.reads
 
     @property
+    def outcome(self) -> str:
+        """The labels as text."""
+        return ", ".join(self.by_label)
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of the labels and of the ``bundle.json`` of each."""
         lines = "\n".join(f"{name} {each.sha256}" for name, each in self.by_label.items())

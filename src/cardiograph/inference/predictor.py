@@ -164,6 +164,11 @@ class Predictor(PatientPredictor[Prediction]):
         return () if scaler is None else tuple(variable.name for variable in scaler.variables)
 
     @property
+    def outcome(self) -> str:
+        """Name of the outcome."""
+        return self.bundle.served.outcome
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of ``bundle.json``, which lists the SHA-256 of every other file."""
         return self.bundle.sha256
