@@ -148,4 +148,4 @@ def test_another_label_is_explained_on_the_page(served, answer):
     address = f"/predictions/{answer['id']}/explanation"
     for name, other in ("AB", "BA"):
         text = served.client.get(f"{address}?label={name}", headers=BROWSER).text
-        assert f"Explanation of {name}" in text and f'{address}?label={other}">{other}</a>' in text
+        assert f"Explanation of {name}" in text and f'{address}?label={other}#why">{other}</a>' in text

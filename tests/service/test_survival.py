@@ -105,7 +105,7 @@ def test_fhir_has_a_prediction_for_each_horizon_with_its_period_and_band(served,
 
 def test_the_page_has_a_sentence_a_curve_and_the_risks(served, answer):
     form = Form(served)
-    assert "How likely is, and by when, <em>death</em>?" in form.page
+    assert "What is the risk of <em>death</em> over time?" in form.page
     assert "Uno’s C" in form.page
     text = form.send(**typed(VALUES)).text
     risks = answer["prediction"]["risks"]

@@ -56,8 +56,9 @@ def risk_plot(answer: Mapping[str, Any]) -> RiskPlot:
     """Draw the curve of a time-to-event prediction, as of ``SurvivalPrediction.as_dict()``."""
     curve, unit = answer["curve"], answer["unit"]
     last = curve[-1]["time"]
-    step = _step(HEADROOM * max(point["high"] for point in curve))
-    top = min(1.0, step * math.ceil(round(HEADROOM * max(point["high"] for point in curve) / step, 9)))
+    highest = HEADROOM * max(point["high"] for point in curve)
+    step = _step(highest)
+    top = min(1.0, step * max(1, math.ceil(round(highest / step, 9))))
     in_years = unit != "years" and last * UNIT_DAYS[unit] >= 2 * YEAR
     scale = YEAR / UNIT_DAYS[unit] if in_years else 1.0
 

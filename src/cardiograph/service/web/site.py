@@ -26,7 +26,7 @@ PREFIX = "/static/"
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-_QUESTIONS = {"survival": "How likely is, and by when,", "multilabel": "How likely are"}
+_QUESTIONS = {"survival": ("What is the risk of", " over time?"), "multilabel": ("How likely are", "?")}
 _RESULTS = {"survival": "the risk over time with its band", "multilabel": "a probability for each label"}
 """Words of the form for kinds of answers."""
 
@@ -88,7 +88,7 @@ class Site:
         self._environment.globals |= {
             "static": self.static.path,
             "outcome": predictor.outcome,
-            "question": _QUESTIONS.get(kind, "How likely is"),
+            "question": _QUESTIONS.get(kind, ("How likely is", "?")),
             "result": _RESULTS.get(kind, "a probability with its uncertainty"),
             "run": settings.run.resolve().name,
             "model_sha256": sha256,
