@@ -55,8 +55,8 @@ class RiskPlot:
 def risk_plot(answer: Mapping[str, Any]) -> RiskPlot:
     """Draw the curve of a time-to-event prediction, as of ``SurvivalPrediction.as_dict()``."""
     curve, unit = answer["curve"], answer["unit"]
-    last = curve[-1]["time"]
-    highest = HEADROOM * max(point["high"] for point in curve)
+    last = float(curve[-1]["time"])
+    highest = HEADROOM * float(max(point["high"] for point in curve))
     step = _step(highest)
     top = min(1.0, step * max(1, math.ceil(round(highest / step, 9))))
     in_years = unit != "years" and last * UNIT_DAYS[unit] >= 2 * YEAR

@@ -10,6 +10,7 @@ from typing import Any
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.label_folders import LABELS_FILE, label_folders
 from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
+from cardiograph.errors import RunError
 from cardiograph.evaluate.results import Score
 from cardiograph.patient_map.content import MAP_FILE
 from cardiograph.schema import Provenance
@@ -157,18 +158,26 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
 
 
 def _limits_of_other_kinds(run: Path, bundle: ModelBundle) -> Limits:
-    """Read the quality of a model of several labels or of the time to an event."""
-    directory, wording, verdict = RunDirectory(run), _wording_of(bundle), ""
-    value: Score | None = None
-    if label_folders(run):
-        summary, score = directory.read_json(LABELS_FILE), f"Macro {wording.score}"
-        value = Score(**summary["macro_auroc"][summary["model"]])
-    else:
-        score = "Uno’s C (0.5 is chance)"
-        if (run / METRICS_FILE).is_file():
-            metrics = SurvivalMetrics.from_dict(directory.read_json(METRICS_FILE))
+    """Read the quality of a model of several labels or of the time to an event.
+
+    Raises:
+        RunError: If the file with the scores is damaged or of another version.
+    """
+    directory, wording = RunDirectory(run), _wording_of(bundle)
+    several = bool(label_folders(run))
+    score, name = (f"Macro {wording.score}", LABELS_FILE) if several else ("Uno’s C (0.5 is chance)", METRICS_FILE)
+    value, verdict = None, ""
+    try:
+        if several:
+            summary = directory.read_json(name)
+            value = Score(**summary["macro_auroc"][summary["model"]])
+        elif (run / name).is_file():
+            metrics = SurvivalMetrics.from_dict(directory.read_json(name))
             own = metrics.scores[metrics.primary]["uno_c"]
             value, verdict = Score(value=own.value, low=own.low, high=own.high), metrics.verdict
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{run / name}: damaged or of another version; make the run again"
+        raise RunError(message) from error
     return Limits(value, score, verdict, wording, (run / "report.html").is_file(), patient_map=False)
 
 
