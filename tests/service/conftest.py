@@ -1,6 +1,7 @@
 import io
 import json
 
+import httpx
 import pytest
 from PIL import Image
 from sqlalchemy import select
@@ -104,6 +105,17 @@ def labels_run(tmp_path_factory):
         patch.setattr(multilabel, "SHUFFLES", 1)
         patch.setattr(pipeline, "measure_optimism", lambda *_: None)
         return multilabel.run_labels(write(folder / "cohort.csv"), folder / "run", load_config(None, SETTINGS)).path
+
+
+def transport_to(served):
+    """A transport of the client that sends its requests to an application of :class:`RunningService`."""
+
+    def handle(request):
+        sent = {"content": request.read(), "headers": request.headers}
+        found = served.client.request(request.method, request.url.path, **sent)
+        return httpx.Response(found.status_code, headers=found.headers, content=found.content)
+
+    return httpx.MockTransport(handle)
 
 
 def picture(width, height, kind="PNG"):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from tests.service.api.test_fhir import checked
-from tests.service.conftest import RunningService
+from tests.service.conftest import RunningService, transport_to
 from tests.service.web.test_routes import BROWSER, Form, typed
 
 from cardiograph.client import ServiceClient
@@ -97,7 +97,7 @@ def test_a_table_has_the_columns_of_each_label(labels_run, alone):
 
 
 def test_the_client_returns_the_predictions_of_the_library(served, predictor):
-    service = ServiceClient("http://localhost", transport=served.client._transport)
+    service = ServiceClient("http://localhost", transport=transport_to(served))
     assert service.predict(Query(clinical=VALUES)) == predictor.predict(None, VALUES)
     facts = service.model()
     assert (facts["kind"], facts["threshold"], set(facts["labels"])) == ("multilabel", None, {"A", "B"})

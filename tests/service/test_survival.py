@@ -7,7 +7,7 @@ from datetime import datetime
 import pandas as pd
 import pytest
 from tests.service.api.test_fhir import checked
-from tests.service.conftest import RunningService
+from tests.service.conftest import RunningService, transport_to
 from tests.service.web.test_routes import BROWSER, Form, typed
 
 from cardiograph.client import ServiceClient
@@ -55,7 +55,7 @@ def test_similar_records_have_their_follow_up(answer, survival_run):
 
 
 def test_the_client_returns_the_prediction_of_the_library(served, predictor):
-    service = ServiceClient("http://localhost", transport=served.client._transport)
+    service = ServiceClient("http://localhost", transport=transport_to(served))
     assert service.predict(Query(clinical=VALUES)) == predictor.predict(None, VALUES)
     facts = service.model()
     assert facts["kind"] == "survival"
