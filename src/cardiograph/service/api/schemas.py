@@ -120,7 +120,8 @@ class RiskPointBody(BaseModel):
 class SurvivalBody(PredictionBody):
     """The answer of a model of the time to an event; `probability` is the risk by the last horizon."""
 
-    neighbours: Annotated[list[FollowedNeighbourBody], FailFast()]
+    # a list of a subclass is no subtype for mypy, which matters only to code that writes to it
+    neighbours: Annotated[list[FollowedNeighbourBody], FailFast()]  # type: ignore[assignment]
     unit: str = Field(description="of all times")
     risks: list[RiskPointBody] = Field(description="by each horizon")
     curve: list[RiskPointBody] = Field(description="from 0 to the last horizon")
