@@ -22,8 +22,10 @@ from pydantic_core import from_json
 
 from cardiograph import __version__
 from cardiograph.containers import Prediction, Query
+from cardiograph.containers.labels import LabelsPrediction, prediction_from_dict
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, ServiceError
-from cardiograph.service.api.schemas import IssueAnswer, PredictionBody
+from cardiograph.service.api.kinds import kind_of_answer
+from cardiograph.service.api.schemas import IssueAnswer
 from cardiograph.service.settings import is_loopback
 
 REQUEST_LINES, REQUEST_BYTES = 16, 4 << 20
@@ -181,7 +183,7 @@ class ServiceClient:
             self._unexpected("the model is not an object")
         return facts
 
-    def predict(self, query: Query) -> Prediction:
+    def predict(self, query: Query) -> Prediction | LabelsPrediction:
         """Score one patient.
 
         Raises:
@@ -200,7 +202,7 @@ class ServiceClient:
         response = self._request("POST", "/v1/predictions", query=query, files=fields)
         return self._prediction(self._json(response.content))
 
-    def predict_many(self, patients: Iterable[Query]) -> Iterator[Prediction]:
+    def predict_many(self, patients: Iterable[Query]) -> Iterator[Prediction | LabelsPrediction]:
         """Score patients, in order.
 
         Raises:
@@ -217,7 +219,7 @@ class ServiceClient:
             message = f"{len({issue.where for issue in issues})} patients or pages cannot be scored."
             raise _input_error(message, issues)
 
-    def predict_each(self, patients: Iterable[Query]) -> Iterator[Prediction | InputError]:
+    def predict_each(self, patients: Iterable[Query]) -> Iterator[Prediction | LabelsPrediction | InputError]:
         """Score patients, in order; yield the error with all issues for a patient who cannot be scored.
 
         Raises:
@@ -343,11 +345,11 @@ class ServiceClient:
         except ValueError as error:
             self._unexpected("it is not JSON", error)
 
-    def _prediction(self, answer: Any) -> Prediction:  # noqa: ANN401 - any JSON
+    def _prediction(self, answer: Any) -> Prediction | LabelsPrediction:  # noqa: ANN401 - any JSON
         try:
             content = answer["prediction"]
-            PredictionBody.model_validate(content, strict=True)
-            return Prediction.from_dict(content)
+            kind_of_answer(content).body.model_validate(content, strict=True)
+            return prediction_from_dict(content)
         except (ValueError, KeyError, TypeError) as error:
             self._unexpected("it contains no prediction", error)
 

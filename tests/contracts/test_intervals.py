@@ -17,9 +17,8 @@ from cardiograph.inference import Predictor
 from cardiograph.inference.answers import answer
 from cardiograph.service.api.fhir import ModelFacts, risk_assessment
 from cardiograph.service.settings import ServiceSettings
-from cardiograph.service.web.drawings import gauge
+from cardiograph.service.web.answer_view import answer_view
 from cardiograph.service.web.site import Site
-from cardiograph.service.web.wording import decision_of
 from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.steps import DEFAULT_STEPS
 
@@ -88,12 +87,11 @@ def in_the_words_of_fhir(served, prediction, capsys):
 
 
 def on_the_page(served, prediction, capsys):
-    content = prediction.as_dict()
+    view = answer_view(prediction.as_dict(), 0.9)
     page = served.site.render(
         "answer.html",
-        answer=content,
-        decision=decision_of(content, 0.9),
-        gauge=gauge(content),
+        answer=view.answer,
+        view=view,
         current=True,
         query=None,
         entry=entry(prediction),

@@ -1,6 +1,7 @@
 import io
 import json
 
+import httpx
 import pytest
 from PIL import Image
 from sqlalchemy import select
@@ -73,6 +74,48 @@ def serve(finished_run, predictor, tmp_path_factory):
 @pytest.fixture
 def served(serve):
     return serve()
+
+
+@pytest.fixture(scope="session")
+def survival_run(tmp_path_factory):
+    """A small run with a time-to-event outcome; its table lies beside it."""
+    from tests.run.test_survival import SETTINGS, rows_of, write
+
+    from cardiograph.config import load_config
+    from cardiograph.run import survival
+
+    folder = tmp_path_factory.mktemp("survival")
+    table = write(folder / "cohort.csv", rows_of())
+    with pytest.MonkeyPatch.context() as patch:  # the report has its own tests
+        patch.setattr(survival, "write_survival_report", lambda _: None)
+        return survival.run_survival(table, folder / "run", load_config(None, SETTINGS)).path
+
+
+@pytest.fixture(scope="session")
+def labels_run(tmp_path_factory):
+    """A small run with the labels A and B; its table lies beside it."""
+    from tests.run.test_multilabel import SETTINGS, write
+
+    from cardiograph.config import load_config
+    from cardiograph.run import multilabel, pipeline
+
+    folder = tmp_path_factory.mktemp("labels")
+    with pytest.MonkeyPatch.context() as patch:  # the report of one label has its own tests
+        patch.setattr(pipeline, "write_report", lambda _: None)
+        patch.setattr(multilabel, "SHUFFLES", 1)
+        patch.setattr(pipeline, "measure_optimism", lambda *_: None)
+        return multilabel.run_labels(write(folder / "cohort.csv"), folder / "run", load_config(None, SETTINGS)).path
+
+
+def transport_to(served):
+    """A transport of the client that sends its requests to an application of :class:`RunningService`."""
+
+    def handle(request):
+        sent = {"content": request.read(), "headers": request.headers}
+        found = served.client.request(request.method, request.url.path, **sent)
+        return httpx.Response(found.status_code, headers=found.headers, content=found.content)
+
+    return httpx.MockTransport(handle)
 
 
 def picture(width, height, kind="PNG"):

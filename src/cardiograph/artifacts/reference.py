@@ -16,6 +16,7 @@ from cardiograph.containers import IvfIndex
 
 _TABLE, _KEYS, _LISTS = "reference.safetensors", "reference.json", "lists.safetensors"
 _ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
+_OPTIONAL = ("places", "time", "event")
 _NAMES = ("record_ids", "patient_ids", "pixel_hashes")
 _LIST_ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
 _LIST_FACTS = ("probes", "recall", "sampled", "raised")
@@ -40,6 +41,8 @@ class Reference:
         pixel_hashes: [reference] hex, empty without a page.
         perceptual_hashes: [reference, bytes] uint8; no columns without pages.
         lists: IVF index of the neighbour search; None if the search is exact.
+        time: [reference] float64 follow-up in the unit of the model, NaN without; None but for a time-to-event outcome.
+        event: [reference] int64 what ended it: 0 censored, 1 the event, 2 and above competing events, -1 without.
     """
 
     features: NDArray[np.float32]
@@ -55,6 +58,8 @@ class Reference:
     pixel_hashes: tuple[str, ...]
     perceptual_hashes: NDArray[np.uint8]
     lists: IvfIndex | None = None
+    time: NDArray[np.float64] | None = None
+    event: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -77,8 +82,7 @@ class Reference:
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays["present"] = self.present.astype(np.uint8)
-        if self.places is not None:
-            arrays["places"] = self.places
+        arrays |= {name: getattr(self, name) for name in _OPTIONAL if getattr(self, name) is not None}
         later = enumerate(self.states[1:], start=1)  # the first states are the features
         return arrays | {f"state_{depth}": state for depth, state in later}
 
@@ -96,7 +100,8 @@ class Reference:
         arrays, names = checked.arrays(_TABLE), checked.json(_KEYS)
         later = [arrays.pop(f"state_{depth}") for depth in range(1, content["states"])]
         states = (arrays["features"], *later) if content["states"] else ()
-        fields: dict[str, Any] = {"places": None, **arrays, "present": arrays["present"].astype(bool), "states": states}
+        fields: dict[str, Any] = dict.fromkeys(_OPTIONAL) | arrays | {"states": states}
+        fields["present"] = arrays["present"].astype(bool)
         fields |= {name: tuple(names[name]) for name in _NAMES}
         if content["lists"] is not None:
             of_lists: dict[str, Any] = {**checked.arrays(_LISTS), **content["lists"]}
@@ -106,7 +111,7 @@ class Reference:
         return reference
 
     def _check_lengths(self) -> None:
-        parts = [*_ARRAYS, *_NAMES, "present", *(() if self.places is None else ("places",))]
+        parts = [*_ARRAYS, *_NAMES, "present", *(name for name in _OPTIONAL if getattr(self, name) is not None)]
         lengths = {name: len(getattr(self, name)) for name in parts}
         lengths |= {f"state_{depth}": len(state) for depth, state in enumerate(self.states)}
         for name, length in lengths.items():

@@ -11,10 +11,8 @@ import typer
 from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cardiograph.config import RunConfig
-    from cardiograph.containers import Prediction
+    from cardiograph.containers.labels import LabelsPrediction
 
 
 def run_labels_and_show(cohort: Path, out: Path, settings: RunConfig, *, command: str, as_json: bool) -> None:
@@ -46,37 +44,13 @@ def _text(found: dict[str, Any]) -> str:
     return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def labels_in_table(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return one row per patient: ``probability_NAME``, ``threshold_NAME`` and ``positive_NAME`` of each label.
-
-    The other columns of an answer are those of the first label: they describe the patient and its neighbours.
-    """
-    own = ["probability", "threshold", "positive", "low", "high", "decision", "conformal_set", "outcome"]
-    first = next(iter(tables.values()))
-    shared = first.drop(columns=[name for name in own if name in first])
-    for label, table in tables.items():
-        for name in own[:6]:
-            if name in table:
-                shared[f"{name}_{label}"] = table[name]
-    shared.attrs = first.attrs
-    return shared
-
-
-def show_labels(answers: Mapping[str, Prediction], *, as_json: bool) -> None:
+def show_labels(prediction: LabelsPrediction) -> None:
     """Show the answer of each label for a patient."""
-    from cardiograph.cli import console
-
-    if as_json:
-        console.show_json({"labels": {name: answer.as_dict() for name, answer in answers.items()}})
-        return
-    for name, answer in answers.items():
-        decided = (
-            "" if answer.threshold is None else f", {'at or above' if answer.positive else 'below'} the threshold "
-        )
-        typer.echo(
-            f"{name}: {answer.probability:.3f}{decided}{'' if answer.threshold is None else f'{answer.threshold:.3f}'}"
-        )
-    for warning in dict.fromkeys(warning for answer in answers.values() for warning in answer.warnings):
+    for name, answer in prediction.labels.items():
+        side = "at or above" if answer.positive else "below"
+        decided = "" if answer.threshold is None else f", {side} the threshold {answer.threshold:.3f}"
+        typer.echo(f"{name}: {answer.probability:.3f}{decided}")
+    for warning in prediction.warnings:
         typer.echo(f"note: {warning}")
 
 

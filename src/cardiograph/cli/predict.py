@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cardiograph.artifacts.label_folders import label_folders
 from cardiograph.cli.explain import require_map_options, show_explanation, write_map
 from cardiograph.cli.labels import no_explanation, show_labels
 from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
 from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions
-from cardiograph.cli.predict_table import cohort_config, label_folders_of, show_table, table_predictions
+from cardiograph.cli.predict_table import cohort_config, show_table, table_predictions
 from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardiograph.client import ServiceClient
     from cardiograph.containers import Prediction, Query
+    from cardiograph.containers.labels import LabelsPrediction
     from cardiograph.explain import Explanation
     from cardiograph.schema import ClinicalVariable
 
@@ -73,7 +75,7 @@ def predict(  # noqa: PLR0913 - a command has its options
         require_map_options(explanation.map_file, explained=explained)
     clinical = _clinical_values(source, patient)
     reading = _reading(source, signals)
-    folders = label_folders_of(source)
+    folders = label_folders(source) if isinstance(source, Path) else {}
     if folders and (explained or of_class is not None):
         raise no_explanation(source, folders)
     if table is None:
@@ -83,15 +85,6 @@ def predict(  # noqa: PLR0913 - a command has its options
         if of_class is not None and not explained:
             message = f"--class {of_class}: names the class that --explain explains; add --explain, or leave it out"
             raise ConfigError(message)
-        if folders:
-            if curve is not None:
-                message = f"--curve {curve}: several labels at once have no curve; leave it out"
-                raise ConfigError(message)
-            show_labels(
-                {name: prediction_and_model(run, query, reading, named=False)[0] for name, run in folders.items()},
-                as_json=as_json,
-            )
-            return
         files = (curve, explanation.map_file)
         _predict_patient(source, query, reading, explained=of_class or explained, files=files, as_json=as_json)
         return
@@ -148,10 +141,12 @@ def _predict_patient(
     The files are those of the risk over time and of the map of the leads.
     """
     from cardiograph.cli import console, survival
+    from cardiograph.containers.labels import LabelsPrediction
     from cardiograph.containers.survival import SurvivalPrediction
     from cardiograph.registry import WITHOUT_GRAPH
 
     explanation = None
+    prediction: Prediction | LabelsPrediction
     if explained:
         of_class = None if explained is True else explained
         explanation, model = explanation_and_model(source, query, reading, of_class)
@@ -166,6 +161,9 @@ def _predict_patient(
     if as_json:
         more = {} if explanation is None else {"explanation": explanation.as_dict()}
         console.show_json(prediction.as_dict() | more)
+        return
+    if isinstance(prediction, LabelsPrediction):
+        show_labels(prediction)
         return
     if isinstance(prediction, SurvivalPrediction):
         survival.show_risks(prediction)
@@ -198,12 +196,12 @@ def run_or_service(run: Path | None, url: str | None, key_file: Path | None) -> 
 
 def prediction_and_model(
     source: Path | ServiceClient, query: Query, reading: Mapping[str, Any], *, named: bool
-) -> tuple[Prediction, str]:
+) -> tuple[Prediction | LabelsPrediction, str]:
     """Return the prediction for a patient, and the name of the model; the name may be empty unless ``named``."""
     if isinstance(source, Path):
-        from cardiograph.inference.survival import load_predictor
+        from cardiograph.inference.labels import load_any
 
-        predictor = load_predictor(source).with_pages(**reading)
+        predictor = load_any(source).with_pages(**reading)
         prediction = predictor.predict(query.page, query.clinical, patient_id=query.patient_id, gate=query.gate)
         return prediction, predictor.bundle.served.model.name
     with source:
@@ -222,9 +220,9 @@ def explanation_and_model(
         message = "--explain needs the folder RUN of a finished run; a service explains in its web interface"
         raise ConfigError(message)
     from cardiograph.explain import explain
-    from cardiograph.inference import Predictor
+    from cardiograph.inference.survival import load_predictor
 
-    predictor = Predictor.load(source).with_pages(**reading)
+    predictor = load_predictor(source).with_pages(**reading)
     return explain(predictor, query, class_name=of_class), predictor.bundle.served.model.name
 
 
@@ -258,9 +256,9 @@ def _number_or_word(source: Path | ServiceClient, name: str, text: str) -> float
 
 def _variables_of(source: Path | ServiceClient) -> tuple[ClinicalVariable, ...]:
     if isinstance(source, Path):
-        from cardiograph.inference.survival import load_predictor
+        from cardiograph.inference.labels import load_any
 
-        scaler = load_predictor(source).bundle.scaler
+        scaler = load_any(source).bundle.scaler
         return () if scaler is None else scaler.variables
     return tuple(each.variable() for each in cohort_config(source.model()).variables)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cardiograph.cli.labels import labels_in_table
 from cardiograph.errors import PartialError, ServiceError
 
 if TYPE_CHECKING:
@@ -30,10 +29,6 @@ def table_predictions(
     reading: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Return the predictions for a table; ``attrs["notes"]`` names the columns that are not used."""
-    folders = label_folders_of(source)
-    if folders:
-        settings: dict[str, Any] = {"progress": progress, "gate": gate, "reading": reading}
-        return labels_in_table({name: table_predictions(run, table, **settings) for name, run in folders.items()})
     if isinstance(source, Path):
         from cardiograph.inference.table import score_table
 
@@ -63,13 +58,6 @@ def _predict_table_remotely(service: ServiceClient, table: Path, progress: Progr
         stage="calling the service",
         gate=gate,
     )
-
-
-def label_folders_of(source: Path | ServiceClient) -> dict[str, Path]:
-    """Return label -> folder of its run; empty unless the source is a run with several labels."""
-    from cardiograph.artifacts.label_folders import label_folders
-
-    return label_folders(source) if isinstance(source, Path) else {}
 
 
 def cohort_config(model: Mapping[str, Any]) -> CohortConfig:

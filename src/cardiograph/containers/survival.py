@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cardiograph.containers.answers import Prediction
+from cardiograph.containers.answers import Neighbour, Prediction
 
 NO_DECISION = "risk only"
 """Decision of a time-to-event model, which has no threshold."""
+
+UNIT_DAYS = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
+"""Days in a unit of time; months and years of mean length."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,31 @@ class RiskPoint:
 
 
 @dataclass(frozen=True)
+class FollowedNeighbour(Neighbour):
+    """A similar reference record with its follow-up; ``class_name`` says what ended it.
+
+    Args:
+        time: Time to the event or to the end of follow-up, in the unit of the prediction; None without follow-up.
+        event: What ended it: 0 censored, 1 the event, 2 and above a competing event; None without follow-up.
+    """
+
+    time: float | None = None
+    event: int | None = None
+
+
+@dataclass(frozen=True)
 class SurvivalPrediction(Prediction):
     """Prediction of the time to an event; ``probability``, ``low`` and ``high`` are the risk by the last horizon.
 
     Args:
+        neighbours: Similar reference records with their follow-up, nearest first.
         unit: Unit of all times.
         risks: Risk by each horizon.
         curve: Risk over time, from 0 to the last horizon.
         band: What the band is.
     """
 
+    neighbours: tuple[FollowedNeighbour, ...]
     unit: str = "days"
     risks: tuple[RiskPoint, ...] = ()
     curve: tuple[RiskPoint, ...] = ()

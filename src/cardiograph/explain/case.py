@@ -12,7 +12,6 @@ from cardiograph.containers import NodeFeatures, Prediction
 from cardiograph.errors import ConfigError
 from cardiograph.features.fusion import BLOCKS
 from cardiograph.inference import Predictor, Queries, Query, Scores
-from cardiograph.inference.answers import answer
 from cardiograph.inference.queries import AttachedQueries, Patient, faults
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ class ExplainedCase:
     @property
     def prediction(self) -> Prediction:
         """Prediction as returned by :meth:`Predictor.predict`."""
-        values = np.array(self.patient.values)
-        return answer(self.predictor.bundle, self.scores, 0, values, page_warnings=self.patient.page_warnings)
+        return self.predictor.answer(self.scores, 0, self.patient)
 
     @property
     def raw(self) -> float:

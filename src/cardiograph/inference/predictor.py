@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,12 +25,13 @@ from cardiograph.ecg.pages import read_options
 from cardiograph.encoders.engine import Engine, drift, embed_present, load_engine, probe
 from cardiograph.encoders.preparation import encoder_preparation
 from cardiograph.encoders.readings import reading_heads
-from cardiograph.errors import EngineError, InputError, RunError
+from cardiograph.errors import EngineError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import attach, label_prior, neighbour_votes
 from cardiograph.inference.answers import Scores, answer, mean_distance, other_kind
 from cardiograph.inference.own_records import OwnRecords
-from cardiograph.inference.queries import AttachedQueries, Patient, Queries, faults, read_patient
+from cardiograph.inference.patients import PatientPredictor
+from cardiograph.inference.queries import AttachedQueries, Patient, Queries, read_patient
 from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.uncertainty.calibrators import Calibrator
@@ -41,11 +41,8 @@ from cardiograph.uncertainty.uncertainty import Uncertainty
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe embedding at which an engine counts as the same."""
 
-_CHUNK_PAGES = 32
-"""Number of pages held in memory at a time."""
 
-
-class Predictor:
+class Predictor(PatientPredictor[Prediction]):
     """Scores patients against the reference records of a bundle.
 
     Args:
@@ -75,11 +72,12 @@ class Predictor:
         self._heads = reading_heads(bundle.served.encoder, bundle.served.probe)
 
     @classmethod
-    def load(cls, run: Path | str) -> Self:
+    def load(cls, run: Path | str, *, like: Predictor | None = None) -> Self:
         """Load the model of a run.
 
         Args:
             run: Folder of the run, or the ``bundle`` folder in it.
+            like: Another predictor, whose engine is used if it has the same encoder; an engine takes much memory.
 
         Raises:
             RunError: If the run is not finished, or a file differs from its checksum.
@@ -106,7 +104,9 @@ class Predictor:
             message = f"{run}: made by a version that reads and compares pages differently; make the run again"
             raise EngineError(message)
         try:
-            engine = None if bundle.served.encoder is None else load_engine(checked, bundle.served.encoder)
+            engine = None if like is None or like.bundle.served.encoder != encoder else like.engine
+            if engine is None and encoder is not None:
+                engine = load_engine(checked, encoder)
             moved = 0.0 if engine is None else drift(probe(engine), np.array(bundle.served.probe))
             loaded = cls(bundle, engine)
             loaded._score_anyone()
@@ -163,69 +163,35 @@ class Predictor:
         scaler = self.bundle.scaler
         return () if scaler is None else tuple(variable.name for variable in scaler.variables)
 
-    def predict(
-        self,
-        page: Path | str | bytes | None = None,
-        clinical: Mapping[str, float | None] | None = None,
-        *,
-        patient_id: str | float | None = None,
-        gate: bool | None = None,
-    ) -> Prediction:
-        """Score one patient.
+    @property
+    def outcome(self) -> str:
+        """Name of the outcome."""
+        return self.bundle.served.outcome
 
-        Args:
-            page: ECG page or file of signals, as a path or the content of a file; None without a page.
-            clinical: Variable -> value in its unit; absent variables and None are missing values.
-            patient_id: Patient id, if known; the patient's own reference records are then excluded as neighbours.
-            gate: True to refuse a page that does not look like an ECG, False to score it with a warning; None for the
-                setting of the run.
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of ``bundle.json``, which lists the SHA-256 of every other file."""
+        return self.bundle.sha256
 
-        Raises:
-            InputError: If the page or a value cannot be used.
-        """
-        source = Path(page) if isinstance(page, str) else page
-        return next(iter(self.predict_many([Query(source, clinical or {}, patient_id=patient_id, gate=gate)])))
-
-    def predict_many(self, queries: Iterable[Query]) -> Iterator[Prediction]:
-        """Score patients in order; each gets the same answer as if it were scored alone.
-
-        Raises:
-            InputError: If a patient cannot be scored; it lists the faults of this and all later patients.
-        """
-        waiting = iter(queries)
-        while chunk := list(itertools.islice(waiting, _CHUNK_PAGES)):
-            read = [self.read(query) for query in chunk]
-            if any(patient.issues for patient in read):
-                read += [Patient(None, [], self.read(query).issues) for query in waiting]
-                raise faults([patient.issues for patient in read if patient.issues], len(read))
-            yield from self._answers(chunk, read)
-
-    def predict_each(self, queries: Iterable[Query]) -> Iterator[Prediction | InputError]:
-        """Score patients in order; yields an error with all faults for each patient that cannot be scored."""
-        waiting = iter(queries)
-        while chunk := list(itertools.islice(waiting, _CHUNK_PAGES)):
-            read = [self.read(query) for query in chunk]
-            good = [number for number, patient in enumerate(read) if not patient.issues]
-            answers = self._answers([chunk[number] for number in good], [read[number] for number in good])
-            found = dict(zip(good, answers, strict=True))
-            for number, patient in enumerate(read):
-                yield found[number] if number in found else faults([patient.issues], 1)
+    def require_unchanged(self) -> None:
+        """Raise RunError if a file of the bundle has changed since it was read."""
+        self.bundle.require_unchanged()
 
     def _answers(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[Prediction]:
-        """Score patients that were read without an issue."""
-        if not queries:
-            return
-        embedded = self.embed(queries, read)
-        scores = self.score(embedded)
+        if queries:
+            embedded = self.embed(queries, read)
+            yield from self.answers(embedded, self.attach(embedded), read)
+
+    def answers(self, embedded: Queries, attached: AttachedQueries, read: Sequence[Patient]) -> Iterator[Prediction]:
+        """Score embedded patients that are attached to the reference, and turn the scores into predictions."""
+        scores = self.score_attached(attached, embedded.ties)
         for number, patient in enumerate(read):
-            yield answer(
-                self.bundle,
-                scores,
-                number,
-                np.array(patient.values),
-                page_warnings=patient.page_warnings,
-                readings=self._readings(embedded, number),
-            )
+            yield self.answer(scores, number, patient, self._readings(embedded, number))
+
+    def answer(self, scores: Scores, number: int, patient: Patient, readings: Readings | None = None) -> Prediction:
+        """Return the prediction of the patient of this number from the scores of several."""
+        values, warnings = np.array(patient.values), patient.page_warnings
+        return answer(self.bundle, scores, number, values, page_warnings=warnings, readings=readings)
 
     def _readings(self, embedded: Queries, number: int) -> Readings | None:
         """Return what the encoder reads in the ECG of a patient; None unless it is the shipped encoder of leads."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +13,21 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.files import read_json
-from cardiograph.containers import Prediction
-from cardiograph.containers.answers import Query
-from cardiograph.containers.survival import NO_DECISION, RiskPoint, SurvivalPrediction
+from cardiograph.containers import NearestNeighbours, Neighbour
+from cardiograph.containers.readings import Readings
+from cardiograph.containers.survival import NO_DECISION, FollowedNeighbour, RiskPoint, SurvivalPrediction
 from cardiograph.encoders.engine import Engine
-from cardiograph.inference.answers import Scores, answer
+from cardiograph.inference.answers import Scores
 from cardiograph.inference.predictor import Predictor
 from cardiograph.inference.queries import AttachedQueries, Patient
 from cardiograph.survival.hazards import FollowUpFacts
+from cardiograph.survival.outcome import CENSORED, EVENT
 
 BAND = (0.05, 0.95)
 """Quantiles of the refitted networks between which the band lies."""
+
+_SEEN = {0: "without the event", 1: "with the event"}
+_ENDS = {CENSORED: "censored", EVENT: "with the event"}
 
 MAX_LOGIT = 30.0
 """Bound of the logit of a risk of 0 or 1."""
@@ -37,14 +40,12 @@ class SurvivalScores(Scores):
     Args:
         times: [times] times of the curve.
         risks: [queries, times] probabilities of the event.
-        low: [queries, times] lower end of the band.
-        high: [queries, times] upper end of the band.
+        attached: The queries with their features and neighbours, from which the band of a query is computed.
     """
 
     times: NDArray[np.float64]
     risks: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    attached: AttachedQueries
 
 
 class SurvivalPredictor(Predictor):
@@ -76,11 +77,7 @@ class SurvivalPredictor(Predictor):
     def score_attached(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> SurvivalScores:
         """Score patients that are attached to the reference; see :meth:`Predictor.score_attached`."""
         own, times = torch.from_numpy(attached.features.values), self.facts.times
-        risks, *drawn = [
-            self.facts.risk(self.logits(own, attached.neighbours, network).numpy(), times)
-            for network in (None, *self._refits)
-        ]
-        low, high = np.quantile(np.stack(drawn or [risks]), BAND, axis=0)
+        risks = self.facts.risk(self.logits(own, attached.neighbours).numpy(), times)
         self.bundle.require_unchanged()
         last = risks[:, -1]
         with np.errstate(divide="ignore"):
@@ -92,27 +89,33 @@ class SurvivalPredictor(Predictor):
         )
         by_class = np.stack([1 - last, last], axis=1)
         kept = (by_class, raw, attached.neighbours, attached.excluded_reasons, uncertainty, absent)
-        return SurvivalScores(*kept, times, risks, np.minimum(low, risks), np.maximum(high, risks))
+        return SurvivalScores(*kept, times, risks, attached)
 
-    def _answers(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[Prediction]:
-        if not queries:
-            return
-        embedded = self.embed(queries, read)
-        scores = self.score_attached(self.attach(embedded), embedded.ties)
-        for number, patient in enumerate(read):
-            values, warnings = np.array(patient.values), patient.page_warnings
-            readings = self._readings(embedded, number)
-            plain = answer(self.bundle, scores, number, values, page_warnings=warnings, readings=readings)
-            yield self._timed(plain, scores, number)
+    def _band(self, scores: SurvivalScores, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the [times] lower and upper ends of the band of one query; changed copies of it need none."""
+        row, near, own = slice(number, number + 1), scores.neighbours, scores.attached.features.values
+        near = NearestNeighbours(near.index[row], near.distance[row])
+        drawn = [scores.risks[number]] * (not self._refits)
+        for refit in self._refits:
+            logits = self.logits(torch.from_numpy(own[row]), near, refit)
+            drawn.append(self.facts.risk(logits.numpy(), scores.times)[0])
+        low, high = np.quantile(drawn, BAND, axis=0)
+        return np.minimum(low, scores.risks[number]), np.maximum(high, scores.risks[number])
 
-    def _timed(self, plain: Prediction, scores: SurvivalScores, number: int) -> SurvivalPrediction:
-        """Return the prediction with its curve."""
-        columns = (scores.times, scores.risks[number], scores.low[number], scores.high[number])
+    def answer(
+        self, scores: Scores, number: int, patient: Patient, readings: Readings | None = None
+    ) -> SurvivalPrediction:
+        """Return the prediction of the patient of this number, with its curve."""
+        if not isinstance(scores, SurvivalScores):
+            message = "the curve of a patient needs the scores of this predictor"
+            raise TypeError(message)
+        plain = super().answer(scores, number, patient, readings)
+        columns = (scores.times, scores.risks[number], *self._band(scores, number))
         points = tuple(RiskPoint(*map(float, each)) for each in zip(*columns, strict=True))
         fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}
-        seen = {-1: None, 0: "without the event", 1: "with the event"}
-        neighbours = tuple(dataclasses.replace(each, class_name=seen[each.label]) for each in plain.neighbours)
-        count = len(self._refits)
+        rows = scores.neighbours.index[number]
+        found = zip(rows[rows >= 0].tolist(), plain.neighbours, strict=True)
+        neighbours, count = tuple(self._followed(row, each) for row, each in found), len(self._refits)
         fields |= {"low": points[-1].low, "high": points[-1].high, "decision": NO_DECISION, "neighbours": neighbours}
         return SurvivalPrediction(
             **fields,
@@ -121,6 +124,17 @@ class SurvivalPredictor(Predictor):
             curve=points,
             band=f"5th to 95th percentile of {count} networks refitted on resampled training groups" if count else "",
         )
+
+    def _followed(self, row: int, neighbour: Neighbour) -> FollowedNeighbour:
+        """Return a similar record with its follow-up; bundles made before it was kept know the event alone."""
+        reference, fields = self.bundle.reference, vars(neighbour)
+        if reference.time is None or reference.event is None:
+            return FollowedNeighbour(**fields | {"class_name": _SEEN.get(neighbour.label)})
+        event = int(reference.event[row])
+        if event < 0:
+            return FollowedNeighbour(**fields)
+        ended = _ENDS.get(event, "with a competing event")
+        return FollowedNeighbour(**fields | {"class_name": ended}, time=float(reference.time[row]), event=event)
 
 
 def load_predictor(run: Path | str) -> Predictor:

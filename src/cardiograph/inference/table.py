@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cardiograph.artifacts.label_folders import label_folders
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.page_places import page_issue
 from cardiograph.cohort.patients import Patients, Refused, read_patients
 from cardiograph.containers import Prediction
+from cardiograph.containers.labels import LabelsPrediction
 from cardiograph.errors import CohortError, InputError, Issue, PageError
 from cardiograph.inference import Query
-from cardiograph.inference.survival import load_predictor
+from cardiograph.inference.labels import load_any
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Predict = Callable[[Iterator[Query]], Iterator[Prediction | InputError]]
+Predict = Callable[[Iterator[Query]], Iterator[Prediction | LabelsPrediction | InputError]]
 """Function that scores patients in order and returns an error for a patient that cannot be scored."""
 
 
@@ -138,7 +140,8 @@ def score_table(
     Returns:
         One row per record: ``record_id``, ``probability``, ``low``, ``high``, ``positive``, ``threshold``,
         ``decision``, ``novelty``, ``missing`` (blocks), ``neighbours`` (record ids, nearest first) and ``warnings``,
-        these three joined by semicolons, and ``not_scored``: the reason if a row has no answer, else empty. ``low``,
+        these three joined by semicolons, and ``not_scored``: the reason if a row has no answer, else empty. A run with
+        several labels has ``probability_LABEL``, ``threshold_LABEL`` and so on for each. ``low``,
         ``high`` and ``novelty`` are NaN where they do not exist. ``attrs["notes"]`` names what was not read, and
         ``attrs["issues"]`` holds every reason.
 
@@ -146,10 +149,10 @@ def score_table(
         CardiographError: If the run or the table cannot be used, or no patient can be scored.
     """
     set_threads()
-    directory = RunDirectory(run)
+    directory = RunDirectory(next(iter(label_folders(run).values()), run))  # all labels read a table in the same way
     directory.require_finished()
     config = directory.config()
-    predictor = load_predictor(run)
+    predictor = load_any(run)
     predictor = predictor.with_pages(**pages) if pages else predictor
     scaler, read = predictor.bundle.scaler, config.cohort
     if scaler is not None and read.modality == "image":  # the run simulated its values; new patients have measured ones

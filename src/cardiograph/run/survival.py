@@ -162,7 +162,10 @@ def keep(state: SurvivalState) -> None:
     unit, edges = str(config.outcome.unit), np.array(network.facts.edges)
     facts = FollowUpFacts.of(outcome_of(state.dataset, TRAIN), edges, unit=unit, horizons=state.horizons)
     served = dataclasses.replace(bundle.served, threshold=None, follow_up=facts)
-    bundle = dataclasses.replace(bundle, served=served, refits=state.models.refits)
+    followed = state.dataset.cohort.table.iloc[prepared.graph.rows]
+    time, event = followed["time"].to_numpy(np.float64), followed["event"].to_numpy(np.int64)
+    reference = dataclasses.replace(bundle.reference, time=time, event=event)
+    bundle = dataclasses.replace(bundle, served=served, reference=reference, refits=state.models.refits)
     engine = None if state.dataset.encoder is None else state.dataset.encoder.engine
     _with_gates(bundle, state).save(state.directory.path / "bundle", engine)
 

@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 from cardiograph import __version__
 from cardiograph.encoders.engine import OpenVinoEngine
 from cardiograph.inference import Predictor
+from cardiograph.inference.labels import LabelsPredictor, load_any
 from cardiograph.service.api import batch, health, model, predictions
+from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.api.openapi import complete, line_schemas
 from cardiograph.service.api.problems import ProblemError, http_error_response, problem_response
 from cardiograph.service.lifespan import lifespan
@@ -40,7 +42,7 @@ ACCEPTS = {
 def create_app(
     settings: ServiceSettings,
     *,
-    predictor: Predictor | None = None,
+    predictor: Predictor | LabelsPredictor | None = None,
     records: Records | None = None,
     authenticator: Authenticator | None = None,
     log: Any = None,  # noqa: ANN401 - structlog's loggers have no common type
@@ -59,7 +61,7 @@ def create_app(
     """
     if records is None:
         records = open_records(settings)
-    serving = _serving(settings, predictor or Predictor.load(settings.run), records, log or json_log())
+    serving = _serving(settings, predictor or load_any(settings.run), records, log or json_log())
     app = FastAPI(
         title="cardiograph",
         version=__version__,
@@ -99,12 +101,16 @@ def open_records(settings: ServiceSettings) -> Records:
     return records
 
 
-def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, log: Any) -> Serving:  # noqa: ANN401
+def _serving(
+    settings: ServiceSettings,
+    predictor: Predictor | LabelsPredictor,
+    records: Records,
+    log: Any,  # noqa: ANN401
+) -> Serving:
     if settings.workers > 1 and isinstance(predictor.engine, OpenVinoEngine):
         predictor.engine.side_by_side()
     pool = ScoringPool(workers=settings.workers, waiting=settings.waiting, timeout_seconds=settings.timeout_seconds)
-    sha256 = predictor.bundle.sha256
-    outcome = predictor.bundle.served.outcome
+    sha256, outcome = predictor.sha256, predictor.outcome
     return Serving(
         settings=settings,
         predictor=limit_pixels(predictor, settings.max_pixels),
@@ -118,13 +124,13 @@ def _serving(settings: ServiceSettings, predictor: Predictor, records: Records, 
 
 
 def _add_routes(app: FastAPI, serving: Serving) -> None:
-    bundle = serving.predictor.bundle
+    bundle, kind = serving.predictor.bundle, kind_of_model(serving.predictor)
     variables = () if bundle.scaler is None else bundle.scaler.variables
     blocks = frozenset(bundle.fusion.layout[1])
     app.include_router(batch.batch())
-    app.include_router(predictions.predictions(variables, blocks))
+    app.include_router(predictions.predictions(variables, blocks, kind))
     app.include_router(model.router)
     app.include_router(health.router)
     app.include_router(routes.router)
     app.include_router(files.router)
-    complete(app, line_schemas(variables))
+    complete(app, line_schemas(variables, kind.body.__name__))

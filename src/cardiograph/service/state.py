@@ -14,8 +14,11 @@ import anyio.to_thread
 from starlette.requests import Request
 
 from cardiograph.containers import Prediction
+from cardiograph.containers.labels import LabelsPrediction
 from cardiograph.errors import CardiographError, InputError, Issue, RunError
 from cardiograph.inference import Predictor, Query
+from cardiograph.inference.labels import LabelsPredictor
+from cardiograph.service.api.kinds import outcome_of
 from cardiograph.service.api.problems import ProblemError, refused
 from cardiograph.service.observability import Metrics
 from cardiograph.service.recent_queries import RecentQueries
@@ -41,11 +44,12 @@ class Serving:
         held: Queries of the last minutes, in memory.
         metrics: Prometheus metrics of this server.
         log: structlog logger that writes JSON lines.
-        model_sha256: SHA-256 of ``bundle.json``, which lists the SHA-256 of every other file.
+        model_sha256: SHA-256 of ``bundle.json``, which lists the SHA-256 of every other file; of several labels that of
+            all of them.
     """
 
     settings: ServiceSettings
-    predictor: Predictor
+    predictor: Predictor | LabelsPredictor
     records: Records
     pool: ScoringPool
     held: RecentQueries
@@ -94,7 +98,7 @@ class Serving:
     def require_model(self) -> None:
         """Raise ProblemError (503) if the files of the model were changed since it was loaded."""
         try:
-            self.predictor.bundle.require_unchanged()
+            self.predictor.require_unchanged()
         except RunError as error:
             raise _changed() from error
 
@@ -109,13 +113,13 @@ class Serving:
         return {
             "id": entry.id,
             "created_at": entry.created_at.isoformat(),
-            "model": {"sha256": entry.model_sha256, "run": run, "outcome": entry.answer["outcome"]},
+            "model": {"sha256": entry.model_sha256, "run": run, "outcome": outcome_of(entry.answer)},
             "prediction": entry.answer,
             "links": {"self": place, "explanation": f"{place}/explanation"},
             "notice": NOTICE,
         }
 
-    def _record(self, query: Query, prediction: Prediction, caller: Caller) -> PredictionEntry:
+    def _record(self, query: Query, prediction: Prediction | LabelsPrediction, caller: Caller) -> PredictionEntry:
         page = query.page if isinstance(query.page, bytes) else None
         keep = self.settings.keep_pages
         entry = PredictionEntry(
@@ -133,7 +137,7 @@ class Serving:
         return entry
 
 
-def _predict(predictor: Predictor, query: Query) -> Prediction:
+def _predict(predictor: Predictor | LabelsPredictor, query: Query) -> Prediction | LabelsPrediction:
     scaler = predictor.bundle.scaler
     known = () if scaler is None else tuple(variable.name for variable in scaler.variables)
     issues = [
@@ -152,8 +156,8 @@ def _predict(predictor: Predictor, query: Query) -> Prediction:
     return prediction
 
 
-def explained(predictor: Predictor, query: Query, of_class: str | None = None) -> dict[str, Any]:
-    """Explain a prediction, or the probability of one of several classes; return :meth:`Explanation.as_dict`.
+def explained(predictor: Predictor | LabelsPredictor, query: Query, part: str | None = None) -> dict[str, Any]:
+    """Explain a prediction, or the probability of one of several classes or labels; return :meth:`Explanation.as_dict`.
 
     Raises:
         ProblemError: If the page or a value cannot be used. This happens to stored queries after limits or ranges
@@ -162,7 +166,10 @@ def explained(predictor: Predictor, query: Query, of_class: str | None = None) -
     from cardiograph.explain import explain
 
     try:
-        explanation: dict[str, Any] = explain(predictor, query, class_name=of_class).as_dict()
+        if isinstance(predictor, LabelsPredictor):
+            explanation: dict[str, Any] = explain(predictor.by_label[part or ""], query).as_dict()
+        else:
+            explanation = explain(predictor, query, class_name=part).as_dict()
     except InputError as error:
         raise refused(error) from error
     except RunError as error:
@@ -181,7 +188,7 @@ def _unknown(where: str, column: str, known: Collection[str]) -> Issue:
     return Issue(where, column[:40], "", rule, "leave it out", "unknown_variable")
 
 
-def limit_pixels(predictor: Predictor, max_pixels: int) -> Predictor:
+def limit_pixels(predictor: Predictor | LabelsPredictor, max_pixels: int) -> Predictor | LabelsPredictor:
     """Return a predictor that rejects pages of more than ``max_pixels`` pixels before decoding them."""
     return predictor.with_pages(max_pixels=min(max_pixels, predictor.bundle.served.pages.max_pixels))
 

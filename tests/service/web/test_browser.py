@@ -18,6 +18,7 @@ import uvicorn
 
 from cardiograph.artifacts.maps import Gain, MapVerdict
 from cardiograph.inference import Predictor
+from cardiograph.inference.labels import load_any
 from cardiograph.service.app import create_app
 from cardiograph.service.observability import json_log
 from cardiograph.service.records import Records
@@ -340,6 +341,19 @@ def test_axe_finds_nothing(visit, address, unsure, page, values, scheme):
     hidden = ask(visit(address, color_scheme=scheme, **PHONE), values, page)
     found["phone, map hidden"] = audited(hidden)
     assert not any(found.values()), found
+
+
+@pytest.mark.parametrize("kind", ["survival_run", "labels_run"])
+def test_answers_of_other_kinds_are_accessible_and_fit_a_phone(visit, request, tmp_path, kind):
+    run = request.getfixturevalue(kind)
+    with listening(run, load_any(run), tmp_path) as (url, _):
+        for options in ({}, DARK, PHONE):
+            window = visit(url, **options)
+            assert audited(window) == []
+            ask(window, {"ef": 0.3, "age": 60})
+            assert audited(window) == []
+            assert window.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
+            assert window.inner_text("#sentence").endswith(".")
 
 
 def audited(window):

@@ -5,6 +5,7 @@ import hashlib
 import re
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.service.conftest import picture
@@ -221,7 +222,8 @@ def test_the_model_compares_with_its_reference_records(form, predictor):
 def test_small_distances_are_no_zeros(served):
     record = {"distance": 0.004, "label": 1, "record_id": "r", "clinical": {}}
     rows, places = similar({"neighbours": [record]}, None)
-    shown = {"similar": rows, "places": places, "why": None, "query": None, "current": True}
+    view = SimpleNamespace(marks=("positive", "negative"), unlabelled="no label", risks=(), labels=())
+    shown = {"similar": rows, "places": places, "why": None, "query": None, "current": True, "view": view}
     text = served.app.state.site.render("similar.html", **shown)
     assert re.findall(r'class="ring-label"[^>]*>([^<]*)<', text) == ["0.002", "0.004"]
     assert '<td class="n">0.004</td>' in text

@@ -12,11 +12,15 @@ from typing import Any, Protocol, Self, get_args
 
 from cardiograph import __version__
 from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.label_folders import label_folders
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.containers import DECISIONS, Prediction
+from cardiograph.containers import Prediction
+from cardiograph.containers.labels import LabelsPrediction, prediction_from_dict
+from cardiograph.containers.survival import SurvivalPrediction
 from cardiograph.registry import TITLES, WITHOUT_GRAPH
 from cardiograph.schema import ClinicalVariable, Provenance
-from cardiograph.service.api.fhir_codes import ecg_observation, observations, percentage, quantity
+from cardiograph.service.api.fhir_codes import ecg_observation, observations
+from cardiograph.service.api.fhir_predictions import predictions_of
 
 MEDIA_TYPE = "application/fhir+json"
 
@@ -90,7 +94,8 @@ class ModelFacts:
 
 
 def columns_of(run: Path) -> dict[str, str] | None:
-    """Return the column mapping of a run (``cohort.map``); None for a bundle without its run."""
+    """Return the column mapping of a run (``cohort.map``), the same for all labels; None for a bundle without its run."""
+    run = next(iter(label_folders(run).values()), run)
     if not (run / "config.toml").exists():
         return None
     columns: dict[str, str] = RunDirectory(run).config_content().get("cohort", {}).get("map", {})
@@ -102,8 +107,8 @@ def risk_assessment(
 ) -> dict[str, Any]:
     """Build the resource of one prediction as plain values.
 
-    The patient is not identified. Probabilities are percentages, as R4 requires. The interval is a second prediction of
-    the same outcome, because an R4 prediction has either a number or a range.
+    The patient is not identified. Probabilities are percentages, as R4 requires. The interval or band is a second
+    prediction of the same outcome, because an R4 prediction has either a number or a range.
 
     Args:
         entry: Stored prediction.
@@ -113,7 +118,7 @@ def risk_assessment(
 
     Source: HL7 FHIR R4 (4.0.1), RiskAssessment, Observation, Device; invariants ras-1, ras-2, rng-2, obs-6, dom-2 to 5.
     """
-    answer = Prediction.from_dict(entry.answer)
+    answer = prediction_from_dict(entry.answer)
     served = entry.model_sha256 == model.sha256
     model = model if served else ModelFacts(entry.model_sha256)
     values = clinical if clinical is not None else entry.clinical
@@ -122,7 +127,9 @@ def risk_assessment(
         basis.append(ecg_observation(entry.page_sha256))
     omissions = _omissions(values_known=values is not None, served=served)
     notes = [RESEARCH, *_simulated(model), *answer.warnings, f"Trained on: {answer.provenance}", *omissions]
-    reproduction = answer.decision == "no estimate"
+    single = answer.first if isinstance(answer, LabelsPrediction) else answer
+    reproduction = single.decision == "no estimate"
+    void = single.threshold is None and not single.classes and not isinstance(answer, SurvivalPrediction)
     simulated = any(f"values {each}" in answer.provenance for each in get_args(Provenance) if each != "measured")
     return {
         "resourceType": "RiskAssessment",
@@ -131,57 +138,16 @@ def risk_assessment(
         "text": _narrative(answer, notes),
         "contained": [_device(model), *basis],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": uuid.UUID(entry.id).urn}],
-        "status": "preliminary" if (answer.threshold is None and not answer.classes) or reproduction else "final",
+        "status": "preliminary" if void or reproduction else "final",
         "method": {"text": f"cardiograph: {model.network}{', similar reference records' if model.uses_graph else ''}"},
-        "code": {"text": f"Estimated {'probabilities' if answer.classes else 'probability'}: {answer.outcome}"},
+        "code": {"text": f"Estimated {_what(answer)}: {answer.outcome}"},
         "subject": {"display": "the patient whose values were sent; not identified"},
         "occurrenceDateTime": entry.created_at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "performer": {"reference": "#model"},
         **({"basis": [{"reference": f"#{each['id']}"} for each in basis]} if basis else {}),
-        "prediction": list(_predictions(answer)),
+        "prediction": list(predictions_of(answer, entry.created_at)),
         "note": [{"text": note} for note in notes],
     }
-
-
-def _predictions(answer: Prediction) -> Iterator[dict[str, Any]]:
-    if answer.classes:
-        yield from _class_predictions(answer)
-        return
-    outcome = {"text": answer.outcome}
-    rationale = "calibration and threshold are void: the probability is uncalibrated and supports no decision"
-    if answer.threshold is not None:
-        side = "at or above" if answer.positive else "below"
-        rationale = f"{side} the threshold of {percentage(answer.threshold):g} %, chosen on validation records"
-    yield {
-        "outcome": outcome,
-        "probabilityDecimal": percentage(answer.probability),
-        "qualitativeRisk": {"text": DECISIONS.get(answer.decision, answer.decision)},
-        "rationale": rationale,
-    }
-    if answer.low is not None and answer.high is not None:
-        low, high = (quantity(percentage(end), "%", "%") for end in (answer.low, answer.high))
-        yield {
-            "outcome": outcome,
-            "probabilityRange": {"low": low, "high": high},
-            "rationale": "Venn-Abers interval; the probability is computed from its two ends",
-        }
-
-
-def _class_predictions(answer: Prediction) -> Iterator[dict[str, Any]]:
-    """Yield a prediction for each of several classes, most likely first."""
-    inside = answer.conformal_set
-    for name, share in sorted(answer.classes.items(), key=lambda pair: -pair[1]):
-        sets = DECISIONS["too few"]
-        if inside is not None:
-            sets = (
-                "cannot be ruled out at the known error rate" if name in inside else "ruled out at the known error rate"
-            )
-        yield {
-            "outcome": {"text": name},
-            "probabilityDecimal": percentage(share),
-            "qualitativeRisk": {"text": sets},
-            "rationale": "the most likely class" if name == answer.likely else "less likely",
-        }
 
 
 def _device(model: ModelFacts) -> dict[str, Any]:
@@ -214,10 +180,30 @@ def _omissions(*, values_known: bool, served: bool) -> Iterator[str]:
         yield "Clinical values were not stored and are left out."
 
 
-def _narrative(answer: Prediction, notes: list[str]) -> dict[str, str]:
-    interval = "" if answer.low is None or answer.high is None else f" ({answer.low:.3f} to {answer.high:.3f})"
-    shares = [", ".join(f"{name} {share:.3f}" for name, share in answer.classes.items())] if answer.classes else []
-    head = f"{answer.headline}: {answer.probability:.3f}{interval}"
-    lines = [head, *shares, f"Decision: {answer.decision_in_words}", *notes]
+def _what(answer: Prediction | LabelsPrediction) -> str:
+    if isinstance(answer, SurvivalPrediction):
+        return "risk over time"
+    return "probabilities" if isinstance(answer, LabelsPrediction) or answer.classes else "probability"
+
+
+def _narrative(answer: Prediction | LabelsPrediction, notes: list[str]) -> dict[str, str]:
+    single = list(answer.labels.values()) if isinstance(answer, LabelsPrediction) else [answer]
+    lines = [line for each in single for line in _lines(each)] + notes
     paragraphs = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{paragraphs}</div>'}
+
+
+def _lines(answer: Prediction) -> Iterator[str]:
+    """Yield what a prediction says: risks or a probability with its interval, those of classes, and the decision."""
+    if isinstance(answer, SurvivalPrediction):
+        for point in answer.risks:
+            within = f"{answer.outcome} within {point.time:g} {answer.unit}"
+            yield f"{within}: {point.risk:.3f} ({point.low:.3f} to {point.high:.3f})"
+        if answer.band:
+            yield f"In brackets: {answer.band}"
+        return
+    interval = "" if answer.low is None or answer.high is None else f" ({answer.low:.3f} to {answer.high:.3f})"
+    yield f"{answer.headline}: {answer.probability:.3f}{interval}"
+    if answer.classes:
+        yield ", ".join(f"{name} {share:.3f}" for name, share in answer.classes.items())
+    yield f"Decision: {answer.decision_in_words}"

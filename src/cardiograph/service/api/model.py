@@ -8,6 +8,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from cardiograph.inference.labels import LabelsPredictor
+from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.api.openapi import refusals
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.security.responses import REPORT_POLICY
@@ -39,17 +41,22 @@ async def report(request: Request) -> Response:
 def facts_of(serving: Serving) -> dict[str, Any]:
     """Return the facts about the current model as plain values."""
     bundle, served = serving.predictor.bundle, serving.predictor.bundle.served
-    scaler, encoder = bundle.scaler, served.encoder
+    scaler, encoder, kind = bundle.scaler, served.encoder, kind_of_model(serving.predictor).name
     variables = () if scaler is None else scaler.variables
     return {
+        "kind": {"classes": "multiclass" if served.classes else "binary"}.get(kind, kind),
         "run": serving.settings.run.resolve().name,
         "sha256": serving.model_sha256,
         "model": served.model.name,
-        "outcome": served.outcome,
+        "outcome": serving.predictor.outcome,
         "classes": list(served.classes),
         "intended_use": NOTICE,
         "provenance": served.provenance,
-        "threshold": served.threshold,
+        "labels": _labels_of(serving),
+        "follow_up": None
+        if served.follow_up is None
+        else {"unit": served.follow_up.unit, "horizons": list(served.follow_up.horizons)},
+        "threshold": None if isinstance(serving.predictor, LabelsPredictor) else served.threshold,
         "reference_records": len(bundle.reference),
         "takes_pages": encoder is not None,
         "variables": [
@@ -75,6 +82,16 @@ def facts_of(serving: Serving) -> dict[str, Any]:
             "preparation": encoder.preparation,
         },
         "card": _text(serving.settings.run / "model_card.md"),
+    }
+
+
+def _labels_of(serving: Serving) -> dict[str, Any]:
+    """Return label -> threshold and SHA-256 of its model; empty unless the run predicts several labels."""
+    if not isinstance(serving.predictor, LabelsPredictor):
+        return {}
+    return {
+        name: {"threshold": each.bundle.served.threshold, "sha256": each.sha256}
+        for name, each in serving.predictor.by_label.items()
     }
 
 

@@ -140,8 +140,8 @@ def lines(schema: str) -> dict[str, Any]:
     return {"type": "string", "description": f"one JSON object a line, each of the schema `{schema}`"}
 
 
-def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
-    """Return the JSON schemas of the lines of a batch request and response."""
+def line_schemas(variables: Sequence[ClinicalVariable], body: str) -> dict[str, Any]:
+    """Return the JSON schemas of the lines of a batch request and response; ``body`` names that of a prediction."""
     name = {"type": ["string", "integer", "null"], "description": "given back with the answer"}
     line = {
         "id": name,
@@ -155,7 +155,7 @@ def line_schemas(variables: Sequence[ClinicalVariable]) -> dict[str, Any]:
     answer = {
         "id": name,
         "line": {"type": "integer", "minimum": 1},
-        "prediction": {"$ref": f"{_SCHEMAS}PredictionBody"},
+        "prediction": {"$ref": f"{_SCHEMAS}{body}"},
         "model": {"$ref": f"{_SCHEMAS}Model"},
         "links": {"type": "object", "additionalProperties": {"type": "string"}},
         "problem": {"$ref": f"{_SCHEMAS}Problem"},

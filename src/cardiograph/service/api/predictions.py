@@ -14,9 +14,10 @@ from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.accept import FHIR, JSON, accepted
 from cardiograph.service.api.json_body import checked, read_json, read_request
+from cardiograph.service.api.kinds import LABELS, AnswerKind, kind_of_answer, likely_label, parts_of_answer
 from cardiograph.service.api.openapi import refusals, request_body
 from cardiograph.service.api.problems import ProblemError
-from cardiograph.service.api.schemas import PatientRequest, PredictionAnswer
+from cardiograph.service.api.schemas import PatientRequest
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.security.uploads import parts_of, text_of
 from cardiograph.service.state import Serving, caller_of, explained, serving_of, unless_left
@@ -29,10 +30,10 @@ _SAME = 1e-9
 """Maximum difference between the probabilities of a prediction and of its explanation."""
 
 
-def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) -> APIRouter:
-    """Create the router, documented with the variables and blocks (``image``, ``clinical``) of the served model."""
+def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str], kind: AnswerKind) -> APIRouter:
+    """Create the router, documented with the variables, blocks (``image``, ``clinical``) and answers of the served model."""
     router = APIRouter(tags=["predictions"])
-    answer = {"model": PredictionAnswer, "content": {FHIR: {"schema": {"type": "object"}}}}
+    answer = {"model": kind.answer, "content": {FHIR: {"schema": {"type": "object"}}}}
     router.add_api_route(
         PATH,
         create,
@@ -53,7 +54,7 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str]) 
         f"{PATH}/{{prediction_id}}/explanation",
         explanation,
         methods=["GET"],
-        summary="What moved an answer, or with ?class=NAME the probability of one of several classes",
+        summary="What moved an answer, or with ?class=NAME (?label=NAME) the probability of one of several classes (labels)",
         responses={
             200: {"content": {"application/json": {"schema": {"type": "object"}}}},
             **refusals(403, 404, 410, 413, 415, 422),
@@ -88,27 +89,34 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     if not serving.is_current(entry):
         message = "Another model made this prediction; send the patient again to the current model."
         raise ProblemError(410, "another_model", message)
-    query, of_class = stored_query(serving, entry), _class_of(request, entry)
+    query, part = stored_query(serving, entry), explained_part(request, entry)
     await note(request, "explanation_read", prediction_id)
-    content = await unless_left(request, serving.pool.run(partial(explained, serving.predictor, query, of_class)))
+    content = await unless_left(request, serving.pool.run(partial(explained, serving.predictor, query, part)))
     if content is None:
         return _GONE
-    require_same_prediction(entry, content["probability"], of_class)
+    require_same_prediction(entry, content["probability"], part)
     return JSONResponse(content)
 
 
-def _class_of(request: Request, entry: PredictionEntry) -> str | None:
-    """Return the class whose probability is to be explained; None for the most likely one, and for a binary outcome.
+def explained_part(request: Request, entry: PredictionEntry) -> str | None:
+    """Return the class or label whose probability is to be explained; None for an outcome without such parts.
+
+    Without a query parameter it is the most likely one; None for the most likely class.
 
     Raises:
-        ProblemError: 422, if the prediction has no such class.
+        ProblemError: 422, if the prediction has no such class or label.
     """
-    name, known = request.query_params.get("class"), entry.answer.get("classes") or {}
-    if name is None or name in known:
+    kind, known = kind_of_answer(entry.answer), parts_of_answer(entry.answer)
+    wrong = next((name for name in ("class", "label") if name != kind.part and name in request.query_params), None)
+    name = request.query_params.get(wrong or kind.part)
+    if name is None:
+        return likely_label(entry.answer) if kind is LABELS else None
+    if name in known and wrong is None:
         return name
-    rule = f"classes are {', '.join(known)}" if known else "the model has a binary outcome"
-    issue = Issue("request", "class", name[:40], rule, "leave it out for the most likely class", "unknown_class")
-    raise ProblemError(422, "bad_request", "The prediction has no such class.", issues=[issue])
+    rule = f"{kind.part} is one of {', '.join(known)}" if known else "the model has one outcome without classes"
+    remedy = f"leave it out for the most likely {kind.part}" if known else "leave it out"
+    issue = Issue("request", wrong or kind.part, name[:40], rule, remedy, "unknown_class")
+    raise ProblemError(422, "bad_request", f"The prediction has no such {wrong or kind.part}.", issues=[issue])
 
 
 def query_of(body: bytes, content_type: str) -> Query:
@@ -191,9 +199,9 @@ def stored_query(serving: Serving, entry: PredictionEntry) -> Query:
     return Query(entry.page, entry.clinical, gate=False)  # it was scored before, so the gate does not apply
 
 
-def require_same_prediction(entry: PredictionEntry, probability: float, of_class: str | None = None) -> None:
-    """Raise 410 if the explained probability is not that of the stored prediction."""
-    stored = entry.answer["probability"] if of_class is None else entry.answer["classes"][of_class]
+def require_same_prediction(entry: PredictionEntry, probability: float, part: str | None = None) -> None:
+    """Raise 410 if the explained probability, that of a class or label if named, is not that of the stored prediction."""
+    stored = entry.answer["probability"] if part is None else parts_of_answer(entry.answer)[part]
     if abs(probability - stored) > _SAME:
         message = "The prediction used a patient id, which is not stored; send the patient again."
         raise ProblemError(410, "not_held", message)

@@ -90,7 +90,7 @@ class PredictionBody(BaseModel):
     high: Share | None
     decision: str = Field(
         description="positive, negative, can't tell, unlike both, too few, void, or no estimate; with several classes: one "
-        "class, several classes, unlike all, or too few"
+        "class, several classes, unlike all, or too few; for a time-to-event outcome: risk only"
     )
     novelty: Share | None
     readings: ReadingsBody | None = Field(None, description="of the shipped encoder of leads; null for others")
@@ -101,6 +101,39 @@ class PredictionBody(BaseModel):
     conformal_set: list[str] | None = Field(None, description="classes that cannot be ruled out, most likely first")
 
 
+class FollowedNeighbourBody(Neighbour):
+    """A similar reference record with its follow-up."""
+
+    time: Number | None = Field(None, description="to the event or the end of follow-up; null without follow-up")
+    event: int | None = Field(None, description="0 censored, 1 the event, 2 and above a competing event")
+
+
+class RiskPointBody(BaseModel):
+    """Risk by a time."""
+
+    time: Number = Field(description="in the unit of the prediction")
+    risk: Share
+    low: Share = Field(description="lower end of the band")
+    high: Share
+
+
+class SurvivalBody(PredictionBody):
+    """The answer of a model of the time to an event; `probability` is the risk by the last horizon."""
+
+    # a list of a subclass is no subtype for mypy, which matters only to code that writes to it
+    neighbours: Annotated[list[FollowedNeighbourBody], FailFast()]  # type: ignore[assignment]
+    unit: str = Field(description="of all times")
+    risks: list[RiskPointBody] = Field(description="by each horizon")
+    curve: list[RiskPointBody] = Field(description="from 0 to the last horizon")
+    band: str = Field(description="what the band is; empty without one")
+
+
+class LabelsBody(BaseModel):
+    """The answer of a model of several labels at once."""
+
+    labels: dict[str, PredictionBody]
+
+
 class Model(BaseModel):
     """Which model answered."""
 
@@ -109,15 +142,30 @@ class Model(BaseModel):
     outcome: str
 
 
-class PredictionAnswer(BaseModel):
-    """A scored patient."""
-
+class _Answer(BaseModel):
     id: str
     created_at: str
     model: Model
-    prediction: PredictionBody
     links: dict[str, str]
     notice: str
+
+
+class PredictionAnswer(_Answer):
+    """A scored patient."""
+
+    prediction: PredictionBody
+
+
+class SurvivalAnswer(_Answer):
+    """A scored patient, by a model of the time to an event."""
+
+    prediction: SurvivalBody
+
+
+class LabelsAnswer(_Answer):
+    """A scored patient, by a model of several labels."""
+
+    prediction: LabelsBody
 
 
 class IssueAnswer(BaseModel):

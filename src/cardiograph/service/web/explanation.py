@@ -40,6 +40,7 @@ class ExplanationView:
         coloured: ECG with the map of its leads as a data URL; empty if there is none.
         measurements: Effects of the groups of ECG measurements; empty for a model that does not read them.
         ecg: The uploaded ECG as it was read; None without one.
+        part: The class or label that is explained; None for one outcome, and for the most likely class.
     """
 
     content: dict[str, Any]
@@ -50,6 +51,7 @@ class ExplanationView:
     coloured: str = ""
     measurements: tuple[Effect, ...] = ()
     ecg: EcgView | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,26 +61,29 @@ class Similar:
     Args:
         record: Similar record, as in the prediction.
         mark: Mark of its label.
+        label: Its class, labels, follow-up or label in words.
         without: Effect of removing the record; None before the explanation is computed.
     """
 
     record: dict[str, Any]
     mark: str
+    label: str
     without: dict[str, Any] | None
 
 
-def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationView:
+def why(serving: Serving, query: Query, titles: dict[str, str], part: str | None = None) -> ExplanationView:
     """Explain a prediction; takes as long as a few predictions.
 
     Args:
         serving: Application state with model and limits.
         query: Explained query.
         titles: Variable -> title.
+        part: Class or label to explain, see :func:`cardiograph.service.state.explained`.
 
     Raises:
         ProblemError: If the page or a value cannot be used.
     """
-    content = explained(serving.predictor, query)
+    content = explained(serving.predictor, query, part)
     attention = content["map"]
     drawn, ecg = {}, None
     if isinstance(query.page, bytes):
@@ -95,7 +100,9 @@ def why(serving: Serving, query: Query, titles: dict[str, str]) -> ExplanationVi
     groups = [(each["name"], "", each["effect"]) for each in content["measurements"]]
     rows = _with_bars(values + shares + groups)
     first, last = len(values), len(values) + len(shares)
-    return ExplanationView(content, rows[:first], rows[first:last], **drawn, measurements=rows[last:], ecg=ecg)
+    return ExplanationView(
+        content, rows[:first], rows[first:last], **drawn, measurements=rows[last:], ecg=ecg, part=part
+    )
 
 
 def similar(answer: Mapping[str, Any], explained: ExplanationView | None) -> tuple[tuple[Similar, ...], NeighbourPlot]:
@@ -103,8 +110,19 @@ def similar(answer: Mapping[str, Any], explained: ExplanationView | None) -> tup
     removed = {} if explained is None else {each["record_id"]: each for each in explained.content["neighbours"]}
     records = answer["neighbours"]
     likely = answer.get("likely")  # older answers have none
-    rows = tuple(Similar(each, mark_of(each, likely), removed.get(each["record_id"])) for each in records)
-    return rows, neighbour_plot(records, likely)
+    rows = []
+    for each in records:
+        mark = mark_of(each, likely)
+        rows.append(Similar(each, mark, _label(each, mark, answer.get("unit")), removed.get(each["record_id"])))
+    return tuple(rows), neighbour_plot(records, likely)
+
+
+def _label(record: Mapping[str, Any], mark: str, unit: str | None) -> str:
+    """Return the label of a similar record in words: its class, its labels, or its follow-up."""
+    if unit is not None:
+        ended, time = record["class_name"] or "no follow-up", record.get("time")
+        return ended if time is None else f"{ended} after {time:,g} {unit}"
+    return record.get("class_name") or {"unlabelled": "no label"}.get(mark, mark)
 
 
 def _with_bars(rows: list[tuple[str, str, float]]) -> tuple[Effect, ...]:

@@ -13,18 +13,17 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from cardiograph.errors import PageError
 from cardiograph.inference import Query
-from cardiograph.service.api.predictions import note, recorded, require_same_prediction, stored_query
+from cardiograph.service.api.predictions import explained_part, note, recorded, require_same_prediction, stored_query
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.security.csrf import FormTokens
 from cardiograph.service.security.uploads import parts_of
 from cardiograph.service.state import Serving, caller_of, serving_of, unless_left
-from cardiograph.service.web.drawings import gauge
+from cardiograph.service.web.answer_view import answer_view
 from cardiograph.service.web.explanation import ExplanationView, similar, why
 from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form, sentence
 from cardiograph.service.web.images import keep_page, kept_page, scan
 from cardiograph.service.web.site import site_of
-from cardiograph.service.web.wording import decision_of
 
 PATH = "/"
 MEDIA_TYPE = "multipart/form-data"
@@ -102,10 +101,11 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     if query is not None:
         titles = {each.name: each.title for each in site.variables}
         try:
-            explained = await unless_left(request, serving.pool.run(partial(why, serving, query, titles)))
+            part = explained_part(request, entry)
+            explained = await unless_left(request, serving.pool.run(partial(why, serving, query, titles, part)))
             if explained is None:
                 return _GONE
-            require_same_prediction(entry, explained.content["probability"])
+            require_same_prediction(entry, explained.content["probability"], part)
         except ProblemError as problem:
             explained, trouble = None, str(problem.content()["detail"])
     if request.headers.get("hx-target") != "why":
@@ -167,15 +167,15 @@ def _answer_context(
 ) -> dict[str, Any]:
     """Return the template variables of a prediction, without facts about the current model if another one made it."""
     site, current = site_of(request), serving_of(request).is_current(entry)
-    rows, places = similar(entry.answer, explained)
+    view = answer_view(entry.answer, site.confidence if current else None)
+    rows, places = similar(view.answer, explained)
     return {
         "current": current,
         "variables": site.variables if current else (),
         "entry": entry,
-        "answer": entry.answer,
+        "view": view,
+        "answer": view.answer,
         "query": query,
-        "decision": decision_of(entry.answer, site.confidence if current else None),
-        "gauge": gauge(entry.answer),
         "similar": rows,
         "places": places,
         "why": explained,

@@ -15,7 +15,9 @@ from starlette.responses import Response
 from cardiograph.ecg.pages import SIGNAL_SUFFIXES, SIGNAL_TITLES
 from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.inference import Predictor
+from cardiograph.inference.labels import LabelsPredictor
 from cardiograph.registry import WITHOUT_GRAPH
+from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE
 from cardiograph.service.web.wording import BLOCKS, confidence_of, limits_of
@@ -23,6 +25,10 @@ from cardiograph.service.web.wording import BLOCKS, confidence_of, limits_of
 PREFIX = "/static/"
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+_QUESTIONS = {"survival": ("What is the risk of", " over time?"), "multilabel": ("How likely are", "?")}
+_RESULTS = {"survival": "the risk over time with its band", "multilabel": "a probability for each label"}
+"""Words of the form for kinds of answers."""
 
 _HASH_DIGITS = 12
 """Hexadecimal digits of the content's SHA-256 in a file name."""
@@ -64,8 +70,9 @@ class Site:
         sha256: SHA-256 of the model's ``bundle.json``.
     """
 
-    def __init__(self, settings: ServiceSettings, predictor: Predictor, sha256: str) -> None:
+    def __init__(self, settings: ServiceSettings, predictor: Predictor | LabelsPredictor, sha256: str) -> None:
         bundle = predictor.bundle
+        kind = kind_of_model(predictor).name
         self.static = StaticFiles()
         self.variables = () if bundle.scaler is None else bundle.scaler.variables
         self.confidence = confidence_of(bundle)
@@ -80,7 +87,9 @@ class Site:
         self._environment.filters |= {"code": code, "day": day}
         self._environment.globals |= {
             "static": self.static.path,
-            "outcome": bundle.served.outcome,
+            "outcome": predictor.outcome,
+            "question": _QUESTIONS.get(kind, ("How likely is", "?")),
+            "result": _RESULTS.get(kind, "a probability with its uncertainty"),
             "run": settings.run.resolve().name,
             "model_sha256": sha256,
             "notice": NOTICE,

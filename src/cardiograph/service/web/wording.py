@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.label_folders import LABELS_FILE, label_folders
 from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
+from cardiograph.errors import RunError
 from cardiograph.evaluate.results import Score
 from cardiograph.patient_map.content import MAP_FILE
 from cardiograph.schema import Provenance
+from cardiograph.survival.evaluation import SurvivalMetrics
 from cardiograph.wording import WORDINGS, Wording, class_names
 
 BLOCKS = {"image": "ECG page", "clinical": "clinical values", "measurements": "ECG measurements"}
@@ -37,12 +40,15 @@ _NO_ESTIMATE = Decision(
 )
 
 
+RISK_ONLY = Decision("No decision", "A model of the time to an event gives risks and has no threshold.", "open")
+
+
 @dataclass(frozen=True)
 class Limits:
     """Quality and limits of the model, as found by its run.
 
     Args:
-        auroc: AUROC on the test records; None without the run directory.
+        auroc: AUROC on the test records, or the score that stands for it; None without the run directory.
         score: Name of that score.
         verdict: Sentence that says whether the graph helped; empty if unknown.
         wording: Terms for scores of this provenance.
@@ -135,12 +141,12 @@ def confidence_of(bundle: ModelBundle) -> float | None:
 
 
 def limits_of(run: Path, bundle: ModelBundle) -> Limits:
-    """Read the quality of the model from the run's ``metrics.json``, if it exists."""
+    """Read the quality of the model from the run's ``metrics.json`` or ``labels.json``, if one exists."""
+    if label_folders(run) or bundle.served.follow_up is not None:
+        return _limits_of_other_kinds(run, bundle)
     metrics = RunDirectory(run).read_metrics() if (run / METRICS_FILE).is_file() else None
     verdict = None if metrics is None else metrics.graph_verdict
-    found = bundle.served.provenance
-    provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in found), "measured")
-    wording = WORDINGS[provenance if metrics is None else metrics.provenance]
+    wording = _wording_of(bundle) if metrics is None else WORDINGS[metrics.provenance]
     return Limits(
         auroc=None if metrics is None else metrics.test["auroc"],
         score=wording.score.replace("AUROC", "Macro AUROC") if bundle.served.classes else wording.score,
@@ -149,3 +155,33 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
         report=(run / "report.html").is_file(),
         patient_map=(run / MAP_FILE).is_file(),
     )
+
+
+def _limits_of_other_kinds(run: Path, bundle: ModelBundle) -> Limits:
+    """Read the quality of a model of several labels or of the time to an event.
+
+    Raises:
+        RunError: If the file with the scores is damaged or of another version.
+    """
+    directory, wording = RunDirectory(run), _wording_of(bundle)
+    several = bool(label_folders(run))
+    score, name = (f"Macro {wording.score}", LABELS_FILE) if several else ("Uno’s C (0.5 is chance)", METRICS_FILE)
+    value, verdict = None, ""
+    try:
+        if several:
+            summary = directory.read_json(name)
+            value = Score(**summary["macro_auroc"][summary["model"]])
+        elif (run / name).is_file():
+            metrics = SurvivalMetrics.from_dict(directory.read_json(name))
+            own = metrics.scores[metrics.primary]["uno_c"]
+            value, verdict = Score(value=own.value, low=own.low, high=own.high), metrics.verdict
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{run / name}: damaged or of another version; make the run again"
+        raise RunError(message) from error
+    return Limits(value, score, verdict, wording, (run / "report.html").is_file(), patient_map=False)
+
+
+def _wording_of(bundle: ModelBundle) -> Wording:
+    found = bundle.served.provenance
+    provenance: Provenance = next((each for each in WORDINGS if f"values {each}" in found), "measured")
+    return WORDINGS[provenance]

@@ -1,0 +1,80 @@
+"""What every predictor does with patients: reads them in chunks, and answers in order."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from cardiograph.containers import Prediction
+from cardiograph.containers.answers import Query
+from cardiograph.containers.labels import LabelsPrediction
+from cardiograph.errors import InputError
+from cardiograph.inference.queries import Patient, faults
+
+CHUNK_PAGES = 32
+"""Number of pages held in memory at a time."""
+
+Answer = TypeVar("Answer", Prediction, LabelsPrediction)
+
+
+class PatientPredictor(ABC, Generic[Answer]):
+    """Predictor of one kind of answer."""
+
+    def predict(
+        self,
+        page: Path | str | bytes | None = None,
+        clinical: Mapping[str, float | None] | None = None,
+        *,
+        patient_id: str | float | None = None,
+        gate: bool | None = None,
+    ) -> Answer:
+        """Score one patient.
+
+        Args:
+            page: ECG page or file of signals, as a path or the content of a file; None without a page.
+            clinical: Variable -> value in its unit; absent variables and None are missing values.
+            patient_id: Patient id, if known; the patient's own reference records are then excluded as neighbours.
+            gate: True to refuse a page that does not look like an ECG, False to score it with a warning; None for the
+                setting of the run.
+
+        Raises:
+            InputError: If the page or a value cannot be used.
+        """
+        source = Path(page) if isinstance(page, str) else page
+        return next(iter(self.predict_many([Query(source, clinical or {}, patient_id=patient_id, gate=gate)])))
+
+    def predict_many(self, queries: Iterable[Query]) -> Iterator[Answer]:
+        """Score patients in order; each gets the same answer as if it were scored alone.
+
+        Raises:
+            InputError: If a patient cannot be scored; it lists the faults of this and all later patients.
+        """
+        waiting = iter(queries)
+        while chunk := list(itertools.islice(waiting, CHUNK_PAGES)):
+            read = [self.read(query) for query in chunk]
+            if any(patient.issues for patient in read):
+                read += [Patient(None, [], self.read(query).issues) for query in waiting]
+                raise faults([patient.issues for patient in read if patient.issues], len(read))
+            yield from self._answers(chunk, read)
+
+    def predict_each(self, queries: Iterable[Query]) -> Iterator[Answer | InputError]:
+        """Score patients in order; yields an error with all faults for each patient that cannot be scored."""
+        waiting = iter(queries)
+        while chunk := list(itertools.islice(waiting, CHUNK_PAGES)):
+            read = [self.read(query) for query in chunk]
+            good = [number for number, patient in enumerate(read) if not patient.issues]
+            answers = self._answers([chunk[number] for number in good], [read[number] for number in good])
+            found = dict(zip(good, answers, strict=True))
+            for number, patient in enumerate(read):
+                yield found[number] if number in found else faults([patient.issues], 1)
+
+    @abstractmethod
+    def read(self, query: Query) -> Patient:
+        """Read and check the page and the values of a patient."""
+
+    @abstractmethod
+    def _answers(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[Answer]:
+        """Score patients that were read without an issue."""

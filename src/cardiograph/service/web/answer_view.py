@@ -1,0 +1,85 @@
+"""A prediction of any kind, prepared for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cardiograph.service.api.kinds import LABELS, SURVIVAL, kind_of_answer
+from cardiograph.service.web.drawings import Gauge, gauge
+from cardiograph.service.web.labels import LabelRow, label_rows, labels_sentence, merged_answer
+from cardiograph.service.web.risk_plot import RiskPlot, risk_plot
+from cardiograph.service.web.risk_words import RiskRow, duration, risk_rows, risk_sentence
+from cardiograph.service.web.wording import RISK_ONLY, Decision, decision_of
+
+
+@dataclass(frozen=True)
+class AnswerView:
+    """What the page shows of a prediction.
+
+    Args:
+        template: Template that shows it.
+        answer: The prediction as plain values; of several labels that of the most likely one, with what all say.
+        decision: Decision in words.
+        about: What ``answer.probability`` is about.
+        marks: Meaning of the two marks of labelled similar records.
+        unlabelled: Meaning of the third mark.
+        sentence: The answer in one sentence; empty for one probability.
+        gauge: Gauge of a probability; None for the other kinds.
+        risks: Risk by each horizon; empty without them.
+        plot: Curve of the risk; None without one.
+        labels: Rows of the table of labels; empty without them.
+    """
+
+    template: str
+    answer: Mapping[str, Any]
+    decision: Decision
+    about: str
+    marks: tuple[str, str]
+    unlabelled: str = "no label"
+    sentence: str = ""
+    gauge: Gauge | None = None
+    risks: tuple[RiskRow, ...] = ()
+    plot: RiskPlot | None = None
+    labels: tuple[LabelRow, ...] = ()
+
+
+def answer_view(answer: Mapping[str, Any], confidence: float | None) -> AnswerView:
+    """Prepare a prediction.
+
+    Args:
+        answer: Prediction of any kind, as of its ``as_dict()``.
+        confidence: Confidence of the conformal sets, 0..1; None without sets.
+    """
+    kind = kind_of_answer(answer)
+    if kind is SURVIVAL:
+        last = answer["risks"][-1]["time"]
+        return AnswerView(
+            "answer_risk.html",
+            answer,
+            RISK_ONLY,
+            f"{answer['outcome']} within {duration(last, answer['unit'])}",
+            ("with the event", "without the event"),
+            "no follow-up",
+            risk_sentence(answer),
+            risks=risk_rows(answer),
+            plot=risk_plot(answer),
+        )
+    if kind is LABELS:
+        merged, rows = merged_answer(answer), label_rows(answer)
+        return AnswerView(
+            "answer_labels.html",
+            merged,
+            decision_of(merged, confidence),
+            merged["outcome"],
+            (f"has {merged['outcome']}", f"does not have {merged['outcome']}"),
+            sentence=labels_sentence(rows),
+            labels=rows,
+        )
+    likely = answer.get("likely")  # older answers have none
+    marks = ("the most likely class", "another class") if likely else ("positive", "negative")
+    decision = decision_of(answer, confidence)
+    return AnswerView(
+        "answer_probability.html", answer, decision, likely or answer["outcome"], marks, gauge=gauge(answer)
+    )
