@@ -192,7 +192,7 @@ def other_kind(run: Path | str, *, follows_up: bool) -> RunError:
     if follows_up:
         return RunError(f"{run}: this run does not predict the time to an event; use cardiograph.Predictor")
     message = (
-        f"{run}: this run predicts the time to an event, which this command does not support; `cardiograph predict` and "
-        "`cardiograph report` do (in Python: cardiograph.inference.survival.SurvivalPredictor)"
+        f"{run}: this run predicts the time to an event, which this command does not support; `cardiograph predict`, "
+        "`report` and `evaluate` do (in Python: cardiograph.inference.survival.SurvivalPredictor)"
     )
     return RunError(message)
