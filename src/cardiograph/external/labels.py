@@ -47,6 +47,7 @@ from cardiograph.report.template import fill
 from cardiograph.run.label_summary import joined_predictions, macro_auroc
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset
+from cardiograph.wording import WORDINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,6 +194,8 @@ def _write(folder: Path, content: dict[str, Any], tables: Mapping[str, pd.DataFr
     files.write_bytes(folder / TABLE, csv_of_frame(joined).encode("utf-8", "surrogateescape"))
     context = {
         "found": content,
+        "cautions": [f"{name}: {each}" for name, label in content["labels"].items() for each in label["cautions"]],
+        "wording": WORDINGS[next(iter(content["labels"].values()))["provenance"]],
         "title": TITLES[content["model"]],
         "confidence": f"{content['bootstrap']['confidence'] * 100:g}",
     }

@@ -232,7 +232,7 @@ def _test_of(state: SurvivalState, found: SurvivalScores) -> SurvivalTest:
         groups=dataset.split.groups.index[rows],
         times=found.times,
         risks={PRIMARY: found.risks, **others},
-        points={} if state.maggic is None else state.maggic.points,
+        points={} if state.maggic is None else {"maggic": state.maggic.points},
     )
 
 

@@ -32,8 +32,6 @@ TITLES = {
     "cox_clinical": "Cox regression, clinical values",
     "cox": "Cox regression, same features",
     "maggic": "MAGGIC score",
-    "maggic_absent": "MAGGIC score (unknown items absent)",
-    "maggic_present": "MAGGIC score (unknown items present)",
     "kaplan_meier": "Kaplan-Meier (no features)",
     "shuffled": "SIGN, shuffled outcomes (control)",
 }
@@ -270,7 +268,7 @@ def judge(difference: Interval, own: Interval, reference: str, confidence: float
         f"Uno's C {own.value:.3f} against {own.value - difference.value:.3f}, difference {difference.value:+.3f}, "
         f"{confidence:.0%} interval {difference.low:+.3f} to {difference.high:+.3f}"
     )
-    simpler = "score" if reference.startswith("maggic") else "regression"
+    simpler = "score" if reference == "maggic" else "regression"
     if difference.low > 0:
         return "yes", f"The graph model beats {other}: {numbers}."
     if difference.high < 0:

@@ -31,7 +31,8 @@ RAAS = ("ace_inhibitor", "angiotensin_receptor_blocker")
 """Drugs of which one counts; a cohort needs at least one of the two columns."""
 
 OPTIONAL = {"smoker": "smoking", "copd": "COPD", "hf_over_18_months": "heart failure for 18 months or longer"}
-"""Item that a cohort may lack -> its name in words. The score is then given without and with the item in all records."""
+"""Item that a cohort may lack -> its name in words. It then counts as absent: the same item in all records would not
+change their order."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class MaggicScores:
     """MAGGIC scores of records.
 
     Args:
-        points: Key of the model, as in :data:`cardiograph.survival.evaluation.TITLES` -> [records] points.
+        points: [records] points.
         notes: How missing items and values were treated, one sentence each.
     """
 
-    points: dict[str, Floats]
+    points: Floats
     notes: tuple[str, ...]
 
 
@@ -75,11 +76,7 @@ def maggic_scores(cohort: Cohort, rows: NDArray[np.int64], train: NDArray[np.int
         values[name] = np.where(np.isnan(given), round(median) if name in ("nyha", *flags) else median, given)[rows]
     unknown = [name for name in OPTIONAL if name not in variables]
     drug = np.max([values[name] for name in raas], axis=0)
-    extremes = {"maggic_absent": 0.0, "maggic_present": 1.0} if unknown else {"maggic": 0.0}
-    points = {
-        key: _points(values | dict.fromkeys(unknown, np.full(len(rows), extreme)), drug)
-        for key, extreme in extremes.items()
-    }
+    points = _points(values | dict.fromkeys(unknown, np.zeros(len(rows))), drug)
     return MaggicScores(points, tuple(_notes(unknown, filled, raas)))
 
 
@@ -112,9 +109,7 @@ def _notes(unknown: list[str], filled: Mapping[str, int], raas: list[str]) -> li
     notes = ["MAGGIC is compared by its order only: its risks are those of death from any cause within 1 and 3 years."]
     if unknown:
         words = ", ".join(OPTIONAL[name] for name in unknown)
-        notes.append(
-            f"MAGGIC: the cohort lacks {words}; shown are the scores with these items absent and present in all."
-        )
+        notes.append(f"MAGGIC: the cohort lacks {words}; these items count as absent in all records.")
     if len(raas) < len(RAAS):
         notes.append(f"MAGGIC: of ACE inhibitors and angiotensin receptor blockers, the cohort has {raas[0]} only.")
     counts = ", ".join(f"{name} {count}" for name, count in filled.items() if count)
