@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cardiograph.explain import explain
     from cardiograph.external.evaluate import evaluate_cohort as evaluate
     from cardiograph.external.extend import extend_run as extend
+    from cardiograph.external.labels import evaluate_labels
     from cardiograph.inference import Predictor, Query
     from cardiograph.run.audit import audit_cohort as audit
     from cardiograph.run.multilabel import run_labels
@@ -44,6 +45,7 @@ _EXPORTS = {
     "run_labels": "cardiograph.run.multilabel:run_labels",
     "audit": "cardiograph.audit",
     "evaluate": "cardiograph.evaluate",
+    "evaluate_labels": "cardiograph.external.labels:evaluate_labels",
     "explain": "cardiograph.explain",
     "compare": "cardiograph.studies.compare.compare:compare",
     "extend": "cardiograph.external.extend:extend_run",

@@ -108,6 +108,10 @@ FOLLOW_UP_DEFAULTS: dict[str, Any] = {
 """Setting of a time-to-event outcome -> its default."""
 
 
+FOLLOW_UP_READING = ("time", "event", "event_values", "censored_values", "competing_values")
+"""Keys of ``[outcome]`` that say how the follow-up of a cohort is read."""
+
+
 def require_follow_up_unread(cohort: CohortConfig, outcome: FollowUpConfig) -> None:
     """Raise ValueError if the columns of a time-to-event outcome are also read as something else, such as a predictor."""
     if cohort.positive:

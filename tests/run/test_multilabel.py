@@ -12,7 +12,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cli.app import app
 from cardiograph.cohort.label_columns import read_label_columns
 from cardiograph.config import RunConfig, load_config
-from cardiograph.containers import Groups
+from cardiograph.containers import Groups, Split
 from cardiograph.errors import CohortError, ConfigError, RunError
 from cardiograph.inference import Predictor
 from cardiograph.models.build import build
@@ -147,6 +147,16 @@ def test_a_bad_value_or_one_class_names_row_column_and_value(tmp_path, column, v
     assert issue.column == words
     if column == 1:
         assert (issue.value, "9" in issue.where) == (value, True)
+
+
+def test_a_label_that_is_only_in_the_given_test_part_is_named(tmp_path):
+    columns = read_label_columns(write(tmp_path / "c.csv"), load_config(None, SETTINGS))
+    part = np.array(["train", "val", "test"], dtype=str)[np.arange(len(columns.values)) % 3]
+    values = columns.values.copy()
+    values[(part != "test") & (values[:, 1] == 1), 1] = 0
+    split = Split(part, Groups(np.arange(len(part))), "given")
+    with pytest.raises(CohortError, match="label 'B' has only 0 in 'train'; train, val and test need records with 1"):
+        dataclasses.replace(columns, values=values).require_both(split)
 
 
 def test_strata_join_rare_labels(tmp_path):

@@ -2,60 +2,32 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
-import torch
+from tests.run.survival_cohort import SETTINGS, prepared_state, rows_of, write
 from typer.testing import CliRunner
 
 import cardiograph as cg
-from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.audit import checks
 from cardiograph.audit.late import check_late
 from cardiograph.cli.app import app
 from cardiograph.config import load_config
 from cardiograph.errors import CohortError, ConfigError, RunError
-from cardiograph.inference import Predictor, Query
+from cardiograph.inference import Predictor
 from cardiograph.inference.survival import SurvivalPredictor, load_predictor
 from cardiograph.inference.table import score_table
-from cardiograph.ingest.context import RunContext
-from cardiograph.progress import NoProgress
 from cardiograph.report.survival_figures import risk_groups
-from cardiograph.run import pipeline, survival_report
-from cardiograph.run.survival import SurvivalState, horizons_of, run_survival, train
+from cardiograph.report.survival_tripod import survival_answers
+from cardiograph.run import survival_report
+from cardiograph.run.survival import horizons_of, run_survival
 from cardiograph.stages import read_cohort
 from cardiograph.survival.evaluation import judge
 from cardiograph.survival.hazards import FollowUpFacts
 from cardiograph.survival.outcome import SurvivalOutcome
 from cardiograph.survival.scores import Interval
-from cardiograph.train.steps import DEFAULT_STEPS
-
-SETTINGS = {
-    "outcome": {"name": "death", "time": "time", "horizons": [200, 400], "refits": 2},
-    "model": {"epochs": 4, "width": 16, "members": 4},
-    "evaluation": {"bootstrap": 100},
-}
-
-
-def rows_of(seed=0, count=180):
-    """Records in a given split; a low ejection fraction brings the event forward, and others compete."""
-    rng = np.random.default_rng(seed)
-    ef, age = rng.uniform(0.15, 0.65, count), rng.uniform(40, 85, count)
-    event, other, end = rng.exponential(6000 * ef**3), rng.exponential(2500, count), rng.uniform(100, 900, count)
-    time = np.ceil(np.minimum(np.minimum(event, other), end))
-    code = np.where(end < np.minimum(event, other), 0, np.where(event < other, 1, 2))
-    part = np.array(["train", "train", "train", "val", "test"])[np.arange(count) % 5]
-    return [
-        {"patient_id": f"p{row}", "ef": f"{ef[row]:.3f}", "age": f"{age[row]:.0f}", "time": f"{time[row]:.0f}"}
-        | {"event": str(code[row]), "split": str(part[row])}
-        for row in range(count)
-    ]
-
-
-def write(path, rows):
-    path.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -107,26 +79,20 @@ def test_the_report_begins_with_the_verdict_and_shows_numbers_at_risk(finished):
     assert "at risk" in svg and "high risk" in svg
 
 
-def test_the_reported_risks_are_those_that_are_served(finished, predictor, table):
-    import pandas as pd
-
-    stored = pd.read_parquet(finished.path / "predictions.parquet").set_index("record_id")
-    row = pd.read_csv(table).set_index("patient_id").loc["p4"]
-    found = predictor.predict(None, {"ef": row["ef"], "age": row["age"]}, patient_id="p4")
-    assert [point.risk for point in found.risks] == pytest.approx(
-        stored.loc["p4", ["risk_sign:200", "risk_sign:400"]].tolist(), abs=1e-9
-    )
-
-
-def test_one_patient_of_many_gets_the_curve_it_gets_alone(predictor):
-    queries = [Query(clinical={"ef": 0.2 + 0.05 * number, "age": 60}) for number in range(5)]
-    together = list(predictor.predict_many(queries))
-    for query, found in zip(queries, together, strict=True):
-        alone = predictor.predict(None, query.clinical)
-        for name in ("risk", "low", "high"):
-            mine, theirs = ([getattr(point, name) for point in each.curve] for each in (alone, found))
-            assert mine == pytest.approx(theirs, abs=1e-9)
-    assert together[0].probability > together[-1].probability
+def test_the_card_and_the_checklist_name_outcome_numbers_and_sections(finished):
+    card, tripod = ((finished.path / name).read_text() for name in ("model_card.md", "tripod_ai.md"))
+    counts, c = finished.metrics.counts["test"], finished.metrics.test["uno_c"]
+    assert "time to death, in days" in card and finished.metrics.verdict[:40] in card
+    assert f"| {counts.records} | {counts.groups} | {counts.events} | {counts.competing} | {counts.censored} |" in card
+    assert f"{c.value:.3f} ({c.low:.3f} to {c.high:.3f})" in card and not re.search(r"\bnan\b", card)
+    assert f"{counts.records} test records, {counts.events} with the event" in tripod
+    assert tripod.count("yours to write") > 15
+    page = (finished.path / "report.html").read_text()
+    headings = set(re.findall(r"<h2>([^<]+)</h2>", page))
+    content = survival_report.read_content(RunDirectory(finished.path))
+    for answer in survival_answers(content).values():
+        for place in filter(None, answer.where.split(", ")):
+            assert place in headings or re.fullmatch(r"[a-z_]+\.(md|json|parquet|toml)|bundle/", place), place
 
 
 def test_a_curve_rises_from_zero_within_its_band(predictor):
@@ -171,38 +137,6 @@ def test_settings_of_classes_are_refused(table, tmp_path, settings):
         run_survival(table, tmp_path / "r", load_config(None, {**SETTINGS, **settings}))
 
 
-def prepared_state(table, folder, settings=SETTINGS):
-    """The state of a run before its training."""
-    config = load_config(None, settings)
-    directory = RunDirectory(folder)
-    with PageCache(cache_folder()) as cache:
-        context = RunContext(config, cache, NoProgress())
-        cohort = pipeline.read(table, directory, config)
-        state = SurvivalState(table, context, directory, cohort, DEFAULT_STEPS, "")
-        for step in (pipeline.group, pipeline.split, pipeline.add_clinical_values):
-            step(state)
-        state.dataset = DEFAULT_STEPS.build_dataset(state.cohort, None, state.split, state.clinical, context)
-        pipeline.build_graph(state)
-    return state
-
-
-def test_poisoned_test_rows_move_no_network(finished, table, tmp_path):
-    rows = rows_of()
-    rows[0] |= {"time": "", "event": ""}
-    for row in rows:
-        if row["split"] == "test":
-            row |= {"ef": "0.9", "age": "99", "time": "9999", "event": "1" if row["event"] == "0" else "0"}
-    state = prepared_state(write(tmp_path / "poisoned.csv", rows), tmp_path / "run")
-    train(state)
-    kept = load_predictor(finished.path).bundle
-    for mine, theirs in (
-        (state.models.networks["sign"].network, kept.network),
-        *zip(state.models.refits, kept.refits, strict=True),
-    ):
-        for name, weight in mine.state_dict().items():
-            assert torch.equal(weight, theirs.state_dict()[name]), name
-
-
 def test_a_horizon_beyond_the_follow_up_and_a_part_without_events_are_named(table, tmp_path):
     outcome = {**SETTINGS["outcome"], "horizons": [200, 5000]}
     with pytest.raises(ConfigError, match="5000 days is not before the last follow-up in train"):
@@ -210,6 +144,11 @@ def test_a_horizon_beyond_the_follow_up_and_a_part_without_events_are_named(tabl
     plain = {name: value for name, value in SETTINGS["outcome"].items() if name != "horizons"}
     chosen = horizons_of(prepared_state(table, tmp_path / "run", {**SETTINGS, "outcome": plain}))
     assert len(chosen) == 3 and list(chosen) == sorted(chosen)
+    short = [row | ({"time": "2"} if row["split"] == "test" else {}) for row in rows_of()]
+    with pytest.raises(ConfigError, match=r"not before the last follow-up in test \(2\)"):
+        horizons_of(
+            prepared_state(write(tmp_path / "short.csv", short), tmp_path / "run", {**SETTINGS, "outcome": plain})
+        )
     rows = [row | ({"event": "0"} if row["split"] == "train" else {}) for row in rows_of()]
     with pytest.raises(CohortError, match="no labelled record of class with the event in 'train'"):
         prepared_state(write(tmp_path / "eventless.csv", rows), tmp_path / "run")

@@ -342,8 +342,12 @@ def reading_overrides(options: ReadingOptions) -> dict[str, Any]:
     Raises:
         ConfigError: As for :func:`config_overrides`; or ``--set`` names a setting with which the run was trained.
     """
+    from cardiograph.config_outcome import FOLLOW_UP_READING
+
     overrides = config_overrides(options)
     for section, value in overrides.items():
+        if section == "outcome" and isinstance(value, Mapping) and set(value) <= set(FOLLOW_UP_READING):
+            continue
         if section not in READING_SECTIONS:
             name = f"{section}.{next(iter(value), '')}" if isinstance(value, Mapping) else section
             message = (

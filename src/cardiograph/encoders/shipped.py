@@ -18,7 +18,7 @@ FOLDER: Final = Path(__file__).parent
 
 SHIPPED_SHA256: Final = {
     "ecg": "79ae5a6d642a56b788c5aed949d0c52d3ed4f8232b1d5bf9fcdb23755e6aabfc",
-    "resnet18-ecg": "",
+    "resnet18-ecg": "053b27527fe1ae704f66374e141fd3be0ed6fec05b751796ad2aa16868c83fec",
 }
 """Encoder -> SHA-256 (hex) of its file ``ENCODER.safetensors``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.artifacts.spreadsheet import csv_of_frame
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig, load_config
+from cardiograph.config_outcome import FOLLOW_UP_READING, OutcomeConfig
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.evaluate.predictions import ModelRoles
 from cardiograph.evaluate.results import OwnTestScores
@@ -30,7 +31,10 @@ from cardiograph.external.cohort import (
 )
 from cardiograph.external.report import render_evaluation
 from cardiograph.external.scores import ExternalScores, cautions, comparison, evaluate_scores
+from cardiograph.external.survival import ExternalRisks, risk_columns, score_risks_of, survival_content
+from cardiograph.external.survival_report import render_survival_evaluation
 from cardiograph.inference import Predictor
+from cardiograph.inference.survival import SurvivalPredictor, load_predictor
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
@@ -58,6 +62,37 @@ class ExternalResult:
 
     path: Path
     content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What is evaluated, and where the result is written.
+
+    Args:
+        directory: Run.
+        folder: Folder of the evaluation.
+        config: Settings of the run, except for those with which the cohort is read.
+        cohort: Name of the table or folder.
+        other_ids: Whether equal patient ids mean different people in cohort and run.
+        command: Command line, for the report.
+    """
+
+    directory: RunDirectory
+    folder: Path
+    config: RunConfig
+    cohort: str
+    other_ids: bool
+    command: str
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Facts about the evaluation for ``evaluation.json``."""
+        return {
+            "cohort": self.cohort,
+            "created": time.strftime("%Y-%m-%d %H:%M %Z"),
+            "version": version("cardiograph"),
+            "command": self.command,
+        }
 
 
 def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the cohort is read
@@ -96,43 +131,67 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     directory, folder = RunDirectory(run), out or Path("evaluations") / source.resolve().stem
     directory.require_finished()
     refuse_inside(source, folder)
-    config = run_settings(directory, overrides or {})
-    predictor = Predictor.load(run)
+    predictor = load_predictor(run)
     require_estimates(predictor, run)
-    required_threshold(predictor, run)
-    cohort = read_cohort(source, config.cohort, outcome=config.outcome.name, reads=predictor.reads)
+    config = reading_settings(directory, overrides or {}, predictor)
+    outcome: str | OutcomeConfig = config.outcome.name
+    if isinstance(predictor, SurvivalPredictor):
+        outcome = config.outcome
+    else:
+        required_threshold(predictor, run)
+    cohort = read_cohort(source, config.cohort, outcome=outcome, reads=predictor.reads)
     labelled = labelled_records(cohort, skip=skip_unlabelled)
     with PageCache(cache_folder()) as cache:
         dataset = build_external_dataset(
             labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MAX_INPUT_BYTES))
         )
+    progress.start("scoring", 1)
+    request = EvaluationRequest(directory, folder, config, source.name, other_ids, command)
+    return evaluate_dataset(request, predictor, dataset, notes=left_out_notes(cohort, labelled, dataset))[0]
+
+
+def evaluate_dataset(
+    request: EvaluationRequest, predictor: Predictor, dataset: Dataset, *, notes: Sequence[str]
+) -> tuple[ExternalResult, pd.DataFrame]:
+    """Score the records of a second cohort, and write report, metrics and predictions.
+
+    Args:
+        request: Run, settings, and folder of the evaluation.
+        predictor: Predictor of the run.
+        dataset: Records with their outcome, as the model reads them.
+        notes: Further notes on how the cohort was read.
+
+    Returns:
+        The result, and the table of predictions.
+    """
+    directory, config, other_ids = request.directory, request.config, request.other_ids
     identity = {
-        "run": run.resolve().name,
+        "run": directory.path.resolve().name,
         "bundle": predictor.bundle.sha256,
         "data_hash": data_hash(dataset.cohort, dataset.page_index),
     }
-    claim(folder, identity)
-    progress.start("scoring", 1)
-    external_scores = score_external(predictor, dataset, directory, other_ids=other_ids)
-    content = {
-        **identity,
-        "cohort": source.name,
-        "created": time.strftime("%Y-%m-%d %H:%M %Z"),
-        "version": version("cardiograph"),
-        "command": command,
-        **evaluation_content(predictor, dataset, external_scores, config, directory.read_metrics().test_scores),
-    }
-    content["notes"] += left_out_notes(cohort, labelled, dataset)
-    write_evaluation(folder, content, predictions_table(predictor, dataset, external_scores), external_scores)
-    return ExternalResult(folder, content)
+    claim(request.folder, identity)
+    content = {**identity, **request.facts}
+    if isinstance(predictor, SurvivalPredictor):
+        risks = score_risks_of(predictor, dataset, directory, other_ids=other_ids)
+        content |= survival_content(predictor, dataset, risks, directory, config)
+        content["notes"] += notes
+        table = predictions_table(predictor, dataset, risks, risk_columns(risks, predictor.facts.unit))
+        page = render_survival_evaluation(content, risks)
+    else:
+        scores = score_external(predictor, dataset, directory, other_ids=other_ids)
+        content |= evaluation_content(predictor, dataset, scores, config, directory.read_metrics().test_scores)
+        content["notes"] += notes
+        table = predictions_table(predictor, dataset, scores, probability_columns(scores))
+        page = render_evaluation(content, scores.part)
+    write_evaluation(request.folder, content, table, page)
+    return ExternalResult(request.folder, content), table
 
 
-def write_evaluation(
-    folder: Path, content: dict[str, Any], table: pd.DataFrame, external_scores: ExternalScores
-) -> None:
+def write_evaluation(folder: Path, content: dict[str, Any], table: pd.DataFrame, page: str) -> None:
     """Write predictions, report and metrics; the metrics are written last and mark the evaluation as finished."""
     files.write_bytes(folder / TABLE, csv_of_frame(table).encode("utf-8", "surrogateescape"))
-    files.write_bytes(folder / REPORT, render_evaluation(content, external_scores.part).encode())
+    files.write_bytes(folder / REPORT, page.encode())
     files.write_json(folder / RESULT, content)
     (folder / UNFINISHED).unlink(missing_ok=True)
 
@@ -147,6 +206,29 @@ def required_threshold(predictor: Predictor, run: Path) -> float:
         )
         raise RunError(message)
     return threshold
+
+
+def reading_settings(directory: RunDirectory, overrides: Mapping[str, Any], predictor: Predictor) -> RunConfig:
+    """Return the settings with which a second cohort is read.
+
+    Raises:
+        ConfigError: If a setting of the outcome is not one with which its follow-up is read.
+    """
+    timed = isinstance(predictor, SurvivalPredictor)
+    for key in overrides.get("outcome", {}):
+        if not timed:
+            message = (
+                f"outcome.{key}: run {directory.path} does not predict the time to an event, so it reads no such column; "
+                "leave it out"
+            )
+            raise ConfigError(message)
+        if key not in FOLLOW_UP_READING:
+            message = (
+                f"outcome.{key}: belongs to the run {directory.path}; choose among {', '.join(FOLLOW_UP_READING)}, which "
+                "say how the follow-up is read"
+            )
+            raise ConfigError(message)
+    return run_settings(directory, overrides)
 
 
 def run_settings(directory: RunDirectory, overrides: Mapping[str, Any]) -> RunConfig:
@@ -248,24 +330,40 @@ def _roles(external_scores: ExternalScores) -> ModelRoles:
     return ModelRoles(name, name, name, {name: TITLES[name]}, {name: external_scores.threshold})
 
 
-def predictions_table(predictor: Predictor, dataset: Dataset, external_scores: ExternalScores) -> pd.DataFrame:
-    """Return a table with the prediction for each record."""
+def probability_columns(external_scores: ExternalScores) -> dict[str, Any]:
+    """Return the columns of the predictions table that belong to a binary outcome."""
+    scores = external_scores.scores
+    columns: dict[str, Any] = {
+        "label": external_scores.labels,
+        "probability": scores.probabilities,
+        "positive": scores.probabilities >= external_scores.threshold,
+    }
+    if scores.uncertainty is not None:
+        columns |= {"low": scores.uncertainty.low, "high": scores.uncertainty.high}
+        columns["decision"] = list(scores.uncertainty.decisions)
+    return columns
+
+
+def predictions_table(
+    predictor: Predictor, dataset: Dataset, found: ExternalScores | ExternalRisks, columns: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return a table with the prediction for each record.
+
+    Args:
+        predictor: Predictor of the run.
+        dataset: Records of the cohort.
+        found: Their scores.
+        columns: Columns that belong to the kind of outcome.
+    """
     import pandas as pd
 
-    scores, names = external_scores.scores, predictor.bundle.reference.record_ids
-    frame = pd.DataFrame(
-        {"record_id": dataset.cohort.record_ids, "group": external_scores.groups, "label": external_scores.labels}
-    )
-    frame["probability"] = scores.probabilities
-    frame["positive"] = scores.probabilities >= external_scores.threshold
+    scores, names = found.scores, predictor.bundle.reference.record_ids
+    frame = pd.DataFrame({"record_id": dataset.cohort.record_ids, "group": dataset.split.groups.index, **columns})
     if scores.uncertainty is not None:
-        frame["low"] = scores.uncertainty.low
-        frame["high"] = scores.uncertainty.high
-        frame["decision"] = list(scores.uncertainty.decisions)
         frame["novelty"] = scores.uncertainty.novelty
         frame["novel"] = scores.uncertainty.novel
     frame["neighbours"] = ["; ".join(names[row] for row in rows if row >= 0) for rows in scores.neighbours.index]
-    frame["met"] = ["; ".join(reasons) for reasons in external_scores.seen_reasons]
+    frame["met"] = ["; ".join(reasons) for reasons in found.seen_reasons]
     if dataset.page_index is not None:
         frame["page"] = ["; ".join(remarks) for remarks in dataset.page_index.remarks]
     frame["lacking"] = ["; ".join(blocks) for blocks in scores.absent_blocks]

@@ -19,15 +19,15 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.split import MIN_HELD_OUT_GROUPS, split_groups
 from cardiograph.config import EvaluationConfig
-from cardiograph.containers import TRAIN, VAL, Groups, Split
+from cardiograph.containers import TRAIN, VAL
 from cardiograph.errors import CohortError, ConfigError, Issue, RunError
 from cardiograph.evaluate.results import OwnTestScores, PartCounts, RunMetrics
 from cardiograph.external.cohort import (
     RENEWED_BY,
     build_external_dataset,
+    dataset_of,
     labelled_records,
     left_out_notes,
-    some_records,
 )
 from cardiograph.external.evaluate import (
     RESULT,
@@ -35,11 +35,13 @@ from cardiograph.external.evaluate import (
     claim,
     evaluation_content,
     predictions_table,
+    probability_columns,
     refuse_inside,
     run_settings,
     score_external,
     write_evaluation,
 )
+from cardiograph.external.report import render_evaluation
 from cardiograph.inference import Predictor, Scores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.groups import strata_of
@@ -110,7 +112,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         bundle = recalibrate_bundle(predictor.bundle, dataset, scores, rows, config.evaluation, config.seed)
         bundle.save_renewed(directory.path / "bundle")
         predictor = Predictor(bundle, predictor.engine)
-        part = _part(dataset, scored)
+        part = dataset_of(dataset, scored)
         external_scores = score_external(predictor, part, directory, other_ids=False)
         content = {
             **identity,
@@ -125,7 +127,8 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         }
         content["notes"] += [*left_out_notes(cohort, labelled, dataset), *_notes(dataset, rows, scored, config.seed)]
         directory.write_table(RENEWED_BY, _record_keys(dataset, rows))
-        write_evaluation(folder, content, predictions_table(predictor, part, external_scores), external_scores)
+        table = predictions_table(predictor, part, external_scores, probability_columns(external_scores))
+        write_evaluation(folder, content, table, render_evaluation(content, external_scores.part))
         directory.write_metrics(_metrics(content))
         renewed = {
             "data_hash": hashed,
@@ -218,26 +221,6 @@ def _halves(dataset: Dataset, seed: int) -> tuple[NDArray[np.int64], NDArray[np.
         )
         raise CohortError(message)
     return rows, scored
-
-
-def _part(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
-    """Return some records of a dataset."""
-    _, groups = np.unique(dataset.split.groups.index[rows], return_inverse=True)
-    split = Split(dataset.split.part[rows], Groups(groups.astype(np.int64)), dataset.split.source)
-    inputs, page_index = dataset.inputs, dataset.page_index
-    clinical = inputs.clinical
-    return Dataset(
-        some_records(dataset.cohort, rows),
-        None if page_index is None else dataclasses.replace(page_index.of(rows.tolist()), skipped=page_index.skipped),
-        split,
-        dataclasses.replace(
-            inputs,
-            image=None if inputs.image is None else inputs.image[rows],
-            clinical=None if clinical is None else dataclasses.replace(clinical, values=clinical.values[rows]),
-            labels=inputs.labels[rows],
-            split=split,
-        ),
-    )
 
 
 def _record_keys(dataset: Dataset, rows: NDArray[np.int64]) -> pd.DataFrame:

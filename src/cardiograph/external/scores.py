@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,9 @@ from cardiograph.uncertainty.uncertainty import Uncertainty
 
 INCLUDES = {"positive": (1,), "negative": (0,), "can't tell": (0, 1), "unlike both": ()}
 """Decision of a conformal set -> labels in the set."""
+
+HEADLINES = {"auroc": "AUROC", "uno_c": "Uno's C"}
+"""Score that stands for all others -> title."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,9 @@ def evaluate_scores(external_scores: ExternalScores, settings: EvaluationConfig,
         "brier_parts": brier_parts(part.labels, external_scores.scores.probabilities)
         .summary(error_by_chance(external_scores.scores.probabilities, np.random.default_rng(seed)))
         .as_dict(),
-        "met": {
-            "records": len(part) - len(rows),
-            "reasons": dict(Counter(reason for reasons in external_scores.seen_reasons for reason in reasons)),
-            "scores_without": without_seen,
-        },
-        "lacking": dict(Counter(block for blocks in external_scores.scores.absent_blocks for block in blocks)),
-        "novelty": _novelty(external_scores),
+        "met": met_records(external_scores.seen_reasons, without_seen),
+        "lacking": lacking_blocks(external_scores.scores),
+        "novelty": novelty_counts(external_scores.scores, external_scores.uncertainty),
         "conformal": _conformal(external_scores, settings, seed),
         "bootstrap": {"resamples": settings.bootstrap, "confidence": settings.confidence, "unit": "group"},
     }
@@ -121,28 +120,43 @@ def cautions(found: Mapping[str, Any]) -> list[str]:
     return list(_cautions(found))
 
 
-def comparison(found: Mapping[str, Any], internal: Mapping[str, Score]) -> str:
-    """Compare the AUROC on the cohort with that of the run, in words.
+def comparison(
+    found: Mapping[str, Any], internal: Mapping[str, Score | Mapping[str, Any]], *, name: str = "auroc"
+) -> str:
+    """Compare a score on the cohort with that of the run, in words.
 
     Args:
         found: ``scores`` of the evaluation.
         internal: Scores of the run on its own test records.
+        name: Key of the score in :data:`HEADLINES`.
     """
     return (
-        f"AUROC {interval(found['auroc'])} here, {interval(internal['auroc'])} on the run's own test records. The "
+        f"{HEADLINES[name]} {interval(found[name])} here, {interval(internal[name])} on the run's own test records. The "
         "records are different, so the difference is not tested: it may be due to the patients, the measurements, or "
         "chance."
     )
 
 
 def _cautions(found: Mapping[str, Any]) -> Iterator[str]:
+    yield from record_cautions(found, name="auroc")
+    if found["scores"]["auroc"]["low"] is None:
+        yield "Too few groups with or without a positive record: there are no intervals, and little can be concluded."
+
+
+def record_cautions(found: Mapping[str, Any], *, name: str) -> Iterator[str]:
+    """Yield the cautions on records that the run knows, that lack a block, or that are unlike its training records.
+
+    Args:
+        found: Content of the evaluation.
+        name: Key of the headline score in :data:`HEADLINES`.
+    """
     met, lacking, novelty, total = found["met"], found["lacking"], found["novelty"], found["counts"]["records"]
     if met["records"]:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in met["reasons"].items())
         text = f"{met['records']} of {total} records are not new to the run ({reasons})"
         text += ". Those in the reference are scored without their group, but this is not external validation"
         if met["scores_without"]:
-            text += f"; without all of them the AUROC is {interval(met['scores_without']['auroc'])}"
+            text += f"; without all of them, {HEADLINES[name]} is {interval(met['scores_without'][name])}"
         text += "."
         if any("patient" in reason for reason in met["reasons"]):
             text += " Patient ids are compared as written: if two hospitals use the same ids, give --other-ids."
@@ -159,8 +173,6 @@ def _cautions(found: Mapping[str, Any]) -> Iterator[str]:
             f"{novelty['novel']} of {novelty['judged']} records are unlike the training records; among similar "
             f"patients about {(1 - novelty['quantile']) * 100:g} % would be."
         )
-    if found["scores"]["auroc"]["low"] is None:
-        yield "Too few groups with or without a positive record: there are no intervals, and little can be concluded."
 
 
 def _scores(external_scores: ExternalScores, settings: EvaluationConfig, seed: int) -> dict[str, Any]:
@@ -188,8 +200,23 @@ def _intervals(
     return {name: each.as_dict() for name, each in found.items()}
 
 
-def _novelty(external_scores: ExternalScores) -> dict[str, Any]:
-    output, fitted = external_scores.scores.uncertainty, external_scores.uncertainty
+def met_records(seen_reasons: Sequence[tuple[str, ...]], scores_without: dict[str, Any] | None) -> dict[str, Any]:
+    """Count the records that are not new to the run, by reason; ``scores_without`` are the scores of the others."""
+    return {
+        "records": sum(bool(reasons) for reasons in seen_reasons),
+        "reasons": dict(Counter(reason for reasons in seen_reasons for reason in reasons)),
+        "scores_without": scores_without,
+    }
+
+
+def lacking_blocks(scores: Scores) -> dict[str, int]:
+    """Count the records that lack each block."""
+    return dict(Counter(block for blocks in scores.absent_blocks for block in blocks))
+
+
+def novelty_counts(scores: Scores, fitted: Uncertainty | None) -> dict[str, Any]:
+    """Count the records that are unlike the training records, among those that the gate can judge."""
+    output = scores.uncertainty
     gate = None if fitted is None else fitted.novelty
     judged = 0
     if output is not None:

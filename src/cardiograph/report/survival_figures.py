@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from cardiograph.report.figure_style import FAINT, INK, SOFT, Picture, Values, d
 from cardiograph.survival.curves import Floats, all_once, cumulative_incidence, numbers_at_risk, resample
 from cardiograph.survival.evaluation import TITLES, SurvivalMetrics
 from cardiograph.survival.outcome import EVENT, SurvivalOutcome
+from cardiograph.survival.scores import CalibrationGroup
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,12 +74,18 @@ def risk_groups(outcome: SurvivalOutcome, risk: Floats, *, unit: str, last: floa
                    ))  # fmt: skip
 
 
-def calibration_at_horizons(metrics: SurvivalMetrics) -> Picture:
-    """Draw observed against predicted risk in groups of similar prediction, one panel per horizon."""
+def calibration_at_horizons(calibration: Mapping[str, list[CalibrationGroup]], *, unit: str, model: str) -> Picture:
+    """Draw observed against predicted risk in groups of similar prediction, one panel per horizon.
+
+    Args:
+        calibration: Horizon -> groups of similar risk.
+        unit: Unit of time.
+        model: Title of the model.
+    """
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(1, len(metrics.calibration), squeeze=False)[0]
-        for axes, (horizon, groups) in zip(panels, metrics.calibration.items(), strict=True):
+        panels = figure.subplots(1, len(calibration), squeeze=False)[0]
+        for axes, (horizon, groups) in zip(panels, calibration.items(), strict=True):
             predicted = np.array([each.predicted for each in groups])
             observed = np.array([(each.observed.value, each.observed.low, each.observed.high) for each in groups])
             axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
@@ -85,21 +93,21 @@ def calibration_at_horizons(metrics: SurvivalMetrics) -> Picture:
             bars = np.nan_to_num(np.stack([below, above]).clip(0))
             axes.errorbar(predicted, observed[:, 0], yerr=bars, fmt="o", color=INK, markersize=4, linewidth=1)
             top = min(1.0, 1.1 * float(np.nanmax([predicted.max(), np.nanmax(observed)])))
-            axes.set(xlim=(0, top), ylim=(0, top), title=f"by {horizon} {metrics.unit}", xlabel="predicted risk")
+            axes.set(xlim=(0, top), ylim=(0, top), title=f"by {horizon} {unit}", xlabel="predicted risk")
             axes.set_aspect("equal")
         panels[0].set_ylabel("observed risk")
 
-    size = (min(9.0, 3.2 * len(metrics.calibration)), 3.3)
+    size = (min(9.0, 3.2 * len(calibration)), 3.3)
     caption = (
-        f"Fifths of predicted risk of {TITLES[metrics.primary]} against the observed risk (Aalen-Johansen) with "
+        f"Fifths of predicted risk of {model} against the observed risk (Aalen-Johansen) with "
         f"{0.95:.0%} intervals. On the line, predictions agree with what happened."
     )
     rows = (
         (horizon, each.predicted, each.observed.value, each.observed.low, each.observed.high)
-        for horizon, groups in metrics.calibration.items()
+        for horizon, groups in calibration.items()
         for each in groups
     )
-    values = Values.of((f"by, {metrics.unit}", "predicted risk", "observed risk", "low", "high"), rows)
+    values = Values.of((f"by, {unit}", "predicted risk", "observed risk", "low", "high"), rows)
     return picture(size, paint, "Observed against predicted risk at each horizon", caption, values=values, wide=True)
 
 

@@ -7,7 +7,7 @@ journals require the statement itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -109,7 +109,11 @@ class Item:
 
 def checklist(content: ReportContent) -> list[dict[str, Any]]:
     """Return the sections of the checklist: ``title`` and ``lines``, the filled-in items."""
-    known = known_answers(content)
+    return filled_checklist(known_answers(content))
+
+
+def filled_checklist(known: Mapping[str, Entry]) -> list[dict[str, Any]]:
+    """Return the sections of the checklist as in :func:`checklist`, from item -> information."""
     return [
         {"title": title, "lines": [_item(number, asks, known) for number, asks in items.items()]}
         for title, items in CHECKLIST.items()
@@ -122,10 +126,14 @@ def render_tripod(content: ReportContent) -> str:
     Args:
         content: Content of the report; HTML and Markdown marks in names are escaped.
     """
-    sections = checklist(content)
+    return render_checklist(content.title, content.cautions, checklist(content))
+
+
+def render_checklist(title: str, cautions: Sequence[str], sections: Sequence[Mapping[str, Any]]) -> str:
+    """Render the filled-in sections of the checklist as Markdown; names are escaped."""
     items = [item for section in sections for item in section["lines"]]
     counts = {status: sum(item.status == status for item in items) for status in get_args(Status)}
-    return fill("tripod_ai.md", {"content": content, "sections": sections, "counts": counts})
+    return fill("tripod_ai.md", {"title": title, "cautions": cautions, "sections": sections, "counts": counts})
 
 
 def _item(number: str, asks: str, known: Mapping[str, Entry]) -> Item:
@@ -156,11 +164,13 @@ def known_answers(content: ReportContent) -> dict[str, Entry]:
     answers: dict[str, Entry] = {}
     for section in (_cohort, _preparation, _modelling, _results, _discussion):
         answers |= section(content)
-    if content.cautions:
-        text = "Not reliable in this run: the cautions at the top state where it departs from good practice."
-        doubtful = Entry(text, "What this is")
-        answers |= dict.fromkeys(DOUBTFUL_WITH_CAUTIONS, doubtful)
-    return answers
+    return answers | (doubtful_answers("What this is") if content.cautions else {})
+
+
+def doubtful_answers(where: str) -> dict[str, Entry]:
+    """Return the items that a run with cautions cannot answer; ``where`` is the section with the cautions."""
+    text = "Not reliable in this run: the cautions at the top state where it departs from good practice."
+    return dict.fromkeys(DOUBTFUL_WITH_CAUTIONS, Entry(text, where))
 
 
 def sentence(parts: list[str], joined: str = "; ") -> str:

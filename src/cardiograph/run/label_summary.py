@@ -68,7 +68,8 @@ def summarise_labels(out: Path, config: RunConfig, runs: Mapping[str, RunResult]
         "macro_auroc_shuffled": float(np.mean([each["shuffled_auroc"] for each in labels.values()])),
         "without_graph": [model for model in models if model in WITHOUT_GRAPH],
     }
-    RunDirectory(out).write_table(PREDICTIONS, _joined(tables, primary))
+    chosen = {name: table.assign(probability=table[f"probability_{primary}"]) for name, table in tables.items()}
+    RunDirectory(out).write_table(PREDICTIONS, joined_predictions(chosen))
     files.write_bytes(out / REPORT, render_labels(summary, config.evaluation.confidence).encode())
     files.write_json(out / LABELS_FILE, summary)
     return LabelsResult(out, summary, dict(runs))
@@ -128,13 +129,17 @@ def _test_predictions(run: Path) -> pd.DataFrame:
     return table[table["part"] == "test"].reset_index(drop=True)
 
 
-def _joined(tables: Mapping[str, pd.DataFrame], model: str) -> pd.DataFrame:
-    """Return one row per test record: ``label_NAME`` (empty if unknown) and ``probability_NAME`` of each label."""
+def joined_predictions(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return one row per record: ``label_NAME`` (empty if unknown) and ``probability_NAME`` of each label.
+
+    Args:
+        tables: Label -> table with the columns ``record_id``, ``label`` and ``probability``.
+    """
     import pandas as pd
 
     columns = []
     for name, table in tables.items():
-        chosen = table.set_index("record_id")[["label", f"probability_{model}"]]
+        chosen = table.set_index("record_id")[["label", "probability"]]
         columns.append(chosen.set_axis([f"label_{name}", f"probability_{name}"], axis=1))
     joined = pd.concat(columns, axis=1)
     for name in tables:

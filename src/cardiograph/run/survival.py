@@ -28,6 +28,7 @@ from cardiograph.run.survival_outputs import record_survival
 from cardiograph.run.survival_report import write_survival_report
 from cardiograph.survival.evaluation import SurvivalMetrics, SurvivalTest, count_part, evaluate_survival
 from cardiograph.survival.hazards import FollowUpFacts
+from cardiograph.survival.maggic_cohort import MaggicScores, maggic_scores
 from cardiograph.survival.outcome import EVENT, SurvivalOutcome
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset
@@ -57,10 +58,11 @@ class SurvivalRunResult:
 
 @dataclass
 class SurvivalState(RunState):
-    """What the steps read and produce, see :class:`RunState`; ``horizons`` are those of the run."""
+    """What the steps read and produce, see :class:`RunState`; ``maggic`` are the MAGGIC scores of test records."""
 
     horizons: tuple[float, ...] = field(init=False)
     models: SurvivalModels = field(init=False)
+    maggic: MaggicScores | None = None
     scored: SurvivalMetrics = field(init=False)
 
 
@@ -129,14 +131,23 @@ def horizons_of(state: SurvivalState) -> tuple[float, ...]:
     """Return the configured horizons, or quartiles of the event times in training, to three digits.
 
     Raises:
-        ConfigError: A horizon lies beyond the last follow-up of the training or test records.
+        ConfigError: A horizon, or each of the quartiles, lies beyond the last follow-up of training or test records.
     """
     table, part, given = state.cohort.table, state.split.part, state.config.outcome.horizons
     time, event = table["time"].to_numpy(np.float64), table["event"].to_numpy(np.int64)
     longest = {name: float(np.nanmax(time[(part == name) & (event >= 0)])) for name in (TRAIN, TEST)}
     if given is None:
         quartiles = np.quantile(time[(part == TRAIN) & (event == EVENT)], [0.25, 0.5, 0.75])
-        given = tuple(sorted({float(f"{each:.3g}") for each in quartiles if each < min(longest.values())}))
+        rounded = {float(f"{each:.3g}") for each in quartiles}
+        given = tuple(sorted(each for each in rounded if each < min(longest.values())))
+        if not given:
+            shortest = min(longest, key=longest.__getitem__)
+            message = (
+                f"outcome.horizons: the quartiles of the event times in training ({quartiles[0]:g} to {quartiles[2]:g}) are "
+                f"not before the last follow-up in {shortest} ({longest[shortest]:g}); name earlier times with --horizons, "
+                "or draw another split (--seed)"
+            )
+            raise ConfigError(message)
     for horizon in given:
         for name, last in longest.items():
             if horizon >= last:
@@ -192,6 +203,7 @@ def score(state: SurvivalState) -> None:
         if not isinstance(found, SurvivalScores):
             message = "the predictor of a time-to-event outcome returned scores without times"
             raise TypeError(message)
+        state.maggic = maggic_scores(dataset.cohort, dataset.rows(TEST), dataset.rows(TRAIN))
         test = _test_of(state, found)
         counts = {
             part: count_part(outcome_of(dataset, part), dataset.split.groups.index[dataset.rows(part)])
@@ -219,7 +231,11 @@ def _test_of(state: SurvivalState, found: SurvivalScores) -> SurvivalTest:
     clinical = state.dataset.inputs.clinical
     others = risks_of(state.models, values, table, None if clinical is None else clinical.values[rows], found.times)
     return SurvivalTest(
-        outcome_of(dataset, TEST), dataset.split.groups.index[rows], found.times, {PRIMARY: found.risks, **others}
+        outcome=outcome_of(dataset, TEST),
+        groups=dataset.split.groups.index[rows],
+        times=found.times,
+        risks={PRIMARY: found.risks, **others},
+        points={} if state.maggic is None else {"maggic": state.maggic.points},
     )
 
 
@@ -228,6 +244,8 @@ def report(state: SurvivalState) -> None:
     context = state.context
     cautions = [f"Accepted: {finding.text}" for finding in state.audit.overruled]
     facts = {"seconds": context.seconds, "images_per_second": context.images_per_second}
+    notes = state.directory.read_json("run.json")["notes"]
+    facts["notes"] = [*notes, *(() if state.maggic is None else state.maggic.notes)]
     about = {"command": state.command, "source": state.source.name, "cautions": cautions}
     state.directory.record(facts | about)
     with context.stage("report", 1):

@@ -40,6 +40,7 @@ def record_survival(  # noqa: PLR0913 - the parts of a run
     }
     for name in test.risks:
         columns |= {f"risk_{name}:{horizon:g}": test.at(name, horizon) for horizon in metrics.horizons}
+    columns |= {f"points_{name}": points for name, points in test.points.items()}
     directory.write_table("predictions.parquet", pd.DataFrame(columns))
     directory.write_json("metrics.json", metrics.as_dict())
     directory.record(_metadata(dataset, prepared, models, metrics, config))
@@ -48,7 +49,7 @@ def record_survival(  # noqa: PLR0913 - the parts of a run
 def _metadata(
     dataset: Dataset, prepared: PreparedGraph, models: SurvivalModels, metrics: SurvivalMetrics, config: RunConfig
 ) -> dict[str, Any]:
-    without = [name for name in metrics.scores if not name.startswith(("sign", "shuffled"))]
+    without = [name for name in metrics.scores if not name.startswith(("sign", "shuffled", "maggic"))]
     titles = {name: title for name, title in TITLES.items() if name in metrics.scores}
     roles = ModelRoles(
         primary=metrics.primary,

@@ -1,4 +1,4 @@
-"""Writes the report of a run with a time-to-event outcome from the files of the run."""
+"""Writes report, model card and checklist of a run with a time-to-event outcome from the files of the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import numpy as np
 from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
 from cardiograph.errors import RunError
 from cardiograph.report.figures import figure_files
-from cardiograph.report.survival import SurvivalContent, draw_survival, render_survival
+from cardiograph.report.survival import draw_survival, render_survival, render_survival_card
+from cardiograph.report.survival_content import SurvivalContent
+from cardiograph.report.survival_tripod import render_survival_tripod
 from cardiograph.survival.evaluation import SurvivalMetrics
 from cardiograph.survival.outcome import SurvivalOutcome
 
@@ -26,11 +28,11 @@ def read_survival_metrics(directory: RunDirectory) -> SurvivalMetrics:
         raise RunError(message) from error
 
 
-def write_survival_report(directory: RunDirectory) -> None:
-    """Write report and figures; computes no new scores."""
+def read_content(directory: RunDirectory) -> SurvivalContent:
+    """Read the content of report, model card and checklist from the run's files."""
     facts, metrics = directory.read_json("run.json"), read_survival_metrics(directory)
     table = directory.read_table("predictions.parquet")
-    content = SurvivalContent(
+    return SurvivalContent(
         title=f"{facts['source']} ({directory.path.resolve().name})",
         facts=facts,
         metrics=metrics,
@@ -39,7 +41,14 @@ def write_survival_report(directory: RunDirectory) -> None:
         audit=directory.read_json("audit.json"),
         config_toml=directory.config().to_toml(),
     )
+
+
+def write_survival_report(directory: RunDirectory) -> None:
+    """Write report, model card, TRIPOD+AI checklist and figures; computes no new scores."""
+    content = read_content(directory)
     pictures = draw_survival(content)
     directory.write_text("report.html", render_survival(content, pictures))
+    directory.write_text("model_card.md", render_survival_card(content))
+    directory.write_text("tripod_ai.md", render_survival_tripod(content))
     for name, drawing in figure_files(pictures).items():
         directory.write_bytes(f"figures/{name}", drawing)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.survival.curves import Floats, all_once, cumulative_incidence
+from cardiograph.survival.curves import Floats, all_once
 from cardiograph.survival.outcome import CENSORED, EVENT, SurvivalOutcome
 from cardiograph.survival.scores import (
     CalibrationGroup,
@@ -18,7 +18,9 @@ from cardiograph.survival.scores import (
     auroc_at,
     brier_at,
     calibration_at,
+    harrell_c,
     integrated_brier,
+    observed_over_expected,
     uno_c,
 )
 
@@ -29,6 +31,7 @@ TITLES = {
     "mlp_cox": "MLP, Cox head (no graph)",
     "cox_clinical": "Cox regression, clinical values",
     "cox": "Cox regression, same features",
+    "maggic": "MAGGIC score",
     "kaplan_meier": "Kaplan-Meier (no features)",
     "shuffled": "SIGN, shuffled outcomes (control)",
 }
@@ -57,17 +60,31 @@ class SurvivalTest:
         groups: [records] groups that the bootstrap resamples.
         times: [times] times of the predictions; they contain the horizons.
         risks: Model -> [records, times] probabilities of the event.
+        points: Published score -> [records] points, which order records by their risk.
     """
 
     outcome: SurvivalOutcome
     groups: NDArray[np.int64]
     times: Floats
     risks: Mapping[str, Floats]
+    points: Mapping[str, Floats] = field(default_factory=dict)
 
     def at(self, model: str, horizon: float) -> Floats:
-        """Return [records] risks by a horizon."""
+        """Return [records] risks by a horizon, or the points of a published score."""
+        if model in self.points:
+            return self.points[model]
         risk: Floats = self.risks[model][:, int(np.searchsorted(self.times, horizon))]
         return risk
+
+
+@dataclass(frozen=True)
+class RiskScores:
+    """Scores of predicted risks; fields as in :class:`SurvivalMetrics`."""
+
+    scores: dict[str, dict[str, Interval]]
+    differences: dict[str, dict[str, Interval]]
+    calibration: dict[str, list[CalibrationGroup]]
+    observed_to_expected: dict[str, dict[str, Interval]]
 
 
 @dataclass(frozen=True)
@@ -82,10 +99,10 @@ class SurvivalMetrics:
         scores: Model -> score -> value with interval; ``auroc_T`` and ``brier_T`` are those at horizon T.
         differences: Model -> score -> primary model less this model, on the same resamples.
         calibration: Horizon -> groups of similar risk of the primary model.
-        observed_to_expected: Model -> horizon -> observed risk over mean predicted risk.
+        observed_to_expected: Model -> horizon -> observed risk over mean predicted risk, with interval.
         features: Model -> number of features.
         helps: Whether the primary model beats Cox regression on the clinical values, or on the same features.
-        verdict: The same as a sentence.
+        verdict: The same as a sentence; a second one if a published score is compared.
         control: Sentence on the model that learnt from shuffled outcomes.
         confidence: Level of the intervals.
         resamples: Resamples of groups for each interval.
@@ -99,7 +116,7 @@ class SurvivalMetrics:
     scores: dict[str, dict[str, Interval]]
     differences: dict[str, dict[str, Interval]]
     calibration: dict[str, list[CalibrationGroup]]
-    observed_to_expected: dict[str, dict[str, float]]
+    observed_to_expected: dict[str, dict[str, Interval]]
     features: dict[str, int]
     helps: Helps
     verdict: str
@@ -121,7 +138,7 @@ class SurvivalMetrics:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; an undefined value is None."""
-        plain: dict[str, Any] = _plain(asdict(self) | {"events_per_variable": self.events_per_variable})
+        plain: dict[str, Any] = plain_values(asdict(self) | {"events_per_variable": self.events_per_variable})
         return plain
 
     @classmethod
@@ -177,40 +194,63 @@ def evaluate_survival(  # noqa: PLR0913 - the test records and the settings of t
         confidence: Level of the intervals.
         rng: Random generator of the resamples.
     """
-    drawn = group_resamples(test.groups, resamples=resamples, rng=rng)
-    weights = np.concatenate([all_once(test.outcome), drawn])
-    tables = {name: _scores(test, name, horizons, weights) for name in test.risks}
-    bounded = partial(_interval, confidence=confidence)
-    mine = tables[primary]
-    differences = {
-        name: {score: bounded(mine[score] - values) for score, values in table.items()}
-        for name, table in tables.items()
-        if name != primary
-    }
-    observed = {day: float(cumulative_incidence(test.outcome).at(np.array([day]))[0, 0]) for day in horizons}
+    found = score_risks(test, primary=primary, horizons=horizons, resamples=resamples, confidence=confidence, rng=rng)
     reference = "cox_clinical" if "cox_clinical" in test.risks else "cox"
-    helps, verdict = judge(differences[reference]["uno_c"], bounded(mine["uno_c"]), reference, confidence)
-    control = bounded(tables["shuffled"]["uno_c"])
+    own = found.scores[primary]["uno_c"]
+    helps, verdict = judge(found.differences[reference]["uno_c"], own, reference, confidence)
+    if test.points:
+        published = max(test.points, key=lambda name: found.scores[name]["uno_c"].value)
+        verdict += " " + judge(found.differences[published]["uno_c"], own, published, confidence)[1]
     return SurvivalMetrics(
         unit=unit,
         horizons=horizons,
         primary=primary,
         counts=counts,
+        scores=found.scores,
+        differences=found.differences,
+        calibration=found.calibration,
+        observed_to_expected=found.observed_to_expected,
+        features=features,
+        helps=helps,
+        verdict=verdict,
+        control=_control(found.scores["shuffled"]["uno_c"], confidence),
+        confidence=confidence,
+        resamples=resamples,
+    )
+
+
+def score_risks(
+    test: SurvivalTest,
+    *,
+    primary: str,
+    horizons: tuple[float, ...],
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> RiskScores:
+    """Score predicted risks of every model; arguments as for :func:`evaluate_survival`."""
+    drawn = group_resamples(test.groups, resamples=resamples, rng=rng)
+    weights = np.concatenate([all_once(test.outcome), drawn])
+    tables = {name: _scores(test, name, horizons, weights) for name in (*test.risks, *test.points)}
+    bounded = partial(_interval, confidence=confidence)
+    mine = tables[primary]
+    return RiskScores(
         scores={name: {score: bounded(v) for score, v in table.items()} for name, table in tables.items()},
-        differences=differences,
+        differences={
+            name: {score: bounded(mine[score] - values) for score, values in table.items()}
+            for name, table in tables.items()
+            if name != primary
+        },
         calibration={
             f"{day:g}": calibration_at(test.outcome, test.at(primary, day), drawn, day=day) for day in horizons
         },
         observed_to_expected={
-            name: {f"{day:g}": observed[day] / max(float(test.at(name, day).mean()), 1e-12) for day in horizons}
+            name: {
+                f"{day:g}": bounded(observed_over_expected(test.outcome, test.at(name, day), weights, day=day))
+                for day in horizons
+            }
             for name in test.risks
         },
-        features=features,
-        helps=helps,
-        verdict=verdict,
-        control=_control(control, confidence),
-        confidence=confidence,
-        resamples=resamples,
     )
 
 
@@ -228,11 +268,12 @@ def judge(difference: Interval, own: Interval, reference: str, confidence: float
         f"Uno's C {own.value:.3f} against {own.value - difference.value:.3f}, difference {difference.value:+.3f}, "
         f"{confidence:.0%} interval {difference.low:+.3f} to {difference.high:+.3f}"
     )
+    simpler = "score" if reference == "maggic" else "regression"
     if difference.low > 0:
         return "yes", f"The graph model beats {other}: {numbers}."
     if difference.high < 0:
-        return "no", f"The graph model is worse than {other}: {numbers}. Use the regression."
-    return "undecided", f"The graph model is not shown to beat {other}: {numbers}. Prefer the simpler regression."
+        return "no", f"The graph model is worse than {other}: {numbers}. Use the {simpler}."
+    return "undecided", f"The graph model is not shown to beat {other}: {numbers}. Prefer the simpler {simpler}."
 
 
 def _control(found: Interval, confidence: float) -> str:
@@ -245,16 +286,21 @@ def _control(found: Interval, confidence: float) -> str:
 
 
 def _scores(test: SurvivalTest, name: str, horizons: tuple[float, ...], weights: Floats) -> dict[str, Floats]:
-    """Return score -> [1 + resamples] values, the first on the cohort itself."""
+    """Return score -> [1 + resamples] values, the first on the cohort itself; points have no Brier score (NaN)."""
     outcome, last = test.outcome, horizons[-1]
-    found = {"uno_c": uno_c(outcome, test.at(name, last), weights, tau=last)}
+    undefined = np.full(len(weights), np.nan)
+    found = {
+        "uno_c": uno_c(outcome, test.at(name, last), weights, tau=last),
+        "harrell_c": harrell_c(outcome, test.at(name, last), weights),
+        "integrated_brier": undefined,
+    }
+    found |= {f"auroc_{day:g}": auroc_at(outcome, test.at(name, day), weights, day=day) for day in horizons}
+    found |= {f"brier_{day:g}": undefined for day in horizons}
+    if name in test.points:
+        return found
     inside = (test.times > 0) & (test.times <= last)
     found["integrated_brier"] = integrated_brier(outcome, test.risks[name][:, inside], weights, days=test.times[inside])
-    for day in horizons:
-        found[f"auroc_{day:g}"] = auroc_at(outcome, test.at(name, day), weights, day=day)
-    for day in horizons:
-        found[f"brier_{day:g}"] = brier_at(outcome, test.at(name, day), weights, day=day)
-    return found
+    return found | {f"brier_{day:g}": brier_at(outcome, test.at(name, day), weights, day=day) for day in horizons}
 
 
 def _interval(values: Floats, confidence: float) -> Interval:
@@ -265,11 +311,12 @@ def _interval(values: Floats, confidence: float) -> Interval:
     return Interval(float(values[0]), float(low), float(high))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - nested values
+def plain_values(value: Any) -> Any:  # noqa: ANN401 - nested values
+    """Return nested values with lists for tuples and None for NaN, ready for JSON."""
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: plain_values(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain_values(each) for each in value]
     return None if isinstance(value, float) and np.isnan(value) else value
 
 

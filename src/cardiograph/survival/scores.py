@@ -84,6 +84,15 @@ def integrated_brier(
     return np.asarray(np.trapezoid(np.stack(each, axis=1), days, axis=1) / (days[-1] - days[0]))
 
 
+def observed_over_expected(
+    outcome: SurvivalOutcome, probability: Floats, weights: Floats | None = None, *, day: float
+) -> Floats:
+    """Observed risk by ``day`` (Aalen-Johansen) over the mean predicted risk; above 1, too few events are predicted."""
+    weights = all_once(outcome) if weights is None else weights
+    observed = cumulative_incidence(outcome, weights).at(np.array([day]))[:, 0]
+    return _divide(observed, weights @ probability / weights.sum(1))
+
+
 def known_weights(outcome: SurvivalOutcome, weights: Floats, *, day: float) -> Floats:
     """Return [resamples, n] inverse probabilities that the state on ``day`` is known; 0 for records censored before."""
     curve = censoring(outcome, weights)
@@ -123,12 +132,12 @@ class CalibrationGroup:
 def calibration_at(
     outcome: SurvivalOutcome, probability: Floats, weights: Floats, *, day: float, groups: int = 5
 ) -> list[CalibrationGroup]:
-    """Compare predicted with observed risk (Aalen-Johansen) by ``day`` in groups of equal size.
+    """Compare predicted with observed risk (Aalen-Johansen) by ``day`` in at most ``groups`` groups of equal size.
 
     Source: Austin, Harrell and van Klaveren, Stat Med 39:2714 (2020), on calibration at a fixed time.
     """
     found = []
-    for rows in np.array_split(np.argsort(probability, kind="stable"), groups):
+    for rows in np.array_split(np.argsort(probability, kind="stable"), min(groups, len(outcome))):
         part = outcome.at(rows)
 
         def observed(some: Floats | None, part: SurvivalOutcome = part) -> Floats:

@@ -1,0 +1,188 @@
+"""Scores of a time-to-event model on a second cohort: those of a run's test records, with intervals over groups."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.run import RunDirectory
+from cardiograph.config import RunConfig
+from cardiograph.containers import TRAIN
+from cardiograph.errors import CohortError, Issue
+from cardiograph.external.cohort import reading_notes, seen_by_run
+from cardiograph.external.scores import comparison, lacking_blocks, met_records, novelty_counts, record_cautions
+from cardiograph.inference.survival import SurvivalPredictor, SurvivalScores
+from cardiograph.run.survival_report import read_survival_metrics
+from cardiograph.survival.curves import cumulative_incidence
+from cardiograph.survival.evaluation import RiskScores, SurvivalTest, count_part, plain_values, score_risks
+from cardiograph.survival.outcome import SurvivalOutcome
+from cardiograph.train.data import Dataset
+
+WITHOUT_FEATURES = "kaplan_meier"
+"""Model without features: the observed risk of the run's training records."""
+
+
+@dataclass(frozen=True)
+class ExternalRisks:
+    """Records of a second cohort with their follow-up and predicted risks.
+
+    Args:
+        model: Name of the model.
+        horizons: Horizons of the run that lie before the last follow-up of the cohort.
+        left_out: Its other horizons.
+        test: Outcomes and risks of the model, and of the model without features.
+        scores: Scores of the predictor.
+        seen_reasons: [records] reasons why a record counts as already seen by the run; empty if unseen.
+    """
+
+    model: str
+    horizons: tuple[float, ...]
+    left_out: tuple[float, ...]
+    test: SurvivalTest
+    scores: SurvivalScores
+    seen_reasons: tuple[tuple[str, ...], ...]
+
+
+def score_risks_of(
+    predictor: SurvivalPredictor, dataset: Dataset, directory: RunDirectory, *, other_ids: bool
+) -> ExternalRisks:
+    """Predict the risks of a cohort, and find the records that the run has seen.
+
+    Raises:
+        CohortError: If no horizon of the run lies before the last follow-up of the cohort.
+    """
+    queries = dataset.queries(np.arange(len(dataset.cohort)))
+    if other_ids:
+        queries = dataclasses.replace(queries, patient_ids=[None] * len(queries))
+    outcome, facts = _outcome(dataset.cohort.table), predictor.facts
+    longest = float(outcome.time.max())
+    horizons = tuple(each for each in facts.horizons if each < longest)
+    if not horizons:
+        rule = f"a risk is scored at a time before the last follow-up, and the run's first is {facts.horizons[0]:g}"
+        remedy = "add longer follow-up, check the unit of the times, or train a run with shorter --horizons"
+        issue = Issue("column", "time", f"at most {longest:g} {facts.unit}", rule, remedy, "short_follow_up")
+        message = "no risk of the run can be compared with this follow-up"
+        raise CohortError(message, [issue])
+    scores, seen = predictor.score(queries), seen_by_run(queries, directory)
+    if not isinstance(scores, SurvivalScores):
+        message = "the predictor of a time-to-event outcome returned scores without times"
+        raise TypeError(message)
+    name = predictor.bundle.served.model.name
+    constant = cumulative_incidence(_training(directory)).at(scores.times).repeat(len(queries), axis=0)
+    risks = {name: scores.risks, WITHOUT_FEATURES: constant}
+    return ExternalRisks(
+        model=name,
+        horizons=horizons,
+        left_out=tuple(each for each in facts.horizons if each not in horizons),
+        test=SurvivalTest(outcome, dataset.split.groups.index, scores.times, risks),
+        scores=scores,
+        seen_reasons=tuple(
+            tuple(f"{reason} is in the reference" for reason in known) + other
+            for known, other in zip(scores.excluded_reasons, seen, strict=True)
+        ),
+    )
+
+
+def survival_content(
+    predictor: SurvivalPredictor, dataset: Dataset, risks: ExternalRisks, directory: RunDirectory, config: RunConfig
+) -> dict[str, Any]:
+    """Return the part of ``evaluation.json`` that is computed from the risks."""
+    own, facts, test = read_survival_metrics(directory), predictor.facts, risks.test
+    found = _scored(risks, np.arange(len(test.outcome)), config)
+    unseen = np.flatnonzero([not reasons for reasons in risks.seen_reasons]).astype(np.int64)
+    without = None
+    if 0 < len(unseen) < len(test.outcome):
+        without = _scored(risks, unseen, config).scores[risks.model]
+    internal = {
+        "counts": asdict(own.counts["test"]),
+        "scores": {name: asdict(each) for name, each in own.scores[own.primary].items()},
+        "observed_to_expected": {day: asdict(each) for day, each in own.observed_to_expected[own.primary].items()},
+    }
+    content = {
+        "kind": "survival",
+        "outcome": predictor.bundle.served.outcome,
+        "provenance": dataset.provenance,
+        "model": risks.model,
+        "unit": facts.unit,
+        "horizons": risks.horizons,
+        "notes": reading_notes(dataset, predictor, directory.read_json("run.json")["provenance"]),
+        "skipped": [] if dataset.page_index is None else [asdict(issue) for issue in dataset.page_index.skipped],
+        "counts": asdict(count_part(test.outcome, test.groups)),
+        "scores": _as_dicts(found.scores[risks.model]),
+        "without_features": _as_dicts(found.scores[WITHOUT_FEATURES]),
+        "differences": _as_dicts(found.differences[WITHOUT_FEATURES]),
+        "calibration": {day: [asdict(group) for group in groups] for day, groups in found.calibration.items()},
+        "observed_to_expected": _as_dicts(found.observed_to_expected[risks.model]),
+        "met": met_records(risks.seen_reasons, None if without is None else _as_dicts(without)),
+        "lacking": lacking_blocks(risks.scores),
+        "novelty": novelty_counts(risks.scores, predictor.bundle.uncertainty),
+        "bootstrap": {
+            "resamples": config.evaluation.bootstrap,
+            "confidence": config.evaluation.confidence,
+            "unit": "group",
+        },
+        "internal": internal,
+    }
+    plain: dict[str, Any] = plain_values(content)
+    plain["comparison"] = comparison(plain["scores"], plain["internal"]["scores"], name="uno_c")
+    plain["cautions"] = list(_cautions(plain, risks))
+    return plain
+
+
+def risk_columns(risks: ExternalRisks, unit: str) -> dict[str, Any]:
+    """Return the columns of the predictions table that belong to a time-to-event outcome."""
+    outcome, scores = risks.test.outcome, risks.scores
+    columns: dict[str, Any] = {"time": outcome.time, "event": outcome.event}
+    for horizon in (*risks.horizons, *risks.left_out):
+        at, name = int(np.searchsorted(scores.times, horizon)), f"{horizon:g}_{unit}"
+        columns |= {f"risk_{name}": scores.risks[:, at], f"low_{name}": scores.low[:, at]}
+        columns[f"high_{name}"] = scores.high[:, at]
+    return columns
+
+
+def _cautions(found: Mapping[str, Any], risks: ExternalRisks) -> Iterator[str]:
+    yield from record_cautions(found, name="uno_c")
+    if risks.left_out:
+        longest = float(risks.test.outcome.time.max())
+        named = ", ".join(f"{each:g}" for each in risks.left_out)
+        yield (
+            f"The last follow-up of this cohort is {longest:g} {found['unit']}, so the risk by {named} {found['unit']} is "
+            "not scored."
+        )
+    if found["scores"]["uno_c"]["value"] is None:
+        yield f"No event before {risks.horizons[-1]:g} {found['unit']}: discrimination cannot be measured."
+
+
+def _scored(risks: ExternalRisks, rows: NDArray[np.int64], config: RunConfig) -> RiskScores:
+    """Score some records."""
+    test = risks.test
+    some = SurvivalTest(
+        test.outcome.at(rows), test.groups[rows], test.times, {name: each[rows] for name, each in test.risks.items()}
+    )
+    return score_risks(
+        some,
+        primary=risks.model,
+        horizons=risks.horizons,
+        resamples=config.evaluation.bootstrap,
+        confidence=config.evaluation.confidence,
+        rng=np.random.default_rng([config.seed, 5]),
+    )
+
+
+def _outcome(table: Any) -> SurvivalOutcome:  # noqa: ANN401 - a pandas frame
+    return SurvivalOutcome(table["time"].to_numpy(np.float64), table["event"].to_numpy(np.int64))
+
+
+def _training(directory: RunDirectory) -> SurvivalOutcome:
+    """Return the outcome of the run's training records."""
+    table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
+    return _outcome(table[((split["part"] == TRAIN) & (table["event"] >= 0)).to_numpy()])
+
+
+def _as_dicts(scores: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: asdict(each) for name, each in scores.items()}
