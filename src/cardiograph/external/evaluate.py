@@ -176,7 +176,7 @@ def evaluate_dataset(
         risks = score_risks_of(predictor, dataset, directory, other_ids=other_ids)
         content |= survival_content(predictor, dataset, risks, directory, config)
         content["notes"] += notes
-        table = predictions_table(predictor, dataset, risks, risk_columns(risks, predictor.facts.unit))
+        table = predictions_table(predictor, dataset, risks, risk_columns(predictor, risks))
         page = render_survival_evaluation(content, risks)
     else:
         scores = score_external(predictor, dataset, directory, other_ids=other_ids)

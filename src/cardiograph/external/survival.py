@@ -134,14 +134,16 @@ def survival_content(
     return plain
 
 
-def risk_columns(risks: ExternalRisks, unit: str) -> dict[str, Any]:
+def risk_columns(predictor: SurvivalPredictor, risks: ExternalRisks) -> dict[str, Any]:
     """Return the columns of the predictions table that belong to a time-to-event outcome."""
-    outcome, scores = risks.test.outcome, risks.scores
+    outcome, scores, unit = risks.test.outcome, risks.scores, predictor.facts.unit
+    bands = [predictor.band(scores, number) for number in range(len(outcome))]
+    low, high = (np.stack(each) for each in zip(*bands, strict=True))
     columns: dict[str, Any] = {"time": outcome.time, "event": outcome.event}
     for horizon in (*risks.horizons, *risks.left_out):
         at, name = int(np.searchsorted(scores.times, horizon)), f"{horizon:g}_{unit}"
-        columns |= {f"risk_{name}": scores.risks[:, at], f"low_{name}": scores.low[:, at]}
-        columns[f"high_{name}"] = scores.high[:, at]
+        columns |= {f"risk_{name}": scores.risks[:, at], f"low_{name}": low[:, at]}
+        columns[f"high_{name}"] = high[:, at]
     return columns
 
 

@@ -91,7 +91,7 @@ class SurvivalPredictor(Predictor):
         kept = (by_class, raw, attached.neighbours, attached.excluded_reasons, uncertainty, absent)
         return SurvivalScores(*kept, times, risks, attached)
 
-    def _band(self, scores: SurvivalScores, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def band(self, scores: SurvivalScores, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the [times] lower and upper ends of the band of one query; changed copies of it need none."""
         row, near, own = slice(number, number + 1), scores.neighbours, scores.attached.features.values
         near = NearestNeighbours(near.index[row], near.distance[row])
@@ -110,7 +110,7 @@ class SurvivalPredictor(Predictor):
             message = "the curve of a patient needs the scores of this predictor"
             raise TypeError(message)
         plain = super().answer(scores, number, patient, readings)
-        columns = (scores.times, scores.risks[number], *self._band(scores, number))
+        columns = (scores.times, scores.risks[number], *self.band(scores, number))
         points = tuple(RiskPoint(*map(float, each)) for each in zip(*columns, strict=True))
         fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}
         rows = scores.neighbours.index[number]

@@ -22,7 +22,7 @@ def render_survival_tripod(content: SurvivalContent) -> str:
 def survival_answers(content: SurvivalContent) -> dict[str, Entry]:
     """Return item -> information from this run; a missing item is left entirely to the authors."""
     answers = _cohort(content) | _modelling(content) | _results(content)
-    return answers | (doubtful_answers("Headline") if content.facts["cautions"] else {})
+    return answers | (doubtful_answers("Summary") if content.facts["cautions"] else {})
 
 
 def _cohort(content: SurvivalContent) -> dict[str, Entry]:
@@ -35,7 +35,7 @@ def _cohort(content: SurvivalContent) -> dict[str, Entry]:
     return {
         "1": Entry(f"Name of the outcome in this run: time to {facts['outcome']}.", ""),
         "2": Entry("The model card contains numbers for it.", ""),
-        "4": Entry("This run develops a model and evaluates it on held-out records of the same cohort.", "Headline"),
+        "4": Entry("This run develops a model and evaluates it on held-out records of the same cohort.", "Summary"),
         "5a": Entry(f"One table of {total} records with follow-up, split into parts. {origin}", "Cohort"),
         "6b": Entry(
             f"Pages excluded, each with its reason: {len(facts['skipped'])}. Add the eligibility criteria.",
@@ -107,7 +107,7 @@ def _modelling(content: SurvivalContent) -> dict[str, Entry]:
             "Models side by side, Calibration, Risk groups, metrics.json",
             complete=True,
         ),
-        "12f": Entry("The model was not changed after the test records were scored.", "Headline", complete=True),
+        "12f": Entry("The model was not changed after the test records were scored.", "Summary", complete=True),
         "12g": Entry(
             "By the served model files, one record at a time, with training records as the only neighbours. Competing "
             "events enter with one hazard for all patients.",
@@ -116,7 +116,7 @@ def _modelling(content: SurvivalContent) -> dict[str, Entry]:
         ),
         "13": Entry("Records were not weighted, resampled or augmented.", "Cohort", complete=True),
         "14": Entry("No method for fairness was used, and no subgroup was examined.", "model_card.md"),
-        "15": Entry("A risk by each horizon and a curve with a band; no threshold is used.", "Headline", complete=True),
+        "15": Entry("A risk by each horizon and a curve with a band; no threshold is used.", "Summary", complete=True),
         "18f": Entry("Program, version and command of this run; add where your own code is.", "Reproduce, run.json"),
         "22": Entry(
             "Weights, scaler and reference records, loaded by one call. The bundle contains data of the reference records: "
@@ -140,7 +140,7 @@ def _results(content: SurvivalContent) -> dict[str, Entry]:
             complete=True,
         ),
         "23a": Entry("Every score with its interval; no subgroups.", "Models side by side, metrics.json"),
-        "24": Entry("The model was not updated.", "Headline", complete=True),
+        "24": Entry("The model was not updated.", "Summary", complete=True),
         "26": Entry(limits, "Limits"),
         "27a": Entry(
             "Poor pages are refused with a reason; a missing value is imputed and reported with the prediction.",
