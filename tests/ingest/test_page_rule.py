@@ -192,7 +192,7 @@ def test_a_page_in_black_and_white_has_a_remedy_that_predict_has(finished_run, s
         (issue,) = caught.value.issues
         assert issue.code == "no_grid"
         assert issue.remedy.startswith("scan or export it in grey or colour")
-        assert "--encoder resnet18 --page whole" in issue.remedy  # the default encoder needs a grid in any view
+        assert "--encoder resnet18-ecg --page whole" in issue.remedy  # the default encoder needs a grid in any view
 
 
 @pytest.mark.slow
@@ -223,5 +223,5 @@ def test_run_and_predict_agree_on_which_photographs_count(shared, tmp_path, sett
         except PageError:
             refused.add(file.name)
     assert refused == left_out
-    assert 5 < len(refused) < len(files)
+    assert 0 < len(refused) < len(files)
     assert any("left out" in note for note in facts["page_notes"])

@@ -73,7 +73,7 @@ def _seen_by_encoder(audited: AuditInput, pages: AuditedPages) -> Iterator[Findi
             "warn",
             f"The encoder was pretrained on {len(pages.seen)} of these recordings, without their labels; scores on them "
             "can be too high.",
-            "leave these records out, or use an encoder that has not seen them: --encoder resnet18",
+            "leave these records out, or use an encoder that has not seen them: --encoder resnet18 with ImageNet weights",
             audited.ids(list(pages.seen)),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,11 +79,11 @@ class LinearReadings:
     bias: NDArray[np.float64]
     names: tuple[str, ...]
 
-    def of(self, image: NDArray[np.float32]) -> NDArray[np.float64]:
+    def of(self, image: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return [records, readings] readings of [records, width] embeddings, NaN where the embedding is NaN."""
         return image.astype(np.float64) @ self.weight.T + self.bias
 
-    def standardised(self, image: NDArray[np.float32]) -> Self:
+    def standardised(self, image: NDArray[np.floating[Any]]) -> Self:
         """Return these readings with mean 0 and standard deviation 1 over [records, width] embeddings.
 
         A reading that does not vary becomes 0 for every record, because its effect is unknown.

@@ -171,7 +171,7 @@ def evaluate_dataset(
         "data_hash": data_hash(dataset.cohort, dataset.page_index),
     }
     claim(request.folder, identity)
-    content = {**identity, **request.facts}
+    content: dict[str, Any] = {**identity, **request.facts}
     if isinstance(predictor, SurvivalPredictor):
         risks = score_risks_of(predictor, dataset, directory, other_ids=other_ids)
         content |= survival_content(predictor, dataset, risks, directory, config)

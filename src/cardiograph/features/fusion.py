@@ -199,7 +199,12 @@ class Fusion:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fitted arrays, for the bundle."""
-        arrays = {"kept": self.kept.astype(np.uint8), "mean": self.mean, "std": self.std, "axes": self.axes}
+        arrays: dict[str, NDArray[Any]] = {
+            "kept": self.kept.astype(np.uint8),
+            "mean": self.mean,
+            "std": self.std,
+            "axes": self.axes,
+        }
         if self.readings is not None:
             arrays |= {"reading_weight": self.readings.weight, "reading_bias": self.readings.bias}
         return arrays

@@ -149,7 +149,7 @@ def find_grid(pixels: NDArray[np.uint8]) -> Box:
         rule = "the trace area is found by its printed grid"
         remedy = (
             "scan or export it in grey or colour, so that the grid shows; a model of the pictures of whole pages, made "
-            "by `cardiograph run COHORT --encoder resnet18 --page whole`, needs none"
+            "by `cardiograph run COHORT --encoder resnet18-ecg --page whole`, needs none"
         )
         raise PageError(_HEADLINE, [Issue("page", "", "without an ECG grid", rule, remedy, "no_grid")])
     left, top, right, bottom = _edges(tone, ink, rough)

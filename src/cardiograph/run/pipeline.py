@@ -284,7 +284,7 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
     if config.balance.mode == "augment" and config.needs == "leads":
         message = (
             f"balance.mode = 'augment' augments pictures, and the encoder {config.encoder.name} reads leads; use "
-            "--encoder resnet18, or balance by 'weights'"
+            "--encoder resnet18-ecg, or balance by 'weights'"
         )
         raise ConfigError(message)
     if cohort.has_pages and cohort.variables:

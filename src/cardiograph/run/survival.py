@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -243,7 +244,7 @@ def report(state: SurvivalState) -> None:
     """Write the metadata and the report."""
     context = state.context
     cautions = [f"Accepted: {finding.text}" for finding in state.audit.overruled]
-    facts = {"seconds": context.seconds, "images_per_second": context.images_per_second}
+    facts: dict[str, Any] = {"seconds": context.seconds, "images_per_second": context.images_per_second}
     notes = state.directory.read_json("run.json")["notes"]
     facts["notes"] = [*notes, *(() if state.maggic is None else state.maggic.notes)]
     about = {"command": state.command, "source": state.source.name, "cautions": cautions}
