@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from cardiograph.audit.findings import Audit, Finding, Probe
+from cardiograph.inline_scripts import report_script
 from cardiograph.report.audit import audit_page, audit_rows, audit_verdict
 
 HOSTILE = "<script>alert('x')</script> & \"q\" |\n[red]`\x1b[31m\udcff"
@@ -71,10 +72,10 @@ def test_the_verdict_says_whether_anything_blocks(findings, accepted, verdict):
     assert verdict in Words(audit_page(found)).text
 
 
-def test_the_page_is_one_file_without_network_or_script():
+def test_the_page_is_one_file_without_network():
     page = audit_page(audit([BLOCK, WARNING, NOTE], [Probe("site", 0.7, 0.6, 0.8, 6, "by group", shortcut=True)]))
     words = Words(page)
-    assert "script" not in words.tags
+    assert words.tags.count("script") == 1 and report_script() in page
     assert words.addresses
     assert {address.removeprefix("#") for address in words.addresses} <= set(words.ids)
     assert "http" not in page
@@ -134,9 +135,9 @@ def test_hostile_names_are_text():
     found = audit([finding], [probe], cohort=HOSTILE, classes={HOSTILE: {"files": 1, "different": 1}}, split=HOSTILE)
     page = audit_page(found)
     page.encode()
-    assert "script" not in Words(page).tags
+    assert Words(page).tags.count("script") == 1
     assert page.count("&lt;script&gt;alert") >= 8
-    assert not re.search(r"<[^>]*alert", page)
+    assert not re.search(r"<[^>]*alert\(", page)
 
 
 def test_an_audit_that_found_nothing_still_says_what_it_cannot_see():

@@ -185,7 +185,7 @@ def main_of(*arguments):
 def test_a_block_of_weight_0_leaves_nobody_without_any(partial, short, tmp_path):
     partial.to_csv(tmp_path / "cohort.csv", index=False)
     config = load_config(None, {**short, "fusion": {"image": 0.0}})
-    with pytest.raises(ConfigError, match=r"records have no clinical value.*nothing but the clinical block"):
+    with pytest.raises(ConfigError, match=r"records have no clinical value.*nothing but clinical values"):
         run(tmp_path / "cohort.csv", tmp_path / "run", config)
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cardiograph.artifacts.label_folders import label_folders
 from cardiograph.cli.explain import require_map_options, show_explanation, write_map
 from cardiograph.cli.labels import no_explanation, show_labels
 from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
@@ -69,6 +68,8 @@ def predict(  # noqa: PLR0913 - a command has its options
     as_json: AsJson = False,
 ) -> None:
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
+    from cardiograph.artifacts.label_folders import label_folders
+
     source = run_or_service(run, service.url, service.key_file)
     explained, of_class, curve = explanation.explained, explanation.of_class, explanation.curve
     if explanation.map_file is not None:
