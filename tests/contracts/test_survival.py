@@ -77,7 +77,7 @@ def test_alone_in_a_table_and_as_test_record_a_patient_gets_the_same_answer(clea
 
 
 def c_of_every_model(folder, seed, *, shuffled):
-    """Uno's C on test records of one run; shuffled, whole follow-ups are dealt out to other patients."""
+    """Uno's C on test records of one run; shuffled, whole follow-ups are exchanged between patients."""
     rows = rows_of(seed)
     order = np.random.default_rng(seed).permutation(len(rows)) if shuffled else np.arange(len(rows))
     ends = [{name: rows[other][name] for name in ("time", "event")} for other in order]

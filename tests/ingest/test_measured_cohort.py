@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.run.recordings_cohort import recording, write_recordings
 
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.config import load_config
 from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.ecg import pages
-from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.measure.reference import MEASUREMENT_GROUPS, MEASUREMENTS
 from cardiograph.ecg.packed import pack, unpack
 from cardiograph.ecg.pages import draw_ecg, prepare_ecg
@@ -30,29 +30,16 @@ from cardiograph.ingest.leads import measure_ecgs
 from cardiograph.ingest.page_index import index_pages
 from cardiograph.progress import NoProgress
 from cardiograph.run.pipeline import run
-from cardiograph.synthesis.heart import record_ecg
-from cardiograph.synthesis.waves import Heart
 
 FORMATS = Path(__file__).parents[2] / "benchmarks" / "ecg_files" / "formats.py"
-
-
-def recording(seed=0, **parameters):
-    return Ecg(record_ecg(Heart(**parameters), np.random.default_rng(seed)).astype(np.float32), 500.0, "simulated")
 
 
 @pytest.fixture(scope="module")
 def measured_run(tmp_path_factory, settings):
     """Run of 26 recordings, half of them with a left bundle branch block, on image and measurements."""
-    folder, rows = tmp_path_factory.mktemp("measured"), []
-    for number in range(26):
-        block = number % 2
-        ecg = recording(number, conduction="lbbb" if block else "normal", qrs_ms=150 if block else 90, rate=60 + number)
-        (name, content), *_ = ecg_files(ecg, "dicom", f"p{number}").items()
-        (folder / name).write_bytes(content)
-        rows.append({"record_id": f"p{number}", "ecg": name, "label": block})
-    pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False)
+    table = write_recordings(tmp_path_factory.mktemp("measured"))
     extra = {"fusion": {"measurements": 2.0}, "model": {"epochs": 20, "patience": 5, "baselines": ["logistic"]}}
-    return run(folder / "cohort.csv", folder / "run", load_config(None, {**settings, **extra})).path
+    return run(table, table.parent / "run", load_config(None, {**settings, **extra})).path
 
 
 @pytest.fixture(scope="module")

@@ -67,8 +67,8 @@ def test_the_summary_answers_the_questions_of_a_reader(content):
     found = {answer.question: answer for answer in run_summary(content).answers}
     (_, false_alarms), (missed, hits) = decisions(content).tolist()
     assert found["What is predicted?"].answer == content.outcome
-    assert found["On whom?"].answer == f"{len(content.test)} test records"
-    assert f"{content.test.positives} reduced ejection fraction" in found["On whom?"].detail
+    assert found["Which records?"].answer == f"{len(content.test)} test records"
+    assert f"{content.test.positives} reduced ejection fraction" in found["Which records?"].detail
     assert found["AUROC on the test records"].answer == f"{content.metrics.test['auroc'].value:.3f}"
     assert found["What would it decide?"].answer == f"{hits} of {hits + missed} found, {false_alarms} false alarms"
     assert "Calibration slope" in found["Are the probabilities right?"].detail

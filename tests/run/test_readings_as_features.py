@@ -3,31 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tests.run.recordings_cohort import write_recordings
 
 from cardiograph.config import load_config
-from cardiograph.ecg.ecg import Ecg
-from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import ConfigError
 from cardiograph.explain.explanation import explain
 from cardiograph.inference import Predictor, Query
 from cardiograph.run.pipeline import run
-from cardiograph.synthesis.heart import record_ecg
-from cardiograph.synthesis.waves import Heart
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """26 recordings, half of them with a left bundle branch block."""
-    folder, rows = tmp_path_factory.mktemp("readings"), []
-    for number in range(26):
-        block = number % 2
-        heart = Heart(conduction="lbbb" if block else "normal", qrs_ms=150 if block else 90, rate=60 + number)
-        signal = record_ecg(heart, np.random.default_rng(number)).astype(np.float32)
-        (name, content), *_ = ecg_files(Ecg(signal, 500.0, "simulated"), "dicom", f"p{number}").items()
-        (folder / name).write_bytes(content)
-        rows.append({"record_id": f"p{number}", "ecg": name, "label": block})
-    pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False)
-    return folder / "cohort.csv"
+    return write_recordings(tmp_path_factory.mktemp("readings"))
 
 
 def configured(settings, **encoder):

@@ -8,7 +8,7 @@ from torch import Tensor, cat, nn
 
 from cardiograph.ecg.leads import LEADS
 from cardiograph.encoders.leads_input import BEAT_SAMPLES
-from cardiograph.encoders.shipped import shipped_tensors
+from cardiograph.encoders.shipped import with_shipped_weights
 
 WIDTH: Final = 512
 """Number of values of an embedding."""
@@ -110,6 +110,4 @@ def ecg_network() -> nn.Module:
     Raises:
         WeightsError: If the weights file is missing or is not the one that this version ships.
     """
-    network = EcgNetwork()
-    network.load_state_dict(shipped_tensors("ecg"), strict=False)
-    return network.eval()
+    return with_shipped_weights(EcgNetwork(), "ecg")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cardiograph.encoders.shipped import shipped_tensors
+from cardiograph.encoders.shipped import with_shipped_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,9 +34,7 @@ def resnet18_ecg() -> nn.Module:
     Raises:
         WeightsError: If the weights file is missing or is not the one that this version ships.
     """
-    network = page_network()
-    network.load_state_dict(shipped_tensors("resnet18-ecg"), strict=False)
-    return network.eval()
+    return with_shipped_weights(page_network(), "resnet18-ecg")
 
 
 def resnet50() -> nn.Module:

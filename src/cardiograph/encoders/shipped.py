@@ -12,7 +12,7 @@ from cardiograph.errors import WeightsError
 from cardiograph.regular_files import read_regular
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import nn
 
 FOLDER: Final = Path(__file__).parent
 
@@ -23,10 +23,11 @@ SHIPPED_SHA256: Final = {
 """Encoder -> SHA-256 (hex) of its file ``ENCODER.safetensors``."""
 
 
-def shipped_tensors(encoder: str) -> dict[str, Tensor]:
-    """Return the weights of an encoder in single precision.
+def with_shipped_weights(network: nn.Module, encoder: str) -> nn.Module:
+    """Return a network with the weights of an encoder, in single precision and in evaluation mode.
 
     Args:
+        network: Network of the encoder, whose weights are replaced.
         encoder: A key of :data:`SHIPPED_SHA256`.
 
     Raises:
@@ -44,7 +45,8 @@ def shipped_tensors(encoder: str) -> dict[str, Tensor]:
     if digest != expected:
         message = f"weights {path}: SHA-256 is {digest}, expected {expected}; install cardiograph again"
         raise WeightsError(message)
-    return {name: tensor.float() for name, tensor in load(content).items()}
+    network.load_state_dict({name: tensor.float() for name, tensor in load(content).items()}, strict=False)
+    return network.eval()
 
 
 @functools.cache

@@ -207,7 +207,7 @@ def _panel(content: Mapping[str, Any]) -> Summary:
             f"{', '.join(labels)}. {TITLES[content['model']]} gives each record a probability of each label.",
         ),
         Answer(
-            "On whom?",
+            "Which records?",
             f"{records} records of {content['cohort']}",
             f"Records whose label is known. Positive: {positive}.",
         ),

@@ -92,19 +92,29 @@ def _metrics(found: Mapping[str, Any]) -> RunMetrics:
     )
 
 
+def known_and_novel(found: Mapping[str, Any]) -> str:
+    """Return sentences on how many records the run has met, and how many are unlike its training records.
+
+    Args:
+        found: Content of ``evaluation.json``.
+    """
+    novelty, text = found["novelty"], ""
+    if found["met"]["records"]:
+        text += f" {found['met']['records']} of them are not new to the run."
+    if novelty["judged"]:
+        text += f" {novelty['novel']} of {novelty['judged']} checked are unlike the training records."
+    return text
+
+
 def _summary(found: Mapping[str, Any], content: ReportContent) -> Summary:
     """Return the answers at the top of the report."""
-    counts, novelty, internal = found["counts"], found["novelty"], found["internal"]["scores"]["auroc"]
+    counts, internal = found["counts"], found["internal"]["scores"]["auroc"]
     names = class_names(found["outcome"])
     negative = counts["records"] - counts["positive"]
-    whom = f"{counts['positive']} {names[1]}, {negative} {names[0]}; {counts['groups']} groups."
-    if found["met"]["records"]:
-        whom += f" {found['met']['records']} of them are not new to the run."
-    if novelty["judged"]:
-        whom += f" {novelty['novel']} of {novelty['judged']} checked are unlike the training records."
+    classes = f"{counts['positive']} {names[1]}, {negative} {names[0]}; {counts['groups']} groups."
     answers = (
         predicted(content),
-        Answer("On whom?", f"{counts['records']} records of {found['cohort']}", whom),
+        Answer("Which records?", f"{counts['records']} records of {found['cohort']}", classes + known_and_novel(found)),
         separation(content, f"{counts['records']} records of another cohort"),
         probabilities(content),
         decision(content),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cardiograph.external.report import known_and_novel
 from cardiograph.external.survival import WITHOUT_FEATURES, ExternalRisks
 from cardiograph.report.figure_style import Picture
 from cardiograph.report.panel import Answer, Summary, alert, scale_of
@@ -52,21 +53,21 @@ def render_survival_evaluation(found: Mapping[str, Any], risks: ExternalRisks) -
 
 def _summary(found: Mapping[str, Any]) -> Summary:
     """Return the answers at the top of the report."""
-    counts, novelty, unit = found["counts"], found["novelty"], found["unit"]
+    counts, unit = found["counts"], found["unit"]
     uno, internal = _interval(found["scores"]["uno_c"]), found["internal"]["scores"]["uno_c"]
     ratios = {day: number(ratio["value"], 2) for day, ratio in found["observed_to_expected"].items()}
-    whom = f"{counts['events']} with the event, {counts['competing']} with a competing event, {counts['censored']} censored."
-    if found["met"]["records"]:
-        whom += f" {found['met']['records']} of them are not new to the run."
-    if novelty["judged"]:
-        whom += f" {novelty['novel']} of {novelty['judged']} checked are unlike the training records."
+    ends = f"{counts['events']} with the event, {counts['competing']} with a competing event, {counts['censored']} censored."
     answers = (
         Answer(
             "What is predicted?",
             str(found["outcome"]),
             f"{TITLES[found['model']]} gives each record the probability of the event by {', '.join(ratios)} {unit}.",
         ),
-        Answer("On whom?", f"{counts['records']} records of {found['cohort']} in {counts['groups']} groups", whom),
+        Answer(
+            "Which records?",
+            f"{counts['records']} records of {found['cohort']} in {counts['groups']} groups",
+            ends + known_and_novel(found),
+        ),
         Answer(
             "Uno's C on this cohort",
             number(uno.value),

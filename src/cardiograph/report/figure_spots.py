@@ -19,7 +19,7 @@ REFERENCE = "reference"
 """The ``gid`` of a line with a label that is no value, such as the diagonal of perfect calibration."""
 POINTS_PER_INCH = 72
 MIN_APART = 5.0
-"""Smallest distance of two spots of one line, in points; closer ones could not be told apart with a pointer."""
+"""Smallest distance of two spots of one line, in points; closer ones could not be distinguished with a pointer."""
 NAMED_WITHIN = 0.4
 """Distance from a named tick within which a value belongs to it; series can stand side by side around a tick."""
 

@@ -43,7 +43,7 @@ def _summary(found: Mapping[str, Any], confidence: float) -> Summary:
     answers = (
         Answer("What is predicted?", f"{len(labels)} labels at once",
                f"{', '.join(labels)}. {TITLES[model]} gives each record a probability of each label."),
-        Answer("On whom?", f"{records} test records", f"Records whose label is known. Positive: {positive}."),
+        Answer("Which records?", f"{records} test records", f"Records whose label is known. Positive: {positive}."),
         Answer("Macro AUROC on the test records", number(auroc.value),
                f"Mean over the labels. 0.5 is chance; trained on shuffled labels: {number(found['macro_auroc_shuffled'])}.",
                "number", scale_of(auroc, confidence)),

@@ -1,4 +1,4 @@
-"""The summary of a run: what is predicted, on whom, how well, and whether the graph helps."""
+"""The summary of a run: what is predicted, for which records, how well, and whether the graph helps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def run_summary(content: ReportContent) -> Summary:
     verdict = content.metrics.graph_verdict
     answers = [
         predicted(content),
-        Answer("On whom?", f"{len(content.test)} test records", f"{_tested(content)} {_trained(content)}".strip()),
+        Answer(
+            "Which records?", f"{len(content.test)} test records", f"{_tested(content)} {_trained(content)}".strip()
+        ),
         separation(content),
         probabilities(content),
         decision(content),

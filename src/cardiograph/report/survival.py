@@ -79,7 +79,7 @@ def _summary(content: SurvivalContent) -> Summary:
             f"{horizons} {metrics.unit}, and a curve.",
         ),
         Answer(
-            "On whom?",
+            "Which records?",
             f"{test.records} test records",
             f"{test.events} events; {test.groups} groups. Trained on {metrics.counts['train'].records} records with "
             f"{metrics.counts['train'].events} events.",

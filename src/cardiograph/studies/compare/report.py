@@ -65,7 +65,7 @@ def _summary(result: CompareResult) -> Summary:
     folds = "the split of the table" if facts.own_split else f"{facts.repeats} x {facts.folds} folds"
     answers = (
         Answer("What is predicted?", facts.outcome, f"{facts.positive} of {facts.labelled} labelled records are positive."),
-        Answer("On whom?", f"{facts.records} records", f"{facts.groups} groups, scored in {folds}."),
+        Answer("Which records?", f"{facts.records} records", f"{facts.groups} groups, scored in {folds}."),
         Answer("Default model, AUROC", number(auroc.value), f"{own.title}, {READS[own.modality]}.", "number",
                scale_of(auroc, facts.confidence)),
         Answer("Which model is best?", best.title, shown),

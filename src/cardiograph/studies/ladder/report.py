@@ -49,8 +49,8 @@ def _summary(result: LadderResult) -> Summary:
         f"{'Two' if facts.quick else 'All'} faults of published pipelines are injected and removed one after the other. "
         "None of these models is kept.",
     )
-    whom = Answer(
-        "On whom?", f"{facts.records} records", f"{facts.groups} groups; {facts.outcome}; {facts.seeds} seeds."
+    records = Answer(
+        "Which records?", f"{facts.records} records", f"{facts.groups} groups; {facts.outcome}; {facts.seeds} seeds."
     )
     ladders = [
         Answer(
@@ -62,7 +62,7 @@ def _summary(result: LadderResult) -> Summary:
         for block in result.ladders
         if block.rows[0].scores and block.rows[-1].scores
     ]
-    return Summary((about, whom, *ladders), QUICK if facts.quick else None)
+    return Summary((about, records, *ladders), QUICK if facts.quick else None)
 
 
 def ladder_lines(result: LadderResult) -> Iterator[Line]:
