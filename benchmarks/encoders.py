@@ -10,8 +10,9 @@ digitised, in five stratified folds of each of several seeds; a refused page get
 pages. With --development only the earlier PTB-XL recordings are used (750 to learn, 325 to test), so that the final
 figures stay untouched while the encoder is developed.
 
-With --pixels, only encoders of pictures are compared, on the pixels of the shared pages: resnet18-ecg with its shipped
-weights or those of --page-weights, and resnet18 with random weights.
+With --pixels, only encoders of pictures are compared: resnet18-ecg with its shipped weights or those of --page-weights, and
+resnet18 with random weights. They see the pixels of the shared pages, and the PTB-XL recordings drawn as a run draws them.
+Controls: shuffled classes, and the page with its grid painted white, on which only the printed text is left.
 """
 
 from __future__ import annotations
@@ -36,12 +37,13 @@ from sklearn.preprocessing import StandardScaler
 
 from cached_ecgs import read_cached
 from cardiograph.config_reading import PagesConfig
+from cardiograph.ecg.pages import read_any_page
 from cardiograph.ecg.read_any import read_any
 from cardiograph.encoders.ecg_network import EcgNetwork, ecg_network
 from cardiograph.encoders.leads_input import INPUT_SHAPE, leads_input
 from cardiograph.encoders.weights import build_network, load_weights
 from cardiograph.errors import EcgError
-from cardiograph.imaging.prepare import prepare_page
+from cardiograph.imaging.prepare import prepare_decoded, to_input
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -147,19 +149,55 @@ def read_pages(shared: Path, cache: Path | None) -> tuple[np.ndarray, np.ndarray
     return inputs, np.array([classes[name] for name in sorted(classes)]), known
 
 
-def pixel_values(shared: Path, encoder: str, weights: str) -> tuple[np.ndarray, np.ndarray]:
-    """[pages, 512] values of an encoder of pictures for each different shared page, and the classes."""
-    folder = shared / "data" / "ecg-pages"
-    with (folder / "manifest.csv").open(newline="") as handle:
-        classes = {row["image"]: row["class"] for row in csv.DictReader(handle)}
-    network, chosen = build_network(encoder), load_weights(weights, seed=0, cache=folder, architecture=encoder)
+def picture_network(encoder: str, weights: str) -> torch.nn.Module:
+    """Return an encoder of pictures."""
+    network, chosen = build_network(encoder), load_weights(weights, seed=0, cache=Path(), architecture=encoder)
     network.load_state_dict(chosen.tensors, strict=False)
-    values = []
-    with torch.inference_mode():
-        for name in sorted(classes):
-            page = prepare_page(folder / name, name=name, config=PagesConfig())
-            values.append(network(torch.from_numpy(page.input)[None])[0].numpy())
-    return np.stack(values), np.array([classes[name] for name in sorted(classes)])
+    return network
+
+
+def picture_inputs(files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """[n, ...] inputs of an encoder of pictures: the view that a run shows, and the page with this view painted over.
+
+    Recordings are drawn as a run draws them.
+    """
+    shown, margins = [], []
+    for file in files:
+        page = prepare_decoded(
+            read_any_page(file, name=file.name, config=PagesConfig()), name=file.name, config=PagesConfig()
+        )
+        outside = page.page.pixels.copy()
+        outside[page.box.top : page.box.bottom, page.box.left : page.box.right] = 255
+        shown.append(page.input)
+        margins.append(to_input(outside))
+    return np.stack(shown), np.stack(margins)
+
+
+def pixels(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Scores of encoders of pictures on the shared pages and on drawn PTB-XL recordings, with their controls."""
+    pages_folder, recordings_folder = (arguments.shared / "data" / name for name in ("ecg-pages", "ptb-xl"))
+    with (pages_folder / "manifest.csv").open(newline="") as handle:
+        classes = {row["image"]: row["class"] for row in csv.DictReader(handle)}
+    named, known = np.array([classes[name] for name in sorted(classes)]), np.ones(len(classes), dtype=bool)
+    with (recordings_folder / "records.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    labels = np.array([[int(row[name]) for name in CLASSES] for row in rows])
+    shown, margins = picture_inputs([pages_folder / name for name in sorted(classes)])
+    drawn, _ = picture_inputs([recordings_folder / row["record"] for row in rows])
+    found: dict[str, Any] = {}
+    for encoder, weights in (("resnet18-ecg", arguments.page_weights), ("resnet18", "random")):
+        network = picture_network(encoder, weights)
+        values = embed(network, shown)
+        shuffled = np.random.default_rng(0).permutation(named)
+        found[f"{encoder}, {weights}"] = {
+            "pages": mean_scores(values, named, known, arguments.seeds),
+            "pages, shuffled classes": mean_scores(values, shuffled, known, arguments.seeds),
+            "pages, only what is printed outside the grid": mean_scores(
+                embed(network, margins), named, known, arguments.seeds
+            ),
+            "PTB-XL, drawn": recordings(embed(network, drawn), labels, (EARLIER, len(rows)))[0],
+        }
+    return found
 
 
 def mean_scores(values: np.ndarray, classes: np.ndarray, known: np.ndarray, seeds: int) -> dict[str, float]:
@@ -214,20 +252,14 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder of shared data")
     parser.add_argument("--cache", type=Path, help="folder of digitised pages, created if missing")
     parser.add_argument("--weights", type=Path, help="weights file instead of the shipped one")
-    parser.add_argument("--pixels", action="store_true", help="encoders of pictures, on the shared pages alone")
+    parser.add_argument("--pixels", action="store_true", help="encoders of pictures, on pages and drawn recordings")
     parser.add_argument("--page-weights", default="shipped", help="weights file of resnet18-ecg for --pixels")
     parser.add_argument("--seeds", type=int, default=5, help="number of times the folds of the pages are drawn")
     parser.add_argument("--measurements", action="store_true", help="also probe the classical measurements")
     parser.add_argument("--development", action="store_true", help="only the earlier PTB-XL recordings")
     arguments = parser.parse_args()
     if arguments.pixels:
-        pixels = {}
-        for encoder, weights in (("resnet18-ecg", arguments.page_weights), ("resnet18", "random")):
-            values, classes = pixel_values(arguments.shared, encoder, weights)
-            pixels[f"{encoder}, {weights}"] = mean_scores(
-                values, classes, np.ones(len(classes), dtype=bool), arguments.seeds
-            )
-        print(json.dumps({"pixels": pixels}, indent=1))
+        print(json.dumps({"pixels": pixels(arguments)}, indent=1))
         return
     inputs, labels = read_recordings(arguments.shared)
     found: dict[str, Any] = {}

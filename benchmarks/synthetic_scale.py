@@ -3,7 +3,7 @@
 usage: python benchmarks/synthetic_scale.py [--cohort FOLDER] [--patients 5000] [--sizes 600 2000 5000]
 
 One cohort of 5,000 patients (seed 7; drawn again unless --cohort names a folder of `cardiograph synth`), the first ones for
-the smaller sizes; random encoder weights. Five folds of whole groups for each size. Beside the default on clinical values,
+the smaller sizes. Five folds of whole groups for each size. Beside the default on clinical values,
 pages and both stand logistic regression on the true latents that the clinical values carry, on the same folds, and the exact
 posterior of the same test records. Prints one JSON object.
 """
@@ -95,9 +95,11 @@ def main() -> None:
     parser.add_argument("--cohort", type=Path, help="folder of `cardiograph synth`; drawn again by default")
     parser.add_argument("--patients", type=int, default=5000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[600, 2000, 5000])
+    parser.add_argument("--encoder", default="resnet18-ecg", help="resnet18-ecg, ecg or resnet18")
+    parser.add_argument("--weights", default="shipped", help="weights of the encoder; for resnet18: random")
     options = parser.parse_args()
     set_threads()
-    config = load_config(None, {"encoder": {"weights": "random"}})
+    config = load_config(None, {"encoder": {"name": options.encoder, "weights": options.weights}})
     result: dict[str, Any] = {"machine": {"processor": platform.processor() or platform.machine()}, "sizes": {}}
     with tempfile.TemporaryDirectory() as folder, PageCache(cache_folder()) as cache:
         source = options.cohort or Path(folder) / "cohort"
