@@ -13,6 +13,7 @@ from cardiograph.encoders.engine import OpenVinoEngine
 from cardiograph.inference import Predictor
 from cardiograph.inference.labels import LabelsPredictor, load_any
 from cardiograph.service.api import batch, health, model, predictions
+from cardiograph.service.api.accept import FHIR, JSON
 from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.api.openapi import complete, line_schemas
 from cardiograph.service.api.problems import ProblemError, http_error_response, problem_response
@@ -32,7 +33,7 @@ from cardiograph.service.web.site import Site
 from cardiograph.service.worker_pool import ScoringPool
 
 ACCEPTS = {
-    predictions.PATH: Accepts(("multipart/form-data", "application/json")),
+    predictions.PATH: Accepts(("multipart/form-data", JSON, FHIR)),
     batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
     routes.PATH: Accepts((routes.MEDIA_TYPE,)),
 }

@@ -1,15 +1,13 @@
 """An answer has a form that the client accepts, or nothing is scored; a FHIR client's refusals are FHIR, too."""
 
-import json
-from pathlib import Path
-
 import pytest
 from jsonschema import Draft6Validator
 from starlette.datastructures import Headers
 
 from cardiograph.service.api.accept import FHIR, JSON, accepted, speaks_fhir
+from cardiograph.service.api.fhir_bundle import r4_schema
 
-SCHEMA = json.loads(Path(__file__).with_name("fhir_r4").joinpath("schema.json").read_text(encoding="utf-8"))
+SCHEMA = r4_schema()
 OUTCOME = Draft6Validator({**SCHEMA, "$ref": "#/definitions/OperationOutcome"})
 XML = "application/fhir+xml"
 

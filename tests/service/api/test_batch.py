@@ -68,7 +68,7 @@ def test_the_limit_of_a_line_holds_for_what_was_sent_and_before_it_is_parsed(mon
     def parsed(content):
         pytest.fail("a line above the limit was parsed")
 
-    monkeypatch.setattr(json_body, "_json", parsed)
+    monkeypatch.setattr(json_body, "parse_json", parsed)
     keys = ",".join(f'"{number}":0' for number in range(10_000)).encode()
     slashes = b"/" * 200_000
     for line in (

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,9 +13,10 @@ from cardiograph.config import load_config
 from cardiograph.containers import Neighbour, Prediction
 from cardiograph.schema import DEFAULT_VARIABLES, KNOWN_VARIABLES, NT_PROBNP, ClinicalVariable
 from cardiograph.service.api.fhir import ModelFacts, columns_of, risk_assessment
+from cardiograph.service.api.fhir_bundle import r4_schema
 from cardiograph.service.api.fhir_codes import CODES, code_of, percentage
 
-SCHEMA = json.loads(Path(__file__).with_name("fhir_r4").joinpath("schema.json").read_text(encoding="utf-8"))
+SCHEMA = r4_schema()
 VALUES = {"ef": 0.29, "bnp": 463.0, "nyha": 3.0, "sbp": 132.0, "age": 70.0}
 HEX = "0123456789abcdef" * 4
 FACTS = ModelFacts(HEX, "SIGN", DEFAULT_VARIABLES, ("measured",) * 5)

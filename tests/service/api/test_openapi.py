@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 from tests.test_docs import REFERENCE, ROOT, rows, section
 
+from cardiograph.service.api.accept import FHIR
 from cardiograph.service.api.openapi import _DESCRIPTIONS
 
 RATE = 500.0
@@ -145,6 +146,7 @@ def test_what_is_drawn_from_the_document_is_answered_as_it_says(serve, drawn, li
     answered = Counter()
 
     def ask(case):
+        assume(case.media_type != FHIR)  # the document describes a Bundle by a sentence alone
         assume(case.meta.generation.mode is GenerationMode.POSITIVE or not is_allowed(case))
         response = case.call_and_validate(base_url="http://localhost", headers=headers)
         answered[case.operation.path, response.status_code] += 1

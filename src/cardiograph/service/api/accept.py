@@ -15,23 +15,29 @@ _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 def accepted(headers: Headers) -> str | None:
     """Return the media type of the response to a request; None if the client accepts neither.
 
-    FHIR is sent only if ``Accept`` names it with at least the quality of plain JSON.
+    FHIR is sent only if ``Accept`` names it with at least the quality of plain JSON, or if the request itself is FHIR and
+    does not ask for plain JSON.
 
     Source: RFC 9110, section 12.5.1.
     """
-    ranges = _ranges(headers)
-    if not ranges:
-        return JSON
-    fhir = ranges.get(FHIR, 0.0)
-    json = next((ranges[each] for each in (JSON, "application/*", "*/*") if each in ranges), 0.0)
+    ranges = _ranges(headers) or {"*/*": 1.0}
+    any_kind = next((ranges[each] for each in ("application/*", "*/*") if each in ranges), 0.0)
+    fhir = ranges.get(FHIR, any_kind if is_fhir(headers) else 0.0)
+    json = ranges.get(JSON, any_kind)
     if fhir > 0 and fhir >= json:
         return FHIR
     return JSON if json > 0 else None
 
 
+def is_fhir(headers: Headers) -> bool:
+    """Return whether the body of a request is FHIR."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == FHIR
+
+
 def speaks_fhir(headers: Headers) -> bool:
     """Return whether errors are sent as FHIR: the client requests FHIR, possibly in a format that is not served."""
-    return accepted(headers) != JSON and any(each.startswith("application/fhir+") for each in _ranges(headers))
+    named = any(each.startswith("application/fhir+") for each in _ranges(headers))
+    return accepted(headers) != JSON and (named or is_fhir(headers))
 
 
 def _ranges(headers: Headers) -> dict[str, float]:

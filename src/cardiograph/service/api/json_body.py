@@ -35,7 +35,7 @@ def read_line(content: bytes) -> BatchLine:
         ProblemError: See :func:`read_request`.
     """
     _check_size(len(content) - _page_size(content))
-    return checked(_json(content), BatchLine)
+    return checked(parse_json(content), BatchLine)
 
 
 _PAGE = re.compile(rb'"page"\s*:\s*"')
@@ -54,7 +54,7 @@ def read_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         ProblemError: 400 if it is not JSON, 413 if it is too large.
     """
     _check_size(len(content))
-    return _json(content)
+    return parse_json(content)
 
 
 def _check_size(size: int) -> None:
@@ -63,7 +63,12 @@ def _check_size(size: int) -> None:
         raise ProblemError(413, "too_large", message)
 
 
-def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Parse JSON of any size.
+
+    Raises:
+        ProblemError: 400, if it is not JSON.
+    """
     try:
         found = from_json(content, allow_inf_nan=False)
         json.loads(content, object_pairs_hook=_no_key_twice)

@@ -129,6 +129,8 @@ def request_body(variables: Sequence[ClinicalVariable], blocks: Collection[str])
     json_part = {"contentType": "application/json"}
     page_types = f"{PAGE_MEDIA_TYPES}, application/octet-stream"  # the content of a file tells its format
     encoding = {"page": {"contentType": page_types}, "values": json_part, "gate": json_part}
+    bundle = "a FHIR R4 Bundle: Patient, Observations (LOINC), and the ECG as DocumentReference, Media or SampledData"
+    content[FHIR] = {"schema": {"type": "object", "description": bundle}}
     content["multipart/form-data"]["encoding"] = {
         name: encoding[name] for name in encoding if name in form["properties"]
     }

@@ -8,11 +8,12 @@ from functools import partial
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
 
 from cardiograph.errors import Issue
 from cardiograph.inference import Query
 from cardiograph.schema import ClinicalVariable
-from cardiograph.service.api.accept import FHIR, JSON, accepted
+from cardiograph.service.api.accept import FHIR, JSON, accepted, is_fhir
 from cardiograph.service.api.json_body import checked, read_json, read_request
 from cardiograph.service.api.kinds import LABELS, AnswerKind, kind_of_answer, likely_label, parts_of_answer
 from cardiograph.service.api.openapi import refusals, request_body
@@ -64,10 +65,10 @@ def predictions(variables: Sequence[ClinicalVariable], blocks: Collection[str], 
 
 
 async def create(request: Request) -> Response:
-    """Score a page, values, or both. The answer is stored before it is returned."""
+    """Score a page, values, or both, or a FHIR Bundle of them. The answer is stored before it is returned."""
     serving, form = serving_of(request), _form_of(request)
-    body, kind = await request.body(), request.headers.get("content-type", "")
-    query = await serving.parsed(partial(query_of, body, kind))
+    body = await request.body()
+    query = await serving.parsed(partial(_query_of_request, serving, body, request.headers))
     entry = await unless_left(request, serving.score(query, caller_of(request)))
     if entry is None:
         return _GONE
@@ -117,6 +118,17 @@ def explained_part(request: Request, entry: PredictionEntry) -> str | None:
     remedy = f"leave it out for the most likely {kind.part}" if known else "leave it out"
     issue = Issue("request", wrong or kind.part, name[:40], rule, remedy, "unknown_class")
     raise ProblemError(422, "bad_request", f"The prediction has no such {wrong or kind.part}.", issues=[issue])
+
+
+def _query_of_request(serving: Serving, body: bytes, headers: Headers) -> Query:
+    """Parse the body of a request: a FHIR Bundle, JSON or a multipart form."""
+    if not is_fhir(headers):
+        return query_of(body, headers.get("content-type", ""))
+    from cardiograph.service.api.fhir import columns_of
+    from cardiograph.service.api.fhir_bundle import bundle_query
+
+    scaler = serving.predictor.bundle.scaler
+    return bundle_query(body, () if scaler is None else scaler.variables, columns_of(serving.settings.run))
 
 
 def query_of(body: bytes, content_type: str) -> Query:

