@@ -188,10 +188,9 @@ def pixels(arguments: argparse.Namespace) -> dict[str, Any]:
     for encoder, weights in (("resnet18-ecg", arguments.page_weights), ("resnet18", "random")):
         network = picture_network(encoder, weights)
         values = embed(network, shown)
-        shuffled = np.random.default_rng(0).permutation(named)
         found[f"{encoder}, {weights}"] = {
             "pages": mean_scores(values, named, known, arguments.seeds),
-            "pages, shuffled classes": mean_scores(values, shuffled, known, arguments.seeds),
+            "pages, shuffled classes": mean_scores(values, named, known, arguments.seeds, shuffled=True),
             "pages, only what is printed outside the grid": mean_scores(
                 embed(network, margins), named, known, arguments.seeds
             ),
@@ -200,9 +199,12 @@ def pixels(arguments: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def mean_scores(values: np.ndarray, classes: np.ndarray, known: np.ndarray, seeds: int) -> dict[str, float]:
-    """Scores of the pages, means over several draws of the folds."""
-    scores = [pages(values, classes, known, seed) for seed in range(seeds)]
+def mean_scores(
+    values: np.ndarray, classes: np.ndarray, known: np.ndarray, seeds: int, *, shuffled: bool = False
+) -> dict[str, float]:
+    """Scores of the pages, means over several draws of the folds; with ``shuffled``, of the classes as well."""
+    drawn = [np.random.default_rng(seed).permutation(classes) if shuffled else classes for seed in range(seeds)]
+    scores = [pages(values, each, known, seed) for seed, each in enumerate(drawn)]
     return {key: round(float(np.mean([score[key] for score in scores])), 4) for key in scores[0]}
 
 
