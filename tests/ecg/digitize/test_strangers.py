@@ -13,7 +13,7 @@ from cardiograph.synthesis.heart import RATE_HZ, record_ecg
 from cardiograph.synthesis.waves import Heart
 
 EMPTY = np.zeros((8, 8), np.uint8)
-INK = Ink(EMPTY.astype(np.float32), EMPTY, EMPTY, (), ())
+INK = Ink(EMPTY.astype(np.float32), EMPTY, EMPTY, (), (), EMPTY)
 
 
 def row(values, number):
