@@ -13,7 +13,7 @@ from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
 from cardiograph.ecg.digitize.ink import Ink, find_ink, has_black_grid, has_dark_grid
 from cardiograph.ecg.digitize.labels import Label, erase, read_faint_labels, read_labels
 from cardiograph.ecg.digitize.layout import SINGLE, Layout, without_wander
-from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
+from cardiograph.ecg.digitize.orientation import MIRRORED_NOTE, TURNED_NOTE, UNSURE_NOTE, placed, unmirrored
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.strangers import SURE_CONFIDENCE, find_leads, is_sure
 from cardiograph.ecg.digitize.traces import Trace, follow_traces
@@ -115,7 +115,12 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
         return _with_notes(first, unsure=False)
     # the limb leads of a page that stands on its head fulfil their relations, too: only names tell
     turns = TURNS[:1] if sure else TURNS
-    others = [_tried(placed(rectified, *turn), name)[0] for turn in turns]
+    lies = [placed(rectified, *turn) for turn in turns]
+    if MIRRORED_NOTE in rectified.notes:
+        # names are rather on a page that was never mirrored than on one that stays a mirror image
+        given = unmirrored(rectified)
+        lies = [given, *(placed(given, *turn) for turn in turns)]
+    others = [_tried(lie, name)[0] for lie in lies]
     found = [other for other in others if other is not None and _confidence(other) >= TURNED_CONFIDENCE]
     if first is None and not found and refusal is not None:
         raise refusal
