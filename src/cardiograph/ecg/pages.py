@@ -38,7 +38,7 @@ from cardiograph.imaging.prepare import UNREADABLE_LEADS, Doubt, PreparedPage, p
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
 from cardiograph.regular_files import open_regular, read_regular
 
-LEADS_VERSION = "5"
+LEADS_VERSION = "6"
 """Version of the readers and the digitiser: it changes whenever the same file gives other leads."""
 
 Needs = Literal["page", "leads", "both"]

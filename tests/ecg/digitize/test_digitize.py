@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,6 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cardiograph.ecg.digitize.arrangements import limb_agreement
 from cardiograph.ecg.digitize.digitize import DigitizedPage, digitize, read_traces
+from cardiograph.ecg.digitize.geometry import rectify
+from cardiograph.ecg.digitize.ink import find_ink
+from cardiograph.ecg.digitize.labels import read_labels
+from cardiograph.ecg.digitize.orientation import MIRRORED_NOTE, placed
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.draw.paper import SIX_BY_TWO_ROWS, PaperLayout, draw_page
 from cardiograph.ecg.leads import LEADS
@@ -142,3 +148,33 @@ def test_the_relations_of_limb_leads_tell_the_standard_order_from_cabrera(signal
     assert wrong is not None
     assert right > 0.95
     assert wrong < right - 0.05
+
+
+@pytest.fixture(scope="module")
+def strip(signal: NDArray[np.float64]) -> RectifiedPage:
+    """A rectified page of a single strip of lead II."""
+    return rectify(np.asarray(draw_page(signal, RATE_HZ, layout=PaperLayout(rows=(("II",),))).pixels))
+
+
+def test_the_name_of_a_strip_is_read_if_one_of_its_bars_is_pale(strip: RectifiedPage) -> None:
+    ink = find_ink(strip.pixels, strip.grid)
+    name = max((label for label in read_labels(ink.whole) if label.lead == "II"), key=lambda label: label.score)
+    pale = strip.pixels.copy()
+    second = pale[name.top - 2 : name.bottom + 2, (name.left + name.right) // 2 : name.right + 2]
+    second[:] = 255 - 0.35 * (255.0 - second)
+    again = find_ink(pale, strip.grid)
+    assert not any(abs(label.left - name.left) < 9 and label.lead == "II" for label in read_labels(again.whole))
+    read = read_traces(replace(strip, pixels=pale), name="p")
+    assert read.layout.name == "1 single"
+    assert read.layout.placements[0].lead == "II"
+
+
+def test_a_strip_that_was_wrongly_taken_for_a_mirror_image_is_read_as_it_was_given(
+    strip: RectifiedPage, signal: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrored = replace(placed(strip, False, True, False), notes=(MIRRORED_NOTE,))
+    monkeypatch.setattr("cardiograph.ecg.digitize.digitize.rectify", lambda page, *, name: mirrored)
+    read = digitize(strip.pixels, name="p")
+    np.testing.assert_allclose(read.rectified.to_page, strip.to_page)
+    assert MIRRORED_NOTE not in read.ecg.notes
+    assert snr_db(signal[1], np.asarray(read.ecg.signal[1], np.float64)) > 10

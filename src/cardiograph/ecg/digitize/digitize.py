@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from cardiograph.ecg.digitize.calibration import gain_of
 from cardiograph.ecg.digitize.geometry import rectify
 from cardiograph.ecg.digitize.heart import beats_together, repeats_a_beat
-from cardiograph.ecg.digitize.ink import find_ink, has_black_grid, has_dark_grid
-from cardiograph.ecg.digitize.labels import erase, read_labels
+from cardiograph.ecg.digitize.ink import Ink, find_ink, has_black_grid, has_dark_grid
+from cardiograph.ecg.digitize.labels import Label, erase, read_faint_labels, read_labels
 from cardiograph.ecg.digitize.layout import SINGLE, Layout, without_wander
-from cardiograph.ecg.digitize.orientation import TURNED_NOTE, UNSURE_NOTE, placed
+from cardiograph.ecg.digitize.orientation import MIRRORED_NOTE, TURNED_NOTE, UNSURE_NOTE, placed, unmirrored
 from cardiograph.ecg.digitize.rectified import PIXELS_PER_MM, RectifiedPage
 from cardiograph.ecg.digitize.strangers import SURE_CONFIDENCE, find_leads, is_sure
 from cardiograph.ecg.digitize.traces import Trace, follow_traces
@@ -115,7 +115,12 @@ def digitize(page: NDArray[np.uint8], *, name: str) -> DigitizedPage:
         return _with_notes(first, unsure=False)
     # the limb leads of a page that stands on its head fulfil their relations, too: only names tell
     turns = TURNS[:1] if sure else TURNS
-    others = [_tried(placed(rectified, *turn), name)[0] for turn in turns]
+    lies = [placed(rectified, *turn) for turn in turns]
+    if MIRRORED_NOTE in rectified.notes:
+        # names are rather on a page that was never mirrored than on one that stays a mirror image
+        given = unmirrored(rectified)
+        lies = [given, *(placed(given, *turn) for turn in turns)]
+    others = [_tried(lie, name)[0] for lie in lies]
     found = [other for other in others if other is not None and _confidence(other) >= TURNED_CONFIDENCE]
     if first is None and not found and refusal is not None:
         raise refusal
@@ -171,7 +176,7 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
     if len(traces) > MAX_ROWS:
         raise _refusal(name, "too_many_rows", f"{len(traces)} rows")
     found = len(traces)
-    traces, layout = find_leads(traces, ink, labels)
+    traces, layout = _named_leads(traces, ink, labels)
     if layout is None:
         raise _refusal(name, "layout_unknown", f"{found} rows")
     if layout.confidence < MIN_CONFIDENCE or not any(place.lead for place in layout.placements):
@@ -191,6 +196,18 @@ def read_traces(rectified: RectifiedPage, *, name: str, without_grid: bool = Fal
     signal = _signal(traces, layout, gain or MM_PER_MV)
     ecg = Ecg(signal, RATE_HZ, "page", notes=tuple(notes))
     return DigitizedPage(ecg, layout, traces, rectified, gain or MM_PER_MV, gain is not None)
+
+
+def _named_leads(
+    traces: tuple[Trace, ...], ink: Ink, labels: tuple[Label, ...]
+) -> tuple[tuple[Trace, ...], Layout | None]:
+    """Find the arrangement of a page; where it is not sure, with the names that are seen in fainter print."""
+    leads, layout = find_leads(traces, ink, labels)
+    if layout is None or not is_sure(layout):
+        fainter = find_leads(traces, ink, read_faint_labels(ink.faint))
+        if fainter[1] is not None and is_sure(fainter[1]):
+            return fainter
+    return leads, layout
 
 
 def shows_a_heart(traces: tuple[Trace, ...], layout: Layout) -> bool:

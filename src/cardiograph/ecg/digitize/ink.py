@@ -69,6 +69,7 @@ class Ink:
         whole: Ink with them.
         strokes: Straight vertical lines that were taken out, such as separators.
         pulses: Calibration pulses with upright sides, which were taken out.
+        faint: Ink with paler strokes, for names in print that is thinner than the pen.
     """
 
     darkness: NDArray[np.float32]
@@ -76,6 +77,7 @@ class Ink:
     whole: Mask
     strokes: tuple[Stroke, ...]
     pulses: tuple[Pulse, ...]
+    faint: Mask
 
 
 SMOOTHED = 0.5
@@ -83,6 +85,9 @@ SMOOTHED = 0.5
 
 PEN_SHARE = 0.8
 """Darkness of the pen relative to the darkest pixel of each column."""
+
+FAINT = 0.6
+"""Darkness of faint strokes, relative to the threshold of ink."""
 
 DARK_GRID = 0.7
 """Darkness of the lines of a dark grid, relative to the threshold of ink."""
@@ -126,6 +131,7 @@ def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid
         darkness = _without_table(kept, pixels, grid)
     strokes_seen = _beyond_grid(darkness, grid) if without_grid else darkness > _threshold(darkness, grid)
     mask = strokes_seen.astype(np.uint8)
+    faint = (darkness > FAINT * _threshold(darkness, grid)).astype(np.uint8)
     if without_grid:
         joined = mask
     else:
@@ -138,7 +144,7 @@ def find_ink(pixels: NDArray[np.uint8], grid: Box | None = None, *, without_grid
     strokes = tuple(line for line in lines if line in sides or _stands_alone(cleared, line))
     for stroke in strokes:
         _take_out(cleared, stroke, bridged=stroke not in sides)
-    return Ink(darkness, cleared, mask, tuple(s for s in strokes if s not in sides), tuple(pulses))
+    return Ink(darkness, cleared, mask, tuple(s for s in strokes if s not in sides), tuple(pulses), faint)
 
 
 def darkness_of(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

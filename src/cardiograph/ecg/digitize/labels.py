@@ -76,6 +76,28 @@ def read_labels(*masks: Mask) -> tuple[Label, ...]:
     return tuple(labels)
 
 
+def read_faint_labels(mask: Mask) -> tuple[Label, ...]:
+    """Find printed lead names in faint ink, where one bar of II or III is often darker than the others.
+
+    Args:
+        mask: Ink of a rectified page with paler strokes.
+
+    Returns:
+        Words that resemble a lead name, in no order; a bar within a name of two or three bars is none.
+    """
+    labels = read_labels(mask)
+    bars = [label for label in labels if label.lead in ("II", "III")]
+    return tuple(
+        label
+        for label in labels
+        if label.lead != "I"
+        or not any(
+            bar.left <= label.left and label.right <= bar.right and bar.top < label.bottom and label.top < bar.bottom
+            for bar in bars
+        )
+    )
+
+
 def _likeness(words: dict[tuple[_Box, bytes], Mask]) -> dict[tuple[_Box, bytes], NDArray[np.float64]]:
     """Return the similarity of each word to each lead name, [12]."""
     if not words:

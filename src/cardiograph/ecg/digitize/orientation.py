@@ -82,6 +82,12 @@ def upright(page: RectifiedPage) -> RectifiedPage:
     return replace(turned, notes=tuple(notes))
 
 
+def unmirrored(page: RectifiedPage) -> RectifiedPage:
+    """Return a page that was taken for a mirror image as it was given; it may stand on its head."""
+    given = placed(page, False, True, False)
+    return replace(given, notes=tuple(note for note in page.notes if note != MIRRORED_NOTE))
+
+
 def reduced(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """Copy of the grid at 4 pixels per mm with even light, on which the pen is dark and the grid white."""
     import cv2

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cardiograph.ecg.digitize.heart import togetherness
+from cardiograph.ecg.digitize.heart import repeats_a_beat, togetherness
 from cardiograph.ecg.digitize.ink import Ink
 from cardiograph.ecg.digitize.labels import Label
-from cardiograph.ecg.digitize.layout import SINGLE, Layout, find_layout, named_strips
+from cardiograph.ecg.digitize.layout import SINGLE, SURE_NAME, Layout, find_layout, named_strips
 from cardiograph.ecg.digitize.traces import Trace
 
 SURE_CONFIDENCE, SURE_LIMB = 0.35, 0.75
@@ -50,6 +50,11 @@ def find_leads(traces: Traces, ink: Ink, labels: tuple[Label, ...]) -> tuple[Tra
             score = other.confidence - COST * (len(traces) - len(kept))
             if score > best:
                 best, leads, layout = score, kept, other
+    if layout is None or not is_sure(layout):
+        kept = tuple(trace for trace in traces if repeats_a_beat(trace.height, named=True))
+        single = find_layout(kept, ink, labels) if len(kept) == 1 else None
+        if single is not None and single.placements[0].confidence >= SURE_NAME:
+            leads, layout = kept, single
     kept = leads if layout is None else _without_strange_strips(leads, layout, labels)
     return (leads, layout) if kept == leads else (kept, find_layout(kept, ink, labels))
 
