@@ -12,6 +12,7 @@ from cardiograph.cli.app import app
 from cardiograph.errors import CohortError, ConfigError
 from cardiograph.external.evaluate import evaluate_cohort
 from cardiograph.inference.survival import load_predictor
+from cardiograph.survival.maggic_cohort import MaggicScores
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,26 @@ def test_the_page_holds_what_the_files_hold(other):
     assert f"{other.content['observed_to_expected']['400']['value']:.3f}" in page
     assert "://" not in page.replace("http://www.w3.org", "") and "<script src" not in page
     assert page.count("<figure") == 2 and ">nan" not in page
+
+
+def test_a_cohort_with_the_variables_of_maggic_is_compared_with_the_score(run, other, tmp_path, monkeypatch):
+    def scores(cohort, rows, *, train):
+        assert len(rows) == len(cohort) == 90
+        assert sorted(train["patient_id"]) == sorted(r["patient_id"] for r in rows_of() if r["split"] == "train")
+        return MaggicScores(np.round(40 * (1 - cohort.table["ef"].to_numpy()[rows])), ("MAGGIC: a note.",))
+
+    monkeypatch.setattr("cardiograph.external.survival.maggic_scores", scores)
+    found = evaluate_cohort(run.path, write(tmp_path / "other.csv", other_rows()), tmp_path / "out")
+    published = found.content["published"]["maggic"]
+    assert found.content["notes"][-1] == "MAGGIC: a note."
+    assert found.content["scores"] == other.content["scores"]
+    assert other.content["published"] == {}
+    difference = found.content["scores"]["uno_c"]["value"] - published["scores"]["uno_c"]["value"]
+    assert published["differences"]["uno_c"]["value"] == pytest.approx(difference)
+    assert published["scores"]["uno_c"]["value"] > 0.6 and published["scores"]["brier_400"]["value"] is None
+    assert "MAGGIC score: Uno's C" in published["verdict"]
+    page = (found.path / "evaluation.html").read_text()
+    assert '<th class="n">MAGGIC score</th>' in page and ">nan" not in page
 
 
 def test_records_that_the_run_knows_are_left_out_of_a_second_set_of_scores(run, tmp_path):

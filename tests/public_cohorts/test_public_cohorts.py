@@ -88,6 +88,18 @@ def test_music_owners_form(tmp_path):
     assert traps(result, "cardiac-death", "another cause") == [1]
 
 
+SMOKING = {("0", "0"): "0", ("20", "0"): "1", ("20", "7"): "0", ("20", ""): "", ("", "0"): "", ("0", ""): "0"}
+"""Cigarettes a day and smoke-free years -> whether the patient smokes now."""
+
+
+def test_music_smoking_is_derived(tmp_path):
+    patients = [("1800", "", "0", {"dailysmokingcigarretesday": a, "smokefreetimeyears": b}) for a, b in SMOKING]
+    result = load("music", music(tmp_path / "in", [*patients, PATIENTS[1]]), tmp_path / "out")
+    assert [row["smoker"] for row in table(result)[:-1]] == list(SMOKING.values())
+    assert "smoker" in [variable.name for variable in cohort(result).variables]
+    assert traps(result, "smoker") == [1]
+
+
 def test_music_contradictions_are_named(tmp_path):
     for patient in (("10", "3", "0", {}), ("10", "", "6", {}), ("10", "4", "0", {}), ("0", "", "0", {})):
         folder = music(tmp_path / "in", [PATIENTS[0], patient])

@@ -32,13 +32,21 @@ def cohort_of(*rows, without=(), units=None, **more):
 
 def points(cohort, rows=None):
     every = np.arange(len(cohort))
-    return maggic_scores(cohort, every if rows is None else np.array(rows), every)
+    return maggic_scores(cohort, every if rows is None else np.array(rows), train=cohort.table)
 
 
 def test_items_that_the_cohort_lacks_count_as_absent():
     found = points(cohort_of(MIDDLE, WORST))
     assert found.points.tolist() == [22, 52]
-    assert any("the cohort lacks smoking, COPD, heart failure for 18 months or longer" in note for note in found.notes)
+    assert "the cohort lacks smoking, COPD, heart failure for 18 months or longer" in found.notes[-1]
+
+
+def test_the_note_on_missing_items_states_both_extremes():
+    found = points(cohort_of(MIDDLE, smoker=0.0))
+    # 22 and 26 points in the published table of risks
+    assert "22.0 points and a risk of 12.2% within 1 year and 29.2% within 3 years on average" in found.notes[-1]
+    assert "26.0 points and a risk of 17.5% within 1 year and 39.7% within 3 years" in found.notes[-1]
+    assert "lacks COPD, heart failure" in found.notes[-1]
 
 
 def test_a_cohort_with_every_item_has_all_points():
@@ -52,12 +60,19 @@ def test_creatinine_in_mg_per_dl_gives_the_same_points():
     assert points(cohort_of(row, units={"creatinine": "mg/dL"})).points.tolist() == [22]
 
 
+def test_the_medians_are_those_of_the_training_records_given():
+    gap = list(MIDDLE)
+    gap[1] = np.nan
+    other = cohort_of(WORST).table  # age 82
+    assert maggic_scores(cohort_of(gap), np.array([0]), train=other).points.tolist() == [22 - 6 + 13]
+
+
 def test_a_missing_value_is_the_median_of_training_records_and_is_counted():
     gap = list(WORST)
     gap[1] = np.nan
     found = points(cohort_of(MIDDLE, MIDDLE, gap), rows=[2])
     assert found.points.tolist() == [52 - 10 + 4]  # age 68 in place of 82, ejection fraction below 30
-    assert "age 1." in found.notes[-1]
+    assert any("training records: age 1." in note for note in found.notes)
 
 
 @pytest.mark.parametrize("lacking", [*UNITS, "sex", *FLAGS])

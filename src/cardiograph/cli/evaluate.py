@@ -156,6 +156,7 @@ def show_survival_evaluation(result: ExternalResult) -> None:
     from cardiograph.external.evaluate import REPORT
     from cardiograph.report.survival import score_title
     from cardiograph.report.tables import interval
+    from cardiograph.survival.evaluation import TITLES
 
     content, console = result.content, Console()
     for caution in content["cautions"]:
@@ -163,16 +164,19 @@ def show_survival_evaluation(result: ExternalResult) -> None:
     counts, own, unit = content["counts"], content["internal"], content["unit"]
     title = f"{counts['records']} records, {counts['events']} events, {counts['groups']} groups"
     table = Table("score", title=plain(f"{title} ({content['provenance']})"))
-    for heading in (content["cohort"], "own test records"):
+    published = content["published"]
+    for heading in (content["cohort"], "own test records", *(TITLES[name] for name in published)):
         table.add_column(plain(heading), justify="right")
     for name, found in content["scores"].items():
-        table.add_row(score_title(name, unit), interval(found), interval(own["scores"].get(name)))
+        others = [interval(each["scores"][name]) for each in published.values()]
+        table.add_row(score_title(name, unit), interval(found), interval(own["scores"].get(name)), *others)
     for day, ratio in content["observed_to_expected"].items():
         table.add_row(
             f"observed/expected by {day} {unit}", interval(ratio), interval(own["observed_to_expected"].get(day))
         )
     console.print(table)
-    console.print(plain(content["comparison"]), highlight=False)
+    for sentence in (content["comparison"], *(each["verdict"] for each in published.values())):
+        console.print(plain(sentence), highlight=False)
     for note in content["notes"]:
         console.print(plain(f"note: {note}"), highlight=False)
     console.print(f"report: {plain(str(result.path / REPORT))}", highlight=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,13 @@ from cardiograph.external.scores import comparison, lacking_blocks, met_records,
 from cardiograph.inference.survival import SurvivalPredictor, SurvivalScores
 from cardiograph.run.survival_report import read_survival_metrics
 from cardiograph.survival.curves import cumulative_incidence
-from cardiograph.survival.evaluation import RiskScores, SurvivalTest, count_part, plain_values, score_risks
+from cardiograph.survival.evaluation import RiskScores, SurvivalTest, count_part, judge, plain_values, score_risks
+from cardiograph.survival.maggic_cohort import MaggicScores, maggic_scores
 from cardiograph.survival.outcome import SurvivalOutcome
 from cardiograph.train.data import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WITHOUT_FEATURES = "kaplan_meier"
 """Model without features: the observed risk of the run's training records."""
@@ -35,9 +39,10 @@ class ExternalRisks:
         model: Name of the model.
         horizons: Horizons of the run that lie before the last follow-up of the cohort.
         left_out: Its other horizons.
-        test: Outcomes and risks of the model, and of the model without features.
+        test: Outcomes and risks of the model, of the model without features, and points of a published score.
         scores: Scores of the predictor.
         seen_reasons: [records] reasons why a record counts as already seen by the run; empty if unseen.
+        maggic: MAGGIC scores of the records; None if the cohort lacks a variable of the score.
     """
 
     model: str
@@ -46,6 +51,7 @@ class ExternalRisks:
     test: SurvivalTest
     scores: SurvivalScores
     seen_reasons: tuple[tuple[str, ...], ...]
+    maggic: MaggicScores | None = None
 
 
 def score_risks_of(
@@ -73,18 +79,22 @@ def score_risks_of(
         message = "the predictor of a time-to-event outcome returned scores without times"
         raise TypeError(message)
     name = predictor.bundle.served.model.name
-    constant = cumulative_incidence(_training(directory)).at(scores.times).repeat(len(queries), axis=0)
+    train = _training(directory)
+    constant = cumulative_incidence(_outcome(train)).at(scores.times).repeat(len(queries), axis=0)
+    maggic = maggic_scores(dataset.cohort, np.arange(len(queries)), train=train)
+    points = {} if maggic is None else {"maggic": maggic.points}
     risks = {name: scores.risks, WITHOUT_FEATURES: constant}
     return ExternalRisks(
         model=name,
         horizons=horizons,
         left_out=tuple(each for each in facts.horizons if each not in horizons),
-        test=SurvivalTest(outcome, dataset.split.groups.index, scores.times, risks),
+        test=SurvivalTest(outcome, dataset.split.groups.index, scores.times, risks, points),
         scores=scores,
         seen_reasons=tuple(
             tuple(f"{reason} is in the reference" for reason in known) + other
             for known, other in zip(scores.excluded_reasons, seen, strict=True)
         ),
+        maggic=maggic,
     )
 
 
@@ -110,12 +120,16 @@ def survival_content(
         "model": risks.model,
         "unit": facts.unit,
         "horizons": risks.horizons,
-        "notes": reading_notes(dataset, predictor, directory.read_json("run.json")["provenance"]),
+        "notes": [
+            *reading_notes(dataset, predictor, directory.read_json("run.json")["provenance"]),
+            *(() if risks.maggic is None else risks.maggic.notes),
+        ],
         "skipped": [] if dataset.page_index is None else [asdict(issue) for issue in dataset.page_index.skipped],
         "counts": asdict(count_part(test.outcome, test.groups)),
         "scores": _as_dicts(found.scores[risks.model]),
         "without_features": _as_dicts(found.scores[WITHOUT_FEATURES]),
         "differences": _as_dicts(found.differences[WITHOUT_FEATURES]),
+        "published": {name: _against(found, risks.model, name, config) for name in test.points},
         "calibration": {day: [asdict(group) for group in groups] for day, groups in found.calibration.items()},
         "observed_to_expected": _as_dicts(found.observed_to_expected[risks.model]),
         "met": met_records(risks.seen_reasons, None if without is None else _as_dicts(without)),
@@ -164,7 +178,11 @@ def _scored(risks: ExternalRisks, rows: NDArray[np.int64], config: RunConfig) ->
     """Score some records."""
     test = risks.test
     some = SurvivalTest(
-        test.outcome.at(rows), test.groups[rows], test.times, {name: each[rows] for name, each in test.risks.items()}
+        test.outcome.at(rows),
+        test.groups[rows],
+        test.times,
+        {name: each[rows] for name, each in test.risks.items()},
+        {name: each[rows] for name, each in test.points.items()},
     )
     return score_risks(
         some,
@@ -176,14 +194,22 @@ def _scored(risks: ExternalRisks, rows: NDArray[np.int64], config: RunConfig) ->
     )
 
 
-def _outcome(table: Any) -> SurvivalOutcome:  # noqa: ANN401 - a pandas frame
+def _outcome(table: pd.DataFrame) -> SurvivalOutcome:
     return SurvivalOutcome(table["time"].to_numpy(np.float64), table["event"].to_numpy(np.int64))
 
 
-def _training(directory: RunDirectory) -> SurvivalOutcome:
-    """Return the outcome of the run's training records."""
+def _training(directory: RunDirectory) -> pd.DataFrame:
+    """Return the run's training records with follow-up."""
     table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
-    return _outcome(table[((split["part"] == TRAIN) & (table["event"] >= 0)).to_numpy()])
+    return table[((split["part"] == TRAIN) & (table["event"] >= 0)).to_numpy()]
+
+
+def _against(found: RiskScores, model: str, published: str, config: RunConfig) -> dict[str, Any]:
+    """Return the scores of a published score, the model less these, and a verdict on the difference in Uno's C."""
+    differences, level = found.differences[published], config.evaluation.confidence
+    verdict = judge(differences["uno_c"], found.scores[model]["uno_c"], published, level)[1]
+    scores = _as_dicts(found.scores[published])
+    return {"scores": scores, "differences": _as_dicts(differences), "verdict": verdict}
 
 
 def _as_dicts(scores: Mapping[str, Any]) -> dict[str, Any]:

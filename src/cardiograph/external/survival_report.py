@@ -27,6 +27,7 @@ def render_survival_evaluation(found: Mapping[str, Any], risks: ExternalRisks) -
         found: Content of ``evaluation.json``.
         risks: Outcomes and risks of the records.
     """
+    published = found["published"]
     without, seen = found["met"]["scores_without"] or {}, found["internal"]["scores"]
     rows = [
         {
@@ -34,7 +35,7 @@ def render_survival_evaluation(found: Mapping[str, Any], risks: ExternalRisks) -
             "here": here,
             "internal": seen.get(name),
             "without": without.get(name),
-            "constant": found["without_features"][name],
+            "others": [found["without_features"][name], *(each["scores"][name] for each in published.values())],
         }
         for name, here in found["scores"].items()
     ]
@@ -42,6 +43,7 @@ def render_survival_evaluation(found: Mapping[str, Any], risks: ExternalRisks) -
         "found": found,
         "title": TITLES[found["model"]],
         "constant_title": TITLES[WITHOUT_FEATURES],
+        "other_titles": [TITLES[name] for name in (WITHOUT_FEATURES, *published)],
         "figures": _figures(found, risks),
         "rows": rows,
         "wording": WORDINGS[found["provenance"]],
@@ -80,6 +82,14 @@ def _summary(found: Mapping[str, Any]) -> Summary:
             f"Observed over expected: {list(ratios.values())[-1]}",
             f"{'; '.join(f'{ratio} by {day} {unit}' for day, ratio in ratios.items())}. 1 is right on average; above 1, "
             "the model predicts too few events here.",
+        ),
+        *(
+            Answer(
+                f"Better than the {TITLES[name]}?",
+                f"Uno's C {number(each['scores']['uno_c']['value'])}",
+                each["verdict"],
+            )
+            for name, each in found["published"].items()
         ),
         Answer("And on the run's own test records?", f"Uno's C {number(internal['value'])}", found["comparison"]),
     )

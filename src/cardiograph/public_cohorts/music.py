@@ -51,6 +51,10 @@ def read(source: Source) -> Imported:
     traps["urea is labelled mg/dL but its values look like mmol/L; kept as written (values)"] = sum(
         bool(row["urea"]) for row in rows
     )
+    traps[
+        "smoker is derived: cigarettes a day and no smoke-free year is 1; patients who stopped and those who never "
+        "smoked are 0 (current smokers)"
+    ] = sum(row["smoker"] == "1" for row in rows)
     imported = Imported(rows, {}, _variables(), traps)
     days = [number(patient[FOLLOW_UP]) or 0.0 for patient in patients]
     imported.extra["time"] = [plain(value) for value in days]
@@ -124,10 +128,23 @@ def _row(patient: Row, traps: Counter[str]) -> Row:
     for key, column in COLUMNS.items():
         row[column.name] = _cell(patient[key], key, column.name, traps)
     row["age_over_89"] = str(int(patient["age"].startswith(">")))
+    row["smoker"] = _smoker(row["cigarettes_a_day"], row["smoke_free_years"])
     row["sex"] = sex_of(row.pop("gender_code"), {"0": "female", "1": "male"}, traps)
     if row["ef"]:
         row["ef"] = plain(float(row["ef"]) / 100)
     return row
+
+
+def _smoker(cigarettes: str, free_years: str) -> str:
+    """Return 1 for a patient who smokes cigarettes and has no smoke-free year, 0 for any other, empty if unknown.
+
+    The owners keep the cigarettes a day of patients who have stopped, so that number alone tells who ever smoked.
+    """
+    if cigarettes == "0":
+        return "0"
+    if not cigarettes or not free_years:
+        return ""
+    return "1" if free_years == "0" else "0"
 
 
 def _cell(text: str, key: str, name: str, traps: Counter[str]) -> str:
@@ -158,7 +175,8 @@ def _variables() -> list[dict[str, Any]]:
         for column in COLUMNS.values()
         if column.high
     ]
-    return [dict(SEX), *described]
+    smoker = {"name": "smoker", "title": "current smoker", "low": 0, "high": 1}
+    return [dict(SEX), *described, smoker]
 
 
 ADAPTER = Adapter(

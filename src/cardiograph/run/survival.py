@@ -204,7 +204,8 @@ def score(state: SurvivalState) -> None:
         if not isinstance(found, SurvivalScores):
             message = "the predictor of a time-to-event outcome returned scores without times"
             raise TypeError(message)
-        state.maggic = maggic_scores(dataset.cohort, dataset.rows(TEST), dataset.rows(TRAIN))
+        known = dataset.cohort.table.iloc[dataset.rows(TRAIN)]
+        state.maggic = maggic_scores(dataset.cohort, dataset.rows(TEST), train=known)
         test = _test_of(state, found)
         counts = {
             part: count_part(outcome_of(dataset, part), dataset.split.groups.index[dataset.rows(part)])
