@@ -167,14 +167,15 @@ def _show_scores(console: Console, result: CompareResult) -> None:
     from cardiograph.cli.console import plain
     from cardiograph.studies.compare.wording import READS
 
+    last, title = ("balanced_accuracy", "bal. acc.") if result.facts.classes else ("calibration_slope", "slope")
     for modality in result.facts.modalities:
-        table = _empty_table(f"leaderboard: {READS[modality]}", "model", ("AUROC", "AUPRC", "Brier", "slope", "s/fit"))
+        table = _empty_table(f"leaderboard: {READS[modality]}", "model", ("AUROC", "AUPRC", "Brier", title, "s/fit"))
         for row in result.rows:
             if row.modality == modality:
                 cells = [f"{row.scores[name].value:.3f}" for name in ("auprc", "brier")]
-                slope = f"{row.scores['calibration_slope'].value:.2f}"
+                cells.append(f"{row.scores[last].value:.2f}")
                 auroc = _with_interval(row.scores["auroc"], sign=False)
-                table.add_row(plain(row.title), auroc, *cells, slope, f"{row.seconds.value:.2f}")
+                table.add_row(plain(row.title), auroc, *cells, f"{row.seconds.value:.2f}")
         console.print(table)
     table = _empty_table("difference from the best baseline of each fold", "model", ("AUROC", "Brier"))
     for each in result.differences:

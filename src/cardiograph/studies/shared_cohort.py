@@ -69,6 +69,7 @@ class SharedCohort:
         cache: Cache of pages and embeddings.
         progress: Callback that receives the progress of reading and embedding pages; can be replaced later.
         pool: Pool of augmented copies that all trials share.
+        several: Whether the outcome may have several classes; otherwise it is binary.
 
     Raises:
         CardiographError: If the cohort cannot be used.
@@ -82,6 +83,7 @@ class SharedCohort:
         progress: Progress | None = None,
         *,
         pool: AugmentationPool,
+        several: bool = False,
     ) -> None:
         self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
         refuse_follow_up(config.outcome.kind, "studies compare")
@@ -92,13 +94,13 @@ class SharedCohort:
                 f"choose one label, such as --map label={label}"
             )
             raise ConfigError(message)
-        if config.outcome.kind == "multiclass":
+        if config.outcome.kind == "multiclass" and not several:
             message = (
-                "outcome.kind is 'multiclass', but studies compare scores of a binary outcome; name the classes with "
+                "outcome.kind is 'multiclass', but this study compares scores of a binary outcome; name the classes with "
                 "label 1: --positive CLASS,..."
             )
             raise ConfigError(message)
-        cohort = read_cohort(source, config.cohort, outcome=config.outcome.name)
+        cohort = read_cohort(source, config.cohort, outcome=config.outcome if several else config.outcome.name)
         self.had_split = has_split(cohort)
         self.cohort = dataclasses.replace(cohort, table=cohort.table.assign(split=None))
         self._cache, self._encoders = cache, dict[str, object]()

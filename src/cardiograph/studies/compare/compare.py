@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cardiograph.config import RunConfig
+from cardiograph.errors import ConfigError
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.registry import BASELINES, GRAPH_MODELS
 from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, FoldPlace, make_fold_data
 from cardiograph.studies.compare.folds import BLANKED_SHARES, LABEL_SHARES, require_blanked_variable
-from cardiograph.studies.compare.options import DEFAULT, CompareOptions
+from cardiograph.studies.compare.options import DEFAULT, THRESHOLDS, CompareOptions
 from cardiograph.studies.compare.report import write_comparison
 from cardiograph.studies.compare.result import CompareFacts, CompareResult
 from cardiograph.studies.compare.summary import Summary, treat_all_benefits
@@ -53,9 +54,17 @@ def compare(
     """
     progress = progress or NoProgress()
     with study_directory("compare", source, out, command=command) as (directory, cache):
-        shared_cohort = SharedCohort(source, config, cache, progress, pool=AugmentationPool(config.seed, None))
+        shared_cohort = SharedCohort(
+            source, config, cache, progress, pool=AugmentationPool(config.seed, None), several=True
+        )
         shared_cohort.prepare_encoder()
         fold_data = make_fold_data(shared_cohort, options.folds, own_split=options.own_split)
+        if fold_data.classes and options.thresholds != THRESHOLDS:
+            message = (
+                f"--net-benefit-at: net benefit is that of a binary decision, and this cohort has {len(fold_data.classes)} "
+                "classes; leave it out, or make the outcome binary (--positive CLASS,...)"
+            )
+            raise ConfigError(message)
         if options.richest_only:
             fold_data = dataclasses.replace(fold_data, datasets={fold_data.richest: fold_data.any_dataset})
         if options.missingness:
@@ -133,7 +142,7 @@ def _key(fold_data: FoldData, task: Task, data: str) -> str:
         config=fold_data.config.model_dump(mode="json"),
         folds=0 if fold_data.given is not None else fold_data.folds,
         split=[] if fold_data.given is None else fold_data.given.part.tolist(),
-        task=task.facts(),
+        task=task.facts(several=bool(fold_data.classes)),
     )
 
 
@@ -157,13 +166,13 @@ def _summarise(
 
 def _facts(fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOptions) -> CompareFacts:
     dataset, places = fold_data.any_dataset, options.places
-    labels = dataset.cohort.labels
+    labels, classes = dataset.cohort.labels, fold_data.classes
     return CompareFacts(
         cohort=shared_cohort.source.name,
-        outcome=shared_cohort.config.outcome.name,
+        outcome=dataset.cohort.outcome if classes else shared_cohort.config.outcome.name,
         records=len(labels),
         labelled=int((labels >= 0).sum()),
-        positive=int((labels == 1).sum()),
+        positive=None if classes else int((labels == 1).sum()),
         groups=len(dataset.split.groups),
         modalities=tuple(name for name in RICHEST_FIRST if name in fold_data.datasets),
         folds=options.folds if fold_data.given is None else 1,
@@ -176,6 +185,7 @@ def _facts(fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOpt
         if shared_cohort.cohort.has_pages and "image" in fold_data.datasets
         else "",
         default=shared_cohort.config.model.name,
-        thresholds=options.thresholds,
+        thresholds=() if classes else options.thresholds,
         treat_all=treat_all_benefits(fold_data, places, options.thresholds),
+        classes={name: int((labels == label).sum()) for label, name in enumerate(classes)},
     )

@@ -13,7 +13,7 @@ from cardiograph.registry import BASELINES
 from cardiograph.report.figure_style import INK, SOFT, Picture, Values, picture, shown
 from cardiograph.report.tables import number
 from cardiograph.studies.compare.options import DEFAULT
-from cardiograph.studies.compare.result import CompareResult, LeaderboardRow, Point, metric_title
+from cardiograph.studies.compare.result import CompareResult, LeaderboardRow, Point
 from cardiograph.studies.compare.wording import READS
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def leaderboard_figure(result: CompareResult) -> Picture:
     )
     height = 0.9 + 0.27 * len(result.rows) + 0.35 * len(facts.modalities)
     rows = (
-        (READS[row.modality], row.title, metric_title(metric), found.value, found.low, found.high)
+        (READS[row.modality], row.title, facts.title(metric), found.value, found.low, found.high)
         for row in result.rows
         for metric, found in row.scores.items()
     )
@@ -79,7 +79,7 @@ def _painter(result: CompareResult) -> Callable[[Figure], None]:
             line[0].tick_params(axis="y", labelsize=8.5, labelcolor=INK)
             line[1].set_yticks([])
         for axes, metric in zip(panels[-1], LEADERBOARD_PANELS, strict=True):
-            axes.set_xlabel(metric_title(metric))
+            axes.set_xlabel(result.facts.title(metric))
 
     return paint
 

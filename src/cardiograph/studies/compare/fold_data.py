@@ -11,6 +11,8 @@ from cardiograph.cohort.split import given_split
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, TRAIN, VAL, Split
 from cardiograph.errors import CohortError, ConfigError
+from cardiograph.evaluate.class_metrics import CLASS_METRICS
+from cardiograph.evaluate.metrics import METRICS, Metric
 from cardiograph.ingest.groups import strata_of
 from cardiograph.studies.compare.folds import VALIDATION_PARTS, fold_split
 from cardiograph.studies.faults.switches import Faults
@@ -58,6 +60,16 @@ class FoldData:
     def any_dataset(self) -> Dataset:
         """Dataset of one modality; labels and groups are the same in all."""
         return self.datasets[self.richest]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes of an outcome with several classes; empty for a binary outcome."""
+        return self.any_dataset.cohort.classes
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Name -> metric of the kind of outcome."""
+        return CLASS_METRICS if self.classes else METRICS
 
     def split(self, place: FoldPlace) -> Split:
         """Return the split of a fold."""
@@ -124,6 +136,12 @@ def make_fold_data(shared_cohort: SharedCohort, folds: int, *, own_split: bool =
 def _own_split(shared_cohort: SharedCohort, dataset: Dataset) -> Split:
     if not shared_cohort.had_split:
         message = "--own-split: the table has no column `split` (train, val, test); leave the option out to draw folds"
+        raise ConfigError(message)
+    if dataset.cohort.classes:
+        message = (
+            f"--own-split: DeLong's test is for a binary outcome, and there are {len(dataset.cohort.classes)} classes; "
+            "leave the option out to draw folds, or make the outcome binary (--positive CLASS,...)"
+        )
         raise ConfigError(message)
     table = read_cohort(
         shared_cohort.source, shared_cohort.config.cohort, outcome=shared_cohort.config.outcome.name

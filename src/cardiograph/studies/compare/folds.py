@@ -161,12 +161,13 @@ def keep_labels(dataset: Dataset, share: float, rng: np.random.Generator) -> Dat
     rows = dataset.split.rows(TRAIN)
     rows = rows[labels[rows] >= 0]
     members, of_row = np.unique(groups[rows], return_inverse=True)
-    sick = np.bincount(of_row, weights=labels[rows], minlength=len(members)) > 0
+    kinds = np.zeros(len(members), np.int64)  # a group counts as the highest of its labels
+    np.maximum.at(kinds, of_row, labels[rows])
     size = np.bincount(of_row, minlength=len(members))
     order = rng.permutation(len(members))
     kept = np.zeros(len(members), bool)
-    for kind in (True, False):
-        each = order[sick[order] == kind]
+    for kind in np.unique(kinds)[::-1]:
+        each = order[kinds[order] == kind]
         before = np.cumsum(size[each]) - size[each]
         enough = int((before < share * size[each].sum() - 1e-9).sum())
         kept[each[: max(MIN_CLASS_GROUPS, enough)]] = True

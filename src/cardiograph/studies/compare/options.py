@@ -40,17 +40,19 @@ Setting = Mapping[str, Any]
 """``section.key`` -> value."""
 
 
-def settings_of(model: str, *, image: bool, tuned: bool) -> list[Setting]:
+def settings_of(model: str, *, image: bool, tuned: bool, several: bool = False) -> list[Setting]:
     """Return the settings that a model may choose from, at least one; an empty one keeps the configuration.
 
     Args:
         model: One of :data:`MODELS`.
         image: Whether there is an image block, the only block with components.
         tuned: Whether the model may choose.
+        several: Whether the outcome has several classes, for which there is no learnt space.
     """
     if not tuned:
         return [{}]
-    axes = {key: values for key, values in GRID[model].items() if image or key not in IMAGE_COMPONENTS}
+    without = {*(() if image else IMAGE_COMPONENTS), *(("graph.space",) if several else ())}
+    axes = {key: values for key, values in GRID[model].items() if key not in without}
     return [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
 
 

@@ -11,7 +11,7 @@ from cardiograph.report.summary import VERDICT_TITLES
 from cardiograph.report.tables import number
 from cardiograph.studies.compare.figure import figures
 from cardiograph.studies.compare.options import DEFAULT
-from cardiograph.studies.compare.result import CompareResult, Point, metric_title
+from cardiograph.studies.compare.result import CompareResult, Point
 from cardiograph.studies.compare.wording import READS
 from cardiograph.studies.report import ENDS, QUICK, Line, interval_cells, interval_text, write_study
 
@@ -37,7 +37,7 @@ def write_comparison(directory: RunDirectory, result: CompareResult, about: Mapp
         result: Result of the comparison.
         about: ``command``, ``data_hash`` and ``config_toml``.
     """
-    titles = {name: metric_title(name) for name in result.rows[0].scores}
+    titles = {name: result.facts.title(name) for name in result.rows[0].scores}
     write_study(
         directory,
         "compare",
@@ -64,10 +64,10 @@ def _summary(result: CompareResult) -> Summary:
     shown = f"{READS[best.modality].capitalize()}. Highest AUROC: {interval_text(best.scores['auroc'])}."
     folds = "the split of the table" if facts.own_split else f"{facts.repeats} x {facts.folds} folds"
     answers = (
-        Answer("What is predicted?", facts.outcome, f"{facts.positive} of {facts.labelled} labelled records are positive."),
+        Answer("What is predicted?", facts.outcome, f"{facts.counted}."),
         Answer("Which records?", f"{facts.records} records", f"{facts.groups} groups, scored in {folds}."),
-        Answer("Default model, AUROC", number(auroc.value), f"{own.title}, {READS[own.modality]}.", "number",
-               scale_of(auroc, facts.confidence)),
+        Answer(f"Default model, {facts.title('auroc')}", number(auroc.value), f"{own.title}, {READS[own.modality]}.",
+               "number", scale_of(auroc, facts.confidence)),
         Answer("Which model is best?", best.title, shown),
         Answer("Does the graph help?", HELPS_TITLES.get(verdict.helps, verdict.helps.capitalize()),
                f"AUROC of the default less the best model without a graph: {difference(verdict.change)}.",

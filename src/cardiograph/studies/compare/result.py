@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from cardiograph.evaluate.bootstrap import Interval
+from cardiograph.evaluate.class_metrics import CLASS_METRICS
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.studies.shared_cohort import Modality
 
@@ -15,6 +16,9 @@ GraphAnswer = Literal["yes", "not the edges", "no", "undecided", "no graph"]
 
 LEADERBOARD_METRICS = ("auroc", "auprc", "brier", "calibration_slope", "calibration_intercept")
 """Metrics of the leaderboard, in addition to net benefit."""
+
+CLASS_LEADERBOARD_METRICS = ("auroc", "auprc", "brier", "log_loss", "balanced_accuracy")
+"""Metrics of the leaderboard of several classes, which have no net benefit."""
 
 DIFFERENCE_METRICS = ("auroc", "brier")
 """Metrics of the differences."""
@@ -25,10 +29,11 @@ def benefit_name(threshold: float) -> str:
     return f"net_benefit_at_{threshold:g}"
 
 
-def metric_title(name: str) -> str:
-    """Return the title of a metric."""
-    if name in METRICS:
-        return METRICS[name].title
+def metric_title(name: str, *, several: bool = False) -> str:
+    """Return the title of a metric of a binary outcome, or of several classes."""
+    metrics = CLASS_METRICS if several else METRICS
+    if name in metrics:
+        return metrics[name].title
     return f"Net benefit at {name.removeprefix('net_benefit_at_')}"
 
 
@@ -125,10 +130,10 @@ class CompareFacts:
 
     Args:
         cohort: Name of the table or folder.
-        outcome: Name of label 1.
+        outcome: Name of label 1, or of what several classes describe.
         records: Number of records.
         labelled: Number of records with a label.
-        positive: Number of records with label 1.
+        positive: Number of records with label 1; None with several classes.
         groups: Number of groups of related records.
         modalities: Inputs that are compared.
         folds: Number of folds per repeat; 1 for the split of the table.
@@ -140,14 +145,15 @@ class CompareFacts:
         weights: Weights of the encoder; empty without pages.
         default: Name of the default model.
         thresholds: Thresholds of net benefit.
-        treat_all: Metric -> net benefit of treating all patients.
+        treat_all: Metric -> net benefit of treating all patients; empty with several classes.
+        classes: Class -> number of labelled records; empty for a binary outcome.
     """
 
     cohort: str
     outcome: str
     records: int
     labelled: int
-    positive: int
+    positive: int | None
     groups: int
     modalities: tuple[Modality, ...]
     folds: int
@@ -160,6 +166,18 @@ class CompareFacts:
     default: str
     thresholds: tuple[float, ...]
     treat_all: Mapping[str, float]
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> str:
+        """Numbers of labelled records, as text."""
+        if self.classes:
+            return f"{self.labelled} labelled records: " + ", ".join(f"{n} {name}" for name, n in self.classes.items())
+        return f"{self.positive} of {self.labelled} labelled records are positive"
+
+    def title(self, metric: str) -> str:
+        """Return the title of a metric for this outcome."""
+        return metric_title(metric, several=bool(self.classes))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.evaluate.bootstrap import Interval, resampled_interval
+from cardiograph.evaluate.class_metrics import CLASS_METRICS
 from cardiograph.evaluate.delong import AurocDifference, delong_test
 from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.net_benefit import net_benefit, treat_all
@@ -21,6 +22,7 @@ from cardiograph.studies.compare.fold_data import FoldData, FoldPlace
 from cardiograph.studies.compare.folds import keep_labels
 from cardiograph.studies.compare.options import DEFAULT, CompareOptions, model_title
 from cardiograph.studies.compare.result import (
+    CLASS_LEADERBOARD_METRICS,
     DIFFERENCE_METRICS,
     LEADERBOARD_METRICS,
     CompareFacts,
@@ -47,8 +49,10 @@ def labels_of_test(fold_data: FoldData, place: FoldPlace) -> NDArray[np.int64]:
 
 
 def fold_scores(labels: NDArray[np.int64], fitted: FitResult, thresholds: Sequence[float]) -> dict[str, float]:
-    """Return metric -> value on the test records of a fold; NaN if undefined."""
+    """Return metric -> value on the test records of a fold; NaN if undefined. Several classes have no net benefit."""
     probabilities = np.array(fitted.probabilities)
+    if probabilities.ndim > 1:
+        return {name: CLASS_METRICS[name].value(labels, probabilities, 0.5) for name in CLASS_LEADERBOARD_METRICS}
     found = {name: METRICS[name].value(labels, probabilities, 0.5) for name in LEADERBOARD_METRICS}
     benefits = net_benefit(labels, probabilities, np.array(thresholds))
     return found | {benefit_name(at): float(each) for at, each in zip(thresholds, benefits, strict=True)}
@@ -64,9 +68,9 @@ def mean_of(fold_data: FoldData, values: Sequence[float], confidence: float, met
         return Interval(math.nan, math.nan, math.nan)
     train, test = fold_data.shares
     found = resampled_interval(defined, train=train, test=test, confidence=confidence)
-    if metric not in METRICS:
+    if metric not in fold_data.metrics:
         return found
-    low, high = np.clip([found.low, found.high], *METRICS[metric].range)
+    low, high = np.clip([found.low, found.high], *fold_data.metrics[metric].range)
     return Interval(found.value, float(low), float(high))
 
 
@@ -78,7 +82,8 @@ def differences_of(
     for place, pair in zip(places, pairs, strict=True):
         labels = labels_of_test(fold_data, place)
         for name in DIFFERENCE_METRICS:
-            first, second = (METRICS[name].value(labels, np.array(each.probabilities), 0.5) for each in pair)
+            metric = fold_data.metrics[name]
+            first, second = (metric.value(labels, np.array(each.probabilities), 0.5) for each in pair)
             values[name].append(first - second)
     found = {name: mean_of(fold_data, each, confidence) for name, each in values.items()}
     if fold_data.given is not None:
@@ -259,6 +264,8 @@ def setting_text(fitted: FitResult) -> str:
 def treat_all_benefits(
     fold_data: FoldData, places: Sequence[FoldPlace], thresholds: Sequence[float]
 ) -> dict[str, float]:
-    """Return metric -> mean net benefit of treating all patients."""
+    """Return metric -> mean net benefit of treating all patients; empty with several classes."""
+    if fold_data.classes:
+        return {}
     each = np.array([treat_all(labels_of_test(fold_data, place), np.array(thresholds)) for place in places])
     return {benefit_name(at): float(value) for at, value in zip(thresholds, each.mean(axis=0), strict=True)}

@@ -55,10 +55,10 @@ class Task:
     condition: tuple[str, float] = NO_CONDITION
     rewired: bool = False
 
-    def facts(self) -> dict[str, Any]:
-        """Return everything that determines the fit apart from data and configuration."""
+    def facts(self, *, several: bool = False) -> dict[str, Any]:
+        """Return everything that determines the fit apart from data and configuration; see :func:`settings_of`."""
         image = self.modality != "clinical"
-        grid = settings_of(self.model, image=image, tuned=self.tuned)
+        grid = settings_of(self.model, image=image, tuned=self.tuned, several=several)
         return {**dataclasses.asdict(self), "grid": [dict(each) for each in grid], "tuned": len(grid) > 1}
 
 
@@ -67,7 +67,8 @@ class FitResult:
     """Result of a fit.
 
     Args:
-        probabilities: [labelled test records] probability of the outcome, in row order.
+        probabilities: [labelled test records] probability of the outcome, in row order; [records, classes] of several
+            classes.
         log_loss: Log loss of the labelled validation records, before calibration.
         setting: Chosen setting; empty for the plain configuration.
         seconds: Duration of fit, calibration and scoring with the chosen setting, in seconds.
@@ -75,7 +76,7 @@ class FitResult:
         peak_mib: Peak resident memory of the process during that fit, with libraries and cohort, in MiB.
     """
 
-    probabilities: tuple[float, ...]
+    probabilities: tuple[float | list[float], ...]
     log_loss: float
     setting: dict[str, Any]
     seconds: float
@@ -100,8 +101,9 @@ def make_fit(fold_data: FoldData, task: Task) -> FitResult:
     name = fold_data.config.model.name if task.model == DEFAULT else task.model
     best: tuple[float, Setting, TrialScores, float, float] | None = None
     spent = 0.0
-    for setting in settings_of(task.model, image=dataset.inputs.image is not None, tuned=task.tuned):
-        config = _config(fold_data.config, task, setting, image=dataset.inputs.image is not None)
+    image, several = dataset.inputs.image is not None, bool(fold_data.classes)
+    for setting in settings_of(task.model, image=image, tuned=task.tuned, several=several):
+        config = _config(fold_data.config, task, setting, image=image)
         _reset_peak_memory()
         start = time.perf_counter()
         found = fit_and_score(dataset, config, _steps_of(task, config), name=name)
@@ -122,8 +124,11 @@ def log_loss(found: PartScores, labels: NDArray[np.int64]) -> float:
 
     Args:
         found: Scores of the records.
-        labels: [records] 0 or 1.
+        labels: [records] labels from 0.
     """
+    if found.by_class.shape[1] > 2:
+        logits = np.log(np.clip(found.by_class, 1e-12, 1)) if found.scores is None else found.scores.raw
+        return float((np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]).mean())
     if found.scores is None:
         clipped = np.clip(found.probabilities, 1e-12, 1 - 1e-12)
         margin = np.log(clipped) - np.log1p(-clipped)

@@ -69,6 +69,12 @@ def compare_notes(facts: CompareFacts, *, had_split: bool) -> tuple[str, ...]:
 
 
 def _notes(facts: CompareFacts, *, had_split: bool) -> Iterator[str]:
+    if facts.classes:
+        yield (
+            f"The label has {len(facts.classes)} classes. AUROC is the mean over the classes of the AUROC of each against "
+            "the rest, and the Brier score is summed over the classes (0 to 2). --positive CLASS,... makes the outcome "
+            "binary."
+        )
     if facts.own_split:
         yield (
             "The split of the table was used, with one test part and one record per group. Differences in AUROC have "
