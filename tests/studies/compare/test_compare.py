@@ -6,16 +6,21 @@ import json
 import math
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 from tests.studies.conftest import page_settings
 
 from cardiograph.cli.app import main
+from cardiograph.containers import Groups
 from cardiograph.errors import CohortError, ConfigError, RunError
 from cardiograph.inline_scripts import report_script
 from cardiograph.studies.compare import compare as study
 from cardiograph.studies.compare.compare import compare
+from cardiograph.studies.compare.folds import fold_split
 from cardiograph.studies.compare.options import CompareOptions, CompareRequest, options_of
+from cardiograph.studies.shared_cohort import SharedCohort
 
 SMALL = CompareOptions(
     models=("default", "logistic", "knn_vote"), folds=2, repeats=1, scarcity=True, missingness=True, workers=1
@@ -110,6 +115,48 @@ def test_a_killed_comparison_resumes_with_equal_results(compared, values_table, 
     everything = len((compared[1] / "fits.jsonl").read_text().splitlines())
     assert len(counted) == everything - 7
     assert without_clock(found) == without_clock(compared[0])
+
+
+@pytest.fixture(scope="module")
+def three_classes(tmp_path_factory):
+    """Table of 60 patients in three classes, which the ejection fraction tells apart in part."""
+    rng = np.random.default_rng(0)
+    label = np.arange(60) % 3
+    ef = np.clip(rng.normal(0.3 + 0.15 * label, 0.1), 0.1, 0.8).round(3)
+    table = pd.DataFrame({"patient_id": [f"p{n}" for n in range(60)], "ef": ef, "age": rng.integers(40, 80, 60)})
+    path = tmp_path_factory.mktemp("classes") / "classes.csv"
+    table.assign(label=np.array(["block", "infarct", "normal"])[label], split="train").to_csv(path, index=False)
+    return path
+
+
+def test_several_classes_are_compared_by_macro_scores(three_classes, tmp_path):
+    options = CompareOptions(models=("default", "logistic", "knn_vote"), folds=2, repeats=1, workers=1)
+    settings = values_settings(model={"name": "knn_vote"}, outcome={"name": "diagnosis"})
+    result = compare(three_classes, tmp_path / "out", settings, options)
+    assert result.facts.classes == {"block": 20, "infarct": 20, "normal": 20} and result.facts.positive is None
+    lines = (tmp_path / "out" / "fits.jsonl").read_text().splitlines()
+    fits = [json.loads(line) for line in lines]
+    truth = pd.read_csv(three_classes)["label"].map({"block": 0, "infarct": 1, "normal": 2}).to_numpy()
+    dataset = SharedCohort(three_classes, settings, None, pool=None, several=True).cohort
+    assert dataset.outcome == "diagnosis"
+    aurocs = []
+    for place in ((0, 0), (0, 1)):
+        (fit,) = (each for each in fits if each["model"] == "logistic" and each["place"] == list(place))
+        test = fold_split(truth, Groups(np.arange(60)), 2, place, seed=settings.seed).rows("test")
+        aurocs.append(roc_auc_score(truth[test], fit["scores"]["probabilities"], multi_class="ovr"))
+    row = next(row for row in result.rows if row.model == "logistic")
+    assert row.scores["auroc"].value == pytest.approx(np.mean(aurocs))
+    assert list(row.scores) == ["auroc", "auprc", "brier", "log_loss", "balanced_accuracy"]
+    page = (tmp_path / "out" / "compare.html").read_text()
+    assert "Macro AUROC" in page and "20 infarct" in page and "net benefit" not in page.lower()
+    assert "The label has 3 classes" in result.notes[0]
+
+
+def test_several_classes_have_no_net_benefit_and_no_delong_test(three_classes, tmp_path):
+    for changes, option in (({"thresholds": (0.4,)}, "--net-benefit-at"), ({"own_split": True}, "--own-split")):
+        options = CompareOptions(models=("default", "logistic"), workers=1, **changes)
+        with pytest.raises(ConfigError, match=rf"{option}: .* 3 classes"):
+            compare(three_classes, tmp_path / option, values_settings(), options)
 
 
 @pytest.mark.exhaustive

@@ -39,6 +39,20 @@ def test_labels_go_by_whole_groups_and_two_of_each_class_stay(seed):
             assert len(left) <= max(wanted + 2, 4)
 
 
+def test_each_of_several_classes_keeps_two_groups_and_its_share():
+    dataset = made_dataset(unlabelled=0)
+    groups = dataset.split.groups.index
+    labels = groups % 3
+    dataset = dataclasses.replace(dataset, inputs=dataclasses.replace(dataset.inputs, labels=labels))
+    for share in (0.05, 0.5):
+        scarce = kept(dataset, share).inputs.labels
+        assert (scarce[scarce >= 0] == labels[scarce >= 0]).all()
+        for label in range(3):
+            count = (labels == label).sum()
+            assert len(np.unique(groups[scarce == label])) >= 2
+            assert share * count <= (scarce == label).sum() <= max(share * count + 2, 4)
+
+
 def test_a_smaller_share_is_part_of_a_larger_one_and_all_is_all():
     dataset = made_fold_data().dataset("both", (0, 0))
     before = None

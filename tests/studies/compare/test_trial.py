@@ -1,6 +1,7 @@
 """A fit chooses on validation records alone."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +70,15 @@ def test_the_loss_is_that_of_the_softmax_before_calibration():
     assert log_loss(found.validation, labels) == pytest.approx(expected)
 
 
+def test_the_loss_of_several_classes_is_that_of_the_softmax_before_calibration():
+    raw, labels = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 4
+    softmax = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
+    calibrated = SimpleNamespace(by_class=np.full((30, 4), 0.25), scores=SimpleNamespace(raw=raw))
+    bypassed = SimpleNamespace(by_class=softmax, scores=None)
+    for found in (calibrated, bypassed):
+        assert log_loss(found, labels) == pytest.approx(reference_log_loss(labels, softmax))
+
+
 def test_the_best_baseline_is_that_of_the_lowest_validation_loss_and_never_a_graph():
     fits = {
         "sign": fit_result([0.5], 0.1),
@@ -109,6 +119,8 @@ def test_every_model_has_settings_and_only_pages_have_components():
     assert len(settings_of("sign", image=True, tuned=True)) == 8
     assert len(settings_of("sign", image=False, tuned=True)) == 4
     assert settings_of("mlp", image=False, tuned=True) == [{}]
+    several = settings_of("sign", image=False, tuned=True, several=True)  # a learnt space is for a binary outcome
+    assert several == [{"model.votes": False}, {"model.votes": True}]
     assert settings_of("sign", image=True, tuned=False) == [{}]
 
 
