@@ -96,7 +96,8 @@ def test_music_smoking_is_derived(tmp_path):
     patients = [("1800", "", "0", {"dailysmokingcigarretesday": a, "smokefreetimeyears": b}) for a, b in SMOKING]
     result = load("music", music(tmp_path / "in", [*patients, PATIENTS[1]]), tmp_path / "out")
     assert [row["smoker"] for row in table(result)[:-1]] == list(SMOKING.values())
-    assert "smoker" in [variable.name for variable in cohort(result).variables]
+    settings = load_config(result.table.with_name("cohort.toml"), {})
+    assert "smoker" in [variable.name for variable in settings.cohort.variables]
     assert traps(result, "smoker") == [1]
 
 
