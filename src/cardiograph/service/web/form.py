@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cardiograph.artifacts.bundle import ModelBundle
-from cardiograph.errors import Issue
 from cardiograph.inference import Query
 from cardiograph.inference.queries import read_patient
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.schemas import PATIENT
+from cardiograph.service.web.plain_words import sentence
 
 VALUE = "value-"
 """Prefix of the field names of clinical values."""
@@ -130,12 +130,6 @@ def fields_of(
         )
         for each in variables
     )
-
-
-def sentence(issue: Issue) -> str:
-    """Return an issue as a sentence."""
-    value = f"{issue.value}: " if issue.value else ""
-    return f"{value}{issue.rule}; {issue.remedy}."
 
 
 def _number(text: str) -> float | None:

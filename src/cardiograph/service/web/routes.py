@@ -20,9 +20,11 @@ from cardiograph.service.security.csrf import FormTokens
 from cardiograph.service.security.uploads import parts_of
 from cardiograph.service.state import Serving, caller_of, serving_of, unless_left
 from cardiograph.service.web.answer_view import answer_view
+from cardiograph.service.web.cautions import cautions
 from cardiograph.service.web.explanation import ExplanationView, similar, why
-from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form, sentence
+from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form
 from cardiograph.service.web.images import keep_page, kept_page, scan
+from cardiograph.service.web.plain_words import detail_of, sentence
 from cardiograph.service.web.site import site_of
 
 PATH = "/"
@@ -99,15 +101,14 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     entry, query = await _stored(request, prediction_id, "explanation_read")
     explained, trouble = None, ""
     if query is not None:
-        titles = {each.name: each.title for each in site.variables}
         try:
             part = explained_part(request, entry)
-            explained = await unless_left(request, serving.pool.run(partial(why, serving, query, titles, part)))
+            explained = await unless_left(request, serving.pool.run(partial(why, serving, query, site.titles, part)))
             if explained is None:
                 return _GONE
             require_same_prediction(entry, explained.content["probability"], part)
         except ProblemError as problem:
-            explained, trouble = None, str(problem.content()["detail"])
+            explained, trouble = None, detail_of(problem.content())
     if request.headers.get("hx-target") != "why":
         return await _answer(request, entry, query, explained, trouble=trouble)
     context = _answer_context(request, entry, query, explained)
@@ -122,7 +123,7 @@ def _tokens(request: Request) -> FormTokens:
 async def _stored(request: Request, prediction_id: str, event: Event) -> tuple[PredictionEntry, Query | None]:
     """Return a stored prediction and its query, None if it is not held or stored; log the access."""
     if "read" not in caller_of(request).scopes:
-        raise ProblemError(403, "scope_missing", "This key lacks the scope `read`, which reading predictions requires.")
+        raise ProblemError(403, "scope_missing", "This key does not allow reading predictions.")
     serving = serving_of(request)
     entry = await recorded(request, prediction_id)
     await note(request, event, prediction_id)
@@ -174,6 +175,7 @@ def _answer_context(
         "variables": site.variables if current else (),
         "entry": entry,
         "view": view,
+        "cautions": cautions(view.answer, site.titles, site.limits if current else None),
         "answer": view.answer,
         "query": query,
         "similar": rows,
@@ -220,5 +222,5 @@ def _faults_of(problem: ProblemError) -> Faults:
     """Assign the issues of a problem to the parts of the form."""
     pages = [issue for issue in problem.issues if issue.where.startswith("page ") or issue.column == "ecg"]
     rest = [issue for issue in problem.issues if issue not in pages]
-    general = " ".join(sentence(issue) for issue in rest) if problem.issues else str(problem.content()["detail"])
+    general = " ".join(sentence(issue) for issue in rest) if problem.issues else detail_of(problem.content())
     return Faults({}, " ".join(sentence(issue) for issue in pages), general)
