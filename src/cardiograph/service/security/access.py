@@ -23,7 +23,7 @@ from cardiograph.service.security.responses import refuse
 OPEN_PATH = "/healthz"
 """The only path that never requires a key."""
 
-_READ = ("/v1/predictions/", "/v1/report", "/report", "/graph")
+_READ = ("/predictions", "/v1/predictions/", "/v1/report", "/report", "/graph")
 """Paths that need the scope ``read``: predictions, and the report and the map, which show records of the cohort."""
 
 _BUCKETS = 10_000

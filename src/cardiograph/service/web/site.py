@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import cached_property
 from importlib import resources
 from typing import Any
 
@@ -19,6 +20,8 @@ from cardiograph.registry import WITHOUT_GRAPH
 from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE
+from cardiograph.service.web.example import Example, example_of
+from cardiograph.service.web.fractions import percent_text
 from cardiograph.service.web.plain_words import ANY_PAGE, reason_of_map
 from cardiograph.service.web.wording import confidence_of, limits_of
 
@@ -74,6 +77,7 @@ class Site:
         bundle = predictor.bundle
         kind = kind_of_model(predictor).name
         self.static = StaticFiles()
+        self._bundle = bundle
         self.variables = () if bundle.scaler is None else bundle.scaler.variables
         self.titles = {each.name: each.title for each in self.variables}
         self.confidence = confidence_of(bundle)
@@ -86,7 +90,7 @@ class Site:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"percent": percent, "points": points, "number": number, "distance": distance}
-        self._environment.filters |= {"day": day, "reason_of_map": reason_of_map}
+        self._environment.filters |= {"day": day, "in_percent": percent_text, "reason_of_map": reason_of_map}
         self._environment.globals |= {
             "static": self.static.path,
             "outcome": predictor.outcome,
@@ -108,6 +112,11 @@ class Site:
             "keep_pages": settings.keep_pages,
             "any_page_label": ANY_PAGE,
         }
+
+    @cached_property
+    def example(self) -> Example:
+        """The example patient; drawing its ECG takes a moment, so ask for it on a thread."""
+        return example_of(self._bundle)
 
     def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
         """Render a template."""
