@@ -336,6 +336,11 @@ def test_axe_finds_nothing(visit, address, unsure, page, values, scheme):
     window.goto(f"{unsure}/graph")
     window.click("[data-patient-map][data-ready] summary")
     found["graph"] = audited(window)
+    window.goto(f"{unsure}/predictions")
+    assert window.locator(".past tbody tr").count() == 1
+    found["history"] = audited(window)
+    window.goto(f"{unsure}/example")
+    found["example"] = audited(window)
     window.goto(f"{unsure}/nothing")
     found["refused"] = audited(window)
     hidden = ask(visit(address, color_scheme=scheme, **PHONE), values, page)

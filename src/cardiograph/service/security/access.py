@@ -84,7 +84,7 @@ def scopes_of(method: str, path: str) -> tuple[str, ...]:
     """Return the scopes of which a request needs one; empty if any key is enough."""
     if path == "/metrics":
         return ("metrics",)
-    if method == "POST":
+    if method == "POST" or path == "/example":
         return ("predict",)
     if path.startswith(_READ):
         return ("read",)

@@ -58,7 +58,7 @@ def _doubts_of_model(limits: Limits) -> list[str]:
     """Return why no estimate of a model says much: it was trained on drawn patients, or is no better than chance."""
     found = []
     if limits.wording.badge in ("simulator check", "synthetic benchmark"):
-        found.append(f"{limits.wording.banner}. The estimate says nothing about a real patient.")
+        found.append("This model was trained on simulated data. Its estimate says nothing about a real patient.")
     score = limits.auroc
     if score is not None and (score.value if score.low is None else score.low) <= _CHANCE:
         interval = "" if score.low is None else f", {score.low:.3f} to {score.high:.3f}"

@@ -108,7 +108,6 @@ async def submit(request: Request) -> Response:
 @router.get("/predictions")
 async def past(request: Request) -> Response:
     """Return the list of the predictions that this browser asked for."""
-    _require_read(request)
     found = await history.past_predictions(request)
     return HTMLResponse(site_of(request).render("history.html", past=found, length=history.LENGTH))
 
@@ -148,7 +147,6 @@ def _tokens(request: Request) -> FormTokens:
 
 async def _stored(request: Request, prediction_id: str, event: Event) -> tuple[PredictionEntry, Query | None]:
     """Return a stored prediction and its query, None if it is not held or stored; log the access."""
-    _require_read(request)
     serving = serving_of(request)
     entry = await recorded(request, prediction_id)
     await note(request, event, prediction_id)
@@ -158,11 +156,6 @@ async def _stored(request: Request, prediction_id: str, event: Event) -> tuple[P
         return entry, stored_query(serving, entry)
     except ProblemError:
         return entry, None
-
-
-def _require_read(request: Request) -> None:
-    if "read" not in caller_of(request).scopes:
-        raise ProblemError(403, "scope_missing", "This key does not allow reading predictions.")
 
 
 def _in_percent(request: Request) -> frozenset[str]:
