@@ -14,7 +14,7 @@ from cardiograph.service.web.plain_words import detail_of, reason_of_map, senten
 from cardiograph.service.web.wording import Limits
 from cardiograph.wording import WORDINGS
 
-GOOD = Limits(Score(0.8, 0.7, 0.9), "AUROC", "", WORDINGS["measured"], report=False, patient_map=False)
+GOOD = Limits(Score(value=0.8, low=0.7, high=0.9), "AUROC", "", WORDINGS["measured"], report=False, patient_map=False)
 TITLES = {"ef": "ejection fraction", "age": "age"}
 NO_ECG = Doubt("not_an_ecg", "few traces were found", "give a page with an ECG")
 
@@ -57,7 +57,7 @@ def test_what_the_library_warns_about_is_ranked(predictor):
 
 def test_a_model_that_says_little_is_a_doubt():
     assert found().doubts == ()
-    chance = dataclasses.replace(GOOD, auroc=Score(0.55, 0.45, 0.65))
+    chance = dataclasses.replace(GOOD, auroc=Score(value=0.55, low=0.45, high=0.65))
     assert "not clearly better than chance: 0.550, 0.450 to 0.650" in found(limits=chance).doubts[0]
     drawn = dataclasses.replace(GOOD, wording=WORDINGS["synthetic patient"])
     assert found(limits=drawn).doubts == (
