@@ -60,7 +60,8 @@ def _doubts_of_model(limits: Limits) -> list[str]:
     if limits.wording.badge in ("simulator check", "synthetic benchmark"):
         found.append("This model was trained on simulated data. Its estimate says nothing about a real patient.")
     score = limits.auroc
-    if score is not None and (score.value if score.low is None else score.low) <= _CHANCE:
+    lowest = None if score is None else score.value if score.low is None else score.low
+    if score is not None and lowest is not None and lowest <= _CHANCE:
         interval = "" if score.low is None else f", {score.low:.3f} to {score.high:.3f}"
         found.append(
             f"On its test records this model was not clearly better than chance: {score.value:.3f}{interval}, and "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import Request
 from starlette.responses import Response
@@ -60,7 +61,7 @@ async def past_predictions(request: Request) -> tuple[Past, ...]:
     example = await serving.parsed(lambda: site.example)
     found = []
     for each in listed_ids(request):
-        entry = await serving.with_records(lambda id_=each: serving.records.get(id_))
+        entry = await serving.with_records(partial(serving.records.get, each))
         if entry is None or entry.key_id != caller.key_id:
             continue
         await note(request, "prediction_read", entry.id)
