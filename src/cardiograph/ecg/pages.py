@@ -54,6 +54,9 @@ SIGNAL_TITLES = ", ".join(spec.title for spec in READERS.values())
 SIGNAL_SUFFIXES = ", ".join(dict.fromkeys(suffix for spec in READERS.values() for suffix in spec.suffixes))
 """Usual suffixes of these files, separated by commas."""
 
+WITHOUT_MEASUREMENTS = "the page was used without ECG measurements, because "
+"""Start of the warning about a page whose leads cannot be read, if the model reads page and leads."""
+
 _HEADLINE = "A page cannot be used."
 _STATED_BY = {
     "rate_missing": "pages.rate (`predict --rate`)",
@@ -180,7 +183,7 @@ def prepare_ecg(
         leads, unreadable = (digitised_before, None) if digitised_before else digitised(decoded, name)
     notes = () if leads is None or decoded.drawn else leads.notes
     if needs == "both" and unreadable is not None:
-        notes = (f"the page was used without ECG measurements, because {unreadable.reason}",)
+        notes = (f"{WITHOUT_MEASUREMENTS}{unreadable.reason}",)
     page = dataclasses.replace(
         page,
         page=dataclasses.replace(decoded, notes=(*decoded.notes, *notes)),

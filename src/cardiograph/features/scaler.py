@@ -13,6 +13,9 @@ from cardiograph.containers import ClinicalTable
 from cardiograph.errors import CohortError
 from cardiograph.schema import ClinicalVariable
 
+TRAINING_RANGE = "; training records had "
+"""Part of the warning about a value outside the range of the training rows."""
+
 Floats = NDArray[np.float64]
 
 
@@ -158,7 +161,7 @@ class ClinicalScaler:
             if value < low or value > high:
                 unit = f" {variable.unit}" if variable.unit else ""
                 word = f" {variable.unit_of(value)}" if variable.categories else unit
-                yield f"{variable.name} is {value:g}{word}; training records had {low:g}-{high:g}{unit}"
+                yield f"{variable.name} is {value:g}{word}{TRAINING_RANGE}{low:g}-{high:g}{unit}"
 
 
 _ARRAYS: dict[str, type] = {

@@ -60,6 +60,9 @@ def to_input(view_pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 UNREADABLE_LEADS = "unreadable_leads"
 """Issue code of a page that the digitiser cannot read, if the model reads leads alone."""
 
+USED_ALTHOUGH = "the page was used although "
+"""Start of the warning about a page that the gate would refuse."""
+
 GATE_CODES = {
     "do not look like an ECG": ("not_an_ecg",),
     "seem to be upside down or mirrored": ("upside_down", "mirrored"),
@@ -159,7 +162,7 @@ def page_remarks(doubt: Doubt | None, pictures: int, notes: tuple[str, ...] = ()
     found = list(notes)
     if doubt is not None:
         seems = "it may be no ECG: " if doubt.code == "not_an_ecg" else ""
-        found.append(f"the page was used although {seems}{doubt.reason}")
+        found.append(f"{USED_ALTHOUGH}{seems}{doubt.reason}")
     if pictures > 1:
         count = f"{pictures} or more" if pictures == MAX_PICTURES else str(pictures)
         found.append(

@@ -27,6 +27,18 @@ VOID = (
 REPRODUCTION = "a reproduction of a faulty protocol, for study: this score is no estimate of a risk"
 """First warning in every answer of a model that reproduces faults, followed by their names."""
 
+NOVEL = "unlike the training records: "
+"""Start of the warning about a patient whom the novelty gate flags."""
+
+NOT_GIVEN = "not given: "
+"""Start of the warning that lists missing values."""
+
+SCORED_WITHOUT = "scored without "
+"""Start of the warning about missing blocks."""
+
+SAME_VALUES = "a reference record has exactly the same values; it may be this patient"
+"""Warning about a neighbour at distance 0."""
+
 _BLOCKS = {"image": "an ECG page", "clinical": "clinical values", "measurements": "ECG measurements"}
 
 
@@ -90,10 +102,10 @@ def answer(
         warnings += bundle.scaler.outside(values)
         missing = bundle.scaler.missing(values)
         if missing:
-            warnings.append(f"not given: {', '.join(missing)}; the median of the training records is used instead")
+            warnings.append(f"{NOT_GIVEN}{', '.join(missing)}; the median of the training records is used instead")
     if absent:
         lacking = " and ".join(_BLOCKS[block] for block in absent)
-        warnings.append(f"scored without {lacking}: neighbours are found by what is given alone")
+        warnings.append(f"{SCORED_WITHOUT}{lacking}: neighbours are found by what is given alone")
     uncertainty = scores.uncertainty
     if served.void:
         warnings.insert(0, VOID)
@@ -101,12 +113,12 @@ def answer(
         warnings.insert(0, f"{REPRODUCTION} (faults: {', '.join(served.reproduces)})")
     if uncertainty is not None and uncertainty.novel[number]:
         share = f"{uncertainty.novelty[number] * 100:.1f} %"
-        warnings.append(f"unlike the training records: {share} of them are nearer to their neighbours")
+        warnings.append(f"{NOVEL}{share} of them are nearer to their neighbours")
     elif uncertainty is not None and uncertainty.unjudged and uncertainty.unjudged[number] and not served.void:
         warnings.append(f"not checked for novelty: {uncertainty.unjudged[number]}")
     neighbours = scores.neighbours
     if neighbours.distance[number, 0] < MAX_DUPLICATE_DISTANCE and neighbours.index[number, 0] >= 0:
-        warnings.append("a reference record has exactly the same values; it may be this patient")
+        warnings.append(SAME_VALUES)
     own = scores.by_class[number]
     probability = float(own.max() if served.classes else own[1])
     return Prediction(

@@ -7,6 +7,7 @@ from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from tests.service.conftest import picture
 
@@ -81,8 +82,8 @@ def test_an_answer_has_the_number_of_the_library(form, served, predictor, page, 
 
 def test_missing_values_and_a_missing_page_are_reported(form, values):
     text = form.send(**typed({"ef": values["ef"]})).text
-    assert "No ECG page: scored without." in text
-    assert "not given: bnp, nyha, sbp, age" in text
+    assert text.index("No ECG page: the estimate is made without.") < text.index('id="probability"')
+    assert text.index('id="probability"') < text.index("Not given: brain natriuretic peptide, NYHA class, systolic ")
 
 
 def test_wrong_values_keep_the_form_and_the_page(form, predictor, page, values):
@@ -91,7 +92,7 @@ def test_wrong_values_keep_the_form_and_the_page(form, predictor, page, values):
     assert field(wrong.text, "value-ef") == "45"
     assert field(wrong.text, "value-bnp") == "463"
     assert re.search(r'aria-describedby="range-ef fault-ef" aria-invalid="true"', wrong.text)
-    assert "45: allowed 0.05-0.9 fraction" in wrong.text
+    assert "“45” is not within 0.05 to 0.9. If it is in percent, choose “%” next to the field." in wrong.text
     assert "“high” is not a number" in wrong.text
     assert "This page is kept." in wrong.text
     right = form.send(**typed(values))
@@ -325,7 +326,7 @@ def test_refusals_are_pages_for_people_and_problems_for_programs(serve):
     part = served.client.get("/nothing", headers=key | {"HX-Request": "true", "HX-Target": "why"})
     assert part.text.lstrip().startswith("<section")
     unread = served.client.get("/predictions/" + "0" * 32, headers=BROWSER | other)
-    assert (unread.status_code, "scope" in unread.text) == (403, True)
+    assert (unread.status_code, "key does not allow" in unread.text) == (403, True)
     assert served.client.get("/predictions/" + "0" * 32, headers=BROWSER | key).status_code == 404
 
 
@@ -358,3 +359,47 @@ def test_a_full_line_keeps_the_form_and_the_page(serve, monkeypatch, page, value
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
     assert "The line is full." in answer.text
     assert "No ECG page" not in form.send(**typed(values)).text
+
+
+def test_a_fraction_in_percent_is_converted_and_remembered(form, served, predictor):
+    answer = form.send(**{"value-ef": "34.1", "unit-ef": "percent"})
+    shown = float(re.search(r'id="probability" value="([^"]+)"', answer.text)[1])
+    assert shown == pytest.approx(predictor.predict(None, {"ef": 0.341}).probability, abs=1e-12)
+    assert "34.1 <span>%, used as the fraction 0.341</span>" in answer.text
+    chosen = '<option value="percent" selected>'
+    assert chosen in answer.text and field(answer.text, "value-ef") == "34.1"
+    assert chosen in served.client.get("/").text
+    back = form.send(**{"value-ef": "0.341", "unit-ef": "fraction"})
+    assert "0.341 <span>fraction</span>" in back.text
+    assert chosen not in served.client.get("/").text
+    assert "cardiograph-fractions" not in served.client.cookies
+
+
+def test_the_example_is_marked_until_a_value_changes(served, predictor):
+    form = Form(served)
+    form.page = served.client.get("/example").text
+    medians = np.nanmedian(predictor.bundle.reference.clinical, 0)
+    shown = [float(field(form.page, f"value-{each.name}")) for each in predictor.bundle.scaler.variables]
+    assert shown == pytest.approx(medians, rel=0.01, abs=0.5)
+    assert "no real person" in form.page and 'alt="ECG page that is kept"' in form.page
+    answer = form.send()
+    assert "No ECG page" not in answer.text
+    assert "<strong>Example patient.</strong>" in answer.text
+    assert "<strong>Example patient.</strong>" not in form.send(**{"value-age": "60"}).text
+    assert served.client.get("/predictions").text.count("example patient, no real one") == 1
+
+
+def test_own_predictions_are_listed_newest_first_and_for_their_key_alone(serve):
+    served = serve(require_key=True)
+    own, other = ({"Authorization": f"Bearer {served.key('predict', 'read')}"} for _ in range(2))
+    form = Form(served, own)
+    assert "There are none yet" in served.client.get("/predictions", headers=own).text
+    places = [form.send(**{"value-ef": text}).url.path for text in ("0.3", "0.5")]
+    listed = served.client.get("/predictions", headers=own).text
+    assert re.findall(r'href="(/predictions/\w+)#answer"', listed) == places[::-1]
+    assert len(served.log_entries("prediction_read")) == 4
+    assert "There are none yet" in served.client.get("/predictions", headers=other).text  # with the same cookies
+    served.client.cookies.clear()
+    assert "There are none yet" in served.client.get("/predictions", headers=own).text
+    served.client.cookies.set("cardiograph-predictions", "../x.<b>." + "0" * 32)
+    assert "There are none yet" in served.client.get("/predictions", headers=own).text

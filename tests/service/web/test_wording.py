@@ -14,7 +14,7 @@ from cardiograph.config_reading import PagesConfig
 from cardiograph.errors import PageError
 from cardiograph.service.web.form import FormInput, parse_form, refilled_form
 from cardiograph.service.web.images import HEAT_COLOUR, heat, scan
-from cardiograph.service.web.site import code, distance, number, percent, points
+from cardiograph.service.web.site import distance, number, percent, points
 from cardiograph.service.web.wording import decision_of, limits_of
 
 
@@ -70,7 +70,6 @@ def test_numbers_are_formatted_for_reading():
     assert ends == ["0.0 %", "< 0.1 %", "< 0.1 %", "0.1 %", "99.9 %", "> 99.9 %", "100.0 %"]
     assert [points(each) for each in (0.0312, -0.0312, 0.0004, -0.0004)] == ["+3.1", "−3.1", "0.0", "0.0"]
     assert [number(each) for each in (None, 70.0, 0.34, 1234567.0)] == ["–", "70", "0.34", "1234567"]
-    assert code("use `a <b>` & c") == "use <code>a &lt;b&gt;</code> &amp; c"
 
 
 def test_texts_become_numbers_or_faults(predictor):

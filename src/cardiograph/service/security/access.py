@@ -23,7 +23,7 @@ from cardiograph.service.security.responses import refuse
 OPEN_PATH = "/healthz"
 """The only path that never requires a key."""
 
-_READ = ("/v1/predictions/", "/v1/report", "/report", "/graph")
+_READ = ("/predictions", "/v1/predictions/", "/v1/report", "/report", "/graph")
 """Paths that need the scope ``read``: predictions, and the report and the map, which show records of the cohort."""
 
 _BUCKETS = 10_000
@@ -84,7 +84,7 @@ def scopes_of(method: str, path: str) -> tuple[str, ...]:
     """Return the scopes of which a request needs one; empty if any key is enough."""
     if path == "/metrics":
         return ("metrics",)
-    if method == "POST":
+    if method == "POST" or path == "/example":
         return ("predict",)
     if path.startswith(_READ):
         return ("read",)

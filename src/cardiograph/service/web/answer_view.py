@@ -10,7 +10,7 @@ from cardiograph.service.api.kinds import LABELS, SURVIVAL, kind_of_answer
 from cardiograph.service.web.drawings import Gauge, gauge
 from cardiograph.service.web.labels import LabelRow, label_rows, labels_sentence, merged_answer
 from cardiograph.service.web.risk_plot import RiskPlot, risk_plot
-from cardiograph.service.web.risk_words import RiskRow, duration, risk_rows, risk_sentence
+from cardiograph.service.web.risk_words import RiskRow, duration, probability_sentence, risk_rows, risk_sentence
 from cardiograph.service.web.wording import RISK_ONLY, Decision, decision_of
 
 
@@ -25,7 +25,7 @@ class AnswerView:
         about: What ``answer.probability`` is about.
         marks: Meaning of the two marks of labelled similar records.
         unlabelled: Meaning of the third mark.
-        sentence: The answer in one sentence; empty for one probability.
+        sentence: The answer in one sentence; empty if there is no estimate.
         gauge: Gauge of a probability; None for the other kinds.
         risks: Risk by each horizon; empty without them.
         plot: Curve of the risk; None without one.
@@ -74,12 +74,18 @@ def answer_view(answer: Mapping[str, Any], confidence: float | None) -> AnswerVi
             decision_of(merged, confidence),
             merged["outcome"],
             (f"has {merged['outcome']}", f"does not have {merged['outcome']}"),
-            sentence=labels_sentence(rows),
+            sentence=f"{probability_sentence(merged)} {labels_sentence(rows)}".strip(),
             labels=rows,
         )
     likely = answer.get("likely")  # older answers have none
     marks = ("the most likely class", "another class") if likely else ("positive", "negative")
     decision = decision_of(answer, confidence)
     return AnswerView(
-        "answer_probability.html", answer, decision, likely or answer["outcome"], marks, gauge=gauge(answer)
+        "answer_probability.html",
+        answer,
+        decision,
+        likely or answer["outcome"],
+        marks,
+        sentence=probability_sentence(answer),
+        gauge=gauge(answer),
     )

@@ -18,6 +18,7 @@ from cardiograph.errors import EcgError
 from cardiograph.imaging.reading import DecodedPage
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.web.images import data_url
+from cardiograph.service.web.plain_words import remedy_of
 
 MAX_POINTS = 600
 """Points of a drawn line; a longer line is thinned."""
@@ -102,7 +103,7 @@ def view_ecg(content: bytes, *, side: int, config: PagesConfig) -> EcgView:
         digitized = digitize(page.pixels, name=PATIENT)
     except EcgError as error:
         issue = error.issues[0]
-        trouble = f"{issue.rule}; {issue.remedy}"
+        trouble = f"{issue.rule}; {remedy_of(issue)}"
         return EcgView(data_url(page, side=side), page.width, page.height, trouble=trouble)
     return _viewed(page, side, digitized.ecg, digitized)
 

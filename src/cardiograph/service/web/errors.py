@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cardiograph.service.api.accept import FHIR, speaks_fhir
 from cardiograph.service.api.fhir_outcome import operation_outcome
 from cardiograph.service.api.problems import MEDIA_TYPE
+from cardiograph.service.web.plain_words import detail_of
 from cardiograph.service.web.site import Site
 
 
@@ -56,7 +57,7 @@ class ErrorFormatMiddleware:
 
     def _html(self, problem: Mapping[str, Any], headers: Headers) -> bytes:
         part = "why" if headers.get("hx-target") == "why" else "work"
-        return self._site.render("refused.html", problem=problem, part=part).encode()
+        return self._site.render("refused.html", problem=problem, part=part, detail=detail_of(problem)).encode()
 
 
 def _is_browser(scope: Scope) -> bool:

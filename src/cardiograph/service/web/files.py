@@ -57,7 +57,7 @@ async def graph_content(request: Request) -> Response:
     await note(request, "prediction_read", prediction)
     if not serving_of(request).is_current(entry):
         raise ProblemError(410, "not_held", "Another model made this prediction; its neighbours are not on this map.")
-    titles = {each.name: each.title for each in site_of(request).variables}
+    titles = site_of(request).titles
     answer = entry.answer
     shares = answer.get("classes") or {answer["outcome"]: answer["probability"]}
     values = {f"Probability of {name}": share for name, share in shares.items()}

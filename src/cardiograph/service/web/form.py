@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cardiograph.artifacts.bundle import ModelBundle
-from cardiograph.errors import Issue
 from cardiograph.inference import Query
 from cardiograph.inference.queries import read_patient
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.schemas import PATIENT
+from cardiograph.service.web.fractions import PERCENT, fault_of, is_fraction, of_percent, percent_text, range_text
+from cardiograph.service.web.plain_words import sentence
 
 VALUE = "value-"
 """Prefix of the field names of clinical values."""
+
+UNIT = "unit-"
+"""Prefix of the field names of their units."""
 
 _MAX_CHARACTERS = 200
 """Length to which text fields are cut."""
@@ -30,6 +34,7 @@ class FormInput:
         page: Content of the image file; None without a file.
         kept: Name under which the page of an earlier form is held; empty if there is none.
         drop: Whether to leave out the held page.
+        percent: Variables that were entered in percent and not as a fraction.
         any_page: Whether to score a page even if it does not look like an ECG.
         token: CSRF token of the form.
     """
@@ -39,13 +44,15 @@ class FormInput:
     page: bytes | None = None
     kept: str = ""
     drop: bool = False
+    percent: frozenset[str] = frozenset()
     any_page: bool = False
     token: str = ""
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Variable -> value, for texts that are numbers."""
-        found = {name: _number(text) for name, text in self.texts.items()}
+        """Variable -> value in its own unit, for texts that are numbers."""
+        plain = {name: of_percent(text) if name in self.percent else text for name, text in self.texts.items()}
+        found = {name: _number(text) for name, text in plain.items()}
         return {name: value for name, value in found.items() if value is not None}
 
     @property
@@ -56,12 +63,22 @@ class FormInput:
     def faults(self, bundle: ModelBundle) -> dict[str, str]:
         """Return variable -> error message for its value."""
         found = {
-            name: f"“{text[:40]}” is not a number; write one such as 0.35, or leave the field empty."
+            name: f"“{text[:40]}” is not a number; write one such as {35 if name in self.percent else 0.35}, or leave the "
+            "field empty."
             for name, text in self.texts.items()
             if text and _number(text) is None
         }
         patient = read_patient(Query(None, self.numbers), bundle, sees=False)
-        return found | {issue.column: sentence(issue) for issue in patient.issues if issue.column in self.texts}
+        variables = () if bundle.scaler is None else bundle.scaler.variables
+        fractions = {each.name: each for each in variables if is_fraction(each)}
+        for issue in patient.issues:
+            name = issue.column
+            if name in fractions:
+                text, value = self.texts[name], self.numbers[name]
+                found[name] = fault_of(fractions[name], text, value, percent=name in self.percent)
+            elif name in self.texts:
+                found[name] = sentence(issue)
+        return found
 
 
 @dataclass(frozen=True)
@@ -77,6 +94,7 @@ class FormField:
         words: Names of the categories 0, 1 and so on; empty for a number.
         text: Entered text.
         fault: Error message; empty if the value is valid.
+        percent: Whether the value is written in percent; None for a variable that is no fraction.
     """
 
     name: str
@@ -87,6 +105,7 @@ class FormField:
     words: tuple[str, ...]
     text: str
     fault: str
+    percent: bool | None = None
 
 
 def parse_form(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]) -> FormInput:
@@ -101,16 +120,28 @@ def parse_form(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]
         page=parts.get("page"),
         kept=text("kept"),
         drop="drop" in parts,
+        percent=frozenset(each.name for each in variables if is_fraction(each) and text(UNIT + each.name) == PERCENT),
         any_page="any_page" in parts,
         token=text("token"),
     )
 
 
-def refilled_form(query: Query, kept: str) -> FormInput:
-    """Return the form of an earlier query, to be changed and sent again; ``kept`` names its page."""
-    texts = {name: f"{value:.12g}" for name, value in query.clinical.items() if value is not None}
+def refilled_form(query: Query, kept: str, percent: frozenset[str] = frozenset()) -> FormInput:
+    """Return the form of an earlier query, to be changed and sent again.
+
+    Args:
+        query: The earlier query.
+        kept: Name of its page.
+        percent: Variables that are written in percent.
+    """
+    texts = {
+        name: percent_text(value) if name in percent else f"{value:.12g}"
+        for name, value in query.clinical.items()
+        if value is not None
+    }
     page = query.page if isinstance(query.page, bytes) else None
-    return FormInput(texts, str(query.patient_id or ""), page, kept if page else "", any_page=query.gate is False)
+    kept, gate_off = kept if page else "", query.gate is False
+    return FormInput(texts, str(query.patient_id or ""), page, kept, percent=percent, any_page=gate_off)
 
 
 def fields_of(
@@ -122,20 +153,20 @@ def fields_of(
             each.name,
             each.title,
             each.unit,
-            f"{each.low:g} to {each.high:g}",
+            _range(each),
             each.whole,
             each.words,
             typed.texts.get(each.name, ""),
             faults.get(each.name, ""),
+            each.name in typed.percent if is_fraction(each) else None,
         )
         for each in variables
     )
 
 
-def sentence(issue: Issue) -> str:
-    """Return an issue as a sentence."""
-    value = f"{issue.value}: " if issue.value else ""
-    return f"{value}{issue.rule}; {issue.remedy}."
+def _range(variable: ClinicalVariable) -> str:
+    found = range_text(variable, percent=False)
+    return f"{found}, or {range_text(variable, percent=True)}" if is_fraction(variable) else found
 
 
 def _number(text: str) -> float | None:

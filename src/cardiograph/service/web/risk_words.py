@@ -69,6 +69,28 @@ def risk_sentence(answer: Mapping[str, Any]) -> str:
     return f"{sentence}."
 
 
+def probability_sentence(answer: Mapping[str, Any]) -> str:
+    """Return a probability as a count of patients, in one sentence; empty if it is no estimate.
+
+    Args:
+        answer: :meth:`Prediction.as_dict`; of several labels that of the most likely one.
+    """
+    if answer["decision"] in ("void", "no estimate"):
+        return ""
+    probability, likely = answer["probability"], answer.get("likely")
+    scale = 100 if probability >= RARE else 1000
+    interval = ""
+    if answer["low"] is not None and not likely:
+        interval = f" ({round(scale * answer['low'])} to {round(scale * answer['high'])})"
+    count = _count(probability, scale)
+    about = count if count.startswith("fewer") else f"about {count}"
+    verb, outcome = "is" if count == "1" else "are", answer["outcome"]
+    event = "to die" if outcome.lower() in DEATHS else f"to have the outcome “{outcome}”"
+    if likely:
+        event = f"to belong to “{likely}”, the most likely of {len(answer['classes'])} classes"
+    return f"Of {scale:,} such patients, {about}{interval} {verb} expected {event}."
+
+
 def _count(risk: float, scale: int) -> str:
     count = round(scale * risk)
     return "fewer than 1" if count == 0 and risk > 0 else f"{count}"

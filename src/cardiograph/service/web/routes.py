@@ -19,13 +19,20 @@ from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.security.csrf import FormTokens
 from cardiograph.service.security.uploads import parts_of
 from cardiograph.service.state import Serving, caller_of, serving_of, unless_left
+from cardiograph.service.web import history
 from cardiograph.service.web.answer_view import answer_view
+from cardiograph.service.web.cautions import cautions
+from cardiograph.service.web.example import KEPT as EXAMPLE
+from cardiograph.service.web.example import Example
 from cardiograph.service.web.explanation import ExplanationView, similar, why
-from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form, sentence
+from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form
+from cardiograph.service.web.fractions import is_fraction, prefers_percent, remember
 from cardiograph.service.web.images import keep_page, kept_page, scan
+from cardiograph.service.web.plain_words import detail_of, sentence
 from cardiograph.service.web.site import site_of
 
 PATH = "/"
+EXAMPLE_PATH = "/example"
 MEDIA_TYPE = "multipart/form-data"
 _GONE = Response(status_code=400)
 """Response to a client that has disconnected."""
@@ -57,7 +64,14 @@ class Faults:
 @router.get(PATH)
 async def form(request: Request) -> Response:
     """Return the empty form."""
-    return await _form(request, FormInput())
+    return await _form(request, FormInput(percent=_in_percent(request)))
+
+
+@router.get(EXAMPLE_PATH)
+async def example(request: Request) -> Response:
+    """Return the form filled in with the example patient."""
+    patient = await _example(request)
+    return await _form(request, patient.form(_in_percent(request)))
 
 
 @router.post(PATH)
@@ -82,7 +96,20 @@ async def submit(request: Request) -> Response:
         again = replace(typed, page=None) if faults.page else typed
         again = keep_page(again, serving.held, caller)
         return await _form(request, again, faults, status=problem.status, headers=problem.headers)
-    return _GONE if entry is None else RedirectResponse(f"/predictions/{entry.id}#answer", 303)
+    if entry is None:
+        return _GONE
+    found = RedirectResponse(f"/predictions/{entry.id}#answer", 303)
+    history.add(request, found, entry.id)
+    if any(is_fraction(each) for each in site_of(request).variables):
+        remember(request, found, percent=bool(typed.percent))
+    return found
+
+
+@router.get("/predictions")
+async def past(request: Request) -> Response:
+    """Return the list of the predictions that this browser asked for."""
+    found = await history.past_predictions(request)
+    return HTMLResponse(site_of(request).render("history.html", past=found, length=history.LENGTH))
 
 
 @router.get("/predictions/{prediction_id}")
@@ -99,15 +126,14 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     entry, query = await _stored(request, prediction_id, "explanation_read")
     explained, trouble = None, ""
     if query is not None:
-        titles = {each.name: each.title for each in site.variables}
         try:
             part = explained_part(request, entry)
-            explained = await unless_left(request, serving.pool.run(partial(why, serving, query, titles, part)))
+            explained = await unless_left(request, serving.pool.run(partial(why, serving, query, site.titles, part)))
             if explained is None:
                 return _GONE
             require_same_prediction(entry, explained.content["probability"], part)
         except ProblemError as problem:
-            explained, trouble = None, str(problem.content()["detail"])
+            explained, trouble = None, detail_of(problem.content())
     if request.headers.get("hx-target") != "why":
         return await _answer(request, entry, query, explained, trouble=trouble)
     context = _answer_context(request, entry, query, explained)
@@ -121,8 +147,6 @@ def _tokens(request: Request) -> FormTokens:
 
 async def _stored(request: Request, prediction_id: str, event: Event) -> tuple[PredictionEntry, Query | None]:
     """Return a stored prediction and its query, None if it is not held or stored; log the access."""
-    if "read" not in caller_of(request).scopes:
-        raise ProblemError(403, "scope_missing", "This key lacks the scope `read`, which reading predictions requires.")
     serving = serving_of(request)
     entry = await recorded(request, prediction_id)
     await note(request, event, prediction_id)
@@ -134,6 +158,17 @@ async def _stored(request: Request, prediction_id: str, event: Event) -> tuple[P
         return entry, None
 
 
+def _in_percent(request: Request) -> frozenset[str]:
+    """Return the variables that this browser writes in percent."""
+    return frozenset(each.name for each in site_of(request).variables if is_fraction(each) and prefers_percent(request))
+
+
+async def _example(request: Request) -> Example:
+    """Return the example patient, which is made on a thread."""
+    site = site_of(request)
+    return await serving_of(request).parsed(lambda: site.example)
+
+
 async def _with_kept_page(request: Request, typed: FormInput) -> FormInput:
     """Add the page of the previous form or prediction to a form without a new page.
 
@@ -142,6 +177,8 @@ async def _with_kept_page(request: Request, typed: FormInput) -> FormInput:
     if typed.page is not None or typed.drop or not typed.kept:
         return replace(typed, kept="")
     serving, caller = serving_of(request), caller_of(request)
+    if typed.kept == EXAMPLE:
+        return replace(typed, page=(await _example(request)).page)
     page: object = kept_page(typed.kept, serving.held, caller)
     if page is None and "read" in caller.scopes:
         with suppress(ProblemError):
@@ -157,8 +194,10 @@ async def _answer(
     *,
     trouble: str = "",
 ) -> Response:
-    typed = FormInput() if query is None else refilled_form(query, entry.id)
+    percent = _in_percent(request)
+    typed = FormInput(percent=percent) if query is None else refilled_form(query, entry.id, percent)
     context = _answer_context(request, entry, query, explained)
+    context["of_example"] = context["current"] and (await _example(request)).made(entry, serving_of(request).records)
     return await _form(request, typed, answered={**context, "trouble": trouble})
 
 
@@ -174,8 +213,10 @@ def _answer_context(
         "variables": site.variables if current else (),
         "entry": entry,
         "view": view,
+        "cautions": cautions(view.answer, site.titles, site.limits if current else None),
         "answer": view.answer,
         "query": query,
+        "percent": prefers_percent(request),
         "similar": rows,
         "places": places,
         "why": explained,
@@ -200,6 +241,7 @@ async def _form(
         faults=faults,
         token=_tokens(request).issue(caller_of(request).key_id),
         answered=answered is not None,
+        example=request.url.path == EXAMPLE_PATH,
         **answered or {},
     )
     # without a referrer policy of same-origin, browsers do not report the origin of the form
@@ -220,5 +262,5 @@ def _faults_of(problem: ProblemError) -> Faults:
     """Assign the issues of a problem to the parts of the form."""
     pages = [issue for issue in problem.issues if issue.where.startswith("page ") or issue.column == "ecg"]
     rest = [issue for issue in problem.issues if issue not in pages]
-    general = " ".join(sentence(issue) for issue in rest) if problem.issues else str(problem.content()["detail"])
+    general = " ".join(sentence(issue) for issue in rest) if problem.issues else detail_of(problem.content())
     return Faults({}, " ".join(sentence(issue) for issue in pages), general)

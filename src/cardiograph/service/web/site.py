@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import cached_property
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +20,10 @@ from cardiograph.registry import WITHOUT_GRAPH
 from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE
-from cardiograph.service.web.wording import BLOCKS, confidence_of, limits_of
+from cardiograph.service.web.example import Example, example_of
+from cardiograph.service.web.fractions import percent_text
+from cardiograph.service.web.plain_words import ANY_PAGE, reason_of_map
+from cardiograph.service.web.wording import confidence_of, limits_of
 
 PREFIX = "/static/"
 
@@ -74,8 +77,11 @@ class Site:
         bundle = predictor.bundle
         kind = kind_of_model(predictor).name
         self.static = StaticFiles()
+        self._bundle = bundle
         self.variables = () if bundle.scaler is None else bundle.scaler.variables
+        self.titles = {each.name: each.title for each in self.variables}
         self.confidence = confidence_of(bundle)
+        self.limits = limits_of(settings.run, bundle)
         self._environment = Environment(
             loader=PackageLoader("cardiograph.service.web"),
             autoescape=True,
@@ -84,7 +90,7 @@ class Site:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"percent": percent, "points": points, "number": number, "distance": distance}
-        self._environment.filters |= {"code": code, "day": day}
+        self._environment.filters |= {"day": day, "in_percent": percent_text, "reason_of_map": reason_of_map}
         self._environment.globals |= {
             "static": self.static.path,
             "outcome": predictor.outcome,
@@ -93,9 +99,8 @@ class Site:
             "run": settings.run.resolve().name,
             "model_sha256": sha256,
             "notice": NOTICE,
-            "blocks": BLOCKS,
             "variables": self.variables,
-            "limits": limits_of(settings.run, bundle),
+            "limits": self.limits,
             "takes_pages": bundle.served.encoder is not None,
             "uses_graph": bundle.served.model.name not in WITHOUT_GRAPH,
             "reference_records": len(bundle.reference),
@@ -105,7 +110,13 @@ class Site:
             "upload_bytes": settings.upload_bytes,
             "hold_minutes": settings.hold_minutes,
             "keep_pages": settings.keep_pages,
+            "any_page_label": ANY_PAGE,
         }
+
+    @cached_property
+    def example(self) -> Example:
+        """The example patient; drawing its ECG takes a moment, so ask for it on a thread."""
+        return example_of(self._bundle)
 
     def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
         """Render a template."""
@@ -146,10 +157,3 @@ def day(moment: str | datetime) -> str:
     """Format a date and time, in UTC."""
     moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
-
-
-def code(text: str) -> Markup:
-    """Convert text in backticks to HTML ``code`` elements."""
-    parts = text.split("`")
-    marked = [Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)]
-    return Markup("").join(marked)

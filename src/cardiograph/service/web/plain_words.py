@@ -1,0 +1,62 @@
+"""Errors in words for people who use the web page, without the options and commands that programs and servers have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cardiograph.artifacts.maps import UNCHECKED
+from cardiograph.errors import Issue
+from cardiograph.imaging.prepare import is_refusal
+
+ANY_PAGE = "Score the page even if it does not look like an upright ECG"
+"""Label of the box that turns the check of pages off."""
+
+_ASK = "Ask the person who runs this service"
+
+_PROBLEMS = {
+    "no_key": f"Enter your key as the password; any user name will do. {_ASK} for a key.",
+    "scope_missing": f"This key does not allow this. {_ASK} for one that does.",
+    "wrong_host": "This service does not answer under this name; open the address that you were given.",
+    "no_report": "There is no report of this model here.",
+    "no_map": "There is no map of the patient graph of this model here.",
+    "model_changed": f"The model was changed while it was served. {_ASK} to restart it.",
+}
+"""Code of a problem -> what it means for a person at the page; the others are understood as they are."""
+
+_REMEDIES = dict.fromkeys(
+    ("rate_missing", "unit_missing", "leads_missing"), "convert the file to DICOM or WFDB, which state it"
+)
+"""Code of an issue -> what a person at the page can do."""
+
+
+def detail_of(problem: Mapping[str, Any]) -> str:
+    """Return what a problem means, as a sentence for a person at the page.
+
+    Args:
+        problem: Content of a problem document.
+    """
+    return _PROBLEMS.get(problem["code"], str(problem["detail"]).replace("`", ""))
+
+
+def remedy_of(issue: Issue) -> str:
+    """Return what a person at the page can do about an issue; parts of its remedy that name an option are left out."""
+    if issue.code in _REMEDIES:
+        return _REMEDIES[issue.code]
+    parts = [part for part in issue.remedy.split("; ") if "`" not in part]
+    if is_refusal(issue):
+        parts.append(f"to use it all the same, tick “{ANY_PAGE}”")
+    return "; ".join(parts)
+
+
+def sentence(issue: Issue) -> str:
+    """Return an issue as a sentence."""
+    value = f"{issue.value}: " if issue.value else ""
+    return f"{value}{issue.rule}; {remedy_of(issue)}."
+
+
+def reason_of_map(reason: str) -> str:
+    """Return why a map of the page is or is not shown, as a sentence."""
+    if reason == UNCHECKED:
+        return "It has not been checked whether such maps mean anything for this model."
+    return f"{reason[:1].upper()}{reason[1:]}."
