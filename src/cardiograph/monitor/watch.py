@@ -259,7 +259,7 @@ def _levels(cohort: Cohort, columns: Columns) -> dict[str, NDArray[np.object_]]:
 def _cell_issues(cohort: Cohort, column: str, texts: list[str], kind: str) -> Iterator[Issue]:
     for name, text in zip(cohort.record_ids, texts, strict=True):
         origin = cohort.origins.get(name)
-        where = f"record {name!r}" if origin is None else origin.where
+        where = f"record {name!r}" if origin is None else origin.place
         if not text:
             rule = f"each record belongs to a {kind}"
             yield Issue(where, column, "empty", rule, "fill it in, or leave the option out", "no_level")
