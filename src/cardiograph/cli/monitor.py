@@ -12,6 +12,10 @@ from cardiograph.cli.options import ReadingOptions, RunArgument, reading_overrid
 from cardiograph.cli.signature import with_options
 
 
+WEEKS_SHOWN = 8
+"""Latest weeks in the terminal; the report and the JSON have all of them."""
+
+
 @with_options
 def monitor(  # noqa: PLR0913 - a command has its options
     run: RunArgument,
@@ -91,7 +95,10 @@ def show_monitor(found: Mapping[str, Any], out: Path | None) -> None:
     levels = Table("records", title="volume and outcomes")
     for heading in ("number", "novel", "mean prob.", "obs./expected", "AUROC"):
         levels.add_column(heading, justify="right")
-    rows = {"all": found["all"], **{f"{kind} {name}": row for kind in found["by"] for name, row in found["by"][kind].items()}}
+    rows = {"all": found["all"]}
+    for kind, named in found["by"].items():
+        shown = list(named)[-WEEKS_SHOWN:] if kind == "week" else list(named)
+        rows |= {f"{kind} {name}": named[name] for name in shown}
     for name, row in rows.items():
         seen = row["performance"] or {}
         scores = [interval(seen.get(key)) if seen else "-" for key in ("observed_to_expected", "auroc")]

@@ -93,7 +93,7 @@ class Columns:
         return {**given, "cohort": {**cohort, "map": columns}}
 
 
-def monitor_table(  # noqa: PLR0913 - a run, a table, its columns, and how it is read
+def monitor_table(
     run: str | Path,
     source: str | Path,
     *,
@@ -163,7 +163,7 @@ def monitor_table(  # noqa: PLR0913 - a run, a table, its columns, and how it is
     return facts | _content(directory, predictor, dataset, scores, levels, rule) | {"notes": notes}
 
 
-def _content(  # noqa: PLR0913 - what was read and scored, and the rule
+def _content(
     directory: RunDirectory,
     predictor: Predictor,
     dataset: Dataset,
@@ -243,7 +243,9 @@ def _levels(cohort: Cohort, columns: Columns) -> dict[str, NDArray[np.object_]]:
         if ours not in cohort.table:
             option = "--site" if kind == "site" else "--time"
             issues.append(
-                Issue("header", theirs, "absent", f"{option} names a column of the table", "check its name", "no_column")
+                Issue(
+                    "header", theirs, "absent", f"{option} names a column of the table", "check its name", "no_column"
+                )
             )
             continue
         texts = [text or "" for text in cohort.table[ours]]
