@@ -11,7 +11,6 @@ import typer
 from cardiograph.cli.options import ReadingOptions, RunArgument, reading_overrides
 from cardiograph.cli.signature import with_options
 
-
 WEEKS_SHOWN = 8
 """Latest weeks in the terminal; the report and the JSON have all of them."""
 

@@ -73,7 +73,8 @@ class Axes:
 
     def coordinates(self, embeddings: NDArray[np.float32]) -> Floats:
         """Return [records, components] coordinates of embeddings."""
-        return (embeddings.astype(np.float64) - self.centre) @ self.directions.T
+        placed: Floats = (embeddings.astype(np.float64) - self.centre) @ self.directions.T
+        return placed
 
 
 def sample(blocks: Mapping[str, Floats], whole: set[str], scored: Mapping[str, Floats], axes: Floats | None) -> Sample:
@@ -87,7 +88,7 @@ def sample(blocks: Mapping[str, Floats], whole: set[str], scored: Mapping[str, F
     """
     numbers = {name: values for name, values in blocks.items() if name not in whole}
     categories = {name: values for name, values in blocks.items() if name in whole}
-    categories |= {f"{name} is missing": np.isnan(values).astype(np.float64) for name, values in blocks.items()}
+    categories |= {f"{name} is missing": np.asarray(np.isnan(values), np.float64) for name, values in blocks.items()}
     if axes is not None:
         numbers |= {f"ECG embedding, component {number + 1}": axes[:, number] for number in range(axes.shape[1])}
         categories["the ECG is missing"] = np.isnan(axes).any(axis=1).astype(np.float64)
@@ -115,8 +116,8 @@ def reference_sample(predictor: Predictor, directory: RunDirectory) -> tuple[Sam
         measured = directory.read_table("measurements.parquet")
         names = [variable.name for variable in predictor.bundle.measurement_scaler.variables]
         blocks |= {name: measured[name].to_numpy(np.float64)[rows] for name in names}
-    axes = None
-    coordinates = None
+    axes: Axes | None = None
+    coordinates: Floats | None = None
     if predictor.bundle.served.encoder is not None:
         image = directory.read_arrays("embeddings.safetensors")["image"]
         axes = Axes.fit(image[(split["part"] == TRAIN).to_numpy()])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
+from cardiograph.cohort.tables import read_table
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import CohortError, ConfigError, Issue
@@ -130,6 +131,7 @@ def monitor_table(
     require_estimates(predictor, path)
     required_threshold(predictor, path)
     config = run_settings(directory, columns.overrides(overrides or {}, directory.config()))
+    _require_columns(source, columns)
     cohort = read_cohort(
         source,
         config.cohort,
@@ -228,11 +230,24 @@ def _content(
     }
 
 
+def _require_columns(source: Path, columns: Columns) -> None:
+    """Raise CohortError if the table lacks the named column of sites or times."""
+    header = () if source.is_dir() else read_table(source).header
+    issues = [
+        Issue("header", column, "absent", f"{option} names a column of the table", "check its name", "no_column")
+        for option, column in (("--site", columns.site), ("--time", columns.time))
+        if column is not None and column not in header
+    ]
+    if issues:
+        message = f"{source.name}: {len(issues)} column(s) named by options are absent"
+        raise CohortError(message, issues)
+
+
 def _levels(cohort: Cohort, columns: Columns) -> dict[str, NDArray[np.object_]]:
     """Return the site and the ISO week of each record, where these columns are named.
 
     Raises:
-        CohortError: If a named column is absent, or a cell is empty or no date.
+        CohortError: If a cell is empty or no date.
     """
     named = {"site": ("site", columns.site), "acquired_at": ("week", columns.time)}
     found: dict[str, NDArray[np.object_]] = {}
@@ -240,20 +255,12 @@ def _levels(cohort: Cohort, columns: Columns) -> dict[str, NDArray[np.object_]]:
     for ours, (kind, theirs) in named.items():
         if theirs is None:
             continue
-        if ours not in cohort.table:
-            option = "--site" if kind == "site" else "--time"
-            issues.append(
-                Issue(
-                    "header", theirs, "absent", f"{option} names a column of the table", "check its name", "no_column"
-                )
-            )
-            continue
         texts = [text or "" for text in cohort.table[ours]]
         issues += _cell_issues(cohort, theirs, texts, kind)
         if not issues:
             found[kind] = np.array([text if kind == "site" else _week(text) for text in texts], object)
     if issues:
-        message = f"{len(issues)} cell(s) or column(s) for site and time cannot be used"
+        message = f"{len(issues)} cell(s) for site and time cannot be used"
         raise CohortError(message, issues)
     return found
 
