@@ -91,7 +91,7 @@ def sample(blocks: Mapping[str, Floats], whole: set[str], scored: Mapping[str, F
     categories |= {f"{name} is missing": np.asarray(np.isnan(values), np.float64) for name, values in blocks.items()}
     if axes is not None:
         numbers |= {f"ECG embedding, component {number + 1}": axes[:, number] for number in range(axes.shape[1])}
-        categories["the ECG is missing"] = np.isnan(axes).any(axis=1).astype(np.float64)
+        categories["the ECG is missing"] = np.asarray(np.isnan(axes).any(axis=1), np.float64)
     numbers |= {"probability": scored["probability"], "distance to the training records": scored["novelty"]}
     categories["unlike the training records"] = scored["novel"]
     return Sample(numbers, categories)
