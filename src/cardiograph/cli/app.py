@@ -18,6 +18,7 @@ from cardiograph.cli.evaluate import evaluate
 from cardiograph.cli.explain import check_maps
 from cardiograph.cli.extend import extend
 from cardiograph.cli.import_cohort import import_cohort
+from cardiograph.cli.monitor import monitor
 from cardiograph.cli.predict import predict
 from cardiograph.cli.pretrain import pretrain
 from cardiograph.cli.records import audit_log, keys, records
@@ -32,7 +33,7 @@ EPILOG = (
     "Exit status: 0 success, 2 settings or options, 3 errors in the table, 4 errors in ECG files, 5 the run folder, "
     "6 encoder weights, 7 engine or precision, 8 the service's database, 9 a service that cannot answer, "
     "10 some patients of a table were not scored, or some files not measured, "
-    "1 the audit blocks, the audit log is broken, or any other error."
+    "1 the audit blocks, `monitor --fail-on-alert` found an alert, the audit log is broken, or any other error."
 )
 
 OUTPUT_ERRNOS = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE})
@@ -97,6 +98,11 @@ app.command(
     epilog="Examples: cardiograph evaluate runs/a other_hospital.csv | "
     "cardiograph evaluate runs/a other_hospital.csv --map ntprobnp=NTproBNP --convert ef=percent --skip-unlabelled"
 )(evaluate)
+
+app.command(
+    epilog="Examples: cardiograph monitor runs/a this_month.csv --site hospital --time date --out monitor.html | "
+    "cardiograph monitor runs/a this_month.csv --outcome died --fail-on-alert"
+)(monitor)
 
 app.command(
     epilog="Examples: cardiograph extend runs/a new_patients.csv --out runs/a2 | "
