@@ -112,7 +112,7 @@ class _BundleReader:
             found = len(entries) if isinstance(entries, list) else entries
             self.fault("Bundle", "entry", found, f"a list of 1 to {MAX_ENTRIES} entries", "send one patient")
             return
-        resources = [each.get("resource") if isinstance(each, dict) else None for each in entries]
+        resources: list[Any] = [each.get("resource") if isinstance(each, dict) else None for each in entries]
         without = [{key: each[key] for key in each if key != "resource"} for each in entries if isinstance(each, dict)]
         self._check("Bundle", "Bundle", {**bundle, "entry": without})
         for number, resource in enumerate(resources):
