@@ -155,6 +155,18 @@ def test_a_fault_is_named(content, element):
     assert element in [each.column for each in faults(content)]
 
 
+def test_all_faults_are_named_at_once():
+    value = measured({"sbp": 132.0})[0]
+    value["valueQuantity"]["code"] = "kPa"
+    found = faults(bundle({"resourceType": "Encounter"}, patient(height=3), value, document(b"x", size=3)))
+    assert [each.where for each in found] == [
+        "entry[0]",
+        "entry[1] Patient",
+        "entry[2] Observation",
+        "entry[3] DocumentReference",
+    ]
+
+
 def test_a_class_that_is_none_is_refused():
     value = measured({"nyha": 3.0})[0]
     value["valueCodeableConcept"] = {"text": "NYHA class V"}

@@ -114,13 +114,12 @@ class _BundleReader:
             return
         resources: list[Any] = [each.get("resource") if isinstance(each, dict) else None for each in entries]
         without = [{key: each[key] for key in each if key != "resource"} for each in entries if isinstance(each, dict)]
-        self._check("Bundle", "Bundle", {**bundle, "entry": without})
-        for number, resource in enumerate(resources):
-            self._check_resource(f"entry[{number}]", resource)
-        if self.issues:
+        if not self._check("Bundle", "Bundle", {**bundle, "entry": without}):
             return
-        named = [(f"entry[{number}] {each['resourceType']}", each) for number, each in enumerate(resources)]
-        self._check_subjects(named, [each.get("fullUrl") for each in entries])
+        checked = [self._check_resource(f"entry[{number}]", each) for number, each in enumerate(resources)]
+        kept = [number for number, valid in enumerate(checked) if valid]
+        named = [(f"entry[{number}] {resources[number]['resourceType']}", resources[number]) for number in kept]
+        self._check_subjects(named, [entries[number].get("fullUrl") for number in kept])
         for where, resource in named:
             if resource.get("status") in _WITHDRAWN:
                 self.fault(where, "status", resource["status"], "the result is valid", "leave it out")
@@ -132,19 +131,21 @@ class _BundleReader:
                 self._attachment(where, resource["content"], _time(resource, "created"))
         self._age_at_ecg()
 
-    def _check_resource(self, where: str, resource: Any) -> None:  # noqa: ANN401 - any JSON
+    def _check_resource(self, where: str, resource: Any) -> bool:  # noqa: ANN401 - any JSON
         kind = resource.get("resourceType") if isinstance(resource, dict) else ""
         if kind in RESOURCES:
-            self._check(f"{where} {kind}", kind, resource)
-        else:
-            rule = f"resources are {', '.join(RESOURCES)}"
-            self.fault(where, "resourceType", kind, rule, "leave it out")
+            return self._check(f"{where} {kind}", kind, resource)
+        rule = f"resources are {', '.join(RESOURCES)}"
+        self.fault(where, "resourceType", kind, rule, "leave it out")
+        return False
 
-    def _check(self, where: str, kind: str, content: Resource) -> None:
-        """Validate a resource by HL7's schema."""
-        for error in islice(_validator(kind).iter_errors(content), MAX_SCHEMA_ISSUES):
+    def _check(self, where: str, kind: str, content: Resource) -> bool:
+        """Validate a resource by HL7's schema, and note its first faults."""
+        faults = list(islice(_validator(kind).iter_errors(content), MAX_SCHEMA_ISSUES))
+        for error in faults:
             element = ".".join(str(each) for each in error.absolute_path)
             self.fault(where, element, error.instance, f"FHIR R4: {error.message[:200]}", "correct it")
+        return not faults
 
     def _check_subjects(self, named: Sequence[tuple[str, Resource]], urls: Sequence[str | None]) -> None:
         """Find the patient, and refuse results of anyone else."""
