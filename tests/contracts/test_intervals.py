@@ -18,6 +18,7 @@ from cardiograph.inference.answers import answer
 from cardiograph.service.api.fhir import ModelFacts, risk_assessment
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.web.answer_view import answer_view
+from cardiograph.service.web.cautions import cautions
 from cardiograph.service.web.site import Site
 from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.steps import DEFAULT_STEPS
@@ -92,6 +93,8 @@ def on_the_page(served, prediction, capsys):
         "answer.html",
         answer=view.answer,
         view=view,
+        cautions=cautions(view.answer, {}, None),
+        of_example=False,
         current=True,
         query=None,
         entry=entry(prediction),
