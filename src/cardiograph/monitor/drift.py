@@ -50,6 +50,12 @@ class Comparison:
     alert: bool = False
 
 
+def _present(reference: Floats, recent: Floats) -> tuple[Floats, Floats] | None:
+    """Return the values that are not missing; None if a sample has fewer than :data:`MIN_RECORDS`."""
+    before, now = reference[np.isfinite(reference)], recent[np.isfinite(recent)]
+    return None if min(len(before), len(now)) < MIN_RECORDS else (before, now)
+
+
 def compare_numbers(what: str, records: str, reference: Floats, recent: Floats) -> Comparison | None:
     """Compare two samples of a continuous value with the test of Kolmogorov and Smirnov.
 
@@ -64,9 +70,10 @@ def compare_numbers(what: str, records: str, reference: Floats, recent: Floats) 
     """
     from scipy.stats import ks_2samp
 
-    before, now = reference[np.isfinite(reference)], recent[np.isfinite(recent)]
-    if min(len(before), len(now)) < MIN_RECORDS:
+    present = _present(reference, recent)
+    if present is None:
         return None
+    before, now = present
     found = ks_2samp(before, now, method="asymp")
     mean, mean_now = float(before.mean()), float(now.mean())
     return Comparison(what, records, "Kolmogorov-Smirnov", mean, mean_now, float(found.statistic), float(found.pvalue))
@@ -86,9 +93,10 @@ def compare_categories(what: str, records: str, reference: Floats, recent: Float
     """
     from scipy.stats import chi2_contingency
 
-    before, now = reference[np.isfinite(reference)], recent[np.isfinite(recent)]
-    if min(len(before), len(now)) < MIN_RECORDS:
+    present = _present(reference, recent)
+    if present is None:
         return None
+    before, now = present
     levels = np.unique(np.concatenate([before, now]))
     counts = np.array([[(sample == level).sum() for level in levels] for sample in (before, now)])
     shares = counts / counts.sum(axis=1, keepdims=True)

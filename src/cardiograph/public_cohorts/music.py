@@ -138,7 +138,7 @@ def _row(patient: Row, traps: Counter[str]) -> Row:
 def _smoker(cigarettes: str, free_years: str) -> str:
     """Return 1 for a patient who smokes cigarettes and has no smoke-free year, 0 for any other, empty if unknown.
 
-    The owners keep the cigarettes a day of patients who have stopped, so that number alone tells who ever smoked.
+    The owners keep the cigarettes a day of patients who have stopped, so that number alone shows who ever smoked.
     """
     if cigarettes == "0":
         return "0"

@@ -64,7 +64,7 @@ def bundle_query(body: bytes, variables: Sequence[ClinicalVariable], columns: Ma
     Args:
         body: JSON of the Bundle.
         variables: Variables of the model.
-        columns: Variable -> column of the cohort, which tells BNP from NT-proBNP; None if unknown.
+        columns: Variable -> column of the cohort, which distinguishes BNP and NT-proBNP; None if unknown.
 
     Raises:
         ProblemError: 400 if it is not JSON, 422 with all faults if it is not a Bundle about one patient for this model.

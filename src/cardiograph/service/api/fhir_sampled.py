@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from cardiograph.ecg.ecg import MAX_RATE_HZ, MAX_SAMPLES, MIN_RATE_HZ, Ecg
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.readers.scp_codes import SCP_LEADS
+from cardiograph.ecg.readers.source import MILLIVOLTS
 from cardiograph.ecg.writers.csv import csv_files
+from cardiograph.service.api.fhir_codes import UCUM
 
 MDC = "urn:oid:2.16.840.1.113883.6.24"
 """The code system of ISO/IEEE 11073-10101."""
@@ -22,8 +24,8 @@ _POTENTIAL = 131328
 MDC_LEADS = {str(_POTENTIAL + number): lead for number, lead in SCP_LEADS.items() if lead in LEADS}
 """MDC code of a lead's signal -> lead. Source: ISO 11073-91064; the ECG example of FHIR R4 uses the same codes."""
 
-MILLIVOLTS = {"nV": 1e-6, "uV": 1e-3, "mV": 1.0, "V": 1e3}
-"""UCUM unit -> factor to mV."""
+_UNITS = ("mV", "uV", "nV", "V")
+"""UCUM codes of the units that are read."""
 
 
 class SampledError(ValueError):
@@ -91,9 +93,9 @@ def _millivolts(data: Mapping[str, Any]) -> NDArray[np.float64]:
     if data.get("dimensions", 1) != 1:
         _refuse("dimensions", data["dimensions"], "one dimension: a SampledData for each lead")
     origin = data.get("origin") or {}
-    unit = origin.get("code") if origin.get("system") == "http://unitsofmeasure.org" else None
-    if unit not in MILLIVOLTS:
-        rule = f"origin has the UCUM code of its unit: {', '.join(MILLIVOLTS)}"
+    unit = origin.get("code") if origin.get("system") == UCUM else None
+    if unit not in _UNITS:
+        rule = f"origin has the UCUM code of its unit: {', '.join(_UNITS)}"
         _refuse("origin", origin.get("code", origin.get("unit", "")), rule)
     words = str(data.get("data", "")).split()
     if not 1 <= len(words) <= MAX_SAMPLES:
@@ -106,7 +108,7 @@ def _millivolts(data: Mapping[str, Any]) -> NDArray[np.float64]:
     except ValueError as error:
         _refuse("data", str(error)[-40:], "numbers, or E for a sample that was not recorded", error)
     factor = _number(data, "factor") if "factor" in data else 1.0
-    return (values * factor + _number(origin, "value")) * MILLIVOLTS[unit]
+    return (values * factor + _number(origin, "value")) * MILLIVOLTS[unit.lower()]
 
 
 def _number(element: Mapping[str, Any], name: str) -> float:
