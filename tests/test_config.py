@@ -2,7 +2,7 @@
 
 import pytest
 
-from cardiograph.config import load_config
+from cardiograph.config import EvaluationConfig, RunConfig, load_config
 from cardiograph.wording import class_names
 
 
@@ -25,3 +25,9 @@ def test_the_name_is_written_and_read_back(tmp_path):
     path.write_text(load_config(None, {"cohort": {"positive": ["HF"]}}).to_toml())
     assert load_config(path, {"cohort": {"positive": ["MI"]}}).outcome.name == "HF"
     assert class_names("HF") == ("not HF", "HF")
+
+
+@pytest.mark.parametrize(("records", "resamples"), [(0, 1000), (20_000, 1000), (40_000, 500), (1_000_000, 200)])
+def test_large_cohorts_are_resampled_less_often(records, resamples):
+    assert RunConfig().evaluation.for_records(records).bootstrap == resamples
+    assert EvaluationConfig(bootstrap=100).for_records(records).bootstrap == 100

@@ -193,10 +193,19 @@ class ModelConfig(Section):
         return self
 
 
+MAX_RESAMPLED, FEWEST_RESAMPLES = 20_000_000, 200
+"""Records of all bootstrap resamples together at most, and number of resamples at least."""
+
+
 class EvaluationConfig(Section):
     """Calibration, decision threshold, uncertainty and confidence intervals."""
 
-    bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples of groups for each confidence interval.")
+    bootstrap: int = Field(
+        1000,
+        ge=100,
+        description="Bootstrap resamples of groups for each confidence interval; fewer, but at least 200, above 20,000 "
+        "records.",
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     calibration: Literal["auto", "none", "temperature", "vector", "platt", "isotonic", "venn_abers"] = Field(
         "venn_abers",
@@ -215,6 +224,11 @@ class EvaluationConfig(Section):
     net_benefit_at: float = Field(
         0.20, gt=0, lt=1, description="Risk at which you would act, for threshold_rule = 'net_benefit'."
     )
+
+    def for_records(self, count: int) -> Self:
+        """Return the settings with as many resamples as so many records need: their intervals are narrow in any case."""
+        fewer = max(FEWEST_RESAMPLES, MAX_RESAMPLED // max(count, 1))
+        return self.model_copy(update={"bootstrap": min(self.bootstrap, fewer)})
 
 
 class AuditConfig(Section):

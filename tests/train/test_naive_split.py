@@ -57,6 +57,18 @@ def test_noise_with_copies_is_inflated(balance):
     assert f"means of {SEEDS} paired splits" in result.sentence
 
 
+def test_of_a_large_cohort_whole_groups_are_drawn(monkeypatch):
+    monkeypatch.setattr(naive_split, "MAX_RECORDS", 60)
+    monkeypatch.setattr(naive_split, "SEEDS", 1)
+    dataset, config = noise(4, balance="none")
+    groups = dataset.split.groups.index
+    used = naive_split._sample(groups, np.random.default_rng(0))
+    assert 50 < used.sum() <= 60
+    assert not set(groups[used]) & set(groups[~used])
+    result = measure_optimism(dataset, config, NoProgress())
+    assert f", {used.sum()} of {len(groups)} records)" in result.sentence
+
+
 def test_without_copies_there_is_nothing_to_inflate():
     assert measure_optimism(*noise(1), NoProgress()).as_dict() == {
         "sentence": "No group of more than one record: nothing to inflate."

@@ -58,6 +58,7 @@ def summarise(
     Returns:
         Everything but subgroups, certainty and inflation.
     """
+    settings = settings.for_records(len(test))
     on_test = _scores(test, models, settings, seed)
     on_validation = _scores(validation, models, settings, seed)
     return RunMetrics(

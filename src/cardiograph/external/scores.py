@@ -80,6 +80,7 @@ def evaluate_scores(external_scores: ExternalScores, settings: EvaluationConfig,
         Values ready for JSON; None where a value is undefined.
     """
     part, rows = external_scores.part, external_scores.unseen_rows
+    settings = settings.for_records(len(part))
     without_seen = None
     if len(rows) < len(part) and 0 < part.labels[rows].sum() < len(rows):
         without_seen = _intervals(external_scores, rows, settings, seed)

@@ -42,7 +42,7 @@ def score_subgroups(
         test.groups,
         groupings_of(subgroup_columns(dataset, dataset.rows(TEST))),
         threshold=roles.thresholds[roles.primary],
-        resamples=config.evaluation.bootstrap,
+        resamples=config.evaluation.for_records(len(test)).bootstrap,
         confidence=config.evaluation.confidence,
         seed=config.seed,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import TEST, TRAIN, Split
+from cardiograph.containers import EXCLUDED, TEST, TRAIN, Split
 from cardiograph.evaluate.bootstrap import Interval, resampled_interval
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.results import Inflation
@@ -19,6 +20,9 @@ from cardiograph.train.trial import fit_and_score
 
 SEEDS = 5
 """Number of paired splits."""
+
+MAX_RECORDS = 20_000
+"""Records of a larger cohort from which the pairs are drawn: whole groups, at random."""
 
 
 def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) -> Inflation:
@@ -40,16 +44,28 @@ def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) ->
     if sizes.max() < 2:
         return Inflation(sentence="No group of more than one record: nothing to inflate.")
     progress.start("inflation meter", 2 * SEEDS)
+    drawn = _sample(groups.index, np.random.default_rng(config.seed))
     found = []
     for number in range(SEEDS):
         each = config.model_copy(update={"seed": config.seed + number})
         by_group = draw_groups(dataset.cohort, groups, each)
         pair = []
         for split in (split_rows(dataset.cohort, each), by_group):
-            pair.append(_auroc(dataset, split, each))
+            part = np.where(drawn, split.part, EXCLUDED)
+            pair.append(_auroc(dataset, dataclasses.replace(split, part=part), each))
             progress.advance()
         found.append(pair)
-    return _summary(np.array(found), config, "macro AUROC" if dataset.cohort.classes else "AUROC")
+    of = "" if drawn.all() else f", {drawn.sum():,} of {len(drawn):,} records"
+    return _summary(np.array(found), config, "macro AUROC" if dataset.cohort.classes else "AUROC", of)
+
+
+def _sample(groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return [records] whether a record is used: all of them, or whole groups up to :data:`MAX_RECORDS` records."""
+    sizes = np.bincount(groups)
+    order = rng.permutation(len(sizes))
+    used = np.zeros(len(sizes), bool)
+    used[order[np.cumsum(sizes[order]) <= max(MAX_RECORDS, sizes[order[0]])]] = True
+    return np.asarray(used[groups])
 
 
 def _auroc(dataset: Dataset, split: Split, config: RunConfig) -> float:
@@ -62,8 +78,8 @@ def _auroc(dataset: Dataset, split: Split, config: RunConfig) -> float:
     return score(labels[resplit.rows(TEST)], found, 0.5)["auroc"]
 
 
-def _summary(found: np.ndarray, config: RunConfig, metric: str) -> Inflation:
-    """Summarise [seeds, 2] AUROC by row and by group."""
+def _summary(found: np.ndarray, config: RunConfig, metric: str, of: str) -> Inflation:
+    """Summarise [seeds, 2] AUROC by row and by group; ``of`` says which records the splits were drawn from."""
     confidence = config.evaluation.confidence
     difference: Interval = resampled_interval(
         found[:, 0] - found[:, 1], train=config.split.train, test=config.split.test, confidence=confidence
@@ -77,7 +93,7 @@ def _summary(found: np.ndarray, config: RunConfig, metric: str) -> Inflation:
         seeds=SEEDS,
         sentence=(
             f"If rows instead of groups were split at random, this model would score {metric} {by_row:.3f} where it "
-            f"scores {by_group:.3f} by group (means of {SEEDS} paired splits): {difference.value:+.3f}, "
+            f"scores {by_group:.3f} by group (means of {SEEDS} paired splits{of}): {difference.value:+.3f}, "
             f"{confidence * 100:g} % interval {difference.low:+.3f} to {difference.high:+.3f}."
         ),
     )
