@@ -12,7 +12,7 @@ from cardiograph import __version__
 from cardiograph.encoders.engine import OpenVinoEngine
 from cardiograph.inference import Predictor
 from cardiograph.inference.labels import LabelsPredictor, load_any
-from cardiograph.service.api import batch, health, model, predictions
+from cardiograph.service.api import batch, health, model, outcomes, predictions
 from cardiograph.service.api.accept import FHIR, JSON
 from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.api.openapi import complete, line_schemas
@@ -35,6 +35,7 @@ from cardiograph.service.worker_pool import ScoringPool
 ACCEPTS = {
     predictions.PATH: Accepts(("multipart/form-data", JSON, FHIR)),
     batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
+    outcomes.PATH: Accepts((JSON,)),
     routes.PATH: Accepts((routes.MEDIA_TYPE,)),
 }
 """Body that each ``POST`` route accepts."""
@@ -130,6 +131,7 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     blocks = frozenset(bundle.fusion.layout[1])
     app.include_router(batch.batch())
     app.include_router(predictions.predictions(variables, blocks, kind))
+    app.include_router(outcomes.router)
     app.include_router(model.router)
     app.include_router(health.router)
     app.include_router(routes.router)
