@@ -58,7 +58,7 @@ def test_a_changed_value_raises_an_alert_that_names_it(finished_run, held_out, t
     (distance,) = [each for each in found["comparisons"] if each["what"] == "distance to the training records"]
     assert (
         distance["note"]
-        == f"{len(rows)} of {len(rows)} recent patients lack a block and are compared by the others alone"  # noqa: E501
+        == f"{len(rows)} of {len(rows)} recent patients lack a block and are compared by the others alone"
     )
 
 

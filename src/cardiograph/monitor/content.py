@@ -15,12 +15,10 @@ from cardiograph.errors import ConfigError
 from cardiograph.evaluate.bootstrap import first_of_each
 from cardiograph.monitor.drift import MIN_RECORDS, Comparison, judged
 from cardiograph.monitor.performance import AUROC_LOSS, RATIO_HIGH, RATIO_LOW, measure_performance
-from cardiograph.monitor.sample import DISTANCE, NOVEL, PROBABILITY, Sample
+from cardiograph.monitor.sample import DISTANCE, MISSING, NOVEL, PROBABILITY, Sample
 
 ALL = "all"
 """Name of all recent records, next to the names of sites."""
-
-_MISSING = " is missing"
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class Recent:
                 seed=reference.seed,
             )
         missing = {
-            name.removesuffix(_MISSING): _mean(v) for name, v in part.categories.items() if name.endswith(_MISSING)
+            name.removesuffix(MISSING): _mean(v) for name, v in part.categories.items() if name.endswith(MISSING)
         }
         return {
             "records": len(rows),

@@ -18,6 +18,9 @@ from cardiograph.monitor.drift import Comparison, compare_categories, compare_nu
 PROBABILITY, DISTANCE = "probability", "distance to the training records"
 """Names of continuous values of a score."""
 
+MISSING = " is missing"
+"""End of the names of flags of missing values and blocks."""
+
 NOVEL = "unlike the training records"
 """Name of the flag of the novelty gate."""
 
@@ -96,7 +99,7 @@ def sample(blocks: Mapping[str, Floats], whole: set[str], scored: Mapping[str, F
     """
     numbers = {name: values for name, values in blocks.items() if name not in whole}
     categories = {name: values for name, values in blocks.items() if name in whole}
-    categories |= {f"{name} is missing": np.asarray(np.isnan(values), np.float64) for name, values in blocks.items()}
+    categories |= {f"{name}{MISSING}": np.asarray(np.isnan(values), np.float64) for name, values in blocks.items()}
     if axes is not None:
         numbers |= {f"ECG embedding, component {number + 1}": axes[:, number] for number in range(axes.shape[1])}
         categories[NO_ECG] = np.asarray(np.isnan(axes).any(axis=1), np.float64)

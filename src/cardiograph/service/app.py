@@ -18,6 +18,7 @@ from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.api.openapi import complete, line_schemas
 from cardiograph.service.api.problems import ProblemError, http_error_response, problem_response
 from cardiograph.service.lifespan import lifespan
+from cardiograph.service.monitoring import Monitoring
 from cardiograph.service.observability import Metrics, ObservedMiddleware, json_log
 from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.records import Records
@@ -27,7 +28,7 @@ from cardiograph.service.security.limits import Accepts, UploadMiddleware
 from cardiograph.service.security.responses import HeadersMiddleware
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE, Serving, limit_pixels
-from cardiograph.service.web import files, routes
+from cardiograph.service.web import files, monitoring, routes
 from cardiograph.service.web.errors import ErrorFormatMiddleware
 from cardiograph.service.web.site import Site
 from cardiograph.service.worker_pool import ScoringPool
@@ -76,6 +77,7 @@ def create_app(
     app.state.serving = serving
     app.state.form_tokens = FormTokens()
     app.state.site = site = Site(settings, serving.predictor, serving.model_sha256)
+    app.state.monitoring = Monitoring(serving, lambda: site.example.hashes(records))
     app.state.batches = asyncio.Semaphore(settings.batches)
     _add_routes(app, serving)
     app.add_exception_handler(ProblemError, problem_response)
@@ -136,4 +138,5 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(health.router)
     app.include_router(routes.router)
     app.include_router(files.router)
+    app.include_router(monitoring.router)
     complete(app, line_schemas(variables, kind.body.__name__))

@@ -37,6 +37,8 @@ class ServiceSettings(BaseModel):
     batch_seconds: float = Field(default=3600.0, gt=0)
     max_pixels: int = Field(default=25_000_000, ge=1)
     hold_minutes: float = Field(default=10.0, gt=0)
+    monitoring_days: int = Field(default=90, ge=1)
+    monitoring_minutes: float = Field(default=60.0, gt=0)
     hold_bytes: int = Field(default=128 * MIB, ge=0)
 
     @property

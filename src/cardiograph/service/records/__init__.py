@@ -2,7 +2,7 @@
 
 from cardiograph.service.records.audit_log import AuditLog, Event
 from cardiograph.service.records.keys import SCOPES, Key, Keys
-from cardiograph.service.records.outcomes import Added, Outcomes
+from cardiograph.service.records.outcomes import Added, Outcomes, Watched
 from cardiograph.service.records.store import PredictionEntry, Records
 from cardiograph.service.records.verification import Verified
 
@@ -17,4 +17,5 @@ __all__ = [
     "PredictionEntry",
     "Records",
     "Verified",
+    "Watched",
 ]

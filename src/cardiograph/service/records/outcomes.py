@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -37,6 +37,16 @@ class Added:
     unchanged: int
     unknown: tuple[str, ...]
     conflicts: Mapping[str, Content]
+
+
+class Watched(NamedTuple):
+    """A stored prediction with what is known of its patient: time, hashes of page and values, answer, values, outcome."""
+
+    created_at: datetime
+    input: tuple[str | None, str]
+    answer: dict[str, Any]
+    clinical: dict[str, float] | None
+    outcome: Content | None
 
 
 class Outcomes:
@@ -79,6 +89,28 @@ class Outcomes:
                 session.merge(row)
                 append_entry(session, "outcome", id_, key_id=key_id, details={"seal": self._seals.outcome(row)})
         return Added(len(new), len(ids) - len(new), (), {})
+
+    def with_predictions(self, model_sha256: str, since: datetime, *, most: int) -> Iterator[Watched]:
+        """Yield the predictions of a model, newest first, with their outcomes where they are known.
+
+        Args:
+            model_sha256: SHA-256 of the model.
+            since: Predictions made before this time are left out.
+            most: Maximum number of predictions.
+        """
+        columns = (PredictionRow.created_at, PredictionRow.page_sha256, PredictionRow.values_hmac, PredictionRow.answer)
+        newest = (
+            select(*columns, PredictionRow.clinical, OutcomeRow.content)
+            .join(OutcomeRow, OutcomeRow.prediction_id == PredictionRow.id, isouter=True)
+            .where(PredictionRow.model_sha256 == model_sha256, PredictionRow.created_at >= since)
+            .order_by(PredictionRow.created_at.desc())
+            .limit(most)
+            .execution_options(yield_per=CHUNK)
+        )
+        with self._database.reading(whole=True) as session:
+            for made, page, values, answer, clinical, outcome in session.execute(newest):
+                known = [None if text is None else json.loads(text) for text in (answer, clinical, outcome)]
+                yield Watched(made, (page, values), known[0], known[1], known[2])
 
     def get(self, prediction_id: str) -> Content | None:
         """Return the outcome of a prediction; None if it is not known."""
