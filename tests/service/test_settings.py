@@ -1,8 +1,6 @@
 """Every setting of the service can come from the environment, and the docs and examples name only settings."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
 import yaml
@@ -72,21 +70,3 @@ def test_the_examples_name_no_unknown_variable_and_close_their_blocks(name):
         depth += 1 if sign == "{" else -1
         assert depth >= 0
     assert depth == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("program", "arguments"),
-    [
-        ("caddy", ["validate", "--adapter", "caddyfile", "--config", "Caddyfile"]),
-        ("docker", ["compose", "-f", "compose.yaml", "config", "--quiet"]),
-    ],
-)
-def test_the_programs_themselves_read_the_examples(program, arguments):
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
-    environment = {"PATH": "/usr/bin:/bin", "DOMAIN": "ecg.example.org", "RUN": "/run", "POSTGRES_PASSWORD": "x"}
-    found = subprocess.run(
-        [program, *arguments], cwd=ROOT / "deploy", env=environment, capture_output=True, check=False
-    )
-    assert found.returncode == 0, found.stderr

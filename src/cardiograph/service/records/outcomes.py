@@ -109,8 +109,10 @@ class Outcomes:
         )
         with self._database.reading(whole=True) as session:
             for made, page, values, answer, clinical, outcome in session.execute(newest):
-                known = [None if text is None else json.loads(text) for text in (answer, clinical, outcome)]
-                yield Watched(made, (page, values), known[0], known[1], known[2])
+                known = None if clinical is None else json.loads(clinical)
+                yield Watched(
+                    made, (page, values), json.loads(answer), known, None if outcome is None else json.loads(outcome)
+                )
 
     def get(self, prediction_id: str) -> Content | None:
         """Return the outcome of a prediction; None if it is not known."""
