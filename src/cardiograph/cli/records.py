@@ -38,7 +38,9 @@ def create(
     name: Annotated[str, typer.Argument(help="Person or program that uses the key; not a secret.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What the key permits: predict, read or metrics; predict and read by default. Repeatable."),
+        typer.Option(
+            help="What the key permits: predict, read, outcomes or metrics; predict and read by default. Repeatable."
+        ),
     ] = None,
     expires: Annotated[
         str,

@@ -91,6 +91,7 @@ class Site:
         )
         self._environment.filters |= {"percent": percent, "points": points, "number": number, "distance": distance}
         self._environment.filters |= {"day": day, "in_percent": percent_text, "reason_of_map": reason_of_map}
+        self._environment.filters |= {"capitalize_first": capitalize_first}
         self._environment.globals |= {
             "static": self.static.path,
             "outcome": predictor.outcome,
@@ -110,6 +111,7 @@ class Site:
             "upload_bytes": settings.upload_bytes,
             "hold_minutes": settings.hold_minutes,
             "keep_pages": settings.keep_pages,
+            "shows_monitoring": not settings.keys_required,
             "any_page_label": ANY_PAGE,
         }
 
@@ -146,6 +148,11 @@ def points(effect: float) -> str:
 def number(value: float | None) -> str:
     """Format a value with up to 12 digits; a dash if it is missing."""
     return "–" if value is None else f"{value:.12g}"
+
+
+def capitalize_first(text: str) -> str:
+    """Return a text that begins with a capital letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def distance(value: float) -> str:
