@@ -157,6 +157,7 @@ def options_with_choices():
     from cardiograph.cli.options import RunOptions, setting_of_option
     from cardiograph.registry import MODELS as ALL_MODELS
     from cardiograph.service.records.keys import SCOPES
+    from cardiograph.studies.compare.kinds import KINDS
     from cardiograph.studies.compare.options import MODELS
     from cardiograph.studies.faults.switches import PRESETS
 
@@ -175,7 +176,8 @@ def options_with_choices():
             if parameter.name == "scope":
                 yield pytest.param(name, parameter, tuple(SCOPES), id=f"{name} --scope")
             if parameter.name == "models":
-                yield pytest.param(name, parameter, MODELS, id=f"{name} --models")
+                choices = {*MODELS, *KINDS["survival"].titles}
+                yield pytest.param(name, parameter, tuple(choices), id=f"{name} --models")
 
 
 def test_reference_and_help_name_every_encoder():

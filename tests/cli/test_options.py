@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from tests.cli.commands import audited, call, config_file, failed
 
+from cardiograph.cli.assignments import assigned
 from cardiograph.cli.options import (
     AuditOptions,
+    ComparisonOptions,
     ReadingOptions,
     RunOptions,
     StudyOptions,
-    assigned,
     config_overrides,
     reading_overrides,
     setting_of_option,
@@ -37,7 +38,7 @@ def test_options_become_settings_and_what_is_not_given_overrides_nothing():
 
 
 def test_every_option_of_a_setting_names_a_key_of_the_configuration():
-    for kind in (ReadingOptions, AuditOptions, StudyOptions, RunOptions):
+    for kind in (ReadingOptions, AuditOptions, StudyOptions, ComparisonOptions, RunOptions):
         for name, setting in setting_of_option(kind).items():
             section = RunConfig.model_fields[setting.section].annotation if setting.section else RunConfig
             assert setting.key in section.model_fields, name

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardiograph.cli.options import Assignments, Preset, assigned
+from cardiograph.cli.assignments import assigned
+from cardiograph.cli.options import Assignments, Preset
 from cardiograph.errors import ConfigError
 
 if TYPE_CHECKING:

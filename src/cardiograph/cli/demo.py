@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cardiograph.cli.options import AsJson, Assignments, assigned
+from cardiograph.cli.assignments import assigned
+from cardiograph.cli.options import AsJson, Assignments
 from cardiograph.cli.run import run_and_show
 from cardiograph.cli.synth import synthesise
 from cardiograph.errors import ConfigError

@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from cardiograph.cli.assignments import assigned, section_of
 from cardiograph.errors import ConfigError
 from cardiograph.registry import MODELS
 
@@ -206,19 +207,9 @@ class CohortOptions(ReadingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditOptions(CohortOptions):
-    """Options of commands that audit a cohort."""
+class FollowUpOptions(CohortOptions):
+    """Options of commands that take the time to an event as outcome."""
 
-    label_definition: Annotated[
-        str | None,
-        typer.Option(help="Columns that defined the label, separated by commas; no model may read them."),
-        Setting("cohort", "label_definition", comma_separated),
-    ] = None
-    accept: Annotated[
-        Repeatable,
-        typer.Option(help="CODE of a blocking finding to accept; the report shows it at the top. Repeatable."),
-        Setting("audit", "accept", list),
-    ] = None
     time: Annotated[
         str | None,
         typer.Option(
@@ -241,6 +232,22 @@ class AuditOptions(CohortOptions):
         typer.Option(help="With --time: times at which risks are reported, separated by commas, such as 365,1096."),
         Setting("outcome", "horizons", comma_separated),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(FollowUpOptions):
+    """Options of commands that audit a cohort."""
+
+    label_definition: Annotated[
+        str | None,
+        typer.Option(help="Columns that defined the label, separated by commas; no model may read them."),
+        Setting("cohort", "label_definition", comma_separated),
+    ] = None
+    accept: Annotated[
+        Repeatable,
+        typer.Option(help="CODE of a blocking finding to accept; the report shows it at the top. Repeatable."),
+        Setting("audit", "accept", list),
+    ] = None
     simulate: Annotated[
         str | None,
         typer.Option(
@@ -257,6 +264,13 @@ Weights = Annotated[
 ]
 
 
+LabelColumns = Annotated[
+    str | None,
+    typer.Option(help="Columns of several labels at once, separated by commas; cells are 1, 0 or empty (unknown)."),
+    Setting("outcome", "columns", comma_separated),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions(CohortOptions):
     """Options of commands that train many models on one cohort."""
@@ -265,15 +279,19 @@ class StudyOptions(CohortOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparisonOptions(FollowUpOptions):
+    """Options of ``cardiograph compare``, which takes an outcome of any kind."""
+
+    label: LabelColumns = None
+    weights: Weights = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions(AuditOptions):
     """Options of ``cardiograph run``."""
 
     preset: Preset = None
-    label: Annotated[
-        str | None,
-        typer.Option(help="Columns of several labels at once, separated by commas; cells are 1, 0 or empty (unknown)."),
-        Setting("outcome", "columns", comma_separated),
-    ] = None
+    label: LabelColumns = None
     model: Annotated[
         str | None,
         typer.Option(help=f"Model to keep and serve: {', '.join(MODELS)}."),
@@ -332,7 +350,7 @@ def config_overrides(options: ReadingOptions) -> dict[str, Any]:
         value = getattr(options, name)
         if value == defaults[name] or value in ([], ()):
             continue
-        _section(overrides, setting.section)[setting.key] = setting.parse(value)
+        section_of(overrides, setting.section)[setting.key] = setting.parse(value)
     return overrides
 
 
@@ -356,45 +374,3 @@ def reading_overrides(options: ReadingOptions) -> dict[str, Any]:
             )
             raise ConfigError(message)
     return overrides
-
-
-def assigned(texts: Sequence[str]) -> dict[str, Any]:
-    """Return the settings of ``--set SECTION.KEY=VALUE``, nested by section.
-
-    A value that is valid TOML is read as such (``50``, ``true``, ``["a", "b"]``), any other is a text.
-
-    Raises:
-        ConfigError: A text has another form, or a key is given twice.
-    """
-    overrides: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        section, dot, key = name.strip().rpartition(".")
-        if not (key and equals) or "." in section or (dot and not section):
-            message = f"--set {text!r}: expected SECTION.KEY=VALUE, such as --set model.epochs=50"
-            raise ConfigError(message)
-        held = _section(overrides, section)
-        if key in held:
-            message = f"--set: {name.strip()!r} is given twice"
-            raise ConfigError(message)
-        held[key] = _toml_or_text(value.strip())
-    return overrides
-
-
-def _section(overrides: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the part of the overrides that holds the keys of a section; all of them where the name is empty."""
-    held = overrides.setdefault(name, {}) if name else overrides
-    if not isinstance(held, dict):
-        message = f"--set {name}: this is a section; write --set {name}.KEY=VALUE"
-        raise ConfigError(message)
-    return held
-
-
-def _toml_or_text(text: str) -> Any:  # noqa: ANN401 - any TOML value
-    import tomllib
-
-    try:
-        content = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return content["value"] if len(content) == 1 else text

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardiograph.cli.options import AsJson, CohortArgument, StudyOptions, config_overrides
+from cardiograph.cli.options import AsJson, CohortArgument, ComparisonOptions, StudyOptions, config_overrides
 from cardiograph.cli.run import command_line
 from cardiograph.cli.signature import with_options
 from cardiograph.registry import BASELINES, MODELS
@@ -22,7 +23,21 @@ if TYPE_CHECKING:
     from cardiograph.studies.compare.result import CompareResult, Point
     from cardiograph.studies.ladder.result import Block, LadderResult, LadderRow
 
-SHORT_TITLES = {"balanced_accuracy": "bal. acc.", "class_accuracy": "class acc."}
+SHORT_TITLES = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier",
+    "log_loss": "log loss",
+    "calibration_slope": "slope",
+    "balanced_accuracy": "bal. acc.",
+    "class_accuracy": "class acc.",
+    "harrell_c": "Harrell's C",
+    "uno_c": "Uno's C",
+}
+"""Metric -> title in a table of 80 columns."""
+
+NOT_SHOWN, TWO_DIGITS = ("calibration_intercept", "log_loss"), ("calibration_slope", "balanced_accuracy")
+"""Metrics of a comparison that its table leaves out, and those with two digits."""
 
 
 @with_options
@@ -75,7 +90,8 @@ class ComparisonDesign:
         str | None,
         typer.Option(
             help=f"Models, separated by commas: default (always included), {', '.join(MODELS)}. All by default; "
-            f"at least one of {', '.join(BASELINES)}."
+            f"at least one of {', '.join(BASELINES)}. The time to an event has sign, sign_cox, mlp, mlp_cox and cox; at "
+            "least one of the last three."
         ),
     ] = None
     folds: Annotated[
@@ -121,7 +137,7 @@ def compare(
         typer.Option(help="Folder of the comparison; compares/NAME by default. Resumes an unfinished comparison."),
     ] = None,
     design: ComparisonDesign,
-    options: StudyOptions,
+    options: ComparisonOptions,
     as_json: AsJson = False,
 ) -> None:
     """Compare the graph with models that do not use it, under repeated group folds with tuning inside each fold."""
@@ -138,6 +154,7 @@ def compare(
         tuned=not design.no_tuning,
         curves=(design.scarcity, design.missingness),
         own_split=design.own_split,
+        kind=settings.outcome.kind,
     )
     with console.bars() as progress:
         result = run_comparison(cohort, folder, settings, extent, progress=progress, command=command_line())
@@ -157,7 +174,7 @@ def show_comparison(result: CompareResult, folder: Path) -> None:
     _show_scores(console, result)
     for title, points in (("labels kept", result.scarcity), ("BNP and EF removed", result.missingness)):
         if points:
-            console.print(_points(points, title))
+            console.print(_points(points, title, result.facts.scores.primary))
     for sentence in (*(verdict.sentence for verdict in result.verdicts), *result.notes):
         console.print(f"- {plain(sentence)}", highlight=False)
     console.print(f"report: {plain(str(folder / 'compare.html'))}", highlight=False, soft_wrap=True)
@@ -167,32 +184,35 @@ def _show_scores(console: Console, result: CompareResult) -> None:
     from cardiograph.cli.console import plain
     from cardiograph.studies.compare.wording import READS
 
-    last, title = ("balanced_accuracy", "bal. acc.") if result.facts.classes else ("calibration_slope", "slope")
+    scores = result.facts.scores
+    primary, *others = (name for name in scores.scores if name not in NOT_SHOWN)
     for modality in result.facts.modalities:
-        table = _empty_table(f"leaderboard: {READS[modality]}", "model", ("AUROC", "AUPRC", "Brier", title, "s/fit"))
+        headings = [SHORT_TITLES[name] for name in (primary, *others)]
+        table = _empty_table(f"leaderboard: {READS[modality]}", "model", (*headings, "s/fit"))
         for row in result.rows:
             if row.modality == modality:
-                cells = [f"{row.scores[name].value:.3f}" for name in ("auprc", "brier")]
-                cells.append(f"{row.scores[last].value:.2f}")
-                auroc = _with_interval(row.scores["auroc"], sign=False)
-                table.add_row(plain(row.title), auroc, *cells, f"{row.seconds.value:.2f}")
+                cells = [f"{row.scores[name].value:.{2 if name in TWO_DIGITS else 3}f}" for name in others]
+                own = _with_interval(row.scores[primary], sign=False)
+                table.add_row(plain(row.title), own, *cells, f"{row.seconds.value:.2f}")
         console.print(table)
-    table = _empty_table("difference from the best baseline of each fold", "model", ("AUROC", "Brier"))
+    differences = scores.compared[:2]
+    headings = [SHORT_TITLES[name] for name in differences]
+    table = _empty_table("difference from the best baseline of each fold", "model", headings)
     for each in result.differences:
-        changes = [_with_interval(each.changes[name]) for name in ("auroc", "brier")]
+        changes = [_with_interval(each.changes[name]) for name in differences]
         table.add_row(plain(f"{each.title}, {READS[each.modality]}"), *changes)
     console.print(table)
 
 
-def _points(points: tuple[Point, ...], title: str) -> Table:
-    table = _empty_table(title, "share", ("default", "best baseline", "difference in AUROC"))
+def _points(points: tuple[Point, ...], title: str, primary: str) -> Table:
+    table = _empty_table(title, "share", ("default", "best baseline", f"difference in {SHORT_TITLES[primary]}"))
     for point in points:
         cells = [f"{estimate.value:.3f}" for estimate in (point.default, point.baseline)]
-        table.add_row(f"{point.share * 100:g} %", *cells, _with_interval(point.changes["auroc"]))
+        table.add_row(f"{point.share * 100:g} %", *cells, _with_interval(point.changes[primary]))
     return table
 
 
-def _empty_table(title: str, first: str, headings: tuple[str, ...]) -> Table:
+def _empty_table(title: str, first: str, headings: Sequence[str]) -> Table:
     from rich import box
     from rich.table import Table
 

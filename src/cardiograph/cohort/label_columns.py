@@ -44,10 +44,10 @@ class LabelColumns:
         rows = np.array([row[name] for name in cohort.record_ids], dtype=np.int64)
         return LabelColumns(self.names, self.values[rows], self.record_ids[rows])
 
-    def strata(self, groups: Groups) -> NDArray[np.int64]:
+    def strata(self, groups: Groups, *, smallest: int = MIN_GROUPS) -> NDArray[np.int64]:
         """Return [records] strata for a split: the rarest label that a record has; -1 without a known label.
 
-        Strata with fewer than :data:`MIN_GROUPS` groups are joined with that of no label.
+        Strata with fewer than ``smallest`` groups are joined with that of no label.
         """
         found = np.where(self.known, 0, UNLABELLED)
         for label in np.argsort(-(self.values == 1).sum(axis=0), kind="stable"):  # the rarest last
@@ -55,9 +55,9 @@ class LabelColumns:
         sizes = {stratum: len(np.unique(groups.index[found == stratum])) for stratum in set(found.tolist())}
         largest = max((each for each in sizes if each > 0), key=sizes.__getitem__, default=0)
         for stratum, size in sizes.items():
-            if stratum > 0 and size < MIN_GROUPS:
+            if stratum > 0 and size < smallest:
                 found[found == stratum] = 0
-        if 0 < len(np.unique(groups.index[found == 0])) < MIN_GROUPS:
+        if 0 < len(np.unique(groups.index[found == 0])) < smallest:
             found[found == 0] = largest
         kept = np.unique(found[found >= 0])
         return np.where(found < 0, UNLABELLED, np.searchsorted(kept, found))
@@ -82,6 +82,12 @@ def label_config(config: RunConfig, name: str) -> RunConfig:
     content = config.model_dump(exclude={"outcome"})
     content["cohort"]["map"] = {**config.cohort.map, "label": name}
     return type(config).model_validate({**content, "outcome": outcome})
+
+
+def with_strata(cohort: Cohort, strata: NDArray[np.int64]) -> Cohort:
+    """Return a cohort whose labels are the [records] strata of several labels, with the numbers of the strata as classes."""
+    names = tuple(f"stratum {number}" for number in range(int(strata.max(initial=0)) + 1))
+    return dataclasses.replace(cohort, table=cohort.table.assign(label=strata, class_name=""), classes=names)
 
 
 def read_label_columns(source: Path, config: RunConfig) -> LabelColumns:

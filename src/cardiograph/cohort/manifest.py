@@ -85,7 +85,8 @@ def read_cohort(
     named = OutcomeConfig(name=outcome, kind="binary") if isinstance(outcome, str) else outcome
     if named.columns is not None:
         message = (
-            "outcome.columns names several labels, which only `cardiograph run` (cardiograph.run_labels in Python) takes; "
+            "outcome.columns names several labels, which only `cardiograph run` (cardiograph.run_labels in Python) and "
+            "`cardiograph compare` take; "
             f"leave it out and choose one label, such as --map label={named.columns[0]}"
         )
         raise ConfigError(message)

@@ -6,17 +6,15 @@ network share every layer but the last; models without a network (logistic regre
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cardiograph.artifacts import files
-from cardiograph.cohort.label_columns import LabelColumns, label_config, read_label_columns
+from cardiograph.cohort.label_columns import LabelColumns, label_config, read_label_columns, with_strata
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, ClinicalTable, Cohort, Groups, Split
 from cardiograph.errors import ConfigError
@@ -32,7 +30,7 @@ from cardiograph.run.label_summary import LabelsResult, shuffled_file, summarise
 from cardiograph.run.pipeline import RunResult, run
 from cardiograph.train.data import Dataset, build_dataset
 from cardiograph.train.fit import PreparedGraph, make_bundle
-from cardiograph.train.label_heads import LabelHeads
+from cardiograph.train.label_heads import LabelHeads, with_label
 from cardiograph.train.steps import PipelineSteps
 
 SHUFFLES = 5
@@ -60,7 +58,7 @@ def run_labels(
         CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
     source, out = Path(source), Path(out)
-    _check(config)
+    check_label_settings(config)
     shared = _Shared(read_label_columns(source, config), config, out)
     results: dict[str, RunResult] = {}
     for label, name in enumerate(shared.columns.names):
@@ -69,7 +67,7 @@ def run_labels(
     return summarise_labels(out, config, results)
 
 
-def _check(config: RunConfig) -> None:
+def check_label_settings(config: RunConfig) -> None:
     """Raise ConfigError if a setting is for one label."""
     for used, setting, reason in (
         (config.outcome.columns is None, "outcome.columns is empty", "name the columns of the labels"),
@@ -102,7 +100,7 @@ class _Shared:
         """Split into parts that all have records with and without each label; the same split for each label."""
         columns = self.columns.of(cohort)
         strata = np.where(columns.known, 0, -1) if has_split(cohort) else columns.strata(groups)
-        split = split_records(_stratified(cohort, strata), groups, config)
+        split = split_records(with_strata(cohort, strata), groups, config)
         columns.require_both(split)
         return split
 
@@ -117,10 +115,9 @@ class _Shared:
         """Embed the records with any known label once, and return them with the label of ``cohort``."""
         known = self.columns.of(cohort).known
         if self.data is None:
-            joint = _stratified(cohort, np.where(known, 0, -1))
+            joint = with_strata(cohort, np.where(known, 0, -1))
             self.data = build_dataset(joint, page_index, split, clinical, context)
-        inputs = dataclasses.replace(self.data.inputs, labels=cohort.labels, split=split, known=known, classes=2)
-        self.data = dataclasses.replace(self.data, cohort=cohort, inputs=inputs)
+        self.data = with_label(self.data, cohort, known)
         return self.data
 
     def fit(
@@ -153,9 +150,3 @@ class _Shared:
             found.append(score(data.cohort.labels[rows], chances, 0.5)["auroc"])
         content = {"auroc": float(np.mean(found)), "each": found}
         files.write_json(shuffled_file(self.out, self.columns.names[label]), content)
-
-
-def _stratified(cohort: Cohort, strata: NDArray[np.int64]) -> Cohort:
-    """Return a cohort whose labels are strata, with their numbers as classes if there are more than two."""
-    names = tuple(f"stratum {number}" for number in range(int(strata.max(initial=0)) + 1))
-    return dataclasses.replace(cohort, table=cohort.table.assign(label=strata, class_name=""), classes=names)

@@ -14,9 +14,10 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
-from cardiograph.containers import TEST, TRAIN, VAL
+from cardiograph.config_outcome import OutcomeConfig
+from cardiograph.containers import TEST, TRAIN, VAL, Cohort, Split
 from cardiograph.errors import ConfigError
-from cardiograph.inference import mean_distance
+from cardiograph.inference import Queries, mean_distance
 from cardiograph.inference.survival import SurvivalPredictor, SurvivalScores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
@@ -29,11 +30,12 @@ from cardiograph.run.survival_outputs import record_survival
 from cardiograph.run.survival_report import write_survival_report
 from cardiograph.survival.evaluation import SurvivalMetrics, SurvivalTest, count_part, evaluate_survival
 from cardiograph.survival.hazards import FollowUpFacts
+from cardiograph.survival.heads import SurvivalNetwork
 from cardiograph.survival.maggic_cohort import MaggicScores, maggic_scores
 from cardiograph.survival.outcome import EVENT, SurvivalOutcome
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset
-from cardiograph.train.fit import make_bundle
+from cardiograph.train.fit import PreparedGraph, make_bundle
 from cardiograph.train.novelty_gates import fit_gate, fit_partial_gates
 from cardiograph.train.steps import DEFAULT_STEPS
 from cardiograph.uncertainty.calibrators import Calibrator
@@ -129,12 +131,17 @@ def outcome_of(dataset: Dataset, part: str) -> SurvivalOutcome:
 
 
 def horizons_of(state: SurvivalState) -> tuple[float, ...]:
+    """Return the horizons of a run, see :func:`horizons_in`."""
+    return horizons_in(state.cohort, state.split, state.config.outcome)
+
+
+def horizons_in(cohort: Cohort, split: Split, outcome: OutcomeConfig) -> tuple[float, ...]:
     """Return the configured horizons, or quartiles of the event times in training, to three digits.
 
     Raises:
         ConfigError: A horizon, or each of the quartiles, lies beyond the last follow-up of training or test records.
     """
-    table, part, given = state.cohort.table, state.split.part, state.config.outcome.horizons
+    table, part, given = cohort.table, split.part, outcome.horizons
     time, event = table["time"].to_numpy(np.float64), table["event"].to_numpy(np.int64)
     longest = {name: float(np.nanmax(time[(part == name) & (event >= 0)])) for name in (TRAIN, TEST)}
     if given is None:
@@ -153,7 +160,7 @@ def horizons_of(state: SurvivalState) -> tuple[float, ...]:
         for name, last in longest.items():
             if horizon >= last:
                 message = (
-                    f"outcome.horizons: {horizon:g} {state.config.outcome.unit} is not before the last follow-up in "
+                    f"outcome.horizons: {horizon:g} {outcome.unit} is not before the last follow-up in "
                     f"{name} ({last:g}); leave it out"
                 )
                 raise ConfigError(message)
@@ -167,19 +174,39 @@ def train(state: SurvivalState) -> None:
 
 def keep(state: SurvivalState) -> None:
     """Write the bundle of the graph model with its refits and novelty gates."""
-    config, prepared = state.config, state.prepared
     network = state.models.networks[PRIMARY]
-    plain = config.model_copy(update={"model": config.model.model_copy(update={"votes": False})})
-    bundle = make_bundle(PRIMARY, network.network, state.dataset, prepared, plain)
-    unit, edges = str(config.outcome.unit), np.array(network.facts.edges)
-    facts = FollowUpFacts.of(outcome_of(state.dataset, TRAIN), edges, unit=unit, horizons=state.horizons)
-    served = dataclasses.replace(bundle.served, threshold=None, follow_up=facts)
-    followed = state.dataset.cohort.table.iloc[prepared.graph.rows]
-    time, event = followed["time"].to_numpy(np.float64), followed["event"].to_numpy(np.int64)
-    reference = dataclasses.replace(bundle.reference, time=time, event=event)
-    bundle = dataclasses.replace(bundle, served=served, reference=reference, refits=state.models.refits)
+    bundle = survival_bundle(network, state.dataset, state.prepared, state.config, state.horizons)
+    bundle = dataclasses.replace(bundle, refits=state.models.refits)
     engine = None if state.dataset.encoder is None else state.dataset.encoder.engine
     _with_gates(bundle, state).save(state.directory.path / "bundle", engine)
+
+
+def survival_bundle(
+    network: SurvivalNetwork,
+    dataset: Dataset,
+    prepared: PreparedGraph,
+    config: RunConfig,
+    horizons: tuple[float, ...],
+) -> ModelBundle:
+    """Return the bundle of SIGN with discrete time, without refits and novelty gates."""
+    plain = config.model_copy(update={"model": config.model.model_copy(update={"votes": False})})
+    bundle = make_bundle(PRIMARY, network.network, dataset, prepared, plain)
+    unit, edges = str(config.outcome.unit), np.array(network.facts.edges)
+    facts = FollowUpFacts.of(network.train_set.known, edges, unit=unit, horizons=horizons)
+    served = dataclasses.replace(bundle.served, threshold=None, follow_up=facts)
+    followed = dataset.cohort.table.iloc[prepared.graph.rows]
+    time, event = followed["time"].to_numpy(np.float64), followed["event"].to_numpy(np.int64)
+    reference = dataclasses.replace(bundle.reference, time=time, event=event)
+    return dataclasses.replace(bundle, served=served, reference=reference)
+
+
+def scores_over_time(predictor: SurvivalPredictor, queries: Queries) -> SurvivalScores:
+    """Score patients as the service does."""
+    found = predictor.score(queries)
+    if not isinstance(found, SurvivalScores):
+        message = "the predictor of a time-to-event outcome returned scores without times"
+        raise TypeError(message)
+    return found
 
 
 def _with_gates(bundle: ModelBundle, state: SurvivalState) -> ModelBundle:
@@ -200,10 +227,7 @@ def score(state: SurvivalState) -> None:
     with context.stage("scoring", 1):
         keep(state)
         predictor = SurvivalPredictor.load(state.directory.path / "bundle")
-        found = predictor.score(dataset.queries(dataset.rows(TEST)))
-        if not isinstance(found, SurvivalScores):
-            message = "the predictor of a time-to-event outcome returned scores without times"
-            raise TypeError(message)
+        found = scores_over_time(predictor, dataset.queries(dataset.rows(TEST)))
         known = dataset.cohort.table.iloc[dataset.rows(TRAIN)]
         state.maggic = maggic_scores(dataset.cohort, dataset.rows(TEST), train=known)
         test = _test_of(state, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,9 @@ NETWORKS: dict[str, tuple[Head, bool]] = {
     "mlp_cox": ("cox", False),
 }
 """Model -> head, and whether it has neighbours."""
+
+SurvivalSets = tuple[SurvivalExamples, SurvivalExamples]
+"""Training and validation records."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +83,17 @@ class SurvivalModels:
 
 def fit_models(dataset: Dataset, prepared: PreparedGraph, config: RunConfig, context: RunContext) -> SurvivalModels:
     """Train every model on the training records, with early stopping and penalties by validation records."""
-    sets = (_examples(dataset, prepared.train_set, TRAIN), _examples(dataset, prepared.val_set, VAL))
+    sets = survival_sets(dataset, prepared)
     networks = {}
-    for name, (head, graph) in NETWORKS.items():
-        given = sets if graph else tuple(each.without_neighbours() for each in sets)
+    for name in NETWORKS:
         with context.stage(f"training {name}", config.model.epochs):
-            networks[name] = _fit(given[0], given[1], head, config, context)
+            networks[name] = fit_survival_network(name, sets, config, lambda _: context.progress.advance())
     rng = np.random.default_rng([config.seed, 8])
     with context.stage("control with shuffled outcomes", config.model.epochs):
         mixed = [_shuffled(each, rng) for each in sets]
-        networks["shuffled"] = _fit(mixed[0], mixed[1], "discrete", config, context)
+        networks["shuffled"] = fit_survival_network(
+            "sign", (mixed[0], mixed[1]), config, lambda _: context.progress.advance()
+        )
     refits = _refits(sets, networks["sign"], dataset, config, context)
     with context.stage("Cox regression"):
         inputs = _regression_inputs(dataset.inputs.clinical, prepared)
@@ -130,13 +135,25 @@ def risks_of(
     return found
 
 
-def _fit(
-    train_set: SurvivalExamples, val_set: SurvivalExamples, head: Head, config: RunConfig, context: RunContext
+def survival_sets(dataset: Dataset, prepared: PreparedGraph) -> SurvivalSets:
+    """Return the training and validation records with times in place of labels."""
+    return _examples(dataset, prepared.train_set, TRAIN), _examples(dataset, prepared.val_set, VAL)
+
+
+def fit_survival_network(
+    name: str, sets: SurvivalSets, config: RunConfig, progress: Callable[[int], None] | None = None
 ) -> SurvivalNetwork:
-    progress = context.progress
-    return train_survival(
-        train_set, val_set, head=head, config=config.model, seed=config.seed, progress=lambda _: progress.advance()
-    )
+    """Train one network with early stopping on validation records.
+
+    Args:
+        name: Key of :data:`NETWORKS`.
+        sets: Training and validation records; a network without a graph ignores their neighbours.
+        config: Model settings and seed.
+        progress: Callback that receives the number of each finished epoch.
+    """
+    head, graph = NETWORKS[name]
+    train_set, val_set = sets if graph else (each.without_neighbours() for each in sets)
+    return train_survival(train_set, val_set, head=head, config=config.model, seed=config.seed, progress=progress)
 
 
 def _refits(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.cohort.label_columns import LabelColumns, label_config, read_label_columns, with_strata
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.config_outcome import refuse_follow_up
@@ -23,6 +24,7 @@ from cardiograph.evaluate.decision import youden_threshold
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.features.clinical import clinical_values
+from cardiograph.imaging.prepare import is_refusal
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.encoder_choice import choose_encoder
 from cardiograph.ingest.groups import group_records, has_split
@@ -38,7 +40,7 @@ from cardiograph.train.trial import fit_and_score
 
 Modality = Literal["image", "clinical", "both"]
 Relabel = Callable[[Cohort, Groups, int], Cohort]
-"""Cohort, true groups and seed -> the cohort with other labels, for controls."""
+"""Cohort, true groups and seed -> the cohort with other labels, for controls, or with the strata of several labels."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class SharedCohort:
         cache: Cache of pages and embeddings.
         progress: Callback that receives the progress of reading and embedding pages; can be replaced later.
         pool: Pool of augmented copies that all trials share.
-        several: Whether the outcome may have several classes; otherwise it is binary.
+        any_outcome: Whether the outcome may be of any kind; otherwise it is binary.
 
     Raises:
         CardiographError: If the cohort cannot be used.
@@ -83,24 +85,13 @@ class SharedCohort:
         progress: Progress | None = None,
         *,
         pool: AugmentationPool,
-        several: bool = False,
+        any_outcome: bool = False,
     ) -> None:
         self.source, self.config, self.pool, self.progress = source, config, pool, progress or NoProgress()
-        refuse_follow_up(config.outcome.kind, "studies compare")
-        if config.outcome.columns is not None:
-            label = config.outcome.columns[0]
-            message = (
-                f"outcome.columns names several labels, but studies compare scores of a binary outcome; leave it out and "
-                f"choose one label, such as --map label={label}"
-            )
-            raise ConfigError(message)
-        if config.outcome.kind == "multiclass" and not several:
-            message = (
-                "outcome.kind is 'multiclass', but this study compares scores of a binary outcome; name the classes with "
-                "label 1: --positive CLASS,..."
-            )
-            raise ConfigError(message)
-        cohort = read_cohort(source, config.cohort, outcome=config.outcome if several else config.outcome.name)
+        if not any_outcome:
+            _require_binary(config)
+        self.columns = None if config.outcome.columns is None else read_label_columns(source, config)
+        cohort = _read(source, config, self.columns, any_outcome=any_outcome)
         self.had_split = has_split(cohort)
         self.cohort = dataclasses.replace(cohort, table=cohort.table.assign(split=None))
         self._cache, self._encoders = cache, dict[str, object]()
@@ -124,6 +115,16 @@ class SharedCohort:
     def groups(self) -> Groups:
         """True groups of the records of a run without faults, independent of the view of a trial."""
         return self._true_groups(self.usable[0])
+
+    @property
+    def page_notes(self) -> list[str]:
+        """Sentences on the pages that were left out or are used with a warning."""
+        cohort, page_index = self.usable
+        if page_index is None:
+            return []
+        unusable = [issue.where for issue in page_index.skipped if not is_refusal(issue)]
+        left_out = f"{len(unusable)} record(s) with an unusable page were left out: {', '.join(unusable)}"
+        return page_index.notes(cohort.record_ids) + ([left_out] if unusable else [])
 
     def prepare_encoder(self) -> None:
         """Find the encoder weights, and choose the precision once for all trials, on all labelled pages.
@@ -260,6 +261,35 @@ class SharedCohort:
                 records, pages = index_pages_with_zeros(self.cohort, self._context(self.config))
             self._groups[len(cohort)] = group_records(records, pages, self.config)
         return self._groups[len(cohort)]
+
+
+def _read(source: Path, config: RunConfig, columns: LabelColumns | None, *, any_outcome: bool) -> Cohort:
+    """Read a cohort; with several labels its label says whether any of them is known (0) or none (-1)."""
+    if columns is None:
+        return read_cohort(source, config.cohort, outcome=config.outcome if any_outcome else config.outcome.name)
+    first = label_config(config, columns.names[0])
+    cohort = read_cohort(source, first.cohort, outcome=first.outcome)
+    cohort = dataclasses.replace(cohort, outcome=config.outcome.name)
+    return with_strata(cohort, np.where(columns.known, 0, UNLABELLED))
+
+
+def _require_binary(config: RunConfig) -> None:
+    """Raise ConfigError unless the outcome is binary."""
+    study = "a ladder compares"
+    refuse_follow_up(config.outcome.kind, study)
+    if config.outcome.columns is not None:
+        label = config.outcome.columns[0]
+        message = (
+            f"outcome.columns names several labels, but {study} scores of a binary outcome; leave it out and choose one "
+            f"label, such as --map label={label}"
+        )
+        raise ConfigError(message)
+    if config.outcome.kind == "multiclass":
+        message = (
+            f"outcome.kind is 'multiclass', but {study} scores of a binary outcome; name the classes with label 1: "
+            "--positive CLASS,..."
+        )
+        raise ConfigError(message)
 
 
 def _class_numbers(cohort: Cohort, classes: tuple[str, ...]) -> NDArray[np.int64]:

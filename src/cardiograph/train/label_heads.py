@@ -10,13 +10,26 @@ import torch
 from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import VAL, Split
+from cardiograph.containers import VAL, Cohort, Split
 from cardiograph.models.build import Model
 from cardiograph.models.examples import History
 from cardiograph.models.multilabel import LabelExamples, begin_labels, binary_head
 from cardiograph.models.training import train
 from cardiograph.registry import MODELS
+from cardiograph.train.data import Dataset
 from cardiograph.train.fit import PreparedGraph, fit_network
+
+
+def with_label(dataset: Dataset, cohort: Cohort, known: NDArray[np.bool_]) -> Dataset:
+    """Return the dataset with one of several labels as its label.
+
+    Args:
+        dataset: Dataset of the records.
+        cohort: The same records with the label 0, 1 or -1 (unknown).
+        known: [records] whether any label is known: the rows that fit scalers and fusion, the same for every label.
+    """
+    inputs = dataclasses.replace(dataset.inputs, labels=cohort.labels, known=known, classes=2)
+    return dataclasses.replace(dataset, cohort=cohort, inputs=inputs)
 
 
 class LabelHeads:

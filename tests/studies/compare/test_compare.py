@@ -137,7 +137,7 @@ def test_several_classes_are_compared_by_macro_scores(three_classes, tmp_path):
     lines = (tmp_path / "out" / "fits.jsonl").read_text().splitlines()
     fits = [json.loads(line) for line in lines]
     truth = pd.read_csv(three_classes)["label"].map({"block": 0, "infarct": 1, "normal": 2}).to_numpy()
-    dataset = SharedCohort(three_classes, settings, None, pool=None, several=True).cohort
+    dataset = SharedCohort(three_classes, settings, None, pool=None, any_outcome=True).cohort
     assert dataset.outcome == "diagnosis"
     aurocs = []
     for place in ((0, 0), (0, 1)):

@@ -12,10 +12,9 @@ from tests.studies.compared import fit_result, made_fold_data
 
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.studies.compare.compare import _summarise, tasks_of
-from cardiograph.studies.compare.figure import LEADERBOARD_PANELS, _painter
+from cardiograph.studies.compare.figure import _painter
 from cardiograph.studies.compare.options import CompareRequest, options_of
 from cardiograph.studies.compare.report import write_comparison
-from cardiograph.studies.compare.summary import labels_of_test
 
 LEANS = {"both": 1.0, "image": 0.05, "clinical": 0.5}
 """How far the made probabilities follow the label: the three modalities score in different ranges."""
@@ -32,7 +31,7 @@ def result():
     )
     rng, fits = np.random.default_rng(0), {}
     for task in tasks_of(fold_data, options):
-        labels = labels_of_test(fold_data, task.place)
+        labels = fold_data.truth(task.place)
         spread = rng.random(len(labels)) * 0.6
         fits[task] = fit_result(np.clip(spread + LEANS[task.modality] * labels, 0, 1), 0.3 + 0.2 * rng.random())
     shared_cohort = SimpleNamespace(
@@ -40,6 +39,7 @@ def result():
         config=fold_data.config,
         cohort=SimpleNamespace(has_pages=True),
         had_split=False,
+        page_notes=[],
     )
     return _summarise(fold_data, shared_cohort, options, fits)
 
@@ -48,10 +48,10 @@ def test_every_dot_of_the_leaderboard_lies_on_its_axis(result):
     figure = Figure()
     _painter(result)(figure)
     modalities = result.facts.modalities
-    panels = np.array(figure.axes).reshape(len(modalities), len(LEADERBOARD_PANELS))
+    panels = np.array(figure.axes).reshape(len(modalities), len(result.facts.scores.panels))
     for line, modality in zip(panels, modalities, strict=True):
         rows = [row for row in result.rows if row.modality == modality]
-        for axes, metric in zip(line, LEADERBOARD_PANELS, strict=True):
+        for axes, metric in zip(line, result.facts.scores.panels, strict=True):
             dots = [each for each in axes.lines if each.get_linestyle() == "None"]
             assert [each.get_xdata()[0] for each in dots] == [row.scores[metric].value for row in rows]
             low, high = axes.get_xlim()
@@ -63,7 +63,7 @@ def test_a_dot_at_the_end_of_an_axis_is_drawn_whole(result):
     figure = Figure()
     _painter(result)(figure)
     dots = [each for axes in figure.axes for each in axes.lines if each.get_linestyle() == "None"]
-    assert len(dots) == len(LEADERBOARD_PANELS) * len(result.rows)
+    assert len(dots) == len(result.facts.scores.panels) * len(result.rows)
     assert not any(each.get_clip_on() for each in dots)
 
 

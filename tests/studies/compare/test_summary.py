@@ -14,7 +14,7 @@ from cardiograph.evaluate.bootstrap import Interval
 from cardiograph.evaluate.delong import delong_test
 from cardiograph.studies.compare.compare import _facts, tasks_of
 from cardiograph.studies.compare.options import CompareOptions
-from cardiograph.studies.compare.summary import Summary, labels_of_test, mean_of
+from cardiograph.studies.compare.summary import Summary, mean_of
 from cardiograph.studies.compare.wording import judge
 
 MODELS = ("default", "mlp", "logistic")
@@ -34,7 +34,7 @@ def summed(fold_data, options, seed=0):
     rng = np.random.default_rng(seed)
     fits = {}
     for task in tasks_of(fold_data, options):
-        labels = labels_of_test(fold_data, task.place)
+        labels = fold_data.truth(task.place)
         lean = {"default": 0.6, "mlp": 0.2, "logistic": 0.3}[task.model] * (0.5 if task.rewired else 1)
         values = np.clip(rng.random(len(labels)) * 0.6 + lean * labels, 0, 1)
         prefers = ("mlp", "logistic")[sum(task.place) % 2]
@@ -66,7 +66,7 @@ def fitted(summary, model, place, **changes):
 def test_a_difference_is_paired_with_the_baseline_that_the_fold_prefers(summary):
     auroc, brier = [], []
     for place in summary.places:
-        labels = labels_of_test(summary.fold_data, place)
+        labels = summary.fold_data.truth(place)
         own, best = fitted(summary, "default", place), fitted(summary, ("mlp", "logistic")[sum(place) % 2], place)
         auroc.append(roc_auc_score(labels, own) - roc_auc_score(labels, best))
         brier.append(brier_score_loss(labels, own) - brier_score_loss(labels, best))
@@ -82,8 +82,7 @@ def test_the_leaderboard_has_the_mean_over_folds_and_is_sorted(summary):
     rows = summary.leaderboard()
     row = next(row for row in rows if row.model == "logistic")
     values = [
-        roc_auc_score(labels_of_test(summary.fold_data, place), fitted(summary, "logistic", place))
-        for place in summary.places
+        roc_auc_score(summary.fold_data.truth(place), fitted(summary, "logistic", place)) for place in summary.places
     ]
     found = row.scores["auroc"]
     assert (found.value, found.low, found.high) == pytest.approx(np.clip(by_hand(values, 3), 0, 1))
@@ -96,7 +95,7 @@ def test_the_verdict_holds_the_default_against_itself_with_random_edges(summary)
     (verdict,) = summary.verdicts(summary.differences())
     values = []
     for place in summary.places:
-        labels = labels_of_test(summary.fold_data, place)
+        labels = summary.fold_data.truth(place)
         pair = [roc_auc_score(labels, fitted(summary, "default", place, rewired=rewired)) for rewired in (False, True)]
         values.append(pair[0] - pair[1])
     assert (verdict.edges.value, verdict.edges.low, verdict.edges.high) == pytest.approx(by_hand(values, 3))
@@ -120,7 +119,7 @@ def test_it_helps_only_beyond_chance_and_by_its_edges(change, edges, expected):
 
 def test_a_score_that_no_fold_defines_is_undefined_and_counted(summary):
     separated = {
-        task: fit_result(labels_of_test(summary.fold_data, task.place)) if task.model == "mlp" else fit
+        task: fit_result(summary.fold_data.truth(task.place)) if task.model == "mlp" else fit
         for task, fit in summary.fits.items()
     }
     rows = Summary(summary.fold_data, summary.facts, separated, summary.options).leaderboard()
@@ -145,7 +144,7 @@ def test_one_split_of_one_record_each_has_delongs_interval():
     part[second[part[second] == "test"]] = "excluded"
     fold_data = made_fold_data(folds=3, unlabelled=0, given=Split(part, groups, "given"))
     summary = summed(fold_data, CompareOptions(models=MODELS, own_split=True))
-    labels = labels_of_test(fold_data, (0, 0))
+    labels = fold_data.truth((0, 0))
     pair = fitted(summary, "default", (0, 0)), fitted(summary, "mlp", (0, 0))
     expected = delong_test(labels, pair, np.arange(len(labels)))
     (found,) = summary.differences()

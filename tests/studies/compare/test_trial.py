@@ -9,9 +9,10 @@ from sklearn.metrics import log_loss as reference_log_loss
 from tests.studies.compared import fit_result, made_fold_data
 
 from cardiograph.errors import ConfigError
-from cardiograph.studies.compare import trial
+from cardiograph.studies.compare import fitting
+from cardiograph.studies.compare.fitting import log_loss
 from cardiograph.studies.compare.options import DEFAULT, GRID, MODELS, chosen_models, configured, settings_of
-from cardiograph.studies.compare.trial import Task, best_baseline, log_loss, make_fit
+from cardiograph.studies.compare.trial import Task, best_baseline, make_fit
 from cardiograph.train.trial import fit_and_score
 
 
@@ -104,7 +105,7 @@ def test_random_edges_and_conditions_are_fits_of_their_own():
 def test_scarce_labels_are_fitted_with_components_of_all_records(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        trial,
+        fitting,
         "fit_and_score",
         lambda dataset, config, *_, **__: seen.append(config) or fit_and_score(dataset, config, name="logistic"),
     )
@@ -119,7 +120,7 @@ def test_every_model_has_settings_and_only_pages_have_components():
     assert len(settings_of("sign", image=True, tuned=True)) == 8
     assert len(settings_of("sign", image=False, tuned=True)) == 4
     assert settings_of("mlp", image=False, tuned=True) == [{}]
-    several = settings_of("sign", image=False, tuned=True, several=True)  # a learnt space is for a binary outcome
+    several = settings_of("sign", image=False, tuned=True, kind="multiclass")  # a learnt space is for a binary outcome
     assert several == [{"model.votes": False}, {"model.votes": True}]
     assert settings_of("sign", image=True, tuned=False) == [{}]
 

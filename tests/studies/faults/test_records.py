@@ -105,6 +105,8 @@ def test_an_unreadable_page_is_an_error_and_with_the_fault_a_row_of_zeros(make_s
     with pytest.raises(PageError, match="cannot be used"):
         _ = make_shared_cohort(torn)
     shared_cohort = make_shared_cohort(torn, pages={"skip_bad": True})
+    (note,) = (note for note in shared_cohort.page_notes if "unusable" in note)
+    assert note.startswith("1 record(s) with an unusable page were left out: ")
     without_fault = shared_cohort.build_dataset(shared_cohort.settings(shared_cohort.config, Faults(), "image", 1))[0]
     assert len(without_fault.cohort) == 29
     faulty = shared_cohort.build_dataset(

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cardiograph.config import RunConfig
-from cardiograph.errors import ConfigError
+from cardiograph.config_outcome import UNNAMED_OUTCOME
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
-from cardiograph.registry import BASELINES, GRAPH_MODELS
-from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, FoldPlace, make_fold_data
+from cardiograph.run.multilabel import check_label_settings
+from cardiograph.run.survival import check_settings
+from cardiograph.studies.compare.fold_data import RICHEST_FIRST, FoldData, FoldPlace, make_fold_data, require_binary
 from cardiograph.studies.compare.folds import BLANKED_SHARES, LABEL_SHARES, require_blanked_variable
-from cardiograph.studies.compare.options import DEFAULT, THRESHOLDS, CompareOptions
+from cardiograph.studies.compare.options import DEFAULT, THRESHOLDS, CompareOptions, chosen_models, require_models
 from cardiograph.studies.compare.report import write_comparison
 from cardiograph.studies.compare.result import CompareFacts, CompareResult
 from cardiograph.studies.compare.summary import Summary, treat_all_benefits
@@ -26,7 +27,7 @@ from cardiograph.studies.parallel import TrialLog, run_parallel, trial_key
 from cardiograph.studies.shared_cohort import Modality, SharedCohort
 from cardiograph.threads import set_threads
 
-COMPARE_VERSION = 1
+COMPARE_VERSION = 2
 """Changes whenever the same fit gives other scores; fits of another version are repeated."""
 
 
@@ -52,24 +53,22 @@ def compare(
     Raises:
         CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
-    progress = progress or NoProgress()
+    progress, options = progress or NoProgress(), _checked(config, options)
     with study_directory("compare", source, out, command=command) as (directory, cache):
         shared_cohort = SharedCohort(
-            source, config, cache, progress, pool=AugmentationPool(config.seed, None), several=True
+            source, config, cache, progress, pool=AugmentationPool(config.seed, None), any_outcome=True
         )
         shared_cohort.prepare_encoder()
         fold_data = make_fold_data(shared_cohort, options.folds, own_split=options.own_split)
-        if fold_data.classes and options.thresholds != THRESHOLDS:
-            message = (
-                f"--net-benefit-at: net benefit is that of a binary decision, and this cohort has {len(fold_data.classes)} "
-                "classes; leave it out, or make the outcome binary (--positive CLASS,...)"
-            )
-            raise ConfigError(message)
+        if options.thresholds != THRESHOLDS:
+            require_binary(fold_data, "--net-benefit-at: net benefit is that of a binary decision")
         if options.richest_only:
             fold_data = dataclasses.replace(fold_data, datasets={fold_data.richest: fold_data.any_dataset})
         if options.missingness:
             require_blanked_variable(fold_data.any_dataset)
         data = data_hash(*shared_cohort.usable)
+        if fold_data.columns is not None:
+            data = trial_key(data=data, labels=fold_data.label_values.tolist())
         directory.begin(config, data)
         set_threads(1)  # small fits gain nothing from threads, and results do not depend on the number of processes
         fits = _run_fits(fold_data, options, TrialLog(out / "fits.jsonl", FitResult), data, progress)
@@ -78,6 +77,19 @@ def compare(
         about = {"command": command, "data_hash": data, "config_toml": config.to_toml()}
         write_comparison(directory, result, about)
     return result
+
+
+def _checked(config: RunConfig, options: CompareOptions) -> CompareOptions:
+    """Return the options with the models of the kind of outcome; raise ConfigError if a setting does not fit the kind."""
+    kind = config.outcome.kind
+    if kind == "survival":
+        check_settings(config)
+    if kind == "multilabel":
+        check_label_settings(config)
+    models = (
+        require_models(options.models, kind=kind) if options.models else chosen_models(None, quick=False, kind=kind)
+    )
+    return dataclasses.replace(options, models=models)
 
 
 def tasks_of(fold_data: FoldData, options: CompareOptions) -> list[Task]:
@@ -89,9 +101,9 @@ def _tasks_of_fold(fold_data: FoldData, options: CompareOptions, place: FoldPlac
     for modality in fold_data.datasets:
         for model in options.models:
             yield Task(modality, place, model, tuned=options.tuned)
-        if fold_data.config.model.name in GRAPH_MODELS:
+        if fold_data.config.model.name in fold_data.scores.graph_models:
             yield Task(modality, place, DEFAULT, tuned=options.tuned, rewired=True)
-    baselines = (DEFAULT, *(name for name in options.models if name in BASELINES))
+    baselines = (DEFAULT, *(name for name in options.models if name in fold_data.scores.baselines))
     richest: Modality = fold_data.richest
     if options.scarcity:
         for share in LABEL_SHARES:
@@ -109,7 +121,7 @@ def _run_fits(
 ) -> dict[Task, FitResult]:
     tasks = tasks_of(fold_data, options)
     for place in options.places:
-        fold_data.split(place)  # raise an error for an impossible fold before the first fit
+        fold_data.require_usable(place)  # raise an error for an impossible fold before the first fit
     keys = {task: _key(fold_data, task, data) for task in tasks}
     missing = [task for task in tasks if keys[task] not in log.known]
     progress.start("fits", len(tasks))
@@ -142,7 +154,7 @@ def _key(fold_data: FoldData, task: Task, data: str) -> str:
         config=fold_data.config.model_dump(mode="json"),
         folds=0 if fold_data.given is not None else fold_data.folds,
         split=[] if fold_data.given is None else fold_data.given.part.tolist(),
-        task=task.facts(several=bool(fold_data.classes)),
+        task=task.facts(kind=fold_data.kind),
     )
 
 
@@ -160,19 +172,19 @@ def _summarise(
         summary.verdicts(differences),
         summary.curve(LABELS_KEPT, LABEL_SHARES, richest) if options.scarcity else (),
         summary.curve(VALUES_BLANKED, BLANKED_SHARES, richest) if options.missingness else (),
-        compare_notes(facts, had_split=shared_cohort.had_split),
+        (*compare_notes(facts, had_split=shared_cohort.had_split), *(f"{note}." for note in shared_cohort.page_notes)),
     )
 
 
 def _facts(fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOptions) -> CompareFacts:
     dataset, places = fold_data.any_dataset, options.places
-    labels, classes = dataset.cohort.labels, fold_data.classes
+    labels, kind, outcome = dataset.cohort.labels, fold_data.kind, shared_cohort.config.outcome
     return CompareFacts(
         cohort=shared_cohort.source.name,
-        outcome=dataset.cohort.outcome if classes else shared_cohort.config.outcome.name,
+        outcome=outcome.name if kind == "binary" else _outcome_name(fold_data),
         records=len(labels),
         labelled=int((labels >= 0).sum()),
-        positive=None if classes else int((labels == 1).sum()),
+        positive=int((labels == 1).sum()) if kind in ("binary", "survival") else None,
         groups=len(dataset.split.groups),
         modalities=tuple(name for name in RICHEST_FIRST if name in fold_data.datasets),
         folds=options.folds if fold_data.given is None else 1,
@@ -185,7 +197,18 @@ def _facts(fold_data: FoldData, shared_cohort: SharedCohort, options: CompareOpt
         if shared_cohort.cohort.has_pages and "image" in fold_data.datasets
         else "",
         default=shared_cohort.config.model.name,
-        thresholds=() if classes else options.thresholds,
+        thresholds=options.thresholds if kind == "binary" else (),
         treat_all=treat_all_benefits(fold_data, places, options.thresholds),
-        classes={name: int((labels == label).sum()) for label, name in enumerate(classes)},
+        classes=fold_data.classes,
+        kind=kind,
+        horizon=fold_data.horizon if kind == "survival" else None,
+        unit=str(outcome.unit) if kind == "survival" else "",
     )
+
+
+def _outcome_name(fold_data: FoldData) -> str:
+    """Return what the classes describe, the names of the labels, or the event; an outcome without a name has a default."""
+    named = fold_data.any_dataset.cohort.outcome
+    if named != UNNAMED_OUTCOME or fold_data.kind == "multiclass":
+        return named
+    return ", ".join(fold_data.classes) or "time to the event"

@@ -6,19 +6,25 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.cohort.label_columns import LabelColumns, with_strata
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.split import given_split
 from cardiograph.config import RunConfig
-from cardiograph.containers import TEST, TRAIN, VAL, Split
+from cardiograph.containers import TEST, TRAIN, VAL, Cohort, Groups, Split
 from cardiograph.errors import CohortError, ConfigError
-from cardiograph.evaluate.class_metrics import CLASS_METRICS
-from cardiograph.evaluate.metrics import METRICS, Metric
 from cardiograph.ingest.groups import strata_of
+from cardiograph.run.survival import horizons_in
 from cardiograph.studies.compare.folds import VALIDATION_PARTS, fold_split
+from cardiograph.studies.compare.kinds import KINDS, FollowUp, Kind, OutcomeScores, Truth
 from cardiograph.studies.faults.switches import Faults
-from cardiograph.studies.shared_cohort import Modality, SharedCohort
+from cardiograph.studies.shared_cohort import Modality, Relabel, SharedCohort
+from cardiograph.survival.outcome import EVENT, SurvivalOutcome
 from cardiograph.train.balance import class_weights
 from cardiograph.train.data import Dataset
+from cardiograph.train.steps import DEFAULT_STEPS
 from cardiograph.train.trial import nameless
 
 RICHEST_FIRST: tuple[Modality, ...] = ("both", "image", "clinical")
@@ -37,12 +43,17 @@ class FoldData:
         datasets: Modality -> embeddings and values, without patient IDs, pages and encoder.
         folds: Number of folds per repeat.
         given: Split of the table; None if folds are drawn.
+        columns: Labels of the records of a multilabel outcome, in the order of the datasets, whose own label is then the
+            stratum of the folds; None for another outcome.
+        horizon: Time by which risks are predicted; 0 unless the outcome is the time to an event.
     """
 
     config: RunConfig
     datasets: Mapping[Modality, Dataset]
     folds: int
     given: Split | None = None
+    columns: LabelColumns | None = None
+    horizon: float = 0.0
     _drawn: dict[FoldPlace, Split] = field(default_factory=dict, compare=False)
 
     @property
@@ -62,14 +73,58 @@ class FoldData:
         return self.datasets[self.richest]
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes of an outcome with several classes; empty for a binary outcome."""
-        return self.any_dataset.cohort.classes
+    def kind(self) -> Kind:
+        """Kind of outcome."""
+        cohort = self.any_dataset.cohort
+        if self.columns is not None:
+            return "multilabel"
+        return "survival" if "time" in cohort.table else "multiclass" if cohort.classes else "binary"
 
     @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """Name -> metric of the kind of outcome."""
-        return CLASS_METRICS if self.classes else METRICS
+    def scores(self) -> OutcomeScores:
+        """What is compared for this kind of outcome."""
+        return KINDS[self.kind]
+
+    @property
+    def label_values(self) -> NDArray[np.int64]:
+        """[records, labels] 1, 0 or -1 (unknown) of a multilabel outcome."""
+        if self.columns is None:
+            message = f"an outcome of the kind {self.kind} has no columns of labels"
+            raise ValueError(message)
+        return self.columns.values
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Class -> number of its records, or label -> number of records that have it; empty for another outcome."""
+        if self.columns is not None:
+            counts = (self.label_values == 1).sum(axis=0).tolist()
+            return dict(zip(self.columns.names, counts, strict=True))
+        cohort = self.any_dataset.cohort
+        return {name: int((cohort.labels == label).sum()) for label, name in enumerate(cohort.classes)}
+
+    def truth(self, place: FoldPlace) -> Truth:
+        """Return the outcome of the labelled test records of a fold."""
+        cohort, rows = self.any_dataset.cohort, self.split(place).rows(TEST)
+        rows = rows[cohort.labels[rows] >= 0]
+        if self.columns is not None:
+            return self.label_values[rows]
+        if self.kind == "survival":
+            time, event = (cohort.table[name].to_numpy()[rows] for name in ("time", "event"))
+            return FollowUp(SurvivalOutcome(time.astype(np.float64), event.astype(np.int64)), self.horizon)
+        return cohort.labels[rows]
+
+    def require_usable(self, place: FoldPlace) -> None:
+        """Check that a fold can be trained on and scored.
+
+        Raises:
+            CardiographError: If a part lacks a class or a label, or the horizon is beyond the follow-up of a part.
+        """
+        split = self.split(place)
+        if self.columns is not None:
+            self.columns.require_both(split)
+        if self.kind == "survival":
+            horizons = self.config.outcome.model_copy(update={"horizons": (self.horizon,)})
+            horizons_in(self.any_dataset.cohort, split, horizons)
 
     def split(self, place: FoldPlace) -> Split:
         """Return the split of a fold."""
@@ -100,12 +155,19 @@ def make_fold_data(shared_cohort: SharedCohort, folds: int, *, own_split: bool =
         own_split: Whether to use the split of the table instead of folds.
 
     Raises:
-        ConfigError: If values would have to be simulated, or the split of the table cannot be used.
+        ConfigError: If values would have to be simulated, the encoder would be fine-tuned, or the split of the table cannot
+            be used.
     """
     if shared_cohort.config.clinical.simulate != "none":
         message = (
             f"clinical.simulate is {shared_cohort.config.clinical.simulate!r}, but a comparison needs measured values; "
             "set it to 'none' to compare on pages alone"
+        )
+        raise ConfigError(message)
+    if shared_cohort.config.encoder.finetune:
+        message = (
+            "encoder.finetune adapts the encoder to the labels of training records, but a comparison embeds every record "
+            "once for all folds; leave it out"
         )
         raise ConfigError(message)
     allowed = shared_cohort.config.cohort.modality
@@ -119,30 +181,50 @@ def make_fold_data(shared_cohort: SharedCohort, folds: int, *, own_split: bool =
     unbalanced = shared_cohort.config.model_copy(
         update={"balance": shared_cohort.config.balance.model_copy(update={"mode": "none"})}
     )
+    relabel = None if shared_cohort.columns is None else _strata_of(shared_cohort.columns, folds)
     datasets = {
         name: nameless(
-            shared_cohort.build_dataset(shared_cohort.settings(unbalanced, Faults(), name, unbalanced.seed))[0]
+            shared_cohort.build_dataset(
+                shared_cohort.settings(unbalanced, Faults(), name, unbalanced.seed),
+                steps=DEFAULT_STEPS,
+                relabel=relabel,
+            )[0]
         )
         for name in modalities
     }
     fold_data = FoldData(shared_cohort.config, datasets, folds)
-    return (
-        dataclasses.replace(fold_data, given=_own_split(shared_cohort, fold_data.any_dataset))
-        if own_split
-        else fold_data
-    )
+    cohort = fold_data.any_dataset.cohort
+    if shared_cohort.columns is not None:
+        fold_data = dataclasses.replace(fold_data, columns=shared_cohort.columns.of(cohort))
+    if fold_data.kind == "survival":
+        fold_data = dataclasses.replace(fold_data, horizon=_horizon(shared_cohort.config, cohort))
+    return dataclasses.replace(fold_data, given=_own_split(shared_cohort, fold_data)) if own_split else fold_data
 
 
-def _own_split(shared_cohort: SharedCohort, dataset: Dataset) -> Split:
+def _strata_of(columns: LabelColumns, folds: int) -> Relabel:
+    """Return a function that makes the rarest label of each record its label, so that folds have all of them."""
+    smallest = folds + VALIDATION_PARTS
+
+    def relabel(cohort: Cohort, groups: Groups, _seed: int) -> Cohort:
+        return with_strata(cohort, columns.of(cohort).strata(groups, smallest=smallest))
+
+    return relabel
+
+
+def _horizon(config: RunConfig, cohort: Cohort) -> float:
+    """Return the last configured horizon, or the third quartile of the event times, to three digits."""
+    if config.outcome.horizons is not None:
+        return config.outcome.horizons[-1]
+    table = cohort.table
+    return float(f"{np.quantile(table['time'][table['event'] == EVENT], 0.75):.3g}")
+
+
+def _own_split(shared_cohort: SharedCohort, fold_data: FoldData) -> Split:
+    dataset = fold_data.any_dataset
     if not shared_cohort.had_split:
         message = "--own-split: the table has no column `split` (train, val, test); leave the option out to draw folds"
         raise ConfigError(message)
-    if dataset.cohort.classes:
-        message = (
-            f"--own-split: DeLong's test is for a binary outcome, and there are {len(dataset.cohort.classes)} classes; "
-            "leave the option out to draw folds, or make the outcome binary (--positive CLASS,...)"
-        )
-        raise ConfigError(message)
+    require_binary(fold_data, "--own-split: DeLong's test is for a binary outcome")
     table = read_cohort(
         shared_cohort.source, shared_cohort.config.cohort, outcome=shared_cohort.config.outcome.name
     ).table
@@ -166,3 +248,20 @@ def _own_split(shared_cohort: SharedCohort, dataset: Dataset) -> Split:
         )
         raise ConfigError(message)
     return split
+
+
+def require_binary(fold_data: FoldData, why: str) -> None:
+    """Raise ConfigError if the outcome is not binary.
+
+    Args:
+        fold_data: Cohort with its outcome.
+        why: Option, and what it needs.
+    """
+    outcome = {
+        "multiclass": f"this cohort has {len(fold_data.classes)} classes",
+        "multilabel": f"this cohort has {len(fold_data.classes)} labels",
+        "survival": "this outcome is the time to an event",
+    }
+    if fold_data.kind != "binary":
+        message = f"{why}, and {outcome[fold_data.kind]}; leave it out, or make the outcome binary"
+        raise ConfigError(message)

@@ -11,13 +11,14 @@ from cardiograph.config import RunConfig
 from cardiograph.errors import ConfigError
 from cardiograph.registry import BASELINES, GRAPH_MODELS, TITLES
 from cardiograph.studies.compare.fold_data import FoldPlace
+from cardiograph.studies.compare.kinds import KINDS, Kind, models_of
 
 DEFAULT = "default"
 """Name of the model with the given configuration, which is not tuned."""
 
 
 MODELS: tuple[str, ...] = (DEFAULT, *GRAPH_MODELS, *BASELINES)
-"""All models that can be compared, in the order of the output."""
+"""All models that can be compared on labels, in the order of the output."""
 
 
 QUICK_MODELS: tuple[str, ...] = (DEFAULT, *BASELINES)
@@ -39,20 +40,29 @@ GRID: dict[str, dict[str, tuple[Any, ...]]] = {
 Setting = Mapping[str, Any]
 """``section.key`` -> value."""
 
+_WITHOUT: dict[Kind, tuple[str, ...]] = {
+    "binary": (),
+    "multiclass": ("graph.space",),
+    "multilabel": ("graph.space", "model.votes"),
+    "survival": ("graph.space", "model.votes"),
+}
+"""Kind of outcome -> settings that it does not have."""
 
-def settings_of(model: str, *, image: bool, tuned: bool, several: bool = False) -> list[Setting]:
+
+def settings_of(model: str, *, image: bool, tuned: bool, kind: Kind = "binary") -> list[Setting]:
     """Return the settings that a model may choose from, at least one; an empty one keeps the configuration.
 
     Args:
         model: One of :data:`MODELS`.
         image: Whether there is an image block, the only block with components.
         tuned: Whether the model may choose.
-        several: Whether the outcome has several classes, for which there is no learnt space.
+        kind: Kind of outcome. Only a binary outcome has a learnt space, and several labels or the time to an event have no
+            votes.
     """
     if not tuned:
         return [{}]
-    without = {*(() if image else IMAGE_COMPONENTS), *(("graph.space",) if several else ())}
-    axes = {key: values for key, values in GRID[model].items() if key not in without}
+    without = {*(() if image else IMAGE_COMPONENTS), *_WITHOUT[kind]}
+    axes = {key: values for key, values in GRID.get(model, IMAGE_COMPONENTS).items() if key not in without}
     return [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*axes.values())]
 
 
@@ -65,36 +75,50 @@ def configured(config: RunConfig, setting: Setting, *, seed: int) -> RunConfig:
     return RunConfig.model_validate({**content, "seed": seed})
 
 
-def model_title(model: str, config: RunConfig) -> str:
+def model_title(model: str, config: RunConfig, kind: Kind = "binary") -> str:
     """Return the title of a model."""
-    return f"Default ({TITLES[config.model.name]})" if model == DEFAULT else TITLES[model]
+    titles = KINDS[kind].titles
+    return f"Default ({titles[config.model.name]})" if model == DEFAULT else titles[model]
 
 
-def chosen_models(names: str | None, *, quick: bool) -> tuple[str, ...]:
+def chosen_models(names: str | None, *, quick: bool, kind: str = "auto") -> tuple[str, ...]:
     """Return the models of a comparison, the default included.
 
     Args:
         names: Names separated by commas; None for all models, or the quick ones.
         quick: Whether the comparison is a quick one.
+        kind: Value of ``outcome.kind``.
 
     Raises:
         ConfigError: If a name is unknown or there is no baseline.
     """
+    known = models_of(kind)
     if names is None:
-        return QUICK_MODELS if quick else MODELS
-    requested = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in requested if name not in MODELS]
+        return (DEFAULT, *(() if quick else known.graph_models), *known.baselines)
+    return require_models([name.strip() for name in names.split(",") if name.strip()], kind=kind)
+
+
+def require_models(requested: Sequence[str], *, kind: str) -> tuple[str, ...]:
+    """Return the requested models and the default, in the order of the output.
+
+    Args:
+        requested: Names of models.
+        kind: Value of ``outcome.kind``.
+
+    Raises:
+        ConfigError: If a name is unknown or there is no baseline.
+    """
+    known = models_of(kind)
+    allowed, option = (DEFAULT, *known.graph_models, *known.baselines), f"--models {','.join(requested)}"
+    unknown = [name for name in requested if name not in allowed]
     if unknown:
-        message = f"--models {names}: {unknown[0]!r} is not a model; allowed are {', '.join(MODELS)}"
+        what = "a model of the time to an event" if kind == "survival" else "a model"
+        message = f"{option}: {unknown[0]!r} is not {what}; allowed are {', '.join(allowed)}"
         raise ConfigError(message)
-    return _in_order(names, requested)
-
-
-def _in_order(names: str, requested: Sequence[str]) -> tuple[str, ...]:
-    if not set(requested) & set(BASELINES):
-        message = f"--models {names}: there is no baseline to compare with; add one of {', '.join(BASELINES)}"
+    if not set(requested) & set(known.baselines):
+        message = f"{option}: there is no baseline to compare with; add one of {', '.join(known.baselines)}"
         raise ConfigError(message)
-    return tuple(name for name in MODELS if name in requested or name == DEFAULT)
+    return tuple(name for name in allowed if name in requested or name == DEFAULT)
 
 
 FOLDS, REPEATS = 5, 5
@@ -109,7 +133,7 @@ class CompareOptions:
     """Extent of a comparison.
 
     Args:
-        models: Models to compare, including the default.
+        models: Models to compare, including the default; empty for all of the kind of outcome.
         folds: Number of folds per repeat.
         repeats: Number of repeats.
         tuned: Whether models choose their settings inside each fold.
@@ -122,7 +146,7 @@ class CompareOptions:
         richest_only: Whether to use only the modality with the most information.
     """
 
-    models: tuple[str, ...] = MODELS
+    models: tuple[str, ...] = ()
     folds: int = FOLDS
     repeats: int = REPEATS
     tuned: bool = True
@@ -168,6 +192,7 @@ def options_of(
     tuned: bool = True,
     curves: tuple[bool, bool] = (False, False),
     own_split: bool = False,
+    kind: str = "auto",
 ) -> CompareOptions:
     """Check the options of the command line and fill in defaults.
 
@@ -177,6 +202,7 @@ def options_of(
         tuned: Whether models choose their settings.
         curves: Whether to make the curves over labels and over measurements.
         own_split: Whether to use the split of the table.
+        kind: Value of ``outcome.kind``.
 
     Raises:
         ConfigError: If a number is out of range, a name or threshold is invalid, or options contradict each other.
@@ -193,7 +219,7 @@ def options_of(
         message = "--own-split uses the single split of the table; leave out --folds and --repeats, or --own-split"
         raise ConfigError(message)
     return CompareOptions(
-        models=chosen_models(requested.models, quick=quick),
+        models=chosen_models(requested.models, quick=quick, kind=kind),
         folds=requested.folds or FOLDS,
         repeats=requested.repeats or (1 if quick else REPEATS),
         tuned=tuned,

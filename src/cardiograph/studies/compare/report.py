@@ -12,7 +12,7 @@ from cardiograph.report.tables import number
 from cardiograph.studies.compare.figure import figures
 from cardiograph.studies.compare.options import DEFAULT
 from cardiograph.studies.compare.result import CompareResult, Point
-from cardiograph.studies.compare.wording import READS
+from cardiograph.studies.compare.wording import READS, loss_name
 from cardiograph.studies.report import ENDS, QUICK, Line, interval_cells, interval_text, write_study
 
 HELPS_TITLES = {"not the edges": "Not its edges", **VERDICT_TITLES}
@@ -20,6 +20,7 @@ HELPS_TITLES = {"not the edges": "Not its edges", **VERDICT_TITLES}
 
 TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "leaderboard": ("modality", "model", "title", "metric", *ENDS, "undefined_folds"),
+    "classes": ("modality", "model", "title", "class", *ENDS),
     "settings": ("modality", "model", "settings", "folds"),
     "differences": ("modality", "model", "title", "metric", *ENDS, "p"),
     "verdicts": ("modality", "helps", "what", *ENDS),
@@ -50,6 +51,8 @@ def write_comparison(directory: RunDirectory, result: CompareResult, about: Mapp
             "about": about,
             "reads": READS,
             "titles": titles,
+            "loss": loss_name(result.facts),
+            "compared": {name: titles[name] for name in result.facts.scores.compared},
             "summary": _summary(result),
         },
     )
@@ -57,20 +60,21 @@ def write_comparison(directory: RunDirectory, result: CompareResult, about: Mapp
 
 def _summary(result: CompareResult) -> Summary:
     """Return the answers at the top of the report."""
-    facts, verdict = result.facts, result.verdict
+    facts, verdict, scores = result.facts, result.verdict, result.facts.scores
     best = result.rows[0]
     own = next((row for row in result.rows if row.model == DEFAULT and row.modality == verdict.modality), best)
-    auroc = own.scores["auroc"]
-    shown = f"{READS[best.modality].capitalize()}. Highest AUROC: {interval_text(best.scores['auroc'])}."
+    score = own.scores[scores.primary]
+    highest = interval_text(best.scores[scores.primary])
+    shown = f"{READS[best.modality].capitalize()}. Highest {scores.called}: {highest}."
     folds = "the split of the table" if facts.own_split else f"{facts.repeats} x {facts.folds} folds"
     answers = (
         Answer("What is predicted?", facts.outcome, f"{facts.counted}."),
         Answer("Which records?", f"{facts.records} records", f"{facts.groups} groups, scored in {folds}."),
-        Answer(f"Default model, {facts.title('auroc')}", number(auroc.value), f"{own.title}, {READS[own.modality]}.",
-               "number", scale_of(auroc, facts.confidence)),
+        Answer(f"Default model, {facts.title(scores.primary)}", number(score.value),
+               f"{own.title}, {READS[own.modality]}.", "number", scale_of(score, facts.confidence)),
         Answer("Which model is best?", best.title, shown),
         Answer("Does the graph help?", HELPS_TITLES.get(verdict.helps, verdict.helps.capitalize()),
-               f"AUROC of the default less the best model without a graph: {difference(verdict.change)}.",
+               f"{facts.title(scores.primary)} of the default less the best baseline: {difference(verdict.change)}.",
                {"yes": "good", "no": "bad"}.get(verdict.helps, "")),
     )  # fmt: skip
     return Summary(answers, QUICK if facts.quick else None)
@@ -88,9 +92,15 @@ def _tables(result: CompareResult) -> dict[str, Iterable[Line]]:
         ),
         "verdicts": _verdicts(result),
     }
+    if result.facts.classes:
+        lines["classes"] = (
+            (row.modality, row.model, row.title, name, *interval_cells(found))
+            for row in result.rows
+            for name, found in row.by_class.items()
+        )
     for name, points in (("scarcity", result.scarcity), ("missingness", result.missingness)):
         if points:
-            lines[name] = _points(points)
+            lines[name] = _points(points, result.facts.scores.primary)
     return lines
 
 
@@ -111,10 +121,10 @@ def _verdicts(result: CompareResult) -> Iterator[Line]:
             yield (each.modality, each.helps, "random edges less best baseline", *interval_cells(each.rewired))
 
 
-def _points(points: Sequence[Point]) -> Iterator[Line]:
+def _points(points: Sequence[Point], primary: str) -> Iterator[Line]:
     for point in points:
         start = (point.share, point.labelled)
-        yield (*start, "default auroc", *interval_cells(point.default))
-        yield (*start, "best baseline auroc", *interval_cells(point.baseline))
+        yield (*start, f"default {primary}", *interval_cells(point.default))
+        yield (*start, f"best baseline {primary}", *interval_cells(point.baseline))
         for name, change in point.changes.items():
             yield (*start, f"difference {name}", *interval_cells(change))

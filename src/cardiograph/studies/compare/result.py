@@ -7,34 +7,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from cardiograph.evaluate.bootstrap import Interval
-from cardiograph.evaluate.class_metrics import CLASS_METRICS
-from cardiograph.evaluate.metrics import METRICS
+from cardiograph.studies.compare.kinds import KINDS, Kind, OutcomeScores
 from cardiograph.studies.shared_cohort import Modality
 
 GraphAnswer = Literal["yes", "not the edges", "no", "undecided", "no graph"]
 """Answers to the question whether the graph helps."""
 
-LEADERBOARD_METRICS = ("auroc", "auprc", "brier", "calibration_slope", "calibration_intercept")
-"""Metrics of the leaderboard, in addition to net benefit."""
-
-CLASS_LEADERBOARD_METRICS = ("auroc", "auprc", "brier", "log_loss", "balanced_accuracy")
-"""Metrics of the leaderboard of several classes, which have no net benefit."""
-
-DIFFERENCE_METRICS = ("auroc", "brier")
-"""Metrics of the differences."""
-
 
 def benefit_name(threshold: float) -> str:
     """Return the key of the net benefit at a threshold: ``net_benefit_at_0.2``."""
     return f"net_benefit_at_{threshold:g}"
-
-
-def metric_title(name: str, *, several: bool = False) -> str:
-    """Return the title of a metric of a binary outcome, or of several classes."""
-    metrics = CLASS_METRICS if several else METRICS
-    if name in metrics:
-        return metrics[name].title
-    return f"Net benefit at {name.removeprefix('net_benefit_at_')}"
 
 
 @dataclass(frozen=True)
@@ -50,6 +32,7 @@ class LeaderboardRow:
         seconds: Duration of a fit with the chosen settings in seconds, mean and interval.
         peak_mib: Peak resident memory of the process during such a fit, in MiB.
         settings: Settings as text -> number of folds that chose them.
+        by_class: Class -> AUROC against the rest, or label -> AUROC; empty for another outcome.
     """
 
     modality: Modality
@@ -60,6 +43,7 @@ class LeaderboardRow:
     seconds: Interval
     peak_mib: float
     settings: Mapping[str, int]
+    by_class: Mapping[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,8 +74,8 @@ class Point:
     Args:
         share: Share of labels kept, or of measurements blanked, 0..1.
         labelled: Mean number of labelled training records.
-        default: AUROC of the default model.
-        baseline: AUROC of the best baseline of each fold.
+        default: Primary score of the default model.
+        baseline: Primary score of the best baseline of each fold.
         changes: Metric -> default minus baseline.
     """
 
@@ -111,9 +95,9 @@ class GraphVerdict:
         helps: ``yes`` if the default is better than the best baseline and than itself with random edges; ``not the
             edges`` if only better than the baseline; ``no`` if worse; ``undecided`` if the interval includes 0.
         sentence: The verdict as text.
-        change: AUROC of the default minus that of the best baseline.
-        edges: AUROC of the default minus that of the same model with random edges.
-        rewired: AUROC of the same model with random edges minus that of the best baseline.
+        change: Primary score of the default minus that of the best baseline.
+        edges: Primary score of the default minus that of the same model with random edges.
+        rewired: Primary score of the same model with random edges minus that of the best baseline.
     """
 
     modality: Modality
@@ -130,10 +114,10 @@ class CompareFacts:
 
     Args:
         cohort: Name of the table or folder.
-        outcome: Name of label 1, or of what several classes describe.
+        outcome: Name of label 1, of what several classes describe, or of the event.
         records: Number of records.
-        labelled: Number of records with a label.
-        positive: Number of records with label 1; None with several classes.
+        labelled: Number of records with a label, or with follow-up.
+        positive: Number of records with label 1, or with the event; None with several classes or labels.
         groups: Number of groups of related records.
         modalities: Inputs that are compared.
         folds: Number of folds per repeat; 1 for the split of the table.
@@ -145,8 +129,12 @@ class CompareFacts:
         weights: Weights of the encoder; empty without pages.
         default: Name of the default model.
         thresholds: Thresholds of net benefit.
-        treat_all: Metric -> net benefit of treating all patients; empty with several classes.
-        classes: Class -> number of labelled records; empty for a binary outcome.
+        treat_all: Metric -> net benefit of treating all patients; empty unless the outcome is binary.
+        classes: Class -> number of labelled records, or label -> number of records that have it; empty for another
+            outcome.
+        kind: Kind of outcome.
+        horizon: Time by which risks are predicted and scored; None unless the outcome is the time to an event.
+        unit: Unit of the horizon.
     """
 
     cohort: str
@@ -167,17 +155,29 @@ class CompareFacts:
     thresholds: tuple[float, ...]
     treat_all: Mapping[str, float]
     classes: Mapping[str, int] = field(default_factory=dict)
+    kind: Kind = "binary"
+    horizon: float | None = None
+    unit: str = ""
+
+    @property
+    def scores(self) -> OutcomeScores:
+        """What is compared for this kind of outcome."""
+        return KINDS[self.kind]
 
     @property
     def counted(self) -> str:
         """Numbers of labelled records, as text."""
+        if self.kind == "survival":
+            return f"{self.positive} of {self.labelled} records with follow-up have the event"
         if self.classes:
             return f"{self.labelled} labelled records: " + ", ".join(f"{n} {name}" for name, n in self.classes.items())
         return f"{self.positive} of {self.labelled} labelled records are positive"
 
     def title(self, metric: str) -> str:
         """Return the title of a metric for this outcome."""
-        return metric_title(metric, several=bool(self.classes))
+        if metric in self.scores.scores:
+            return self.scores.scores[metric].title
+        return f"Net benefit at {metric.removeprefix('net_benefit_at_')}"
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class CompareResult:
 
     Args:
         facts: Cohort and settings.
-        rows: Leaderboard, by modality, the highest AUROC first.
+        rows: Leaderboard, by modality, the highest primary score first.
         differences: Default and graph models compared with the best baseline.
         verdicts: Verdict for each modality, the one with the most information first.
         scarcity: Curve over the share of labels kept; empty if not requested.

@@ -9,22 +9,16 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.evaluate.bootstrap import Interval, resampled_interval
-from cardiograph.evaluate.class_metrics import CLASS_METRICS
 from cardiograph.evaluate.delong import AurocDifference, delong_test
-from cardiograph.evaluate.metrics import METRICS
 from cardiograph.evaluate.net_benefit import net_benefit, treat_all
-from cardiograph.registry import BASELINES, GRAPH_MODELS
 from cardiograph.studies.compare.fold_data import FoldData, FoldPlace
 from cardiograph.studies.compare.folds import keep_labels
+from cardiograph.studies.compare.kinds import KINDS, FollowUp, Kind, Truth, class_aurocs
 from cardiograph.studies.compare.options import DEFAULT, CompareOptions, model_title
 from cardiograph.studies.compare.result import (
-    CLASS_LEADERBOARD_METRICS,
-    DIFFERENCE_METRICS,
-    LEADERBOARD_METRICS,
     CompareFacts,
     Difference,
     GraphVerdict,
@@ -42,19 +36,19 @@ Pair = tuple[FitResult, FitResult]
 """Two fits of the same fold."""
 
 
-def labels_of_test(fold_data: FoldData, place: FoldPlace) -> NDArray[np.int64]:
-    """Return the [labelled test records] labels of a fold."""
-    labels, rows = fold_data.any_dataset.cohort.labels, fold_data.split(place).rows(TEST)
-    return labels[rows][labels[rows] >= 0]
+def fold_scores(kind: Kind, truth: Truth, fitted: FitResult, thresholds: Sequence[float] = ()) -> dict[str, float]:
+    """Return metric -> value on the test records of a fold; NaN if undefined.
 
-
-def fold_scores(labels: NDArray[np.int64], fitted: FitResult, thresholds: Sequence[float]) -> dict[str, float]:
-    """Return metric -> value on the test records of a fold; NaN if undefined. Several classes have no net benefit."""
-    probabilities = np.array(fitted.probabilities)
-    if probabilities.ndim > 1:
-        return {name: CLASS_METRICS[name].value(labels, probabilities, 0.5) for name in CLASS_LEADERBOARD_METRICS}
-    found = {name: METRICS[name].value(labels, probabilities, 0.5) for name in LEADERBOARD_METRICS}
-    benefits = net_benefit(labels, probabilities, np.array(thresholds))
+    Args:
+        kind: Kind of outcome.
+        truth: Outcome of the test records.
+        fitted: Fit of the fold.
+        thresholds: Thresholds of net benefit; empty unless the outcome is binary.
+    """
+    found = {name: score.value(truth, fitted.predicted) for name, score in KINDS[kind].scores.items()}
+    if not thresholds or isinstance(truth, FollowUp):
+        return found
+    benefits = net_benefit(truth, fitted.predicted, np.array(thresholds))
     return found | {benefit_name(at): float(each) for at, each in zip(thresholds, benefits, strict=True)}
 
 
@@ -68,9 +62,9 @@ def mean_of(fold_data: FoldData, values: Sequence[float], confidence: float, met
         return Interval(math.nan, math.nan, math.nan)
     train, test = fold_data.shares
     found = resampled_interval(defined, train=train, test=test, confidence=confidence)
-    if metric not in fold_data.metrics:
+    if metric not in fold_data.scores.scores:
         return found
-    low, high = np.clip([found.low, found.high], *fold_data.metrics[metric].range)
+    low, high = np.clip([found.low, found.high], *fold_data.scores.scores[metric].range)
     return Interval(found.value, float(low), float(high))
 
 
@@ -78,13 +72,12 @@ def differences_of(
     fold_data: FoldData, places: Sequence[FoldPlace], pairs: Sequence[Pair], confidence: float
 ) -> dict[str, Interval]:
     """Return metric -> first minus second, paired over folds; for a single split the AUROC has DeLong's interval."""
-    values: dict[str, list[float]] = {name: [] for name in DIFFERENCE_METRICS}
+    values: dict[str, list[float]] = {name: [] for name in fold_data.scores.compared}
     for place, pair in zip(places, pairs, strict=True):
-        labels = labels_of_test(fold_data, place)
-        for name in DIFFERENCE_METRICS:
-            metric = fold_data.metrics[name]
-            first, second = (metric.value(labels, np.array(each.probabilities), 0.5) for each in pair)
-            values[name].append(first - second)
+        truth = fold_data.truth(place)
+        for name, differences in values.items():
+            first, second = (fold_data.scores.scores[name].value(truth, each.predicted) for each in pair)
+            differences.append(first - second)
     found = {name: mean_of(fold_data, each, confidence) for name, each in values.items()}
     if fold_data.given is not None:
         test = delong_of(fold_data, pairs[0], confidence)
@@ -98,7 +91,7 @@ def delong_of(fold_data: FoldData, pair: Pair, confidence: float) -> AurocDiffer
     rows = fold_data.split(place).rows(TEST)
     rows = rows[labels[rows] >= 0]
     groups = fold_data.split(place).groups.index[rows]
-    first, second = (np.array(each.probabilities) for each in pair)
+    first, second = (each.predicted for each in pair)
     return delong_test(labels[rows], (first, second), groups, confidence=confidence)
 
 
@@ -133,21 +126,21 @@ class Summary:
         return self.options.models
 
     def leaderboard(self) -> tuple[LeaderboardRow, ...]:
-        """Return a row for each modality and model, the highest AUROC first."""
+        """Return a row for each modality and model, the highest primary score first."""
         rows = []
         for modality in self.facts.modalities:
             lines = [self._row(modality, model) for model in self.models]
-            rows += sorted(lines, key=lambda row: -row.scores["auroc"].value)
+            rows += sorted(lines, key=lambda row: -row.scores[self.primary].value)
         return tuple(rows)
 
     def differences(self) -> tuple[Difference, ...]:
         """Return the differences of the default and the graph models from the best baseline of each fold."""
-        compared = [model for model in self.models if model in (DEFAULT, *GRAPH_MODELS)]
+        compared = [model for model in self.models if model in (DEFAULT, *self.fold_data.scores.graph_models)]
         return tuple(self._difference(modality, model) for modality in self.facts.modalities for model in compared)
 
     def verdicts(self, differences: Iterable[Difference]) -> tuple[GraphVerdict, ...]:
         """Return a verdict for each modality, from the difference of the default and the control with random edges."""
-        title = model_title(DEFAULT, self.fold_data.config)
+        title = self._title(DEFAULT)
         found = []
         for each in differences:
             if each.model != DEFAULT:
@@ -156,14 +149,14 @@ class Summary:
             control = None
             if replace(default, place=self.places[0], rewired=True) in self.fits:
                 rewired = self._of(replace(default, rewired=True))
-                edges = self._changes(zip(self._of(default), rewired, strict=True))["auroc"]
-                baselines = self._changes(zip(rewired, self._best(default), strict=True))["auroc"]
+                edges = self._changes(zip(self._of(default), rewired, strict=True))[self.primary]
+                baselines = self._changes(zip(rewired, self._best(default), strict=True))[self.primary]
                 control = (edges, baselines)
-            found.append(verdict_of(self.facts, title, each.modality, each.changes["auroc"], control))
+            found.append(verdict_of(self.facts, title, each.modality, each.changes[self.primary], control))
         return tuple(found)
 
     def curve(self, kind: str, shares: Sequence[float], modality: Modality) -> tuple[Point, ...]:
-        """Return the AUROC of default and best baseline over the shares of a condition."""
+        """Return the primary score of default and best baseline over the shares of a condition."""
         points = []
         for share in shares:
             condition = NO_CONDITION if kind != LABELS_KEPT and not share else (kind, share)
@@ -175,8 +168,8 @@ class Summary:
                 Point(
                     share,
                     fmean(self._labelled(modality, place, kind, share) for place in self.places),
-                    self._auroc(own),
-                    self._auroc(best),
+                    self._primary_of(own),
+                    self._primary_of(best),
                     self._changes(zip(own, best, strict=True)),
                 )
             )
@@ -185,7 +178,7 @@ class Summary:
     def _row(self, modality: Modality, model: str) -> LeaderboardRow:
         found = self._of(self._task(modality, model))
         each = [
-            fold_scores(labels_of_test(self.fold_data, place), fitted, self.facts.thresholds)
+            fold_scores(self.facts.kind, self.fold_data.truth(place), fitted, self.facts.thresholds)
             for place, fitted in zip(self.places, found, strict=True)
         ]
         values = {name: [scores[name] for scores in each] for name in each[0]}
@@ -193,13 +186,26 @@ class Summary:
         return LeaderboardRow(
             modality,
             model,
-            model_title(model, self.fold_data.config),
+            self._title(model),
             {name: self._mean(scores, name) for name, scores in values.items()},
             {name: sum(not math.isfinite(value) for value in scores) for name, scores in values.items()},
             self._mean([fitted.seconds for fitted in found]),
             max(fitted.peak_mib for fitted in found),
             dict(settings.most_common()),
+            self._by_class(found),
         )
+
+    def _by_class(self, found: Sequence[FitResult]) -> dict[str, Interval]:
+        """Return the AUROC of each class or label."""
+        if not self.facts.classes:
+            return {}
+        each = [
+            class_aurocs(truth, fitted.predicted)
+            for truth, fitted in zip(map(self.fold_data.truth, self.places), found, strict=True)
+            if not isinstance(truth, FollowUp)
+        ]
+        values = zip(self.facts.classes, zip(*each, strict=True), strict=True)
+        return {name: self._mean(aurocs, self.primary) for name, aurocs in values}
 
     def _difference(self, modality: Modality, model: str) -> Difference:
         task = self._task(modality, model)
@@ -210,11 +216,19 @@ class Summary:
         return Difference(
             modality,
             model,
-            model_title(model, self.fold_data.config),
+            self._title(model),
             self._changes(pairs),
             dict(chosen.most_common()),
             p,
         )
+
+    @property
+    def primary(self) -> str:
+        """Name of the score that decides the order and the verdict."""
+        return self.fold_data.scores.primary
+
+    def _title(self, model: str) -> str:
+        return model_title(model, self.fold_data.config, self.facts.kind)
 
     def _task(self, modality: Modality, model: str) -> Task:
         """Return a task without its fold; `_of` sets the fold of each fit."""
@@ -225,11 +239,12 @@ class Summary:
         return [self.fits[replace(task, place=place)] for place in self.places]
 
     def _best_names(self, like: Task) -> list[str]:
-        names = [name for name in BASELINES if name in self.models]
-        return [
-            best_baseline({name: self.fits[replace(like, place=place, model=name, rewired=False)] for name in names})
+        names = [name for name in self.fold_data.scores.baselines if name in self.models]
+        fits = [
+            {name: self.fits[replace(like, place=place, model=name, rewired=False)] for name in names}
             for place in self.places
         ]
+        return [best_baseline(each, names) for each in fits]
 
     def _best(self, like: Task) -> list[FitResult]:
         """Return the fit of the best baseline in every fold, with the same modality and condition."""
@@ -241,10 +256,11 @@ class Summary:
     def _changes(self, pairs: Iterable[Pair]) -> dict[str, Interval]:
         return differences_of(self.fold_data, self.places, list(pairs), self.facts.confidence)
 
-    def _auroc(self, found: Sequence[FitResult]) -> Interval:
-        each = zip(self.places, found, strict=True)
-        scores = [fold_scores(labels_of_test(self.fold_data, place), one, ())["auroc"] for place, one in each]
-        return self._mean(scores, "auroc")
+    def _primary_of(self, found: Sequence[FitResult]) -> Interval:
+        score, each = self.fold_data.scores.scores[self.primary], zip(self.places, found, strict=True)
+        return self._mean(
+            [score.value(self.fold_data.truth(place), one.predicted) for place, one in each], self.primary
+        )
 
     def _mean(self, values: Sequence[float], metric: str = "") -> Interval:
         return mean_of(self.fold_data, values, self.facts.confidence, metric)
@@ -264,8 +280,9 @@ def setting_text(fitted: FitResult) -> str:
 def treat_all_benefits(
     fold_data: FoldData, places: Sequence[FoldPlace], thresholds: Sequence[float]
 ) -> dict[str, float]:
-    """Return metric -> mean net benefit of treating all patients; empty with several classes."""
-    if fold_data.classes:
+    """Return metric -> mean net benefit of treating all patients; empty unless the outcome is binary."""
+    if fold_data.kind != "binary":
         return {}
-    each = np.array([treat_all(labels_of_test(fold_data, place), np.array(thresholds)) for place in places])
+    truths = [truth for truth in map(fold_data.truth, places) if not isinstance(truth, FollowUp)]
+    each = np.array([treat_all(truth, np.array(thresholds)) for truth in truths])
     return {benefit_name(at): float(value) for at, value in zip(thresholds, each.mean(axis=0), strict=True)}

@@ -7,6 +7,7 @@ import dataclasses
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import VAL
 from cardiograph.registry import BASELINES
+from cardiograph.studies.compare.fitting import Fitted, fit_fold
 from cardiograph.studies.compare.fold_data import FoldData, FoldPlace
 from cardiograph.studies.compare.folds import blank_values, keep_labels
+from cardiograph.studies.compare.kinds import Kind
 from cardiograph.studies.compare.options import DEFAULT, Setting, configured, settings_of
-from cardiograph.studies.controls import RandomEdges
 from cardiograph.studies.shared_cohort import Modality
-from cardiograph.train.data import Dataset, PartScores
-from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
-from cardiograph.train.trial import TrialScores, fit_and_score
+from cardiograph.train.data import Dataset
 
 BYTES_PER_MIB = 1024**2
 LABELS_KEPT, VALUES_BLANKED = "labels", "gone"
@@ -55,10 +54,10 @@ class Task:
     condition: tuple[str, float] = NO_CONDITION
     rewired: bool = False
 
-    def facts(self, *, several: bool = False) -> dict[str, Any]:
+    def facts(self, *, kind: Kind = "binary") -> dict[str, Any]:
         """Return everything that determines the fit apart from data and configuration; see :func:`settings_of`."""
         image = self.modality != "clinical"
-        grid = settings_of(self.model, image=image, tuned=self.tuned, several=several)
+        grid = settings_of(self.model, image=image, tuned=self.tuned, kind=kind)
         return {**dataclasses.asdict(self), "grid": [dict(each) for each in grid], "tuned": len(grid) > 1}
 
 
@@ -67,16 +66,18 @@ class FitResult:
     """Result of a fit.
 
     Args:
-        probabilities: [labelled test records] probability of the outcome, in row order; [records, classes] of several
-            classes.
-        log_loss: Log loss of the labelled validation records, before calibration.
+        probabilities: [labelled test records] probability of the outcome, in row order, by the horizon for the time to an
+            event; [records, classes] of several classes, or [records, labels] of several labels, None where a label is
+            unknown.
+        log_loss: Loss of the labelled validation records, before calibration: the log loss, its mean over several labels,
+            or the negative partial log likelihood for each event.
         setting: Chosen setting; empty for the plain configuration.
         seconds: Duration of fit, calibration and scoring with the chosen setting, in seconds.
         all_seconds: Duration with all settings, in seconds.
         peak_mib: Peak resident memory of the process during that fit, with libraries and cohort, in MiB.
     """
 
-    probabilities: tuple[float | list[float], ...]
+    probabilities: tuple[float | list[float | None], ...]
     log_loss: float
     setting: dict[str, Any]
     seconds: float
@@ -86,12 +87,17 @@ class FitResult:
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", tuple(self.probabilities))
 
+    @property
+    def predicted(self) -> NDArray[np.float64]:
+        """``probabilities`` as an array, NaN where a label is unknown."""
+        return np.array(self.probabilities, np.float64)
+
 
 def make_fit(fold_data: FoldData, task: Task) -> FitResult:
-    """Fit a model in a fold with each of its settings, and keep the one with the lowest validation log loss.
+    """Fit a model in a fold with each of its settings, and keep the one with the lowest validation loss.
 
-    The log loss is that of the softmax before calibration: calibration is fitted on the same records and would favour
-    flexible models. The choice of the setting does not use the test records.
+    The loss is that before calibration: calibration is fitted on the same records and would favour flexible models. The
+    choice of the setting does not use the test records.
 
     Args:
         fold_data: Cohort with its folds.
@@ -99,51 +105,34 @@ def make_fit(fold_data: FoldData, task: Task) -> FitResult:
     """
     dataset = _under_condition(fold_data, task)
     name = fold_data.config.model.name if task.model == DEFAULT else task.model
-    best: tuple[float, Setting, TrialScores, float, float] | None = None
+    best: tuple[Fitted, Setting, float, float] | None = None
     spent = 0.0
-    image, several = dataset.inputs.image is not None, bool(fold_data.classes)
-    for setting in settings_of(task.model, image=image, tuned=task.tuned, several=several):
+    image = dataset.inputs.image is not None
+    for setting in settings_of(task.model, image=image, tuned=task.tuned, kind=fold_data.kind):
         config = _config(fold_data.config, task, setting, image=image)
         _reset_peak_memory()
         start = time.perf_counter()
-        found = fit_and_score(dataset, config, _steps_of(task, config), name=name)
+        found = fit_fold(fold_data, dataset, config, name=name, rewired=task.rewired)
         seconds = time.perf_counter() - start
         spent += seconds
-        loss = log_loss(found.validation, dataset.cohort.labels[dataset.rows(VAL)])
-        if best is None or loss < best[0]:
-            best = (loss, setting, found, seconds, _peak_mib())
+        if best is None or found.loss < best[0].loss:
+            best = (found, setting, seconds, _peak_mib())
     if best is None:
         message = f"{task.model} has no setting"
         raise ValueError(message)
-    loss, setting, found, seconds, peak = best
-    return FitResult(tuple(found.test.probabilities.tolist()), loss, dict(setting), seconds, spent, peak)
+    found, setting, seconds, peak = best
+    known: list[Any] = np.where(np.isnan(found.predicted), None, found.predicted).tolist()  # type: ignore[call-overload]
+    return FitResult(tuple(known), found.loss, dict(setting), seconds, spent, peak)
 
 
-def log_loss(found: PartScores, labels: NDArray[np.int64]) -> float:
-    """Return the mean log loss of the scores before calibration.
-
-    Args:
-        found: Scores of the records.
-        labels: [records] labels from 0.
-    """
-    if found.by_class.shape[1] > 2:
-        logits = np.log(np.clip(found.by_class, 1e-12, 1)) if found.scores is None else found.scores.raw
-        return float((np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels]).mean())
-    if found.scores is None:
-        clipped = np.clip(found.probabilities, 1e-12, 1 - 1e-12)
-        margin = np.log(clipped) - np.log1p(-clipped)
-    else:
-        margin = found.scores.raw
-    return float(np.logaddexp(0, np.where(labels == 1, -margin, margin)).mean())
-
-
-def best_baseline(fitted: dict[str, FitResult]) -> str:
-    """Return the baseline with the lowest validation log loss; the first of equals.
+def best_baseline(fitted: dict[str, FitResult], baselines: Sequence[str] = BASELINES) -> str:
+    """Return the baseline with the lowest validation loss; the first of equals.
 
     Args:
         fitted: Model -> fit in one fold and modality.
+        baselines: Names of the baselines.
     """
-    return min((name for name in BASELINES if name in fitted), key=lambda name: fitted[name].log_loss)
+    return min((name for name in baselines if name in fitted), key=lambda name: fitted[name].log_loss)
 
 
 def _config(config: RunConfig, task: Task, setting: Setting, *, image: bool) -> RunConfig:
@@ -163,13 +152,6 @@ def _under_condition(fold_data: FoldData, task: Task) -> Dataset:
     if kind == VALUES_BLANKED:
         return blank_values(dataset, share, np.random.default_rng([*seed, 11]))
     return dataset
-
-
-def _steps_of(task: Task, config: RunConfig) -> PipelineSteps:
-    if not task.rewired:
-        return DEFAULT_STEPS
-    edges = RandomEdges(np.random.default_rng([config.seed, 7]))
-    return dataclasses.replace(DEFAULT_STEPS, build_graph=edges.link, attach=edges.join, score=edges.score)
 
 
 def _reset_peak_memory() -> None:

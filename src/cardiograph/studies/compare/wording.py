@@ -21,8 +21,8 @@ def judge(change: Interval, edges: Interval) -> GraphAnswer:
     """Return whether the graph helps; it does if both intervals are above 0.
 
     Args:
-        change: AUROC of the default minus that of the best baseline.
-        edges: AUROC of the default minus that of the same model with random edges.
+        change: Primary score of the default minus that of the best baseline.
+        edges: Primary score of the default minus that of the same model with random edges.
     """
     if change.low > 0:
         return "yes" if edges.low > 0 else "not the edges"
@@ -38,12 +38,12 @@ def verdict_of(
         facts: Cohort and settings.
         title: Title of the default model.
         modality: Inputs of the models.
-        change: AUROC of the default minus that of the best baseline.
-        control: AUROC of the default minus that with random edges, and the latter minus that of the best baseline; None
-            for a model without edges.
+        change: Primary score of the default minus that of the best baseline.
+        control: Primary score of the default minus that with random edges, and the latter minus that of the best
+            baseline; None for a model without edges.
     """
     start = f"{READS[modality].capitalize()}: "
-    difference = f"{title} minus the best baseline is {interval_text(change, sign=True)} AUROC"
+    difference = f"{title} minus the best baseline is {interval_text(change, sign=True)} in {facts.scores.called}"
     if facts.default in WITHOUT_GRAPH or control is None:
         sentence = f"{start}the default model has no edges, so there is no graph to judge; {difference}."
         return GraphVerdict(modality, "no graph", sentence, change)
@@ -63,17 +63,37 @@ def verdict_of(
     return GraphVerdict(modality, helps, sentence, change, edges, rewired)
 
 
+def loss_name(facts: CompareFacts) -> str:
+    """Return the name of the validation loss by which settings and the best baseline are chosen."""
+    if facts.kind == "survival":
+        return "partial likelihood"
+    return "mean log loss over the labels" if facts.kind == "multilabel" else "log loss"
+
+
 def compare_notes(facts: CompareFacts, *, had_split: bool) -> tuple[str, ...]:
     """Return notes on the method and its limits."""
     return tuple(_notes(facts, had_split=had_split))
 
 
 def _notes(facts: CompareFacts, *, had_split: bool) -> Iterator[str]:
-    if facts.classes:
+    if facts.kind == "multiclass":
         yield (
             f"The label has {len(facts.classes)} classes. AUROC is the mean over the classes of the AUROC of each against "
             "the rest, and the Brier score is summed over the classes (0 to 2). --positive CLASS,... makes the outcome "
             "binary."
+        )
+    if facts.kind == "multilabel":
+        yield (
+            f"There are {len(facts.classes)} labels, which networks predict with a head for each; other models are fitted "
+            "to each label alone. A score is the mean over the labels, each over the records for which it is known, and "
+            "folds are stratified by the rarest label of a record."
+        )
+    if facts.kind == "survival":
+        yield (
+            f"The outcome is the time to an event. Risks are those of the event by {facts.horizon:g} {facts.unit}, the same "
+            "time in every fold. Harrell's C is the share of comparable pairs in which the record with the earlier event "
+            "has the higher risk; Uno's C weights the pairs before that time against censoring. A record with a competing "
+            "event counts as free of the event ever after."
         )
     if facts.own_split:
         yield (
@@ -94,8 +114,8 @@ def _notes(facts: CompareFacts, *, had_split: bool) -> Iterator[str]:
     if facts.tuned:
         yield (
             "The default has the settings of the configuration. The other models choose their settings, and "
-            "the best baseline is chosen, inside each fold by the log loss of its validation records. No choice uses "
-            "test records."
+            f"the best baseline is chosen, inside each fold by the {loss_name(facts)} of its validation records. No choice "
+            "uses test records."
         )
     else:
         yield "No settings were chosen (--no-tuning): all models have those of the configuration."

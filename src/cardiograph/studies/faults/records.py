@@ -56,10 +56,8 @@ def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = No
             encoder = choose_encoder(page_index.of(rows), context)
             image = np.zeros((len(cohort), len(encoder.probe)), np.float32)
             image[~page_index.paged] = np.nan
-            fingerprint = encoder.facts.fingerprint
-            image[readable] = embed_pages(
-                page_index.of(np.flatnonzero(readable)), encoder.engine, fingerprint, context
-            ).values
+            pages, facts = page_index.of(np.flatnonzero(readable)), encoder.facts
+            image[readable] = embed_pages(pages, encoder.engine, facts.fingerprint, context, reads=facts.reads).values
         if context.config.balance.mode != "augment":
             inputs = training_inputs(cohort, split, clinical, context.config, image=image)
             return Dataset(cohort, page_index, split, inputs, encoder)
