@@ -33,24 +33,42 @@ TEMPLATES = {
 }
 
 MESSAGES = (
-    "artifacts/maps.py", "config_outcome.py", "containers/survival.py", "ecg/digitize/*.py", "ecg/measure/*.py",
+    "artifacts/maps.py", "containers/survival.py", "ecg/digitize/*.py", "ecg/measure/*.py",
     "ecg/pages.py", "ecg/pdf_pages.py", "ecg/read_any.py", "ecg/readers/*.py", "evaluate/verdict.py",
     "explain/explanation.py", "explain/lead_map.py", "features/scaler.py", "imaging/ecg_check.py", "imaging/grid.py",
     "imaging/prepare.py", "imaging/quality.py", "imaging/reading.py", "inference/answers.py", "inference/labels.py",
-    "inference/own_records.py", "inference/predictor.py", "inference/queries.py", "inference/survival.py",
-    "service/api/health.py", "service/api/model.py", "service/api/predictions.py", "service/api/problems.py",
+    "inference/own_records.py", "inference/queries.py", "inference/survival.py",
+    "service/api/health.py", "service/api/predictions.py", "service/api/problems.py",
     "service/security/access.py", "service/security/csrf.py", "service/security/limits.py",
     "service/security/uploads.py", "service/state.py", "service/worker_pool.py", "uncertainty/uncertainty.py",
     "wording.py",
 )  # fmt: skip
 """Modules of which every sentence may appear on a page."""
 
+NOT_ON_PAGES = {"ecg/readers/codes.py"}
+"""Modules among them that describe codes for the docs."""
+
+FUNCTIONS = {"train/fit.py": "_provenance_sentence"}
+"""Module -> its only function whose sentences may appear on a page."""
+
+COMMON_NAMES = (
+    "heart failure", "death", "all-cause death", "cardiovascular death", "sudden cardiac death", "pump failure death",
+    "heart failure hospitalisation", "atrial fibrillation", "myocardial infarction", "reduced ejection fraction",
+    "sex", "female", "male", "height", "weight", "body mass index", "diastolic blood pressure", "heart rate",
+    "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "yes", "no", "months",
+    "days", "weeks",
+)  # fmt: skip
+"""Names that cohorts often give to outcomes, variables and their values."""
+
 INTERNAL = {"ValueError", "TypeError", "KeyError", "RunError", "WeightsError", "ConfigError", "AssertionError"}
 """Errors whose messages never appear on a page."""
 
 _WORDS = re.compile(r"[A-Za-z]{2,}")
-_SOURCE = re.compile(r"\(\d{4}\)")
-"""Year of a publication."""
+_NOT_SHOWN = re.compile(r"\(\d{4}\)|^\{run\}|=\d|=\"|\?class=|^The audit ")
+"""Years of publications, errors of runs, keys and headers, and what the report alone says."""
+
+_COMMAND = re.compile(r"`|--|\boption\b")
+"""Parts of a text for people who type commands; the page leaves such texts out, see ``plain_words.remedy_of``."""
 
 
 def extracted() -> Catalog:
@@ -83,8 +101,15 @@ def _of_other_packages() -> Iterator[tuple[str, str]]:
     for pattern in MESSAGES:
         for file in sorted(PACKAGE.glob(pattern)):
             name = file.relative_to(PACKAGE).with_suffix("").as_posix()
+            if f"{name}.py" in NOT_ON_PAGES:
+                continue
             for text in sentences(file.read_text(encoding="utf-8"), f"cardiograph.{name.replace('/', '.')}"):
                 yield f"{name}.py", text
+    for name, function in FUNCTIONS.items():
+        tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
+        body = next(each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == function)
+        module = f"cardiograph.{name.removesuffix('.py').replace('/', '.')}"
+        yield from ((name, text) for text in sentences(ast.unparse(body), module))
     for place, names in _registries():
         for text in names:
             if _WORDS.search(text):
@@ -102,7 +127,8 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     from cardiograph.service.state import NOTICE
 
     variables = [known.variable for known in KNOWN]
-    yield "schema.py", [text for each in variables for text in (each.title, each.unit, *each.words)]
+    yield "schema.py", [text for each in variables for text in (each.name, each.title, each.unit, *each.words)]
+    yield "common names of outcomes and values", COMMON_NAMES
     yield "ecg/measure/reference.py", [each.title for each in MEASUREMENTS.values() if not each.per_lead]
     yield "ecg/measure/reference.py", MEASUREMENT_GROUPS
     yield "encoders/readings.py", [*(name for names in GROUPS.values() for name in names), *VALUES]
@@ -135,7 +161,8 @@ def sentences(source: str, module: str) -> list[str]:
 
 
 def _not_shown(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield docstrings, and messages of internal errors, that are below a node."""
+    """Yield docstrings, decorators, and messages of internal errors, that are below a node."""
+    yield from getattr(node, "decorator_list", [])
     body = getattr(node, "body", None)
     for block in (body, getattr(node, "orelse", None)):
         if not isinstance(block, list):
@@ -151,26 +178,24 @@ def _not_shown(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _text(node: ast.JoinedStr | ast.Constant, module: str) -> str:
-    """Return the text of a literal, or an empty string if it is no text for people."""
-    if isinstance(node, ast.Constant):
-        text = node.value if isinstance(node.value, str) else ""
-        several = len(_WORDS.findall(text)) > 1 and " " in text.strip()
-        return text if several and not _SOURCE.search(text) and not re.search(r"[{}<>\\_]", text) else ""
+    """Return the text of a literal, or an empty string if no page shows it: an identifier, a piece, or a command."""
+    values = node.values if isinstance(node, ast.JoinedStr) else [node]
     pieces: list[str] = []
-    for value in node.values:
+    for value in values:
         if isinstance(value, ast.Constant):
-            if re.search(r"[{}\\]", str(value.value)):
+            if not isinstance(value.value, str) or re.search(r"[{}<>\\]", value.value):
                 return ""
-            pieces.append(str(value.value))
+            pieces.append(value.value)
         elif (constant := _constant(value, module)) is not None:
             pieces.append(constant)
         elif not pieces or not pieces[-1].startswith("{"):  # values side by side are one
             pieces.append(_place(value, pieces))
-    text = "".join(pieces)
+    text = "".join(pieces).removeprefix("; ")
     words = _WORDS.findall(re.sub(r"\{\w+\}", "", text))
-    if _SOURCE.search(text):
-        return ""
-    return text if words and sum(map(len, words)) >= 6 and " " in text.strip() else ""
+    several = len(words) > 1 or (len(pieces) > 1 and sum(map(len, words)) >= 6)
+    piece = text != text.strip() or " " not in text
+    command = _COMMAND.search(text) and not module.startswith("cardiograph.service")
+    return "" if piece or command or not several or _NOT_SHOWN.search(text) else text
 
 
 def _constant(value: ast.expr, module: str) -> str | None:

@@ -47,8 +47,8 @@ def distance(value: float) -> str:
 def day(moment: str | datetime) -> str:
     """Format a date and time, in UTC."""
     moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    date = format_date(moment, "d MMMM y", current().locale)
-    return gettext("%(date)s, %(time)s UTC", date=date, time=f"{moment:%H:%M}")
+    date, time = format_date(moment, "d MMMM y", current().locale), moment.strftime("%H:%M")
+    return gettext("%(date)s, %(time)s UTC", date=date, time=time)
 
 
 def listed(texts: Sequence[str]) -> str:

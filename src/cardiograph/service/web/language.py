@@ -138,7 +138,7 @@ def speaking(language: Language) -> Iterator[None]:
         _CURRENT.reset(token)
 
 
-def gettext(message: str, **values: object) -> str:
+def gettext(message: str, /, **values: object) -> str:
     """Translate a text and fill it in.
 
     Args:
@@ -148,7 +148,7 @@ def gettext(message: str, **values: object) -> str:
     return current().translations.gettext(message) % values
 
 
-def ngettext(singular: str, plural: str, number: int, **values: object) -> str:
+def ngettext(singular: str, plural: str, number: int, /, **values: object) -> str:
     """Translate a text whose form depends on a number, and fill it in, as :func:`gettext`."""
     return current().translations.ngettext(singular, plural, number) % values
 

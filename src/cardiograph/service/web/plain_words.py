@@ -49,6 +49,8 @@ def remedy_of(issue: Issue) -> str:
     """Return what a person at the page can do about an issue; parts of its remedy that name an option are left out."""
     if issue.code in _REMEDIES:
         return gettext(_REMEDIES[issue.code])
+    if "`" not in issue.remedy:
+        return translated(issue.remedy)
     parts = [translated(part) for part in issue.remedy.split("; ") if "`" not in part]
     if is_refusal(issue):
         parts.append(gettext("to use it all the same, tick “%(label)s”", label=gettext(ANY_PAGE)))

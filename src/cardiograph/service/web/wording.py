@@ -134,7 +134,7 @@ def _decision_of_classes(answer: Mapping[str, Any], confidence: float | None) ->
     if confidence is not None:
         errs = " " + gettext(
             "In about %(count)s of 100 patients the true class is not in this set.",
-            count=f"{100 * (1 - confidence):.0f}",
+            count=round(100 * (1 - confidence)),
         )
     decisions = {
         "one class": Decision(
@@ -166,7 +166,7 @@ def _wrongly(name: str, confidence: float | None) -> str:
         "Of patients who truly are “%(name)s”, about %(count)s in 100 wrongly get this answer or “unlike both”. How often "
         "this answer is wrong depends on how common the outcome is.",
         name=name,
-        count=f"{100 * (1 - confidence):.0f}",
+        count=round(100 * (1 - confidence)),
     )
 
 
