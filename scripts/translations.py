@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
@@ -21,6 +21,11 @@ from babel.messages.pofile import read_po, write_po
 
 PACKAGE = Path(__file__).parents[1] / "src" / "cardiograph"
 LOCALE = PACKAGE / "service" / "web" / "locale"
+
+HEADER = (
+    'msgid ""\nmsgstr ""\n"Language: {code}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n"Plural-Forms: {plurals}\\n"\n\n'
+)
+"""Header of a catalogue, without dates, which would differ after each update."""
 
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "deferred": None}
 """Functions whose argument is translated."""
@@ -123,11 +128,12 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     from cardiograph.explain.lead_map import WAVES
     from cardiograph.imaging.reading import FORMAT_TITLES
     from cardiograph.ecg.pages import SIGNAL_TITLES
-    from cardiograph.schema import KNOWN
+    from cardiograph.schema import KNOWN, Provenance
     from cardiograph.service.state import NOTICE
 
     variables = [known.variable for known in KNOWN]
     yield "schema.py", [text for each in variables for text in (each.name, each.title, each.unit, *each.words)]
+    yield "schema.py", get_args(Provenance)
     yield "common names of outcomes and values", COMMON_NAMES
     yield "ecg/measure/reference.py", [each.title for each in MEASUREMENTS.values() if not each.per_lead]
     yield "ecg/measure/reference.py", MEASUREMENT_GROUPS
@@ -230,11 +236,11 @@ def update(code: str, file: Path) -> Catalog:
     """Bring a catalogue to the texts of the sources; texts that no longer exist are removed."""
     catalog = read_po(io.BytesIO(file.read_bytes()), locale=code) if file.is_file() else Catalog(locale=code)
     catalog.update(extracted(), no_fuzzy_matching=True)
-    catalog.obsolete.clear()
     content = io.BytesIO()
-    write_po(content, catalog, width=120, include_lineno=False, sort_by_file=True, ignore_obsolete=True)
+    header = HEADER.format(code=code, plurals=catalog.plural_forms)
+    write_po(content, catalog, width=120, include_lineno=False, sort_by_file=True, ignore_obsolete=True, omit_header=True)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content.getvalue())
+    file.write_bytes(header.encode() + content.getvalue())
     return catalog
 
 
@@ -246,7 +252,7 @@ def main(arguments: list[str]) -> None:
         chosen = dict(catalogues())
     for code, file in chosen.items():
         catalog = update(code, file)
-        missing = sum(not (any(each.string) if isinstance(each.string, tuple) else each.string) for each in catalog if each.id)
+        missing = sum(not each.string or not all(each.string) for each in catalog if each.id)
         sys.stdout.write(f"{code}: {len(catalog)} texts, {missing} without translation\n")
 
 
