@@ -53,14 +53,14 @@ MESSAGES = (
 NOT_ON_PAGES = {"ecg/readers/codes.py"}
 """Modules among them that describe codes for the docs."""
 
-FUNCTIONS = {"train/fit.py": "_provenance_sentence"}
+FUNCTIONS = {"train/fit.py": "_provenance_sentence", "survival/evaluation.py": "judge"}
 """Module -> its only function whose sentences may appear on a page."""
 
 COMMON_NAMES = (
     "heart failure", "death", "all-cause death", "cardiovascular death", "sudden cardiac death", "pump failure death",
     "heart failure hospitalisation", "atrial fibrillation", "myocardial infarction", "reduced ejection fraction",
     "sex", "female", "male", "height", "weight", "body mass index", "diastolic blood pressure", "heart rate",
-    "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "yes", "no", "months",
+    "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "normal", "abnormal", "yes", "no", "months",
     "days", "weeks",
 )  # fmt: skip
 """Names that cohorts often give to outcomes, variables and their values."""
@@ -128,11 +128,15 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     from cardiograph.explain.lead_map import WAVES
     from cardiograph.imaging.reading import FORMAT_TITLES
     from cardiograph.ecg.pages import SIGNAL_TITLES
+    from cardiograph.registry import MODELS
     from cardiograph.schema import KNOWN, Provenance
     from cardiograph.service.state import NOTICE
+    from cardiograph.survival.evaluation import TITLES
 
     variables = [known.variable for known in KNOWN]
     yield "schema.py", [text for each in variables for text in (each.name, each.title, each.unit, *each.words)]
+    yield "registry.py", [title for each in MODELS.values() for title in (each.title, each.title.split(" (")[0])]
+    yield "survival/evaluation.py", TITLES.values()
     yield "schema.py", get_args(Provenance)
     yield "common names of outcomes and values", COMMON_NAMES
     yield "ecg/measure/reference.py", [each.title for each in MEASUREMENTS.values() if not each.per_lead]
@@ -196,7 +200,7 @@ def _text(node: ast.JoinedStr | ast.Constant, module: str) -> str:
             pieces.append(constant)
         elif not pieces or not pieces[-1].startswith("{"):  # values side by side are one
             pieces.append(_place(value, pieces))
-    text = "".join(pieces).removeprefix("; ")
+    text = "".join(pieces).removeprefix("; ").removeprefix(", ")
     words = _WORDS.findall(re.sub(r"\{\w+\}", "", text))
     several = len(words) > 1 or (len(pieces) > 1 and sum(map(len, words)) >= 6)
     piece = text != text.strip() or " " not in text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from cardiograph.service.web.formats import listed, numerals
-from cardiograph.service.web.language import SOURCE, Language, current
+from cardiograph.service.web.language import SOURCE, Language, current, gettext
 
 _NUMBER = re.compile(r"([-+−]?\d[\d,]*(?:\.\d+)?)(?:(\s?)(\D.*))?", re.DOTALL)
 
@@ -25,23 +25,36 @@ def translated(text: str) -> str:
 
 
 def _in(text: str, language: Language) -> str:
+    found = _of_catalogue(text, language)
+    if found is not None:
+        return found
+    if number := _NUMBER.fullmatch(text):
+        value, space, unit = number.groups()
+        return numerals(value) + (f"{space}{_in(unit, language)}" if unit else "")
+    return _parts(text, language)
+
+
+def _of_catalogue(text: str, language: Language) -> str | None:
+    """Translate a text of the catalogue, or two of them with a colon between; None if it is neither."""
     if text in language.texts:
         return language.texts[text]
+    head, colon, tail = text.partition(": ")
+    if colon and (first := _of_catalogue(head, language)) and (rest := _of_catalogue(tail.rstrip("."), language)):
+        return gettext("%(first)s: %(rest)s", first=first, rest=rest) + "." * tail.endswith(".")
     for pattern in language.patterns:
         if pattern.words in text and (found := pattern.expression.fullmatch(text)):
             values = {name: _in(value, language) for name, value in found.groupdict().items()}
             return pattern.translation.format(**values)
-    if number := _NUMBER.fullmatch(text):
-        value, space, unit = number.groups()
-        return numerals(value) + (f"{space}{term(unit)}" if unit else "")
-    return _parts(text, language)
+    return None
 
 
 def _parts(text: str, language: Language) -> str:
     """Translate the parts of an enumeration."""
-    for separator in ("; ", ", "):
-        if separator in text:
-            return separator.join(_in(each, language) for each in text.split(separator))
+    if "; " in text:
+        first, _, rest = text.partition("; ")
+        return gettext("%(first)s; %(rest)s", first=_in(first, language), rest=_in(rest, language))
+    if ", " in text:
+        return ", ".join(_in(each, language) for each in text.split(", "))
     if " and " in text:
         return listed([_in(each, language) for each in text.split(" and ")])
     return text
