@@ -53,8 +53,10 @@ MESSAGES = (
 NOT_ON_PAGES = {"ecg/readers/codes.py"}
 """Modules among them that describe codes for the docs."""
 
-FUNCTIONS = {"train/fit.py": "_provenance_sentence", "survival/evaluation.py": "judge"}
-"""Module -> its only function whose sentences may appear on a page."""
+FUNCTIONS = (
+    ("train/fit.py", "_provenance_sentence"), ("survival/evaluation.py", "judge"), ("encoders/weights.py", "_random"),
+)  # fmt: skip
+"""Functions whose sentences may appear on a page, of modules that are otherwise not shown."""
 
 COMMON_NAMES = (
     "heart failure", "death", "all-cause death", "cardiovascular death", "sudden cardiac death", "pump failure death",
@@ -110,7 +112,7 @@ def _of_other_packages() -> Iterator[tuple[str, str]]:
                 continue
             for text in sentences(file.read_text(encoding="utf-8"), f"cardiograph.{name.replace('/', '.')}"):
                 yield f"{name}.py", text
-    for name, function in FUNCTIONS.items():
+    for name, function in FUNCTIONS:
         tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
         body = next(each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == function)
         module = f"cardiograph.{name.removesuffix('.py').replace('/', '.')}"
@@ -123,6 +125,7 @@ def _of_other_packages() -> Iterator[tuple[str, str]]:
 
 def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the names of values that the page shows, from where they are defined."""
+    from cardiograph.config_outcome import UNNAMED_OUTCOME
     from cardiograph.ecg.measure.reference import MEASUREMENT_GROUPS, MEASUREMENTS
     from cardiograph.encoders.readings import GROUPS, VALUES
     from cardiograph.explain.lead_map import WAVES
@@ -137,6 +140,7 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     yield "schema.py", [text for each in variables for text in (each.name, each.title, each.unit, *each.words)]
     yield "registry.py", [title for each in MODELS.values() for title in (each.title, each.title.split(" (")[0])]
     yield "survival/evaluation.py", TITLES.values()
+    yield "config_outcome.py", [UNNAMED_OUTCOME]
     yield "schema.py", get_args(Provenance)
     yield "common names of outcomes and values", COMMON_NAMES
     yield "ecg/measure/reference.py", [each.title for each in MEASUREMENTS.values() if not each.per_lead]

@@ -306,7 +306,7 @@
     }
 
     columns.forEach((each, place) => part("colour").append(element("option", translated(each.title), { value: place })));
-    const note = [_("{count} records. A link joins a record to one of its {k} nearest reference records ({metric} distance of the fused features). The map keeps similar records close together; larger distances have no meaning.", { count, k: map.k, metric: map.metric })];
+    const note = [_("{count} records. A link joins a record to one of its {k} nearest reference records ({metric} distance of the fused features). The map keeps similar records close together; larger distances have no meaning.", { count, k: map.k, metric: translated(map.metric) })];
     if (count < map.of) note.push(_("A random sample of {count} of {all} records is shown; neighbours outside it are left out.", { count, all: map.of }));
     part("note").textContent = note.join(" ");
 

@@ -47,6 +47,10 @@ _HASH_DIGITS = 12
 """Hexadecimal digits of the content's SHA-256 in a file name."""
 
 
+MAP_NAMES = (deferred("Class"), deferred("Site"), deferred("this patient"), deferred("euclidean"), deferred("cosine"))
+"""Names in the content of the map."""
+
+
 class StaticFiles:
     """Static files of the web UI and of the map, read once; a request never reaches the file system."""
 
@@ -146,9 +150,9 @@ class Site:
         if current().code == SOURCE:
             return {}
         names = shown_names(self._bundle.served.outcome, self._bundle.served.classes)
-        found = {text: term(text) for text in texts_of_script()}
-        found |= {name: term(name) for each in self.variables for name in (each.title, each.unit, *each.words)}
-        found |= names
+        known = [*texts_of_script(), *MAP_NAMES]
+        known += [name for each in self.variables for name in (each.title, each.unit, *each.words)]
+        found = {text: term(text) for text in known} | names
         return found | {f"Probability of {name}": gettext("Probability of %(name)s", name=names[name]) for name in names}
 
     @cached_property
