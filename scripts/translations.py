@@ -19,6 +19,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from cardiograph.service.web.language import LETTERS
+
 PACKAGE = Path(__file__).parents[1] / "src" / "cardiograph"
 LOCALE = PACKAGE / "service" / "web" / "locale"
 
@@ -41,7 +43,7 @@ MESSAGES = (
     "artifacts/maps.py", "containers/survival.py", "ecg/digitize/*.py", "ecg/measure/*.py",
     "ecg/pages.py", "ecg/pdf_pages.py", "ecg/read_any.py", "ecg/readers/*.py", "evaluate/verdict.py",
     "explain/explanation.py", "explain/lead_map.py", "features/scaler.py", "imaging/ecg_check.py", "imaging/grid.py",
-    "imaging/prepare.py", "imaging/quality.py", "imaging/reading.py", "inference/answers.py", "inference/labels.py",
+    "imaging/prepare.py", "imaging/quality.py", "imaging/reading.py", "schema.py", "inference/answers.py", "inference/labels.py",
     "inference/own_records.py", "inference/queries.py", "inference/survival.py",
     "service/api/health.py", "service/api/predictions.py", "service/api/problems.py",
     "service/security/access.py", "service/security/csrf.py", "service/security/limits.py",
@@ -71,8 +73,9 @@ INTERNAL = {"ValueError", "TypeError", "KeyError", "RunError", "WeightsError", "
 """Errors whose messages never appear on a page."""
 
 _WORDS = re.compile(r"[A-Za-z]{2,}")
-_NOT_SHOWN = re.compile(r"\(\d{4}\)|^\{run\}|=\d|=\"|\?class=|^The audit ")
-"""Years of publications, errors of runs, keys and headers, and what the report alone says."""
+_PLACE = re.compile(r"\{\w+\}")
+_NOT_SHOWN = re.compile(r"\(\d{4}\)|^\{run\}|=\d|=\"|\?class=|^The audit | \?")
+"""Years of publications, errors of runs, keys, headers and patterns, and what the report alone says."""
 
 _COMMAND = re.compile(r"`|--|\boption\b")
 """Parts of a text for people who type commands; the page leaves such texts out, see ``plain_words.remedy_of``."""
@@ -143,7 +146,9 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     yield "config_outcome.py", [UNNAMED_OUTCOME]
     yield "schema.py", get_args(Provenance)
     yield "common names of outcomes and values", COMMON_NAMES
-    yield "ecg/measure/reference.py", [each.title for each in MEASUREMENTS.values() if not each.per_lead]
+    yield "ecg/measure/reference.py", [
+        text for each in MEASUREMENTS.values() if not each.per_lead for text in (each.title, each.unit)
+    ]
     yield "ecg/measure/reference.py", MEASUREMENT_GROUPS
     yield "encoders/readings.py", [*(name for names in GROUPS.values() for name in names), *VALUES]
     yield "explain/lead_map.py", WAVES
@@ -205,8 +210,8 @@ def _text(node: ast.JoinedStr | ast.Constant, module: str) -> str:
         elif not pieces or not pieces[-1].startswith("{"):  # values side by side are one
             pieces.append(_place(value, pieces))
     text = "".join(pieces).removeprefix("; ").removeprefix(", ")
-    words = _WORDS.findall(re.sub(r"\{\w+\}", "", text))
-    several = len(words) > 1 or (len(pieces) > 1 and sum(map(len, words)) >= 6)
+    words = _WORDS.findall(_PLACE.sub("", text))
+    several = len(words) > 1 or (words and len(pieces) > 1 and sum(map(str.isalpha, _PLACE.sub("", text))) >= LETTERS)
     piece = text != text.strip() or " " not in text
     command = _COMMAND.search(text) and not module.startswith("cardiograph.service")
     return "" if piece or command or not several or _NOT_SHOWN.search(text) else text

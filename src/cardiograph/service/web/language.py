@@ -28,7 +28,7 @@ FOLDER = resources.files("cardiograph.service.web") / "locale"
 _PLACE = re.compile(r"\{(\w+)\}")
 """A value in a text that another package writes."""
 
-_LETTERS = 6
+LETTERS = 5
 """Fewest letters around the values by which such a text is recognised."""
 
 
@@ -72,7 +72,7 @@ class Language:
         for text, translation in self.texts.items():
             pieces = _PLACE.split(text)
             letters = sum(map(str.isalpha, "".join(pieces[::2])))
-            if len(pieces) > 1 and letters >= _LETTERS:
+            if len(pieces) > 1 and letters >= LETTERS:
                 source = "".join(f"(?P<{each}>.*?)" if n % 2 else re.escape(each) for n, each in enumerate(pieces))
                 pattern = Pattern(max(pieces[::2], key=len), re.compile(source, re.DOTALL), translation)
                 found.append((letters, pattern))
