@@ -12,18 +12,17 @@ from starlette.requests import HTTPConnection
 
 from cardiograph.errors import InputError
 from cardiograph.inference.labels import load_any
-from cardiograph.service.web import language
 from cardiograph.service.web.cautions import cautions
 from cardiograph.service.web.form import parse_form
 from cardiograph.service.web.formats import day, distance, percent
-from cardiograph.service.web.language import current, languages, load_languages, speaking
+from cardiograph.service.web.language import current, languages, speaking
 from cardiograph.service.web.language_choice import COOKIE, chosen_code
 from cardiograph.service.web.other_texts import translated
 from cardiograph.service.web.plain_words import sentence
 from cardiograph.service.web.risk_words import amount, duration, probability_sentence
 from tests.service.conftest import RunningService
+from tests.service.web.conftest import PLACES
 
-PLACES = re.compile(r"%\(\w+\)s|\{\w+\}")
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 ARABIC = {"accept-language": "ar", "accept": "text/html"}
 
@@ -177,40 +176,6 @@ def test_each_thread_speaks_its_own_language():
         each.join()
     assert heard["fr"] == f"50,0{NARROW}%" and heard["en"] == "50.0\N{NO-BREAK SPACE}%"
     assert heard["after fr"] == heard["after en"] == "en"
-
-
-def bracketed(text):
-    """The text in brackets that stay outside of its places, so that a value in a place has to be translated itself."""
-    return "".join(each if PLACES.fullmatch(each) else f"⟦{each}⟧" for each in re.split(f"({PLACES.pattern})", text) if each)
-
-
-@pytest.fixture(scope="session")
-def pseudo_languages(tmp_path_factory):
-    """English, and a language that is written from right to left and has brackets around each translated text."""
-    from babel.messages.catalog import Catalog
-    from babel.messages.pofile import write_po
-
-    catalogue = Catalog(locale="ar")
-    for each in read_po(catalogues()["fr"].open("rb")):
-        if each.id:
-            many = isinstance(each.id, tuple)
-            forms = tuple(bracketed(each.id[1]) for _ in range(catalogue.num_plurals)) if many else bracketed(each.id)
-            catalogue.add(each.id, forms)
-    file = tmp_path_factory.mktemp("locale") / "ar" / "LC_MESSAGES" / "messages.po"
-    file.parent.mkdir(parents=True)
-    with file.open("wb") as opened:
-        write_po(opened, catalogue)
-    return load_languages(file.parents[2])
-
-
-@pytest.fixture
-def pseudo(pseudo_languages, monkeypatch):
-    """Applications that are made now speak the pseudo-language."""
-    from cardiograph.service import app
-    from cardiograph.service.web import site
-
-    for module in (app, site, language):
-        monkeypatch.setattr(module, "languages", lambda: pseudo_languages)
 
 
 class Shown(HTMLParser):

@@ -19,7 +19,7 @@ from cardiograph.imaging.reading import DecodedPage
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.web.images import data_url
 from cardiograph.service.web.language import gettext, numerals
-from cardiograph.service.web.other_texts import term, translated
+from cardiograph.service.web.other_texts import term, translated, with_unit
 from cardiograph.service.web.plain_words import remedy_of
 
 MAX_POINTS = 600
@@ -130,7 +130,7 @@ def _row(each: Measurement) -> MeasurementRow:
         value = gettext("not measured: %(reason)s", reason=translated(each.reason))
         return MeasurementRow(term(each.title), value, _range(each), outside=False)
     digits = f"{each.value:.0f}" if abs(each.value) >= 20 else f"{each.value:.2f}".rstrip("0").rstrip(".")
-    value = f"{numerals(digits)} {term(each.unit)}".strip()
+    value = with_unit(digits, each.unit)
     return MeasurementRow(term(each.title), value, _range(each), each.in_range is False)
 
 

@@ -10,10 +10,9 @@ from cardiograph.inference import Query
 from cardiograph.service.state import Serving, explained
 from cardiograph.service.web.drawings import Bar, NeighbourPlot, bars, mark_of, neighbour_plot
 from cardiograph.service.web.ecg_view import EcgView, view_ecg
-from cardiograph.service.web.formats import number
 from cardiograph.service.web.images import heat, lead_map
 from cardiograph.service.web.language import gettext
-from cardiograph.service.web.other_texts import term, translated
+from cardiograph.service.web.other_texts import term, translated, with_unit
 from cardiograph.service.web.risk_words import amount
 from cardiograph.service.web.wording import BLOCKS
 
@@ -98,7 +97,7 @@ def why(serving: Serving, query: Query, titles: dict[str, str], part: str | None
             drawn = {"coloured": lead_map(ecg.leads, attention["leads"]["values"])}
     effects = sorted(content["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
     values = [
-        (titles[each["name"]], f"{number(each['value'])} {term(each['unit'])}".strip(), each["effect"]) for each in effects
+        (titles[each["name"]], with_unit(f"{each['value']:.12g}", each["unit"]), each["effect"]) for each in effects
     ]
     shares = [(gettext(BLOCKS[block]), "", effect) for block, effect in content["blocks"].items()]
     groups = [(term(each["name"]), "", each["effect"]) for each in content["measurements"]]

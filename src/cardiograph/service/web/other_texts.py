@@ -7,8 +7,8 @@ the values filled in, some of them from stored predictions, so its source is fou
 from __future__ import annotations
 
 import re
-from cardiograph.service.web.formats import listed, numerals
-from cardiograph.service.web.language import SOURCE, Language, current, gettext
+from cardiograph.service.web.formats import listed, with_percent_sign
+from cardiograph.service.web.language import SOURCE, Language, current, gettext, numerals
 
 _NUMBER = re.compile(r"([-+−]?\d[\d,]*(?:\.\d+)?)(?:(\s?)(\D.*))?", re.DOTALL)
 
@@ -16,6 +16,11 @@ _NUMBER = re.compile(r"([-+−]?\d[\d,]*(?:\.\d+)?)(?:(\s?)(\D.*))?", re.DOTALL)
 def term(name: str) -> str:
     """Translate a name, such as that of a measurement or of a unit; unknown names, such as those of a user, stay."""
     return current().texts.get(name, name)
+
+
+def with_unit(number: str, unit: str) -> str:
+    """Write a number, which is English text, with its unit, which may be empty."""
+    return with_percent_sign(number) if unit == "%" else f"{numerals(number)} {term(unit)}".strip()
 
 
 def translated(text: str) -> str:
