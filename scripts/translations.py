@@ -1,8 +1,4 @@
-"""Collects the texts of the web UI and keeps its catalogues complete.
-
-    python scripts/translations.py            # adds new texts to each catalogue, without translations
-    python scripts/translations.py --new ar   # starts the catalogue of another language
-"""
+"""Collects the texts of the web UI and adds new ones to its catalogues; ``--new CODE`` starts another catalogue."""
 
 from __future__ import annotations
 
@@ -24,9 +20,13 @@ from cardiograph.service.web.language import LETTERS
 PACKAGE = Path(__file__).parents[1] / "src" / "cardiograph"
 LOCALE = PACKAGE / "service" / "web" / "locale"
 
-HEADER = (
-    'msgid ""\nmsgstr ""\n"Language: {code}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n"Plural-Forms: {plurals}\\n"\n\n'
-)
+HEADER = r"""msgid ""
+msgstr ""
+"Language: {code}\n"
+"Content-Type: text/plain; charset=utf-8\n"
+"Plural-Forms: {plurals}\n"
+
+"""
 """Header of a catalogue, without dates, which would differ after each update."""
 
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "deferred": None}
@@ -43,11 +43,11 @@ MESSAGES = (
     "artifacts/maps.py", "containers/survival.py", "ecg/digitize/*.py", "ecg/measure/*.py",
     "ecg/pages.py", "ecg/pdf_pages.py", "ecg/read_any.py", "ecg/readers/*.py", "evaluate/verdict.py",
     "explain/explanation.py", "explain/lead_map.py", "features/scaler.py", "imaging/ecg_check.py", "imaging/grid.py",
-    "imaging/prepare.py", "imaging/quality.py", "imaging/reading.py", "schema.py", "inference/answers.py", "inference/labels.py",
-    "inference/own_records.py", "inference/queries.py", "inference/survival.py",
+    "imaging/prepare.py", "imaging/quality.py", "imaging/reading.py", "inference/answers.py",
+    "inference/labels.py", "inference/own_records.py", "inference/queries.py", "inference/survival.py",
     "service/api/health.py", "service/api/predictions.py", "service/api/problems.py",
     "service/security/access.py", "service/security/csrf.py", "service/security/limits.py",
-    "service/security/uploads.py", "service/state.py", "service/worker_pool.py", "uncertainty/uncertainty.py",
+    "service/security/uploads.py", "service/state.py", "service/worker_pool.py", "schema.py", "uncertainty/uncertainty.py",
     "wording.py",
 )  # fmt: skip
 """Modules of which every sentence may appear on a page."""
@@ -64,8 +64,8 @@ COMMON_NAMES = (
     "heart failure", "death", "all-cause death", "cardiovascular death", "sudden cardiac death", "pump failure death",
     "heart failure hospitalisation", "atrial fibrillation", "myocardial infarction", "reduced ejection fraction",
     "sex", "female", "male", "height", "weight", "body mass index", "diastolic blood pressure", "heart rate",
-    "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "normal", "abnormal", "yes", "no", "months",
-    "days", "weeks",
+    "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "normal", "abnormal", "yes", "no",
+    "months", "days", "weeks",
 )  # fmt: skip
 """Names that cohorts often give to outcomes, variables and their values."""
 
@@ -130,10 +130,10 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the names of values that the page shows, from where they are defined."""
     from cardiograph.config_outcome import UNNAMED_OUTCOME
     from cardiograph.ecg.measure.reference import MEASUREMENT_GROUPS, MEASUREMENTS
+    from cardiograph.ecg.pages import SIGNAL_TITLES
     from cardiograph.encoders.readings import GROUPS, VALUES
     from cardiograph.explain.lead_map import WAVES
     from cardiograph.imaging.reading import FORMAT_TITLES
-    from cardiograph.ecg.pages import SIGNAL_TITLES
     from cardiograph.registry import MODELS
     from cardiograph.schema import KNOWN, Provenance
     from cardiograph.service.state import NOTICE
@@ -146,9 +146,10 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     yield "config_outcome.py", [UNNAMED_OUTCOME]
     yield "schema.py", get_args(Provenance)
     yield "common names of outcomes and values", COMMON_NAMES
-    yield "ecg/measure/reference.py", [
-        text for each in MEASUREMENTS.values() if not each.per_lead for text in (each.title, each.unit)
-    ]
+    yield (
+        "ecg/measure/reference.py",
+        [text for each in MEASUREMENTS.values() if not each.per_lead for text in (each.title, each.unit)],
+    )
     yield "ecg/measure/reference.py", MEASUREMENT_GROUPS
     yield "encoders/readings.py", [*(name for names in GROUPS.values() for name in names), *VALUES]
     yield "explain/lead_map.py", WAVES
@@ -251,7 +252,9 @@ def update(code: str, file: Path) -> Catalog:
     catalog.update(extracted(), no_fuzzy_matching=True)
     content = io.BytesIO()
     header = HEADER.format(code=code, plurals=catalog.plural_forms)
-    write_po(content, catalog, width=120, include_lineno=False, sort_by_file=True, ignore_obsolete=True, omit_header=True)
+    write_po(
+        content, catalog, width=120, include_lineno=False, sort_by_file=True, ignore_obsolete=True, omit_header=True
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(header.encode() + content.getvalue())
     return catalog

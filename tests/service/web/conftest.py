@@ -13,7 +13,9 @@ PLACES = re.compile(r"%\(\w+\)s|\{\w+\}")
 
 def bracketed(text):
     """The text in brackets that stay outside of its places, so that a value in a place has to be translated itself."""
-    return "".join(each if PLACES.fullmatch(each) else f"⟦{each}⟧" for each in re.split(f"({PLACES.pattern})", text) if each)
+    return "".join(
+        each if PLACES.fullmatch(each) else f"⟦{each}⟧" for each in re.split(f"({PLACES.pattern})", text) if each
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ from typing import Any
 from cardiograph.service.api.kinds import LABELS, SURVIVAL, kind_of_answer
 from cardiograph.service.web.drawings import Gauge, gauge
 from cardiograph.service.web.labels import LabelRow, label_rows, labels_sentence, merged_answer
-from cardiograph.service.web.risk_plot import RiskPlot, risk_plot
-from cardiograph.service.web.risk_words import RiskRow, duration, probability_sentence, risk_rows, risk_sentence
 from cardiograph.service.web.language import gettext
 from cardiograph.service.web.other_texts import term
+from cardiograph.service.web.risk_plot import RiskPlot, risk_plot
+from cardiograph.service.web.risk_words import RiskRow, duration, probability_sentence, risk_rows, risk_sentence
 from cardiograph.service.web.wording import Decision, decision_of, risk_only
 
 

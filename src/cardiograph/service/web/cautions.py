@@ -111,6 +111,10 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
+def _followed(warning: str, consequence: str) -> str:
+    return f"{_sentence(warning)} {consequence}"
+
+
 class _Rule(NamedTuple):
     """How a warning that contains ``part`` is ranked, and its words, made from the warning and the titles of variables."""
 
@@ -133,9 +137,11 @@ _RULES = (
             "decision."
         ),
     ),
-    _Rule(USED_ALTHOUGH, _ECG, lambda warning, _: f"{_sentence(warning)} {gettext('The estimate may not hold.')}"),
+    _Rule(USED_ALTHOUGH, _ECG, lambda warning, _: _followed(warning, gettext("The estimate may not hold."))),
     _Rule(WITHOUT_MEASUREMENTS, _ECG, lambda warning, _: _sentence(warning)),
-    _Rule(NOVEL, _PATIENT, lambda warning, _: f"{_sentence(warning)} {gettext('The estimate may not hold.')}"),
+    _Rule(NOVEL, _PATIENT, lambda warning, _: _followed(warning, gettext("The estimate may not hold."))),
     _Rule(TRAINING_RANGE, _PATIENT, _outside),
-    _Rule(SAME_VALUES, _PATIENT, lambda warning, _: f"{_sentence(warning)} {gettext('The model would then know the outcome.')}"),
+    _Rule(
+        SAME_VALUES, _PATIENT, lambda warning, _: _followed(warning, gettext("The model would then know the outcome."))
+    ),
 )

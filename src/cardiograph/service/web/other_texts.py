@@ -7,6 +7,7 @@ the values filled in, some of them from stored predictions, so its source is fou
 from __future__ import annotations
 
 import re
+
 from cardiograph.service.web.formats import listed, with_percent_sign
 from cardiograph.service.web.language import SOURCE, Language, current, gettext, numerals
 

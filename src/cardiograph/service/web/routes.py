@@ -85,7 +85,9 @@ async def submit(request: Request) -> Response:
     try:
         _tokens(request).check(typed.token, caller.key_id)
     except ProblemError as problem:
-        return await _form(request, replace(typed, page=None, kept=""), Faults({}, general=gettext(_OLD)), status=problem.status)
+        return await _form(
+            request, replace(typed, page=None, kept=""), Faults({}, general=gettext(_OLD)), status=problem.status
+        )
     typed = await _with_kept_page(request, typed)
     wrong = Faults(typed.faults(serving.predictor.bundle), gettext(_LOST) if typed.kept and typed.page is None else "")
     if wrong.values or wrong.page:

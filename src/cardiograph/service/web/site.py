@@ -113,7 +113,12 @@ class Site:
         )
         self._environment.filters |= {"percent": percent, "points": points, "number": number, "distance": distance}
         self._environment.filters |= {"day": day, "in_percent": _in_percent, "reason_of_map": reason_of_map}
-        self._environment.filters |= {"decimals": decimals, "numerals": numerals, "term": term, "translated": translated}
+        self._environment.filters |= {
+            "decimals": decimals,
+            "numerals": numerals,
+            "term": term,
+            "translated": translated,
+        }
         self._environment.globals |= {
             "static": self.static.path,
             "outcome": predictor.outcome,
@@ -153,7 +158,9 @@ class Site:
         known = [*texts_of_script(), *MAP_NAMES]
         known += [name for each in self.variables for name in (each.title, each.unit, *each.words)]
         found = {text: term(text) for text in known} | names
-        return found | {f"Probability of {name}": gettext("Probability of %(name)s", name=names[name]) for name in names}
+        return found | {
+            f"Probability of {name}": gettext("Probability of %(name)s", name=names[name]) for name in names
+        }
 
     @cached_property
     def example(self) -> Example:
