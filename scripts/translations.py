@@ -64,8 +64,8 @@ COMMON_NAMES = (
     "heart failure", "death", "all-cause death", "cardiovascular death", "sudden cardiac death", "pump failure death",
     "heart failure hospitalisation", "atrial fibrillation", "myocardial infarction", "reduced ejection fraction",
     "sex", "female", "male", "height", "weight", "body mass index", "diastolic blood pressure", "heart rate",
-    "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "normal", "abnormal", "yes", "no",
-    "months", "days", "weeks",
+    "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "normal", "abnormal",
+    "yes", "no", "months", "days", "weeks",
 )  # fmt: skip
 """Names that cohorts often give to outcomes, variables and their values."""
 

@@ -74,7 +74,7 @@ def test_a_language_from_right_to_left_mirrors_the_layout(
         rtl = ask(visit(url, viewport={"width": 1280, "height": 900}, locale="ar"), values, page)
         assert rtl.get_attribute("html", "dir") == "rtl"
         rtl.screenshot(path=tmp_path / "rtl.png", full_page=True)
-        for each in (".main", ".aside", ".answer", ".says", ".aside .drop", "#why .effects", ".similar table"):
+        for each in (".main", ".aside", ".answer", ".says", ".aside .drop", "#why .effects", ".similar"):
             left, right = ltr.evaluate(EDGES, each)
             assert rtl.evaluate(EDGES, each) == pytest.approx([right, left], abs=1), each
         for each, word in ((".name", "right"), (".research", "left")):

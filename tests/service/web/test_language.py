@@ -1,9 +1,11 @@
 """Languages of the web UI: complete catalogues, the choice of a language, and pages without a word of English."""
 
+import ast
 import html
 import re
 import threading
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
@@ -14,6 +16,7 @@ from tests.service.web.conftest import PLACES
 
 from cardiograph.errors import InputError
 from cardiograph.inference.labels import load_any
+from cardiograph.service.web import language
 from cardiograph.service.web.cautions import cautions
 from cardiograph.service.web.form import parse_form
 from cardiograph.service.web.formats import day, distance, percent
@@ -40,6 +43,16 @@ def catalogue(request):
 def test_a_catalogue_holds_exactly_the_texts_of_the_sources(catalogue, catalogue_texts):
     held = {each.id for each in catalogue if each.id}
     assert held == set(catalogue_texts), "run `make translations` and translate the new texts"
+
+
+def test_no_call_escapes_the_collection(catalogue_texts):
+    folder = Path(language.__file__).parent
+    calls = [node for file in folder.glob("*.py") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    names = {"gettext", "ngettext", "deferred"}
+    calls = [node for node in calls if isinstance(node, ast.Call) and getattr(node.func, "id", "") in names]
+    texts = {node.args[0].value for node in calls if isinstance(node.args[0], ast.Constant)}
+    collected = {each if isinstance(each, str) else each[0] for each in catalogue_texts}
+    assert len(texts) > 100 and texts <= collected  # Babel does not see calls within f-strings
 
 
 def test_every_text_is_translated_with_the_same_places(catalogue):

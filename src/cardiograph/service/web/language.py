@@ -85,9 +85,13 @@ class Language:
 
     @cached_property
     def numerals(self) -> dict[int, str]:
-        """Table for :meth:`str.translate` from the decimal point and the comma of thousands to the marks of the language."""
+        """Table for :meth:`str.translate` from the marks of an English number to those of the language.
+
+        Signs of languages that are written from right to left come with a mark that keeps them before the number.
+        """
         marks = self.locale.number_symbols["latn"]
-        return {ord("."): marks["decimal"], ord(","): marks["group"]}
+        found = {".": marks["decimal"], ",": marks["group"], "+": marks["plusSign"], "-": marks["minusSign"]}
+        return {ord(mark): each for mark, each in (found | {"−": found["-"].replace("-", "−")}).items()}
 
 
 def load_languages(folder: Traversable) -> dict[str, Language]:
