@@ -13,6 +13,7 @@ from scripts.translations import catalogues, extracted
 from starlette.requests import HTTPConnection
 from tests.service.conftest import RunningService
 from tests.service.web.conftest import PLACES
+from tests.service.web.test_routes import Form, typed
 
 from cardiograph.errors import InputError
 from cardiograph.inference.labels import load_any
@@ -238,18 +239,11 @@ def english_of(page, *names):
     return re.findall(r"[A-Za-z]{2,}.{0,40}", NAMES.sub("", html.unescape(text)))
 
 
-def pages_of(served, values=None, page=None):
+def pages_of(served, values, page=None):
     """Every page of the web UI, with the answer of one patient and its explanation; some are refusals for some runs."""
     client = served.client
     client.headers |= ARABIC
-
-    def send(**texts):
-        token = re.search(r'name="token" value="([^"]+)"', client.get("/").text)[1]
-        files = {"page": ("page.jpg", page, "image/jpeg")} if page else {"page": ("", b"")}
-        fields = {f"value-{name}": str(value) for name, value in (values or {}).items()}
-        return client.post("/", data={"token": token, **fields, **texts}, files=files).text
-
-    answer = send()
+    answer = Form(served, ARABIC).send(page, **typed(values)).text
     place = re.search(r'hx-get="([^"]+)"', answer)[1]
     return {
         "form": client.get("/").text,
@@ -260,7 +254,7 @@ def pages_of(served, values=None, page=None):
         "graph": client.get("/graph").text,
         "report": client.get("/report").text,
         "not found": client.get("/predictions/none").text,
-        "expired": send(**{"token": "1.x"}),
+        "expired": Form(served, ARABIC).send(**{"token": "1.x"}).text,
     }
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cardiograph.ecg.pages import WITHOUT_MEASUREMENTS
-from cardiograph.evaluate.results import Score
 from cardiograph.features.scaler import TRAINING_RANGE
 from cardiograph.imaging.prepare import USED_ALTHOUGH
 from cardiograph.inference.answers import NOT_GIVEN, NOVEL, REPRODUCTION, SAME_VALUES, SCORED_WITHOUT, VOID
@@ -72,15 +71,16 @@ def _doubts_of_model(limits: Limits) -> list[str]:
             gettext("This model was trained on simulated data. Its estimate says nothing about a real patient.")
         )
     score = limits.auroc
-    lowest = None if score is None else score.value if score.low is None else score.low
-    if score is not None and lowest is not None and lowest <= _CHANCE:
-        found.append(_no_better(score))
+    if score is not None and score.value is not None:
+        lowest = score.value if score.low is None else score.low
+        if lowest <= _CHANCE:
+            found.append(_no_better(score.value, score.low, score.high))
     return found
 
 
-def _no_better(score: Score) -> str:
-    value, chance = decimals(score.value, 3), decimals(_CHANCE, 1)
-    if score.low is None or score.high is None:
+def _no_better(auroc: float, low: float | None, high: float | None) -> str:
+    value, chance = decimals(auroc, 3), decimals(_CHANCE, 1)
+    if low is None or high is None:
         return gettext(
             "On its test records this model was not clearly better than chance: %(value)s, and %(chance)s is chance.",
             value=value,
@@ -90,8 +90,8 @@ def _no_better(score: Score) -> str:
         "On its test records this model was not clearly better than chance: %(value)s, %(low)s to %(high)s, and %(chance)s "
         "is chance.",
         value=value,
-        low=decimals(score.low, 3),
-        high=decimals(score.high, 3),
+        low=decimals(low, 3),
+        high=decimals(high, 3),
         chance=chance,
     )
 

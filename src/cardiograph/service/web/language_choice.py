@@ -62,7 +62,7 @@ class LanguageMiddleware:
 def chosen_code(connection: HTTPConnection, languages: Mapping[str, Language]) -> str:
     """Return the language of the address, else that of the cookie, else the first that the browser asks for."""
     for code in (connection.query_params.get(PARAMETER), connection.cookies.get(COOKIE)):
-        if code in languages:
+        if code is not None and code in languages:
             return code
     asked = _by_preference(connection.headers.get("accept-language", ""))
     return negotiate_locale(asked, list(languages), sep="-") or SOURCE

@@ -106,7 +106,7 @@ class Site:
             lstrip_blocks=True,
         )
         self._environment.policies["ext.i18n.trimmed"] = True
-        self._environment.install_gettext_callables(  # type: ignore[attr-defined] - of the extension
+        self._environment.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
             lambda text: current().translations.gettext(text),
             lambda one, many, number: current().translations.ngettext(one, many, number),
             newstyle=True,
