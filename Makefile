@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test slow exhaustive check types lint contracts audit bench translations clean
+.PHONY: help install demo test slow exhaustive check types lint contracts docs audit bench translations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -47,8 +47,8 @@ exhaustive: ## the tests marked exhaustive, before a release
 test slow exhaustive: $(STAMP)-test
 	$(BIN)/python -m pytest -m '$(MARKED)' -n 2 --dist worksteal
 
-check: $(STAMP)-dev ## lint, format, types, import contracts, known vulnerabilities
-	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync types lint contracts audit
+check: $(STAMP)-dev ## lint, format, types, import contracts, documentation, known vulnerabilities
+	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync types lint contracts docs audit
 
 types: $(STAMP)-dev
 	$(BIN)/mypy
@@ -59,6 +59,9 @@ lint: $(STAMP)-dev
 
 contracts: $(STAMP)-dev
 	$(BIN)/lint-imports
+
+docs: $(STAMP)-dev ## the documentation as pages to read without a connection: build/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 audit: $(STAMP)-dev ## known vulnerabilities of the installed packages; fails if there are any, warns if the index cannot be reached
 	$(BIN)/python .ci/audit.py

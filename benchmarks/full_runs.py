@@ -1,7 +1,7 @@
 """Whole runs next to the linear probe: each model of the package on real ECGs, with and without measurements.
 
 usage: python benchmarks/full_runs.py [--development | --pages] [--cache FOLDER] [--weights 0 0.5 1] [--models sign mlp]
-       [--set fusion.readings=1 fusion.image=0]
+       [--set fusion.readings=1 fusion.image=0] [--finetune]
 
 Recordings: the five superclasses of the shared PTB-XL rows, each against the rest. The earlier 1,075 are the training
 records, the latest fifth of them for validation, because most patients are not known and a random fifth would share
@@ -9,7 +9,9 @@ some with the rest; the later 462 are the test records. With --development, the 
 is trained, calibrated and scored by the code of `cardiograph run`, at each weight of the block of measurements. The
 probe is that of benchmarks/encoders.py: it learns from all earlier records, or from those that a run trains on ("probe,
 training part"), because a run keeps a fifth for validation. Pages: the 367 different shared pages, normal against the
-rest, five folds; pages that are refused are left out of both. Prints one JSON object with AUROC, and the interval of
+rest, five folds; pages that are refused are left out of both. With --finetune, the same models also read the encoder as
+`encoder.finetune` adapts it to each superclass, and as it adapts it to shuffled labels of the training and validation
+records (the models themselves keep the true ones). Prints one JSON object with AUROC, and the interval of
 each model minus the probe over resamples of the test records.
 """
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,7 @@ from cardiograph.encoders.readings import shipped_heads
 from cardiograph.features.measurements import measurement_table, measurement_vector
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset, TrainingInputs
+from cardiograph.train.finetune import Examples, adapt
 from cardiograph.train.trial import fit_and_score
 from encoders import CLASSES, EARLIER, SHARED, embed, gains, probe, read_pages, read_recordings
 
@@ -86,6 +90,25 @@ def probes(embeddings: np.ndarray, labels: np.ndarray, split: Split) -> dict[str
     }
 
 
+def adapted(inputs: np.ndarray, labels: np.ndarray, split: Split) -> np.ndarray:
+    """[n, 512] embeddings of the encoder after fine-tuning to the labels of the training and validation records."""
+    train, val = (Examples(inputs[rows], labels[rows]) for rows in (split.rows(TRAIN), split.rows(VAL)))
+    network = ecg_network()
+    tuned = adapt(network, train, val, seed=0)
+    print(f"fine-tuned: epoch {tuned.epoch}, losses {np.round(tuned.losses, 4).tolist()}", file=sys.stderr, flush=True)
+    network.load_state_dict(tuned.tensors)
+    return embed(network, inputs)
+
+
+def shuffled(labels: np.ndarray, split: Split) -> np.ndarray:
+    """Labels shuffled within each part of the split."""
+    mixed = labels.copy()
+    for part in (TRAIN, VAL):
+        rows = split.rows(part)
+        mixed[rows] = np.random.default_rng(0).permutation(labels[rows])
+    return mixed
+
+
 def runs(data: Dataset, options: argparse.Namespace) -> dict[str, np.ndarray]:
     """[test records] probabilities of each model at each weight of the measurements."""
     found = {}
@@ -110,7 +133,12 @@ def on_recordings(options: argparse.Namespace) -> dict[str, Any]:
     chances: dict[str, list[np.ndarray]] = {}
     for target in labels[: edges[1]].T:
         data = dataset(embeddings, measured, target, split)
-        for name, each in {**probes(embeddings, target, split), **runs(data, options)}.items():
+        found = {**probes(embeddings, target, split), **runs(data, options)}
+        for kind, wanted in (("fine-tuned", target), ("fine-tuned, shuffled", shuffled(target, split))):
+            if options.finetune:
+                tuned = dataset(adapted(inputs[: edges[1]], wanted, split), measured, target, split)
+                found |= {f"{name}, {kind}": each for name, each in runs(tuned, options).items()}
+        for name, each in found.items():
             chances.setdefault(name, []).append(each)
     return report({name: np.stack(each, 1) for name, each in chances.items()}, labels[split.rows(TEST)])
 
@@ -152,6 +180,7 @@ def main() -> None:
     parser.add_argument("--development", action="store_true", help="only the earlier recordings")
     parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 1.0], help="weights of the measurements")
     parser.add_argument("--models", nargs="+", default=["sign", "mlp", "logistic"])
+    parser.add_argument("--finetune", action="store_true", help="also with the encoder adapted to each superclass")
     parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.KEY=VALUE", help="other settings")
     options = parser.parse_args()
     set_threads()
@@ -176,6 +205,9 @@ def report(columns: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, Any]
         found[name] = dict(zip((*CLASSES, "mean"), np.round([*values, np.mean(values)], 4).tolist(), strict=True))
         if name != "probe":
             found[name]["minus_probe"] = gains(each, columns["probe"], labels)
+        before = name.split(", fine-tuned")[0]
+        if before != name:
+            found[name]["minus_untuned"] = gains(each, columns[before], labels)
     return found
 
 

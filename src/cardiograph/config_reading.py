@@ -85,6 +85,9 @@ class CohortConfig(Section):
     modality: Literal["auto", "image", "clinical"] = Field(
         "auto", description="Use pages and clinical values as available (auto), pages only, or clinical values only."
     )
+    max_rows: int = Field(
+        2_000_000, ge=1, description="Largest number of rows of a table; a million rows take about 1.5 GB of memory."
+    )
     label_definition: tuple[str, ...] = Field(
         (), description="Columns that define the label, e.g. 'ef'; the audit blocks models that use them as input."
     )

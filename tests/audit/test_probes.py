@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cardiograph.audit.probes import cross_validated_auroc, cross_validated_scores, rank_probe
+from cardiograph.audit.probes import cross_validated_auroc, cross_validated_scores, rank_probe, sample_groups
 
 
 def probe(features, labels, groups=None, seed=0, **options):
@@ -80,3 +80,20 @@ def test_the_auroc_is_scikit_learn_s_and_the_interval_goes_by_group(rng):
 def test_few_groups_have_no_interval(rng):
     found = rank_probe(np.arange(8.0), np.arange(8) % 2, np.arange(8), seed=0, name="a", shortcut=False, how="")
     assert (found.low, found.high) == (None, None)
+
+
+def test_a_sample_has_whole_groups_and_as_many_of_the_rare_label_as_there_are(rng):
+    groups = np.repeat(np.arange(6000), 2)
+    labels = np.where(groups < 100, 1, 0)
+    rows = sample_groups(labels, groups, 1000, np.random.default_rng(0))
+    assert len(rows) == 1000
+    assert (np.bincount(groups[rows])[np.unique(groups[rows])] == 2).all()
+    assert labels[rows].sum() == 200
+    half = sample_groups(groups % 2, groups, 1000, np.random.default_rng(0))
+    assert (groups % 2)[half].sum() == 500
+
+
+def test_groups_too_large_for_the_sample_leave_one_of_each_label():
+    groups = np.repeat(np.arange(6), 500)
+    rows = sample_groups(groups % 2, groups, 300, np.random.default_rng(0))
+    assert sorted(np.unique(groups[rows]) % 2) == [0, 1]

@@ -44,7 +44,8 @@ def test_files_that_know_the_label(audited, pages, traits, rng, trait):
 def test_a_site_that_knows_the_label(audited, rng):
     site = np.where(rng.random(120) < 0.9, np.where(LABELS == 1, "A", "B"), None)
     assert codes(audited(LABELS, columns={"site": site})) == {"shortcut_site"}
-    assert not codes(audited(LABELS, columns={"site": rng.permutation(site)}))
+    chance = [bool(codes(audited(LABELS, columns={"site": rng.permutation(site)}))) for _ in range(10)]
+    assert sum(chance) <= 2  # an interval of 95 % is above 0.5 by chance in one of 40
 
 
 def test_a_date_that_knows_the_label(audited, rng):

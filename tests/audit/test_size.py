@@ -55,5 +55,7 @@ def test_one_class_can_show_nothing(audited):
 def test_a_large_test_part_gives_a_note(audited):
     labels = np.arange(8000) % 2
     part = np.where(np.arange(8000) < 4000, "train", "test")
-    (finding,) = check_cohort_size(audited(labels, part=part))
+    sampled, finding = check_cohort_size(audited(labels, part=part))
     assert (finding.code, finding.severity) == ("interval_width", "note")
+    assert (sampled.code, sampled.severity) == ("probes_sampled", "note")
+    assert "5,000 of the 8,000 labelled records" in sampled.text

@@ -21,9 +21,13 @@ def test_every_column_is_documented(name):
     assert f"`{name}`" in TEXT
 
 
-@pytest.mark.parametrize("key", sorted(set(CohortConfig.model_fields) - {"variables"}))
+@pytest.mark.parametrize("key", sorted(set(CohortConfig.model_fields) - {"variables", "max_rows"}))
 def test_every_option_is_documented(key):
     assert f"--{key.replace('_', '-')} " in TEXT
+
+
+def test_the_limit_of_rows_is_documented():
+    assert f"cohort.max_rows={CohortConfig().max_rows}" in TEXT
 
 
 def test_the_example_table_is_a_cohort(read):

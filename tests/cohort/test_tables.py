@@ -142,6 +142,17 @@ def test_a_parquet_file_that_claims_billions_of_cells_is_refused(tmp_path, monke
         tables.read_table(path)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".xlsx"])
+def test_a_table_with_too_many_rows_is_refused_with_the_setting_that_allows_them(tmp_path, suffix):
+    path, table = tmp_path / f"c{suffix}", pd.DataFrame({"label": [1, 0] * 50, "ef": 0.5})
+    {".csv": table.to_csv, ".parquet": table.to_parquet, ".xlsx": table.to_excel}[suffix](path, index=False)
+    assert len(read_cohort(path, CohortConfig(max_rows=100), outcome="heart failure")) == 100
+    with pytest.raises(
+        CohortError, match=r"100 rows or more, and cohort\.max_rows allows 99; .*cohort\.max_rows=1000$"
+    ):
+        read_cohort(path, CohortConfig(max_rows=99), outcome="heart failure")
+
+
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 ODD_COLUMNS = st.one_of(
     *(

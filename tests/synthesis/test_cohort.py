@@ -223,3 +223,17 @@ def test_signals_are_the_recordings_of_the_pages(tmp_path):
         np.testing.assert_allclose(read.signal, record_ecg(record.heart, np.random.default_rng(record.seed)), atol=2e-3)
     with pytest.raises(ConfigError, match="not empty"):
         write_cohort(tmp_path / "signals", patients=3, seed=5, workers=1)
+
+
+def test_without_ecgs_the_table_has_the_same_values_in_any_number_of_pieces(written, tmp_path, monkeypatch):
+    monkeypatch.setattr(cohort_module, "CEILING_PATIENTS", 2000)
+    monkeypatch.setattr(cohort_module, "_BATCH_PATIENTS", 4)
+    done = []
+    path = write_cohort(
+        tmp_path / "table", patients=PATIENTS, seed=5, files="none", progress=lambda *count: done.append(count)
+    )
+    assert [each.name for each in sorted(path.parent.iterdir())] == ["cohort.csv", "synthetic.json", "truth.parquet"]
+    assert done[-1] == (PATIENTS, PATIENTS)
+    pd.testing.assert_frame_equal(pd.read_csv(path), pd.read_csv(written[0]).drop(columns="ecg"))
+    truth = pd.read_parquet(path.parent / "truth.parquet")
+    pd.testing.assert_frame_equal(truth, pd.read_parquet(written[0].parent / "truth.parquet"))

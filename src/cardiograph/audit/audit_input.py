@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.audit.probes import sample_groups
 from cardiograph.containers import ClinicalTable, Cohort, Groups
 from cardiograph.errors import Issue
 from cardiograph.imaging.page_metadata import PageMetadata
 from cardiograph.schema import UNLABELLED
+
+MAX_PROBED = 5000
+"""Records that probes read at most. With 2,500 of each label, a 95 % interval of an AUROC is about +-0.015."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,19 @@ class AuditInput:
         """Rows with a label."""
         return np.flatnonzero(self.cohort.labels >= 0)
 
+    @cached_property
+    def probed(self) -> NDArray[np.int64]:
+        """Rows that probes read: those with a label, or a sample of whole groups if there are many."""
+        rows = self.labelled
+        if len(rows) <= MAX_PROBED:
+            return rows
+        rng = np.random.default_rng(self.seed)
+        return rows[sample_groups(self.cohort.labels[rows], self.groups.index[rows], MAX_PROBED, rng)]
+
     def ids(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[str, ...]:
         """Return the record IDs of rows."""
-        return tuple(str(self.cohort.record_ids[row]) for row in rows)
+        names = self.cohort.record_ids
+        return tuple(str(names[row]) for row in rows)
 
 
 def record_classes(audited: AuditInput) -> list[str]:

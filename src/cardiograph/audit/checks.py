@@ -14,7 +14,7 @@ from cardiograph.audit.shortcuts import probe_shortcuts
 from cardiograph.audit.size import check_cohort_size, size_facts
 from cardiograph.audit.tables import check_table
 
-AUDIT_VERSION = "3"
+AUDIT_VERSION = "4"
 """Changes whenever the same cohort gives other findings."""
 
 Check = Callable[[AuditInput], Iterator[Finding | Probe] | Iterator[Finding]]

@@ -30,7 +30,7 @@ def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
     if clinical is None or not len(clinical.variables):
         yield from _definitions(audited, ())
         return
-    rows = audited.labelled
+    rows = audited.probed
     values, labels, groups = clinical.values[rows], audited.cohort.labels[rows], audited.groups.index[rows]
     several = bool(audited.cohort.classes)
     for column, variable in enumerate(clinical.variables):
@@ -62,7 +62,8 @@ def probe_columns(audited: AuditInput) -> Iterator[Probe | Finding]:
             )
     yield from _provenance(clinical)
     if not several:
-        yield from _simulator(clinical, values, labels)
+        labelled = audited.labelled
+        yield from _simulator(clinical, clinical.values[labelled], audited.cohort.labels[labelled])
     yield from _definitions(audited, tuple(variable.name for variable in clinical.variables))
 
 
@@ -81,16 +82,15 @@ def _alone(
     values: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.int64], *, seed: int, name: str
 ) -> Probe | None:
     """Probe one column in the direction in which its AUROC is at least 0.5."""
+    from sklearn.metrics import roc_auc_score
+
     known = ~np.isnan(values)
     values, labels, groups = values[known], labels[known], groups[known]
     if len(np.unique(labels)) < 2 or len(np.unique(values)) < 2:
         return None
-    for sign, direction in ((1, "higher"), (-1, "lower")):
-        how = f"{direction} values go with label 1"
-        probe = rank_probe(sign * values, labels, groups, seed=seed, name=name, shortcut=False, how=how)
-        if probe.auroc >= 0.5:
-            return probe
-    return None
+    sign, direction = (1, "higher") if roc_auc_score(labels, values) >= 0.5 else (-1, "lower")
+    how = f"{direction} values go with label 1"
+    return rank_probe(sign * values, labels, groups, seed=seed, name=name, shortcut=False, how=how)
 
 
 def _alone_of_several(

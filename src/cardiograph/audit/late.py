@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -46,7 +47,7 @@ def check_late(audited: AuditInput) -> Iterator[Finding]:
     if audited.clinical is not None and set(audited.clinical.provenance) <= {"measured", "synthetic patient"}:
         names = [variable.name for variable in audited.clinical.variables]
         read = {
-            name: ["" if np.isnan(value) else float(value) for value in audited.clinical.values[:, column]]
+            name: ["" if math.isnan(value) else value for value in audited.clinical.values[:, column].tolist()]
             for column, name in enumerate(names)
         }
     for columns, severity in ((read, "block"), (audited.unread, "warn")):
@@ -106,12 +107,14 @@ def _late_by_values(audited: AuditInput, name: str, cells: Cells) -> Iterator[st
         yield _follow_up(_numbers(given), audited.cohort.table["time"].to_numpy(np.float64)[rows])
     filled = np.array([cell not in ("", None) for cell in given])
     yield _one_sided(filled, labels, audited.cohort.classes or ("label 0", "label 1"))
-    if filled.all() and len(set(given)) == len(set(zip(given, labels.tolist(), strict=True))) == classes:
+    if filled.all() and len(set(given)) == classes == len(set(zip(given, labels.tolist(), strict=True))):
         yield f"its {'two' if classes == 2 else classes} values are the label under other names"
     if "acquired_at" in audited.cohort.table:
         yield _later(given, list(audited.cohort.table["acquired_at"].to_numpy(object)[rows]))
     if TIME_WORDS & set(words_of(name)) and not audited.cohort.classes:
-        yield _shorter(_numbers(given), labels, audited.groups.index[rows], seed=audited.seed)
+        rows = audited.probed
+        given, labels, groups = [cells[row] for row in rows], audited.cohort.labels[rows], audited.groups.index[rows]
+        yield _shorter(_numbers(given), labels, groups, seed=audited.seed)
 
 
 def _follow_up(values: NDArray[np.float64], time: NDArray[np.float64]) -> str:

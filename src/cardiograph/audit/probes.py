@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.audit.findings import Probe
-from cardiograph.evaluate.bootstrap import group_weights, percentile_interval, too_few_groups
+from cardiograph.evaluate.bootstrap import group_weights, highest_labels, percentile_interval, too_few_groups
 from cardiograph.evaluate.metrics import score, weighted_scores
 
 PROBE_FOLDS = 5
@@ -17,6 +17,8 @@ CONFIDENCE = 0.95
 MAX_COMPONENTS = 24
 """Maximum number of features; more features (a page header has 1536 grey levels) are reduced to this many principal
 components of the training folds."""
+MAX_TREE_RECORDS = 1000
+"""Records that each tree of the forest draws at most."""
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -27,7 +29,7 @@ def cross_validated_scores(
 ) -> Floats | None:
     """Compute out-of-fold scores of logistic regression or a random forest, comparable across folds.
 
-    Folds hold whole groups and all classes in about equal shares. Within each fold, scores are replaced by
+    Folds hold whole groups, and groups of each highest label in equal numbers. Within each fold, scores are replaced by
     the share of the fold's records with a lower score: raw scores of different folds come from different models, and
     pooling them would pull an AUROC without signal below 0.5.
 
@@ -42,18 +44,16 @@ def cross_validated_scores(
     Returns:
         [records] scores 0..1, or [records, classes] with several classes; None if a class has fewer groups than folds.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     classes = np.unique(labels)
     if min(len(np.unique(groups[labels == label])) for label in classes) < PROBE_FOLDS:
         return None
     found = np.full((len(labels), len(classes)), np.nan)
-    for train, test in StratifiedGroupKFold(PROBE_FOLDS, shuffle=True, random_state=seed).split(
-        features, labels, groups
-    ):
+    fold = _folds(labels, groups, np.random.default_rng(seed))
+    for number in range(PROBE_FOLDS):
+        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         if len(np.unique(labels[train])) < len(classes) or not len(test):
             return None
-        model = _forest(seed) if interactions else _linear(features.shape[1], len(train), seed)
+        model = _forest(len(train), seed) if interactions else _linear(features.shape[1], len(train), seed)
         raw = model.fit(features[train], labels[train]).predict_proba(features[test])  # type: ignore[attr-defined]
         found[test] = (_ranks(raw) - 0.5) / len(test)
     return found if len(classes) > 2 else found[:, 1]
@@ -127,6 +127,37 @@ def format_auroc(probe: Probe) -> str:
     return f"AUROC {probe.auroc:.2f}{interval}"
 
 
+def sample_groups(labels: Labels, groups: NDArray[np.int64], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw whole groups until they have about ``limit`` records, as many of each highest label as there are.
+
+    An AUROC does not depend on the share of each label, and its error depends most on the rarest.
+
+    Returns:
+        Rows in ascending order.
+    """
+    _, first, index, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    highest = highest_labels(labels, index, len(first))
+    chosen = np.zeros(len(first), bool)
+    kinds = sorted(np.unique(highest), key=lambda kind: sizes[highest == kind].sum())
+    for number, kind in enumerate(kinds):
+        members = rng.permutation(np.flatnonzero(highest == kind))
+        share = (limit - sizes[chosen].sum()) / (len(kinds) - number)
+        chosen[members[np.cumsum(sizes[members]) <= max(share, sizes[members[0]])]] = True
+    return np.flatnonzero(chosen[index])
+
+
+def _folds(labels: Labels, groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return [records] fold of each record: groups dealt out in turn, sorted by highest label and size.
+
+    ``StratifiedGroupKFold`` of scikit-learn compares all folds for each group, which takes a minute for 100,000 groups.
+    """
+    _, index, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.lexsort((rng.random(len(sizes)), sizes, highest_labels(labels, index, len(sizes))))
+    fold = np.empty(len(sizes), np.int64)
+    fold[order] = np.arange(len(sizes)) % PROBE_FOLDS
+    return fold[index]
+
+
 def _ranks(values: Floats) -> Floats:
     from scipy.stats import rankdata
 
@@ -143,7 +174,7 @@ def _linear(width: int, rows: int, seed: int) -> object:
     return make_pipeline(*reduced, StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
 
 
-def _forest(seed: int) -> object:
+def _forest(rows: int, seed: int) -> object:
     from sklearn.ensemble import RandomForestClassifier
 
-    return RandomForestClassifier(60, min_samples_leaf=5, random_state=seed)
+    return RandomForestClassifier(60, min_samples_leaf=5, max_samples=min(rows, MAX_TREE_RECORDS), random_state=seed)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.audit.audit_input import AuditedPages, AuditInput
+from cardiograph.audit.audit_input import AuditInput
 from cardiograph.audit.findings import Finding, Probe
 from cardiograph.audit.probes import cross_validated_auroc, format_auroc
 from cardiograph.containers import ClinicalTable
+from cardiograph.imaging.page_metadata import PageMetadata
 
 MIN_SHORTCUT_AUROC = 0.6
 """Minimum AUROC at which a shortcut whose interval excludes chance gives a warning."""
@@ -27,8 +28,8 @@ class Suspect:
     Args:
         code: Code of the finding.
         name: Name of the probe.
-        features: [records, columns], finite where ``known``.
-        known: [records] whether the features are available.
+        features: [probed records, columns], finite where ``known``.
+        known: [probed records] whether the features are available.
         remedy: What to do if they predict the label.
         interactions: Whether to probe with a forest instead of logistic regression.
     """
@@ -43,10 +44,10 @@ class Suspect:
 
 def probe_shortcuts(audited: AuditInput) -> Iterator[Probe | Finding]:
     """Yield a probe for each suspect with enough records, and a finding if it predicts the label."""
-    for suspect in suspects(audited):
-        rows = np.flatnonzero(suspect.known & (audited.cohort.labels >= 0))
+    for suspect in suspects(audited, audited.probed):
+        rows = audited.probed[suspect.known]
         probe = cross_validated_auroc(
-            suspect.features[rows],
+            suspect.features[suspect.known],
             audited.cohort.labels[rows],
             audited.groups.index[rows],
             seed=audited.seed,
@@ -66,12 +67,13 @@ def probe_shortcuts(audited: AuditInput) -> Iterator[Probe | Finding]:
             )
 
 
-def suspects(audited: AuditInput) -> Iterator[Suspect]:
-    """Yield all suspects that the cohort has."""
+def suspects(audited: AuditInput, rows: NDArray[np.int64]) -> Iterator[Suspect]:
+    """Yield all suspects that the cohort has, with the features of some rows."""
+    traits = [None] * len(rows) if audited.pages is None else [audited.pages.traits[row] for row in rows]
     if audited.pages is not None:
-        yield _header(audited.pages)
-        yield _files(audited.pages)
-    everyone = np.ones(len(audited.cohort), bool)
+        yield _header(traits)
+        yield _files(traits)
+    everyone = np.ones(len(rows), bool)
     for column, code, remedy in (
         (
             "site",
@@ -81,20 +83,18 @@ def suspects(audited: AuditInput) -> Iterator[Suspect]:
         ("acquired_at", "shortcut_acquired_at", "check whether classes were collected at different times"),
     ):
         if column in audited.cohort.table:
-            cells = audited.cohort.table[column]
+            cells = audited.cohort.table[column].iloc[rows]
             features = _one_hot(list(cells)) if column == "site" else _dates(list(cells))
             known = everyone if column == "site" else np.isfinite(features[:, 0])
             yield Suspect(code, f"column {column!r}", features, known, remedy, interactions=column != "site")
     if audited.clinical is not None:
-        yield _missingness(audited, audited.clinical)
+        page = np.array([page is None for page in traits]) & (audited.pages is not None)
+        yield _missingness(audited.clinical, rows, page)
 
 
-def _missingness(audited: AuditInput, clinical: ClinicalTable) -> Suspect:
+def _missingness(clinical: ClinicalTable, rows: NDArray[np.int64], page: NDArray[np.bool_]) -> Suspect:
     """Return which clinical values and pages are missing."""
-    page = np.zeros(len(audited.cohort), bool)
-    if audited.pages is not None:
-        page = np.array([traits is None for traits in audited.pages.traits], bool)
-    gaps = np.column_stack([np.isnan(clinical.values), page])
+    gaps = np.column_stack([np.isnan(clinical.values[rows]), page])
     some = (gaps.sum(0) >= MIN_GAP_RECORDS) & ((~gaps).sum(0) >= MIN_GAP_RECORDS)
     names = [v.name for v, used in zip(clinical.variables, some[:-1], strict=True) if used]
     gap_names = [f"clinical columns ({', '.join(names)})"] if names else []
@@ -104,9 +104,9 @@ def _missingness(audited: AuditInput, clinical: ClinicalTable) -> Suspect:
     return Suspect("shortcut_missingness", name, gaps[:, some].astype(float), np.ones(len(page), bool), remedy)
 
 
-def _header(pages: AuditedPages) -> Suspect:
+def _header(pages: Sequence[PageMetadata | None]) -> Suspect:
     """Return the grey levels of the printed header and footer."""
-    found = [None if traits is None else traits.margin_levels for traits in pages.traits]
+    found = [None if traits is None else traits.margin_levels for traits in pages]
     width = next((len(levels) for levels in found if levels is not None), 0)
     blank = np.full(width, 255, np.uint8)
     features = np.array([blank if levels is None else levels for levels in found], np.float64).reshape(len(found), -1)
@@ -115,10 +115,10 @@ def _header(pages: AuditedPages) -> Suspect:
     return Suspect("shortcut_header", "page header and footer", features, known, remedy)
 
 
-def _files(pages: AuditedPages) -> Suspect:
+def _files(pages: Sequence[PageMetadata | None]) -> Suspect:
     """Return size, format, compression and brightness of the image files."""
-    rows = []
-    for _, traits in pages.known:
+    rows, known = [], [traits for traits in pages if traits is not None]
+    for traits in known:
         pixels = traits.width * traits.height
         rows.append(
             [
@@ -129,23 +129,22 @@ def _files(pages: AuditedPages) -> Suspect:
                 traits.brightness,
             ]
         )
-    kinds = _one_hot([f"{traits.format} {traits.mode}" for _, traits in pages.known])
+    kinds = _one_hot([f"{traits.format} {traits.mode}" for traits in known])
     remedy = (
         "check whether classes come from different scanners or programs; if all come from one, size and brightness "
         "depend on the traces themselves"
     )
     name = "image files (size, format, compression, brightness)"
     present = np.hstack([np.array(rows, np.float64).reshape(len(rows), -1), kinds])
-    known = np.array([traits is not None for traits in pages.traits], bool)
-    features = np.zeros((len(known), present.shape[1]))
-    features[known] = present
-    return Suspect("shortcut_file", name, features, known, remedy, interactions=True)
+    there = np.array([traits is not None for traits in pages], bool)
+    features = np.zeros((len(there), present.shape[1]))
+    features[there] = present
+    return Suspect("shortcut_file", name, features, there, remedy, interactions=True)
 
 
 def _one_hot(cells: list[str | None]) -> NDArray[np.float64]:
     """Encode cells as [records, different cells]; a missing cell is a category of its own."""
-    kinds = sorted({str(cell) for cell in cells})
-    index = np.array([kinds.index(str(cell)) for cell in cells], np.int64)
+    kinds, index = np.unique(np.array([str(cell) for cell in cells]), return_inverse=True)
     return np.eye(len(kinds))[index]
 
 

@@ -110,6 +110,15 @@ def size_facts(audited: AuditInput) -> dict[str, Any]:
 
 def check_cohort_size(audited: AuditInput) -> Iterator[Finding]:
     """Yield findings about the number of records."""
+    if len(audited.probed) < len(audited.labelled):
+        yield Finding(
+            "probes_sampled",
+            "note",
+            f"The AUROCs of this audit are from a random sample of {len(audited.probed):,} of the "
+            f"{len(audited.labelled):,} labelled records: whole patients, with as many of each label as possible.",
+            "no action is needed: an AUROC does not depend on the share of each label, and all other checks read all "
+            "records",
+        )
     facts = size_facts(audited)
     events, columns = facts["events"], facts["clinical_columns"]
     per_column = facts["events_per_clinical_column"]

@@ -17,6 +17,8 @@ MAX_DIFFERENCE_STD = 1e-3
 """Maximum difference of nearly equal values, in standard deviations of the column."""
 
 SHUFFLES = 5
+MAX_SHUFFLED_ROWS = 500_000
+"""Rows of all shuffled tables together, but at least one table: the more rows, the less their number depends on chance."""
 MIN_CHANCE_RATIO = 5
 """Near-copies are reported if there are this many times more than in a table with shuffled columns."""
 
@@ -74,7 +76,8 @@ def _near_rows(audited: AuditInput, values: NDArray[np.float64]) -> Iterator[Fin
     near = _rows_with_twin(scaled[rows], audited.groups.index[rows])
     rng = np.random.default_rng(audited.seed)
     alone = np.arange(len(rows))
-    expected = np.mean([len(_rows_with_twin(_shuffled(scaled[rows], rng), alone)) for _ in range(SHUFFLES)])
+    tables = max(1, min(SHUFFLES, MAX_SHUFFLED_ROWS // len(rows)))
+    expected = np.mean([len(_rows_with_twin(_shuffled(scaled[rows], rng), alone)) for _ in range(tables)])
     if len(near) >= 2 and len(near) > MIN_CHANCE_RATIO * expected:
         yield Finding(
             "near_copies_of_rows",
@@ -91,8 +94,10 @@ def _rows_with_twin(scaled: NDArray[np.float64], groups: NDArray[np.int64]) -> N
     from scipy.spatial import cKDTree
 
     k = min(len(scaled), 1 + int(np.bincount(groups).max()))
-    distance, index = cKDTree(scaled).query(scaled, k=k, p=np.inf)
-    near = (distance <= MAX_DIFFERENCE_STD) & (groups[index] != groups[:, None])
+    bound = np.nextafter(MAX_DIFFERENCE_STD, 1)
+    distance, index = cKDTree(scaled).query(scaled, k=k, p=np.inf, distance_upper_bound=bound)
+    others = np.append(groups, -1)[index]  # the tree gives one row too many where it finds nothing within the bound
+    near = (distance <= MAX_DIFFERENCE_STD) & (others != groups[:, None])
     return np.flatnonzero(near.any(axis=1)).astype(np.int64)
 
 

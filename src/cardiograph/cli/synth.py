@@ -10,7 +10,7 @@ import typer
 
 from cardiograph.cli.options import AsJson
 
-EcgFiles = Literal["pages", "signals"]
+EcgFiles = Literal["pages", "signals", "none"]
 """As in :data:`cardiograph.synthesis.cohort.EcgFiles`, whose import would take a third of a second."""
 
 
@@ -20,7 +20,9 @@ def synth(
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same files.")] = 0,
     files: Annotated[
         EcgFiles,
-        typer.Option(help="ECGs as pictures of printed pages, or as signals (WFDB); both show the same hearts."),
+        typer.Option(
+            help="ECGs as pictures of pages, as signals (WFDB) of the same hearts, or none (clinical values)."
+        ),
     ] = "pages",
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +48,8 @@ def synthesise(out: Path, patients: int, seed: int, files: EcgFiles) -> Path:
         def show(finished: int, total: int) -> None:
             nonlocal drawn
             if not drawn:
-                progress.start("drawing pages" if files == "pages" else "simulating ECGs", total, unit="ECGs")
+                title = {"pages": "drawing pages", "signals": "simulating ECGs", "none": "drawing patients"}[files]
+                progress.start(title, total, unit="patients" if files == "none" else "ECGs")
             progress.advance(finished - drawn)
             drawn = finished
 

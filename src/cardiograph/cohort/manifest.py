@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def draft_cohort(
     reads: Collection[str] | None = None,
 ) -> _Draft:
     """Read a table and match its columns without interpreting cells; arguments as in :func:`read_cohort`."""
-    raw = read_folder(path) if path.is_dir() else read_table(path)
+    raw = read_folder(path) if path.is_dir() else read_table(path, max_rows=config.max_rows)
     if not raw.rows:
         raise CohortError(headline(raw.name, raw.issues), raw.issues)
     if not labelled:
@@ -239,7 +240,7 @@ class _Draft:
         """Return the columns of a cohort that are not clinical; missing texts are None."""
         import pandas as pd
 
-        patients, pages, ids = self.patients(), self.texts("ecg"), self.texts("record_id")
+        patients, pages, ids = self.patients, self.texts("ecg"), self.texts("record_id")
         if "record_id" not in self.columns.source:
             ids = name_records(patients, pages, self.raw.lines)
         columns: dict[str, Sequence[str | None]] = {
@@ -277,7 +278,7 @@ class _Draft:
         if repeated:
             yield f"{repeated} row(s) equal an earlier row in every column; all are kept"
         yield from respelled_note(self.cells("patient_id"))
-        yield from patient_notes(self.patients())
+        yield from patient_notes(self.patients)
 
     def text_issues(self, where: Where) -> list[RowIssue]:
         """Return the faults of record ids, split, patient ids and pages."""
@@ -321,7 +322,13 @@ class _Draft:
 
     def texts(self, name: str) -> list[str]:
         """Return the cells of a standard column as texts."""
-        return [as_text(cell) for cell in self.cells(name)]
+        if name not in self._texts:
+            self._texts[name] = [as_text(cell) for cell in self.cells(name)]
+        return self._texts[name]
+
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        return {}
 
     def decimal(self, *more: list[Cell]) -> str:
         """Return the configured or detected decimal mark of the clinical cells, and of other numbers."""
@@ -329,8 +336,9 @@ class _Draft:
             return self.config.decimal
         return find_decimal([*(self.cells(variable.name) for variable in self.variables), *more])
 
+    @cached_property
     def patients(self) -> list[str]:
-        """Return the normalised patient id of each row; empty if not given."""
+        """The normalised patient id of each row; empty if not given."""
         return [identifier(cell) for cell in self.cells("patient_id")]
 
     def places(self) -> Where:

@@ -158,7 +158,9 @@ def read_values(
     columns: dict[str, list[float]] = {}
     unread: list[tuple[int, str]] = []
     for name, reading in readings.items():
-        results = [read_value(cell, reading) for cell in cells[name]]
+        keys = list(zip(map(type, cells[name]), cells[name], strict=True))  # 1 and 1.0 are equal, but written otherwise
+        known = {key: read_value(key[1], reading) for key in set(keys)}
+        results = [known[key] for key in keys]
         unread += [(row, name) for row, result in enumerate(results) if isinstance(result, CellFault)]
         columns[name] = [np.nan if isinstance(result, CellFault) else result for result in results]
     values = pd.DataFrame(columns, dtype=np.float64)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,24 +168,43 @@ def _place(
     """Return [groups] part numbers; the groups of ``seeds`` are placed before all others."""
     seeds = seeds or {}
     chosen = np.zeros(len(counts), dtype=np.int64)
-    room = targets.copy()
+    room = targets.tolist()  # plain lists: for a handful of columns they are ten times as fast as arrays
+
+    def put(group: int, part: int) -> None:
+        chosen[group] = part
+        for column, size in sizes(group):
+            room[part][column] -= size
+
+    where, columns = np.nonzero(counts)
+    entries = list(zip(columns.tolist(), counts[where, columns].tolist(), strict=True))
+    ends = np.searchsorted(where, np.arange(len(counts) + 1)).tolist()
+
+    def sizes(group: int) -> list[tuple[int, int]]:
+        return entries[ends[group] : ends[group + 1]]
+
     for group, part in seeds.items():
-        chosen[group] = part
-        room[part] -= counts[group]
-    chances = rng.random(len(order))
-    for group, chance in zip(order, chances, strict=True):
-        size = counts[group]
-        if group in seeds or not size.any():
+        put(group, part)
+    chances = rng.random(len(order)).tolist()
+    for group, chance in zip(order.tolist(), chances, strict=True):
+        if group in seeds or ends[group] == ends[group + 1]:
             continue
-        fits = ((room >= size) | (size == 0)).all(axis=1)
-        if fits.any():
-            weights = np.where(fits, room[:, size > 0].sum(axis=1), 0)
-            part = int(np.searchsorted(np.cumsum(weights), chance * weights.sum(), side="right"))
+        weights = [_weight(held, sizes(group)) for held in room]
+        if max(weights):
+            part = bisect_right(list(accumulate(weights)), chance * sum(weights))
         else:
-            part = int(np.argmin(_overshoot(room, size, targets)))
-        chosen[group] = part
-        room[part] -= size
+            part = int(np.argmin(_overshoot(np.array(room), counts[group], targets)))
+        put(group, part)
     return chosen
+
+
+def _weight(held: Sequence[int], sizes: Iterable[tuple[int, int]]) -> int:
+    """Return the room of a part in the columns of a group; 0 if the group does not fit."""
+    total = 0
+    for column, size in sizes:
+        if held[column] < size:
+            return 0
+        total += held[column]
+    return total
 
 
 def _overshoot(room: Counts, size: Counts, targets: Counts) -> NDArray[np.float64]:

@@ -69,15 +69,16 @@ class RawTable:
         return [row[position] for row in self.rows]
 
 
-def read_table(path: Path) -> RawTable:
+def read_table(path: Path, *, max_rows: int | None = None) -> RawTable:
     """Read a cohort table without interpreting its cells.
 
     Args:
         path: ``.csv``, ``.tsv`` or ``.tab`` file (the separator is detected), ``.xlsx``, ``.parquet`` or ``.pq`` file.
+        max_rows: Largest number of rows; no limit if None.
 
     Raises:
-        CohortError: If the file is missing, unreadable, empty, of another format or not UTF-8, or if its separator is
-            ambiguous.
+        CohortError: If the file is missing, unreadable, empty, too long, of another format or not UTF-8, or if its
+            separator is ambiguous.
     """
     kind = path.suffix.lower()
     if not path.exists():
@@ -91,23 +92,33 @@ def read_table(path: Path) -> RawTable:
         with open_regular(path):
             pass
         if kind in PARQUET:
-            table = _read_parquet(path)
+            table = _read_parquet(path, max_rows)
         else:
-            table = _read_workbook(path) if kind in EXCEL else _read_text(path, DELIMITERS[kind])
+            table = _read_workbook(path) if kind in EXCEL else _read_text(path, DELIMITERS[kind], max_rows)
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror or error}); check the path and its permissions"
         raise CohortError(message) from error
+    _require_rows(path.name, len(table.rows), max_rows)
     if not table.rows and not table.issues:
         message = f"{path.name}: has a header but no rows; add one row per ECG"
         raise CohortError(message)
     return table
 
 
+def _require_rows(name: str, count: int, max_rows: int | None) -> None:
+    if max_rows is not None and count > max_rows:
+        message = (
+            f"{name}: has {count:,} rows or more, and cohort.max_rows allows {max_rows:,}; if all are wanted and the "
+            f"memory suffices: --set cohort.max_rows={10 ** len(str(count))}"
+        )
+        raise CohortError(message)
+
+
 def as_text(cell: Cell) -> str:
     """Return a cell as an id or class name: ``17`` for both 17 and 17.0."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell)
+    if isinstance(cell, str):
+        return cell
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _decode(path: Path) -> str:
@@ -133,7 +144,7 @@ def _decode(path: Path) -> str:
     return text
 
 
-def _read_text(path: Path, usual: str) -> RawTable:
+def _read_text(path: Path, usual: str, max_rows: int | None) -> RawTable:
     text, delimiter = _separated(path.name, _decode(path), usual)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     records: list[tuple[int, tuple[Cell, ...]]] = []
@@ -143,7 +154,8 @@ def _read_text(path: Path, usual: str) -> RawTable:
         for record in reader:
             line, start = start, reader.line_num + 1
             if record:
-                records.append((line, tuple(cell.strip() for cell in record)))
+                _require_rows(path.name, len(records), max_rows)  # the header is not a row
+                records.append((line, tuple(map(str.strip, record))))
     except csv.Error as error:
         remedy = "close each quoted cell and double the quotes inside it; later rows were not read"
         issues.append(Issue(f"row {start}", "", str(error), "cells are quoted as in RFC 4180", remedy, "quotes"))
@@ -210,7 +222,7 @@ def _assembled(
 
 def _used_width(cells: Sequence[Cell]) -> int:
     """Return the position after the last cell that is not empty."""
-    return max((number for number, cell in enumerate(cells, 1) if cell != ""), default=0)
+    return next((number for number in range(len(cells), 0, -1) if cells[number - 1] != ""), 0)
 
 
 def _header_issues(header: Sequence[str]) -> Iterable[Issue]:
@@ -254,13 +266,14 @@ def _zero_bytes(records: Iterable[tuple[int, Sequence[Cell]]], header: Sequence[
                 )
 
 
-def _read_parquet(path: Path) -> RawTable:
+def _read_parquet(path: Path, max_rows: int | None) -> RawTable:
     import pyarrow as arrow
     from pyarrow import parquet
 
     issues: list[Issue] = []
     try:
         file = parquet.ParquetFile(path)
+        _require_rows(path.name, file.metadata.num_rows, max_rows)
         if file.metadata.num_rows * max(file.metadata.num_columns, 1) > MAX_CELLS:
             message = f"{path.name}: has more than {MAX_CELLS:,} cells; remove rows and columns that are not needed"
             raise CohortError(message)

@@ -36,6 +36,8 @@ ADDED = "added"
 
 _CHUNK_ROWS = 8192
 
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+"""Ids that are their own normal form, for speed."""
 _WHOLE = re.compile(r"(-?[0-9]+)[.,]0{1,2}")
 _FORMULA = re.compile(r'="(.*)"')
 _SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2,3}")
@@ -248,6 +250,8 @@ def identifier(value: object) -> str:
     Returns:
         The normal form; empty if there is no id.
     """
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():

@@ -9,6 +9,7 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -230,6 +231,10 @@ class Ecg:
 
     def content_hash(self) -> str:
         """Return a SHA-256 hash of signal and sampling rate, as 64 hexadecimal digits."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         digest = hashlib.sha256(f"{self.rate:.6f} {self.signal.shape[1]}".encode())
         digest.update(np.ascontiguousarray(np.where(np.isnan(self.signal), np.float32(np.nan), self.signal)).tobytes())
         return digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,7 @@ _LEAD = re.compile(r"(?:(?:lead|ecg)[\s_:.]*)?(-?)\s*(i{1,3}|av[rlf]|v[1-6])", r
 _SPELLING = {lead.upper(): lead for lead in LEADS}
 
 
+@lru_cache(maxsize=256)
 def lead_name(text: str) -> tuple[str, int] | None:
     """Return the lead that a channel name means, and its sign.
 

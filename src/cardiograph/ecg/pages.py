@@ -24,6 +24,7 @@ from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.draw.paper import STANDARD_ROWS, PaperLayout, draw_page
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
+from cardiograph.ecg.medians import median
 from cardiograph.ecg.pdf_pages import read_pdf_or_page
 from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, open_source, read_source
 from cardiograph.ecg.readers.record_zip import RECORD_SUFFIXES, pack_record, without_names
@@ -34,6 +35,7 @@ from cardiograph.ecg.signal_hash import signal_hash
 from cardiograph.errors import ConfigError, EcgError, Issue, PageError
 from cardiograph.imaging.grid import Box, crop, find_grid, select_view
 from cardiograph.imaging.hashing import HASH_BYTES
+from cardiograph.imaging.page_metadata import margins_of
 from cardiograph.imaging.prepare import UNREADABLE_LEADS, Doubt, PreparedPage, prepare_decoded
 from cardiograph.imaging.reading import FORMATS, DecodedPage, page_bytes, read_page
 from cardiograph.regular_files import open_regular, read_regular
@@ -92,7 +94,11 @@ def file_sha256(path: Path) -> str:
     Raises:
         OSError: If the file cannot be read.
     """
-    digests = {each.name: _digest(each) for each in files_of(path)}
+    return _sha256_of(files_of(path))
+
+
+def _sha256_of(files: list[Path]) -> str:
+    digests = {each.name: _digest(each) for each in files}
     if len(digests) == 1:
         return digests.popitem()[1]
     return hashlib.sha256(
@@ -236,7 +242,8 @@ def _drawn(ecg: Ecg, source: Path | bytes, *, draw: bool = True) -> DecodedPage:
     if isinstance(source, bytes):
         digest, size = hashlib.sha256(source).hexdigest(), len(source)
     else:
-        digest, size = file_sha256(source), sum(each.stat().st_size for each in files_of(source))
+        files = files_of(source)
+        digest, size = _sha256_of(files), sum(each.stat().st_size for each in files)
     height, width = pixels.shape[:2]
     title = READERS[ecg.source].title
     return DecodedPage(pixels, digest, title, "signal", width, height, size, None, 1, True, notes)
@@ -246,7 +253,7 @@ def _recorded(ecg: Ecg, source: Path | bytes, name: str, config: PagesConfig, *,
     """Prepare a file of signals of which leads alone are needed: its page is only shown, and its leads identify it."""
     page = _drawn(ecg, source, draw=draw)
     try:
-        box = _paper_box() if config.view == "grid" else select_view(page.pixels, config)[0]
+        box = paper_margins()[0] if config.view == "grid" else select_view(page.pixels, config)[0]
     except PageError as error:
         issues = [dataclasses.replace(issue, where=f"page {name}") for issue in error.issues]
         raise PageError(error.headline, issues) from error
@@ -265,9 +272,10 @@ def _paper() -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1)
-def _paper_box() -> Box:
-    """Return the box of the grid on a drawn page, which traces do not change."""
-    return find_grid(_paper())
+def paper_margins() -> tuple[Box, str]:
+    """Return the box of the grid on a drawn page, and the margins around it, which traces do not change."""
+    box = find_grid(_paper())
+    return box, margins_of(_paper(), box)
 
 
 def _read(source: Path | bytes, name: str, config: PagesConfig) -> DecodedPage | Ecg:
@@ -338,11 +346,7 @@ def shown_on_page(ecg: Ecg) -> NDArray[np.float64]:
 
 def _centred(signal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the signal without the median of each lead; if nothing was recorded in any, a flat first sample."""
-    centred = signal.copy()
-    for row in centred:
-        finite = np.isfinite(row)
-        if finite.any():
-            row -= np.median(row[finite])
+    centred = signal - median(signal, axis=1)
     if not np.isfinite(centred).any():
         centred[:, 0] = 0
     return centred

@@ -44,9 +44,9 @@ def _smoothed_bins(leads: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the means of the recorded samples in 128 bins of each lead, smoothed over three bins; 0 in an empty bin."""
     edges = np.linspace(0, leads.shape[1], BINS + 1).round().astype(int)
     recorded = np.isfinite(leads)
-    before = ((0, 0), (1, 0))
-    total = np.pad(np.cumsum(np.where(recorded, leads, 0.0), axis=1), before)
-    count = np.pad(np.cumsum(recorded, axis=1), before)
+    total, count = (np.zeros((len(leads), leads.shape[1] + 1)) for _ in range(2))
+    np.cumsum(np.where(recorded, leads, 0.0), axis=1, out=total[:, 1:])
+    np.cumsum(recorded, axis=1, out=count[:, 1:])
     means = np.diff(total[:, edges]) / np.maximum(np.diff(count[:, edges]), 1)
-    padded = np.pad(means, ((0, 0), (1, 1)), mode="edge")
+    padded = np.concatenate([means[:, :1], means, means[:, -1:]], axis=1)
     return np.asarray((padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4)

@@ -77,10 +77,16 @@ def group_weights(
         yield counts[:, group_of]
 
 
-def _strata(labels: Labels, group_of: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
-    """Return the groups with each highest label, from the last label to 0."""
+def highest_labels(labels: Labels, group_of: NDArray[np.intp], size: int) -> Labels:
+    """Return the highest label of each of ``size`` groups; 0 where none is higher."""
     highest = np.zeros(size, dtype=np.int64)
     np.maximum.at(highest, group_of, labels)
+    return highest
+
+
+def _strata(labels: Labels, group_of: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
+    """Return the groups with each highest label, from the last label to 0."""
+    highest = highest_labels(labels, group_of, size)
     return [np.flatnonzero(highest == label) for label in range(int(labels.max(initial=1)), -1, -1)]
 
 

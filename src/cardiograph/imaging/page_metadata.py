@@ -54,12 +54,13 @@ class PageMetadata:
         return np.frombuffer(bytes.fromhex(self.margins), np.uint8) if self.margins else None
 
 
-def extract_metadata(page: DecodedPage, grid: Box | None = None) -> PageMetadata:
+def extract_metadata(page: DecodedPage, grid: Box | None = None, margins: str | None = None) -> PageMetadata:
     """Extract the metadata of a page.
 
     Args:
         page: Decoded page.
         grid: Box of the ECG grid; found on the page if None.
+        margins: Margins of this page if they are known, see :func:`margins_of`.
     """
     if grid is None:
         try:
@@ -75,12 +76,12 @@ def extract_metadata(page: DecodedPage, grid: Box | None = None) -> PageMetadata
         quantisation=page.quantisation,
         brightness=255.0 if page.drawn else round(float(page.pixels[::4, ::4].mean()), 3),
         grid=None if grid is None else (grid.left, grid.top, grid.right, grid.bottom),
-        margins="" if grid is None else _margins(page.pixels, grid).tobytes().hex(),
+        margins="" if grid is None else margins or margins_of(page.pixels, grid),
     )
 
 
-def _margins(pixels: NDArray[np.uint8], grid: Box) -> NDArray[np.uint8]:
-    """Return [2, 8, 96] grey levels above and below the grid over the whole width; 255 if there is no margin."""
+def margins_of(pixels: NDArray[np.uint8], grid: Box) -> str:
+    """Return the hex of [2, 8, 96] uint8 grey levels above and below the grid over the whole width; 255 without margin."""
     import cv2
 
     found = np.full((2, *MARGIN_SHAPE), 255, np.uint8)
@@ -88,4 +89,4 @@ def _margins(pixels: NDArray[np.uint8], grid: Box) -> NDArray[np.uint8]:
         if len(strip):
             grey = cv2.cvtColor(np.ascontiguousarray(strip), cv2.COLOR_RGB2GRAY)
             found[number] = cv2.resize(grey, MARGIN_SHAPE[::-1], interpolation=cv2.INTER_AREA)
-    return found
+    return found.tobytes().hex()

@@ -23,7 +23,7 @@ from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.packed import pack, unpack
-from cardiograph.ecg.pages import LEADS_VERSION, file_sha256, prepare_ecg, read_any_page
+from cardiograph.ecg.pages import LEADS_VERSION, file_sha256, paper_margins, prepare_ecg, read_any_page
 from cardiograph.encoders.leads_input import leads_input
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.grid import Box, crop
@@ -283,7 +283,10 @@ def _collect_facts(
         return error, None
     page = file.page
     box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
-    metadata = extract_metadata(page.page, page.box if config.view == "grid" else None)
+    if page.page.drawn:
+        metadata = extract_metadata(page.page, *paper_margins())
+    else:
+        metadata = extract_metadata(page.page, page.box if config.view == "grid" else None)
     perceptual_hash, pictures, notes = page.perceptual_hash.tobytes().hex(), page.page.pictures, page.page.notes
     recorded = file.leads.content_hash() if file.leads is not None and page.page.drawn else ""
     facts = PageFacts(

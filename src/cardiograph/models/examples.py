@@ -64,10 +64,10 @@ class Examples:
             each = cross_entropy(logits, labels, reduction="none")
         return (each * weights).sum() / weights.sum()
 
-    def accuracy(self, logits: Tensor) -> float:
-        """Share of the labelled records (weight above 0) whose largest logit is that of the label."""
-        used = self.weights > 0
-        return float((logits.argmax(1) == self.labels)[used].float().mean())
+    def accuracy(self, logits: Tensor, rows: Tensor | None = None) -> float:
+        """Share of the labelled records (weight above 0) whose largest logit is that of the label; see :meth:`loss`."""
+        labels, weights = (each if rows is None else each[rows] for each in (self.labels, self.weights))
+        return float((logits.argmax(1) == labels)[weights > 0].float().mean())
 
 
 @dataclass(frozen=True)

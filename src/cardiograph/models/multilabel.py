@@ -62,9 +62,10 @@ class LabelExamples(Examples):
         each = each.mean(1) if logits.ndim == 3 else each
         return (each * known).sum() / known.sum()
 
-    def accuracy(self, logits: Tensor) -> float:
-        """Share of the known labels on whose side of 0 the logit lies."""
-        return float(((logits > 0).long() == self.targets)[self.targets >= 0].float().mean())
+    def accuracy(self, logits: Tensor, rows: Tensor | None = None) -> float:
+        """Share of the known labels on whose side of 0 the logit lies; see :meth:`loss`."""
+        targets = self.targets if rows is None else self.targets[rows]
+        return float(((logits > 0).long() == targets)[targets >= 0].float().mean())
 
 
 def begin_labels(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -23,6 +23,11 @@ from cardiograph.threads import available_threads, one_blas_thread, torch_thread
 MIN_RECORDS_FOR_THREADS = 20_000
 """Below this number of records training uses one thread: on a busy machine two threads made an epoch over 431 records 14
 times slower."""
+
+
+MAX_STEPS = 32
+"""Minibatches in an epoch at most. With the default batch of 2,048 records, an epoch of a larger cohort reads 65,536 of
+them, the next epoch the next, and the training loss is that of as many records."""
 
 
 def train(  # noqa: PLR0913 - two sets and the knobs of a training
@@ -60,7 +65,7 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     with torch.random.fork_rng(devices=[]), torch_threads(threads), one_blas_thread():
         torch.manual_seed(seed)
         network = build(name, train_set.features.shape[1], config, classes=classes)
-        log = _Log(network, train_set, val_set)
+        log = _Log(network, train_set, val_set, config)
         if isinstance(network, Sign):
             begin(network, train_set, val_set, log.aggregated, classes=classes)
         elif isinstance(network, Logistic):
@@ -86,8 +91,12 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
 class _Log:
     """Learning curves, and the weights of the best epoch so far."""
 
-    def __init__(self, network: Model, train_set: Examples, val_set: Examples) -> None:
+    def __init__(self, network: Model, train_set: Examples, val_set: Examples, config: ModelConfig) -> None:
         self.network, self.train_set, self.val_set = network, train_set, val_set
+        self.minibatches = _minibatches(train_set, config.batch)
+        used, limit = torch.nonzero(train_set.weights > 0).flatten(), MAX_STEPS * config.batch
+        many = isinstance(network, Sign) and len(used) > limit
+        self._seen = used[torch.linspace(0, len(used) - 1, limit).long()] if many else None
         self.best_loss, self.best_epoch = float("inf"), 0
         self.best_state: dict[str, Tensor] = {}
         self._curves: list[tuple[float, float, float, float]] = []
@@ -99,18 +108,25 @@ class _Log:
         train_set, val_set = self.train_set, self.val_set
         self.network.eval()
         with torch.no_grad():
-            train_logits, states = self.network(
-                train_set.features, train_set.neighbour_table, aggregated=self.aggregated
-            )
+            train_logits, states = self._train_logits()
             if self._val_aggregated is None:
                 self._val_aggregated = self.network.aggregate(val_set.features, val_set.neighbour_table, states)
             val_logits, _ = self.network(val_set.features, val_set.neighbour_table, states, self._val_aggregated)
         val_loss = float(val_set.loss(val_logits))
-        losses = float(train_set.loss(train_logits)), val_loss
-        self._curves.append((*losses, train_set.accuracy(train_logits), val_set.accuracy(val_logits)))
+        losses = float(train_set.loss(train_logits, self._seen)), val_loss
+        self._curves.append((*losses, train_set.accuracy(train_logits, self._seen), val_set.accuracy(val_logits)))
         if val_loss < self.best_loss:
             self.best_loss, self.best_epoch = val_loss, epoch
             self.best_state = copy.deepcopy(self.network.state_dict())
+
+    def _train_logits(self) -> tuple[Tensor, Sequence[Tensor]]:
+        """Return logits of the training records, or of some of very many, and the states that queries aggregate."""
+        own, table, rows, means = self.train_set.features, self.train_set.neighbour_table, self._seen, self.aggregated
+        if isinstance(self.network, Sign) and rows is not None:
+            scored = self.network.scored(own[rows], [mean[rows] for mean in means], table.votes[rows])
+            return scored.mean(1), [own, *means[:-1]]
+        logits, states = self.network(own, table, aggregated=means)
+        return logits, states
 
     def history(self) -> History:
         """Return the learning curves of all epochs."""
@@ -154,7 +170,7 @@ def _steps(
     if isinstance(network, Network) and not large:
         yield None, network(seen, train_set.neighbour_table, aggregated=None if hides else log.aggregated)[0]
         return
-    for rows in _batches(train_set, config.batch):
+    for rows in next(log.minibatches):
         if isinstance(network, Sign):
             own = hide(seen[rows]) if hides and large else seen[rows]
             yield (
@@ -165,12 +181,13 @@ def _steps(
             yield rows, network.scored(rows, seen, train_set.neighbour_table, log.aggregated, hide if hides else None)
 
 
-def _batches(train_set: Examples, size: int) -> list[Tensor]:
-    """Return shuffled rows of the loss in batches of about ``size``."""
+def _minibatches(train_set: Examples, size: int) -> Iterator[Sequence[Tensor]]:
+    """Yield the minibatches of each epoch: shuffled rows of the loss in batches of about ``size``."""
     rows = torch.nonzero(train_set.weights > 0).flatten()
-    if len(rows) <= size:
-        return [rows]
-    return list(rows[torch.randperm(len(rows))].chunk(-(-len(rows) // size)))
+    while True:
+        shuffled = rows[torch.randperm(len(rows))] if len(rows) > size else rows
+        batches = shuffled.chunk(-(-len(rows) // size))
+        yield from (batches[start : start + MAX_STEPS] for start in range(0, len(batches), MAX_STEPS))
 
 
 def _with_hidden_blocks(features: Tensor, blocks: tuple[tuple[int, int], ...], share: float) -> Tensor:

@@ -95,7 +95,7 @@ class SurvivalExamples(Examples):
         outcome = self.outcome.at(chosen)
         return cox_loss(logits, outcome) if self.edges is None else discrete_loss(logits, outcome, self.edges)
 
-    def accuracy(self, logits: Tensor) -> float:
+    def accuracy(self, logits: Tensor, rows: Tensor | None = None) -> float:
         """Return NaN: a time has no class."""
         return float("nan")
 

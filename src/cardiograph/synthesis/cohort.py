@@ -28,14 +28,15 @@ GENERATOR_VERSION: Final = 1
 CEILING_PATIENTS: Final = 50_000
 """Number of patients drawn to estimate the best possible AUROC."""
 
-EcgFiles = Literal["pages", "signals"]
-"""Form of the ECGs: pictures of printed pages, or recordings in WFDB format."""
+EcgFiles = Literal["pages", "signals", "none"]
+"""Form of the ECGs: pictures of printed pages, recordings in WFDB format, or none for a table of clinical values."""
 
-_NAMES: Final[dict[EcgFiles, str]] = {"pages": "pages/{}.jpg", "signals": "signals/{}.hea"}
+_NAMES: Final[dict[EcgFiles, str]] = {"pages": "pages/{}.jpg", "signals": "signals/{}.hea", "none": ""}
 
 _UNFINISHED = "unfinished.json"
 _FINISHED = "synthetic.json"
 _BATCH_PAGES = 8
+_BATCH_PATIENTS = 20_000
 
 
 def write_cohort(
@@ -49,7 +50,8 @@ def write_cohort(
 ) -> Path:
     """Write ``cohort.csv``, the ECGs, ``truth.parquet`` and, last, ``synthetic.json``.
 
-    The ECGs are ``pages/*.jpg``, or ``signals/*.hea`` with their ``*.dat``; both forms show the same recordings.
+    The ECGs are ``pages/*.jpg``, or ``signals/*.hea`` with their ``*.dat``; both forms show the same recordings. Without
+    ECGs the table has no column ``ecg``, and everything else is the same.
 
     The same seed gives the same files for any number of workers; patient i is the same in every cohort of a seed. A
     call with the same arguments resumes an unfinished folder.
@@ -60,7 +62,7 @@ def write_cohort(
         seed: Seed of all random numbers.
         files: Form of the ECGs.
         workers: Number of processes that write ECGs.
-        progress: Callback that receives the number of finished ECGs and of all ECGs.
+        progress: Callback that receives the number of finished ECGs and of all ECGs; of patients if there are no ECGs.
 
     Returns:
         The path of ``cohort.csv``.
@@ -72,15 +74,27 @@ def write_cohort(
         if value < low:
             message = f"{name} is {value}; allowed: {low} or more"
             raise ConfigError(message)
+    import pandas as pd
+
     try:
         form: dict[str, str] = {} if files == "pages" else {"files": files}
         _claim(out, {"generator_version": GENERATOR_VERSION, "patients": patients, "seed": seed, **form}, files)
-        records = [record for number in range(patients) for record in patient_records(seed, number)]
-        _write_ecgs(out, records, files, workers, progress)
-        table = cohort_table(records, _NAMES[files].format)
+        tables, truths = [], []
+        if files != "none":
+            records = [record for number in range(patients) for record in patient_records(seed, number)]
+            _write_ecgs(out, records, files, workers, progress)
+        for first in range(0, patients, _BATCH_PATIENTS):  # the records of a million patients would take 4 GB
+            numbers = range(first, min(first + _BATCH_PATIENTS, patients))
+            records = [record for number in numbers for record in patient_records(seed, number)]
+            tables.append(cohort_table(records, _NAMES[files].format))
+            truths.append(truth_table(records))
+            if files == "none" and progress is not None:
+                progress(numbers.stop, patients)
+        table = pd.concat(tables, ignore_index=True)
+        table = table.drop(columns="ecg") if files == "none" else table
         content = table.to_csv(index=False, lineterminator="\n").encode()
         _write(out / "cohort.csv", content)
-        _write_truth(out / "truth.parquet", truth_table(records))
+        _write_truth(out / "truth.parquet", pd.concat(truths, ignore_index=True))
         _write(out / _FINISHED, _describe(patients, seed, table, content, form))
         (out / _UNFINISHED).unlink(missing_ok=True)
     except OSError as error:
@@ -100,7 +114,8 @@ def _claim(out: Path, identity: dict[str, int | str], files: EcgFiles) -> None:
             raise ConfigError(message)
     else:
         _write(marker, json.dumps(identity).encode())
-    (out / files).mkdir(exist_ok=True)
+    if files != "none":
+        (out / files).mkdir(exist_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:

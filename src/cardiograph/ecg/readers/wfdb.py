@@ -259,21 +259,27 @@ def _check_files(source: EcgSource, header: Header, signals: list[Fields]) -> No
                 value=f"format {fields['format']}",
             )
     channels, samples = sum(int(each["per_frame"] or 1) for each in signals), header.number("samples")
+    names = {str(fields["file"]) for fields in signals}
+    sizes = {name: _size(source, header.path.with_name(name)) for name in sorted(names)}
     for fields in signals:
-        path = header.path.with_name(str(fields["file"]))
-        try:
-            with open_regular(path) as handle:
-                size = handle.seek(0, 2)
-        except OSError as error:
-            source.refuse(
-                "missing",
-                f"its file of samples {path.name} cannot be opened: {error.strerror}",
-                "keep header and samples in one folder, and send them together",
-            )
+        size = sizes[str(fields["file"])]
         frames = samples or size // (2 * channels)
         source.check_size(channels, frames)
         if int(fields["offset"] or 0) > size or int(fields["skew"] or 0) > frames:
             source.refuse("truncated", "an offset in the header lies behind the samples", "copy the record again")
+
+
+def _size(source: EcgSource, path: Path) -> int:
+    """Return the size of a file of samples in bytes."""
+    try:
+        with open_regular(path) as handle:
+            return handle.seek(0, 2)
+    except OSError as error:
+        source.refuse(
+            "missing",
+            f"its file of samples {path.name} cannot be opened: {error.strerror}",
+            "keep header and samples in one folder, and send them together",
+        )
 
 
 def _decode(
