@@ -65,9 +65,9 @@ COMMON_NAMES = (
     "heart failure hospitalisation", "atrial fibrillation", "myocardial infarction", "reduced ejection fraction",
     "sex", "female", "male", "height", "weight", "body mass index", "diastolic blood pressure", "heart rate",
     "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "normal", "abnormal",
-    "yes", "no", "months", "days", "weeks",
+    "yes", "no", "censored", "regression", "score", "months", "days", "weeks",
 )  # fmt: skip
-"""Names that cohorts often give to outcomes, variables and their values."""
+"""Names that cohorts often give to outcomes, variables and their values, and words that stand for one in a sentence."""
 
 INTERNAL = {"ValueError", "TypeError", "KeyError", "RunError", "WeightsError", "ConfigError", "AssertionError"}
 """Errors whose messages never appear on a page."""
