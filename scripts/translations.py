@@ -57,6 +57,7 @@ NOT_ON_PAGES = {"ecg/readers/codes.py"}
 
 FUNCTIONS = (
     ("train/fit.py", "_provenance_sentence"), ("survival/evaluation.py", "judge"), ("encoders/weights.py", "_random"),
+    ("encoders/weights.py", "_own"),
 )  # fmt: skip
 """Functions whose sentences may appear on a page, of modules that are otherwise not shown."""
 
@@ -134,7 +135,7 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     from cardiograph.encoders.readings import GROUPS, VALUES
     from cardiograph.explain.lead_map import WAVES
     from cardiograph.imaging.reading import FORMAT_TITLES
-    from cardiograph.registry import MODELS
+    from cardiograph.registry import ENCODERS, MODELS
     from cardiograph.schema import KNOWN, Provenance
     from cardiograph.service.state import NOTICE
     from cardiograph.survival.evaluation import TITLES
@@ -142,6 +143,7 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     variables = [known.variable for known in KNOWN]
     yield "schema.py", [text for each in variables for text in (each.name, each.title, each.unit, *each.words)]
     yield "registry.py", [title for each in MODELS.values() for title in (each.title, each.title.split(" (")[0])]
+    yield "registry.py", [each.title for each in ENCODERS.values()]
     yield "survival/evaluation.py", TITLES.values()
     yield "config_outcome.py", [UNNAMED_OUTCOME]
     yield "schema.py", get_args(Provenance)
