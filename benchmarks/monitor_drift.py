@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from cardiograph.config import load_config
-from cardiograph.monitor.watch import Columns, monitor_table
+from cardiograph.external.watch import Columns, monitor_table
 from cardiograph.run.pipeline import run
 from cardiograph.schema import KNOWN_BY_NAME
 from cardiograph.synthesis.patients import patient_records

@@ -43,11 +43,13 @@ MESSAGES = (
     "artifacts/maps.py", "containers/survival.py", "ecg/digitize/*.py", "ecg/measure/*.py",
     "ecg/pages.py", "ecg/pdf_pages.py", "ecg/read_any.py", "ecg/readers/*.py", "evaluate/verdict.py",
     "explain/explanation.py", "explain/lead_map.py", "features/scaler.py", "imaging/ecg_check.py", "imaging/grid.py",
-    "imaging/prepare.py", "imaging/quality.py", "imaging/reading.py", "inference/answers.py",
+    "imaging/prepare.py", "imaging/quality.py", "imaging/reading.py", "monitor/content.py",
+    "monitor/performance.py", "monitor/sample.py", "inference/answers.py",
     "inference/labels.py", "inference/own_records.py", "inference/queries.py", "inference/survival.py",
     "service/api/health.py", "service/api/predictions.py", "service/api/problems.py",
     "service/security/access.py", "service/security/csrf.py", "service/security/limits.py",
-    "service/security/uploads.py", "service/state.py", "service/worker_pool.py", "schema.py", "uncertainty/uncertainty.py",
+    "service/security/uploads.py", "service/monitoring.py", "service/state.py", "service/worker_pool.py", "schema.py",
+    "uncertainty/uncertainty.py",
     "wording.py",
 )  # fmt: skip
 """Modules of which every sentence may appear on a page."""
@@ -66,7 +68,7 @@ COMMON_NAMES = (
     "heart failure hospitalisation", "atrial fibrillation", "myocardial infarction", "reduced ejection fraction",
     "sex", "female", "male", "height", "weight", "body mass index", "diastolic blood pressure", "heart rate",
     "creatinine", "haemoglobin", "sodium", "potassium", "diabetes", "hypertension", "smoker", "normal", "abnormal",
-    "yes", "no", "censored", "regression", "score", "months", "days", "weeks",
+    "yes", "no", "censored", "probability", "regression", "score", "months", "days", "weeks",
 )  # fmt: skip
 """Names that cohorts often give to outcomes, variables and their values, and words that stand for one in a sentence."""
 
@@ -135,8 +137,10 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     from cardiograph.encoders.readings import GROUPS, VALUES
     from cardiograph.explain.lead_map import WAVES
     from cardiograph.imaging.reading import FORMAT_TITLES
+    from cardiograph.monitor.sample import MISSING, NO_ECG
     from cardiograph.registry import ENCODERS, MODELS
     from cardiograph.schema import KNOWN, Provenance
+    from cardiograph.service.monitoring import NO_VALUES
     from cardiograph.service.state import NOTICE
     from cardiograph.survival.evaluation import TITLES
 
@@ -155,6 +159,7 @@ def _registries() -> Iterator[tuple[str, Iterable[str]]]:
     yield "ecg/measure/reference.py", MEASUREMENT_GROUPS
     yield "encoders/readings.py", [*(name for names in GROUPS.values() for name in names), *VALUES]
     yield "explain/lead_map.py", WAVES
+    yield "monitor/sample.py", [each.removesuffix(MISSING) for each in (NO_ECG, NO_VALUES)]
     yield "imaging/reading.py", [FORMAT_TITLES]
     yield "ecg/pages.py", [SIGNAL_TITLES]
     yield "service/state.py", [NOTICE]

@@ -25,7 +25,7 @@ from cardiograph.containers import Prediction, Query
 from cardiograph.containers.labels import LabelsPrediction, prediction_from_dict
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, ServiceError
 from cardiograph.service.api.kinds import kind_of_answer
-from cardiograph.service.api.schemas import IssueAnswer
+from cardiograph.service.api.schemas import IssueAnswer, OutcomesAnswer
 from cardiograph.service.settings import is_loopback
 
 REQUEST_LINES, REQUEST_BYTES = 16, 4 << 20
@@ -183,6 +183,29 @@ class ServiceClient:
             self._unexpected("the model is not an object")
         return facts
 
+    def send_outcomes(self, outcomes: Sequence[Mapping[str, Any]], *, replace: bool = False) -> dict[str, int]:
+        """Send the outcomes of patients that the service scored earlier; it stores all of them or none.
+
+        Args:
+            outcomes: At most a thousand items: ``id`` of the prediction with ``outcome`` (0 or 1, the name of the class,
+                or label -> 0 or 1), or with ``time`` and ``event`` of a time-to-event outcome.
+            replace: Whether to replace stored outcomes of other content.
+
+        Returns:
+            ``stored``: number of new or replaced outcomes; ``unchanged``: number of those that were stored already.
+
+        Raises:
+            InputError: If an item is invalid, its prediction does not exist, or another outcome is stored for it.
+            ServiceError: See :meth:`predict`.
+            ConfigError: If the service rejects the key.
+        """
+        path = "/v1/outcomes?replace=true" if replace else "/v1/outcomes"
+        answer = self._json(self._request("POST", path, json=[dict(each) for each in outcomes]).content)
+        try:
+            return OutcomesAnswer.model_validate(answer, strict=True).model_dump()
+        except ValidationError as error:
+            self._unexpected("it does not say what was stored", error)
+
     def predict(self, query: Query) -> Prediction | LabelsPrediction:
         """Score one patient.
 
@@ -281,8 +304,11 @@ class ServiceClient:
             message += "use the address of the service itself"
             raise ServiceError(message)
         if not response.is_success:
+            problem = self._problem(response)
+            if query is None:
+                raise InputError(str(problem["detail"])[:TEXT_LENGTH], self._issues(problem, None))
             message = "This patient cannot be scored."
-            raise _input_error(message, self._issues(self._problem(response), query or Query()))
+            raise _input_error(message, self._issues(problem, query))
         return response
 
     def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:  # noqa: ANN401
@@ -317,8 +343,8 @@ class ServiceClient:
             return plain
         return {**plain, **content} if isinstance(content, dict) else plain
 
-    def _issues(self, problem: Any, query: Query) -> list[Issue]:  # noqa: ANN401 - any JSON
-        """Return the issues of a problem.
+    def _issues(self, problem: Any, query: Query | None) -> list[Issue]:  # noqa: ANN401 - any JSON
+        """Return the issues of a problem, with the caller's name of the patient if ``query`` is one.
 
         Raises:
             ConfigError: If the service rejects the key.
@@ -333,11 +359,10 @@ class ServiceClient:
             message = f"{self.url}: {detail} The key is read from --key-file or CARDIOGRAPH_KEY."
             raise ConfigError(message)
         if not refusal.issues:
-            message = f"{self.url}: {query.name}: {detail} (status {refusal.status})"
+            message = f"{self.url}: {'' if query is None else f'{query.name}: '}{detail} (status {refusal.status})"
             raise ServiceError(message)
-        return [
-            _renamed(Issue(**{name: text[:TEXT_LENGTH] for name, text in issue}), query) for issue in refusal.issues
-        ]
+        issues = [Issue(**{name: text[:TEXT_LENGTH] for name, text in issue}) for issue in refusal.issues]
+        return issues if query is None else [_renamed(issue, query) for issue in issues]
 
     def _json(self, content: bytes) -> Any:  # noqa: ANN401 - any JSON
         try:

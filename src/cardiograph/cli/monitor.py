@@ -48,8 +48,9 @@ def monitor(  # noqa: PLR0913 - a command has its options
     """
     from cardiograph.artifacts import files
     from cardiograph.cli import console
-    from cardiograph.monitor.report import render_monitor
-    from cardiograph.monitor.watch import AlertRule, Columns, monitor_table
+    from cardiograph.external.watch import Columns, monitor_table
+    from cardiograph.external.watch_report import render_monitor
+    from cardiograph.monitor.content import AlertRule
 
     rule = AlertRule(alpha, effect)
     with console.bars() as progress:
@@ -77,7 +78,7 @@ def show_monitor(found: Mapping[str, Any], out: Path | None) -> None:
     from rich.table import Table
 
     from cardiograph.cli.console import plain
-    from cardiograph.monitor.report import verdict
+    from cardiograph.external.watch_report import verdict
     from cardiograph.report.tables import interval, number
 
     console, counts = Console(), found["counts"]
@@ -89,7 +90,8 @@ def show_monitor(found: Mapping[str, Any], out: Path | None) -> None:
         drift.add_column(heading, justify="right")
     for row in found["comparisons"][:12]:
         values = (number(row["reference"]), number(row["recent"]), number(row["effect"]), number(row["adjusted_p"]))
-        drift.add_row(plain(row["what"]), plain(row["records"]), *values)
+        what = f"{row['what']} ({row['note']})" if row["note"] else row["what"]
+        drift.add_row(plain(what), plain(row["records"]), *values)
     console.print(drift)
     levels = Table("records", title="volume and outcomes")
     for heading in ("number", "novel", "mean prob.", "obs./expected", "AUROC"):

@@ -37,6 +37,7 @@ class Comparison:
         p: p-value of no difference.
         adjusted_p: p-value after the correction for all comparisons.
         alert: Whether the alert rule holds.
+        note: What a reader has to know about the recent values; empty if nothing.
     """
 
     what: str
@@ -48,6 +49,7 @@ class Comparison:
     p: float
     adjusted_p: float = 1.0
     alert: bool = False
+    note: str = ""
 
 
 def _present(reference: Floats, recent: Floats) -> tuple[Floats, Floats] | None:

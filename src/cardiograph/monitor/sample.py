@@ -12,9 +12,20 @@ from cardiograph.artifacts.run import RunDirectory
 from cardiograph.containers import TRAIN
 from cardiograph.errors import RunError
 from cardiograph.evaluate.bootstrap import first_of_each
-from cardiograph.inference import Predictor, Scores
+from cardiograph.inference import Predictor
 from cardiograph.monitor.drift import Comparison, compare_categories, compare_numbers
-from cardiograph.train.data import Dataset
+
+PROBABILITY, DISTANCE = "probability", "distance to the training records"
+"""Names of continuous values of a score."""
+
+MISSING = " is missing"
+"""End of the names of flags of missing values and blocks."""
+
+NOVEL = "unlike the training records"
+"""Name of the flag of the novelty gate."""
+
+NO_ECG = "the ECG is missing"
+"""Name of the flag of records without an ECG."""
 
 COMPONENTS = 8
 """Principal components of the training embeddings that are compared."""
@@ -40,12 +51,12 @@ class Sample:
         return Sample(numbers, {name: values[rows] for name, values in self.categories.items()})
 
     def compare(self, recent: Sample, records: str) -> Iterator[Comparison]:
-        """Yield a comparison of each value that both samples have in enough records."""
+        """Yield a comparison of each value that both samples have, in enough records."""
         for names, mine, compare in (
             (self.numbers, recent.numbers, compare_numbers),
             (self.categories, recent.categories, compare_categories),
         ):
-            for name in names:
+            for name in (each for each in names if each in mine):
                 found = compare(name, records, names[name], mine[name])
                 if found is not None:
                     yield found
@@ -88,12 +99,12 @@ def sample(blocks: Mapping[str, Floats], whole: set[str], scored: Mapping[str, F
     """
     numbers = {name: values for name, values in blocks.items() if name not in whole}
     categories = {name: values for name, values in blocks.items() if name in whole}
-    categories |= {f"{name} is missing": np.asarray(np.isnan(values), np.float64) for name, values in blocks.items()}
+    categories |= {f"{name}{MISSING}": np.asarray(np.isnan(values), np.float64) for name, values in blocks.items()}
     if axes is not None:
         numbers |= {f"ECG embedding, component {number + 1}": axes[:, number] for number in range(axes.shape[1])}
-        categories["the ECG is missing"] = np.asarray(np.isnan(axes).any(axis=1), np.float64)
-    numbers |= {"probability": scored["probability"], "distance to the training records": scored["novelty"]}
-    categories["unlike the training records"] = scored["novel"]
+        categories[NO_ECG] = np.asarray(np.isnan(axes).any(axis=1), np.float64)
+    numbers |= {PROBABILITY: scored["probability"], DISTANCE: scored["novelty"]}
+    categories[NOVEL] = scored["novel"]
     return Sample(numbers, categories)
 
 
@@ -125,23 +136,6 @@ def reference_sample(predictor: Predictor, directory: RunDirectory) -> tuple[Sam
     scored = {name: held_out[name].to_numpy(np.float64) for name in ("novelty", "novel")}
     scored["probability"] = held_out[f"probability_{predictor.bundle.served.model.name}"].to_numpy(np.float64)
     return sample(blocks, whole_variables(predictor), scored, coordinates), axes
-
-
-def recent_sample(predictor: Predictor, dataset: Dataset, scores: Scores, axes: Axes | None) -> Sample:
-    """Return the sample of all recent records, one row for each record of the dataset."""
-    inputs = dataset.inputs
-    blocks: dict[str, Floats] = {}
-    for table in (inputs.clinical, inputs.measurements):
-        if table is not None:
-            blocks |= {variable.name: table.values[:, column] for column, variable in enumerate(table.variables)}
-    certainty, unknown = scores.uncertainty, np.full(len(dataset.cohort), np.nan)
-    scored = {
-        "probability": scores.probabilities,
-        "novelty": unknown if certainty is None else certainty.novelty,
-        "novel": unknown if certainty is None else certainty.novel.astype(np.float64),
-    }
-    coordinates = None if axes is None or inputs.image is None else axes.coordinates(inputs.image)
-    return sample(blocks, whole_variables(predictor), scored, coordinates)
 
 
 def whole_variables(predictor: Predictor) -> set[str]:

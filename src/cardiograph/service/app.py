@@ -12,12 +12,13 @@ from cardiograph import __version__
 from cardiograph.encoders.engine import OpenVinoEngine
 from cardiograph.inference import Predictor
 from cardiograph.inference.labels import LabelsPredictor, load_any
-from cardiograph.service.api import batch, health, model, predictions
+from cardiograph.service.api import batch, health, model, outcomes, predictions
 from cardiograph.service.api.accept import FHIR, JSON
 from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.api.openapi import complete, line_schemas
 from cardiograph.service.api.problems import ProblemError, http_error_response, problem_response
 from cardiograph.service.lifespan import lifespan
+from cardiograph.service.monitoring import Monitoring
 from cardiograph.service.observability import Metrics, ObservedMiddleware, json_log
 from cardiograph.service.recent_queries import RecentQueries
 from cardiograph.service.records import Records
@@ -27,7 +28,7 @@ from cardiograph.service.security.limits import Accepts, UploadMiddleware
 from cardiograph.service.security.responses import HeadersMiddleware
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE, Serving, limit_pixels
-from cardiograph.service.web import files, routes
+from cardiograph.service.web import files, monitoring, routes
 from cardiograph.service.web.errors import ErrorFormatMiddleware
 from cardiograph.service.web.language import languages
 from cardiograph.service.web.language_choice import LanguageMiddleware
@@ -37,6 +38,7 @@ from cardiograph.service.worker_pool import ScoringPool
 ACCEPTS = {
     predictions.PATH: Accepts(("multipart/form-data", JSON, FHIR)),
     batch.PATH: Accepts((batch.MEDIA_TYPE,), streamed=True),
+    outcomes.PATH: Accepts((JSON,)),
     routes.PATH: Accepts((routes.MEDIA_TYPE,)),
 }
 """Body that each ``POST`` route accepts."""
@@ -77,6 +79,7 @@ def create_app(
     app.state.serving = serving
     app.state.form_tokens = FormTokens()
     app.state.site = site = Site(settings, serving.predictor, serving.model_sha256)
+    app.state.monitoring = Monitoring(serving, lambda: site.example.hashes(records))
     app.state.batches = asyncio.Semaphore(settings.batches)
     _add_routes(app, serving)
     app.add_exception_handler(ProblemError, problem_response)
@@ -133,8 +136,10 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     blocks = frozenset(bundle.fusion.layout[1])
     app.include_router(batch.batch())
     app.include_router(predictions.predictions(variables, blocks, kind))
+    app.include_router(outcomes.router)
     app.include_router(model.router)
     app.include_router(health.router)
     app.include_router(routes.router)
     app.include_router(files.router)
+    app.include_router(monitoring.router)
     complete(app, line_schemas(variables, kind.body.__name__))

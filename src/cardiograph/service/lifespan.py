@@ -1,4 +1,4 @@
-"""Start and stop of the application, and the background task that deletes what has expired."""
+"""Start and stop of the application, and the background tasks: deleting what has expired, and monitoring."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from fastapi import FastAPI
 
 from cardiograph.errors import RecordsError
 from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.monitoring import Monitoring
 from cardiograph.service.state import Serving
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Log start and stop, delete expired data meanwhile, and finish running jobs at the end."""
+    """Log start and stop, delete expired data and watch the model meanwhile, and finish running jobs at the end."""
     serving: Serving = app.state.serving
     await asyncio.to_thread(serving.records.log.append, "service_started", serving.model_sha256)
-    cleanup = asyncio.create_task(_delete_expired(serving))
+    tasks = [
+        asyncio.create_task(_delete_expired(serving)),
+        asyncio.create_task(_watch(serving, app.state.monitoring)),
+    ]
     yield
-    cleanup.cancel()
+    for task in tasks:
+        task.cancel()
     await serving.pool.close()
     with contextlib.suppress(RecordsError):
         await asyncio.to_thread(serving.records.log.append, "service_stopped", serving.model_sha256)
@@ -42,3 +47,15 @@ async def _delete_expired(serving: Serving) -> None:
             with contextlib.suppress(ProblemError):
                 await serving.with_records(serving.records.forget)
         await asyncio.sleep(60)
+
+
+async def _watch(serving: Serving, monitoring: Monitoring) -> None:
+    """Renew the comparison of recent predictions when it is too old, so that its metrics are current."""
+    while True:
+        await asyncio.sleep(60)
+        try:
+            await monitoring.latest()
+        except ProblemError:
+            pass  # logged already; tried again in a minute
+        except Exception as error:  # noqa: BLE001 - the text may contain a value, and the service goes on
+            serving.log.error("monitoring", error=type(error).__name__)

@@ -7,7 +7,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Collection
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -15,6 +15,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.monitoring_metrics import MonitoringMetrics
+
+if TYPE_CHECKING:
+    from cardiograph.service.monitoring import Snapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -45,6 +49,7 @@ class Metrics:
         )
         line = Gauge("cardiograph_waiting", "Jobs that wait for a worker.", registry=self._registry)
         line.set_function(waiting)
+        self._watched = MonitoringMetrics(self._registry)
         model = Gauge("cardiograph_model_info", "The model served.", ("sha256", "outcome"), registry=self._registry)
         model.labels(model_sha256, outcome).set(1)
 
@@ -52,6 +57,10 @@ class Metrics:
         """Count a request; ``route`` is a path template, never a requested path."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
+
+    def watch(self, snapshot: Snapshot) -> None:
+        """Set the metrics of monitoring to a new comparison; those that are not known become NaN or disappear."""
+        self._watched.set(snapshot.content, snapshot.computed_at.timestamp())
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

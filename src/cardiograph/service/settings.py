@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cardiograph.errors import ConfigError
 
 MIB = 1 << 20
 
@@ -37,6 +42,8 @@ class ServiceSettings(BaseModel):
     batch_seconds: float = Field(default=3600.0, gt=0)
     max_pixels: int = Field(default=25_000_000, ge=1)
     hold_minutes: float = Field(default=10.0, gt=0)
+    monitoring_days: int = Field(default=90, ge=1)
+    monitoring_minutes: float = Field(default=60.0, gt=0)
     hold_bytes: int = Field(default=128 * MIB, ge=0)
 
     @property
@@ -56,6 +63,30 @@ class ServiceSettings(BaseModel):
         if self.allowed_hosts:
             return (*self.allowed_hosts, *own)
         return own if self.loopback else ()
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting: ``upload_bytes`` -> ``CARDIOGRAPH_UPLOAD_BYTES``."""
+    return f"CARDIOGRAPH_{name.upper()}"
+
+
+def settings_with(options: Mapping[str, Any]) -> ServiceSettings:
+    """Return settings with options, and with the environment for all settings that are not among them.
+
+    Args:
+        options: Name of a setting -> value; wins over the environment.
+
+    Raises:
+        ConfigError: If a value is not allowed; the message names its variable.
+    """
+    names = [name for name in ServiceSettings.model_fields if name not in options]
+    given = {name: text for name in names if (text := os.environ.get(variable_of(name)))}
+    try:
+        return ServiceSettings.model_validate({**given, **options})
+    except ValidationError as error:
+        faults = [(str(each["loc"][0]), each["msg"].lower(), each["input"]) for each in error.errors()]
+        told = [f"{variable_of(name)} is {str(value)[:40]!r}; {rule}" for name, rule, value in faults]
+        raise ConfigError("; ".join(told)) from error
 
 
 def is_loopback(host: str) -> bool:

@@ -27,6 +27,7 @@ def test_every_route_is_documented_with_its_refusals(served):
     assert set(document["paths"]) == {
         PREDICT,
         f"{PREDICT}/batch",
+        "/v1/outcomes",
         f"{PREDICT}/{{prediction_id}}",
         f"{PREDICT}/{{prediction_id}}/explanation",
         "/v1/model",
@@ -141,7 +142,7 @@ def test_what_is_drawn_from_the_document_is_answered_as_it_says(serve, drawn, li
     from schemathesis import GenerationMode
 
     served = serve(**({"requests_per_minute": 10_000_000} | limits))
-    headers = {"Authorization": f"Bearer {served.key('predict', 'read', 'metrics')}"}
+    headers = {"Authorization": f"Bearer {served.key('predict', 'read', 'outcomes', 'metrics')}"}
     schema = schemathesis.openapi.from_asgi("/openapi.json", served.app, headers={"Host": "localhost", **headers})
     answered = Counter()
 

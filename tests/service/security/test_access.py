@@ -75,6 +75,8 @@ def test_a_prediction_is_readable_with_the_key_that_made_it(guarded, values):
         ("GET", "/v1/predictions/1", ("read",)),
         ("GET", "/v1/predictions/1/explanation", ("read",)),
         ("GET", "/metrics", ("metrics",)),
+        ("GET", "/monitoring", ("metrics",)),
+        ("POST", "/v1/outcomes", ("outcomes",)),
         ("GET", "/v1/model", ("predict", "read")),
         ("GET", "/v1/report", ("read",)),
         ("GET", "/report", ("read",)),

@@ -253,6 +253,7 @@ def pages_of(served, values, page=None):
         "history": client.get("/predictions").text,
         "graph": client.get("/graph").text,
         "report": client.get("/report").text,
+        "monitoring": client.get("/monitoring").text,
         "not found": client.get("/predictions/none").text,
         "expired": Form(served, ARABIC).send(**{"token": "1.x"}).text,
     }

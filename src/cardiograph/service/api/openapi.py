@@ -21,6 +21,7 @@ _DESCRIPTIONS = {
     404: "Not found.",
     406: "Neither JSON nor FHIR in JSON is accepted.",
     408: "The body arrives too slowly.",
+    409: "Another outcome is stored; `issues` says which.",
     410: "The input is no longer held, or another model made the prediction.",
     413: "Larger than the limit of bytes or pixels.",
     415: "A media type, or an image format, that is not supported.",

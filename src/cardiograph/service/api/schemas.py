@@ -168,6 +168,13 @@ class LabelsAnswer(_Answer):
     prediction: LabelsBody
 
 
+class OutcomesAnswer(BaseModel):
+    """What became of a list of outcomes."""
+
+    stored: int = Field(ge=0, description="outcomes that are new or replaced")
+    unchanged: int = Field(ge=0, description="outcomes that were stored already with the same content")
+
+
 class IssueAnswer(BaseModel):
     """A fault of what was sent."""
 

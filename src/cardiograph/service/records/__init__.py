@@ -2,7 +2,20 @@
 
 from cardiograph.service.records.audit_log import AuditLog, Event
 from cardiograph.service.records.keys import SCOPES, Key, Keys
+from cardiograph.service.records.outcomes import Added, Outcomes, Watched
 from cardiograph.service.records.store import PredictionEntry, Records
 from cardiograph.service.records.verification import Verified
 
-__all__ = ["SCOPES", "AuditLog", "Event", "Key", "Keys", "PredictionEntry", "Records", "Verified"]
+__all__ = [
+    "SCOPES",
+    "Added",
+    "AuditLog",
+    "Event",
+    "Key",
+    "Keys",
+    "Outcomes",
+    "PredictionEntry",
+    "Records",
+    "Verified",
+    "Watched",
+]

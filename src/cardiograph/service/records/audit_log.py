@@ -31,6 +31,7 @@ Event = Literal[
     "page_read",
     "explanation_read",
     "predictions_deleted",
+    "outcome",
 ]
 """Events of the audit log."""
 

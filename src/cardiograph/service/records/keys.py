@@ -20,7 +20,7 @@ from cardiograph.service.records.audit_log import append_entry
 from cardiograph.service.records.database import Database
 from cardiograph.service.records.tables import KeyRow, Seals
 
-SCOPES = ("predict", "read", "metrics")
+SCOPES = ("predict", "read", "outcomes", "metrics")
 """Permissions that a key can have."""
 
 NAME_LENGTH = 80

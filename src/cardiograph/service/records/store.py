@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -18,8 +18,9 @@ from cardiograph.errors import RecordsError
 from cardiograph.service.records.audit_log import AuditLog, append_entry, locked_head
 from cardiograph.service.records.database import Database, database_url
 from cardiograph.service.records.keys import Keys
+from cardiograph.service.records.outcomes import Outcomes
 from cardiograph.service.records.sqlite_files import NoRoomError, ReplacedError
-from cardiograph.service.records.tables import HeadRow, PredictionRow, Seals, SettingRow, given
+from cardiograph.service.records.tables import HeadRow, OutcomeRow, PredictionRow, Seals, SettingRow, given
 
 DELETE_ROWS = 500
 """Predictions that are deleted in one transaction, so that other writers do not wait long."""
@@ -88,6 +89,7 @@ class Records:
             message = "the secret of the records is missing; restore a backup"
             raise RecordsError(message)
         self.keys = Keys(database, self._seals)
+        self.outcomes = Outcomes(database, self._seals)
         self.log = AuditLog(database, self._seals)
 
     @classmethod
@@ -139,8 +141,19 @@ class Records:
             message = f"prediction {id_}: cannot be read; run `cardiograph audit-log verify` and restore a backup"
             raise RecordsError(message) from None
 
+    def answers(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the answers of stored predictions by id, without those that do not exist."""
+        found: dict[str, dict[str, Any]] = {}
+        with self._database.reading() as session:
+            for start in range(0, len(ids), DELETE_ROWS):
+                some = select(PredictionRow.id, PredictionRow.answer).where(
+                    PredictionRow.id.in_(ids[start : start + DELETE_ROWS])
+                )
+                found.update({id_: json.loads(answer) for id_, answer in session.execute(some)})
+        return found
+
     def prune(self, before: datetime) -> int:
-        """Delete predictions with their pages and values; the audit log keeps their number and a hash of their ids.
+        """Delete predictions with all that belongs to them; the audit log keeps their number and a hash of their ids.
 
         Args:
             before: Predictions made before this time are deleted.
@@ -189,6 +202,7 @@ class Records:
             count = min(DELETE_PAGE_ROWS, max_rows) if any(page for _, page in rows) else max_rows
             ids = sorted(id_ for id_, _ in rows[:count])
             if ids:
+                session.execute(delete(OutcomeRow).where(OutcomeRow.prediction_id.in_(ids)))
                 session.execute(delete(PredictionRow).where(PredictionRow.id.in_(ids)))
                 digest = hashlib.sha256("\n".join(ids).encode("ascii")).hexdigest()
                 append_entry(session, "predictions_deleted", digest, details={"count": len(ids)})

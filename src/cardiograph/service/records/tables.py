@@ -85,6 +85,17 @@ class PredictionRow(Table):
     page: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
 
 
+class OutcomeRow(Table):
+    """The outcome of one prediction, which became known later."""
+
+    __tablename__ = "cardiograph_outcomes"
+
+    prediction_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+    key_id: Mapped[str | None] = mapped_column(String(64))
+    content: Mapped[str] = mapped_column(Text)
+
+
 class KeyRow(Table):
     """One API key, without its secret."""
 
@@ -126,6 +137,8 @@ class HeadRow(Table):
 
 _PREDICTION = ("id", "created_at", "model_sha256", "key_id", "page_sha256", "values_hmac", "answer", "clinical")
 
+_OUTCOME = ("prediction_id", "recorded_at", "key_id", "content")
+
 _KEY = ("id", "name", "secret_sha256", "scopes", "created_at", "expires_at", "revoked_at")
 
 
@@ -148,6 +161,10 @@ class Seals:
     def prediction(self, row: PredictionRow) -> str:
         """Return the HMAC of a prediction, which includes a stored page by its hash."""
         return self._of("prediction", {name: getattr(row, name) for name in _PREDICTION})
+
+    def outcome(self, row: OutcomeRow) -> str:
+        """Return the HMAC of an outcome."""
+        return self._of("outcome", {name: getattr(row, name) for name in _OUTCOME})
 
     def key(self, row: KeyRow) -> str:
         """Return the HMAC of a key with its scopes, expiry and revocation."""

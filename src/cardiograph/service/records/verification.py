@@ -12,14 +12,14 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cardiograph.service.records.tables import HeadRow, KeyRow, LogRow, PredictionRow, Seals, utc_text
+from cardiograph.service.records.tables import HeadRow, KeyRow, LogRow, OutcomeRow, PredictionRow, Seals, utc_text
 
 FIRST = "0" * 64
 """Previous hash of the first entry."""
 
 CHUNK_ROWS = 1000
 
-Stored = TypeVar("Stored", LogRow, PredictionRow, KeyRow)
+Stored = TypeVar("Stored", LogRow, PredictionRow, OutcomeRow, KeyRow)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def verify(session: Session, seals: Seals, *, known: tuple[int, str] | None = No
         fault = walk.predictions(part[: walk.number - before]) or fault
         if fault is not None:
             return walk.bad(*fault)
-    fault = walk.end() or walk.keys() or walk.count()
+    fault = walk.end() or walk.keys() or walk.outcomes() or walk.count()
     return Verified(walk.number, True, None, walk.last) if fault is None else walk.bad(*fault)
 
 
@@ -84,6 +84,7 @@ class _Walk:
     deleted: int = 0
     found: int = 0
     key_seals: dict[str, tuple[int, str]] = field(default_factory=dict)
+    outcome_seals: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def bad(self, number: int | None, reason: str) -> Verified:
         return Verified(self.number, False, number, self.last, reason)
@@ -111,6 +112,8 @@ class _Walk:
             self.deleted += int(count) if re.fullmatch("[0-9]{1,18}", count) else 0
         elif row.event in ("key_created", "key_revoked"):
             self.key_seals[row.subject] = row.number, _detail(row, "seal")
+        elif row.event == "outcome":
+            self.outcome_seals[row.subject] = row.number, _detail(row, "seal")
 
     def predictions(self, rows: Sequence[LogRow]) -> Fault | None:
         """Check the stored predictions; missing ones may have been deleted, see ``count``."""
@@ -150,6 +153,22 @@ class _Walk:
             if id_ not in there or _computed(self.seals.key, there[id_]) != seal:
                 return number, "refers to a key that was changed or removed since"
         return None
+
+    def outcomes(self) -> Fault | None:
+        """Check the stored outcomes; only those of deleted predictions may be missing."""
+        seen, bad = set[str](), []
+        rows = self.session.scalars(select(OutcomeRow).execution_options(yield_per=CHUNK_ROWS))
+        for row in rows:
+            if row.prediction_id not in self.outcome_seals:
+                return None, "a stored outcome has no entry"
+            number, seal = self.outcome_seals[row.prediction_id]
+            seen.add(row.prediction_id)
+            bad += [] if _computed(self.seals.outcome, row) == seal else [number]
+        missing = sorted(set(self.outcome_seals) - seen)
+        for start in range(0, len(missing), CHUNK_ROWS):
+            there = select(PredictionRow.id).where(PredictionRow.id.in_(missing[start : start + CHUNK_ROWS]))
+            bad += [self.outcome_seals[id_][0] for id_ in self.session.scalars(there)]
+        return (min(bad), "refers to an outcome that was changed or removed since") if bad else None
 
     def count(self) -> Fault | None:
         """Check that each prediction has exactly one entry; otherwise a row could be replaced by another."""

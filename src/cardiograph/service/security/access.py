@@ -36,14 +36,14 @@ class Caller:
 
     Args:
         key_id: Id of the API key, or the name given by an :class:`Authenticator`; None without a key.
-        scopes: Permissions of the caller: ``predict``, ``read``, ``metrics``.
+        scopes: Permissions of the caller: ``predict``, ``read``, ``outcomes``, ``metrics``.
     """
 
     key_id: str | None
     scopes: frozenset[str]
 
 
-ANYBODY = Caller(None, frozenset({"predict", "read", "metrics"}))
+ANYBODY = Caller(None, frozenset({"predict", "read", "outcomes", "metrics"}))
 """The caller on the loopback address if no key is required."""
 
 
@@ -82,8 +82,10 @@ def _token(authorization: str) -> str | None:
 
 def scopes_of(method: str, path: str) -> tuple[str, ...]:
     """Return the scopes of which a request needs one; empty if any key is enough."""
-    if path == "/metrics":
+    if path in ("/metrics", "/monitoring"):
         return ("metrics",)
+    if path == "/v1/outcomes":
+        return ("outcomes",)
     if method == "POST" or path == "/example":
         return ("predict",)
     if path.startswith(_READ):

@@ -40,10 +40,14 @@ class Example:
         """Return the filled-in form; ``percent`` names the variables that are written in percent."""
         return refilled_form(Query(self.page, self.values), KEPT, percent)
 
+    def hashes(self, records: Records) -> tuple[str | None, str]:
+        """Return the SHA-256 of the page, None without one, and the HMAC of the values."""
+        page = None if self.page is None else hashlib.sha256(self.page).hexdigest()
+        return page, records.hmac_of(self.values)
+
     def made(self, entry: PredictionEntry, records: Records) -> bool:
         """Return whether a stored prediction is that of this example, unchanged."""
-        page = None if self.page is None else hashlib.sha256(self.page).hexdigest()
-        return entry.page_sha256 == page and entry.values_hmac == records.hmac_of(self.values)
+        return (entry.page_sha256, entry.values_hmac) == self.hashes(records)
 
 
 def example_of(bundle: ModelBundle) -> Example:

@@ -39,6 +39,16 @@ def decimals(value: float, places: int) -> str:
     return numerals(f"{value:.{places}f}")
 
 
+def significant(value: float, digits: int) -> str:
+    """Format a value with a number of significant digits."""
+    return numerals(f"{value:.{digits}g}")
+
+
+def capitalize_first(text: str) -> str:
+    """Return a text that begins with a capital letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def distance(value: float) -> str:
     """Format a distance: 3.4178 -> ``3.42``; small ones keep two significant digits."""
     return numerals(f"{value:.2f}" if value >= 0.1 else f"{value:.2g}")

@@ -21,7 +21,16 @@ from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE
 from cardiograph.service.web.example import Example, example_of
-from cardiograph.service.web.formats import day, decimals, distance, number, percent, points
+from cardiograph.service.web.formats import (
+    capitalize_first,
+    day,
+    decimals,
+    distance,
+    number,
+    percent,
+    points,
+    significant,
+)
 from cardiograph.service.web.fractions import percent_text
 from cardiograph.service.web.language import SOURCE, current, deferred, gettext, languages, numerals
 from cardiograph.service.web.language_choice import address_in
@@ -115,6 +124,8 @@ class Site:
         self._environment.filters |= {"day": day, "in_percent": _in_percent, "reason_of_map": reason_of_map}
         self._environment.filters |= {
             "decimals": decimals,
+            "capitalize_first": capitalize_first,
+            "significant": significant,
             "numerals": numerals,
             "term": term,
             "translated": translated,
@@ -140,6 +151,7 @@ class Site:
             "upload_bytes": settings.upload_bytes,
             "hold_minutes": settings.hold_minutes,
             "keep_pages": settings.keep_pages,
+            "shows_monitoring": not settings.keys_required,
             "any_page_label": ANY_PAGE,
             "languages": languages(),
             "address_in": address_in,

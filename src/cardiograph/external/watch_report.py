@@ -13,9 +13,9 @@ from cardiograph.wording import WORDINGS
 
 
 def render_monitor(found: Mapping[str, Any]) -> str:
-    """Render the result of :func:`cardiograph.monitor.watch.monitor_table` as HTML; names are escaped."""
+    """Render the result of :func:`cardiograph.external.watch.monitor_table` as HTML; names are escaped."""
     context = {"found": found, "title": TITLES[found["model"]], "summary": _summary(found)}
-    return fill("monitor.html", {**context, "wording": WORDINGS[found["provenance"]]}, package="cardiograph.monitor")
+    return fill("monitor.html", {**context, "wording": WORDINGS[found["provenance"]]}, package="cardiograph.external")
 
 
 def verdict(found: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ import pytest
 
 from cardiograph.cli.app import main
 from cardiograph.errors import CohortError, ConfigError
-from cardiograph.monitor.watch import AlertRule, Columns, monitor_table
+from cardiograph.external.watch import Columns, monitor_table
+from cardiograph.monitor.content import AlertRule
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,15 @@ def test_a_changed_value_raises_an_alert_that_names_it(finished_run, held_out, t
     with pytest.raises(SystemExit) as ended:
         main(["monitor", str(finished_run), str(path), "--json", "--fail-on-alert"])
     assert ended.value.code == 1
-    alerts = json.loads(capsys.readouterr().out)["alerts"]
+    found = json.loads(capsys.readouterr().out)
+    alerts = found["alerts"]
     assert any(alert.startswith("age (all)") for alert in alerts)
     assert any(alert.startswith("the ECG is missing (all)") for alert in alerts)
+    (distance,) = [each for each in found["comparisons"] if each["what"] == "distance to the training records"]
+    assert (
+        distance["note"]
+        == f"{len(rows)} of {len(rows)} recent patients lack a block and are compared by the others alone"
+    )
 
 
 def test_a_time_that_is_no_date_and_an_absent_column_are_named(finished_run, held_out, tmp_path):

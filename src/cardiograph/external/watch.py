@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,53 +18,17 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.tables import read_table
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort
-from cardiograph.errors import CohortError, ConfigError, Issue
-from cardiograph.evaluate.bootstrap import first_of_each
+from cardiograph.errors import CohortError, Issue
 from cardiograph.external.cohort import build_external_dataset, reading_notes, require_estimates
 from cardiograph.external.evaluate import required_threshold, run_settings
 from cardiograph.inference import Predictor, Scores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
-from cardiograph.monitor.drift import MIN_RECORDS, judged
-from cardiograph.monitor.performance import AUROC_LOSS, RATIO_HIGH, RATIO_LOW, measure_performance
-from cardiograph.monitor.sample import recent_sample, reference_sample
+from cardiograph.monitor.content import AlertRule, Recent, Reference, recent_content
+from cardiograph.monitor.sample import Axes, Floats, Sample, reference_sample, sample, whole_variables
+from cardiograph.monitor.weeks import week_of
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
 from cardiograph.train.data import Dataset
-
-ALL = "all"
-"""Name of all recent records, next to the names of sites."""
-
-
-@dataclass(frozen=True)
-class AlertRule:
-    """When a comparison raises an alert.
-
-    Args:
-        alpha: Chance of any false alert of drift in a report, between 0 and 1.
-        effect: Smallest difference of shares that matters, 0..1.
-
-    Raises:
-        ConfigError: If a value is out of range.
-    """
-
-    alpha: float = 0.05
-    effect: float = 0.15
-
-    def __post_init__(self) -> None:
-        for name, value in (("alpha", self.alpha), ("effect", self.effect)):
-            if not 0 < value < 1:
-                message = f"--{name} is {value:g}; allowed: above 0 and below 1"
-                raise ConfigError(message)
-
-    @property
-    def sentence(self) -> str:
-        """The rule in words."""
-        return (
-            f"An alert is raised if a comparison is significant at {self.alpha:g} after Holm's correction for all "
-            f"comparisons and its effect is {self.effect:g} or more; if the interval of observed over expected outcomes "
-            f"lies outside {RATIO_LOW:g} to {RATIO_HIGH:g}; or if the interval of AUROC lies more than {AUROC_LOSS:g} "
-            "below that of the run's test records."
-        )
 
 
 @dataclass(frozen=True)
@@ -173,61 +136,34 @@ def _content(
     levels: Mapping[str, NDArray[np.object_]],
     rule: AlertRule,
 ) -> dict[str, Any]:
-    reference, axes = reference_sample(predictor, directory)
-    recent = recent_sample(predictor, dataset, scores, axes)
-    labels, groups, config = dataset.cohort.labels, dataset.split.groups.index, directory.config()
-    own_auroc = directory.read_metrics().test["auroc"].value
-    first = first_of_each(groups)
-    comparisons = list(reference.compare(recent.of(first), ALL))
-    sites = levels.get("site", np.array([], object))
-    for site in np.unique(sites.astype(str)) if len(set(sites)) > 1 else ():
-        rows = np.flatnonzero(sites.astype(str) == site)
-        comparisons += reference.compare(recent.of(rows[first_of_each(groups[rows])]), f"site {site}")
-    comparisons = judged(comparisons, alpha=rule.alpha, effect=rule.effect)
+    held_out, axes = reference_sample(predictor, directory)
+    config = directory.config()
+    reference = Reference(held_out, directory.read_metrics().test["auroc"].value, config.evaluation, config.seed)
+    recent = Recent(
+        _recent_sample(predictor, dataset, scores, axes),
+        dataset.cohort.labels,
+        dataset.split.groups.index,
+        np.array([bool(blocks) for blocks in scores.absent_blocks], bool),
+        levels,
+    )
+    return recent_content(reference, recent, rule)
 
-    def summary(rows: NDArray[np.int64]) -> dict[str, Any]:
-        """Return volume, missing values, novelty, mean probability and performance of some records."""
-        part = recent.of(rows)
-        found = measure_performance(
-            labels[rows], scores.probabilities[rows], groups[rows], settings=config.evaluation, seed=config.seed
-        )
-        missing = {n.removesuffix(" is missing"): float(v.mean()) for n, v in part.categories.items() if "missing" in n}
-        novel = part.categories["unlike the training records"]
-        return {
-            "records": len(rows),
-            "missing": missing,
-            "novel": None if np.isnan(novel).any() else float(novel.mean()),
-            "mean_probability": float(scores.probabilities[rows].mean()),
-            "outcomes": int((labels[rows] >= 0).sum()),
-            "performance": None if found is None else found.as_dict(),
-            "alerts": [] if found is None or own_auroc is None else found.alerts(own_auroc),
-        }
 
-    every = summary(np.arange(len(labels)))
-    by = {
-        kind: {level: summary(np.flatnonzero(texts.astype(str) == level)) for level in np.unique(texts.astype(str))}
-        for kind, texts in levels.items()
+def _recent_sample(predictor: Predictor, dataset: Dataset, scores: Scores, axes: Axes | None) -> Sample:
+    """Return the sample of all recent records, one row for each record of the dataset."""
+    inputs = dataset.inputs
+    blocks: dict[str, Floats] = {}
+    for table in (inputs.clinical, inputs.measurements):
+        if table is not None:
+            blocks |= {variable.name: table.values[:, column] for column, variable in enumerate(table.variables)}
+    certainty, unknown = scores.uncertainty, np.full(len(dataset.cohort), np.nan)
+    scored = {
+        "probability": scores.probabilities,
+        "novelty": unknown if certainty is None else certainty.novelty,
+        "novel": unknown if certainty is None else certainty.novel.astype(np.float64),
     }
-    alerts = [
-        f"{each.what} ({each.records}): {each.reference:.3g} before, {each.recent:.3g} now; effect {each.effect:.2f}"
-        for each in comparisons
-        if each.alert
-    ]
-    alerts += [f"{ALL}: {text}" for text in every["alerts"]]
-    alerts += [f"{kind} {level}: {text}" for kind in by for level, each in by[kind].items() for text in each["alerts"]]
-    return {
-        "rule": {**asdict(rule), "sentence": rule.sentence, "min_records": MIN_RECORDS},
-        "alerts": alerts,
-        "counts": {
-            "records": len(labels),
-            "groups": len(first),
-            "reference": len(next(iter(reference.numbers.values()))),
-        },
-        "comparisons": [asdict(each) for each in comparisons],
-        "all": every,
-        "own_auroc": own_auroc,
-        "by": by,
-    }
+    coordinates = None if axes is None or inputs.image is None else axes.coordinates(inputs.image)
+    return sample(blocks, whole_variables(predictor), scored, coordinates)
 
 
 def _require_columns(source: Path, columns: Columns) -> None:
@@ -258,7 +194,7 @@ def _levels(cohort: Cohort, columns: Columns) -> dict[str, NDArray[np.object_]]:
         texts = [text or "" for text in cohort.table[ours]]
         issues += _cell_issues(cohort, theirs, texts, kind)
         if not issues:
-            found[kind] = np.array([text if kind == "site" else _week(text) for text in texts], object)
+            found[kind] = np.array([text if kind == "site" else week_of(text) for text in texts], object)
     if issues:
         message = f"{len(issues)} cell(s) for site and time cannot be used"
         raise CohortError(message, issues)
@@ -272,15 +208,6 @@ def _cell_issues(cohort: Cohort, column: str, texts: list[str], kind: str) -> It
         if not text:
             rule = f"each record belongs to a {kind}"
             yield Issue(where, column, "empty", rule, "fill it in, or leave the option out", "no_level")
-        elif kind == "week" and _week(text) is None:
+        elif kind == "week" and week_of(text) is None:
             rule = "a time is an ISO date such as 2026-03-09 or 2026-03-09T14:30"
             yield Issue(where, column, repr(text), rule, "write it in this form", "not_a_date")
-
-
-def _week(text: str) -> str | None:
-    """Return the ISO week of a time, such as ``2026-W11``; None if the text is no time."""
-    try:
-        year, week, _ = datetime.fromisoformat(text).isocalendar()
-    except ValueError:
-        return None
-    return f"{year}-W{week:02d}"
