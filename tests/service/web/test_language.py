@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 from scripts.translations import catalogues, extracted
 from starlette.requests import HTTPConnection
 from tests.service.conftest import RunningService
+from tests.service.test_monitoring import fill
 from tests.service.web.conftest import PLACES
 from tests.service.web.test_routes import Form, typed
 
@@ -260,6 +261,7 @@ def pages_of(served, values, page=None):
 
 
 def test_no_page_shows_a_word_that_was_not_translated(pseudo, served, page, values):
+    fill(served, shift=45)  # the monitoring page has something to show
     shown = pages_of(served, values, page)
     found = {name: english_of(each, served.settings.run.name) for name, each in shown.items()}
     assert not any(found.values()), found
