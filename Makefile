@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test slow exhaustive check types lint contracts docs audit bench clean
+.PHONY: help install demo test slow exhaustive check types lint contracts docs audit bench translations clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -70,6 +70,9 @@ bench: $(STAMP)-bench ## every benchmark, results as JSON under benchmarks/resul
 	@mkdir -p benchmarks/results
 	@for script in benchmarks/*.py; do echo "$$script"; \
 		$(BIN)/python $$script > benchmarks/results/$$(basename $$script .py).json || exit 1; done
+
+translations: $(STAMP)-dev ## add new texts of the web page to its catalogues
+	$(BIN)/python scripts/translations.py
 
 clean: ## remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -76,7 +76,7 @@ def score(page: Page, url: str, record: pd.Series) -> None:
 
 
 def web_pictures(browser: Browser, run: Path, out: Path) -> None:
-    """Take a prediction, its explanation, and the prediction on a phone."""
+    """Take a prediction, its explanation, and the prediction in French and on a phone."""
     cohort = pd.read_parquet(run / "cohort.parquet").set_index("record_id")
     split = pd.read_parquet(run / "predictions.parquet").query("part == 'test'")
     records = cohort.loc[split["record_id"]].dropna(subset=["ecg", *VALUES])
@@ -86,6 +86,9 @@ def web_pictures(browser: Browser, run: Path, out: Path) -> None:
         score(page, url, record)
         page.screenshot(path=out / "page-answer.png")
         page.locator("#why").screenshot(path=out / "page-why.png")
+        french = browser.new_page(viewport={"width": 1280, "height": 860}, locale="fr")
+        score(french, url, record)
+        french.screenshot(path=out / "page-french.png")
         phone = browser.new_page(viewport={"width": 360, "height": 780}, device_scale_factor=2)
         score(phone, url, record)
         phone.screenshot(path=out / "page-phone.png")

@@ -59,7 +59,7 @@ def test_the_page_and_the_metrics_show_what_changed(served):
     assert "Age has changed: the mean is" in page
     assert "The ECG is missing in 100.0\N{NO-BREAK SPACE}% of recent patients" in page
     assert f"{PATIENTS} of {PATIENTS} recent patients lack a block" in page
-    assert "AUROC of the run's test patients" in page
+    assert "AUROC of the run’s test patients" in page
     found = gauges(served)
     assert float(found["cardiograph_monitoring_predictions"]) == PATIENTS
     assert float(found["cardiograph_monitoring_auroc"]) == 1

@@ -33,13 +33,15 @@ def _environment(package: str) -> Environment:
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
     packages = dict.fromkeys((package, "cardiograph.report"))
+    loaders = [*(PackageLoader(each) for each in packages), PackageLoader("cardiograph.patient_map", "static")]
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader(each) for each in packages]),
+        loader=ChoiceLoader(loaders),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"_": str}  # the map is translated in the service alone
     environment.filters |= {
         "number": tables.number,
         "interval": tables.interval,

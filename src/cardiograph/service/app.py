@@ -30,6 +30,8 @@ from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE, Serving, limit_pixels
 from cardiograph.service.web import files, monitoring, routes
 from cardiograph.service.web.errors import ErrorFormatMiddleware
+from cardiograph.service.web.language import languages
+from cardiograph.service.web.language_choice import LanguageMiddleware
 from cardiograph.service.web.site import Site
 from cardiograph.service.worker_pool import ScoringPool
 
@@ -94,6 +96,7 @@ def create_app(
     )
     app.add_middleware(ObservedMiddleware, log=serving.log, metrics=serving.metrics, paths=paths)
     app.add_middleware(ErrorFormatMiddleware, site=site)
+    app.add_middleware(LanguageMiddleware, languages=languages())
     app.add_middleware(HeadersMiddleware)
     return app
 

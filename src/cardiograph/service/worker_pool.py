@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -64,7 +65,7 @@ class ScoringPool:
         if self._inside >= self._room:
             message = "All workers are busy and the queue is full; try again later."
             raise ProblemError(429, "line_full", message, headers=_later(self._wait_seconds()))
-        future = self._executor.submit(self._timed, job)
+        future = self._executor.submit(contextvars.copy_context().run, self._timed, job)
         self._inside += 1
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda ended: _notify(loop, self._leave, ended))

@@ -5,7 +5,13 @@
   const CLASSES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#6b7280"];
   const RAMP = [[0, 32, 81], [64, 77, 107], [124, 123, 120], [187, 174, 111], [253, 234, 69]]; // cividis
   const MISSING = "#9aa3af";
-  const PARTS = ["training (reference)", "validation", "test", "new patient"];
+  const NEW = 3; // part of a new patient
+
+  // the page may hold translations; the report is English
+  const texts = JSON.parse(document.getElementById("patient-map-texts")?.textContent ?? "{}");
+  const translated = (text) => texts[text] ?? text;
+  const _ = (text, values = {}) => translated(text).replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+  const PARTS = [_("training (reference)"), _("validation"), _("test"), _("new patient")];
   const ROWS = 50;
   const MANY_RECORDS = 3000; // from here on, records are drawn as squares, pixel by pixel
   const MANY_LINKS = 15000; // from here on, all links are drawn only while the map rests
@@ -24,14 +30,16 @@
     return `rgb(${mixed.join(",")})`;
   }
 
-  const short = (value) => String(Number(value.toPrecision(4)));
+  const language = document.documentElement.lang || "en";
+  const short = (value) => value.toLocaleString(language, { maximumSignificantDigits: 4, useGrouping: false });
 
   function start(root, map) {
     const part = (name) => root.querySelector(`[data-map=${name}]`);
     const canvas = part("canvas");
     const context = canvas.getContext("2d");
     const count = map.records.length;
-    const columns = [...map.columns, { title: "Part of the split", unit: "", words: PARTS, values: map.part }];
+    const columns = [...map.columns, { title: _("Part of the split"), unit: "", words: PARTS, values: map.part }];
+    const called = (node) => (map.part[node] === NEW ? translated(map.records[node]) : map.records[node]);
     const places = new Map(map.records.map((name, node) => [name, node]));
     const backwards = map.records.map(() => []);
     map.neighbours.forEach((row, node) => row.forEach((other) => backwards[other].push(node)));
@@ -46,9 +54,9 @@
 
     function spoken(found, node) {
       const value = found.values[node];
-      if (value === null || value === undefined) return "not known";
-      if (found.words.length) return found.words[value] ?? short(value);
-      return `${short(value)}${found.unit ? ` ${found.unit}` : ""}`;
+      if (value === null || value === undefined) return _("not known");
+      if (found.words.length) return translated(found.words[value] ?? short(value));
+      return `${short(value)}${found.unit ? ` ${translated(found.unit)}` : ""}`;
     }
 
     function recolour() {
@@ -68,19 +76,19 @@
         colours = column.values.map((value) => value === null ? MISSING : CLASSES[value % CLASSES.length]);
         column.words.forEach((word, place) => {
           const members = column.values.filter((value) => value === place).length;
-          if (members) entry(CLASSES[place % CLASSES.length], `${word} (${members})`);
+          if (members) entry(CLASSES[place % CLASSES.length], `${translated(word)} (${members})`);
         });
       } else {
         colours = column.values.map((value) => value === null ? MISSING : ramp(high > low ? (value - low) / (high - low) : 0.5));
         if (known.length) {
           const bar = element("i", null, { class: "ramp" });
           bar.style.background = `linear-gradient(to right, ${[0, 0.25, 0.5, 0.75, 1].map(ramp).join(",")})`;
-          legend.append(short(low), bar, `${short(high)} ${column.unit}`);
+          legend.append(short(low), bar, `${short(high)} ${translated(column.unit)}`);
         }
       }
       const missing = column.values.length - known.length;
-      if (missing) entry(MISSING, `not known (${missing})`);
-      if (count <= MANY_RECORDS) entry("transparent", "Filled: reference record. Hollow: validation or test record, never a neighbour itself.");
+      if (missing) entry(MISSING, `${_("not known")} (${missing})`);
+      if (count <= MANY_RECORDS) entry("transparent", _("Filled: reference record. Hollow: validation or test record, never a neighbour itself."));
       redraw();
     }
 
@@ -183,7 +191,7 @@
     }
 
     function button(node) {
-      const made = element("button", map.records[node], { type: "button" });
+      const made = element("button", called(node), { type: "button" });
       made.addEventListener("click", () => choose(node));
       return made;
     }
@@ -208,21 +216,21 @@
       const panel = part("record");
       panel.replaceChildren();
       if (node < 0) {
-        panel.append(element("p", "Choose a record on the map, or find it by its name, to see its values and its neighbours."));
+        panel.append(element("p", _("Choose a record on the map, or find it by its name, to see its values and its neighbours.")));
         redraw();
         return;
       }
-      panel.append(element("h3", map.records[node]));
-      panel.append(table([], columns.map((found) => [found.title, spoken(found, node)])));
+      panel.append(element("h3", called(node)));
+      panel.append(table([], columns.map((found) => [translated(found.title), spoken(found, node)])));
       const first = columns[0];
-      panel.append(element("h4", `Its ${map.neighbours[node].length} neighbours on the map, nearest first`));
-      panel.append(table(["Record", first.title, "Distance"], map.neighbours[node].map((other, rank) => [
+      panel.append(element("h4", _("Neighbours on the map, nearest first: {count}", { count: map.neighbours[node].length })));
+      panel.append(table([_("Record"), translated(first.title), _("Distance")], map.neighbours[node].map((other, rank) => [
         button(other), spoken(first, other), short(map.distances[node][rank])])));
       if (backwards[node].length) {
-        panel.append(element("h4", `It is a neighbour of ${backwards[node].length} record${backwards[node].length === 1 ? "" : "s"}`));
+        panel.append(element("h4", _("Records of which it is a neighbour: {count}", { count: backwards[node].length })));
         const list = element("p");
         backwards[node].slice(0, 12).forEach((other) => list.append(button(other), " "));
-        if (backwards[node].length > 12) list.append(`and ${backwards[node].length - 12} more`);
+        if (backwards[node].length > 12) list.append(_("and {count} more", { count: backwards[node].length - 12 }));
         panel.append(list);
       }
       redraw();
@@ -261,9 +269,11 @@
         made.addEventListener("click", () => { page = Math.max(0, page + by); listed(); });
         return made;
       };
-      turn.append(step("Previous", -1), `${found.length ? page * ROWS + 1 : 0} to ${Math.min(found.length, (page + 1) * ROWS)} of ${found.length}`, step("Next", 1));
-      const wide = element("div", null, { class: "scroll", tabindex: "0", role: "region", "aria-label": "Records" });
-      wide.append(table(["Record", ...columns.map((each) => each.title), "Neighbours"], rows));
+      turn.append(step(_("Previous"), -1), _("{first} to {last} of {all}", {
+        first: found.length ? page * ROWS + 1 : 0, last: Math.min(found.length, (page + 1) * ROWS), all: found.length,
+      }), step(_("Next"), 1));
+      const wide = element("div", null, { class: "scroll", tabindex: "0", role: "region", "aria-label": _("Records") });
+      wide.append(table([_("Record"), ...columns.map((each) => translated(each.title)), _("Neighbours")], rows));
       part("rows").replaceChildren(turn, wide);
     }
 
@@ -279,7 +289,7 @@
     function graphml() {
       const keys = columns.map((each, i) => `<key id="v${i}" for="node" attr.name="${xml(each.title)}" attr.type="${each.words.length ? "string" : "double"}"/>`);
       const nodes = map.records.map((name, node) => {
-        const values = columns.map((each, i) => each.values[node] === null ? "" : `<data key="v${i}">${xml(each.words.length ? spoken(each, node) : each.values[node])}</data>`);
+        const values = columns.map((each, i) => each.values[node] === null ? "" : `<data key="v${i}">${xml(each.words[each.values[node]] ?? each.values[node])}</data>`);
         return `<node id="${xml(name)}">${values.join("")}</node>`;
       });
       const edges = [];
@@ -295,9 +305,10 @@
       return `${rows.join("\n")}\n`;
     }
 
-    columns.forEach((each, place) => part("colour").append(element("option", each.title, { value: place })));
-    const sampled = count < map.of ? ` A random sample of ${count} of ${map.of} records is shown; neighbours outside it are left out.` : "";
-    part("note").textContent = `${count} records. A link joins a record to one of its ${map.k} nearest reference records (${map.metric} distance of the fused features). The map keeps similar records close together; larger distances have no meaning.${sampled}`;
+    columns.forEach((each, place) => part("colour").append(element("option", translated(each.title), { value: place })));
+    const note = [_("{count} records. A link joins a record to one of its {k} nearest reference records ({metric} distance of the fused features). The map keeps similar records close together; larger distances have no meaning.", { count, k: map.k, metric: translated(map.metric) })];
+    if (count < map.of) note.push(_("A random sample of {count} of {all} records is shown; neighbours outside it are left out.", { count, all: map.of }));
+    part("note").textContent = note.join(" ");
 
     const fingers = new Map();
     let moved = 0;
@@ -314,7 +325,7 @@
         tip.hidden = node < 0;
         if (node >= 0) {
           const [x, y] = toScreen(node);
-          tip.textContent = `${map.records[node]}: ${column.title} ${spoken(column, node)}`;
+          tip.textContent = `${called(node)}: ${translated(column.title)} ${spoken(column, node)}`;
           tip.style.left = `${Math.min(x + 12, width - 180)}px`;
           tip.style.top = `${Math.max(0, y - 30)}px`;
         }
@@ -378,7 +389,7 @@
     if (held) return start(root, JSON.parse(held.textContent));
     const answer = await fetch(root.closest("[data-source]").dataset.source);
     if (!answer.ok) {
-      root.replaceChildren(element("p", `The map could not be loaded (status ${answer.status}).`));
+      root.replaceChildren(element("p", _("The map could not be loaded (status {status}).", { status: answer.status })));
       return undefined;
     }
     return start(root, await answer.json());

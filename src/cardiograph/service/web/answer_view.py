@@ -9,9 +9,11 @@ from typing import Any
 from cardiograph.service.api.kinds import LABELS, SURVIVAL, kind_of_answer
 from cardiograph.service.web.drawings import Gauge, gauge
 from cardiograph.service.web.labels import LabelRow, label_rows, labels_sentence, merged_answer
+from cardiograph.service.web.language import gettext
+from cardiograph.service.web.other_texts import term
 from cardiograph.service.web.risk_plot import RiskPlot, risk_plot
 from cardiograph.service.web.risk_words import RiskRow, duration, probability_sentence, risk_rows, risk_sentence
-from cardiograph.service.web.wording import RISK_ONLY, Decision, decision_of
+from cardiograph.service.web.wording import Decision, decision_of, risk_only
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class AnswerView:
     decision: Decision
     about: str
     marks: tuple[str, str]
-    unlabelled: str = "no label"
+    unlabelled: str
     sentence: str = ""
     gauge: Gauge | None = None
     risks: tuple[RiskRow, ...] = ()
@@ -58,34 +60,41 @@ def answer_view(answer: Mapping[str, Any], confidence: float | None) -> AnswerVi
         return AnswerView(
             "answer_risk.html",
             answer,
-            RISK_ONLY,
-            f"{answer['outcome']} within {duration(last, answer['unit'])}",
-            ("with the event", "without the event"),
-            "no follow-up",
+            risk_only(),
+            gettext(
+                "%(outcome)s within %(time)s", outcome=term(answer["outcome"]), time=duration(last, answer["unit"])
+            ),
+            (gettext("with the event"), gettext("without the event")),
+            gettext("no follow-up"),
             risk_sentence(answer),
             risks=risk_rows(answer),
             plot=risk_plot(answer),
         )
     if kind is LABELS:
         merged, rows = merged_answer(answer), label_rows(answer)
+        outcome = term(merged["outcome"])
         return AnswerView(
             "answer_labels.html",
             merged,
             decision_of(merged, confidence),
-            merged["outcome"],
-            (f"has {merged['outcome']}", f"does not have {merged['outcome']}"),
+            outcome,
+            (gettext("has %(label)s", label=outcome), gettext("does not have %(label)s", label=outcome)),
+            gettext("no label"),
             sentence=f"{probability_sentence(merged)} {labels_sentence(rows)}".strip(),
             labels=rows,
         )
     likely = answer.get("likely")  # older answers have none
-    marks = ("the most likely class", "another class") if likely else ("positive", "negative")
+    marks = gettext("positive"), gettext("negative")
+    if likely:
+        marks = gettext("the most likely class"), gettext("another class")
     decision = decision_of(answer, confidence)
     return AnswerView(
         "answer_probability.html",
         answer,
         decision,
-        likely or answer["outcome"],
+        term(likely or answer["outcome"]),
         marks,
+        gettext("no label"),
         sentence=probability_sentence(answer),
         gauge=gauge(answer),
     )

@@ -18,6 +18,8 @@ from cardiograph.errors import EcgError
 from cardiograph.imaging.reading import DecodedPage
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.web.images import data_url
+from cardiograph.service.web.language import gettext, numerals
+from cardiograph.service.web.other_texts import term, translated, with_unit
 from cardiograph.service.web.plain_words import remedy_of
 
 MAX_POINTS = 600
@@ -70,7 +72,7 @@ class EcgView:
         lines: Traces of the leads; empty for a file of signals and if nothing could be read.
         rows: Measurements; empty if the leads could not be read.
         notes: Sentences about the reading and the quality.
-        trouble: Why the leads could not be read, and what to do; empty if they were.
+        trouble: Why the leads could not be read, and what to do, with a full stop; empty if they were.
         leads: The leads; None if they could not be read.
     """
 
@@ -103,7 +105,7 @@ def view_ecg(content: bytes, *, side: int, config: PagesConfig) -> EcgView:
         digitized = digitize(page.pixels, name=PATIENT)
     except EcgError as error:
         issue = error.issues[0]
-        trouble = f"{issue.rule}; {remedy_of(issue)}"
+        trouble = gettext("%(rule)s; %(remedy)s.", rule=translated(issue.rule), remedy=remedy_of(issue))
         return EcgView(data_url(page, side=side), page.width, page.height, trouble=trouble)
     return _viewed(page, side, digitized.ecg, digitized)
 
@@ -118,16 +120,26 @@ def _viewed(page: DecodedPage, side: int, leads: Ecg, digitized: DigitizedPage |
         "" if digitized is None else digitized.layout.name,
         () if digitized is None else _lines(digitized),
         tuple(_row(found[name]) for name in summary),
-        (*leads.notes, *found.warnings),
+        tuple(translated(note) for note in (*leads.notes, *found.warnings)),
         leads=leads,
     )
 
 
 def _row(each: Measurement) -> MeasurementRow:
     if math.isnan(each.value):
-        return MeasurementRow(each.title, f"not measured: {each.reason}", each.range_text, outside=False)
+        value = gettext("not measured: %(reason)s", reason=translated(each.reason))
+        return MeasurementRow(term(each.title), value, _range(each), outside=False)
     digits = f"{each.value:.0f}" if abs(each.value) >= 20 else f"{each.value:.2f}".rstrip("0").rstrip(".")
-    return MeasurementRow(each.title, f"{digits} {each.unit}".strip(), each.range_text, each.in_range is False)
+    value = with_unit(digits, each.unit)
+    return MeasurementRow(term(each.title), value, _range(each), each.in_range is False)
+
+
+def _range(each: Measurement) -> str:
+    """Return the reference range, such as ``120 to 200``; empty if there is none."""
+    low, high = (None if end is None else numerals(f"{end:g}") for end in (each.low, each.high))
+    if low is None:
+        return "" if high is None else gettext("up to %(high)s", high=high)
+    return gettext("from %(low)s", low=low) if high is None else gettext("%(low)s to %(high)s", low=low, high=high)
 
 
 def _lines(digitized: DigitizedPage) -> tuple[TraceLine, ...]:

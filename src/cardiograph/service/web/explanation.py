@@ -11,6 +11,9 @@ from cardiograph.service.state import Serving, explained
 from cardiograph.service.web.drawings import Bar, NeighbourPlot, bars, mark_of, neighbour_plot
 from cardiograph.service.web.ecg_view import EcgView, view_ecg
 from cardiograph.service.web.images import heat, lead_map
+from cardiograph.service.web.language import gettext
+from cardiograph.service.web.other_texts import term, translated, with_unit
+from cardiograph.service.web.risk_words import amount
 from cardiograph.service.web.wording import BLOCKS
 
 _SIDE = 1400
@@ -94,10 +97,10 @@ def why(serving: Serving, query: Query, titles: dict[str, str], part: str | None
             drawn = {"coloured": lead_map(ecg.leads, attention["leads"]["values"])}
     effects = sorted(content["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
     values = [
-        (titles[each["name"]], f"{each['value']:.12g} {each['unit']}".strip(), each["effect"]) for each in effects
+        (titles[each["name"]], with_unit(f"{each['value']:.12g}", each["unit"]), each["effect"]) for each in effects
     ]
-    shares = [(BLOCKS[block], "", effect) for block, effect in content["blocks"].items()]
-    groups = [(each["name"], "", each["effect"]) for each in content["measurements"]]
+    shares = [(gettext(BLOCKS[block]), "", effect) for block, effect in content["blocks"].items()]
+    groups = [(term(each["name"]), "", each["effect"]) for each in content["measurements"]]
     rows = _with_bars(values + shares + groups)
     first, last = len(values), len(values) + len(shares)
     return ExplanationView(
@@ -120,9 +123,10 @@ def similar(answer: Mapping[str, Any], explained: ExplanationView | None) -> tup
 def _label(record: Mapping[str, Any], mark: str, unit: str | None) -> str:
     """Return the label of a similar record in words: its class, its labels, or its follow-up."""
     if unit is not None:
-        ended, time = record["class_name"] or "no follow-up", record.get("time")
-        return ended if time is None else f"{ended} after {time:,g} {unit}"
-    return record.get("class_name") or {"unlabelled": "no label"}.get(mark, mark)
+        ended, time = translated(record["class_name"] or "") or gettext("no follow-up"), record.get("time")
+        return ended if time is None else gettext("%(end)s after %(time)s", end=ended, time=amount(time, unit))
+    words = {"unlabelled": gettext("no label"), "positive": gettext("positive"), "negative": gettext("negative")}
+    return term(record.get("class_name") or "") or words[mark]
 
 
 def _with_bars(rows: list[tuple[str, str, float]]) -> tuple[Effect, ...]:

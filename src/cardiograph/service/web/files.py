@@ -8,15 +8,14 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from markupsafe import Markup
 
-from cardiograph.patient_map.assets import MARKUP, asset
 from cardiograph.patient_map.content import MAP_FILE, with_patient
 from cardiograph.service.api.model import report as report_document
 from cardiograph.service.api.predictions import note, recorded, stored_query
 from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.security.responses import PAGE_POLICY, REPORT_POLICY
 from cardiograph.service.state import serving_of
+from cardiograph.service.web.language import SOURCE
 from cardiograph.service.web.site import PREFIX, site_of
 
 router = APIRouter(include_in_schema=False)
@@ -42,7 +41,7 @@ async def graph(request: Request) -> Response:
         "graph.html",
         prediction=prediction,
         source=f"/graph/content?prediction={prediction}" if prediction else "/graph/content",
-        patient_map=Markup(asset(MARKUP)),  # noqa: S704 - a file of this package
+        texts=site_of(request).texts_of_map(),
     )
     return HTMLResponse(page)
 
@@ -57,12 +56,12 @@ async def graph_content(request: Request) -> Response:
     await note(request, "prediction_read", prediction)
     if not serving_of(request).is_current(entry):
         raise ProblemError(410, "not_held", "Another model made this prediction; its neighbours are not on this map.")
-    titles = site_of(request).titles
     answer = entry.answer
     shares = answer.get("classes") or {answer["outcome"]: answer["probability"]}
     values = {f"Probability of {name}": share for name, share in shares.items()}
     with suppress(ProblemError):  # the values of the patient are no longer held
         given = stored_query(serving_of(request), entry).clinical
+        titles = {each.name: each.title for each in site_of(request).variables}  # as in the map
         values |= {titles[name]: value for name, value in given.items() if name in titles}
     neighbours = [(each["record_id"], each["distance"]) for each in answer["neighbours"]]
     return JSONResponse(with_patient(json.loads(file.read_bytes()), neighbours, values))
@@ -81,6 +80,7 @@ async def framed_report(request: Request) -> Response:
     found = await report_document(request)
     found.headers["Content-Security-Policy"] = REPORT_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
     found.headers["X-Frame-Options"] = "SAMEORIGIN"
+    found.headers["Content-Language"] = SOURCE
     return found
 
 

@@ -12,6 +12,8 @@ from cardiograph.inference.queries import read_patient
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.web.fractions import PERCENT, fault_of, is_fraction, of_percent, percent_text, range_text
+from cardiograph.service.web.language import gettext, numerals, plain_number
+from cardiograph.service.web.other_texts import term
 from cardiograph.service.web.plain_words import sentence
 
 VALUE = "value-"
@@ -51,7 +53,8 @@ class FormInput:
     @property
     def numbers(self) -> dict[str, float]:
         """Variable -> value in its own unit, for texts that are numbers."""
-        plain = {name: of_percent(text) if name in self.percent else text for name, text in self.texts.items()}
+        plain = {name: plain_number(text) for name, text in self.texts.items()}
+        plain |= {name: of_percent(text) for name, text in plain.items() if name in self.percent}
         found = {name: _number(text) for name, text in plain.items()}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -63,10 +66,13 @@ class FormInput:
     def faults(self, bundle: ModelBundle) -> dict[str, str]:
         """Return variable -> error message for its value."""
         found = {
-            name: f"“{text[:40]}” is not a number; write one such as {35 if name in self.percent else 0.35}, or leave the "
-            "field empty."
+            name: gettext(
+                "“%(text)s” is not a number; write one such as %(example)s, or leave the field empty.",
+                text=text[:40],
+                example="35" if name in self.percent else numerals("0.35"),
+            )
             for name, text in self.texts.items()
-            if text and _number(text) is None
+            if text and _number(plain_number(text)) is None
         }
         patient = read_patient(Query(None, self.numbers), bundle, sees=False)
         variables = () if bundle.scaler is None else bundle.scaler.variables
@@ -135,7 +141,7 @@ def refilled_form(query: Query, kept: str, percent: frozenset[str] = frozenset()
         percent: Variables that are written in percent.
     """
     texts = {
-        name: percent_text(value) if name in percent else f"{value:.12g}"
+        name: numerals(percent_text(value) if name in percent else f"{value:.12g}")
         for name, value in query.clinical.items()
         if value is not None
     }
@@ -151,11 +157,11 @@ def fields_of(
     return tuple(
         FormField(
             each.name,
-            each.title,
-            each.unit,
+            term(each.title),
+            term(each.unit),
             _range(each),
             each.whole,
-            each.words,
+            tuple(term(word) for word in each.words),
             typed.texts.get(each.name, ""),
             faults.get(each.name, ""),
             each.name in typed.percent if is_fraction(each) else None,
@@ -166,7 +172,9 @@ def fields_of(
 
 def _range(variable: ClinicalVariable) -> str:
     found = range_text(variable, percent=False)
-    return f"{found}, or {range_text(variable, percent=True)}" if is_fraction(variable) else found
+    if not is_fraction(variable):
+        return found
+    return gettext("%(fraction)s, or %(percents)s", fraction=found, percents=range_text(variable, percent=True))
 
 
 def _number(text: str) -> float | None:

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cardiograph.schema import ClinicalVariable
+from cardiograph.service.web.formats import with_percent_sign
+from cardiograph.service.web.language import gettext, numerals
 
 COOKIE, PERCENT = "cardiograph-fractions", "percent"
 """Cookie that remembers the choice, and its only value; without it, fractions are written as fractions."""
@@ -44,18 +46,34 @@ def fault_of(variable: ClinicalVariable, text: str, value: float, *, percent: bo
     """
     fraction, percents = range_text(variable, percent=False), range_text(variable, percent=True)
     other = value * 100 if percent else value / 100
-    given = f"“{text[:40]}{' %' if percent else ''}”"
-    if variable.low <= other <= variable.high:
-        allowed, unit, choice = (percents, "a fraction", "fraction") if percent else (fraction, "in percent", "%")
-        return f"{given} is not within {allowed}. If it is {unit}, choose “{choice}” next to the field."
-    return f"{given} fits neither {fraction} nor {percents}; check the value, or leave the field empty."
+    given = with_percent_sign(text[:40]) if percent else text[:40]
+    if not variable.low <= other <= variable.high:
+        return gettext(
+            "“%(given)s” fits neither %(fraction)s nor %(percents)s; check the value, or leave the field empty.",
+            given=given,
+            fraction=fraction,
+            percents=percents,
+        )
+    if percent:
+        return gettext(
+            "“%(given)s” is not within %(allowed)s. If it is a fraction, choose “fraction” next to the field.",
+            given=given,
+            allowed=percents,
+        )
+    return gettext(
+        "“%(given)s” is not within %(allowed)s. If it is in percent, choose “%%” next to the field.",
+        given=given,
+        allowed=fraction,
+    )
 
 
 def range_text(variable: ClinicalVariable, *, percent: bool) -> str:
     """Return the allowed range: ``0.05 to 0.9`` or ``5 to 90 %``."""
     if percent:
-        return f"{percent_text(variable.low)} to {percent_text(variable.high)}\N{NO-BREAK SPACE}%"
-    return f"{variable.low:g} to {variable.high:g}"
+        low, high = numerals(percent_text(variable.low)), with_percent_sign(percent_text(variable.high))
+    else:
+        low, high = numerals(f"{variable.low:g}"), numerals(f"{variable.high:g}")
+    return gettext("%(low)s to %(high)s", low=low, high=high)
 
 
 def prefers_percent(request: Request) -> bool:

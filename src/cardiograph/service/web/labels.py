@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cardiograph.service.api.kinds import likely_label
+from cardiograph.service.web.formats import listed
+from cardiograph.service.web.language import gettext
+from cardiograph.service.web.other_texts import term
 from cardiograph.service.web.wording import decision_of
 
 
@@ -15,7 +18,8 @@ class LabelRow:
     """A row of the table of labels.
 
     Args:
-        name: Name of the label.
+        name: Name of the label, as the model knows it.
+        title: The same, as the page shows it.
         probability: Probability, 0..1.
         low: Lower end of its interval; None without one.
         high: Upper end of its interval; None without one.
@@ -25,6 +29,7 @@ class LabelRow:
     """
 
     name: str
+    title: str
     probability: float
     low: float | None
     high: float | None
@@ -38,6 +43,7 @@ def label_rows(answer: Mapping[str, Any]) -> tuple[LabelRow, ...]:
     rows = [
         LabelRow(
             name,
+            term(name),
             each["probability"],
             each["low"],
             each["high"],
@@ -52,12 +58,12 @@ def label_rows(answer: Mapping[str, Any]) -> tuple[LabelRow, ...]:
 
 def labels_sentence(rows: tuple[LabelRow, ...]) -> str:
     """Return which labels reach their thresholds, in one sentence."""
-    reached = [row.name for row in rows if row.reached]
+    reached = [row.title for row in rows if row.reached]
     if not reached:
-        return "No label reaches its threshold."
+        return gettext("No label reaches its threshold.")
     if len(reached) == 1:
-        return f"{reached[0]} reaches its threshold."
-    return f"{', '.join(reached[:-1])} and {reached[-1]} reach their thresholds."
+        return gettext("%(label)s reaches its threshold.", label=reached[0])
+    return gettext("%(labels)s reach their thresholds.", labels=listed(reached))
 
 
 def merged_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,4 +84,4 @@ def _labels_of(record: str, known: Mapping[str, Mapping[str, int]]) -> str | Non
     values = {name: labels.get(record, -1) for name, labels in known.items()}
     if all(value < 0 for value in values.values()):
         return None
-    return ", ".join(name for name, value in values.items() if value == 1) or "none of the labels"
+    return ", ".join(term(name) for name, value in values.items() if value == 1) or gettext("none of the labels")

@@ -14,6 +14,7 @@ from cardiograph.monitor.performance import MIN_EACH
 from cardiograph.monitor.sample import MISSING, NOVEL
 from cardiograph.service.monitoring import FEWEST, Monitoring, Snapshot
 from cardiograph.service.state import serving_of
+from cardiograph.service.web.other_texts import translated
 from cardiograph.service.web.site import site_of
 
 router = APIRouter(include_in_schema=False)
@@ -104,5 +105,5 @@ def _change(row: Mapping[str, Any], titles: Mapping[str, str]) -> Change:
     kind = "novel" if name == NOVEL else "mean"
     if name.endswith(MISSING):
         name, kind = name.removesuffix(MISSING), "missing"
-    name = titles.get(name, name)
+    name = titles.get(name) or translated(name)
     return Change(name, kind, row["reference"], row["recent"], row["effect"], row["alert"], row["note"])

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cardiograph.containers.survival import UNIT_DAYS
+from cardiograph.service.web.formats import with_percent_sign
+from cardiograph.service.web.language import numerals
+from cardiograph.service.web.other_texts import term
 from cardiograph.service.web.risk_words import YEAR
 
 WIDTH, HEIGHT = 360.0, 236.0
@@ -76,9 +79,9 @@ def risk_plot(answer: Mapping[str, Any]) -> RiskPlot:
         line=line(curve, "risk"),
         band=f"{line(curve, 'high')} {line(curve[::-1], 'low')}" if answer["band"] else "",
         horizons=tuple((x(point["time"]), y(point["risk"])) for point in answer["risks"]),
-        times=tuple(Tick(x(tick * scale), f"{tick:,g}") for tick in ticks),
-        risks=tuple(Tick(y(tick), f"{100 * tick:g}\N{NO-BREAK SPACE}%") for tick in _ticks(top, step)),
-        unit="years" if in_years else unit,
+        times=tuple(Tick(x(tick * scale), numerals(f"{tick:,g}")) for tick in ticks),
+        risks=tuple(Tick(y(tick), with_percent_sign(f"{100 * tick:g}")) for tick in _ticks(top, step)),
+        unit=term("years" if in_years else unit),
     )
 
 

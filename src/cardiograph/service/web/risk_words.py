@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from babel.units import format_unit
+
 from cardiograph.containers.survival import UNIT_DAYS
+from cardiograph.service.web.formats import listed
+from cardiograph.service.web.language import current, deferred, gettext, ngettext, numerals
+from cardiograph.service.web.other_texts import term
 
 DEATHS = frozenset(
     {"death", "all-cause death", "all cause death", "death of any cause", "mortality", "all-cause mortality"}
@@ -19,7 +24,11 @@ YEAR, SLACK_DAYS = 365.25, 1.5
 RARE = 0.01
 """Risk by the last horizon below which patients are counted out of 1,000 and not out of 100."""
 
-_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS = (
+    deferred("one"), deferred("two"), deferred("three"), deferred("four"), deferred("five"), deferred("six"),
+    deferred("seven"), deferred("eight"), deferred("nine"), deferred("ten"), deferred("eleven"), deferred("twelve"),
+)  # fmt: skip
+"""Numbers of years in words, to be translated."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +46,21 @@ def duration(time: float, unit: str) -> str:
     """Return a time in words, in whole years where it is so many: 365 days -> ``one year``, 90 days -> ``90 days``."""
     years = round(time * UNIT_DAYS[unit] / YEAR)
     if years >= 1 and abs(time * UNIT_DAYS[unit] - years * YEAR) <= SLACK_DAYS:
-        number = _NUMBERS[years - 1] if years <= len(_NUMBERS) else f"{years}"
-        return f"{number} year{'s' * (years > 1)}"
-    return f"{time:,g} {unit.removesuffix('s') if time == 1 else unit}"
+        number = gettext(_NUMBERS[years - 1]) if years <= len(_NUMBERS) else f"{years}"
+        return ngettext("%(number)s year", "%(number)s years", years, number=number)
+    return amount(time, unit)
+
+
+def amount(time: float, unit: str) -> str:
+    """Return a time with its unit, a key of ``UNIT_DAYS``: ``1,826 days``."""
+    return format_unit(time, f"duration-{unit.removesuffix('s')}", "long", locale=current().locale)
 
 
 def risk_rows(answer: Mapping[str, Any]) -> tuple[RiskRow, ...]:
     """Return the risk by each horizon of a time-to-event prediction, as of ``SurvivalPrediction.as_dict()``."""
     rows = []
     for point in answer["risks"]:
-        within, exact = duration(point["time"], answer["unit"]), f"{point['time']:,g} {answer['unit']}"
+        within, exact = duration(point["time"], answer["unit"]), amount(point["time"], answer["unit"])
         rows.append(RiskRow(within, "" if within == exact else exact, point["risk"], point["low"], point["high"]))
     return tuple(rows)
 
@@ -55,18 +69,31 @@ def risk_sentence(answer: Mapping[str, Any]) -> str:
     """Return the risks as counts of patients, in one sentence."""
     rows = risk_rows(answer)
     scale = 100 if rows[-1].risk >= RARE else 1000
-    parts = []
+    times = []
     for row in rows:
-        band = f" ({round(scale * row.low)} to {round(scale * row.high)})" if answer["band"] else ""
-        parts.append((_count(row.risk, scale), f"within {row.within}{band}"))
-    (count, first), *others = parts
-    verb = "is" if count == "1" else "are"
-    about = count if count.startswith("fewer") else f"about {count}"
-    sentence = f"Of {scale:,} such patients, {about} {verb} expected {_event(answer['outcome'])} {first}"
-    texts = [f"{number} {within}" for number, within in others]
-    if texts:
-        sentence += "".join(f", {text}" for text in texts[:-1]) + f" and {texts[-1]}"
-    return f"{sentence}."
+        within = gettext("within %(time)s", time=row.within)
+        times.append(within + (_interval(row.low, row.high, scale) if answer["band"] else ""))
+    later = [f"{_count(row.risk, scale)} {time}" for row, time in zip(rows[1:], times[1:], strict=True)]
+    places = {
+        "scale": numerals(f"{scale:,}"),
+        "count": _about(rows[0].risk, scale),
+        "when": listed([times[0], *later]),
+    }
+    patients = round(scale * rows[0].risk)
+    if answer["outcome"].lower() in DEATHS:
+        return ngettext(
+            "Of %(scale)s such patients, %(count)s is expected to die %(when)s.",
+            "Of %(scale)s such patients, %(count)s are expected to die %(when)s.",
+            patients,
+            **places,
+        )
+    return ngettext(
+        "Of %(scale)s such patients, %(count)s is expected to have the event “%(event)s” %(when)s.",
+        "Of %(scale)s such patients, %(count)s are expected to have the event “%(event)s” %(when)s.",
+        patients,
+        event=term(answer["outcome"]),
+        **places,
+    )
 
 
 def probability_sentence(answer: Mapping[str, Any]) -> str:
@@ -79,24 +106,46 @@ def probability_sentence(answer: Mapping[str, Any]) -> str:
         return ""
     probability, likely = answer["probability"], answer.get("likely")
     scale = 100 if probability >= RARE else 1000
-    interval = ""
+    count = _about(probability, scale)
     if answer["low"] is not None and not likely:
-        interval = f" ({round(scale * answer['low'])} to {round(scale * answer['high'])})"
-    count = _count(probability, scale)
-    about = count if count.startswith("fewer") else f"about {count}"
-    verb, outcome = "is" if count == "1" else "are", answer["outcome"]
-    event = "to die" if outcome.lower() in DEATHS else f"to have the outcome “{outcome}”"
+        count += _interval(answer["low"], answer["high"], scale)
+    places, patients = {"scale": numerals(f"{scale:,}"), "count": count}, round(scale * probability)
     if likely:
-        event = f"to belong to “{likely}”, the most likely of {len(answer['classes'])} classes"
-    return f"Of {scale:,} such patients, {about}{interval} {verb} expected {event}."
+        return ngettext(
+            "Of %(scale)s such patients, %(count)s is expected to belong to “%(name)s”, the most likely of %(classes)s "
+            "classes.",
+            "Of %(scale)s such patients, %(count)s are expected to belong to “%(name)s”, the most likely of %(classes)s "
+            "classes.",
+            patients,
+            name=term(likely),
+            classes=len(answer["classes"]),
+            **places,
+        )
+    if answer["outcome"].lower() in DEATHS:
+        return ngettext(
+            "Of %(scale)s such patients, %(count)s is expected to die.",
+            "Of %(scale)s such patients, %(count)s are expected to die.",
+            patients,
+            **places,
+        )
+    return ngettext(
+        "Of %(scale)s such patients, %(count)s is expected to have the outcome “%(outcome)s”.",
+        "Of %(scale)s such patients, %(count)s are expected to have the outcome “%(outcome)s”.",
+        patients,
+        outcome=term(answer["outcome"]),
+        **places,
+    )
+
+
+def _interval(low: float, high: float, scale: int) -> str:
+    return " " + gettext("(%(low)s to %(high)s)", low=round(scale * low), high=round(scale * high))
 
 
 def _count(risk: float, scale: int) -> str:
     count = round(scale * risk)
-    return "fewer than 1" if count == 0 and risk > 0 else f"{count}"
+    return gettext("fewer than 1") if count == 0 and risk > 0 else f"{count}"
 
 
-def _event(outcome: str) -> str:
-    if outcome.lower() in DEATHS:
-        return "to die"
-    return f"to have the event “{outcome}”"
+def _about(risk: float, scale: int) -> str:
+    fewer = round(scale * risk) == 0 and risk > 0
+    return _count(risk, scale) if fewer else gettext("about %(count)s", count=_count(risk, scale))

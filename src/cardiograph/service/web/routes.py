@@ -28,6 +28,7 @@ from cardiograph.service.web.explanation import ExplanationView, similar, why
 from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form
 from cardiograph.service.web.fractions import is_fraction, prefers_percent, remember
 from cardiograph.service.web.images import keep_page, kept_page, scan
+from cardiograph.service.web.language import deferred, gettext
 from cardiograph.service.web.plain_words import detail_of, sentence
 from cardiograph.service.web.site import site_of
 
@@ -40,8 +41,8 @@ _GONE = Response(status_code=400)
 _PREVIEW = 720
 """Length of the longer side of the page preview in the form, in pixels."""
 
-_OLD = "This form has expired, so nothing was scored. Choose the page again and send the form once more."
-_LOST = "The page is no longer held; choose it again."
+_OLD = deferred("This form has expired, so nothing was scored. Choose the page again and send the form once more.")
+_LOST = deferred("The page is no longer held; choose it again.")
 
 router = APIRouter(include_in_schema=False)
 
@@ -84,9 +85,11 @@ async def submit(request: Request) -> Response:
     try:
         _tokens(request).check(typed.token, caller.key_id)
     except ProblemError as problem:
-        return await _form(request, replace(typed, page=None, kept=""), Faults({}, general=_OLD), status=problem.status)
+        return await _form(
+            request, replace(typed, page=None, kept=""), Faults({}, general=gettext(_OLD)), status=problem.status
+        )
     typed = await _with_kept_page(request, typed)
-    wrong = Faults(typed.faults(serving.predictor.bundle), _LOST if typed.kept and typed.page is None else "")
+    wrong = Faults(typed.faults(serving.predictor.bundle), gettext(_LOST) if typed.kept and typed.page is None else "")
     if wrong.values or wrong.page:
         return await _form(request, keep_page(typed, serving.held, caller), wrong, status=422)
     try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from functools import cached_property
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,25 +15,49 @@ from cardiograph.ecg.pages import SIGNAL_SUFFIXES, SIGNAL_TITLES
 from cardiograph.imaging.reading import FORMAT_TITLES, PAGE_MEDIA_TYPES
 from cardiograph.inference import Predictor
 from cardiograph.inference.labels import LabelsPredictor
+from cardiograph.patient_map.assets import texts_of_script
 from cardiograph.registry import WITHOUT_GRAPH
 from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.state import NOTICE
 from cardiograph.service.web.example import Example, example_of
+from cardiograph.service.web.formats import (
+    capitalize_first,
+    day,
+    decimals,
+    distance,
+    number,
+    percent,
+    points,
+    significant,
+)
 from cardiograph.service.web.fractions import percent_text
+from cardiograph.service.web.language import SOURCE, current, deferred, gettext, languages, numerals
+from cardiograph.service.web.language_choice import address_in
+from cardiograph.service.web.other_texts import term, translated
 from cardiograph.service.web.plain_words import ANY_PAGE, reason_of_map
-from cardiograph.service.web.wording import confidence_of, limits_of
+from cardiograph.service.web.wording import confidence_of, limits_of, shown_names
 
 PREFIX = "/static/"
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-_QUESTIONS = {"survival": ("What is the risk of", " over time?"), "multilabel": ("How likely are", "?")}
-_RESULTS = {"survival": "the risk over time with its band", "multilabel": "a probability for each label"}
-"""Words of the form for kinds of answers."""
+_QUESTIONS = {
+    "survival": deferred("What is the risk of <em>%(outcome)s</em> over time?"),
+    "multilabel": deferred("How likely are <em>%(outcome)s</em>?"),
+}
+_RESULTS = {
+    "survival": deferred("The result is the risk over time with its band and an explanation."),
+    "multilabel": deferred("The result is a probability for each label and an explanation."),
+}
+"""Words of the form for kinds of answers, to be translated."""
 
 _HASH_DIGITS = 12
 """Hexadecimal digits of the content's SHA-256 in a file name."""
+
+
+MAP_NAMES = (deferred("Class"), deferred("Site"), deferred("this patient"), deferred("euclidean"), deferred("cosine"))
+"""Names in the content of the map."""
 
 
 class StaticFiles:
@@ -79,24 +102,41 @@ class Site:
         self.static = StaticFiles()
         self._bundle = bundle
         self.variables = () if bundle.scaler is None else bundle.scaler.variables
-        self.titles = {each.name: each.title for each in self.variables}
         self.confidence = confidence_of(bundle)
         self.limits = limits_of(settings.run, bundle)
         self._environment = Environment(
-            loader=PackageLoader("cardiograph.service.web"),
+            loader=ChoiceLoader(
+                [PackageLoader("cardiograph.service.web"), PackageLoader("cardiograph.patient_map", "static")]
+            ),
+            extensions=["jinja2.ext.i18n"],
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.policies["ext.i18n.trimmed"] = True
+        self._environment.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
+            lambda text: current().translations.gettext(text),
+            lambda one, many, number: current().translations.ngettext(one, many, number),
+            newstyle=True,
+        )
         self._environment.filters |= {"percent": percent, "points": points, "number": number, "distance": distance}
-        self._environment.filters |= {"day": day, "in_percent": percent_text, "reason_of_map": reason_of_map}
-        self._environment.filters |= {"capitalize_first": capitalize_first}
+        self._environment.filters |= {"day": day, "in_percent": _in_percent, "reason_of_map": reason_of_map}
+        self._environment.filters |= {
+            "decimals": decimals,
+            "capitalize_first": capitalize_first,
+            "significant": significant,
+            "numerals": numerals,
+            "term": term,
+            "translated": translated,
+        }
         self._environment.globals |= {
             "static": self.static.path,
             "outcome": predictor.outcome,
-            "question": _QUESTIONS.get(kind, ("How likely is", "?")),
-            "result": _RESULTS.get(kind, "a probability with its uncertainty"),
+            "question": _QUESTIONS.get(kind, deferred("How likely is <em>%(outcome)s</em>?")),
+            "result": _RESULTS.get(
+                kind, deferred("The result is a probability with its uncertainty and an explanation.")
+            ),
             "run": settings.run.resolve().name,
             "model_sha256": sha256,
             "notice": NOTICE,
@@ -113,6 +153,25 @@ class Site:
             "keep_pages": settings.keep_pages,
             "shows_monitoring": not settings.keys_required,
             "any_page_label": ANY_PAGE,
+            "languages": languages(),
+            "address_in": address_in,
+        }
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Variable -> title, in the language of the request."""
+        return {each.name: term(each.title) for each in self.variables}
+
+    def texts_of_map(self) -> dict[str, str]:
+        """Return the texts and names on the map of the patient graph, in English -> in the language of the request."""
+        if current().code == SOURCE:
+            return {}
+        names = shown_names(self._bundle.served.outcome, self._bundle.served.classes)
+        known = [*texts_of_script(), *MAP_NAMES]
+        known += [name for each in self.variables for name in (each.title, each.unit, *each.words)]
+        found = {text: term(text) for text in known} | names
+        return found | {
+            f"Probability of {name}": gettext("Probability of %(name)s", name=names[name]) for name in names
         }
 
     @cached_property
@@ -121,8 +180,8 @@ class Site:
         return example_of(self._bundle)
 
     def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
-        """Render a template."""
-        return self._environment.get_template(template).render(context)
+        """Render a template in the language of the request."""
+        return self._environment.get_template(template).render(context, language=current())
 
 
 def site_of(request: Request) -> Site:
@@ -131,36 +190,5 @@ def site_of(request: Request) -> Site:
     return found
 
 
-def percent(share: float) -> str:
-    """Format a fraction: 0.4831 -> ``48.3 %`` with a no-break space; only 0 and 1 give 0 % and 100 %."""
-    text = f"{100 * share:.1f}"
-    if 0 < share < 1:
-        text = {"0.0": "<\N{NO-BREAK SPACE}0.1", "100.0": ">\N{NO-BREAK SPACE}99.9"}.get(text, text)
-    return f"{text}\N{NO-BREAK SPACE}%"
-
-
-def points(effect: float) -> str:
-    """Format an effect in signed percentage points: 0.0312 -> ``+3.1``; zero has no sign."""
-    text = f"{100 * effect:+.1f}".replace("-", "−")
-    return "0.0" if text in ("+0.0", "−0.0") else text
-
-
-def number(value: float | None) -> str:
-    """Format a value with up to 12 digits; a dash if it is missing."""
-    return "–" if value is None else f"{value:.12g}"
-
-
-def capitalize_first(text: str) -> str:
-    """Return a text that begins with a capital letter; the others stay as they are."""
-    return text[:1].upper() + text[1:]
-
-
-def distance(value: float) -> str:
-    """Format a distance: 3.4178 -> ``3.42``; small ones keep two significant digits."""
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
-
-
-def day(moment: str | datetime) -> str:
-    """Format a date and time, in UTC."""
-    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+def _in_percent(value: float) -> str:
+    return numerals(percent_text(value))

@@ -14,10 +14,17 @@ from cardiograph.errors import RunError
 from cardiograph.evaluate.results import Score
 from cardiograph.patient_map.content import MAP_FILE
 from cardiograph.schema import Provenance
+from cardiograph.service.web.language import deferred, gettext, ngettext
+from cardiograph.service.web.other_texts import term
 from cardiograph.survival.evaluation import SurvivalMetrics
 from cardiograph.wording import WORDINGS, Wording, class_names
 
-BLOCKS = {"image": "ECG page", "clinical": "clinical values", "measurements": "ECG measurements"}
+BLOCKS = {
+    "image": deferred("ECG page"),
+    "clinical": deferred("clinical values"),
+    "measurements": deferred("ECG measurements"),
+}
+"""Block -> its name, to be translated."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,15 @@ class Decision:
     tone: str
 
 
-_NO_ESTIMATE = Decision(
-    "No estimate", "The model reproduces a faulty protocol for study. Its score says nothing about a patient.", "void"
-)
+def risk_only() -> Decision:
+    """Return the wording of a model that decides nothing."""
+    text = gettext("A model of the time to an event gives risks and has no threshold.")
+    return Decision(gettext("No decision"), text, "open")
 
 
-RISK_ONLY = Decision("No decision", "A model of the time to an event gives risks and has no threshold.", "open")
+def _no_estimate() -> Decision:
+    text = gettext("The model reproduces a faulty protocol for study. Its score says nothing about a patient.")
+    return Decision(gettext("No estimate"), text, "void")
 
 
 @dataclass(frozen=True)
@@ -73,64 +83,90 @@ def decision_of(answer: Mapping[str, Any], confidence: float | None) -> Decision
     """
     if answer.get("classes"):
         return _decision_of_classes(answer, confidence)
-    negative, positive = class_names(answer["outcome"])
+    negative, positive = shown_names(answer["outcome"]).values()
     decisions = {
-        "positive": Decision(
-            f"Points to {positive}", f"“{negative}” can be ruled out.{_wrongly(negative, confidence)}", "yes"
-        ),
-        "negative": Decision(
-            f"Points to {negative}", f"“{positive}” can be ruled out.{_wrongly(positive, confidence)}", "no"
-        ),
+        "positive": _pointing(positive, negative, "yes", confidence),
+        "negative": _pointing(negative, positive, "no", confidence),
         "can't tell": Decision(
-            "Can’t tell",
-            f"Neither “{positive}” nor “{negative}” can be ruled out at the known error rate.",
+            gettext("Can’t tell"),
+            gettext(
+                "Neither “%(positive)s” nor “%(negative)s” can be ruled out at the known error rate.",
+                positive=positive,
+                negative=negative,
+            ),
             "open",
         ),
         "unlike both": Decision(
-            "Unlike both",
-            "This patient resembles the validation records of neither class, so there is no decision.",
+            gettext("Unlike both"),
+            gettext("This patient resembles the validation records of neither class, so there is no decision."),
             "open",
         ),
         "void": Decision(
-            "Void",
-            "The run was extended and not recalibrated. The probability is uncalibrated and supports no decision.",
+            gettext("Void"),
+            gettext(
+                "The run was extended and not recalibrated. The probability is uncalibrated and supports no decision."
+            ),
             "void",
         ),
-        "no estimate": _NO_ESTIMATE,
+        "no estimate": _no_estimate(),
     }
-    few = "The run had too few validation records of one class to know the error rate of a decision."
-    return decisions.get(answer["decision"], Decision("No decision", few, "open"))
+    few = gettext("The run had too few validation records of one class to know the error rate of a decision.")
+    return decisions.get(answer["decision"], Decision(gettext("No decision"), few, "open"))
+
+
+def shown_names(outcome: str, classes: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the display name of each label -> the same in the language of the request, see :func:`class_names`."""
+    names = class_names(outcome, classes)
+    negated = {f"not {name}": gettext("not %(name)s", name=term(name)) for name in names}
+    return {name: term(name) if classes else negated.get(name, term(name)) for name in names}
+
+
+def _pointing(name: str, other: str, tone: str, confidence: float | None) -> Decision:
+    """Return the wording of a decision for one class, which rules out the other one."""
+    text = gettext("“%(name)s” can be ruled out.", name=other)
+    return Decision(gettext("Points to %(name)s", name=name), f"{text}{_wrongly(other, confidence)}", tone)
 
 
 def _decision_of_classes(answer: Mapping[str, Any], confidence: float | None) -> Decision:
     """Return the wording of the conformal set over several classes."""
-    names = [f"“{name}”" for name in answer["conformal_set"] or ()]
+    names = [gettext("“%(name)s”", name=term(name)) for name in answer["conformal_set"] or ()]
     errs = ""
     if confidence is not None:
-        errs = f" In about {100 * (1 - confidence):.0f} of 100 patients the true class is not in this set."
+        errs = " " + gettext(
+            "In about %(count)s of 100 patients the true class is not in this set.",
+            count=round(100 * (1 - confidence)),
+        )
     decisions = {
-        "one class": Decision(f"Points to {answer['likely']}", f"All other classes can be ruled out.{errs}", "no"),
-        "several classes": Decision(
-            f"{len(names)} classes are possible", f"Cannot be ruled out: {', '.join(names)}.{errs}", "open"
+        "one class": Decision(
+            gettext("Points to %(name)s", name=term(answer["likely"])),
+            gettext("All other classes can be ruled out.") + errs,
+            "no",
         ),
-        "unlike all": Decision(
-            "Unlike all classes",
-            "This patient resembles the validation records of no class, so there is no decision.",
+        "several classes": Decision(
+            ngettext("%(count)s class is possible", "%(count)s classes are possible", len(names), count=len(names)),
+            gettext("Cannot be ruled out: %(names)s.", names=", ".join(names)) + errs,
             "open",
         ),
-        "no estimate": _NO_ESTIMATE,
+        "unlike all": Decision(
+            gettext("Unlike all classes"),
+            gettext("This patient resembles the validation records of no class, so there is no decision."),
+            "open",
+        ),
+        "no estimate": _no_estimate(),
     }
-    few = "The run had too few validation records to know the error rate of a decision."
-    return decisions.get(answer["decision"], Decision("No decision", few, "open"))
+    few = gettext("The run had too few validation records to know the error rate of a decision.")
+    return decisions.get(answer["decision"], Decision(gettext("No decision"), few, "open"))
 
 
 def _wrongly(name: str, confidence: float | None) -> str:
     """Return the rate at which a class is wrongly ruled out, among the patients who belong to it."""
     if confidence is None:
         return ""
-    return (
-        f" Of patients who truly are “{name}”, about {100 * (1 - confidence):.0f} in 100 wrongly get this answer or "
-        "“unlike both”. How often this answer is wrong depends on how common the outcome is."
+    return " " + gettext(
+        "Of patients who truly are “%(name)s”, about %(count)s in 100 wrongly get this answer or “unlike both”. How often "
+        "this answer is wrong depends on how common the outcome is.",
+        name=name,
+        count=round(100 * (1 - confidence)),
     )
 
 
@@ -149,7 +185,7 @@ def limits_of(run: Path, bundle: ModelBundle) -> Limits:
     wording = _wording_of(bundle) if metrics is None else WORDINGS[metrics.provenance]
     return Limits(
         auroc=None if metrics is None else metrics.test["auroc"],
-        score=wording.score.replace("AUROC", "Macro AUROC") if bundle.served.classes else wording.score,
+        score=_macro(wording) if bundle.served.classes else wording.score,
         verdict="" if verdict is None else verdict.sentence,
         wording=wording,
         report=(run / "report.html").is_file(),
@@ -165,7 +201,7 @@ def _limits_of_other_kinds(run: Path, bundle: ModelBundle) -> Limits:
     """
     directory, wording = RunDirectory(run), _wording_of(bundle)
     several = bool(label_folders(run))
-    score, name = (f"Macro {wording.score}", LABELS_FILE) if several else ("Uno’s C (0.5 is chance)", METRICS_FILE)
+    score, name = (_macro(wording), LABELS_FILE) if several else (deferred("Uno’s C (0.5 is chance)"), METRICS_FILE)
     value, verdict = None, ""
     try:
         if several:
@@ -179,6 +215,16 @@ def _limits_of_other_kinds(run: Path, bundle: ModelBundle) -> Limits:
         message = f"{run / name}: damaged or of another version; make the run again"
         raise RunError(message) from error
     return Limits(value, score, verdict, wording, (run / "report.html").is_file(), patient_map=False)
+
+
+def _macro(wording: Wording) -> str:
+    """Return the name of the score over several classes or labels, to be translated."""
+    names = {
+        "AUROC on the test records": deferred("Macro AUROC on the test records"),
+        "Simulator check: AUROC": deferred("Simulator check: macro AUROC"),
+        "Synthetic benchmark: AUROC": deferred("Synthetic benchmark: macro AUROC"),
+    }
+    return names[wording.score]
 
 
 def _wording_of(bundle: ModelBundle) -> Wording:

@@ -13,7 +13,9 @@ function preview(drop) {
   const limit = Number(drop.closest("form").dataset.limit);
   const size = files.reduce((sum, file) => sum + file.size, 0);
   const large = size > limit;
-  fault.textContent = large ? `${files.length > 1 ? "These files have" : "This file has"} ${(size / 1048576).toFixed(1)} MiB, which is more than allowed; scale the page down.` : "";
+  const text = files.length > 1 ? fault.dataset.tooLargeFiles : fault.dataset.tooLargeFile;
+  const places = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  fault.textContent = large ? text.replace("{size}", (size / 1048576).toLocaleString(document.documentElement.lang, places)) : "";
   fault.hidden = !large;
   if (large) input.value = "";
   if (files.length !== 1 || large) return;
@@ -70,8 +72,9 @@ function arrived(event) {
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 document.addEventListener("htmx:afterSettle", arrived);
 for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => {
-  document.getElementById("status").textContent = "The service does not respond. Your input is still here; try again.";
-  document.getElementById("status").classList.add("seen");
+  const status = document.getElementById("status");
+  status.textContent = status.dataset.noResponse;
+  status.classList.add("seen");
 });
 document.addEventListener("htmx:beforeRequest", () => document.getElementById("status").classList.remove("seen"));
 enhance(document);
