@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cardiograph.containers import Cohort, PatientGraph, Prediction
     from cardiograph.ecg.ecg import Ecg
     from cardiograph.ecg.read_any import read_any as read_ecg
-    from cardiograph.estimator import PatientGraphClassifier
+    from cardiograph.estimator import PatientGraphClassifier, PatientGraphSurvival
     from cardiograph.explain import explain
     from cardiograph.external.evaluate import evaluate_cohort as evaluate
     from cardiograph.external.extend import extend_run as extend
@@ -55,6 +55,7 @@ _EXPORTS = {
     "Cohort": "cardiograph.containers:Cohort",
     "PatientGraph": "cardiograph.containers:PatientGraph",
     "PatientGraphClassifier": "cardiograph.estimator:PatientGraphClassifier",
+    "PatientGraphSurvival": "cardiograph.estimator:PatientGraphSurvival",
     "Ecg": "cardiograph.ecg.ecg:Ecg",
     "read_ecg": "cardiograph.ecg.read_any:read_any",
     "RunConfig": "cardiograph.config:RunConfig",

@@ -60,7 +60,10 @@ def run_labels(
         CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
     source, out = Path(source), Path(out)
-    _check(config)
+    if config.outcome.columns is None:
+        message = "outcome.columns is empty: name the columns of the labels (--label COLUMN,COLUMN,...)"
+        raise ConfigError(message)
+    check_settings(config)
     shared = _Shared(read_label_columns(source, config), config, out)
     results: dict[str, RunResult] = {}
     for label, name in enumerate(shared.columns.names):
@@ -69,10 +72,9 @@ def run_labels(
     return summarise_labels(out, config, results)
 
 
-def _check(config: RunConfig) -> None:
+def check_settings(config: RunConfig) -> None:
     """Raise ConfigError if a setting is for one label."""
     for used, setting, reason in (
-        (config.outcome.columns is None, "outcome.columns is empty", "name the columns of the labels"),
         (config.clinical.simulate != "none", "clinical.simulate", "it draws values of two classes"),
         (config.graph.space == "learnt", "graph.space = 'learnt'", "it weights features by one risk"),
         (config.encoder.finetune, "encoder.finetune", "it adapts the encoder to one label"),

@@ -13,8 +13,8 @@ from cardiograph.containers import TRAIN, VAL, ClinicalTable
 from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.ingest.context import RunContext
 from cardiograph.models.build import Model
-from cardiograph.models.examples import Examples
 from cardiograph.models.neighbour_table import NeighbourTable
+from cardiograph.run.survival_bundle import PRIMARY, survival_examples
 from cardiograph.survival.cox import absolute_risk, choose_cox
 from cardiograph.survival.curves import Floats, cumulative_incidence
 from cardiograph.survival.heads import Head, SurvivalExamples, SurvivalNetwork, train_survival
@@ -79,7 +79,10 @@ class SurvivalModels:
 
 def fit_models(dataset: Dataset, prepared: PreparedGraph, config: RunConfig, context: RunContext) -> SurvivalModels:
     """Train every model on the training records, with early stopping and penalties by validation records."""
-    sets = (_examples(dataset, prepared.train_set, TRAIN), _examples(dataset, prepared.val_set, VAL))
+    sets = (
+        survival_examples(dataset, prepared.train_set, TRAIN),
+        survival_examples(dataset, prepared.val_set, VAL),
+    )
     networks = {}
     for name, (head, graph) in NETWORKS.items():
         given = sets if graph else tuple(each.without_neighbours() for each in sets)
@@ -89,7 +92,7 @@ def fit_models(dataset: Dataset, prepared: PreparedGraph, config: RunConfig, con
     with context.stage("control with shuffled outcomes", config.model.epochs):
         mixed = [_shuffled(each, rng) for each in sets]
         networks["shuffled"] = _fit(mixed[0], mixed[1], "discrete", config, context)
-    refits = _refits(sets, networks["sign"], dataset, config, context)
+    refits = _refits(sets, networks[PRIMARY], dataset, config, context)
     with context.stage("Cox regression"):
         inputs = _regression_inputs(dataset.inputs.clinical, prepared)
         rows = [dataset.rows(TRAIN), dataset.rows(VAL)]
@@ -120,7 +123,7 @@ def risks_of(
     with_graph = SurvivalExamples.timed(values, nobody, neighbours)
     found = {}
     for name, network in models.networks.items():
-        if name != "sign":
+        if name != PRIMARY:
             has_neighbours = network.train_set.neighbour_table.valid.shape[1] > 0
             found[name] = network.risk(with_graph if has_neighbours else with_graph.without_neighbours(), days=times)
     for name, regression in models.regressions.items():
@@ -158,14 +161,6 @@ def _refits(
             refits.append(fitted.network)
             context.progress.advance()
     return tuple(refits)
-
-
-def _examples(dataset: Dataset, examples: Examples, part: str) -> SurvivalExamples:
-    """Return the examples of a part with times in place of labels; a record without follow-up is a neighbour only."""
-    rows, table = dataset.split.rows(part), dataset.cohort.table
-    outcome = SurvivalOutcome(table["time"].to_numpy(np.float64)[rows], table["event"].to_numpy(np.int64)[rows])
-    fields = {each.name: getattr(examples, each.name) for each in dataclasses.fields(examples)}
-    return SurvivalExamples(**fields, outcome=outcome)
 
 
 def _shuffled(examples: SurvivalExamples, rng: np.random.Generator) -> SurvivalExamples:

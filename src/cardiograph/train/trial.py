@@ -13,7 +13,7 @@ from cardiograph.containers import TEST, VAL
 from cardiograph.inference import Predictor
 from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.data import Dataset, PartScores
-from cardiograph.train.fit import PreparedGraph, fit_network, make_bundle, prepare
+from cardiograph.train.fit import PreparedGraph, make_bundle, prepare
 from cardiograph.train.steps import DEFAULT_STEPS, PipelineSteps
 
 
@@ -75,7 +75,7 @@ def fit_predictor(
     calibrated: bool = True,
 ) -> Predictor:
     """Train a model, and calibrate it if there are validation records; targets other than the labels are not."""
-    network, _ = fit_network(name, prepared, config)
+    network, _ = steps.fit(name, prepared, config)
     bundle = make_bundle(name, network, dataset, prepared, config)
     if calibrated and len(dataset.rows(VAL)):
         bundle = calibrate_bundle(bundle, dataset, prepared, config, steps)
