@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cardiograph.explain import explain
     from cardiograph.external.evaluate import evaluate_cohort as evaluate
     from cardiograph.external.extend import extend_run as extend
+    from cardiograph.external.extend_labels import extend_labels
     from cardiograph.external.labels import evaluate_labels
     from cardiograph.inference import Predictor, Query
     from cardiograph.run.audit import audit_cohort as audit
@@ -49,6 +50,7 @@ _EXPORTS = {
     "explain": "cardiograph.explain",
     "compare": "cardiograph.studies.compare.compare:compare",
     "extend": "cardiograph.external.extend:extend_run",
+    "extend_labels": "cardiograph.external.extend_labels:extend_labels",
     "Predictor": "cardiograph.inference:Predictor",
     "Query": "cardiograph.inference:Query",
     "Prediction": "cardiograph.containers:Prediction",

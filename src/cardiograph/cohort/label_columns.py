@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,12 +85,16 @@ def label_config(config: RunConfig, name: str) -> RunConfig:
     return type(config).model_validate({**content, "outcome": outcome})
 
 
-def read_label_columns(source: Path, config: RunConfig) -> LabelColumns:
+def read_label_columns(
+    source: Path, config: RunConfig, *, one_class: bool = False, reads: Collection[str] | None = None
+) -> LabelColumns:
     """Read the columns of several labels.
 
     Args:
         source: Table of the cohort.
         config: Settings with ``outcome.columns``.
+        one_class: Whether a column may be empty or of one value, because no model is trained on it.
+        reads: Names of the clinical variables that a model reads; None if it does not exist yet.
 
     Raises:
         CohortError: If the table has faults; one error names all of them, with row, column and value.
@@ -109,7 +114,7 @@ def read_label_columns(source: Path, config: RunConfig) -> LabelColumns:
     for name in names:
         one = label_config(config, name)
         try:
-            cohorts.append(read_cohort(source, one.cohort, outcome=one.outcome))
+            cohorts.append(read_cohort(source, one.cohort, outcome=one.outcome, one_class=one_class, reads=reads))
         except CohortError as error:
             if not error.issues:
                 raise
