@@ -57,8 +57,17 @@ def extend_labels(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     read_label_columns(source, settings_of_labels(config, folders), one_class=True, reads=predictor.reads)
     facts: dict[str, Any] = {}
     for name, folder in folders.items():
-        given = {"overrides": _of_label(overrides or {}, name), "ids_of": ids_of, "skip_known": skip_known}
-        facts[name] = extend_run(folder, source, out / name, progress=progress, command=command, **given).facts
+        result = extend_run(
+            folder,
+            source,
+            out / name,
+            overrides=_of_label(overrides or {}, name),
+            ids_of=ids_of,
+            skip_known=skip_known,
+            progress=progress,
+            command=command,
+        )
+        facts[name] = result.facts
     before = files.read_json(run / LABELS_FILE)
     summary = {
         "model": before["model"],
