@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from cardiograph.containers import Cohort, PatientGraph, Prediction
     from cardiograph.ecg.ecg import Ecg
     from cardiograph.ecg.read_any import read_any as read_ecg
-    from cardiograph.estimator import PatientGraphClassifier
+    from cardiograph.estimator import PatientGraphClassifier, PatientGraphSurvival
     from cardiograph.explain import explain
     from cardiograph.external.evaluate import evaluate_cohort as evaluate
     from cardiograph.external.extend import extend_run as extend
+    from cardiograph.external.extend_labels import extend_labels
     from cardiograph.external.labels import evaluate_labels
     from cardiograph.inference import Predictor, Query
     from cardiograph.run.audit import audit_cohort as audit
@@ -49,12 +50,14 @@ _EXPORTS = {
     "explain": "cardiograph.explain",
     "compare": "cardiograph.studies.compare.compare:compare",
     "extend": "cardiograph.external.extend:extend_run",
+    "extend_labels": "cardiograph.external.extend_labels:extend_labels",
     "Predictor": "cardiograph.inference:Predictor",
     "Query": "cardiograph.inference:Query",
     "Prediction": "cardiograph.containers:Prediction",
     "Cohort": "cardiograph.containers:Cohort",
     "PatientGraph": "cardiograph.containers:PatientGraph",
     "PatientGraphClassifier": "cardiograph.estimator:PatientGraphClassifier",
+    "PatientGraphSurvival": "cardiograph.estimator:PatientGraphSurvival",
     "Ecg": "cardiograph.ecg.ecg:Ecg",
     "read_ecg": "cardiograph.ecg.read_any:read_any",
     "RunConfig": "cardiograph.config:RunConfig",

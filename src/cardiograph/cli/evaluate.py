@@ -25,7 +25,7 @@ METRICS_SHOWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions(ReadingOptions):
-    """Options of ``cardiograph evaluate`` that say how the outcome of the second cohort is read."""
+    """Options of ``cardiograph evaluate`` and ``extend`` that say how the outcome of the second cohort is read."""
 
     time: Annotated[
         str | None,

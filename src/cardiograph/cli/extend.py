@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardiograph.cli.options import AsJson, ReadingOptions, reading_overrides
+from cardiograph.cli.evaluate import EvaluationOptions
+from cardiograph.cli.options import AsJson, reading_overrides
 from cardiograph.cli.run import command_line
 from cardiograph.cli.signature import with_options
 
@@ -31,7 +32,7 @@ def extend(  # noqa: PLR0913 - a command has its options
             help="Folder of the new run. Resumes an unfinished one, and shows one that the same command finished."
         ),
     ],
-    options: ReadingOptions,
+    options: EvaluationOptions,
     ids_of: Annotated[
         str | None,
         typer.Option(
@@ -55,13 +56,16 @@ def extend(  # noqa: PLR0913 - a command has its options
     new records only, and a patient's score changes only if a new record is among the patient's nearest. Calibration,
     threshold and metrics are void in the new run: `cardiograph predict` returns an uncalibrated probability and no
     class until `cardiograph evaluate RUN2 COHORT3 --renew` fits them again on labelled patients that neither run has
-    seen.
+    seen. Risks over time are not calibrated afterwards, so a run of a time-to-event outcome keeps them and loses its
+    metrics only.
     """
+    from cardiograph.artifacts.label_folders import label_folders
     from cardiograph.cli import console
-    from cardiograph.external.extend import extend_run
+    from cardiograph.external.extend import ExtensionResult, extend_run
+    from cardiograph.external.extend_labels import extend_labels
 
     with console.bars() as progress:
-        result = extend_run(
+        result = (extend_labels if label_folders(run) else extend_run)(
             run,
             cohort,
             out,
@@ -73,6 +77,9 @@ def extend(  # noqa: PLR0913 - a command has its options
         )
     if as_json:
         console.show_json({"run": str(result.path), **result.facts})
+    elif result.facts["kind"] == "multilabel":
+        for name, facts in result.facts["labels"].items():
+            show_extension(ExtensionResult(result.path / name, facts))
     else:
         show_extension(result)
 
@@ -85,9 +92,12 @@ def show_extension(result: ExtensionResult) -> None:
 
     facts, console = result.facts, Console()
     labels, size = facts["labels"], facts["reference"]
+    timed = facts["kind"] == "survival"
+    words = ("with the event", "without", "without follow-up") if timed else ("of label 1", "of label 0", "unlabelled")
+    counts = ", ".join(f"{labels[name]} {word}" for name, word in zip(("1", "0", "none"), words, strict=True))
     lines = [
-        f"added {facts['added']} of {facts['read']} records: {labels['1']} of label 1, {labels['0']} of label 0, "
-        f"{labels['none']} unlabelled; {facts['joined']} of them joined groups of the reference",
+        f"added {facts['added']} of {facts['read']} records: {counts}; {facts['joined']} of them joined groups of the "
+        "reference",
         f"reference: {size['before']} records before, {size['after']} now",
     ]
     reasons = {
@@ -99,7 +109,14 @@ def show_extension(result: ExtensionResult) -> None:
     lines += [f"note: {note}" for note in facts["notes"]]
     for line in lines:
         console.print(plain(line), highlight=False, soft_wrap=True)
-    if facts["renewed"] is None:
+    if timed:
+        console.print(
+            "[bold red]void:[/] metrics, which described the smaller reference: `cardiograph evaluate "
+            f"{plain(str(result.path))} COHORT` scores the new run",
+            highlight=False,
+            soft_wrap=True,
+        )
+    elif facts["renewed"] is None:
         console.print(
             "[bold red]void:[/] calibration, threshold and metrics, until `cardiograph evaluate "
             f"{plain(str(result.path))} COHORT --renew` fits them again",

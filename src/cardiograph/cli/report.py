@@ -13,12 +13,12 @@ def report(run: RunArgument, as_json: AsJson = False) -> None:
 
     directory = RunDirectory(run)
     directory.require_finished()
+    require_trained(directory)
     if directory.config().outcome.kind == "survival":
         from cardiograph.cli.survival import report_survival
 
         report_survival(directory, as_json=as_json)
         return
-    require_trained(directory)
     with directory.locked():
         write_report(directory)
     show_run(run, directory.read_metrics(), as_json=as_json)

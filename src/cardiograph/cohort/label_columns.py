@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,12 +91,16 @@ def with_strata(cohort: Cohort, strata: NDArray[np.int64]) -> Cohort:
     return dataclasses.replace(cohort, table=cohort.table.assign(label=strata, class_name=""), classes=names)
 
 
-def read_label_columns(source: Path, config: RunConfig) -> LabelColumns:
+def read_label_columns(
+    source: Path, config: RunConfig, *, one_class: bool = False, reads: Collection[str] | None = None
+) -> LabelColumns:
     """Read the columns of several labels.
 
     Args:
         source: Table of the cohort.
         config: Settings with ``outcome.columns``.
+        one_class: Whether a column may be empty or of one value, because no model is trained on it.
+        reads: Names of the clinical variables that a model reads; None if it does not exist yet.
 
     Raises:
         CohortError: If the table has faults; one error names all of them, with row, column and value.
@@ -115,7 +120,7 @@ def read_label_columns(source: Path, config: RunConfig) -> LabelColumns:
     for name in names:
         one = label_config(config, name)
         try:
-            cohorts.append(read_cohort(source, one.cohort, outcome=one.outcome))
+            cohorts.append(read_cohort(source, one.cohort, outcome=one.outcome, one_class=one_class, reads=reads))
         except CohortError as error:
             if not error.issues:
                 raise

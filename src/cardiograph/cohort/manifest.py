@@ -94,7 +94,7 @@ def read_cohort(
     table, issues, located = draft.build()
     issues += [issue for _, issue in located]
     if one_class:
-        issues = [issue for issue in issues if issue.code not in ("one_class", "no_labels")]
+        issues = [issue for issue in issues if issue.code not in ("one_class", "no_labels", "no_events")]
     if issues:
         raise CohortError(headline(draft.raw.name, issues), issues)
     return draft.cohort(path, table, named.name)

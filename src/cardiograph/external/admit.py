@@ -177,6 +177,8 @@ def new_reference(added: AdmittedRecords, predictor: Predictor) -> NewReference:
         measurements=None if dataset.inputs.measurements is None else dataset.inputs.measurements.values,
         clinical=np.zeros((len(cohort), 0)) if clinical is None else clinical.values,
         labels=cohort.labels,
+        time=cohort.table["time"].to_numpy(np.float64) if predictor.follows_up else None,
+        event=cohort.table["event"].to_numpy(np.int64) if predictor.follows_up else None,
         groups=added.assignment.groups,
         record_ids=added.names,
         patient_ids=tuple(name or "" for name in cohort.table["patient_id"]),

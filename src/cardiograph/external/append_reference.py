@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from cardiograph.external.match_records import Where
 from cardiograph.graph.attach import attach, group_members, label_prior
 from cardiograph.graph.ivf import lengthened
 from cardiograph.models.neighbour_table import NeighbourTable
+
+Scalar = TypeVar("Scalar", np.float64, np.int64)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class NewReference:
         pixel_hashes: [records] hex, empty without a page.
         perceptual_hashes: [records, bytes] uint8, with the width of the reference.
         measurements: [records, measurements] in the model's measurements, NaN where missing; None for a model without.
+        time: [records] follow-up in the unit of the model, NaN without; None but for a time-to-event outcome.
+        event: [records] what ended it, -1 without; None but for a time-to-event outcome.
     """
 
     image: NDArray[np.float32] | None
@@ -45,6 +50,8 @@ class NewReference:
     pixel_hashes: tuple[str, ...]
     perceptual_hashes: NDArray[np.uint8]
     measurements: NDArray[np.float64] | None = None
+    time: NDArray[np.float64] | None = None
+    event: NDArray[np.int64] | None = None
 
 
 def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
@@ -90,11 +97,18 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
         pixel_hashes=old.pixel_hashes + new.pixel_hashes,
         perceptual_hashes=np.vstack([old.perceptual_hashes, new.perceptual_hashes]),
         lists=places.lists,
+        time=_joined(old.time, new.time),
+        event=_joined(old.event, new.event),
     )
     prior = float(label_prior(old.labels)) if bundle.served.prior is None else bundle.served.prior
     provenance = f"{bundle.served.provenance}; {len(added)} reference records added since"
     served = dataclasses.replace(bundle.served, prior=prior, threshold=None, provenance=provenance, maps=None)
     return dataclasses.replace(bundle, served=served, reference=reference, uncertainty=None, mean_page=None)
+
+
+def _joined(old: NDArray[Scalar] | None, new: NDArray[Scalar] | None) -> NDArray[Scalar] | None:
+    """Return the follow-up of old and new records; None if that of the old ones was not kept."""
+    return None if old is None or new is None else np.concatenate([old, new])
 
 
 def _states(

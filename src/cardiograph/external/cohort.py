@@ -36,7 +36,7 @@ def require_estimates(predictor: Predictor, run: Path) -> None:
         raise RunError(message)
     if predictor.bundle.served.classes:
         message = (
-            f"run {run}: its outcome has several classes, and another cohort can evaluate or extend a binary outcome only; "
+            f"run {run}: its outcome has several classes, so another cohort can neither evaluate nor extend it; "
             "make a run with --positive CLASS,... for one class against the rest"
         )
         raise RunError(message)

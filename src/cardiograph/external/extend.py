@@ -18,20 +18,26 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.config import RunConfig, load_config
+from cardiograph.config import RunConfig
 from cardiograph.containers import ADDED, Cohort
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.external.admit import AdmittedRecords, admit, embedded, new_reference
 from cardiograph.external.append_reference import append_reference
 from cardiograph.external.cohort import read_pages, reading_notes, require_estimates
+from cardiograph.external.evaluate import reading_settings
 from cardiograph.external.match_records import SKIPPED, run_records
 from cardiograph.imaging.hashing import hashes_of_width
 from cardiograph.inference import Predictor
+from cardiograph.inference.survival import load_predictor
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.metadata import PACKAGES
+from cardiograph.run.survival_report import read_survival_metrics
 from cardiograph.threads import set_threads
+from cardiograph.train.novelty_gates import fit_complete_gate, fit_partial_gates
+from cardiograph.uncertainty.calibrators import Calibrator
+from cardiograph.uncertainty.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,11 +72,13 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     Nothing is fitted or trained: scaling, space and network are those of the run, and the neighbours of its reference
     records do not change. The cost therefore depends on the number of new records only, and a prediction changes only
     if one of them is among the neighbours of the query. Calibration, threshold and uncertainty are dropped until
-    :func:`cardiograph.external.recalibrate.recalibrate_run` fits them again.
+    :func:`cardiograph.external.recalibrate.recalibrate_run` fits them again. A model of a time-to-event outcome has
+    neither calibration nor threshold; its novelty gates are fitted again to the distances of the reference records.
 
     Args:
         run: Folder of a finished run; it is not changed.
-        source: Table, or folder with one folder per class; labels may be empty, or all of one class.
+        source: Table, or folder with one folder per class; labels may be empty, or all of one class, and so may
+            follow-up.
         out: Folder of the new run. An unfinished run of the same call is resumed; a finished one is returned.
         overrides: Settings by section for reading the cohort, which replace the run's.
         ids_of: Prefix for the patient ids of the cohort, if the same id means different people in cohort and run:
@@ -89,15 +97,11 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
     base, directory = RunDirectory(run), RunDirectory(out)
     base.require_finished()
     _check_folders(run, source, out, ids_of)
-    config = load_config(
-        None,
-        dict(overrides or {}),
-        kind=RunConfig,
-        base=base.config().model_dump(mode="json", exclude_none=True),
-    )
-    predictor = Predictor.load(run)
+    predictor = load_predictor(run)
     require_estimates(predictor, run)
-    read = read_cohort(source, config.cohort, outcome=config.outcome.name, one_class=True, reads=predictor.reads)
+    config = reading_settings(base, overrides or {}, predictor)
+    outcome = config.outcome if predictor.follows_up else config.outcome.name
+    read = read_cohort(source, config.cohort, outcome=outcome, one_class=True, reads=predictor.reads)
     cohort = _named(read, ids_of)
     numbers = {str(name): row + 1 for row, name in enumerate(cohort.record_ids)}
     with directory.locked(), PageCache(cache_folder()) as cache:
@@ -120,8 +124,11 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         context.inputs.clear()
         with context.stage("linking patients", 1):
             bundle = append_reference(predictor.bundle, new_reference(added, predictor))
+            if predictor.follows_up:
+                bundle = _with_gates(bundle, base.config())
         facts = identity | {
             "extends": run.resolve().name,
+            "kind": "survival" if predictor.follows_up else "binary",
             "cohort": source.name,
             "created": time.strftime("%Y-%m-%d %H:%M %Z"),
             **_counts(cohort, added, predictor, bundle),
@@ -145,6 +152,14 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
             )
         directory.finish()
     return ExtensionResult(out, facts)
+
+
+def _with_gates(bundle: ModelBundle, config: RunConfig) -> ModelBundle:
+    """Return the bundle of a time-to-event outcome with novelty gates, which need no outcomes of other records."""
+    rng, quantile = np.random.default_rng([config.seed, 7]), config.evaluation.novelty
+    gate, partial = fit_complete_gate(bundle, quantile, rng), fit_partial_gates(bundle, quantile, rng)
+    uncertainty = Uncertainty(Calibrator("none", {}), novelty=gate, partial_novelty=partial)
+    return dataclasses.replace(bundle, uncertainty=uncertainty)
 
 
 def _check_folders(run: Path, source: Path, out: Path, ids_of: str | None) -> None:
@@ -217,6 +232,8 @@ def _counts(cohort: Cohort, added: AdmittedRecords, predictor: Predictor, bundle
 def _before(base: RunDirectory) -> dict[str, Any]:
     """Return the test scores of the run that was extended, or of the last run before it that had test scores."""
     if (base.path / METRICS_FILE).exists():
+        if base.config().outcome.kind == "survival":
+            return read_survival_metrics(base).as_dict()
         return base.read_metrics().test_scores.as_dict()
     before: dict[str, Any] = base.read_json("run.json")["before"]
     return before
@@ -228,6 +245,7 @@ def _facts(base: RunDirectory, command: str) -> dict[str, Any]:
     copied = ("outcome", "provenance", "source", "variables", "clinical_provenance", "encoder", "seeds", "cautions")
     return {
         **{name: before[name] for name in copied},
+        **({"follow_up": before["follow_up"]} if "follow_up" in before else {}),
         "created": time.strftime("%Y-%m-%d %H:%M %Z"),
         "command": command,
         "versions": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -142,16 +142,20 @@ def _chosen(run: Path, labels: Sequence[str] | None) -> dict[str, Path]:
 def _read(source: Path, config: RunConfig, predictors: Mapping[str, Predictor]) -> tuple[LabelColumns, Cohort]:
     """Read the columns of the labels, and the records."""
     first, predictor = next(iter(predictors.items()))
-    content = config.model_dump(exclude={"outcome"})
-    content["cohort"]["map"].pop("label", None)
     names = list(predictors)
     if len(names) == 1:
         one = read_cohort(source, label_config(config, first).cohort, outcome=first, reads=predictor.reads)
         return LabelColumns((first,), one.labels[:, None], one.record_ids), one
-    several = RunConfig.model_validate({**content, "outcome": {"columns": names}})
-    columns = read_label_columns(source, several)
+    columns = read_label_columns(source, settings_of_labels(config, names))
     cohort = read_cohort(source, label_config(config, first).cohort, outcome=first, reads=predictor.reads)
     return columns, cohort
+
+
+def settings_of_labels(config: RunConfig, names: Iterable[str]) -> RunConfig:
+    """Return the settings of the run of one label as those of a run with several."""
+    content = config.model_dump(exclude={"outcome"})
+    content["cohort"]["map"].pop("label", None)
+    return RunConfig.model_validate({**content, "outcome": {"columns": list(names)}})
 
 
 def _labelled(cohort: Cohort, labels: np.ndarray) -> Cohort:
@@ -187,7 +191,9 @@ def _summary(
         "model": own["model"],
         "labels": {name: {key: result.content[key] for key in kept} for name, result in results.items()},
         "macro_auroc": macro_auroc(named, own["model"], config).as_dict(),
-        "internal_macro_auroc": own["macro_auroc"][own["model"]] if len(results) == len(own["labels"]) else None,
+        "internal_macro_auroc": own["macro_auroc"][own["model"]]
+        if len(results) == len(own["labels"]) and "macro_auroc" in own
+        else None,
         "bootstrap": {"resamples": config.evaluation.bootstrap, "confidence": config.evaluation.confidence},
     }
 
@@ -221,7 +227,7 @@ def _panel(content: Mapping[str, Any]) -> Summary:
         Answer(
             "And on the run's own test records?",
             "Not comparable" if own is None else f"Macro AUROC {number(own['value'])}",
-            "Only some labels were evaluated."
+            "Only some labels were evaluated, or the run was extended since."
             if own is None
             else "The records are different, so the difference is not tested.",
         ),

@@ -42,6 +42,7 @@ from cardiograph.external.evaluate import (
     write_evaluation,
 )
 from cardiograph.external.report import render_evaluation
+from cardiograph.external.survival import BEFORE_EXTENSION
 from cardiograph.inference import Predictor, Scores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.groups import strata_of
@@ -177,6 +178,12 @@ def _require_extended(facts: Mapping[str, Any], run: Path) -> None:
     if "extended" not in facts:
         message = f"--renew: {run} was not extended, so its calibration and threshold hold; evaluate it without --renew"
         raise ConfigError(message)
+    if facts["extended"].get("kind") == "survival":
+        message = (
+            f"--renew: {run} predicts the time to an event and has no calibration or threshold to fit again; evaluate it "
+            "without --renew"
+        )
+        raise ConfigError(message)
 
 
 def _renewed_before(facts: Mapping[str, Any], hashed: str, run: Path) -> bool:
@@ -238,7 +245,7 @@ def _notes(dataset: Dataset, rows: NDArray[np.int64], scored: NDArray[np.int64],
     return [
         f"{fitted}, drawn by seed {seed}, renewed calibration, threshold and sets; the scores are those of the other "
         f"{others}",
-        "the scores on the run's own test records are those of the run before it was extended",
+        BEFORE_EXTENSION,
     ]
 
 

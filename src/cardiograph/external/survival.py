@@ -19,13 +19,24 @@ from cardiograph.external.scores import comparison, lacking_blocks, met_records,
 from cardiograph.inference.survival import SurvivalPredictor, SurvivalScores
 from cardiograph.run.survival_report import read_survival_metrics
 from cardiograph.survival.curves import cumulative_incidence
-from cardiograph.survival.evaluation import RiskScores, SurvivalTest, count_part, judge, plain_values, score_risks
+from cardiograph.survival.evaluation import (
+    RiskScores,
+    SurvivalMetrics,
+    SurvivalTest,
+    count_part,
+    judge,
+    plain_values,
+    score_risks,
+)
 from cardiograph.survival.maggic_cohort import MaggicScores, maggic_scores
 from cardiograph.survival.outcome import SurvivalOutcome
 from cardiograph.train.data import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
+
+BEFORE_EXTENSION = "the scores on the run's own test records are those of the run before it was extended"
+"""Note of an evaluation of an extended run."""
 
 WITHOUT_FEATURES = "kaplan_meier"
 """Model without features: the observed risk of the run's training records."""
@@ -102,7 +113,7 @@ def survival_content(
     predictor: SurvivalPredictor, dataset: Dataset, risks: ExternalRisks, directory: RunDirectory, config: RunConfig
 ) -> dict[str, Any]:
     """Return the part of ``evaluation.json`` that is computed from the risks."""
-    own, facts, test = read_survival_metrics(directory), predictor.facts, risks.test
+    (own, extended), facts, test = _own_metrics(directory), predictor.facts, risks.test
     found = _scored(risks, np.arange(len(test.outcome)), config)
     unseen = np.flatnonzero([not reasons for reasons in risks.seen_reasons]).astype(np.int64)
     without = None
@@ -123,6 +134,7 @@ def survival_content(
         "notes": [
             *reading_notes(dataset, predictor, directory.read_json("run.json")["provenance"]),
             *(() if risks.maggic is None else risks.maggic.notes),
+            *([BEFORE_EXTENSION] if extended else []),
         ],
         "skipped": [] if dataset.page_index is None else [asdict(issue) for issue in dataset.page_index.skipped],
         "counts": asdict(count_part(test.outcome, test.groups)),
@@ -159,6 +171,14 @@ def risk_columns(predictor: SurvivalPredictor, risks: ExternalRisks) -> dict[str
         columns |= {f"risk_{name}": scores.risks[:, at], f"low_{name}": low[:, at]}
         columns[f"high_{name}"] = high[:, at]
     return columns
+
+
+def _own_metrics(directory: RunDirectory) -> tuple[SurvivalMetrics, bool]:
+    """Return the scores of the run's own test records, and whether they are those before the run was extended."""
+    facts = directory.read_json("run.json")
+    if "extended" in facts:
+        return SurvivalMetrics.from_dict(facts["before"]), True
+    return read_survival_metrics(directory), False
 
 
 def _cautions(found: Mapping[str, Any], risks: ExternalRisks) -> Iterator[str]:

@@ -205,6 +205,6 @@ def other_kind(run: Path | str, *, follows_up: bool) -> RunError:
         return RunError(f"{run}: this run does not predict the time to an event; use cardiograph.Predictor")
     message = (
         f"{run}: this run predicts the time to an event, which this command does not support; `cardiograph predict`, "
-        "`serve`, `evaluate` and `report` do (in Python: cardiograph.inference.survival.SurvivalPredictor)"
+        "`serve`, `evaluate`, `extend` and `report` do (in Python: cardiograph.inference.survival.SurvivalPredictor)"
     )
     return RunError(message)

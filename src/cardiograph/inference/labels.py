@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.label_folders import label_folders
@@ -17,7 +18,7 @@ from cardiograph.encoders.engine import Engine
 from cardiograph.errors import RunError
 from cardiograph.inference.patients import PatientPredictor
 from cardiograph.inference.predictor import Predictor
-from cardiograph.inference.queries import Patient
+from cardiograph.inference.queries import Patient, Queries
 from cardiograph.inference.survival import load_predictor
 
 
@@ -95,6 +96,12 @@ class LabelsPredictor(PatientPredictor[LabelsPrediction]):
     def read(self, query: Query) -> Patient:
         """Read and check the page and the values of a patient."""
         return self._first.read(query)
+
+    def probabilities(self, queries: Queries) -> NDArray[np.float64]:
+        """Return the [queries, labels] probabilities of embedded patients."""
+        attached = self._first.attach(queries)
+        found = [each.score_attached(attached, queries.ties).probabilities for each in self.by_label.values()]
+        return np.stack(found, axis=1)
 
     def _answers(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[LabelsPrediction]:
         if not queries:

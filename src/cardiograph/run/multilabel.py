@@ -58,6 +58,9 @@ def run_labels(
         CardiographError: If the input or settings are invalid; the message says how to fix it.
     """
     source, out = Path(source), Path(out)
+    if config.outcome.columns is None:
+        message = "outcome.columns is empty: name the columns of the labels (--label COLUMN,COLUMN,...)"
+        raise ConfigError(message)
     check_label_settings(config)
     shared = _Shared(read_label_columns(source, config), config, out)
     results: dict[str, RunResult] = {}
@@ -70,7 +73,6 @@ def run_labels(
 def check_label_settings(config: RunConfig) -> None:
     """Raise ConfigError if a setting is for one label."""
     for used, setting, reason in (
-        (config.outcome.columns is None, "outcome.columns is empty", "name the columns of the labels"),
         (config.clinical.simulate != "none", "clinical.simulate", "it draws values of two classes"),
         (config.graph.space == "learnt", "graph.space = 'learnt'", "it weights features by one risk"),
         (config.encoder.finetune, "encoder.finetune", "it adapts the encoder to one label"),

@@ -277,7 +277,7 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
         message = f"clinical.simulate: the cohort has clinical columns ({names}); drop them by --modality image"
         raise ConfigError(message)
     if cohort.classes:
-        _check_classes(config)
+        check_class_settings(config)
     if config.balance.mode == "augment" and not cohort.has_pages:
         message = "balance.mode = 'augment' augments pages, and this cohort has none; use 'none' or 'weights'"
         raise ConfigError(message)
@@ -291,7 +291,7 @@ def _check(cohort: Cohort, config: RunConfig) -> None:
         _check_weights(cohort, config)
 
 
-def _check_classes(config: RunConfig) -> None:
+def check_class_settings(config: RunConfig) -> None:
     """Raise ConfigError if a setting is for two classes, and the cohort has several."""
     for used, setting, reason in (
         (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
 from cardiograph.config_outcome import OutcomeConfig
 from cardiograph.containers import TEST, TRAIN, VAL, Cohort, Split
 from cardiograph.errors import ConfigError
-from cardiograph.inference import Queries, mean_distance
+from cardiograph.inference import Queries
 from cardiograph.inference.survival import SurvivalPredictor, SurvivalScores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.page_index import data_hash
@@ -25,24 +23,15 @@ from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.notebook import score_table
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.pipeline import CHECKED_STEPS, RunState, build_graph, embed, find_weights, read
+from cardiograph.run.survival_bundle import PRIMARY, event_quartiles, make_survival_bundle, outcome_of
 from cardiograph.run.survival_models import SurvivalModels, fit_models, risks_of
 from cardiograph.run.survival_outputs import record_survival
 from cardiograph.run.survival_report import write_survival_report
 from cardiograph.survival.evaluation import SurvivalMetrics, SurvivalTest, count_part, evaluate_survival
-from cardiograph.survival.hazards import FollowUpFacts
-from cardiograph.survival.heads import SurvivalNetwork
 from cardiograph.survival.maggic_cohort import MaggicScores, maggic_scores
-from cardiograph.survival.outcome import EVENT, SurvivalOutcome
+from cardiograph.survival.outcome import EVENT
 from cardiograph.threads import set_threads
-from cardiograph.train.data import Dataset
-from cardiograph.train.fit import PreparedGraph, make_bundle
-from cardiograph.train.novelty_gates import fit_gate, fit_partial_gates
 from cardiograph.train.steps import DEFAULT_STEPS
-from cardiograph.uncertainty.calibrators import Calibrator
-from cardiograph.uncertainty.uncertainty import Uncertainty
-
-PRIMARY = "sign"
-"""Model that a run keeps."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +113,6 @@ def check_settings(config: RunConfig) -> None:
             raise ConfigError(message)
 
 
-def outcome_of(dataset: Dataset, part: str) -> SurvivalOutcome:
-    """Return the outcome of the records of a part that have follow-up."""
-    rows, table = dataset.rows(part), dataset.cohort.table
-    return SurvivalOutcome(table["time"].to_numpy(np.float64)[rows], table["event"].to_numpy(np.int64)[rows])
-
-
 def horizons_of(state: SurvivalState) -> tuple[float, ...]:
     """Return the horizons of a run, see :func:`horizons_in`."""
     return horizons_in(state.cohort, state.split, state.config.outcome)
@@ -145,15 +128,14 @@ def horizons_in(cohort: Cohort, split: Split, outcome: OutcomeConfig) -> tuple[f
     time, event = table["time"].to_numpy(np.float64), table["event"].to_numpy(np.int64)
     longest = {name: float(np.nanmax(time[(part == name) & (event >= 0)])) for name in (TRAIN, TEST)}
     if given is None:
-        quartiles = np.quantile(time[(part == TRAIN) & (event == EVENT)], [0.25, 0.5, 0.75])
-        rounded = {float(f"{each:.3g}") for each in quartiles}
-        given = tuple(sorted(each for each in rounded if each < min(longest.values())))
+        quartiles = event_quartiles(time[(part == TRAIN) & (event == EVENT)])
+        given = tuple(each for each in quartiles if each < min(longest.values()))
         if not given:
             shortest = min(longest, key=longest.__getitem__)
             message = (
-                f"outcome.horizons: the quartiles of the event times in training ({quartiles[0]:g} to {quartiles[2]:g}) are "
-                f"not before the last follow-up in {shortest} ({longest[shortest]:g}); name earlier times with --horizons, "
-                "or draw another split (--seed)"
+                f"outcome.horizons: the quartiles of the event times in training ({quartiles[0]:g} to {quartiles[-1]:g}) "
+                f"are not before the last follow-up in {shortest} ({longest[shortest]:g}); name earlier times with "
+                "--horizons, or draw another split (--seed)"
             )
             raise ConfigError(message)
     for horizon in given:
@@ -174,30 +156,12 @@ def train(state: SurvivalState) -> None:
 
 def keep(state: SurvivalState) -> None:
     """Write the bundle of the graph model with its refits and novelty gates."""
-    network = state.models.networks[PRIMARY]
-    bundle = survival_bundle(network, state.dataset, state.prepared, state.config, state.horizons)
-    bundle = dataclasses.replace(bundle, refits=state.models.refits)
+    network, refits = state.models.networks[PRIMARY], state.models.refits
+    bundle = make_survival_bundle(
+        network, state.dataset, state.prepared, state.config, horizons=state.horizons, refits=refits
+    )
     engine = None if state.dataset.encoder is None else state.dataset.encoder.engine
-    _with_gates(bundle, state).save(state.directory.path / "bundle", engine)
-
-
-def survival_bundle(
-    network: SurvivalNetwork,
-    dataset: Dataset,
-    prepared: PreparedGraph,
-    config: RunConfig,
-    horizons: tuple[float, ...],
-) -> ModelBundle:
-    """Return the bundle of SIGN with discrete time, without refits and novelty gates."""
-    plain = config.model_copy(update={"model": config.model.model_copy(update={"votes": False})})
-    bundle = make_bundle(PRIMARY, network.network, dataset, prepared, plain)
-    unit, edges = str(config.outcome.unit), np.array(network.facts.edges)
-    facts = FollowUpFacts.of(network.train_set.known, edges, unit=unit, horizons=horizons)
-    served = dataclasses.replace(bundle.served, threshold=None, follow_up=facts)
-    followed = dataset.cohort.table.iloc[prepared.graph.rows]
-    time, event = followed["time"].to_numpy(np.float64), followed["event"].to_numpy(np.int64)
-    reference = dataclasses.replace(bundle.reference, time=time, event=event)
-    return dataclasses.replace(bundle, served=served, reference=reference)
+    bundle.save(state.directory.path / "bundle", engine)
 
 
 def scores_over_time(predictor: SurvivalPredictor, queries: Queries) -> SurvivalScores:
@@ -207,18 +171,6 @@ def scores_over_time(predictor: SurvivalPredictor, queries: Queries) -> Survival
         message = "the predictor of a time-to-event outcome returned scores without times"
         raise TypeError(message)
     return found
-
-
-def _with_gates(bundle: ModelBundle, state: SurvivalState) -> ModelBundle:
-    """Return the bundle with novelty gates; its probabilities are not calibrated further."""
-    prepared, quantile = state.prepared, state.config.evaluation.novelty
-    complete = prepared.places.of(prepared.graph.rows).present.all(1)
-    uncertainty = Uncertainty(
-        Calibrator("none", {}),
-        novelty=fit_gate(mean_distance(prepared.graph.neighbours)[complete], quantile),
-        partial_novelty=fit_partial_gates(bundle, quantile, np.random.default_rng([state.config.seed, 7])),
-    )
-    return dataclasses.replace(bundle, uncertainty=uncertainty)
 
 
 def score(state: SurvivalState) -> None:

@@ -14,8 +14,8 @@ from cardiograph.containers import TRAIN, VAL, ClinicalTable
 from cardiograph.features.scaler import ClinicalScaler
 from cardiograph.ingest.context import RunContext
 from cardiograph.models.build import Model
-from cardiograph.models.examples import Examples
 from cardiograph.models.neighbour_table import NeighbourTable
+from cardiograph.run.survival_bundle import PRIMARY, survival_examples
 from cardiograph.survival.cox import absolute_risk, choose_cox
 from cardiograph.survival.curves import Floats, cumulative_incidence
 from cardiograph.survival.heads import Head, SurvivalExamples, SurvivalNetwork, train_survival
@@ -92,9 +92,9 @@ def fit_models(dataset: Dataset, prepared: PreparedGraph, config: RunConfig, con
     with context.stage("control with shuffled outcomes", config.model.epochs):
         mixed = [_shuffled(each, rng) for each in sets]
         networks["shuffled"] = fit_survival_network(
-            "sign", (mixed[0], mixed[1]), config, lambda _: context.progress.advance()
+            PRIMARY, (mixed[0], mixed[1]), config, lambda _: context.progress.advance()
         )
-    refits = _refits(sets, networks["sign"], dataset, config, context)
+    refits = _refits(sets, networks[PRIMARY], dataset, config, context)
     with context.stage("Cox regression"):
         inputs = _regression_inputs(dataset.inputs.clinical, prepared)
         rows = [dataset.rows(TRAIN), dataset.rows(VAL)]
@@ -125,7 +125,7 @@ def risks_of(
     with_graph = SurvivalExamples.timed(values, nobody, neighbours)
     found = {}
     for name, network in models.networks.items():
-        if name != "sign":
+        if name != PRIMARY:
             has_neighbours = network.train_set.neighbour_table.valid.shape[1] > 0
             found[name] = network.risk(with_graph if has_neighbours else with_graph.without_neighbours(), days=times)
     for name, regression in models.regressions.items():
@@ -137,7 +137,7 @@ def risks_of(
 
 def survival_sets(dataset: Dataset, prepared: PreparedGraph) -> SurvivalSets:
     """Return the training and validation records with times in place of labels."""
-    return _examples(dataset, prepared.train_set, TRAIN), _examples(dataset, prepared.val_set, VAL)
+    return survival_examples(dataset, prepared.train_set, TRAIN), survival_examples(dataset, prepared.val_set, VAL)
 
 
 def fit_survival_network(
@@ -175,14 +175,6 @@ def _refits(
             refits.append(fitted.network)
             context.progress.advance()
     return tuple(refits)
-
-
-def _examples(dataset: Dataset, examples: Examples, part: str) -> SurvivalExamples:
-    """Return the examples of a part with times in place of labels; a record without follow-up is a neighbour only."""
-    rows, table = dataset.split.rows(part), dataset.cohort.table
-    outcome = SurvivalOutcome(table["time"].to_numpy(np.float64)[rows], table["event"].to_numpy(np.int64)[rows])
-    fields = {each.name: getattr(examples, each.name) for each in dataclasses.fields(examples)}
-    return SurvivalExamples(**fields, outcome=outcome)
 
 
 def _shuffled(examples: SurvivalExamples, rng: np.random.Generator) -> SurvivalExamples:

@@ -83,10 +83,10 @@ def survival_outcome(
 def _time_issue(name: str, time: float, event: float) -> Issue | None:
     if np.isfinite(time) and time > 0:
         return None
-    rule = "allowed are days above 0"
+    rule = "allowed are times above 0"
     if np.isnan(time):
         code = "event_without_time" if event >= EVENT else "bad_time"
-        remedy = "enter the day of the event or of the last contact, or leave the record out"
+        remedy = "enter the time of the event or of the last contact, or leave the record out"
         return Issue(name, "time", "empty", rule, remedy, code)
     return Issue(name, "time", f"{time:g}", rule, "check the dates; leave a record without follow-up out", "bad_time")
 

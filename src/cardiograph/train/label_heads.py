@@ -37,7 +37,7 @@ class LabelHeads:
 
     Args:
         targets: [records, labels] 1, 0 or -1 (unknown).
-        split: Split of the records.
+        split: Split of the records. Without validation records the training records choose the epoch.
         config: Model settings and seed.
     """
 
@@ -66,7 +66,8 @@ class LabelHeads:
         if not MODELS[name].is_network and shuffle is None:
             return fit_network(name, prepared, self._config, progress)
         train_set = self._examples(prepared, prepared.graph.rows, shuffle, validation=False)
-        val_set = self._examples(prepared, self._split.rows(VAL), shuffle, validation=True)
+        val = self._split.rows(VAL)
+        val_set = self._examples(prepared, val if len(val) else prepared.graph.rows, shuffle, validation=True)
         if not MODELS[name].is_network:
             one = dataclasses.replace(prepared, train_set=train_set.of_label(label), val_set=val_set.of_label(label))
             return fit_network(name, one, self._config, progress)

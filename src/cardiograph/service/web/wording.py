@@ -206,7 +206,8 @@ def _limits_of_other_kinds(run: Path, bundle: ModelBundle) -> Limits:
     try:
         if several:
             summary = directory.read_json(name)
-            value = Score(**summary["macro_auroc"][summary["model"]])
+            if "before" not in summary:  # an extended run was not scored
+                value = Score(**summary["macro_auroc"][summary["model"]])
         elif (run / name).is_file():
             metrics = SurvivalMetrics.from_dict(directory.read_json(name))
             own = metrics.scores[metrics.primary]["uno_c"]

@@ -13,7 +13,8 @@ from cardiograph.containers import TEST, TRAIN, VAL
 from cardiograph.graph.attach import group_members
 from cardiograph.inference.survival import SurvivalPredictor
 from cardiograph.models.neighbour_table import NeighbourTable
-from cardiograph.run.survival import PRIMARY, scores_over_time, survival_bundle
+from cardiograph.run.survival import scores_over_time
+from cardiograph.run.survival_bundle import PRIMARY, make_survival_bundle
 from cardiograph.run.survival_models import NETWORKS, CoxModel, fit_survival_network, survival_sets
 from cardiograph.schema import UNLABELLED
 from cardiograph.studies.compare.fold_data import FoldData
@@ -121,7 +122,7 @@ def _fit_follow_up(fold_data: FoldData, dataset: Dataset, config: RunConfig, *, 
         network, graph = fit_survival_network(name, sets, config), NETWORKS[name][1]
         scored = network.score(sets[1] if graph else sets[1].without_neighbours())[sets[1].used]
         if name == PRIMARY and not rewired:  # the model that a run keeps is scored as it is served
-            bundle = survival_bundle(network, dataset, prepared, config, (fold_data.horizon,))
+            bundle = make_survival_bundle(network, dataset, prepared, config, horizons=(fold_data.horizon,))
             risk = scores_over_time(SurvivalPredictor(bundle), dataset.queries(rows)).risks[:, -1]
         else:
             queries = _attached(dataset, prepared, config, rows, steps)

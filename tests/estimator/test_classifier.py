@@ -11,7 +11,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cardiograph.cohort.split import split_groups
 from cardiograph.containers import EXCLUDED, TRAIN, VAL, Groups, Split
-from cardiograph.estimator import Blocks, PatientGraphClassifier, build_array_dataset
+from cardiograph.estimator import PatientGraphClassifier
+from cardiograph.estimator.arrays import Blocks, build_array_dataset
 from cardiograph.inference import Predictor
 from cardiograph.train.trial import fit_and_score
 
@@ -66,11 +67,11 @@ def test_rows_of_a_group_never_hear_each_other_and_are_never_parted(problem):
 
 
 def test_a_group_is_not_a_neighbour(problem, monkeypatch):
-    from cardiograph import estimator
+    from cardiograph.estimator import arrays
 
     kept = {}
-    prepare = estimator.prepare
-    monkeypatch.setattr(estimator, "prepare", lambda *given: kept.setdefault("prepared", prepare(*given)))
+    prepare = arrays.prepare
+    monkeypatch.setattr(arrays, "prepare", lambda *given: kept.setdefault("prepared", prepare(*given)))
     x, y, groups = problem
     PatientGraphClassifier(**SHORT).fit(x, y, groups=groups)
     graph = kept["prepared"].graph
@@ -259,3 +260,18 @@ def test_labels_and_groups_that_cannot_be_used_are_a_value_error(problem):
         PatientGraphClassifier(unlabelled=0).fit(x, y)
     with pytest.raises(ValueError, match="groups has 5 values"):
         PatientGraphClassifier().fit(x, y, groups=groups[:5])
+
+
+def test_a_class_that_fit_has_not_seen_is_a_value_error(problem):
+    x, y, groups = problem
+    classifier = PatientGraphClassifier("knn_vote", **SHORT).fit(x, y, groups=groups)
+    assert classifier.score(x, y) > 0.8
+    with pytest.raises(ValueError, match=r"classes that fit has not seen: 7 \(seen: 0, 1\)"):
+        classifier.score(x, np.where(np.arange(120) == 3, 7, y))
+
+
+def test_a_space_for_two_classes_is_refused_with_several(problem):
+    x, _, groups = problem
+    y = np.digitize(x[:, 0], [-0.5, 0.5])
+    with pytest.raises(ValueError, match=r"graph\.space = 'learnt'"):
+        PatientGraphClassifier(space="learnt", **SHORT).fit(x, y, groups=groups)
