@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
+from cardiograph.evaluate import calibration
 from cardiograph.evaluate.calibration import recalibration, recalibrations, reliability_curve, wilson
 
 
@@ -89,3 +90,13 @@ def test_wilson_interval_of_a_known_case():
     low, high = wilson(np.array([2.0, 0.0]), np.array([10, 20]), confidence=0.95)
     assert low == pytest.approx([0.0567, 0.0], abs=1e-4)
     assert high == pytest.approx([0.5098, 0.1611], abs=1e-4)
+
+
+def test_many_records_are_fitted_by_their_different_probabilities(monkeypatch):
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 2, 3000)
+    probabilities = np.round(1 / (1 + np.exp(-(labels - 0.5 + rng.normal(size=3000)))), 2)
+    weights = rng.poisson(1, (6, 3000)).astype(np.float64)
+    singly = recalibrations(labels, probabilities, weights)
+    monkeypatch.setattr(calibration, "MAX_FITTED_SINGLY", 100)
+    np.testing.assert_allclose(recalibrations(labels, probabilities, weights), singly, rtol=1e-9)

@@ -15,6 +15,8 @@ from cardiograph.evaluate.brier import MAX_BINS, bin_of_each
 
 CLIP = 1e-6
 """Minimum distance of a probability from 0 and 1 before its logit is taken."""
+MAX_FITTED_SINGLY = 20_000
+"""Records above which those of equal label and probability are fitted as one; calibrated probabilities have few values."""
 MAX_ITERATIONS, GRADIENT_TOLERANCE, MAX_STEP_LENGTH, MIN_DIVISOR = 60, 1e-8, 2.0, 1e-12
 """Settings of Newton's method; the tolerance applies to the gradient per record."""
 
@@ -82,10 +84,22 @@ def recalibrations(
     """
     clipped = np.clip(probabilities, CLIP, 1 - CLIP)
     logits = np.log(clipped / (1 - clipped))
+    if len(labels) > MAX_FITTED_SINGLY:
+        labels, logits, weights = _merged(labels, logits, weights)
     both = _both_classes(labels, weights)
     slope = _fits(labels, logits, weights, defined=both & _overlap(labels, logits, weights), free_slope=True)
     intercept = _fits(labels, logits, weights, defined=both, free_slope=False)
     return slope, intercept
+
+
+def _merged(
+    labels: NDArray[np.int64], logits: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the different pairs of label and logit with the sums of their weights; the fit of these is the same."""
+    order = np.lexsort((labels, logits))
+    another = (np.diff(logits[order], prepend=np.nan) != 0) | (np.diff(labels[order], prepend=-1) != 0)
+    starts = np.flatnonzero(another)
+    return labels[order][starts], logits[order][starts], np.add.reduceat(weights[:, order], starts, axis=1)
 
 
 def reliability_curve(
