@@ -44,6 +44,8 @@ class Suspect:
 
 def probe_shortcuts(audited: AuditInput) -> Iterator[Probe | Finding]:
     """Yield a probe for each suspect with enough records, and a finding if it predicts the label."""
+    if not len(audited.probed):
+        return
     for suspect in suspects(audited, audited.probed):
         rows = audited.probed[suspect.known]
         probe = cross_validated_auroc(
@@ -88,7 +90,7 @@ def suspects(audited: AuditInput, rows: NDArray[np.int64]) -> Iterator[Suspect]:
             known = everyone if column == "site" else np.isfinite(features[:, 0])
             yield Suspect(code, f"column {column!r}", features, known, remedy, interactions=column != "site")
     if audited.clinical is not None:
-        page = np.array([page is None for page in traits]) & (audited.pages is not None)
+        page = np.array([page is None for page in traits], bool) & (audited.pages is not None)
         yield _missingness(audited.clinical, rows, page)
 
 
