@@ -96,7 +96,12 @@ def test_keys_are_listed_in_the_order_they_were_made(records):
         ("", READ, None, "a name has 1 to 80 printable characters"),
         ("x" * 81, READ, None, "a name has 1 to 80 printable characters"),
         ("a\x1b[2J", READ, None, "a name has 1 to 80 printable characters"),
-        ("a", frozenset({"read", "write"}), None, "scope 'write' is unknown; choose from predict, read, outcomes, metrics"),
+        (
+            "a",
+            frozenset({"read", "write"}),
+            None,
+            "scope 'write' is unknown; choose from predict, read, outcomes, metrics",
+        ),
         ("a", frozenset(), None, "it has no scope; choose from predict, read, outcomes, metrics"),
         ("a", READ, -1, "its expiry is in the past"),
     ],
