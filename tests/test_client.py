@@ -8,7 +8,8 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from cardiograph.client import REQUEST_LINES, TRIES, ServiceClient
+from cardiograph.client import TRIES, ServiceClient
+from cardiograph.client_requests import REQUEST_LINES
 from cardiograph.containers import Neighbour, Prediction, Query
 from cardiograph.errors import ConfigError, InputError, PageError, ServiceError
 
@@ -291,7 +292,7 @@ def test_many_patients_come_back_in_order_whatever_the_pieces():
 
 
 def test_pages_of_a_request_stay_below_a_size(page, monkeypatch):
-    monkeypatch.setattr("cardiograph.client.REQUEST_BYTES", 1000)
+    monkeypatch.setattr("cardiograph.client_requests.REQUEST_BYTES", 1000)
     service = Service(lines_of)
     assert len(list(service.client.predict_many([Query(page)] * 5))) == 5
     assert [len(request.content.splitlines()) for request in service.requests] == [2, 2, 1]

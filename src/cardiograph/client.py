@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 import re
 import threading
 import time
@@ -21,79 +19,13 @@ from pydantic import BaseModel, FailFast, ValidationError
 from pydantic_core import from_json
 
 from cardiograph import __version__
+from cardiograph.client_requests import page_of, requests, values_of
 from cardiograph.containers import Prediction, Query
 from cardiograph.containers.labels import LabelsPrediction, prediction_from_dict
 from cardiograph.errors import ConfigError, InputError, Issue, PageError, ServiceError
 from cardiograph.service.api.kinds import kind_of_answer
 from cardiograph.service.api.schemas import IssueAnswer, OutcomesAnswer
 from cardiograph.service.settings import is_loopback
-
-REQUEST_LINES, REQUEST_BYTES = 16, 4 << 20
-"""Maximum patients and bytes of a batch request: responses are read only after the whole request is sent."""
-
-
-def _page_of(query: Query) -> bytes | None:
-    """Read the page of a query.
-
-    Raises:
-        PageError: If the file cannot be read, is empty, or is neither an image nor a file of signals.
-    """
-    from cardiograph.ecg.pages import page_content
-
-    return page_content(query.page) if isinstance(query.page, Path) else query.page
-
-
-def _values_of(query: Query) -> dict[str, float]:
-    """Return the values that are not missing, since JSON has no NaN."""
-    return {name: value for name, value in query.clinical.items() if value is not None and not math.isnan(value)}
-
-
-def _line_of(query: Query, number: int) -> bytes:
-    """Encode a query as a line of a batch.
-
-    Raises:
-        PageError: If the page cannot be read.
-    """
-    page = _page_of(query)
-    content: dict[str, object] = {
-        "id": number,
-        "page": None if page is None else base64.b64encode(page).decode(),
-        "values": _values_of(query),
-        "patient_id": query.patient_id,
-    }
-    if query.gate is not None:
-        content["gate"] = query.gate
-    return json.dumps(content).encode() + b"\n"
-
-
-def _renamed(issue: Issue, query: Query) -> Issue:
-    """Return an issue of the service with the caller's names of patient and page."""
-    page = f"page {query.page.name}" if isinstance(query.page, Path) else None
-    return replace(issue, where=page if page and issue.where.startswith("page ") else query.name)
-
-
-def requests(patients: Iterable[Query], refused: dict[int, InputError]) -> Iterator[tuple[bytes, dict[int, Query]]]:
-    """Yield the bodies of batch requests, each with its patients by line number.
-
-    Args:
-        patients: Queries, in order.
-        refused: Filled with the errors of patients whose page cannot be sent, by number; they are in no request.
-    """
-    body, group = b"", dict[int, Query]()
-    for number, query in enumerate(patients):
-        try:
-            line = _line_of(query, number)
-        except PageError as error:
-            refused[number] = error
-            continue
-        if group and (len(group) == REQUEST_LINES or len(body) + len(line) > REQUEST_BYTES):
-            yield body, group
-            body, group = b"", {}
-        body += line
-        group[number] = query
-    if group:
-        yield body, group
-
 
 ANSWER_BYTES = 4 << 20
 """Maximum size of a response, far above model cards and batch responses."""
@@ -112,6 +44,12 @@ TRIES = 6
 
 LONGEST_WAIT = 60.0
 """Longest ``Retry-After`` in seconds that the client waits for; longer ones are an error."""
+
+
+def _renamed(issue: Issue, query: Query) -> Issue:
+    """Return an issue of the service with the caller's names of patient and page."""
+    page = f"page {query.page.name}" if isinstance(query.page, Path) else None
+    return replace(issue, where=page if page and issue.where.startswith("page ") else query.name)
 
 
 class _Refusal(BaseModel):
@@ -214,8 +152,8 @@ class ServiceClient:
             ServiceError: If the service cannot be reached, is busy or fails.
             ConfigError: If the service rejects the key.
         """
-        page = _page_of(query)
-        fields: dict[str, Any] = {"values": (None, json.dumps(_values_of(query)), "application/json")}
+        page = page_of(query)
+        fields: dict[str, Any] = {"values": (None, json.dumps(values_of(query)), "application/json")}
         if query.patient_id is not None:
             fields["patient_id"] = (None, str(query.patient_id))
         if query.gate is not None:

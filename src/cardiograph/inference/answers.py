@@ -28,7 +28,7 @@ REPRODUCTION = "a reproduction of a faulty protocol, for study: this score is no
 """First warning in every answer of a model that reproduces faults, followed by their names."""
 
 NOVEL = "unlike the training records: "
-"""Start of the warning about a patient whom the novelty gate flags."""
+"""Start of the warning about a patient flagged by the novelty gate."""
 
 NOT_GIVEN = "not given: "
 """Start of the warning that lists missing values."""

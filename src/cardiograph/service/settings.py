@@ -85,8 +85,8 @@ def settings_with(options: Mapping[str, Any]) -> ServiceSettings:
         return ServiceSettings.model_validate({**given, **options})
     except ValidationError as error:
         faults = [(str(each["loc"][0]), each["msg"].lower(), each["input"]) for each in error.errors()]
-        told = [f"{variable_of(name)} is {str(value)[:40]!r}; {rule}" for name, rule, value in faults]
-        raise ConfigError("; ".join(told)) from error
+        named = [f"{variable_of(name)} is {str(value)[:40]!r}; {rule}" for name, rule, value in faults]
+        raise ConfigError("; ".join(named)) from error
 
 
 def is_loopback(host: str) -> bool:

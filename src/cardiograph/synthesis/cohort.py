@@ -80,12 +80,12 @@ def write_cohort(
         form: dict[str, str] = {} if files == "pages" else {"files": files}
         _claim(out, {"generator_version": GENERATOR_VERSION, "patients": patients, "seed": seed, **form}, files)
         tables, truths = [], []
-        if files != "none":
-            records = [record for number in range(patients) for record in patient_records(seed, number)]
-            _write_ecgs(out, records, files, workers, progress)
-        for first in range(0, patients, _BATCH_PATIENTS):  # the records of a million patients would take 4 GB
-            numbers = range(first, min(first + _BATCH_PATIENTS, patients))
+        step = _BATCH_PATIENTS if files == "none" else patients  # the records of a million patients would take 4 GB
+        for first in range(0, patients, step):
+            numbers = range(first, min(first + step, patients))
             records = [record for number in numbers for record in patient_records(seed, number)]
+            if files != "none":
+                _write_ecgs(out, records, files, workers, progress)
             tables.append(cohort_table(records, _NAMES[files].format))
             truths.append(truth_table(records))
             if files == "none" and progress is not None:

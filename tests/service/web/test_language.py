@@ -178,22 +178,22 @@ def test_texts_that_contain_one_another_are_taken_apart():
 
 
 def test_each_thread_speaks_its_own_language():
-    heard, meet = {}, threading.Barrier(2)
+    shown, meet = {}, threading.Barrier(2)
 
     def speak(code):
         with speaking(languages()[code]):
             meet.wait(10)
-            heard[code] = percent(0.5)
+            shown[code] = percent(0.5)
             meet.wait(10)
-        heard[f"after {code}"] = current().code
+        shown[f"after {code}"] = current().code
 
     threads = [threading.Thread(target=speak, args=(code,)) for code in ("en", "fr")]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert heard["fr"] == f"50,0{NARROW}%" and heard["en"] == "50.0\N{NO-BREAK SPACE}%"
-    assert heard["after fr"] == heard["after en"] == "en"
+    assert shown["fr"] == f"50,0{NARROW}%" and shown["en"] == "50.0\N{NO-BREAK SPACE}%"
+    assert shown["after fr"] == shown["after en"] == "en"
 
 
 class Shown(HTMLParser):
