@@ -99,7 +99,7 @@ def page_to_embedding(cohort: Cohort, folder: Path) -> list[str]:
     encoder = choose_encoder(index_pages(one, first)[1], first)
 
     def embed(context: RunContext) -> None:
-        embed_pages(index_pages(one, context)[1], encoder.engine, encoder.facts.fingerprint, context)
+        embed_pages(index_pages(one, context)[1], encoder.engine, encoder.facts, context)
 
     return files_of(context, embed)
 

@@ -29,11 +29,10 @@ from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.pages import draw_ecg, file_sha256, shown_on_page
 from cardiograph.ecg.read_any import read_any
 from cardiograph.ecg.signal_hash import signal_hash
-from cardiograph.encoders.engine import Engine
 from cardiograph.encoders.leads_input import leads_input
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.ingest.embed import embed_pages
-from cardiograph.ingest.encoder_choice import choose_encoder
+from cardiograph.ingest.encoder_choice import Encoder, choose_encoder
 from cardiograph.ingest.page_index import index_pages
 from cardiograph.progress import NoProgress
 from cardiograph.threads import set_threads
@@ -53,18 +52,18 @@ def hashes(ecg: Ecg) -> tuple[str, np.ndarray]:
     return ecg.content_hash(), signal_hash(shown_on_page(ecg))
 
 
-def one_round(files: list[Path], engine: Engine) -> dict[str, dict[str, float]]:
+def one_round(files: list[Path], encoder: Encoder) -> dict[str, dict[str, float]]:
     """Time of the two stages with an empty cache, and of their parts."""
     count, found = len(files), {}
     with tempfile.TemporaryDirectory() as folder, PageCache(Path(folder)) as cache:
         context = RunContext(RunConfig(), cache, NoProgress(), inputs=InputStore(MAX_INPUT_BYTES))
         found["index"], (_, indexed) = milliseconds(lambda: index_pages(cohort_of(files), context), count)
-        found["embed"], _ = milliseconds(lambda: embed_pages(indexed, engine, "signals", context, reads="leads"), count)
+        found["embed"], _ = milliseconds(lambda: embed_pages(indexed, encoder.engine, encoder.facts, context), count)
     found["both"] = {clock: found["index"][clock] + found["embed"][clock] for clock in found["index"]}
     found["read"], ecgs = milliseconds(lambda: [read_any(file) for file in files], count)
     found["hash"], _ = milliseconds(lambda: [*map(file_sha256, files), *map(hashes, ecgs)], count)
     found["input"], inputs = milliseconds(lambda: [leads_input(ecg) for ecg in ecgs], count)
-    found["network"], _ = milliseconds(lambda: list(engine.run(inputs)), count)
+    found["network"], _ = milliseconds(lambda: list(encoder.engine.run(inputs)), count)
     found["draw"], _ = milliseconds(lambda: [draw_ecg(ecg) for ecg in ecgs[::10]], -(-count // 10))
     return found
 
@@ -82,9 +81,9 @@ def main() -> None:
         files = [folder / row["record"] for row in csv.DictReader(handle)][: options.records]
     with tempfile.TemporaryDirectory() as kept, PageCache(Path(kept)) as cache:
         context = RunContext(RunConfig(), cache, NoProgress())
-        engine = choose_encoder(index_pages(cohort_of(files[:8]), context)[1], context).engine
-    one_round(files[:8], engine)
-    rounds = [one_round(files, engine) for _ in range(options.rounds)]
+        encoder = choose_encoder(index_pages(cohort_of(files[:8]), context)[1], context)
+    one_round(files[:8], encoder)
+    rounds = [one_round(files, encoder) for _ in range(options.rounds)]
     best = {
         name: {clock: round(min(each[name][clock] for each in rounds), 2) for clock in rounds[0][name]}
         for name in rounds[0]

@@ -11,6 +11,7 @@ import pytest
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.config import EncoderConfig, RunConfig
 from cardiograph.containers import Cohort
+from cardiograph.encoders.engine import EncoderFacts
 from cardiograph.errors import PageError
 from cardiograph.ingest import embed
 from cardiograph.ingest.context import InputStore, RunContext
@@ -22,6 +23,9 @@ PICTURES = RunConfig(encoder=EncoderConfig(name="resnet18"))
 
 INPUT_BYTES = 4 * 3 * 224**2
 ALL = 100 * INPUT_BYTES
+
+
+SQUARES = EncoderFacts("0" * 64, "squares", "torch", "f32", "none")
 
 
 class Squares:
@@ -77,7 +81,7 @@ def open_context(tmp_path):
 
 def embedded(cohort, context, engine=None):
     _, page_index = index_pages(cohort, context)
-    return embed_pages(page_index, engine or Squares(), "squares", context).values
+    return embed_pages(page_index, engine or Squares(), SQUARES, context).values
 
 
 def test_a_page_is_read_once_and_a_copy_embedded_once(cohort, open_context, decoded):
@@ -149,4 +153,4 @@ def test_a_page_that_changed_before_it_was_read_again_is_refused(cohort, open_co
     _, page_index = index_pages(Cohort(cohort.table[:1].assign(ecg=str(page)), ()), context)
     shutil.copy(second, page)
     with pytest.raises(PageError, match="A page changed"):
-        embed_pages(page_index, Squares(), "squares", context)
+        embed_pages(page_index, Squares(), SQUARES, context)

@@ -18,6 +18,7 @@ from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.pages import page_content, read_any_page
 from cardiograph.ecg.read_any import read_any
 from cardiograph.ecg.writers import ecg_files
+from cardiograph.encoders.engine import EncoderFacts
 from cardiograph.errors import PageError
 from cardiograph.imaging.hashing import near_copy_pairs
 from cardiograph.inference import Predictor
@@ -194,10 +195,13 @@ def test_leads_that_the_store_kept_give_the_same_embeddings_without_a_page(table
     def embedded(limit):
         with PageCache(tmp_path / str(limit)) as kept:
             context = RunContext(RunConfig(), kept, NoProgress(), inputs=InputStore(limit))
-            return embed_pages(index_pages(cohort, context)[1], Means(), "means", context, reads="leads").values
+            return embed_pages(index_pages(cohort, context)[1], Means(), MEANS, context).values
 
     np.testing.assert_array_equal(embedded(2**20), embedded(0))
     assert len(reads) == 2
+
+
+MEANS = EncoderFacts("1" * 64, "means", "torch", "f32", "none", reads="leads")
 
 
 class Means:

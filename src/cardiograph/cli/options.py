@@ -128,9 +128,32 @@ class ServiceOptions:
     ] = None
 
 
+def _work_on(context: typer.Context, place: str) -> str:
+    """Use a place of work until the command ends."""
+    from cardiograph.workers import work_on
+
+    context.with_resource(work_on(place))
+    return place
+
+
+Place = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="PLACE",
+        callback=_work_on,
+        help="Where ECG files are read and embedded, with the same results: threads, processes (one for each core; "
+        "processes:N for another number), ray (a cluster on this machine, or the one of RAY_ADDRESS), or "
+        "ray://HOST:PORT. Ray needs the extra `ray`.",
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
     """Options of every command that reads a labelled cohort."""
+
+    on: Place = "threads"
 
     positive: Annotated[
         str | None,

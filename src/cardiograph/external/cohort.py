@@ -103,9 +103,11 @@ def read_pages(cohort: Cohort, predictor: Predictor, context: RunContext) -> tup
     Raises:
         PageError: If pages cannot be used.
     """
-    if predictor.bundle.served.encoder is None or not cohort.has_pages:
+    encoder, engine = predictor.bundle.served.encoder, predictor.engine
+    if encoder is None or not cohort.has_pages:
         return cohort, None
-    return index_pages(cohort, context)
+    known = None if engine is None else (engine, encoder)
+    return index_pages(cohort, dataclasses.replace(context, known_encoder=known))
 
 
 def build_external_dataset(cohort: Cohort, predictor: Predictor, context: RunContext) -> Dataset:
@@ -149,7 +151,7 @@ def embeddings(
     encoder, engine = predictor.bundle.served.encoder, predictor.engine
     if page_index is None or encoder is None or engine is None:
         return np.full((len(cohort), predictor.bundle.served.embedding_width), np.nan, np.float32)
-    return embed_pages(page_index, engine, encoder.fingerprint, context, reads=encoder.reads).values
+    return embed_pages(page_index, engine, encoder, context).values
 
 
 def model_values(cohort: Cohort, predictor: Predictor) -> ClinicalTable | None:

@@ -13,7 +13,8 @@ from cardiograph.imaging.prepare import to_input
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_all
 from cardiograph.ingest.encoder_choice import Encoder
-from cardiograph.ingest.page_index import PageIndex, read_view
+from cardiograph.ingest.page_facts import read_view
+from cardiograph.ingest.page_index import PageIndex
 
 
 @dataclass(frozen=True)

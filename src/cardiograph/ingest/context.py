@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.cache import PageCache
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
+from cardiograph.encoders.engine import EncoderFacts, Engine
 from cardiograph.progress import Progress
 
 MAX_INPUT_BYTES = 512 * 1024**2
@@ -78,6 +79,7 @@ class RunContext:
         encoders: Encoders by the settings that determine them, so that a study makes each encoder once.
         inputs: Encoder inputs that :func:`cardiograph.ingest.page_index.index_pages` passes on to
             :func:`cardiograph.ingest.embed.embed_pages`; by default it keeps none.
+        known_encoder: Encoder, if it is known before the files are read, so that workers embed each file as they read it.
         images_per_second: Throughput of each task that reads or embeds pages, without pages found in the cache.
     """
 
@@ -88,6 +90,7 @@ class RunContext:
     seconds: dict[str, float] = field(default_factory=dict)
     encoders: dict[str, Any] = field(default_factory=dict)
     inputs: InputStore = field(default_factory=InputStore)
+    known_encoder: tuple[Engine, EncoderFacts] | None = None
     images_per_second: dict[str, float] = field(default_factory=dict)
 
     @contextmanager

@@ -10,23 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.containers import ImageEmbeddings
-from cardiograph.encoders.engine import Engine
+from cardiograph.encoders.engine import EncoderFacts, Engine
 from cardiograph.imaging.prepare import to_input
 from cardiograph.ingest.context import RunContext
-from cardiograph.ingest.leads import read_leads
-from cardiograph.ingest.page_index import PageIndex, in_order, read_view
+from cardiograph.ingest.ecg_worker import EcgWorker, encoder_key, vectors_by_workers
+from cardiograph.ingest.leads import known_files, read_leads
+from cardiograph.ingest.page_facts import read_view
+from cardiograph.ingest.page_index import PageIndex
 from cardiograph.ingest.vectors import Vectors, cached_vectors
-from cardiograph.registry import Reads
 from cardiograph.threads import available_threads
+from cardiograph.workers.in_order import in_order
 
 
 def embed_pages(
     page_index: PageIndex,
     engine: Engine,
-    fingerprint: str,
+    encoder: EncoderFacts,
     context: RunContext,
     *,
-    reads: Reads = "page",
     stage: str = "",
 ) -> ImageEmbeddings:
     """Embed each distinct ECG once; the cache stores each embedding as soon as it is computed.
@@ -36,9 +37,8 @@ def embed_pages(
     Args:
         page_index: Index of the cohort's ECGs.
         engine: Engine of the encoder.
-        fingerprint: Fingerprint of the encoder.
+        encoder: Facts of the encoder.
         context: Settings, cache and progress.
-        reads: What the encoder reads of an ECG.
         stage: Text of the progress bar; empty for the usual one.
 
     Returns:
@@ -46,31 +46,43 @@ def embed_pages(
         reads leads.
     """
     rows = np.flatnonzero(page_index.paged).tolist()
-    stage = stage or ("embedding leads" if reads == "leads" else "embedding pages")
-    if reads == "leads":
-        return _embed_leads(page_index, rows, (engine, fingerprint), context, stage)
-    pages = [page_index.page(row) for row in rows]
-    different = {facts.pixel_hash: (path, facts) for path, facts in pages}
+    leads, fingerprint = encoder.reads == "leads", encoder.fingerprint
+    stage = stage or ("embedding leads" if leads else "embedding pages")
+    keys = {row: encoder_key(page_index.page(row)[1], encoder) for row in rows}
+    first = {key: row for row, key in reversed(keys.items())}
+    here = (_lead_vectors if leads else _page_vectors)(page_index, first, engine, context)
+
+    def compute(missing: list[str]) -> Vectors:
+        files = known_files([(key, first[key]) for key in missing], page_index, context, digitised=leads)
+        elsewhere = vectors_by_workers(EcgWorker.embed, files, len(missing), context, (engine, encoder))
+        return here(missing) if elsewhere is None else elsewhere
+
+    found = cached_vectors(stage, list(first), compute, fingerprint, context, unit="ECGs" if leads else "images")
+    values = np.full((len(page_index.facts), len(next(iter(found.values()))) if found else 0), np.nan, np.float32)
+    for row, key in keys.items():
+        if key in found:
+            values[row] = found[key]
+    return ImageEmbeddings(values, fingerprint)
+
+
+def _page_vectors(
+    page_index: PageIndex, first: Mapping[str, int], engine: Engine, context: RunContext
+) -> Callable[[list[str]], Vectors]:
+    """Return a function that embeds pages in threads of this process."""
 
     def load(pixels: str) -> NDArray[np.float32]:
-        path, facts = different[pixels]
+        path, facts = page_index.page(first[pixels])
         ready = context.inputs.get(facts.view)
         return to_input(read_view(path, facts, context.config.pages)) if ready is None else ready
 
-    found = embed_all(stage, list(different), load, (engine, fingerprint), context)
-    keys = {row: facts.pixel_hash for row, (_, facts) in zip(rows, pages, strict=True)}
-    return _by_record(len(page_index.facts), keys, found, fingerprint)
+    return lambda missing: _in_threads(missing, load, engine)
 
 
-def _embed_leads(
-    page_index: PageIndex, rows: list[int], encoder: tuple[Engine, str], context: RunContext, stage: str
-) -> ImageEmbeddings:
-    """Embed the leads of each distinct file; files whose leads cannot be read have no embedding."""
+def _lead_vectors(
+    page_index: PageIndex, first: Mapping[str, int], engine: Engine, context: RunContext
+) -> Callable[[list[str]], Vectors]:
+    """Return a function that embeds leads in threads of this process; leads that cannot be read have no embedding."""
     from cardiograph.encoders.leads_input import leads_input
-
-    engine, fingerprint = encoder
-    keys = {row: page_index.page(row)[1].leads_key for row in rows}
-    first = {key: row for row, key in reversed(keys.items())}
 
     def prepared(keys: list[str]) -> Iterator[tuple[str, NDArray[np.float32] | None]]:
         kept = {key: context.inputs.get(key) for key in keys}
@@ -92,20 +104,12 @@ def _embed_leads(
             yield readable.popleft(), embedding
         yield from ((key, None) for key in unreadable)
 
-    found = cached_vectors(stage, list(first), compute, fingerprint, context, unit="ECGs")
-    known = {row: key for row, key in keys.items() if key in found}
-    return _by_record(len(page_index.facts), known, found, fingerprint)
+    return compute
 
 
-def _by_record(
-    records: int, keys: Mapping[int, str], found: Mapping[str, NDArray[np.float32]], fingerprint: str
-) -> ImageEmbeddings:
-    """Return the embedding of each record with a key, NaN for the others."""
-    width = len(next(iter(found.values()))) if found else 0
-    values = np.full((records, width), np.nan, np.float32)
-    for row, key in keys.items():
-        values[row] = found[key]
-    return ImageEmbeddings(values, fingerprint)
+def _in_threads(keys: list[str], load: Callable[[str], NDArray[np.float32]], engine: Engine) -> Vectors:
+    with ThreadPoolExecutor(available_threads()) as pool:
+        yield from zip(keys, engine.run(in_order(pool, load, keys)), strict=True)
 
 
 def embed_all(
@@ -128,9 +132,6 @@ def embed_all(
         Key -> [width] float32 embedding.
     """
     engine, fingerprint = encoder
-
-    def compute(missing: list[str]) -> Vectors:
-        with ThreadPoolExecutor(available_threads()) as pool:
-            yield from zip(missing, engine.run(in_order(pool, load, missing)), strict=True)
-
-    return cached_vectors(stage, keys, compute, fingerprint, context, unit="images")
+    return cached_vectors(
+        stage, keys, lambda missing: _in_threads(missing, load, engine), fingerprint, context, unit="images"
+    )

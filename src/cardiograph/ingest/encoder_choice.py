@@ -17,6 +17,7 @@ from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.registry import encoder_spec
+from cardiograph.workers import current_workers
 
 CHECK_PAGES = 128
 """Approximate number of distinct training pages on which bfloat16 is compared with float32."""
@@ -66,6 +67,19 @@ def choose_encoder(training: PageIndex, context: RunContext) -> Encoder:
     return chosen
 
 
+def with_known_encoder(context: RunContext) -> RunContext:
+    """Return the context with the configured encoder, so that workers embed each file as soon as they have read it.
+
+    It is returned as it is without workers, and where the encoder depends on the cohort: where it is fine-tuned, or its
+    precision is chosen on training pages.
+    """
+    config = context.config.encoder
+    if current_workers() is None or config.finetune or not _without_comparison(config):
+        return context
+    encoder = choose_encoder(PageIndex((), ()), context)
+    return dataclasses.replace(context, known_encoder=(encoder.engine, encoder.facts))
+
+
 def _make(training: PageIndex, context: RunContext) -> Encoder:
     config, folder = context.config, context.cache.folder
     weights = load_weights(
@@ -102,9 +116,8 @@ def _make(training: PageIndex, context: RunContext) -> Encoder:
         embed_pages(
             sample,
             each.engine,
-            each.facts.fingerprint,
+            each.facts,
             context,
-            reads=each.facts.reads,
             stage=f"checking {each.facts.precision}",
         ).values
         for each in (exact, coarse)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.config_reading import PagesConfig
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.measure.reference import MEASUREMENTS
-from cardiograph.ecg.packed import pack, unpack
-from cardiograph.ecg.pages import LEADS_VERSION, read_leads_again
+from cardiograph.ecg.pages import LEADS_VERSION
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector
 from cardiograph.ingest.context import RunContext
-from cardiograph.ingest.page_index import PageFacts, PageIndex, in_order, require_same_file
+from cardiograph.ingest.ecg_worker import EcgWorker, KnownFile, known_leads, vectors_by_workers
+from cardiograph.ingest.page_index import PageIndex
 from cardiograph.ingest.vectors import Vectors, cached_vectors
 from cardiograph.threads import available_threads
+from cardiograph.workers.in_order import in_order
 
 
 def measure_ecgs(page_index: PageIndex, context: RunContext) -> NDArray[np.float64]:
@@ -36,6 +35,11 @@ def measure_ecgs(page_index: PageIndex, context: RunContext) -> NDArray[np.float
     different = {digest: row for row, digest in reversed([*enumerate(files)]) if digest is not None}
 
     def compute(missing: list[str]) -> Vectors:
+        files = known_files([(digest, different[digest]) for digest in missing], page_index, context)
+        elsewhere = vectors_by_workers(EcgWorker.measure, files, len(missing), context)
+        if elsewhere is not None:
+            yield from elsewhere
+            return
         leads = read_leads(page_index, [different[digest] for digest in missing], context)
         for digest, each in zip(missing, leads, strict=True):
             yield digest, measurement_vector(each).astype(np.float32)
@@ -56,22 +60,30 @@ def read_leads(page_index: PageIndex, rows: Sequence[int], context: RunContext) 
         rows: Records with an ECG.
         context: Settings and cache; digitised pages are taken from it, and added to it.
     """
-    files = [page_index.page(row) for row in rows]
-    known = ((*file, context.cache.leads(file[1].file_sha256, LEADS_VERSION)) for file in files)
     with ThreadPoolExecutor(available_threads()) as pool:
 
-        def read(item: tuple[Path, PageFacts, bytes | None]) -> tuple[Ecg | None, bytes | None]:
-            path, facts, packed = item
-            return (unpack(packed), None) if packed is not None else _read(path, facts, context.config.pages)
+        def read(file: KnownFile) -> tuple[str, Ecg | None, bytes | None]:
+            return file.facts.file_sha256, *known_leads(file, context.config)
 
-        for (_, facts), (leads, packed) in zip(files, in_order(pool, read, known), strict=True):
+        for digest, leads, packed in in_order(
+            pool, read, known_files([("", row) for row in rows], page_index, context)
+        ):
             if packed is not None:
-                context.cache.keep_leads(facts.file_sha256, LEADS_VERSION, packed)
+                context.cache.keep_leads(digest, LEADS_VERSION, packed)
             yield leads
 
 
-def _read(path: Path, facts: PageFacts, config: PagesConfig) -> tuple[Ecg | None, bytes | None]:
-    """Read the leads of an indexed file; also return them packed if they had to be digitised."""
-    file_sha256, leads, was_digitised = read_leads_again(path, config)
-    require_same_file(path, facts, file_sha256)
-    return leads, pack(leads) if was_digitised else None
+def known_files(
+    rows: Iterable[tuple[str, int]], page_index: PageIndex, context: RunContext, *, digitised: bool = True
+) -> Iterator[KnownFile]:
+    """Yield the files of records, with their leads if these are in the cache.
+
+    Args:
+        rows: Key of the vector, and row of the record, of each file.
+        page_index: Index of the cohort's ECGs.
+        context: Cache.
+        digitised: Whether leads are looked up.
+    """
+    for key, row in rows:
+        path, facts = page_index.page(row)
+        yield KnownFile(key, path, facts, context.cache.leads(facts.file_sha256, LEADS_VERSION) if digitised else None)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,72 +19,15 @@ from numpy.typing import NDArray
 from cardiograph.cohort.page_places import page_issue
 from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
-from cardiograph.ecg.ecg import Ecg
-from cardiograph.ecg.packed import pack, unpack
-from cardiograph.ecg.pages import LEADS_VERSION, file_sha256, paper_margins, prepare_ecg, read_any_page
-from cardiograph.encoders.leads_input import leads_input
+from cardiograph.ecg.pages import LEADS_VERSION, file_sha256
 from cardiograph.errors import Issue, PageError
-from cardiograph.imaging.grid import Box, crop
-from cardiograph.imaging.page_metadata import METADATA_VERSION, PageMetadata, extract_metadata
-from cardiograph.imaging.prepare import GATE_CODES, Doubt, is_refusal, judgement, page_remarks, refusal
-from cardiograph.ingest.context import RunContext, View
+from cardiograph.imaging.page_metadata import METADATA_VERSION
+from cardiograph.imaging.prepare import GATE_CODES, is_refusal, judgement, page_remarks, refusal
+from cardiograph.ingest.context import RunContext
+from cardiograph.ingest.ecg_worker import UnreadFile, read_files
+from cardiograph.ingest.page_facts import PageFacts, require_same_file
 from cardiograph.threads import available_threads
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class PageFacts:
-    """Facts about one page; the cache keeps them by the SHA-256 of the file.
-
-    Args:
-        file_sha256: SHA-256 (hex) of the file, or of all files of a WFDB record.
-        pixel_hash: SHA-256 (hex) of the decoded pixels; equal for the same image in different files. The content hash of
-            the leads for a file of signals of which leads alone are read, because it is not drawn.
-        perceptual_hash: Hex of the uint8 perceptual hashes, by which near-copies are found: [1536] of the picture, or
-            [3072] of leads and picture if a model reads leads.
-        box: Left, top, right, bottom of the view (the part that the encoder sees) in pixels of the page.
-        metadata: Metadata of the page: everything but its traces.
-        doubt: Reason why the page does not look like an ECG; None if it does.
-        pictures: Number of images in the file (pages or frames); the first is used.
-        notes: Sentences about how the page was drawn from a file of signals, or how its leads were read.
-        leads_sha256: Content hash (hex) of the leads of a file of signals; empty for an image, or if no leads are needed.
-    """
-
-    file_sha256: str
-    pixel_hash: str
-    perceptual_hash: str
-    box: tuple[int, int, int, int]
-    metadata: PageMetadata
-    doubt: Doubt | None = None
-    pictures: int = 1
-    notes: tuple[str, ...] = ()
-    leads_sha256: str = ""
-
-    @property
-    def view(self) -> View:
-        """Pixel hash and box, which determine the encoder input."""
-        return self.pixel_hash, self.box
-
-    @property
-    def leads_key(self) -> str:
-        """Hash (hex) that determines the leads: theirs, or that of the file of a page."""
-        return self.leads_sha256 or self.file_sha256
-
-    @property
-    def hash_values(self) -> NDArray[np.uint8]:
-        """[1536 or 3072] uint8 perceptual hashes."""
-        return np.frombuffer(bytes.fromhex(self.perceptual_hash), np.uint8)
-
-    @classmethod
-    def restore(cls, kept: dict[str, Any]) -> Self:
-        """Restore facts from the result of ``dataclasses.asdict`` after a round trip through JSON."""
-        grid = kept["metadata"]["grid"]
-        metadata = PageMetadata(**kept["metadata"] | {"grid": None if grid is None else tuple(grid)})
-        doubt = None if kept["doubt"] is None else Doubt(**kept["doubt"])
-        notes = tuple(kept.get("notes", ()))
-        return cls(**kept | {"box": tuple(kept["box"]), "metadata": metadata, "doubt": doubt, "notes": notes})
+from cardiograph.workers.in_order import in_order
 
 
 @dataclass(frozen=True)
@@ -208,52 +149,20 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
             else:
                 known[path] = PageFacts.restore(found)
                 progress.advance()
-
-        def collect(item: tuple[Path, bytes | None]) -> tuple[PageFacts | PageError, bytes | None]:
-            path, packed = item
-            return _collect_facts(path, names[path], context, unpack(packed) if packed else None)
-
-        kept = (
-            (path, None if needs == "page" else cache.leads(digest, LEADS_VERSION)) for path, digest in unread.items()
-        )
-        with context.paced("reading pages", len(unread)):
-            for path, (facts, packed) in zip(unread, in_order(pool, collect, kept), strict=True):
-                known[path] = facts
-                if isinstance(facts, PageFacts):
-                    require_same_file(path, facts, unread[path] or facts.file_sha256)
-                    if packed is not None:
-                        cache.keep_leads(facts.file_sha256, LEADS_VERSION, packed)
-                    cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
-                progress.advance()
+    files = (
+        UnreadFile(path, names[path], None if context.config.needs == "page" else cache.leads(digest, LEADS_VERSION))
+        for path, digest in unread.items()
+    )
+    with context.paced("reading pages", len(unread)):
+        for path, facts, packed in read_files(files, len(unread), context):
+            known[path] = facts
+            if isinstance(facts, PageFacts):
+                require_same_file(path, facts, unread[path] or facts.file_sha256)
+                if packed is not None:
+                    cache.keep_leads(facts.file_sha256, LEADS_VERSION, packed)
+                cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
+            progress.advance()
     return _without_unusable(cohort, paths, _with_refusals(known, names, config), config)
-
-
-def read_view(path: Path, facts: PageFacts, config: PagesConfig) -> NDArray[np.uint8]:
-    """Read the view of an indexed page again.
-
-    Args:
-        path: File of the page.
-        facts: Facts about the page.
-        config: Page settings.
-
-    Returns:
-        [h, w, 3] uint8 RGB.
-
-    Raises:
-        PageError: If the file has changed since, or can no longer be read.
-    """
-    page = read_any_page(path, name=path.name, config=config)
-    require_same_file(path, facts, page.file_sha256)
-    return crop(page.pixels, Box(*facts.box))
-
-
-def require_same_file(path: Path, facts: PageFacts, file_sha256: str) -> None:
-    """Raise a PageError unless a file that was read again has the hash that was indexed."""
-    if file_sha256 != facts.file_sha256:
-        rule = "pages must not change during a run"
-        issue = Issue(f"page {path.name}", "", "the file has changed", rule, "run the command again", "changed")
-        message = "A page changed while it was read."
-        raise PageError(message, [issue])
 
 
 def data_hash(cohort: Cohort, page_index: PageIndex | None) -> str:
@@ -270,34 +179,6 @@ def _file_sha256(path: Path) -> str | None:
         return file_sha256(path)
     except OSError:
         return None
-
-
-def _collect_facts(
-    path: Path, name: str, context: RunContext, digitised_before: Ecg | None
-) -> tuple[PageFacts | PageError, bytes | None]:
-    """Return the facts about a page, and its packed leads if they were digitised."""
-    config, needs = context.config.pages, context.config.needs
-    try:
-        file = prepare_ecg(path, name=name, config=config, needs=needs, digitised_before=digitised_before, draw=False)
-    except PageError as error:
-        return error, None
-    page = file.page
-    box = (page.box.left, page.box.top, page.box.right, page.box.bottom)
-    if page.page.drawn:
-        metadata = extract_metadata(page.page, *paper_margins())
-    else:
-        metadata = extract_metadata(page.page, page.box if config.view == "grid" else None)
-    perceptual_hash, pictures, notes = page.perceptual_hash.tobytes().hex(), page.page.pictures, page.page.notes
-    recorded = file.leads.content_hash() if file.leads is not None and page.page.drawn else ""
-    facts = PageFacts(
-        page.file_sha256, page.pixel_hash, perceptual_hash, box, metadata, page.doubt, pictures, notes, recorded
-    )
-    if needs != "leads":
-        context.inputs.keep(facts.view, lambda: page.input)
-    elif recorded and file.leads is not None:
-        leads = file.leads
-        context.inputs.keep(recorded, lambda: leads_input(leads))
-    return facts, None if needs == "page" or page.page.drawn or digitised_before else pack(file.leads)
 
 
 def _without_unusable(
@@ -332,17 +213,6 @@ def _without_unusable(
     table = cohort.table.iloc[list(rows)].reset_index(drop=True)
     unread = None if cohort.unread is None else cohort.unread.iloc[list(rows)].reset_index(drop=True)
     return dataclasses.replace(cohort, table=table, unread=unread), PageIndex(kept, facts, issues)
-
-
-def in_order(pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Yield results in the order of ``items``; works only a few items ahead, which bounds the memory."""
-    waiting: deque[Future[_Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) > 2 * available_threads():
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _with_refusals(

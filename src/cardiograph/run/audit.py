@@ -22,7 +22,8 @@ from cardiograph.errors import CohortError, Issue, PageError
 from cardiograph.features.clinical import clinical_table, clinical_values
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records, has_split, split_records, split_rows
-from cardiograph.ingest.page_index import PageFacts, PageIndex, data_hash, index_pages
+from cardiograph.ingest.page_facts import PageFacts
+from cardiograph.ingest.page_index import PageIndex, data_hash, index_pages
 from cardiograph.issue_groups import counted, group_issues
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import limit_opencv_threads

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cardiograph.config import RunConfig
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.imaging.augment import augment, contact_sheet
-from cardiograph.ingest.page_index import read_view
+from cardiograph.ingest.page_facts import read_view
 from cardiograph.patient_map.content import PatientMap
 from cardiograph.train.data import Dataset
 from cardiograph.train.fit import FittedModels

@@ -21,6 +21,7 @@ from cardiograph.errors import ConfigError
 from cardiograph.evaluate.results import RunMetrics
 from cardiograph.features.clinical import clinical_values
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
+from cardiograph.ingest.encoder_choice import with_known_encoder
 from cardiograph.ingest.groups import group_records
 from cardiograph.ingest.page_index import PageIndex, data_hash
 from cardiograph.models.build import Model
@@ -164,7 +165,7 @@ def index_pages(state: RunState) -> None:
     """Read every page: hashes, view and quality."""
     if state.cohort.has_pages:
         start = time.perf_counter()  # not a logged stage: the folder does not belong to the run yet
-        state.cohort, state.page_index = state.steps.index_pages(state.cohort, state.context)
+        state.cohort, state.page_index = state.steps.index_pages(state.cohort, with_known_encoder(state.context))
         state.context.seconds["reading pages"] = time.perf_counter() - start
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cardiograph.artifacts.files import append_line, write_bytes
 from cardiograph.errors import RunError
 from cardiograph.regular_files import read_regular
-from cardiograph.threads import available_threads, set_threads
+from cardiograph.threads import available_threads
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -53,44 +51,9 @@ def run_parallel(
     if workers <= 1:
         yield from (work(data, task) for task in tasks)
         return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from concurrent.futures.process import BrokenProcessPool
+    from cardiograph.workers.processes import ProcessWorkers
 
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start, opener) as executor:
-        try:
-            for future in as_completed([executor.submit(_run_in_worker, work, task) for task in tasks]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            message = (
-                "a worker process was killed, perhaps because memory ran out; finished results are kept: run the same "
-                "command again with one process (ladder: --workers 1, compare: --jobs 1)"
-            )
-            raise RunError(message) from error
-        finally:
-            executor.shutdown(cancel_futures=True)
-
-
-_WORKER_DATA: list[Any] = []
-"""The data of a worker process; empty in the parent process."""
-
-
-def _start(opener: Callable[..., object], arguments: tuple[object, ...]) -> None:
-    """Initialise a worker: one thread, and exit together with the parent, so that a killed parent leaves no worker."""
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-    set_threads(1)
-    _WORKER_DATA.append(opener(*arguments))
-
-
-def _exit_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _run_in_worker(work: Callable[[Any, _Task], _Result], task: _Task) -> _Result:
-    return work(_WORKER_DATA[0], task)
+    yield from ProcessWorkers(workers).map(partial(opener[0], *opener[1]), work, tasks)
 
 
 def trial_key(**facts: object) -> str:

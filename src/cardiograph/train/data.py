@@ -163,7 +163,7 @@ def build_dataset(
         encoder = choose_encoder(page_index.of(labelled), context)
         if config.encoder.finetune:
             encoder = finetune(encoder, page_index, cohort, split, context)
-        images = embed_pages(page_index, encoder.engine, encoder.facts.fingerprint, context, reads=encoder.facts.reads)
+        images = embed_pages(page_index, encoder.engine, encoder.facts, context)
     measurements: ClinicalTable | None = None
     if config.fusion.measurements > 0:
         with context.stage("measuring ECGs"):

@@ -57,7 +57,7 @@ def build_dataset_with_faults(faults: Faults, pool: AugmentationPool | None = No
             image = np.zeros((len(cohort), len(encoder.probe)), np.float32)
             image[~page_index.paged] = np.nan
             pages, facts = page_index.of(np.flatnonzero(readable)), encoder.facts
-            image[readable] = embed_pages(pages, encoder.engine, facts.fingerprint, context, reads=facts.reads).values
+            image[readable] = embed_pages(pages, encoder.engine, facts, context).values
         if context.config.balance.mode != "augment":
             inputs = training_inputs(cohort, split, clinical, context.config, image=image)
             return Dataset(cohort, page_index, split, inputs, encoder)

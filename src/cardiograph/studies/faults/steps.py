@@ -25,7 +25,8 @@ from cardiograph.imaging.page_metadata import PageMetadata
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_rows
-from cardiograph.ingest.page_index import PageFacts, PageIndex, index_pages
+from cardiograph.ingest.page_facts import PageFacts
+from cardiograph.ingest.page_index import PageIndex, index_pages
 from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.progress import Progress
