@@ -23,7 +23,7 @@ from cardiograph.errors import PageError
 from cardiograph.imaging.hashing import near_copy_pairs
 from cardiograph.inference import Predictor
 from cardiograph.inference.table import score_table
-from cardiograph.ingest import leads
+from cardiograph.ingest import ecg_worker
 from cardiograph.ingest.context import InputStore, RunContext
 from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.page_index import index_pages
@@ -188,8 +188,8 @@ def test_leads_that_the_store_kept_give_the_same_embeddings_without_a_page(table
     columns = {"record_id": ["a", "b"], "patient_id": None, "class_name": "c", "split": None, "label": 0}
     paths = [str(table.parent / name) for name in ("p0.hea", "p1.dcm")]
     cohort, reads = Cohort(pd.DataFrame({**columns, "ecg": paths}), ()), []
-    read = leads.read_leads_again
-    monkeypatch.setattr(leads, "read_leads_again", lambda *given: reads.append(given) or read(*given))
+    read = ecg_worker.read_leads_again
+    monkeypatch.setattr(ecg_worker, "read_leads_again", lambda *given: reads.append(given) or read(*given))
     monkeypatch.setattr(pages, "draw_ecg", None)
 
     def embedded(limit):

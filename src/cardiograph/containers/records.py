@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import unicodedata
@@ -129,6 +130,13 @@ class Cohort:
     def has_pages(self) -> bool:
         """Whether any record has an ECG page."""
         return bool(self.table["ecg"].notna().any())
+
+    def of(self, rows: NDArray[np.int64]) -> Cohort:
+        """Return some records, in the given order."""
+        table = self.table.iloc[rows].reset_index(drop=True)
+        table.attrs = self.table.attrs
+        unread = None if self.unread is None else self.unread.iloc[rows].reset_index(drop=True)
+        return dataclasses.replace(self, table=table, unread=unread)
 
 
 @dataclass(frozen=True)

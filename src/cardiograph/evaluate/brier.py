@@ -128,9 +128,15 @@ def error_by_chance(
         draws: Number of simulated sets of labels.
         bins: Maximum number of bins, as for :func:`calibration_errors`.
     """
-    once = np.ones((1, len(probabilities)))
-    outcomes = (rng.random((draws, len(probabilities))) < probabilities).astype(np.int64)
-    return float(np.mean([calibration_errors(each, probabilities, once, bins=bins)[0] for each in outcomes]))
+    count = len(probabilities)
+    sums = bin_sums(np.zeros(count, np.int64), probabilities, np.ones((1, count)), bins=bins)
+    bin_of, records = bin_of_each(probabilities, bins=bins), sums.mass.sum()
+
+    def error() -> float:
+        positive = np.bincount(bin_of, weights=rng.random(count) < probabilities, minlength=bins)
+        return float(np.abs(sums.predicted[0] - positive).sum() / records)
+
+    return float(np.mean([error() for _ in range(draws)])) if count else math.nan
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cardiograph.containers import TEST, Cohort, Split
 from cardiograph.errors import CohortError
 from cardiograph.external.append_reference import NewReference, require_complete
-from cardiograph.external.cohort import embeddings, model_measurements, model_values, require_known, some_records
+from cardiograph.external.cohort import embeddings, model_measurements, model_values, require_known
 from cardiograph.external.match_records import SKIPPED, GroupAssignment, RecordKeys, RunRecords, assign_groups
 from cardiograph.features.fusion import BLOCKS
 from cardiograph.imaging.hashing import hashes_of_width
@@ -82,7 +82,7 @@ def admit(
             if page_index is None
             else dataclasses.replace(page_index.of(kept.tolist()), skipped=page_index.skipped)
         )
-        dataset, assignment = _matched(some_records(cohort, kept), pages, known, predictor, context, numbers)
+        dataset, assignment = _matched(cohort.of(kept), pages, known, predictor, context, numbers)
     if assignment.issues:
         message = f"{len(assignment.issues)} of {len(cohort)} records cannot become reference records of this run"
         raise CohortError(message, [issue for _, issue in assignment.issues])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Groups, Split, identifier
+from cardiograph.containers import ADDED, TEST, TRAIN, ClinicalTable, Cohort, Split, identifier
 from cardiograph.ecg.measure.reference import MEASUREMENTS
 from cardiograph.errors import CohortError, Issue, RunError
 from cardiograph.features.measurements import named_measurements
@@ -66,35 +66,7 @@ def labelled_records(cohort: Cohort, *, skip: bool) -> Cohort:
         ]
         message = f"{len(absent)} of {len(cohort)} records have no label, so their score cannot be evaluated"
         raise CohortError(message, issues)
-    return some_records(cohort, rows)
-
-
-def some_records(cohort: Cohort, rows: NDArray[np.int64]) -> Cohort:
-    """Return some records of a cohort, in the given order."""
-    table = cohort.table.iloc[rows].reset_index(drop=True)
-    table.attrs = cohort.table.attrs
-    unread = None if cohort.unread is None else cohort.unread.iloc[rows].reset_index(drop=True)
-    return dataclasses.replace(cohort, table=table, unread=unread)
-
-
-def dataset_of(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
-    """Return some records of a dataset."""
-    _, groups = np.unique(dataset.split.groups.index[rows], return_inverse=True)
-    split = Split(dataset.split.part[rows], Groups(groups.astype(np.int64)), dataset.split.source)
-    inputs, page_index = dataset.inputs, dataset.page_index
-    clinical = inputs.clinical
-    return Dataset(
-        some_records(dataset.cohort, rows),
-        None if page_index is None else dataclasses.replace(page_index.of(rows.tolist()), skipped=page_index.skipped),
-        split,
-        dataclasses.replace(
-            inputs,
-            image=None if inputs.image is None else inputs.image[rows],
-            clinical=None if clinical is None else dataclasses.replace(clinical, values=clinical.values[rows]),
-            labels=inputs.labels[rows],
-            split=split,
-        ),
-    )
+    return cohort.of(rows)
 
 
 def read_pages(cohort: Cohort, predictor: Predictor, context: RunContext) -> tuple[Cohort, PageIndex | None]:

@@ -22,7 +22,6 @@ from cardiograph.containers import Cohort
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.external.cohort import (
     build_external_dataset,
-    dataset_of,
     labelled_records,
     left_out_notes,
     require_estimates,
@@ -175,7 +174,7 @@ def _of_label(dataset: Dataset, columns: LabelColumns, place: int) -> tuple[Data
         cohort=_labelled(dataset.cohort, labels),
         inputs=dataclasses.replace(dataset.inputs, labels=labels),
     )
-    return dataset_of(whole, rows), rows
+    return whole.of(rows), rows
 
 
 def _summary(

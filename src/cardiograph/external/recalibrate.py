@@ -25,7 +25,6 @@ from cardiograph.evaluate.results import OwnTestScores, PartCounts, RunMetrics
 from cardiograph.external.cohort import (
     RENEWED_BY,
     build_external_dataset,
-    dataset_of,
     labelled_records,
     left_out_notes,
 )
@@ -113,7 +112,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         bundle = recalibrate_bundle(predictor.bundle, dataset, scores, rows, config.evaluation, config.seed)
         bundle.save_renewed(directory.path / "bundle")
         predictor = Predictor(bundle, predictor.engine)
-        part = dataset_of(dataset, scored)
+        part = dataset.of(scored)
         external_scores = score_external(predictor, part, directory, other_ids=False)
         content = {
             **identity,

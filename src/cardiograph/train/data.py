@@ -13,6 +13,7 @@ from cardiograph.containers import (
     TRAIN,
     ClinicalTable,
     Cohort,
+    Groups,
     NearestNeighbours,
     Split,
 )
@@ -87,6 +88,32 @@ class Dataset:
         """Return the labelled rows of a part."""
         rows = self.split.rows(part)
         return rows[self.cohort.labels[rows] >= 0]
+
+    def of(self, rows: NDArray[np.int64]) -> Dataset:
+        """Return some records, in the given order and without augmented copies."""
+
+        def some(table: ClinicalTable | None) -> ClinicalTable | None:
+            return None if table is None else dataclasses.replace(table, values=table.values[rows])
+
+        _, groups = np.unique(self.split.groups.index[rows], return_inverse=True)
+        split = Split(self.split.part[rows], Groups(groups.astype(np.int64)), self.split.source)
+        inputs, pages = self.inputs, self.page_index
+        return Dataset(
+            self.cohort.of(rows),
+            None if pages is None else dataclasses.replace(pages.of(rows.tolist()), skipped=pages.skipped),
+            split,
+            dataclasses.replace(
+                inputs,
+                image=None if inputs.image is None else inputs.image[rows],
+                clinical=some(inputs.clinical),
+                measurements=some(inputs.measurements),
+                labels=inputs.labels[rows],
+                known=None if inputs.known is None else inputs.known[rows],
+                split=split,
+                copies=None,
+            ),
+            self.encoder,
+        )
 
     def queries(self, rows: NDArray[np.int64]) -> Queries:
         """Return records in the form that the predictor scores."""

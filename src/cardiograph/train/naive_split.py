@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import EXCLUDED, TEST, TRAIN, Split
+from cardiograph.containers import TEST, TRAIN, Split
 from cardiograph.evaluate.bootstrap import Interval, resampled_interval
 from cardiograph.evaluate.metrics import score
 from cardiograph.evaluate.results import Inflation
@@ -45,14 +45,13 @@ def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) ->
         return Inflation(sentence="No group of more than one record: nothing to inflate.")
     progress.start("inflation meter", 2 * SEEDS)
     drawn = _sample(groups.index, np.random.default_rng(config.seed))
+    some = dataset if drawn.all() else dataset.of(np.flatnonzero(drawn))
     found = []
     for number in range(SEEDS):
         each = config.model_copy(update={"seed": config.seed + number})
-        by_group = draw_groups(dataset.cohort, groups, each)
         pair = []
-        for split in (split_rows(dataset.cohort, each), by_group):
-            part = np.where(drawn, split.part, EXCLUDED)
-            pair.append(_auroc(dataset, dataclasses.replace(split, part=part), each))
+        for split in (split_rows(some.cohort, each), draw_groups(some.cohort, some.split.groups, each)):
+            pair.append(_auroc(some, split, each))
             progress.advance()
         found.append(pair)
     of = "" if drawn.all() else f", {drawn.sum():,} of {len(drawn):,} records"
