@@ -6,7 +6,9 @@ joins later is used and a node that is lost costs its tasks in flight alone.
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -20,6 +22,9 @@ _Result = TypeVar("_Result")
 
 TRIES = 5
 """How often a task is repeated if its node or process is lost."""
+
+SECONDS_TO_ANSWER = 5.0
+"""How long a cluster may take to accept a connection."""
 
 TASKS_PER_CORE = 3
 """Tasks in flight for each core of the cluster."""
@@ -50,19 +55,16 @@ class RayWorkers:
         if self._connected or self._ray.is_initialized():
             return
         os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 would let any other process pass
+        address = self._address or os.environ.get("RAY_ADDRESS")
+        if address:
+            _require_reachable(address)
+        settings: dict[str, Any] = {} if address else {"include_dashboard": False}
         try:
-            self._ray.init(address=self._address, log_to_driver=False, logging_level="ERROR", **self._own_cluster())
+            self._ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR, **settings)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            place = self._address or os.environ.get("RAY_ADDRESS") or "this machine"
-            message = (
-                f"--on ray: no cluster answers at {place} ({error}); start one with `ray start`, or leave out --on"
-            )
+            message = f"--on ray: the cluster at {address or 'this machine'} cannot be used ({error})"
             raise RunError(message) from error
         self._connected = True
-
-    def _own_cluster(self) -> dict[str, Any]:
-        """Return the settings of a new cluster on this machine; nothing where one exists."""
-        return {} if self._address or "RAY_ADDRESS" in os.environ else {"include_dashboard": False}
 
     def count(self) -> int:
         """Number of cores of the cluster at this moment."""
@@ -106,6 +108,20 @@ class RayWorkers:
                 f"({type(error).__name__}); finished work is kept: run the same command again"
             )
             raise RunError(message) from error
+
+
+def _require_reachable(address: str) -> None:
+    """Raise RunError unless something answers at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if port.isdecimal():  # "auto" names a cluster on this machine
+            socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        message = (
+            f"--on ray: no cluster answers at {address} ({error.strerror or error}); start one with `ray start --head`, "
+            "correct the address, or leave out --on"
+        )
+        raise RunError(message) from error
 
 
 _STATES: dict[str, Any] = {}
