@@ -81,7 +81,7 @@ def _workers(place: str) -> Any:  # noqa: ANN401 - one of two classes, imported 
     kind, _, rest = place.partition(":")
     if place == "threads":
         return None
-    if kind == "processes" and (not rest or (rest.isdecimal() and int(rest) > 0)):
+    if place == "processes" or (kind == "processes" and rest.isdecimal() and int(rest) > 0):
         from cardiograph.workers.processes import ProcessWorkers
 
         return ProcessWorkers(int(rest) if rest else available_threads())
