@@ -55,6 +55,7 @@ class RayWorkers:
         if self._connected or self._ray.is_initialized():
             return
         os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 would let any other process pass
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours reports to no one
         address = self._address or os.environ.get("RAY_ADDRESS")
         if address:
             _require_reachable(address)
