@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from cardiograph.artifacts import files
 from cardiograph.containers import IvfIndex, NeighbourIndex, SearchPoints, ShardedIndex
 from cardiograph.errors import RunError
 from cardiograph.graph.shards import Shard
-from cardiograph.regular_files import open_regular
 
 _ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
 _FACTS = ("probes", "recall", "sampled", "raised")
@@ -38,9 +36,13 @@ def index_arrays(lists: NeighbourIndex) -> dict[str, NDArray[Any]]:
 def index_from(arrays: Mapping[str, NDArray[Any]], facts: Any) -> NeighbourIndex:  # noqa: ANN401 - as JSON has it
     """Return the index with the given :func:`index_arrays` and :func:`index_facts`."""
     if isinstance(facts, list):
-        of_part = [{name: arrays[f"{number}/{name}"] for name in _ARRAYS} for number in range(len(facts))]
-        return ShardedIndex(tuple(IvfIndex(**one, **each) for one, each in zip(of_part, facts, strict=True)))
-    return IvfIndex(**{name: arrays[name] for name in _ARRAYS}, **facts)
+        return ShardedIndex(tuple(_one_index(arrays, each, f"{number}/") for number, each in enumerate(facts)))
+    return _one_index(arrays, facts)
+
+
+def _one_index(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], prefix: str = "") -> IvfIndex:
+    fields: dict[str, Any] = {**{name: arrays[prefix + name] for name in _ARRAYS}, **facts}
+    return IvfIndex(**fields)
 
 
 def write_shards(folder: Path, shards: Sequence[Shard]) -> list[Path]:
@@ -54,7 +56,7 @@ def write_shards(folder: Path, shards: Sequence[Shard]) -> list[Path]:
 def write_shard(path: Path, shard: Shard) -> None:
     """Write a shard and its IVF index to a file."""
     points, lists = shard.points, shard.points.lists
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "values": points.values,
         "present": points.present.astype(np.uint8),
         "blocks": np.array(points.blocks, np.int64).reshape(-1, 2),
@@ -75,16 +77,13 @@ def read_shard(path: Path) -> Shard:
         RunError: If the file is missing or damaged, or is not that of a shard.
     """
     try:
-        with open_regular(path) as handle:
-            content = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_COPY))
-        arrays = files.arrays_in(content, path)
+        arrays = files.map_arrays(path)
         blocks = tuple((int(start), int(stop)) for start, stop in arrays["blocks"])
         scales = tuple(float(scale) for scale in arrays["scales"])
         facts = {name: arrays[f"index_{name}"][0].item() for name in _FACTS if "centroids" in arrays}
         lists = index_from(arrays, {**facts, "raised": bool(facts["raised"])}) if facts else None
         points = SearchPoints(arrays["values"], arrays["present"].astype(bool), blocks, scales, lists)
         return Shard(points, int(arrays["first"][0]), bool(arrays["complete"][0]))
-    except (OSError, ValueError, LookupError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{path}: cannot be read as a shard ({reason}); write the shards again"
+    except (ValueError, LookupError) as error:
+        message = f"{path}: cannot be read as a shard ({error}); write the shards again"
         raise RunError(message) from error
