@@ -153,5 +153,7 @@ def test_a_training_in_a_folder_is_what_was_written(tmp_path):
     assert (again.name, again.config, again.seed, again.classes) == (one.name, one.config, one.seed, one.classes)
     (found, history), (expected, curves) = train_alone(again), train_alone(one)
     assert largest_difference(found, expected) == 0 and history == curves
-    with pytest.raises(RunError, match=r"history\.json: cannot be read"):
+    with pytest.raises(RunError, match="this training is not finished; start its processes again"):
         read_trained(tmp_path)
+    with pytest.raises(RunError, match="holds no training that processes could share"):
+        read_task(tmp_path / "other")

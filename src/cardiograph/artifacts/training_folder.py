@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts import files
 from cardiograph.config import ModelConfig
+from cardiograph.errors import RunError
 from cardiograph.models.build import Model, build
 from cardiograph.models.checkpoint import State
 from cardiograph.models.examples import Examples, History
@@ -83,8 +84,11 @@ def read_task(folder: Path) -> TrainingTask:
     """Read a training; its examples are mapped, so that processes of one machine share them.
 
     Raises:
-        RunError: If a file is missing or damaged.
+        RunError: If the folder holds no training, or a file is damaged.
     """
+    if not (folder / _SETTINGS).exists():
+        message = f"{folder}: holds no training that processes could share; write one with write_training"
+        raise RunError(message)
     facts = files.read_json(folder / _SETTINGS)
     sets = {key: _examples(files.map_arrays(folder / name)) for key, name in _SETS.items()}
     config = ModelConfig.model_validate(facts["model"])
@@ -104,6 +108,9 @@ def read_trained(folder: Path) -> tuple[Model, History]:
         RunError: If the training is not finished, or a file is damaged.
     """
     task = read_task(folder)
+    if not (folder / _HISTORY).exists():
+        message = f"{folder}: this training is not finished; start its processes again, and it continues"
+        raise RunError(message)
     history = files.read_json(folder / _HISTORY)
     with torch.random.fork_rng(devices=[]):
         network = build(task.name, task.train_set.features.shape[1], task.config, classes=task.classes)

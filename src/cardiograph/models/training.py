@@ -79,6 +79,8 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     if ranks.world > 1 and name != "sign":
         message = f"model {name!r} is trained by one process, not by {ranks.world}; only sign is trained by several"
         raise ConfigError(message)
+    if name != "sign":
+        ranks = Ranks()  # on the CPU, also where SIGN would use a GPU
     key = b""
     if ranks.world > 1 or checkpoint is not None:
         key = fingerprint(name, train_set, val_set, config=config, seed=seed, classes=classes)

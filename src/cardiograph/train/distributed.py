@@ -90,7 +90,9 @@ def train_distributed(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run :func:`train_distributed` in a process that torchrun started, and return its exit status."""
-    parser = argparse.ArgumentParser(prog="cardiograph.train.distributed", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="cardiograph.train.distributed", description="Train the model of a folder as one of several processes."
+    )
     parser.add_argument("folder", type=Path, help="Folder of write_training.")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_S, help="Seconds to wait for the other processes.")
     options = parser.parse_args(arguments)
