@@ -149,7 +149,12 @@ class GraphConfig(Section):
         description="Features of the neighbour search: all, one block, or weighted by their effect on risk (learnt).",
     )
     exact_up_to: int = Field(
-        50_000, ge=1, description="Maximum reference records for exact search; above, inverted lists are used."
+        50_000,
+        ge=1,
+        description="Maximum reference records of a shard for exact search; above, inverted lists are used.",
+    )
+    shards: int = Field(
+        1, ge=1, le=1000, description="Parts of the reference records that are indexed and searched separately."
     )
 
 

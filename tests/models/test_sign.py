@@ -107,10 +107,10 @@ def test_it_finds_what_only_the_neighbours_know():
 
 
 def test_hidden_blocks_change_what_is_learnt_and_nothing_else():
-    from cardiograph.models.training import _with_hidden_blocks
+    from cardiograph.models.minibatches import drawn_blocks, without_blocks
 
     records = torch.ones(2000, 5)
-    seen = _with_hidden_blocks(records, ((0, 3), (3, 5)), 0.2)
+    seen = without_blocks(records, ((0, 3), (3, 5)), drawn_blocks(2000, 2, 0.2))
     left, right = (seen[:, :3] == 0).all(1), (seen[:, 3:] == 0).all(1)
     assert not (left & right).any()
     assert float((left | right).float().mean()) == pytest.approx(0.2, abs=0.04)

@@ -12,7 +12,7 @@ from cardiograph.config import GraphConfig, ModelConfig, RunConfig
 from cardiograph.containers import Groups, Split
 from cardiograph.errors import ConfigError
 from cardiograph.ingest.augmentation import AugmentedCopies
-from cardiograph.models import sign_init, training
+from cardiograph.models import minibatches, sign_init
 from cardiograph.models.logistic import PENALTIES
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.registry import MODELS
@@ -178,12 +178,12 @@ def test_the_start_of_sign_is_learnt_from_some_of_very_many_records(monkeypatch)
 
 
 def test_epochs_of_many_records_read_one_part_after_another(monkeypatch):
-    monkeypatch.setattr(training, "MAX_STEPS", 2)
+    monkeypatch.setattr(minibatches, "MAX_STEPS", 2)
     small = CONFIG.model_copy(update={"model": CONFIG.model.model_copy(update={"batch": 16})})
     prepared = prepare(inputs(records=200), small)
     used = torch.nonzero(prepared.train_set.weights > 0).flatten()
-    parts = training._minibatches(prepared.train_set, 16)
-    epochs = [torch.cat(list(next(parts))) for _ in range(-(-len(used) // 32))]
+    parts = minibatches.Minibatches(prepared.train_set.weights, 16)
+    epochs = [torch.cat(list(parts.epoch())) for _ in range(-(-len(used) // 32))]
     assert len(epochs) > 2
     assert torch.cat(epochs).sort().values.tolist() == used.tolist()
     network, history = fit_network("sign", prepared, small)

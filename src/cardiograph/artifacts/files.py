@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import mmap
 import os
 import stat
 import tempfile
@@ -148,6 +149,20 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise _not_read(path, error, "make the run again") from error
     return arrays_in(memoryview(bytearray(content)), path)
+
+
+def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Map a safetensors file: memory holds only what is read of its arrays.
+
+    Raises:
+        RunError: If the file is missing or damaged.
+    """
+    try:
+        with open_regular(path) as handle:
+            content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError) as error:
+        raise _not_read(path, error, "write it again") from error
+    return arrays_in(memoryview(content), path)
 
 
 def arrays_in(content: memoryview, path: Path) -> dict[str, NDArray[Any]]:

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts import files
 from cardiograph.artifacts.checked import CheckedFiles
-from cardiograph.containers import IvfIndex
+from cardiograph.artifacts.shards import index_arrays, index_facts, index_from
+from cardiograph.containers import NeighbourIndex
 
 _TABLE, _KEYS, _LISTS = "reference.safetensors", "reference.json", "lists.safetensors"
 _ARRAYS = ("features", "degree", "labels", "clinical", "groups", "perceptual_hashes")
 _OPTIONAL = ("places", "time", "event")
 _NAMES = ("record_ids", "patient_ids", "pixel_hashes")
-_LIST_ARRAYS = ("centroids", "rows", "starts", "centre", "axes", "lowered")
-_LIST_FACTS = ("probes", "recall", "sampled", "raised")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Reference:
         patient_ids: [reference] names, empty where not given.
         pixel_hashes: [reference] hex, empty without a page.
         perceptual_hashes: [reference, bytes] uint8; no columns without pages.
-        lists: IVF index of the neighbour search; None if the search is exact.
+        lists: IVF index of the neighbour search, or those of its shards; None if the search is exact.
         time: [reference] float64 follow-up in the unit of the model, NaN without; None but for a time-to-event outcome.
         event: [reference] int64 what ended it: 0 censored, 1 the event, 2 and above competing events, -1 without.
     """
@@ -57,7 +56,7 @@ class Reference:
     patient_ids: tuple[str, ...]
     pixel_hashes: tuple[str, ...]
     perceptual_hashes: NDArray[np.uint8]
-    lists: IvfIndex | None = None
+    lists: NeighbourIndex | None = None
     time: NDArray[np.float64] | None = None
     event: NDArray[np.int64] | None = None
 
@@ -66,9 +65,7 @@ class Reference:
 
     def facts(self) -> dict[str, Any]:
         """Return the part of ``bundle.json`` that :meth:`read` needs."""
-        lists = self.lists
-        of_lists = None if lists is None else {name: getattr(lists, name) for name in _LIST_FACTS}
-        return {"states": len(self.states), "lists": of_lists}
+        return {"states": len(self.states), "lists": index_facts(self.lists)}
 
     def write(self, folder: Path) -> list[str]:
         """Write the records to files, and return the names of these."""
@@ -76,7 +73,7 @@ class Reference:
         files.write_json(folder / _KEYS, {name: list(getattr(self, name)) for name in _NAMES})
         if self.lists is None:
             return [_TABLE, _KEYS]
-        files.write_arrays(folder / _LISTS, {name: getattr(self.lists, name) for name in _LIST_ARRAYS})
+        files.write_arrays(folder / _LISTS, index_arrays(self.lists))
         return [_TABLE, _KEYS, _LISTS]
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -104,8 +101,7 @@ class Reference:
         fields["present"] = arrays["present"].astype(bool)
         fields |= {name: tuple(names[name]) for name in _NAMES}
         if content["lists"] is not None:
-            of_lists: dict[str, Any] = {**checked.arrays(_LISTS), **content["lists"]}
-            fields["lists"] = IvfIndex(**of_lists)
+            fields["lists"] = index_from(checked.arrays(_LISTS), content["lists"])
         reference = cls(**fields)
         reference._check_lengths()
         return reference

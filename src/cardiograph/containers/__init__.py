@@ -1,7 +1,14 @@
 """Data containers passed between stages; each validates lengths, shapes and ids on construction."""
 
 from cardiograph.containers.answers import DECISIONS, Neighbour, Prediction, Query
-from cardiograph.containers.graph import IvfIndex, NearestNeighbours, PatientGraph, SearchPoints
+from cardiograph.containers.graph import (
+    IvfIndex,
+    NearestNeighbours,
+    NeighbourIndex,
+    PatientGraph,
+    SearchPoints,
+    ShardedIndex,
+)
 from cardiograph.containers.records import (
     ADDED,
     EXCLUDED,
@@ -36,12 +43,14 @@ __all__ = [
     "IvfIndex",
     "NearestNeighbours",
     "Neighbour",
+    "NeighbourIndex",
     "NodeFeatures",
     "Origin",
     "PatientGraph",
     "Prediction",
     "Query",
     "SearchPoints",
+    "ShardedIndex",
     "Split",
     "class_key",
     "identifier",

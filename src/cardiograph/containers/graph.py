@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,6 +80,38 @@ class IvfIndex:
 
 
 @dataclass(frozen=True)
+class ShardedIndex:
+    """IVF indexes of shards: each covers consecutive reference records, and a query searches all of them.
+
+    Args:
+        parts: Index of each shard, whose rows count from the first record of the shard, in the order of the reference.
+    """
+
+    parts: tuple[IvfIndex, ...]
+
+    def __post_init__(self) -> None:
+        require(len(self.parts) > 1, "an index of shards has two or more shards")
+
+    @property
+    def bounds(self) -> list[int]:
+        """Row of the reference at which each shard begins, and the number of reference records at the end."""
+        return [0, *itertools.accumulate(len(part.rows) for part in self.parts)]
+
+    @property
+    def sentence(self) -> str:
+        """Description of the search, for the report."""
+        recall = min(part.recall for part in self.parts)
+        return (
+            f"neighbours were found by inverted lists in {len(self.parts)} shards of the reference records; recall at "
+            f"least {recall:.4f} in each shard, on {self.parts[0].sampled:,} sampled records"
+        )
+
+
+NeighbourIndex = IvfIndex | ShardedIndex
+"""Index of the reference records for an approximate search."""
+
+
+@dataclass(frozen=True)
 class SearchPoints:
     """Records as points in the search space.
 
@@ -94,7 +127,7 @@ class SearchPoints:
     present: NDArray[np.bool_]
     blocks: tuple[tuple[int, int], ...]
     scales: tuple[float, ...]
-    lists: IvfIndex | None = None
+    lists: NeighbourIndex | None = None
 
     def __post_init__(self) -> None:
         require(self.present.shape == (len(self.values), len(self.blocks)), "presence is [records, blocks]")
@@ -161,7 +194,7 @@ class PatientGraph:
 
     rows: NDArray[np.int64]
     neighbours: NearestNeighbours
-    lists: IvfIndex | None = None
+    lists: NeighbourIndex | None = None
 
     def __post_init__(self) -> None:
         require(len(self.rows) == len(self.neighbours), "neighbours are given for each reference record")

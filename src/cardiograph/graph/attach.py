@@ -9,9 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.config import GraphConfig
-from cardiograph.containers import NearestNeighbours, PatientGraph, SearchPoints
-from cardiograph.graph.exact import nearest, unit
-from cardiograph.graph.ivf import fit_ivf, nearest_by_ivf
+from cardiograph.containers import NearestNeighbours, PatientGraph, SearchPoints, ShardedIndex
+from cardiograph.graph.points import rank_points
+from cardiograph.graph.shards import (
+    MapShards,
+    in_turn,
+    indexed,
+    is_approximate,
+    joint_index,
+    rank_in_shards,
+    shards_of,
+    split,
+)
 
 
 def nearest_points(
@@ -27,7 +36,7 @@ def nearest_points(
     If every reference record has all blocks, distances are those of :func:`nearest` over the blocks of the query.
     Otherwise the distance of two records is the mean of their distances in the blocks that both have, each divided by the
     scale of the block; records without a common block are never neighbours. Both searches are exact. Queries with all
-    blocks use the IVF index of the reference if it has one.
+    blocks use the index of the reference if it has one: an IVF index, or one for each of its shards.
 
     Args:
         reference: Search points of the reference records.
@@ -36,101 +45,69 @@ def nearest_points(
         metric: ``euclidean`` or ``cosine``.
         forbidden: For each query, the reference rows that cannot be neighbours.
     """
-    if not reference.complete:
-        return _nearest_by_block(reference, queries, k=k, metric=metric, forbidden=forbidden)
-    index = np.full((len(queries), k), -1, np.int64)
-    distance = np.full((len(queries), k), np.inf, np.float32)
-    for pattern in np.unique(queries.present, axis=0):
-        rows = np.flatnonzero((queries.present == pattern).all(1)).tolist()
-        ranges = [block for block, has in zip(queries.blocks, pattern, strict=True) if has]
-        columns = np.concatenate([np.arange(*each) for each in ranges]) if ranges else np.zeros(0, np.int64)
-        if not len(columns):
-            continue
-        banned = None if forbidden is None else [forbidden[row] for row in rows]
-        if not pattern.all():
-            known, query_values = reference.values[:, columns], queries.values[rows][:, columns]
-            found = nearest(known, query_values, k=k, metric=metric, forbidden=banned)
-        elif reference.lists is None:
-            known, query_values = reference.values, queries.values[rows]
-            found = nearest(known, query_values, k=k, metric=metric, forbidden=banned, longest=reference.longest)
-        else:
-            found = nearest_by_ivf(
-                reference.lists, reference.values, queries.values[rows], k=k, metric=metric, forbidden=banned
-            )
-        index[rows], distance[rows] = found.index, found.distance
-    return NearestNeighbours(index, distance)
-
-
-def _nearest_by_block(
-    reference: SearchPoints,
-    queries: SearchPoints,
-    *,
-    k: int,
-    metric: str,
-    forbidden: Sequence[NDArray[np.int64]] | None,
-) -> NearestNeighbours:
-    """Search one query at a time in float64, so that the result does not depend on the other queries."""
-    index = np.full((len(queries), k), -1, np.int64)
-    distance = np.full((len(queries), k), np.inf, np.float32)
-    known = [reference.values[:, start:stop] for start, stop in reference.blocks]
-    query_values = [queries.values[:, start:stop] for start, stop in queries.blocks]
-    if metric == "cosine":
-        known, query_values = [unit(each) for each in known], [unit(each) for each in query_values]
-    held: dict[int, tuple[NDArray[np.float32], NDArray[np.float64]]] = {}  # copies of one patient often share a block
-    for row in range(len(queries)):
-        total, shared = np.zeros(len(reference)), np.zeros(len(reference))
-        for number, scale in enumerate(reference.scales):
-            if queries.present[row, number]:
-                own = query_values[number][row]
-                if number not in held or not np.array_equal(held[number][0], own):
-                    apart = known[number].astype(np.float64) - own
-                    held[number] = own, np.einsum("ij,ij->i", apart, apart)
-                squared = held[number][1]
-                both = reference.present[:, number]
-                total[both] += (squared[both] / 2 if metric == "cosine" else np.sqrt(squared[both])) / scale
-                shared += both
-        mean = np.divide(total, shared, out=np.full(len(reference), np.inf), where=shared > 0)
-        if forbidden is not None:
-            mean[forbidden[row]] = np.inf
-        order = np.argsort(mean, kind="stable")[:k]
-        order = order[np.isfinite(mean[order])]
-        index[row, : len(order)], distance[row, : len(order)] = order, mean[order]
-    return NearestNeighbours(index, distance)
+    if isinstance(reference.lists, ShardedIndex):
+        shards = in_turn(shards_of(reference))
+        return rank_in_shards(shards, queries, k=k, metric=metric, forbidden=forbidden).neighbours()
+    complete = reference.complete
+    return rank_points(reference, queries, k=k, metric=metric, forbidden=forbidden, complete=complete).neighbours()
 
 
 def build_graph(
-    places: SearchPoints, rows: NDArray[np.int64], groups: NDArray[np.int64], config: GraphConfig
+    places: SearchPoints,
+    rows: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    config: GraphConfig,
+    *,
+    map_shards: MapShards | None = None,
 ) -> PatientGraph:
     """Link each reference record to its nearest reference records of other groups.
 
     Above ``config.exact_up_to`` reference records (all complete), neighbours are found by an IVF index, which the graph
-    keeps for its queries.
+    keeps for its queries. With ``config.shards`` above 1, each shard of the reference has its own index, if it is
+    larger than that.
 
     Args:
         places: Search points of all records.
         rows: [reference] rows of the reference records.
         groups: [records] group of each record.
-        config: ``k``, metric, and the number of records up to which the search is exact.
+        config: ``k``, metric, number of shards, and the number of records up to which the search is exact.
+        map_shards: Searches shards that other processes hold: the reference in the order of ``rows``, with their indexes.
+            None searches in this process.
     """
     reference = places.of(rows)
     forbidden = group_members(groups[rows], groups[rows])
-    if len(rows) > config.exact_up_to and reference.complete:
-        lists = fit_ivf(reference.values, forbidden, k=config.k, metric=config.metric)
-        reference = dataclasses.replace(reference, lists=lists)
-    return PatientGraph(rows, attach(reference, reference, config, forbidden), reference.lists)
+    if map_shards is None:
+        shards = split(reference, config.shards)
+        if is_approximate(len(rows), config, complete=reference.complete):
+            shards = [
+                indexed(shard, forbidden[shard.first : shard.first + len(shard.points)], config) for shard in shards
+            ]
+        lists = joint_index(in_turn(shards), len(rows))
+    else:
+        lists = joint_index(map_shards, len(rows))
+    reference = dataclasses.replace(reference, lists=lists)
+    return PatientGraph(rows, attach(reference, reference, config, forbidden, map_shards=map_shards), lists)
 
 
 def attach(
-    reference: SearchPoints, queries: SearchPoints, config: GraphConfig, forbidden: Sequence[NDArray[np.int64]]
+    reference: SearchPoints,
+    queries: SearchPoints,
+    config: GraphConfig,
+    forbidden: Sequence[NDArray[np.int64]],
+    *,
+    map_shards: MapShards | None = None,
 ) -> NearestNeighbours:
     """Find the reference records that are the neighbours of each query.
 
     Args:
-        reference: Search points of the reference records, with the IVF index of the graph if it has one.
+        reference: Search points of the reference records, with the index of the graph if it has one.
         queries: Search points of the queries.
         config: ``k`` and metric.
         forbidden: For each query, the reference rows of its own group.
+        map_shards: Searches shards of the reference that other processes hold, in place of ``reference``.
     """
+    if map_shards is not None:
+        return rank_in_shards(map_shards, queries, k=config.k, metric=config.metric, forbidden=forbidden).neighbours()
     return nearest_points(reference, queries, k=config.k, metric=config.metric, forbidden=forbidden)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cardiograph.containers import NearestNeighbours
 from cardiograph.graph.bounds import principal_axes
+from cardiograph.graph.ranking import Ranking
 from cardiograph.threads import torch_threads
 
 MARGIN = 4
@@ -55,9 +56,21 @@ def nearest(
     k: int,
     metric: str = "euclidean",
     forbidden: Sequence[NDArray[np.int64]] | None = None,
-    longest: float | None = None,
 ) -> NearestNeighbours:
-    """Find the ``k`` nearest reference records of each query.
+    """Find the ``k`` nearest reference records of each query; see :func:`rank_exactly`."""
+    return rank_exactly(reference, queries, k=k, metric=metric, forbidden=forbidden).neighbours()
+
+
+def rank_exactly(
+    reference: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str = "euclidean",
+    forbidden: Sequence[NDArray[np.int64]] | None = None,
+    longest: float | None = None,
+) -> Ranking:
+    """Rank the ``k`` nearest reference records of each query.
 
     faiss proposes candidates in float32, whose rounding depends on the size of the batch; distances of the candidates are
     computed again in float64 and ties broken by reference row, and candidates are added until the next one cannot belong.
@@ -72,8 +85,6 @@ def nearest(
         forbidden: For each query, the reference rows of its own group, which cannot be neighbours.
         longest: Largest squared length in the reference, if known; ignored for ``cosine``.
 
-    Returns:
-        The nearest neighbours of the queries.
     """
     if metric == "cosine":
         reference, queries = unit(reference), unit(queries)
@@ -104,12 +115,7 @@ def nearest(
             unsettled.append(chunk[~settled])
         pending = np.concatenate(unsettled)
         extra *= 4
-    return neighbourhood(index, squared, metric)
-
-
-def neighbourhood(index: NDArray[np.int64], squared: NDArray[np.float64], metric: str) -> NearestNeighbours:
-    """Convert squared distances (of unit vectors for ``cosine``) to nearest neighbours."""
-    return NearestNeighbours(index, (squared / 2 if metric == "cosine" else np.sqrt(squared)).astype(np.float32))
+    return Ranking(index, squared, metric)
 
 
 def _proposals(

@@ -19,19 +19,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers import IvfIndex, NearestNeighbours
+from cardiograph.containers import IvfIndex, NearestNeighbours, NeighbourIndex, ShardedIndex
 from cardiograph.graph.bounds import Axes, few_axes
 from cardiograph.graph.exact import (
     MARGIN,
     Proposals,
     nearest,
     nearest_of,
-    neighbourhood,
+    rank_exactly,
     rounding,
     squared_distances,
     squared_lengths,
     unit,
 )
+from cardiograph.graph.ranking import Ranking
 
 RECALL = 0.99
 """Required recall on the sample, held by the measured recall minus two standard errors."""
@@ -90,14 +91,20 @@ def fit_ivf(
     return _with_recall(lists, values, sample, [forbidden[row] for row in sample], k=k, metric=metric)
 
 
-def lengthened(lists: IvfIndex, added: NDArray[np.float32], metric: str = "euclidean") -> IvfIndex:
+def lengthened(lists: NeighbourIndex, added: NDArray[np.float32], metric: str = "euclidean") -> NeighbourIndex:
     """Add records to the lists of their nearest centroids; centroids and probes stay unchanged.
 
     Args:
-        lists: Index of the reference.
+        lists: Index of the reference; of several shards, the last one receives the records.
         added: [records, coordinates] float32 coordinates, appended after the rows of the reference.
         metric: ``euclidean`` or ``cosine``.
     """
+    if isinstance(lists, ShardedIndex):
+        return ShardedIndex((*lists.parts[:-1], _lengthened(lists.parts[-1], added, metric)))
+    return _lengthened(lists, added, metric)
+
+
+def _lengthened(lists: IvfIndex, added: NDArray[np.float32], metric: str) -> IvfIndex:
     count = len(lists.centroids)
     own = np.repeat(np.arange(count), np.diff(lists.starts))
     own = np.concatenate([own, _nearest_centroid(added, lists.centroids, metric)])
@@ -164,7 +171,20 @@ def nearest_by_ivf(
     metric: str = "euclidean",
     forbidden: Sequence[NDArray[np.int64]] | None = None,
 ) -> NearestNeighbours:
-    """Find the ``k`` nearest members of the nearest lists of each query.
+    """Find the ``k`` nearest members of the nearest lists of each query; see :func:`rank_by_ivf`."""
+    return rank_by_ivf(lists, reference, queries, k=k, metric=metric, forbidden=forbidden).neighbours()
+
+
+def rank_by_ivf(
+    lists: IvfIndex,
+    reference: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str = "euclidean",
+    forbidden: Sequence[NDArray[np.int64]] | None = None,
+) -> Ranking:
+    """Rank the ``k`` nearest members of the nearest lists of each query.
 
     Args:
         lists: Index of the reference.
@@ -196,11 +216,10 @@ def nearest_by_ivf(
             short.append(row)
         else:
             index[row], squared[row] = alone
-    found = neighbourhood(index, squared, metric)
     if short:
-        whole = nearest(reference, queries[short], k=k, metric=metric, forbidden=[banned[row] for row in short])
-        found.index[short], found.distance[short] = whole.index, whole.distance
-    return found
+        whole = rank_exactly(reference, queries[short], k=k, metric=metric, forbidden=[banned[row] for row in short])
+        index[short], squared[short] = whole.index, whole.value
+    return Ranking(index, squared, metric)
 
 
 def probed(lists: IvfIndex, queries: NDArray[np.float32]) -> NDArray[np.int64]:

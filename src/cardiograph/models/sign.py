@@ -7,6 +7,7 @@ and the ensemble costs one matrix product.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,9 @@ from torch.nn.functional import dropout
 
 from cardiograph.config import ModelConfig
 from cardiograph.models.neighbour_table import NeighbourTable
+
+if TYPE_CHECKING:
+    from cardiograph.models.ranks import MeansOfRanks
 
 CHUNK_ROWS = 65_536
 """Number of records scored at once."""
@@ -48,7 +52,7 @@ class Sign(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def aggregate(
-        self, own: Tensor, neighbour_table: NeighbourTable, sources: Sequence[Tensor] | None = None
+        self, own: Tensor, neighbour_table: NeighbourTable | MeansOfRanks, sources: Sequence[Tensor] | None = None
     ) -> list[Tensor]:
         """Average the features of the neighbours over each hop: [records, features] per hop.
 
@@ -64,16 +68,35 @@ class Sign(nn.Module):
             means.append(neighbour_table.mean(before))
         return means
 
-    def scored(self, own: Tensor, means: Sequence[Tensor], votes: Tensor) -> Tensor:
-        """Return [records, members, classes] logits from own features, means of each hop, and votes."""
+    def scored(self, own: Tensor, means: Sequence[Tensor], votes: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Return [records, members, classes] logits from own features, means of each hop, and votes.
+
+        Args:
+            own: [records, features] features of the records.
+            means: [records, features] means of each hop.
+            votes: [records] or [records, classes] votes of the neighbours.
+            kept: [records, members, width] factors of dropout, see :meth:`drawn_dropout`; drawn here if None.
+        """
         members, width = self.bias.shape
         hidden = (own @ self.hops[0]).view(-1, members, width) + self.bias
         for gate, weight, mean in zip(self.gates, list(self.hops)[1:], means, strict=True):
             hidden = hidden + gate[:, None] * (mean @ weight).view(-1, members, width)
-        hidden = dropout(hidden.relu(), self.rate, self.training)
+        hidden = dropout(hidden.relu(), self.rate, self.training) if kept is None else hidden.relu() * kept
         logits: Tensor = torch.einsum("nmw,mwc->nmc", hidden, self.out)
         logits = logits + self.linear(torch.cat([own, *means], dim=1))[:, None]
         return logits + votes.view(len(votes), 1, -1) * self.vote if self.votes else logits
+
+    def drawn_dropout(self, records: int, part: slice) -> Tensor | None:
+        """Draw the dropout of a batch as :meth:`scored` does in training, and return the factors of a part of it.
+
+        Args:
+            records: Number of records of the batch.
+            part: Records whose factors are returned: 0, or the inverse of the share that is kept.
+        """
+        if self.rate == 0:
+            return None
+        kept = torch.empty(records, *self.bias.shape).bernoulli_(1 - self.rate).div_(1 - self.rate)
+        return kept[part].to(self.bias.device)
 
     def forward(
         self,
@@ -85,5 +108,8 @@ class Sign(nn.Module):
         """Score records; see :meth:`cardiograph.models.gnn.Network.forward`."""
         means = self.aggregate(own, neighbour_table, sources) if aggregated is None else aggregated
         parts = [slice(start, start + CHUNK_ROWS) for start in range(0, max(len(own), 1), CHUNK_ROWS)]
-        logits = [self.scored(own[part], [mean[part] for mean in means], neighbour_table.votes[part]) for part in parts]
+        logits = [
+            self.scored(own[part], [mean[part] for mean in means], neighbour_table.votes[part].to(own.device))
+            for part in parts
+        ]
         return torch.cat(logits).mean(1), [own, *means[:-1]]

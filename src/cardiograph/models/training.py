@@ -12,9 +12,20 @@ from cardiograph.config import ModelConfig
 from cardiograph.errors import ConfigError
 from cardiograph.models.baselines import Logistic
 from cardiograph.models.build import Model, build
+from cardiograph.models.checkpoint import (
+    Checkpoint,
+    State,
+    fingerprint,
+    optimiser_state,
+    prefixed,
+    require_own,
+    restore_optimiser,
+)
 from cardiograph.models.examples import Examples, History
 from cardiograph.models.gnn import Network
 from cardiograph.models.logistic import fit_logistic
+from cardiograph.models.minibatches import Minibatches, drawn_blocks, judged_rows, without_blocks
+from cardiograph.models.ranks import MeansOfRanks, Ranks, processes_here
 from cardiograph.models.sign import Sign
 from cardiograph.models.sign_init import begin
 from cardiograph.models.trees import BoostedTrees
@@ -23,11 +34,6 @@ from cardiograph.threads import available_threads, one_blas_thread, torch_thread
 MIN_RECORDS_FOR_THREADS = 20_000
 """Below this number of records training uses one thread: on a busy machine two threads made an epoch over 431 records 14
 times slower."""
-
-
-MAX_STEPS = 32
-"""Minibatches in an epoch at most. With the default batch of 2,048 records, an epoch of a larger cohort reads 65,536 of
-them, the next epoch the next, and the training loss is that of as many records."""
 
 
 def train(  # noqa: PLR0913 - two sets and the knobs of a training
@@ -40,12 +46,17 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
     classes: int = 2,
     progress: Callable[[int], None] | None = None,
     begin: Callable[..., None] = begin,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Model, History]:
     """Fit a model and keep the weights of the epoch with the lowest validation loss.
 
     Logistic regression chooses its penalty by that loss, boosted trees their size and number; the votes of neighbours
     have nothing to learn. The history of these three is a single epoch. SIGN begins as a logistic
     regression, its epoch 0, which is kept if no epoch is better.
+
+    If a ``torch.distributed`` process group is initialised, its processes train one SIGN together: each calls this
+    function with the same arguments, computes its part of each minibatch, and returns the same model, which agrees with
+    that of a single process to float rounding.
 
     Args:
         name: One of :data:`cardiograph.registry.MODELS`.
@@ -57,50 +68,89 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
         classes: Number of different labels.
         progress: Callback that receives the number of each finished epoch.
         begin: Sets the weights with which SIGN begins, with the signature of :func:`cardiograph.models.sign_init.begin`.
+        checkpoint: Keeps the state of a network every few epochs; a training that was killed continues from it and ends
+            with the same weights, bit for bit.
 
     Raises:
-        ConfigError: The training diverged.
+        ConfigError: The training diverged, or several processes were to train another model than SIGN.
+        RunError: Another process of the group was lost, or the checkpoint belongs to another training.
     """
-    threads = 1 if len(train_set.labels) < MIN_RECORDS_FOR_THREADS else available_threads()
+    ranks = Ranks.current()
+    if ranks.world > 1 and name != "sign":
+        message = f"model {name!r} is trained by one process, not by {ranks.world}; only sign is trained by several"
+        raise ConfigError(message)
+    if name != "sign":
+        ranks = Ranks()  # on the CPU, also where SIGN would use a GPU
+    key = b""
+    if ranks.world > 1 or checkpoint is not None:
+        key = fingerprint(name, train_set, val_set, config=config, seed=seed, classes=classes)
+        ranks.require_same(key)
+    many = len(train_set.labels) >= MIN_RECORDS_FOR_THREADS
+    threads = max(1, available_threads() // processes_here()) if many else 1
     with torch.random.fork_rng(devices=[]), torch_threads(threads), one_blas_thread():
         torch.manual_seed(seed)
         network = build(name, train_set.features.shape[1], config, classes=classes)
-        log = _Log(network, train_set, val_set, config)
-        if isinstance(network, Sign):
-            begin(network, train_set, val_set, log.aggregated, classes=classes)
-        elif isinstance(network, Logistic):
-            coefficients, intercepts = fit_logistic(train_set, val_set, classes=classes)
-            with torch.no_grad():
-                network.linear.weight.copy_(coefficients)
-                network.linear.bias.copy_(intercepts)
-        elif isinstance(network, BoostedTrees):
-            network.fit(train_set, val_set, seed=seed)
-        if not isinstance(network, Network):
-            log.note(0)
-        if isinstance(network, Network | Sign):
-            _descend(network, log, config, progress)
+        log = _Log(network, train_set, val_set, config, ranks)
+        descent = _Descent(network, log, config) if isinstance(network, Network | Sign) else None
+        kept = None
+        if descent is not None and checkpoint is not None:
+            kept = ranks.state_of_first(checkpoint.load() if ranks.rank == 0 else None)
+        if descent is not None and kept is not None:
+            require_own(kept, key)
+            descent.restore(kept)
+        else:
+            _begin(network, log, seed=seed, classes=classes, begin=begin)
+        if descent is not None:
+            descent.run(progress, _Keeper(checkpoint, key))
     if not log.best_state:
         rate = f"{config.learning_rate:g}"
         message = f"training of {name} diverged: no finite validation loss; lower model.learning_rate ({rate})"
         raise ConfigError(message)
-    network.load_state_dict(log.best_state)
+    network.cpu().load_state_dict(log.best_state)
     network.eval()
     return network, log.history()
+
+
+def _begin(network: Model, log: _Log, *, seed: int, classes: int, begin: Callable[..., None]) -> None:
+    """Set the weights with which the descent begins, or those of a model without one, and record its losses."""
+    train_set, val_set, ranks = log.train_set, log.val_set, log.ranks
+    if isinstance(network, Sign):
+        if ranks.rank == 0:
+            begin(network.cpu(), train_set, val_set, log.aggregated, classes=classes)
+        generator = torch.get_rng_state()
+        ranks.copy_first([generator, *(each.data for each in network.to(ranks.device).parameters())])
+        torch.set_rng_state(generator)
+    elif isinstance(network, Logistic):
+        coefficients, intercepts = fit_logistic(train_set, val_set, classes=classes)
+        with torch.no_grad():
+            network.linear.weight.copy_(coefficients)
+            network.linear.bias.copy_(intercepts)
+    elif isinstance(network, BoostedTrees):
+        network.fit(train_set, val_set, seed=seed)
+    if not isinstance(network, Network):
+        log.note(0)
 
 
 class _Log:
     """Learning curves, and the weights of the best epoch so far."""
 
-    def __init__(self, network: Model, train_set: Examples, val_set: Examples, config: ModelConfig) -> None:
-        self.network, self.train_set, self.val_set = network, train_set, val_set
-        self.minibatches = _minibatches(train_set, config.batch)
-        used, limit = torch.nonzero(train_set.weights > 0).flatten(), MAX_STEPS * config.batch
-        many = isinstance(network, Sign) and len(used) > limit
-        self._seen = used[torch.linspace(0, len(used) - 1, limit).long()] if many else None
+    def __init__(
+        self, network: Model, train_set: Examples, val_set: Examples, config: ModelConfig, ranks: Ranks
+    ) -> None:
+        self.network, self.train_set, self.val_set, self.ranks = network, train_set, val_set, ranks
+        self._seen = judged_rows(train_set.weights, config.batch) if isinstance(network, Sign) else None
         self.best_loss, self.best_epoch = float("inf"), 0
-        self.best_state: dict[str, Tensor] = {}
-        self._curves: list[tuple[float, float, float, float]] = []
-        self.aggregated = network.aggregate(train_set.features, train_set.neighbour_table)
+        self.best_state: State = {}
+        self.curves: list[Sequence[float]] = []
+        table = train_set.neighbour_table
+        if ranks.world > 1 and isinstance(network, Sign):
+            self.aggregated = network.aggregate(train_set.features, MeansOfRanks(table, ranks))
+        else:
+            self.aggregated = network.aggregate(train_set.features, table)
+        self.features = train_set.features.to(ranks.device)
+        self.means = [mean.to(ranks.device) for mean in self.aggregated]
+        self._val_part = ranks.part(len(val_set.labels))
+        self._val_table = val_set.neighbour_table.of_rows(self._val_part)
         self._val_aggregated: list[Tensor] | None = None
 
     def note(self, epoch: int) -> None:
@@ -109,92 +159,146 @@ class _Log:
         self.network.eval()
         with torch.no_grad():
             train_logits, states = self._train_logits()
-            if self._val_aggregated is None:
-                self._val_aggregated = self.network.aggregate(val_set.features, val_set.neighbour_table, states)
-            val_logits, _ = self.network(val_set.features, val_set.neighbour_table, states, self._val_aggregated)
-        val_loss = float(val_set.loss(val_logits))
-        losses = float(train_set.loss(train_logits, self._seen)), val_loss
-        self._curves.append((*losses, train_set.accuracy(train_logits, self._seen), val_set.accuracy(val_logits)))
+            val_logits = self._val_logits(states)
+        losses = float(train_set.loss(train_logits, self._seen)), float(val_set.loss(val_logits))
+        accuracies = train_set.accuracy(train_logits, self._seen), val_set.accuracy(val_logits)
+        numbers = torch.tensor([*losses, *accuracies], dtype=torch.float64)
+        self.ranks.copy_first([numbers])  # so that all processes stop at the same epoch
+        self.curves.append(numbers.tolist())
+        val_loss = self.curves[-1][1]
         if val_loss < self.best_loss:
             self.best_loss, self.best_epoch = val_loss, epoch
             self.best_state = copy.deepcopy(self.network.state_dict())
 
     def _train_logits(self) -> tuple[Tensor, Sequence[Tensor]]:
         """Return logits of the training records, or of some of very many, and the states that queries aggregate."""
-        own, table, rows, means = self.train_set.features, self.train_set.neighbour_table, self._seen, self.aggregated
-        if isinstance(self.network, Sign) and rows is not None:
-            scored = self.network.scored(own[rows], [mean[rows] for mean in means], table.votes[rows])
-            return scored.mean(1), [own, *means[:-1]]
-        logits, states = self.network(own, table, aggregated=means)
-        return logits, states
+        own, table = self.train_set.features, self.train_set.neighbour_table
+        if not isinstance(self.network, Sign):
+            logits, states = self.network(own, table, aggregated=self.aggregated)
+            return logits, states
+        count = len(own) if self._seen is None else len(self._seen)
+        part = self.ranks.part(count)
+        rows = part if self._seen is None else self._seen[part]
+        means = [mean[rows] for mean in self.means]
+        logits, _ = self.network(self.features[rows], table.of_rows(rows), aggregated=means)
+        return self.ranks.gather(logits.cpu(), count), [own, *self.aggregated[:-1]]
+
+    def _val_logits(self, states: Sequence[Tensor]) -> Tensor:
+        """Return logits of the validation records; each process computes its part of them."""
+        own, table, device = self.val_set.features[self._val_part], self._val_table, self.ranks.device
+        if self._val_aggregated is None:
+            self._val_aggregated = [each.to(device) for each in self.network.aggregate(own, table, states)]
+        logits, _ = self.network(own.to(device), table, states, self._val_aggregated)
+        return self.ranks.gather(logits.cpu(), len(self.val_set.labels))
 
     def history(self) -> History:
         """Return the learning curves of all epochs."""
-        train_loss, val_loss, train_accuracy, val_accuracy = zip(*self._curves, strict=True)
+        train_loss, val_loss, train_accuracy, val_accuracy = zip(*self.curves, strict=True)
         return History(train_loss, val_loss, train_accuracy, val_accuracy, self.best_epoch)
 
 
-def _descend(network: Network | Sign, log: _Log, config: ModelConfig, progress: Callable[[int], None] | None) -> None:
-    """Run Adam until the validation loss has not improved for ``patience`` epochs."""
-    train_set = log.train_set
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    large = len(train_set.labels) > config.full_batch_up_to
-    first = len(log.best_state) > 0
-    for epoch in range(int(first), config.epochs + int(first)):
-        network.train()
-        for rows, logits in _steps(network, log, config, large=large):
-            optimiser.zero_grad()
-            torch.autograd.backward(train_set.loss(logits, rows))
-            optimiser.step()
-        log.note(epoch)
-        if progress is not None:
-            progress(epoch + 1 - int(first))
-        if epoch - log.best_epoch >= config.patience:
-            break
+class _Descent:
+    """Adam, until the validation loss has not improved for ``patience`` epochs."""
 
+    def __init__(self, network: Network | Sign, log: _Log, config: ModelConfig) -> None:
+        network.to(log.ranks.device)
+        self.network, self.log, self.config, self.ranks = network, log, config, log.ranks
+        self.minibatches = Minibatches(log.train_set.weights, config.batch)
+        self.optimiser = torch.optim.Adam(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.first = int(isinstance(network, Sign))
+        """First epoch; the beginning of SIGN is epoch 0."""
+        self.epoch = self.first
 
-def _steps(
-    network: Network | Sign, log: _Log, config: ModelConfig, *, large: bool
-) -> Iterator[tuple[Tensor | None, Tensor]]:
-    """Yield rows and logits of each step of an epoch: minibatches for SIGN and large graphs, else all records.
+    def run(self, progress: Callable[[int], None] | None, keep: Callable[[_Descent], None]) -> None:
+        """Run the epochs that remain.
 
-    In a large graph blocks are hidden batch by batch, so that the features are never copied as a whole.
-    """
-    train_set = log.train_set
-    hides = config.modality_dropout > 0 and len(train_set.blocks) > 1
+        Args:
+            progress: Callback that receives the number of each finished epoch.
+            keep: Callback that receives this descent after each epoch.
+        """
+        last, patience = self.config.epochs + self.first, self.config.patience
+        while self.epoch < last and self.epoch - 1 - self.log.best_epoch < patience:
+            self.network.train()
+            for rows, logits in self._steps():
+                self.optimiser.zero_grad()
+                torch.autograd.backward(self.log.train_set.loss(logits, rows))
+                self.ranks.sum_gradients(self.network.parameters())
+                self.optimiser.step()
+            self.log.note(self.epoch)
+            self.epoch += 1
+            keep(self)
+            if progress is not None:
+                progress(self.epoch - self.first)
 
-    def hide(features: Tensor) -> Tensor:
-        return _with_hidden_blocks(features, train_set.blocks, config.modality_dropout)
+    def _steps(self) -> Iterator[tuple[Tensor | None, Tensor]]:
+        """Yield rows and logits of each step of an epoch: minibatches for SIGN and large graphs, else all records.
 
-    seen = hide(train_set.features) if hides and not large else train_set.features
-    if isinstance(network, Network) and not large:
-        yield None, network(seen, train_set.neighbour_table, aggregated=None if hides else log.aggregated)[0]
-        return
-    for rows in next(log.minibatches):
+        In a large graph blocks are hidden batch by batch, so that the features are never copied as a whole.
+        """
+        network, log, train_set = self.network, self.log, self.log.train_set
+        blocks, share = train_set.blocks, self.config.modality_dropout
+        hides, large = share > 0 and len(blocks) > 1, len(train_set.labels) > self.config.full_batch_up_to
+
+        def hide(features: Tensor) -> Tensor:
+            return without_blocks(features, blocks, drawn_blocks(len(features), len(blocks), share))
+
+        seen = hide(log.features) if hides and not large else log.features
         if isinstance(network, Sign):
-            own = hide(seen[rows]) if hides and large else seen[rows]
-            yield (
-                rows,
-                network.scored(own, [mean[rows] for mean in log.aggregated], train_set.neighbour_table.votes[rows]),
-            )
+            for rows in self.minibatches.epoch():
+                part = self.ranks.part(len(rows))  # every process draws for the whole batch, so that all draw alike
+                own = rows[part]
+                features, votes = seen[own], train_set.neighbour_table.votes[own].to(seen.device)
+                if hides and large:
+                    features = without_blocks(features, blocks, drawn_blocks(len(rows), len(blocks), share)[part])
+                kept = None if self.ranks.world == 1 else network.drawn_dropout(len(rows), part)
+                logits = network.scored(features, [mean[own] for mean in log.means], votes, kept)
+                yield rows, self.ranks.gather(logits.cpu(), len(rows))
+        elif large:
+            for rows in self.minibatches.epoch():
+                yield (
+                    rows,
+                    network.scored(rows, seen, train_set.neighbour_table, log.aggregated, hide if hides else None),
+                )
         else:
-            yield rows, network.scored(rows, seen, train_set.neighbour_table, log.aggregated, hide if hides else None)
+            yield None, network(seen, train_set.neighbour_table, aggregated=None if hides else log.aggregated)[0]
+
+    def state(self) -> State:
+        """Return everything that the next epoch depends on."""
+        log = self.log
+        return {
+            **{f"network.{name}": each for name, each in self.network.state_dict().items()},
+            **{f"best.{name}": each for name, each in log.best_state.items()},
+            **optimiser_state(self.optimiser),
+            "generator": torch.get_rng_state(),
+            "order": self.minibatches.order,
+            "counts": torch.tensor([self.minibatches.used, self.epoch, log.best_epoch]),
+            "best_loss": torch.tensor([log.best_loss], dtype=torch.float64),
+            "curves": torch.tensor(log.curves, dtype=torch.float64),
+        }
+
+    def restore(self, state: State) -> None:
+        """Continue from a state."""
+        log = self.log
+        self.network.load_state_dict(prefixed(state, "network."))
+        log.best_state = {name: each.to(self.ranks.device) for name, each in prefixed(state, "best.").items()}
+        restore_optimiser(self.optimiser, state)
+        torch.set_rng_state(state["generator"])
+        self.minibatches.order = state["order"]
+        self.minibatches.used, self.epoch, log.best_epoch = state["counts"].tolist()
+        log.best_loss = float(state["best_loss"])
+        log.curves = state["curves"].tolist()
 
 
-def _minibatches(train_set: Examples, size: int) -> Iterator[Sequence[Tensor]]:
-    """Yield the minibatches of each epoch: shuffled rows of the loss in batches of about ``size``."""
-    rows = torch.nonzero(train_set.weights > 0).flatten()
-    while True:
-        shuffled = rows[torch.randperm(len(rows))] if len(rows) > size else rows
-        batches = shuffled.chunk(-(-len(rows) // size))
-        yield from (batches[start : start + MAX_STEPS] for start in range(0, len(batches), MAX_STEPS))
+class _Keeper:
+    """Keeps the state of a descent in the checkpoint, by the first process and every few epochs."""
 
+    def __init__(self, checkpoint: Checkpoint | None, key: bytes) -> None:
+        self._checkpoint, self._key = checkpoint, key
 
-def _with_hidden_blocks(features: Tensor, blocks: tuple[tuple[int, int], ...], share: float) -> Tensor:
-    """Hide one block of a share of the records, as if these records lacked it (modality dropout)."""
-    hidden = torch.rand(len(features)) < share
-    which = torch.randint(len(blocks), (len(hidden),))
-    seen = features.clone()
-    for number, (start, stop) in enumerate(blocks):
-        seen[hidden & (which == number), start:stop] = 0
-    return seen
+    def __call__(self, descent: _Descent) -> None:
+        done = descent.epoch - descent.first
+        if self._checkpoint is not None and descent.ranks.rank == 0 and done % self._checkpoint.every == 0:
+            key = torch.frombuffer(bytearray(self._key), dtype=torch.uint8)
+            self._checkpoint.save({**descent.state(), "fingerprint": key})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cardiograph.config import RunConfig
-from cardiograph.containers import EXCLUDED, PatientGraph
+from cardiograph.containers import EXCLUDED, IvfIndex, PatientGraph, ShardedIndex
 from cardiograph.evaluate.predictions import ModelRoles
 from cardiograph.train.data import Dataset
 from cardiograph.train.fit import FittedModels
@@ -86,8 +86,14 @@ def _graph_facts(graph: PatientGraph) -> dict[str, Any]:
     lists = graph.lists
     if lists is None:
         return {"search": "exact"}
+    if isinstance(lists, ShardedIndex):
+        parts = [_list_facts(part) for part in lists.parts]
+        return {"search": "inverted lists", "recall": min(part["recall"] for part in parts), "shards": parts}
+    return {"search": "inverted lists", **_list_facts(lists)}
+
+
+def _list_facts(lists: IvfIndex) -> dict[str, Any]:
     return {
-        "search": "inverted lists",
         "lists": len(lists.centroids),
         "probes": lists.probes,
         "raised": lists.raised,
