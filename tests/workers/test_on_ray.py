@@ -5,8 +5,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from tests.workers.test_place import CONFIG, cohort, read_at  # noqa: F401 - a fixture
+from tests.workers.test_place import CONFIG, assert_same_links, cohort, linked, read_at  # noqa: F401 - a fixture
 
+from cardiograph.config import GraphConfig
 from cardiograph.errors import RunError
 from cardiograph.ingest.ecg_worker import EcgWorker, UnreadFile
 from cardiograph.workers import current_workers, work_on
@@ -46,6 +47,11 @@ def test_two_nodes_give_what_threads_give_though_one_is_lost(cluster, cohort, tm
     np.testing.assert_array_equal(one[3], other[3])
     np.testing.assert_array_equal(measured, measured_elsewhere)
     assert all(embedded)
+
+
+def test_shards_of_the_graph_are_searched_by_nodes(cluster):
+    config = GraphConfig(shards=3, exact_up_to=400)
+    assert_same_links(linked("ray", config), linked("threads", config))
 
 
 def test_all_results_come_back_and_errors_are_those_of_the_task(cluster, tmp_path):

@@ -8,13 +8,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from tests.graph.test_shards import mixture, points
 
 from cardiograph.artifacts.cache import PageCache
-from cardiograph.config import load_config
+from cardiograph.config import GraphConfig, load_config
 from cardiograph.containers import Cohort
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.writers import ecg_files
 from cardiograph.errors import ConfigError, EcgError, Issue, PageError, RunError
+from cardiograph.graph.attach import build_graph
 from cardiograph.ingest import ecg_worker
 from cardiograph.ingest.context import InputStore, RunContext
 from cardiograph.ingest.embed import embed_pages
@@ -140,3 +142,23 @@ def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path):
     elsewhere = ecg_worker.UnreadFile(tmp_path / "not mounted" / "a.dcm", "a.dcm", None)
     with pytest.raises(RunError, match="mount the folder"):
         worker.index([elsewhere])
+
+
+def linked(place, config):
+    """Return the graph of 1,500 records in 500 groups, linked at another place."""
+    places = points(mixture(1500, seed=0))
+    with work_on(place):
+        return build_graph(places, np.arange(1500), np.arange(1500) // 3, config)
+
+
+def assert_same_links(found, expected):
+    np.testing.assert_array_equal(found.neighbours.index, expected.neighbours.index)
+    np.testing.assert_array_equal(found.neighbours.distance, expected.neighbours.distance)
+    assert type(found.lists) is type(expected.lists)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exact_up_to", [10_000, 400])
+def test_shards_of_the_graph_are_searched_by_processes(exact_up_to):
+    config = GraphConfig(shards=2, exact_up_to=exact_up_to)
+    assert_same_links(linked("processes:2", config), linked("threads", config))

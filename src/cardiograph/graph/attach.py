@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,15 @@ from cardiograph.graph.points import rank_points
 from cardiograph.graph.shards import (
     MapShards,
     in_turn,
-    indexed,
+    index_of,
     is_approximate,
     joint_index,
+    on_workers,
     rank_in_shards,
     shards_of,
     split,
 )
+from cardiograph.workers import current_workers
 
 
 def nearest_points(
@@ -72,17 +75,20 @@ def build_graph(
         groups: [records] group of each record.
         config: ``k``, metric, number of shards, and the number of records up to which the search is exact.
         map_shards: Searches shards that other processes hold: the reference in the order of ``rows``, with their indexes.
-            None searches in this process.
+            None searches in this process or, if there are several shards, by the workers of
+            :func:`cardiograph.workers.work_on`.
     """
     reference = places.of(rows)
     forbidden = group_members(groups[rows], groups[rows])
     if map_shards is None:
         shards = split(reference, config.shards)
+        workers = current_workers() if len(shards) > 1 else None
+        hold = in_turn if workers is None else partial(on_workers, workers)
+        held = hold(shards)
         if is_approximate(len(rows), config, complete=reference.complete):
-            shards = [
-                indexed(shard, forbidden[shard.first : shard.first + len(shard.points)], config) for shard in shards
-            ]
-        lists = joint_index(in_turn(shards), len(rows))
+            indexes = held(partial(index_of, forbidden=forbidden, config=config))
+            held = hold([shard.with_index(lists) for shard, lists in zip(shards, indexes, strict=True)])
+        lists, map_shards = joint_index(held, len(rows)), None if workers is None else held
     else:
         lists = joint_index(map_shards, len(rows))
     reference = dataclasses.replace(reference, lists=lists)

@@ -21,6 +21,7 @@ from cardiograph.containers import IvfIndex, NeighbourIndex, SearchPoints, Shard
 from cardiograph.graph.ivf import fit_ivf
 from cardiograph.graph.points import rank_points
 from cardiograph.graph.ranking import Ranking, merged
+from cardiograph.workers import Held, Workers
 
 Answer = TypeVar("Answer")
 
@@ -42,6 +43,10 @@ class Shard:
     first: int
     complete: bool
 
+    def with_index(self, lists: IvfIndex) -> Shard:
+        """Return the shard with its IVF index."""
+        return dataclasses.replace(self, points=dataclasses.replace(self.points, lists=lists))
+
 
 class MapShards(Protocol):
     """Applies a function to each shard, wherever it is held, and returns the results in the order of the shards.
@@ -60,6 +65,27 @@ def in_turn(shards: Sequence[Shard]) -> MapShards:
         return [work(shard) for shard in shards]
 
     return apply
+
+
+def on_workers(workers: Workers, shards: Sequence[Shard]) -> MapShards:
+    """Return a map over shards that workers hold."""
+    held = [workers.hold(shard) for shard in shards]
+
+    def apply(work: Callable[[Shard], Answer]) -> list[Answer]:
+        tasks = ((number, work, shard) for number, shard in enumerate(held))
+        found = dict(workers.map(_nothing, _answer, tasks))
+        return [found[number] for number in range(len(held))]
+
+    return apply
+
+
+def _nothing() -> None:
+    """Return the state of a worker that needs none."""
+
+
+def _answer(_: None, task: tuple[int, Callable[[Shard], Answer], Held[Shard]]) -> tuple[int, Answer]:
+    number, work, shard = task
+    return number, work(shard.value())
 
 
 def split(reference: SearchPoints, count: int) -> list[Shard]:
@@ -105,17 +131,17 @@ def is_approximate(records: int, config: GraphConfig, *, complete: bool) -> bool
     return complete and records // config.shards > config.exact_up_to
 
 
-def indexed(shard: Shard, forbidden: Sequence[NDArray[np.int64]], config: GraphConfig) -> Shard:
-    """Return a shard with its IVF index.
+def index_of(shard: Shard, *, forbidden: Sequence[NDArray[np.int64]], config: GraphConfig) -> IvfIndex:
+    """Fit the IVF index of a shard; see :meth:`Shard.with_index`.
 
     Args:
         shard: Shard without an index.
-        forbidden: For each record of the shard, the rows of the whole reference that cannot be its neighbours.
+        forbidden: For each record of the whole reference, the rows that cannot be its neighbours.
         config: ``k`` and metric.
     """
-    banned = _within(forbidden, shard.first, len(shard.points))
-    lists = fit_ivf(shard.points.values, banned, k=config.k, metric=config.metric)
-    return dataclasses.replace(shard, points=dataclasses.replace(shard.points, lists=lists))
+    rows = slice(shard.first, shard.first + len(shard.points))
+    banned = _within(forbidden[rows], shard.first, len(shard.points))
+    return fit_ivf(shard.points.values, banned, k=config.k, metric=config.metric)
 
 
 def joint_index(map_shards: MapShards, records: int) -> NeighbourIndex | None:

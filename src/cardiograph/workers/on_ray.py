@@ -11,7 +11,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.threads import set_threads
@@ -19,6 +19,7 @@ from cardiograph.threads import set_threads
 _State = TypeVar("_State")
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
+_Value = TypeVar("_Value")
 
 TRIES = 5
 """How often a task is repeated if its node or process is lost."""
@@ -28,6 +29,24 @@ SECONDS_TO_ANSWER = 5.0
 
 TASKS_PER_CORE = 3
 """Tasks in flight for each core of the cluster."""
+
+
+class HeldByRay(Generic[_Value]):
+    """A value in the store of a cluster.
+
+    Args:
+        reference: Ray's reference of it.
+    """
+
+    def __init__(self, reference: Any) -> None:  # noqa: ANN401 - a class of Ray
+        self._reference = reference
+
+    def value(self) -> _Value:
+        """Fetch the value."""
+        import ray
+
+        found: _Value = ray.get(self._reference)
+        return found
 
 
 class RayWorkers:
@@ -77,6 +96,11 @@ class RayWorkers:
         if self._connected:
             self._ray.shutdown()
             self._connected = False
+
+    def hold(self, value: _Value) -> HeldByRay[_Value]:
+        """Put a value into the cluster's store, from which each machine fetches it once."""
+        self._connect()
+        return HeldByRay(self._ray.put(value))
 
     def map(
         self, start: Callable[[], _State], work: Callable[[_State, _Task], _Result], tasks: Iterable[_Task]

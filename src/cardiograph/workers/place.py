@@ -13,8 +13,18 @@ from cardiograph.threads import available_threads
 _State = TypeVar("_State")
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
+_Value = TypeVar("_Value")
+_Held = TypeVar("_Held", covariant=True)
 
 PLACES = "threads, processes, processes:N, ray, or ray://HOST:PORT"
+
+
+class Held(Protocol[_Held]):
+    """A value that workers can get; it is sent to a machine once, however many tasks name it."""
+
+    def value(self) -> _Held:
+        """Return the value, in a worker."""
+        ...
 
 
 class Workers(Protocol):
@@ -22,6 +32,10 @@ class Workers(Protocol):
 
     def count(self) -> int:
         """Number of tasks that are worked on at once."""
+        ...
+
+    def hold(self, value: _Value) -> Held[_Value]:
+        """Return something that tasks carry in place of a large value."""
         ...
 
     def map(

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from cardiograph.errors import RunError
 from cardiograph.threads import set_threads
@@ -16,9 +17,21 @@ from cardiograph.threads import set_threads
 _State = TypeVar("_State")
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
+_Value = TypeVar("_Value")
 
 TASKS_PER_WORKER = 3
 """Tasks in flight for each worker: one at work, one that waits, one result on its way."""
+
+
+@dataclass(frozen=True)
+class HeldHere(Generic[_Value]):
+    """A value that each task takes along."""
+
+    content: _Value
+
+    def value(self) -> _Value:
+        """Return the value."""
+        return self.content
 
 
 class ProcessWorkers:
@@ -37,6 +50,10 @@ class ProcessWorkers:
 
     def close(self) -> None:
         """Do nothing: processes end with each call of :meth:`map`."""
+
+    def hold(self, value: _Value) -> HeldHere[_Value]:
+        """Return the value in a wrapper; each task takes it along."""
+        return HeldHere(value)
 
     def map(
         self, start: Callable[[], _State], work: Callable[[_State, _Task], _Result], tasks: Iterable[_Task]
