@@ -1,10 +1,11 @@
 # A finished run as a service: pinned packages, a user without rights, nothing written but the records.
 FROM python:3.11-slim AS build
+ARG EXTRAS=postgresql
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src ./src
 RUN python -m venv /opt/cardiograph \
- && /opt/cardiograph/bin/pip install --no-cache-dir -c constraints.txt '.[postgresql]'
+ && /opt/cardiograph/bin/pip install --no-cache-dir -c constraints.txt ".[$EXTRAS]"
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cardiograph \

@@ -70,3 +70,14 @@ def test_the_examples_name_no_unknown_variable_and_close_their_blocks(name):
         depth += 1 if sign == "{" else -1
         assert depth >= 0
     assert depth == 0
+
+
+def test_the_clusters_of_the_examples_are_of_the_pinned_ray():
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line)
+    kubernetes = yaml.safe_load((ROOT / "deploy/kuberay.yaml").read_text())
+    assert kubernetes["spec"]["rayVersion"] == pins["ray"]
+    (readers,) = kubernetes["spec"]["workerGroupSpecs"]
+    assert readers["template"] == kubernetes["spec"]["headGroupSpec"]["template"]
+    own = yaml.safe_load((ROOT / "deploy/ray.yaml").read_text())
+    assert own["provider"]["type"] == "local"
+    assert all("ray start" in own[f"{kind}_start_ray_commands"][-1] for kind in ("head", "worker"))
