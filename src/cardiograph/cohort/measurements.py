@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -13,6 +14,7 @@ from cardiograph.cohort.cells import (
     SENTINELS,
     CellFault,
     Reading,
+    counted_cells,
     find_unit,
     fitting_units,
     not_whole,
@@ -25,7 +27,7 @@ from cardiograph.cohort.columns import option
 from cardiograph.cohort.tables import Cell
 from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import Issue
-from cardiograph.schema import NT_PROBNP, ClinicalVariable
+from cardiograph.schema import NT_PROBNP, ClinicalVariable, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +79,12 @@ _GROUPS = re.compile(r"[+-]?[0-9]+(,[0-9]{3}){2,}")
 
 
 def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
-    """Return the decimal mark of text cells: a comma only if no cell contradicts it.
+    """Return the decimal mark of text cells, a point where :func:`decimal_evidence` finds none."""
+    return decimal_evidence(columns) or "."
+
+
+def decimal_evidence(columns: Iterable[Sequence[Cell]]) -> str:
+    """Return the decimal mark that text cells prove: a comma only if no cell contradicts it; empty without proof.
 
     A comma is a decimal mark if it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). If any number has a
     point or two groups of thousands, the mark is a point; commas are then faults, whose remedy names ``--decimal``.
@@ -92,7 +99,7 @@ def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
         if match := _COMMA.fullmatch(cell):
             whole, fraction = match.groups()
             found |= len(fraction) != 3 or len(whole) > 3 or whole in ("", "0")
-    return "," if found else "."
+    return "," if found else ""
 
 
 def plan_readings(
@@ -140,7 +147,10 @@ def missing_values(config: CohortConfig, name: str) -> frozenset[str]:
 
 
 def read_values(
-    cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading], where: Callable[[int], str]
+    cells: Mapping[str, Sequence[Cell]],
+    readings: Mapping[str, Reading],
+    where: Callable[[int], str],
+    candidates: Mapping[str, tuple[Unit, ...]] | None = None,
 ) -> tuple[pd.DataFrame, list[tuple[int, Issue]]]:
     """Read the values of all clinical columns.
 
@@ -148,6 +158,8 @@ def read_values(
         cells: Variable -> its cells as written.
         readings: Variable -> rules for reading its column.
         where: Function that describes the place of a row.
+        candidates: Variable -> other units in which the whole column is plausible, if the cells are only part of it;
+            None to find them in the cells.
 
     Returns:
         [records, variables] float64 values in the variables' units (NaN: missing or invalid), and the faults of cells
@@ -166,7 +178,12 @@ def read_values(
     values = pd.DataFrame(columns, dtype=np.float64)
     broken = list(breaches(values, [reading.variable for reading in readings.values()]))
     judged = {
-        name: dataclasses.replace(readings[name], candidates=fitting_units(cells[name], readings[name]))
+        name: dataclasses.replace(
+            readings[name],
+            candidates=fitting_units(counted_cells(cells[name]), readings[name])
+            if candidates is None
+            else candidates.get(name, ()),
+        )
         for name in {name for _, name in unread} | {name for _, name, _ in broken}
     }
     faults = [(row, name, cast(CellFault, read_value(cells[name][row], judged[name]))) for row, name in unread]
@@ -213,12 +230,21 @@ def column_notes(values: pd.DataFrame, readings: Mapping[str, Reading], source: 
             yield f"column {source[name]!r} is read as BNP, a different peptide from NT-proBNP; {remedy}"
 
 
-def emptied_notes(cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading]) -> Iterator[str]:
-    """Yield notes with the number of cells that hold a declared code for "not measured"."""
-    for name, reading in readings.items():
-        emptied = sum(cell != "" and reading.means_missing(cell) for cell in cells[name]) if reading.missing else 0
-        if emptied:
-            yield f"{name}: {emptied} cells hold a value that --missing declares as 'not measured'"
+def emptied(cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading]) -> Counter[str]:
+    """Count the cells of each variable that hold a declared code for "not measured"."""
+    return Counter(
+        {
+            name: sum(cell != "" and reading.means_missing(cell) for cell in cells[name]) if reading.missing else 0
+            for name, reading in readings.items()
+        }
+    )
+
+
+def emptied_notes(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield a note for each variable with cells that hold a declared code for "not measured"."""
+    for name, count in counts.items():
+        if count:
+            yield f"{name}: {count} cells hold a value that --missing declares as 'not measured'"
 
 
 def _cell_issue(where: str, name: str, cell: Cell, fault: CellFault) -> Issue:
