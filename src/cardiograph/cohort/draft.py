@@ -264,7 +264,7 @@ class Draft:
         """Yield faults of rows with neither page nor clinical value, if the cohort has clinical variables."""
         if not self.variables:
             return
-        known = values.notna().any(axis=1).to_numpy(bool) | np.array([bool(page) for page in self.texts("ecg")])
+        known = values.notna().any(axis=1).to_numpy(bool) | np.array([bool(page) for page in self.texts("ecg")], bool)
         known[[row for row, _ in located]] = True  # an invalid cell is already reported
         names = [variable.name for variable in self.variables]
         yield from unknown_issues(known, where, variables=names, with_pages="ecg" in self.columns.source)

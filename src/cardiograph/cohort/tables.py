@@ -195,7 +195,7 @@ def _assembled(
     header = _header(rows)
     width, table = len(header), RawTable(path.name, path.absolute().parent, header, (), (), notes=tuple(notes))
     found, faults = list(_header_issues(header)), list[Issue]()
-    kept, lines, empty = list[tuple[Cell, ...]](), list[int](), list[int]()
+    kept, lines, empty, yielded = list[tuple[Cell, ...]](), list[int](), list[int](), False
     for line, cells in itertools.islice(_from_first_filled(rows()), 1, None):
         used = width if cells[-1] != "" and len(cells) == width else _used_width(cells)
         if not used:
@@ -210,9 +210,11 @@ def _assembled(
             lines.append(line)
         if len(kept) == size:
             yield dataclasses.replace(table, rows=tuple(kept), lines=tuple(lines), issues=(*found, *issues, *faults))
+            yielded = True
             for each in (kept, lines, found, issues, faults):
                 each.clear()
-    yield dataclasses.replace(table, rows=tuple(kept), lines=tuple(lines), issues=(*found, *issues, *faults))
+    if kept or issues or faults or not yielded:
+        yield dataclasses.replace(table, rows=tuple(kept), lines=tuple(lines), issues=(*found, *issues, *faults))
 
 
 def _from_first_filled(rows: Iterable[_Row]) -> Iterator[_Row]:
