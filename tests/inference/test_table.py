@@ -111,7 +111,7 @@ def test_a_remedy_names_the_unit_that_fits_the_whole_column(run, table):
 
 
 def test_faults_of_the_whole_table_are_named_with_those_of_all_rows_before_any_is_scored(run, table):
-    write(table, [["a", "0.4", "0.3"], ["b", "44", "0.3"], ["c", "0.5"]], ["record_id", "ef", "EF"])
+    write(table, [["a", "0.4", "61"], ["b", "0.5", "444"], ["c", "0.5"]], ["record_id", "EF", "age"])
     messages = set()
     for size in (1, 2, 100):
         with pytest.raises(CohortError) as caught:
