@@ -205,7 +205,19 @@ class PatientTable:
         return {name: fitting_units(count, self._readings[name]) for name, count in counts.items()}
 
     def __iter__(self) -> Iterator[Patients]:
-        """Yield the rows chunk by chunk."""
+        """Yield the rows chunk by chunk.
+
+        Raises:
+            CohortError: If no row can be scored.
+        """
+        some = False
+        for patients in self._chunks():
+            some = some or len(patients.rows) > 0
+            yield patients
+        if not some:
+            self.refuse()
+
+    def _chunks(self) -> Iterator[Patients]:
         self._context.restart()
         self.has_pages = False
         for draft in self._drafts():
@@ -243,7 +255,7 @@ class PatientTable:
     def refuse(self, faults: Sequence[Issue] = ()) -> NoReturn:
         """Raise CohortError with the faults of the table and those of all rows."""
         refused = sorted(
-            (each for patients in self for each in patients.refused),
+            (each for patients in self._chunks() for each in patients.refused),
             key=lambda each: each.issues[0].code not in _ROW_CODES,
         )
         every = [*faults, *(issue for each in refused for issue in each.issues)]

@@ -90,10 +90,7 @@ class TableScores:
         """Return rows as a table."""
         import pandas as pd
 
-        answers = pd.DataFrame(list(rows), columns=self.columns)
-        lists = ["neighbours", "missing", "warnings"]
-        answers[lists] = answers[lists].fillna("")
-        return answers
+        return pd.DataFrame(list(rows), columns=self.columns)
 
     def _score(self, patients: Patients) -> list[dict[str, Any]]:
         rows: list[tuple[int, dict[str, Any]]] = []
@@ -112,7 +109,8 @@ class TableScores:
         refused.sort(key=lambda each: each.line)
         self.refused += len(refused)
         self.issues += [issue for each in refused for issue in each.issues]
-        rows += [(each.line, {"record_id": each.record_id, "not_scored": _reason(each)}) for each in refused]
+        empty = {"neighbours": "", "missing": "", "warnings": ""}
+        rows += [(each.line, {"record_id": each.record_id, **empty, "not_scored": _reason(each)}) for each in refused]
         return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
 
