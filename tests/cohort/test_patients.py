@@ -11,7 +11,8 @@ from cardiograph.errors import CohortError
 def patients(tmp_path):
     def read(text, **options):
         (tmp_path / "new.csv").write_text(text)
-        return list(PatientTable(tmp_path / "new.csv", CohortConfig(**options), reads=["ef", "sbp"]))[0]
+        (found,) = PatientTable(tmp_path / "new.csv", CohortConfig(**options), reads=["ef", "sbp"])
+        return found
 
     return read
 

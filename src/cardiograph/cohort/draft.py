@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +36,10 @@ from cardiograph.cohort.measurements import (
     read_values,
 )
 from cardiograph.cohort.table_context import TableContext
-from cardiograph.cohort.tables import Cell, RawTable, as_text
+from cardiograph.cohort.tables import Cell, RawTable, as_texts
 from cardiograph.config_outcome import OutcomeConfig, OutcomeKind
 from cardiograph.config_reading import CohortConfig
-from cardiograph.containers import Origin, identifier
+from cardiograph.containers import Origin, identifiers
 from cardiograph.errors import CohortError, Issue
 from cardiograph.schema import DEFAULT_VARIABLES, KNOWN_VARIABLES, ClinicalVariable
 
@@ -188,13 +189,13 @@ class Draft:
         )
         return {"label": labels, "class_name": names}, classes, issues if "label" in self.columns.source else []
 
-    def origins(self, record_ids: Sequence[str]) -> dict[str, Origin]:
+    def origins(self, record_ids: Sequence[str]) -> Mapping[str, Origin]:
         """Return record id -> position in the file.
 
         Args:
             record_ids: [records] ids of all records.
         """
-        return {name: self.origin(row) for row, name in enumerate(record_ids)}
+        return _Origins(record_ids, self.texts("record_id"), self.raw.lines, self.texts("ecg"), self.raw.folder)
 
     def origin(self, row: int) -> Origin:
         """Return the position of a record in the file."""
@@ -294,7 +295,7 @@ class Draft:
     def texts(self, name: str) -> list[str]:
         """Return the cells of a standard column as texts."""
         if name not in self._texts:
-            self._texts[name] = [as_text(cell) for cell in self.cells(name)]
+            self._texts[name] = as_texts(self.cells(name))
         return self._texts[name]
 
     @cached_property
@@ -314,16 +315,42 @@ class Draft:
     @cached_property
     def patients(self) -> list[str]:
         """The normalised patient id of each row; empty if not given."""
-        return [identifier(cell) for cell in self.cells("patient_id")]
+        return identifiers(self.cells("patient_id"))
 
     def places(self) -> Where:
         """Return a function that describes the place of a row: its number in the file, and its record id if given."""
         names, lines = self.texts("record_id"), self.raw.lines
 
-        def where(row: int) -> str:
-            return f"row {lines[row]} (record {names[row]!r})" if names[row] else f"row {lines[row]}"
+        return lambda row: _place(lines[row], names[row])
 
-        return where
+
+def _place(line: int, name: str) -> str:
+    return f"row {line} (record {name!r})" if name else f"row {line}"
+
+
+@dataclass(frozen=True)
+class _Origins(Mapping[str, Origin]):
+    """Position of each record in the file, made when it is asked for."""
+
+    record_ids: Sequence[str]
+    written_ids: Sequence[str]
+    lines: Sequence[int]
+    pages: Sequence[str]
+    folder: Path
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.record_ids)}
+
+    def __getitem__(self, name: str) -> Origin:
+        row = self._rows[name]
+        return Origin(_place(self.lines[row], self.written_ids[row]), self.pages[row], self.folder)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.record_ids)
+
+    def __len__(self) -> int:
+        return len(self.record_ids)
 
 
 def _class_notes(classes: Sequence[str], kind: OutcomeKind) -> Iterator[str]:

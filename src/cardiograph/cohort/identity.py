@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cardiograph.cohort.cells import MISSING_WORDS
 from cardiograph.cohort.table_context import TableContext
 from cardiograph.cohort.tables import Cell
-from cardiograph.containers import PARTS, identifier, is_shortened
+from cardiograph.containers import PARTS, all_plain, identifier, is_shortened
 from cardiograph.errors import Issue
 
 Where = Callable[[int], str]
@@ -21,6 +21,8 @@ RowIssue = tuple[int, Issue]
 
 def record_issues(names: Sequence[str], where: Where, context: TableContext) -> Iterator[RowIssue]:
     """Yield faults of record ids that are empty, shortened, or duplicates after normalisation."""
+    if all_plain(names) and "" not in names and not context.ids:
+        return
     first = context.first_places
     for row, written in enumerate(names):
         name = identifier(written)
@@ -38,6 +40,8 @@ def record_issues(names: Sequence[str], where: Where, context: TableContext) -> 
 
 def patient_issues(patients: Sequence[Cell], where: Where) -> Iterator[RowIssue]:
     """Yield faults of patient ids that are shortened or words for "missing": either would merge several patients."""
+    if all_plain(patients) and not any(name.lower() in MISSING_WORDS for name in set(map(str, patients))):
+        return
     for row, cell in enumerate(patients):
         name = identifier(cell)
         if is_shortened(cell):

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from cardiograph.cohort.cells import (
     units_of,
 )
 from cardiograph.cohort.columns import option
-from cardiograph.cohort.tables import Cell
+from cardiograph.cohort.tables import Cell, all_texts
 from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import Issue
 from cardiograph.schema import NT_PROBNP, ClinicalVariable, Unit
@@ -46,21 +46,12 @@ def breaches(values: pd.DataFrame, variables: Sequence[ClinicalVariable]) -> Ite
     Yields:
         Row, variable name and violated rule; a value that violates both rules is reported once, as out of range.
     """
-    import pandera.pandas as pandera
-
-    columns = {}
     for variable in variables:
-        checks = [pandera.Check.in_range(variable.low, variable.high, error="out_of_range")]
-        if variable.whole:
-            checks.append(pandera.Check(lambda column: column % 1 == 0, ignore_na=True, error="not_whole"))
-        columns[variable.name] = pandera.Column(float, checks, nullable=True)
-    try:
-        pandera.DataFrameSchema(columns).validate(values, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        cases = errors.failure_cases.sort_values("check", key=lambda check: check != "out_of_range", kind="stable")
-        cases = cases.drop_duplicates(["index", "column"])
-        for row, name, breach in zip(cases["index"], cases["column"], cases["check"], strict=True):
-            yield int(row), str(name), cast(Breach, breach)
+        column = values[variable.name].to_numpy(np.float64)
+        outside = (column < variable.low) | (column > variable.high)
+        fractional = (column % 1 != 0) & ~np.isnan(column) & ~outside if variable.whole else np.zeros(len(column), bool)
+        for row in np.flatnonzero(outside | fractional).tolist():
+            yield row, variable.name, "out_of_range" if outside[row] else "not_whole"
 
 
 MIN_VALUES_TO_JUDGE_UNIT = 5
@@ -168,13 +159,16 @@ def read_values(
     import pandas as pd
 
     columns: dict[str, list[float]] = {}
+    keys: list[Any]
     unread: list[tuple[int, str]] = []
     for name, reading in readings.items():
-        keys = list(zip(map(type, cells[name]), cells[name], strict=True))  # 1 and 1.0 are equal, but written otherwise
-        known = {key: read_value(key[1], reading) for key in set(keys)}
-        results = [known[key] for key in keys]
-        unread += [(row, name) for row, result in enumerate(results) if isinstance(result, CellFault)]
-        columns[name] = [np.nan if isinstance(result, CellFault) else result for result in results]
+        # 1 and 1.0 are equal, but written otherwise
+        keys = cells[name] if all_texts(cells[name]) else list(zip(map(type, cells[name]), cells[name], strict=True))
+        known = {key: read_value(key if isinstance(key, str) else key[1], reading) for key in set(keys)}
+        faulty = {key for key, result in known.items() if isinstance(result, CellFault)}
+        unread += [(row, name) for row, key in enumerate(keys) if key in faulty] if faulty else []
+        numbers = {key: np.nan if isinstance(result, CellFault) else result for key, result in known.items()}
+        columns[name] = list(map(numbers.__getitem__, keys))
     values = pd.DataFrame(columns, dtype=np.float64)
     broken = list(breaches(values, [reading.variable for reading in readings.values()]))
     judged = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.tables import Cell, RawTable, as_text
-from cardiograph.containers import identifier
+from cardiograph.containers import all_plain, identifiers
 from cardiograph.schema import Unit
 
 
@@ -77,12 +77,12 @@ class TableContext:
         """
         self.some_page = self.some_page or any(pages)
         self._rows.count(raw.rows)
-        self._people.count([_spelling(name) for name in filter(None, dict.fromkeys(patients))])
+        self._people.count(_spellings([*filter(None, dict.fromkeys(patients))]))
         if ids is None:
             self._numbered |= {name for name in (*patients, *pages) if ":" in name}
             self.ids.count(list(map(_base, patients, pages, raw.lines)))
         else:
-            self.ids.count([identifier(name) for name in ids])
+            self.ids.count(identifiers(ids))
 
     def visit(self, raw: RawTable, cells: Sequence[Cell], patients: Sequence[str]) -> None:
         """Compare the rows of a chunk with those before it, for :meth:`notes`.
@@ -92,7 +92,7 @@ class TableContext:
             cells: [rows] patient ids as written.
             patients: [rows] normalised patient ids, empty if not given.
         """
-        for cell, name in zip(cells, patients, strict=True):
+        for cell, name in zip(cells, patients, strict=True) if list(cells) != list(patients) else ():
             if cell != name and (text := as_text(cell)) != name:
                 self._example = self._example if self._respelled else (text, name)
                 self._respelled += 1
@@ -101,8 +101,9 @@ class TableContext:
                 if row in self._rows:
                     self._repeated_rows += row in self._seen_rows
                     self._seen_rows.add(row)
-        for name in filter(None, dict.fromkeys(patients)):
-            if (key := _spelling(name)) in self._people:
+        names = [*filter(None, dict.fromkeys(patients))] if self._people else []
+        for name, key in zip(names, _spellings(names), strict=True):
+            if key in self._people:
                 first = self._spellings.setdefault(key, name)
                 if first != name:
                     self._spelled_otherwise.setdefault(name, first)
@@ -143,6 +144,8 @@ def _base(patient: str, page: str, line: int) -> str:
     return patient or page or f"row-{line}"
 
 
-def _spelling(name: str) -> str:
-    """Return a form in which two spellings of one patient, who could be in several parts of a split, are equal."""
-    return "".join(name.casefold().split()).lstrip("0") or "0"
+def _spellings(names: Sequence[str]) -> list[str]:
+    """Return forms in which two spellings of one patient, who could be in several parts of a split, are equal."""
+    if all_plain(names):
+        return [name.lstrip("0") or "0" for name in "\n".join(names).casefold().split("\n")] if names else []
+    return ["".join(name.casefold().split()).lstrip("0") or "0" for name in names]

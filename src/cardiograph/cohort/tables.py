@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cardiograph.cohort.delimited import DelimitedText
 from cardiograph.errors import CohortError, Issue
@@ -166,6 +166,16 @@ def as_text(cell: Cell) -> str:
     if isinstance(cell, str):
         return cell
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def as_texts(cells: Sequence[Cell]) -> list[str]:
+    """Return cells as texts, see :func:`as_text`."""
+    return cast("list[str]", list(cells)) if all_texts(cells) else [as_text(cell) for cell in cells]
+
+
+def all_texts(cells: Sequence[Cell]) -> bool:
+    """Return whether all cells are texts."""
+    return set(map(type, cells)) <= {str}
 
 
 def _read_text(path: Path, usual: str, size: int | None, limit: RowLimit) -> Iterator[RawTable]:

@@ -23,8 +23,10 @@ from cardiograph.containers.records import (
     NodeFeatures,
     Origin,
     Split,
+    all_plain,
     class_key,
     identifier,
+    identifiers,
     is_shortened,
 )
 
@@ -52,7 +54,9 @@ __all__ = [
     "SearchPoints",
     "ShardedIndex",
     "Split",
+    "all_plain",
     "class_key",
     "identifier",
+    "identifiers",
     "is_shortened",
 ]
