@@ -123,9 +123,11 @@ def group_counts(
     labelled, size = labels >= 0, int(member.max()) + 1
     counts = [np.bincount(member[labels == label], minlength=size) for label in range(kinds)]
     for names in strata:
-        texts = np.array(["" if name is None or name != name else str(name) for name in names], dtype=str)
-        known, number = np.unique(texts, return_inverse=True)
-        for each in np.flatnonzero(known != ""):
+        texts = ["" if name is None or name != name else str(name) for name in names]
+        known = sorted(set(texts))
+        numbers = {name: each for each, name in enumerate(known)}
+        number = np.array([numbers[text] for text in texts], np.int64)
+        for each in (numbers[name] for name in known if name):
             count = np.bincount(member[labelled & (number == each)], minlength=size)
             redundant = any(np.array_equal(count, other) for other in counts)
             if (count > 0).sum() >= len(PARTS) and not redundant:
