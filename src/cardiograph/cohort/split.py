@@ -175,20 +175,24 @@ def _place(
     where, columns = np.nonzero(counts)
     entries = list(zip(columns.tolist(), counts[where, columns].tolist(), strict=True))
     ends = np.searchsorted(where, np.arange(len(counts) + 1)).tolist()
-
-    def sizes(group: int) -> list[tuple[int, int]]:
-        return entries[ends[group] : ends[group + 1]]
-
     for group, part in seeds.items():
         chosen[group] = part
-        for column, size in sizes(group):
+        for column, size in entries[ends[group] : ends[group + 1]]:
             room[part][column] -= size
     chances = rng.random(len(order)).tolist()
     for group, chance in zip(order.tolist(), chances, strict=True):
-        own = sizes(group)
+        own = entries[ends[group] : ends[group + 1]]
         if not own or group in seeds:
             continue
-        weights = [_weight(held, own) for held in room]
+        weights = []
+        for held in room:  # the room of a part in the columns of the group; 0 if the group does not fit
+            weight = 0
+            for column, size in own:
+                if held[column] < size:
+                    weight = 0
+                    break
+                weight += held[column]
+            weights.append(weight)
         total = sum(weights)
         if total:
             part = bisect_right(list(accumulate(weights)), chance * total)
@@ -198,16 +202,6 @@ def _place(
         for column, size in own:
             room[part][column] -= size
     return np.array(chosen, np.int64)
-
-
-def _weight(held: Sequence[int], sizes: Iterable[tuple[int, int]]) -> int:
-    """Return the room of a part in the columns of a group; 0 if the group does not fit."""
-    total = 0
-    for column, size in sizes:
-        if held[column] < size:
-            return 0
-        total += held[column]
-    return total
 
 
 def _overshoot(room: Counts, size: Counts, targets: Counts) -> NDArray[np.float64]:

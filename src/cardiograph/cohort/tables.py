@@ -211,8 +211,9 @@ def _assembled(
         if not used:
             empty.append(line)  # a fault only if a filled row follows
             continue
-        faults += [_empty_row(each) for each in empty]
-        empty.clear()
+        if empty:
+            faults += [_empty_row(each) for each in empty]
+            empty.clear()
         if len(cells) < width or used > width:
             faults.append(_ragged_row(line, len(cells), width))
         else:
