@@ -2,6 +2,7 @@
 
 from cardiograph.containers.answers import DECISIONS, Neighbour, Prediction, Query
 from cardiograph.containers.graph import (
+    Axes,
     IvfIndex,
     NearestNeighbours,
     NeighbourIndex,
@@ -38,6 +39,7 @@ __all__ = [
     "TEST",
     "TRAIN",
     "VAL",
+    "Axes",
     "ClinicalTable",
     "Cohort",
     "Groups",
