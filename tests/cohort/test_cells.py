@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cardiograph.cohort.cells import (
     CellFault,
     Reading,
+    counted_cells,
     find_unit,
     fitting_units,
     out_of_range,
@@ -31,7 +32,7 @@ def reading(name, convert=None, **options):
 def judged(name, *cells, convert=None):
     """The reading of a column with the units that all of its cells fit."""
     plain = reading(name, convert)
-    return dataclasses.replace(plain, candidates=fitting_units(cells, plain))
+    return dataclasses.replace(plain, candidates=fitting_units(counted_cells(cells), plain))
 
 
 @pytest.mark.parametrize(

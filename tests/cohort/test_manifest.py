@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cardiograph.cohort.manifest import known_variables, read_cohort
+from cardiograph.cohort.draft import known_variables
+from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import load_config
 from cardiograph.config_reading import CohortConfig, VariableConfig
 from cardiograph.errors import CohortError

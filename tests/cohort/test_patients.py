@@ -2,7 +2,7 @@
 
 import pytest
 
-from cardiograph.cohort.patients import read_patients
+from cardiograph.cohort.patients import PatientTable
 from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError
 
@@ -11,15 +11,16 @@ from cardiograph.errors import CohortError
 def patients(tmp_path):
     def read(text, **options):
         (tmp_path / "new.csv").write_text(text)
-        return read_patients(tmp_path / "new.csv", CohortConfig(**options), outcome="x", reads=["ef", "sbp"])
+        (found,) = PatientTable(tmp_path / "new.csv", CohortConfig(**options), reads=["ef", "sbp"])
+        return found
 
     return read
 
 
 def test_rows_at_fault_are_refused_and_the_others_are_read(patients):
     found = patients("record_id,ef,sbp\na,0.4,120\nb,45,120\nc,0.5\nd,0.6,NA\ne,0.6,\na,0.3,110\n,0.3,110\nf,,\n")
-    assert found.cohort.record_ids.tolist() == ["a", "e"]
-    assert found.lines == (2, 6)
+    assert found.record_ids == ["a", "e"]
+    assert found.lines == [2, 6]
     refused = {each.line: (each.record_id, [issue.code for issue in each.issues]) for each in found.refused}
     assert refused == {
         3: ("b", ["out_of_range"]),

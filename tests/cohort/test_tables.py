@@ -209,3 +209,34 @@ def test_no_type_of_a_parquet_column_makes_a_traceback(tmp_path, odd, name, dict
         assert str(error)
     else:
         assert len(cohort) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "label,ef\n1,0.4\n0,0.5\n1,0.6\n0,0.7\n",
+        "\n,,\nlabel,ef,,\n1,0.4\n,\n,,,\n0,0.5,7\n0,0.5,,\n1,0.6,,,\n,,\n\n",
+        'sep=;\nlabel;ef;ef\n1;"0,4";2\n;;\n0;0,5;2\n1;"0',
+        "label,ef\n1\n0\n",
+    ],
+)
+def test_chunks_hold_the_rows_and_faults_of_the_whole(tmp_path, content):
+    path = tmp_path / "c.csv"
+    path.write_text(content)
+    whole = tables.read_table(path)
+    for size in (1, 2, 3):
+        chunks = list(tables.read_chunks(path, size=size))
+        assert all((each.header, each.notes) == (whole.header, whole.notes) for each in chunks)
+        assert max(len(each.rows) for each in chunks) <= size
+        assert sum((each.rows for each in chunks), ()) == whole.rows
+        assert sum((each.lines for each in chunks), ()) == whole.lines
+        assert set(sum((each.issues for each in chunks), ())) == set(whole.issues)
+
+
+def test_a_text_that_breaks_off_or_is_no_text_is_refused_in_chunks_too(tmp_path):
+    path = tmp_path / "c.csv"
+    for end, message in ((b"1,\xe9\n", "byte 0xe9"), (b"1,\0\n", "zero bytes")):
+        path.write_bytes(b"label,ef\n" + b"1,0.4\n" * 30_000 + end)
+        with pytest.raises(CohortError, match=r"row 30002|zero bytes") as caught:
+            list(tables.read_chunks(path, size=1000))
+        assert message in str(caught.value)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cardiograph.cohort.manifest import known_variables, read_cohort
+from cardiograph.cohort.draft import known_variables
+from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import CohortError
 from cardiograph.schema import DEFAULT_VARIABLES, NT_PROBNP

@@ -9,12 +9,11 @@ from tests.contracts.test_nothing_leaks import poisoned
 from tests.run.labels_cohort import rows_of, run_on
 
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.cli.predict_table import table_predictions
 from cardiograph.config import load_config
 from cardiograph.containers import TEST, TRAIN
 from cardiograph.evaluate.metrics import score
 from cardiograph.inference import Predictor
-from cardiograph.progress import NoProgress
+from cardiograph.inference.table import score_table
 from cardiograph.registry import MODELS as REGISTRY
 from cardiograph.train.fit import make_bundle, prepare
 from cardiograph.train.label_heads import LabelHeads
@@ -122,7 +121,7 @@ def test_a_poisoned_half_of_the_test_records_moves_no_bundle_and_no_other_predic
 
 
 def test_alone_in_a_table_and_as_test_record_a_patient_gets_the_same_answer(finished):
-    table = table_predictions(finished, finished.parent / "cohort.csv", progress=NoProgress()).set_index("record_id")
+    table = score_table(finished, finished.parent / "cohort.csv").set_index("record_id")
     for label in "AB":
         predictor, stored = Predictor.load(finished / label), predictions_of(finished, label)["probability_sign"]
         np.testing.assert_allclose(table.loc[stored.index, f"probability_{label}"], stored, atol=1e-9)

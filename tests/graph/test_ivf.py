@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cardiograph.config import GraphConfig
-from cardiograph.containers import IvfIndex, SearchPoints
+from cardiograph.containers import Axes, IvfIndex, SearchPoints
 from cardiograph.graph import ivf as module
 from cardiograph.graph.attach import attach, build_graph, group_members
 from cardiograph.graph.exact import nearest
@@ -184,3 +184,18 @@ def test_added_records_stand_in_the_lists_of_their_nearest_centroids(metric):
     found = nearest_by_ivf(every, values, values[1000:], k=5, metric=metric)
     true = nearest(values, values[1000:], k=5, metric=metric)
     assert np.array_equal(found.index, true.index)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("inner", [6, 40])
+def test_one_query_alone_probes_the_lists_that_it_probes_in_a_batch(metric, inner):
+    values = mixture(3000) if inner == 6 else np.random.default_rng(0).normal(size=(3000, 40)).astype(np.float32)
+    lists = fit_ivf(values, own(3000), k=5, metric=metric)
+    centroids = lists.centroids.copy()
+    centroids[1::2] = centroids[: len(centroids) - 1 : 2][: len(centroids[1::2])]  # ties
+    lists = dataclasses.replace(lists, centroids=centroids, probes=min(9, len(centroids)))
+    queries = module._placed(np.vstack([mixture(20, seed=3), centroids[:20]]), metric)
+    expected = probed(lists, queries)
+    for row, query in enumerate(queries):
+        lowered = Axes(lists.centre, lists.axes).lowered(query[None])
+        assert set(module._probed_alone(lists, query[None], lowered)) == set(expected[row])

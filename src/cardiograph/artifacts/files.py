@@ -7,12 +7,13 @@ import json
 import math
 import mmap
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,16 @@ def write_bytes(target: Path, content: bytes) -> None:
 
 
 def write_output(target: Path, content: bytes) -> None:
-    """Write a file that the user named: a link is followed, a device or FIFO is written directly.
+    """Write a file that the user named, see :func:`written_output`."""
+    with written_output(target) as handle:
+        handle.write(content)
+
+
+@contextmanager
+def written_output(target: Path) -> Iterator[BinaryIO]:
+    """Yield a file whose content becomes that of ``target``, which the user named, if the block succeeds.
+
+    A link is followed; a device or FIFO gets the content at the end of the block.
 
     Raises:
         RunError: As for :func:`written_whole`.
@@ -92,13 +102,17 @@ def write_output(target: Path, content: bytes) -> None:
     # /dev/stdout may be a file that another process is writing
     open_already = target.absolute().is_relative_to("/dev") and not real.is_relative_to("/dev/shm")  # noqa: S108
     if not open_already and (real.is_file() or real.is_dir() or not target.exists()):
-        write_bytes(real, content)
+        with written_whole(real) as temporary, temporary.open("wb") as handle:
+            yield handle
         return
-    try:
-        with target.open("ab") as device:
-            device.write(content)
-    except OSError as error:
-        raise _not_written(target, error) from error
+    with tempfile.TemporaryFile() as handle:
+        yield handle
+        try:
+            handle.seek(0)
+            with target.open("ab") as device:
+                shutil.copyfileobj(handle, device)
+        except OSError as error:
+            raise _not_written(target, error) from error
 
 
 def append_line(target: Path, line: str) -> None:

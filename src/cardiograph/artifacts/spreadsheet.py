@@ -39,10 +39,10 @@ def csv_of(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
     return buffer.getvalue()
 
 
-def csv_of_frame(table: pd.DataFrame) -> str:
-    """Return a table as CSV with escaped text cells."""
+def csv_of_frame(table: pd.DataFrame, *, header: bool = True) -> str:
+    """Return a table as CSV with escaped text cells, with or without its header."""
     safe = table.copy()
     for name in safe.columns:
         if safe[name].dtype.kind not in "biuf":
             safe[name] = safe[name].map(safe_text)
-    return str(safe.rename(columns=safe_text).to_csv(index=False))
+    return str(safe.rename(columns=safe_text).to_csv(index=False, header=header))

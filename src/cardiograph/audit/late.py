@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -40,6 +39,8 @@ MIN_LIKENESS = 0.999
 
 Cells = Sequence[str | int | float]
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
 
 def check_late(audited: AuditInput) -> Iterator[Finding]:
     """Yield a finding for each column, read by the model or not, that seems to be known only after the outcome."""
@@ -47,7 +48,7 @@ def check_late(audited: AuditInput) -> Iterator[Finding]:
     if audited.clinical is not None and set(audited.clinical.provenance) <= {"measured", "synthetic patient"}:
         names = [variable.name for variable in audited.clinical.variables]
         read = {
-            name: ["" if math.isnan(value) else value for value in audited.clinical.values[:, column].tolist()]
+            name: ["" if value != value else value for value in audited.clinical.values[:, column].tolist()]  # NaN
             for column, name in enumerate(names)
         }
     for columns, severity in ((read, "block"), (audited.unread, "warn")):
@@ -139,7 +140,9 @@ def _later(cells: Cells, acquired: Sequence[object]) -> str:
     """Detect dates after the ECG."""
     import pandas as pd
 
-    texts = [cell if isinstance(cell, str) and re.match(r"\d{4}-\d{2}-\d{2}", cell) else None for cell in cells]
+    texts = [cell if isinstance(cell, str) and _DATE.match(cell) else None for cell in cells]
+    if len(texts) - texts.count(None) < MIN_LABEL_RECORDS:
+        return ""
     own = pd.to_datetime(pd.Series(texts, dtype=object), errors="coerce", format="ISO8601", utc=True)
     ecg = pd.to_datetime(
         pd.Series([str(cell) for cell in acquired], dtype=object), errors="coerce", format="ISO8601", utc=True

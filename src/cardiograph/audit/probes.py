@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,12 +114,19 @@ def rank_probe(  # noqa: PLR0913 - three arrays of the same records and the desc
     value = score(labels, unit, 0.5)["auroc"]
     draws = [
         weighted_scores(labels, unit, weights, threshold=0.5, names=("auroc",))["auroc"]
-        for weights in group_weights(labels, groups, resamples=PROBE_RESAMPLES, rng=np.random.default_rng(seed))
+        for weights in _resamples(labels.astype(np.int64).tobytes(), groups.astype(np.int64).tobytes(), seed)
     ]
     few = too_few_groups(labels, groups)
     interval = percentile_interval(value, np.concatenate(draws), CONFIDENCE, few=few)
     low, high = (None if math.isnan(end) else float(end) for end in (interval.low, interval.high))
     return Probe(name, float(value), low, high, len(labels), how, shortcut)
+
+
+@lru_cache(maxsize=1)
+def _resamples(labels: bytes, groups: bytes, seed: int) -> tuple[Floats, ...]:
+    """Return the bootstrap weights of records; probes of the same records follow each other and share them."""
+    records, members = np.frombuffer(labels, np.int64), np.frombuffer(groups, np.int64)
+    return tuple(group_weights(records, members, resamples=PROBE_RESAMPLES, rng=np.random.default_rng(seed)))
 
 
 def format_auroc(probe: Probe) -> str:

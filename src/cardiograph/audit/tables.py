@@ -73,11 +73,13 @@ def _near_rows(audited: AuditInput, values: NDArray[np.float64]) -> Iterator[Fin
     rows = np.flatnonzero(~np.isnan(scaled).any(axis=1))
     if len(rows) < 2:
         return
-    near = _rows_with_twin(scaled[rows], audited.groups.index[rows])
+    known = scaled[rows]
+    steps = np.column_stack([_steps(column) for column in known.T])
+    near = _rows_with_twin(known, steps, audited.groups.index[rows])
     rng = np.random.default_rng(audited.seed)
     alone = np.arange(len(rows))
     tables = max(1, min(SHUFFLES, MAX_SHUFFLED_ROWS // len(rows)))
-    expected = np.mean([len(_rows_with_twin(_shuffled(scaled[rows], rng), alone)) for _ in range(tables)])
+    expected = np.mean([len(_rows_with_twin(*_shuffled(known, steps, rng), alone)) for _ in range(tables)])
     if len(near) >= 2 and len(near) > MIN_CHANCE_RATIO * expected:
         yield Finding(
             "near_copies_of_rows",
@@ -89,17 +91,43 @@ def _near_rows(audited: AuditInput, values: NDArray[np.float64]) -> Iterator[Fin
         )
 
 
-def _rows_with_twin(scaled: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows that have a near-copy in another group."""
+def _steps(column: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number the values of a column in which nearly equal values are equal; 0 for all values of any other column."""
+    values, number = np.unique(column, return_inverse=True)
+    apart = len(values) > 1 and np.diff(values).min() > np.nextafter(MAX_DIFFERENCE_STD, 1)
+    return number.astype(np.int64) if apart else np.zeros(len(column), np.int64)
+
+
+def _rows_with_twin(
+    scaled: NDArray[np.float64], steps: NDArray[np.int64], groups: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the rows that have a near-copy in another group.
+
+    Args:
+        scaled: [rows, columns] values in standard deviations of their column.
+        steps: [rows, columns] result of :func:`_steps`; rows that differ in it are no near-copies of each other.
+        groups: [rows] group of each row.
+    """
     from scipy.spatial import cKDTree
 
-    k = min(len(scaled), 1 + int(np.bincount(groups).max()))
+    factors = np.random.default_rng(0).integers(1 << 62, size=steps.shape[1])
+    _, number, count = np.unique(steps @ factors, return_inverse=True, return_counts=True)  # equal rows, equal sums
+    rows = np.flatnonzero(count[number] > 1)
+    if len(rows) < 2:
+        return rows
+    k = min(len(rows), 1 + int(np.bincount(groups).max()))
     bound = np.nextafter(MAX_DIFFERENCE_STD, 1)
-    distance, index = cKDTree(scaled).query(scaled, k=k, p=np.inf, distance_upper_bound=bound)
-    others = np.append(groups, -1)[index]  # the tree gives one row too many where it finds nothing within the bound
-    near = (distance <= MAX_DIFFERENCE_STD) & (others != groups[:, None])
-    return np.flatnonzero(near.any(axis=1)).astype(np.int64)
+    distance, index = cKDTree(scaled[rows]).query(scaled[rows], k=k, p=np.inf, distance_upper_bound=bound)
+    others = np.append(groups[rows], -1)[
+        index
+    ]  # the tree gives one row too many where it finds nothing within the bound
+    near = (distance <= MAX_DIFFERENCE_STD) & (others != groups[rows][:, None])
+    return rows[near.any(axis=1)]
 
 
-def _shuffled(scaled: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    return np.stack([rng.permutation(column) for column in scaled.T], axis=1)
+def _shuffled(
+    scaled: NDArray[np.float64], steps: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return copies of both arrays with each column in a random order of its own."""
+    orders = np.stack([rng.permutation(len(scaled)) for _ in scaled.T], axis=1)
+    return np.take_along_axis(scaled, orders, axis=0), np.take_along_axis(steps, orders, axis=0)

@@ -15,7 +15,7 @@ from cardiograph.cli.explain import require_map_options, show_explanation, write
 from cardiograph.cli.labels import no_explanation, show_labels
 from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
 from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions
-from cardiograph.cli.predict_table import cohort_config, show_table, table_predictions
+from cardiograph.cli.predict_table import cohort_config, show_table, table_scores
 from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError
 
@@ -99,7 +99,7 @@ def predict(  # noqa: PLR0913 - a command has its options
         raise ConfigError(message)
     if out is not None:
         refuse_to_overwrite(out, run, [table, service.key_file])
-    with_settings = partial(table_predictions, source, table, gate=gate, reading=reading)
+    with_settings = partial(table_scores, source, table, gate=gate, reading=reading)
     show_table(with_settings, out, strict=strict, as_json=as_json)
 
 

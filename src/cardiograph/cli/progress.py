@@ -42,9 +42,13 @@ class Lines:
 
     @property
     def line(self) -> str:
-        """Stage, finished steps, and seconds since the stage began, as one line."""
-        counted = f" {self._done} of {self._total} {self._unit}".rstrip() if self._total > 1 else ""
-        return f"{self._stage}:{counted}{',' if counted else ''} {self._clock() - self._since:.0f} s"
+        """Stage, finished steps, seconds since the stage began, and about how many are left, as one line."""
+        seconds = self._clock() - self._since
+        if self._total <= 1:
+            return f"{self._stage}: {seconds:.0f} s"
+        rest = self._total - self._done
+        left = f", about {seconds * rest / self._done:.0f} s left" if self._done and rest > 0 else ""
+        return f"{self._stage}: {self._done} of {self._total} {self._unit}".rstrip() + f", {seconds:.0f} s{left}"
 
     @contextmanager
     def open(self) -> Iterator[None]:

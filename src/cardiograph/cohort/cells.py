@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -247,22 +248,36 @@ def _systolic(pair: re.Match[str], reading: Reading) -> float | CellFault:
     return CellFault("pressures_swapped", rule, "correct it or leave the cell empty")
 
 
-def fitting_units(cells: Sequence[Cell], reading: Reading) -> tuple[Unit, ...]:
+CellCounts = Mapping[tuple[type, Cell], int]
+"""Type and cell -> number of cells: 1 and 1.0 are equal, but written otherwise."""
+
+
+def counted_cells(cells: Sequence[Cell]) -> Counter[tuple[type, Cell]]:
+    """Count equal cells."""
+    return Counter(zip(map(type, cells), cells, strict=True))
+
+
+def fitting_units(cells: CellCounts, reading: Reading) -> tuple[Unit, ...]:
     """Return the units, other than that of ``reading``, in which a whole column is plausible.
 
     In a plausible unit every number of the column is within the variable's limits. If at least half of the numbers are
     already within the limits, a unit with a factor is not plausible: two ages of 300 among adults do not make a column
     of months.
+
+    Args:
+        cells: Cells of the column, counted.
+        reading: Rules for reading the column.
     """
-    as_read = [_in_limits(cell, reading) for cell in cells]
+    inside = sum(count for (_, cell), count in cells.items() if _in_limits(cell, reading))
     found = []
     for unit in units_of(reading.variable)[1:]:
         if unit == reading.unit:
             continue
         other = dataclasses.replace(reading, unit=unit, declared=True)
-        fits = [_in_limits(cell, other) for cell in cells]
-        changed = unit.factor != 1 and 2 * as_read.count(True) >= sum(each is not None for each in fits)
-        if True in fits and False not in fits and not changed:
+        fits = {key: _in_limits(key[1], other) for key in cells}
+        numbers = sum(cells[key] for key, fit in fits.items() if fit is not None)
+        changed = unit.factor != 1 and 2 * inside >= numbers
+        if numbers and False not in fits.values() and not changed:
             found.append(unit)
     return tuple(found)
 

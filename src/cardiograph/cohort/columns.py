@@ -73,13 +73,14 @@ def columns_read(
     """Match the columns of the table, without those of an unused modality and, for unlabelled patients, labels."""
     columns = match_columns(header, ours, config.map, chosen)
     unused = {"clinical": {"ecg"}, "image": set(ours) - set(FIXED), "auto": set[str]()}[config.modality]
+    reasons = dict.fromkeys(unused, f"modality = {config.modality!r}")
     if not labelled:
-        unused |= {"label", "split"}
-    source = {name: column for name, column in columns.source.items() if name not in unused}
-    dropped = tuple(column for name, column in columns.source.items() if name in unused)
-    issues = tuple(issue for issue in columns.issues if issue.column not in unused)
-    notes = tuple(f"column {column!r} is not used: modality = {config.modality!r}" for column in dropped)
-    return Columns(source, columns.ignored + dropped, issues, columns.notes + notes)
+        reasons |= dict.fromkeys(("label", "split"), "patients are scored without outcome and split")
+    source = {name: column for name, column in columns.source.items() if name not in reasons}
+    dropped = {name: column for name, column in columns.source.items() if name in reasons}
+    issues = tuple(issue for issue in columns.issues if issue.column not in reasons)
+    notes = tuple(f"column {column!r} is not used: {reasons[name]}" for name, column in dropped.items())
+    return Columns(source, (*columns.ignored, *dropped.values()), issues, columns.notes + notes)
 
 
 def suggestion(name: str, columns: Columns) -> str:

@@ -90,8 +90,8 @@ def _link_equal(forest: _Forest, keys: Sequence[Hashable | None]) -> int:
     first_row: dict[Hashable, int] = {}
     links = 0
     for row, key in enumerate(keys):
-        if key is not None:
-            links += forest.join(first_row.setdefault(key, row), row)
+        if key is not None and (first := first_row.setdefault(key, row)) != row:
+            links += forest.join(first, row)
     return links
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.cohort.cells import MISSING_WORDS
-from cardiograph.cohort.tables import Cell, as_text
-from cardiograph.containers import PARTS, identifier, is_shortened
+from cardiograph.cohort.table_context import TableContext
+from cardiograph.cohort.tables import Cell
+from cardiograph.containers import PARTS, all_plain, identifier, is_shortened
 from cardiograph.errors import Issue
 
 Where = Callable[[int], str]
@@ -19,31 +19,11 @@ RowIssue = tuple[int, Issue]
 """Row number and its fault; the row of a fault of a whole column is -1."""
 
 
-def name_records(patients: Sequence[str], pages: Sequence[str], lines: Sequence[int]) -> list[str]:
-    """Return ids for the records of a table without ``record_id``.
-
-    The id is that of the patient, otherwise the path of the page, otherwise the row in the file, such as ``row-12``; a
-    second record with the same id becomes ``p17:2``. Appending rows does not change earlier ids.
-
-    Args:
-        patients: [records] patient ids, empty if not given.
-        pages: [records] page paths as written, empty if not given.
-        lines: [records] row numbers in the file.
-    """
-    seen: Counter[str] = Counter()
-    given, names = {*patients, *pages}, []
-    for patient, page, line in zip(patients, pages, lines, strict=True):
-        first = name = patient or page or f"row-{line}"
-        seen[first] += 1
-        while seen[first] > 1 and (name := f"{first}:{seen[first]}") in given:
-            seen[first] += 1
-        names.append(name)
-    return names
-
-
-def record_issues(names: Sequence[str], where: Where) -> Iterator[RowIssue]:
+def record_issues(names: Sequence[str], where: Where, context: TableContext) -> Iterator[RowIssue]:
     """Yield faults of record ids that are empty, shortened, or duplicates after normalisation."""
-    first: dict[str, int] = {}
+    if all_plain(names) and "" not in names and not context.ids:
+        return
+    first = context.first_places
     for row, written in enumerate(names):
         name = identifier(written)
         if is_shortened(written):
@@ -52,13 +32,16 @@ def record_issues(names: Sequence[str], where: Where) -> Iterator[RowIssue]:
             remedy = "fill it in, or remove the column to have ids generated"
             yield row, Issue(where(row), "record_id", "empty", "each record needs an id", remedy, "record_id_empty")
         elif name in first:
-            rule = f"record ids must be unique, and {where(first[name])} has it too"
+            rule = f"record ids must be unique, and {first[name]} has it too"
             yield row, Issue(where(row), "record_id", name[:40], rule, "rename one of the two", "record_id_twice")
-        first.setdefault(name, row)
+        if name in context.ids:
+            first.setdefault(name, where(row))
 
 
 def patient_issues(patients: Sequence[Cell], where: Where) -> Iterator[RowIssue]:
     """Yield faults of patient ids that are shortened or words for "missing": either would merge several patients."""
+    if all_plain(patients) and not any(name.lower() in MISSING_WORDS for name in set(map(str, patients))):
+        return
     for row, cell in enumerate(patients):
         name = identifier(cell)
         if is_shortened(cell):
@@ -75,24 +58,7 @@ def shortened_id(where: str, column: str, value: object) -> Issue:
     return Issue(where, column, str(value)[:40], rule, remedy, "id_shortened")
 
 
-def respelled_note(patients: Sequence[Cell]) -> Iterator[str]:
-    """Yield a note with the number of patient ids that were normalised."""
-    changed = [(text, name) for text, name in ((as_text(cell), identifier(cell)) for cell in patients) if text != name]
-    if changed:
-        text, name = changed[0]
-        yield f"{len(changed)} patient ids were normalised, such as {text!a} to {name!r}"
-
-
-def patient_notes(patients: Sequence[str]) -> Iterator[str]:
-    """Yield notes about ids that may be two spellings of one patient, who could then be in several parts of a split."""
-    spellings: dict[str, str] = {}
-    for name in dict.fromkeys(filter(None, patients)):
-        first = spellings.setdefault("".join(name.casefold().split()).lstrip("0") or "0", name)
-        if first != name:
-            yield f"{first!r} and {name!r} are treated as two patients; if they are one, use one spelling"
-
-
-def page_issues(pages: Sequence[str], where: Where, *, modality: str) -> Iterator[RowIssue]:
+def page_issues(pages: Sequence[str], where: Where, *, modality: str, some_page: bool) -> Iterator[RowIssue]:
     """Yield faults of missing pages if records have nothing else, and of an ``ecg`` column without any page.
 
     Args:
@@ -100,8 +66,9 @@ def page_issues(pages: Sequence[str], where: Where, *, modality: str) -> Iterato
         where: Function that describes the place of a row.
         modality: ``image`` if the settings restrict the cohort to pages, ``pages`` if the table has nothing else, and
             ``both`` if a record may have clinical values instead.
+        some_page: Whether any row of the table has a page.
     """
-    if not any(pages):
+    if not some_page:
         rule = "each row needs the path of its page" if modality != "both" else "at least one row needs a page path"
         remedy = "fill it in, or remove the column for a cohort without pages"
         yield -1, Issue("column", "ecg", "empty in every row", rule, remedy, "no_pages")

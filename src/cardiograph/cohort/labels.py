@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cardiograph.cohort.cells import MISSING_WORDS, as_option
 from cardiograph.cohort.identity import RowIssue
-from cardiograph.cohort.tables import Cell, as_text
+from cardiograph.cohort.tables import Cell, as_texts
 from cardiograph.config_outcome import OutcomeKind
 from cardiograph.containers import class_key
 from cardiograph.errors import Issue
@@ -27,7 +27,7 @@ MIN_CLASSES, MAX_FOUND_CLASSES = 3, 20
 
 def class_names(cells: Sequence[Cell], missing: frozenset[str]) -> list[str]:
     """Return the label of each record as written; empty if unknown."""
-    texts = [as_text(cell) for cell in cells]
+    texts = as_texts(cells)
     return ["" if text in missing else text for text in texts]
 
 
@@ -65,7 +65,7 @@ def several_classes(names: Sequence[str], positive: Sequence[str], kind: Outcome
         kind: ``auto`` means multiclass for 3 to 20 different words, none of them a number, without ``positive``: a 2 among
             labels 0 and 1 is a fault, and so is a measurement in the column of the labels.
     """
-    found = {name for name in names if name and not _means_unknown(name, ())}
+    found = {name for name in set(names) if name and not _means_unknown(name, ())}
     numbers = {name: number for name in found if (number := _number(name)) is not None}
     words = not numbers and MIN_CLASSES <= len(found) <= MAX_FOUND_CLASSES and not positive
     if kind == "multiclass" or (kind == "auto" and words):

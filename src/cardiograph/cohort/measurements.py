@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from cardiograph.cohort.cells import (
     SENTINELS,
     CellFault,
     Reading,
+    counted_cells,
     find_unit,
     fitting_units,
     not_whole,
@@ -22,10 +24,10 @@ from cardiograph.cohort.cells import (
     units_of,
 )
 from cardiograph.cohort.columns import option
-from cardiograph.cohort.tables import Cell
+from cardiograph.cohort.tables import Cell, all_texts
 from cardiograph.config_reading import CohortConfig
 from cardiograph.errors import Issue
-from cardiograph.schema import NT_PROBNP, ClinicalVariable
+from cardiograph.schema import NT_PROBNP, ClinicalVariable, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,21 +46,12 @@ def breaches(values: pd.DataFrame, variables: Sequence[ClinicalVariable]) -> Ite
     Yields:
         Row, variable name and violated rule; a value that violates both rules is reported once, as out of range.
     """
-    import pandera.pandas as pandera
-
-    columns = {}
     for variable in variables:
-        checks = [pandera.Check.in_range(variable.low, variable.high, error="out_of_range")]
-        if variable.whole:
-            checks.append(pandera.Check(lambda column: column % 1 == 0, ignore_na=True, error="not_whole"))
-        columns[variable.name] = pandera.Column(float, checks, nullable=True)
-    try:
-        pandera.DataFrameSchema(columns).validate(values, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        cases = errors.failure_cases.sort_values("check", key=lambda check: check != "out_of_range", kind="stable")
-        cases = cases.drop_duplicates(["index", "column"])
-        for row, name, breach in zip(cases["index"], cases["column"], cases["check"], strict=True):
-            yield int(row), str(name), cast(Breach, breach)
+        column = values[variable.name].to_numpy(np.float64)
+        outside = (column < variable.low) | (column > variable.high)
+        fractional = (column % 1 != 0) & ~np.isnan(column) & ~outside if variable.whole else np.zeros(len(column), bool)
+        for row in np.flatnonzero(outside | fractional).tolist():
+            yield row, variable.name, "out_of_range" if outside[row] else "not_whole"
 
 
 MIN_VALUES_TO_JUDGE_UNIT = 5
@@ -77,7 +70,12 @@ _GROUPS = re.compile(r"[+-]?[0-9]+(,[0-9]{3}){2,}")
 
 
 def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
-    """Return the decimal mark of text cells: a comma only if no cell contradicts it.
+    """Return the decimal mark of text cells, a point where :func:`decimal_evidence` finds none."""
+    return decimal_evidence(columns) or "."
+
+
+def decimal_evidence(columns: Iterable[Sequence[Cell]]) -> str:
+    """Return the decimal mark that text cells prove: a comma only if no cell contradicts it; empty without proof.
 
     A comma is a decimal mark if it cannot separate thousands (``0,45``, ``167,8``; not ``1,250``). If any number has a
     point or two groups of thousands, the mark is a point; commas are then faults, whose remedy names ``--decimal``.
@@ -92,7 +90,7 @@ def find_decimal(columns: Iterable[Sequence[Cell]]) -> str:
         if match := _COMMA.fullmatch(cell):
             whole, fraction = match.groups()
             found |= len(fraction) != 3 or len(whole) > 3 or whole in ("", "0")
-    return "," if found else "."
+    return "," if found else ""
 
 
 def plan_readings(
@@ -140,7 +138,10 @@ def missing_values(config: CohortConfig, name: str) -> frozenset[str]:
 
 
 def read_values(
-    cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading], where: Callable[[int], str]
+    cells: Mapping[str, Sequence[Cell]],
+    readings: Mapping[str, Reading],
+    where: Callable[[int], str],
+    candidates: Mapping[str, tuple[Unit, ...]] | None = None,
 ) -> tuple[pd.DataFrame, list[tuple[int, Issue]]]:
     """Read the values of all clinical columns.
 
@@ -148,6 +149,8 @@ def read_values(
         cells: Variable -> its cells as written.
         readings: Variable -> rules for reading its column.
         where: Function that describes the place of a row.
+        candidates: Variable -> other units in which the whole column is plausible, if the cells are only part of it;
+            None to find them in the cells.
 
     Returns:
         [records, variables] float64 values in the variables' units (NaN: missing or invalid), and the faults of cells
@@ -156,17 +159,25 @@ def read_values(
     import pandas as pd
 
     columns: dict[str, list[float]] = {}
+    keys: list[Any]
     unread: list[tuple[int, str]] = []
     for name, reading in readings.items():
-        keys = list(zip(map(type, cells[name]), cells[name], strict=True))  # 1 and 1.0 are equal, but written otherwise
-        known = {key: read_value(key[1], reading) for key in set(keys)}
-        results = [known[key] for key in keys]
-        unread += [(row, name) for row, result in enumerate(results) if isinstance(result, CellFault)]
-        columns[name] = [np.nan if isinstance(result, CellFault) else result for result in results]
+        # 1 and 1.0 are equal, but written otherwise
+        keys = cells[name] if all_texts(cells[name]) else list(zip(map(type, cells[name]), cells[name], strict=True))
+        known = {key: read_value(key if isinstance(key, str) else key[1], reading) for key in set(keys)}
+        faulty = {key for key, result in known.items() if isinstance(result, CellFault)}
+        unread += [(row, name) for row, key in enumerate(keys) if key in faulty] if faulty else []
+        numbers = {key: np.nan if isinstance(result, CellFault) else result for key, result in known.items()}
+        columns[name] = list(map(numbers.__getitem__, keys))
     values = pd.DataFrame(columns, dtype=np.float64)
     broken = list(breaches(values, [reading.variable for reading in readings.values()]))
     judged = {
-        name: dataclasses.replace(readings[name], candidates=fitting_units(cells[name], readings[name]))
+        name: dataclasses.replace(
+            readings[name],
+            candidates=fitting_units(counted_cells(cells[name]), readings[name])
+            if candidates is None
+            else candidates.get(name, ()),
+        )
         for name in {name for _, name in unread} | {name for _, name, _ in broken}
     }
     faults = [(row, name, cast(CellFault, read_value(cells[name][row], judged[name]))) for row, name in unread]
@@ -213,12 +224,21 @@ def column_notes(values: pd.DataFrame, readings: Mapping[str, Reading], source: 
             yield f"column {source[name]!r} is read as BNP, a different peptide from NT-proBNP; {remedy}"
 
 
-def emptied_notes(cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading]) -> Iterator[str]:
-    """Yield notes with the number of cells that hold a declared code for "not measured"."""
-    for name, reading in readings.items():
-        emptied = sum(cell != "" and reading.means_missing(cell) for cell in cells[name]) if reading.missing else 0
-        if emptied:
-            yield f"{name}: {emptied} cells hold a value that --missing declares as 'not measured'"
+def emptied(cells: Mapping[str, Sequence[Cell]], readings: Mapping[str, Reading]) -> Counter[str]:
+    """Count the cells of each variable that hold a declared code for "not measured"."""
+    return Counter(
+        {
+            name: sum(cell != "" and reading.means_missing(cell) for cell in cells[name]) if reading.missing else 0
+            for name, reading in readings.items()
+        }
+    )
+
+
+def emptied_notes(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield a note for each variable with cells that hold a declared code for "not measured"."""
+    for name, count in counts.items():
+        if count:
+            yield f"{name}: {count} cells hold a value that --missing declares as 'not measured'"
 
 
 def _cell_issue(where: str, name: str, cell: Cell, fault: CellFault) -> Issue:

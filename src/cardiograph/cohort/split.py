@@ -123,9 +123,11 @@ def group_counts(
     labelled, size = labels >= 0, int(member.max()) + 1
     counts = [np.bincount(member[labels == label], minlength=size) for label in range(kinds)]
     for names in strata:
-        texts = np.array(["" if name is None or name != name else str(name) for name in names], dtype=str)
-        known, number = np.unique(texts, return_inverse=True)
-        for each in np.flatnonzero(known != ""):
+        texts = ["" if name is None or name != name else str(name) for name in names]
+        known = sorted(set(texts))
+        numbers = {name: each for each, name in enumerate(known)}
+        number = np.array([numbers[text] for text in texts], np.int64)
+        for each in (numbers[name] for name in known if name):
             count = np.bincount(member[labelled & (number == each)], minlength=size)
             redundant = any(np.array_equal(count, other) for other in counts)
             if (count > 0).sum() >= len(PARTS) and not redundant:
@@ -167,44 +169,39 @@ def _place(
 ) -> Counts:
     """Return [groups] part numbers; the groups of ``seeds`` are placed before all others."""
     seeds = seeds or {}
-    chosen = np.zeros(len(counts), dtype=np.int64)
+    chosen = [0] * len(counts)
     room = targets.tolist()  # plain lists: for a handful of columns they are ten times as fast as arrays
-
-    def put(group: int, part: int) -> None:
-        chosen[group] = part
-        for column, size in sizes(group):
-            room[part][column] -= size
 
     where, columns = np.nonzero(counts)
     entries = list(zip(columns.tolist(), counts[where, columns].tolist(), strict=True))
     ends = np.searchsorted(where, np.arange(len(counts) + 1)).tolist()
-
-    def sizes(group: int) -> list[tuple[int, int]]:
-        return entries[ends[group] : ends[group + 1]]
-
     for group, part in seeds.items():
-        put(group, part)
+        chosen[group] = part
+        for column, size in entries[ends[group] : ends[group + 1]]:
+            room[part][column] -= size
     chances = rng.random(len(order)).tolist()
     for group, chance in zip(order.tolist(), chances, strict=True):
-        if group in seeds or ends[group] == ends[group + 1]:
+        own = entries[ends[group] : ends[group + 1]]
+        if not own or group in seeds:
             continue
-        weights = [_weight(held, sizes(group)) for held in room]
-        if max(weights):
-            part = bisect_right(list(accumulate(weights)), chance * sum(weights))
+        weights = []
+        for held in room:  # the room of a part in the columns of the group; 0 if the group does not fit
+            weight = 0
+            for column, size in own:
+                if held[column] < size:
+                    weight = 0
+                    break
+                weight += held[column]
+            weights.append(weight)
+        total = sum(weights)
+        if total:
+            part = bisect_right(list(accumulate(weights)), chance * total)
         else:
             part = int(np.argmin(_overshoot(np.array(room), counts[group], targets)))
-        put(group, part)
-    return chosen
-
-
-def _weight(held: Sequence[int], sizes: Iterable[tuple[int, int]]) -> int:
-    """Return the room of a part in the columns of a group; 0 if the group does not fit."""
-    total = 0
-    for column, size in sizes:
-        if held[column] < size:
-            return 0
-        total += held[column]
-    return total
+        chosen[group] = part
+        for column, size in own:
+            room[part][column] -= size
+    return np.array(chosen, np.int64)
 
 
 def _overshoot(room: Counts, size: Counts, targets: Counts) -> NDArray[np.float64]:

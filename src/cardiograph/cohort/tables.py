@@ -1,19 +1,19 @@
-"""Reading of CSV, TSV, Excel and Parquet tables, with every cell kept as written."""
+"""Reading of CSV, TSV, Excel and Parquet tables, whole or in chunks, with every cell kept as written."""
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import datetime
-import io
 import itertools
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from cardiograph.cohort.delimited import DelimitedText
 from cardiograph.errors import CohortError, Issue
 from cardiograph.regular_files import open_regular
 
@@ -33,16 +33,16 @@ EXCEL = {".xlsx"}
 MAX_CELLS = 200_000_000
 """Maximum number of cells of a Parquet file; a file of a few kilobytes can declare billions."""
 
+RAISE_LIMIT = "cohort.max_rows allows {rows:,}; if all are wanted and the memory suffices: --set cohort.max_rows={more}"
+"""Rule and remedy for a table with more rows than the configuration allows."""
 
-_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-
-
-_SNIFFED_ROWS, _SNIFFED_CHARACTERS = 50, 100_000
+_Row = tuple[int, tuple[Cell, ...]]
+"""Number of a row in the file, and its cells."""
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table before its cells are interpreted.
+    """A table, or a chunk of its rows, before its cells are interpreted.
 
     Args:
         name: File or folder name, for messages.
@@ -51,8 +51,9 @@ class RawTable:
         rows: Cells of each row, one for each column.
         lines: Number of each row in the file: line number (the header is line 1), row number of a sheet, or row number
             from 1 for Parquet.
-        issues: Faults of the file structure; ``rows`` does not contain the affected rows.
-        notes: Sentences about ignored parts of the file.
+        issues: Faults of the file structure; ``rows`` does not contain the affected rows. Those of the header are in
+            the first chunk.
+        notes: Sentences about ignored parts of the file; the same in each chunk.
     """
 
     name: str
@@ -68,13 +69,31 @@ class RawTable:
         position = self.header.index(name)
         return [row[position] for row in self.rows]
 
+    def in_chunks(self, size: int) -> Iterator[RawTable]:
+        """Yield chunks of at most ``size`` rows, at least one."""
+        for start in range(0, max(len(self.rows), 1), size):
+            piece, issues = slice(start, start + size), () if start else self.issues
+            yield dataclasses.replace(self, rows=self.rows[piece], lines=self.lines[piece], issues=issues)
+
 
 def read_table(path: Path, *, max_rows: int | None = None) -> RawTable:
-    """Read a cohort table without interpreting its cells.
+    """Read a whole cohort table without interpreting its cells; arguments and errors as for :func:`read_chunks`."""
+    return next(read_chunks(path, size=None, max_rows=max_rows))
+
+
+def read_chunks(
+    path: Path, *, size: int | None, max_rows: int | None = None, remedy: str = RAISE_LIMIT
+) -> Iterator[RawTable]:
+    """Read a cohort table in chunks without interpreting its cells; only an Excel workbook is held in memory.
 
     Args:
         path: ``.csv``, ``.tsv`` or ``.tab`` file (the separator is detected), ``.xlsx``, ``.parquet`` or ``.pq`` file.
+        size: Largest number of rows of a chunk; None for a single chunk.
         max_rows: Largest number of rows; no limit if None.
+        remedy: Rule and remedy for more rows, see :class:`RowLimit`.
+
+    Yields:
+        One or more chunks.
 
     Raises:
         CohortError: If the file is missing, unreadable, empty, too long, of another format or not UTF-8, or if its
@@ -88,30 +107,58 @@ def read_table(path: Path, *, max_rows: int | None = None) -> RawTable:
         kinds = "CSV, TSV, Excel (.xlsx), Parquet or a folder with one folder per class"
         message = f"{path.name}: not a cohort table; give {kinds}"
         raise CohortError(message)
+    limit, count = RowLimit(path.name, max_rows, remedy), 0
     try:
         with open_regular(path):
             pass
         if kind in PARQUET:
-            table = _read_parquet(path, max_rows)
+            chunks = _read_parquet(path, size, limit)
         else:
-            table = _read_workbook(path) if kind in EXCEL else _read_text(path, DELIMITERS[kind], max_rows)
+            chunks = _read_workbook(path, size) if kind in EXCEL else _read_text(path, DELIMITERS[kind], size, limit)
+        for chunk in chunks:
+            count += len(chunk.rows)
+            limit.require(count)
+            if not count and not chunk.issues:
+                message = f"{path.name}: has a header but no rows; add one row per ECG"
+                raise CohortError(message)
+            yield chunk
     except OSError as error:
         message = f"{path}: cannot be read ({error.strerror or error}); check the path and its permissions"
         raise CohortError(message) from error
-    _require_rows(path.name, len(table.rows), max_rows)
-    if not table.rows and not table.issues:
-        message = f"{path.name}: has a header but no rows; add one row per ECG"
-        raise CohortError(message)
-    return table
 
 
-def _require_rows(name: str, count: int, max_rows: int | None) -> None:
-    if max_rows is not None and count > max_rows:
-        message = (
-            f"{name}: has {count:,} rows or more, and cohort.max_rows allows {max_rows:,}; if all are wanted and the "
-            f"memory suffices: --set cohort.max_rows={10 ** len(str(count))}"
-        )
-        raise CohortError(message)
+@dataclass(frozen=True)
+class RowLimit:
+    """Largest number of rows of a table.
+
+    Args:
+        name: File name.
+        rows: The limit; None without one.
+        remedy: Rule and remedy for more rows, with places for the limit, ``rows``, and for one that suffices, ``more``.
+    """
+
+    name: str
+    rows: int | None
+    remedy: str
+
+    def require(self, count: int) -> None:
+        """Raise CohortError if a table with ``count`` rows or more has too many."""
+        if self.rows is not None and count > self.rows:
+            rule = self.remedy.format(rows=self.rows, more=10 ** len(str(count)))
+            message = f"{self.name}: has {count:,} rows or more, and {rule}"
+            raise CohortError(message)
+
+
+def expected_rows(path: Path) -> int:
+    """Return about how many rows a readable table has, for progress: a text is counted by its lines."""
+    if path.suffix.lower() in PARQUET:
+        from pyarrow import parquet
+
+        return int(parquet.read_metadata(path).num_rows)
+    if path.suffix.lower() in EXCEL:
+        return 1
+    with open_regular(path) as handle:
+        return sum(block.count(b"\n") for block in iter(partial(handle.read, 1 << 20), b""))
 
 
 def as_text(cell: Cell) -> str:
@@ -121,103 +168,77 @@ def as_text(cell: Cell) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
-def _decode(path: Path) -> str:
-    content = path.read_bytes()
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        message = f"{path.name}: is UTF-16; save it as UTF-8 ('CSV UTF-8' in a spreadsheet program)"
-        raise CohortError(message)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        value = f"byte 0x{content[error.start]:02x}"
-        remedy = "save the table as UTF-8 ('CSV UTF-8' in a spreadsheet program)"
-        issue = Issue(f"row {line}", "", value, "text is UTF-8", remedy, "encoding")
-        message = f"{path.name}: cannot be read as text"
-        raise CohortError(message, [issue]) from error
-    if "\0" in text:
-        message = f"{path.name}: contains zero bytes, so it is not a text table; save it as CSV, TSV or Parquet"
-        raise CohortError(message)
-    if not text.strip():
-        message = f"{path.name}: is empty; a cohort table has a header and one row per ECG"
-        raise CohortError(message)
-    return text
+def as_texts(cells: Sequence[Cell]) -> list[str]:
+    """Return cells as texts, see :func:`as_text`."""
+    return cast("list[str]", list(cells)) if all_texts(cells) else [as_text(cell) for cell in cells]
 
 
-def _read_text(path: Path, usual: str, max_rows: int | None) -> RawTable:
-    text, delimiter = _separated(path.name, _decode(path), usual)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    records: list[tuple[int, tuple[Cell, ...]]] = []
-    issues: list[Issue] = []
-    start = 1
-    try:
-        for record in reader:
-            line, start = start, reader.line_num + 1
-            if record:
-                _require_rows(path.name, len(records), max_rows)  # the header is not a row
-                records.append((line, tuple(map(str.strip, record))))
-    except csv.Error as error:
-        remedy = "close each quoted cell and double the quotes inside it; later rows were not read"
-        issues.append(Issue(f"row {start}", "", str(error), "cells are quoted as in RFC 4180", remedy, "quotes"))
-    notes = () if delimiter == usual else (f"columns are separated by {_SEPARATORS[delimiter]}",)
-    return _assembled(path, records, issues, notes)
+def all_texts(cells: Sequence[Cell]) -> bool:
+    """Return whether all cells are texts."""
+    return set(map(type, cells)) <= {str}
 
 
-def _separated(name: str, text: str, usual: str) -> tuple[str, str]:
-    """Return the text and its separator: the one in the first line (``sep=;``), or else the one that fits the rows.
+def _read_text(path: Path, usual: str, size: int | None, limit: RowLimit) -> Iterator[RawTable]:
+    text, issues = DelimitedText.of(path, usual), list[Issue]()
 
-    Raises:
-        CohortError: If several separators fit.
-    """
-    named = re.match(r"sep=([,;|\t])\r?(?=\n)", text)
-    if named:
-        return text[named.end() :], named.group(1)
-    widths = {mark: _row_widths(text, mark) for mark in _SEPARATORS}
-    fitting = [mark for mark, found in widths.items() if found[0] > 1 and len(set(found)) == 1]
-    if len(fitting) > 1:
-        words = " or ".join(_SEPARATORS[mark] for mark in fitting)
-        message = f"{name}: columns may be separated by {words}; add a first line that names one, such as sep=;"
-        raise CohortError(message)
-    if not fitting and widths[usual][0] == 1:
-        widest = max(widths, key=lambda mark: widths[mark][0])
-        return text, widest if widths[widest][0] > 1 else usual
-    return text, fitting[0] if fitting else usual
+    def rows() -> Iterator[_Row]:
+        issues.clear()
+        for count, row in enumerate(text.rows(issues)):
+            limit.require(count)  # the header is not a row
+            yield row
 
-
-def _row_widths(text: str, delimiter: str) -> list[int]:
-    """Return the number of cells in each of the first rows; [0] if they cannot be parsed."""
-    start = text[:_SNIFFED_CHARACTERS]
-    rows = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
-    try:
-        found = [len(row) for row in itertools.islice(rows, _SNIFFED_ROWS) if any(cell.strip() for cell in row)]
-    except csv.Error:
-        return [0]
-    cut = len(start) < len(text) and len(found) < _SNIFFED_ROWS  # the last row may be incomplete
-    return (found[:-1] if cut else found) or [0]
+    return _assembled(path, rows, issues, size=size, notes=text.notes)
 
 
 def _assembled(
-    path: Path, records: Sequence[tuple[int, tuple[Cell, ...]]], issues: Sequence[Issue], notes: Sequence[str]
-) -> RawTable:
-    """Build a table from numbered rows, without the empty rows and columns that spreadsheets leave at the end."""
-    filled = [number for number, (_, cells) in enumerate(records) if any(cell != "" for cell in cells)]
-    records = records[filled[0] : filled[-1] + 1] if filled else []
-    if not records:
-        return RawTable(path.name, path.absolute().parent, (), (), (), tuple(issues), tuple(notes))
-    written = records[0][1]
-    width = max(_used_width(cells[: len(written)]) for _, cells in records)
-    header = tuple(as_text(cell) for cell in written[:width])
-    rows: list[tuple[Cell, ...]] = []
-    lines: list[int] = []
-    found = [*_header_issues(header), *issues]
-    for line, cells in records[1:]:
-        fault = _row_fault(cells, width, line)
-        if fault is None:
-            rows.append(cells[:width])
-            lines.append(line)
+    path: Path, rows: Callable[[], Iterable[_Row]], issues: list[Issue], *, size: int | None, notes: Sequence[str]
+) -> Iterator[RawTable]:
+    """Yield chunks of numbered rows, without the empty rows and columns that spreadsheets leave at the end.
+
+    Args:
+        path: File of the table.
+        rows: Function that reads all rows, including the header; it is called again for each pass over them.
+        issues: Faults of the file; the function can append some while it yields rows.
+        size: Largest number of rows of a chunk; None for a single chunk.
+        notes: Sentences about ignored parts of the file.
+    """
+    header = _header(rows)
+    width, table = len(header), RawTable(path.name, path.absolute().parent, header, (), (), notes=tuple(notes))
+    found, faults = list(_header_issues(header)), list[Issue]()
+    kept, lines, empty, yielded = list[tuple[Cell, ...]](), list[int](), list[int](), False
+    for line, cells in itertools.islice(_from_first_filled(rows()), 1, None):
+        used = width if cells[-1] != "" and len(cells) == width else _used_width(cells)
+        if not used:
+            empty.append(line)  # a fault only if a filled row follows
+            continue
+        if empty:
+            faults += [_empty_row(each) for each in empty]
+            empty.clear()
+        if len(cells) < width or used > width:
+            faults.append(_ragged_row(line, len(cells), width))
         else:
-            found.append(fault)
-    return RawTable(path.name, path.absolute().parent, header, tuple(rows), tuple(lines), tuple(found), tuple(notes))
+            kept.append(cells[:width])
+            lines.append(line)
+        if len(kept) == size:
+            yield dataclasses.replace(table, rows=tuple(kept), lines=tuple(lines), issues=(*found, *issues, *faults))
+            yielded = True
+            for each in (kept, lines, found, issues, faults):
+                each.clear()
+    if kept or issues or faults or not yielded:
+        yield dataclasses.replace(table, rows=tuple(kept), lines=tuple(lines), issues=(*found, *issues, *faults))
+
+
+def _from_first_filled(rows: Iterable[_Row]) -> Iterator[_Row]:
+    return itertools.dropwhile(lambda row: not _used_width(row[1]), rows)
+
+
+def _header(rows: Callable[[], Iterable[_Row]]) -> tuple[str, ...]:
+    """Return the column names; empty ones at the end belong to the table only if a row has a cell there."""
+    written = next(_from_first_filled(rows()), (0, ()))[1]
+    width = len(written)
+    if width and written[-1] == "":
+        width = max(_used_width(cells[:width]) for _, cells in rows())
+    return tuple(as_text(cell) for cell in written[:width])
 
 
 def _used_width(cells: Sequence[Cell]) -> int:
@@ -233,72 +254,92 @@ def _header_issues(header: Sequence[str]) -> Iterable[Issue]:
             yield Issue("header", name, value, rule, "rename or remove all but one", "duplicate_column")
 
 
-def _row_fault(cells: Sequence[Cell], width: int, line: int) -> Issue | None:
-    if not _used_width(cells):
-        return Issue(f"row {line}", "", "empty", "each row describes an ECG", "remove the row", "empty_row")
-    if len(cells) < width or _used_width(cells) > width:
-        rule = f"each row needs {width} cells, like the header"
-        remedy = "quote cells that contain the separator (also as a decimal comma), or complete the row"
-        return Issue(f"row {line}", "", f"{len(cells)} cells long", rule, remedy, "ragged_row")
-    return None
+def _empty_row(line: int) -> Issue:
+    return Issue(f"row {line}", "", "empty", "each row describes an ECG", "remove the row", "empty_row")
 
 
-def _read_workbook(path: Path) -> RawTable:
+def _ragged_row(line: int, count: int, width: int) -> Issue:
+    rule = f"each row needs {width} cells, like the header"
+    remedy = "quote cells that contain the separator (also as a decimal comma), or complete the row"
+    return Issue(f"row {line}", "", f"{count} cells long", rule, remedy, "ragged_row")
+
+
+def _read_workbook(path: Path, size: int | None) -> Iterator[RawTable]:
     from cardiograph.cohort.workbook import Workbook
 
     book = Workbook(path)
-    records = [(line, tuple(typed_cell(value) for value in values)) for line, values in book.rows]
-    return _assembled(path, records, [*book.issues, *_zero_bytes(records)], book.notes)
+    rows = [(line, tuple(typed_cell(value) for value in values)) for line, values in book.rows]
+    return _assembled(path, lambda: rows, [*book.issues, *_zero_bytes(rows)], size=size, notes=book.notes)
 
 
-def _zero_bytes(records: Iterable[tuple[int, Sequence[Cell]]], header: Sequence[str] = ()) -> Iterable[Issue]:
-    for line, cells in records:
+def _zero_bytes(rows: Iterable[_Row], header: Sequence[str] = ()) -> Iterable[Issue]:
+    for line, cells in rows:
         for number, cell in enumerate(cells):
             if isinstance(cell, str) and "\0" in cell:
-                column = header[number] if header else ""
-                yield Issue(
-                    f"row {line}",
-                    column,
-                    ascii(cell)[:40],
-                    "text must not contain zero bytes",
-                    "correct it",
-                    "zero_byte",
-                )
+                value, rule = ascii(cell)[:40], "text must not contain zero bytes"
+                yield Issue(f"row {line}", header[number] if header else "", value, rule, "correct it", "zero_byte")
 
 
-def _read_parquet(path: Path, max_rows: int | None) -> RawTable:
+def _read_parquet(path: Path, size: int | None, limit: RowLimit) -> Iterator[RawTable]:
+    first = 1
+    for table in _parquet_tables(path, size, limit):
+        header = tuple(name.strip() for name in table.column_names)
+        issues = [] if first > 1 else list(_header_issues(header))
+        columns = [
+            _parquet_cells(name, column, first, issues) for name, column in zip(header, table.columns, strict=True)
+        ]
+        rows = tuple(zip(*columns, strict=True))
+        lines = tuple(range(first, first + len(rows)))
+        if any("\0" in "".join(cell for cell in column if isinstance(cell, str)) for column in columns):
+            issues += _zero_bytes(zip(lines, rows, strict=True), header)
+        yield RawTable(path.name, path.absolute().parent, header, rows, lines, tuple(issues))
+        first += len(rows)
+
+
+def _parquet_tables(path: Path, size: int | None, limit: RowLimit) -> Iterator[Any]:
+    """Yield the table as tables of at most ``size`` rows, without reading more than a row group at a time."""
     import pyarrow as arrow
     from pyarrow import parquet
 
-    issues: list[Issue] = []
     try:
         file = parquet.ParquetFile(path)
-        _require_rows(path.name, file.metadata.num_rows, max_rows)
+        limit.require(file.metadata.num_rows)
         if file.metadata.num_rows * max(file.metadata.num_columns, 1) > MAX_CELLS:
             message = f"{path.name}: has more than {MAX_CELLS:,} cells; remove rows and columns that are not needed"
             raise CohortError(message)
-        table = file.read()
+        if size is None or not file.metadata.num_rows:
+            yield file.read()
+            return
+        for batch in file.iter_batches(batch_size=size):
+            yield arrow.Table.from_batches([batch])
     except (arrow.ArrowException, UnicodeDecodeError) as error:
         message = f"{path.name}: not a readable Parquet file ({error}); write it again"
         raise CohortError(message) from error
-    header = tuple(name.strip() for name in table.column_names)
-    columns = [_parquet_cells(name, column, issues) for name, column in zip(header, table.columns, strict=True)]
-    rows = tuple(zip(*columns, strict=True))
-    lines = tuple(range(1, len(rows) + 1))
-    issues += _zero_bytes(zip(lines, rows, strict=True), header)
-    issues = [*_header_issues(header), *issues]
-    return RawTable(path.name, path.absolute().parent, header, rows, lines, tuple(issues))
 
 
-def _parquet_cells(name: str, column: Any, issues: list[Issue]) -> list[Cell]:  # noqa: ANN401 - pyarrow has no types
-    """Return the cells of a column; values that Python cannot represent, such as the year 150,000, become issues."""
+def _parquet_cells(name: str, column: Any, first: int, issues: list[Issue]) -> list[Cell]:  # noqa: ANN401 - pyarrow
+    """Return the cells of a column; values that Python cannot represent, such as the year 150,000, become issues.
+
+    Args:
+        name: Column name.
+        column: Chunked array of pyarrow.
+        first: Number of its first row in the file.
+        issues: List to which faults are appended.
+    """
+    from pyarrow import types
+
     failures = (ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError)
     try:
-        return [typed_cell(value) for value in column.to_pylist()]
+        values = column.to_pylist()
+        if types.is_float64(column.type):
+            return ["" if value is None or value != value else value for value in values]
+        if types.is_string(column.type):
+            return ["" if value is None else value.strip() for value in values]
+        return [typed_cell(value) for value in values]
     except failures:
         pass
     cells: list[Cell] = []
-    for row, scalar in enumerate(column, 1):
+    for row, scalar in enumerate(column, first):
         try:
             cells.append(typed_cell(scalar.as_py()))
         except failures as error:

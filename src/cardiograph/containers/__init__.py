@@ -2,6 +2,7 @@
 
 from cardiograph.containers.answers import DECISIONS, Neighbour, Prediction, Query
 from cardiograph.containers.graph import (
+    Axes,
     IvfIndex,
     NearestNeighbours,
     NeighbourIndex,
@@ -23,8 +24,10 @@ from cardiograph.containers.records import (
     NodeFeatures,
     Origin,
     Split,
+    all_plain,
     class_key,
     identifier,
+    identifiers,
     is_shortened,
 )
 
@@ -36,6 +39,7 @@ __all__ = [
     "TEST",
     "TRAIN",
     "VAL",
+    "Axes",
     "ClinicalTable",
     "Cohort",
     "Groups",
@@ -52,7 +56,9 @@ __all__ = [
     "SearchPoints",
     "ShardedIndex",
     "Split",
+    "all_plain",
     "class_key",
     "identifier",
+    "identifiers",
     "is_shortened",
 ]

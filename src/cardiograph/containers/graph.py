@@ -18,6 +18,37 @@ if TYPE_CHECKING:
     import networkx
 
 
+_CHUNK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Orthonormal axes through a centre.
+
+    Args:
+        centre: [coordinates] float64.
+        axes: [coordinates, axes] float64.
+    """
+
+    centre: NDArray[np.float64]
+    axes: NDArray[np.float64]
+
+    def lowered(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Project records on the axes: [records, axes + 1], the last column is the distance from their span.
+
+        The distance of two projections is a lower bound of the distance of the records (Pythagoras and the triangle
+        inequality).
+        """
+        found = np.empty((len(values), self.axes.shape[1] + 1), np.float32)
+        for start in range(0, len(values), _CHUNK_ROWS):
+            centred = values[start : start + _CHUNK_ROWS] - self.centre
+            on_axes = centred @ self.axes
+            rest = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", on_axes, on_axes)
+            found[start : start + _CHUNK_ROWS, :-1] = on_axes
+            found[start : start + _CHUNK_ROWS, -1] = np.sqrt(np.maximum(rest, 0))
+        return found
+
+
 @dataclass(frozen=True)
 class IvfIndex:
     """Inverted-file (IVF) index: reference records in the list of their nearest centroid; a query searches a few lists.
@@ -62,6 +93,11 @@ class IvfIndex:
         """[lists] squared norm of each centroid."""
         lengths: NDArray[np.float64] = (self.centroids.astype(np.float64) ** 2).sum(1)
         return lengths
+
+    @cached_property
+    def lowered_centroids(self) -> NDArray[np.float32]:
+        """[lists, axes + 1] projection of the centroids, a sixteenth of their size with 30 axes of 512 coordinates."""
+        return Axes(self.centre, self.axes).lowered(self.centroids)
 
     @cached_property
     def longest_lowered(self) -> float:

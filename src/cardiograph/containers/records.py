@@ -6,10 +6,10 @@ import dataclasses
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ _CHUNK_ROWS = 8192
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 """Ids that are their own normal form, for speed."""
+_ALL_PLAIN = re.compile(r"[A-Za-z0-9_\n-]*")
 _WHOLE = re.compile(r"(-?[0-9]+)[.,]0{1,2}")
 _FORMULA = re.compile(r'="(.*)"')
 _SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2,3}")
@@ -271,6 +272,20 @@ def identifier(value: object) -> str:
     text = text.removeprefix("'").strip()
     whole = _WHOLE.fullmatch(text)
     return whole.group(1) if whole else text
+
+
+def identifiers(values: Sequence[object]) -> list[str]:
+    """Return the normal form of each id, see :func:`identifier`."""
+    return cast("list[str]", list(values)) if all_plain(values) else [identifier(value) for value in values]
+
+
+def all_plain(values: Sequence[object]) -> bool:
+    """Return whether all ids are texts, empty or of letters, digits, ``-`` and ``_`` alone: their own normal forms."""
+    try:
+        joined = "\n".join(cast("Sequence[str]", values))
+    except TypeError:
+        return False
+    return bool(_ALL_PLAIN.fullmatch(joined)) and joined.count("\n") == max(len(values) - 1, 0)
 
 
 def is_shortened(value: object) -> bool:

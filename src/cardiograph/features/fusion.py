@@ -7,6 +7,7 @@ share of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -173,7 +174,7 @@ class Fusion:
             found[self.kept] += (self.axes @ block if self.axes.shape[1] else block) / self.std
         return found
 
-    @property
+    @cached_property
     def layout(self) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
         """Names of the node features, and the column range of each block."""
         columns = [f"image_{column}" for column in np.flatnonzero(self.kept)] if "image" in self.factors else []

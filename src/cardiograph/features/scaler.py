@@ -141,7 +141,7 @@ class ClinicalScaler:
         Args:
             values: [variables] in the variables' units, NaN if missing.
         """
-        return tuple(v.name for v, absent in zip(self.variables, np.isnan(values), strict=True) if absent)
+        return tuple(self.variables[column].name for column in np.isnan(values).nonzero()[0].tolist())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scaler as lists, numbers and strings, ready for JSON and without rounding."""
@@ -157,11 +157,11 @@ class ClinicalScaler:
         return cls(variables, **{name: np.array(content[name], dtype=kind) for name, kind in _ARRAYS.items()})
 
     def _outside(self, values: Floats) -> Iterator[str]:
-        for variable, value, low, high in zip(self.variables, values, self.low, self.high, strict=True):
-            if value < low or value > high:
-                unit = f" {variable.unit}" if variable.unit else ""
-                word = f" {variable.unit_of(value)}" if variable.categories else unit
-                yield f"{variable.name} is {value:g}{word}{TRAINING_RANGE}{low:g}-{high:g}{unit}"
+        for column in ((values < self.low) | (values > self.high)).nonzero()[0].tolist():
+            variable, value, low, high = self.variables[column], values[column], self.low[column], self.high[column]
+            unit = f" {variable.unit}" if variable.unit else ""
+            word = f" {variable.unit_of(value)}" if variable.categories else unit
+            yield f"{variable.name} is {value:g}{word}{TRAINING_RANGE}{low:g}-{high:g}{unit}"
 
 
 _ARRAYS: dict[str, type] = {

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+
+from cardiograph.containers import Axes
 
 VARIANCE_HELD = 0.999
 """Share of the variance that the axes must hold."""
 
-_SAMPLE, _CHUNK_ROWS = 2048, 4096
-
-
-@dataclass(frozen=True)
-class Axes:
-    """Orthonormal axes through a centre.
-
-    Args:
-        centre: [coordinates] float64.
-        axes: [coordinates, axes] float64.
-    """
-
-    centre: NDArray[np.float64]
-    axes: NDArray[np.float64]
-
-    def lowered(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Project records on the axes: [records, axes + 1], the last column is the distance from their span.
-
-        The distance of two projections is a lower bound of the distance of the records (Pythagoras and the triangle
-        inequality).
-        """
-        found = np.empty((len(values), self.axes.shape[1] + 1), np.float32)
-        for start in range(0, len(values), _CHUNK_ROWS):
-            centred = values[start : start + _CHUNK_ROWS] - self.centre
-            on_axes = centred @ self.axes
-            rest = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", on_axes, on_axes)
-            found[start : start + _CHUNK_ROWS, :-1] = on_axes
-            found[start : start + _CHUNK_ROWS, -1] = np.sqrt(np.maximum(rest, 0))
-        return found
+_SAMPLE = 2048
 
 
 def principal_axes(values: NDArray[np.float32]) -> Axes | None:

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers import IvfIndex, NearestNeighbours, NeighbourIndex, ShardedIndex
-from cardiograph.graph.bounds import Axes, few_axes
+from cardiograph.containers import Axes, IvfIndex, NearestNeighbours, NeighbourIndex, ShardedIndex
+from cardiograph.graph.bounds import few_axes
 from cardiograph.graph.exact import (
     MARGIN,
     Proposals,
@@ -250,6 +250,30 @@ def probed(lists: IvfIndex, queries: NDArray[np.float32]) -> NDArray[np.int64]:
     return found
 
 
+def _probed_alone(lists: IvfIndex, query: NDArray[np.float32], own: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the lists that :func:`probed` finds for one query, from projections and few complete centroids.
+
+    The product with all centroids would read 4 MB of a million records' index, and its BLAS threads wait for each other:
+    on a busy machine for longer than the rest of the search takes.
+
+    Args:
+        lists: Index of the reference, with projections.
+        query: [1, coordinates] the query.
+        own: [1, axes + 1] its projection.
+    """
+    probes, lowered = lists.probes, lists.lowered_centroids
+    apart = lowered - own
+    low = np.einsum("ij,ij->i", apart, apart)
+    first = np.argpartition(low, probes - 1)[:probes]
+    limit = squared_distances(lists.centroids, first, query, np.zeros(probes, np.int64)).max()
+    longest = float(np.einsum("ij,ij->i", lowered, lowered).max())
+    near = np.flatnonzero(low <= limit + rounding(squared_lengths(own), longest)[0])
+    if len(near) > len(lowered) // 4:  # the axes hold too little of the variance
+        return probed(lists, query)[0]
+    exact = squared_distances(lists.centroids, near, query, np.zeros(len(near), np.int64))
+    return near[np.argsort(exact, kind="stable")[:probes]]
+
+
 def _list_by_list(  # noqa: PLR0913 - one step of a search, with all its settings
     lists: IvfIndex,
     reference: NDArray[np.float32],
@@ -331,14 +355,15 @@ def _within_reach(
 
     A member whose lower bound exceeds the full distance of ``k`` others cannot be among them.
     """
-    places = [slice(*lists.starts[number : number + 2]) for number in probed(lists, query)[0]]
+    own = Axes(lists.centre, lists.axes).lowered(query) if len(lists.lowered) else None
+    numbers = probed(lists, query)[0] if own is None else _probed_alone(lists, query, own)
+    places = [slice(*lists.starts[number : number + 2]) for number in numbers]
     members = np.concatenate([lists.rows[place] for place in places])
     allowed = ~np.isin(members, banned) if len(banned) else np.ones(len(members), bool)
     if np.count_nonzero(allowed) < k:
         return None
-    if not len(lists.lowered):
+    if own is None:
         return np.sort(members[allowed])
-    own = Axes(lists.centre, lists.axes).lowered(query)
     apart = [lists.lowered[place] - own for place in places]
     low = np.concatenate([np.einsum("ij,ij->i", each, each) for each in apart])
     low[~allowed] = np.inf

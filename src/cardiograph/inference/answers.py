@@ -127,8 +127,10 @@ def answer(
         threshold=served.threshold,
         outcome=served.outcome,
         neighbours=tuple(
-            _neighbour(bundle, int(row), float(distance))
-            for row, distance in zip(neighbours.index[number], neighbours.distance[number], strict=True)
+            _neighbour(bundle, row, distance)
+            for row, distance in zip(
+                neighbours.index[number].tolist(), neighbours.distance[number].tolist(), strict=True
+            )
             if row >= 0
         ),
         provenance=served.provenance,
@@ -158,10 +160,10 @@ def _class_fields(bundle: ModelBundle, scores: Scores, number: int) -> dict[str,
 
 def _neighbour(bundle: ModelBundle, row: int, distance: float) -> Neighbour:
     reference, scaler = bundle.reference, bundle.scaler
-    names = [] if scaler is None else [variable.name for variable in scaler.variables]
+    variables = () if scaler is None else scaler.variables
     clinical = {
-        name: None if np.isnan(value) else float(value)
-        for name, value in zip(names, reference.clinical[row], strict=True)
+        variable.name: value if value == value else None  # NaN differs from itself
+        for variable, value in zip(variables, reference.clinical[row].tolist(), strict=True)
     }
     label, classes = int(reference.labels[row]), bundle.served.classes
     name = classes[label] if classes and label >= 0 else None

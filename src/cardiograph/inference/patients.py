@@ -11,11 +11,12 @@ from typing import Generic, TypeVar
 from cardiograph.containers import Prediction
 from cardiograph.containers.answers import Query
 from cardiograph.containers.labels import LabelsPrediction
+from cardiograph.encoders.engine import Engine
 from cardiograph.errors import InputError
 from cardiograph.inference.queries import Patient, faults
 
-CHUNK_PAGES = 32
-"""Number of pages held in memory at a time."""
+CHUNK_PAGES, CHUNK_ROWS = 32, 1024
+"""Number of patients scored at a time by a model that reads pages, which are held in memory, and by any other."""
 
 Answer = TypeVar("Answer", Prediction, LabelsPrediction)
 
@@ -53,7 +54,7 @@ class PatientPredictor(ABC, Generic[Answer]):
             InputError: If a patient cannot be scored; it lists the faults of this and all later patients.
         """
         waiting = iter(queries)
-        while chunk := list(itertools.islice(waiting, CHUNK_PAGES)):
+        while chunk := list(itertools.islice(waiting, self._at_once)):
             read = [self.read(query) for query in chunk]
             if any(patient.issues for patient in read):
                 read += [Patient(None, [], self.read(query).issues) for query in waiting]
@@ -63,13 +64,22 @@ class PatientPredictor(ABC, Generic[Answer]):
     def predict_each(self, queries: Iterable[Query]) -> Iterator[Answer | InputError]:
         """Score patients in order; yields an error with all faults for each patient that cannot be scored."""
         waiting = iter(queries)
-        while chunk := list(itertools.islice(waiting, CHUNK_PAGES)):
+        while chunk := list(itertools.islice(waiting, self._at_once)):
             read = [self.read(query) for query in chunk]
             good = [number for number, patient in enumerate(read) if not patient.issues]
             answers = self._answers([chunk[number] for number in good], [read[number] for number in good])
             found = dict(zip(good, answers, strict=True))
             for number, patient in enumerate(read):
                 yield found[number] if number in found else faults([patient.issues], 1)
+
+    @property
+    def _at_once(self) -> int:
+        return CHUNK_ROWS if self.engine is None else CHUNK_PAGES
+
+    @property
+    @abstractmethod
+    def engine(self) -> Engine | None:
+        """Engine of the encoder; None for a model without pages."""
 
     @abstractmethod
     def read(self, query: Query) -> Patient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,7 @@ def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
     if query.page is not None and not sees:
         return Patient(None, values, [*issues, _unused_page(query)])
     blocks = {*bundle.fusion.layout[1]}  # without blocks of weight 0
-    known = {"clinical"} if np.isfinite(values).any() else set[str]()
+    known = {"clinical"} if any(map(math.isfinite, values)) else set[str]()
     if query.page is None:
         return Patient(None, values, issues if known & blocks else [*issues, _nothing_known(query, bundle)])
     name = query.page.name if isinstance(query.page, Path) else query.name

@@ -1,15 +1,16 @@
-"""Scores a table of new patients with a finished run."""
+"""Scores a table of new patients with a finished run, chunk by chunk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiograph.artifacts.label_folders import label_folders
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.page_places import page_issue
-from cardiograph.cohort.patients import Patients, Refused, read_patients
+from cardiograph.cohort.patients import CHUNK_ROWS, Patients, PatientTable, Refused
 from cardiograph.containers import Prediction
 from cardiograph.containers.labels import LabelsPrediction
 from cardiograph.errors import CohortError, InputError, Issue, PageError
@@ -26,58 +27,91 @@ Predict = Callable[[Iterator[Query]], Iterator[Prediction | LabelsPrediction | I
 """Function that scores patients in order and returns an error for a patient that cannot be scored."""
 
 
-def answers_for(  # noqa: PLR0913 - the patients, the model, and its settings
-    patients: Patients,
-    predict: Predict,
-    *,
-    variables: Collection[str],
-    takes_pages: bool,
-    progress: Progress,
-    stage: str,
-    gate: bool | None = None,
-) -> pd.DataFrame:
-    """Score every patient of a table.
+class TableScores:
+    """Scores of the patients of a table; iteration scores them and yields their rows chunk by chunk.
 
     Args:
-        patients: Patients that were read from the table.
-        predict: Function that scores them.
+        table: The table.
+        predict: Function that scores patients.
         variables: Names of the clinical variables that the model reads.
         takes_pages: Whether the model reads pages.
         progress: Callback that receives progress after each patient.
         stage: Title of the progress bar.
         gate: Setting of each query, see :class:`cardiograph.inference.Query`.
-
-    Returns:
-        One row per row of the table; ``not_scored`` is the reason if a row has no answer, else empty.
-        ``attrs["notes"]`` names what was not read, and ``attrs["issues"]`` holds all reasons.
-
-    Raises:
-        InputError: If no patient can be scored.
     """
-    import pandas as pd
 
-    cohort = patients.cohort
-    queries = _queries(patients, variables, takes_pages=takes_pages, gate=gate)
-    progress.start(stage, len(cohort))
-    rows: list[tuple[int, dict[str, Any]]] = []
-    refused = list(patients.refused)
-    for line, record_id, answer in zip(patients.lines, cohort.record_ids, predict(queries), strict=True):
-        if isinstance(answer, InputError):
-            origin = cohort.origins.get(record_id)
-            issues = tuple(page_issue(issue, record_id, origin) for issue in answer.issues)
-            refused.append(Refused(line, record_id, issues))
-        else:
-            rows.append((line, {"record_id": record_id, **answer.as_row(), "not_scored": ""}))
-        progress.advance()
-    refused.sort(key=lambda each: each.line)
-    found = [issue for each in refused for issue in each.issues]
-    if not rows:
-        raise all_or_none(found, len(refused), len(refused))
-    rows += [(each.line, {"record_id": each.record_id, "not_scored": _reason(each)}) for each in refused]
-    answers = pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: pair[0])], columns=list(rows[0][1]))
-    answers[["neighbours", "missing", "warnings"]] = answers[["neighbours", "missing", "warnings"]].fillna("")
-    answers.attrs = {"notes": _notes(patients, variables, takes_pages=takes_pages), "issues": found}
-    return answers
+    def __init__(  # noqa: PLR0913 - the patients, the model, and its settings
+        self,
+        table: PatientTable,
+        predict: Predict,
+        *,
+        variables: Collection[str],
+        takes_pages: bool,
+        progress: Progress,
+        stage: str,
+        gate: bool | None = None,
+    ) -> None:
+        self._table, self._predict, self._variables, self._takes_pages = table, predict, variables, takes_pages
+        self._progress, self._stage, self._gate = progress, stage, gate
+        self.columns: list[str] = []
+        """Names of the columns of the answers; known once a patient was scored."""
+        self.issues: list[Issue] = []
+        """Faults of the rows without an answer."""
+        self.refused = 0
+        """Number of rows without an answer."""
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the cells of each row; ``not_scored`` is the reason if a row has no answer, else empty.
+
+        Raises:
+            InputError: If no patient can be scored.
+        """
+        self._progress.start(self._stage, self._table.rows, unit="patients")
+        waiting: list[dict[str, Any]] = []  # the columns are not known before the first answer
+        for patients in self._table:
+            waiting += self._score(patients)
+            if self.columns:
+                yield waiting
+                waiting = []
+        if not self.columns:
+            raise all_or_none(self.issues, self.refused, self.refused)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the table."""
+        return self._table.rows
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what was not read; complete after all rows were scored."""
+        return self._table.notes(self._variables, takes_pages=self._takes_pages)
+
+    def frame(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Return rows as a table."""
+        import pandas as pd
+
+        return pd.DataFrame(list(rows), columns=self.columns)
+
+    def _score(self, patients: Patients) -> list[dict[str, Any]]:
+        rows: list[tuple[int, dict[str, Any]]] = []
+        refused = list(patients.refused)
+        answers = self._predict(_queries(patients, self._variables, takes_pages=self._takes_pages, gate=self._gate))
+        self._progress.advance(len(refused))
+        for record, (line, name, answer) in enumerate(zip(patients.lines, patients.record_ids, answers, strict=True)):
+            if isinstance(answer, InputError):
+                origin = patients.origin(record)
+                refused.append(Refused(line, name, tuple(page_issue(each, name, origin) for each in answer.issues)))
+            else:
+                rows.append((line, {"record_id": name, **answer.as_row(), "not_scored": ""}))
+            self._progress.advance()
+        if rows and not self.columns:
+            self.columns = list(rows[0][1])
+        refused.sort(key=lambda each: each.line)
+        self.refused += len(refused)
+        self.issues += [issue for each in refused for issue in each.issues]
+        empty = {"neighbours": "", "missing": "", "warnings": ""}
+        rows += [(each.line, {"record_id": each.record_id, **empty, "not_scored": _reason(each)}) for each in refused]
+        return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
 
 def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
@@ -90,14 +124,14 @@ def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
 def _queries(
     patients: Patients, variables: Collection[str], *, takes_pages: bool, gate: bool | None
 ) -> Iterator[Query]:
-    cohort = patients.cohort
-    read = [variable.name for variable in cohort.variables if variable.name in variables]
-    for row in cohort.table.to_dict("records"):
+    read = [name for name in patients.values if name in variables]
+    values = zip(*(patients.values[name].tolist() for name in read), strict=True) if read else itertools.repeat(())
+    for name, patient, page, cells in zip(patients.record_ids, patients.patient_ids, patients.pages, values):  # noqa: B905
         yield Query(
-            page=Path(row["ecg"]) if takes_pages and row["ecg"] is not None else None,
-            clinical={name: row[name] for name in read},
-            patient_id=row["patient_id"],
-            name=row["record_id"],
+            page=Path(page) if takes_pages and page is not None else None,
+            clinical=dict(zip(read, cells, strict=True)),
+            patient_id=patient,
+            name=name,
             gate=gate,
         )
 
@@ -106,14 +140,47 @@ def _reason(refused: Refused) -> str:
     return " | ".join(str(issue) for issue in refused.issues)
 
 
-def _notes(patients: Patients, variables: Collection[str], *, takes_pages: bool) -> list[str]:
-    cohort = patients.cohort
-    unused = [variable.name for variable in cohort.variables if variable.name not in variables]
-    unused += ["ecg"] if cohort.has_pages and not takes_pages else []
-    notes = list(cohort.table.attrs["notes"])
-    if unused:
-        notes.append(f"the model does not read these columns: {', '.join(unused)}")
-    return notes
+def open_scores(
+    run: Path,
+    table: Path,
+    *,
+    progress: Progress | None = None,
+    gate: bool | None = None,
+    pages: Mapping[str, Any] | None = None,
+    size: int = CHUNK_ROWS,
+) -> TableScores:
+    """Load a run and check a table of patients, which are scored when the result is iterated.
+
+    Args:
+        run: Folder of a finished run.
+        table: Table with the columns of the run's cohort.
+        progress: Callback that receives progress after each patient.
+        gate: True to refuse pages that do not look like an ECG, False to score them with a warning; None for the
+            setting of the run.
+        pages: Settings for reading ECG files that replace those of the run; see :meth:`Predictor.with_pages`.
+        size: Largest number of rows that are held in memory.
+
+    Raises:
+        CardiographError: If the run or the table cannot be used.
+    """
+    set_threads()
+    directory = RunDirectory(next(iter(label_folders(run).values()), run))  # all labels read a table in the same way
+    directory.require_finished()
+    predictor = load_any(run)
+    predictor = predictor.with_pages(**pages) if pages else predictor
+    scaler, read = predictor.bundle.scaler, directory.config().cohort
+    if scaler is not None and read.modality == "image":  # the run simulated its values; new patients have measured ones
+        read = read.model_copy(update={"modality": "auto"})
+    progress = progress or NoProgress()
+    return TableScores(
+        PatientTable(table, read, reads=predictor.reads, size=size, progress=progress),
+        predictor.predict_each,
+        variables=predictor.reads,
+        takes_pages=predictor.bundle.served.encoder is not None,
+        progress=progress,
+        stage="scoring patients",
+        gate=gate,
+    )
 
 
 def score_table(
@@ -124,7 +191,7 @@ def score_table(
     gate: bool | None = None,
     pages: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """Score every patient of a table.
+    """Score every patient of a table, and return all answers; :func:`open_scores` scores a large table in chunks.
 
     The table is read with the settings of the run: its column map, conversions and missing values. Labels are ignored.
     A patient without a page, or without any value, is scored from the other block.
@@ -148,22 +215,7 @@ def score_table(
     Raises:
         CardiographError: If the run or the table cannot be used, or no patient can be scored.
     """
-    set_threads()
-    directory = RunDirectory(next(iter(label_folders(run).values()), run))  # all labels read a table in the same way
-    directory.require_finished()
-    config = directory.config()
-    predictor = load_any(run)
-    predictor = predictor.with_pages(**pages) if pages else predictor
-    scaler, read = predictor.bundle.scaler, config.cohort
-    if scaler is not None and read.modality == "image":  # the run simulated its values; new patients have measured ones
-        read = read.model_copy(update={"modality": "auto"})
-    patients = read_patients(table, read, outcome=config.outcome.name, reads=predictor.reads)
-    return answers_for(
-        patients,
-        predictor.predict_each,
-        variables=predictor.reads,
-        takes_pages=predictor.bundle.served.encoder is not None,
-        progress=progress or NoProgress(),
-        stage="scoring patients",
-        gate=gate,
-    )
+    scores = open_scores(run, table, progress=progress, gate=gate, pages=pages)
+    answers = scores.frame([row for rows in scores for row in rows])
+    answers.attrs = {"notes": scores.notes, "issues": scores.issues}
+    return answers

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.audit.audit_input import AuditedPages, AuditInput
@@ -23,10 +24,13 @@ from cardiograph.features.clinical import clinical_table, clinical_values
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records, has_split, split_records, split_rows
 from cardiograph.ingest.page_facts import PageFacts
-from cardiograph.ingest.page_index import PageIndex, data_hash, index_pages
+from cardiograph.ingest.page_index import PageIndex, index_pages
 from cardiograph.issue_groups import counted, group_issues
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import limit_opencv_threads
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def audit_cohort(source: str | Path, config: RunConfig | None = None, *, progress: Progress | None = None) -> Audit:
@@ -45,7 +49,6 @@ def audit_cohort(source: str | Path, config: RunConfig | None = None, *, progres
     """
     config, source = config or RunConfig(), Path(source)
     check_codes(config.audit.accept)
-    limit_opencv_threads()
     try:
         cohort = read_cohort(source, config.cohort, outcome=config.outcome)
     except CohortError as error:
@@ -55,6 +58,7 @@ def audit_cohort(source: str | Path, config: RunConfig | None = None, *, progres
     with PageCache(cache_folder()) as cache:
         page_index = None
         if cohort.has_pages:
+            limit_opencv_threads()
             lenient = config.model_copy(update={"pages": config.pages.model_copy(update={"skip_bad": True})})
             try:
                 cohort, page_index = index_pages(cohort, RunContext(lenient, cache, progress or NoProgress()))
@@ -160,18 +164,26 @@ def _seen_by_encoder(page_index: PageIndex, config: RunConfig) -> list[int]:
 def _content_key(indexed: _IndexedCohort, config: RunConfig) -> str:
     """Return the SHA-256 (hex) of everything on which the findings depend."""
     cohort, page_index, split = indexed.cohort, indexed.page_index, indexed.split
-    digest = hashlib.sha256(data_hash(cohort, page_index).encode())
+    digest = hashlib.sha256(_content(cohort.table.drop(columns="ecg")))
+    for facts in () if page_index is None else page_index.facts:
+        digest.update(b"no page" if facts is None else facts.file_sha256.encode())
     settings = ("cohort", "pages", "split", "clinical", "seed", "encoder")
     part = b"" if split is None else "".join(split.part).encode()
     skipped = () if page_index is None else page_index.skipped
     skipped_texts = [str(issue) for issue in skipped]
     remarks = json.dumps([cohort.table.attrs, indexed.split_description, skipped_texts], sort_keys=True)
-    unread = "" if cohort.unread is None else cohort.unread.to_csv(index=False)
     names = "" if page_index is None else "\n".join("" if path is None else path.name for path in page_index.paths)
-    for text in (config.fingerprint(*settings), remarks, unread, names):
+    for text in (config.fingerprint(*settings), remarks, names):
         digest.update(text.encode("utf-8", "surrogateescape"))
     digest.update(part)
+    if cohort.unread is not None:
+        digest.update(_content(cohort.unread))
     return digest.hexdigest()
+
+
+def _content(table: pd.DataFrame) -> bytes:
+    """Return the names and cells of all columns as bytes."""
+    return json.dumps([[str(name), table[name].tolist()] for name in table.columns]).encode()
 
 
 def _fault(issue: Issue) -> str:

@@ -104,17 +104,19 @@ class Uncertainty:
         self, distances: NDArray[np.float64], lacking: Sequence[str | None]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], tuple[str, ...]]:
         """Return the share of closer training records, the novelty flags, and why novelty was not judged."""
-        novelty, novel, reasons = np.full(len(distances), np.nan), np.zeros(len(distances), bool), []
-        for row, (distance, blocks) in enumerate(zip(distances, lacking, strict=True)):
+        novelty, novel = np.full(len(distances), np.nan), np.zeros(len(distances), bool)
+        reasons = np.full(len(distances), "there are no training distances for what is given", object)
+        given = np.array(lacking, object)
+        for blocks in dict.fromkeys(lacking):
             gate = self.novelty if blocks is None else self.partial_novelty.get(blocks)
-            if gate is None or np.isnan(distance):
-                reasons.append("there are no training distances for what is given")
+            if gate is None:
                 continue
-            novelty[row] = gate.percentile(distances[row : row + 1])[0] / 100
-            novel[row] = gate.novel(distances[row : row + 1])[0]
+            rows = np.flatnonzero((given == blocks) & ~np.isnan(distances))
+            novelty[rows] = gate.percentile(distances[rows]) / 100
+            novel[rows] = gate.novel(distances[rows])
             too_few = f"only {len(gate.distances)} training records can be compared"
-            reasons.append("" if gate.enough or novel[row] else too_few)
-        return novelty, novel, tuple(reasons)
+            reasons[rows] = "" if gate.enough else np.where(novel[rows], "", too_few)
+        return novelty, novel, tuple(reasons.tolist())
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
