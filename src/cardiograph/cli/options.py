@@ -343,6 +343,14 @@ class RunOptions(AuditOptions):
     precision: Annotated[
         str | None, typer.Option(help="Precision of the encoder: auto, f32 or bf16."), Setting("encoder", "precision")
     ] = None
+    ecgs: Annotated[
+        str | None,
+        typer.Option(
+            help="ECGs of the training records that the bundle stores for the service to show: none (the default) or traces "
+            "(2.5 s of each lead). An ECG can identify a person."
+        ),
+        Setting("bundle", "ecgs"),
+    ] = None
 
 
 def setting_of_option(kind: type) -> dict[str, Setting]:
