@@ -69,5 +69,5 @@ def record_drawing(name: str, ecg: NDArray[np.float32]) -> str:
 def _title(name: str, ecg: NDArray[np.float32]) -> str:
     """Return the text alternative of a drawing, with the leads that are absent."""
     title = gettext("%(name)s: 2.5 seconds of each of the twelve leads, at 25 mm/s and 10 mm/mV.", name=name)
-    absent = [lead for lead, row in zip(LEADS, ecg, strict=True) if not np.isfinite(row).any()]
-    return f"{title} {gettext('Not recorded: %(leads)s.', leads=', '.join(absent))}" if absent else title
+    absent = ", ".join(lead for lead, row in zip(LEADS, ecg, strict=True) if not np.isfinite(row).any())
+    return title + (" " + gettext("Not recorded: %(leads)s.", leads=absent) if absent else "")
