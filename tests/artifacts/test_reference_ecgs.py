@@ -164,7 +164,7 @@ def resigned(bundle):
     ("array", "words"),
     [
         (random_ecgs(3), "ecgs has 3 rows"),
-        (np.zeros((64, 12, 240), np.int16), "needed int16 of shape"),
+        (np.zeros((64, 12, 240), np.int16), "ecgs.safetensors has int16 of shape"),
         (np.zeros((64, 12, 250), np.int32), "ecgs.safetensors has int32"),
     ],
     ids=["rows", "samples", "type"],
