@@ -38,9 +38,10 @@ def stored_ecgs(page_index: PageIndex, rows: Sequence[int], context: RunContext)
         rows: Records, with or without an ECG.
         context: Settings, cache and progress; pages that were not digitised before are digitised now.
     """
-    paged = page_index.paged
-    leads = read_leads(page_index, [row for row in rows if paged[row]], context)
+    # a run that reproduces a fault may keep a page that cannot be read, without a hash
+    readable = [facts is not None and bool(facts.file_sha256) for facts in page_index.facts]
+    leads = read_leads(page_index, [row for row in rows if readable[row]], context)
     context.progress.start("storing ECGs", len(rows), unit="ECGs")
     for row in rows:
-        yield stored(next(leads) if paged[row] else None)
+        yield stored(next(leads) if readable[row] else None)
         context.progress.advance()

@@ -1,4 +1,4 @@
-"""ECGs of similar patients on the page, on the map and over HTTP; with a run that stores them, and with one that does not."""
+"""ECGs of similar patients on the page, on the map and over HTTP, of runs that store them and of runs that do not."""
 
 import re
 import shutil
