@@ -18,6 +18,9 @@ ROWS: Final = 6
 """Rows of the drawing: limb leads in the first column, chest leads in the second."""
 
 _GRID_MM = 5
+_NAME_MM = 9
+"""Room for the name of a lead before its trace."""
+
 _GAP_MM = 1.5
 _REACH_MV = (0.5, 3.0)
 """Smallest and largest room in mV above and below the baseline of a row; a larger wave overlaps the next row."""
@@ -42,7 +45,7 @@ def draw_side_by_side(ecgs: Sequence[_Leads], titles: Sequence[str], *, rate: fl
     """
     if not ecgs:
         return []
-    column = ecgs[0].shape[1] / rate * MM_PER_S
+    column = _NAME_MM + ecgs[0].shape[1] / rate * MM_PER_S
     baselines, height = _baselines(ecgs)
     return [_drawing(ecg, title, (column, height), baselines, rate) for ecg, title in zip(ecgs, titles, strict=True)]
 
@@ -61,8 +64,8 @@ def _drawing(ecg: _Leads, title: str, size: tuple[float, float], baselines: Sequ
     traces, names = [], []
     for number, (lead, row) in enumerate(zip(LEADS, ecg, strict=True)):
         x, y = number // ROWS * column, baselines[number % ROWS]
-        traces.append(_trace(row, f"translate({x:g} {y:.1f}) scale({MM_PER_S / rate:g} {1 / _Y_PER_MM:g})"))
-        names.append(f'<text x="{x + 1:g}" y="{y - 2.8:.1f}">{lead}</text>')
+        traces.append(_trace(row, f"translate({x + _NAME_MM:g} {y:.1f}) scale({MM_PER_S / rate:g} {1 / _Y_PER_MM:g})"))
+        names.append(f'<text x="{x + 1:g}" y="{y + 1.3:.1f}">{lead}</text>')
     width = 2 * column
     return (
         f'<svg class="ecg-drawing" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
