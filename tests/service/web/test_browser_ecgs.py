@@ -2,9 +2,16 @@
 
 import pytest
 from tests.service.web.test_browser import PHONE, ask, audited, browser, listening, pytestmark, visit
-from tests.service.web.test_ecgs import ecg_predictor, ecg_run
+from tests.service.web.test_ecgs import ecg_predictor, ecg_run, without
 
-__all__ = ["browser", "ecg_predictor", "ecg_run", "pytestmark", "visit"]  # fixtures and marks of other modules
+__all__ = [
+    "browser",
+    "ecg_predictor",
+    "ecg_run",
+    "pytestmark",
+    "visit",
+    "without",
+]  # fixtures and marks of other modules
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +37,17 @@ def test_similar_ecgs_have_the_scale_of_this_one_and_open_by_keyboard(visit, sho
     assert window.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
-def test_a_chosen_record_shows_its_ecg(visit, showing, ecg_predictor):
+def test_a_chosen_record_shows_its_ecg(visit, showing, ecg_predictor, without):
     window = visit(f"{showing}/graph")
     window.wait_for_selector("[data-patient-map][data-ready]")
-    record, without = ecg_predictor.bundle.reference.record_ids[2], ecg_predictor.bundle.reference.record_ids[-1]
+    names = ecg_predictor.bundle.reference.record_ids
+    record = names[2]
     window.fill("[data-map=find]", record)
     window.wait_for_selector(".map-ecg svg")
     assert f"ECG of record {record}:" in window.get_attribute(".map-ecg svg", "aria-label")
     assert audited(window) == []
-    window.fill("[data-map=find]", without)
+    window.fill("[data-map=find]", names[without])
     window.wait_for_selector("text=No ECG of this record is stored.")
-    window.select_option("[data-map=colour]", label="Part of the split")
     tested = window.evaluate("fetch('/graph/content').then(a => a.json()).then(m => m.records[m.part.indexOf(2)])")
     window.fill("[data-map=find]", tested)
     window.wait_for_selector("text=ECGs of reference records only are stored.")

@@ -27,11 +27,20 @@ def recording(seed):
 
 
 @pytest.fixture(scope="session")
-def ecg_run(finished_run, predictor, tmp_path_factory):
-    """The small run with stored ECGs: simulated ones, and none for the last record."""
+def without(predictor, page, values):
+    """Row of a record without an ECG that is not similar to the patient of these tests."""
+    found = [predictor.predict(ecg, values) for ecg in (None, page)]
+    similar = {each.record_id for answer in found for each in answer.neighbours}
+    return next(
+        row for row, name in enumerate(predictor.bundle.reference.record_ids) if name not in similar and row > 3
+    )
+
+
+@pytest.fixture(scope="session")
+def ecg_run(finished_run, predictor, without, tmp_path_factory):
+    """The small run with stored ECGs: simulated ones, and none for one record."""
     folder = shutil.copytree(finished_run, tmp_path_factory.mktemp("ecgs") / "run")
-    count = len(predictor.bundle.reference)
-    ecgs = (stored(None if row == count - 1 else recording(row)) for row in range(count))
+    ecgs = (stored(None if row == without else recording(row)) for row in range(len(predictor.bundle.reference)))
     predictor.bundle.save(folder / "bundle", predictor.engine, ecgs=ecgs)
     return folder
 
@@ -97,9 +106,9 @@ def test_the_answer_is_that_of_the_run_without_ecgs(showing, served, values):
     assert found[0] == found[1]
 
 
-def test_a_record_without_an_ecg_says_so(ecg_predictor, showing):
+def test_a_record_without_an_ecg_says_so(ecg_predictor, showing, without):
     reference = ecg_predictor.bundle.reference
-    nearest = [{"record_id": reference.record_ids[row]} for row in (3, -1)]
+    nearest = [{"record_id": reference.record_ids[row]} for row in (3, without)]
     found = compared_ecgs(reference, nearest, None)
     assert [drawing is None for _, drawing in found.similar] == [False, True]
     site, similar = showing.app.state.site, [{"label": "positive"}] * 2
@@ -115,7 +124,7 @@ def test_no_word_of_it_is_english(pseudo, ecg_run, ecg_predictor, tmp_path, page
     assert not english_of(text)
 
 
-def test_the_map_asks_for_the_drawing_of_a_record(showing, ecg_predictor):
+def test_the_map_asks_for_the_drawing_of_a_record(showing, ecg_predictor, without):
     text = showing.client.get("/graph").text
     source = re.search('data-ecgs="([^"]+)"', text)[1]
     record = ecg_predictor.bundle.reference.record_ids[2]
@@ -123,7 +132,7 @@ def test_the_map_asks_for_the_drawing_of_a_record(showing, ecg_predictor):
     assert answer.headers["content-type"] == "image/svg+xml"
     assert ElementTree.fromstring(answer.text).get("aria-label").startswith(f"ECG de l’enregistrement {record}")  # noqa: S314
     assert showing.client.get(source + "nobody").status_code == 404
-    assert showing.client.get(source + ecg_predictor.bundle.reference.record_ids[-1]).status_code == 404
+    assert showing.client.get(source + ecg_predictor.bundle.reference.record_ids[without]).status_code == 404
 
 
 def test_programs_get_millivolts(showing, ecg_predictor):
